@@ -1,0 +1,242 @@
+"""The two ways a command reaches the admin API, by the rule of DESIGN.md section 3: one process at a time writes.
+
+A gateway runs: HTTP over its control plane's Unix socket, with the admin token. None runs: take the data folder's
+lock, open the database here and call the same application in this process, so that the answers are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import http.client
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..config import LOCK_FILE, SERVE_FILE
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+WAIT_SECONDS = 10.0
+"""How long a gateway may take to start (or its control plane to come back) before a command gives up."""
+
+ANSWER_SECONDS = 120.0
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API said, bytes as they came."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def json(self) -> Any:
+        """None for an empty answer."""
+        return json.loads(self.body) if self.body else None
+
+
+class Client(Protocol):
+    """A way to the admin API."""
+
+    def request(self, method: str, path: str, body: Any = None) -> Answer: ...
+
+
+@contextmanager
+def open_client(data_dir: Path) -> Iterator[Client]:
+    """The way there is right now. Raises PointsmanError with what to do when there is none."""
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        running = _running(data_dir)
+        if running is not None:
+            try:
+                yield running
+            finally:
+                running.close()
+            return
+        with _locked(data_dir) as mine:
+            if mine:
+                with _direct(data_dir) as direct:
+                    yield direct
+                return
+        if time.monotonic() > until:
+            raise PointsmanError(
+                ErrorKind.UNAVAILABLE,
+                "Another Pointsman process holds this data folder and its control plane does not answer. "
+                "Look at its log, or stop it and run this again.",
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def serve_file(data_dir: Path) -> dict[str, Any] | None:
+    """What a running gateway says of itself; None when there is no such file or it is not whole."""
+    try:
+        found = json.loads((data_dir / SERVE_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("socket"), str) else None
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        try:
+            self.sock.connect(self._path)
+        except OSError:
+            self.close()
+            raise
+
+
+class _Running:
+    """The control plane of a running gateway."""
+
+    def __init__(self, connection: _UnixConnection, token: str) -> None:
+        self._connection = connection
+        self._token = token
+
+    def request(self, method: str, path: str, body: Any = None) -> Answer:
+        headers = {"authorization": f"Bearer {self._token}", "accept": "application/json"}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["content-type"] = "application/json"
+        try:
+            self._connection.request(method, path, data, headers)
+            response = self._connection.getresponse()
+            return Answer(response.status, response.read(), {k.lower(): v for k, v in response.getheaders()})
+        except (OSError, http.client.HTTPException):
+            # Not sent again: what it should change may have been changed.
+            raise PointsmanError(
+                ErrorKind.UNAVAILABLE, "The running gateway went away in the middle of this; look, and run it again."
+            ) from None
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _running(data_dir: Path) -> _Running | None:
+    found = serve_file(data_dir)
+    if found is None:
+        return None
+    connection = _UnixConnection(found["socket"])
+    try:
+        connection.connect()
+    except OSError:
+        return None
+    from ..control.auth import AdminToken  # stdlib only
+
+    try:
+        token = AdminToken.read(data_dir)
+    except PointsmanError:
+        connection.close()
+        raise
+    if token is None:
+        connection.close()
+        raise PointsmanError(
+            ErrorKind.UNAUTHORIZED, "The admin-token file is gone; restart the gateway and it makes a new one."
+        )
+    return _Running(connection, token.reveal())
+
+
+@contextmanager
+def _locked(data_dir: Path) -> Iterator[bool]:
+    """Whether this process got the data folder for itself."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE,
+            f"The data folder {data_dir} cannot be used: {error.strerror}. Choose another with --data-dir.",
+        ) from None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(lock)
+
+
+class _Direct:
+    """The same application, called in this process: a small ASGI client."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._token = token
+
+    def request(self, method: str, path: str, body: Any = None) -> Answer:
+        return asyncio.run(self._request(method, path, b"" if body is None else json.dumps(body).encode()))
+
+    async def _request(self, method: str, target: str, body: bytes) -> Answer:
+        path, _, query = target.partition("?")
+        headers = [
+            (b"host", b"localhost"),
+            (b"authorization", f"Bearer {self._token}".encode()),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        if body:
+            headers.append((b"content-type", b"application/json"))
+        scope: MutableMapping[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": _unquoted(path),
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": headers,
+            "client": None,
+            "server": ("localhost", None),
+        }
+        messages: list[MutableMapping[str, Any]] = []
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            messages.append(message)
+
+        await self._app(scope, receive, send)
+        start = next(m for m in messages if m["type"] == "http.response.start")
+        found = b"".join(m.get("body", b"") for m in messages if m["type"] == "http.response.body")
+        return Answer(start["status"], found, {k.decode(): v.decode("latin-1") for k, v in start["headers"]})
+
+
+def _unquoted(path: str) -> str:
+    from urllib.parse import unquote
+
+    return unquote(path)
+
+
+@contextmanager
+def _direct(data_dir: Path) -> Iterator[_Direct]:
+    from ..control.app import create_app
+    from ..control.runtime import Runtime
+
+    with suppress(FileNotFoundError):  # left by a gateway that was killed: we hold its lock, so it is gone
+        (data_dir / SERVE_FILE).unlink()
+    runtime = Runtime.open(data_dir, os.environ)
+    try:
+        yield _Direct(create_app(runtime), runtime.token.reveal())
+    finally:
+        runtime.close()

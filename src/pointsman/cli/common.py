@@ -1,0 +1,229 @@
+"""What every command shares: its two options, calling the admin API, showing the answer, exit codes.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage (click's own). `--json` prints the API's answer exactly as it came.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec
+
+import click
+
+from ..kinds import BackendType, parse_backend_key
+
+if TYPE_CHECKING:
+    from .client import Answer, Client
+
+P = ParamSpec("P")
+Show = Callable[[Any], None]
+
+
+class Caller:
+    """One command's way to the admin API and to the screen."""
+
+    def __init__(self, data_dir: Path, as_json: bool) -> None:
+        self.data_dir = data_dir
+        self.as_json = as_json
+        self._client: Client | None = None
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Several calls over one connection (or one opening of the database)."""
+        from .client import open_client
+
+        with failures_told(self.as_json), open_client(self.data_dir) as client:
+            self._client = client
+            try:
+                yield
+            finally:
+                self._client = None
+
+    def send(self, method: str, path: str, body: Any = None) -> Answer:
+        """One call inside `session`. An answer of 400 and more ends the command."""
+        assert self._client is not None, "send outside of session"
+        answer = self._client.request(method, path, body)
+        if answer.status >= 400:
+            fail(answer.body, self.as_json)
+        return answer
+
+    def finish(self, method: str, path: str, body: Any = None, *, show: Show) -> Any:
+        """The whole of a usual command: one call, and its answer on the screen. Returns the answer's JSON."""
+        with self.session():
+            answer = self.send(method, path, body)
+        return self.print(answer, show)
+
+    def print(self, answer: Answer, show: Show) -> Any:
+        """With --json the answer's bytes; else what `show` makes of them, and the warnings."""
+        data = answer.json()
+        if self.as_json:
+            if answer.body:
+                click.echo(answer.body)
+        else:
+            show(data)
+        if isinstance(data, dict):
+            for warning in data.get("warnings") or ():
+                note(f"warning: {warning}")
+        return data
+
+
+def with_options(command: Callable[Concatenate[Caller, P], None]) -> Callable[P, None]:
+    """Gives a command --data-dir and --json; it gets a Caller as its first argument."""
+
+    @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of rules and keys.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the API's JSON answer.")
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        given = kwargs.pop("data_dir")
+        as_json = bool(kwargs.pop("as_json"))
+        command(Caller(data_folder(given), as_json), *args, **kwargs)
+
+    return wrapped
+
+
+def data_folder(given: object) -> Path:
+    """The folder named on the command line, else the environment's or the platform's."""
+    if isinstance(given, Path):
+        return given.expanduser().absolute()
+    from ..config import default_data_dir
+
+    return default_data_dir()
+
+
+@contextmanager
+def failures_told(as_json: bool) -> Iterator[None]:
+    """Ends a command with the error's own text where the data folder or the gateway cannot be used."""
+    from ..errors import PointsmanError
+
+    try:
+        yield
+    except PointsmanError as error:
+        body = {
+            "type": "about:blank",
+            "title": error.kind.value,
+            "status": error.status,
+            "detail": error.public,
+            "code": error.kind.value,
+            "param": error.param,
+            "request_id": None,
+        }
+        fail(json.dumps(body, ensure_ascii=False).encode(), as_json)
+
+
+def fail(body: bytes, as_json: bool) -> NoReturn:
+    """Shows a problem and ends with exit code 1."""
+    if as_json:
+        click.echo(body)
+    try:
+        problem = json.loads(body)
+        text = problem.get("detail") or problem.get("title")
+    except (ValueError, AttributeError):
+        problem, text = {}, None
+    note(f"error: {text or body[:500].decode('utf-8', 'replace')}")
+    for item in (problem.get("errors") or ())[1:]:
+        note(f"  {item.get('param')}: {item.get('detail')}")
+    raise click.exceptions.Exit(1)
+
+
+def note(text: str) -> None:
+    """A line for the person, never for the pipe."""
+    click.echo(text, err=True)
+
+
+def read_secret(prompt: str) -> str:
+    """A key from a hidden prompt, or from standard input when that is not a terminal. Never an argument: those are
+    seen by every user of the machine and kept in the shell's history."""
+    if sys.stdin.isatty():
+        text = str(click.prompt(prompt, hide_input=True, err=True))
+    else:
+        text = sys.stdin.read()
+    secret = text.strip()
+    if not secret:
+        raise click.UsageError("no key was given; pipe it in, or run the command on a terminal and paste it")
+    if len(secret.split()) > 1:
+        raise click.UsageError("standard input holds more than one word; give the key alone")
+    return secret
+
+
+class Backend(click.ParamType):
+    """`TYPE[/NAME]`, as a pair of type and name."""
+
+    name = "TYPE[/NAME]"
+
+    def __init__(self, *, cloud: bool = False) -> None:
+        self._cloud = cloud
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[BackendType, str]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            backend_type, name = parse_backend_key(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if self._cloud and backend_type is BackendType.LOCAL:
+            self.fail("a local server's key is set with: pointsman local update NAME --key", param, ctx)
+        return backend_type, name
+
+
+def on_terminal() -> bool:
+    """Whether a person looks at standard output."""
+    return sys.stdout.isatty()
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
+    """Rows for a person: a rich table on a terminal, else aligned plain text. `empty`: what to do when there is none."""
+    if not rows:
+        note(empty)
+        return
+    cells = [[shown(value) for value in row] for row in rows]
+    if on_terminal():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        rich = Table(box=None, header_style="bold", pad_edge=False)
+        for column in columns:
+            rich.add_column(column, overflow="fold")
+        for row in cells:
+            rich.add_row(*(Text(cell) for cell in row))  # Text: a name such as [red] is not markup
+        Console(no_color=bool(os.environ.get("NO_COLOR"))).print(rich)
+        return
+    widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]
+    for line in [list(columns), *cells]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def shown(value: object) -> str:
+    """A value as one line of text without control characters."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.0f}"
+    return "".join(c if c.isprintable() else "?" for c in str(value))
+
+
+def time_shown(text: object) -> str:
+    """An API time (ISO 8601, UTC) in the reader's own time, to the second."""
+    from datetime import datetime
+
+    if not isinstance(text, str):
+        return "-"
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def marked(ok: bool, *, bad: str = "FAILED") -> str:
+    """A word, coloured where colours are wanted."""
+    word = "ok" if ok else bad
+    if not on_terminal() or os.environ.get("NO_COLOR"):
+        return word
+    return click.style(word, fg="green" if ok else "red")

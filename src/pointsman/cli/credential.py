@@ -1,0 +1,98 @@
+"""`pointsman credential ...`: keys and base URLs of cloud providers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..kinds import BackendType, backend_key
+from .common import Backend, Caller, marked, note, read_secret, table, time_shown, with_options
+
+_Key = tuple[BackendType, str]
+
+
+@click.group("credential")
+def command() -> None:
+    """Keys and base URLs of cloud providers."""
+
+
+@command.command("set")
+@click.argument("backend", metavar="TYPE[/NAME]", type=Backend(cloud=True))
+@click.option("--base-url", metavar="URL", help="Another provider that speaks this type's protocol.")
+@click.option("--allow-http", is_flag=True, help="Let the key travel over plain http to that URL.")
+@with_options
+def set_credential(caller: Caller, backend: _Key, base_url: str | None, allow_http: bool) -> None:
+    """Store a key, or replace it. The key is read from standard input or a hidden prompt.
+
+    \b
+    pointsman credential set openai < key.txt
+    pointsman credential set openai/groq --base-url https://api.groq.com/openai
+    """
+    body: dict[str, Any] = {"api_key": read_secret(f"Key for {backend_key(*backend)}")}
+    if base_url is not None:
+        body["base_url"] = base_url
+    if allow_http:
+        body["allow_http"] = True
+    caller.finish("PUT", _path(backend), body, show=lambda row: _show([row]))
+
+
+@command.command("list")
+@with_options
+def show_list(caller: Caller) -> None:
+    """List them; never a key."""
+    caller.finish("GET", "/api/credentials", show=_show)
+
+
+@command.command("remove")
+@click.argument("backend", metavar="TYPE[/NAME]", type=Backend(cloud=True))
+@with_options
+def remove(caller: Caller, backend: _Key) -> None:
+    """Forget a key."""
+    caller.finish("DELETE", _path(backend), show=lambda _: note(f"{backend_key(*backend)} is removed"))
+
+
+@command.command("test")
+@click.argument("backend", metavar="TYPE[/NAME]", type=Backend(cloud=True))
+@with_options
+def test(caller: Caller, backend: _Key) -> None:
+    """List the provider's models with the stored key: one cheap call."""
+    run_test(caller, f"{_path(backend)}/test")
+
+
+def run_test(caller: Caller, path: str) -> None:
+    """Shows what a test found; exit code 1 when it did not work."""
+    found = caller.finish("POST", path, show=_show_test)
+    if not found["ok"]:
+        raise click.exceptions.Exit(1)
+
+
+def _show_test(found: dict[str, Any]) -> None:
+    for step in found["steps"]:
+        took = f" ({step['ms']:.0f} ms)" if step.get("ms") is not None else ""
+        click.echo(f"{step['name']:<6} {marked(step['ok'])}  {step['detail']}{took}".rstrip())
+    models = found["models"]
+    if models:
+        more = f" and {len(models) - 8} more" if len(models) > 8 else ""
+        click.echo(f"models {', '.join(models[:8])}{more}")
+
+
+def _path(backend: _Key) -> str:
+    return f"/api/credentials/{backend_key(*backend)}"
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    lines = [
+        (
+            backend_key(BackendType(row["backend_type"]), row["name"]),
+            row["base_url"] or "the provider's own",
+            row.get("key_fingerprint"),
+            time_shown(row["updated_at"]),
+        )
+        for row in rows
+    ]
+    table(
+        ("backend", "base URL", "key", "set"),
+        lines,
+        empty="there is no key yet; set one with: pointsman credential set openai",
+    )

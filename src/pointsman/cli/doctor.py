@@ -1,0 +1,48 @@
+"""`pointsman doctor`: looks for what is wrong and says how to fix it, with or without a gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import click
+
+from ..errors import PointsmanError
+from .client import Answer, open_client
+from .common import Caller, on_terminal, shown, with_options
+
+_COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
+
+
+@click.command("doctor")
+@with_options
+def command(caller: Caller) -> None:
+    """Look for what is wrong and say how to fix it. Exit code 1 when something is."""
+    try:
+        with open_client(caller.data_dir) as client:
+            answer = client.request("GET", "/api/doctor")
+    except PointsmanError as error:
+        answer = _without_database(caller, error)
+    found = caller.print(answer, _show)
+    if not found.get("ok", False):
+        raise click.exceptions.Exit(1)
+
+
+def _without_database(caller: Caller, error: PointsmanError) -> Answer:
+    """The checks that need no database, after it could not be opened."""
+    from ..control.doctor import examine_files, finding, report
+
+    checks = [finding("database", "error", "It could not be opened.", error.public)]
+    checks += examine_files(caller.data_dir, os.environ)
+    return Answer(200, json.dumps(report(checks), ensure_ascii=False).encode())
+
+
+def _show(found: dict[str, Any]) -> None:
+    for check in found.get("checks", ()):
+        word = check["status"]
+        if on_terminal() and not os.environ.get("NO_COLOR"):
+            word = click.style(f"{word:<7}", fg=_COLOURS.get(word))
+        click.echo(f"{word:<7} {shown(check['name'])}: {shown(check['detail'])}")
+        if check.get("fix"):
+            click.echo(f"        fix: {shown(check['fix'])}")

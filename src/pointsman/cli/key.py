@@ -1,0 +1,63 @@
+"""`pointsman key ...`: client keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .common import Caller, note, table, time_shown, with_options
+
+
+@click.group("key")
+def command() -> None:
+    """Client keys: who may use the gateway.
+
+    Without any, everybody on this computer may. From the first one on a key is needed, also after the last is revoked.
+    """
+
+
+@command.command("create")
+@click.option("--name", default="", help="Whose it is, for lists and usage.")
+@with_options
+def create(caller: Caller, name: str) -> None:
+    """Make a key. It is printed once and stored nowhere."""
+    caller.finish("POST", "/api/keys", {"name": name}, show=_show_new)
+
+
+@command.command("list")
+@with_options
+def show_list(caller: Caller) -> None:
+    """List the keys by their first characters."""
+    caller.finish("GET", "/api/keys", show=_show)
+
+
+@command.command("revoke")
+@click.argument("key_id", metavar="ID", type=int)
+@with_options
+def revoke(caller: Caller, key_id: int) -> None:
+    """Make a key worthless at once."""
+    caller.finish("DELETE", f"/api/keys/{key_id}", show=lambda _: note(f"key {key_id} is revoked"))
+
+
+def _show_new(row: dict[str, Any]) -> None:
+    note(f"key {row['id']}; this is the only time it is shown:")
+    click.echo(row["secret"])
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    lines = [
+        (
+            row["id"],
+            row["name"] or None,
+            f"{row['prefix']}...",
+            time_shown(row["created_at"]),
+            time_shown(row["revoked_at"]),
+        )
+        for row in rows
+    ]
+    table(
+        ("id", "name", "key", "created", "revoked"),
+        lines,
+        empty="there is no client key: everybody on this computer may use the gateway",
+    )

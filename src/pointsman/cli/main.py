@@ -1,0 +1,47 @@
+"""The `pointsman` command: names of commands and where they live. Each module is imported when its command is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+_COMMANDS = {
+    "serve": "Serve: one endpoint for every model.",
+    "mapping": "Rules: which model goes to which backend.",
+    "credential": "Keys and base URLs of cloud providers.",
+    "local": "Model servers on this computer or network.",
+    "explain": "Show where a model's requests would go, and why.",
+    "key": "Client keys: who may use the gateway.",
+    "secrets": "The master key that seals stored keys.",
+    "usage": "What was asked, who answered, how much it took.",
+    "doctor": "Look for what is wrong and say how to fix it.",
+    "version": "Print the version.",
+}
+
+
+class _Lazy(click.Group):
+    """Knows its commands by name and one line each, so that `--help` imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(f".{cmd_name}", __package__).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Pointsman: one endpoint for every language model.
+
+    OpenAI and Anthropic APIs on one port, local first, with fallbacks. Start it with `pointsman serve`. Every command
+    takes --data-dir and --json, and works whether the gateway runs or not.
+    """

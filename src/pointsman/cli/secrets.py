@@ -1,0 +1,38 @@
+"""`pointsman secrets ...`: the master key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .common import Caller, note, read_secret, with_options
+
+
+@click.group("secrets")
+def command() -> None:
+    """The master key that seals stored keys."""
+
+
+@command.command("rotate")
+@with_options
+def rotate(caller: Caller) -> None:
+    """Seal every stored key under a new master key, while the gateway serves.
+
+    When the master key comes from the environment, the new one (32 bytes in base64 or hex) is read from standard input
+    or a hidden prompt; set it there before the next start.
+
+    \b
+    openssl rand -base64 32 > new.key && pointsman secrets rotate < new.key
+    """
+    with caller.session():
+        state = caller.send("GET", "/api/secrets").json()
+        body = {"new_key": read_secret("New master key")} if state["needs_new_key"] else {}
+        answer = caller.send("POST", "/api/secrets/rotate", body)
+    caller.print(answer, _show)
+
+
+def _show(found: dict[str, Any]) -> None:
+    click.echo(f"{found['resealed']} stored keys are sealed under the new master key {found['key_id']}")
+    if found.get("next_step"):
+        note(found["next_step"])

@@ -1,0 +1,60 @@
+"""`pointsman serve`: hands the options to the supervisor."""
+
+from __future__ import annotations
+
+import click
+
+from ..config import DEFAULT_HOST, DEFAULT_PORT
+from .common import Caller, failures_told, with_options
+
+
+@click.command("serve")
+@click.option("--host", default=DEFAULT_HOST, show_default=True, envvar="POINTSMAN_HOST", help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    envvar="POINTSMAN_PORT",
+    help="Port to listen on; 0 picks a free one.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    envvar="POINTSMAN_WORKERS",
+    help="Data-plane processes.",
+)
+@click.option("--allow-host", "allow_hosts", multiple=True, metavar="HOST", help="A further Host name clients may use.")
+@click.option(
+    "--allow-origin", "allow_origins", multiple=True, metavar="ORIGIN", help="A web origin whose pages may call us."
+)
+@with_options
+def command(
+    caller: Caller,
+    host: str,
+    port: int,
+    workers: int,
+    allow_hosts: tuple[str, ...],
+    allow_origins: tuple[str, ...],
+) -> None:
+    """Serve: one endpoint for every model.
+
+    With --json one line {"url": ..., "pid": ...} is printed when it answers.
+    """
+    from ..supervisor import ServeOptions, serve
+
+    with failures_told(caller.as_json):
+        code = serve(
+            ServeOptions(
+                data_dir=caller.data_dir,
+                host=host,
+                port=port,
+                workers=workers,
+                allow_hosts=allow_hosts,
+                allow_origins=allow_origins,
+                json=caller.as_json,
+            )
+        )
+    raise click.exceptions.Exit(int(code or 0))

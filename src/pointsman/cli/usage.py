@@ -1,0 +1,50 @@
+"""`pointsman usage`: what was asked, who answered, how much it took."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from .common import Caller, note, table, time_shown, with_options
+
+
+@click.command("usage")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--model", help="Only this model, as the client named it.")
+@click.option("--target", help="Only this target, such as openai:gpt-4o-mini.")
+@click.option("--status", help="Only this status: 200, 429, 4xx, 5xx.")
+@click.option("--since", metavar="TIME", help="From this time on (ISO 8601).")
+@click.option("--until", metavar="TIME", help="Before this time (ISO 8601).")
+@click.option("--cursor", help="Go on where an earlier list ended.")
+@with_options
+def command(caller: Caller, **filters: Any) -> None:
+    """List requests, newest first. Never a prompt or an answer: those are not stored."""
+    query = urlencode({name: value for name, value in filters.items() if value is not None})
+    with caller.session():
+        answer = caller.send("GET", f"/api/usage?{query}")
+    caller.print(answer, _show)
+    cursor = answer.headers.get("x-next-cursor")
+    if cursor and not caller.as_json:
+        note(f"there is more: pointsman usage --cursor {cursor}")
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    lines = [
+        (
+            time_shown(row["at"]),
+            row["model"] or None,
+            row["target"],
+            row["status"],
+            row["outcome"],
+            row["fallback"],
+            row["input_tokens"],
+            row["output_tokens"],
+            row["first_output_ms"],
+            row["total_ms"],
+        )
+        for row in rows
+    ]
+    columns = ("time", "model", "target", "status", "outcome", "fallback", "in", "out", "first ms", "total ms")
+    table(columns, lines, empty="nothing was asked yet")

@@ -1,0 +1,17 @@
+"""`pointsman version`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from .. import __version__
+from .common import Caller, with_options
+
+
+@click.command("version")
+@with_options
+def command(caller: Caller) -> None:
+    """Print the version."""
+    click.echo(json.dumps({"version": __version__}) if caller.as_json else f"pointsman {__version__}")

@@ -1,0 +1,51 @@
+"""The control plane's HTTP application: routers, errors and the guard around them. Not here: what is open (runtime.py)."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from .. import __version__
+from . import problems
+from .guard import Guard
+from .routers import credentials, doctor, explain, keys, local, mappings, pages, secrets, status, usage
+from .runtime import Runtime
+
+ROUTERS = (
+    mappings.router,
+    credentials.router,
+    local.router,
+    keys.router,
+    explain.router,
+    usage.router,
+    secrets.router,
+    status.router,
+    doctor.router,
+    pages.router,
+)
+
+
+def create_api(runtime: Runtime) -> FastAPI:
+    """The application without its guard."""
+    app = FastAPI(
+        title="Pointsman admin API",
+        version=__version__,
+        description="Rules, keys and backends of a Pointsman gateway. Errors are problem+json with a stable `code`.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would be built from the Host header
+        separate_input_output_schemas=False,
+    )
+    app.state.runtime = runtime
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+def create_app(runtime: Runtime) -> ASGIApp:
+    """What the control plane serves, and what a command without a gateway calls in its own process."""
+    options = runtime.options
+    hosts = [*options.allow_hosts, *([options.url.partition("://")[2]] if options.url else [])]
+    return Guard(create_api(runtime), runtime.token, hosts, options.allow_origins)

@@ -1,0 +1,145 @@
+"""Where a model's requests would go and why: the data plane's own routing, run over the published snapshot.
+
+Nothing is sent to a model. Where a rule leaves the local server open (`local` without a name, or no rule at all), local
+servers are asked which models they hold, as the data plane does; that list is kept for some seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from ..errors import PointsmanError
+from ..kinds import PRACTICE, BackendType, backend_key
+from ..link.messages import BackendHealth, BackendSpec
+from ..providers.urls import is_loopback, parse_base_url
+from ..routing.table import Plan, RoutingTable, Target
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+PRACTICE_SPEC = BackendSpec(
+    key=backend_key(BackendType.LOCAL, PRACTICE), type=BackendType.LOCAL, name=PRACTICE, base_url=""
+)
+
+
+class TargetExplained(BaseModel):
+    """One target. reason: why it is usable, or what to do so that it is. leaves_machine: whether a request that goes
+    there leaves this computer; None when only connecting would tell."""
+
+    target: str
+    backend: str
+    model: str
+    usable: bool
+    reason: str
+    base_url: str | None
+    dialects: list[str] | None
+    leaves_machine: bool | None
+    in_flight: int = 0
+    last_success: datetime | None = None
+    last_failure: datetime | None = None
+    last_reason: str | None = None
+
+
+class Explanation(BaseModel):
+    """What would happen to a request for this model. targets are in the order in which they are tried; none when
+    nothing matches (code `model_not_found`)."""
+
+    model: str
+    why: str
+    code: str | None = None
+    mapping_id: int | None = None
+    pattern: str | None = None
+    local_only: bool = False
+    forward_auth: bool = False
+    targets: list[TargetExplained] = []
+
+
+async def explain(runtime: Runtime, model: str) -> Explanation:
+    """The plan for a model name, each target judged."""
+    snapshot = runtime.snapshot
+    table = RoutingTable(snapshot.mappings, (*snapshot.backends, PRACTICE_SPEC))
+    plan = _resolve(table, model, {})
+    if isinstance(plan, PointsmanError) or any(target.backend is None for target in plan.targets):
+        plan = _resolve(table, model, await runtime.model_lists.of(snapshot))
+    if isinstance(plan, PointsmanError):
+        return Explanation(model=model, why=plan.public, code=plan.kind.value)
+    health = runtime.board.health(time.monotonic())
+    return Explanation(
+        model=model,
+        why=plan.why,
+        mapping_id=plan.mapping_id,
+        pattern=plan.pattern,
+        local_only=plan.local_only,
+        forward_auth=plan.forward_auth,
+        targets=[_judged(target, plan, health.get(target.key)) for target in plan.targets],
+    )
+
+
+def _resolve(table: RoutingTable, model: str, lists: dict[str, list[str]]) -> Plan | PointsmanError:
+    try:
+        return table.resolve(model, lists)
+    except PointsmanError as error:
+        return error
+
+
+def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetExplained:
+    spec = target.backend
+    away = _leaves_machine(spec)
+    problem = target.problem
+    if problem is None and plan.local_only and away:
+        problem = f"local_only: {spec.base_url if spec else target.key} is not on this computer"
+    return TargetExplained(
+        target=target.label,
+        backend=target.key,
+        model=target.model,
+        usable=problem is None,
+        reason=problem or _why_usable(spec, plan, away),
+        base_url=(spec.base_url or None) if spec else None,
+        dialects=list(spec.dialects) if spec and spec.dialects is not None else None,
+        leaves_machine=away,
+        in_flight=health.in_flight if health else 0,
+        last_success=_time(health.last_success) if health else None,
+        last_failure=_time(health.last_failure) if health else None,
+        last_reason=health.last_reason if health else None,
+    )
+
+
+def _why_usable(spec: BackendSpec | None, plan: Plan, away: bool | None) -> str:
+    if spec is None or spec.key == PRACTICE_SPEC.key:
+        return "built in, always there"
+    login = "the client's own login is sent on" if plan.forward_auth and spec.type != BackendType.LOCAL else None
+    key = "its key opens" if spec.api_key else "no key is stored, none is sent"
+    where = "; whether that is this computer is judged when connecting" if plan.local_only and away is None else ""
+    return f"{login or key}; {spec.base_url}{where}"
+
+
+def _leaves_machine(spec: BackendSpec | None) -> bool | None:
+    """True for an address elsewhere, False for this computer, None for a name that only a resolver knows."""
+    if spec is None:
+        return None
+    if spec.key == PRACTICE_SPEC.key:
+        return False
+    if spec.type != BackendType.LOCAL:
+        return not _named_loopback(spec.base_url)
+    host = parse_base_url(spec.base_url).host
+    if _named_loopback(spec.base_url):
+        return False
+    return None if any(c.isalpha() for c in host) and ":" not in host else True
+
+
+def _named_loopback(base_url: str) -> bool:
+    host = parse_base_url(base_url).host
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return is_loopback(host)
+    except ValueError:
+        return False
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

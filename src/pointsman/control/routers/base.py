@@ -1,0 +1,64 @@
+"""What every router shares: the runtime as a dependency, the documented errors, the shape of a test's answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, Field
+
+from ..runtime import Runtime
+
+
+def _runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+Run = Annotated[Runtime, Depends(_runtime)]
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457). `code` is stable; `detail` says what to do."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    param: str | None = Field(None, description="The field it is about.")
+    request_id: str | None = None
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for these error statuses, and those every route has."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    words = {
+        401: "The admin token is missing or wrong.",
+        403: "The Host or Origin is not let in.",
+        404: "There is no such thing.",
+        409: "There is one already.",
+        422: "Something sent is not valid.",
+        503: "The database cannot be used now; Retry-After says when to try again.",
+    }
+    return {
+        status: {"description": words[status], "content": content} for status in (401, 403, *sorted(statuses), 503)
+    }
+
+
+class ProbeStep(BaseModel):
+    """One step of a test: dns, tcp, tls, auth or models."""
+
+    name: str
+    ok: bool
+    detail: str
+    ms: float | None = None
+
+
+class ProbeOutcome(BaseModel):
+    """What one cheap authenticated call to a backend found."""
+
+    ok: bool
+    backend: str
+    steps: list[ProbeStep]
+    models: list[str]

@@ -1,0 +1,188 @@
+"""What the control plane holds open: database, vault, usage, the newest snapshot, and the link it goes out on.
+
+With a gateway `connect_link` is called and every write answers when it is live; a command without a gateway uses the
+same object with no link. Not here: HTTP (app.py) and what a request may do (guard.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..config import USAGE_FILE
+from ..errors import PointsmanError
+from ..link.messages import Snapshot, Status, Up, UsageBatch
+from ..store.database import Store
+from ..store.snapshot import compile_snapshot
+from ..store.usage import UsageStore
+from ..vault import Vault
+from .auth import AdminToken
+from .board import StatusBoard
+from .model_lists import ModelLists
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from ..link.server import LinkServer
+
+log = logging.getLogger("pointsman.control")
+
+APPLY_SECONDS = 2.0
+"""How long a write waits for every data-plane process to serve by it."""
+
+_REPUBLISH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How this control plane was started. url: the gateway's public one, "" without a gateway."""
+
+    url: str = ""
+    require_keys: bool = False
+    allow_hosts: tuple[str, ...] = ()
+    allow_origins: tuple[str, ...] = ()
+
+
+class Runtime:
+    """Made by `Runtime.open`, ended by `close`. Every method may be called from any thread."""
+
+    def __init__(
+        self, data_dir: Path, environ: Mapping[str, str], store: Store, vault: Vault, usage: UsageStore, options: Options
+    ) -> None:
+        self.data_dir = data_dir
+        self.environ = environ
+        self.options = options
+        self.store = store
+        self.vault = vault
+        self.usage = usage
+        self.token = AdminToken.ensure(data_dir)
+        self.board = StatusBoard()
+        self.model_lists = ModelLists()
+        self.epoch = secrets.token_hex(8)
+        self.started_at = time.time()
+        self._version = 0
+        self._publishing = threading.Lock()
+        self._stale = False  # a change is committed that no snapshot holds yet
+        self._link: LinkServer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.snapshot = self._compile()
+
+    @classmethod
+    def open(cls, data_dir: Path, environ: Mapping[str, str], options: Options | None = None) -> Runtime:
+        """Open everything in a data folder whose lock the caller holds. Raises PointsmanError saying what to do."""
+        store = Store.open(data_dir, environ.get("POINTSMAN_DATABASE_URL"))
+        usage: UsageStore | None = None
+        try:
+            vault = load_vault(store, data_dir, environ)
+            usage = UsageStore(data_dir / USAGE_FILE)
+            return cls(data_dir, environ, store, vault, usage, options or Options())
+        except BaseException:
+            if usage is not None:
+                usage.close()
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Close both databases. The link is stopped by who started it."""
+        self.usage.close()
+        self.store.close()
+
+    # -- reading and changing ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that only reads."""
+        with self.store.read() as session:
+            yield session
+
+    @contextmanager
+    def change(self) -> Iterator[Session]:
+        """One transaction; when it has committed the change is published before this returns."""
+        with self.store.write() as session:
+            yield session
+        self.publish()
+
+    def publish(self) -> bool:
+        """Compile a snapshot and make every data-plane process serve by it. False when one has not said so in time
+        (it will: the newest snapshot is sent to whoever connects)."""
+        with self._publishing:  # versions go out in the order they were compiled
+            self._stale = True
+            try:
+                snapshot = self._compile()
+            except PointsmanError as error:
+                log.error("a change is stored but not live yet: %s", error.public)
+                return False
+            self._stale = False
+            self.snapshot = snapshot
+            if self._link is None or self._loop is None:
+                return True
+            self._loop.call_soon_threadsafe(self._link.publish, snapshot)
+        return self._wait_applied(snapshot)
+
+    def _compile(self) -> Snapshot:
+        self._version += 1
+        with self.store.read() as session:
+            snapshot = compile_snapshot(session, self.vault, self._version, self.epoch)
+        if self.options.require_keys and not snapshot.keys_required:
+            return msgspec.structs.replace(snapshot, keys_required=True)
+        return snapshot
+
+    def _wait_applied(self, snapshot: Snapshot) -> bool:
+        assert self._link is not None and self._loop is not None
+        waiting = asyncio.run_coroutine_threadsafe(
+            self._link.wait_applied(snapshot.epoch, snapshot.version, APPLY_SECONDS), self._loop
+        )
+        try:
+            live = waiting.result(APPLY_SECONDS + 1.0)
+        except FutureTimeoutError:
+            waiting.cancel()
+            live = False
+        if not live:
+            log.warning("a data-plane process has not taken snapshot %s in %s s", snapshot.version, APPLY_SECONDS)
+        return live
+
+    # -- the link ------------------------------------------------------------------------------------------------
+
+    async def connect_link(self, path: str) -> LinkServer:
+        """Listen for data-plane processes on a Unix socket, from the running loop."""
+        from ..link.server import LinkServer
+
+        link = LinkServer(path, self.take)
+        await link.start()
+        link.publish(self.snapshot)
+        self._link, self._loop = link, asyncio.get_running_loop()
+        return link
+
+    def take(self, worker: int, message: Up) -> None:
+        """What a data-plane process sends up. A usage batch is on disk when this returns."""
+        if isinstance(message, Status):
+            self.board.take(message, time.monotonic())
+        elif isinstance(message, UsageBatch):
+            self.usage.add(message.records)
+
+    def workers(self) -> list[tuple[int, int]]:
+        """(worker, pid) of the connected data-plane processes."""
+        return self._link.workers if self._link is not None else []
+
+    async def keep_published(self) -> None:
+        """Publishes what could not be compiled when it was written, until it could. Runs as a task."""
+        while True:
+            await asyncio.sleep(_REPUBLISH_SECONDS)
+            if self._stale:
+                await asyncio.to_thread(self.publish)
+
+
+def load_vault(store: Store, data_dir: Path, environ: Mapping[str, str]) -> Vault:
+    """The vault over what the store holds."""
+    raise NotImplementedError

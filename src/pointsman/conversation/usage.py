@@ -1,0 +1,18 @@
+"""One definition of token usage for every protocol (FIELD.md 1.8: peers count cached tokens in or out by path)."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class TokenUsage(msgspec.Struct, frozen=True):
+    """Tokens as a backend reported them; None = it did not say.
+
+    input: all input tokens, those read from or written to a cache included. output: all output tokens, reasoning
+    included. cached: the part of input that was read from a cache. reasoning: the part of output that was thinking.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    reasoning: int | None = None

@@ -1,0 +1,106 @@
+"""Reads a Messages answer as it passes (grammar: PROTOCOLS.md 11.1). Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...conversation.usage import TokenUsage
+from ...wire.sse import data_of
+
+_EMPTY_STARTS = {"text", "thinking"}
+"""Blocks that say nothing until their first delta; every other block is output by starting."""
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+
+
+class _Message(msgspec.Struct):
+    usage: _Usage | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    delta: dict[str, Any] | None = None
+    content_block: dict[str, Any] | None = None
+    message: _Message | None = None
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_event = msgspec.json.Decoder(_Event).decode
+_whole = msgspec.json.Decoder(_Message).decode
+
+
+class MessagesWatch:
+    """See dialects.base.Watch."""
+
+    __slots__ = ("_seen", "error", "finished", "malformed", "output", "usage")
+
+    def __init__(self) -> None:
+        self.output = False
+        self.finished = False
+        self.error: str | None = None
+        self.usage: TokenUsage | None = None
+        self.malformed = 0
+        self._seen = _Usage()
+
+    def event(self, event: bytes) -> None:
+        """One event."""
+        data = data_of(event)
+        if not data:
+            return
+        try:
+            found = _event(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.malformed += 1
+            return
+        match found.type:
+            case "content_block_delta":
+                if not self.output and found.delta:
+                    self.output = any(value for key, value in found.delta.items() if key != "type")
+            case "content_block_start":
+                block = found.content_block or {}
+                self.output = self.output or block.get("type") not in _EMPTY_STARTS or bool(block.get("text"))
+            case "message_start":
+                self._count(found.message.usage if found.message else None)
+            case "message_delta":
+                self._count(found.usage)
+                # A refusal before any output is a real answer (recorded), not an empty one.
+                self.output = self.output or (found.delta or {}).get("stop_reason") == "refusal"
+            case "message_stop":
+                self.finished = True
+            case "error":
+                inside = found.error
+                self.error = str(inside.get("message") if isinstance(inside, dict) else inside)[:2000]
+
+    def whole(self, body: bytes) -> bool:
+        """A whole answer."""
+        try:
+            found = _whole(body)
+        except msgspec.ValidationError:
+            return True
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        self.output = self.finished = True
+        self._count(found.usage)
+        return True
+
+    def _count(self, new: _Usage | None) -> None:
+        """Cumulative: a later report overwrites what it says and leaves the rest (SDK accumulator's rule)."""
+        if new is None:
+            return
+        seen = self._seen
+        for field in _Usage.__struct_fields__:
+            value = getattr(new, field)
+            if value is not None:
+                setattr(seen, field, value)
+        total = seen.input_tokens
+        if total is not None:  # Anthropic counts cached tokens apart from input_tokens
+            total += (seen.cache_read_input_tokens or 0) + (seen.cache_creation_input_tokens or 0)
+        self.usage = TokenUsage(total, seen.output_tokens, seen.cache_read_input_tokens)

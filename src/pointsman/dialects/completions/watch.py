@@ -1,0 +1,72 @@
+"""Reads a Completions answer as it passes: `choices[].text`, `finish_reason`, `usage`, `[DONE]`. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...conversation.usage import TokenUsage
+from ...wire.sse import data_of
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Choice(msgspec.Struct):
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_chunk = msgspec.json.Decoder(_Chunk).decode
+
+
+class CompletionsWatch:
+    """See dialects.base.Watch."""
+
+    __slots__ = ("error", "finished", "malformed", "output", "usage")
+
+    def __init__(self) -> None:
+        self.output = False
+        self.finished = False
+        self.error: str | None = None
+        self.usage: TokenUsage | None = None
+        self.malformed = 0
+
+    def event(self, event: bytes) -> None:
+        """One event."""
+        data = data_of(event)
+        if data == b"[DONE]":
+            self.finished = True
+        elif data and not self._read(data):
+            self.malformed += 1
+
+    def whole(self, body: bytes) -> bool:
+        """A whole answer."""
+        known = self._read(body)
+        self.output = self.finished = known
+        return known
+
+    def _read(self, data: bytes) -> bool:
+        try:
+            chunk = _chunk(data)
+        except msgspec.ValidationError:
+            return True
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        for choice in chunk.choices:
+            self.output = self.output or bool(choice.text)
+            self.finished = self.finished or bool(choice.finish_reason)
+        if chunk.usage is not None:
+            self.usage = TokenUsage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+        if chunk.error is not None:
+            self.error = str(chunk.error)[:2000]
+        return True

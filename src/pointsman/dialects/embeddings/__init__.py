@@ -1,0 +1,1 @@
+"""OpenAI's Embeddings: passed through, never translated. Never streams; errors are OpenAI's."""

@@ -1,0 +1,1 @@
+"""OpenAI Chat Completions. Today: its errors and how its answers are watched; translation is not here yet."""

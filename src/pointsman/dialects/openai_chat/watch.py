@@ -1,0 +1,123 @@
+"""Reads a Chat Completions answer as it passes (grammar: PROTOCOLS.md 11.2). Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...conversation.usage import TokenUsage
+from ...wire.sse import data_of
+
+
+class _InputDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class _OutputDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class ChatUsage(msgspec.Struct):
+    """OpenAI's `usage` of a chat answer."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+
+    def neutral(self) -> TokenUsage:
+        """The same numbers under our definition: OpenAI counts cached in input and reasoning in output already."""
+        cached, reasoning = self.prompt_tokens_details, self.completion_tokens_details
+        return TokenUsage(
+            self.prompt_tokens,
+            self.completion_tokens,
+            cached.cached_tokens if cached else None,
+            reasoning.reasoning_tokens if reasoning else None,
+        )
+
+
+class _Choice(msgspec.Struct):
+    delta: dict[str, Any] | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] = []
+    usage: ChatUsage | None = None
+    error: Any = None
+
+
+class _Whole(msgspec.Struct):
+    usage: ChatUsage | None = None
+
+
+_chunk = msgspec.json.Decoder(_Chunk).decode
+_whole = msgspec.json.Decoder(_Whole).decode
+
+
+class ChatWatch:
+    """See dialects.base.Watch."""
+
+    __slots__ = ("error", "finished", "malformed", "output", "usage")
+
+    def __init__(self) -> None:
+        self.output = False
+        self.finished = False
+        self.error: str | None = None
+        self.usage: TokenUsage | None = None
+        self.malformed = 0
+
+    def event(self, event: bytes) -> None:
+        """One event."""
+        data = data_of(event)
+        if data == b"[DONE]":
+            self.finished = True
+            return
+        if not data:
+            return
+        try:
+            chunk = _chunk(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.malformed += 1
+            return
+        for choice in chunk.choices:
+            if choice.finish_reason:
+                self.finished = True
+            if not self.output and choice.delta:
+                self.output = any(value for key, value in choice.delta.items() if key != "role")
+        if chunk.usage is not None:
+            self.usage = chunk.usage.neutral()
+        if chunk.error is not None:
+            self.error = message_of(chunk.error)
+
+    def whole(self, body: bytes) -> bool:
+        """A whole answer."""
+        try:
+            found = _whole(body)
+        except msgspec.ValidationError:
+            return True
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        self.output = self.finished = True
+        if found.usage is not None:
+            self.usage = found.usage.neutral()
+        return True
+
+
+def message_of(error: Any) -> str:
+    """The text of an upstream's `error`, object or string (mlx_lm.server sends strings)."""
+    if isinstance(error, dict):
+        error = error.get("message") or error
+    return str(error)[:2000]
+
+
+def is_extra_usage(event: bytes) -> bool:
+    """Is this the last, choice-less chunk that `stream_options.include_usage` adds?"""
+    if b'"usage"' not in event:
+        return False
+    try:
+        chunk = _chunk(data_of(event))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return not chunk.choices and chunk.usage is not None and chunk.error is None

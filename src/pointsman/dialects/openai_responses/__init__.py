@@ -1,0 +1,1 @@
+"""OpenAI Responses. Today: its errors and how its answers are watched; translation is not here yet."""

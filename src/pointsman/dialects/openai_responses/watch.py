@@ -1,0 +1,108 @@
+"""Reads a Responses answer as it passes (grammar: PROTOCOLS.md 11.3). Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...conversation.usage import TokenUsage
+from ...wire.sse import data_of
+
+_ENDS = {"response.completed", "response.incomplete", "response.failed"}
+
+
+class _InputDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class _OutputDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens_details: _InputDetails | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+    def neutral(self) -> TokenUsage:
+        cached, reasoning = self.input_tokens_details, self.output_tokens_details
+        return TokenUsage(
+            self.input_tokens,
+            self.output_tokens,
+            cached.cached_tokens if cached else None,
+            reasoning.reasoning_tokens if reasoning else None,
+        )
+
+
+class _Response(msgspec.Struct):
+    usage: _Usage | None = None
+    error: Any = None
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    delta: Any = None
+    response: _Response | None = None
+    message: Any = None
+    error: Any = None
+
+
+_event = msgspec.json.Decoder(_Event).decode
+_whole = msgspec.json.Decoder(_Response).decode
+
+
+class ResponsesWatch:
+    """See dialects.base.Watch."""
+
+    __slots__ = ("error", "finished", "malformed", "output", "usage")
+
+    def __init__(self) -> None:
+        self.output = False
+        self.finished = False
+        self.error: str | None = None
+        self.usage: TokenUsage | None = None
+        self.malformed = 0
+
+    def event(self, event: bytes) -> None:
+        """One event."""
+        data = data_of(event)
+        if not data or data == b"[DONE]":
+            return
+        try:
+            found = _event(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.malformed += 1
+            return
+        if found.type.endswith(".delta"):
+            self.output = self.output or bool(found.delta)
+        elif found.type == "response.output_item.done":
+            self.output = True
+        elif found.type in _ENDS:
+            self._end(found)
+        elif found.type == "error" or (not found.type and found.error is not None):
+            self.error = str(found.message or found.error)[:2000]
+
+    def _end(self, found: _Event) -> None:
+        self.finished = True
+        if found.response is None:
+            return
+        if found.response.usage is not None:
+            self.usage = found.response.usage.neutral()
+        if found.type == "response.failed":
+            error = found.response.error
+            self.error = str(error.get("message") if isinstance(error, dict) else error)[:2000]
+
+    def whole(self, body: bytes) -> bool:
+        """A whole answer."""
+        try:
+            found = _whole(body)
+        except msgspec.ValidationError:
+            return True
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        self.output = self.finished = True
+        if found.usage is not None:
+            self.usage = found.usage.neutral()
+        return True

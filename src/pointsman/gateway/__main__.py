@@ -1,0 +1,178 @@
+"""Start of a data-plane process. The supervisor starts it with a listening socket and a runtime folder; it serves
+until SIGTERM, then drains. Not for people: they run `pointsman serve`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import faulthandler
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+
+import uvloop
+
+from ..config import Limits
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
+from ..link.client import LinkClient
+from ..practice import PracticeServer
+from ..upstream.egress import Egress
+from ..upstream.pool import Pool
+from .access import HostGuard
+from .handle import Handler
+from .runtime import Runtime
+from .server import ClientConnection
+
+log = logging.getLogger("pointsman.gateway")
+
+TICK_SECONDS = 0.25
+FINAL_FLUSH_SECONDS = 2.0
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="pointsman.gateway")
+    parser.add_argument("--runtime-dir", required=True)
+    parser.add_argument("--listen-fd", type=int, required=True)
+    parser.add_argument("--ready-fd", type=int, required=True)
+    parser.add_argument("--worker", type=int, required=True)
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--allow-host", action="append", default=[])
+    parser.add_argument("--allow-origin", action="append", default=[])
+    return parser.parse_args(argv)
+
+
+class DataPlane:
+    """One process: listener, practice backend, link and ticker around one Runtime."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._limits = Limits.from_environment()
+        self._listener = socket.socket(fileno=args.listen_fd)
+        self._connections: set[ClientConnection] = set()
+        practice_path = os.path.join(args.runtime_dir, f"practice-{args.worker}.sock")
+        pool = Pool(Egress(self._limits.connect_seconds, _own_addresses(self._listener)))
+        self.runtime = Runtime(
+            worker=args.worker,
+            limits=self._limits,
+            guard=HostGuard(args.host, tuple(args.allow_host), tuple(args.allow_origin)),
+            pool=pool,
+            practice_path=practice_path,
+            control_path=os.path.join(args.runtime_dir, "control.sock"),
+        )
+        self._practice = PracticeServer(path=practice_path)
+        self._link = LinkClient(
+            os.path.join(args.runtime_dir, "link.sock"), args.worker, self._on_snapshot, self.runtime.status
+        )
+        self._handler = Handler(self.runtime, self._link.record)
+        self._stop = asyncio.Event()
+        self._has_rules = asyncio.Event()
+
+    def _on_snapshot(self, snapshot: object) -> None:
+        self.runtime.apply(snapshot)  # type: ignore[arg-type]
+        self._has_rules.set()
+
+    def _connection(self) -> asyncio.Protocol:
+        client = ClientConnection(
+            self._limits, self._handler.start, self._handler.refuse, self._connections.discard
+        )
+        self._connections.add(client)
+        return client
+
+    async def run(self) -> None:
+        """Serve until SIGTERM; returns when drained."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(self._args.runtime_dir, f"practice-{self._args.worker}.sock"))
+        await self._practice.start()
+        link = loop.create_task(self._link.run())
+        ticker = loop.create_task(self._tick_for_ever())
+        await _first(self._has_rules, self._stop)
+        server = await loop.create_server(self._connection, sock=self._listener, backlog=1024)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)  # requests make few cycles; fewer, shorter pauses (PERFORMANCE.md 6)
+        with suppress(OSError):
+            os.write(self._args.ready_fd, b"ready\n")
+        await self._stop.wait()
+        await self._drain(server)
+        await self._link.drain(FINAL_FLUSH_SECONDS)
+        ticker.cancel()
+        link.cancel()
+        self.runtime.lists.close()
+        self.runtime.pool.close()
+        await self._practice.stop()
+
+    async def _drain(self, server: asyncio.AbstractServer) -> None:
+        """Stop accepting, let requests finish up to the limit, then end them in-band."""
+        runtime = self.runtime
+        runtime.draining = True
+        server.close()
+        for client in list(self._connections):
+            client.close_when_idle()
+        deadline = time.monotonic() + self._limits.drain_seconds
+        while runtime.jobs and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        if runtime.jobs:
+            log.warning("ending %s requests that outlived the drain limit", runtime.jobs)
+            error = PointsmanError(ErrorKind.UNAVAILABLE, "The gateway is shutting down; send the request again.")
+            for exchange in list(runtime.exchanges):
+                exchange.stop(error)
+            await asyncio.sleep(0.2)
+        for client in list(self._connections):
+            client.close_when_idle()
+
+    async def _tick_for_ever(self) -> None:
+        runtime = self.runtime
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = time.monotonic()
+            for client in list(self._connections):
+                client.tick(now)
+            for exchange in list(runtime.exchanges):
+                exchange.tick(now)
+            runtime.pool.tick(now)
+            self._link.trim()
+            runtime.usage_dropped = self._link.dropped
+
+
+async def _first(*events: asyncio.Event) -> None:
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+def _own_addresses(listener: socket.socket) -> frozenset[tuple[str, int]]:
+    """Where this gateway listens, so that egress never calls it."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        return frozenset({("127.0.0.1", port), ("::1", port), (host, port)})
+    return frozenset({(host, port)})
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    faulthandler.enable()
+    logging.basicConfig(
+        level=os.environ.get("POINTSMAN_LOG", "WARNING").upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    args = _arguments(sys.argv[1:])
+    uvloop.run(_run(args))
+    return 0
+
+
+async def _run(args: argparse.Namespace) -> None:
+    await DataPlane(args).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,411 @@
+"""One attempt's answer on its way to the client: held until real output, then passed on byte for byte.
+
+Three stages (DESIGN.md section 5): S0 nothing sent, any other target is still possible; S1 headers and keep-alives
+sent, still possible; S2 content sent: a failure is told in-band, never as a clean-looking end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from ..config import Limits
+from ..dialects.base import Watch
+from ..errors import PointsmanError
+from ..kinds import ErrorKind, FallbackReason
+from ..resilience.verdict import of_status
+from ..resilience.walk import Held
+from ..upstream.connection import UpstreamConnection
+from ..wire.http1 import NEVER_CLIENT, NEVER_CLIENT_PREFIXES
+from ..wire.sse import EventSplitter, cut_at_event_end
+from .job import Job
+
+Headers = list[tuple[bytes, bytes]]
+
+_HOLD_BYTES = 256 * 1024
+"""A whole answer up to this size is held until it is complete; a stream's preamble likewise."""
+_ERROR_BYTES = 1024 * 1024
+_TAIL_BYTES = 64 * 1024
+"""Of an event still incomplete, so that an in-band error never lands in the middle of one."""
+
+STARTING, ERROR, WHOLE, STREAM = range(4)
+
+
+class Answer:
+    """An upstream's own answer, kept whole: told to the client when nobody else could serve."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class Exchange:
+    """Sink of one upstream answer. done: None when the client has been answered, else why it has not."""
+
+    __slots__ = (
+        "_conn", "_hide_usage", "_held", "_held_size", "_job", "_last", "_length", "_limits", "_local", "_mode", "_next_ping", "_on_trial",
+        "_paused", "_splitter", "_started", "_tail", "_watch", "done", "head_status", "headers", "stale", "unspoken",
+    )  # fmt: skip
+
+    def __init__(
+        self, job: Job, limits: Limits, watch: Watch | None, *, local: bool, hide_usage: bool, on_trial: bool
+    ) -> None:
+        self._job = job
+        self._limits = limits
+        self._watch = watch
+        self._local = local
+        self._hide_usage = hide_usage
+        self._on_trial = on_trial  # nobody has said that the backend speaks this protocol
+        self.unspoken = False
+        self._conn: UpstreamConnection | None = None
+        self.done: asyncio.Future[Held[Answer] | None] = asyncio.get_running_loop().create_future()
+        self.head_status = 0
+        self.headers: Headers = []
+        self.stale = False
+        self._length: int | None = None
+        self._mode = STARTING
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._tail = b""
+        self._splitter = EventSplitter()
+        self._started = self._last = time.monotonic()
+        self._next_ping = job.start + limits.hold_seconds
+        self._paused = False
+
+    def attach(self, conn: UpstreamConnection) -> None:
+        """The connection that will feed this exchange."""
+        self._conn = conn
+        self._job.client.on_writable = self._client_writable
+
+    def renew(self) -> None:
+        """Ready for a second connection, after one that had died unused."""
+        self.done = asyncio.get_running_loop().create_future()
+        self.stale = False
+
+    # -- Sink
+
+    def head(self, status: int, headers: Headers, length: int | None) -> None:
+        self.head_status = status
+        self.headers = headers
+        self._length = length
+        self._last = time.monotonic()
+        if of_status(status) is not None:
+            self._mode = ERROR
+        elif 300 <= status < 400 and status != 304:
+            self._give_up(
+                FallbackReason.UPSTREAM_ERROR,
+                f"it answered with a redirect ({status}), which is never followed; correct its base URL",
+            )
+        elif _is_event_stream(headers) and status < 300:
+            self._mode = STREAM
+        else:
+            self._mode = WHOLE
+
+    def body(self, data: bytes) -> None:
+        self._last = time.monotonic()
+        if self._mode == STREAM:
+            if self._job.stage == 2:
+                self._pass(data)
+            else:
+                self._hold_stream(data)
+        elif self._mode == WHOLE and self._job.stage == 2:
+            self._job.client.write(data)
+        else:
+            self._hold(data)
+
+    def end(self) -> None:
+        if self._mode == STREAM:
+            self._end_stream()
+        elif self._mode == ERROR:
+            self._fail_with_answer(of_status(self.head_status) or FallbackReason.UPSTREAM_ERROR)
+        elif self._job.stage == 2:
+            self._finish()
+        else:
+            self._end_whole()
+
+    def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
+        self.stale = not received
+        if self._mode == ERROR:  # its status is known; a body cut short does not change the verdict
+            self._fail_with_answer(of_status(self.head_status) or reason)
+        else:
+            self._give_up(reason, detail)
+
+    def writable(self, ready: bool) -> None:
+        """The request's body is in memory already; nothing to hold back."""
+
+    # -- holding
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        self._held_size += len(data)
+        if self._mode == ERROR:
+            if self._held_size > _ERROR_BYTES:
+                self._give_up(of_status(self.head_status) or FallbackReason.UPSTREAM_ERROR, "its error is too large")
+        elif self._held_size > _HOLD_BYTES and self._job.stage == 0:
+            self._commit()
+
+    def _hold_stream(self, data: bytes) -> None:
+        self._held.append(data)
+        self._held_size += len(data)
+        watch = self._watch
+        if watch is None:
+            self._commit()
+            return
+        for event in self._splitter.feed(data):
+            watch.event(event)
+        if watch.output or self._held_size > _HOLD_BYTES:
+            self._commit()
+
+    def _commit(self) -> None:
+        """The first real output is here: from now on this target is the one."""
+        job = self._job
+        held = b"".join(self._held)
+        self._held.clear()
+        job.first_output = time.monotonic()
+        if self._mode == STREAM:
+            if self._hide_usage:
+                held = self._without_usage(held)
+            else:
+                cut = cut_at_event_end(held)
+                held, self._tail = held[:cut], held[cut:]
+        if job.stage == 1:
+            target = job.target_lines().decode().replace("\r\n", " ")
+            job.client.write(b": " + target.encode() + b"\n\n" + held)
+        else:
+            job.status = self.head_status
+            lines = job.id_lines() + job.target_lines() + client_lines(self.headers)
+            length = self._length if self._mode == WHOLE else None
+            job.client.start(self.head_status, lines, length, held)
+        job.stage = 2
+
+    # -- passing on
+
+    def _pass(self, data: bytes) -> None:
+        client = self._job.client
+        if self._hide_usage:
+            client.write(self._without_usage(data))
+            return
+        if not self._tail and data.endswith(b"\n\n"):
+            client.write(data)
+        else:
+            whole = self._tail + data
+            cut = cut_at_event_end(whole)
+            if len(whole) - cut > _TAIL_BYTES:
+                cut = len(whole)
+            self._tail = whole[cut:]
+            client.write(whole[:cut])
+        watch = self._watch
+        if watch is not None:  # after the client's write: its answer does not wait for our counting
+            for event in self._splitter.feed(data):
+                watch.event(event)
+
+    def _without_usage(self, data: bytes) -> bytes:
+        """The events of `data` less the usage-only chunk that is there because we asked for it."""
+        extra = self._job.route.dialect.extra_usage
+        watch = self._watch
+        assert watch is not None and extra is not None
+        if self._job.stage != 2:  # these events were watched while they were held
+            splitter = EventSplitter()
+            events = splitter.feed(data)
+        else:
+            events = self._splitter.feed(data)
+            for event in events:
+                watch.event(event)
+        return b"".join(event + b"\n\n" for event in events if not extra(event))
+
+    # -- ending
+
+    def _end_whole(self) -> None:
+        job = self._job
+        body = b"".join(self._held)
+        watch = self._watch
+        if self.head_status < 300 and watch is not None:
+            if not body.strip():
+                self._give_up(FallbackReason.EMPTY, "it answered with an empty body")
+                return
+            if not watch.whole(body):
+                self._give_up(FallbackReason.MALFORMED, "its answer is not JSON")
+                return
+            job.usage = watch.usage
+        if self._on_trial and self.head_status in (404, 405, 501) and b"model" not in body.lower():
+            self.unspoken = True
+            self._give_up(FallbackReason.UPSTREAM_ERROR, "it does not know the path")
+            return
+        if job.stage == 1:
+            # The client asked for a stream and was promised one; the backend answered with a whole body.
+            self._give_up(FallbackReason.MALFORMED, f"it answered {self.head_status} without a stream: {excerpt(body)}")
+            return
+        job.first_output = time.monotonic()
+        send_answer(job, Answer(self.head_status, self.headers, body))
+        self._settle(None)
+
+    def _end_stream(self) -> None:
+        watch = self._watch
+        job = self._job
+        if watch is not None:
+            rest = self._splitter.finish()
+            if rest:
+                watch.event(rest)
+            job.usage = watch.usage
+        if job.stage == 2:
+            job.client.write(self._tail)
+            self._tail = b""
+            if watch is None or watch.finished or watch.error is not None:
+                if watch is not None and watch.error is not None:
+                    job.outcome = "interrupted"
+                self._finish()
+            else:
+                self._interrupt(_error(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished"))
+        elif watch is not None and watch.error is not None:
+            self._fail_with_answer(FallbackReason.UPSTREAM_ERROR)
+        elif watch is not None and watch.finished:
+            self._fail_with_answer(FallbackReason.EMPTY)
+        elif watch is not None and watch.malformed:
+            self._give_up(FallbackReason.MALFORMED, "its stream is not what the protocol allows")
+        else:
+            self._give_up(FallbackReason.EMPTY, "its stream ended before any output")
+
+    def _fail_with_answer(self, reason: FallbackReason) -> None:
+        answer = Answer(self.head_status, self.headers, b"".join(self._held))
+        error = _error(reason, f"it answered {self.head_status}: {excerpt(answer.body)}")
+        self._settle(Held(reason, error, answer))
+
+    def _give_up(self, reason: FallbackReason, detail: str) -> None:
+        error = _error(reason, detail)
+        if self._job.stage == 2:
+            self._interrupt(error)
+        else:
+            self._settle(Held(reason, error))
+
+    def _interrupt(self, error: PointsmanError) -> None:
+        """After content: an in-band error for a stream, a broken connection for a whole body. Never a clean end."""
+        job = self._job
+        job.outcome = "interrupted"
+        self.close()
+        if self._watch is not None and job.usage is None:
+            job.usage = self._watch.usage
+        if self._mode == STREAM:
+            job.client.closing = True
+            if self._tail and len(self._tail) > _TAIL_BYTES:
+                job.client.write(b"\n\n")
+            job.client.write(job.route.dialect.stream_error(error, job.id))
+            job.client.finish()
+        else:
+            job.client.abort()
+        self._settle(None)
+
+    def _finish(self) -> None:
+        self._job.client.finish()
+        self._settle(None)
+
+    def _settle(self, held: Held[Answer] | None) -> None:
+        if held is not None:
+            self.close()
+        if not self.done.done():
+            self.done.set_result(held)
+
+    def close(self) -> None:
+        """Let go of the upstream: closes its connection unless its answer is complete."""
+        conn, self._conn = self._conn, None
+        if conn is not None and not conn.usable:
+            conn.close()
+
+    # -- time and pressure
+
+    def _client_writable(self, ready: bool) -> None:
+        self._paused = not ready
+        if self._conn is not None:
+            if ready:
+                self._last = time.monotonic()
+                self._conn.resume()
+            else:
+                self._conn.pause()
+
+    def stop(self, error: PointsmanError) -> None:
+        """End now, e.g. when a drain has run out of time."""
+        self.close()
+        if self._job.stage == 2:
+            self._interrupt(error)
+        else:
+            self._settle(Held(FallbackReason.TIMEOUT, error))
+
+    def tick(self, now: float) -> None:
+        """Called a few times a second: time-outs and keep-alives."""
+        limits = self._limits
+        if self.done.done():
+            return
+        if now - self._started > limits.total_seconds:
+            self._time_out(f"it took longer than {limits.total_seconds:g} s")
+        elif self._job.stage == 2:
+            if not self._paused and now - self._last > limits.between_chunks_seconds:
+                self._time_out(f"it sent nothing for {limits.between_chunks_seconds:g} s in the middle of its answer")
+        else:
+            wait = limits.first_output_local_seconds if self._local else limits.first_output_cloud_seconds
+            if now - self._last > wait:
+                self._time_out(f"it gave no output within {wait:g} s")
+            elif self._job.stream and now >= self._next_ping:
+                self._next_ping = now + limits.hold_seconds
+                keep_alive(self._job)
+
+    def _time_out(self, detail: str) -> None:
+        self._give_up(FallbackReason.TIMEOUT, detail)
+
+
+def keep_alive(job: Job) -> None:
+    """S1: headers and a comment, so that nobody in between gives up; another target is still possible."""
+    if job.stage == 0:
+        job.status = 200
+        job.stage = 1
+        lines = job.id_lines() + b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+        job.client.start(200, lines, None, b": waiting for the backend\n\n")
+    else:
+        job.client.write(b": waiting for the backend\n\n")
+
+
+def send_answer(job: Job, answer: Answer) -> None:
+    """An upstream's whole answer, as it came."""
+    job.status = answer.status
+    job.stage = 2
+    lines = job.id_lines() + job.target_lines() + client_lines(answer.headers)
+    job.client.send(answer.status, lines, answer.body)
+
+
+def client_lines(headers: Headers) -> bytes:
+    """The upstream's headers that may reach the client, as lines; its request id under a name of its own."""
+    lines = []
+    hidden: frozenset[bytes] | set[bytes] = NEVER_CLIENT
+    upstream_id = None
+    for name, value in headers:
+        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+            hidden = hidden | {token.strip().lower() for token in value.split(b",")}
+        elif name in (b"x-request-id", b"request-id"):
+            upstream_id = upstream_id or value
+    for name, value in headers:
+        if name not in hidden and not name.startswith(NEVER_CLIENT_PREFIXES):
+            lines.append(name + b": " + value + b"\r\n")
+    if upstream_id is not None:
+        lines.append(b"x-upstream-request-id: " + upstream_id + b"\r\n")
+    return b"".join(lines)
+
+
+def excerpt(body: bytes) -> str:
+    """A short, printable piece of an upstream's error, for our own error text."""
+    text = body[:300].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else " " for c in text).strip() or "no body"
+
+
+def _is_event_stream(headers: Headers) -> bool:
+    return any(n == b"content-type" and v.lower().startswith(b"text/event-stream") for n, v in headers)
+
+
+_KINDS = {
+    FallbackReason.CONNECT: ErrorKind.UPSTREAM_UNREACHABLE,
+    FallbackReason.TIMEOUT: ErrorKind.UPSTREAM_TIMEOUT,
+}
+
+
+def _error(reason: FallbackReason, detail: str) -> PointsmanError:
+    return PointsmanError(_KINDS.get(reason, ErrorKind.UPSTREAM_ERROR), f"The backend failed: {detail}.")

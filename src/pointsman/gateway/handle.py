@@ -1,0 +1,235 @@
+"""A request's way, in order: who asks, what for, which targets, try them, answer, record. Read this file first.
+
+Each step is one module: access, paths, splice (peek), routing, walk, attempt, exchange, meter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from ..dialects.base import Dialect
+from ..dialects.registry import DIALECTS
+from ..errors import PointsmanError
+from ..kinds import ErrorKind, Protocol
+from ..ledger.records import UsageRecord
+from ..resilience.walk import Held, walk, Walked
+from ..routing.table import Plan, Target
+from ..wire.http1 import BadHead, RequestHead, head_error
+from ..wire.splice import peek
+from . import meter, pages
+from .attempt import attempt
+from .control_proxy import pass_to_control
+from .exchange import Answer, send_answer
+from .job import Job
+from .paths import Route, names_a_model, route
+from .runtime import Runtime, State
+from .server import ClientConnection
+
+log = logging.getLogger("pointsman.gateway")
+
+
+class Handler:
+    """Serves the requests of one data-plane process. record: where usage records go."""
+
+    def __init__(self, runtime: Runtime, record: Callable[[UsageRecord], None]) -> None:
+        self.runtime = runtime
+        self._record = record
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, client: ClientConnection, head: RequestHead, body: bytes) -> asyncio.Task[None]:
+        """Begin to serve one request."""
+        job = Job(client, head, body, route(head.path), self.runtime.next_id())
+        return asyncio.get_running_loop().create_task(self._serve(job))
+
+    def refuse(self, client: ClientConnection, bad: BadHead) -> None:
+        """Answer a request whose head or body was refused."""
+        path = client.head.path if client.head is not None else "/v1/chat/completions"
+        error = head_error(bad)
+        request_id = self.runtime.next_id()
+        body = route(path).dialect.error(error, request_id)
+        lines = pages.JSON + b"x-request-id: %b\r\nrequest-id: %b\r\n" % (request_id.encode(), request_id.encode())
+        self.runtime.count('pointsman_requests_total{protocol="none",status="4xx"}')
+        client.send(error.status, lines, body)
+
+    async def _serve(self, job: Job) -> None:
+        """The request boundary: whatever happens, the client gets an answer of its own protocol or a closed line."""
+        runtime = self.runtime
+        runtime.jobs += 1
+        try:
+            await self._dispatch(job)
+        except PointsmanError as error:
+            answer_error(job, error)
+        except asyncio.CancelledError:
+            job.outcome = "aborted"
+            raise
+        except Exception:
+            log.exception("request %s failed inside the gateway", job.id)
+            answer_error(job, PointsmanError(ErrorKind.INTERNAL, f"The gateway failed; its log has request {job.id}."))
+        finally:
+            runtime.jobs -= 1
+            self._settle(job)
+
+    def _settle(self, job: Job) -> None:
+        if job.route.kind != "llm":
+            return
+        self._record(meter.record_of(job))
+        status = f"{job.status // 100}xx" if job.status else "gone"
+        self.runtime.count(
+            f'pointsman_requests_total{{protocol="{job.route.protocol.value}",status="{status}"}}'
+        )
+
+    async def _dispatch(self, job: Job) -> None:
+        runtime, head, where = self.runtime, job.head, job.route
+        runtime.guard.check(head)
+        if head.get(b"origin") is not None:
+            job.answer_lines = runtime.guard.cors_lines(head)
+        if head.method == b"OPTIONS" and where.kind != "control":
+            _options(job)
+            return
+        if where.kind == "control":
+            await pass_to_control(runtime, job)
+            return
+        if head.method.decode() not in where.methods:
+            job.answer_lines += f"allow: {', '.join(where.methods)}\r\n".encode()
+            raise _no_such_method(job)
+        if where.kind in ("live", "ready", "metrics", "root", "hello"):
+            await self._own_page(job)
+            return
+        state = runtime.state
+        if state is None:
+            raise PointsmanError(ErrorKind.UNAVAILABLE, "The gateway is starting; try again.", retry_after=1)
+        job.caller = state.keys.identify(head)
+        if where.kind == "llm":
+            await self._serve_llm(job, state)
+        elif where.kind == "models":
+            _send_json(job, 200, await pages.models(runtime, state))
+        else:
+            _send_json(job, 200, await pages.model(runtime, state, where.path))
+
+    async def _serve_llm(self, job: Job, state: State) -> None:
+        if job.head.get(b"content-encoding") not in (None, b"identity"):
+            raise PointsmanError(ErrorKind.BAD_REQUEST, "Send the body without Content-Encoding.", status=415)
+        seen = peek(job.body)
+        assert seen.model is not None
+        job.model, job.stream = seen.model, bool(seen.stream)
+        job.no_fallback = job.head.get(b"x-pointsman-no-fallback") == b"1"
+        plan = job.plan = await self._plan(job, state)
+
+        async def try_one(target: Target) -> Held[Answer] | None:
+            held = await attempt(self.runtime, state, job, plan, target)
+            result = "ok" if held is None else held.reason.value
+            self.runtime.count(
+                f'pointsman_upstream_attempts_total{{backend="{target.key}",result="{result}"}}'
+            )
+            if held is not None:
+                job.failed_reason = held.reason.value
+                log.info("request %s: %s failed: %s: %s", job.id, target.label, held.reason.value, held.error.public)
+            return held
+
+        walked = await walk(plan.targets, try_one, fall_back=not job.no_fallback)
+        if walked.served is None:
+            _answer_failure(job, walked)
+
+    async def _plan(self, job: Job, state: State) -> Plan:
+        """The ordered targets; a name nobody knows is looked for once more in the local backends' newest lists."""
+        runtime = self.runtime
+        try:
+            plan = runtime.plan(state, job.model)
+        except PointsmanError:
+            await runtime.lists.refresh()
+            return runtime.plan(state, job.model)
+        if any(target.backend is None and target.key == "local" for target in plan.targets):
+            await runtime.lists.refresh()
+            plan = runtime.plan(state, job.model)
+        return plan
+
+    async def _own_page(self, job: Job) -> None:
+        runtime = self.runtime
+        match job.route.kind:
+            case "live":
+                _send_json(job, 200, b'{"status":"alive"}')
+            case "ready":
+                _send_json(job, *pages.ready(runtime))
+            case "metrics":
+                _send(job, 200, pages.TEXT, pages.metrics(pages.own_samples(runtime)))
+            case "root":
+                if job.head.method == b"HEAD":
+                    _send(job, 200, b"", b"")
+                else:
+                    _send(job, 307, b"location: /ui\r\n", b"")
+            case _:
+                _send(job, 200, b"", b"")
+
+
+def _send(job: Job, status: int, lines: bytes, body: bytes) -> None:
+    job.status = status
+    job.stage = 2
+    job.client.send(status, job.id_lines() + lines, body)
+
+
+def _send_json(job: Job, status: int, body: bytes) -> None:
+    _send(job, status, pages.JSON, body)
+
+
+def _options(job: Job) -> None:
+    allowed = ", ".join((*job.route.methods, "OPTIONS"))
+    lines = f"allow: {allowed}\r\n".encode()
+    if job.answer_lines:  # a preflight of an allowed origin
+        asked = job.head.get(b"access-control-request-headers")
+        lines += f"access-control-allow-methods: {allowed}\r\naccess-control-max-age: 600\r\n".encode()
+        lines += b"access-control-allow-headers: " + (asked or b"*") + b"\r\n"
+    _send(job, 204, lines, b"")
+
+
+def _no_such_method(job: Job) -> PointsmanError:
+    if job.route.kind == "llm" and job.head.method in (b"GET", b"DELETE") and not names_a_model(job.path):
+        return PointsmanError(
+            ErrorKind.NOT_FOUND,
+            "This path names no model, so no rule can route it. Only requests with a 'model' in a JSON body are routed.",
+        )
+    return PointsmanError(ErrorKind.METHOD_NOT_ALLOWED, f"Use {' or '.join(job.route.methods)} on this path.")
+
+
+def answer_error(job: Job, error: PointsmanError) -> None:
+    """Tell the client in its own protocol: as a status, in-band once a stream has begun, by a broken line after that."""
+    job.outcome = "error" if job.outcome == "ok" else job.outcome
+    dialect = _dialect_of(job.route, job.head)
+    client = job.client
+    if job.stage == 0 and not client.started:
+        job.status = error.status
+        lines = job.id_lines() + pages.JSON
+        if job.attempts:
+            lines += job.target_lines()
+        if error.retry_after is not None:
+            lines += b"retry-after: %d\r\n" % error.retry_after
+        elif error.status >= 500 and error.kind is ErrorKind.NOT_IMPLEMENTED:
+            lines += b"x-should-retry: false\r\n"
+        client.send(error.status, lines, dialect.error(error, job.id))
+    elif job.stage == 1:
+        client.closing = True
+        client.write(dialect.stream_error(error, job.id))
+        client.finish()
+    else:
+        client.abort()
+
+
+def _answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
+    """All targets failed: the most useful upstream error as it came, else ours."""
+    held = walked.most_useful()
+    for target, failure in walked.failures:
+        if failure is held:
+            job.target = target
+    job.outcome = "error"
+    if held.answer is not None and job.stage == 0:
+        send_answer(job, held.answer)
+        return
+    answer_error(job, held.error)
+
+
+def _dialect_of(where: Route, head: RequestHead) -> Dialect:
+    """Shared paths answer in the wording of who asks (PROTOCOLS.md 13.1)."""
+    if where.kind in ("models", "model") and head.get(b"anthropic-version") is not None:
+        return DIALECTS[Protocol.ANTHROPIC_MESSAGES]
+    return where.dialect

@@ -1,0 +1,92 @@
+"""The small enums and names that everything shares. Imports nothing of ours and does nothing."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+
+class BackendType(StrEnum):
+    """Where a request may go. The value, never the member's name, stands in JSON and in the database."""
+
+    LOCAL = "local"
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+
+class Protocol(StrEnum):
+    """What a client or a backend speaks."""
+
+    OPENAI_CHAT = "openai_chat"
+    OPENAI_RESPONSES = "openai_responses"
+    ANTHROPIC_MESSAGES = "anthropic_messages"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+
+
+class AuthScheme(StrEnum):
+    """Which header carries a backend's key."""
+
+    BEARER = "bearer"  # Authorization: Bearer KEY
+    X_API_KEY = "x-api-key"  # x-api-key: KEY
+    API_KEY = "api-key"  # api-key: KEY (Azure)
+    NONE = "none"
+
+
+class ErrorKind(StrEnum):
+    """What went wrong, as a small set: a metric's label and the key of every dialect's error table."""
+
+    BAD_REQUEST = "bad_request"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    MODEL_NOT_FOUND = "model_not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    CONFLICT = "conflict"
+    TOO_LARGE = "too_large"
+    INVALID = "invalid"
+    RATE_LIMITED = "rate_limited"
+    INTERNAL = "internal"
+    NOT_IMPLEMENTED = "not_implemented"
+    UPSTREAM_UNREACHABLE = "upstream_unreachable"
+    UPSTREAM_ERROR = "upstream_error"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UNAVAILABLE = "unavailable"
+
+
+class FallbackReason(StrEnum):
+    """Why a target was left for the next one (DESIGN.md section 7, `x-pointsman-fallback`)."""
+
+    CONNECT = "connect"
+    TIMEOUT = "timeout"
+    THROTTLED = "throttled"
+    UPSTREAM_ERROR = "upstream_error"
+    EMPTY = "empty"
+    MALFORMED = "malformed"
+    AUTH = "auth"
+
+
+PRACTICE = "practice"
+"""Name of the built-in local backend and of its model; `practice:<fault>` plays a fault."""
+
+BACKEND_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+"""Names of backends (DESIGN.md section 1); match with fullmatch."""
+
+
+def backend_key(backend_type: BackendType, name: str) -> str:
+    """`openai`, `openai/groq`, `local/box`: how a backend is written everywhere."""
+    return f"{backend_type.value}/{name}" if name else backend_type.value
+
+
+def parse_backend_key(text: str) -> tuple[BackendType, str]:
+    """`local/box` -> (LOCAL, "box"). Raises ValueError with what to write instead."""
+    type_text, slash, name = text.partition("/")
+    try:
+        backend_type = BackendType(type_text)
+    except ValueError:
+        raise ValueError(f"{type_text!r} is not a backend type; write local, openai or anthropic") from None
+    if slash and not BACKEND_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} is not a backend name; use lower-case letters, digits, '.', '_' and '-', at most 64"
+        )
+    return backend_type, name

@@ -1,0 +1,32 @@
+"""One usage record a request. Never a prompt, an answer or a key. Not here: storage and prices."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class UsageRecord(msgspec.Struct, array_like=True, frozen=True):
+    """What one request did. Times: `at` is unix seconds (UTC); durations are milliseconds, None when it never came.
+
+    Token counts are None when the backend reported none: unknown is never written as 0.
+    """
+
+    id: str  # the request id the client saw (x-request-id); unique
+    at: float
+    protocol: str  # client protocol, or "" for other paths
+    path: str
+    model: str  # the name the client asked for
+    target: str | None  # `openai:gpt-4o-mini`; None when no target was tried
+    attempts: int
+    fallback: str | None  # reason word of the last failure, None when the first target answered
+    status: int  # HTTP status sent; 499 when the client left before one was sent
+    outcome: str  # ok | error | aborted (client left) | interrupted (failed after content was sent)
+    stream: bool
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    first_output_ms: float | None = None
+    total_ms: float | None = None
+    key_id: int | None = None
+    mapping_id: int | None = None

@@ -1,0 +1,131 @@
+"""The data plane's end of the link: takes snapshots, hands up usage and status, and lives through the other end's death.
+
+While the control plane is away the last snapshot serves on and usage waits here, bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+
+from ..ledger.records import UsageRecord
+from .frames import LinkError, encode, read_down
+from .messages import Applied, Hello, Snapshot, Status, UsageAck, UsageBatch
+
+log = logging.getLogger("pointsman.link")
+
+MAX_HELD = 50_000
+"""Usage records kept while the control plane is away (about 20 MB); beyond it the oldest go, counted and logged."""
+BATCH = 500
+FLUSH_SECONDS = 0.25
+STATUS_SECONDS = 1.0
+RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5)
+
+
+class LinkClient:
+    """path: the control plane's Unix socket. on_snapshot: must raise nothing. status: makes the newest Status."""
+
+    def __init__(
+        self, path: str, worker: int, on_snapshot: Callable[[Snapshot], None], status: Callable[[], Status]
+    ) -> None:
+        self._path = path
+        self._worker = worker
+        self._on_snapshot = on_snapshot
+        self._status = status
+        self._fresh: list[UsageRecord] = []
+        self._unacked: OrderedDict[int, UsageBatch] = OrderedDict()
+        self._held = 0
+        self._next_batch = 1
+        self._writer: asyncio.StreamWriter | None = None
+        self.dropped = 0
+
+    @property
+    def connected(self) -> bool:
+        """Is the control plane there right now?"""
+        return self._writer is not None
+
+    def record(self, record: UsageRecord) -> None:
+        """Keep one usage record for the control plane. Never blocks."""
+        self._fresh.append(record)
+
+    async def run(self) -> None:
+        """Connect, read, and connect again for ever; cancelled at the end of the process."""
+        tries = 0
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._path)
+            except OSError:
+                await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
+                tries += 1
+                continue
+            tries = 0
+            try:
+                await self._talk(reader, writer)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                log.warning("the control plane is away; serving on with the last rules")
+            except LinkError as error:
+                log.error("the control plane spoke nonsense: %s", error)
+                await asyncio.sleep(RETRY_SECONDS[-1])
+            finally:
+                self._writer = None
+                writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(encode(Hello(os.getpid(), self._worker)))
+        for batch in self._unacked.values():
+            writer.write(encode(batch))
+        self._writer = writer
+        flusher = asyncio.create_task(self._flush_for_ever())
+        try:
+            while True:
+                message = await read_down(reader)
+                match message:
+                    case Snapshot():
+                        self._on_snapshot(message)
+                        writer.write(encode(Applied(message.epoch, message.version)))
+                    case UsageAck():
+                        if message.batch in self._unacked:
+                            self._held -= len(self._unacked.pop(message.batch).records)
+        finally:
+            flusher.cancel()
+
+    async def _flush_for_ever(self) -> None:
+        waited = STATUS_SECONDS
+        while True:
+            self.flush()
+            if waited >= STATUS_SECONDS and self._writer is not None:
+                self._writer.write(encode(self._status()))
+                waited = 0.0
+            await asyncio.sleep(FLUSH_SECONDS)
+            waited += FLUSH_SECONDS
+
+    def flush(self) -> None:
+        """Turn fresh records into batches; send them when the other end is there, keep them until acknowledged."""
+        fresh, self._fresh = self._fresh, []
+        for start in range(0, len(fresh), BATCH):
+            batch = UsageBatch(self._next_batch, tuple(fresh[start : start + BATCH]))
+            self._next_batch += 1
+            self._unacked[batch.batch] = batch
+            self._held += len(batch.records)
+            if self._writer is not None:
+                self._writer.write(encode(batch))
+        while self._held > MAX_HELD:
+            _, oldest = self._unacked.popitem(last=False)
+            self._held -= len(oldest.records)
+            self.dropped += len(oldest.records)
+            log.error("%s usage records dropped: the control plane has been away too long", self.dropped)
+
+    def trim(self) -> None:
+        """Called by the ticker: keeps the buffer bounded while nobody is connected."""
+        if self._writer is None and len(self._fresh) >= BATCH:
+            self.flush()
+
+    async def drain(self, seconds: float) -> None:
+        """Hand up what is left; returns when all is acknowledged, or after `seconds`."""
+        self.flush()
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._unacked and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)

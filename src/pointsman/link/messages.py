@@ -1,0 +1,108 @@
+"""What control plane and data plane tell each other (msgspec structs, msgpack, 4-byte big-endian length prefix).
+
+Secrets travel here in clear: the socket lives in a 0700 folder and both ends are the same user's processes.
+Reprs of structs that hold one are cut, so that a log line or a traceback never shows it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..ledger.records import UsageRecord
+from ..routing.specs import BackendSpec, MappingSpec, TargetSpec
+
+__all__ = [
+    "Applied",
+    "BackendHealth",
+    "BackendSpec",
+    "ClientKeySpec",
+    "Down",
+    "Hello",
+    "MappingSpec",
+    "Snapshot",
+    "Status",
+    "TargetSpec",
+    "Up",
+    "UsageAck",
+    "UsageBatch",
+]
+
+
+class ClientKeySpec(msgspec.Struct, frozen=True):
+    """A live client key: HMAC-SHA-256(pepper, key) and who it is. Revoked keys are not in a snapshot."""
+
+    id: int
+    name: str
+    digest: bytes
+
+
+class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
+    """Everything the data plane needs to serve. A request holds one snapshot from start to end.
+
+    version: grows with every change while one control plane lives. epoch: that control plane's start, so that
+    a restarted one's version 1 is newer. problems: why the gateway is degraded; empty = healthy.
+    """
+
+    version: int
+    epoch: str
+    mappings: tuple[MappingSpec, ...] = ()
+    backends: tuple[BackendSpec, ...] = ()
+    client_keys: tuple[ClientKeySpec, ...] = ()
+    keys_required: bool = False
+    pepper: bytes = b""
+    problems: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Snapshot({self.epoch}/{self.version}, {len(self.mappings)} mappings, {len(self.backends)} backends)"
+
+
+class UsageAck(msgspec.Struct, frozen=True, tag="usage_ack"):
+    """The batch is on disk; the data plane may forget it."""
+
+    batch: int
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """First message of a data-plane process after it connects."""
+
+    pid: int
+    worker: int
+
+
+class Applied(msgspec.Struct, frozen=True, tag="applied"):
+    """This process now serves by that snapshot (lets a write answer only when it is live)."""
+
+    epoch: str
+    version: int
+
+
+class UsageBatch(msgspec.Struct, frozen=True, tag="usage"):
+    """Usage records, resent until acknowledged; the store ignores ids it has, so nothing counts twice."""
+
+    batch: int
+    records: tuple[UsageRecord, ...]
+
+
+class BackendHealth(msgspec.Struct, frozen=True):
+    """What this process last saw of a backend. Times are unix seconds or None."""
+
+    key: str
+    in_flight: int = 0
+    last_success: float | None = None
+    last_failure: float | None = None
+    last_reason: str | None = None
+
+
+class Status(msgspec.Struct, frozen=True, tag="status"):
+    """Sent about once a second and after failures. counters: metric sample name with labels -> value."""
+
+    worker: int
+    pid: int
+    in_flight: int
+    counters: dict[str, float]
+    backends: tuple[BackendHealth, ...] = ()
+    usage_dropped: int = 0
+
+
+Down = Snapshot | UsageAck
+Up = Hello | Applied | UsageBatch | Status

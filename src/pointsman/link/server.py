@@ -1,0 +1,111 @@
+"""The control plane's end of the link: gives every data-plane process the newest snapshot, takes usage and status.
+
+It decides nothing: what arrives goes to one callback, what to publish comes from the control plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from .frames import LinkError, encode, read_up
+from .messages import Applied, Hello, Snapshot, Status, Up, UsageAck, UsageBatch
+
+log = logging.getLogger("pointsman.link")
+
+
+class _Peer:
+    """One connected data-plane process."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+        self.worker = -1
+        self.pid = 0
+        self.applied: tuple[str, int] = ("", -1)
+
+
+class LinkServer:
+    """path: Unix socket to listen on (folder must be 0700). on_up(worker, message): called for Status on the
+    loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising."""
+
+    def __init__(self, path: str, on_up: Callable[[int, Up], None]) -> None:
+        self._path = path
+        self._on_up = on_up
+        self._peers: set[_Peer] = set()
+        self._snapshot: Snapshot | None = None
+        self._server: asyncio.Server | None = None
+        self._changed = asyncio.Condition()
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the socket cannot be made."""
+        self._server = await asyncio.start_unix_server(self._serve, self._path)
+
+    async def stop(self) -> None:
+        """Close the socket and every connection."""
+        if self._server is not None:
+            self._server.close()
+            for peer in list(self._peers):
+                peer.writer.close()
+            await self._server.wait_closed()
+
+    @property
+    def workers(self) -> list[tuple[int, int]]:
+        """(worker, pid) of every connected data-plane process."""
+        return sorted((peer.worker, peer.pid) for peer in self._peers if peer.worker >= 0)
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Make this the snapshot of every connected process and of each that connects from now on."""
+        self._snapshot = snapshot
+        frame = encode(snapshot)
+        for peer in self._peers:
+            if peer.worker >= 0:
+                peer.writer.write(frame)
+
+    async def wait_applied(self, epoch: str, version: int, timeout: float) -> bool:  # noqa: ASYNC109
+        """True when every connected process serves by that version; False after `timeout` seconds."""
+
+        def done() -> bool:
+            return all(p.applied[0] == epoch and p.applied[1] >= version for p in self._peers if p.worker >= 0)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout), self._changed:
+                await self._changed.wait_for(done)
+        return done()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = _Peer(writer)
+        self._peers.add(peer)
+        try:
+            while True:
+                await self._take(peer, await read_up(reader))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError, LinkError) as error:
+            if not isinstance(error, asyncio.IncompleteReadError):
+                log.warning("link to worker %s ended: %s", peer.worker, error)
+        finally:
+            self._peers.discard(peer)
+            async with self._changed:
+                self._changed.notify_all()
+            writer.close()
+
+    async def _take(self, peer: _Peer, message: Up) -> None:
+        match message:
+            case Hello():
+                peer.worker, peer.pid = message.worker, message.pid
+                if self._snapshot is not None:
+                    peer.writer.write(encode(self._snapshot))
+            case Applied():
+                peer.applied = (message.epoch, message.version)
+                async with self._changed:
+                    self._changed.notify_all()
+            case UsageBatch():
+                try:
+                    await asyncio.to_thread(self._on_up, peer.worker, message)
+                except Exception:  # noqa: BLE001 -- background writer: unacknowledged, so it comes again
+                    log.exception("usage batch %s of worker %s was not stored", message.batch, peer.worker)
+                    return
+                peer.writer.write(encode(UsageAck(message.batch)))
+            case Status():
+                self._on_up(peer.worker, message)

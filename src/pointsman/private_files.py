@@ -1,0 +1,53 @@
+"""Files only their owner may read (keys, tokens, databases): checked like ssh does, written whole or not.
+
+Not here: what is in them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+
+def mode_problem(path: Path) -> str | None:
+    """Why a secret file or folder that others can reach is not used, with the fix; None when it is fine.
+    Raises OSError when it cannot be looked at."""
+    info = path.stat()
+    if info.st_uid not in (os.geteuid(), 0):
+        return f"{path} belongs to another user; run: chown {os.geteuid()} {path}"
+    if stat.S_IMODE(info.st_mode) & 0o077:
+        mode = "700" if stat.S_ISDIR(info.st_mode) else "600"
+        return f"{path} can be read or changed by other users; run: chmod {mode} {path}"
+    return None
+
+
+def write_new(path: Path, text: str) -> None:
+    """Make a 0600 file that must not exist yet. A crash leaves none or a whole one. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)  # unlike a rename, never replaces
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def replace(source: Path, target: Path) -> None:
+    """One rename, on disk when this returns. Raises OSError."""
+    os.replace(source, target)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a new name or a rename survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,52 @@
+"""One row a backend type: the defaults a credential or local backend gets where its own row is silent.
+
+A compatible provider needs no code: it is a credential row with a base URL. Not here: anybody's key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..kinds import AuthScheme, BackendType, Protocol
+
+_OPENAI_FAMILY = (Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.COMPLETIONS, Protocol.EMBEDDINGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Defaults of a type. base_url: origin without `/v1`, None = must be given. dialects: what it speaks when
+    its row does not say; `tried`: protocols sent on as they are until it answers that it does not know the path.
+    stream_usage: understands `stream_options.include_usage`. headers: sent when the client sent none of the name."""
+
+    type: BackendType
+    base_url: str | None
+    dialects: tuple[Protocol, ...]
+    auth: AuthScheme
+    tried: tuple[Protocol, ...] = ()
+    stream_usage: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+CATALOG: dict[BackendType, Provider] = {
+    BackendType.OPENAI: Provider(
+        type=BackendType.OPENAI,
+        base_url="https://api.openai.com",
+        dialects=_OPENAI_FAMILY,
+        auth=AuthScheme.BEARER,
+        stream_usage=True,
+    ),
+    BackendType.ANTHROPIC: Provider(
+        type=BackendType.ANTHROPIC,
+        base_url="https://api.anthropic.com",
+        dialects=(Protocol.ANTHROPIC_MESSAGES,),
+        auth=AuthScheme.X_API_KEY,
+        headers=(("anthropic-version", "2023-06-01"),),  # PROTOCOLS.md 2: accept its absence, assume this
+    ),
+    BackendType.LOCAL: Provider(
+        type=BackendType.LOCAL,
+        base_url=None,
+        dialects=(Protocol.OPENAI_CHAT, Protocol.COMPLETIONS, Protocol.EMBEDDINGS),
+        auth=AuthScheme.BEARER,
+        tried=(Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES),
+    ),
+}

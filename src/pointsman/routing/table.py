@@ -1,0 +1,159 @@
+"""Rules and backends compiled for look-up: `resolve(model)` gives the ordered targets. Pure: same inputs, same plan.
+
+Order of rules (DESIGN.md section 2): priority, then exact before wild, then the longer literal part, then the lower
+id. `practice` and `practice:*` go to the practice backend before any wild pattern. Not here: who is healthy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..errors import PointsmanError
+from ..kinds import PRACTICE, BackendType, ErrorKind, backend_key
+from .pattern import is_wild, literal_length, wild_match, without_suffix
+from .specs import BackendSpec, MappingSpec, TargetSpec
+
+ModelLists = Mapping[str, Iterable[str]]
+"""Local backend's key -> the model names it lists."""
+
+PRACTICE_KEY = backend_key(BackendType.LOCAL, PRACTICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One backend and the model name to use there. backend is None, and problem says why, when there is none."""
+
+    key: str
+    model: str
+    backend: BackendSpec | None
+    problem: str | None = None
+
+    @property
+    def label(self) -> str:
+        """`openai:gpt-4o-mini`, as in `x-pointsman-target`."""
+        return f"{self.key}:{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ordered targets of one request. mapping_id and pattern are None where no rule was needed."""
+
+    model: str
+    targets: tuple[Target, ...]
+    mapping_id: int | None = None
+    pattern: str | None = None
+    local_only: bool = False
+    forward_auth: bool = False
+    why: str = ""
+
+
+class RoutingTable:
+    """mappings: the enabled rules, any order. backends: all that exist, the practice backend included by the caller."""
+
+    def __init__(self, mappings: Iterable[MappingSpec], backends: Iterable[BackendSpec]) -> None:
+        self.backends = {backend.key: backend for backend in backends}
+        self._exact: dict[str, MappingSpec] = {}
+        self._wild: list[MappingSpec] = []
+        for mapping in sorted(mappings, key=_rank):
+            if is_wild(mapping.pattern):
+                self._wild.append(mapping)
+            else:
+                self._exact.setdefault(mapping.pattern, mapping)
+        self._locals = sorted(
+            key for key, b in self.backends.items() if b.type == BackendType.LOCAL and key != PRACTICE_KEY
+        )
+
+    def exact_names(self) -> list[str]:
+        """Patterns that are plain names, for a model list."""
+        return sorted(self._exact)
+
+    def resolve(self, model: str, lists: ModelLists) -> Plan:
+        """The plan for a model name. Raises PointsmanError MODEL_NOT_FOUND naming the command that adds a rule."""
+        bare = without_suffix(model)
+        for name in (model,) if bare == model else (model, bare):
+            mapping = self._rule_for(name)
+            if mapping is not None:
+                return self._plan(mapping, model, bare, lists)
+            if _is_practice(name):
+                target = self._target(TargetSpec(PRACTICE_KEY, None), bare, lists)
+                return Plan(model, (target,), why="the built-in practice model")
+        for key in self._locals:
+            backend = self.backends[key]
+            if backend.problem is None and (model in lists.get(key, ()) or bare in lists.get(key, ())):
+                return Plan(model, (Target(key, bare, backend),), why=f"no rule matches; {key} lists the model")
+        raise PointsmanError(
+            ErrorKind.MODEL_NOT_FOUND,
+            f"No rule matches the model '{_shown(model)}' and no local backend lists it. "
+            f"Add one with: pointsman mapping add '{_shown(model)}' --to TYPE[/NAME]",
+            param="model",
+        )
+
+    def _rule_for(self, name: str) -> MappingSpec | None:
+        exact = self._exact.get(name)
+        if exact is None and _is_practice(name):
+            return None
+        for mapping in self._wild:
+            if exact is not None and _rank(exact) < _rank(mapping):
+                return exact
+            if wild_match(mapping.pattern, name):
+                return mapping
+        return exact
+
+    def _plan(self, mapping: MappingSpec, model: str, bare: str, lists: ModelLists) -> Plan:
+        return Plan(
+            model=model,
+            targets=tuple(self._target(spec, bare, lists) for spec in mapping.targets),
+            mapping_id=mapping.id,
+            pattern=mapping.pattern,
+            local_only=mapping.local_only,
+            forward_auth=mapping.forward_auth,
+            why=f"rule {mapping.id}: {mapping.pattern}",
+        )
+
+    def _target(self, spec: TargetSpec, bare: str, lists: ModelLists) -> Target:
+        model = spec.model if spec.model is not None else bare
+        key = spec.backend
+        if key == BackendType.LOCAL.value:
+            found = self._unnamed_local(model, lists)
+            if found is None:
+                return Target(key, model, None, self._no_local(model))
+            key = found
+        backend = self.backends.get(key)
+        if backend is None:
+            return Target(key, model, None, _missing(key))
+        return Target(key, model, backend, backend.problem)
+
+    def _unnamed_local(self, model: str, lists: ModelLists) -> str | None:
+        usable = [key for key in self._locals if self.backends[key].problem is None]
+        for key in usable:
+            if model in lists.get(key, ()):
+                return key
+        return usable[0] if len(usable) == 1 else None
+
+    def _no_local(self, model: str) -> str:
+        if not self._locals:
+            return "there is no local backend; add one with: pointsman local add NAME --url URL"
+        names = ", ".join(key.partition("/")[2] for key in self._locals)
+        return f"no local backend lists '{_shown(model)}' and there are several ({names}); name one: --to local/NAME"
+
+
+def _rank(mapping: MappingSpec) -> tuple[int, bool, int, int]:
+    return (-mapping.priority, is_wild(mapping.pattern), -literal_length(mapping.pattern), mapping.id)
+
+
+def _is_practice(name: str) -> bool:
+    return name == PRACTICE or name.startswith(PRACTICE + ":")
+
+
+def _missing(key: str) -> str:
+    backend_type, _, name = key.partition("/")
+    if backend_type == BackendType.LOCAL:
+        return f"there is no local backend '{name}'; add it with: pointsman local add {name} --url URL"
+    return f"there is no credential for {key}; set one with: pointsman credential set {key}"
+
+
+def _shown(model: str) -> str:
+    """A caller's text made safe to stand in a message: one line, bounded."""
+    clean = "".join(c if c.isprintable() and c != "'" else "?" for c in model[:200])
+    return clean + ("..." if len(model) > 200 else "")

@@ -1,0 +1,86 @@
+"""Which columns hold sealed keys, and what each is bound to. One place, so that no row is forgotten in a rotation.
+
+Not here: the cipher (vault.py).
+"""
+
+from __future__ import annotations
+
+from sqlmodel import Session, col, select
+
+from ..kinds import BackendType, backend_key
+from ..providers.catalog import CATALOG
+from ..providers.urls import parse_base_url
+from ..vault import Binding, Sealed, Secret, Vault, VaultError, fingerprint
+from .settings import pepper
+from .tables import CloudCredential, LocalBackend
+
+SealedRow = CloudCredential | LocalBackend
+
+
+def base_url_of(row: SealedRow) -> str:
+    """Where the row's key may go: its own base URL or the type's."""
+    if isinstance(row, LocalBackend):
+        return row.base_url
+    return row.base_url or CATALOG[row.backend_type].base_url or ""
+
+
+def type_of(row: SealedRow) -> BackendType:
+    return BackendType.LOCAL if isinstance(row, LocalBackend) else row.backend_type
+
+
+def key_of(row: SealedRow) -> str:
+    """`openai/groq`, `local/box`."""
+    return backend_key(type_of(row), row.name)
+
+
+def binding_of(row: SealedRow) -> Binding:
+    """Raises VaultError when the row's base URL is no URL (edited by hand): nothing may be sent there."""
+    try:
+        origin = parse_base_url(base_url_of(row)).origin
+    except ValueError:
+        raise VaultError(f"The base URL of {key_of(row)} is not valid; set it again.") from None
+    return Binding(row.__tablename__, type_of(row).value, row.name, origin)
+
+
+def seal_key(session: Session, vault: Vault, row: SealedRow, secret: Secret) -> None:
+    """Puts the key into the row, bound to the row as it is now. Raises VaultError while degraded."""
+    row.encrypted_api_key = vault.require().seal(secret, binding_of(row))
+    row.key_fingerprint = fingerprint(pepper(session), secret)
+
+
+def open_key(vault: Vault, row: SealedRow) -> Secret | None:
+    """The row's key, None where it has none. Raises VaultError naming the row."""
+    sealed = row.encrypted_api_key
+    if sealed is None:
+        return None
+    if vault.problem is not None:
+        raise VaultError(f"The key of {key_of(row)} cannot be opened: {vault.problem}.")
+    try:
+        return vault.require().open(sealed, binding_of(row))
+    except VaultError as error:
+        raise VaultError(f"The key of {key_of(row)} cannot be used: {error.public}.") from error
+
+
+def sealed_rows(session: Session) -> list[SealedRow]:
+    """Every row that holds a sealed key."""
+    rows: list[SealedRow] = list(session.exec(select(CloudCredential).order_by(col(CloudCredential.id))))
+    locals_ = select(LocalBackend).where(col(LocalBackend.encrypted_api_key).is_not(None))
+    rows.extend(session.exec(locals_.order_by(col(LocalBackend.id))))
+    return rows
+
+
+def any_sealed(session: Session) -> bool:
+    return bool(sealed_rows(session))
+
+
+__all__ = [
+    "Sealed",
+    "any_sealed",
+    "base_url_of",
+    "binding_of",
+    "key_of",
+    "open_key",
+    "seal_key",
+    "sealed_rows",
+    "type_of",
+]

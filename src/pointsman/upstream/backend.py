@@ -1,0 +1,104 @@
+"""One backend, compiled from its row for the hot path: where it is, which headers it gets, what it speaks."""
+
+from __future__ import annotations
+
+import time
+
+from ..kinds import AuthScheme, BackendType, Protocol
+from ..providers.auth import auth_header
+from ..providers.catalog import CATALOG
+from ..providers.urls import BaseUrl, parse_base_url
+from ..routing.specs import BackendSpec
+from ..wire.http1 import NEVER_UPSTREAM, NEVER_UPSTREAM_PREFIXES
+
+UNIX = "unix:"
+LEARNED_SECONDS = 60.0
+"""How long a backend's "I do not know this path" is believed; it may be updated meanwhile."""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Backend:
+    """spec: the row. url: None for a Unix socket, whose path is in unix_path. host: value of the Host header.
+
+    Raises ValueError when the base URL or the key cannot be used.
+    """
+
+    __slots__ = ("_defaults", "_fixed", "_unspoken", "_without_auth", "host", "local", "prefix", "spec", "spoken", "tried",
+                 "unix_path", "url")  # fmt: skip
+
+    def __init__(self, spec: BackendSpec) -> None:
+        self.spec = spec
+        self.url: BaseUrl | None = None
+        self.unix_path: str | None = None
+        if spec.base_url.startswith(UNIX):
+            self.unix_path = spec.base_url.removeprefix(UNIX)
+            self.host, self.prefix = b"localhost", b""
+        else:
+            self.url = parse_base_url(spec.base_url)
+            self.host = self.url.origin.partition("://")[2].encode("ascii")
+            self.prefix = self.url.path.encode("ascii")
+        provider = CATALOG[BackendType(spec.type)]
+        self.local = spec.type == BackendType.LOCAL
+        self.spoken = frozenset(Protocol(d) for d in spec.dialects) if spec.dialects is not None else frozenset(provider.dialects)
+        self.tried = frozenset(provider.tried) if spec.dialects is None else frozenset()
+        self._unspoken: dict[Protocol, float] = {}
+        auth: tuple[bytes, bytes] | None = None
+        if spec.api_key is not None and spec.auth != AuthScheme.NONE:
+            auth = auth_header(AuthScheme(spec.auth), spec.api_key)
+        self._defaults = [(n.encode(), f"{n}: {v}\r\n".encode()) for n, v in provider.headers]
+        self._without_auth = b" HTTP/1.1\r\nhost: " + self.host + b"\r\naccept-encoding: identity\r\n"
+        self._fixed = self._without_auth + (auth[0] + b": " + auth[1] + b"\r\n" if auth else b"")
+
+    def speaks(self, protocol: Protocol) -> bool:
+        """Is the protocol one this backend is known or assumed to speak?"""
+        if protocol in self.spoken:
+            return True
+        if protocol not in self.tried:
+            return False
+        return time.monotonic() - self._unspoken.get(protocol, -LEARNED_SECONDS) >= LEARNED_SECONDS
+
+    def learn_unspoken(self, protocol: Protocol) -> None:
+        """It answered that it does not know the path."""
+        self._unspoken[protocol] = time.monotonic()
+
+    def head(
+        self,
+        method: bytes,
+        path: bytes,
+        block: bytes,
+        names: frozenset[bytes],
+        body_size: int | None,
+        own_auth: bytes = b"",
+    ) -> bytes:
+        """A request head. path: from `/v1` on, query included. block: the client's headers that may travel, as lines.
+        names: the names in it. own_auth: the client's provider login as header lines, used instead of the key."""
+        parts = [method, b" ", self.prefix, path, self._without_auth + own_auth if own_auth else self._fixed, block]
+        for name, line in self._defaults:
+            if name not in names:
+                parts.append(line)
+        if body_size is not None:
+            parts.append(b"content-length: %d\r\n" % body_size)
+        parts.append(b"\r\n")
+        return b"".join(parts)
+
+
+def forwarded(
+    headers: Headers,
+    never: frozenset[bytes] = NEVER_UPSTREAM,
+    prefixes: tuple[bytes, ...] = NEVER_UPSTREAM_PREFIXES,
+) -> tuple[bytes, frozenset[bytes]]:
+    """The client's headers that may travel upstream, as lines, and their names. A deny-list, never an allow-list;
+    what `Connection` names is hop-by-hop too (RFC 9110 section 7.6.1)."""
+    named: set[bytes] = set()
+    for name, value in headers:
+        if name == b"connection":
+            named.update(token.strip().lower() for token in value.split(b","))
+    lines = []
+    names = set()
+    for name, value in headers:
+        if name in never or name in named or name.startswith(prefixes):
+            continue
+        lines.append(name + b": " + value + b"\r\n")
+        names.add(name)
+    return b"".join(lines), frozenset(names)

@@ -1,0 +1,225 @@
+"""One HTTP/1.1 connection to a backend: a request out, an answer in, framed by llhttp, then idle or closed.
+
+What arrives goes to a sink at once; nothing is kept. Not here: connecting (egress.py), reuse (pool.py), meaning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, cast
+from typing import Protocol as TypingProtocol
+
+import httptools
+
+from ..kinds import FallbackReason
+
+MAX_HEADER_BYTES = 64 * 1024
+MAX_HEADERS = 256
+MAX_INTERIM = 16
+"""1xx answers before the real one; a flood of them is an attack or a fault."""
+
+
+class Sink(TypingProtocol):
+    """Who gets an answer. Exactly one of end() and failed() is called, last."""
+
+    def head(self, status: int, headers: list[tuple[bytes, bytes]], length: int | None) -> None:
+        """Status and headers (lower-case names). length: Content-Length, None when not said."""
+
+    def body(self, data: bytes) -> None:
+        """A piece of the body, transfer coding removed."""
+
+    def end(self) -> None:
+        """The answer is complete by its framing."""
+
+    def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
+        """It will not be. received: did any byte of the answer come?"""
+
+    def writable(self, ready: bool) -> None:
+        """Backpressure of the request's own bytes (large bodies)."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """closed: called once when the connection is gone. peer_local: loopback or a Unix socket."""
+
+    def __init__(self, closed: Callable[[UpstreamConnection], None]) -> None:
+        self._closed = closed
+        self._transport: asyncio.Transport | None = None
+        self._sink: Sink | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._header_bytes = 0
+        self._parts: list[bytes] = []
+        self._parser = httptools.HttpResponseParser(self)
+        self._reset()
+        self.peer_local = False
+        self.created = self.idle_since = time.monotonic()
+        self.uses = 0
+
+    def _reset(self) -> None:
+        self._status = 0
+        self._head_given = False
+        self._complete = False
+        self._received = False
+        self._until_close = False
+        self._interim = 0
+        self._length: int | None = None
+        self._no_body = False
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        sink = self._sink
+        if sink is None:  # bytes nobody asked for: whatever they are, they must not answer the next request
+            self.close()
+            return
+        self._received = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(FallbackReason.MALFORMED, "it switched protocols")
+            return
+        except httptools.HttpParserError as error:
+            self._deliver()
+            if self._sink is not None:
+                cause = error.__context__ if isinstance(error.__context__, ValueError) else error
+                self._fail(FallbackReason.MALFORMED, f"its answer is not valid HTTP: {cause}")
+            return
+        self._deliver()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        sink, self._sink = self._sink, None
+        self._closed(self)
+        if sink is None:
+            return
+        if self._until_close and exc is None:
+            sink.end()
+        elif not self._received:
+            sink.failed(FallbackReason.CONNECT, "it closed the connection without an answer", False)
+        else:
+            sink.failed(FallbackReason.UPSTREAM_ERROR, "it cut the connection in the middle of its answer", True)
+
+    def pause_writing(self) -> None:
+        if self._sink is not None:
+            self._sink.writable(False)
+
+    def resume_writing(self) -> None:
+        if self._sink is not None:
+            self._sink.writable(True)
+
+    # -- llhttp
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MAX_HEADER_BYTES or len(self._headers) >= MAX_HEADERS:
+            raise ValueError("its headers are too large")
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self._status = self._parser.get_status_code()
+        self._header_bytes = 0
+        if 100 <= self._status < 200:
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                raise ValueError("too many interim answers")
+            self._headers = []
+
+    def on_body(self, data: bytes) -> None:
+        self._parts.append(data)
+
+    def on_message_complete(self) -> None:
+        if self._status >= 200:
+            if self._complete:
+                raise ValueError("two answers to one request")
+            self._complete = True
+
+    # -- what the pool and the attempt use
+
+    @property
+    def usable(self) -> bool:
+        """Open, and nobody is using it."""
+        return self._transport is not None and self._sink is None and not self._transport.is_closing()
+
+    def send(self, data: bytes, body: bytes, sink: Sink, *, no_body: bool = False) -> None:
+        """Send one request (head and body) and give the answer to `sink`. no_body: the method was HEAD."""
+        assert self._transport is not None and self._sink is None
+        self._reset()
+        self._no_body = no_body
+        self._sink = sink
+        self.uses += 1
+        if not body:
+            self._transport.write(data)
+        elif len(body) < 65536:
+            self._transport.write(data + body)
+        else:
+            self._transport.writelines([data, body])
+
+    def pause(self) -> None:
+        """Stop reading: the client is slower."""
+        if self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self._transport.is_closing() and not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Close at once and tell the sink nothing: for who no longer wants the answer."""
+        self._sink = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def peer(self) -> Any:
+        """The connected address, as getpeername gives it."""
+        return self._transport.get_extra_info("peername") if self._transport is not None else None
+
+    # -- inside
+
+    def _deliver(self) -> None:
+        sink = self._sink
+        if sink is None:
+            return
+        if self._status >= 200 and not self._head_given:
+            self._head_given = True
+            self._give_head(sink)
+        if self._parts and self._sink is not None:
+            parts, self._parts = self._parts, []
+            sink.body(parts[0] if len(parts) == 1 else b"".join(parts))
+        if self._complete and self._sink is not None:
+            self._sink = None
+            keep = self._parser.should_keep_alive() and not self._no_body and not self._until_close
+            if not keep:
+                self.close()
+            else:
+                self._headers = []
+                self.idle_since = time.monotonic()
+                self._closed(self)  # the pool takes it back
+            sink.end()
+
+    def _give_head(self, sink: Sink) -> None:
+        headers, self._headers = self._headers, []
+        chunked = False
+        for name, value in headers:
+            if name == b"content-length":
+                self._length = int(value)
+            elif name == b"transfer-encoding":
+                chunked = True
+        if self._no_body or self._status in (204, 304):
+            self._complete = True
+        self._until_close = self._length is None and not chunked and not self._complete
+        sink.head(self._status, headers, self._length)
+
+    def _fail(self, reason: FallbackReason, detail: str) -> None:
+        sink, self._sink = self._sink, None
+        if self._transport is not None:
+            self._transport.abort()
+        if sink is not None:
+            sink.failed(reason, detail, True)

@@ -1,0 +1,103 @@
+"""A small question to a backend: one GET, the whole answer, bounded in size and time. Not the way of a request."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import msgspec
+
+from ..kinds import FallbackReason
+from .backend import Backend
+from .connection import UpstreamConnection
+from .egress import ConnectFailed
+from .pool import Pool
+
+_MAX_BODY = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """status, headers with lower-case names, body."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class _Collect:
+    """Sink of one small answer."""
+
+    def __init__(self, conn: UpstreamConnection) -> None:
+        self.done: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
+        self.stale = False
+        self._conn = conn
+        self._status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = b""
+
+    def head(self, status: int, headers: list[tuple[bytes, bytes]], length: int | None) -> None:
+        self._status, self._headers = status, headers
+
+    def body(self, data: bytes) -> None:
+        self._body += data
+        if len(self._body) > _MAX_BODY:
+            self._conn.close()
+            self.failed(FallbackReason.MALFORMED, "its answer is too large", True)
+
+    def end(self) -> None:
+        if not self.done.done():
+            self.done.set_result(Fetched(self._status, self._headers, self._body))
+
+    def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
+        self.stale = not received
+        if not self.done.done():
+            self.done.set_exception(ConnectFailed("http", detail))
+
+    def writable(self, ready: bool) -> None:
+        pass
+
+
+async def fetch(pool: Pool, backend: Backend, path: bytes, seconds: float) -> Fetched:
+    """GET `path` (from `/v1` on). Raises ConnectFailed (a time-out included) or EgressRefused."""
+    data = backend.head(b"GET", path, b"accept: application/json\r\n", frozenset(), None)
+    try:
+        async with asyncio.timeout(seconds):
+            for conn in (pool.take(backend, False), None):
+                used = conn if conn is not None else await pool.open(backend, False)
+                sink = _Collect(used)
+                try:
+                    used.send(data, b"", sink)
+                    return await sink.done
+                except ConnectFailed:
+                    if conn is None or not sink.stale:
+                        raise
+                finally:
+                    if not used.usable:
+                        used.close()
+    except TimeoutError:
+        raise ConnectFailed("http", f"it did not answer within {seconds:g} s") from None
+    raise AssertionError("the second round returns or raises")
+
+
+class _Entry(msgspec.Struct):
+    id: str
+
+
+class _List(msgspec.Struct):
+    data: list[_Entry] | None = None
+
+
+_list = msgspec.json.Decoder(_List).decode
+
+
+async def model_names(pool: Pool, backend: Backend, seconds: float) -> tuple[Fetched, list[str] | None]:
+    """Ask for `/v1/models`: the answer and the names in it, None when it is no model list. Raises like fetch."""
+    answer = await fetch(pool, backend, b"/v1/models", seconds)
+    if answer.status != 200:
+        return answer, None
+    try:
+        listed = _list(answer.body).data
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return answer, None
+    return answer, [entry.id for entry in listed or []]

@@ -1,0 +1,65 @@
+"""Idle connections by backend, newest first, with an age and an idle limit. Opening goes through egress.
+
+Not here: limits on how many requests a backend gets at once.
+"""
+
+from __future__ import annotations
+
+import time
+
+from .backend import Backend
+from .connection import UpstreamConnection
+from .egress import Egress
+
+MAX_IDLE = 256
+"""Idle connections kept a backend."""
+IDLE_SECONDS = 50.0
+"""Below the 60 s after which common servers close, so that few stale ones are met."""
+MAX_AGE_SECONDS = 600.0
+"""So that a moved DNS name is noticed."""
+
+
+class Pool:
+    """take() an idle connection or open() one; a connection comes back by itself when its answer is complete."""
+
+    def __init__(self, egress: Egress) -> None:
+        self.egress = egress
+        self._idle: dict[tuple[str, str], list[UpstreamConnection]] = {}
+
+    def take(self, backend: Backend, local_only: bool) -> UpstreamConnection | None:
+        """The most recently used idle connection, or None."""
+        idle = self._idle.get((backend.spec.key, backend.spec.base_url))
+        while idle:
+            conn = idle.pop()
+            if conn.usable and (conn.peer_local or not local_only):
+                return conn
+            conn.close()
+        return None
+
+    async def open(self, backend: Backend, local_only: bool) -> UpstreamConnection:
+        """A fresh connection. Raises ConnectFailed or EgressRefused."""
+        key = (backend.spec.key, backend.spec.base_url)
+
+        def settled(conn: UpstreamConnection) -> None:
+            idle = self._idle.setdefault(key, [])
+            if not conn.usable:
+                if conn in idle:
+                    idle.remove(conn)
+            elif len(idle) < MAX_IDLE and time.monotonic() - conn.created < MAX_AGE_SECONDS:
+                idle.append(conn)
+            else:
+                conn.close()
+
+        return await self.egress.open(backend, settled, local_only=local_only)
+
+    def tick(self, now: float) -> None:
+        """Close what has been idle too long; oldest stand first."""
+        for idle in self._idle.values():
+            while idle and now - idle[0].idle_since > IDLE_SECONDS:
+                idle.pop(0).close()
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()

@@ -1,0 +1,110 @@
+"""Is a backend there, and does its key work? One cheap authenticated call (list models), told step by step.
+
+For `credential test`, `local test` and `doctor`. Not the health of a request's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from ..errors import PointsmanError
+from ..routing.specs import BackendSpec
+from .backend import Backend
+from .egress import ConnectFailed, Egress, EgressRefused
+from .fetch import model_names
+from .pool import Pool
+
+
+@dataclass(slots=True)
+class Step:
+    """One step. name: dns | tcp | tls | auth | models. detail: what was seen, with the fix when it failed."""
+
+    name: str
+    ok: bool
+    detail: str
+    ms: float
+
+
+@dataclass(slots=True)
+class ProbeResult:
+    """ok: every step worked. models: the names it lists."""
+
+    ok: bool
+    steps: list[Step] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+
+
+async def probe(spec: BackendSpec, *, connect_seconds: float = 5.0, answer_seconds: float = 10.0) -> ProbeResult:
+    """Try DNS, TCP, TLS, the key and the model list, each said apart. Never raises for a backend's fault."""
+    result = ProbeResult(ok=False)
+    try:
+        backend = Backend(spec)
+    except ValueError as error:
+        result.steps.append(Step("dns", False, f"the row cannot be used: {error}", 0.0))
+        return result
+    egress = Egress(connect_seconds)
+    pool = Pool(egress)
+    try:
+        if await _reach(egress, pool, backend, result):
+            await _ask(pool, backend, result, answer_seconds)
+    finally:
+        pool.close()
+        await asyncio.sleep(0)  # lets the transports close before the loop may end
+    result.ok = bool(result.steps) and all(step.ok for step in result.steps)
+    return result
+
+
+async def _reach(egress: Egress, pool: Pool, backend: Backend, result: ProbeResult) -> bool:
+    tls = backend.url is not None and backend.url.scheme == "https"
+    started = time.monotonic()
+    if backend.url is not None:
+        try:
+            addresses = await egress.resolve(backend)
+        except ConnectFailed as error:
+            result.steps.append(Step("dns", False, f"{error.public}; check the name in the base URL", _ms(started)))
+            return False
+        result.steps.append(Step("dns", True, ", ".join(addresses[:4]), _ms(started)))
+    started = time.monotonic()
+    try:
+        conn = await pool.open(backend, False)
+    except EgressRefused as error:
+        result.steps.append(Step("tcp", False, error.public, _ms(started)))
+        return False
+    except ConnectFailed as error:
+        if error.step == "tls":
+            result.steps.append(Step("tcp", True, "connected", _ms(started)))
+            result.steps.append(Step("tls", False, error.public, _ms(started)))
+        else:
+            fix = "; is the server running on that port?" if backend.local else ""
+            result.steps.append(Step("tcp", False, error.public + fix, _ms(started)))
+        return False
+    conn.close()
+    result.steps.append(Step("tcp", True, "connected", _ms(started)))
+    if tls:
+        result.steps.append(Step("tls", True, "certificate accepted", _ms(started)))
+    return True
+
+
+async def _ask(pool: Pool, backend: Backend, result: ProbeResult, seconds: float) -> None:
+    started = time.monotonic()
+    try:
+        answer, names = await model_names(pool, backend, seconds)
+    except PointsmanError as error:
+        result.steps.append(Step("models", False, error.public, _ms(started)))
+        return
+    if answer.status in (401, 403):
+        result.steps.append(Step("auth", False, f"it refused the key ({answer.status}); set a valid one", _ms(started)))
+        return
+    said = "accepted" if backend.spec.api_key else "no key stored, none asked for"
+    result.steps.append(Step("auth", True, said, _ms(started)))
+    if names is None:
+        result.steps.append(Step("models", False, f"/v1/models answered {answer.status}, not a model list", _ms(started)))
+        return
+    result.models = names
+    result.steps.append(Step("models", True, f"{len(names)} models", _ms(started)))
+
+
+def _ms(started: float) -> float:
+    return round((time.monotonic() - started) * 1000, 1)

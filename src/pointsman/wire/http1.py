@@ -1,0 +1,299 @@
+"""HTTP/1.1 heads and chunks for the server side, and which headers may travel. Bytes in, values out, no I/O.
+
+llhttp (httptools) judges the grammar; the checks here refuse what it lets pass (RELIABILITY.md 1c, item 3).
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+
+import httptools
+
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
+
+_HOP_BY_HOP = {
+    b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
+    b"http2-settings",
+}  # fmt: skip
+_CREDENTIALS = {
+    b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"proxy-authorization", b"cookie", b"cookie2",
+}  # fmt: skip
+_FORWARDED = {b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"}
+
+NEVER_UPSTREAM = frozenset(
+    # We write host, length and encoding ourselves; `origin` is judged here, and local servers refuse foreign ones.
+    _HOP_BY_HOP | _CREDENTIALS | _FORWARDED | {b"host", b"content-length", b"accept-encoding", b"expect", b"origin"}
+)
+NEVER_UPSTREAM_PREFIXES = (b"x-pointsman-", b"x-forwarded-", b"proxy-", b"sec-")
+TO_CONTROL = frozenset(_HOP_BY_HOP | _FORWARDED | {b"content-length", b"expect"})
+NEVER_CLIENT = frozenset(
+    # Cookies and policies of the upstream's origin mean nothing, or harm, at ours.
+    _HOP_BY_HOP
+    | {b"content-length", b"set-cookie", b"set-cookie2", b"strict-transport-security", b"alt-svc",
+       b"x-request-id", b"request-id", b"proxy-authenticate", b"clear-site-data", b"public-key-pins"}
+)  # fmt: skip
+NEVER_CLIENT_PREFIXES = (b"x-pointsman-", b"access-control-")
+
+METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+
+_TARGET_OK = re.compile(rb"/[\x21-\x7e]*|\*").fullmatch
+_DOT_SEGMENT = re.compile(rb"/(?:\.|%2e){1,2}(?:/|%2f|%5c|\\|$)", re.IGNORECASE).search
+_HOST_OK = re.compile(
+    rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?)(?::[0-9]{1,5})?"
+).fullmatch
+_DIGITS = re.compile(rb"[0-9]{1,15}").fullmatch
+_ALLOWED_IN_HEAD = bytes(c for c in range(256) if c >= 0x20 and c != 0x7F) + b"\t\r\n"
+
+
+class BadHead(Exception):
+    """A request head we refuse. status: 400, 405, 431 or 501; text: what is wrong."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+class RequestHead:
+    """A parsed request head. Header names are lower-case bytes; values as they came, trimmed by llhttp.
+
+    content_length: None without a body or when chunked. host: as sent, never empty.
+    """
+
+    __slots__ = (
+        "chunked", "content_length", "expect_continue", "forward", "headers", "host", "http11", "keep_alive", "method", "path",
+        "query", "single",
+    )  # fmt: skip
+
+    method: bytes
+    path: str
+    query: bytes
+    http11: bool
+    keep_alive: bool
+    content_length: int | None
+    chunked: bool
+    expect_continue: bool
+    host: bytes
+    headers: list[tuple[bytes, bytes]]
+    single: dict[bytes, bytes]
+    forward: tuple[bytes, frozenset[bytes]] | None  # what of it travels upstream, once that was asked
+
+    def get(self, name: bytes) -> bytes | None:
+        """Value of a header by lower-case name (the last one, where it was sent twice)."""
+        return self.single.get(name)
+
+
+class _Collector:
+    """What llhttp calls back into."""
+
+    __slots__ = ("headers", "url")
+
+    def __init__(self) -> None:
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.url = b""
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+
+def parse_head(raw: bytes, max_headers: int) -> RequestHead:
+    """A request head from its bytes, the empty line included. Raises BadHead."""
+    if raw.translate(None, _ALLOWED_IN_HEAD):
+        raise BadHead(400, "The request head has a control character in it.")
+    if not raw.count(b"\n") == raw.count(b"\r") == raw.count(b"\r\n"):
+        raise BadHead(400, "The request head has a bare line feed or carriage return.")
+    collector = _Collector()
+    parser = httptools.HttpRequestParser(collector)
+    try:
+        parser.feed_data(raw)
+    except httptools.HttpParserUpgrade:
+        pass  # RFC 9110 7.8: a server may ignore Upgrade; the request itself is served
+    except httptools.HttpParserInvalidMethodError:
+        raise BadHead(501, "This method is not known.") from None
+    except httptools.HttpParserError as error:
+        raise BadHead(400, f"The request is not valid HTTP/1.1: {error}.") from None
+    if len(collector.headers) > max_headers:
+        raise BadHead(431, f"The request has more than {max_headers} headers.")
+    return _judged(parser, collector)
+
+
+def _judged(parser: httptools.HttpRequestParser, collector: _Collector) -> RequestHead:
+    head = RequestHead()
+    head.forward = None
+    head.method = parser.get_method()
+    if head.method not in METHODS:
+        raise BadHead(501, "This method is not known.")
+    if parser.get_http_version() not in ("1.1", "1.0"):
+        raise BadHead(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+    head.http11 = parser.get_http_version() == "1.1"
+    head.headers = collector.headers
+    head.single = single = dict(collector.headers)
+    head.keep_alive = parser.should_keep_alive()
+    _judge_target(head, collector.url)
+    _judge_host(head)
+    _judge_framing(head)
+    expect = single.get(b"expect")
+    if expect is not None and expect.lower() != b"100-continue":
+        raise BadHead(417, "Only 'Expect: 100-continue' is understood.")
+    head.expect_continue = expect is not None and head.http11
+    return head
+
+
+def _judge_target(head: RequestHead, url: bytes) -> None:
+    path, _, head.query = url.partition(b"?")
+    if not _TARGET_OK(url) or b"#" in url or (path == b"*" and head.method != b"OPTIONS"):
+        raise BadHead(400, "The request target must be a path such as /v1/models.")
+    if b"." in path or b"%" in path:
+        if _DOT_SEGMENT(path):
+            raise BadHead(400, "The path must not have '.' or '..' segments.")
+    head.path = path.decode("ascii")
+
+
+def _judge_host(head: RequestHead) -> None:
+    host = head.single.get(b"host")
+    if host is None:
+        if head.http11:
+            raise BadHead(400, "The Host header is missing.")
+        host = b"localhost"  # HTTP/1.0 knows no Host
+    elif not _HOST_OK(host) or sum(name == b"host" for name, _ in head.headers) > 1:
+        raise BadHead(400, "The Host header is not valid.")
+    head.host = host
+
+
+def _judge_framing(head: RequestHead) -> None:
+    coding = head.single.get(b"transfer-encoding")
+    length = head.single.get(b"content-length")
+    head.content_length = None
+    head.chunked = False
+    if coding is None and length is None:
+        return
+    if coding is not None and length is not None:
+        raise BadHead(400, "Content-Length and Transfer-Encoding must not come together.")
+    counted = b"content-length" if coding is None else b"transfer-encoding"
+    if sum(name == counted for name, _ in head.headers) > 1:
+        raise BadHead(400, f"The header {counted.decode()} came twice.")
+    if coding is not None:
+        if coding.lower() != b"chunked" or not head.http11:
+            raise BadHead(501, "The only transfer coding understood is 'chunked', in HTTP/1.1.")
+        head.chunked = True
+    elif length is not None:
+        if not _DIGITS(length):
+            raise BadHead(400, "The Content-Length header is not a number.")
+        head.content_length = int(length)
+
+
+class ChunkedBody:
+    """Decoder of a chunked request body. Strict: CRLF only, bounded extensions and trailers (RFC 9112 section 7.1)."""
+
+    __slots__ = ("_buffer", "_limit", "_need", "_pieces", "_state", "size")
+    _LINE = 256
+    _TRAILERS = 8192
+    _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e]*)?").fullmatch
+
+    def __init__(self, limit: int) -> None:
+        self._buffer = b""
+        self._pieces: list[bytes] = []
+        self._limit = limit
+        self._need = 0
+        self._state = "size"
+        self.size = 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """(body, bytes after it) when complete, else None. Raises BadHead 400 on bad framing, 413 over the limit."""
+        self._buffer = self._buffer + data if self._buffer else data
+        while True:
+            match self._state:
+                case "size":
+                    line = self._line(self._LINE)
+                    if line is None:
+                        return None
+                    self._start_chunk(line)
+                case "data":
+                    if not self._take_data():
+                        return None
+                case _:
+                    end = self._trailers_end()
+                    if end is None:
+                        return None
+                    return b"".join(self._pieces), self._buffer[end:]
+
+    def _line(self, limit: int) -> bytes | None:
+        end = self._buffer.find(b"\r\n")
+        if end < 0 and len(self._buffer) <= limit and b"\n" not in self._buffer:
+            return None
+        if end < 0 or end > limit:
+            raise BadHead(400, "The chunked body has a bad chunk line.")
+        line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
+        return line
+
+    def _start_chunk(self, line: bytes) -> None:
+        match = self._SIZE(line)
+        if match is None:
+            raise BadHead(400, "The chunked body has a bad chunk size.")
+        self._need = int(match[1], 16)
+        self.size += self._need
+        if self.size > self._limit:
+            raise BadHead(413, f"The body is larger than {self._limit} bytes.")
+        self._state = "data" if self._need else "trailers"
+
+    def _take_data(self) -> bool:
+        if self._need:
+            piece = self._buffer[: self._need]
+            self._pieces.append(piece)
+            self._need -= len(piece)
+            self._buffer = self._buffer[len(piece) :]
+            if self._need:
+                return False
+        if len(self._buffer) < 2:
+            if self._buffer not in (b"", b"\r"):
+                raise BadHead(400, "The chunked body has a chunk longer than its size.")
+            return False
+        if self._buffer[:2] != b"\r\n":
+            raise BadHead(400, "The chunked body has a chunk longer than its size.")
+        self._buffer = self._buffer[2:]
+        self._state = "size"
+        return True
+
+    def _trailers_end(self) -> int | None:
+        if self._buffer.startswith(b"\r\n"):
+            return 2
+        end = self._buffer.find(b"\r\n\r\n")
+        if end >= 0 and end <= self._TRAILERS:
+            return end + 4  # trailers are read and forgotten: nothing here may arrive that way
+        if end > self._TRAILERS or len(self._buffer) > self._TRAILERS:
+            raise BadHead(400, "The chunked body has too many trailers.")
+        return None
+
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded", 499: "Client Closed Request"}
+_STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n".encode() for code, phrase in _REASONS.items()}
+
+
+def status_line(status: int) -> bytes:
+    """`HTTP/1.1 200 OK` and its line end."""
+    return _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Status\r\n".encode()
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body; data must not be empty."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def head_error(error: BadHead) -> PointsmanError:
+    """A refused head as an error that a dialect can render."""
+    kinds = {
+        413: ErrorKind.TOO_LARGE,
+        431: ErrorKind.BAD_REQUEST,
+        501: ErrorKind.NOT_IMPLEMENTED,
+        403: ErrorKind.FORBIDDEN,
+        408: ErrorKind.BAD_REQUEST,
+    }
+    return PointsmanError(kinds.get(error.status, ErrorKind.BAD_REQUEST), error.text, status=error.status)

@@ -1,0 +1,187 @@
+"""A JSON body looked at and changed by position, never re-encoded: what is not touched keeps its very bytes.
+
+Not here: the meaning of any field but the top-level `model`, `stream` and `stream_options`.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
+
+MAX_DEPTH = 128
+
+
+class Peek(msgspec.Struct):
+    """What routing needs of a body. include_usage: did the client ask for usage in the stream?"""
+
+    model: str | None = None
+    stream: bool | None = None
+
+
+_peek = msgspec.json.Decoder(Peek).decode
+_top_level = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_any = msgspec.json.Decoder().decode
+_SPACE = b" \t\r\n"
+_key_at = re.compile(rb'[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*').match
+_BRACKETS_AND_QUOTES = bytes(c for c in range(256) if c not in b'{}[]"')
+_strings = re.compile(rb'"[^"]*"')
+
+
+def _bad(message: str, param: str | None = None) -> PointsmanError:
+    return PointsmanError(ErrorKind.BAD_REQUEST, message, param=param)
+
+
+def peek(body: bytes) -> Peek:
+    """Model and stream flag of a request body.
+
+    Raises PointsmanError (400): not JSON, no model, deeper than MAX_DEPTH, or the top-level `model` written twice
+    (an upstream that takes the first would not be the one this gateway authorised).
+    """
+    try:
+        found = _peek(body)
+    except msgspec.ValidationError:
+        raise _wrong_shape(body) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _bad(f"The body is not valid JSON: {_position(error)}.") from None
+    except RecursionError:
+        raise _too_deep() from None
+    if not found.model:
+        raise _bad("The body has no 'model'; name the model to use, e.g. \"model\": \"practice\".", "model")
+    if len(body) > 2 * MAX_DEPTH and depth_exceeds(body, MAX_DEPTH):
+        raise _too_deep()
+    # One spelling, no escapes: no second top-level key is possible. Otherwise walk the keys to be sure.
+    if (body.count(b'"model"') != 1 or b"\\u" in body) and len(find_values(body, "model")) > 1:
+        raise _bad("The body has the key 'model' twice at its top level; send it once.", "model")
+    return found
+
+
+def _too_deep() -> PointsmanError:
+    return _bad(f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _position(error: Exception) -> str:
+    text = str(error)
+    return text.removeprefix("JSON is malformed: ") if text.isprintable() else "malformed"
+
+
+def _wrong_shape(body: bytes) -> PointsmanError:
+    try:
+        value = _any(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _bad(f"The body is not valid JSON: {_position(error)}.")
+    except RecursionError:
+        return _too_deep()
+    if not isinstance(value, dict):
+        return _bad("The body must be a JSON object.")
+    if not isinstance(value.get("model", ""), str):
+        return _bad("'model' must be a string.", "model")
+    return _bad("'stream' must be true or false.", "stream")
+
+
+def depth_exceeds(body: bytes, limit: int) -> bool:
+    """Is valid JSON nested deeper than `limit`? Most bodies are cleared by one pass that counts brackets."""
+    marks = body.translate(None, _BRACKETS_AND_QUOTES)
+    if marks.count(b"{") + marks.count(b"[") <= limit:
+        return False
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+        marks = body.translate(None, _BRACKETS_AND_QUOTES)
+    depth = 0
+    for byte in _strings.sub(b"", marks):
+        if byte in b"{[":
+            depth += 1
+            if depth > limit:
+                return True
+        else:
+            depth -= 1
+    return False
+
+
+def find_values(body: bytes, key: str) -> list[tuple[int, int]]:
+    """(start, end) of each value that stands under `key` at the top level of a valid JSON object, in order.
+
+    Keys are compared as they decode, so an escaped spelling counts. Only top-level keys are walked; nested values
+    are skipped whole, by the length msgspec found for them.
+    """
+    raws = _top_level(body)
+    found: list[tuple[int, int]] = []
+    position = body.index(b"{") + 1
+    while (match := _key_at(body, position)) is not None:
+        name = _any(match[1])
+        start = match.end()
+        raw = bytes(raws[name])
+        end = start + len(raw) if body.startswith(raw, start) else _value_end(body, start)
+        following = body[end : end + 1]
+        if following not in (b",", b"}") and following not in (b" ", b"\t", b"\r", b"\n"):
+            end = _value_end(body, start)  # an earlier twin of the key began with the same bytes
+        if name == key:
+            found.append((start, end))
+        position = _after_comma(body, end)
+    return found
+
+
+def _after_comma(body: bytes, position: int) -> int:
+    while body[position] in _SPACE:
+        position += 1
+    return position + 1
+
+
+_token = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],]')
+
+
+def _value_end(body: bytes, start: int) -> int:
+    """End of the value at `start`, found token by token: only for keys written twice, which are rare."""
+    depth = 0
+    for match in _token.finditer(body, start):
+        mark = match[0]
+        if mark in (b"{", b"["):
+            depth += 1
+        elif mark in (b"}", b"]", b","):
+            if depth == 0:
+                return len(body[: match.start()].rstrip(_SPACE))
+            depth -= mark != b","
+            if depth == 0 and mark != b",":
+                return match.end()
+        elif depth == 0:
+            return match.end()
+    return len(body)
+
+
+def replace_model(body: bytes, model: str) -> bytes:
+    """The same bytes with the top-level `model` value spliced. The body has passed peek()."""
+    ((start, end),) = find_values(body, "model")
+    return body[:start] + msgspec.json.encode(model) + body[end:]
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+def ask_for_usage(body: bytes) -> bytes | None:
+    """The body with `stream_options.include_usage` true, or None when it asks already or says something unusual."""
+    spans = find_values(body, "stream_options")
+    if not spans:
+        at = body.rindex(b"}")
+        return body[:at] + b',"stream_options":{"include_usage":true}' + body[at:]
+    if len(spans) > 1:
+        return None
+    start, end = spans[0]
+    value = body[start:end]
+    if value == b"null":
+        return body[:start] + b'{"include_usage":true}' + body[end:]
+    try:
+        if msgspec.json.decode(value, type=_StreamOptions).include_usage:
+            return None
+    except msgspec.DecodeError:
+        return None
+    inner = find_values(value, "include_usage")
+    if inner:
+        changed = value[: inner[0][0]] + b"true" + value[inner[0][1] :]
+    else:
+        comma = b"," if value.strip(b"{} \t\r\n") else b""
+        changed = b'{"include_usage":true' + comma + value[1:]
+    return body[:start] + changed + body[end:]
