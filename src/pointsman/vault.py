@@ -138,7 +138,7 @@ class Source(StrEnum):
 
 
 class Vault:
-    """The master key in use, or why there is none (`problem`: the gateway runs degraded, overwriting nothing)."""
+    """The master key in use, or why there is none (`problem`: degraded, nothing is overwritten)."""
 
     def __init__(self, source: Source, path: Path | None, key: MasterKey | None, problem: str | None) -> None:
         self.source = source
@@ -185,10 +185,6 @@ class Vault:
         """Raises VaultError while degraded, and for what is not this row's."""
         return self.require().open(sealed, Binding(table, type, name, origin))
 
-    def make_check(self) -> str:
-        """The value stored in `Setting` that tells at the next start whether this is still the right key."""
-        return make_check(self.require())
-
     def require(self) -> MasterKey:
         """The key in use. Raises VaultError with the way out while degraded."""
         if self._key is None:
@@ -199,8 +195,13 @@ class Vault:
         """Use this key from now on (a rotation committed)."""
         self._key, self._problem = key, None
 
+    def refuse(self, problem: str) -> None:
+        """Use no key: it is not the right one."""
+        self._key, self._problem = None, problem
+
 
 def make_check(key: MasterKey) -> str:
+    """The value stored in `Setting` that tells at the next start whether this is still the right key."""
     return key.seal(Secret(_CHECK_TEXT), _CHECK_BINDING).text
 
 
@@ -226,6 +227,14 @@ def stage_key(path: Path, key: MasterKey) -> None:
     staged = staged_path(path)
     staged.unlink(missing_ok=True)
     write_new(staged, key.text() + "\n")
+
+
+def finish_promotion(path: Path, current: MasterKey) -> None:
+    """Before a next rotation: if the last one's rename failed, the staged file holds the key in use. Raises
+    OSError; the key in use is never dropped."""
+    staged_key, _ = _read(staged_path(path))
+    if staged_key is not None and staged_key.same(current):
+        promote_key(path)
 
 
 def promote_key(path: Path) -> None:

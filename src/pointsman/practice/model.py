@@ -64,9 +64,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request in neutral form. choice: "auto", "none", "required" or a tool's name. summary: the caller
-    asked for a summary of the thinking; thought_hidden: for none of its text; sealed: for a capsule to send back.
-    schema: of the JSON it wants as the answer. echo: fields an answer repeats."""
+    """A request in neutral form. choice: "auto", "none", "required" or a tool's name. The caller asked for
+    summary: a summary of the thinking, thought_hidden: none of its text, sealed: a capsule to send back,
+    schema: JSON of this shape as the answer. echo: fields an answer repeats."""
 
     id: str
     model: str
@@ -186,7 +186,7 @@ def compose(ask: Ask) -> Answer:
 
 def _text(ask: Ask) -> str:
     if ask.schema is not None:
-        return compact(sample(ask.schema, shorten(ask.text, 80)))
+        return compact(sample(ask.schema, shorten(ask.text, 80), ask.schema))
     if ask.tool_result is not None:
         said = f'{_GREETING} The tool returned: "{shorten(ask.tool_result)}".'
     elif ask.text:
@@ -221,38 +221,52 @@ def _wanted(ask: Ask) -> tuple[Tool, ...]:
 
 
 def _names(text: str, name: str) -> bool:
-    """Whether a text asks for a tool by name. A name that is an ordinary word (`Read`) needs a verb before it."""
+    """Whether a text asks for a tool by name. An ordinary word (`Read`) needs a verb before it."""
     verb = "" if "_" in name or "-" in name else r"\b(?:use|call|invoke|run)\s+(?:the\s+)?[`'\"]?"
     return bool(name) and re.search(rf"{verb}(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
 def _arguments(tool: Tool, text: str) -> str:
     said = shorten(text, 80) or "practice"
-    return said if tool.custom else compact(sample(tool.schema, said) if tool.schema else {})
+    if tool.custom:
+        return said
+    value = sample(tool.schema, said, tool.schema) if tool.schema else {}
+    return compact(value if isinstance(value, dict) else {})
 
 
-def sample(schema: Mapping[str, Any], text: str, depth: int = 0) -> Any:
-    """A value that fits the usual JSON schemas: every property is there, texts hold `text`."""
+def _named(reference: Any, root: Mapping[str, Any]) -> Any:
+    """What a local reference (`#/$defs/Name`) stands for."""
+    kind, _, name = str(reference).removeprefix("#/").partition("/")
+    group = root.get(kind)
+    return group.get(name) if isinstance(group, dict) else None
+
+
+def sample(schema: Any, text: str, root: Mapping[str, Any], depth: int = 0) -> Any:
+    """A value that fits the usual JSON schemas: every property is there, texts hold `text`. root: the whole
+    schema, for its references."""
+    if not isinstance(schema, dict) or depth > 16:  # `true` is a schema too
+        return text
+    if "$ref" in schema:
+        return sample(_named(schema["$ref"], root), text, root, depth + 1)
     for word in ("const", "default"):
         if word in schema:
             return schema[word]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    for word in ("anyOf", "oneOf", "allOf"):
-        if schema.get(word):
-            return sample(schema[word][0], text, depth + 1)
+    for word in ("enum", "anyOf", "oneOf", "allOf"):
+        options = schema.get(word)
+        if isinstance(options, list) and options:
+            return options[0] if word == "enum" else sample(options[0], text, root, depth + 1)
     kind = schema.get("type", "object" if "properties" in schema else "string")
     if isinstance(kind, list):
-        kind = kind[0]
+        kind = kind[0] if kind else "string"
     if kind == "object":
-        # Depth ends a schema that refers to itself; references themselves are not followed.
-        fields = schema.get("properties", {}) if depth < 8 else {}
-        return {name: sample(inner, text, depth + 1) for name, inner in fields.items()}
+        fields = schema.get("properties")
+        inner = fields if isinstance(fields, dict) else {}
+        return {name: sample(field, text, root, depth + 1) for name, field in inner.items()}
     if kind == "array":
         items = schema.get("items")
-        return [sample(items, text, depth + 1)] if isinstance(items, dict) and depth < 8 else []
+        return [sample(items, text, root, depth + 1)] if isinstance(items, dict) else []
     plain: dict[str, Any] = {"integer": 1, "number": 1.5, "boolean": True, "null": None}
-    return plain.get(kind, text)
+    return plain.get(str(kind), text)
 
 
 def _stopped(answer: Answer, stop: tuple[str, ...]) -> Answer:

@@ -131,6 +131,15 @@ class ScriptedUpstream:
         if failures:
             raise AssertionError("\n".join(failures))
 
+    def forget(self) -> None:
+        """Start anew, for one upstream in many tests: no requests, script, expectations or failures."""
+        with self._changed:
+            self.requests.clear()
+            self._steps.clear()
+            self._expectations.clear()
+            self._failures.clear()
+            self._always = None
+
     def wait(self, count: int = 1, timeout: float = 5.0) -> list[Received]:
         """The requests, as soon as there are `count` of them; TimeoutError when they do not come."""
         with self._changed:

@@ -1,4 +1,4 @@
-"""Cloud credentials: put (create or replace), list, remove. A key goes in here and comes out only in a snapshot."""
+"""Cloud credentials: put (create or replace), list, remove. A key goes in here and out in a snapshot only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlmodel import Session, col, select
 
 from ..errors import PointsmanError
 from ..kinds import BackendType, ErrorKind, backend_key
-from ..vault import Secret, Vault
+from ..vault import Sealed, Secret, Vault
 from . import rows, sealing
 from .columns import utc_now
 from .schemas import CloudCredentialCreate
@@ -40,10 +40,12 @@ def get(session: Session, backend_type: BackendType, name: str = "") -> CloudCre
 
 def create(session: Session, vault: Vault, data: CloudCredentialCreate) -> CloudCredential:
     """Raises CONFLICT when there is one."""
-    row = CloudCredential(backend_type=data.backend_type, name=data.name, encrypted_api_key="")
+    row = CloudCredential(backend_type=data.backend_type, name=data.name, encrypted_api_key=Sealed(""))
     _fill(session, vault, row, data)
     key = sealing.key_of(row)
-    rows.add(session, row, f"There is a credential {key} already; replace it with: pointsman credential set {key}.")
+    rows.add(
+        session, row, f"There is a credential {key} already; replace it with: pointsman credential set {key}."
+    )
     return row
 
 

@@ -1,6 +1,8 @@
-"""Rules: list, add, change, remove, and what to warn about. Functions take a Session and raise PointsmanError."""
+"""Rules: list, add, change, remove, warn. Functions take a Session and raise PointsmanError."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -75,7 +77,7 @@ def response(session: Session, row: BackendMapping) -> BackendMappingResponse:
     return answer.model_copy(update={"warnings": warnings_of(session, row)})
 
 
-def _columns(data: BackendMappingCreate) -> dict[str, object]:
+def _columns(data: BackendMappingCreate) -> dict[str, Any]:
     values = {field: getattr(data, field) for field in _FIELDS}
     values["fallbacks"] = [target.model_dump(mode="json") for target in data.fallbacks]
     return values

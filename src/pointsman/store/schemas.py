@@ -1,4 +1,4 @@
-"""The shapes of the admin API, apart from the tables: a key can come in through some, and go out through none.
+"""The shapes of the admin API, apart from the tables: a key comes in through some and goes out through none.
 
 Each check says what to do. Updates are PATCHes: a field left out stays, an explicit null clears what can be
 empty. Not here: rules that need other rows (mappings.py and its siblings).
@@ -67,7 +67,9 @@ def _api_key(text: str) -> str:
     if len(key) > KEY_LENGTH:
         raise ValueError(f"the API key is longer than {KEY_LENGTH} characters")
     if not all("!" <= char <= "~" for char in key):
-        raise ValueError("the API key holds a space or a character that cannot stand in a header; paste it again")
+        raise ValueError(
+            "the API key holds a space or a character that cannot stand in a header; paste it again"
+        )
     return key
 
 
@@ -93,7 +95,7 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 ModelName = Annotated[str, AfterValidator(_model)]
 BackendName = Annotated[str, AfterValidator(_backend_name)]
 LocalName = Annotated[str, AfterValidator(_local_name)]
-ApiKey = Annotated[str, AfterValidator(_api_key), Field(repr=False, json_schema_extra={"writeOnly": True})]
+ApiKey = Annotated[str, AfterValidator(_api_key), Field(json_schema_extra={"writeOnly": True})]
 Url = Annotated[str, AfterValidator(_base_url)]
 Dialects = Annotated[list[Protocol], AfterValidator(_dialects)]
 Priority = Annotated[int, Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT)]
@@ -202,7 +204,7 @@ class CloudCredentialCreate(_Input):
 
     backend_type: BackendType
     name: BackendName = ""
-    api_key: ApiKey
+    api_key: ApiKey = Field(repr=False)
     base_url: Url | None = None
     dialects: Dialects | None = None
     auth: AuthScheme | None = None

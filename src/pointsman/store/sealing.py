@@ -1,4 +1,4 @@
-"""Which columns hold sealed keys, and what each is bound to. One place, so that no row is forgotten in a rotation.
+"""Which columns hold sealed keys, and what each is bound to. One place: no row is forgotten in a rotation.
 
 Not here: the cipher (vault.py).
 """
@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from ..kinds import BackendType, backend_key
 from ..providers.catalog import CATALOG
 from ..providers.urls import parse_base_url
-from ..vault import Binding, Sealed, Secret, Vault, VaultError, fingerprint
+from ..vault import Binding, Secret, Vault, VaultError, fingerprint
 from .settings import pepper
 from .tables import CloudCredential, LocalBackend
 
@@ -63,24 +63,11 @@ def open_key(vault: Vault, row: SealedRow) -> Secret | None:
 
 def sealed_rows(session: Session) -> list[SealedRow]:
     """Every row that holds a sealed key."""
-    rows: list[SealedRow] = list(session.exec(select(CloudCredential).order_by(col(CloudCredential.id))))
-    locals_ = select(LocalBackend).where(col(LocalBackend.encrypted_api_key).is_not(None))
-    rows.extend(session.exec(locals_.order_by(col(LocalBackend.id))))
-    return rows
+    credentials = session.exec(select(CloudCredential).order_by(col(CloudCredential.id)))
+    with_key = select(LocalBackend).where(col(LocalBackend.encrypted_api_key).is_not(None))
+    backends = session.exec(with_key.order_by(col(LocalBackend.id)))
+    return [*credentials, *backends]
 
 
 def any_sealed(session: Session) -> bool:
     return bool(sealed_rows(session))
-
-
-__all__ = [
-    "Sealed",
-    "any_sealed",
-    "base_url_of",
-    "binding_of",
-    "key_of",
-    "open_key",
-    "seal_key",
-    "sealed_rows",
-    "type_of",
-]

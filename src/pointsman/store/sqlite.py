@@ -127,7 +127,7 @@ class SqliteFile:
         )
 
     def _ready(self) -> Engine:
-        """A connection to the file that is at the path now. SQLite itself would go on writing into a deleted one."""
+        """A connection to the file that is there now: SQLite would go on writing into a deleted one."""
         if self._closed:
             raise PointsmanError(ErrorKind.UNAVAILABLE, f"{self._options.what} is closed.")
         if self._engine is not None and self._identity != _identity(self.path):
@@ -185,7 +185,9 @@ class SqliteFile:
 
 def version_problem(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str | None:
     """What doctor says about the linked SQLite, or None (RELIABILITY.md, finding 2)."""
-    if version >= (3, 51, 3) or any(version[:2] == fix[:2] and version >= fix for fix in _WAL_RESET_BACKPORTS):
+    if version >= (3, 51, 3) or any(
+        version[:2] == fix[:2] and version >= fix for fix in _WAL_RESET_BACKPORTS
+    ):
         return None
     text = ".".join(map(str, version))
     return (
@@ -231,7 +233,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _make_private(path: Path, what: str) -> None:
-    """An empty 0600 file, so that SQLite never makes one by the process's umask; its -wal and -shm follow it."""
+    """An empty 0600 file: SQLite would make one by the process's umask. Its -wal and -shm follow its mode."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:

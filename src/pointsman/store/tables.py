@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from pydantic import ConfigDict
 from sqlmodel import Field, SQLModel
 
 from ..kinds import AuthScheme, BackendType
@@ -19,7 +18,7 @@ from ..vault import Sealed
 from .columns import SealedText, UtcDateTime, enum_column, utc_now
 
 
-def _backend_type(value: object) -> object:
+def _backend_type(value: Any) -> object:
     return None if value is None else BackendType(value)
 
 
@@ -30,7 +29,7 @@ def _cloud_type(value: object) -> object:
     return kind
 
 
-def _auth(value: object) -> object:
+def _auth(value: Any) -> object:
     return None if value is None else AuthScheme(value)
 
 
@@ -49,7 +48,6 @@ def _aware(value: object) -> object:
 class _Table(SQLModel):
     """SQLModel does not validate tables. These checks run on every assignment and at construction."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
     _checks: ClassVar[dict[str, Callable[[object], object]]] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:

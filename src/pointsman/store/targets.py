@@ -14,7 +14,7 @@ MAX_TARGETS = 4
 
 @dataclass(frozen=True, slots=True)
 class TargetRef:
-    """One backend and the model name to use there. name "" is the type's default; model None is the name sent."""
+    """One backend and the model to use there. name "" is the type's default; model None is the name sent."""
 
     type: BackendType
     name: str
@@ -61,7 +61,7 @@ def problem_of(mapping: MappingLike) -> tuple[str, str] | None:
     refs = targets_of(mapping)
     if len(refs) > MAX_TARGETS:
         return "fallbacks", (
-            f"{len(refs)} targets are too many; a mapping has at most {MAX_TARGETS}, its first backend included"
+            f"{len(refs)} targets are too many; a mapping has at most {MAX_TARGETS}, the first one included"
         )
     if mapping.fallback_model is not None and mapping.fallback_backend is None:
         return "fallback_model", "fallback_model needs a fallback_backend; set one, or leave both out"
@@ -73,9 +73,15 @@ def problem_of(mapping: MappingLike) -> tuple[str, str] | None:
         seen[effective] = ref
     cloud = [ref.text for ref in refs if ref.type is not BackendType.LOCAL]
     if mapping.local_only and cloud:
-        return "local_only", f"local_only keeps requests on this computer, but {cloud[0]} is not on it; remove one"
+        return (
+            "local_only",
+            f"local_only keeps requests on this computer, but {cloud[0]} is not on it; remove one",
+        )
     if mapping.forward_auth and not cloud:
-        return "forward_auth", "forward_auth passes on a client's login to a provider, but every target is local"
+        return (
+            "forward_auth",
+            "forward_auth passes on a client's login to a provider, but every target is local",
+        )
     return None
 
 

@@ -60,6 +60,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._status = 0
         self._head_given = False
         self._complete = False
+        self._keep = False
         self._received = False
         self._until_close = False
         self._interim = 0
@@ -139,6 +140,7 @@ class UpstreamConnection(asyncio.Protocol):
             if self._complete:
                 raise ValueError("two answers to one request")
             self._complete = True
+            self._keep = self._parser.should_keep_alive()  # later llhttp has forgotten this message
 
     # -- what the pool and the attempt use
 
@@ -195,8 +197,7 @@ class UpstreamConnection(asyncio.Protocol):
             sink.body(parts[0] if len(parts) == 1 else b"".join(parts))
         if self._complete and self._sink is not None:
             self._sink = None
-            keep = self._parser.should_keep_alive() and not self._no_body and not self._until_close
-            if not keep:
+            if not self._keep or self._no_body or self._until_close:
                 self.close()
             else:
                 self._headers = []

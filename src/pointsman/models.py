@@ -1,0 +1,46 @@
+"""The public data model (DESIGN.md section 2): tables, enums, API shapes. Names only; they live in store."""
+
+from __future__ import annotations
+
+from .kinds import AuthScheme, BackendType, Protocol
+from .store.schemas import (
+    BackendMappingCreate,
+    BackendMappingResponse,
+    BackendMappingUpdate,
+    ClientKeyCreate,
+    ClientKeyCreated,
+    ClientKeyResponse,
+    CloudCredentialCreate,
+    CloudCredentialResponse,
+    FallbackTarget,
+    LocalBackendCreate,
+    LocalBackendResponse,
+    LocalBackendUpdate,
+)
+from .store.tables import BackendMapping, ClientKey, CloudCredential, LocalBackend, Setting
+from .store.targets import TargetRef, targets_of
+
+__all__ = [
+    "AuthScheme",
+    "BackendMapping",
+    "BackendMappingCreate",
+    "BackendMappingResponse",
+    "BackendMappingUpdate",
+    "BackendType",
+    "ClientKey",
+    "ClientKeyCreate",
+    "ClientKeyCreated",
+    "ClientKeyResponse",
+    "CloudCredential",
+    "CloudCredentialCreate",
+    "CloudCredentialResponse",
+    "FallbackTarget",
+    "LocalBackend",
+    "LocalBackendCreate",
+    "LocalBackendResponse",
+    "LocalBackendUpdate",
+    "Protocol",
+    "Setting",
+    "TargetRef",
+    "targets_of",
+]
