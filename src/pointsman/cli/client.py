@@ -1,7 +1,9 @@
-"""The two ways a command reaches the admin API, by the rule of DESIGN.md section 3: one process at a time writes.
+"""The two ways a command reaches the admin API, by the rule of DESIGN.md section 3: one process at a time
+writes.
 
-A gateway runs: HTTP over its control plane's Unix socket, with the admin token. None runs: take the data folder's
-lock, open the database here and call the same application in this process, so that the answers are the same.
+A gateway runs: HTTP over its control plane's Unix socket, with the admin token. None runs: take the data
+folder's lock, open the database here and call the same application in this process, so that the answers are
+the same.
 """
 
 from __future__ import annotations
@@ -122,7 +124,8 @@ class _Running:
         except (OSError, http.client.HTTPException):
             # Not sent again: what it should change may have been changed.
             raise PointsmanError(
-                ErrorKind.UNAVAILABLE, "The running gateway went away in the middle of this; look, and run it again."
+                ErrorKind.UNAVAILABLE,
+                "The running gateway went away in the middle of this; look, and run it again.",
             ) from None
 
     def close(self) -> None:
@@ -148,7 +151,8 @@ def _running(data_dir: Path) -> _Running | None:
     if token is None:
         connection.close()
         raise PointsmanError(
-            ErrorKind.UNAUTHORIZED, "The admin-token file is gone; restart the gateway and it makes a new one."
+            ErrorKind.UNAUTHORIZED,
+            "The admin-token file is gone; restart the gateway and it makes a new one.",
         )
     return _Running(connection, token.reveal())
 

@@ -1,6 +1,7 @@
 """What every command shares: its two options, calling the admin API, showing the answer, exit codes.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage (click's own). `--json` prints the API's answer exactly as it came.
+Exit codes: 0 done, 1 failed, 2 wrong usage (click's own). `--json` prints the API's answer exactly as it
+came.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ class Caller:
 def with_options(command: Callable[Concatenate[Caller, P], None]) -> Callable[P, None]:
     """Gives a command --data-dir and --json; it gets a Caller as its first argument."""
 
-    @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of rules and keys.")
+    @click.option(
+        "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of rules and keys."
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print the API's JSON answer.")
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -137,13 +140,10 @@ def note(text: str) -> None:
 
 
 def read_secret(prompt: str) -> str:
-    """A key from a hidden prompt, or from standard input when that is not a terminal. Never an argument: those are
-    seen by every user of the machine and kept in the shell's history."""
-    if sys.stdin.isatty():
-        text = str(click.prompt(prompt, hide_input=True, err=True))
-    else:
-        text = sys.stdin.read()
-    secret = text.strip()
+    """A key from a hidden prompt, or from standard input when that is not a terminal. Never an argument:
+    those are seen by every user of the machine and kept in the shell's history."""
+    asked = sys.stdin.isatty()
+    secret = str(click.prompt(prompt, hide_input=True, err=True) if asked else sys.stdin.read()).strip()
     if not secret:
         raise click.UsageError("no key was given; pipe it in, or run the command on a terminal and paste it")
     if len(secret.split()) > 1:
@@ -151,7 +151,7 @@ def read_secret(prompt: str) -> str:
     return secret
 
 
-class Backend(click.ParamType):
+class Backend(click.ParamType[Any]):
     """`TYPE[/NAME]`, as a pair of type and name."""
 
     name = "TYPE[/NAME]"
@@ -179,7 +179,8 @@ def on_terminal() -> bool:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-    """Rows for a person: a rich table on a terminal, else aligned plain text. `empty`: what to do when there is none."""
+    """Rows for a person: a rich table on a terminal, else aligned plain text. `empty`: what to do when
+    there is none."""
     if not rows:
         note(empty)
         return

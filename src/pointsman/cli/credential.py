@@ -20,21 +20,43 @@ def command() -> None:
 @command.command("set")
 @click.argument("backend", metavar="TYPE[/NAME]", type=Backend(cloud=True))
 @click.option("--base-url", metavar="URL", help="Another provider that speaks this type's protocol.")
+@click.option("--default-url", is_flag=True, help="Go back to the provider's own URL.")
 @click.option("--allow-http", is_flag=True, help="Let the key travel over plain http to that URL.")
 @with_options
-def set_credential(caller: Caller, backend: _Key, base_url: str | None, allow_http: bool) -> None:
+def set_credential(
+    caller: Caller, backend: _Key, base_url: str | None, default_url: bool, allow_http: bool
+) -> None:
     """Store a key, or replace it. The key is read from standard input or a hidden prompt.
+
+    A key that is replaced keeps its base URL unless another is named: it must not go elsewhere by omission.
 
     \b
     pointsman credential set openai < key.txt
     pointsman credential set openai/groq --base-url https://api.groq.com/openai
     """
+    if base_url is not None and default_url:
+        raise click.UsageError("--base-url and --default-url exclude each other")
     body: dict[str, Any] = {"api_key": read_secret(f"Key for {backend_key(*backend)}")}
-    if base_url is not None:
-        body["base_url"] = base_url
     if allow_http:
         body["allow_http"] = True
-    caller.finish("PUT", _path(backend), body, show=lambda row: _show([row]))
+    with caller.session():
+        if base_url is not None:
+            body["base_url"] = base_url
+        elif not default_url:
+            body = _kept(caller, backend) | body
+        answer = caller.send("PUT", _path(backend), body)
+    caller.print(answer, lambda row: _show([row]))
+
+
+def _kept(caller: Caller, backend: _Key) -> dict[str, Any]:
+    """The settings of the row that is being replaced, said on standard error."""
+    for row in caller.send("GET", "/api/credentials").json():
+        if (row["backend_type"], row["name"]) == (backend[0].value, backend[1]) and row[
+            "base_url"
+        ] is not None:
+            note(f"it stays at {row['base_url']} (change that with --base-url or --default-url)")
+            return {field: row[field] for field in ("base_url", "allow_http", "dialects", "auth")}
+    return {}
 
 
 @command.command("list")

@@ -13,7 +13,8 @@ from .common import Caller, note, table, time_shown, with_options
 def command() -> None:
     """Client keys: who may use the gateway.
 
-    Without any, everybody on this computer may. From the first one on a key is needed, also after the last is revoked.
+    Without any, everybody on this computer may. From the first one on a key is needed, also after the last
+    is revoked.
     """
 
 

@@ -21,10 +21,16 @@ def command() -> None:
 
 @command.command("add")
 @click.argument("name")
-@click.option("--url", required=True, metavar="URL", help="Its address, with or without /v1: http://127.0.0.1:11434")
-@click.option("--key", "with_key", is_flag=True, help="It wants a key: read it from standard input or a hidden prompt.")
+@click.option(
+    "--url", required=True, metavar="URL", help="Its address, with or without /v1: http://127.0.0.1:11434"
+)
+@click.option(
+    "--key", "with_key", is_flag=True, help="It wants a key: read it from standard input or a hidden prompt."
+)
 @click.option("--allow-http", is_flag=True, help="Let plain http go to an address that is not private.")
-@click.option("--dialect", "dialects", multiple=True, type=_DIALECTS, help="A protocol it speaks; repeatable.")
+@click.option(
+    "--dialect", "dialects", multiple=True, type=_DIALECTS, help="A protocol it speaks; repeatable."
+)
 @click.option("--context-window", type=click.IntRange(min=1), metavar="TOKENS")
 @with_options
 def add(
@@ -63,13 +69,15 @@ def show_list(caller: Caller) -> None:
 @command.command("update")
 @click.argument("name")
 @click.option("--url", "base_url", metavar="URL")
-@click.option("--key", "with_key", is_flag=True, help="Replace its key: read from standard input or a hidden prompt.")
+@click.option(
+    "--key", "with_key", is_flag=True, help="Replace its key: read from standard input or a hidden prompt."
+)
 @click.option("--no-key", is_flag=True, help="Forget its key.")
 @click.option("--allow-http/--no-allow-http", default=None)
 @click.option("--context-window", type=click.IntRange(min=1), metavar="TOKENS")
 @click.option("--enable/--disable", "enabled", default=None)
 @with_options
-def update(caller: Caller, name: str, with_key: bool, no_key: bool, **fields: Any) -> None:
+def update(caller: Caller, /, name: str, with_key: bool, no_key: bool, **fields: Any) -> None:
     """Change a server; what is not named stays as it is."""
     if with_key and no_key:
         raise click.UsageError("--key and --no-key exclude each other")

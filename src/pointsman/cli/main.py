@@ -1,10 +1,13 @@
-"""The `pointsman` command: names of commands and where they live. Each module is imported when its command is used."""
+"""The `pointsman` command: names of commands and where they live. Each module is imported when its command
+is used."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
 import click
+
+from .. import __version__
 
 _COMMANDS = {
     "serve": "Serve: one endpoint for every model.",
@@ -39,9 +42,10 @@ class _Lazy(click.Group):
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pointsman")
 def main() -> None:
     """Pointsman: one endpoint for every language model.
 
-    OpenAI and Anthropic APIs on one port, local first, with fallbacks. Start it with `pointsman serve`. Every command
-    takes --data-dir and --json, and works whether the gateway runs or not.
+    OpenAI and Anthropic APIs on one port, local first, with fallbacks. Start it with `pointsman serve`.
+    Every command takes --data-dir and --json, and works whether the gateway runs or not.
     """

@@ -13,7 +13,7 @@ from .common import Backend, Caller, note, shown, table, with_options
 _Target = tuple[BackendType, str, str | None]
 
 
-class _Fallback(click.ParamType):
+class _Fallback(click.ParamType[Any]):
     """`TYPE[/NAME][=MODEL]`."""
 
     name = "TYPE[/NAME][=MODEL]"
@@ -35,12 +35,22 @@ def command() -> None:
 
 @command.command("add")
 @click.argument("pattern")
-@click.option("--to", required=True, type=Backend(), help="The backend: openai, anthropic, local/NAME, openai/NAME ...")
+@click.option(
+    "--to", required=True, type=Backend(), help="The backend: openai, anthropic, local/NAME, openai/NAME ..."
+)
 @click.option("--model", help="The model's name there (default: the name the client sent).")
-@click.option("--fallback", "fallbacks", multiple=True, type=_Fallback(), help="Where to go when that fails; repeatable.")
+@click.option(
+    "--fallback",
+    "fallbacks",
+    multiple=True,
+    type=_Fallback(),
+    help="Where to go when that fails; repeatable.",
+)
 @click.option("--priority", type=int, default=0, show_default=True, help="Higher is asked first.")
 @click.option("--local-only", is_flag=True, help="Never let a request leave this computer.")
-@click.option("--forward-auth", is_flag=True, help="Send the client's own provider login on, instead of the stored key.")
+@click.option(
+    "--forward-auth", is_flag=True, help="Send the client's own provider login on, instead of the stored key."
+)
 @with_options
 def add(
     caller: Caller,
@@ -82,7 +92,9 @@ def show_list(caller: Caller) -> None:
 @click.option("--pattern", help="Another pattern.")
 @click.option("--to", type=Backend(), help="Another backend.")
 @click.option("--model", help="The model's name there; '' for the name the client sent.")
-@click.option("--fallback", "fallbacks", multiple=True, type=_Fallback(), help="Replaces all fallbacks; repeatable.")
+@click.option(
+    "--fallback", "fallbacks", multiple=True, type=_Fallback(), help="Replaces all fallbacks; repeatable."
+)
 @click.option("--no-fallback", is_flag=True, help="Remove all fallbacks.")
 @click.option("--priority", type=int)
 @click.option("--local-only/--no-local-only", default=None)
@@ -91,6 +103,7 @@ def show_list(caller: Caller) -> None:
 @with_options
 def update(
     caller: Caller,
+    /,
     mapping_id: int,
     to: tuple[BackendType, str] | None,
     fallbacks: tuple[_Target, ...],
@@ -118,12 +131,14 @@ def update(
 @with_options
 def remove(caller: Caller, mapping_id: int) -> None:
     """Remove a rule."""
-    caller.finish("DELETE", f"/api/mappings/{mapping_id}", show=lambda _: note(f"rule {mapping_id} is removed"))
+    caller.finish(
+        "DELETE", f"/api/mappings/{mapping_id}", show=lambda _: note(f"rule {mapping_id} is removed")
+    )
 
 
 def fallback_fields(targets: Sequence[_Target]) -> dict[str, Any]:
-    """The first target without a name is `fallback_backend`, the others are `fallbacks`. Says so on standard error
-    when that changes the order in which they are tried."""
+    """The first target without a name is `fallback_backend`, the others are `fallbacks`. Says so on
+    standard error when that changes the order in which they are tried."""
     plain = next((i for i, (_, name, _) in enumerate(targets) if not name), None)
     rest = [target for i, target in enumerate(targets) if i != plain]
     fields: dict[str, Any] = {
@@ -136,12 +151,9 @@ def fallback_fields(targets: Sequence[_Target]) -> dict[str, Any]:
     if plain is not None:
         fields["fallback_backend"], fields["fallback_model"] = targets[plain][0].value, targets[plain][2]
         if plain > 0:
-            note(f"note: {targets[plain][0].value} is tried before {_key(*targets[0])}: a fallback without a name is first")
+            first, second = targets[plain][0].value, backend_key(*targets[0][:2])
+            note(f"note: {first} is tried before {second}: a fallback without a name comes first")
     return fields
-
-
-def _key(kind: BackendType, name: str, _model: str | None) -> str:
-    return backend_key(kind, name)
 
 
 def target_text(kind: str, name: str | None, model: str | None) -> str:
@@ -153,9 +165,14 @@ def target_text(kind: str, name: str | None, model: str | None) -> str:
 def _show(rows: list[dict[str, Any]]) -> None:
     lines = []
     for row in rows:
-        targets = [target_text(row["fallback_backend"], "", row["fallback_model"])] if row["fallback_backend"] else []
+        targets = (
+            [target_text(row["fallback_backend"], "", row["fallback_model"])]
+            if row["fallback_backend"]
+            else []
+        )
         targets += [
-            target_text(t["backend_type"], t.get("backend_name"), t.get("model")) for t in row.get("fallbacks") or ()
+            target_text(t["backend_type"], t.get("backend_name"), t.get("model"))
+            for t in row.get("fallbacks") or ()
         ]
         flags = [word for word in ("local_only", "forward_auth") if row.get(word)]
         lines.append(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .common import Caller, note, read_secret, with_options
+from .common import Caller, read_secret, with_options
 
 
 @click.group("secrets")
@@ -19,8 +19,8 @@ def command() -> None:
 def rotate(caller: Caller) -> None:
     """Seal every stored key under a new master key, while the gateway serves.
 
-    When the master key comes from the environment, the new one (32 bytes in base64 or hex) is read from standard input
-    or a hidden prompt; set it there before the next start.
+    When the master key comes from the environment, the new one (32 bytes in base64 or hex) is read from
+    standard input or a hidden prompt; set it there before the next start.
 
     \b
     openssl rand -base64 32 > new.key && pointsman secrets rotate < new.key
@@ -33,6 +33,6 @@ def rotate(caller: Caller) -> None:
 
 
 def _show(found: dict[str, Any]) -> None:
-    click.echo(f"{found['resealed']} stored keys are sealed under the new master key {found['key_id']}")
+    click.echo(f"stored keys sealed anew: {found['resealed']} (master key {found['key_id']})")
     if found.get("next_step"):
-        note(found["next_step"])
+        click.echo(found["next_step"])

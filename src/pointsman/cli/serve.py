@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
 import click
 
 from ..config import DEFAULT_HOST, DEFAULT_PORT
@@ -9,7 +13,9 @@ from .common import Caller, failures_told, with_options
 
 
 @click.command("serve")
-@click.option("--host", default=DEFAULT_HOST, show_default=True, envvar="POINTSMAN_HOST", help="Address to listen on.")
+@click.option(
+    "--host", default=DEFAULT_HOST, show_default=True, envvar="POINTSMAN_HOST", help="Address to listen on."
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -26,9 +32,15 @@ from .common import Caller, failures_told, with_options
     envvar="POINTSMAN_WORKERS",
     help="Data-plane processes.",
 )
-@click.option("--allow-host", "allow_hosts", multiple=True, metavar="HOST", help="A further Host name clients may use.")
 @click.option(
-    "--allow-origin", "allow_origins", multiple=True, metavar="ORIGIN", help="A web origin whose pages may call us."
+    "--allow-host", "allow_hosts", multiple=True, metavar="HOST", help="A further Host name clients may use."
+)
+@click.option(
+    "--allow-origin",
+    "allow_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="A web origin whose pages may call us.",
 )
 @with_options
 def command(
@@ -44,6 +56,7 @@ def command(
     With --json one line {"url": ..., "pid": ...} is printed when it answers.
     """
     from ..supervisor import ServeOptions, serve
+    from .welcome import welcome
 
     with failures_told(caller.as_json):
         code = serve(
@@ -55,6 +68,12 @@ def command(
                 allow_hosts=allow_hosts,
                 allow_origins=allow_origins,
                 json=caller.as_json,
+                on_ready=lambda url: _in_background(welcome, caller.data_dir, url),
             )
         )
     raise click.exceptions.Exit(int(code or 0))
+
+
+def _in_background(show: Callable[[Path, str], None], data_dir: Path, url: str) -> None:
+    """The supervisor watches its processes meanwhile."""
+    threading.Thread(target=show, args=(data_dir, url), daemon=True).start()

@@ -19,7 +19,7 @@ from .common import Caller, note, table, time_shown, with_options
 @click.option("--until", metavar="TIME", help="Before this time (ISO 8601).")
 @click.option("--cursor", help="Go on where an earlier list ended.")
 @with_options
-def command(caller: Caller, **filters: Any) -> None:
+def command(caller: Caller, /, **filters: Any) -> None:
     """List requests, newest first. Never a prompt or an answer: those are not stored."""
     query = urlencode({name: value for name, value in filters.items() if value is not None})
     with caller.session():
@@ -46,5 +46,16 @@ def _show(rows: list[dict[str, Any]]) -> None:
         )
         for row in rows
     ]
-    columns = ("time", "model", "target", "status", "outcome", "fallback", "in", "out", "first ms", "total ms")
+    columns = (
+        "time",
+        "model",
+        "target",
+        "status",
+        "outcome",
+        "fallback",
+        "in",
+        "out",
+        "first ms",
+        "total ms",
+    )
     table(columns, lines, empty="nothing was asked yet")

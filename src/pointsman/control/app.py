@@ -1,4 +1,5 @@
-"""The control plane's HTTP application: routers, errors and the guard around them. Not here: what is open (runtime.py)."""
+"""The control plane's HTTP application: routers, errors and the guard around them. Not here: what is open
+(runtime.py)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from starlette.types import ASGIApp
 
 from .. import __version__
 from . import problems
-from .guard import Guard
+from .guard import Guard, HostNames
 from .routers import credentials, doctor, explain, keys, local, mappings, pages, secrets, status, usage
 from .runtime import Runtime
 
@@ -30,7 +31,7 @@ def create_api(runtime: Runtime) -> FastAPI:
     app = FastAPI(
         title="Pointsman admin API",
         version=__version__,
-        description="Rules, keys and backends of a Pointsman gateway. Errors are problem+json with a stable `code`.",
+        description="Rules, keys and backends of a gateway. Errors are problem+json with a stable `code`.",
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -48,4 +49,5 @@ def create_app(runtime: Runtime) -> ASGIApp:
     """What the control plane serves, and what a command without a gateway calls in its own process."""
     options = runtime.options
     hosts = [*options.allow_hosts, *([options.url.partition("://")[2]] if options.url else [])]
-    return Guard(create_api(runtime), runtime.token, hosts, options.allow_origins)
+    names = HostNames(hosts, any_address=options.require_keys)
+    return Guard(create_api(runtime), runtime.token, names, options.allow_origins)

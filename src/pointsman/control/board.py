@@ -25,7 +25,8 @@ class _Seen:
 
 
 class StatusBoard:
-    """Counters of a process that went away stay in the sums, so that a restart never makes a total smaller."""
+    """Counters of a process that went away stay in the sums, so that a restart never makes a total
+    smaller."""
 
     def __init__(self) -> None:
         self._seen: dict[int, _Seen] = {}
@@ -42,9 +43,7 @@ class StatusBoard:
 
     def live(self, now: float) -> list[Status]:
         """The newest word of every process that is still heard, by worker number."""
-        return [
-            seen.status for _, seen in sorted(self._seen.items()) if now - seen.at <= STALE_SECONDS
-        ]
+        return [seen.status for _, seen in sorted(self._seen.items()) if now - seen.at <= STALE_SECONDS]
 
     def health(self, now: float) -> dict[str, BackendHealth]:
         """Backend's key -> what all processes together last saw of it."""
@@ -86,7 +85,9 @@ def prometheus_text(samples: Iterable[tuple[str, float]]) -> str:
     """Samples as Prometheus text, each family once with its type."""
     bare = list(samples)
     histograms = {
-        name.partition("{")[0].removesuffix("_bucket") for name, _ in bare if name.partition("{")[0].endswith("_bucket")
+        name.partition("{")[0].removesuffix("_bucket")
+        for name, _ in bare
+        if name.partition("{")[0].endswith("_bucket")
     }
     families: dict[str, list[str]] = {}
     for name, value in bare:  # the order within a family is the sender's: buckets must stay in theirs

@@ -12,7 +12,7 @@ import shutil
 import socket
 import sqlite3
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -22,15 +22,13 @@ from ..errors import PointsmanError
 from ..kinds import PRACTICE
 from ..link.messages import BackendSpec
 from .auth import AdminToken
+from .probing import probe_spec
 
 if TYPE_CHECKING:
     from .runtime import Runtime
 
 PROBE_SECONDS = 10.0
 _LEAST_FREE = 200 * 1024 * 1024
-
-_FIXED_SQLITE = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
-"""First release with the WAL-reset fix, and the ones it was carried back to (RELIABILITY.md, finding 2)."""
 
 
 class Finding(TypedDict):
@@ -42,7 +40,9 @@ class Finding(TypedDict):
     fix: str | None
 
 
-def finding(name: str, status: Literal["ok", "warning", "error"], detail: str, fix: str | None = None) -> Finding:
+def finding(
+    name: str, status: Literal["ok", "warning", "error"], detail: str, fix: str | None = None
+) -> Finding:
     """A finding, written shortly."""
     return {"name": name, "status": status, "detail": detail, "fix": fix}
 
@@ -72,7 +72,8 @@ async def examine(runtime: Runtime) -> dict[str, Any]:
 def _examine_open(runtime: Runtime) -> list[Finding]:
     checks = examine_files(runtime.data_dir, runtime.environ, gateway_url=runtime.options.url)
     checks.append(_master_key(runtime))
-    checks.append(_database(runtime))
+    checks.append(_database("database", runtime.store.integrity))
+    checks.append(_database("usage database", runtime.usage.integrity))
     checks.append(_client_keys(runtime))
     return checks
 
@@ -83,11 +84,11 @@ def examine_files(data_dir: Path, environ: Mapping[str, str], gateway_url: str =
     checks += _modes(data_dir)
     checks.append(_admin_token(data_dir))
     checks.append(_disk(data_dir))
-    checks.append(sqlite_version(sqlite3.sqlite_version_info))
+    checks.append(_sqlite_version())
     return checks
 
 
-# -- port ----------------------------------------------------------------------------------------------------------
+# -- port --
 
 
 def _answering(url: str) -> Finding:
@@ -103,7 +104,9 @@ def _port_free(environ: Mapping[str, str]) -> Finding:
     host = environ.get("POINTSMAN_HOST") or DEFAULT_HOST
     text = environ.get("POINTSMAN_PORT") or str(DEFAULT_PORT)
     if not text.isdigit() or int(text) > 65535:
-        return finding("port", "error", f"POINTSMAN_PORT={text!r} is not a port.", "set it to a number up to 65535")
+        return finding(
+            "port", "error", f"POINTSMAN_PORT={text!r} is not a port.", "set it to a number up to 65535"
+        )
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, int(text), type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, proto) as probe:
@@ -111,14 +114,16 @@ def _port_free(environ: Mapping[str, str]) -> Finding:
             probe.bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            detail = f"Port {text} on {host} is taken by another program (no gateway of this data folder runs)."
+            detail = (
+                f"Port {text} on {host} is taken by another program (no gateway of this data folder runs)."
+            )
             return finding("port", "warning", detail, "stop that program, or serve with --port N")
         detail = f"Port {text} on {host} cannot be used: {error.strerror or error}."
         return finding("port", "error", detail, "choose others with --host and --port")
     return finding("port", "ok", f"Port {text} on {host} is free; the gateway is not running.")
 
 
-# -- files -----------------------------------------------------------------------------------------------------------
+# -- files --
 
 
 def _modes(data_dir: Path) -> list[Finding]:
@@ -128,7 +133,11 @@ def _modes(data_dir: Path) -> list[Finding]:
         files = [entry for entry in sorted(data_dir.iterdir()) if _is_ours(entry.name)]
     except OSError as error:
         detail = f"The data folder {data_dir} cannot be read: {error.strerror}."
-        return [finding("data folder", "error", detail, "choose another with --data-dir, or create it with mode 0700")]
+        return [
+            finding(
+                "data folder", "error", detail, "choose another with --data-dir, or create it with mode 0700"
+            )
+        ]
     wrong: list[Finding] = []
     if folder.st_uid != os.geteuid():
         detail = f"{data_dir} belongs to another user."
@@ -148,7 +157,10 @@ def _modes(data_dir: Path) -> list[Finding]:
 
 
 def _is_ours(name: str) -> bool:
-    return name.startswith((DATABASE_FILE, USAGE_FILE, MASTER_KEY_FILE, ADMIN_TOKEN_FILE, "backup")) or ".db" in name
+    return (
+        name.startswith((DATABASE_FILE, USAGE_FILE, MASTER_KEY_FILE, ADMIN_TOKEN_FILE, "backup"))
+        or ".db" in name
+    )
 
 
 def _admin_token(data_dir: Path) -> Finding:
@@ -157,7 +169,9 @@ def _admin_token(data_dir: Path) -> Finding:
     except PointsmanError as error:
         return finding("admin token", "error", error.public, f"chmod 600 {AdminToken.path(data_dir)}")
     if token is None:
-        return finding("admin token", "warning", "There is no admin token yet.", "start the gateway; it makes one")
+        return finding(
+            "admin token", "warning", "There is no admin token yet.", "start the gateway; it makes one"
+        )
     return finding("admin token", "ok", f"It is in {AdminToken.path(data_dir)}.")
 
 
@@ -168,11 +182,13 @@ def _disk(data_dir: Path) -> Finding:
         return finding("disk", "warning", f"Free space is unknown: {error.strerror}.")
     detail = f"{free // (1024 * 1024)} MiB are free for the data folder."
     if free < _LEAST_FREE:
-        return finding("disk", "warning", detail, "free some space: a full disk stops changes and usage records")
+        return finding(
+            "disk", "warning", detail, "free some space: a full disk stops changes and usage records"
+        )
     return finding("disk", "ok", detail)
 
 
-# -- key and database --------------------------------------------------------------------------------------------------
+# -- key and database --
 
 
 def _master_key(runtime: Runtime) -> Finding:
@@ -183,8 +199,15 @@ def _master_key(runtime: Runtime) -> Finding:
     return finding("master key", "ok", f"Key {runtime.vault.key_id} from {runtime.vault.source.value}.")
 
 
-def _database(runtime: Runtime) -> Finding:
-    raise NotImplementedError
+def _database(name: str, integrity: Callable[[], list[str]]) -> Finding:
+    try:
+        found = integrity()
+    except PointsmanError as error:
+        return finding(name, "error", error.public, "see what it says; the gateway serves on meanwhile")
+    if found:
+        fix = "stop the gateway and put back a backup (the backups folder of the data folder)"
+        return finding(name, "error", f"It is damaged: {found[0]}", fix)
+    return finding(name, "ok", "SQLite finds no fault in it.")
 
 
 def _client_keys(runtime: Runtime) -> Finding:
@@ -196,26 +219,24 @@ def _client_keys(runtime: Runtime) -> Finding:
             "pointsman key create",
         )  # fmt: skip
     if not snapshot.keys_required:
-        return finding("client keys", "ok", "None was ever made: everybody on this computer may use the gateway.")
+        return finding(
+            "client keys", "ok", "None was ever made: everybody on this computer may use the gateway."
+        )
     return finding("client keys", "ok", f"{live} live; every request needs one.")
 
 
-def sqlite_version(version: tuple[int, ...]) -> Finding:
-    """Whether this SQLite has the WAL-reset fix."""
-    text = ".".join(str(part) for part in version)
-    newest, *older = _FIXED_SQLITE
-    if version >= newest or any(version[:2] == fixed[:2] and version >= fixed for fixed in older):
-        return finding("sqlite version", "ok", f"SQLite {text}.")
+def _sqlite_version() -> Finding:
+    from ..store.sqlite import version_problem
+
+    problem = version_problem()
+    if problem is None:
+        return finding("sqlite version", "ok", f"SQLite {sqlite3.sqlite_version}.")
     return finding(
-        "sqlite version",
-        "warning",
-        f"SQLite {text} can damage a database that two programs write at once (fixed in 3.51.3). Pointsman writes with "
-        "one connection, which does not meet the fault.",
-        "do not open the data folder's databases with other tools while the gateway runs, or use a newer Python",
+        "sqlite version", "warning", f"{problem}.", "use a Python built with SQLite 3.51.3 or newer"
     )
 
 
-# -- backends ------------------------------------------------------------------------------------------------------------
+# -- backends --
 
 _FIXES = {
     "dns": "check the host name in its base URL, and the network",
@@ -230,13 +251,13 @@ async def _backend(spec: BackendSpec) -> Finding:
     name = f"backend {spec.key}"
     if spec.problem:
         return finding(name, "error", spec.problem, _command(spec))
-    from ..upstream.probe import probe
-
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            result = await probe(spec)
+            result = await probe_spec(spec)
     except TimeoutError:
-        return finding(name, "error", f"{spec.base_url} did not answer in {PROBE_SECONDS:.0f} s.", _FIXES["tcp"])
+        return finding(
+            name, "error", f"{spec.base_url} did not answer in {PROBE_SECONDS:.0f} s.", _FIXES["tcp"]
+        )
     bad = next((step for step in result.steps if not step.ok), None)
     if bad is None:
         return finding(name, "ok", f"{spec.base_url} answers; {len(result.models)} models.")

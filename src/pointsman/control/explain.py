@@ -1,7 +1,8 @@
 """Where a model's requests would go and why: the data plane's own routing, run over the published snapshot.
 
-Nothing is sent to a model. Where a rule leaves the local server open (`local` without a name, or no rule at all), local
-servers are asked which models they hold, as the data plane does; that list is kept for some seconds.
+Nothing is sent to a model. Where a rule leaves the local server open (`local` without a name, or no rule at
+all), local servers are asked which models they hold, as the data plane does; that list is kept for some
+seconds.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ PRACTICE_SPEC = BackendSpec(
 
 
 class TargetExplained(BaseModel):
-    """One target. reason: why it is usable, or what to do so that it is. leaves_machine: whether a request that goes
-    there leaves this computer; None when only connecting would tell."""
+    """One target. reason: why it is usable, or what to do so that it is. leaves_machine: whether a request
+    that goes there leaves this computer; None when only connecting would tell."""
 
     target: str
     backend: str
@@ -45,8 +46,8 @@ class TargetExplained(BaseModel):
 
 
 class Explanation(BaseModel):
-    """What would happen to a request for this model. targets are in the order in which they are tried; none when
-    nothing matches (code `model_not_found`)."""
+    """What would happen to a request for this model. targets are in the order in which they are tried; none
+    when nothing matches (code `model_not_found`)."""
 
     model: str
     why: str
@@ -111,9 +112,15 @@ def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetE
 def _why_usable(spec: BackendSpec | None, plan: Plan, away: bool | None) -> str:
     if spec is None or spec.key == PRACTICE_SPEC.key:
         return "built in, always there"
-    login = "the client's own login is sent on" if plan.forward_auth and spec.type != BackendType.LOCAL else None
+    login = (
+        "the client's own login is sent on" if plan.forward_auth and spec.type != BackendType.LOCAL else None
+    )
     key = "its key opens" if spec.api_key else "no key is stored, none is sent"
-    where = "; whether that is this computer is judged when connecting" if plan.local_only and away is None else ""
+    where = (
+        "; whether that is this computer is judged when connecting"
+        if plan.local_only and away is None
+        else ""
+    )
     return f"{login or key}; {spec.base_url}{where}"
 
 
@@ -123,22 +130,15 @@ def _leaves_machine(spec: BackendSpec | None) -> bool | None:
         return None
     if spec.key == PRACTICE_SPEC.key:
         return False
-    if spec.type != BackendType.LOCAL:
-        return not _named_loopback(spec.base_url)
-    host = parse_base_url(spec.base_url).host
-    if _named_loopback(spec.base_url):
-        return False
-    return None if any(c.isalpha() for c in host) and ":" not in host else True
-
-
-def _named_loopback(base_url: str) -> bool:
-    host = parse_base_url(base_url).host
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
     try:
-        return is_loopback(host)
-    except ValueError:
+        url = parse_base_url(spec.base_url)
+    except ValueError:  # a row edited by hand; its problem says so
+        return None
+    if url.address is not None:
+        return not is_loopback(url.host)
+    if url.host == "localhost" or url.host.endswith(".localhost"):
         return False
+    return None if spec.type == BackendType.LOCAL else True
 
 
 def _time(seconds: float | None) -> datetime | None:

@@ -1,6 +1,7 @@
-"""What every request to the control plane passes first, as one ASGI wrapper: id, Host, Origin, size, token; and the
-security headers every answer gets. It decides on `scope["path"]`, never on a URL built from the Host header
-(RELIABILITY.md, finding 1). Whatever is not in PUBLIC needs the admin token, so a new route cannot be forgotten.
+"""What every request to the control plane passes first, as one ASGI wrapper: id, Host, Origin, size, token;
+and the security headers every answer gets. It decides on `scope["path"]`, never on a URL built from the
+Host header (RELIABILITY.md, finding 1). Whatever is not in PUBLIC needs the admin token, so a new route
+cannot be forgotten.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import logging
 import re
 import secrets
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,11 +29,16 @@ MAX_BODY = 1024 * 1024
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?)(?::[0-9]{1,5})?", re.ASCII)
+_HOST = re.compile(
+    r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?)(?::[0-9]{1,5})?", re.ASCII
+)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,80}", re.ASCII)
 
 SECURITY_HEADERS = (
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -43,12 +50,12 @@ SECURITY_HEADERS = (
 
 
 class Guard:
-    """app: what is guarded. hosts: names clients may call us by, beside loopback's. origins: web origins let in."""
+    """app: what is guarded. hosts: names clients may call us by. origins: foreign web origins let in."""
 
-    def __init__(self, app: ASGIApp, token: AdminToken, hosts: Iterable[str], origins: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, token: AdminToken, hosts: HostNames, origins: Iterable[str]) -> None:
         self._app = app
         self._token = token
-        self._hosts = frozenset(h for h in map(host_name, (*LOOPBACK_HOSTS, *hosts)) if h)
+        self._hosts = hosts
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +74,7 @@ class Guard:
             return
         try:
             await self._app(scope, _bounded(receive), answer.send)
-        except Exception:  # noqa: BLE001 -- the request boundary
+        except Exception:  # the request boundary
             log.exception("%s %r failed (%s)", scope["method"], scope["path"], request_id)
             if not answer.started:
                 await problem_response(internal_error(), request_id)(scope, receive, answer.send)
@@ -75,11 +82,12 @@ class Guard:
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> PointsmanError | None:
         """Why this request may not go on; None when it may."""
         host = headers.get("host", "")
-        if host_name(host) not in self._hosts:
+        if not self._hosts.know(host):
             return PointsmanError(
                 ErrorKind.FORBIDDEN,
-                "This Host name is not one of ours. Use 127.0.0.1 or localhost, or start with --allow-host NAME.",
-                status=400 if "\n" in host or not host_name(host) else 403,
+                "This gateway does not answer to that Host name; "
+                "to allow it: pointsman serve --allow-host NAME",
+                status=403 if host_name(host) else 400,
             )
         if not self._origin_ok(scope["method"], host, headers):
             return PointsmanError(
@@ -131,6 +139,32 @@ class _Answer:
                 *((name, value) for name, value in ours if name not in present),
             ]
         await self._send(message)
+
+
+class HostNames:
+    """Which Host headers are ours: loopback's names, those listed, and, bound beyond loopback, any IP address
+    (DNS rebinding needs a name). The data plane judges first and by the same rule (gateway/access.py)."""
+
+    def __init__(self, hosts: Iterable[str] = (), *, any_address: bool = False) -> None:
+        self._names = frozenset(name for name in map(host_name, (*LOOPBACK_HOSTS, *hosts)) if name)
+        self._any_address = any_address
+
+    def know(self, host: str) -> bool:
+        """Whether a Host header, port included, is one of ours."""
+        name = host_name(host)
+        if name is None:
+            return False
+        if name in self._names or name.endswith(".localhost"):
+            return True
+        return self._any_address and _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def host_name(host: str) -> str | None:

@@ -27,7 +27,9 @@ class ModelLists:
         """Local backend's key -> its models; one that does not answer in time lists none."""
         if snapshot.version == self._version and time.monotonic() < self._until:
             return self._lists
-        specs = [spec for spec in snapshot.backends if spec.type == BackendType.LOCAL and spec.problem is None]
+        specs = [
+            spec for spec in snapshot.backends if spec.type == BackendType.LOCAL and spec.problem is None
+        ]
         found = await asyncio.gather(*(_listed(spec) for spec in specs))
         self._lists = {spec.key: models for spec, models in zip(specs, found, strict=True)}
         self._version, self._until = snapshot.version, time.monotonic() + KEEP_SECONDS

@@ -1,6 +1,7 @@
 """How an error of the control plane looks: RFC 9457 problem+json with a stable `code`.
 
-Never a path, a key, an input value or another exception's text. Not here: the wording of the LLM protocols' errors.
+Never a path, a key, an input value or another exception's text. Not here: the wording of the LLM protocols'
+errors.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def problem_response(
 
 
 def invalid(error: ValidationError | RequestValidationError) -> tuple[PointsmanError, list[dict[str, str]]]:
-    """A schema's refusal as an error and its list of fields. What was sent stays out of it: it may be a key."""
+    """A schema's refusal as an error and its list of fields. What was sent stays out of it: it may be a
+    key."""
     errors = []
     for item in error.errors():
         location = [str(part) for part in item["loc"] if part not in ("body", "query", "path")]
@@ -97,7 +99,7 @@ def install(app: FastAPI) -> None:
         kind = _KIND_OF_STATUS.get(error.status_code, ErrorKind.BAD_REQUEST)
         method, path = request.method, request.scope["path"]
         text = {
-            ErrorKind.NOT_FOUND: f"There is nothing at {path[:200]!r}; /api/openapi.json lists what there is.",
+            ErrorKind.NOT_FOUND: f"There is nothing at {path[:200]!r}; see /api/openapi.json.",
             ErrorKind.METHOD_NOT_ALLOWED: f"{method} is not possible at {path[:200]!r}.",
             ErrorKind.TOO_LARGE: str(error.detail),
         }.get(kind, HTTPStatus(error.status_code).phrase)
@@ -118,7 +120,8 @@ def install(app: FastAPI) -> None:
 def internal_error() -> PointsmanError:
     """What a caller is told of a fault of ours."""
     return PointsmanError(
-        ErrorKind.INTERNAL, "Something went wrong inside Pointsman; its log has the cause under the request id."
+        ErrorKind.INTERNAL,
+        "Something went wrong inside Pointsman; its log has the cause under the request id.",
     )
 
 

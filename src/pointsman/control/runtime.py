@@ -1,7 +1,8 @@
-"""What the control plane holds open: database, vault, usage, the newest snapshot, and the link it goes out on.
+"""What the control plane holds open: database, vault, usage, the newest snapshot, and the link it goes out
+on.
 
-With a gateway `connect_link` is called and every write answers when it is live; a command without a gateway uses the
-same object with no link. Not here: HTTP (app.py) and what a request may do (guard.py).
+With a gateway `connect_link` is called and every write answers when it is live; a command without a gateway
+uses the same object with no link. Not here: HTTP (app.py) and what a request may do (guard.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ import msgspec
 from ..config import USAGE_FILE
 from ..errors import PointsmanError
 from ..link.messages import Snapshot, Status, Up, UsageBatch
+from ..store import client_keys
 from ..store.database import Store
+from ..store.rotation import open_vault
 from ..store.snapshot import compile_snapshot
 from ..store.usage import UsageStore
 from ..vault import Vault
@@ -58,7 +61,13 @@ class Runtime:
     """Made by `Runtime.open`, ended by `close`. Every method may be called from any thread."""
 
     def __init__(
-        self, data_dir: Path, environ: Mapping[str, str], store: Store, vault: Vault, usage: UsageStore, options: Options
+        self,
+        data_dir: Path,
+        environ: Mapping[str, str],
+        store: Store,
+        vault: Vault,
+        usage: UsageStore,
+        options: Options,
     ) -> None:
         self.data_dir = data_dir
         self.environ = environ
@@ -80,11 +89,12 @@ class Runtime:
 
     @classmethod
     def open(cls, data_dir: Path, environ: Mapping[str, str], options: Options | None = None) -> Runtime:
-        """Open everything in a data folder whose lock the caller holds. Raises PointsmanError saying what to do."""
+        """Open everything in a data folder whose lock the caller holds. Raises PointsmanError saying what
+        to do."""
         store = Store.open(data_dir, environ.get("POINTSMAN_DATABASE_URL"))
         usage: UsageStore | None = None
         try:
-            vault = load_vault(store, data_dir, environ)
+            vault = open_vault(store, data_dir, environ)
             usage = UsageStore(data_dir / USAGE_FILE)
             return cls(data_dir, environ, store, vault, usage, options or Options())
         except BaseException:
@@ -98,7 +108,7 @@ class Runtime:
         self.usage.close()
         self.store.close()
 
-    # -- reading and changing ------------------------------------------------------------------------------------
+    # -- reading and changing --
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -114,8 +124,9 @@ class Runtime:
         self.publish()
 
     def publish(self) -> bool:
-        """Compile a snapshot and make every data-plane process serve by it. False when one has not said so in time
-        (it will: the newest snapshot is sent to whoever connects)."""
+        """Compile a snapshot and make every data-plane process serve by it.
+
+        False when one has not said so in time (it will: the newest snapshot is sent to whoever connects)."""
         with self._publishing:  # versions go out in the order they were compiled
             self._stale = True
             try:
@@ -139,7 +150,8 @@ class Runtime:
         return snapshot
 
     def _wait_applied(self, snapshot: Snapshot) -> bool:
-        assert self._link is not None and self._loop is not None
+        assert self._link is not None
+        assert self._loop is not None
         waiting = asyncio.run_coroutine_threadsafe(
             self._link.wait_applied(snapshot.epoch, snapshot.version, APPLY_SECONDS), self._loop
         )
@@ -149,10 +161,12 @@ class Runtime:
             waiting.cancel()
             live = False
         if not live:
-            log.warning("a data-plane process has not taken snapshot %s in %s s", snapshot.version, APPLY_SECONDS)
+            log.warning(
+                "a data-plane process has not taken snapshot %s in %s s", snapshot.version, APPLY_SECONDS
+            )
         return live
 
-    # -- the link ------------------------------------------------------------------------------------------------
+    # -- the link --
 
     async def connect_link(self, path: str) -> LinkServer:
         """Listen for data-plane processes on a Unix socket, from the running loop."""
@@ -163,6 +177,12 @@ class Runtime:
         link.publish(self.snapshot)
         self._link, self._loop = link, asyncio.get_running_loop()
         return link
+
+    @property
+    def keys_ever_made(self) -> bool:
+        """Whether there is, or was, a client key."""
+        with self.store.read() as session:
+            return client_keys.required(session)
 
     def take(self, worker: int, message: Up) -> None:
         """What a data-plane process sends up. A usage batch is on disk when this returns."""
@@ -181,8 +201,3 @@ class Runtime:
             await asyncio.sleep(_REPUBLISH_SECONDS)
             if self._stale:
                 await asyncio.to_thread(self.publish)
-
-
-def load_vault(store: Store, data_dir: Path, environ: Mapping[str, str]) -> Vault:
-    """The vault over what the store holds."""
-    raise NotImplementedError

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Protocol
 
+from .sample import sample
+
 CREATED = 1_767_225_600
 """The time in every answer (2026-01-01): a clock would make two equal answers differ."""
 
@@ -186,7 +188,7 @@ def compose(ask: Ask) -> Answer:
 
 def _text(ask: Ask) -> str:
     if ask.schema is not None:
-        return compact(sample(ask.schema, shorten(ask.text, 80), ask.schema))
+        return compact(sample(ask.schema, shorten(ask.text, 80)))
     if ask.tool_result is not None:
         said = f'{_GREETING} The tool returned: "{shorten(ask.tool_result)}".'
     elif ask.text:
@@ -230,43 +232,8 @@ def _arguments(tool: Tool, text: str) -> str:
     said = shorten(text, 80) or "practice"
     if tool.custom:
         return said
-    value = sample(tool.schema, said, tool.schema) if tool.schema else {}
+    value = sample(tool.schema, said) if tool.schema else {}
     return compact(value if isinstance(value, dict) else {})
-
-
-def _named(reference: Any, root: Mapping[str, Any]) -> Any:
-    """What a local reference (`#/$defs/Name`) stands for."""
-    kind, _, name = str(reference).removeprefix("#/").partition("/")
-    group = root.get(kind)
-    return group.get(name) if isinstance(group, dict) else None
-
-
-def sample(schema: Any, text: str, root: Mapping[str, Any], depth: int = 0) -> Any:
-    """A value that fits the usual JSON schemas: every property is there, texts hold `text`. root: the whole
-    schema, for its references."""
-    if not isinstance(schema, dict) or depth > 16:  # `true` is a schema too
-        return text
-    if "$ref" in schema:
-        return sample(_named(schema["$ref"], root), text, root, depth + 1)
-    for word in ("const", "default"):
-        if word in schema:
-            return schema[word]
-    for word in ("enum", "anyOf", "oneOf", "allOf"):
-        options = schema.get(word)
-        if isinstance(options, list) and options:
-            return options[0] if word == "enum" else sample(options[0], text, root, depth + 1)
-    kind = schema.get("type", "object" if "properties" in schema else "string")
-    if isinstance(kind, list):
-        kind = kind[0] if kind else "string"
-    if kind == "object":
-        fields = schema.get("properties")
-        inner = fields if isinstance(fields, dict) else {}
-        return {name: sample(field, text, root, depth + 1) for name, field in inner.items()}
-    if kind == "array":
-        items = schema.get("items")
-        return [sample(items, text, root, depth + 1)] if isinstance(items, dict) else []
-    plain: dict[str, Any] = {"integer": 1, "number": 1.5, "boolean": True, "null": None}
-    return plain.get(str(kind), text)
 
 
 def _stopped(answer: Answer, stop: tuple[str, ...]) -> Answer:

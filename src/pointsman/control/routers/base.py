@@ -1,4 +1,4 @@
-"""What every router shares: the runtime as a dependency, the documented errors, the shape of a test's answer."""
+"""What every router shares: the runtime as a dependency, and the errors it documents."""
 
 from __future__ import annotations
 
@@ -42,23 +42,6 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         503: "The database cannot be used now; Retry-After says when to try again.",
     }
     return {
-        status: {"description": words[status], "content": content} for status in (401, 403, *sorted(statuses), 503)
+        status: {"description": words[status], "content": content}
+        for status in (401, 403, *sorted(statuses), 503)
     }
-
-
-class ProbeStep(BaseModel):
-    """One step of a test: dns, tcp, tls, auth or models."""
-
-    name: str
-    ok: bool
-    detail: str
-    ms: float | None = None
-
-
-class ProbeOutcome(BaseModel):
-    """What one cheap authenticated call to a backend found."""
-
-    ok: bool
-    backend: str
-    steps: list[ProbeStep]
-    models: list[str]

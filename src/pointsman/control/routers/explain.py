@@ -14,7 +14,9 @@ router = APIRouter(prefix="/api/explain", tags=["explain"])
 
 @router.get("", responses=errors(422))
 async def show(
-    runtime: Run, model: Annotated[str, Query(min_length=1, max_length=512, description="As a client would name it.")]
+    runtime: Run,
+    model: Annotated[str, Query(min_length=1, max_length=512, description="As a client would name it.")],
 ) -> Explanation:
-    """The rule, every target in order, and why each is usable or not. May ask local servers what models they hold."""
+    """The rule, every target in order, and why each is usable or not. May ask local servers what models
+    they hold."""
     return await explain(runtime, model)

@@ -1,10 +1,12 @@
-"""`/ui` until there are pages: one honest page with the status and where the API's document is. No script, no form."""
+"""`/ui` until there are pages: one honest page with the status and where the API's document is. No script,
+no form."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from html import escape
+from string import Template
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -15,11 +17,12 @@ from .status import status_of
 router = APIRouter(include_in_schema=False)
 
 _STYLE = """
-:root { color-scheme: light dark; --fg: #1b1f24; --bg: #ffffff; --soft: #57606a; --line: #d0d7de; --ok: #116329; --bad: #a40e26; }
+:root { color-scheme: light dark; --fg: #1b1f24; --bg: #ffffff; --soft: #57606a; --line: #d0d7de;
+  --ok: #116329; --bad: #a40e26; }
 @media (prefers-color-scheme: dark) {
   :root { --fg: #e6edf3; --bg: #0d1117; --soft: #9da7b3; --line: #30363d; --ok: #56d364; --bad: #ff8182; } }
-body { color: var(--fg); background: var(--bg); font: 1rem/1.55 system-ui, sans-serif; margin: 0 auto; padding: 1.5rem 1rem;
-  max-width: 44rem; }
+body { color: var(--fg); background: var(--bg); font: 1rem/1.55 system-ui, sans-serif; max-width: 44rem;
+  margin: 0 auto; padding: 1.5rem 1rem; }
 h1 { font-size: 1.5rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 p { margin: .4rem 0; }
@@ -34,8 +37,41 @@ code { font: .875rem/1.5 ui-monospace, monospace; }
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+
+_PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Pointsman: $word</title>
+<style>$style</style>
+</head>
+<body>
+<header>
+<h1>Pointsman</h1>
+<p class="soft">Version $version. One endpoint for every language model.</p>
+</header>
+<main>
+<h2>Status</h2>
+$state
+<dl>$facts</dl>
+<h2>Try it</h2>
+<pre tabindex="0" role="region" aria-label="A request to try"><code>curl $url/v1/chat/completions \\
+  -H 'content-type: application/json' \\
+  -d '{"model": "practice", "messages": [{"role": "user", "content": "Hello"}]}'</code></pre>
+<h2>Change it</h2>
+<p>There are no pages for rules and keys yet. Use the commands (<code>pointsman --help</code>) or the
+admin API, whose document is <code>/api/openapi.json</code>. Every call needs the admin token, which is the
+text of the file <code>admin-token</code> in the data folder:</p>
+<pre tabindex="0" role="region" aria-label="How to authorise"><code>curl $url/api/openapi.json \\
+  -H "authorization: Bearer $$(cat DATA-FOLDER/admin-token)"</code></pre>
+</main>
+</body>
+</html>
+""")
 
 
 @router.get("/")
@@ -54,49 +90,34 @@ async def home_head() -> Response:
 async def page(runtime: Run) -> HTMLResponse:
     """Status, counts, and how to go on."""
     status = status_of(runtime)
-    if status.ready:
-        state = '<p><span class="ok">Ready.</span> Every stored key can be used.</p>'
-    else:
-        reasons = "".join(f"<li>{escape(problem)}</li>" for problem in status.problems)
-        state = f'<p><span class="bad">Degraded.</span> What does not need it is served all the same.</p><ul>{reasons}</ul>'
-    url = escape(status.url or "http://127.0.0.1:4480")
-    facts = [
-        ("Address", url),
-        ("Rules", str(status.mappings)),
-        ("Backends", str(status.backends)),
-        ("Client keys", f"{status.client_keys} ({'needed' if status.keys_required else 'not needed yet'})"),
-        ("Data-plane processes", str(len(status.workers))),
-        ("Running since", status.started_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
-    ]
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{value}</dd>" for name, value in facts)
-    html = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Pointsman</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<header>
-<h1>Pointsman</h1>
-<p class="soft">Version {escape(status.version)}. One endpoint for every language model.</p>
-</header>
-<main>
-<h2>Status</h2>
-{state}
-<dl>{rows}</dl>
-<h2>Try it</h2>
-<pre tabindex="0"><code>curl {url}/v1/chat/completions -H 'content-type: application/json' \\
-  -d '{{"model":"practice","messages":[{{"role":"user","content":"Hello"}}]}}'</code></pre>
-<h2>Change it</h2>
-<p>There are no pages for rules and keys yet. Use the commands (<code>pointsman --help</code>) or the admin API.
-Its document is <a href="/api/openapi.json">/api/openapi.json</a>; every call needs the admin token, which is the text of
-the file <code>admin-token</code> in the data folder:</p>
-<pre tabindex="0"><code>curl {url}/api/openapi.json -H "authorization: Bearer $(cat DATA-FOLDER/admin-token)"</code></pre>
-</main>
-</body>
-</html>
-"""
+    url = status.url or "http://127.0.0.1:4480"
+    keys = f"{status.client_keys} ({'every request needs one' if status.keys_required else 'none needed'})"
+    facts = {
+        "Address": url,
+        "Rules": status.mappings,
+        "Backends": status.backends,
+        "Client keys": keys,
+        "Data-plane processes": len(status.workers),
+        "Running since": status.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+    }
+    html = _PAGE.substitute(
+        word="ready" if status.ready else "degraded",
+        style=_STYLE,
+        version=escape(status.version),
+        state=_state(status.problems),
+        facts="".join(
+            f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items()
+        ),
+        url=escape(url),
+    )
     return HTMLResponse(html, headers={"content-security-policy": _POLICY})
+
+
+def _state(problems: list[str]) -> str:
+    if not problems:
+        return '<p><span class="ok">Ready.</span> Every stored key can be used.</p>'
+    reasons = "".join(f"<li>{escape(problem)}</li>" for problem in problems)
+    return (
+        '<p><span class="bad">Degraded.</span> What does not need this is served all the same:</p>'
+        f"<ul>{reasons}</ul>"
+    )

@@ -1,0 +1,128 @@
+"""The one screen that `serve` prints when it answers: where it is, what it found, what to paste next.
+
+Looks at what is stored and at the usual ports of local servers on this computer; sends nothing elsewhere and enables
+nothing by itself.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shlex
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..config import ADMIN_TOKEN_FILE, default_data_dir
+from ..errors import PointsmanError
+
+_LOOK_SECONDS = 0.3
+_USUAL_PORTS = {
+    11434: "ollama",
+    1234: "lmstudio",
+    8080: "llama",
+    8000: "vllm",
+    1337: "jan",
+    5001: "kobold",
+    30000: "sglang",
+}
+"""Where local servers are by habit (ECOSYSTEM.md 2a). The name is only what we suggest to call it."""
+
+
+def welcome(data_dir: Path, url: str) -> None:
+    """Prints the screen. Never fails: what cannot be looked at is left out."""
+    backends, status = _stored(data_dir)
+    known = {str(backend["base_url"]) for backend in backends}
+    command, option = _command(), _option(data_dir)
+    lines = [
+        f"Pointsman answers at {url}",
+        f"  page         {url}/ui",
+        f"  admin token  {data_dir / ADMIN_TOKEN_FILE}",
+        f"  backends     {_listed(backends)}",
+    ]
+    for name, base in _look_around():
+        if base not in known and base != url:
+            lines.append(f"  found        {base}; use it: {command} local add {name} --url {base}{option}")
+    lines += [f"  degraded     {problem}" for problem in status.get("problems", ())]
+    key = " -H 'authorization: Bearer YOUR-CLIENT-KEY'" if status.get("keys_required") else ""
+    text = _TO_PASTE.format(url=url, command=command, option=option, key=key)
+    click.echo("\n".join([*lines, "", text]))
+
+
+_TO_PASTE = """\
+Try it with the practice model, which needs no backend:
+  curl {url}/v1/chat/completions -H 'content-type: application/json'{key} \\
+    -d '{{"model": "practice", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+  curl {url}/v1/messages -H 'content-type: application/json'{key} \\
+    -d '{{"model": "practice", "max_tokens": 100, "messages": [{{"role": "user", "content": "Hello"}}]}}'
+  curl {url}/v1/responses -H 'content-type: application/json'{key} \\
+    -d '{{"model": "practice", "input": "Hello"}}'
+Add a local server and use it:
+  {command} local add box --url http://127.0.0.1:8080{option}
+  {command} mapping add 'my-model' --to local/box{option}
+Add a cloud key (it is asked for) and a rule with a fallback:
+  {command} credential set openai{option}
+  {command} mapping add 'gpt-*' --to openai --fallback local/box=my-model{option}
+Stop with Ctrl-C. More: {command} --help"""
+
+
+def _command() -> str:
+    """How this program is called from here: after `make run` it is not on the PATH."""
+    return "pointsman" if shutil.which("pointsman") else shlex.quote(sys.argv[0])
+
+
+def _option(data_dir: Path) -> str:
+    """What a pasted command needs to mean this gateway."""
+    return "" if data_dir == default_data_dir() else f" --data-dir {shlex.quote(str(data_dir))}"
+
+
+def _stored(data_dir: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Backends and status, asked of the gateway that just started."""
+    from .client import open_client
+
+    rows: list[dict[str, Any]] = []
+    try:
+        with open_client(data_dir) as client:
+            for path in ("/api/credentials", "/api/local"):
+                rows += client.request("GET", path).json()
+            status: dict[str, Any] = client.request("GET", "/api/status").json()
+    except (PointsmanError, TypeError, ValueError):
+        return [], {}
+    return rows, status
+
+
+def _listed(backends: list[dict[str, Any]]) -> str:
+    names = [
+        f"{row['backend_type']}/{row['name']}".rstrip("/")
+        if "backend_type" in row
+        else f"local/{row['name']}"
+        for row in backends
+    ]
+    return ", ".join([*names, "local/practice (built in)"])
+
+
+def _look_around() -> list[tuple[str, str]]:
+    """(name, base URL) of servers on this computer that list models, all asked at once."""
+    with ThreadPoolExecutor(len(_USUAL_PORTS)) as pool:
+        answers = pool.map(_lists_models, _USUAL_PORTS)
+    return [
+        (name, f"http://127.0.0.1:{port}")
+        for (port, name), yes in zip(_USUAL_PORTS.items(), answers, strict=True)
+        if yes
+    ]
+
+
+def _lists_models(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_LOOK_SECONDS)
+    try:
+        connection.request("GET", "/v1/models")
+        answer = connection.getresponse()
+        return answer.status == 200 and isinstance(json.loads(answer.read(1_000_000)).get("data"), list)
+    except (OSError, http.client.HTTPException, ValueError, AttributeError):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,162 @@
+"""The control plane's process: opens what there is, links up with the data plane, then answers HTTP.
+
+The link comes first and FastAPI after it, so that models are served while the admin API is still being
+imported. Exit code 3: it refuses to start (the reason is on standard error) and must not be started again;
+anything else that is not 0 is an accident, and the supervisor starts it anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import PointsmanError
+from .runtime import Options, Runtime
+
+if TYPE_CHECKING:
+    import uvicorn
+
+log = logging.getLogger("pointsman.control")
+
+REFUSED = 3
+_ORPHAN_SECONDS = 1.0
+_NEEDS_KEY = (
+    "To serve other computers clients need keys, and there is none yet. Make one first: pointsman key create"
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM. Returns the exit code."""
+    faulthandler.enable()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    args = _arguments(argv)
+    options = Options(
+        url=args.public_url,
+        require_keys=args.require_keys,
+        allow_hosts=tuple(args.allow_host),
+        allow_origins=tuple(args.allow_origin),
+    )
+    try:
+        runtime = Runtime.open(args.data_dir, os.environ, options)
+    except PointsmanError as error:
+        _say(error.public)
+        # what passes by itself (a locked file, a full disk) is tried again, what a person must mend is not
+        return REFUSED if error.retry_after is None else 1
+    try:
+        if options.require_keys and not runtime.keys_ever_made:
+            _say(_NEEDS_KEY)
+            return REFUSED
+        for problem in runtime.snapshot.problems:
+            log.warning("degraded: %s", problem)
+        asyncio.run(_serve(runtime, args.runtime_dir))
+    finally:
+        runtime.close()
+    return 0
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m pointsman.control", description=__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--runtime-dir", type=Path, required=True)
+    parser.add_argument("--public-url", default="")
+    parser.add_argument("--require-keys", action="store_true")
+    parser.add_argument("--allow-host", action="append", default=[])
+    parser.add_argument("--allow-origin", action="append", default=[])
+    return parser.parse_args(argv)
+
+
+def _say(text: str) -> None:
+    print(f"pointsman: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- the supervisor's own stream
+
+
+async def _serve(runtime: Runtime, runtime_dir: Path) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    link = await runtime.connect_link(str(runtime_dir / "link.sock"))
+    tasks = [asyncio.create_task(runtime.keep_published()), asyncio.create_task(_watch_parent(stopping))]
+    try:
+        server = await asyncio.to_thread(_http_server, runtime)
+        with _listening(runtime_dir / "control.sock") as listener:
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            await asyncio.wait(
+                [serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED
+            )
+            server.should_exit = True
+            await serving
+    finally:
+        stopping.set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await link.stop()
+
+
+def _http_server(runtime: Runtime) -> uvicorn.Server:
+    """Imports and builds the HTTP side. Runs in a thread: the link answers meanwhile."""
+    import uvicorn
+
+    from .app import create_app
+
+    class Server(uvicorn.Server):
+        """Signals are ours: the data plane is told before HTTP ends."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    config = uvicorn.Config(
+        create_app(runtime),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+        backlog=128,
+    )
+    return Server(config)
+
+
+@contextlib.contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    """A Unix socket for this user only; one that a killed control plane left is replaced."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.setblocking(False)
+        yield listener
+    finally:
+        listener.close()
+        path.unlink(missing_ok=True)
+
+
+async def _watch_parent(stopping: asyncio.Event) -> None:
+    """Ends this process when the supervisor is gone: nobody would start it again or end it, and it holds
+    the lock."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 -- no event tells of it on every platform
+        await asyncio.sleep(_ORPHAN_SECONDS)
+    log.warning("the supervisor is gone; stopping")
+    stopping.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""`/api/credentials`: keys and base URLs of cloud providers. A key comes in here and never goes out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Response
+
+from ...errors import PointsmanError
+from ...kinds import BackendType, ErrorKind, backend_key
+from ...models import CloudCredentialCreate, CloudCredentialResponse
+from ...store import credentials
+from ..probing import ProbeOutcome, test_backend
+from .base import Run, errors
+
+router = APIRouter(prefix="/api/credentials", tags=["credentials"])
+
+Type = Annotated[BackendType, Path(description="`openai` or `anthropic`")]
+
+_PUT_SCHEMA = {
+    "requestBody": {
+        "required": True,
+        "description": "As for POST; `backend_type` and `name` are the path's and may be left out.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CloudCredentialCreate"}}},
+    }
+}
+
+
+@router.get("", responses=errors())
+def show_list(runtime: Run) -> list[CloudCredentialResponse]:
+    """All credentials, without their keys."""
+    with runtime.read() as session:
+        return [CloudCredentialResponse.model_validate(row) for row in credentials.list_all(session)]
+
+
+@router.post("", status_code=201, responses=errors(409, 422))
+def add(runtime: Run, body: CloudCredentialCreate, response: Response) -> CloudCredentialResponse:
+    """Store a key; 409 when there is one of this type and name."""
+    with runtime.change() as session:
+        answer = CloudCredentialResponse.model_validate(credentials.create(session, runtime.vault, body))
+    response.headers["location"] = f"{router.prefix}/{backend_key(body.backend_type, body.name)}"
+    return answer
+
+
+@router.get("/{backend_type}", responses=errors(404))
+def show_default(runtime: Run, backend_type: Type) -> CloudCredentialResponse:
+    """The type's default credential."""
+    return show(runtime, backend_type, "")
+
+
+@router.get("/{backend_type}/{name}", responses=errors(404))
+def show(runtime: Run, backend_type: Type, name: str) -> CloudCredentialResponse:
+    """One credential."""
+    with runtime.read() as session:
+        return CloudCredentialResponse.model_validate(credentials.get(session, backend_type, name))
+
+
+@router.put("/{backend_type}", responses=errors(422), openapi_extra=_PUT_SCHEMA)
+def put_default(
+    runtime: Run, backend_type: Type, body: Annotated[dict[str, Any], Body()]
+) -> CloudCredentialResponse:
+    """Create or replace the type's default credential."""
+    return put(runtime, backend_type, "", body)
+
+
+@router.put("/{backend_type}/{name}", responses=errors(422), openapi_extra=_PUT_SCHEMA)
+def put(
+    runtime: Run, backend_type: Type, name: str, body: Annotated[dict[str, Any], Body()]
+) -> CloudCredentialResponse:
+    """Create or replace a credential, whole: what is left out gets its default."""
+    for field, value in (("backend_type", backend_type.value), ("name", name)):
+        if body.get(field, value) != value:
+            raise PointsmanError(
+                ErrorKind.INVALID, f"{field} differs from the path's; leave it out.", param=field
+            )
+    data = CloudCredentialCreate.model_validate({**body, "backend_type": backend_type, "name": name})
+    with runtime.change() as session:
+        row, _ = credentials.put(session, runtime.vault, data)
+        return CloudCredentialResponse.model_validate(row)
+
+
+@router.delete("/{backend_type}", status_code=204, responses=errors(404))
+def remove_default(runtime: Run, backend_type: Type) -> None:
+    """Forget the type's default key."""
+    remove(runtime, backend_type, "")
+
+
+@router.delete("/{backend_type}/{name}", status_code=204, responses=errors(404))
+def remove(runtime: Run, backend_type: Type, name: str) -> None:
+    """Forget a key."""
+    with runtime.change() as session:
+        credentials.delete(session, backend_type, name)
+
+
+@router.post("/{backend_type}/test", responses=errors(404))
+async def test_default(runtime: Run, backend_type: Type) -> ProbeOutcome:
+    """List the provider's models with the stored key: one cheap call."""
+    return await test_backend(runtime, backend_type, "")
+
+
+@router.post("/{backend_type}/{name}/test", responses=errors(404))
+async def test_one(runtime: Run, backend_type: Type, name: str) -> ProbeOutcome:
+    """The same for a named credential."""
+    return await test_backend(runtime, backend_type, name)

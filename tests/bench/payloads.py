@@ -1,0 +1,184 @@
+"""Requests and answers of the benchmark, made by rule so that every run sends the same bytes.
+
+Sizes follow real traffic: a short chat, and a coding agent's turn of 100 KB with its tools.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+VARIANTS = 17  # a number that shares no factor with a count of connections
+EVENTS = 200  # events of one stream, before the closing `[DONE]`
+
+_TEXT = (
+    "the handler keeps a pool of idle connections and returns one only after its answer was read whole so "
+    "that no request ever sees bytes of another one while a cancelled call closes its connection at once"
+)
+_WORDS = _TEXT.split()
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One kind of request, in variants. `stream`: its answer is events, and events are what is counted.
+
+    No two requests in a row are the same, in head or body: a cache of either must not pass for speed.
+    """
+
+    name: str
+    path: str
+    bodies: tuple[bytes, ...]
+    stream: bool = False
+
+    def requests(self, host: str) -> list[bytes]:
+        head = (
+            f"POST {self.path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: pointsman-bench\r\n"
+            "accept: application/json\r\ncontent-type: application/json\r\n"
+            "authorization: Bearer none\r\nanthropic-version: 2023-06-01\r\n"
+        ).encode()
+        return [b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body) for body in self.bodies]
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _chat(name: str, text: str, **more: object) -> Workload:
+    def body(number: int) -> bytes:
+        messages = [{"role": "user", "content": text + "." * number}]
+        return _json({"model": f"bench-{name}", "messages": messages} | more)
+
+    bodies = tuple(body(number) for number in range(VARIANTS))
+    return Workload(name, "/v1/chat/completions", bodies, stream=bool(more.get("stream")))
+
+
+def small() -> Workload:
+    """About 120 bytes of chat."""
+    return _chat("small", "Say hello in one short sentence", max_tokens=32)
+
+
+def stream(pace_ms: int) -> Workload:
+    """Asks the mock for a stream; the model's name carries the pace (0: as fast as it can write)."""
+    usage = {"include_usage": True}
+    return _chat(f"stream-{pace_ms}", "Tell a long story", stream=True, stream_options=usage)
+
+
+def hold() -> Workload:
+    """A stream that says something once a second and does not end."""
+    return _chat("hold", "Wait", stream=True)
+
+
+def _text(seed: int, words: int) -> str:
+    return " ".join(_WORDS[(seed * 7 + index * (seed % 5 + 1)) % len(_WORDS)] for index in range(words))
+
+
+def _tool(index: int) -> dict[str, object]:
+    properties = {
+        f"argument_{number}": {"type": "string", "description": _text(index + number, 18)}
+        for number in range(5)
+    }
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": ["argument_0"],
+        "additionalProperties": False,
+    }
+    return {"name": f"Tool{index}", "description": _text(index, 160), "input_schema": schema}
+
+
+def _turn(index: int) -> list[dict[str, object]]:
+    call = {"type": "tool_use", "id": f"toolu_{index:020d}", "name": f"Tool{index % 18}"}
+    lines = [
+        f'{line:6}\tif "{word}" not in seen:\n\t\treturn None  # …\n' for line, word in enumerate(_WORDS)
+    ]
+    asked = [
+        {"type": "text", "text": _text(index, 40)},
+        call | {"input": {"argument_0": f"src/part_{index}.py"}},
+    ]
+    result = {"type": "tool_result", "tool_use_id": call["id"], "content": "".join(lines)}
+    return [{"role": "assistant", "content": asked}, {"role": "user", "content": [result]}]
+
+
+def large(size: int = 100 * 1024) -> Workload:
+    """A coding agent's turn in the Messages protocol: 18 tools, a cached system prompt, tool results."""
+    messages: list[dict[str, object]] = [
+        {"role": "user", "content": [{"type": "text", "text": "Fix the pool."}]}
+    ]
+    cached = {"type": "ephemeral"}
+    body: dict[str, object] = {
+        "model": "bench-large",
+        "messages": messages,
+        "system": [{"type": "text", "text": _text(3, 1500), "cache_control": cached}],
+        "tools": [_tool(index) for index in range(18)],
+        "metadata": {"user_id": "user_bench"},
+        "max_tokens": 32000,
+    }
+    index = 0
+    while len(_json(body)) < size - 4096:
+        messages.extend(_turn(index))
+        index += 1
+    fill = size - len(_json(body)) - len(_json({"role": "user", "content": ""})) - 1
+
+    def variant(number: int) -> bytes:
+        last = {"role": "user", "content": (_text(1, 2000) * 2)[: fill - number]}
+        return _json(body | {"messages": [*messages, last]})
+
+    return Workload("large", "/v1/messages", tuple(variant(number) for number in range(VARIANTS)))
+
+
+def chat_reply() -> bytes:
+    """About half a kilobyte, as a provider writes it."""
+    usage = {"prompt_tokens": 17, "completion_tokens": 9, "total_tokens": 26}
+    details = {
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+    message = {"role": "assistant", "content": "Hello, and welcome to the bench.", "refusal": None}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    head = {"id": "chatcmpl-bench0000000000000000", "object": "chat.completion", "created": 1790000000}
+    tail = {"service_tier": "default", "system_fingerprint": "fp_bench00000"}
+    return _json(head | {"model": "bench-small", "choices": [choice], "usage": usage | details} | tail)
+
+
+def message_reply() -> bytes:
+    """The Messages answer to the large request."""
+    usage = {
+        "input_tokens": 12,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 24000,
+        "output_tokens": 30,
+        "service_tier": "standard",
+    }
+    head = {"id": "msg_bench0000000000000000", "type": "message", "role": "assistant", "model": "bench-large"}
+    content = [{"type": "text", "text": _text(2, 40)}]
+    return _json(
+        head | {"content": content, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
+    )
+
+
+def models_reply() -> bytes:
+    names = ("bench-small", "bench-large", "bench-stream", "bench-hold")
+    rows = [{"id": name, "object": "model", "created": 1790000000, "owned_by": "bench"} for name in names]
+    return _json({"object": "list", "data": rows})
+
+
+_CHUNK_HEAD = (
+    b'data: {"id":"chatcmpl-bench0000","object":"chat.completion.chunk","created":1790000000,"model":"bench",'
+)
+STAMP = b'"system_fingerprint":"'  # twenty digits follow: nanoseconds at which the mock wrote the event
+
+
+def event(index: int, at_ns: int) -> bytes:
+    """Event `index` of a stream (about 200 bytes): a role, words, the finish, the usage."""
+    if index == 0:
+        rest = b'"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}'
+    elif index == EVENTS - 2:
+        rest = b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
+    elif index == EVENTS - 1:
+        rest = b'"choices":[],"usage":{"prompt_tokens":14,"completion_tokens":197,"total_tokens":211}}'
+    else:
+        rest = b'"choices":[{"index":0,"delta":{"content":" wonder"},"logprobs":null,"finish_reason":null}]}'
+    return b'%s%s%020d",%s\n\n' % (_CHUNK_HEAD, STAMP, at_ns, rest)
+
+
+DONE = b"data: [DONE]\n\n"

@@ -1,0 +1,199 @@
+"""Figures beside their yardstick and budget (DESIGN section 8): one table, one JSON file.
+
+Pure but for `save`; what was measured how is in measure.py.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from .measure import Memory, Window, quantile, typical
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line. `budget` bounds the ratio where there is one, else the value; None: shown, not judged."""
+
+    figure: str
+    unit: str
+    value: float
+    nginx: float | None = None
+    ratio: float | None = None
+    spread: tuple[float, float] | None = None  # of the ratio (or the value) over the rounds
+    budget: float | None = None
+    errors: int = 0
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        if self.errors:
+            return f"{self.errors} ERRORS"
+        if self.budget is None:
+            return ""
+        return "OK" if (self.value if self.ratio is None else self.ratio) <= self.budget else "over"
+
+
+Taken = dict[str, list[Window]]
+Names = tuple[str, str]  # the subject, nginx
+
+
+def cpu_row(figure: str, taken: Taken, names: Names, budget: float) -> Row:
+    """The subject's CPU a unit beside nginx's. Drift cancels in each A B B A, so a round gives one ratio."""
+    mine, theirs = taken[names[0]], taken[names[1]]
+    ratios = []
+    for at in range(0, len(mine), 2):
+        ratios.append(sum(w.cpu_us for w in mine[at : at + 2]) / sum(w.cpu_us for w in theirs[at : at + 2]))
+    errors = sum(window.errors for window in mine + theirs)
+    told = [window.first_error for window in mine + theirs if window.first_error]
+    late = max(window.backlog for window in mine)
+    notes = told[:1] + ([f"could not keep the rate: {late} waited"] if late > 1000 else [])
+    return Row(
+        figure,
+        "CPU us",
+        typical(mine),
+        typical(theirs),
+        statistics.median(ratios),
+        (min(ratios), max(ratios)),
+        budget,
+        errors,
+        "; ".join(notes),
+    )
+
+
+def rate_row(figure: str, taken: Taken, names: Names, direct: Window) -> Row:
+    """Answers (or events) a second with the core full. Not judged: CPU a unit is, and says the same."""
+    mine, theirs = (statistics.median(window.per_second for window in taken[name]) for name in names)
+    note = (
+        f"mock alone {direct.per_second:,.0f}/s, {direct.per_second / mine:.1f}x"
+        if mine
+        else "nothing came back"
+    )
+    return Row(figure, "/s", mine, theirs, note=note)
+
+
+def latency_rows(figure: str, blocks: dict[str, list[list[float]]], names: Names) -> list[Row]:
+    """What is added to going direct, at the median and the 99th percentile."""
+    rows = []
+    for label, share in (("p50", 0.5), ("p99", 0.99)):
+        at = {
+            name: quantile(sorted(value for block in taken for value in block), share) * 1e6
+            for name, taken in blocks.items()
+        }
+        each = [
+            (quantile(sorted(mine), share) - quantile(sorted(direct), share)) * 1e6
+            for mine, direct in zip(blocks[names[0]], blocks["direct"], strict=True)
+        ]
+        rows.append(
+            Row(
+                f"{figure}, {label}",
+                "us",
+                at[names[0]] - at["direct"],
+                at[names[1]] - at["direct"],
+                spread=(quantile(sorted(each), 0.1), quantile(sorted(each), 0.9)),
+                note=f"direct {at['direct']:.0f} us",
+            )
+        )
+    return rows
+
+
+def delay_rows(figure: str, taken: Taken, names: Names) -> list[Row]:
+    """What is added to an event's way from the mock's write to the client."""
+    rows = []
+    for label in ("p50", "p99"):
+        field_name = f"delay_{label}_us"
+        at = {
+            name: statistics.median(getattr(w, field_name) for w in windows)
+            for name, windows in taken.items()
+        }
+        added, note = at[names[0]] - at["direct"], f"direct {at['direct']:.0f} us"
+        rows.append(Row(f"{figure}, {label}", "us", added, at[names[1]] - at["direct"], note=note))
+    return rows
+
+
+def memory_rows(mine: Memory, nginx: Memory) -> list[Row]:
+    mib, kib = 1024 * 1024, 1024
+    return [
+        Row(
+            "memory, an idle data-plane process",
+            "MB",
+            mine.data_plane() / 1e6,
+            nginx.data_plane() / 1e6,
+            budget=60,
+        ),
+        Row("memory, all processes idle", "MiB", mine.total() / mib, nginx.total() / mib),
+        Row("memory, an open stream", "KiB", mine.per_stream / kib, nginx.per_stream / kib, budget=8),
+        Row("memory kept after they closed", "MiB", mine.kept / mib, nginx.kept / mib),
+    ]
+
+
+def time_row(figure: str, seconds: Sequence[float], budget_ms: float) -> Row:
+    taken = [value * 1000 for value in seconds]
+    return Row(figure, "ms", statistics.median(taken), spread=(min(taken), max(taken)), budget=budget_ms)
+
+
+_HEADS = ("nginx", "ratio", "spread", "budget", "", "")
+
+
+def table(rows: list[Row], subject: str = "pointsman") -> str:
+    """Plain text; the same on a terminal and in a log."""
+    lines = [("figure", "unit", subject, *_HEADS)]
+    for row in rows:
+        lines.append(
+            (
+                row.figure,
+                row.unit,
+                _number(row.value),
+                _number(row.nginx),
+                f"{row.ratio:.2f}x" if row.ratio is not None else "",
+                "-".join(map(_number, row.spread)) if row.spread else "",
+                "" if row.budget is None else f"<= {row.budget:g}{'x' if row.ratio is not None else ''}",
+                row.verdict,
+                row.note,
+            )
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    left = {0, 1, 7, 8}
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if column in left else text.rjust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+@dataclass
+class Result:
+    """Everything of a run, as it goes into the JSON file."""
+
+    machine: dict[str, object]
+    settings: dict[str, object]
+    rows: list[Row] = field(default_factory=list)
+    windows: dict[str, list[Window]] = field(default_factory=dict)
+    processes: dict[str, int] = field(default_factory=dict)
+
+    def strangers(self) -> float:
+        return max((window.strangers for taken in self.windows.values() for window in taken), default=0.0)
+
+    def save(self, path: Path) -> None:
+        rows = [asdict(row) | {"verdict": row.verdict} for row in self.rows]
+        windows = {name: [asdict(window) for window in taken] for name, taken in self.windows.items()}
+        whole = {
+            "machine": self.machine,
+            "settings": self.settings,
+            "rows": rows,
+            "windows": windows,
+            "idle_rss_bytes": self.processes,
+            "strangers": self.strangers(),
+        }
+        path.write_text(json.dumps(whole, indent=1) + "\n")

@@ -1,0 +1,232 @@
+"""What is started for a run: the mock upstreams, nginx as the yardstick, and the gateway under test.
+
+Each is pinned: what is measured on one core, everything else on another. Not here: any load.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import payloads
+from .machine import BenchError, Running, cores, on_cores, own_environment, start
+from .payloads import Workload
+
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Subject:
+    """Something that forwards, or the mock itself. Streams and plain answers may have ports of their own."""
+
+    name: str
+    plain_port: int
+    stream_port: int
+    running: list[Running]
+
+    def port(self, workload: Workload) -> int:
+        return self.stream_port if workload.stream else self.plain_port
+
+    @property
+    def pids(self) -> list[int]:
+        return [running.pid for running in self.running]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(ready: Callable[[], bool], running: Running, seconds: float = 15) -> None:
+    until = time.monotonic() + seconds
+    while not ready():
+        if not running.alive():
+            raise BenchError(f"{running.name} ended at start:\n{running.log_tail()}")
+        if time.monotonic() > until:
+            raise BenchError(f"{running.name} did not answer within {seconds:.0f} s:\n{running.log_tail()}")
+        time.sleep(0.01)
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+_NGINX = """
+worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log stderr warn; {user}
+worker_rlimit_nofile {files};
+events {{ worker_connections {connections}; }}
+http {{
+  access_log off; default_type application/json; server_tokens off;
+  keepalive_requests 1000000000; keepalive_timeout 3600;
+  client_max_body_size 64m; client_body_buffer_size 1m;
+  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+{servers}
+}}
+"""
+
+_ANSWERS = """
+  server {{ listen 127.0.0.1:{port} backlog=4096;
+    location / {{ return 200 '{chat}'; }}
+    location /v1/messages {{ return 200 '{message}'; }}
+    location /v1/models {{ return 200 '{models}'; }}
+  }}
+"""
+
+_FORWARDS = """
+  upstream up_{port} {{ server 127.0.0.1:{upstream}; keepalive 2048; keepalive_requests 1000000000; }}
+  server {{ listen 127.0.0.1:{port} backlog=4096;
+    location / {{
+      proxy_pass http://up_{port}; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_buffering off; proxy_read_timeout 600;
+    }}
+  }}
+"""
+
+
+def _nginx(name: str, binary: str, folder: Path, servers: str, ports: list[int], wanted: set[int]) -> Running:
+    folder = folder.with_name(folder.name.replace(" ", "-"))  # a path in its config must be one word
+    folder.mkdir()
+    user = "user root;" if os.geteuid() == 0 else ""  # else its worker could not enter our folder
+    config = folder / "nginx.conf"
+    files = os.sysconf("SC_OPEN_MAX")
+    text = _NGINX.format(folder=folder, servers=servers, user=user, files=files, connections=files // 2)
+    config.write_text(text)
+    command = [binary, "-p", str(folder), "-e", "stderr", "-c", str(config)]
+    running = start(name, command, wanted, folder / "log")
+    try:
+        for port in ports:
+            wait_for(lambda port=port: listening(port), running)  # type: ignore[misc]
+    except BenchError:
+        running.stop()
+        raise
+    return running
+
+
+def start_mock(binary: str, folder: Path) -> Subject:
+    """nginx `return 200` for plain answers, our own program for streams: the direct figure."""
+    _, load_cores = cores()
+    plain, streams = free_port(), free_port()
+    answers = _ANSWERS.format(
+        port=plain,
+        chat=payloads.chat_reply().decode(),
+        message=payloads.message_reply().decode(),
+        models=payloads.models_reply().decode(),
+    )
+    first = _nginx("mock", binary, folder / "mock", answers, [plain], load_cores)
+    command = [sys.executable, "-m", "tests.bench.mock", str(streams)]
+    second = start("streaming mock", command, load_cores, folder / "mock-streams.log")
+    wait_for(lambda: listening(streams), second)
+    return Subject("direct", plain, streams, [first, second])
+
+
+def start_nginx(binary: str, folder: Path, mock: Subject, name: str = "nginx") -> Subject:
+    """The yardstick: proxy_pass, one worker, kept upstream connections, nothing buffered or logged."""
+    subject_cores, _ = cores()
+    plain, streams = free_port(), free_port()
+    forwards = _FORWARDS.format(port=plain, upstream=mock.plain_port)
+    forwards += _FORWARDS.format(port=streams, upstream=mock.stream_port)
+    running = _nginx(name, binary, folder / name, forwards, [plain, streams], subject_cores)
+    return Subject(name, plain, streams, [running])
+
+
+def pointsman(*arguments: str) -> list[str]:
+    """The installed command of this interpreter's environment."""
+    script = Path(sys.executable).parent / "pointsman"
+    if not script.exists():
+        raise BenchError("the `pointsman` command is not installed beside this Python; run `make bench`")
+    return [str(script), *arguments]
+
+
+def set_up_gateway(data_dir: Path, mock: Subject) -> None:
+    """Two local backends and the rules for the benchmark's models, by the commands a user would type."""
+    for arguments in (
+        ("local", "add", "box", "--url", f"http://{HOST}:{mock.plain_port}"),
+        ("local", "add", "streams", "--url", f"http://{HOST}:{mock.stream_port}"),
+        ("mapping", "add", "bench*", "--to", "local/box"),
+        ("mapping", "add", "bench-stream*", "--to", "local/streams", "--priority", "1"),
+        ("mapping", "add", "bench-hold", "--to", "local/streams", "--priority", "1"),
+    ):
+        command = pointsman(*arguments, "--data-dir", str(data_dir), "--json")
+        environment = own_environment()
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, env=environment, check=False
+        )
+        if done.returncode:
+            told = (done.stderr or done.stdout).strip()[-2000:]
+            raise BenchError(f"`pointsman {' '.join(arguments)}` failed ({done.returncode}):\n{told}")
+
+
+def start_gateway(data_dir: Path, log: Path, *, model: str) -> tuple[Subject, float]:
+    """`pointsman serve` with its defaults; also the seconds from its start to its first answer."""
+    subject_cores, _ = cores()
+    began = time.perf_counter()
+    command = pointsman("serve", "--port", "0", "--json", "--data-dir", str(data_dir))
+    running = start("pointsman serve", command, subject_cores, log, read_stdout=True)
+    try:
+        port = _announced_port(running)
+        body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hello"}]})
+        _first_answer(port, body, running)
+    except BaseException:
+        running.stop()
+        raise
+    return Subject("pointsman", port, port, [running]), time.perf_counter() - began
+
+
+def _announced_port(running: Running, seconds: float = 30) -> int:
+    out = running.process.stdout
+    assert out is not None
+    if not select.select([out], [], [], seconds)[0]:
+        raise BenchError(f"{running.name} said nothing within {seconds:.0f} s:\n{running.log_tail()}")
+    line = out.readline()
+    try:
+        return int(json.loads(line)["url"].rstrip("/").rpartition(":")[2])
+    except (ValueError, KeyError, TypeError):
+        raise BenchError(f"{running.name} did not start: {line!r}\n{running.log_tail()}") from None
+
+
+def _first_answer(port: int, body: str, running: Running) -> None:
+    last = ""
+
+    def answered() -> bool:
+        nonlocal last
+        connection = http.client.HTTPConnection(HOST, port, timeout=10)
+        try:
+            connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
+            answer = connection.getresponse()
+            last = f"{answer.status} {answer.read()[:300]!r}"
+            return answer.status == 200
+        except (OSError, http.client.HTTPException) as error:
+            last = repr(error)
+            return False
+        finally:
+            connection.close()
+
+    try:
+        wait_for(answered, running)
+    except BenchError as error:
+        raise BenchError(f"{error}\nlast answer: {last}") from None
+
+
+def command_seconds(arguments: list[str], repeats: int) -> list[float]:
+    """Wall time of a whole command, on the measured core."""
+    subject_cores, _ = cores()
+    taken = []
+    with on_cores(subject_cores):
+        for _ in range(repeats):
+            began = time.perf_counter()
+            subprocess.run(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+            taken.append(time.perf_counter() - began)
+    return taken

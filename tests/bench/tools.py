@@ -1,0 +1,39 @@
+"""nginx and wrk: found, installed where that needs no question, or asked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+from .machine import BenchError
+
+_SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+
+def find(tool: str) -> str | None:
+    return shutil.which(tool, path=_SYSTEM_PATH)
+
+
+def require(*tools: str) -> dict[str, str]:
+    """Paths of the tools; installs with apt-get where we are root, otherwise says what to install."""
+    missing = [tool for tool in tools if find(tool) is None]
+    if missing and os.geteuid() == 0 and (apt := shutil.which("apt-get")):
+        print(f"installing {' '.join(missing)} ...", file=sys.stderr)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+            subprocess.run([apt, *command], env=environment, check=False, timeout=300, **quiet)  # type: ignore[call-overload]
+        missing = [tool for tool in tools if find(tool) is None]
+    if missing:
+        raise BenchError(
+            f"missing: {', '.join(missing)}. Install with `sudo apt-get install {' '.join(missing)}` "
+            f"(Debian, Ubuntu) or `sudo dnf install {' '.join(missing)}` (Fedora)."
+        )
+    return {tool: path for tool in tools if (path := find(tool))}
+
+
+def version(nginx: str) -> str:
+    done = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=False)
+    return done.stderr.strip().rpartition("/")[2]

@@ -1,0 +1,1 @@
+"""Recorded exchanges played back through a running gateway."""

@@ -1,0 +1,278 @@
+"""A running `pointsman serve` and what a person does with it: commands, the admin API, a look at it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .web import Answer, Connection, fetch
+
+POINTSMAN = os.environ.get("E2E_STUB") or str(Path(sys.executable).with_name("pointsman"))
+START_SECONDS = 30.0  # a loaded machine; the product's own budget is measured by tests/bench
+
+_numbers = itertools.count(1)
+
+
+def clean_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+    """This process's environment without anybody's proxies, provider keys or gateway settings."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(("POINTSMAN_", "OPENAI_", "ANTHROPIC_"))
+        and not name.lower().endswith("_proxy")
+    }
+    return {**kept, "NO_COLOR": "1", "COLUMNS": "200", **(extra or {})}
+
+
+def run_cli(
+    data_dir: Path, *words: str, stdin: str = "", env: dict[str, str] | None = None, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Runs one command on a data folder, as a person would, and waits for it."""
+    return subprocess.run(
+        [POINTSMAN, *words, "--data-dir", str(data_dir)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=clean_environment(env),
+        check=False,
+    )
+
+
+class Gateway:
+    """`with Gateway(data_dir) as gateway:` serves on a free port until the block ends."""
+
+    def __init__(
+        self, data_dir: Path, *options: str, env: dict[str, str] | None = None, expect_clean_log: bool = True
+    ) -> None:
+        self.data_dir = data_dir
+        self.options = options
+        self.env = env or {}
+        self.expect_clean_log = expect_clean_log
+        self.log = data_dir.with_name(data_dir.name + ".log")
+        self.stdout = data_dir.with_name(data_dir.name + ".out")
+        self.process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+        self._admin: Connection | None = None
+
+    # -- life --------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if kind is None and self.expect_clean_log:
+            self.check_log()
+
+    def start(self) -> None:
+        """Starts it and returns when it says that it answers."""
+        command = [POINTSMAN, "serve", "--data-dir", str(self.data_dir), "--json"]
+        if "--port" not in self.options:
+            command += ["--port", "0"]
+        with self.log.open("ab") as log, self.stdout.open("wb") as out:
+            self.process = subprocess.Popen(
+                [*command, *self.options],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                env=clean_environment(self.env),
+                start_new_session=True,
+            )
+        until = time.monotonic() + START_SECONDS
+        while not (line := self.stdout.read_bytes()).endswith(b"\n"):
+            if self.process.poll() is not None:
+                raise AssertionError(f"serve ended with {self.process.returncode}:\n{self.read_log()}")
+            if time.monotonic() > until:
+                self.kill()
+                raise AssertionError(f"serve did not answer in {START_SECONDS} s:\n{self.read_log()}")
+            time.sleep(0.02)
+        self.started = json.loads(line)
+        self.url = self.started["url"].rstrip("/")
+
+    def terminate(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self, timeout: float = 15) -> int:
+        """SIGTERM, then wait. Returns the exit code."""
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"serve did not stop within {timeout} s:\n{self.read_log()}") from None
+        finally:
+            self.process = None
+
+    def kill(self) -> None:
+        """SIGKILL to everything this gateway started."""
+        assert self.process is not None
+        pids = self.descendants()
+        for pid in [self.process.pid, *pids]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait(10)
+        self.process = None
+
+    # -- looking at it -----------------------------------------------------------------------------
+
+    @property
+    def host(self) -> str:
+        return self.url.removeprefix("http://").rsplit(":", 1)[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    @property
+    def admin_token(self) -> str:
+        return (self.data_dir / "admin-token").read_text().strip()
+
+    def read_log(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def check_log(self) -> None:
+        """No crash, no forgotten task and no warning of the interpreter went to the log."""
+        text = self.read_log()
+        for sign in (
+            "Traceback (most recent call last)",
+            "was never retrieved",
+            "never awaited",
+            "ResourceWarning",
+        ):
+            assert sign not in text, f"{sign!r} in the gateway's log:\n{text[-6000:]}"
+
+    def descendants(self) -> dict[int, str]:
+        """pid -> command line of every process below the supervisor."""
+        assert self.process is not None
+        table = subprocess.run(
+            ["ps", "-axww", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
+        ).stdout
+        rows = [line.split(None, 2) for line in table.splitlines()]
+        known = {self.process.pid}
+        found: dict[int, str] = {}
+        grew = True
+        while grew:
+            grew = False
+            for row in rows:
+                if len(row) == 3 and int(row[1]) in known and int(row[0]) not in known:
+                    known.add(int(row[0]))
+                    if "<defunct>" not in row[2]:
+                        found[int(row[0])] = row[2]
+                    grew = True
+        return found
+
+    def pids(self, module: str) -> list[int]:
+        """Processes that run `python -m MODULE`: `pointsman.control`, `pointsman.gateway`."""
+        return sorted(pid for pid, command in self.descendants().items() if f"-m {module}" in command)
+
+    # -- commands and the admin API ----------------------------------------------------------------
+
+    def cli(self, *words: str, stdin: str = "", code: int = 0) -> str:
+        """Runs a command, checks its exit code and returns what it printed."""
+        done = run_cli(self.data_dir, *words, stdin=stdin, env=self.env)
+        assert done.returncode == code, (
+            f"pointsman {' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
+        return done.stdout
+
+    def cli_json(self, *words: str, stdin: str = "") -> Any:
+        return json.loads(self.cli(*words, "--json", stdin=stdin))
+
+    def api(self, method: str, path: str, body: Any = None, *, status: int | None = None) -> Any:
+        """An admin call; checks the status (default: any success) and returns the JSON, None for no body."""
+        answer = self.api_answer(method, path, body)
+        if status is None:
+            assert 200 <= answer.status < 300, f"{method} {path}: {answer.status} {answer.body[:600]!r}"
+        else:
+            assert answer.status == status, f"{method} {path}: {answer.status} {answer.body[:600]!r}"
+        return answer.json() if answer.body else None
+
+    def api_answer(self, method: str, path: str, body: Any = None) -> Answer:
+        if self._admin is None:
+            self._admin = Connection(self.url)
+        headers = {"authorization": f"Bearer {self.admin_token}"}
+        if body is not None:
+            headers["content-type"] = "application/json"
+        return self._admin.request(method, path, None if body is None else json.dumps(body).encode(), headers)
+
+    def fetch(
+        self, method: str, path: str, body: bytes | dict[str, Any] | None = None, **headers: str
+    ) -> Answer:
+        """One request on a connection of its own; header names are written with `_` for `-`."""
+        return fetch(self.url, method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+
+    # -- setting up --------------------------------------------------------------------------------
+
+    def fresh(self, word: str = "m") -> str:
+        """A name nobody else uses."""
+        return f"{word}-{os.getpid()}-{next(_numbers)}"
+
+    def backend(self, kind: str, url: str, *, key: str | None = None, **fields: Any) -> str:
+        """Adds a backend of a type under a fresh name and returns how it is written: `openai/b-1-2`."""
+        name = self.fresh("b")
+        if kind == "local":
+            body = {"name": name, "base_url": url, **({"api_key": key} if key else {}), **fields}
+            self.api("POST", "/api/local", body, status=201)
+        else:
+            body = {"api_key": key or f"sk-{name}", "base_url": url, **fields}
+            self.api("PUT", f"/api/credentials/{kind}/{name}", {"backend_type": kind, "name": name, **body})
+        return f"{kind}/{name}"
+
+    def rule(self, pattern: str, *targets: str, **fields: Any) -> dict[str, Any]:
+        """Adds a mapping. A target is `type/name` or `type/name=model`; the first is the primary one."""
+        (kind, name, model), *others = [split_target(target) for target in targets]
+        body: dict[str, Any] = {"model_pattern": pattern, "backend_type": kind, "backend_name": name}
+        if model:
+            body["backend_model"] = model
+        if others:
+            body["fallbacks"] = [
+                {"backend_type": kind, "backend_name": name, "model": model} for kind, name, model in others
+            ]
+        made: dict[str, Any] = self.api("POST", "/api/mappings", {**body, **fields}, status=201)
+        return made
+
+    def route(self, kind: str, *urls: str, model: str | None = None, **fields: Any) -> tuple[str, list[str]]:
+        """A fresh model name whose targets are new backends of that type at the URLs, in order."""
+        pattern = model or self.fresh()
+        backends = [self.backend(kind, url) for url in urls]
+        self.rule(pattern, *backends, **fields)
+        return pattern, backends
+
+
+def split_target(text: str) -> tuple[str, str, str | None]:
+    backend, _, model = text.partition("=")
+    kind, _, name = backend.partition("/")
+    return kind, name, model or None
+
+
+def wait_until(what: str, check: Any, seconds: float = 10.0, pause: float = 0.05) -> Any:
+    """Waits for `check()` to be true and returns it."""
+    until = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(pause)

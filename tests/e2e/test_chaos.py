@@ -1,0 +1,367 @@
+"""Changes, crashes and signals while it serves: nobody notices more than they must."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .gateway import Gateway, wait_until
+from .load import FixedUpstream, Outcome, run, under_load
+from .replies import Pause, Reply, begins, either, streams
+from .web import Connection, post_bytes, raw
+from .wires import CHAT, MESSAGES, WIRES, Wire
+
+if TYPE_CHECKING:
+    from pointsman.practice.scripted import ScriptedUpstream
+
+Make = Callable[..., Gateway]
+Upstreams = Callable[..., "ScriptedUpstream"]
+
+
+def test_a_hundred_rule_changes_during_ten_thousand_requests_fail_none(own_gateway: Make) -> None:
+    gateway = own_gateway()
+
+    async def scene() -> tuple[Outcome, FixedUpstream, FixedUpstream]:
+        async with FixedUpstream("a") as a, FixedUpstream("b") as b:
+            for server in (a, b):
+                body = {"name": server.says, "base_url": server.url}
+                await asyncio.to_thread(gateway.api, "POST", "/api/local", body)
+            rule = await asyncio.to_thread(gateway.rule, "m", "local/a=for-a")
+
+            async def change(outcome: Outcome) -> None:
+                for turn in range(100):
+                    name = "ba"[turn % 2]
+                    edit = {"backend_name": name, "backend_model": f"for-{name}"}
+                    await asyncio.to_thread(gateway.api, "PATCH", f"/api/mappings/{rule['id']}", edit)
+                    until = (turn + 1) * 100
+                    while outcome.total < until:  # noqa: ASYNC110 - the callers have no event to set
+                        await asyncio.sleep(0.001)
+
+            return await under_load(gateway.url, "m", change, at_least=10_000), a, b
+
+    outcome, a, b = run(scene())
+    assert outcome.failures == []
+    assert outcome.total >= 10_000
+    assert set(outcome.answers) == {("a", "local/a:for-a"), ("b", "local/b:for-b")}, (
+        "a request saw two snapshots"
+    )
+    assert set(a.models) == {"for-a"}
+    assert set(b.models) == {"for-b"}
+
+
+def test_killing_the_control_plane_fails_no_request_and_it_comes_back_with_all_usage(
+    own_gateway: Make,
+) -> None:
+    gateway = own_gateway(expect_clean_log=True)
+
+    async def scene() -> Outcome:
+        async with FixedUpstream("a") as a:
+            await asyncio.to_thread(gateway.api, "POST", "/api/local", {"name": "a", "base_url": a.url})
+            await asyncio.to_thread(gateway.rule, "m", "local/a")
+
+            async def strike(outcome: Outcome) -> None:
+                await asyncio.sleep(0.3)
+                (old,) = await asyncio.to_thread(gateway.pids, "pointsman.control")
+                os.kill(old, signal.SIGKILL)
+
+                def back() -> bool:
+                    try:
+                        return gateway.api_answer("GET", "/api/mappings").status == 200
+                    except OSError:
+                        return False
+
+                await asyncio.sleep(0.05)
+                await asyncio.to_thread(wait_until, "the control plane is back", back, 15)
+                assert await asyncio.to_thread(gateway.pids, "pointsman.control") != [old]
+                await asyncio.sleep(0.3)
+
+            return await under_load(gateway.url, "m", strike, at_least=500, connections=4)
+
+    outcome = run(scene())
+    assert outcome.failures == []
+    gateway.api("POST", "/api/local", {"name": "new", "base_url": "http://127.0.0.1:9"}, status=201)
+
+    def stored() -> bool:
+        return count_usage(gateway, "m") >= outcome.total
+
+    wait_until("every usage row is stored", stored, 15)
+    assert count_usage(gateway, "m") == outcome.total, "a row was stored twice"
+
+
+def count_usage(gateway: Gateway, model: str) -> int:
+    seen: list[str] = []
+    query = f"model={model}&limit=1000"
+    while True:
+        answer = gateway.api_answer("GET", f"/api/usage?{query}")
+        seen += [row["id"] for row in answer.json()]
+        cursor = answer.header("x-next-cursor")
+        if not cursor:
+            assert len(seen) == len(set(seen))
+            return len(seen)
+        query = f"model={model}&limit=1000&cursor={cursor}"
+
+
+def test_the_admin_api_says_try_again_while_the_control_plane_is_away(own_gateway: Make) -> None:
+    gateway = own_gateway()
+    (old,) = gateway.pids("pointsman.control")
+    os.kill(old, signal.SIGSTOP)
+    try:
+        assert gateway.fetch("POST", CHAT.path, CHAT.ask("practice")).status == 200
+    finally:
+        os.kill(old, signal.SIGKILL)
+    answer = gateway.fetch("GET", "/api/mappings", authorization=f"Bearer {gateway.admin_token}")
+    assert answer.status in (200, 502, 503)
+    if answer.status != 200:
+        assert answer.header("retry-after")
+        assert answer.header("content-type") == "application/problem+json"
+    assert gateway.fetch("POST", CHAT.path, CHAT.ask("practice")).status == 200
+
+
+class OpenStream(threading.Thread):
+    """One streamed answer, read to whatever end it has."""
+
+    def __init__(self, gateway: Gateway, wire: Wire, model: str) -> None:
+        super().__init__()
+        self.gateway, self.wire, self.model = gateway, wire, model
+        self.begun = threading.Event()
+        self.seen = b""
+        self.cut = False
+
+    def run(self) -> None:
+        with raw(self.gateway.url) as connection:
+            ask = json.dumps(self.wire.ask(self.model, stream=True)).encode()
+            connection.send(post_bytes(self.wire.path, ask))
+            try:
+                connection.head()
+                for piece in connection.chunks():
+                    self.seen += piece
+                    self.begun.set()
+            except (EOFError, TimeoutError):
+                self.cut = True
+            self.begun.set()
+
+    @property
+    def whole(self) -> bool:
+        return not self.cut and self.wire.ended(self.seen)
+
+
+def open_streams(gateway: Gateway, wire: Wire, model: str, count: int) -> list[OpenStream]:
+    found = [OpenStream(gateway, wire, model) for _ in range(count)]
+    for stream in found:
+        stream.start()
+    for stream in found:
+        assert stream.begun.wait(10)
+    return found
+
+
+def test_killing_one_of_two_processes_loses_only_its_own_streams_and_it_comes_back(
+    own_gateway: Make, upstream: Upstreams
+) -> None:
+    gateway, server = own_gateway("--workers", "2"), upstream()
+    server.always(streams(CHAT, "0123456789" * 2, pace=0.1, pieces=20))
+    name, _ = gateway.route("openai", server.url)
+    old = gateway.pids("pointsman.gateway")
+    assert len(old) == 2
+    begun = open_streams(gateway, CHAT, name, 12)
+    os.kill(old[0], signal.SIGKILL)
+    for _ in range(10):  # the other one goes on answering
+        assert gateway.fetch("POST", CHAT.path, CHAT.ask("practice")).status == 200
+    for stream in begun:
+        stream.join(20)
+    survivors = [stream for stream in begun if stream.whole]
+    for stream in begun:
+        assert stream.whole or not CHAT.ended(stream.seen), "a cut stream looks complete"
+    assert all(CHAT.stream_text(stream.seen) == "0123456789" * 2 for stream in survivors)
+
+    def two_again() -> bool:
+        now = gateway.pids("pointsman.gateway")
+        return len(now) == 2 and old[0] not in now and old[1] in now
+
+    wait_until("the killed process was replaced", two_again)
+    for _ in range(20):
+        assert gateway.fetch("POST", CHAT.path, CHAT.ask("practice")).status == 200
+
+
+def test_killing_the_only_process_is_mended_before_a_new_client_gives_up(own_gateway: Make) -> None:
+    gateway = own_gateway()
+    (old,) = gateway.pids("pointsman.gateway")
+    os.kill(old, signal.SIGKILL)
+    begun = time.monotonic()
+    assert gateway.fetch("POST", CHAT.path, CHAT.ask("practice")).status == 200, (
+        "not refused, only a little late"
+    )
+    assert time.monotonic() - begun < 10
+
+
+def test_rules_outlive_a_restart(own_gateway: Make) -> None:
+    gateway = own_gateway()
+    gateway.rule("m", "local/practice=practice")
+    assert gateway.stop() == 0
+    assert not (gateway.data_dir / "serve.json").exists()
+    gateway.start()
+    assert gateway.fetch("POST", CHAT.path, CHAT.ask("m")).status == 200
+
+
+def test_a_killed_supervisor_leaves_nothing_behind_that_stops_the_next_start(own_gateway: Make) -> None:
+    gateway = own_gateway()
+    gateway.rule("m", "local/practice=practice")
+    assert gateway.process is not None
+    children = list(gateway.descendants())
+    gateway.process.kill()
+    gateway.process.wait(10)
+
+    def gone() -> bool:
+        return not any(alive(pid) for pid in children)
+
+    wait_until("its processes end by themselves", gone, 15)
+    gateway.start()
+    assert gateway.fetch("POST", CHAT.path, CHAT.ask("m")).status == 200
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return not os.path.isdir("/proc/self")
+
+
+def test_a_second_serve_on_the_same_data_folder_is_refused(own_gateway: Make) -> None:
+    from .gateway import run_cli
+
+    gateway = own_gateway()
+    done = run_cli(gateway.data_dir, "serve", "--port", "0", timeout=30)
+    assert done.returncode == 1
+    assert done.stderr.strip()
+    assert "Traceback" not in done.stderr
+    assert gateway.fetch("GET", "/livez").status == 200
+
+
+def test_a_taken_port_is_told(own_gateway: Make, tmp_path: object) -> None:
+    from pathlib import Path
+
+    from .gateway import run_cli
+
+    gateway = own_gateway()
+    other = Path(str(tmp_path)) / "other"
+    done = run_cli(other, "serve", "--port", str(gateway.port), timeout=30)
+    assert done.returncode == 1
+    assert str(gateway.port) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=repr)
+def test_sigterm_lets_open_streams_finish_and_takes_no_new_ones(
+    own_gateway: Make, upstream: Upstreams, wire: Wire
+) -> None:
+    gateway, server = own_gateway(), upstream()
+    server.always(streams(wire, "abcdefghij", pace=0.12, pieces=10))
+    name, _ = gateway.route(wire.kind, server.url)
+    begun = open_streams(gateway, wire, name, 3)
+    assert gateway.process is not None
+    gateway.terminate()
+    time.sleep(0.3)
+    with pytest.raises(OSError):
+        gateway.fetch("GET", "/livez")
+    for stream in begun:
+        stream.join(20)
+        assert stream.whole, stream.seen[-300:]
+        assert wire.stream_text(stream.seen) == "abcdefghij"
+    assert gateway.process.wait(10) == 0
+    gateway.process = None
+    gateway.start()
+    assert len(gateway.api("GET", f"/api/usage?model={name}")) == 3, "usage of the last requests was stored"
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=repr)
+def test_sigterm_ends_streams_that_take_too_long_with_an_error(
+    own_gateway: Make, upstream: Upstreams, wire: Wire
+) -> None:
+    gateway, server = own_gateway(env={"POINTSMAN_DRAIN_SECONDS": "0.7"}), upstream()
+    server.always(begins(wire, Pause(30), text="some"))
+    name, _ = gateway.route(wire.kind, server.url)
+    (stream,) = open_streams(gateway, wire, name, 1)
+    assert gateway.process is not None
+    gateway.terminate()
+    stream.join(15)
+    assert not wire.ended(stream.seen)
+    assert wire.broken(stream.seen), stream.seen[-300:]
+    assert gateway.process.wait(10) == 0
+    gateway.process = None
+
+
+def test_sigterm_closes_idle_connections_and_ends_at_once(own_gateway: Make) -> None:
+    gateway = own_gateway()
+    kept = Connection(gateway.url)
+    try:
+        assert kept.request("GET", "/livez").status == 200
+        begun = time.monotonic()
+        assert gateway.stop() == 0
+        assert time.monotonic() - begun < 5
+    finally:
+        kept.close()
+
+
+def test_a_slow_reader_does_not_make_the_gateway_hoard(own_gateway: Make, upstream: Upstreams) -> None:
+    gateway, server = own_gateway(), upstream()
+    piece = MESSAGES.piece("x" * 60_000)
+    parts = [*MESSAGES.start(), *[piece] * 1500, *MESSAGES.end("x")]  # 90 MB
+    server.always(Reply(200, {"content-type": "text/event-stream"}, parts=parts, framing="chunked"))
+    name, _ = gateway.route("anthropic", server.url)
+    (worker,) = gateway.pids("pointsman.gateway")
+    before = resident(worker)
+    with raw(gateway.url, rcvbuf=4096) as connection:
+        connection.send(post_bytes(MESSAGES.path, json.dumps(MESSAGES.ask(name, stream=True)).encode()))
+        connection.until(b"message_start")
+        time.sleep(1.0)
+        assert resident(worker) - before < 20_000_000
+        assert server.requests[0].finished_at is None, "the upstream was not held back"
+        for _ in range(50):
+            assert gateway.fetch("GET", "/livez").status == 200
+    # and who reads gets all of it
+    answer = gateway.fetch("POST", MESSAGES.path, MESSAGES.ask(name, stream=True))
+    assert answer.body == b"".join(parts)
+
+
+def resident(pid: int) -> int:
+    import subprocess
+
+    return (
+        int(subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=True).stdout)
+        * 1024
+    )
+
+
+def test_two_hundred_open_streams_are_served_at_once(gateway: Gateway, upstream: Upstreams) -> None:
+    server = upstream()
+    server.always(either(CHAT, "never used"))
+    server.always(streams(CHAT, "0123456789", pace=0.05, pieces=10))
+    name, _ = gateway.route("openai", server.url)
+    body = json.dumps(CHAT.ask(name, stream=True)).encode()
+
+    async def one() -> bytes:
+        port = gateway.port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(post_bytes(CHAT.path, body, connection="close"))
+        data = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return data
+
+    async def all_of_them() -> list[bytes]:
+        return await asyncio.gather(*[one() for _ in range(200)])
+
+    answers = run(all_of_them())
+    assert all(answer.count(b"[DONE]") == 1 and answer.endswith(b"0\r\n\r\n") for answer in answers)

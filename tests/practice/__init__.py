@@ -1,0 +1,1 @@
+"""Tests of the practice model and of the scripted upstream."""
