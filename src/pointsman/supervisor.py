@@ -83,7 +83,9 @@ def serve(options: ServeOptions) -> int:
         for fd in (listener.fileno(), lock, ready_write):
             os.set_inheritable(fd, True)
         os.set_blocking(wake_write, False)
-        supervisor.children = _children(options, runtime_dir, supervisor.url, listener.fileno(), lock, ready_write)
+        supervisor.children = _children(
+            options, runtime_dir, supervisor.url, listener.fileno(), lock, ready_write
+        )
         _handle_signals(supervisor, wake_write)
         return _loop(supervisor, ready_read, wake_read)
     finally:

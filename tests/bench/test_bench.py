@@ -48,14 +48,15 @@ def test_payloads_have_the_sizes_the_figures_are_named_after() -> None:
     assert all(100 <= len(body) <= 140 for body in payloads.small().bodies)
     assert len(payloads.large().bodies[0]) == 100 * 1024
     assert 450 <= len(payloads.chat_reply()) <= 600
-    for body in (
-        payloads.small().body,
-        payloads.large().body,
-        payloads.chat_reply(),
-        payloads.message_reply(),
-    ):
+    for body in (*payloads.small().bodies, payloads.chat_reply(), payloads.message_reply()):
         assert json.loads(body)
-    assert len(json.loads(payloads.large().body)["tools"]) == 18
+    assert len(json.loads(payloads.large().bodies[0])["tools"]) == 18
+
+
+def test_no_two_requests_in_a_row_are_the_same_in_head_or_body() -> None:
+    for workload in (payloads.small(), payloads.large(), payloads.stream(0), payloads.hold()):
+        heads = {request.partition(b"\r\n\r\n")[0] for request in workload.requests("localhost:1")}
+        assert len(heads) == len(set(workload.bodies)) == payloads.VARIANTS
 
 
 def test_every_event_is_one_json_event_with_a_stamp() -> None:

@@ -15,7 +15,8 @@ _SCRIPT = """
 local folder, count, at, requests = "{folder}", {count}, 0, {{}}
 function init()
   local headers = {{
-    ["content-type"] = "application/json", ["authorization"] = "Bearer none", ["anthropic-version"] = "2023-06-01"
+    ["content-type"] = "application/json", ["authorization"] = "Bearer none",
+    ["anthropic-version"] = "2023-06-01"
   }}
   for number = 1, count do
     local file = io.open(folder .. "/" .. number .. ".json", "rb")

@@ -42,7 +42,7 @@ def test_a_hundred_rule_changes_during_ten_thousand_requests_fail_none(own_gatew
                     edit = {"backend_name": name, "backend_model": f"for-{name}"}
                     await asyncio.to_thread(gateway.api, "PATCH", f"/api/mappings/{rule['id']}", edit)
                     until = (turn + 1) * 100
-                    while outcome.total < until:  # noqa: ASYNC110 - the callers have no event to set
+                    while outcome.total < until:
                         await asyncio.sleep(0.001)
 
             return await under_load(gateway.url, "m", change, at_least=10_000), a, b

@@ -152,7 +152,7 @@ async def _watch_parent(stopping: asyncio.Event) -> None:
     """Ends this process when the supervisor is gone: nobody would start it again or end it, and it holds
     the lock."""
     parent = os.getppid()
-    while os.getppid() == parent:  # noqa: ASYNC110 -- no event tells of it on every platform
+    while os.getppid() == parent:
         await asyncio.sleep(_ORPHAN_SECONDS)
     log.warning("the supervisor is gone; stopping")
     stopping.set()

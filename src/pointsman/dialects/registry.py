@@ -19,9 +19,17 @@ DIALECTS: dict[Protocol, Dialect] = {
     dialect.protocol: dialect
     for dialect in (
         Dialect(Protocol.OPENAI_CHAT, chat_errors.error, chat_errors.stream_error, ChatWatch, is_extra_usage),
-        Dialect(Protocol.OPENAI_RESPONSES, responses_errors.error, responses_errors.stream_error, ResponsesWatch),
-        Dialect(Protocol.ANTHROPIC_MESSAGES, messages_errors.error, messages_errors.stream_error, MessagesWatch),
-        Dialect(Protocol.COMPLETIONS, completions_errors.error, completions_errors.stream_error, CompletionsWatch),
-        Dialect(Protocol.EMBEDDINGS, embeddings_errors.error, embeddings_errors.stream_error, EmbeddingsWatch),
+        Dialect(
+            Protocol.OPENAI_RESPONSES, responses_errors.error, responses_errors.stream_error, ResponsesWatch
+        ),
+        Dialect(
+            Protocol.ANTHROPIC_MESSAGES, messages_errors.error, messages_errors.stream_error, MessagesWatch
+        ),
+        Dialect(
+            Protocol.COMPLETIONS, completions_errors.error, completions_errors.stream_error, CompletionsWatch
+        ),
+        Dialect(
+            Protocol.EMBEDDINGS, embeddings_errors.error, embeddings_errors.stream_error, EmbeddingsWatch
+        ),
     )
 }

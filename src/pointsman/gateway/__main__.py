@@ -122,7 +122,9 @@ class DataPlane:
             await asyncio.sleep(0.02)
         if runtime.jobs:
             log.warning("ending %s requests that outlived the drain limit", runtime.jobs)
-            error = PointsmanError(ErrorKind.UNAVAILABLE, "The gateway is shutting down; send the request again.")
+            error = PointsmanError(
+                ErrorKind.UNAVAILABLE, "The gateway is shutting down; send the request again."
+            )
             for exchange in list(runtime.exchanges):
                 exchange.stop(error)
             await asyncio.sleep(0.2)

@@ -69,14 +69,21 @@ class HostGuard:
     def allows_origin(self, origin: bytes, host: bytes) -> bool:
         """Is a page of that origin our own, or allowed by name?"""
         text = origin.decode("latin-1").lower()
-        return text in self._origins or text in (f"http://{host.decode().lower()}", f"https://{host.decode().lower()}")
+        return text in self._origins or text in (
+            f"http://{host.decode().lower()}",
+            f"https://{host.decode().lower()}",
+        )
 
     def cors_lines(self, head: RequestHead) -> bytes:
         """Header lines that let an allowed foreign page read the answer; nothing for anybody else."""
         origin = head.get(b"origin")
         if origin is None or origin.decode("latin-1").lower() not in self._origins:
             return b""
-        return b"access-control-allow-origin: " + origin + b"\r\nvary: origin\r\naccess-control-expose-headers: *\r\n"
+        return (
+            b"access-control-allow-origin: "
+            + origin
+            + b"\r\nvary: origin\r\naccess-control-expose-headers: *\r\n"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,9 @@ class KeyRing:
         api_key = head.get(b"x-api-key")
         if authorization is None and api_key is None and not self._required:
             return _NOBODY
-        bearer = authorization[7:].strip() if authorization and authorization[:7].lower() == b"bearer " else None
+        bearer = (
+            authorization[7:].strip() if authorization and authorization[:7].lower() == b"bearer " else None
+        )
         if not self._required:
             return Caller(None, _login(authorization, api_key))
         for presented in (api_key, bearer):

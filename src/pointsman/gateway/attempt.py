@@ -20,7 +20,9 @@ from .runtime import Runtime, State
 _OPENAI_FAMILY = (Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.COMPLETIONS, Protocol.EMBEDDINGS)
 
 
-async def attempt(runtime: Runtime, state: State, job: Job, plan: Plan, target: Target) -> Held[Answer] | None:
+async def attempt(
+    runtime: Runtime, state: State, job: Job, plan: Plan, target: Target
+) -> Held[Answer] | None:
     """None when the client has been answered, else why this target could not serve."""
     job.attempts += 1
     job.target = target

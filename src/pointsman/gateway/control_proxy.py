@@ -44,14 +44,18 @@ async def pass_to_control(runtime: Runtime, job: Job) -> None:
                     if not used.usable:
                         used.close()
     except TimeoutError:
-        raise PointsmanError(ErrorKind.UPSTREAM_TIMEOUT, "The control plane did not answer in time.") from None
+        raise PointsmanError(
+            ErrorKind.UPSTREAM_TIMEOUT, "The control plane did not answer in time."
+        ) from None
     except PointsmanError as error:
         raise (_away() if error.kind is ErrorKind.UPSTREAM_UNREACHABLE else error) from None
 
 
 def _away() -> PointsmanError:
     return PointsmanError(
-        ErrorKind.UNAVAILABLE, "The control plane is restarting; model traffic goes on. Try again.", retry_after=1
+        ErrorKind.UNAVAILABLE,
+        "The control plane is restarting; model traffic goes on. Try again.",
+        retry_after=1,
     )
 
 

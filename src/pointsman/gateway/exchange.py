@@ -46,8 +46,28 @@ class Exchange:
     """Sink of one upstream answer. done: None when the client has been answered, else why it has not."""
 
     __slots__ = (
-        "_conn", "_hide_usage", "_held", "_held_size", "_job", "_last", "_length", "_limits", "_local", "_mode", "_next_ping", "_on_trial",
-        "_paused", "_splitter", "_started", "_tail", "_watch", "done", "head_status", "headers", "stale", "unspoken",
+        "_conn",
+        "_held",
+        "_held_size",
+        "_hide_usage",
+        "_job",
+        "_last",
+        "_length",
+        "_limits",
+        "_local",
+        "_mode",
+        "_next_ping",
+        "_on_trial",
+        "_paused",
+        "_splitter",
+        "_started",
+        "_tail",
+        "_watch",
+        "done",
+        "head_status",
+        "headers",
+        "stale",
+        "unspoken",
     )  # fmt: skip
 
     def __init__(
@@ -143,7 +163,9 @@ class Exchange:
         self._held_size += len(data)
         if self._mode == ERROR:
             if self._held_size > _ERROR_BYTES:
-                self._give_up(of_status(self.head_status) or FallbackReason.UPSTREAM_ERROR, "its error is too large")
+                self._give_up(
+                    of_status(self.head_status) or FallbackReason.UPSTREAM_ERROR, "its error is too large"
+                )
         elif self._held_size > _HOLD_BYTES and self._job.stage == 0:
             self._commit()
 
@@ -206,7 +228,8 @@ class Exchange:
         """The events of `data` less the usage-only chunk that is there because we asked for it."""
         extra = self._job.route.dialect.extra_usage
         watch = self._watch
-        assert watch is not None and extra is not None
+        assert watch is not None
+        assert extra is not None
         if self._job.stage != 2:  # these events were watched while they were held
             splitter = EventSplitter()
             events = splitter.feed(data)
@@ -236,7 +259,9 @@ class Exchange:
             return
         if job.stage == 1:
             # The client asked for a stream and was promised one; the backend answered with a whole body.
-            self._give_up(FallbackReason.MALFORMED, f"it answered {self.head_status} without a stream: {excerpt(body)}")
+            self._give_up(
+                FallbackReason.MALFORMED, f"it answered {self.head_status} without a stream: {excerpt(body)}"
+            )
             return
         job.first_output = time.monotonic()
         send_answer(job, Answer(self.head_status, self.headers, body))
@@ -258,7 +283,9 @@ class Exchange:
                     job.outcome = "interrupted"
                 self._finish()
             else:
-                self._interrupt(_error(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished"))
+                self._interrupt(
+                    _error(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished")
+                )
         elif watch is not None and watch.error is not None:
             self._fail_with_answer(FallbackReason.UPSTREAM_ERROR)
         elif watch is not None and watch.finished:
@@ -341,7 +368,9 @@ class Exchange:
             self._time_out(f"it took longer than {limits.total_seconds:g} s")
         elif self._job.stage == 2:
             if not self._paused and now - self._last > limits.between_chunks_seconds:
-                self._time_out(f"it sent nothing for {limits.between_chunks_seconds:g} s in the middle of its answer")
+                self._time_out(
+                    f"it sent nothing for {limits.between_chunks_seconds:g} s in the middle of its answer"
+                )
         else:
             wait = limits.first_output_local_seconds if self._local else limits.first_output_cloud_seconds
             if now - self._last > wait:
@@ -359,7 +388,9 @@ def keep_alive(job: Job) -> None:
     if job.stage == 0:
         job.status = 200
         job.stage = 1
-        lines = job.id_lines() + b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+        lines = (
+            job.id_lines() + b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+        )
         job.client.start(200, lines, None, b": waiting for the backend\n\n")
     else:
         job.client.write(b": waiting for the backend\n\n")

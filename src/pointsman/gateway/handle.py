@@ -14,7 +14,7 @@ from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, Protocol
 from ..ledger.records import UsageRecord
-from ..resilience.walk import Held, walk, Walked
+from ..resilience.walk import Held, Walked, walk
 from ..routing.table import Plan, Target
 from ..wire.http1 import BadHead, RequestHead, head_error
 from ..wire.splice import peek
@@ -49,7 +49,10 @@ class Handler:
         error = head_error(bad)
         request_id = self.runtime.next_id()
         body = route(path).dialect.error(error, request_id)
-        lines = pages.JSON + b"x-request-id: %b\r\nrequest-id: %b\r\n" % (request_id.encode(), request_id.encode())
+        lines = pages.JSON + b"x-request-id: %b\r\nrequest-id: %b\r\n" % (
+            request_id.encode(),
+            request_id.encode(),
+        )
         self.runtime.count('pointsman_requests_total{protocol="none",status="4xx"}')
         client.send(error.status, lines, body)
 
@@ -66,7 +69,9 @@ class Handler:
             raise
         except Exception:
             log.exception("request %s failed inside the gateway", job.id)
-            answer_error(job, PointsmanError(ErrorKind.INTERNAL, f"The gateway failed; its log has request {job.id}."))
+            answer_error(
+                job, PointsmanError(ErrorKind.INTERNAL, f"The gateway failed; its log has request {job.id}.")
+            )
         finally:
             runtime.jobs -= 1
             self._settle(job)
@@ -125,7 +130,13 @@ class Handler:
             )
             if held is not None:
                 job.failed_reason = held.reason.value
-                log.info("request %s: %s failed: %s: %s", job.id, target.label, held.reason.value, held.error.public)
+                log.info(
+                    "request %s: %s failed: %s: %s",
+                    job.id,
+                    target.label,
+                    held.reason.value,
+                    held.error.public,
+                )
             return held
 
         walked = await walk(plan.targets, try_one, fall_back=not job.no_fallback)

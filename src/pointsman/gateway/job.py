@@ -21,7 +21,9 @@ class Job:
         "no_fallback", "outcome", "path", "plan", "route", "stage", "start", "status", "stream", "target", "usage", "wall",
     )  # fmt: skip
 
-    def __init__(self, client: ClientConnection, head: RequestHead, body: bytes, route: Route, request_id: str) -> None:
+    def __init__(
+        self, client: ClientConnection, head: RequestHead, body: bytes, route: Route, request_id: str
+    ) -> None:
         self.client = client
         self.head = head
         self.body = body
@@ -47,7 +49,10 @@ class Job:
 
     def id_lines(self) -> bytes:
         """Our ids under both vendors' names, and what every answer carries."""
-        return b"x-request-id: %b\r\nrequest-id: %b\r\n" % (self.id.encode(), self.id.encode()) + self.answer_lines
+        return (
+            b"x-request-id: %b\r\nrequest-id: %b\r\n" % (self.id.encode(), self.id.encode())
+            + self.answer_lines
+        )
 
     def target_lines(self) -> bytes:
         """Where the answer comes from (DESIGN.md section 7)."""

@@ -32,7 +32,9 @@ def record_of(job: Job) -> UsageRecord:
         output_tokens=usage.output if usage else None,
         cached_tokens=usage.cached if usage else None,
         reasoning_tokens=usage.reasoning if usage else None,
-        first_output_ms=round((job.first_output - job.start) * 1000, 2) if job.first_output is not None else None,
+        first_output_ms=round((job.first_output - job.start) * 1000, 2)
+        if job.first_output is not None
+        else None,
         total_ms=round((now - job.start) * 1000, 2),
         key_id=job.caller.key_id,
         mapping_id=plan.mapping_id if plan is not None else None,

@@ -75,7 +75,9 @@ async def model(runtime: Runtime, state: State, path: str) -> bytes:
     usable = [target for target in plan.targets if target.problem is None]
     if not usable or is_wild(name):
         problem = plan.targets[0].problem if plan.targets else "it has no target"
-        raise PointsmanError(ErrorKind.MODEL_NOT_FOUND, f"The model cannot be served now: {problem}.", param="model")
+        raise PointsmanError(
+            ErrorKind.MODEL_NOT_FOUND, f"The model cannot be served now: {problem}.", param="model"
+        )
     return msgspec.json.encode(_entry(name, usable[0].key))
 
 
@@ -96,7 +98,10 @@ _HELP = {
     "pointsman_upstream_attempts_total": ("counter", "Attempts by backend and result."),
     "pointsman_tokens_total": ("counter", "Tokens as backends reported them, by kind."),
     "pointsman_inflight": ("gauge", "Requests being served now."),
-    "pointsman_usage_dropped_total": ("counter", "Usage records lost because the control plane was away too long."),
+    "pointsman_usage_dropped_total": (
+        "counter",
+        "Usage records lost because the control plane was away too long.",
+    ),
 }
 
 

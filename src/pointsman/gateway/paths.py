@@ -37,7 +37,7 @@ _LLM = {
     "/v1/embeddings": Protocol.EMBEDDINGS,
     "/v1/messages": Protocol.ANTHROPIC_MESSAGES,
 }
-_BARE = tuple(path.removeprefix("/v1") for path in _LLM) + ("/models",)
+_BARE = (*(path.removeprefix("/v1") for path in _LLM), "/models")
 _OWN = {
     "/livez": Route("live", "/livez"),
     "/readyz": Route("ready", "/readyz"),

@@ -77,14 +77,23 @@ class Runtime:
     """worker: index of this process. practice_path: socket of its own practice backend."""
 
     def __init__(
-        self, *, worker: int, limits: Limits, guard: HostGuard, pool: Pool, practice_path: str, control_path: str
+        self,
+        *,
+        worker: int,
+        limits: Limits,
+        guard: HostGuard,
+        pool: Pool,
+        practice_path: str,
+        control_path: str,
     ) -> None:
         self.worker = worker
         self.limits = limits
         self.guard = guard
         self.pool = pool
         self.control = Backend(
-            BackendSpec(key="control", type=BackendType.LOCAL.value, name="control", base_url=UNIX + control_path)
+            BackendSpec(
+                key="control", type=BackendType.LOCAL.value, name="control", base_url=UNIX + control_path
+            )
         )
         self._practice_path = practice_path
         self.state: State | None = None

@@ -67,7 +67,9 @@ class LinkServer:
         """True when every connected process serves by that version; False after `timeout` seconds."""
 
         def done() -> bool:
-            return all(p.applied[0] == epoch and p.applied[1] >= version for p in self._peers if p.worker >= 0)
+            return all(
+                p.applied[0] == epoch and p.applied[1] >= version for p in self._peers if p.worker >= 0
+            )
 
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout), self._changed:
@@ -103,7 +105,7 @@ class LinkServer:
             case UsageBatch():
                 try:
                     await asyncio.to_thread(self._on_up, peer.worker, message)
-                except Exception:  # noqa: BLE001 -- background writer: unacknowledged, so it comes again
+                except Exception:
                     log.exception("usage batch %s of worker %s was not stored", message.batch, peer.worker)
                     return
                 peer.writer.write(encode(UsageAck(message.batch)))

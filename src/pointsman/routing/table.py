@@ -81,7 +81,9 @@ class RoutingTable:
         for key in self._locals:
             backend = self.backends[key]
             if backend.problem is None and (model in lists.get(key, ()) or bare in lists.get(key, ())):
-                return Plan(model, (Target(key, bare, backend),), why=f"no rule matches; {key} lists the model")
+                return Plan(
+                    model, (Target(key, bare, backend),), why=f"no rule matches; {key} lists the model"
+                )
         raise PointsmanError(
             ErrorKind.MODEL_NOT_FOUND,
             f"No rule matches the model '{_shown(model)}' and no local backend lists it. "

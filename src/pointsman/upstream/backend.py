@@ -40,7 +40,11 @@ class Backend:
             self.prefix = self.url.path.encode("ascii")
         provider = CATALOG[BackendType(spec.type)]
         self.local = spec.type == BackendType.LOCAL
-        self.spoken = frozenset(Protocol(d) for d in spec.dialects) if spec.dialects is not None else frozenset(provider.dialects)
+        self.spoken = (
+            frozenset(Protocol(d) for d in spec.dialects)
+            if spec.dialects is not None
+            else frozenset(provider.dialects)
+        )
         self.tried = frozenset(provider.tried) if spec.dialects is None else frozenset()
         self._unspoken: dict[Protocol, float] = {}
         auth: tuple[bytes, bytes] | None = None
@@ -73,7 +77,14 @@ class Backend:
     ) -> bytes:
         """A request head. path: from `/v1` on, query included. block: the client's headers that may travel, as lines.
         names: the names in it. own_auth: the client's provider login as header lines, used instead of the key."""
-        parts = [method, b" ", self.prefix, path, self._without_auth + own_auth if own_auth else self._fixed, block]
+        parts = [
+            method,
+            b" ",
+            self.prefix,
+            path,
+            self._without_auth + own_auth if own_auth else self._fixed,
+            block,
+        ]
         for name, line in self._defaults:
             if name not in names:
                 parts.append(line)

@@ -105,7 +105,9 @@ class UpstreamConnection(asyncio.Protocol):
         elif not self._received:
             sink.failed(FallbackReason.CONNECT, "it closed the connection without an answer", False)
         else:
-            sink.failed(FallbackReason.UPSTREAM_ERROR, "it cut the connection in the middle of its answer", True)
+            sink.failed(
+                FallbackReason.UPSTREAM_ERROR, "it cut the connection in the middle of its answer", True
+            )
 
     def pause_writing(self) -> None:
         if self._sink is not None:
@@ -151,7 +153,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def send(self, data: bytes, body: bytes, sink: Sink, *, no_body: bool = False) -> None:
         """Send one request (head and body) and give the answer to `sink`. no_body: the method was HEAD."""
-        assert self._transport is not None and self._sink is None
+        assert self._transport is not None
+        assert self._sink is None
         self._reset()
         self._no_body = no_body
         self._sink = sink
@@ -170,7 +173,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Read on."""
-        if self._transport is not None and not self._transport.is_closing() and not self._transport.is_reading():
+        if (
+            self._transport is not None
+            and not self._transport.is_closing()
+            and not self._transport.is_reading()
+        ):
             self._transport.resume_reading()
 
     def close(self) -> None:

@@ -59,7 +59,9 @@ class Egress:
         loop = asyncio.get_running_loop()
         if backend.unix_path is not None:
             try:
-                _, conn = await loop.create_unix_connection(lambda: UpstreamConnection(closed), backend.unix_path)
+                _, conn = await loop.create_unix_connection(
+                    lambda: UpstreamConnection(closed), backend.unix_path
+                )
             except OSError as error:
                 raise ConnectFailed("tcp", _said(error)) from None
             conn.peer_local = True
@@ -86,7 +88,9 @@ class Egress:
                 backend.url.host, backend.url.port, type=socket.SOCK_STREAM
             )
         except (OSError, UnicodeError) as error:
-            raise ConnectFailed("dns", f"the name {backend.url.host} does not resolve: {_said(error)}") from None
+            raise ConnectFailed(
+                "dns", f"the name {backend.url.host} does not resolve: {_said(error)}"
+            ) from None
         return list(dict.fromkeys(str(info[4][0]) for info in found))
 
     def check(self, backend: Backend, ip: str, local_only: bool) -> None:

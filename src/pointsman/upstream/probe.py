@@ -36,7 +36,9 @@ class ProbeResult:
     models: list[str] = field(default_factory=list)
 
 
-async def probe(spec: BackendSpec, *, connect_seconds: float = 5.0, answer_seconds: float = 10.0) -> ProbeResult:
+async def probe(
+    spec: BackendSpec, *, connect_seconds: float = 5.0, answer_seconds: float = 10.0
+) -> ProbeResult:
     """Try DNS, TCP, TLS, the key and the model list, each said apart. Never raises for a backend's fault."""
     result = ProbeResult(ok=False)
     try:
@@ -63,7 +65,9 @@ async def _reach(egress: Egress, pool: Pool, backend: Backend, result: ProbeResu
         try:
             addresses = await egress.resolve(backend)
         except ConnectFailed as error:
-            result.steps.append(Step("dns", False, f"{error.public}; check the name in the base URL", _ms(started)))
+            result.steps.append(
+                Step("dns", False, f"{error.public}; check the name in the base URL", _ms(started))
+            )
             return False
         result.steps.append(Step("dns", True, ", ".join(addresses[:4]), _ms(started)))
     started = time.monotonic()
@@ -95,12 +99,16 @@ async def _ask(pool: Pool, backend: Backend, result: ProbeResult, seconds: float
         result.steps.append(Step("models", False, error.public, _ms(started)))
         return
     if answer.status in (401, 403):
-        result.steps.append(Step("auth", False, f"it refused the key ({answer.status}); set a valid one", _ms(started)))
+        result.steps.append(
+            Step("auth", False, f"it refused the key ({answer.status}); set a valid one", _ms(started))
+        )
         return
     said = "accepted" if backend.spec.api_key else "no key stored, none asked for"
     result.steps.append(Step("auth", True, said, _ms(started)))
     if names is None:
-        result.steps.append(Step("models", False, f"/v1/models answered {answer.status}, not a model list", _ms(started)))
+        result.steps.append(
+            Step("models", False, f"/v1/models answered {answer.status}, not a model list", _ms(started))
+        )
         return
     result.models = names
     result.steps.append(Step("models", True, f"{len(names)} models", _ms(started)))

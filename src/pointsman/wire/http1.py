@@ -24,7 +24,10 @@ _FORWARDED = {b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-
 
 NEVER_UPSTREAM = frozenset(
     # We write host, length and encoding ourselves; `origin` is judged here, and local servers refuse foreign ones.
-    _HOP_BY_HOP | _CREDENTIALS | _FORWARDED | {b"host", b"content-length", b"accept-encoding", b"expect", b"origin"}
+    _HOP_BY_HOP
+    | _CREDENTIALS
+    | _FORWARDED
+    | {b"host", b"content-length", b"accept-encoding", b"expect", b"origin"}
 )
 NEVER_UPSTREAM_PREFIXES = (b"x-pointsman-", b"x-forwarded-", b"proxy-", b"sec-")
 TO_CONTROL = frozenset(_HOP_BY_HOP | _FORWARDED | {b"content-length", b"expect"})
@@ -63,8 +66,8 @@ class RequestHead:
     """
 
     __slots__ = (
-        "chunked", "content_length", "expect_continue", "forward", "headers", "host", "http11", "keep_alive", "method", "path",
-        "query", "single",
+        "chunked", "content_length", "expect_continue", "forward", "headers", "host", "http11", "keep_alive", "method",
+        "path", "query", "single",
     )  # fmt: skip
 
     method: bytes
@@ -188,7 +191,7 @@ def _judge_framing(head: RequestHead) -> None:
 
 
 class ChunkedBody:
-    """Decoder of a chunked request body. Strict: CRLF only, bounded extensions and trailers (RFC 9112 section 7.1)."""
+    """A chunked request body. Strict: CRLF only, bounded extensions and trailers (RFC 9112 section 7.1)."""
 
     __slots__ = ("_buffer", "_limit", "_need", "_pieces", "_state", "size")
     _LINE = 256
@@ -270,7 +273,10 @@ class ChunkedBody:
         return None
 
 
-_REASONS = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded", 499: "Client Closed Request"}
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {
+    529: "Overloaded",
+    499: "Client Closed Request",
+}
 _STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n".encode() for code, phrase in _REASONS.items()}
 
 

@@ -50,7 +50,7 @@ def peek(body: bytes) -> Peek:
     except RecursionError:
         raise _too_deep() from None
     if not found.model:
-        raise _bad("The body has no 'model'; name the model to use, e.g. \"model\": \"practice\".", "model")
+        raise _bad('The body has no \'model\'; name the model to use, e.g. "model": "practice".', "model")
     if len(body) > 2 * MAX_DEPTH and depth_exceeds(body, MAX_DEPTH):
         raise _too_deep()
     # One spelling, no escapes: no second top-level key is possible. Otherwise walk the keys to be sure.
