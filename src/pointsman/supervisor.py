@@ -170,20 +170,23 @@ def _handle_signals(supervisor: _Supervisor, wake_fd: int) -> None:
 
 def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
     """Start what should run, tell when ready, start again what died, until told to stop."""
-    announced = False
+    serving = announced = False
     while not supervisor.stopping:
         now = time.monotonic()
         if not all([_watch(supervisor, child, now) for child in supervisor.children]):
             break
         wait = min([child.due - now for child in supervisor.children if child.process is None], default=1.0)
+        if serving and not announced:
+            wait = 0.02  # the control plane's socket tells nobody when it comes
         readable, _, _ = select.select([ready_fd, wake_fd], [], [], max(0.01, min(wait, 1.0)))
         if wake_fd in readable:
             os.read(wake_fd, 4096)
         if ready_fd in readable:
             os.read(ready_fd, 4096)
-            if not announced:
-                announced = True
-                _announce(supervisor)
+            serving = True
+        if serving and not announced and _control_answers(supervisor.runtime_dir):
+            announced = True
+            _announce(supervisor)
     _stop_children(supervisor)
     return supervisor.exit_code
 
@@ -205,6 +208,16 @@ def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
     child.restarts = 0 if now - child.started > _HEALTHY_SECONDS else child.restarts + 1
     child.due = now + _BACKOFF[min(child.restarts, len(_BACKOFF) - 1)]
     print(f"pointsman: the {child.name} ended (code {code}); starting it again", file=sys.stderr, flush=True)  # noqa: T201
+    return True
+
+
+def _control_answers(runtime_dir: str) -> bool:
+    """Does the control plane take connections yet?"""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(os.path.join(runtime_dir, "control.sock"))
+        except OSError:
+            return False
     return True
 
 

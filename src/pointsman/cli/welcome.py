@@ -1,7 +1,7 @@
 """The one screen that `serve` prints when it answers: where it is, what it found, what to paste next.
 
-Looks at what is stored and at the usual ports of local servers on this computer; sends nothing elsewhere and enables
-nothing by itself.
+Looks at what is stored and at the usual ports of local servers on this computer; sends nothing elsewhere and
+enables nothing by itself.
 """
 
 from __future__ import annotations

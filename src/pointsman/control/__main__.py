@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM. Returns the exit code."""
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
     args = _arguments(argv)
     options = Options(
         url=args.public_url,

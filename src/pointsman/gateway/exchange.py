@@ -57,8 +57,8 @@ class Exchange:
         "_local",
         "_mode",
         "_next_ping",
-        "_on_trial",
-        "_paused",
+        "_on_trial", "_own_login",
+        "_paused", "_reason",
         "_splitter",
         "_started",
         "_tail",
@@ -78,6 +78,8 @@ class Exchange:
         self._watch = watch
         self._local = local
         self._hide_usage = hide_usage
+        self._own_login = bool(job.plan and job.plan.forward_auth and job.caller.login)
+        self._reason: FallbackReason | None = None
         self._on_trial = on_trial  # nobody has said that the backend speaks this protocol
         self.unspoken = False
         self._conn: UpstreamConnection | None = None
@@ -112,7 +114,10 @@ class Exchange:
         self.headers = headers
         self._length = length
         self._last = time.monotonic()
-        if of_status(status) is not None:
+        self._reason = of_status(status)
+        if self._reason is FallbackReason.AUTH and self._own_login:
+            self._reason = None  # the client's own login was refused: that is the client's to know
+        if self._reason is not None:
             self._mode = ERROR
         elif 300 <= status < 400 and status != 304:
             self._give_up(
@@ -140,7 +145,7 @@ class Exchange:
         if self._mode == STREAM:
             self._end_stream()
         elif self._mode == ERROR:
-            self._fail_with_answer(of_status(self.head_status) or FallbackReason.UPSTREAM_ERROR)
+            self._fail_with_answer(self._reason or FallbackReason.UPSTREAM_ERROR)
         elif self._job.stage == 2:
             self._finish()
         else:
@@ -149,7 +154,7 @@ class Exchange:
     def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
         self.stale = not received
         if self._mode == ERROR:  # its status is known; a body cut short does not change the verdict
-            self._fail_with_answer(of_status(self.head_status) or reason)
+            self._fail_with_answer(self._reason or reason)
         else:
             self._give_up(reason, detail)
 
@@ -163,9 +168,7 @@ class Exchange:
         self._held_size += len(data)
         if self._mode == ERROR:
             if self._held_size > _ERROR_BYTES:
-                self._give_up(
-                    of_status(self.head_status) or FallbackReason.UPSTREAM_ERROR, "its error is too large"
-                )
+                self._give_up(self._reason or FallbackReason.UPSTREAM_ERROR, "its error is too large")
         elif self._held_size > _HOLD_BYTES and self._job.stage == 0:
             self._commit()
 

@@ -241,6 +241,7 @@ def _answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
 
 def _dialect_of(where: Route, head: RequestHead) -> Dialect:
     """Shared paths answer in the wording of who asks (PROTOCOLS.md 13.1)."""
-    if where.kind in ("models", "model") and head.get(b"anthropic-version") is not None:
+    shared = where.kind in ("models", "model") or not where.exact
+    if shared and head.get(b"anthropic-version") is not None:
         return DIALECTS[Protocol.ANTHROPIC_MESSAGES]
     return where.dialect

@@ -83,6 +83,8 @@ class LinkServer:
             while True:
                 await self._take(peer, await read_up(reader))
                 await writer.drain()
+        except asyncio.CancelledError:
+            return  # the loop is ending; Python 3.11's streams would print a traceback for a cancelled callback task
         except (asyncio.IncompleteReadError, ConnectionError, LinkError) as error:
             if not isinstance(error, asyncio.IncompleteReadError):
                 log.warning("link to worker %s ended: %s", peer.worker, error)

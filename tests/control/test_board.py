@@ -1,0 +1,63 @@
+"""Merging what data-plane processes say."""
+
+from __future__ import annotations
+
+from pointsman.control.board import STALE_SECONDS, StatusBoard, prometheus_text
+from pointsman.link.messages import BackendHealth, Status
+
+
+def status(worker: int, pid: int, counters: dict[str, float], *backends: BackendHealth) -> Status:
+    return Status(worker, pid, 0, counters, backends)
+
+
+def test_counters_and_gauges_of_all_processes_are_summed() -> None:
+    board = StatusBoard()
+    board.take(status(0, 1, {"a_total": 2, "open": 1}), 0.0)
+    board.take(status(1, 2, {"a_total": 3, "open": 4}), 0.0)
+    assert board.samples(1.0) == {"a_total": 5, "open": 5}
+
+
+def test_a_restarted_process_never_makes_a_total_smaller() -> None:
+    board = StatusBoard()
+    board.take(status(0, 1, {'a_total{x="1"}': 7, "b_sum": 1.5, 'b_bucket{le="1"}': 3, "open": 9}), 0.0)
+    board.take(status(0, 2, {'a_total{x="1"}': 1, "open": 2}), 1.0)
+    assert board.samples(1.0) == {'a_total{x="1"}': 8, "b_sum": 1.5, 'b_bucket{le="1"}': 3, "open": 2}
+    board.take(status(0, 2, {'a_total{x="1"}': 2, "open": 0}), 2.0)
+    assert board.samples(2.0)['a_total{x="1"}'] == 9
+
+
+def test_a_process_that_is_no_longer_heard_keeps_its_totals_only() -> None:
+    board = StatusBoard()
+    board.take(status(0, 1, {"a_total": 7, "open": 9}, BackendHealth("openai", 1)), 0.0)
+    later = STALE_SECONDS + 1
+    assert board.samples(later) == {"a_total": 7}
+    assert board.live(later) == []
+    assert board.health(later) == {}
+
+
+def test_health_is_the_newest_of_each_and_the_sum_in_flight() -> None:
+    board = StatusBoard()
+    board.take(status(0, 1, {}, BackendHealth("openai", 2, 10.0, 30.0, "timeout")), 0.0)
+    board.take(status(1, 2, {}, BackendHealth("openai", 1, 20.0, 25.0, "connect")), 0.0)
+    board.take(status(2, 3, {}, BackendHealth("openai", 0)), 0.0)
+    assert board.health(0.0) == {"openai": BackendHealth("openai", 3, 20.0, 30.0, "timeout")}
+
+
+def test_the_text_names_each_family_once_with_its_type_and_keeps_buckets_in_order() -> None:
+    samples = [
+        ('t_seconds_bucket{le="0.5"}', 1.0),
+        ('t_seconds_bucket{le="10"}', 2.0),
+        ('t_seconds_bucket{le="+Inf"}', 2.0),
+        ("t_seconds_sum", 3.25),
+        ("t_seconds_count", 2.0),
+        ('req_total{status="2xx"}', 5.0),
+        ('req_total{status="4xx"}', 1e16),
+        ("open", 0.0),
+    ]
+    assert prometheus_text(samples) == (
+        "# TYPE open gauge\nopen 0\n"
+        '# TYPE req_total counter\nreq_total{status="2xx"} 5\nreq_total{status="4xx"} 1e+16\n'
+        '# TYPE t_seconds histogram\nt_seconds_bucket{le="0.5"} 1\nt_seconds_bucket{le="10"} 2\n'
+        't_seconds_bucket{le="+Inf"} 2\nt_seconds_sum 3.25\nt_seconds_count 2\n'
+    )
+    assert prometheus_text([]) == ""

@@ -1,0 +1,155 @@
+"""`/api/explain`: the rule, its targets in order, and why each is usable or not; nothing is sent to a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from pointsman.link.messages import BackendHealth, Status
+from pointsman.practice import Reply
+from pointsman.practice.scripted import ScriptedUpstream
+
+from .plane import Plane, Worker
+
+Fresh = Callable[[], str]
+
+
+def explain(plane: Plane, model: str) -> dict[str, Any]:
+    found: dict[str, Any] = plane.good("GET", f"/api/explain?model={quote(model)}")
+    return found
+
+
+def rule(plane: Plane, pattern: str, **fields: Any) -> int:
+    return int(plane.good("POST", "/api/mappings", {"model_pattern": pattern, **fields}, 201)["id"])
+
+
+def test_every_target_is_judged_in_the_order_in_which_it_is_tried(plane: Plane, fresh: Fresh) -> None:
+    name, local, far = fresh(), fresh(), fresh()
+    plane.good("POST", "/api/local", {"name": local, "base_url": "http://127.0.0.1:9"})
+    plane.good(
+        "PUT", f"/api/credentials/openai/{far}", {"api_key": "k", "base_url": "https://api.example.com"}
+    )
+    number = rule(
+        plane,
+        f"{name}-*",
+        backend_type="local",
+        backend_name=local,
+        backend_model="qwen3",
+        fallback_backend="anthropic",
+        fallbacks=[
+            {"backend_type": "openai", "backend_name": far},
+            {"backend_type": "local", "backend_name": "practice"},
+        ],
+    )
+    found = explain(plane, f"{name}-1")
+    assert (found["mapping_id"], found["pattern"], found["code"]) == (number, f"{name}-*", None)
+    assert [target["target"] for target in found["targets"]] == [
+        f"local/{local}:qwen3",
+        f"anthropic:{name}-1",
+        f"openai/{far}:{name}-1",
+        f"local/practice:{name}-1",
+    ]
+    assert [target["usable"] for target in found["targets"]] == [True, False, True, True]
+    assert [target["leaves_machine"] for target in found["targets"]] == [False, None, True, False]
+    assert "pointsman credential set anthropic" in found["targets"][1]["reason"]
+
+
+def test_no_match_names_the_command_that_adds_a_rule(plane: Plane, fresh: Fresh) -> None:
+    found = explain(plane, fresh())
+    assert (found["code"], found["targets"]) == ("model_not_found", [])
+    assert "pointsman mapping add" in found["why"]
+
+
+def test_the_practice_model_needs_no_rule(plane: Plane) -> None:
+    found = explain(plane, "practice:429")
+    assert [target["target"] for target in found["targets"]] == ["local/practice:practice:429"]
+    assert found["targets"][0]["usable"] is True
+
+
+def test_a_long_context_suffix_is_left_out_upstream(plane: Plane, fresh: Fresh) -> None:
+    name = fresh()
+    rule(plane, name, backend_type="local", backend_name="practice")
+    assert explain(plane, f"{name}[1m]")["targets"][0]["model"] == name
+
+
+def test_local_only_shows_the_wall(plane: Plane, fresh: Fresh) -> None:
+    name, away, here = fresh(), fresh(), fresh()
+    plane.good("POST", "/api/local", {"name": away, "base_url": "http://192.168.7.7:8080"})
+    plane.good("POST", "/api/local", {"name": here, "base_url": "http://gpu.lan:8080"})
+    rule(
+        plane,
+        name,
+        backend_type="local",
+        backend_name=away,
+        local_only=True,
+        fallbacks=[{"backend_type": "local", "backend_name": here}],
+    )
+    found = explain(plane, name)
+    assert found["local_only"] is True
+    assert (found["targets"][0]["usable"], found["targets"][0]["leaves_machine"]) == (False, True)
+    assert "local_only" in found["targets"][0]["reason"]
+    assert found["targets"][1]["leaves_machine"] is None
+    assert "when connecting" in found["targets"][1]["reason"]
+
+
+def test_a_local_server_that_lists_the_model_is_found_without_a_rule(
+    own_plane: Callable[..., Plane], upstream: ScriptedUpstream
+) -> None:
+    plane = own_plane()
+    upstream.always(Reply(200, body={"data": [{"id": "org/model-a"}]}))
+    plane.good("POST", "/api/local", {"name": "dead", "base_url": "http://127.0.0.1:9"})
+    plane.good("POST", "/api/local", {"name": "live", "base_url": upstream.url})
+    found = explain(plane, "org/model-a")
+    assert [target["target"] for target in found["targets"]] == ["local/live:org/model-a"]
+    rule(plane, "named", backend_type="local", backend_model="org/model-a")
+    assert explain(plane, "named")["targets"][0]["target"] == "local/live:org/model-a"
+    assert {received.method for received in upstream.requests} == {"GET"}, "nothing was asked of a model"
+    asked = len(upstream.requests)
+    explain(plane, "named")
+    assert len(upstream.requests) == asked, "the list is kept for a while"
+
+
+def test_a_local_server_that_hangs_holds_the_answer_up_for_two_seconds_at_most(
+    own_plane: Callable[..., Plane], upstream: ScriptedUpstream
+) -> None:
+    plane = own_plane()
+    upstream.always("stall")
+    plane.good("POST", "/api/local", {"name": "hangs", "base_url": upstream.url})
+    begun = time.monotonic()
+    assert explain(plane, "whatever")["code"] == "model_not_found"
+    assert time.monotonic() - begun < 4.0
+
+
+def test_what_the_data_plane_saw_of_a_backend_is_shown(plane: Plane, worker: Worker, fresh: Fresh) -> None:
+    name, box = fresh(), fresh()
+    plane.good("POST", "/api/local", {"name": box, "base_url": "http://127.0.0.1:9"})
+    rule(plane, name, backend_type="local", backend_name=box)
+    with Worker(plane, 1, pid=4712) as second:
+        key = f"local/{box}"
+        for one, health in (
+            (worker, BackendHealth(key, 2, last_success=100.0)),
+            (second, BackendHealth(key, 3, last_failure=200.0, last_reason="connect")),
+        ):
+            one.send(
+                Status(one.number, one.pid, 1, {'pointsman_requests_total{status="2xx"}': 5.0}, (health,))
+            )
+        until = time.monotonic() + 5
+        while (target := explain(plane, name)["targets"][0])["in_flight"] != 5 and time.monotonic() < until:
+            time.sleep(0.02)
+        assert target["in_flight"] == 5
+        assert target["last_success"].startswith("1970-01-01T00:01:40")
+        assert target["last_reason"] == "connect"
+        metrics = plane.call("GET", "/internal/metrics").body.decode()
+        assert 'pointsman_requests_total{status="2xx"} 10' in metrics
+        assert "# TYPE pointsman_requests_total counter" in metrics
+        assert "pointsman_data_plane_processes 2" in metrics
+        status = plane.good("GET", "/api/status")
+        assert [(w["worker"], w["pid"]) for w in status["workers"]] == [(0, worker.pid), (1, 4712)]
+
+
+def test_a_model_name_is_needed(plane: Plane) -> None:
+    assert plane.problem("GET", "/api/explain")["param"] == "model"
+    assert plane.problem("GET", "/api/explain?model=")["param"] == "model"
+    assert plane.problem("GET", f"/api/explain?model={'x' * 600}")["param"] == "model"

@@ -1,0 +1,155 @@
+"""`/api/mappings` over its socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .plane import Plane, Worker
+
+Fresh = Callable[[], str]
+
+
+def add(plane: Plane, pattern: str, **fields: Any) -> dict[str, Any]:
+    body = {"model_pattern": pattern, "backend_type": "local", "backend_name": "practice", **fields}
+    made: dict[str, Any] = plane.good("POST", "/api/mappings", body, 201)
+    return made
+
+
+def test_a_rule_is_added_read_changed_and_removed(plane: Plane, fresh: Fresh) -> None:
+    said = plane.call(
+        "POST",
+        "/api/mappings",
+        {
+            "model_pattern": fresh(),
+            "backend_type": "openai",
+            "backend_model": "gpt-4o-mini",
+            "fallback_backend": "local",
+            "fallback_model": "qwen3",
+            "fallbacks": [{"backend_type": "anthropic", "backend_name": "proxy", "model": "claude"}],
+            "priority": 3,
+        },
+    )
+    made = said.json()
+    assert said.status == 201
+    assert said.headers["location"] == f"/api/mappings/{made['id']}"
+    assert (made["enabled"], made["local_only"], made["priority"]) == (True, False, 3)
+    path = said.headers["location"]
+    assert plane.good("GET", path) == made
+    changed = plane.good("PATCH", path, {"backend_model": None, "enabled": False})
+    assert changed == {
+        **made,
+        "backend_model": None,
+        "enabled": False,
+        "updated_at": changed["updated_at"],
+    }
+    assert changed["updated_at"] > made["updated_at"]
+    gone = plane.call("DELETE", path)
+    assert (gone.status, gone.body) == (204, b"")
+    assert plane.problem("GET", path, status=404)["code"] == "not_found"
+    assert plane.problem("DELETE", path, status=404)["code"] == "not_found"
+    assert plane.problem("PATCH", path, {"priority": 1}, status=404)["code"] == "not_found"
+
+
+def test_the_list_is_an_array_with_the_highest_priority_first(plane: Plane, fresh: Fresh) -> None:
+    low, high, middle = (add(plane, fresh(), priority=p)["id"] for p in (-5, 99, 7))
+    ids = [row["id"] for row in plane.good("GET", "/api/mappings")]
+    assert [i for i in ids if i in (low, high, middle)] == [high, middle, low]
+
+
+def test_the_same_rule_twice_is_two_rows(plane: Plane, fresh: Fresh) -> None:
+    name = fresh()
+    assert add(plane, name)["id"] != add(plane, name)["id"]
+
+
+def test_a_backend_that_does_not_exist_yet_is_a_warning_that_names_the_command(
+    plane: Plane, fresh: Fresh
+) -> None:
+    made = add(plane, fresh(), backend_name="nowhere", fallback_backend="anthropic")
+    assert any("pointsman local add nowhere" in text for text in made["warnings"])
+    assert any("pointsman credential set anthropic" in text for text in made["warnings"])
+    assert plane.good("GET", f"/api/mappings/{made['id']}")["warnings"] == made["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "model_pattern"),
+        ({"model_pattern": "", "backend_type": "local"}, "model_pattern"),
+        ({"model_pattern": "x" * 5000, "backend_type": "local"}, "model_pattern"),
+        ({"model_pattern": "a\nb", "backend_type": "local"}, "model_pattern"),
+        ({"model_pattern": "x", "backend_type": "azure"}, "backend_type"),
+        ({"model_pattern": "x", "backend_type": "OPENAI"}, "backend_type"),
+        ({"model_pattern": "x", "backend_type": "local", "backend_name": "No Good"}, "backend_name"),
+        ({"model_pattern": "x", "backend_type": "local", "priority": "high"}, "priority"),
+        ({"model_pattern": "x", "backend_type": "local", "modle": "typo"}, "modle"),
+        ({"model_pattern": "x", "backend_type": "openai", "local_only": True}, None),
+    ],
+)
+def test_what_is_not_valid_is_a_422_that_names_the_field(plane: Plane, body: Any, param: str | None) -> None:
+    before = plane.good("GET", "/api/mappings")
+    problem = plane.problem("POST", "/api/mappings", body)
+    assert problem["code"] == "invalid"
+    assert problem["param"] == param
+    assert plane.good("GET", "/api/mappings") == before
+
+
+def test_an_update_that_makes_the_whole_rule_wrong_changes_nothing(plane: Plane, fresh: Fresh) -> None:
+    made = add(plane, fresh(), local_only=True)
+    path = f"/api/mappings/{made['id']}"
+    assert plane.problem("PATCH", path, {"fallback_backend": "openai"})["code"] == "invalid"
+    assert plane.problem("PATCH", path, {"model_pattern": None})["param"] == "model_pattern"
+    assert plane.good("GET", path) == made
+
+
+@pytest.mark.parametrize("number", ["abc", "1.5", "99999999999999999999999"])
+def test_an_id_that_is_none_is_refused_without_a_crash(plane: Plane, number: str) -> None:
+    assert plane.call("GET", f"/api/mappings/{number}").status in (404, 422)
+
+
+def test_a_body_that_is_not_json_is_refused(plane: Plane) -> None:
+    problem = plane.problem("POST", "/api/mappings", b"{nope")
+    assert problem["code"] == "invalid"
+    assert plane.problem("POST", "/api/mappings", b"[]")["code"] == "invalid"
+
+
+def test_a_rule_is_live_when_the_answer_comes(plane: Plane, worker: Worker, fresh: Fresh) -> None:
+    name = fresh()
+    made = add(plane, name)
+    assert name in [mapping.pattern for mapping in worker.snapshot.mappings]
+    plane.good("PATCH", f"/api/mappings/{made['id']}", {"enabled": False})
+    assert name not in [mapping.pattern for mapping in worker.snapshot.mappings]
+    versions = [snapshot.version for snapshot in worker.snapshots]
+    assert versions == sorted(set(versions))
+    assert len({snapshot.epoch for snapshot in worker.snapshots}) == 1
+
+
+def test_a_refused_change_publishes_nothing(plane: Plane, worker: Worker) -> None:
+    seen = len(worker.snapshots)
+    plane.problem("POST", "/api/mappings", {})
+    plane.problem("DELETE", "/api/mappings/999999", status=404)
+    assert len(worker.snapshots) == seen
+
+
+def test_changes_at_once_are_all_published_in_order(plane: Plane, worker: Worker, fresh: Fresh) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    names = [fresh() for _ in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: add(plane, name), names))
+    assert set(names) <= {mapping.pattern for mapping in worker.snapshot.mappings}
+    versions = [snapshot.version for snapshot in worker.snapshots]
+    assert versions == sorted(set(versions))
+
+
+def test_a_data_plane_that_does_not_answer_holds_a_write_up_for_two_seconds_at_most(
+    plane: Plane, fresh: Fresh
+) -> None:
+    import time
+
+    with Worker(plane, 7, deaf=True):
+        begun = time.monotonic()
+        add(plane, fresh())
+        assert 1.5 < time.monotonic() - begun < 5.0
