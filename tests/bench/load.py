@@ -90,6 +90,8 @@ class _Caller(asyncio.Protocol):
         found = text.count(b"\n\n")
         self._events += found
         self._tally.events += found
+        if self._events == found:  # a stream's first event may rightly be held until there is real output
+            return
         at = data.find(STAMP)
         if at >= 0 and len(digits := data[at + len(STAMP) : at + len(STAMP) + 20]) == 20:
             self._tally.seconds.append((time.monotonic_ns() - int(digits)) / 1e9)

@@ -151,6 +151,14 @@ def command_line(pid: int) -> str:
     return ""
 
 
+def role(pid: int) -> str:
+    """A short name of what a process does: its Python module, else its program."""
+    words = command_line(pid).split()
+    if "-m" in words[:-1]:
+        return words[words.index("-m") + 1]
+    return next((Path(word).name for word in words[1:2] or words), "ended")
+
+
 @dataclass(frozen=True, slots=True)
 class Used:
     """CPU ns of each process in so many seconds; `strangers`: the machine's share others used, with steal."""

@@ -50,7 +50,7 @@ def cpu_row(figure: str, taken: Taken, names: Names, budget: float) -> Row:
     errors = sum(window.errors for window in mine + theirs)
     told = [window.first_error for window in mine + theirs if window.first_error]
     late = max(window.backlog for window in mine)
-    notes = told[:1] + ([f"could not keep the rate: {late} waited"] if late > 1000 else [])
+    notes = told[:1] + [_shares(mine)] + ([f"could not keep the rate: {late} waited"] if late > 1000 else [])
     return Row(
         figure,
         "CPU us",
@@ -60,7 +60,7 @@ def cpu_row(figure: str, taken: Taken, names: Names, budget: float) -> Row:
         (min(ratios), max(ratios)),
         budget,
         errors,
-        "; ".join(notes),
+        "; ".join(note for note in notes if note),
     )
 
 
@@ -115,19 +115,23 @@ def delay_rows(figure: str, taken: Taken, names: Names) -> list[Row]:
 
 
 def memory_rows(mine: Memory, nginx: Memory) -> list[Row]:
-    mib, kib = 1024 * 1024, 1024
+    each, theirs = mine.data_plane() / 1e6, nginx.data_plane() / 1e6
     return [
-        Row(
-            "memory, an idle data-plane process",
-            "MB",
-            mine.data_plane() / 1e6,
-            nginx.data_plane() / 1e6,
-            budget=60,
-        ),
-        Row("memory, all processes idle", "MiB", mine.total() / mib, nginx.total() / mib),
-        Row("memory, an open stream", "KiB", mine.per_stream / kib, nginx.per_stream / kib, budget=8),
-        Row("memory kept after they closed", "MiB", mine.kept / mib, nginx.kept / mib),
+        Row("memory, an idle data-plane process", "MB", each, theirs, budget=60),
+        Row("memory, all processes idle", "MB", mine.total() / 1e6, nginx.total() / 1e6),
+        Row("memory, an open stream", "KiB", mine.per_stream / 1024, nginx.per_stream / 1024, budget=8),
+        Row("memory kept after they closed", "MB", mine.kept / 1e6, nginx.kept / 1e6),
     ]
+
+
+def _shares(windows: list[Window]) -> str:
+    """Which process the CPU went to, where there is more than one that counts."""
+    roles = {role for window in windows for role in window.by_role}
+    medians = {role: statistics.median(w.by_role.get(role, 0.0) for w in windows) for role in roles}
+    told = [
+        f"{role} {us:.1f}" for role, us in sorted(medians.items(), key=lambda item: -item[1]) if us >= 0.1
+    ]
+    return ", ".join(told) if len(told) > 1 else ""
 
 
 def time_row(figure: str, seconds: Sequence[float], budget_ms: float) -> Row:

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import uvloop
@@ -15,6 +15,7 @@ import uvloop
 from .wires import CHAT
 
 T = TypeVar("T")
+LIMIT_SECONDS = 45.0
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -31,9 +32,8 @@ class _Fixed(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.owner.open.add(transport)
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's own class, not a subclass
+        self.owner.open.add(self.transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.owner.open.discard(self.transport)
@@ -146,6 +146,12 @@ async def under_load(
         _caller(url, request + body, outcome, lambda: not task.done() or outcome.total < at_least, reconnect)
         for _ in range(connections)
     ]
-    await asyncio.gather(*callers)
-    await task
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await asyncio.gather(*callers)
+        if outcome.failures and not task.done():  # every caller gave up: `meanwhile` would wait for ever
+            task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            outcome.failures.append("nobody was left to send requests")
     return outcome

@@ -29,7 +29,13 @@ def streams(wire: Wire, text: str, *, pace: float = 0.0, pieces: int = 3) -> Rep
 
 def either(wire: Wire, text: str) -> Callable[[Received], Reply]:
     """A stream to who asks for one, else a whole answer."""
-    return lambda received: streams(wire, text) if received.json().get("stream") else says(wire, text)
+
+    def answer(received: Received) -> Reply:
+        if received.method == "GET":  # the gateway asks local servers for their model list
+            return Reply(404, JSON, body=b"{}")
+        return streams(wire, text) if received.json().get("stream") else says(wire, text)
+
+    return answer
 
 
 def fails(wire: Wire, status: int, message: str = "the backend is unwell", **headers: str) -> Reply:

@@ -72,7 +72,7 @@ def test_mappings_from_add_to_remove(shell: Shell, request: pytest.FixtureReques
     assert shell.json("mapping", "update", number, "--enable")["enabled"] is True
     shell.run("mapping", "remove", number)
     assert number not in [str(row["id"]) for row in shell.json("mapping", "list")]
-    assert "not" in shell.run("mapping", "remove", number, code=1).stderr.lower()
+    assert "no mapping" in shell.run("mapping", "remove", number, code=1).stderr.lower()
 
 
 def test_adding_the_same_mapping_twice_adds_two_rows(shell: Shell) -> None:

@@ -40,7 +40,7 @@ def test_exact_name_wins_over_wild_and_longer_over_shorter(gateway: Gateway) -> 
 
 
 def test_priority_wins_over_everything(gateway: Gateway) -> None:
-    base = gateway.fresh()
+    base = gateway.fresh() + "-x"
     practice(gateway, base, "practice:slow")
     practice(gateway, f"{base[:-1]}?", "practice", priority=5)
     assert target(gateway, base) == "local/practice:practice"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -10,6 +12,7 @@ from .. import __version__
 from . import problems
 from .guard import Guard, HostNames
 from .routers import credentials, doctor, explain, keys, local, mappings, pages, secrets, status, usage
+from .routers.base import Problem
 from .runtime import Runtime
 
 ROUTERS = (
@@ -42,7 +45,18 @@ def create_api(runtime: Runtime) -> FastAPI:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    made = app.openapi
+    app.openapi = lambda: completed(made())  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI's document with what it cannot know: the shape of problems, and the token every path needs."""
+    parts = document["components"]
+    parts["schemas"]["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts["securitySchemes"] = {"admin_token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"admin_token": []}]
+    return document
 
 
 def create_app(runtime: Runtime) -> ASGIApp:

@@ -92,7 +92,7 @@ def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetE
     away = _leaves_machine(spec)
     problem = target.problem
     if problem is None and plan.local_only and away:
-        problem = f"local_only: {spec.base_url if spec else target.key} is not on this computer"
+        problem = f"local_only: {spec.base_url if spec else target.key} is not a loopback address"
     return TargetExplained(
         target=target.label,
         backend=target.key,

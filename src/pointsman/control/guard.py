@@ -75,8 +75,8 @@ class Guard:
         try:
             await self._app(scope, _bounded(receive), answer.send)
         except Exception:  # the request boundary
-            log.exception("%s %r failed (%s)", scope["method"], scope["path"], request_id)
             if not answer.started:
+                log.exception("%s %r failed (%s)", scope["method"], scope["path"], request_id)
                 await problem_response(internal_error(), request_id)(scope, receive, answer.send)
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> PointsmanError | None:

@@ -7,6 +7,7 @@ errors.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +20,8 @@ from starlette.responses import Response
 
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+
+log = logging.getLogger("pointsman.control")
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -107,7 +110,10 @@ def install(app: FastAPI) -> None:
         return problem_response(told, _request_id(request), headers=error.headers)
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        # Starlette raises it again after this answer; the guard writes it to the log, once.
+        # Written before the answer goes out; Starlette raises it again after that, and the guard drops it.
+        log.error(
+            "%s %r failed (%s)", request.method, request.scope["path"], _request_id(request), exc_info=error
+        )
         return problem_response(internal_error(), _request_id(request))
 
     app.add_exception_handler(PointsmanError, ours)

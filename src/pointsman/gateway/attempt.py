@@ -39,7 +39,13 @@ async def attempt(
     health.in_flight += 1
     on_trial = job.route.exact and job.route.protocol not in backend.spoken
     exchange = Exchange(
-        job, runtime.limits, watch, local=backend.local, hide_usage=hide_usage, on_trial=on_trial
+        job,
+        runtime.limits,
+        watch,
+        local=backend.local,
+        hide_usage=hide_usage,
+        on_trial=on_trial,
+        key=backend.key,
     )
     runtime.exchanges.add(exchange)
     try:

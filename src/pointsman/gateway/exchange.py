@@ -51,14 +51,17 @@ class Exchange:
         "_held_size",
         "_hide_usage",
         "_job",
+        "_key",
         "_last",
         "_length",
         "_limits",
         "_local",
         "_mode",
         "_next_ping",
-        "_on_trial", "_own_login",
-        "_paused", "_reason",
+        "_on_trial",
+        "_own_login",
+        "_paused",
+        "_reason",
         "_splitter",
         "_started",
         "_tail",
@@ -71,7 +74,15 @@ class Exchange:
     )  # fmt: skip
 
     def __init__(
-        self, job: Job, limits: Limits, watch: Watch | None, *, local: bool, hide_usage: bool, on_trial: bool
+        self,
+        job: Job,
+        limits: Limits,
+        watch: Watch | None,
+        *,
+        local: bool,
+        hide_usage: bool,
+        on_trial: bool,
+        key: bytes,
     ) -> None:
         self._job = job
         self._limits = limits
@@ -80,6 +91,7 @@ class Exchange:
         self._hide_usage = hide_usage
         self._own_login = bool(job.plan and job.plan.forward_auth and job.caller.login)
         self._reason: FallbackReason | None = None
+        self._key = key
         self._on_trial = on_trial  # nobody has said that the backend speaks this protocol
         self.unspoken = False
         self._conn: UpstreamConnection | None = None
@@ -255,6 +267,9 @@ class Exchange:
             if not watch.whole(body):
                 self._give_up(FallbackReason.MALFORMED, "its answer is not JSON")
                 return
+            if watch.error is not None:  # 200 with an error inside: treated as the failure it is
+                self._fail_with_answer(FallbackReason.UPSTREAM_ERROR)
+                return
             job.usage = watch.usage
         if self._on_trial and self.head_status in (404, 405, 501) and b"model" not in body.lower():
             self.unspoken = True
@@ -267,7 +282,7 @@ class Exchange:
             )
             return
         job.first_output = time.monotonic()
-        send_answer(job, Answer(self.head_status, self.headers, body))
+        send_answer(job, Answer(self.head_status, self.headers, self._without_key(body)))
         self._settle(None)
 
     def _end_stream(self) -> None:
@@ -299,9 +314,16 @@ class Exchange:
             self._give_up(FallbackReason.EMPTY, "its stream ended before any output")
 
     def _fail_with_answer(self, reason: FallbackReason) -> None:
-        answer = Answer(self.head_status, self.headers, b"".join(self._held))
+        answer = Answer(self.head_status, self.headers, self._without_key(b"".join(self._held)))
         error = _error(reason, f"it answered {self.head_status}: {excerpt(answer.body)}")
         self._settle(Held(reason, error, answer))
+
+    def _without_key(self, body: bytes) -> bytes:
+        """An error body that quotes the key we sent ("Incorrect API key provided: sk-...") must not give it away:
+        the one thing in an answer that is changed."""
+        if self.head_status >= 400 and self._key and self._key in body:
+            return body.replace(self._key, b"***")
+        return body
 
     def _give_up(self, reason: FallbackReason, detail: str) -> None:
         error = _error(reason, detail)

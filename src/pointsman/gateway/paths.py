@@ -44,6 +44,7 @@ _OWN = {
     "/metrics": Route("metrics", "/metrics"),
     "/": Route("root", "/"),
     "/api/hello": Route("hello", "/api/hello"),
+    "*": Route("hello", "*"),  # OPTIONS * asks about the server as a whole
 }
 _POST = ("POST",)
 

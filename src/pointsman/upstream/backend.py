@@ -24,8 +24,10 @@ class Backend:
     Raises ValueError when the base URL or the key cannot be used.
     """
 
-    __slots__ = ("_defaults", "_fixed", "_unspoken", "_without_auth", "host", "local", "prefix", "spec", "spoken", "tried",
-                 "unix_path", "url")  # fmt: skip
+    __slots__ = (
+        "_defaults", "_fixed", "_unspoken", "_without_auth", "host", "key", "local", "prefix", "spec", "spoken", "tried",
+        "unix_path", "url",
+    )  # fmt: skip
 
     def __init__(self, spec: BackendSpec) -> None:
         self.spec = spec
@@ -50,6 +52,7 @@ class Backend:
         auth: tuple[bytes, bytes] | None = None
         if spec.api_key is not None and spec.auth != AuthScheme.NONE:
             auth = auth_header(AuthScheme(spec.auth), spec.api_key)
+        self.key = spec.api_key.encode() if spec.api_key else b""
         self._defaults = [(n.encode(), f"{n}: {v}\r\n".encode()) for n, v in provider.headers]
         self._without_auth = b" HTTP/1.1\r\nhost: " + self.host + b"\r\naccept-encoding: identity\r\n"
         self._fixed = self._without_auth + (auth[0] + b": " + auth[1] + b"\r\n" if auth else b"")

@@ -51,7 +51,7 @@ _ALLOWED_IN_HEAD = bytes(c for c in range(256) if c >= 0x20 and c != 0x7F) + b"\
 
 
 class BadHead(Exception):
-    """A request head we refuse. status: 400, 405, 431 or 501; text: what is wrong."""
+    """A request head we refuse. status: 400, 408, 413, 417 or 431; text: what is wrong."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -117,7 +117,7 @@ def parse_head(raw: bytes, max_headers: int) -> RequestHead:
     except httptools.HttpParserUpgrade:
         pass  # RFC 9110 7.8: a server may ignore Upgrade; the request itself is served
     except httptools.HttpParserInvalidMethodError:
-        raise BadHead(501, "This method is not known.") from None
+        raise BadHead(400, "This method is not known.") from None
     except httptools.HttpParserError as error:
         raise BadHead(400, f"The request is not valid HTTP/1.1: {error}.") from None
     if len(collector.headers) > max_headers:
@@ -130,9 +130,9 @@ def _judged(parser: httptools.HttpRequestParser, collector: _Collector) -> Reque
     head.forward = None
     head.method = parser.get_method()
     if head.method not in METHODS:
-        raise BadHead(501, "This method is not known.")
+        raise BadHead(400, "This method is not known.")
     if parser.get_http_version() not in ("1.1", "1.0"):
-        raise BadHead(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+        raise BadHead(400, "Only the HTTP versions 1.0 and 1.1 are spoken here.")
     head.http11 = parser.get_http_version() == "1.1"
     head.headers = collector.headers
     head.single = single = dict(collector.headers)
@@ -182,7 +182,7 @@ def _judge_framing(head: RequestHead) -> None:
         raise BadHead(400, f"The header {counted.decode()} came twice.")
     if coding is not None:
         if coding.lower() != b"chunked" or not head.http11:
-            raise BadHead(501, "The only transfer coding understood is 'chunked', in HTTP/1.1.")
+            raise BadHead(400, "The only transfer coding understood is 'chunked', in HTTP/1.1.")
         head.chunked = True
     elif length is not None:
         if not _DIGITS(length):
@@ -298,7 +298,6 @@ def head_error(error: BadHead) -> PointsmanError:
     kinds = {
         413: ErrorKind.TOO_LARGE,
         431: ErrorKind.BAD_REQUEST,
-        501: ErrorKind.NOT_IMPLEMENTED,
         403: ErrorKind.FORBIDDEN,
         408: ErrorKind.BAD_REQUEST,
     }

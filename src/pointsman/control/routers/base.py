@@ -43,5 +43,5 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
     return {
         status: {"description": words[status], "content": content}
-        for status in (401, 403, *sorted(statuses), 503)
+        for status in sorted({401, 403, 422, 503, *statuses})
     }

@@ -33,7 +33,7 @@ def show_list(runtime: Run) -> list[CloudCredentialResponse]:
         return [CloudCredentialResponse.model_validate(row) for row in credentials.list_all(session)]
 
 
-@router.post("", status_code=201, responses=errors(409, 422))
+@router.post("", status_code=201, responses=errors(409))
 def add(runtime: Run, body: CloudCredentialCreate, response: Response) -> CloudCredentialResponse:
     """Store a key; 409 when there is one of this type and name."""
     with runtime.change() as session:
@@ -55,7 +55,7 @@ def show(runtime: Run, backend_type: Type, name: str) -> CloudCredentialResponse
         return CloudCredentialResponse.model_validate(credentials.get(session, backend_type, name))
 
 
-@router.put("/{backend_type}", responses=errors(422), openapi_extra=_PUT_SCHEMA)
+@router.put("/{backend_type}", responses=errors(), openapi_extra=_PUT_SCHEMA)
 def put_default(
     runtime: Run, backend_type: Type, body: Annotated[dict[str, Any], Body()]
 ) -> CloudCredentialResponse:
@@ -63,7 +63,7 @@ def put_default(
     return put(runtime, backend_type, "", body)
 
 
-@router.put("/{backend_type}/{name}", responses=errors(422), openapi_extra=_PUT_SCHEMA)
+@router.put("/{backend_type}/{name}", responses=errors(), openapi_extra=_PUT_SCHEMA)
 def put(
     runtime: Run, backend_type: Type, name: str, body: Annotated[dict[str, Any], Body()]
 ) -> CloudCredentialResponse:

@@ -12,7 +12,7 @@ from .base import Run, errors
 router = APIRouter(prefix="/api/explain", tags=["explain"])
 
 
-@router.get("", responses=errors(422))
+@router.get("", responses=errors())
 async def show(
     runtime: Run,
     model: Annotated[str, Query(min_length=1, max_length=512, description="As a client would name it.")],

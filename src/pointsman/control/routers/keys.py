@@ -18,7 +18,7 @@ def show_list(runtime: Run) -> list[ClientKeyResponse]:
         return [ClientKeyResponse.model_validate(row) for row in client_keys.list_all(session)]
 
 
-@router.post("", status_code=201, responses=errors(422))
+@router.post("", status_code=201, responses=errors())
 def add(runtime: Run, body: ClientKeyCreate, response: Response) -> ClientKeyCreated:
     """Make a key. `secret` is shown this once. From the first key on, every LLM request needs one."""
     with runtime.change() as session:

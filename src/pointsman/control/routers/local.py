@@ -20,7 +20,7 @@ def show_list(runtime: Run) -> list[LocalBackendResponse]:
         return [LocalBackendResponse.model_validate(row) for row in local_backends.list_all(session)]
 
 
-@router.post("", status_code=201, responses=errors(409, 422))
+@router.post("", status_code=201, responses=errors(409))
 def add(runtime: Run, body: LocalBackendCreate, response: Response) -> LocalBackendResponse:
     """Add a server; 409 when the name is taken."""
     with runtime.change() as session:
@@ -36,7 +36,7 @@ def show(runtime: Run, name: str) -> LocalBackendResponse:
         return LocalBackendResponse.model_validate(local_backends.get(session, name))
 
 
-@router.patch("/{name}", responses=errors(404, 422))
+@router.patch("/{name}", responses=errors(404))
 def change(runtime: Run, name: str, body: LocalBackendUpdate) -> LocalBackendResponse:
     """Change what is named; the rest stays. A null clears what can be empty, the key too."""
     with runtime.change() as session:

@@ -18,7 +18,7 @@ def show_list(runtime: Run) -> list[BackendMappingResponse]:
         return [mappings.response(session, row) for row in mappings.list_all(session)]
 
 
-@router.post("", status_code=201, responses=errors(422))
+@router.post("", status_code=201, responses=errors())
 def add(runtime: Run, body: BackendMappingCreate, response: Response) -> BackendMappingResponse:
     """Add a rule; it is live when this answers. `warnings` name backends that do not exist yet."""
     with runtime.change() as session:
@@ -34,7 +34,7 @@ def show(runtime: Run, mapping_id: int) -> BackendMappingResponse:
         return mappings.response(session, mappings.get(session, mapping_id))
 
 
-@router.patch("/{mapping_id}", responses=errors(404, 422))
+@router.patch("/{mapping_id}", responses=errors(404))
 def change(runtime: Run, mapping_id: int, body: BackendMappingUpdate) -> BackendMappingResponse:
     """Change what is named; the rest stays. A null clears what can be empty."""
     with runtime.change() as session:

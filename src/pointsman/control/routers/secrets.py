@@ -49,7 +49,7 @@ def show(runtime: Run) -> MasterKeyState:
     )
 
 
-@router.post("/rotate", responses=errors(409, 422))
+@router.post("/rotate", responses=errors(409))
 def change(runtime: Run, body: Rotation | None = None) -> RotationResult:
     """Seal every stored key under a new master key, in one transaction, while the gateway serves."""
     done = rotate(runtime.store, runtime.vault, body.new_key if body is not None else None)

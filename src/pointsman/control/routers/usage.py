@@ -86,7 +86,7 @@ class Page(Filters):
     cursor: Annotated[str | None, Query(max_length=512, description="Where an earlier page ended.")] = None
 
 
-@router.get("", responses=errors(422))
+@router.get("", responses=errors())
 def show_list(
     runtime: Run, request: Request, response: Response, page: Annotated[Page, Query()]
 ) -> list[UsageRow]:
@@ -99,7 +99,7 @@ def show_list(
     return [_row(record) for record in rows]
 
 
-@router.get("/totals", responses=errors(422))
+@router.get("/totals", responses=errors())
 def totals(runtime: Run, filters: Annotated[Filters, Query()]) -> Totals:
     """Sums over the filtered requests."""
     return Totals(**asdict(runtime.usage.totals(filters.compiled())))

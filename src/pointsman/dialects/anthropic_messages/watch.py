@@ -22,6 +22,7 @@ class _Usage(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     usage: _Usage | None = None
+    error: Any = None
 
 
 class _Event(msgspec.Struct):
@@ -88,6 +89,8 @@ class MessagesWatch:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         self.output = self.finished = True
+        if isinstance(found.error, dict):
+            self.error = str(found.error.get("message"))[:2000]
         self._count(found.usage)
         return True
 

@@ -50,6 +50,7 @@ class _Chunk(msgspec.Struct):
 
 class _Whole(msgspec.Struct):
     usage: ChatUsage | None = None
+    error: Any = None
 
 
 _chunk = msgspec.json.Decoder(_Chunk).decode
@@ -102,6 +103,8 @@ class ChatWatch:
         self.output = self.finished = True
         if found.usage is not None:
             self.usage = found.usage.neutral()
+        if found.error is not None:
+            self.error = message_of(found.error)
         return True
 
 

@@ -37,6 +37,7 @@ class _Usage(msgspec.Struct):
 
 
 class _Response(msgspec.Struct):
+    object: str | None = None
     usage: _Usage | None = None
     error: Any = None
 
@@ -105,4 +106,8 @@ class ResponsesWatch:
         self.output = self.finished = True
         if found.usage is not None:
             self.usage = found.usage.neutral()
+        if (
+            found.error is not None and found.object is None
+        ):  # a failed response object is the API's own answer
+            self.error = str(found.error)[:2000]
         return True

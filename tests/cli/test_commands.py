@@ -1,0 +1,260 @@
+"""The commands without a gateway: words in, REST answers out, exit codes, text for people."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+
+import pytest
+
+from pointsman import __version__
+from pointsman.practice import Reply
+from pointsman.practice.scripted import ScriptedUpstream
+
+from .conftest import Shell
+
+
+def test_a_mapping_from_add_to_remove(shell: Shell) -> None:
+    added = shell.json(
+        *(
+            "mapping",
+            "add",
+            "gpt-*",
+            "--to",
+            "local/box",
+            "--model",
+            "qwen3",
+            "--priority",
+            "7",
+            "--local-only",
+        ),
+        *("--fallback", "local=other", "--fallback", "local/two=m"),
+    )
+    assert (added["backend_type"], added["backend_name"], added["backend_model"]) == ("local", "box", "qwen3")
+    assert (added["fallback_backend"], added["fallback_model"], added["local_only"]) == (
+        "local",
+        "other",
+        True,
+    )
+    assert added["fallbacks"] == [{"backend_type": "local", "backend_name": "two", "model": "m"}]
+    assert shell.json("mapping", "list") == [added]
+    number = str(added["id"])
+    changed = shell.json("mapping", "update", number, "--model", "", "--no-fallback", "--no-local-only")
+    assert (changed["backend_model"], changed["fallback_backend"], changed["fallback_model"]) == (
+        None,
+        None,
+        None,
+    )
+    assert (changed["fallbacks"], changed["local_only"], changed["priority"]) == ([], False, 7)
+    changed = shell.json(
+        "mapping", "update", number, "--to", "openai", "--pattern", "o*", "--fallback", "local/z"
+    )
+    assert (changed["backend_type"], changed["backend_name"], changed["model_pattern"]) == (
+        "openai",
+        "",
+        "o*",
+    )
+    assert (changed["fallback_backend"], len(changed["fallbacks"])) == (None, 1)
+    assert shell.json("mapping", "update", number, "--disable")["enabled"] is False
+    assert shell.json("mapping", "update", number, "--enable", "--priority", "-3")["priority"] == -3
+    done = shell.run("mapping", "remove", number, "--json")
+    assert done.stdout == "", "204 has no body"
+    shell.run("mapping", "remove", number, code=1)
+
+
+def test_mappings_for_people(shell: Shell) -> None:
+    assert "pointsman mapping add" in shell.run("mapping", "list").stderr
+    done = shell.run("mapping", "add", "a*", "--to", "openai/groq", "--model", "m", "--fallback", "local/box")
+    assert "openai/groq:m" in done.stdout
+    assert "local/box" in done.stdout
+    assert "warning: openai/groq has no key yet" in done.stderr
+    lines = shell.run("mapping", "list").stdout.splitlines()
+    assert lines[0].split()[:4] == ["id", "enabled", "priority", "pattern"]
+    assert len(lines) == 2
+
+
+def test_a_nameless_fallback_that_comes_first_all_the_same_is_told(shell: Shell) -> None:
+    done = shell.run(
+        "mapping", "add", "a", "--to", "local/x", "--fallback", "local/box", "--fallback", "openai"
+    )
+    assert "openai is tried before local/box" in done.stderr
+    done = shell.run(
+        "mapping", "add", "b", "--to", "local/x", "--fallback", "openai", "--fallback", "local/box"
+    )
+    assert "tried before" not in done.stderr
+
+
+def test_an_error_is_told_in_both_ways_with_exit_code_1(shell: Shell) -> None:
+    done = shell.run("mapping", "add", "", "--to", "local", "--json", code=1)
+    problem = json.loads(done.stdout)
+    assert (problem["code"], problem["param"], problem["status"]) == ("invalid", "model_pattern", 422)
+    assert "model pattern is empty" in done.stderr
+    assert shell.run("mapping", "add", "", "--to", "local", code=1).stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["mapping", "add", "x", "--to", "azure"],
+        ["mapping", "add", "x", "--to", "local/Bad Name"],
+        ["mapping", "add", "x", "--to", "local", "--fallback", "openai="],
+        ["mapping", "update", "1"],
+        ["mapping", "update", "1", "--fallback", "openai", "--no-fallback"],
+        ["credential", "set", "local/box"],
+        ["credential", "set", "openai", "--base-url", "https://x", "--default-url"],
+        ["local", "update", "box"],
+        ["local", "update", "box", "--key", "--no-key"],
+        ["usage", "--limit", "0"],
+        ["explain"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_call_is_exit_code_2(shell: Shell, words: list[str]) -> None:
+    assert shell.run(*words, stdin="k", code=2).stderr.strip()
+
+
+@pytest.mark.parametrize("stdin", ["", "\n", "two words\n", "one\ntwo\n"])
+def test_a_key_is_one_word_on_standard_input(shell: Shell, stdin: str) -> None:
+    done = shell.run("credential", "set", "openai", stdin=stdin, code=2)
+    assert "word" not in done.stdout
+    assert "two" not in done.output
+
+
+def test_a_credential_keeps_its_url_when_its_key_is_replaced(shell: Shell) -> None:
+    made = shell.json(
+        "credential", "set", "openai/groq", "--base-url", "https://api.groq.com/openai", stdin="k1"
+    )
+    done = shell.run("credential", "set", "openai/groq", "--json", stdin="k2\n")
+    again = json.loads(done.stdout)
+    assert (again["id"], again["base_url"]) == (made["id"], "https://api.groq.com/openai")
+    assert again["key_fingerprint"] != made["key_fingerprint"]
+    assert "stays at https://api.groq.com/openai" in done.stderr
+    assert shell.json("credential", "set", "openai/groq", "--default-url", stdin="k3")["base_url"] is None
+    text = shell.run("credential", "list").stdout
+    assert "openai/groq" in text
+    shell.run("credential", "remove", "openai/groq")
+    assert shell.json("credential", "list") == []
+
+
+def test_plain_http_needs_the_word(shell: Shell) -> None:
+    words = ("credential", "set", "openai/lan", "--base-url", "http://192.168.1.9:4000")
+    assert "http" in shell.run(*words, stdin="k", code=1).stderr
+    assert shell.json(*words, "--allow-http", stdin="k")["allow_http"] is True
+    assert shell.json("credential", "set", "openai/lan", stdin="k2")["allow_http"] is True
+
+
+def test_a_local_server_from_add_to_remove(shell: Shell) -> None:
+    with ScriptedUpstream() as upstream:
+        upstream.always(Reply(200, body={"data": [{"id": f"m{n}"} for n in range(12)]}))
+        made = shell.json("local", "add", "box", "--url", f"{upstream.url}/v1", "--dialect", "openai_chat")
+        assert (made["base_url"], made["dialects"]) == (upstream.url, ["openai_chat"])
+        shell.run("local", "add", "box", "--url", upstream.url, code=1)
+        assert shell.json("local", "update", "box", "--key", stdin="sk-l\n")["key_fingerprint"]
+        text = shell.run("local", "test", "box").stdout
+        assert upstream.requests[-1].headers["authorization"] == "Bearer sk-l"
+        assert "m0" in text
+        assert "4 more" in text
+        changed = shell.json("local", "update", "box", "--no-key", "--context-window", "8192", "--disable")
+        assert (changed["key_fingerprint"], changed["context_window"], changed["enabled"]) == (
+            None,
+            8192,
+            False,
+        )
+        assert "enable" in shell.run("local", "test", "box", code=1).stderr
+        shell.run("local", "update", "box", "--enable")
+    failed = shell.json("local", "test", "box", code=1)
+    assert failed["ok"] is False
+    assert "FAILED" in shell.run("local", "test", "box", code=1).stdout
+    assert "box" in shell.run("local", "list").stdout
+    shell.run("local", "remove", "box")
+    assert "local add" in shell.run("local", "list").stderr
+
+
+def test_client_keys(shell: Shell) -> None:
+    assert "everybody on this computer" in shell.run("key", "list").stderr
+    done = shell.run("key", "create", "--name", "laptop")
+    secret = done.stdout.strip()
+    assert secret.startswith("pm-")
+    assert " " not in secret, "the secret alone is on standard output, to be piped"
+    made = shell.json("key", "create")
+    assert made["secret"] != secret
+    listed = shell.run("key", "list").stdout
+    assert "laptop" in listed
+    assert secret not in listed
+    shell.run("key", "revoke", str(made["id"]))
+    assert [row["revoked_at"] is None for row in shell.json("key", "list")] == [True, False]
+    shell.run("key", "revoke", "99", code=1)
+
+
+def test_explain(shell: Shell) -> None:
+    shell.run(
+        "mapping", "add", "fast", "--to", "openai", "--model", "gpt-4o-mini", "--fallback", "local/practice"
+    )
+    text = shell.run("explain", "fast").stdout
+    assert text.index("1. openai:gpt-4o-mini") < text.index("2. local/practice:fast")
+    assert "pointsman credential set openai" in text
+    assert shell.json("explain", "fast")["targets"][1]["usable"] is True
+    assert "pointsman mapping add" in shell.run("explain", "x&y=z #").stdout
+    assert shell.json("explain", "a b/c&d")["model"] == "a b/c&d"
+
+
+def test_the_master_key_is_rotated(shell: Shell) -> None:
+    shell.run("credential", "set", "openai", "--base-url", "http://127.0.0.1:9", stdin="k")
+    before = (shell.data_dir / "master.key").read_text()
+    found = shell.json("secrets", "rotate")
+    assert found["resealed"] == 1
+    assert (shell.data_dir / "master.key").read_text() != before
+    text = shell.run("doctor", code=1).stdout
+    assert found["key_id"] in text
+    assert "backend openai" in text
+
+
+def test_a_master_key_of_the_environment_is_read_from_standard_input(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    monkeypatch.setenv("POINTSMAN_MASTER_KEY", old)
+    shell.run("credential", "set", "openai", stdin="k")
+    shell.run("secrets", "rotate", stdin="", code=2)
+    assert "new_key" in shell.json("secrets", "rotate", stdin="short", code=1)["param"]
+    done = shell.run("secrets", "rotate", stdin=f"{new}\n")
+    assert "POINTSMAN_MASTER_KEY" in done.stdout
+    assert new not in done.output
+    monkeypatch.setenv("POINTSMAN_MASTER_KEY", new)
+    assert shell.json("secrets", "rotate", stdin=old)["resealed"] == 1
+
+
+def test_usage_without_any(shell: Shell) -> None:
+    assert shell.json("usage") == []
+    assert "nothing was asked" in shell.run("usage").stderr
+    assert (
+        shell.json("usage", "--since", "2026-01-01T00:00:00+00:00", "--status", "200", "--model", "a b") == []
+    )
+    assert shell.json("usage", "--since", "yesterday", code=1)["param"] == "since"
+
+
+def test_version(shell: Shell) -> None:
+    assert shell.json("version") == {"version": __version__}
+    assert __version__ in shell.run("version").stdout
+
+
+def test_doctor_finds_no_error_in_a_new_folder(shell: Shell) -> None:
+    report = shell.json("doctor")
+    assert report["ok"] is True
+    assert {"database", "master key", "sqlite version", "admin token"} <= {
+        c["name"] for c in report["checks"]
+    }
+
+
+def test_doctor_works_where_the_database_cannot_be_opened(shell: Shell) -> None:
+    shell.run("mapping", "list")
+    (shell.data_dir / "pointsman.db").chmod(0o644)
+    done = shell.run("doctor", code=1)
+    assert "chmod 600" in done.stdout
+    report = shell.json("doctor", code=1)
+    names = [check["name"] for check in report["checks"]]
+    assert "database" in names
+    assert "sqlite version" in names
+    assert "chmod 600" in shell.run("mapping", "list", code=1).stderr
+    assert shell.json("mapping", "list", code=1)["code"] == "unavailable"

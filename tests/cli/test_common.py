@@ -1,0 +1,83 @@
+"""Small parts: cells, times, secrets, and how fallbacks become fields."""
+
+from __future__ import annotations
+
+import pytest
+
+from pointsman.cli.common import shown, time_shown
+from pointsman.cli.mapping import fallback_fields, target_text
+from pointsman.cli.welcome import welcome
+from pointsman.kinds import BackendType
+
+from .conftest import Shell
+
+L, O, A = BackendType.LOCAL, BackendType.OPENAI, BackendType.ANTHROPIC  # noqa: E741
+
+
+@pytest.mark.parametrize(
+    ("targets", "plain", "rest"),
+    [
+        ([], (None, None), []),
+        ([(O, "", None)], ("openai", None), []),
+        ([(O, "", "m")], ("openai", "m"), []),
+        ([(L, "box", "m")], (None, None), [("local", "box", "m")]),
+        ([(O, "", "m"), (A, "", None)], ("openai", "m"), [("anthropic", "", None)]),
+        ([(L, "box", None), (O, "", "m")], ("openai", "m"), [("local", "box", None)]),
+        (
+            [(O, "", "a"), (L, "x", None), (O, "", "b")],
+            ("openai", "a"),
+            [("local", "x", None), ("openai", "", "b")],
+        ),
+    ],
+)
+def test_the_first_fallback_without_a_name_is_the_fallback_backend(
+    targets: list[tuple[BackendType, str, str | None]],
+    plain: tuple[str | None, str | None],
+    rest: list[tuple[str, str, str | None]],
+) -> None:
+    fields = fallback_fields(targets)
+    assert (fields["fallback_backend"], fields["fallback_model"]) == plain
+    assert [(t["backend_type"], t["backend_name"], t["model"]) for t in fields["fallbacks"]] == rest
+
+
+def test_a_cell_is_one_line_without_control_characters() -> None:
+    assert shown(None) == "-"
+    assert (shown(True), shown(False)) == ("yes", "no")
+    assert shown("a\x1b[31m\nb\x07") == "a?[31m?b?"
+    assert shown(12.6) == "13"
+    assert shown(0) == "0"
+
+
+def test_a_time_is_the_readers_own() -> None:
+    assert time_shown(None) == "-"
+    assert len(time_shown("2026-11-24T01:03:24.245712Z")) == len("2026-11-24 01:03:24")
+
+
+def test_a_target_is_written_as_everywhere() -> None:
+    assert target_text("openai", "", None) == "openai"
+    assert target_text("openai", "groq", "llama") == "openai/groq:llama"
+    assert target_text("local", None, "m") == "local:m"
+
+
+def test_the_first_screen_fits_a_screen_and_has_what_to_paste(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run("local", "add", "box", "--url", "http://127.0.0.1:9")
+    welcome(shell.data_dir, "http://127.0.0.1:4480")
+    text = capsys.readouterr().out
+    for word in (
+        "http://127.0.0.1:4480/ui",
+        str(shell.data_dir / "admin-token"),
+        "local/box",
+        "/v1/chat/completions",
+        "/v1/messages",
+        "/v1/responses",
+        "local add box",
+        "credential set openai",
+        f"--data-dir {shell.data_dir}",
+    ):
+        assert word in text
+    assert len(text.splitlines()) < 40
+    shell.run("key", "create")
+    welcome(shell.data_dir, "http://127.0.0.1:4480")
+    assert "authorization: Bearer" in capsys.readouterr().out

@@ -1,0 +1,78 @@
+"""The command's surface: every command, its two options, and that help costs nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from pointsman.cli.main import main
+
+GROUPS = {
+    "mapping": {"add", "list", "update", "remove"},
+    "credential": {"set", "list", "remove", "test"},
+    "local": {"add", "list", "remove", "test", "update"},
+    "key": {"create", "list", "revoke"},
+    "secrets": {"rotate"},
+}
+PLAIN = {"serve", "explain", "usage", "doctor", "version"}
+
+
+def commands() -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = [(name,) for name in sorted(PLAIN)]
+    return found + [(group, name) for group, names in GROUPS.items() for name in sorted(names)]
+
+
+def test_the_commands_are_those_of_the_contract() -> None:
+    context = click.Context(main)
+    assert set(main.list_commands(context)) == set(GROUPS) | PLAIN
+    for group, names in GROUPS.items():
+        command = main.get_command(context, group)
+        assert isinstance(command, click.Group)
+        assert set(command.commands) == names
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_takes_the_two_options_and_says_what_it_does(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(main, [*words, "--help"])
+    assert done.exit_code == 0
+    assert "--data-dir" in done.output
+    assert "--json" in done.output
+    assert len([line for line in done.output.splitlines() if line.strip()]) > 4
+
+
+def test_one_line_of_the_list_is_the_first_of_the_command() -> None:
+    listed = CliRunner().invoke(main, ["--help"]).output
+    for name in (*GROUPS, *PLAIN):
+        assert f"\n  {name} " in listed
+
+
+def test_help_and_a_commands_import_bring_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from pointsman.cli.main import main\n"
+        "import pointsman.cli.common, pointsman.cli.mapping, pointsman.cli.credential, pointsman.cli.local\n"
+        "import pointsman.cli.key, pointsman.cli.secrets, pointsman.cli.usage, pointsman.cli.explain\n"
+        "import pointsman.cli.serve, pointsman.cli.version\n"
+        "heavy = {'fastapi', 'pydantic', 'sqlalchemy', 'sqlmodel', 'rich', 'cryptography', 'uvicorn', 'asyncio',"
+        " 'msgspec', 'starlette', 'alembic', 'http.client', 'ssl'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=30)
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    assert CliRunner().invoke(main, ["frobnicate"]).exit_code == 2
+    assert CliRunner().invoke(main, ["mapping", "frobnicate"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["serve", "--port", "99999"], ["serve", "--workers", "0"], ["serve", "--port", "x"]],
+    ids=" ".join,
+)
+def test_serve_refuses_what_is_no_number_of_its_kind(words: list[str]) -> None:
+    assert CliRunner().invoke(main, words).exit_code == 2
