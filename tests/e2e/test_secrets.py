@@ -92,7 +92,9 @@ def use(witness: Witness, servers: list[ScriptedUpstream]) -> None:
         for stream in (False, True):
             for server in servers:
                 server.always(either(wire, SAID))
-            assert SAID.encode() in witness.llm(wire.path, wire.ask(model, PROMPT, stream=stream))
+            body = witness.llm(wire.path, wire.ask(model, PROMPT, stream=stream))
+            said = wire.stream_text(body) if stream else body.decode()
+            assert SAID in said
             for fault in (fails(wire, 500, "broken"), fails(wire, 429, "busy"), "refuse", begins(wire, CUT)):
                 for server in servers:
                     server.always(fault)

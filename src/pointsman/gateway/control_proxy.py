@@ -41,7 +41,7 @@ async def pass_to_control(runtime: Runtime, job: Job) -> None:
                         raise _away() from None
                     conn = None
                 finally:
-                    if not used.usable:
+                    if not relay.complete:
                         used.close()
     except TimeoutError:
         raise PointsmanError(
@@ -71,6 +71,7 @@ class _Relay:
         self._conn = conn
         self._whole: int | None = None
         self._lines = b""
+        self.complete = False  # then the connection is the pool's again, and perhaps another's already
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def head(self, status: int, headers: list[tuple[bytes, bytes]], length: int | None) -> None:
@@ -90,6 +91,7 @@ class _Relay:
             self._job.client.write(data)
 
     def end(self) -> None:
+        self.complete = True
         if self._whole is not None:
             self._job.stage = 2
             self._job.client.send(self._whole, self._lines, b"")

@@ -154,6 +154,7 @@ class Exchange:
             self._hold(data)
 
     def end(self) -> None:
+        self._conn = None  # from here on it is the pool's, and may serve another request at any moment
         if self._mode == STREAM:
             self._end_stream()
         elif self._mode == ERROR:
@@ -164,6 +165,7 @@ class Exchange:
             self._end_whole()
 
     def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
+        self._conn = None
         self.stale = not received
         if self._mode == ERROR:  # its status is known; a body cut short does not change the verdict
             self._fail_with_answer(self._reason or reason)
@@ -362,7 +364,7 @@ class Exchange:
     def close(self) -> None:
         """Let go of the upstream: closes its connection unless its answer is complete."""
         conn, self._conn = self._conn, None
-        if conn is not None and not conn.usable:
+        if conn is not None:
             conn.close()
 
     # -- time and pressure

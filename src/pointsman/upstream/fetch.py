@@ -31,6 +31,7 @@ class _Collect:
     def __init__(self, conn: UpstreamConnection) -> None:
         self.done: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
         self.stale = False
+        self.complete = False  # then the connection is the pool's again, and perhaps another's already
         self._conn = conn
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
@@ -46,6 +47,7 @@ class _Collect:
             self.failed(FallbackReason.MALFORMED, "its answer is too large", True)
 
     def end(self) -> None:
+        self.complete = True
         if not self.done.done():
             self.done.set_result(Fetched(self._status, self._headers, self._body))
 
@@ -73,7 +75,7 @@ async def fetch(pool: Pool, backend: Backend, path: bytes, seconds: float) -> Fe
                     if conn is None or not sink.stale:
                         raise
                 finally:
-                    if not used.usable:
+                    if not sink.complete:
                         used.close()
     except TimeoutError:
         raise ConnectFailed("http", f"it did not answer within {seconds:g} s") from None
