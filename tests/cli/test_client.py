@@ -104,6 +104,9 @@ def test_a_lock_that_is_held_for_good_is_told_after_ten_seconds(tmp_path: Path) 
         with pytest.raises(PointsmanError, match="holds this data folder"), open_client(tmp_path / "data"):
             pass
         assert 9 < time.monotonic() - begun < 15
+        done = run(tmp_path / "data", "doctor")
+        assert done.returncode == 1
+        assert "gateway: It cannot be asked" in done.stdout
 
 
 def test_a_stale_serve_json_is_in_nobodys_way(tmp_path: Path) -> None:

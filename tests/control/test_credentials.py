@@ -95,6 +95,26 @@ def test_a_credential_test_says_each_step(plane: Plane, upstream: ScriptedUpstre
     assert "sk-probe" not in str(found)
 
 
+def test_a_credential_test_says_tls_apart_from_tcp(
+    plane: Plane, upstream: ScriptedUpstream, fresh: Fresh
+) -> None:
+    path = f"/api/credentials/openai/{fresh()}"
+    plane.good("PUT", path, {"api_key": "k", "base_url": upstream.url.replace("http:", "https:")})
+    found = plane.good("POST", f"{path}/test", status=200)
+    assert [(step["name"], step["ok"]) for step in found["steps"]] == [
+        ("dns", True),
+        ("tcp", True),
+        ("tls", False),
+    ]
+
+
+def test_a_credential_test_says_a_name_that_does_not_resolve(plane: Plane, fresh: Fresh) -> None:
+    path = f"/api/credentials/openai/{fresh()}"
+    plane.good("PUT", path, {"api_key": "k", "base_url": "https://nowhere.invalid"})
+    found = plane.good("POST", f"{path}/test", status=200)
+    assert [(step["name"], step["ok"]) for step in found["steps"]] == [("dns", False)]
+
+
 def test_a_test_of_nothing_is_a_404_that_names_the_command(plane: Plane) -> None:
     assert (
         "pointsman credential set openai/none"

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -365,3 +366,32 @@ def test_two_hundred_open_streams_are_served_at_once(gateway: Gateway, upstream:
 
     answers = run(all_of_them())
     assert all(answer.count(b"[DONE]") == 1 and answer.endswith(b"0\r\n\r\n") for answer in answers)
+
+
+def test_sixteen_kept_connections_are_all_answered_on_and_on(gateway: Gateway) -> None:
+    """Once, an attempt that had ended closed a pooled connection which another request had taken meanwhile:
+    all clients but one waited for ever."""
+
+    async def one(answers: list[int], index: int) -> None:
+        parts = urlsplit(gateway.url)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        body = json.dumps(CHAT.ask("practice")).encode()
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(
+            body
+        )
+        for _ in range(20):
+            writer.write(head + body)
+            lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+            length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
+            await reader.readexactly(length)
+            answers[index] += 1
+        writer.close()
+        await writer.wait_closed()
+
+    async def scene() -> list[int]:
+        answers = [0] * 16
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(one(answers, index) for index in range(16)))
+        return answers
+
+    assert run(scene()) == [20] * 16

@@ -48,6 +48,10 @@ class Answer:
         return json.loads(self.body) if self.body else None
 
 
+class NotAnswering(PointsmanError):
+    """The data folder is in use, and whoever uses it does not answer."""
+
+
 class Client(Protocol):
     """A way to the admin API."""
 
@@ -72,7 +76,7 @@ def open_client(data_dir: Path) -> Iterator[Client]:
                     yield direct
                 return
         if time.monotonic() > until:
-            raise PointsmanError(
+            raise NotAnswering(
                 ErrorKind.UNAVAILABLE,
                 "Another Pointsman process holds this data folder and its control plane does not answer. "
                 "Look at its log, or stop it and run this again.",
@@ -237,7 +241,7 @@ def _direct(data_dir: Path) -> Iterator[_Direct]:
     from ..control.app import create_app
     from ..control.runtime import Runtime
 
-    with suppress(FileNotFoundError):  # left by a gateway that was killed: we hold its lock, so it is gone
+    with suppress(OSError):  # left by a gateway that was killed: we hold its lock, so it is gone
         (data_dir / SERVE_FILE).unlink()
     runtime = Runtime.open(data_dir, os.environ)
     try:

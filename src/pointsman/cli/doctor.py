@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..errors import PointsmanError
-from .client import Answer, open_client
+from .client import Answer, NotAnswering, open_client
 from .common import Caller, on_terminal, shown, with_options
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -30,10 +30,11 @@ def command(caller: Caller) -> None:
 
 
 def _without_database(caller: Caller, error: PointsmanError) -> Answer:
-    """The checks that need no database, after it could not be opened."""
+    """The checks that need no database, after it could not be asked."""
     from ..control.doctor import examine_files, finding, report
 
-    checks = [finding("database", "error", "It could not be opened.", error.public)]
+    stuck = isinstance(error, NotAnswering)
+    checks = [finding("gateway" if stuck else "database", "error", "It cannot be asked.", error.public)]
     checks += examine_files(caller.data_dir, os.environ)
     return Answer(200, json.dumps(report(checks), ensure_ascii=False).encode())
 

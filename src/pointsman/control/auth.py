@@ -14,6 +14,7 @@ from pathlib import Path
 from ..config import ADMIN_TOKEN_FILE
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from ..private_files import write_new
 
 PREFIX = "pma-"
 _SHORTEST = 20  # an empty or cut file must never become a token that an empty bearer matches
@@ -73,19 +74,22 @@ class AdminToken:
 
     @classmethod
     def ensure(cls, data_dir: Path) -> AdminToken:
-        """The token on disk; made when there is none. The caller holds the data folder's lock."""
+        """The token on disk; made when there is none. The caller holds the data folder's lock.
+
+        Raises PointsmanError when it cannot be used or made."""
         found = cls.read(data_dir)
         if found is not None:
             return found
         token = cls(PREFIX + secrets.token_urlsafe(32))
-        new = data_dir / f".{ADMIN_TOKEN_FILE}.{os.getpid()}"
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(token.reveal() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(cls.path(data_dir))  # whole or not at all
+        path = cls.path(data_dir)
+        try:
+            path.unlink(missing_ok=True)  # an empty or cut one
+            write_new(path, token.reveal() + "\n")
+        except OSError as error:
+            raise PointsmanError(
+                ErrorKind.UNAVAILABLE,
+                f"{ADMIN_TOKEN_FILE} cannot be written ({error.strerror}); make the data folder writable.",
+            ) from None
         return token
 
 

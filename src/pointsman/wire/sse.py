@@ -35,22 +35,37 @@ class EventSplitter:
             if b"\n\n" not in data and not (data[:1] == b"\n" and self._pending[-1].endswith(b"\n")):
                 self._keep(data)
                 return []
+            if self._overflow:
+                return self._end_of_long_one(data)
             data = b"".join(self._pending) + data
-            self._pending.clear()
-            self._size = 0
-            self._overflow = False
+            self._forget()
         events = data.split(b"\n\n")
         rest = events.pop()
         if rest:
             self._keep(rest)
+        if len(data) > MAX_EVENT:
+            events = [_bounded(event) for event in events]
         return [event for event in map(_unpadded, events) if event]
 
     def finish(self) -> bytes:
         """The incomplete event at the end of the stream, b"" when there is none."""
-        rest = b"".join(self._pending)
+        rest = self._pending[0] if self._overflow else b"".join(self._pending)
+        self._forget()
+        self._cr = False
+        return _bounded(rest.strip(b"\n"))
+
+    def _forget(self) -> None:
         self._pending.clear()
         self._size = 0
-        return rest.strip(b"\n")
+        self._overflow = False
+
+    def _end_of_long_one(self, data: bytes) -> list[bytes]:
+        """Its first bytes, and whatever follows it in `data`."""
+        first = self._pending[0]
+        split_by_the_cut = data[:1] == b"\n" and self._pending[-1] == b"\n"
+        rest = data[1:] if split_by_the_cut else data[data.index(b"\n\n") + 2 :]
+        self._forget()
+        return [first, *self.feed(rest)]
 
     def _keep(self, data: bytes) -> None:
         if not data:
@@ -60,9 +75,13 @@ class EventSplitter:
             self._pending[-1] = data[-1:]  # only what decides where the event ends
             return
         self._pending.append(data)
-        if self._size > MAX_EVENT:
-            self._pending = [b"".join(self._pending)[:KEPT], data[-1:]]
+        if self._size > MAX_EVENT + 2:  # a line end before and one after are not the event's
+            self._pending = [_bounded(_unpadded(b"".join(self._pending))), data[-1:]]
             self._overflow = True
+
+
+def _bounded(event: bytes) -> bytes:
+    return event if len(event) <= MAX_EVENT else event[:KEPT]
 
 
 def _unpadded(event: bytes) -> bytes:
