@@ -100,7 +100,7 @@ def test_a_stream_that_breaks_raises(
     server = upstream()
     server.always(begins(MESSAGES, CUT, text="half of"))
     said = ""
-    with pytest.raises(anthropic.APIError):  # noqa: PT012 - it is the reading that raises
+    with pytest.raises(anthropic.APIError):
         with client.messages.stream(model=routed(gateway, server), max_tokens=50, messages=HI) as stream:
             for text in stream.text_stream:
                 said += text

@@ -113,7 +113,7 @@ def test_a_chat_stream_that_breaks_raises(
     server = upstream()
     server.always(begins(CHAT, CUT, text="half of"))
     said = ""
-    with pytest.raises(openai.APIError):  # noqa: PT012 - it is the reading that raises
+    with pytest.raises(openai.APIError):
         with client.chat.completions.create(
             model=routed(gateway, server), messages=[{"role": "user", "content": "hi"}], stream=True
         ) as stream:

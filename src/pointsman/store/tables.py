@@ -34,7 +34,12 @@ def _auth(value: Any) -> object:
 
 
 def _sealed(value: object) -> object:
-    return None if value is None else Sealed.of(value)
+    if value is None:
+        return None
+    sealed = Sealed.of(value)
+    if sealed.key_id is None:
+        raise ValueError("this is not a sealed key; a plain key never stands in a row")
+    return sealed
 
 
 def _aware(value: object) -> object:

@@ -42,7 +42,7 @@ NEVER_CLIENT_PREFIXES = (b"x-pointsman-", b"access-control-")
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 
 _TARGET_OK = re.compile(rb"/[\x21-\x7e]*|\*").fullmatch
-_DOT_SEGMENT = re.compile(rb"/(?:\.|%2e){1,2}(?:/|%2f|%5c|\\|$)", re.IGNORECASE).search
+_DOT_SEGMENT = re.compile(rb"(?:/|%2f|%5c|\\)(?:\.|%2e){1,2}(?:/|%2f|%5c|\\|$)", re.IGNORECASE).search
 _HOST_OK = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?)(?::[0-9]{1,5})?"
 ).fullmatch
@@ -60,7 +60,7 @@ class BadHead(Exception):
 
 
 class RequestHead:
-    """A parsed request head. Header names are lower-case bytes; values as they came, trimmed by llhttp.
+    """A parsed request head. Header names are lower-case bytes; values as they came, without space around them.
 
     content_length: None without a body or when chunked. host: as sent, never empty.
     """
@@ -101,7 +101,7 @@ class _Collector:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        self.headers.append((name.lower(), value.rstrip(b" \t")))  # llhttp trims only what stands before it
 
 
 def parse_head(raw: bytes, max_headers: int) -> RequestHead:
@@ -120,6 +120,10 @@ def parse_head(raw: bytes, max_headers: int) -> RequestHead:
         raise BadHead(400, "This method is not known.") from None
     except httptools.HttpParserError as error:
         raise BadHead(400, f"The request is not valid HTTP/1.1: {error}.") from None
+    if not raw[: raw.index(b"\r\n", 2)].endswith(
+        (b" HTTP/1.1", b" HTTP/1.0")
+    ):  # llhttp also knows RTSP and 0.9
+        raise BadHead(400, "Only the HTTP versions 1.0 and 1.1 are spoken here.")
     if len(collector.headers) > max_headers:
         raise BadHead(431, f"The request has more than {max_headers} headers.")
     return _judged(parser, collector)
@@ -131,8 +135,6 @@ def _judged(parser: httptools.HttpRequestParser, collector: _Collector) -> Reque
     head.method = parser.get_method()
     if head.method not in METHODS:
         raise BadHead(400, "This method is not known.")
-    if parser.get_http_version() not in ("1.1", "1.0"):
-        raise BadHead(400, "Only the HTTP versions 1.0 and 1.1 are spoken here.")
     head.http11 = parser.get_http_version() == "1.1"
     head.headers = collector.headers
     head.single = single = dict(collector.headers)
@@ -191,16 +193,19 @@ def _judge_framing(head: RequestHead) -> None:
 
 
 class ChunkedBody:
-    """A chunked request body. Strict: CRLF only, bounded extensions and trailers (RFC 9112 section 7.1)."""
+    """A chunked request body. Strict: CRLF only, bounded extensions and trailers (RFC 9112 section 7.1).
 
-    __slots__ = ("_buffer", "_limit", "_need", "_pieces", "_state", "size")
+    Linear in what is fed, however small the chunks: a body of one-byte chunks must not stall the others.
+    """
+
+    __slots__ = ("_body", "_buffer", "_limit", "_need", "_state", "size")
     _LINE = 256
     _TRAILERS = 8192
     _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e]*)?").fullmatch
 
     def __init__(self, limit: int) -> None:
         self._buffer = b""
-        self._pieces: list[bytes] = []
+        self._body = bytearray()
         self._limit = limit
         self._need = 0
         self._state = "size"
@@ -208,31 +213,44 @@ class ChunkedBody:
 
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
         """(body, bytes after it) when complete, else None. Raises BadHead 400 on bad framing, 413 over the limit."""
-        self._buffer = self._buffer + data if self._buffer else data
+        buffer = self._buffer + data if self._buffer else data
+        at = 0
         while True:
             match self._state:
                 case "size":
-                    line = self._line(self._LINE)
-                    if line is None:
-                        return None
-                    self._start_chunk(line)
-                case "data":
-                    if not self._take_data():
-                        return None
-                case _:
-                    end = self._trailers_end()
+                    end = self._line_end(buffer, at)
                     if end is None:
-                        return None
-                    return b"".join(self._pieces), self._buffer[end:]
+                        break
+                    self._start_chunk(buffer[at:end])
+                    at = end + 2
+                case "data":
+                    piece = buffer[at : at + self._need]
+                    self._body += piece
+                    self._need -= len(piece)
+                    at += len(piece)
+                    if self._need:
+                        break
+                    self._state = "end"
+                case "end":
+                    if not self._ended(buffer[at : at + 2]):
+                        break
+                    at += 2
+                    self._state = "size"
+                case _:
+                    end = self._trailers_end(buffer, at)
+                    if end is None:
+                        break
+                    return bytes(self._body), buffer[end:]
+        self._buffer = buffer[at:]
+        return None
 
-    def _line(self, limit: int) -> bytes | None:
-        end = self._buffer.find(b"\r\n")
-        if end < 0 and len(self._buffer) <= limit and b"\n" not in self._buffer:
-            return None
-        if end < 0 or end > limit:
+    def _line_end(self, buffer: bytes, at: int) -> int | None:
+        end = buffer.find(b"\r\n", at, at + self._LINE + 2)
+        if end >= 0:
+            return end
+        if len(buffer) - at > self._LINE or buffer.find(b"\n", at) >= 0:
             raise BadHead(400, "The chunked body has a bad chunk line.")
-        line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
-        return line
+        return None
 
     def _start_chunk(self, line: bytes) -> None:
         match = self._SIZE(line)
@@ -244,33 +262,24 @@ class ChunkedBody:
             raise BadHead(413, f"The body is larger than {self._limit} bytes.")
         self._state = "data" if self._need else "trailers"
 
-    def _take_data(self) -> bool:
-        if self._need:
-            piece = self._buffer[: self._need]
-            self._pieces.append(piece)
-            self._need -= len(piece)
-            self._buffer = self._buffer[len(piece) :]
-            if self._need:
-                return False
-        if len(self._buffer) < 2:
-            if self._buffer not in (b"", b"\r"):
-                raise BadHead(400, "The chunked body has a chunk longer than its size.")
-            return False
-        if self._buffer[:2] != b"\r\n":
+    @staticmethod
+    def _ended(line_end: bytes) -> bool:
+        if not b"\r\n".startswith(line_end):
             raise BadHead(400, "The chunked body has a chunk longer than its size.")
-        self._buffer = self._buffer[2:]
-        self._state = "size"
-        return True
+        return len(line_end) == 2
 
-    def _trailers_end(self) -> int | None:
-        if self._buffer.startswith(b"\r\n"):
-            return 2
-        end = self._buffer.find(b"\r\n\r\n")
-        if end >= 0 and end <= self._TRAILERS:
-            return end + 4  # trailers are read and forgotten: nothing here may arrive that way
-        if end > self._TRAILERS or len(self._buffer) > self._TRAILERS:
+    def _trailers_end(self, buffer: bytes, at: int) -> int | None:
+        if buffer.startswith(b"\r\n", at):
+            return at + 2
+        end = buffer.find(b"\r\n\r\n", at, at + self._TRAILERS + 4)
+        if end < 0 and len(buffer) - at > self._TRAILERS:
             raise BadHead(400, "The chunked body has too many trailers.")
-        return None
+        trailers = buffer[at:end] if end >= 0 else buffer[at:].removesuffix(b"\r")
+        if b"\r" in trailers.replace(b"\r\n", b"") or b"\n" in trailers.replace(b"\r\n", b""):
+            raise BadHead(400, "The chunked body has a trailer with a bare line end.")
+        return (
+            end + 4 if end >= 0 else None
+        )  # trailers are read and forgotten: nothing here may arrive that way
 
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {

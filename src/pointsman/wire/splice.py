@@ -13,6 +13,8 @@ from ..errors import PointsmanError
 from ..kinds import ErrorKind
 
 MAX_DEPTH = 128
+MAX_MODEL = 1024
+"""Characters of a model name; local servers use file paths. Longer ones would cost in every pattern they are tried on."""
 
 
 class Peek(msgspec.Struct):
@@ -26,7 +28,8 @@ _peek = msgspec.json.Decoder(Peek).decode
 _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _any = msgspec.json.Decoder().decode
 _SPACE = b" \t\r\n"
-_key_at = re.compile(rb'[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*').match
+# Possessive (`*+`): a plain `*` would remember every step, which is gigabytes for a long string.
+_key_at = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+').match
 _BRACKETS_AND_QUOTES = bytes(c for c in range(256) if c not in b'{}[]"')
 _strings = re.compile(rb'"[^"]*"')
 
@@ -51,6 +54,8 @@ def peek(body: bytes) -> Peek:
         raise _too_deep() from None
     if not found.model:
         raise _bad('The body has no \'model\'; name the model to use, e.g. "model": "practice".', "model")
+    if len(found.model) > MAX_MODEL:
+        raise _bad(f"The model name is longer than {MAX_MODEL} characters.", "model")
     if len(body) > 2 * MAX_DEPTH and depth_exceeds(body, MAX_DEPTH):
         raise _too_deep()
     # One spelling, no escapes: no second top-level key is possible. Otherwise walk the keys to be sure.
@@ -105,9 +110,13 @@ def find_values(body: bytes, key: str) -> list[tuple[int, int]]:
     """(start, end) of each value that stands under `key` at the top level of a valid JSON object, in order.
 
     Keys are compared as they decode, so an escaped spelling counts. Only top-level keys are walked; nested values
-    are skipped whole, by the length msgspec found for them.
+    are skipped whole, by the length msgspec found for them. Raises PointsmanError (400) when a key is not UTF-8,
+    which peek() does not look at.
     """
-    raws = _top_level(body)
+    try:
+        raws = _top_level(body)
+    except UnicodeDecodeError as error:
+        raise _bad(f"The body is not valid JSON: {_position(error)}.") from None
     found: list[tuple[int, int]] = []
     position = body.index(b"{") + 1
     while (match := _key_at(body, position)) is not None:
@@ -130,7 +139,7 @@ def _after_comma(body: bytes, position: int) -> int:
     return position + 1
 
 
-_token = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],]')
+_token = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\],]')
 
 
 def _value_end(body: bytes, start: int) -> int:
@@ -142,7 +151,10 @@ def _value_end(body: bytes, start: int) -> int:
             depth += 1
         elif mark in (b"}", b"]", b","):
             if depth == 0:
-                return len(body[: match.start()].rstrip(_SPACE))
+                end = match.start()
+                while body[end - 1] in _SPACE:
+                    end -= 1
+                return end
             depth -= mark != b","
             if depth == 0 and mark != b",":
                 return match.end()
@@ -179,6 +191,8 @@ def ask_for_usage(body: bytes) -> bytes | None:
     except msgspec.DecodeError:
         return None
     inner = find_values(value, "include_usage")
+    if len(inner) > 1:
+        return None
     if inner:
         changed = value[: inner[0][0]] + b"true" + value[inner[0][1] :]
     else:

@@ -43,9 +43,8 @@ class EventSplitter:
         rest = events.pop()
         if rest:
             self._keep(rest)
-        if len(data) > MAX_EVENT:
-            events = [_bounded(event) for event in events]
-        return [event for event in map(_unpadded, events) if event]
+        events = [event for event in map(_unpadded, events) if event]
+        return events if len(data) <= MAX_EVENT else [_bounded(event) for event in events]
 
     def finish(self) -> bytes:
         """The incomplete event at the end of the stream, b"" when there is none."""
@@ -65,7 +64,10 @@ class EventSplitter:
         split_by_the_cut = data[:1] == b"\n" and self._pending[-1] == b"\n"
         rest = data[1:] if split_by_the_cut else data[data.index(b"\n\n") + 2 :]
         self._forget()
-        return [first, *self.feed(rest)]
+        cr, self._cr = self._cr, False  # of the end of `data`, which feed() has cut off already
+        events = [first, *self.feed(rest)]
+        self._cr = cr
+        return events
 
     def _keep(self, data: bytes) -> None:
         if not data:
