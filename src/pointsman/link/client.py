@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections import OrderedDict
+import time
 from collections.abc import Callable
 
 from ..ledger.records import UsageRecord
@@ -20,6 +20,10 @@ log = logging.getLogger("pointsman.link")
 MAX_HELD = 50_000
 """Usage records kept while the control plane is away (about 20 MB); beyond it the oldest go, counted and logged."""
 BATCH = 500
+WINDOW = 8
+"""Batches sent and not yet acknowledged: a control plane that hangs must not make this process grow."""
+RESEND_SECONDS = 10.0
+"""A batch without an answer for so long was not stored (disk full, database locked); it goes again."""
 FLUSH_SECONDS = 0.25
 STATUS_SECONDS = 1.0
 RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5)
@@ -36,7 +40,8 @@ class LinkClient:
         self._on_snapshot = on_snapshot
         self._status = status
         self._fresh: list[UsageRecord] = []
-        self._unacked: OrderedDict[int, UsageBatch] = OrderedDict()
+        self._unacked: dict[int, UsageBatch] = {}  # oldest first
+        self._sent: dict[int, float] = {}  # of those: when, on this connection
         self._held = 0
         self._next_batch = 1
         self._writer: asyncio.StreamWriter | None = None
@@ -75,8 +80,7 @@ class LinkClient:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(encode(Hello(os.getpid(), self._worker)))
-        for batch in self._unacked.values():
-            writer.write(encode(batch))
+        self._sent.clear()
         self._writer = writer
         flusher = asyncio.create_task(self._flush_for_ever())
         try:
@@ -87,8 +91,7 @@ class LinkClient:
                         self._on_snapshot(message)
                         writer.write(encode(Applied(message.epoch, message.version)))
                     case UsageAck():
-                        if message.batch in self._unacked:
-                            self._held -= len(self._unacked.pop(message.batch).records)
+                        self._acknowledged(message.batch)
         finally:
             flusher.cancel()
 
@@ -96,27 +99,56 @@ class LinkClient:
         waited = STATUS_SECONDS
         while True:
             self.flush()
-            if waited >= STATUS_SECONDS and self._writer is not None:
-                self._writer.write(encode(self._status()))
+            writer = self._writer
+            if waited >= STATUS_SECONDS and writer is not None and not writer.transport.get_write_buffer_size():
+                writer.write(encode(self._status()))
                 waited = 0.0
             await asyncio.sleep(FLUSH_SECONDS)
             waited += FLUSH_SECONDS
 
     def flush(self) -> None:
-        """Turn fresh records into batches; send them when the other end is there, keep them until acknowledged."""
+        """Turn fresh records into batches, kept until acknowledged; send what the window allows."""
         fresh, self._fresh = self._fresh, []
         for start in range(0, len(fresh), BATCH):
             batch = UsageBatch(self._next_batch, tuple(fresh[start : start + BATCH]))
             self._next_batch += 1
             self._unacked[batch.batch] = batch
             self._held += len(batch.records)
-            if self._writer is not None:
-                self._writer.write(encode(batch))
         while self._held > MAX_HELD:
-            _, oldest = self._unacked.popitem(last=False)
-            self._held -= len(oldest.records)
-            self.dropped += len(oldest.records)
+            oldest = next(iter(self._unacked))
+            self.dropped += len(self._unacked[oldest].records)
+            self._forget(oldest)
             log.error("%s usage records dropped: the control plane has been away too long", self.dropped)
+        self._send()
+
+    def _send(self) -> None:
+        """Send batches, oldest first, at most WINDOW of them on their way at once."""
+        writer = self._writer
+        if writer is None:
+            return
+        now = time.monotonic()
+        stuck = writer.transport.get_write_buffer_size() > 0
+        for number, at in self._sent.items():
+            if now - at > RESEND_SECONDS and not stuck:
+                self._sent[number] = now
+                writer.write(encode(self._unacked[number]))
+        if len(self._sent) >= WINDOW or len(self._sent) == len(self._unacked):
+            return
+        for number, batch in self._unacked.items():
+            if number not in self._sent:
+                self._sent[number] = now
+                writer.write(encode(batch))
+                if len(self._sent) >= WINDOW:
+                    break
+
+    def _acknowledged(self, number: int) -> None:
+        if number in self._unacked:
+            self._forget(number)
+            self._send()
+
+    def _forget(self, number: int) -> None:
+        self._held -= len(self._unacked.pop(number).records)
+        self._sent.pop(number, None)
 
     def trim(self) -> None:
         """Called by the ticker: keeps the buffer bounded while nobody is connected."""

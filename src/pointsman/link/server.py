@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from .frames import LinkError, encode, read_up
+from .frames import MAX_FRAME, LinkError, encode, read_up
 from .messages import Applied, Hello, Snapshot, Status, Up, UsageAck, UsageBatch
 
 log = logging.getLogger("pointsman.link")
@@ -60,7 +60,11 @@ class LinkServer:
         self._snapshot = snapshot
         frame = encode(snapshot)
         for peer in self._peers:
-            if peer.worker >= 0:
+            if peer.worker < 0:
+                continue
+            if peer.writer.transport.get_write_buffer_size() > MAX_FRAME:  # it hangs; it will ask again if it wakes
+                peer.writer.transport.abort()
+            else:
                 peer.writer.write(frame)
 
     async def wait_applied(self, epoch: str, version: int, timeout: float) -> bool:  # noqa: ASYNC109

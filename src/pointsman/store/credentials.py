@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlmodel import Session, col, select
 
 from ..errors import PointsmanError
 from ..kinds import BackendType, ErrorKind, backend_key
-from ..vault import Sealed, Secret, Vault
+from ..vault import Secret, Vault
 from . import rows, sealing
 from .columns import utc_now
 from .schemas import CloudCredentialCreate
@@ -40,8 +42,8 @@ def get(session: Session, backend_type: BackendType, name: str = "") -> CloudCre
 
 def create(session: Session, vault: Vault, data: CloudCredentialCreate) -> CloudCredential:
     """Raises CONFLICT when there is one."""
-    row = CloudCredential(backend_type=data.backend_type, name=data.name, encrypted_api_key=Sealed(""))
-    _fill(session, vault, row, data)
+    columns = _columns(session, vault, data)
+    row = CloudCredential(backend_type=data.backend_type, name=data.name, **columns)
     key = sealing.key_of(row)
     rows.add(
         session, row, f"There is a credential {key} already; replace it with: pointsman credential set {key}."
@@ -54,8 +56,8 @@ def put(session: Session, vault: Vault, data: CloudCredentialCreate) -> tuple[Cl
     row = find(session, data.backend_type, data.name)
     if row is None:
         return create(session, vault, data), True
-    vault.require()  # degraded: nothing is overwritten
-    _fill(session, vault, row, data)
+    for field, value in _columns(session, vault, data).items():
+        setattr(row, field, value)
     row.updated_at = utc_now()
     session.add(row)
     session.flush()
@@ -67,9 +69,10 @@ def delete(session: Session, backend_type: BackendType, name: str = "") -> None:
     session.flush()
 
 
-def _fill(session: Session, vault: Vault, row: CloudCredential, data: CloudCredentialCreate) -> None:
-    for field in _FIELDS:
-        setattr(row, field, getattr(data, field))
-    row.dialects = None if data.dialects is None else [dialect.value for dialect in data.dialects]
-    with session.no_autoflush:  # the key is bound to the row as it will be, before any of it is written
-        sealing.seal_key(session, vault, row, Secret(data.api_key))
+def _columns(session: Session, vault: Vault, data: CloudCredentialCreate) -> dict[str, Any]:
+    """All but what names the row. The key is sealed before anything is written: degraded, nothing is."""
+    sealed = sealing.seal_key(
+        session, vault, sealing.binding(data.backend_type, data.name, data.base_url), Secret(data.api_key)
+    )
+    dialects = None if data.dialects is None else [dialect.value for dialect in data.dialects]
+    return {field: getattr(data, field) for field in _FIELDS} | sealed | {"dialects": dialects}

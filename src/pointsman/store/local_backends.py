@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlmodel import Session, col, select
 
 from ..errors import PointsmanError
@@ -33,8 +35,7 @@ def create(session: Session, vault: Vault, data: LocalBackendCreate) -> LocalBac
     """Raises CONFLICT when the name is taken. Without a key it needs no vault, so it works degraded too."""
     row = LocalBackend(name=data.name, **{field: getattr(data, field) for field in _FIELDS})
     row.dialects = None if data.dialects is None else [dialect.value for dialect in data.dialects]
-    if data.api_key is not None:
-        sealing.seal_key(session, vault, row, Secret(data.api_key))
+    _set_key(session, vault, row, data.api_key)
     rows.add(session, row, f"There is a local backend {data.name!r} already; choose another name.")
     return row
 
@@ -86,8 +87,8 @@ def _check_url(row: LocalBackend, changes: dict[str, object]) -> None:
 
 
 def _set_key(session: Session, vault: Vault, row: LocalBackend, api_key: str | None) -> None:
-    if api_key is None:
-        row.encrypted_api_key = None
-        row.key_fingerprint = None
-    else:
-        sealing.seal_key(session, vault, row, Secret(api_key))
+    columns: dict[str, Any] = {"encrypted_api_key": None, "key_fingerprint": None}
+    if api_key is not None:
+        columns = sealing.seal_key(session, vault, sealing.binding_of(row), Secret(api_key))
+    for field, value in columns.items():
+        setattr(row, field, value)

@@ -5,6 +5,8 @@ Not here: the cipher (vault.py).
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlmodel import Session, col, select
 
 from ..kinds import BackendType, backend_key
@@ -33,19 +35,27 @@ def key_of(row: SealedRow) -> str:
     return backend_key(type_of(row), row.name)
 
 
-def binding_of(row: SealedRow) -> Binding:
-    """Raises VaultError when the row's base URL is no URL (edited by hand): nothing may be sent there."""
+def binding(kind: BackendType, name: str, base_url: str | None) -> Binding:
+    """Raises VaultError when the base URL is no URL (edited by hand): nothing may be sent there."""
     try:
-        origin = parse_base_url(base_url_of(row)).origin
+        origin = parse_base_url(base_url or CATALOG[kind].base_url or "").origin
     except ValueError:
-        raise VaultError(f"The base URL of {key_of(row)} is not valid; set it again.") from None
-    return Binding(row.__tablename__, type_of(row).value, row.name, origin)
+        raise VaultError(f"The base URL of {backend_key(kind, name)} is not valid; set it again.") from None
+    table = LocalBackend if kind is BackendType.LOCAL else CloudCredential
+    return Binding(str(table.__tablename__), kind.value, name, origin)
 
 
-def seal_key(session: Session, vault: Vault, row: SealedRow, secret: Secret) -> None:
-    """Puts the key into the row, bound to the row as it is now. Raises VaultError while degraded."""
-    row.encrypted_api_key = vault.require().seal(secret, binding_of(row))
-    row.key_fingerprint = fingerprint(pepper(session), secret)
+def binding_of(row: SealedRow) -> Binding:
+    """What the row's key is bound to, as the row is now."""
+    return binding(type_of(row), row.name, row.base_url)
+
+
+def seal_key(session: Session, vault: Vault, bound_to: Binding, secret: Secret) -> dict[str, Any]:
+    """The columns that keep a key. Raises VaultError while degraded."""
+    return {
+        "encrypted_api_key": vault.require().seal(secret, bound_to),
+        "key_fingerprint": fingerprint(pepper(session), secret),
+    }
 
 
 def open_key(vault: Vault, row: SealedRow) -> Secret | None:

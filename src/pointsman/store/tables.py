@@ -37,7 +37,7 @@ def _sealed(value: object) -> object:
     if value is None:
         return None
     sealed = Sealed.of(value)
-    if sealed.key_id is None:
+    if not isinstance(value, Sealed) and sealed.key_id is None:
         raise ValueError("this is not a sealed key; a plain key never stands in a row")
     return sealed
 

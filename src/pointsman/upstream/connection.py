@@ -19,6 +19,8 @@ MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 256
 MAX_INTERIM = 16
 """1xx answers before the real one; a flood of them is an attack or a fault."""
+MAX_FRUITLESS = 2 * MAX_HEADER_BYTES
+"""Bytes in a row that bring no body and no end: one endless header or chunk extension."""
 
 
 class Sink(TypingProtocol):
@@ -66,6 +68,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._interim = 0
         self._length: int | None = None
         self._no_body = False
+        self._head_complete = False
+        self._fruitless = 0
 
     # -- asyncio.Protocol
 
@@ -84,12 +88,16 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(FallbackReason.MALFORMED, "it switched protocols")
             return
         except httptools.HttpParserError as error:
+            self._keep = False  # an answer that is complete is good; the connection is not
             self._deliver()
             if self._sink is not None:
                 cause = error.__context__ if isinstance(error.__context__, ValueError) else error
                 self._fail(FallbackReason.MALFORMED, f"its answer is not valid HTTP: {cause}")
             return
+        self._fruitless = 0 if self._parts or self._complete else self._fruitless + len(data)
         self._deliver()
+        if self._fruitless > MAX_FRUITLESS and self._sink is not None:
+            self._fail(FallbackReason.MALFORMED, "its headers or chunk extensions do not end")
 
     def eof_received(self) -> bool:
         return False
@@ -119,16 +127,25 @@ class UpstreamConnection(asyncio.Protocol):
 
     # -- llhttp
 
+    def on_message_begin(self) -> None:
+        if self._complete:  # what follows a complete answer must not mix with it, nor answer the next request
+            raise ValueError("more than one answer to one request")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > MAX_HEADER_BYTES or len(self._headers) >= MAX_HEADERS:
             raise ValueError("its headers are too large")
+        if self._head_complete:  # a trailer: nothing may arrive that way
+            return
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
         self._header_bytes = 0
-        if 100 <= self._status < 200:
+        self._head_complete = self._status >= 200
+        if self._status < 100:
+            raise ValueError(f"its status is {self._status}")
+        if self._status < 200:
             self._interim += 1
             if self._interim > MAX_INTERIM:
                 raise ValueError("too many interim answers")
@@ -139,8 +156,6 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._status >= 200:
-            if self._complete:
-                raise ValueError("two answers to one request")
             self._complete = True
             self._keep = self._parser.should_keep_alive()  # later llhttp has forgotten this message
 
@@ -198,6 +213,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if self._status >= 200 and not self._head_given:
             self._head_given = True
+            self._fruitless = 0
             self._give_head(sink)
         if self._parts and self._sink is not None:
             parts, self._parts = self._parts, []
@@ -219,7 +235,10 @@ class UpstreamConnection(asyncio.Protocol):
             if name == b"content-length":
                 self._length = int(value)
             elif name == b"transfer-encoding":
-                chunked = True
+                chunked = value.strip().lower() == b"chunked"
+                if not chunked:  # it would reach the client encoded, without the header that says so
+                    self._fail(FallbackReason.MALFORMED, "it used a transfer coding nobody asked for")
+                    return
         if self._no_body or self._status in (204, 304):
             self._complete = True
         self._until_close = self._length is None and not chunked and not self._complete

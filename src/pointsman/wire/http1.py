@@ -248,7 +248,7 @@ class ChunkedBody:
         end = buffer.find(b"\r\n", at, at + self._LINE + 2)
         if end >= 0:
             return end
-        if len(buffer) - at > self._LINE or buffer.find(b"\n", at) >= 0:
+        if len(buffer) - at > self._LINE + 1 or buffer.find(b"\n", at) >= 0:
             raise BadHead(400, "The chunked body has a bad chunk line.")
         return None
 
@@ -272,7 +272,7 @@ class ChunkedBody:
         if buffer.startswith(b"\r\n", at):
             return at + 2
         end = buffer.find(b"\r\n\r\n", at, at + self._TRAILERS + 4)
-        if end < 0 and len(buffer) - at > self._TRAILERS:
+        if end < 0 and len(buffer) - at > self._TRAILERS + 3:
             raise BadHead(400, "The chunked body has too many trailers.")
         trailers = buffer[at:end] if end >= 0 else buffer[at:].removesuffix(b"\r")
         if b"\r" in trailers.replace(b"\r\n", b"") or b"\n" in trailers.replace(b"\r\n", b""):
