@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -95,17 +97,30 @@ def test_a_credential_test_says_each_step(plane: Plane, upstream: ScriptedUpstre
     assert "sk-probe" not in str(found)
 
 
-def test_a_credential_test_says_tls_apart_from_tcp(
-    plane: Plane, upstream: ScriptedUpstream, fresh: Fresh
-) -> None:
+def test_a_credential_test_says_tls_apart_from_tcp(plane: Plane, fresh: Fresh) -> None:
     path = f"/api/credentials/openai/{fresh()}"
-    plane.good("PUT", path, {"api_key": "k", "base_url": upstream.url.replace("http:", "https:")})
-    found = plane.good("POST", f"{path}/test", status=200)
-    assert [(step["name"], step["ok"]) for step in found["steps"]] == [
-        ("dns", True),
-        ("tcp", True),
-        ("tls", False),
-    ]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_in_plain_text() -> None:
+            while True:
+                try:
+                    peer, _ = listener.accept()
+                except OSError:
+                    return
+                with peer:
+                    peer.recv(4096)
+                    peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer_in_plain_text)
+        thread.start()
+        try:
+            url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+            plane.good("PUT", path, {"api_key": "k", "base_url": url})
+            found = plane.good("POST", f"{path}/test", status=200)
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+    assert [(s["name"], s["ok"]) for s in found["steps"]] == [("dns", True), ("tcp", True), ("tls", False)]
 
 
 def test_a_credential_test_says_a_name_that_does_not_resolve(plane: Plane, fresh: Fresh) -> None:

@@ -21,6 +21,7 @@ from ..config import Limits
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..link.client import LinkClient
+from ..parent import end_with_parent
 from ..practice import PracticeServer
 from ..upstream.egress import Egress
 from ..upstream.pool import Pool
@@ -163,6 +164,7 @@ def _own_addresses(listener: socket.socket) -> frozenset[tuple[str, int]]:
 def main() -> int:
     """Entry point; returns the exit code."""
     faulthandler.enable()
+    end_with_parent()
     logging.basicConfig(
         level=os.environ.get("POINTSMAN_LOG", "WARNING").upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",

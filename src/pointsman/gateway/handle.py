@@ -217,7 +217,10 @@ def answer_error(job: Job, error: PointsmanError) -> None:
             lines += b"retry-after: %d\r\n" % error.retry_after
         elif error.status >= 500 and error.kind is ErrorKind.NOT_IMPLEMENTED:
             lines += b"x-should-retry: false\r\n"
-        client.send(error.status, lines, dialect.error(error, job.id))
+        body = dialect.error(error, job.id)
+        if job.route.kind == "control":
+            lines, body = lines.replace(pages.JSON, pages.PROBLEM), pages.problem(error, job.id)
+        client.send(error.status, lines, body)
     elif job.stage == 1:
         client.closing = True
         client.write(dialect.stream_error(error, job.id))

@@ -14,8 +14,23 @@ from ..routing.pattern import is_wild
 from .runtime import Runtime, State
 
 JSON = b"content-type: application/json\r\n"
+PROBLEM = b"content-type: application/problem+json\r\n"
 TEXT = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 _STARTED = int(time.time())
+
+
+def problem(error: PointsmanError, request_id: str) -> bytes:
+    """An error on the control plane's paths, in the form that plane uses itself (RFC 9457)."""
+    return msgspec.json.encode(
+        {
+            "type": "about:blank",
+            "title": "The control plane could not answer",
+            "status": error.status,
+            "detail": error.public,
+            "code": error.kind.value,
+            "request_id": request_id,
+        }
+    )
 
 
 def _entry(name: str, owner: str) -> dict[str, object]:

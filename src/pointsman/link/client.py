@@ -22,6 +22,8 @@ MAX_HELD = 50_000
 BATCH = 500
 WINDOW = 8
 """Batches sent and not yet acknowledged: a control plane that hangs must not make this process grow."""
+STUCK_BYTES = 4 * 1024 * 1024
+"""Bytes waiting to be written beyond which nothing is added: the other end has stopped reading."""
 RESEND_SECONDS = 10.0
 """A batch without an answer for so long was not stored (disk full, database locked); it goes again."""
 FLUSH_SECONDS = 0.25
@@ -100,7 +102,7 @@ class LinkClient:
         while True:
             self.flush()
             writer = self._writer
-            if waited >= STATUS_SECONDS and writer is not None and not writer.transport.get_write_buffer_size():
+            if waited >= STATUS_SECONDS and writer is not None and not _stuck(writer):
                 writer.write(encode(self._status()))
                 waited = 0.0
             await asyncio.sleep(FLUSH_SECONDS)
@@ -124,12 +126,11 @@ class LinkClient:
     def _send(self) -> None:
         """Send batches, oldest first, at most WINDOW of them on their way at once."""
         writer = self._writer
-        if writer is None:
+        if writer is None or _stuck(writer):
             return
         now = time.monotonic()
-        stuck = writer.transport.get_write_buffer_size() > 0
         for number, at in self._sent.items():
-            if now - at > RESEND_SECONDS and not stuck:
+            if now - at > RESEND_SECONDS:
                 self._sent[number] = now
                 writer.write(encode(self._unacked[number]))
         if len(self._sent) >= WINDOW or len(self._sent) == len(self._unacked):
@@ -161,3 +162,7 @@ class LinkClient:
         deadline = asyncio.get_running_loop().time() + seconds
         while self._unacked and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
+
+
+def _stuck(writer: asyncio.StreamWriter) -> bool:
+    return writer.transport.get_write_buffer_size() > STUCK_BYTES

@@ -62,7 +62,9 @@ class LinkServer:
         for peer in self._peers:
             if peer.worker < 0:
                 continue
-            if peer.writer.transport.get_write_buffer_size() > MAX_FRAME:  # it hangs; it will ask again if it wakes
+            if (
+                peer.writer.transport.get_write_buffer_size() > MAX_FRAME
+            ):  # it hangs; it will ask again if it wakes
                 peer.writer.transport.abort()
             else:
                 peer.writer.write(frame)

@@ -93,8 +93,8 @@ class RoutingTable:
 
     def _rule_for(self, name: str) -> MappingSpec | None:
         exact = self._exact.get(name)
-        if exact is None and _is_practice(name):
-            return None
+        if _is_practice(name):  # no wild pattern takes these, however high its priority
+            return exact
         for mapping in self._wild:
             if exact is not None and _rank(exact) < _rank(mapping):
                 return exact
@@ -127,6 +127,8 @@ class RoutingTable:
         return Target(key, model, backend, backend.problem)
 
     def _unnamed_local(self, model: str, lists: ModelLists) -> str | None:
+        if len(self._locals) == 1:
+            return self._locals[0]
         usable = [key for key in self._locals if self.backends[key].problem is None]
         for key in usable:
             if model in lists.get(key, ()):

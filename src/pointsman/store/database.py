@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlmodel import Session
 
 from ..config import DATABASE_FILE
@@ -60,9 +60,9 @@ class Store:
         return store
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """BEGIN IMMEDIATE ... COMMIT."""
-        with self._session(write=True) as session:
+    def write(self, after_commit: Callable[[], None] | None = None) -> Iterator[Session]:
+        """BEGIN IMMEDIATE ... COMMIT. after_commit: run when the change is on disk, before anybody can read it."""
+        with self._session(write=True, after_commit=after_commit) as session:
             yield session
 
     @contextmanager
@@ -91,13 +91,13 @@ class Store:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextmanager
-    def _session(self, *, write: bool) -> Iterator[Session]:
-        with self._file.transaction(write=write) as connection:
+    def _session(self, *, write: bool, after_commit: Callable[[], None] | None = None) -> Iterator[Session]:
+        with self._file.transaction(write=write, after_commit=after_commit) as connection:
             # expire_on_commit off: rows stay readable after the block, for the answer
             with Session(bind=connection, expire_on_commit=False) as session:
                 yield session
                 if write:
-                    session.commit()
+                    session.commit()  # flushes; the COMMIT itself is the transaction's, a moment later
 
     def _prepare(self, connection: Connection) -> None:
         """Brings a freshly opened file to HEAD."""
@@ -117,7 +117,14 @@ class Store:
             assert isinstance(driver, sqlite3.Connection)
             _copy(driver, self._backup_path(revision))
         connection.rollback()
-        upgrade(connection)
+        try:
+            upgrade(connection)
+        except SQLAlchemyError as error:
+            raise PointsmanError(
+                ErrorKind.UNAVAILABLE,
+                "The database could not be brought up to date; nothing in it was changed. If it had tables, a copy"
+                f" of it is in {BACKUP_FOLDER}/ beside it.",
+            ) from error
 
     def _backup_path(self, revision: str | None) -> Path:
         folder = self.path.parent / BACKUP_FOLDER

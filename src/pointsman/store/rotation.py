@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import event
 from sqlmodel import Session
 
 from ..errors import PointsmanError
@@ -66,10 +65,9 @@ def rotate(store: Store, vault: Vault, new_key: str | None = None) -> Rotated:
     new = _next_key(vault, old, new_key)
     if vault.path is not None:
         _stage(vault.path, old, new)
-    with store.write() as session:
+    # adopted with the commit, still under the store's lock: nobody can seal under the old key after it
+    with store.write(after_commit=lambda: vault.adopt(new)) as session:
         rows = reseal(session, old, new)
-        # with the commit, still under the store's lock: nobody can seal under the old key after it
-        event.listen(session, "after_commit", lambda _session: vault.adopt(new))
     store.truncate_log()  # the old ciphertexts leave the write-ahead log too
     return Rotated(new.id, rows, _finish(vault))
 

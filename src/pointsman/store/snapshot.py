@@ -31,7 +31,7 @@ def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -
         client_keys=tuple(ClientKeySpec(row.id or 0, row.name, row.digest) for row in session.exec(live)),
         keys_required=client_keys.required(session),
         pepper=settings.pepper(session),
-        problems=_problems(session, vault),
+        problems=() if vault.problem is None else (f"Stored keys cannot be used: {vault.problem}.",),
     )
 
 
@@ -83,10 +83,3 @@ def _open(vault: Vault, row: sealing.SealedRow) -> tuple[str | None, str | None]
     if secret is None and sealing.type_of(row) is not BackendType.LOCAL:
         return None, f"There is no key for {sealing.key_of(row)}; add it with: pointsman credential set"
     return (None if secret is None else secret.reveal()), None
-
-
-def _problems(session: Session, vault: Vault) -> tuple[str, ...]:
-    """Why the gateway is degraded. A vault nobody needs yet is no reason."""
-    if vault.problem is None or not sealing.any_sealed(session):
-        return ()
-    return (f"Stored keys cannot be used: {vault.problem}.",)

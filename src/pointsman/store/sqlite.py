@@ -23,9 +23,8 @@ from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..private_files import mode_problem
 
-BUSY_SECONDS = 5.0
 _RETRY_AFTER = 5
-_WAL_RESET_FIXED = ((3, 51, 3), (3, 52, 0))
+_WAL_RESET_FIXED = (3, 51, 3)
 _WAL_RESET_BACKPORTS = ((3, 50, 7), (3, 44, 6))
 
 _TROUBLE = {
@@ -51,6 +50,7 @@ class FileOptions:
     synchronous: str
     make_again: bool
     prepare: Callable[[Connection], None]
+    busy_seconds: float = 5.0
 
 
 class SqliteFile:
@@ -77,13 +77,18 @@ class SqliteFile:
             self._disconnect()
 
     @contextmanager
-    def transaction(self, *, write: bool) -> Iterator[Connection]:
+    def transaction(
+        self, *, write: bool, after_commit: Callable[[], None] | None = None
+    ) -> Iterator[Connection]:
+        """after_commit: run when the change is on disk and before anybody else may read it."""
         with self._locked(), self._errors():
             engine = self._ready()
             begin = "BEGIN IMMEDIATE" if write else "BEGIN"
             with engine.connect().execution_options(pointsman_begin=begin) as connection:
                 with connection.begin():
                     yield connection
+            if after_commit is not None:
+                after_commit()
 
     @contextmanager
     def raw(self) -> Iterator[sqlite3.Connection]:
@@ -96,12 +101,15 @@ class SqliteFile:
     def _locked(self) -> Iterator[None]:
         if self._holder == threading.get_ident():
             raise RuntimeError("a transaction inside another one of the same file would wait for itself")
-        with self._lock:
+        # longer than a waiting holder takes to give up, so that a queue behind a locked file drains with answers
+        if not self._lock.acquire(timeout=3 * self._options.busy_seconds):
+            raise self._unavailable("is busy; try again")
+        try:
             self._holder = threading.get_ident()
-            try:
-                yield
-            finally:
-                self._holder = None
+            yield
+        finally:
+            self._holder = None
+            self._lock.release()
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -122,14 +130,17 @@ class SqliteFile:
             return error
         if code not in _KEEP_CONNECTION:
             self._disconnect()
+        return self._unavailable(_TROUBLE[code])
+
+    def _unavailable(self, what: str) -> PointsmanError:
         return PointsmanError(
-            ErrorKind.UNAVAILABLE, f"{self._options.what} {_TROUBLE[code]}.", retry_after=_RETRY_AFTER
+            ErrorKind.UNAVAILABLE, f"{self._options.what} {what}.", retry_after=_RETRY_AFTER
         )
 
     def _ready(self) -> Engine:
         """A connection to the file that is there now: SQLite would go on writing into a deleted one."""
         if self._closed:
-            raise PointsmanError(ErrorKind.UNAVAILABLE, f"{self._options.what} is closed.")
+            raise self._unavailable("is closed")
         if self._engine is not None and self._identity != _identity(self.path):
             self._disconnect()
         if self._engine is None:
@@ -141,13 +152,9 @@ class SqliteFile:
         if make:
             _make_private(self.path, self._options.what)
         elif not self.path.exists():
-            raise PointsmanError(
-                ErrorKind.UNAVAILABLE,
-                f"{self._options.what} is gone; put it back from a backup, or restart to begin an empty one.",
-                retry_after=_RETRY_AFTER,
-            )
+            raise self._unavailable("is gone; put it back from a backup, or restart to begin an empty one")
         self._refuse_open_modes()
-        engine = _engine(self.path, self._options.synchronous)
+        engine = _engine(self.path, self._options)
         try:
             with engine.connect() as connection:
                 self._options.prepare(connection)
@@ -185,7 +192,7 @@ class SqliteFile:
 
 def version_problem(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str | None:
     """What doctor says about the linked SQLite, or None (RELIABILITY.md, finding 2)."""
-    if version >= (3, 51, 3) or any(
+    if version >= _WAL_RESET_FIXED or any(
         version[:2] == fix[:2] and version >= fix for fix in _WAL_RESET_BACKPORTS
     ):
         return None
@@ -197,25 +204,29 @@ def version_problem(version: tuple[int, int, int] = sqlite3.sqlite_version_info)
     )
 
 
-def _engine(path: Path, synchronous: str) -> Engine:
+def _engine(path: Path, options: FileOptions) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
         poolclass=StaticPool,
-        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+        connect_args={"check_same_thread": False, "timeout": options.busy_seconds},
         hide_parameters=True,  # values never stand in an exception's text
     )
 
     @event.listens_for(engine, "connect")
     def _setup(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions behind our back
-        for pragma in (
-            "journal_mode=WAL",
-            f"synchronous={synchronous}",
-            "foreign_keys=ON",
-            "secure_delete=ON",  # a removed key's bytes do not stay in free pages
-            "trusted_schema=OFF",
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
+        try:
+            for pragma in (
+                "journal_mode=WAL",
+                f"synchronous={options.synchronous}",
+                "foreign_keys=ON",
+                "secure_delete=ON",  # a removed key's bytes do not stay in free pages
+                "trusted_schema=OFF",
+            ):
+                connection.execute(f"PRAGMA {pragma}").close()
+        except sqlite3.Error:
+            connection.close()  # the pool does not know it yet
+            raise
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

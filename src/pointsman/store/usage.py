@@ -21,9 +21,11 @@ from sqlalchemy import Connection
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..ledger.records import UsageRecord
+from ..private_files import mode_problem
 from .sqlite import FileOptions, SqliteFile
 
 MAX_LIMIT = 1000
+MAX_TEXT = 512
 _VERSION = 1
 _FIELDS = tuple(UsageRecord.__struct_fields__)
 
@@ -87,13 +89,17 @@ class UsageStore:
     vanished file is begun anew. What was given in a failed call is not stored at all, so it can come again."""
 
     def __init__(self, path: Path) -> None:
+        """Opens at first use. Raises PointsmanError at once when others can read the file."""
         self.path = path
+        problem = mode_problem(path) if path.exists() else None
+        if problem is not None:
+            raise PointsmanError(ErrorKind.UNAVAILABLE, f"{problem}.")
         options = FileOptions("The usage database", "NORMAL", make_again=True, prepare=_prepare)
         self._file = SqliteFile(path, options)
 
     def add(self, records: Iterable[UsageRecord]) -> int:
         """How many were new."""
-        rows = [msgspec.structs.asdict(record) for record in records]
+        rows = [_row(record) for record in records]
         if not rows:
             return 0
         with self._file.transaction(write=True) as connection:
@@ -170,6 +176,19 @@ def _conditions(filters: UsageFilter | None) -> list[sa.ColumnElement[bool]]:
     if filters.until is not None:
         found.append(_usage.c.at < filters.until)
     return found
+
+
+def _row(record: UsageRecord) -> dict[str, Any]:
+    """One odd record must not stop its whole batch for good: names come from clients, counts from upstreams."""
+    return {name: _storable(value) for name, value in msgspec.structs.asdict(record).items()}
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:MAX_TEXT].encode("utf-8", "replace").decode()
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return None  # no backend counted that
+    return value
 
 
 def _record(row: Sequence[Any]) -> UsageRecord:

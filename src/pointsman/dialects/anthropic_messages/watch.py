@@ -13,11 +13,16 @@ _EMPTY_STARTS = {"text", "thinking"}
 """Blocks that say nothing until their first delta; every other block is output by starting."""
 
 
+class _OutputDetails(msgspec.Struct):
+    thinking_tokens: int | None = None
+
+
 class _Usage(msgspec.Struct):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
+    output_tokens_details: _OutputDetails | None = None
 
 
 class _Message(msgspec.Struct):
@@ -106,4 +111,5 @@ class MessagesWatch:
         total = seen.input_tokens
         if total is not None:  # Anthropic counts cached tokens apart from input_tokens
             total += (seen.cache_read_input_tokens or 0) + (seen.cache_creation_input_tokens or 0)
-        self.usage = TokenUsage(total, seen.output_tokens, seen.cache_read_input_tokens)
+        thinking = seen.output_tokens_details.thinking_tokens if seen.output_tokens_details else None
+        self.usage = TokenUsage(total, seen.output_tokens, seen.cache_read_input_tokens, thinking)

@@ -1,0 +1,1 @@
+"""Tests of pointsman.conversation: one definition of usage for every protocol."""

@@ -1,0 +1,1 @@
+"""Tests of pointsman.link: client and server over real Unix sockets."""

@@ -1,0 +1,1 @@
+"""Tests of pointsman.resilience: the walk over targets and what a status means. No I/O."""

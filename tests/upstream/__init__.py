@@ -1,0 +1,1 @@
+"""Tests of pointsman.upstream: real sockets, real TLS, backends that behave badly."""
