@@ -78,6 +78,9 @@ class Gateway:
 
     def start(self) -> None:
         """Starts it and returns when it says that it answers."""
+        if self._admin is not None:  # it knew the port of an earlier life
+            self._admin.close()
+            self._admin = None
         command = [POINTSMAN, "serve", "--data-dir", str(self.data_dir), "--json"]
         if "--port" not in self.options:
             command += ["--port", "0"]
@@ -99,6 +102,7 @@ class Gateway:
                 raise AssertionError(f"serve did not answer in {START_SECONDS} s:\n{self.read_log()}")
             time.sleep(0.02)
         self.started = json.loads(line)
+        self._close_admin()  # a restarted one has another port
         self.url = self.started["url"].rstrip("/")
 
     def terminate(self) -> None:
@@ -107,9 +111,7 @@ class Gateway:
 
     def stop(self, timeout: float = 15) -> int:
         """SIGTERM, then wait. Returns the exit code."""
-        if self._admin is not None:
-            self._admin.close()
-            self._admin = None
+        self._close_admin()
         if self.process is None:
             return 0
         if self.process.poll() is None:
@@ -121,6 +123,11 @@ class Gateway:
             raise AssertionError(f"serve did not stop within {timeout} s:\n{self.read_log()}") from None
         finally:
             self.process = None
+
+    def _close_admin(self) -> None:
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
 
     def kill(self) -> None:
         """SIGKILL to everything this gateway started."""

@@ -48,7 +48,17 @@ def cut(raw: bytes, places: list[int]) -> list[bytes]:
 
 streams = st.lists(
     st.sampled_from(
-        [b"data: {}", b"data:", b"event: ping", b": a comment", b"x", b"data: \xc3\xa9", b"\r", b"\n", b"\r\n"]
+        [
+            b"data: {}",
+            b"data:",
+            b"event: ping",
+            b": a comment",
+            b"x",
+            b"data: \xc3\xa9",
+            b"\r",
+            b"\n",
+            b"\r\n",
+        ]
         + [b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r\n", b"\r\n\n", b"\r\n\r"]
     ),
     max_size=14,
@@ -69,7 +79,20 @@ def test_byte_by_byte_and_at_once_agree(raw: bytes) -> None:
 
 @pytest.mark.parametrize("end", LINE_ENDS)
 def test_every_single_cut_of_a_stream(end: bytes) -> None:
-    lines = [b": hello", b"", b"event: a", b"data: 1", b"", b"data: 2", b"data: 3", b"", b"", b"data: [DONE]", b"", b""]
+    lines = [
+        b": hello",
+        b"",
+        b"event: a",
+        b"data: 1",
+        b"",
+        b"data: 2",
+        b"data: 3",
+        b"",
+        b"",
+        b"data: [DONE]",
+        b"",
+        b"",
+    ]
     raw = end.join(lines)
     expected = [b": hello", b"event: a\ndata: 1", b"data: 2\ndata: 3", b"data: [DONE]"]
     for place in range(len(raw) + 1):
@@ -108,7 +131,9 @@ def sizes(events: list[bytes]) -> list[int]:
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 3, 1000])
-@pytest.mark.parametrize(("size", "kept"), [(MAX_EVENT, MAX_EVENT), (MAX_EVENT + 1, KEPT), (MAX_EVENT + 9, KEPT)])
+@pytest.mark.parametrize(
+    ("size", "kept"), [(MAX_EVENT, MAX_EVENT), (MAX_EVENT + 1, KEPT), (MAX_EVENT + 9, KEPT)]
+)
 def test_a_too_long_event_is_cut_the_same_way_however_it_comes(size: int, kept: int, pieces: int) -> None:
     raw = b"data: 1\n\n\n" + b"y" * size + b"\n\ndata: 2\n\n"
     step = len(raw) // pieces + 1
@@ -178,7 +203,12 @@ def test_data_of(event: bytes, data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("event", "name"),
-    [(b"event: ping\ndata: 1", b"ping"), (b"event:ping", b"ping"), (b"data: 1\nevent: x", b"x"), (b"data: 1", b"")],
+    [
+        (b"event: ping\ndata: 1", b"ping"),
+        (b"event:ping", b"ping"),
+        (b"data: 1\nevent: x", b"x"),
+        (b"data: 1", b""),
+    ],
 )
 def test_name_of(event: bytes, name: bytes) -> None:
     assert name_of(event) == name
