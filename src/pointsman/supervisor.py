@@ -66,6 +66,7 @@ class _Supervisor:
     url: str
     children: list[_Child] = field(default_factory=list)
     stopping: bool = False
+    hurry: bool = False  # told to stop a second time: no more waiting for requests
     exit_code: int = 0
 
 
@@ -160,6 +161,7 @@ def _children(
 
 def _handle_signals(supervisor: _Supervisor, wake_fd: int) -> None:
     def stop(number: int, frame: object) -> None:
+        supervisor.hurry = supervisor.stopping
         supervisor.stopping = True
 
     signal.set_wakeup_fd(wake_fd)
@@ -196,7 +198,10 @@ def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
     if child.process is None:
         if now >= child.due:
             child.started = now
-            child.process = subprocess.Popen(child.argv, pass_fds=child.pass_fds, stdin=subprocess.DEVNULL)
+            # A group of its own: Ctrl-C in a terminal is for the supervisor alone, which stops them in order.
+            child.process = subprocess.Popen(
+                child.argv, pass_fds=child.pass_fds, stdin=subprocess.DEVNULL, process_group=0
+            )
         return True
     code = child.process.poll()
     if code is None:
@@ -246,16 +251,18 @@ def _stop_children(supervisor: _Supervisor) -> None:
     limits = config.Limits.from_environment()
     control, workers = supervisor.children[0], supervisor.children[1:]
     for group, seconds in ((workers, limits.drain_seconds + 5.0), ([control], 10.0)):
-        for child in group:
-            if child.process is not None:
-                with suppress(ProcessLookupError):
-                    child.process.terminate()
+        running = [child.process for child in group if child.process is not None]
+        for process in running:
+            process.terminate()
         deadline = time.monotonic() + seconds
-        for child in group:
-            if child.process is None:
-                continue
-            try:
-                child.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.process.kill()
-                child.process.wait()
+        hurried = False
+        while any(process.poll() is None for process in running) and time.monotonic() < deadline:
+            if supervisor.hurry and not hurried:
+                hurried = True
+                for process in running:
+                    process.terminate()
+            time.sleep(0.02)
+        for process in running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()

@@ -169,11 +169,11 @@ def test_a_vouched_for_certificate_works(
 
 
 def test_a_plain_server_behind_an_https_address_is_a_connect_failure(
-    gateway: Gateway, upstream: Upstreams
+    impatient: Gateway, upstream: Upstreams
 ) -> None:
     server = upstream()
-    name, _ = gateway.route("openai", server.url.replace("http://", "https://"))
-    answer = gateway.fetch("POST", CHAT.path, CHAT.ask(name))
+    name, _ = impatient.route("openai", server.url.replace("http://", "https://"))
+    answer = impatient.fetch("POST", CHAT.path, CHAT.ask(name))
     assert answer.status >= 500
     assert server.requests == []
 

@@ -1,6 +1,7 @@
 """The two vendors' error bodies and the words each uses for a kind of error (PROTOCOLS.md 12.1, 12.3).
 
-Shared by the dialects that speak like that vendor; which dialect uses which is in its own errors.py.
+Shared by the dialects that speak like that vendor; which dialect uses which is in its own errors.py. Also here: the
+one question that all of them ask of a whole answer.
 """
 
 from __future__ import annotations
@@ -47,6 +48,15 @@ _ANTHROPIC: dict[ErrorKind, str] = {
     ErrorKind.UPSTREAM_TIMEOUT: "timeout_error",
     ErrorKind.UNAVAILABLE: "overloaded_error",
 }
+
+
+def is_json_object(body: bytes) -> bool:
+    """Is a whole answer at least JSON of the right kind? Asked where its fields are not of the types we know."""
+    try:
+        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def openai_fields(error: PointsmanError) -> dict[str, str | None]:

@@ -72,11 +72,17 @@ class DataPlane:
         )
         self._handler = Handler(self.runtime, self._link.record)
         self._stop = asyncio.Event()
+        self._hurry = False
         self._has_rules = asyncio.Event()
 
     def _on_snapshot(self, snapshot: object) -> None:
         self.runtime.apply(snapshot)  # type: ignore[arg-type]
         self._has_rules.set()
+
+    def _on_signal(self) -> None:
+        """The first one drains; a second one ends the drain."""
+        self._hurry = self._stop.is_set()
+        self._stop.set()
 
     def _connection(self) -> asyncio.Protocol:
         client = ClientConnection(
@@ -89,7 +95,7 @@ class DataPlane:
         """Serve until SIGTERM; returns when drained."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._on_signal)
         with suppress(FileNotFoundError):
             os.unlink(os.path.join(self._args.runtime_dir, f"practice-{self._args.worker}.sock"))
         await self._practice.start()
@@ -119,7 +125,7 @@ class DataPlane:
         for client in list(self._connections):
             client.close_when_idle()
         deadline = time.monotonic() + self._limits.drain_seconds
-        while runtime.jobs and time.monotonic() < deadline:
+        while runtime.jobs and time.monotonic() < deadline and not self._hurry:
             await asyncio.sleep(0.02)
         if runtime.jobs:
             log.warning("ending %s requests that outlived the drain limit", runtime.jobs)

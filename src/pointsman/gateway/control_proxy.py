@@ -24,7 +24,13 @@ async def pass_to_control(runtime: Runtime, job: Job) -> None:
     head = job.head
     block, _ = forwarded(head.headers, TO_CONTROL, ())
     target = head.path.encode() + (b"?" + head.query if head.query else b"")
-    data = b"%b %b HTTP/1.1\r\n%bcontent-length: %d\r\n\r\n" % (head.method, target, block, len(job.body))
+    data = b"%b %b HTTP/1.1\r\n%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
+        head.method,
+        target,
+        block,
+        job.id.encode(),
+        len(job.body),
+    )
     try:
         async with asyncio.timeout(_SECONDS):
             conn = runtime.pool.take(runtime.control, False)

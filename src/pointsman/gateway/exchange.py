@@ -126,6 +126,9 @@ class Exchange:
         self.headers = headers
         self._length = length
         self._last = time.monotonic()
+        if any(n == b"content-encoding" and v.lower() != b"identity" for n, v in headers):
+            self._watch = None  # compressed against our wish: passed on as it is, its usage unknown
+            self._hide_usage = False
         self._reason = of_status(status)
         if self._reason is FallbackReason.AUTH and self._own_login:
             self._reason = None  # the client's own login was refused: that is the client's to know
@@ -345,7 +348,11 @@ class Exchange:
             job.client.closing = True
             if self._tail and len(self._tail) > _TAIL_BYTES:
                 job.client.write(b"\n\n")
-            job.client.write(job.route.dialect.stream_error(error, job.id))
+            job.client.write(
+                job.route.dialect.stream_error(
+                    error, job.id, self._watch.answer_id if self._watch is not None else None
+                )
+            )
             job.client.finish()
         else:
             job.client.abort()

@@ -35,18 +35,25 @@ class LinkClient:
     """path: the control plane's Unix socket. on_snapshot: must raise nothing. status: makes the newest Status."""
 
     def __init__(
-        self, path: str, worker: int, on_snapshot: Callable[[Snapshot], None], status: Callable[[], Status]
+        self,
+        path: str,
+        worker: int,
+        on_snapshot: Callable[[Snapshot], None],
+        status: Callable[[], Status],
+        resend_seconds: float = RESEND_SECONDS,
     ) -> None:
         self._path = path
         self._worker = worker
         self._on_snapshot = on_snapshot
         self._status = status
+        self._resend_seconds = resend_seconds
         self._fresh: list[UsageRecord] = []
         self._unacked: dict[int, UsageBatch] = {}  # oldest first
         self._sent: dict[int, float] = {}  # of those: when, on this connection
         self._held = 0
         self._next_batch = 1
         self._writer: asyncio.StreamWriter | None = None
+        self._told_of_drops = False
         self.dropped = 0
 
     @property
@@ -78,7 +85,7 @@ class LinkClient:
                 await asyncio.sleep(RETRY_SECONDS[-1])
             finally:
                 self._writer = None
-                writer.close()
+                writer.transport.abort()  # close() would wait for an end that may never read again
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(encode(Hello(os.getpid(), self._worker)))
@@ -120,7 +127,9 @@ class LinkClient:
             oldest = next(iter(self._unacked))
             self.dropped += len(self._unacked[oldest].records)
             self._forget(oldest)
-            log.error("%s usage records dropped: the control plane has been away too long", self.dropped)
+            if not self._told_of_drops:
+                self._told_of_drops = True
+                log.error("usage records are being dropped: the control plane has been away too long")
         self._send()
 
     def _send(self) -> None:
@@ -130,7 +139,7 @@ class LinkClient:
             return
         now = time.monotonic()
         for number, at in self._sent.items():
-            if now - at > RESEND_SECONDS:
+            if now - at > self._resend_seconds:
                 self._sent[number] = now
                 writer.write(encode(self._unacked[number]))
         if len(self._sent) >= WINDOW or len(self._sent) == len(self._unacked):
@@ -144,6 +153,7 @@ class LinkClient:
 
     def _acknowledged(self, number: int) -> None:
         if number in self._unacked:
+            self._told_of_drops = False
             self._forget(number)
             self._send()
 

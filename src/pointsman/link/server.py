@@ -47,7 +47,7 @@ class LinkServer:
         if self._server is not None:
             self._server.close()
             for peer in list(self._peers):
-                peer.writer.close()
+                peer.writer.transport.abort()  # what is lost of the last words, the client asks for again
             await self._server.wait_closed()
 
     @property

@@ -7,9 +7,9 @@ from ..kinds import AuthScheme
 
 def auth_header(scheme: AuthScheme, key: str) -> tuple[bytes, bytes]:
     """(lower-case name, value) of the header that carries the key. Raises ValueError when it cannot stand in one."""
-    value = key.encode("ascii", "strict")
-    if not value.isascii() or any(byte < 0x21 or byte == 0x7F for byte in value):
-        raise ValueError("the key has a character that cannot stand in a header")
+    if not key.isascii() or any(c < "!" or c == "\x7f" for c in key):
+        raise ValueError("the key has a character that cannot stand in a header; set it again")
+    value = key.encode("ascii")
     match scheme:
         case AuthScheme.X_API_KEY:
             return b"x-api-key", value

@@ -44,14 +44,14 @@ def update(session: Session, vault: Vault, name: str, data: LocalBackendUpdate) 
     """A changed origin needs the key again, or an explicit null to do without."""
     row = get(session, name)
     changes = data.model_dump(exclude_unset=True, exclude={"api_key"}, mode="json")
-    before = parse_origin(row.base_url)
+    before = _origin(row.base_url)
     with session.no_autoflush:
         for field, value in changes.items():
             setattr(row, field, value)
         _check_url(row, changes)
         if "api_key" in data.model_fields_set:
             _set_key(session, vault, row, data.api_key)
-        elif row.encrypted_api_key is not None and parse_origin(row.base_url) != before:
+        elif row.encrypted_api_key is not None and _origin(row.base_url) != before:
             raise PointsmanError(
                 ErrorKind.INVALID,
                 "The base URL leads elsewhere now, and the stored key was given for the old one:"
@@ -69,7 +69,7 @@ def delete(session: Session, name: str) -> None:
     session.flush()
 
 
-def parse_origin(base_url: str) -> str | None:
+def _origin(base_url: str) -> str | None:
     try:
         return parse_base_url(base_url).origin
     except ValueError:

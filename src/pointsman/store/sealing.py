@@ -77,7 +77,3 @@ def sealed_rows(session: Session) -> list[SealedRow]:
     with_key = select(LocalBackend).where(col(LocalBackend.encrypted_api_key).is_not(None))
     backends = session.exec(with_key.order_by(col(LocalBackend.id)))
     return [*credentials, *backends]
-
-
-def any_sealed(session: Session) -> bool:
-    return bool(sealed_rows(session))

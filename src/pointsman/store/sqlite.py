@@ -85,8 +85,10 @@ class SqliteFile:
             engine = self._ready()
             begin = "BEGIN IMMEDIATE" if write else "BEGIN"
             with engine.connect().execution_options(pointsman_begin=begin) as connection:
-                with connection.begin():
+                with connection.begin() as transaction:
                     yield connection
+                    if not write:
+                        transaction.rollback()
             if after_commit is not None:
                 after_commit()
 

@@ -30,7 +30,7 @@ NEVER_UPSTREAM = frozenset(
     | {b"host", b"content-length", b"accept-encoding", b"expect", b"origin"}
 )
 NEVER_UPSTREAM_PREFIXES = (b"x-pointsman-", b"x-forwarded-", b"proxy-", b"sec-")
-TO_CONTROL = frozenset(_HOP_BY_HOP | _FORWARDED | {b"content-length", b"expect"})
+TO_CONTROL = frozenset(_HOP_BY_HOP | _FORWARDED | {b"content-length", b"expect", b"x-request-id"})
 NEVER_CLIENT = frozenset(
     # Cookies and policies of the upstream's origin mean nothing, or harm, at ours.
     _HOP_BY_HOP
@@ -138,7 +138,12 @@ def _judged(parser: httptools.HttpRequestParser, collector: _Collector) -> Reque
     head.http11 = parser.get_http_version() == "1.1"
     head.headers = collector.headers
     head.single = single = dict(collector.headers)
-    head.keep_alive = parser.should_keep_alive()
+    # Asked of the headers: llhttp has forgotten a message without a body by now.
+    head.keep_alive = head.http11
+    if b"connection" in single:
+        said = b",".join(value for name, value in head.headers if name == b"connection").lower()
+        tokens = {token.strip() for token in said.split(b",")}
+        head.keep_alive = b"close" not in tokens and (head.http11 or b"keep-alive" in tokens)
     _judge_target(head, collector.url)
     _judge_host(head)
     _judge_framing(head)
@@ -156,6 +161,8 @@ def _judge_target(head: RequestHead, url: bytes) -> None:
     if b"." in path or b"%" in path:
         if _DOT_SEGMENT(path):
             raise BadHead(400, "The path must not have '.' or '..' segments.")
+    if b"//" in path:  # servers that clean paths would see another one than we judged
+        raise BadHead(400, "The path must not have empty segments.")
     head.path = path.decode("ascii")
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
+from ..shapes import is_json_object
 
 _EMPTY_STARTS = {"text", "thinking"}
 """Blocks that say nothing until their first delta; every other block is output by starting."""
@@ -46,11 +47,12 @@ _whole = msgspec.json.Decoder(_Message).decode
 class MessagesWatch:
     """See dialects.base.Watch."""
 
-    __slots__ = ("_seen", "error", "finished", "malformed", "output", "usage")
+    __slots__ = ("_seen", "answer_id", "error", "finished", "malformed", "output", "usage")
 
     def __init__(self) -> None:
         self.output = False
         self.finished = False
+        self.answer_id: str | None = None
         self.error: str | None = None
         self.usage: TokenUsage | None = None
         self.malformed = 0
@@ -90,7 +92,8 @@ class MessagesWatch:
         try:
             found = _whole(body)
         except msgspec.ValidationError:
-            return True
+            self.output = self.finished = is_json_object(body)
+            return self.finished
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         self.output = self.finished = True

@@ -10,7 +10,12 @@ from ..shapes import openai_error, openai_fields
 error = openai_error
 
 
-def stream_error(error: PointsmanError, request_id: str) -> bytes:
+def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
     """A chunk with a top-level `error`; no `[DONE]` follows."""
-    chunk = {"id": request_id, "object": "text_completion", "error": openai_fields(error), "choices": []}
+    chunk = {
+        "id": answer_id or request_id,
+        "object": "text_completion",
+        "error": openai_fields(error),
+        "choices": [],
+    }
     return b"data: " + msgspec.json.encode(chunk) + b"\n\n"

@@ -8,6 +8,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
+from ..shapes import is_json_object
 
 
 class _Usage(msgspec.Struct):
@@ -21,6 +22,7 @@ class _Choice(msgspec.Struct):
 
 
 class _Chunk(msgspec.Struct):
+    id: str | None = None
     choices: list[_Choice] = []
     usage: _Usage | None = None
     error: Any = None
@@ -32,11 +34,12 @@ _chunk = msgspec.json.Decoder(_Chunk).decode
 class CompletionsWatch:
     """See dialects.base.Watch."""
 
-    __slots__ = ("error", "finished", "malformed", "output", "usage")
+    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "usage")
 
     def __init__(self) -> None:
         self.output = False
         self.finished = False
+        self.answer_id: str | None = None
         self.error: str | None = None
         self.usage: TokenUsage | None = None
         self.malformed = 0
@@ -51,17 +54,16 @@ class CompletionsWatch:
 
     def whole(self, body: bytes) -> bool:
         """A whole answer."""
-        known = self._read(body)
+        known = self._read(body) or is_json_object(body)
         self.output = self.finished = known
         return known
 
     def _read(self, data: bytes) -> bool:
         try:
             chunk = _chunk(data)
-        except msgspec.ValidationError:
-            return True
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
+        self.answer_id = chunk.id or self.answer_id
         for choice in chunk.choices:
             self.output = self.output or bool(choice.text)
             self.finished = self.finished or bool(choice.finish_reason)

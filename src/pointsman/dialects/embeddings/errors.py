@@ -8,6 +8,6 @@ from ..shapes import openai_error
 error = openai_error
 
 
-def stream_error(error: PointsmanError, request_id: str) -> bytes:
+def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
     """What a backend that streams embeddings all the same would be ended with."""
     return b"data: " + openai_error(error, request_id) + b"\n\n"

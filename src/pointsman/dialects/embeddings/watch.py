@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from ...conversation.usage import TokenUsage
+from ..shapes import is_json_object
 
 
 class _Usage(msgspec.Struct):
@@ -13,6 +16,7 @@ class _Usage(msgspec.Struct):
 
 class _Whole(msgspec.Struct):
     usage: _Usage | None = None
+    error: Any = None
 
 
 _whole = msgspec.json.Decoder(_Whole).decode
@@ -21,11 +25,12 @@ _whole = msgspec.json.Decoder(_Whole).decode
 class EmbeddingsWatch:
     """See dialects.base.Watch."""
 
-    __slots__ = ("error", "finished", "malformed", "output", "usage")
+    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "usage")
 
     def __init__(self) -> None:
         self.output = False
         self.finished = False
+        self.answer_id: str | None = None
         self.error: str | None = None
         self.usage: TokenUsage | None = None
         self.malformed = 0
@@ -39,10 +44,13 @@ class EmbeddingsWatch:
         try:
             found = _whole(body)
         except msgspec.ValidationError:
-            return True
+            self.output = self.finished = is_json_object(body)
+            return self.finished
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         self.output = self.finished = True
         if found.usage is not None:
             self.usage = TokenUsage(found.usage.prompt_tokens)
+        if found.error is not None:
+            self.error = str(found.error)[:2000]
         return True

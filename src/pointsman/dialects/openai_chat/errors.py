@@ -10,11 +10,11 @@ from ..shapes import openai_error, openai_fields
 error = openai_error
 
 
-def stream_error(error: PointsmanError, request_id: str) -> bytes:
+def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
     """A chunk with a top-level `error`, which the SDKs raise on, and finish_reason `error`. No `[DONE]` follows:
     nothing may look like a clean end (DESIGN.md section 5)."""
     chunk = {
-        "id": request_id,
+        "id": answer_id or request_id,
         "object": "chat.completion.chunk",
         "error": openai_fields(error),
         "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],

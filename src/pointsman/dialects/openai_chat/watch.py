@@ -8,6 +8,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
+from ..shapes import is_json_object
 
 
 class _InputDetails(msgspec.Struct):
@@ -43,6 +44,7 @@ class _Choice(msgspec.Struct):
 
 
 class _Chunk(msgspec.Struct):
+    id: str | None = None
     choices: list[_Choice] = []
     usage: ChatUsage | None = None
     error: Any = None
@@ -60,11 +62,12 @@ _whole = msgspec.json.Decoder(_Whole).decode
 class ChatWatch:
     """See dialects.base.Watch."""
 
-    __slots__ = ("error", "finished", "malformed", "output", "usage")
+    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "usage")
 
     def __init__(self) -> None:
         self.output = False
         self.finished = False
+        self.answer_id: str | None = None
         self.error: str | None = None
         self.usage: TokenUsage | None = None
         self.malformed = 0
@@ -82,6 +85,7 @@ class ChatWatch:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.malformed += 1
             return
+        self.answer_id = chunk.id or self.answer_id
         for choice in chunk.choices:
             if choice.finish_reason:
                 self.finished = True
@@ -97,7 +101,8 @@ class ChatWatch:
         try:
             found = _whole(body)
         except msgspec.ValidationError:
-            return True
+            self.output = self.finished = is_json_object(body)
+            return self.finished
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         self.output = self.finished = True

@@ -16,14 +16,14 @@ _CODES = {ErrorKind.RATE_LIMITED: "rate_limit_exceeded"}
 """Codex acts on a short list of codes and retries on all others (PROTOCOLS.md 12.3)."""
 
 
-def stream_error(error: PointsmanError, request_id: str) -> bytes:
+def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
     """`response.failed`, which ends the stream as a failure for the SDKs and Codex."""
     code = _CODES.get(error.kind, "server_error")
     failed = {
         "type": "response.failed",
         "sequence_number": 1_000_000_000,  # after every number the backend can have used
         "response": {
-            "id": request_id,
+            "id": answer_id or request_id,
             "object": "response",
             "created_at": int(time.time()),
             "status": "failed",

@@ -8,6 +8,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
+from ..shapes import is_json_object
 
 _ENDS = {"response.completed", "response.incomplete", "response.failed"}
 
@@ -37,6 +38,7 @@ class _Usage(msgspec.Struct):
 
 
 class _Response(msgspec.Struct):
+    id: str | None = None
     object: str | None = None
     usage: _Usage | None = None
     error: Any = None
@@ -57,11 +59,12 @@ _whole = msgspec.json.Decoder(_Response).decode
 class ResponsesWatch:
     """See dialects.base.Watch."""
 
-    __slots__ = ("error", "finished", "malformed", "output", "usage")
+    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "usage")
 
     def __init__(self) -> None:
         self.output = False
         self.finished = False
+        self.answer_id: str | None = None
         self.error: str | None = None
         self.usage: TokenUsage | None = None
         self.malformed = 0
@@ -76,6 +79,8 @@ class ResponsesWatch:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.malformed += 1
             return
+        if found.response is not None:
+            self.answer_id = found.response.id or self.answer_id
         if found.type.endswith(".delta"):
             self.output = self.output or bool(found.delta)
         elif found.type == "response.output_item.done":
@@ -100,7 +105,8 @@ class ResponsesWatch:
         try:
             found = _whole(body)
         except msgspec.ValidationError:
-            return True
+            self.output = self.finished = is_json_object(body)
+            return self.finished
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         self.output = self.finished = True
