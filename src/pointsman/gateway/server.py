@@ -7,6 +7,7 @@ closes its side is gone: RELIABILITY.md R5.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from typing import cast
@@ -20,6 +21,8 @@ _READ_AHEAD = 64 * 1024
 
 _LINGER_SECONDS = 2.0
 
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})\r\n", re.IGNORECASE).search
+
 HEAD, SIZED, CHUNKED, ANSWERING, CLOSED = range(5)
 
 
@@ -30,7 +33,7 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_buffer", "_chunked_answer", "_deadline", "_handler", "_limits", "_memo", "_memo_raw", "_on_lost", "_paused",
+        "_buffer", "_chunked_answer", "_deadline", "_handler", "_limits", "_memo", "_memo_parts", "_on_lost", "_paused",
         "_pieces", "_refuse", "_refused", "_served", "_state", "_task", "_transport", "_waiting_since", "chunks", "closing",
         "head", "local_memo", "need", "on_writable", "started",
     )  # fmt: skip
@@ -51,7 +54,7 @@ class ClientConnection(asyncio.Protocol):
         self._state = HEAD
         self._task: asyncio.Task[None] | None = None
         self._pieces: list[bytes] = []
-        self._memo_raw = b""
+        self._memo_parts = (b"", b"")
         self._memo: RequestHead | None = None
         self._paused = False
         self._waiting_since: float | None = None
@@ -130,17 +133,34 @@ class ClientConnection(asyncio.Protocol):
             self._incomplete(buffer)
             return
         raw = buffer[: end + 4]
-        if raw == self._memo_raw and self._memo is not None:
-            head = self._memo
-        else:
+        head = self._remembered(raw)
+        if head is None:
             try:
                 head = parse_head(raw, self._limits.header_count)
             except BadHead as error:
                 self._bad(error)
                 return
-            self._memo, self._memo_raw = head, raw
+            self._remember(head, raw)
         self._buffer = b""
         self._begin(head, buffer[end + 4 :])
+
+    def _remember(self, head: RequestHead, raw: bytes) -> None:
+        """Keep a head apart from its Content-Length: on a kept connection that is usually all that changes."""
+        match = _LENGTH(raw)
+        self._memo = head if match is not None and head.content_length is not None else None
+        if match is not None:
+            self._memo_parts = (raw[: match.start(1)], raw[match.end(1) :])
+
+    def _remembered(self, raw: bytes) -> RequestHead | None:
+        """The same head as the last one but for its length, which is set anew; None for any other."""
+        before, after = self._memo_parts
+        if self._memo is None or not raw.startswith(before) or not raw.endswith(after):
+            return None
+        length = raw[len(before) : len(raw) - len(after)]
+        if not length.isdigit() or len(length) > 15:
+            return None
+        self._memo.content_length = int(length)
+        return self._memo
 
     def _incomplete(self, buffer: bytes) -> None:
         if len(buffer) > self._limits.header_bytes:

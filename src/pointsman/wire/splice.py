@@ -30,6 +30,14 @@ _any = msgspec.json.Decoder().decode
 _SPACE = b" \t\r\n"
 # Possessive (`*+`): a plain `*` would remember every step, which is gigabytes for a long string.
 _key_at = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+').match
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_LARGE = 4096
+"""Bytes from which a second decode is cheaper than searching the body for what may be a second `model`."""
+_LEVELS = 6
+"""How far a body is taken apart to prove it shallow: object, messages, message, content, part, text."""
+_PARTED = 1024 * 1024
+"""Bytes up to which that is tried; beyond it one linear pass bounds the time."""
+_NOT_OPENING = bytes(c for c in range(256) if c not in b"{[")
 _BRACKETS_AND_QUOTES = bytes(c for c in range(256) if c not in b'{}[]"')
 _strings = re.compile(rb'"[^"]*"')
 
@@ -58,10 +66,30 @@ def peek(body: bytes) -> Peek:
         raise _bad(f"The model name is longer than {MAX_MODEL} characters.", "model")
     if len(body) > 2 * MAX_DEPTH and depth_exceeds(body, MAX_DEPTH):
         raise _too_deep()
-    # One spelling, no escapes: no second top-level key is possible. Otherwise walk the keys to be sure.
-    if (body.count(b'"model"') != 1 or b"\\u" in body) and len(find_values(body, "model")) > 1:
+    if _may_repeat_model(body) and len(find_values(body, "model")) > 1:
         raise _bad("The body has the key 'model' twice at its top level; send it once.", "model")
     return found
+
+
+def _may_repeat_model(body: bytes) -> bool:
+    """False where a second top-level `model` is impossible; True where the keys must be walked to be sure."""
+    if len(body) > _LARGE and _members(body) is not None:
+        return False
+    return body.count(b'"model"') != 1 or b"\\u" in body  # one spelling, no escapes: no second key
+
+
+def _members(value: bytes) -> list[msgspec.Raw] | None:
+    """The values of a compact JSON object whose keys are all different, None for any other object.
+
+    A decoded object plus its punctuation is never longer than its text; the two are equal exactly where nothing was
+    left out: no space, no escape in a key, and no key written twice (msgspec keeps only the last).
+    """
+    try:
+        raws = _top_level(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    size = 1 + sum(len(key) + 4 for key in raws) + sum(memoryview(raw).nbytes for raw in raws.values())
+    return list(raws.values()) if raws and size == len(value) else None
 
 
 def _too_deep() -> PointsmanError:
@@ -88,7 +116,26 @@ def _wrong_shape(body: bytes) -> PointsmanError:
 
 
 def depth_exceeds(body: bytes, limit: int) -> bool:
-    """Is valid JSON nested deeper than `limit`? Most bodies are cleared by one pass that counts brackets."""
+    """Is valid JSON nested deeper than `limit`? Most bodies are cleared by counting brackets, whole or part by part."""
+    return _exceeds(body.strip(_SPACE), limit, _LEVELS)
+
+
+def _exceeds(value: bytes, limit: int, levels: int) -> bool:
+    """The parts of a value, one level down at a time: strings, which may hold any number of brackets, drop out."""
+    if len(value) <= 2 * limit + 1 or value[:1] not in (b"{", b"["):
+        return False
+    if len(value.translate(None, _NOT_OPENING)) <= limit:
+        return False
+    parts: list[msgspec.Raw] | None = None
+    if levels and len(value) <= _PARTED:
+        parts = _members(value) if value[:1] == b"{" else _items(value)
+    if parts is None:
+        return _scan(value, limit)
+    return any(_exceeds(bytes(part), limit - 1, levels - 1) for part in parts)
+
+
+def _scan(body: bytes, limit: int) -> bool:
+    """Every bracket outside strings, counted: linear, but dear."""
     marks = body.translate(None, _BRACKETS_AND_QUOTES)
     if marks.count(b"{") + marks.count(b"[") <= limit:
         return False
