@@ -35,6 +35,19 @@ class ConnectFailed(PointsmanError):
         self.step = step
 
 
+class _Step:
+    """How far an attempt to connect has come."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def words(self) -> str:
+        return {"dns": "answer from the name server", "tcp": "connection", "tls": "TLS handshake"}[self.name]
+
+
 class Egress:
     """own: (ip, port) pairs this gateway listens on, so that it never calls itself."""
 
@@ -47,34 +60,44 @@ class Egress:
         self, backend: Backend, closed: Callable[[UpstreamConnection], None], *, local_only: bool = False
     ) -> UpstreamConnection:
         """A connected, TLS-checked connection within the connect limit. Raises ConnectFailed or EgressRefused."""
-        try:
-            async with asyncio.timeout(self._seconds):
-                return await self._open(backend, closed, local_only)
-        except TimeoutError:
-            raise ConnectFailed("tcp", f"no connection within {self._seconds:g} s") from None
-
-    async def _open(
-        self, backend: Backend, closed: Callable[[UpstreamConnection], None], local_only: bool
-    ) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
+        end = loop.time() + self._seconds
         if backend.unix_path is not None:
-            try:
-                _, conn = await loop.create_unix_connection(
-                    lambda: UpstreamConnection(closed), backend.unix_path
-                )
-            except OSError as error:
-                raise ConnectFailed("tcp", _said(error)) from None
-            conn.peer_local = True
-            return conn
+            return await self._open_unix(backend.unix_path, closed)
+        step = _Step("dns")
+        try:
+            async with asyncio.timeout_at(end):
+                addresses = await self.resolve(backend)
+        except TimeoutError:
+            raise self._too_late(step) from None
         failure: PointsmanError | None = None
-        for ip in await self.resolve(backend):
+        for number, ip in enumerate(addresses):
+            # An address that swallows everything must leave time for the next one.
+            share = (end - loop.time()) / (len(addresses) - number)
             try:
                 self.check(backend, ip, local_only)
-                return await self._connect(backend, ip, closed, local_only)
-            except (ConnectFailed, EgressRefused) as error:
-                failure = failure if isinstance(failure, ConnectFailed) else error
+                async with asyncio.timeout(share):
+                    return await self._connect(backend, ip, closed, local_only, step)
+            except (ConnectFailed, EgressRefused, TimeoutError) as error:
+                found = self._too_late(step) if isinstance(error, TimeoutError) else error
+                failure = failure if isinstance(failure, ConnectFailed) else found
         assert failure is not None
         raise failure
+
+    def _too_late(self, step: _Step) -> ConnectFailed:
+        return ConnectFailed(step.name, f"no {step.words} within {self._seconds:g} s")
+
+    async def _open_unix(self, path: str, closed: Callable[[UpstreamConnection], None]) -> UpstreamConnection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._seconds):
+                _, conn = await loop.create_unix_connection(lambda: UpstreamConnection(closed), path)
+        except TimeoutError:
+            raise self._too_late(_Step("tcp")) from None
+        except OSError as error:
+            raise ConnectFailed("tcp", _said(error)) from None
+        conn.peer_local = True
+        return conn
 
     async def resolve(self, backend: Backend) -> list[str]:
         """The addresses of a backend's host, in the resolver's order. Raises ConnectFailed."""
@@ -87,7 +110,9 @@ class Egress:
             found = await asyncio.get_running_loop().getaddrinfo(
                 backend.url.host, backend.url.port, type=socket.SOCK_STREAM
             )
-        except (OSError, UnicodeError) as error:
+        except UnicodeError:
+            raise ConnectFailed("dns", f"the name {backend.url.host} is not a host name") from None
+        except OSError as error:
             raise ConnectFailed(
                 "dns", f"the name {backend.url.host} does not resolve: {_said(error)}"
             ) from None
@@ -106,31 +131,38 @@ class Egress:
             raise EgressRefused("the backend's address is this gateway itself")
 
     async def _connect(
-        self, backend: Backend, ip: str, closed: Callable[[UpstreamConnection], None], local_only: bool
+        self,
+        backend: Backend,
+        ip: str,
+        closed: Callable[[UpstreamConnection], None],
+        local_only: bool,
+        step: _Step,
     ) -> UpstreamConnection:
+        """TCP, then the guard on the connected peer, then TLS: nothing is said to a peer that is refused."""
         assert backend.url is not None
-        tls = self._tls_context() if backend.url.scheme == "https" else None
+        loop = asyncio.get_running_loop()
+        sock = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM)
         try:
-            _, conn = await asyncio.get_running_loop().create_connection(
+            step.name = "tcp"
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.sock_connect(sock, (ip, backend.url.port))
+            peer = str(sock.getpeername()[0])
+            self.check(backend, peer, local_only)
+            tls = backend.url.scheme == "https"
+            step.name = "tls" if tls else "tcp"
+            _, conn = await loop.create_connection(
                 lambda: UpstreamConnection(closed),
-                ip,
-                backend.url.port,
-                ssl=tls,
+                sock=sock,
+                ssl=self._tls_context() if tls else None,
                 server_hostname=backend.url.host if tls else None,
             )
-        except ssl.SSLCertVerificationError as error:
-            raise ConnectFailed("tls", f"its certificate was refused: {error.verify_message}") from None
-        except ssl.SSLError as error:
-            raise ConnectFailed("tls", f"TLS failed: {error.reason or 'handshake failure'}") from None
-        except OSError as error:
-            raise ConnectFailed("tls" if tls and not error.errno else "tcp", _said(error)) from None
-        peer = conn.peer()
-        try:
-            self.check(backend, str(peer[0]) if peer else "0.0.0.0", local_only)
-        except EgressRefused:
-            conn.close()
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                raise ConnectFailed(step.name, _said(error)) from None
             raise
-        conn.peer_local = is_loopback(str(peer[0]))
+        conn.peer_local = is_loopback(peer)
         return conn
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -140,7 +172,11 @@ class Egress:
         return self._tls
 
 
-def _said(error: Exception) -> str:
-    """An OS error's own words, without numbers and addresses."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+def _said(error: OSError) -> str:
+    """An OS or TLS error's own words, without numbers and addresses."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate was refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or 'handshake failure'}"
+    text = error.strerror or str(error) or type(error).__name__
     return text.partition(" (")[0].lower() if "Connect call failed" in text else text.lower()
