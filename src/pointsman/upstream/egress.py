@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -141,11 +142,9 @@ class Egress:
         """TCP, then the guard on the connected peer, then TLS: nothing is said to a peer that is refused."""
         assert backend.url is not None
         loop = asyncio.get_running_loop()
-        sock = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM)
+        step.name = "tcp"
+        sock = _socket_for(ip)
         try:
-            step.name = "tcp"
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await loop.sock_connect(sock, (ip, backend.url.port))
             peer = str(sock.getpeername()[0])
             self.check(backend, peer, local_only)
@@ -172,11 +171,22 @@ class Egress:
         return self._tls
 
 
+def _socket_for(ip: str) -> socket.socket:
+    try:
+        sock = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as error:  # no IPv6 on this machine, or no file descriptor left
+        raise ConnectFailed("tcp", _said(error)) from None
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
 def _said(error: OSError) -> str:
     """An OS or TLS error's own words, without numbers and addresses."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate was refused: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or 'handshake failure'}"
-    text = error.strerror or str(error) or type(error).__name__
-    return text.partition(" (")[0].lower() if "Connect call failed" in text else text.lower()
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return (error.strerror or str(error) or type(error).__name__).lower()
+    return os.strerror(error.errno).lower()

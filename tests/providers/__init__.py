@@ -1,0 +1,1 @@
+"""Tests of providers: base URLs and addresses."""

@@ -1,0 +1,77 @@
+"""providers.catalog and providers.auth: one complete row a type, and keys that cannot break out of their header."""
+
+from __future__ import annotations
+
+import pytest
+
+from pointsman.kinds import AuthScheme, BackendType, Protocol
+from pointsman.providers.auth import auth_header
+from pointsman.providers.catalog import CATALOG
+from pointsman.providers.urls import check_base_url, parse_base_url
+
+
+def test_one_row_for_each_type() -> None:
+    assert set(CATALOG) == set(BackendType)
+    assert all(row.type is kind for kind, row in CATALOG.items())
+
+
+@pytest.mark.parametrize("kind", list(BackendType))
+def test_a_row_is_usable_as_it_stands(kind: BackendType) -> None:
+    row = CATALOG[kind]
+    assert row.dialects
+    assert all(isinstance(dialect, Protocol) for dialect in (*row.dialects, *row.tried))
+    assert not set(row.dialects) & set(row.tried)
+    assert isinstance(row.auth, AuthScheme)
+    if row.base_url is not None:
+        url = parse_base_url(row.base_url)
+        assert url.text == row.base_url
+        assert url.scheme == "https"
+        check_base_url(kind, url, allow_http=False)
+    for name, value in row.headers:
+        assert name == name.lower()
+        assert value.isprintable()
+
+
+def test_only_a_local_backend_needs_its_address_given() -> None:
+    assert [kind for kind, row in CATALOG.items() if row.base_url is None] == [BackendType.LOCAL]
+
+
+def test_the_providers_own_defaults() -> None:
+    openai, anthropic = CATALOG[BackendType.OPENAI], CATALOG[BackendType.ANTHROPIC]
+    assert (openai.base_url, openai.auth, openai.stream_usage) == (
+        "https://api.openai.com",
+        AuthScheme.BEARER,
+        True,
+    )
+    assert Protocol.ANTHROPIC_MESSAGES not in openai.dialects
+    assert (anthropic.base_url, anthropic.auth) == ("https://api.anthropic.com", AuthScheme.X_API_KEY)
+    assert anthropic.dialects == (Protocol.ANTHROPIC_MESSAGES,)
+    assert dict(anthropic.headers) == {"anthropic-version": "2023-06-01"}
+
+
+def test_a_local_server_is_tried_in_every_protocol() -> None:
+    row = CATALOG[BackendType.LOCAL]
+    assert set(row.dialects) | set(row.tried) == set(Protocol)
+    assert not row.stream_usage
+
+
+@pytest.mark.parametrize(
+    ("scheme", "name", "value"),
+    [
+        (AuthScheme.BEARER, b"authorization", b"Bearer k-1"),
+        (AuthScheme.X_API_KEY, b"x-api-key", b"k-1"),
+        (AuthScheme.API_KEY, b"api-key", b"k-1"),
+    ],
+)
+def test_each_scheme_has_its_header(scheme: AuthScheme, name: bytes, value: bytes) -> None:
+    assert auth_header(scheme, "k-1") == (name, value)
+
+
+@pytest.mark.parametrize(
+    "key", ["a\r\nx: y", "a\nb", "a b", "a\tb", "a\x00", "a\x7f", "caf\u00e9", "\u200b", " a", "a "]
+)
+@pytest.mark.parametrize("scheme", [AuthScheme.BEARER, AuthScheme.X_API_KEY, AuthScheme.API_KEY])
+def test_a_key_that_cannot_stand_in_a_header_is_refused(scheme: AuthScheme, key: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        auth_header(scheme, key)
+    assert key.strip() not in str(caught.value) or len(key.strip()) == 1

@@ -1,0 +1,186 @@
+"""Usage records: each counted once, newest first, and the file comes back by itself."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman.errors import PointsmanError
+from pointsman.ledger.records import UsageRecord
+from pointsman.store.usage import MAX_LIMIT, UsageFilter, UsageStore
+
+
+@pytest.fixture
+def usage(tmp_path: Path) -> Iterator[UsageStore]:
+    opened = UsageStore(tmp_path / "usage.db")
+    yield opened
+    opened.close()
+
+
+def record(number: int = 0, **fields: Any) -> UsageRecord:
+    values: dict[str, Any] = {
+        "id": f"req_{number:06}", "at": 1000.0 + number, "protocol": "openai_chat",
+        "path": "/v1/chat/completions", "model": "gpt-4o", "target": "openai:gpt-4o", "attempts": 1,
+        "fallback": None, "status": 200, "outcome": "ok", "stream": False,
+    }  # fmt: skip
+    return UsageRecord(**(values | fields))
+
+
+def test_a_record_comes_back_as_it_was(usage: UsageStore) -> None:
+    full = record(
+        1, fallback="throttled", stream=True, input_tokens=5, output_tokens=0, cached_tokens=3,
+        reasoning_tokens=1, first_output_ms=12.5, total_ms=99.0, key_id=3, mapping_id=4,
+    )  # fmt: skip
+    assert usage.add([full, record(0, target=None)]) == 2
+    rows, cursor = usage.page()
+    assert rows == [full, record(0, target=None)]
+    assert cursor is None
+    assert rows[1].output_tokens is None, "unknown is never 0"
+
+
+def test_an_id_counts_once(usage: UsageStore) -> None:
+    batch = [record(n) for n in range(5)]
+    assert usage.add(batch) == 5
+    assert usage.add(batch) == 0
+    assert usage.add([*batch, record(9), record(9)]) == 1
+    assert usage.totals().requests == 6
+    assert usage.add([]) == 0
+
+
+def test_pages_do_not_shift_when_rows_come_in(usage: UsageStore) -> None:
+    usage.add(record(n, at=1000.0 + n // 3) for n in range(100))  # three at the same moment
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        rows, cursor = usage.page(cursor=cursor, limit=7)
+        seen += [row.id for row in rows]
+        usage.add([record(1000 + len(seen), at=5000.0)])
+        if cursor is None:
+            break
+    assert seen == [f"req_{n:06}" for n in reversed(range(100))]
+
+
+@pytest.mark.parametrize(("limit", "got"), [(0, 1), (-5, 1), (3, 3), (10_000, MAX_LIMIT)])
+def test_the_limit_is_kept_within_bounds(usage: UsageStore, limit: int, got: int) -> None:
+    usage.add(record(n) for n in range(MAX_LIMIT + 5))
+    rows, cursor = usage.page(limit=limit)
+    assert len(rows) == got
+    assert cursor is not None
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "!!!", "bm9wZQ", "WyJhIiwxXQ", "e30", "é"])
+def test_a_cursor_that_is_not_ours_is_refused(usage: UsageStore, cursor: str) -> None:
+    with pytest.raises(PointsmanError) as caught:
+        usage.page(cursor=cursor)
+    assert (caught.value.status, caught.value.param) == (422, "cursor")
+
+
+@pytest.mark.parametrize(
+    ("filters", "numbers"),
+    [
+        (UsageFilter(), {0, 1, 2, 3}), (UsageFilter(model="b"), {1}), (UsageFilter(target="local/box:q"), {2}),
+        (UsageFilter(status=503), {3}), (UsageFilter(since=1002.0), {2, 3}), (UsageFilter(until=1002.0), {0, 1}),
+        (UsageFilter(since=1001.0, until=1003.0), {1, 2}), (UsageFilter(outcome="error"), {3}),
+        (UsageFilter(key_id=7), {1}), (UsageFilter(mapping_id=8), {2}), (UsageFilter(protocol="embeddings"), {0}),
+        (UsageFilter(model="b", status=503), set()), (UsageFilter(model="%"), set()),
+        (UsageFilter(model="' OR 1=1 --"), set()),
+    ],
+)  # fmt: skip
+def test_filters(usage: UsageStore, filters: UsageFilter, numbers: set[int]) -> None:
+    usage.add(
+        [
+            record(0, protocol="embeddings"),
+            record(1, model="b", key_id=7),
+            record(2, target="local/box:q", mapping_id=8),
+            record(3, status=503, outcome="error"),
+        ]
+    )
+    rows, _ = usage.page(filters)
+    assert {int(row.id[4:]) for row in rows} == numbers
+    assert usage.totals(filters).requests == len(numbers)
+
+
+def test_totals_keep_unknown_apart_from_zero(usage: UsageStore) -> None:
+    usage.add(
+        [record(0, input_tokens=5, output_tokens=0), record(1, input_tokens=7), record(2, outcome="error")]
+    )
+    totals = usage.totals()
+    assert (totals.requests, totals.failed, totals.input_tokens, totals.output_tokens) == (3, 1, 12, 0)
+    assert (totals.cached_tokens, totals.reasoning_tokens) == (None, None)
+    nothing = usage.totals(UsageFilter(model="none"))
+    assert (nothing.requests, nothing.failed, nothing.input_tokens) == (0, 0, None)
+
+
+def test_one_odd_record_does_not_stop_its_batch(usage: UsageStore) -> None:
+    odd = record(0, model="\ud800" + "x" * 5000, input_tokens=10**30)
+    assert usage.add([odd, record(1)]) == 2
+    rows, _ = usage.page()
+    assert rows[1].model.startswith("?xxx")
+    assert len(rows[1].model) == 512
+    assert rows[1].input_tokens is None
+
+
+def test_the_file_is_private_and_not_so_synchronous(usage: UsageStore, tmp_path: Path) -> None:
+    usage.add([record()])
+    assert stat.S_IMODE((tmp_path / "usage.db").stat().st_mode) == 0o600
+    assert usage.integrity() == []
+
+
+def test_a_file_others_can_read_is_refused_at_start(tmp_path: Path) -> None:
+    (tmp_path / "usage.db").touch(mode=0o644)
+    (tmp_path / "usage.db").chmod(0o644)
+    with pytest.raises(PointsmanError, match="chmod 600"):
+        UsageStore(tmp_path / "usage.db")
+
+
+def test_a_vanished_file_is_begun_anew(usage: UsageStore, tmp_path: Path) -> None:
+    usage.add([record(0)])
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert usage.add([record(1)]) == 1
+    assert usage.totals().requests == 1
+
+
+def test_a_damaged_file_is_unavailable_until_it_is_moved_away(tmp_path: Path) -> None:
+    path = tmp_path / "usage.db"
+    path.write_bytes(b"not a database at all" * 300)
+    path.chmod(0o600)
+    usage = UsageStore(path)
+    for _ in range(2):
+        with pytest.raises(PointsmanError) as caught:
+            usage.add([record()])
+        assert caught.value.status == 503
+    path.rename(tmp_path / "aside")
+    assert usage.add([record()]) == 1
+    usage.close()
+
+
+@pytest.mark.slow
+def test_a_locked_file_keeps_nothing_half_and_comes_back(usage: UsageStore, tmp_path: Path) -> None:
+    usage.add([record(0)])
+    other = sqlite3.connect(tmp_path / "usage.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(PointsmanError, match="usage database is locked"):
+        usage.add([record(n) for n in range(1, 50)])
+    assert usage.totals().requests == 1, "reading goes on"
+    other.execute("ROLLBACK")
+    other.close()
+    assert usage.add([record(n) for n in range(1, 50)]) == 49
+
+
+def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
+    usage = UsageStore(tmp_path / "usage.db")
+    usage.add([record()])
+    usage.close()
+    newer = sqlite3.connect(tmp_path / "usage.db")
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    again = UsageStore(tmp_path / "usage.db")
+    with pytest.raises(PointsmanError, match="newer Pointsman"):
+        again.add([record(1)])
+    again.close()
