@@ -154,6 +154,7 @@ def _children(
     for worker in range(options.workers):
         argv = [sys.executable, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
         argv += ["--listen-fd", str(listen_fd), "--ready-fd", str(ready_fd), "--worker", str(worker)]
+        argv += ["--workers", str(options.workers)]
         argv += ["--host", options.host, *allowed]
         children.append(_Child(f"data plane {worker}", argv, (listen_fd, ready_fd)))
     return children

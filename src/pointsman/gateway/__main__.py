@@ -42,6 +42,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--listen-fd", type=int, required=True)
     parser.add_argument("--ready-fd", type=int, required=True)
     parser.add_argument("--worker", type=int, required=True)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--host", required=True)
     parser.add_argument("--allow-host", action="append", default=[])
     parser.add_argument("--allow-origin", action="append", default=[])
@@ -60,6 +61,7 @@ class DataPlane:
         pool = Pool(Egress(self._limits.connect_seconds, _own_addresses(self._listener)))
         self.runtime = Runtime(
             worker=args.worker,
+            workers=args.workers,
             limits=self._limits,
             guard=HostGuard(args.host, tuple(args.allow_host), tuple(args.allow_origin)),
             pool=pool,

@@ -19,11 +19,13 @@ _SECONDS = 120.0
 _BODILESS = (204, 304)
 
 
-async def pass_to_control(runtime: Runtime, job: Job) -> None:
-    """Send the request on and stream the answer back. Raises PointsmanError 503 while the control plane is away."""
+async def pass_to_control(runtime: Runtime, job: Job, path: str | None = None) -> None:
+    """Send the request on, to another path where one is given, and stream the answer back.
+
+    Raises PointsmanError 503 while the control plane is away."""
     head = job.head
     block, _ = forwarded(head.headers, TO_CONTROL, ())
-    target = head.path.encode() + (b"?" + head.query if head.query else b"")
+    target = (path or head.path).encode() + (b"?" + head.query if head.query else b"")
     data = b"%b %b HTTP/1.1\r\n%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
         head.method,
         target,

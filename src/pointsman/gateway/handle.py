@@ -164,6 +164,8 @@ class Handler:
             case "ready":
                 _send_json(job, *pages.ready(runtime))
             case "metrics":
+                if runtime.workers > 1 and await self._merged_metrics(job):
+                    return
                 _send(job, 200, pages.TEXT, pages.metrics(pages.own_samples(runtime)))
             case "root":
                 if job.head.method == b"HEAD":
@@ -172,6 +174,14 @@ class Handler:
                     _send(job, 307, b"location: /ui\r\n", b"")
             case _:
                 _send(job, 200, b"", b"")
+
+    async def _merged_metrics(self, job: Job) -> bool:
+        """Of all processes, as the control plane adds them up. False while it is away: then one's own must do."""
+        try:
+            await pass_to_control(self.runtime, job, "/internal/metrics")
+        except PointsmanError:
+            return False
+        return True
 
 
 def _send(job: Job, status: int, lines: bytes, body: bytes) -> None:

@@ -74,12 +74,13 @@ def _broken(spec: BackendSpec, problem: str) -> BackendSpec:
 
 
 class Runtime:
-    """worker: index of this process. practice_path: socket of its own practice backend."""
+    """worker: index of this process, of `workers`. practice_path: socket of its own practice backend."""
 
     def __init__(
         self,
         *,
         worker: int,
+        workers: int = 1,
         limits: Limits,
         guard: HostGuard,
         pool: Pool,
@@ -87,6 +88,7 @@ class Runtime:
         control_path: str,
     ) -> None:
         self.worker = worker
+        self.workers = workers
         self.limits = limits
         self.guard = guard
         self.pool = pool

@@ -65,12 +65,8 @@ class Egress:
         end = loop.time() + self._seconds
         if backend.unix_path is not None:
             return await self._open_unix(backend.unix_path, closed)
-        step = _Step("dns")
-        try:
-            async with asyncio.timeout_at(end):
-                addresses = await self.resolve(backend)
-        except TimeoutError:
-            raise self._too_late(step) from None
+        step = _Step("tcp")
+        addresses = await self.resolve(backend)
         failure: PointsmanError | None = None
         for number, ip in enumerate(addresses):
             # An address that swallows everything must leave time for the next one.
@@ -101,16 +97,19 @@ class Egress:
         return conn
 
     async def resolve(self, backend: Backend) -> list[str]:
-        """The addresses of a backend's host, in the resolver's order. Raises ConnectFailed."""
+        """The addresses of a backend's host, in the resolver's order, within the connect limit. Raises ConnectFailed."""
         assert backend.url is not None
         try:
             return [str(ipaddress.ip_address(backend.url.host))]
         except ValueError:
             pass
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                backend.url.host, backend.url.port, type=socket.SOCK_STREAM
-            )
+            async with asyncio.timeout(self._seconds):
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    backend.url.host, backend.url.port, type=socket.SOCK_STREAM
+                )
+        except TimeoutError:
+            raise self._too_late(_Step("dns")) from None
         except UnicodeError:
             raise ConnectFailed("dns", f"the name {backend.url.host} is not a host name") from None
         except OSError as error:
