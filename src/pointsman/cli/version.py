@@ -1,4 +1,4 @@
-"""`pointsman version`."""
+"""`pointsman version`: which version this is, for people and for bug reports."""
 
 from __future__ import annotations
 

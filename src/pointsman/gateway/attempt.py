@@ -13,7 +13,8 @@ from ..routing.table import Plan, Target
 from ..upstream.backend import Backend, forwarded
 from ..upstream.connection import UpstreamConnection
 from ..wire.splice import ask_for_usage, replace_model
-from .exchange import Answer, Exchange
+from .answer import Answer
+from .exchange import Exchange
 from .job import Job
 from .runtime import Runtime, State
 

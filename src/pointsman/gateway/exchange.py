@@ -12,15 +12,13 @@ import time
 from ..config import Limits
 from ..dialects.base import Watch
 from ..errors import PointsmanError
-from ..kinds import ErrorKind, FallbackReason
+from ..kinds import FallbackReason
 from ..resilience.verdict import of_status
 from ..resilience.walk import Held
 from ..upstream.connection import UpstreamConnection
-from ..wire.http1 import NEVER_CLIENT, NEVER_CLIENT_PREFIXES
 from ..wire.sse import EventSplitter, cut_at_event_end
+from .answer import Answer, Headers, client_lines, excerpt, failure, is_event_stream, keep_alive, send_answer
 from .job import Job
-
-Headers = list[tuple[bytes, bytes]]
 
 _HOLD_BYTES = 256 * 1024
 """A whole answer up to this size is held until it is complete; a stream's preamble likewise."""
@@ -31,46 +29,13 @@ _TAIL_BYTES = 64 * 1024
 STARTING, ERROR, WHOLE, STREAM = range(4)
 
 
-class Answer:
-    """An upstream's own answer, kept whole: told to the client when nobody else could serve."""
-
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-
-
 class Exchange:
     """Sink of one upstream answer. done: None when the client has been answered, else why it has not."""
 
     __slots__ = (
-        "_conn",
-        "_held",
-        "_held_size",
-        "_hide_usage",
-        "_job",
-        "_key",
-        "_last",
-        "_length",
-        "_limits",
-        "_local",
-        "_mode",
-        "_next_ping",
-        "_on_trial",
-        "_own_login",
-        "_paused",
-        "_reason",
-        "_splitter",
-        "_started",
-        "_tail",
-        "_watch",
-        "done",
-        "head_status",
-        "headers",
-        "stale",
-        "unspoken",
+        "_conn", "_held", "_held_size", "_hide_usage", "_in_event", "_job", "_key", "_last", "_length",
+        "_limits", "_local", "_mode", "_next_ping", "_on_trial", "_own_login", "_paused", "_reason",
+        "_splitter", "_started", "_tail", "_watch", "done", "head_status", "headers", "stale", "unspoken",
     )  # fmt: skip
 
     def __init__(
@@ -104,6 +69,7 @@ class Exchange:
         self._held: list[bytes] = []
         self._held_size = 0
         self._tail = b""
+        self._in_event = False  # part of an event too large to hold back has been passed on
         self._splitter = EventSplitter()
         self._started = self._last = time.monotonic()
         self._next_ping = job.start + limits.hold_seconds
@@ -139,7 +105,7 @@ class Exchange:
                 FallbackReason.UPSTREAM_ERROR,
                 f"it answered with a redirect ({status}), which is never followed; correct its base URL",
             )
-        elif _is_event_stream(headers) and status < 300:
+        elif is_event_stream(headers) and status < 300:
             self._mode = STREAM
         else:
             self._mode = WHOLE
@@ -231,11 +197,13 @@ class Exchange:
             client.write(self._without_usage(data))
             return
         if not self._tail and data.endswith(b"\n\n"):
+            self._in_event = False
             client.write(data)
         else:
             whole = self._tail + data
             cut = cut_at_event_end(whole)
-            if len(whole) - cut > _TAIL_BYTES:
+            self._in_event = len(whole) - cut > _TAIL_BYTES
+            if self._in_event:
                 cut = len(whole)
             self._tail = whole[cut:]
             client.write(whole[:cut])
@@ -293,22 +261,16 @@ class Exchange:
     def _end_stream(self) -> None:
         watch = self._watch
         job = self._job
+        rest = b""
         if watch is not None:
             rest = self._splitter.finish()
-            if rest:
+            if rest:  # a last event without its blank line
                 watch.event(rest)
             job.usage = watch.usage
+            if watch.output and job.stage != 2:
+                self._commit()
         if job.stage == 2:
-            job.client.write(self._tail)
-            self._tail = b""
-            if watch is None or watch.finished or watch.error is not None:
-                if watch is not None and watch.error is not None:
-                    job.outcome = "interrupted"
-                self._finish()
-            else:
-                self._interrupt(
-                    _error(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished")
-                )
+            self._end_committed(watch, rest)
         elif watch is not None and watch.error is not None:
             self._fail_with_answer(FallbackReason.UPSTREAM_ERROR)
         elif watch is not None and watch.finished:
@@ -318,9 +280,27 @@ class Exchange:
         else:
             self._give_up(FallbackReason.EMPTY, "its stream ended before any output")
 
+    def _end_committed(self, watch: Watch | None, rest: bytes) -> None:
+        """The stream is over; `rest` is its last event where that lacks its blank line. A half event is not passed on:
+        the error after it would be read as its other half."""
+        job = self._job
+        if watch is not None and not watch.finished and watch.error is None:
+            self._interrupt(failure(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished"))
+            return
+        if watch is not None and watch.error is not None:
+            job.outcome = "interrupted"
+        if self._hide_usage:
+            extra = job.route.dialect.extra_usage
+            if rest and not (extra is not None and extra(rest)):
+                job.client.write(rest + b"\n\n")
+        else:
+            job.client.write(self._tail)
+        self._tail = b""
+        self._finish()
+
     def _fail_with_answer(self, reason: FallbackReason) -> None:
         answer = Answer(self.head_status, self.headers, self._without_key(b"".join(self._held)))
-        error = _error(reason, f"it answered {self.head_status}: {excerpt(answer.body)}")
+        error = failure(reason, f"it answered {self.head_status}: {excerpt(answer.body)}")
         self._settle(Held(reason, error, answer))
 
     def _without_key(self, body: bytes) -> bytes:
@@ -331,7 +311,7 @@ class Exchange:
         return body
 
     def _give_up(self, reason: FallbackReason, detail: str) -> None:
-        error = _error(reason, detail)
+        error = failure(reason, detail)
         if self._job.stage == 2:
             self._interrupt(error)
         else:
@@ -346,7 +326,7 @@ class Exchange:
             job.usage = self._watch.usage
         if self._mode == STREAM:
             job.client.closing = True
-            if self._tail and len(self._tail) > _TAIL_BYTES:
+            if self._in_event:
                 job.client.write(b"\n\n")
             job.client.write(
                 job.route.dialect.stream_error(
@@ -415,62 +395,3 @@ class Exchange:
 
     def _time_out(self, detail: str) -> None:
         self._give_up(FallbackReason.TIMEOUT, detail)
-
-
-def keep_alive(job: Job) -> None:
-    """S1: headers and a comment, so that nobody in between gives up; another target is still possible."""
-    if job.stage == 0:
-        job.status = 200
-        job.stage = 1
-        lines = (
-            job.id_lines() + b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
-        )
-        job.client.start(200, lines, None, b": waiting for the backend\n\n")
-    else:
-        job.client.write(b": waiting for the backend\n\n")
-
-
-def send_answer(job: Job, answer: Answer) -> None:
-    """An upstream's whole answer, as it came."""
-    job.status = answer.status
-    job.stage = 2
-    lines = job.id_lines() + job.target_lines() + client_lines(answer.headers)
-    job.client.send(answer.status, lines, answer.body)
-
-
-def client_lines(headers: Headers) -> bytes:
-    """The upstream's headers that may reach the client, as lines; its request id under a name of its own."""
-    lines = []
-    hidden: frozenset[bytes] | set[bytes] = NEVER_CLIENT
-    upstream_id = None
-    for name, value in headers:
-        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
-            hidden = hidden | {token.strip().lower() for token in value.split(b",")}
-        elif name in (b"x-request-id", b"request-id"):
-            upstream_id = upstream_id or value
-    for name, value in headers:
-        if name not in hidden and not name.startswith(NEVER_CLIENT_PREFIXES):
-            lines.append(name + b": " + value + b"\r\n")
-    if upstream_id is not None:
-        lines.append(b"x-upstream-request-id: " + upstream_id + b"\r\n")
-    return b"".join(lines)
-
-
-def excerpt(body: bytes) -> str:
-    """A short, printable piece of an upstream's error, for our own error text."""
-    text = body[:300].decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else " " for c in text).strip() or "no body"
-
-
-def _is_event_stream(headers: Headers) -> bool:
-    return any(n == b"content-type" and v.lower().startswith(b"text/event-stream") for n, v in headers)
-
-
-_KINDS = {
-    FallbackReason.CONNECT: ErrorKind.UPSTREAM_UNREACHABLE,
-    FallbackReason.TIMEOUT: ErrorKind.UPSTREAM_TIMEOUT,
-}
-
-
-def _error(reason: FallbackReason, detail: str) -> PointsmanError:
-    return PointsmanError(_KINDS.get(reason, ErrorKind.UPSTREAM_ERROR), f"The backend failed: {detail}.")

@@ -19,9 +19,9 @@ from ..routing.table import Plan, Target
 from ..wire.http1 import BadHead, RequestHead, head_error
 from ..wire.splice import peek
 from . import meter, pages
+from .answer import Answer, send_answer
 from .attempt import attempt
 from .control_proxy import pass_to_control
-from .exchange import Answer, send_answer
 from .job import Job
 from .paths import Route, names_a_model, route
 from .runtime import Runtime, State

@@ -130,7 +130,7 @@ def metrics(samples: dict[str, float]) -> bytes:
             kind, text = _HELP[name]
             lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
         last = name
-        lines.append(f"{sample} {samples[sample]:g}")
+        lines.append(f"{sample} {samples[sample]:.15g}")
     return ("\n".join(lines) + "\n").encode()
 
 

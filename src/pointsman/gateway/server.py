@@ -176,14 +176,14 @@ class ClientConnection(asyncio.Protocol):
             self._complete(b"", rest)
             return
         if length is not None:
+            if length > self._limits.body_bytes:
+                self._bad(BadHead(413, f"The body is larger than {self._limits.body_bytes} bytes."))
+                return
             if length <= len(rest):
                 if length == len(rest):
                     self._complete(rest, b"")
                 else:
                     self._complete(rest[:length], rest[length:])
-                return
-            if length > self._limits.body_bytes:
-                self._bad(BadHead(413, f"The body is larger than {self._limits.body_bytes} bytes."))
                 return
         if head.expect_continue and not rest:
             self._write(_CONTINUE)

@@ -15,6 +15,8 @@ from ..kinds import ErrorKind
 MAX_DEPTH = 128
 MAX_MODEL = 1024
 """Characters of a model name; local servers use file paths. Longer ones would cost in every pattern they are tried on."""
+MAX_KEYS = 10_000
+"""Top-level keys that are walked where a second `model` is possible; each costs microseconds of everybody's time."""
 
 
 class Peek(msgspec.Struct):
@@ -30,6 +32,9 @@ _any = msgspec.json.Decoder().decode
 _SPACE = b" \t\r\n"
 # Possessive (`*+`): a plain `*` would remember every step, which is gigabytes for a long string.
 _key_at = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+').match
+_comma_at = re.compile(rb"[ \t\r\n]*+[,}]").match
+_scalar_at = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^\[{"][^,}\] \t\r\n]*+').match
+_tokens = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]').finditer
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _LARGE = 4096
 """Bytes from which a second decode is cheaper than searching the body for what may be a second `model`."""
@@ -124,6 +129,8 @@ def _exceeds(value: bytes, limit: int, levels: int) -> bool:
     """The parts of a value, one level down at a time: strings, which may hold any number of brackets, drop out."""
     if len(value) <= 2 * limit + 1 or value[:1] not in (b"{", b"["):
         return False
+    if limit < 1:
+        return True
     if len(value.translate(None, _NOT_OPENING)) <= limit:
         return False
     parts: list[msgspec.Raw] | None = None
@@ -165,6 +172,7 @@ def find_values(body: bytes, key: str) -> list[tuple[int, int]]:
     except UnicodeDecodeError as error:
         raise _bad(f"The body is not valid JSON: {_position(error)}.") from None
     found: list[tuple[int, int]] = []
+    keys = 0
     position = body.index(b"{") + 1
     while (match := _key_at(body, position)) is not None:
         name = _any(match[1])
@@ -176,37 +184,29 @@ def find_values(body: bytes, key: str) -> list[tuple[int, int]]:
             end = _value_end(body, start)  # an earlier twin of the key began with the same bytes
         if name == key:
             found.append((start, end))
-        position = _after_comma(body, end)
+        after = _comma_at(body, end)
+        assert after is not None  # the body is valid JSON
+        position = after.end()
+        keys += 1
+        if keys > MAX_KEYS:
+            raise _bad(f"The body has more than {MAX_KEYS} keys at its top level.")
     return found
-
-
-def _after_comma(body: bytes, position: int) -> int:
-    while body[position] in _SPACE:
-        position += 1
-    return position + 1
-
-
-_token = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\],]')
 
 
 def _value_end(body: bytes, start: int) -> int:
     """End of the value at `start`, found token by token: only for keys written twice, which are rare."""
+    match = _scalar_at(body, start)
+    if match is not None:
+        return match.end()
     depth = 0
-    for match in _token.finditer(body, start):
-        mark = match[0]
+    for token in _tokens(body, start):
+        mark = token[0]
         if mark in (b"{", b"["):
             depth += 1
-        elif mark in (b"}", b"]", b","):
+        elif mark in (b"}", b"]"):
+            depth -= 1
             if depth == 0:
-                end = match.start()
-                while body[end - 1] in _SPACE:
-                    end -= 1
-                return end
-            depth -= mark != b","
-            if depth == 0 and mark != b",":
-                return match.end()
-        elif depth == 0:
-            return match.end()
+                return token.end()
     return len(body)
 
 

@@ -1,0 +1,92 @@
+"""No provider's or vendor's name decides anything outside providers/ and kinds.py: compatible providers are rows."""
+
+from __future__ import annotations
+
+import ast
+
+from pointsman.kinds import BackendType
+
+from .test_shape import modules
+
+VENDORS = {
+    "openai", "anthropic", "groq", "openrouter", "azure", "ollama", "lmstudio", "lm studio", "vllm", "mlx", "mlx_lm",
+    "llama.cpp", "llamacpp", "llama", "mistral", "deepseek", "gemini", "google", "bedrock", "aws", "together", "fireworks",
+    "claude", "codex", "gpt", "x.ai", "xai", "cohere", "perplexity", "api.openai.com", "api.anthropic.com",
+}  # fmt: skip
+TYPES = {kind.name for kind in BackendType} - {"LOCAL"}
+ALLOWED = ("providers/", "kinds.py", "practice/")
+"""practice/ plays the vendors' protocols; providers/ is where their rows stand."""
+
+
+def judged() -> dict[str, ast.Module]:
+    return {name: tree for name, tree in modules().items() if not name.startswith(ALLOWED)}
+
+
+def decisions(tree: ast.Module) -> list[ast.expr]:
+    """Everything that is decided by: conditions of `if`, `while`, `assert`, conditional expressions, filters, `case`."""
+    found: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
+            found.append(node.test)
+        elif isinstance(node, ast.comprehension):
+            found.extend(node.ifs)
+        elif isinstance(node, ast.Compare):
+            found.append(node)
+        elif isinstance(node, ast.MatchValue):
+            found.append(node.value)
+    return found
+
+
+def names_a_vendor(node: ast.AST) -> bool:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+        text = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
+        return text.lower() in VENDORS
+    if (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "BackendType"
+    ):
+        return node.attr in TYPES
+    return False
+
+
+def test_no_decision_is_made_by_a_vendors_name() -> None:
+    found = {
+        f"{name}:{expression.lineno} {ast.unparse(expression)}"
+        for name, tree in judged().items()
+        for expression in decisions(tree)
+        if any(names_a_vendor(node) for node in ast.walk(expression))
+    }
+    assert found == set()
+
+
+def test_no_text_is_searched_for_a_vendors_name() -> None:
+    """`url.startswith("https://api.openai.com")` and the like, wherever they stand."""
+    searches = ("startswith", "endswith", "find", "index", "count", "fullmatch", "match", "search")
+    found = {
+        f"{name}:{node.lineno} {ast.unparse(node)}"
+        for name, tree in judged().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in searches
+        for argument in node.args
+        for part in ast.walk(argument)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        if any(vendor in part.value.lower() for vendor in ("openai", "anthropic"))
+    }
+    assert found == set()
+
+
+def test_the_guard_itself_sees_what_it_should() -> None:
+    for code in (
+        'x if t == "openai" else y',
+        "[a for a in b if a.type is BackendType.ANTHROPIC]",
+        "assert host == b'groq'",
+    ):
+        assert any(names_a_vendor(node) for e in decisions(ast.parse(code)) for node in ast.walk(e)), code
+    for code in (
+        'x if t == "local" else y',
+        "x = BackendType.OPENAI",
+        'log("openai")',
+        "t is BackendType.LOCAL",
+    ):
+        assert not any(names_a_vendor(node) for e in decisions(ast.parse(code)) for node in ast.walk(e)), code

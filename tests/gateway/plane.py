@@ -1,0 +1,162 @@
+"""A data plane in the test's own event loop: the real server, handler and upstream, with a snapshot given by the test
+instead of a control plane. Real sockets on both sides; uvloop, as in a real process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from pointsman.config import Limits
+from pointsman.gateway.access import HostGuard
+from pointsman.gateway.handle import Handler
+from pointsman.gateway.runtime import Runtime
+from pointsman.gateway.server import ClientConnection
+from pointsman.ledger.records import UsageRecord
+from pointsman.link.messages import Snapshot
+from pointsman.routing.specs import BackendSpec, MappingSpec, TargetSpec
+from pointsman.upstream.egress import Egress
+from pointsman.upstream.pool import Pool
+
+TICK = 0.02
+
+
+@dataclass
+class Plane:
+    """port: where it listens. records: usage, as the link would get it."""
+
+    runtime: Runtime
+    port: int = 0
+    records: list[UsageRecord] = field(default_factory=list)
+    connections: set[ClientConnection] = field(default_factory=set)
+    version: int = 0
+
+    def rules(self, *rules: MappingSpec, backends: list[BackendSpec], **more: Any) -> None:
+        """Serve by these from now on."""
+        self.version += 1
+        self.runtime.apply(Snapshot(self.version, "test", tuple(rules), tuple(backends), **more))
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port, limit=64 * 1024 * 1024)
+
+    async def ask(self, path: str, body: bytes | dict[str, Any], *headers: str, method: str = "POST") -> Got:
+        """One request on a connection of its own; everything that came back until the gateway closed it."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        reader, writer = await self.connect()
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            "host: localhost",
+            "connection: close",
+            f"content-length: {len(raw)}",
+            *headers,
+        ]
+        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
+        data = b""
+        with suppress(ConnectionError):
+            while piece := await asyncio.wait_for(reader.read(65536), 10.0):
+                data += piece
+        writer.close()
+        return got(data)
+
+    async def recorded(self, count: int = 1) -> list[UsageRecord]:
+        end = time.monotonic() + 2.0
+        while len(self.records) < count and time.monotonic() < end:
+            await asyncio.sleep(0.002)
+        assert len(self.records) == count
+        return self.records
+
+
+@dataclass(frozen=True)
+class Got:
+    """An answer as bytes. complete: did its own framing say that it is whole?"""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    complete: bool
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def got(data: bytes) -> Got:
+    """Reads one answer; by hand, so that an answer cut anywhere can be read."""
+    head, separator, rest = data.partition(b"\r\n\r\n")
+    if not separator:
+        return Got(0, {}, b"", False)
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    status = int(first.split(" ")[1])
+    if headers.get("transfer-encoding") != "chunked":
+        size = int(headers.get("content-length", -1))
+        return Got(status, headers, rest, len(rest) == size)
+    body = b""
+    while True:
+        size_line, separator, rest = rest.partition(b"\r\n")
+        size = int(size_line, 16) if separator and size_line else -1
+        if size == 0:
+            return Got(status, headers, body, rest == b"\r\n")
+        if size < 0 or len(rest) < size + 2:
+            return Got(status, headers, body + rest[: max(size, 0)], False)
+        body, rest = body + rest[:size], rest[size + 2 :]
+
+
+@asynccontextmanager
+async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[Plane]:
+    loop = asyncio.get_running_loop()
+    with tempfile.TemporaryDirectory(prefix="pm-") as folder:
+        settings = Limits(**limits)
+        runtime = Runtime(
+            worker=0,
+            limits=settings,
+            guard=guard or HostGuard("127.0.0.1", (), ()),
+            pool=Pool(Egress(settings.connect_seconds)),
+            practice_path=os.path.join(folder, "practice.sock"),
+            control_path=os.path.join(folder, "control.sock"),
+        )
+        found = Plane(runtime)
+        handler = Handler(runtime, found.records.append)
+
+        def connection() -> ClientConnection:
+            client = ClientConnection(settings, handler.start, handler.refuse, found.connections.discard)
+            found.connections.add(client)
+            return client
+
+        server = await loop.create_server(connection, "127.0.0.1", 0)
+        found.port = server.sockets[0].getsockname()[1]
+        ticker = loop.create_task(tick_for_ever(found))
+        try:
+            yield found
+        finally:
+            ticker.cancel()
+            server.close()
+            for client in list(found.connections):
+                client.abort()
+            runtime.lists.close()
+            runtime.pool.close()
+            await asyncio.sleep(0.01)
+            assert runtime.jobs == 0
+            assert not runtime.exchanges
+
+
+async def tick_for_ever(found: Plane) -> None:
+    while True:
+        await asyncio.sleep(TICK)
+        now = time.monotonic()
+        for client in list(found.connections):
+            client.tick(now)
+        for exchange in list(found.runtime.exchanges):
+            exchange.tick(now)
+        found.runtime.pool.tick(now)
+
+
+def rule(pattern: str, *targets: str, id: int = 1, **more: Any) -> MappingSpec:
+    """`local/box=qwen3`: a target and, after the equals sign, its model."""
+    specs = tuple(TargetSpec(key, model or None) for key, _, model in (t.partition("=") for t in targets))
+    return MappingSpec(id=id, pattern=pattern, priority=0, targets=specs, **more)

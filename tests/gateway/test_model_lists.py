@@ -1,0 +1,220 @@
+"""gateway.model_lists and gateway.runtime: who is asked for a list, how long it is waited for, and what a snapshot does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import pytest
+import uvloop
+
+from pointsman.errors import PointsmanError
+from pointsman.gateway import pages
+from pointsman.gateway.model_lists import WAIT_SECONDS
+from pointsman.kinds import FallbackReason
+from pointsman.routing.specs import BackendSpec
+from tests.upstream.raw import Talk, Talker, serving, spec_of
+
+from .plane import Plane, plane, rule
+
+
+def lists(*names: str) -> Talk:
+    body = json.dumps({"data": [{"id": name} for name in names]}).encode()
+
+    async def talk(talker: Talker) -> None:
+        while True:
+            await talker.request()
+            await talker.say(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+
+    return talk
+
+
+async def known(found: Plane, key: str) -> None:
+    end = time.monotonic() + 2.0
+    while key not in found.runtime.lists.known:
+        assert time.monotonic() < end
+        await asyncio.sleep(0.002)
+
+
+def test_local_backends_are_asked_once_when_they_appear() -> None:
+    async def main() -> None:
+        async with serving(lists("a", "b")) as server, plane() as found:
+            box = spec_of(server.port)
+            found.rules(backends=[box])
+            await known(found, "local/box")
+            assert found.runtime.lists.known == {"local/box": frozenset({"a", "b"})}
+            asked = len(server.heads)
+            found.rules(rule("x", "openai"), backends=[box])  # another snapshot, the same backend
+            await found.runtime.lists.refresh()
+            assert len(server.heads) == asked == 1
+            assert found.runtime.state is not None
+            assert found.runtime.plan(found.runtime.state, "a").targets[0].key == "local/box"
+            found.rules(backends=[])
+            assert found.runtime.lists.known == {}
+            with pytest.raises(PointsmanError):
+                found.runtime.plan(found.runtime.state, "a")
+
+    uvloop.run(main())
+
+
+def test_nothing_leaves_the_machine_for_a_list() -> None:
+    async def main() -> None:
+        async with serving(lists("a")) as server, plane() as found:
+            for key in ("openai", "anthropic", "openai/groq"):
+                found.rules(
+                    backends=[
+                        spec_of(server.port, key=key),
+                        spec_of(server.port, key="local/broken", problem="x"),
+                    ]
+                )
+                await found.runtime.lists.refresh()
+            await asyncio.sleep(0.05)
+            assert server.accepted == 0
+
+    uvloop.run(main())
+
+
+def test_a_backend_that_does_not_answer_is_not_waited_for_long() -> None:
+    async def stalls(talker: Talker) -> None:
+        await talker.request()
+        await talker.gone()
+
+    async def main() -> None:
+        async with serving(stalls) as slow, serving(lists("a")) as quick, plane() as found:
+            found.rules(
+                backends=[spec_of(slow.port, key="local/slow"), spec_of(quick.port, key="local/quick")]
+            )
+            started = time.monotonic()
+            answer = await found.ask("/v1/models", b"", method="GET")
+            assert time.monotonic() - started < WAIT_SECONDS + 0.8
+            assert "a" in [entry["id"] for entry in answer.json()["data"]]
+
+    uvloop.run(main())
+
+
+def test_models_lists_what_would_resolve_and_nothing_else() -> None:
+    async def main() -> None:
+        async with serving(lists("a", "org/b")) as server, plane() as found:
+            found.rules(
+                rule("exact", "openai"), rule("dead", "openai/none", id=2), rule("wild*", "openai", id=3), rule("alias", "local=a", id=4),
+                backends=[spec_of(server.port), spec_of(1, key="openai")],
+            )  # fmt: skip
+            answer = await found.ask("/v1/models", b"", method="GET")
+            names = [entry["id"] for entry in answer.json()["data"]]
+            assert sorted(names) == ["a", "alias", "exact", "org/b", "practice"]
+            one = await found.ask("/v1/models/org/b", b"", method="GET")
+            assert (one.status, one.json()["id"]) == (200, "org/b")
+            encoded = await found.ask("/v1/models/org%2Fb", b"", method="GET")
+            assert encoded.json()["id"] == "org/b"
+            for missing in ("/v1/models/dead", "/v1/models/none"):
+                assert (await found.ask(missing, b"", method="GET")).status == 404
+
+    uvloop.run(main())
+
+
+# -- snapshots
+
+
+def test_a_row_that_cannot_be_used_does_not_spoil_the_others() -> None:
+    async def main() -> None:
+        async with plane() as found:
+            broken = BackendSpec(key="openai", type="openai", name="", base_url="nonsense", api_key="k")
+            strange = BackendSpec(key="alien/x", type="alien", name="x", base_url="https://x")
+            good = spec_of(1, key="local/good")
+            found.rules(rule("m", "openai", "local/good"), backends=[broken, strange, good])
+            state = found.runtime.state
+            assert state is not None
+            assert set(state.backends) == {"local/good", "local/practice"}
+            targets = found.runtime.plan(state, "m").targets
+            assert targets[0].problem
+            assert "k" not in (targets[0].backend.api_key or "") if targets[0].backend else True
+            assert targets[1].problem is None
+
+    uvloop.run(main())
+
+
+def test_an_unchanged_backend_is_kept_over_a_new_snapshot() -> None:
+    async def main() -> None:
+        async with plane() as found:
+            found.rules(backends=[spec_of(1, key="openai"), spec_of(2, key="local/a")])
+            before = dict(found.runtime.backends)
+            found.rules(backends=[spec_of(1, key="openai"), spec_of(3, key="local/a")])
+            after = found.runtime.backends
+            assert after["openai"] is before["openai"]
+            assert after["local/a"] is not before["local/a"]
+            assert after["local/practice"] is before["local/practice"]
+
+    uvloop.run(main())
+
+
+def test_plans_are_kept_and_forgotten_with_the_lists() -> None:
+    async def main() -> None:
+        async with plane() as found:
+            found.rules(rule("*", "openai"), backends=[spec_of(1, key="openai")])
+            runtime = found.runtime
+            assert runtime.state is not None
+            assert runtime.plan(runtime.state, "a") is runtime.plan(runtime.state, "a")
+            first = runtime.plan(runtime.state, "a")
+            runtime.lists.version += 1
+            assert runtime.plan(runtime.state, "a") is not first
+            for number in range(5000):
+                runtime.plan(runtime.state, f"model-{number}")
+            assert len(runtime.state.plans) <= 2048
+
+    uvloop.run(main())
+
+
+def test_status_tells_what_was_seen() -> None:
+    async def main() -> None:
+        async with plane() as found:
+            found.runtime.health_of("openai").saw(None)
+            found.runtime.health_of("local/a").saw(FallbackReason.TIMEOUT)
+            found.runtime.count('x{y="z"}', 2)
+            found.runtime.count('x{y="z"}')
+            status = found.runtime.status()
+            health = {one.key: one for one in status.backends}
+            assert health["openai"].last_success is not None
+            assert (health["local/a"].last_reason, health["local/a"].last_success) == ("timeout", None)
+            assert status.counters == {'x{y="z"}': 3.0}
+
+    uvloop.run(main())
+
+
+def test_ids_are_unique() -> None:
+    async def main() -> None:
+        async with plane() as one, plane() as other:
+            ids = [p.runtime.next_id() for p in (one, other) for _ in range(1000)]
+            assert len(set(ids)) == 2000
+
+    uvloop.run(main())
+
+
+def test_before_the_first_snapshot_everything_says_starting() -> None:
+    async def main() -> None:
+        async with plane() as found:
+            answer = await found.ask("/v1/messages", {"model": "m"})
+            assert (answer.status, answer.json()["error"]["type"]) == (503, "overloaded_error")
+            assert answer.headers["retry-after"] == "1"
+            assert (await found.ask("/readyz", b"", method="GET")).status == 503
+            assert (await found.ask("/livez", b"", method="GET")).status == 200
+
+    uvloop.run(main())
+
+
+# -- metrics
+
+
+def test_metrics_are_prometheus_text() -> None:
+    text = pages.metrics(
+        {'pointsman_requests_total{protocol="x",status="2xx"}': 3, "pointsman_inflight": 0, "other": 1.5}
+    ).decode()
+    lines = text.splitlines()
+    assert text.endswith("\n")
+    assert 'pointsman_requests_total{protocol="x",status="2xx"} 3' in lines
+    assert lines.index("# TYPE pointsman_inflight gauge") + 1 == lines.index("pointsman_inflight 0")
+    assert "other 1.5" in lines
+
+
+def test_metrics_keep_large_counters_exact() -> None:
+    assert pages.metrics({"x": 123456789.0}).decode() == "x 123456789\n"
