@@ -14,7 +14,7 @@ from .common import Caller, note, table, time_shown, with_options
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--model", help="Only this model, as the client named it.")
 @click.option("--target", help="Only this target, such as openai:gpt-4o-mini.")
-@click.option("--status", help="Only this status: 200, 429, 4xx, 5xx.")
+@click.option("--status", help="Only this status, e.g. 200 or 429.")
 @click.option("--since", metavar="TIME", help="From this time on (ISO 8601).")
 @click.option("--until", metavar="TIME", help="Before this time (ISO 8601).")
 @click.option("--cursor", help="Go on where an earlier list ended.")

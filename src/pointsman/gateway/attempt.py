@@ -31,6 +31,9 @@ async def attempt(
     if target.problem is not None or backend is None:
         text = target.problem or "its row cannot be used"
         return Held(FallbackReason.CONNECT, _unusable(target, text))
+    if backend.spec.login_only and not (plan.forward_auth and job.caller.login):
+        text = f"no key is stored and none came with the request; pointsman credential set {target.key}"
+        return Held(FallbackReason.AUTH, _unusable(target, text))
     if not _speaks(backend, job):
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
     body, hide_usage = _body_for(backend, target, job)

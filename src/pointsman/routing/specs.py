@@ -46,6 +46,7 @@ class BackendSpec(msgspec.Struct, frozen=True):
     stream_usage: bool = False
     context_window: int | None = None
     problem: str | None = None
+    login_only: bool = False  # no key is stored: only for rules that forward the client's own provider login
 
     def __repr__(self) -> str:
         return f"BackendSpec({self.key!r}, {self.base_url!r}, api_key={'***' if self.api_key else None})"

@@ -6,6 +6,8 @@ practice backend (the data plane adds its own) and sending (link).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlmodel import Session, col, select
 
 from ..kinds import AuthScheme, BackendType
@@ -19,14 +21,17 @@ from .targets import targets_of
 
 
 def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -> Snapshot:
-    """Enabled rules and backends, live client keys. A cloud type without a credential row is not in it."""
+    """Enabled rules and backends, live client keys. A cloud type without a credential row is in it
+    only for rules that forward the client's own login."""
     backends = [backend_spec(vault, row) for row in credentials.list_all(session)]
     backends += [backend_spec(vault, row) for row in local_backends.list_all(session) if row.enabled]
     live = select(ClientKey).where(col(ClientKey.revoked_at).is_(None)).order_by(col(ClientKey.id))
+    rules = tuple(mapping_spec(row) for row in mappings.list_all(session) if row.enabled)
+    backends += login_backends(rules, backends)
     return Snapshot(
         version=version,
         epoch=epoch,
-        mappings=tuple(mapping_spec(row) for row in mappings.list_all(session) if row.enabled),
+        mappings=rules,
         backends=tuple(backends),
         client_keys=tuple(ClientKeySpec(row.id or 0, row.name, row.digest) for row in session.exec(live)),
         keys_required=client_keys.required(session),
@@ -44,6 +49,25 @@ def mapping_spec(row: BackendMapping) -> MappingSpec:
         local_only=row.local_only,
         forward_auth=row.forward_auth,
     )
+
+
+def login_backends(rules: Iterable[MappingSpec], stored: Iterable[BackendSpec]) -> list[BackendSpec]:
+    """The providers' own addresses, without a key, where a rule forwards the client's login and no key is stored."""
+    known = {spec.key for spec in stored}
+    wanted = {target.backend for rule in rules if rule.forward_auth for target in rule.targets}
+    return [
+        BackendSpec(
+            key=kind.value,
+            type=kind.value,
+            name="",
+            base_url=provider.base_url,
+            dialects=tuple(protocol.value for protocol in provider.dialects),
+            stream_usage=provider.stream_usage,
+            login_only=True,
+        )
+        for kind, provider in CATALOG.items()
+        if provider.base_url is not None and kind.value in wanted - known
+    ]
 
 
 def backend_spec(vault: Vault, row: sealing.SealedRow) -> BackendSpec:
