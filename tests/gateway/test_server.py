@@ -503,7 +503,7 @@ def test_a_reader_that_stops_is_told_and_in_the_end_left() -> None:
             await asyncio.sleep(60)
 
         async with echoing(floods, write_seconds=0.2) as echo:
-            reader, writer = await asyncio.open_connection("127.0.0.1", echo.port, limit=1024)
+            _, writer = await asyncio.open_connection("127.0.0.1", echo.port, limit=1024)
             writer.write(request("/"))
             started = time.monotonic()
             while not echo.cancelled:

@@ -219,7 +219,7 @@ def test_a_stream_cut_at_every_byte_never_looks_complete(protocol: Protocol, how
                 assert answer.status == 200, place
                 assert not any(end in answer.body for end in CLEAN_ENDS), place
                 events = EventSplitter().feed(answer.body)
-                whole = [event for event in EventSplitter().feed(part)]
+                whole = EventSplitter().feed(part)
                 assert events[: len(whole)] == whole, place
                 watch = DIALECTS[protocol].watch()
                 for event in events:
@@ -458,7 +458,7 @@ def test_a_slow_client_slows_the_upstream() -> None:
     async def main() -> None:
         async with plane() as found, serving(floods) as server:
             found.rules(rule("m", "openai/box"), backends=[spec(server.port)])
-            reader, writer = await asyncio.open_connection("127.0.0.1", found.port, limit=1024)
+            _, writer = await asyncio.open_connection("127.0.0.1", found.port, limit=1024)
             body = json.dumps(ASK).encode()
             writer.write(
                 b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n"

@@ -103,7 +103,7 @@ def test_wait_applied_waits_for_every_process(path: str) -> None:
         await control.server.start()
         assert await control.server.wait_applied("e", 7, 0.05) is True  # nobody to wait for
         data = Data(path).start()
-        reader, writer = await asyncio.open_unix_connection(path)  # one that never applies anything
+        _, writer = await asyncio.open_unix_connection(path)  # one that never applies anything
         writer.write(encode(Hello(1, 5)))
         await until(lambda: len(control.server.workers) == 2)
         control.server.publish(SNAPSHOT)
@@ -348,7 +348,7 @@ def test_a_data_plane_that_hangs_makes_nothing_grow(path: str) -> None:
     async def main() -> None:
         control = Control(path)
         await control.server.start()
-        reader, writer = await asyncio.open_unix_connection(path)
+        _, writer = await asyncio.open_unix_connection(path)
         writer.write(encode(Hello(1, 0)))
         await until(lambda: control.server.workers)
         backend = BackendSpec("openai", "openai", "", "https://x", api_key="k" * 20_000_000)

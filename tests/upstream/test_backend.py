@@ -174,7 +174,7 @@ def test_a_deny_list_and_nothing_else() -> None:
 
 
 def test_the_control_plane_gets_more() -> None:
-    block, names = forwarded(CLIENT, TO_CONTROL, ())
+    _, names = forwarded(CLIENT, TO_CONTROL, ())
     assert {b"host", b"authorization", b"cookie", b"origin", b"x-api-key", b"sec-fetch-site"} <= names
     assert not {b"connection", b"x-mine", b"via", b"content-length", b"expect"} & names
 

@@ -161,7 +161,7 @@ BAD: dict[str, tuple[bytes, FallbackReason]] = {
 
 @pytest.mark.parametrize(("raw", "reason"), BAD.values(), ids=BAD.keys())
 def test_bad_answers(raw: bytes, reason: FallbackReason) -> None:
-    sink, result, kept = answer(raw)
+    _, result, kept = answer(raw)
     assert isinstance(result, tuple)
     assert (result[0], result[2], kept) == (reason, bool(raw), False)
     assert result[1].isprintable()

@@ -78,7 +78,11 @@ class DataPlane:
         self._has_rules = asyncio.Event()
 
     def _on_snapshot(self, snapshot: object) -> None:
-        self.runtime.apply(snapshot)  # type: ignore[arg-type]
+        try:
+            self.runtime.apply(snapshot)  # type: ignore[arg-type]
+        except Exception:
+            log.exception("new rules could not be used; serving on with the last ones")
+            return
         self._has_rules.set()
 
     def _on_signal(self) -> None:

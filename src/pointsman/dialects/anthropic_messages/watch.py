@@ -10,6 +10,7 @@ from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
 from ..shapes import is_json_object
 
+_TOLD = {"refusal", "max_tokens", "model_context_window_exceeded"}
 _EMPTY_STARTS = {"text", "thinking"}
 """Blocks that say nothing until their first delta; every other block is output by starting."""
 
@@ -79,8 +80,8 @@ class MessagesWatch:
                 self._count(found.message.usage if found.message else None)
             case "message_delta":
                 self._count(found.usage)
-                # A refusal before any output is a real answer (recorded), not an empty one.
-                self.output = self.output or (found.delta or {}).get("stop_reason") == "refusal"
+                # A refusal before any output is a real answer (recorded), not an empty one; so is a limit reached.
+                self.output = self.output or (found.delta or {}).get("stop_reason") in _TOLD
             case "message_stop":
                 self.finished = True
             case "error":

@@ -55,6 +55,9 @@ class _Whole(msgspec.Struct):
     error: Any = None
 
 
+_TOLD = {"length", "content_filter"}
+"""Ends that say something though no output came: a small limit spent on thinking, a filter. Not an empty answer."""
+
 _chunk = msgspec.json.Decoder(_Chunk).decode
 _whole = msgspec.json.Decoder(_Whole).decode
 
@@ -89,6 +92,7 @@ class ChatWatch:
         for choice in chunk.choices:
             if choice.finish_reason:
                 self.finished = True
+                self.output = self.output or choice.finish_reason in _TOLD
             if not self.output and choice.delta:
                 self.output = any(value for key, value in choice.delta.items() if key != "role")
         if chunk.usage is not None:

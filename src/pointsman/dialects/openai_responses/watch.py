@@ -92,6 +92,7 @@ class ResponsesWatch:
 
     def _end(self, found: _Event) -> None:
         self.finished = True
+        self.output = self.output or found.type == "response.incomplete"  # it says why; not an empty answer
         if found.response is None:
             return
         if found.response.usage is not None:
