@@ -37,8 +37,6 @@ class Limits:
     header_seconds: float = 10.0
     body_idle_seconds: float = 30.0
     idle_seconds: float = 75.0
-    pipeline: int = 16
-    connections: int = 10_000
     connect_seconds: float = 5.0
     first_output_cloud_seconds: float = 60.0
     first_output_local_seconds: float = 600.0

@@ -5,9 +5,9 @@ Not here: which target comes next (resilience/walk.py).
 
 from __future__ import annotations
 
-from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, FallbackReason, Protocol
+from ..providers.catalog import OPENAI_FAMILY
 from ..resilience.walk import Held
 from ..routing.table import Plan, Target
 from ..upstream.backend import Backend, forwarded
@@ -17,8 +17,6 @@ from .answer import Answer
 from .exchange import Exchange
 from .job import Job
 from .runtime import Runtime, State
-
-_OPENAI_FAMILY = (Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.COMPLETIONS, Protocol.EMBEDDINGS)
 
 
 async def attempt(
@@ -38,7 +36,7 @@ async def attempt(
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
     body, hide_usage = _body_for(backend, target, job)
     data = _head_for(backend, plan, job, len(body))
-    watch = DIALECTS[job.route.protocol].watch() if job.route.exact else None
+    watch = job.route.dialect.watch() if job.route.exact else None
     health = runtime.health_of(target.key)
     health.in_flight += 1
     on_trial = job.route.exact and job.route.protocol not in backend.spoken
@@ -90,7 +88,7 @@ async def _exchange(
 def _speaks(backend: Backend, job: Job) -> bool:
     if job.route.exact:
         return backend.speaks(job.route.protocol)
-    return any(backend.speaks(protocol) for protocol in _OPENAI_FAMILY)
+    return any(backend.speaks(protocol) for protocol in OPENAI_FAMILY)
 
 
 def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
@@ -99,7 +97,7 @@ def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
     body = job.body
     if target.model != job.model:
         body = replace_model(body, target.model)
-    if job.stream and backend.spec.stream_usage and DIALECTS[job.route.protocol].extra_usage is not None:
+    if job.stream and backend.spec.stream_usage and job.route.dialect.extra_usage is not None:
         asked = ask_for_usage(body)
         if asked is not None:
             return asked, True

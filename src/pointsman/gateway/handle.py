@@ -36,7 +36,6 @@ class Handler:
     def __init__(self, runtime: Runtime, record: Callable[[UsageRecord], None]) -> None:
         self.runtime = runtime
         self._record = record
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, client: ClientConnection, head: RequestHead, body: bytes) -> asyncio.Task[None]:
         """Begin to serve one request."""

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 
-from ..config import Limits
 from ..errors import PointsmanError
 from ..upstream.backend import Backend
 from ..upstream.fetch import model_names
@@ -25,7 +24,7 @@ FRESH_SECONDS = 15.0
 class ModelLists:
     """known: backend key -> its model names, from its last answer. version: grows when any list changed."""
 
-    def __init__(self, pool: Pool, limits: Limits) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._backends: dict[str, Backend] = {}
         self._asked: dict[str, float] = {}

@@ -99,7 +99,7 @@ class Runtime:
         )
         self._practice_path = practice_path
         self.state: State | None = None
-        self.lists = ModelLists(pool, limits)
+        self.lists = ModelLists(pool)
         self.exchanges: set[Exchange] = set()
         self.jobs = 0
         self.draining = False

@@ -33,9 +33,9 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_buffer", "_chunked_answer", "_deadline", "_handler", "_limits", "_memo", "_memo_parts", "_on_lost", "_paused",
+        "_buffer", "_chunked_answer", "_deadline", "_handler", "_limits", "_memo", "_memo_parts", "_on_lost",
         "_pieces", "_refuse", "_refused", "_served", "_state", "_task", "_transport", "_waiting_since", "chunks", "closing",
-        "head", "local_memo", "need", "on_writable", "started",
+        "head", "need", "on_writable", "started",
     )  # fmt: skip
 
     def __init__(
@@ -56,7 +56,6 @@ class ClientConnection(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self._memo_parts = (b"", b"")
         self._memo: RequestHead | None = None
-        self._paused = False
         self._waiting_since: float | None = None
         self._served = 0
         self._refused = False
@@ -68,7 +67,6 @@ class ClientConnection(asyncio.Protocol):
         self.closing = False
         self.started = False
         self.on_writable: Callable[[bool], None] | None = None
-        self.local_memo: tuple[object, bytes, object] | None = None
 
     # -- asyncio.Protocol
 
@@ -102,13 +100,11 @@ class ClientConnection(asyncio.Protocol):
         self._on_lost(self)
 
     def pause_writing(self) -> None:
-        self._paused = True
         self._waiting_since = time.monotonic()
         if self.on_writable is not None:
             self.on_writable(False)
 
     def resume_writing(self) -> None:
-        self._paused = False
         self._waiting_since = None
         if self.on_writable is not None:
             self.on_writable(True)
@@ -239,16 +235,6 @@ class ClientConnection(asyncio.Protocol):
         self._refuse(self, error)
 
     # -- answering
-
-    @property
-    def gone(self) -> bool:
-        """Has the client left?"""
-        return self._transport is None or self._transport.is_closing()
-
-    @property
-    def peer(self) -> object:
-        """The client's address."""
-        return self._transport.get_extra_info("peername") if self._transport else None
 
     def send(self, status: int, lines: bytes, body: bytes) -> None:
         """A whole answer. lines: header lines, each with its line end, without framing headers."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..kinds import AuthScheme, BackendType, Protocol
 
-_OPENAI_FAMILY = (Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.COMPLETIONS, Protocol.EMBEDDINGS)
+OPENAI_FAMILY = (Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.COMPLETIONS, Protocol.EMBEDDINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ CATALOG: dict[BackendType, Provider] = {
     BackendType.OPENAI: Provider(
         type=BackendType.OPENAI,
         base_url="https://api.openai.com",
-        dialects=_OPENAI_FAMILY,
+        dialects=OPENAI_FAMILY,
         auth=AuthScheme.BEARER,
         stream_usage=True,
     ),

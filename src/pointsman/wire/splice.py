@@ -69,18 +69,21 @@ def peek(body: bytes) -> Peek:
         raise _bad('The body has no \'model\'; name the model to use, e.g. "model": "practice".', "model")
     if len(found.model) > MAX_MODEL:
         raise _bad(f"The model name is longer than {MAX_MODEL} characters.", "model")
-    if len(body) > 2 * MAX_DEPTH and depth_exceeds(body, MAX_DEPTH):
+    members = _members(body) if len(body) > _LARGE else None
+    if members is None:
+        nested = len(body) > 2 * MAX_DEPTH and depth_exceeds(body, MAX_DEPTH)
+    else:
+        nested = any(_exceeds(bytes(part), MAX_DEPTH - 1, _LEVELS - 1) for part in members)
+    if nested:
         raise _too_deep()
-    if _may_repeat_model(body) and len(find_values(body, "model")) > 1:
+    if members is None and _may_repeat_model(body) and len(find_values(body, "model")) > 1:
         raise _bad("The body has the key 'model' twice at its top level; send it once.", "model")
     return found
 
 
 def _may_repeat_model(body: bytes) -> bool:
-    """False where a second top-level `model` is impossible; True where the keys must be walked to be sure."""
-    if len(body) > _LARGE and _members(body) is not None:
-        return False
-    return body.count(b'"model"') != 1 or b"\\u" in body  # one spelling, no escapes: no second key
+    """False where it is spelled once and nothing is escaped; True where the keys must be walked to be sure."""
+    return body.count(b'"model"') != 1 or b"\\u" in body
 
 
 def _members(value: bytes) -> list[msgspec.Raw] | None:
