@@ -24,6 +24,9 @@ _STATUS: dict[ErrorKind, int] = {
     ErrorKind.UPSTREAM_ERROR: 502,
     ErrorKind.UPSTREAM_TIMEOUT: 504,
     ErrorKind.UNAVAILABLE: 503,
+    ErrorKind.CONTEXT_LENGTH: 400,
+    ErrorKind.BILLING: 402,
+    ErrorKind.OVERLOADED: 503,
 }
 
 
@@ -32,7 +35,8 @@ class PointsmanError(Exception):
 
     kind: what happened, as a small set. public: a sentence for the caller that says what to do next; never a
     path, a key or another exception's text. status: HTTP status (default by kind). retry_after: whole seconds,
-    or None. param: the field it is about, or None.
+    or None. param: the field it is about, or None. code: the upstream's own word for it, where it had one. tokens: (used,
+    limit) of a CONTEXT_LENGTH, each None when not told.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class PointsmanError(Exception):
         status: int | None = None,
         retry_after: int | None = None,
         param: str | None = None,
+        code: str | None = None,
+        tokens: tuple[int | None, int | None] = (None, None),
     ) -> None:
         super().__init__(public)
         self.kind = kind
@@ -50,3 +56,5 @@ class PointsmanError(Exception):
         self.status = status if status is not None else _STATUS[kind]
         self.retry_after = retry_after
         self.param = param
+        self.code = code
+        self.tokens = tokens

@@ -52,6 +52,9 @@ class ErrorKind(StrEnum):
     UPSTREAM_ERROR = "upstream_error"
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UNAVAILABLE = "unavailable"
+    CONTEXT_LENGTH = "context_length"  # the input does not fit the model's window
+    BILLING = "billing"  # the account behind the key has no credit
+    OVERLOADED = "overloaded"  # the upstream has too much to do
 
 
 class FallbackReason(StrEnum):

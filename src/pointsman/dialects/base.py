@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from typing import Protocol as TypingProtocol
 
+from ..conversation.capsule import Capsules
+from ..conversation.events import Event
+from ..conversation.notes import Notes
+from ..conversation.profile import Profile
+from ..conversation.reply import Reply
+from ..conversation.request import Request
 from ..conversation.usage import TokenUsage
 from ..errors import PointsmanError
 from ..kinds import Protocol
@@ -41,14 +48,123 @@ class StreamError(TypingProtocol):
         """Complete events, without anything that looks like a clean end."""
 
 
+class Reader(Watch, TypingProtocol):
+    """Reads an upstream's stream and tells it in neutral events. Also a Watch of the same stream.
+
+    Lenient: it takes what real servers send (PROTOCOLS.md 5.5, 7.4, 11.4). What it cannot read counts in `malformed`.
+    """
+
+    def read(self, event: bytes) -> Sequence[Event]:
+        """The neutral events that one server-sent event completes, often none. Sets what Watch promises."""
+
+    def finish(self) -> Sequence[Event]:
+        """The upstream's bytes are over: what was still held back. Ends with Ended only if the stream was whole."""
+
+
+class Writer(TypingProtocol):
+    """Writes one streamed answer: a state machine whose table of legal moves is data, so that an illegal order cannot
+    be written (it raises IllegalMove, a bug of ours). Parts come one after the other, indices from 0."""
+
+    def write(self, event: Event) -> bytes:
+        """Complete server-sent events, b"" when this one shows nothing yet."""
+
+    def ping(self) -> bytes:
+        """A keep-alive that is legal where the stream stands now."""
+
+    def fail(self, error: PointsmanError) -> bytes:
+        """An in-band error; nothing that looks like a clean end (DESIGN.md section 5)."""
+
+
+class IllegalMove(Exception):
+    """A writer was asked for an order of events that its protocol forbids."""
+
+
+class Moves:
+    """A grammar of frames: what may follow what. table: frame -> the frames that may come next; "" is the start."""
+
+    __slots__ = ("_table", "at")
+
+    def __init__(self, table: Mapping[str, frozenset[str]]) -> None:
+        self._table = table
+        self.at = ""
+
+    def to(self, frame: str) -> None:
+        """Take the step. Raises IllegalMove."""
+        if frame not in self._table[self.at]:
+            raise IllegalMove(f"{frame} cannot follow {self.at or 'the start'}")
+        self.at = frame
+
+
+@dataclass(slots=True)
+class Reading:
+    """What parse_request is given beside the body. header: the client's header by its lower-case name, or None."""
+
+    notes: Notes
+    capsules: Capsules
+    header: Callable[[bytes], bytes | None] = lambda _: None
+
+
+@dataclass(slots=True)
+class Answering:
+    """What an answer's rendering is given. request: as the client sent it (parsed, not adapted to the target).
+    request_id: ours; ids of the answer derive from it where the upstream gave none. created: unix seconds."""
+
+    request: Request
+    request_id: str
+    created: int
+    capsules: Capsules
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """One protocol's half of every translation.
+
+    path: where requests are posted. parse_request(body, reading): the body has been decoded (fields.load). Raises
+    PointsmanError 400 naming the field by its path. render_request(request, profile, notes): the upstream's
+    body. takes: the neutral fields that render_request renders or reports itself; every other field that is set is
+    reported by losses.py. names: neutral field -> this protocol's name of it. parse_reply(body, profile): raises
+    ValueError when it is no answer of this protocol. render_reply: the client's whole body. parse_error(status, body):
+    an upstream's error as ours, its text and code kept. reader: for one upstream stream. writer: for one client stream.
+    moves: the writer's grammar, for the documentation. count_path,
+    parse_count, render_count: its way to count input tokens, where it has one, and count_keys the
+    request's keys that belong there. stashes: its clients cannot carry opaque reasoning, so it is kept for them.
+    without_capsules: a body for this protocol's own vendor less what we put in, None when there is nothing.
+    """
+
+    path: str
+    parse_request: Callable[[dict[str, Any], Reading], Request]
+    render_request: Callable[[Request, Profile, Notes], bytes]
+    parse_reply: Callable[[bytes, Profile], Reply]
+    render_reply: Callable[[Reply, Answering], bytes]
+    parse_error: Callable[[int, bytes], PointsmanError]
+    reader: Callable[[Profile], Reader]
+    writer: Callable[[Answering], Writer]
+    moves: Mapping[str, frozenset[str]]
+    takes: frozenset[str]
+    names: Mapping[str, str] = field(default_factory=dict)
+    parse_count: Callable[[bytes], int] | None = None
+    render_count: Callable[[int], bytes] | None = None
+    count_path: str | None = None
+    count_keys: frozenset[str] = frozenset()
+    stashes: bool = False
+    without_capsules: Callable[[bytes], bytes | None] | None = None
+
+
+def _own_status(error: PointsmanError) -> int:
+    return error.status
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One protocol. error: an error as a whole body. stream_error: the same inside a stream. extra_usage(event): is
-    this the usage-only
-    chunk that only exists because we asked for usage?"""
+    this the usage-only chunk that only exists because we asked for usage? status: the HTTP status of an error in this
+    protocol. ping: a keep-alive before anything else of a stream. translation: None for protocols that only pass through."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
     stream_error: StreamError
     watch: Callable[[], Watch]
     extra_usage: Callable[[bytes], bool] | None = None
+    status: Callable[[PointsmanError], int] = _own_status
+    ping: bytes = b": waiting for the backend\n\n"
+    translation: Translation | None = None

@@ -33,3 +33,8 @@ DIALECTS: dict[Protocol, Dialect] = {
         ),
     )
 }
+
+
+def register(dialect: Dialect) -> None:
+    """Add a protocol from outside. Its requests are routed by Translation.path (gateway/paths.py asks here)."""
+    DIALECTS[dialect.protocol] = dialect

@@ -28,6 +28,9 @@ _OPENAI: dict[ErrorKind, tuple[str, str | None]] = {  # type, code
     ErrorKind.UPSTREAM_ERROR: ("server_error", "upstream_error"),
     ErrorKind.UPSTREAM_TIMEOUT: ("server_error", "timeout"),
     ErrorKind.UNAVAILABLE: ("server_error", "unavailable"),
+    ErrorKind.CONTEXT_LENGTH: ("invalid_request_error", "context_length_exceeded"),
+    ErrorKind.BILLING: ("insufficient_quota", "insufficient_quota"),
+    ErrorKind.OVERLOADED: ("server_error", "overloaded"),
 }
 
 _ANTHROPIC: dict[ErrorKind, str] = {
@@ -47,6 +50,9 @@ _ANTHROPIC: dict[ErrorKind, str] = {
     ErrorKind.UPSTREAM_ERROR: "api_error",
     ErrorKind.UPSTREAM_TIMEOUT: "timeout_error",
     ErrorKind.UNAVAILABLE: "overloaded_error",
+    ErrorKind.CONTEXT_LENGTH: "invalid_request_error",
+    ErrorKind.BILLING: "billing_error",
+    ErrorKind.OVERLOADED: "overloaded_error",
 }
 
 

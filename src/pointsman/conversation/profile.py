@@ -1,0 +1,94 @@
+"""What one target (backend + model) can take: capabilities as plain values. Renderers ask these, never who the vendor is.
+
+Not here: where the values come from (providers/profiles.py, rows by model pattern).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """Defaults are those of a modest OpenAI-compatible local server.
+
+    backend, model: the target. context_window: tokens, None = not known.
+
+    Sizes: max_tokens_field: Chat's name for the output limit. max_tokens_default: sent where the protocol requires a
+    limit and the client gave none. max_tokens_limit: most that the model gives, None = not known. min_output_tokens:
+    smaller limits are raised to it.
+    Sampling: sampling: any | one_of (temperature or top_p, not both) | default_only (dropped). temperature_max: larger
+    ones are clamped. top_k, penalties (seed, penalties, logit_bias): taken. stop: how many stop sequences it takes
+    (0 = the gateway enforces them).
+    Turns: developer_role: system text goes under `developer`. system_text: system as one string, only at the front;
+    later system messages go into user text. mid_system: system messages may stand in the middle. merge_turns:
+    neighbours of one role are merged. null_content: an assistant turn of calls only may have content null. prefill: the
+    last message may be the assistant's.
+    Content: image_urls: it fetches them itself. images, documents: it takes them at all. cache_marks: it takes marks
+    on parts. auto_cache: ask for automatic caching where tools are used.
+    Reasoning: reasoning: none (nothing is sent) | effort (an effort word) | budget (enabled + tokens) | adaptive
+    (adaptive + effort) | template (chat_template_kwargs with template_flag). efforts: words it knows, weakest first.
+    thinking_off: `disabled` is taken. between_tools: likewise. omits_thinking: without a display it sends no text.
+    replay_as: Chat's field for earlier reasoning in history, None = it is left out. summaries, encrypted: Responses'
+    reasoning.summary and include are understood.
+    Tools: tool_name_max. tool_id: any | openai (letters, digits, _ and -, up to 64) | nine (exactly nine letters and
+    digits). forced_tools: any/tool are taken. custom_tools, namespaces: taken as they are. server_tools: types it runs,
+    without version suffix. strict_tools: it knows `strict`. safe_schemas: schemas are reduced to what grammar compilers
+    stand.
+    Output: structured: json_schema is taken. json_object: taken. schema_subset: full | anthropic (constraints are moved
+    into descriptions). verbosity: taken. n, logprobs, metadata, store: taken. safety_id: the end user's id goes
+    under `safety_identifier` (else `user`). service_tiers: values it knows. stream_usage: stream_options.include_usage
+    is understood. stream_long: long answers must be asked for as a stream.
+    """
+
+    backend: str = ""
+    model: str = ""
+    context_window: int | None = None
+    max_tokens_field: str = "max_tokens"
+    max_tokens_default: int = 32_000
+    max_tokens_limit: int | None = None
+    min_output_tokens: int = 1
+    sampling: str = "any"
+    temperature_max: float = 2.0
+    top_k: bool = True
+    penalties: bool = True
+    stop: int = 4
+    developer_role: bool = False
+    system_text: bool = True
+    mid_system: bool = False
+    merge_turns: bool = True
+    null_content: bool = False
+    prefill: bool = True
+    images: bool = True
+    documents: bool = True
+    image_urls: bool = True
+    cache_marks: bool = False
+    auto_cache: bool = False
+    reasoning: str = "none"
+    template_flag: str = "enable_thinking"
+    efforts: tuple[str, ...] = ("low", "medium", "high")
+    thinking_off: bool = True
+    between_tools: bool = False
+    omits_thinking: bool = False
+    replay_as: str | None = "reasoning_content"
+    summaries: bool = False
+    encrypted: bool = False
+    tool_name_max: int = 64
+    tool_id: str = "openai"
+    forced_tools: bool = True
+    custom_tools: bool = False
+    namespaces: bool = False
+    server_tools: frozenset[str] = frozenset()
+    strict_tools: bool = True
+    safe_schemas: bool = False
+    structured: bool = True
+    json_object: bool = True
+    schema_subset: str = "full"
+    verbosity: bool = False
+    n: bool = True
+    logprobs: bool = True
+    metadata: bool = False
+    store: bool = False
+    safety_id: bool = False
+    service_tiers: tuple[str, ...] = ()
+    stream_usage: bool = True
+    stream_long: bool = False

@@ -1,0 +1,143 @@
+"""A whole reply, and its equality with a stream: fold(events) is the reply, unfold(reply) are events that fold to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from .events import (
+    Cited,
+    Delta,
+    Ended,
+    Event,
+    Failed,
+    Finished,
+    PartEnd,
+    PartKind,
+    PartStart,
+    Started,
+    Stop,
+    UsageSeen,
+)
+from .parts import AssistantPart, Citation, Foreign, Opaque, Refusal, Text, Thinking, ToolCall
+from .usage import TokenUsage
+
+
+class Reply(msgspec.Struct):
+    """A finished answer. id, model: as the upstream named them ("" when it did not)."""
+
+    id: str = ""
+    model: str = ""
+    parts: list[AssistantPart] = msgspec.field(default_factory=list)
+    stop: Stop = Stop.END
+    sequence: str | None = None
+    explanation: str | None = None
+    usage: TokenUsage | None = None
+    service_tier: str | None = None
+
+
+class CutShort(ValueError):
+    """The events stopped before Ended."""
+
+
+class Fold:
+    """Events in, one reply out. Memory: the reply. add() raises the error of a Failed event."""
+
+    __slots__ = ("_citations", "_open", "_pieces", "ended", "reply")
+
+    def __init__(self) -> None:
+        self.reply = Reply()
+        self.ended = False
+        self._open: dict[int, PartStart] = {}
+        self._pieces: dict[int, list[str]] = {}
+        self._citations: dict[int, list[Citation]] = {}
+
+    def add(self, event: Event) -> None:
+        """One more event, in order."""
+        reply = self.reply
+        match event:
+            case Delta(index, text):
+                self._pieces[index].append(text)
+            case PartStart():
+                self._open[event.index] = event
+                self._pieces[event.index] = []
+                self._citations[event.index] = []
+            case Cited(index, citation):
+                self._citations[index].append(citation)
+            case PartEnd(index, opaque):
+                reply.parts.append(self._close(index, opaque))
+            case Started():
+                reply.id, reply.model = event.id, event.model
+                reply.usage = event.usage or reply.usage
+            case UsageSeen(usage):
+                reply.usage = usage
+            case Finished():
+                reply.stop, reply.sequence = event.stop, event.sequence
+                reply.explanation, reply.service_tier = event.explanation, event.service_tier
+            case Ended():
+                self.ended = True
+            case Failed(error):
+                raise error
+
+    def _close(self, index: int, opaque: Opaque | None) -> AssistantPart:
+        start = self._open.pop(index)
+        text = "".join(self._pieces.pop(index))
+        citations = tuple(self._citations.pop(index))
+        match start.kind:
+            case PartKind.TEXT:
+                return Text(text, None, citations)
+            case PartKind.THINKING:
+                return Thinking(text, opaque, start.redacted)
+            case PartKind.REFUSAL:
+                return Refusal(text)
+            case PartKind.TOOL:
+                return ToolCall(start.call_id, start.name, text, start.tool_kind, start.namespace)
+        assert start.foreign is not None
+        return start.foreign
+
+
+def fold(events: Iterable[Event]) -> Reply:
+    """The reply that a stream told. Raises CutShort when it never ended, PointsmanError when it failed."""
+    folding = Fold()
+    for event in events:
+        folding.add(event)
+    if not folding.ended:
+        raise CutShort("the stream ended before its end was told")
+    return folding.reply
+
+
+def unfold(reply: Reply) -> Iterator[Event]:
+    """A whole reply as events, one delta a part."""
+    yield Started(reply.id, reply.model, reply.usage)
+    for index, part in enumerate(reply.parts):
+        yield from _unfold_part(index, part)
+    if reply.usage is not None:
+        yield UsageSeen(reply.usage)
+    yield Finished(reply.stop, reply.sequence, reply.explanation, reply.service_tier)
+    yield Ended()
+
+
+def _unfold_part(index: int, part: AssistantPart) -> Iterator[Event]:
+    text, opaque = "", None
+    match part:
+        case Text():
+            yield PartStart(index, PartKind.TEXT)
+            text = part.text
+        case Thinking():
+            yield PartStart(index, PartKind.THINKING, redacted=part.redacted)
+            text, opaque = part.text, part.opaque
+        case Refusal():
+            yield PartStart(index, PartKind.REFUSAL)
+            text = part.text
+        case ToolCall():
+            yield PartStart(index, PartKind.TOOL, part.id, part.name, part.kind, part.namespace)
+            text = part.arguments
+        case Foreign():
+            yield PartStart(index, PartKind.FOREIGN, foreign=part)
+    if text:
+        yield Delta(index, text)
+    if isinstance(part, Text):
+        for citation in part.citations:
+            yield Cited(index, citation)
+    yield PartEnd(index, opaque)

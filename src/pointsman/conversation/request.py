@@ -1,0 +1,138 @@
+"""A request for one reply, whoever asked and in whichever protocol. Plain values.
+
+Every optional field is None (or empty) when the client did not send it: a renderer never invents a value for it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from .parts import CacheMark, Part, Text, ToolKind
+
+
+class Role(StrEnum):
+    """Whose turn. SYSTEM and DEVELOPER stand here only for messages in the middle of a conversation; those that lead
+    it are in Request.system."""
+
+    SYSTEM = "system"
+    DEVELOPER = "developer"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Message(msgspec.Struct):
+    """One turn. parts: in order; tool results stand in USER messages, before its other parts. name: the speaker's.
+    phase: Responses' `commentary` or `final_answer`."""
+
+    role: Role
+    parts: list[Part]
+    name: str | None = None
+    phase: str | None = None
+
+
+class Tool(msgspec.Struct):
+    """A tool the client runs itself. schema: JSON Schema of its arguments, None = takes none (custom: not used).
+    strict: None = the client did not say. grammar: of a custom tool, the vendor's `format` object. namespace: its
+    group. extra: what else stood on it under names that only its own vendor knows (reported when it cannot travel)."""
+
+    name: str
+    description: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+    kind: ToolKind = ToolKind.FUNCTION
+    grammar: dict[str, Any] | None = None
+    namespace: str | None = None
+    cache: CacheMark | None = None
+    path: str = ""
+
+
+class ServerTool(msgspec.Struct):
+    """A tool that the backend runs (web search, code execution, MCP), or one whose shape only its vendor knows.
+    protocol: whose. type: as its vendor writes it (`web_search_20250305`, `computer_use_preview`). name: what the
+    model calls it. value: the exact JSON. path: where it stood in the client's body."""
+
+    protocol: str
+    type: str
+    name: str
+    value: Any
+    path: str = ""
+
+
+class ToolChoice(msgspec.Struct):
+    """mode: auto | any | none | tool. name: of the one tool when mode is `tool`. allowed: names of the only tools that
+    may be called, None = all."""
+
+    mode: str
+    name: str | None = None
+    allowed: tuple[str, ...] | None = None
+
+
+class ThinkingMode(msgspec.Struct):
+    """How the client wants the model to think. type: adaptive | enabled | disabled | between_tools. budget: tokens,
+    with `enabled`. display: summarized | omitted, None = the model's default."""
+
+    type: str
+    budget: int | None = None
+    display: str | None = None
+
+
+class OutputFormat(msgspec.Struct):
+    """type: json_schema | json_object. The plain `text` format is None in the request."""
+
+    type: str
+    name: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+    description: str | None = None
+
+
+class Request(msgspec.Struct):
+    """See the module. Names of fields are neutral; Dialect.names says what a client's protocol calls each.
+
+    parallel_tools: None = not said. user: an id of the end user. cache_key: a hint which requests share a prefix.
+    cache_auto: the client asked for automatic caching of the whole prompt (its mark), None = not said. effort:
+    none | minimal | low | medium | high | xhigh | max. thinking: where the protocol says more than an effort.
+    summary: the client wants reasoning shown (auto | concise | detailed). legacy_functions: a Chat client that uses
+    `functions` and expects `function_call`. phases: the client's messages carried Responses phases. raw: the client's
+    body as decoded, for its own dialect's use when the answer must echo it.
+    """
+
+    model: str
+    system: list[Text] = msgspec.field(default_factory=list)
+    messages: list[Message] = msgspec.field(default_factory=list)
+    tools: list[Tool] = msgspec.field(default_factory=list)
+    server_tools: list[ServerTool] = msgspec.field(default_factory=list)
+    tool_choice: ToolChoice | None = None
+    parallel_tools: bool | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
+    n: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    effort: str | None = None
+    thinking: ThinkingMode | None = None
+    summary: str | None = None
+    format: OutputFormat | None = None
+    verbosity: str | None = None
+    user: str | None = None
+    cache_key: str | None = None
+    cache_auto: CacheMark | None = None
+    service_tier: str | None = None
+    metadata: dict[str, Any] | None = None
+    stream: bool = False
+    include_usage: bool = False
+    max_tool_calls: int | None = None
+    web_search: dict[str, Any] | None = None
+    legacy_functions: bool = False
+    phases: bool = False
+    raw: dict[str, Any] = msgspec.field(default_factory=dict)

@@ -1,0 +1,246 @@
+"""A client's body taken key by key: types checked, every wrong value named by its path, every key left over reported.
+
+Shared by the dialects' request parsers. Not here: what any key means.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+import msgspec
+
+from ..conversation.notes import Notes
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
+from ..wire.splice import MAX_DEPTH, depth_exceeds
+
+_decode = msgspec.json.Decoder().decode
+_top_level = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_LARGE = 256 * 1024
+"""Bytes from which a list is decoded item by item, so that a thread that does it lets the event loop in between."""
+_MISSING: Any = object()
+
+
+def bad(path: str, message: str) -> NoReturn:
+    """A 400 about the field at `path`. message: a sentence that begins with what it must be."""
+    where = f"'{path}' " if path else "The body "
+    raise PointsmanError(ErrorKind.BAD_REQUEST, where + message, param=path or None)
+
+
+def load(body: bytes) -> dict[str, Any]:
+    """A request body as plain values. Raises PointsmanError 400: not a JSON object, deeper than MAX_DEPTH, a key twice."""
+    try:
+        value = _decode(body) if len(body) < _LARGE else _load_in_parts(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        text = str(error).removeprefix("JSON is malformed: ")
+        bad("", f"is not valid JSON: {text if text.isprintable() else 'malformed'}.")
+    except RecursionError:
+        bad("", f"is nested deeper than {MAX_DEPTH} levels.")
+    if not isinstance(value, dict):
+        bad("", "must be a JSON object.")
+    if len(body) > 2 * MAX_DEPTH and depth_exceeds(body, MAX_DEPTH):
+        bad("", f"is nested deeper than {MAX_DEPTH} levels.")
+    _refuse_twins(body, value)
+    return value
+
+
+def _load_in_parts(body: bytes) -> Any:
+    parts = _top_level(body)
+    value: dict[str, Any] = {}
+    for key, raw in parts.items():
+        if bytes(memoryview(raw)[:1]) == b"[":
+            value[key] = [_decode(item) for item in _items(raw)]
+        else:
+            value[key] = _decode(raw)
+    return value
+
+
+def _refuse_twins(body: bytes, value: dict[str, Any]) -> None:
+    """A key written twice means one thing to one parser and another to the next. Cheap where the text has as many
+    colons as the values account for; else every object is read pair by pair."""
+    if b'\\\\":' not in body:  # no key ends in a backslash, so every \": stands inside a string
+        colons = body.count(b'":') + body.count(b'" :') - body.count(b'\\":') - body.count(b'\\" :')
+        if colons == _keys(value):
+            return
+    json.loads(body, object_pairs_hook=_no_twins)
+
+
+def _keys(value: Any) -> int:
+    if isinstance(value, dict):
+        total = len(value)
+        for inner in value.values():
+            if isinstance(inner, (dict, list)):
+                total += _keys(inner)
+        return total
+    total = 0
+    for inner in value:
+        if isinstance(inner, (dict, list)):
+            total += _keys(inner)
+    return total
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                bad(key, "stands twice in one object; send it once.")
+            seen.add(key)
+    return found
+
+
+class Fields:
+    """One JSON object on its way to a neutral value. Take keys; then close(), which reports what nobody took.
+
+    A key that is absent or null gives the default. Paths look like `messages[0].content[1].text`.
+    """
+
+    __slots__ = ("_key", "_left", "_parent", "value")
+
+    def __init__(self, value: Any, key: str = "", parent: Fields | None = None) -> None:
+        if type(value) is not dict:
+            bad(f"{parent.path}.{key}" if parent is not None and parent.path else key, "must be an object.")
+        self.value: dict[str, Any] = value
+        self._left = value.copy()
+        self._key = key
+        self._parent = parent
+
+    @property
+    def path(self) -> str:
+        """Where this object stands in the body, "" for the body itself."""
+        above = self._parent.path if self._parent is not None else ""
+        return f"{above}.{self._key}" if above and self._key else above or self._key
+
+    def at(self, key: str) -> str:
+        """The path of one of its keys."""
+        path = self.path
+        return f"{path}.{key}" if path else key
+
+    def any(self, key: str) -> Any:
+        """Any JSON value, None when absent."""
+        return self._left.pop(key, None)
+
+    def text(self, key: str, default: str = "") -> str:
+        """A string."""
+        value = self._left.pop(key, None)
+        if value is None:
+            return default
+        if type(value) is not str:
+            bad(self.at(key), "must be a string.")
+        return value
+
+    def maybe_text(self, key: str) -> str | None:
+        """A string or None."""
+        value = self._left.pop(key, None)
+        if value is not None and type(value) is not str:
+            bad(self.at(key), "must be a string.")
+        return value
+
+    def need_text(self, key: str) -> str:
+        """A string that must be there and say something."""
+        value = self._left.pop(key, None)
+        if type(value) is not str or not value:
+            bad(self.at(key), "must be a string that is not empty.")
+        return value
+
+    def integer(self, key: str, low: int | None = None, high: int | None = None) -> int | None:
+        """A whole number within bounds, or None. 1.0 counts as whole."""
+        value = self._left.pop(key, None)
+        if value is None:
+            return None
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is not int:
+            bad(self.at(key), "must be a whole number.")
+        _within(self, key, value, low, high)
+        return value
+
+    def number(self, key: str, low: float | None = None, high: float | None = None) -> float | None:
+        """A number within bounds, or None; whole numbers stay whole."""
+        value = self._left.pop(key, None)
+        if value is None:
+            return None
+        if type(value) not in (int, float):
+            bad(self.at(key), "must be a number.")
+        _within(self, key, value, low, high)
+        number: float = value
+        return number
+
+    def flag(self, key: str) -> bool | None:
+        """True, false or None."""
+        value = self._left.pop(key, None)
+        if value is not None and type(value) is not bool:
+            bad(self.at(key), "must be true or false.")
+        return value
+
+    def choice(self, key: str, allowed: tuple[str, ...]) -> str | None:
+        """One of the words, or None."""
+        value = self._left.pop(key, None)
+        if value is None:
+            return None
+        if type(value) is not str or value not in allowed:
+            bad(self.at(key), f"must be one of {', '.join(allowed)}.")
+        return value
+
+    def items(self, key: str) -> list[Any]:
+        """A list, empty when absent."""
+        value = self._left.pop(key, None)
+        if value is None:
+            return []
+        if type(value) is not list:
+            bad(self.at(key), "must be a list.")
+        found: list[Any] = value
+        return found
+
+    def objects(self, key: str) -> list[Fields]:
+        """A list of objects."""
+        return [Fields(item, f"{key}[{index}]", self) for index, item in enumerate(self.items(key))]
+
+    def object(self, key: str) -> Fields | None:
+        """An object, or None."""
+        value = self._left.pop(key, None)
+        return None if value is None else Fields(value, key, self)
+
+    def mapping(self, key: str) -> dict[str, Any] | None:
+        """An object as it is, or None."""
+        value = self._left.pop(key, None)
+        if value is not None and type(value) is not dict:
+            bad(self.at(key), "must be an object.")
+        return value
+
+    def ignore(self, *keys: str) -> None:
+        """Keys that mean nothing to anybody but the sender."""
+        for key in keys:
+            self._left.pop(key, None)
+
+    def rest(self) -> dict[str, Any]:
+        """What nobody has taken yet; taken by this."""
+        left, self._left = self._left, {}
+        return left
+
+    def close(self, notes: Notes) -> None:
+        """Report what nobody took (PROTOCOLS.md section 15: an unknown field is dropped with a warning)."""
+        if self._left:
+            for key, value in self._left.items():
+                if value is not None:
+                    notes.drop(self.at(key), "it is not a field that this gateway knows")
+
+
+def _within(fields: Fields, key: str, value: float, low: float | None, high: float | None) -> None:
+    if (low is not None and value < low) or (high is not None and value > high):
+        text = (
+            f"at least {low}"
+            if high is None
+            else f"at most {high}"
+            if low is None
+            else f"from {low} to {high}"
+        )
+        bad(fields.at(key), f"must be {text}.")
+
+
+def maybe(value: dict[str, Any]) -> dict[str, Any]:
+    """The object without the keys whose value is None: a renderer never sends a null it was not given."""
+    return {key: inner for key, inner in value.items() if inner is not None}
