@@ -4,26 +4,49 @@ from __future__ import annotations
 
 from ..kinds import Protocol
 from .anthropic_messages import errors as messages_errors
+from .anthropic_messages.translation import TRANSLATION as MESSAGES
 from .anthropic_messages.watch import MessagesWatch
+from .anthropic_messages.writer import PING
 from .base import Dialect
 from .completions import errors as completions_errors
 from .completions.watch import CompletionsWatch
 from .embeddings import errors as embeddings_errors
 from .embeddings.watch import EmbeddingsWatch
 from .openai_chat import errors as chat_errors
+from .openai_chat.translation import TRANSLATION as CHAT
 from .openai_chat.watch import ChatWatch, is_extra_usage
 from .openai_responses import errors as responses_errors
+from .openai_responses.translation import TRANSLATION as RESPONSES
 from .openai_responses.watch import ResponsesWatch
 
 DIALECTS: dict[Protocol, Dialect] = {
     dialect.protocol: dialect
     for dialect in (
-        Dialect(Protocol.OPENAI_CHAT, chat_errors.error, chat_errors.stream_error, ChatWatch, is_extra_usage),
         Dialect(
-            Protocol.OPENAI_RESPONSES, responses_errors.error, responses_errors.stream_error, ResponsesWatch
+            Protocol.OPENAI_CHAT,
+            chat_errors.error,
+            chat_errors.stream_error,
+            ChatWatch,
+            is_extra_usage,
+            status=chat_errors.status,
+            translation=CHAT,
         ),
         Dialect(
-            Protocol.ANTHROPIC_MESSAGES, messages_errors.error, messages_errors.stream_error, MessagesWatch
+            Protocol.OPENAI_RESPONSES,
+            responses_errors.error,
+            responses_errors.stream_error,
+            ResponsesWatch,
+            status=responses_errors.status,
+            translation=RESPONSES,
+        ),
+        Dialect(
+            Protocol.ANTHROPIC_MESSAGES,
+            messages_errors.error,
+            messages_errors.stream_error,
+            MessagesWatch,
+            status=messages_errors.status,
+            ping=PING,
+            translation=MESSAGES,
         ),
         Dialect(
             Protocol.COMPLETIONS, completions_errors.error, completions_errors.stream_error, CompletionsWatch

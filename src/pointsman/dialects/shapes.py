@@ -6,10 +6,13 @@ one question that all of them ask of a whole answer.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from .overflow import overflow
 
 _OPENAI: dict[ErrorKind, tuple[str, str | None]] = {  # type, code
     ErrorKind.BAD_REQUEST: ("invalid_request_error", None),
@@ -80,3 +83,100 @@ def anthropic_error(error: PointsmanError, request_id: str) -> bytes:
     """Anthropic's error body."""
     inside = {"type": _ANTHROPIC[error.kind], "message": error.public}
     return msgspec.json.encode({"type": "error", "error": inside, "request_id": request_id})
+
+
+# -- statuses, and an upstream's errors as ours
+
+_OPENAI_STATUS = {ErrorKind.BILLING: 429, ErrorKind.OVERLOADED: 503, ErrorKind.INVALID: 400}
+
+def openai_status(error: PointsmanError) -> int:
+    """The status OpenAI's clients expect (PROTOCOLS.md 12.3)."""
+    return _OPENAI_STATUS.get(error.kind, error.status)
+
+
+_BY_STATUS = {
+    400: ErrorKind.BAD_REQUEST,
+    401: ErrorKind.UNAUTHORIZED,
+    402: ErrorKind.BILLING,
+    403: ErrorKind.FORBIDDEN,
+    404: ErrorKind.NOT_FOUND,
+    405: ErrorKind.METHOD_NOT_ALLOWED,
+    408: ErrorKind.UPSTREAM_TIMEOUT,
+    409: ErrorKind.CONFLICT,
+    413: ErrorKind.TOO_LARGE,
+    422: ErrorKind.BAD_REQUEST,  # vLLM's validation; clients know it as a 400
+    429: ErrorKind.RATE_LIMITED,
+    500: ErrorKind.UPSTREAM_ERROR,
+    502: ErrorKind.UPSTREAM_ERROR,
+    503: ErrorKind.OVERLOADED,
+    504: ErrorKind.UPSTREAM_TIMEOUT,
+    529: ErrorKind.OVERLOADED,
+}
+_BY_WORD = {
+    "context_length_exceeded": ErrorKind.CONTEXT_LENGTH,
+    "insufficient_quota": ErrorKind.BILLING,
+    "billing_error": ErrorKind.BILLING,
+    "model_not_found": ErrorKind.MODEL_NOT_FOUND,
+    "invalid_api_key": ErrorKind.UNAUTHORIZED,
+    "authentication_error": ErrorKind.UNAUTHORIZED,
+    "permission_error": ErrorKind.FORBIDDEN,
+    "not_found_error": ErrorKind.NOT_FOUND,
+    "request_too_large": ErrorKind.TOO_LARGE,
+    "rate_limit_exceeded": ErrorKind.RATE_LIMITED,
+    "rate_limit_error": ErrorKind.RATE_LIMITED,
+    "overloaded_error": ErrorKind.OVERLOADED,
+    "overloaded": ErrorKind.OVERLOADED,
+    "timeout_error": ErrorKind.UPSTREAM_TIMEOUT,
+    "timeout": ErrorKind.UPSTREAM_TIMEOUT,
+    "api_error": ErrorKind.UPSTREAM_ERROR,
+    "server_error": ErrorKind.UPSTREAM_ERROR,
+    "invalid_request_error": ErrorKind.BAD_REQUEST,
+}
+"""Both vendors' codes and types; asked before the status where that says less (errors inside a 200)."""
+_MAX_TEXT = 2000
+
+
+def upstream_error(status: int, body: bytes) -> PointsmanError:
+    """An upstream's error answer as ours, its words and code kept. status 0: it came inside an answer that had begun.
+
+    Parsed by content: some servers answer JSON with a wrong content type, some a bare string (PROTOCOLS.md 12.2).
+    """
+    message, words, param = _told(body)
+    text = message or (f"The backend answered {status}." if status else "The backend failed.")
+    code = words[0] if words else None
+    tokens = overflow(message, code) if status in (0, 400, 413, 422, 500) else None
+    kind = _BY_STATUS.get(
+        status, ErrorKind.UPSTREAM_ERROR if status >= 500 or not status else ErrorKind.BAD_REQUEST
+    )
+    if tokens is not None:
+        kind = ErrorKind.CONTEXT_LENGTH
+    elif status in (0, 404, 429):
+        kind = next((_BY_WORD[word] for word in words if word in _BY_WORD), kind)
+    if kind is ErrorKind.CONTEXT_LENGTH:
+        status = 400
+    elif kind is not _BY_STATUS.get(status):
+        status = 0
+    return PointsmanError(
+        kind, text, status=status or None, param=param, code=code, tokens=tokens or (None, None)
+    )
+
+
+def _told(body: bytes) -> tuple[str, list[str], str | None]:
+    """(message, code and type as far as they were told, param)."""
+    try:
+        value: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body[:_MAX_TEXT].decode("utf-8", "replace").strip(), [], None
+    inner = value.get("error", value) if isinstance(value, dict) else value
+    if not isinstance(inner, dict):
+        return str(inner or "")[:_MAX_TEXT], [], None
+    message = (
+        inner.get("message")
+        or inner.get("detail")
+        or (value.get("detail") if isinstance(value, dict) else None)
+    )
+    if not isinstance(message, str):
+        message = msgspec.json.encode(message if message is not None else inner).decode()
+    words = [word for word in (inner.get("code"), inner.get("type")) if isinstance(word, str) and word]
+    param = inner.get("param")
+    return message[:_MAX_TEXT], words, param if isinstance(param, str) else None

@@ -25,16 +25,18 @@ class Answer:
 
 
 def keep_alive(job: Job) -> None:
-    """S1: headers and a comment, so that nobody in between gives up; another target is still possible."""
+    """S1: headers and a keep-alive of the client's protocol, so that nobody in between gives up; another target is
+    still possible."""
+    ping = job.route.dialect.ping
     if job.stage == 0:
         job.status = 200
         job.stage = 1
         lines = (
             job.id_lines() + b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
         )
-        job.client.start(200, lines, None, b": waiting for the backend\n\n")
+        job.client.start(200, lines, None, ping)
     else:
-        job.client.write(b": waiting for the backend\n\n")
+        job.client.write(ping)
 
 
 def send_answer(job: Job, answer: Answer) -> None:

@@ -1,22 +1,32 @@
-"""One try of one target: is it usable, the request's bytes for it, a connection, and its answer into an Exchange.
+"""One try of one target: is it usable, which protocol it gets, the request's bytes, and its answer into an Exchange.
 
 Not here: which target comes next (resilience/walk.py).
 """
 
 from __future__ import annotations
 
+import asyncio
+
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, FallbackReason, Protocol
 from ..providers.catalog import OPENAI_FAMILY
+from ..providers.profiles import dialect_order, profile_for
 from ..resilience.walk import Held
 from ..routing.table import Plan, Target
-from ..upstream.backend import Backend, forwarded
+from ..upstream.backend import Backend, forwarded, forwarded_across
 from ..upstream.connection import UpstreamConnection
 from ..wire.splice import ask_for_usage, replace_model
+from . import count
 from .answer import Answer
 from .exchange import Exchange
 from .job import Job
 from .runtime import Runtime, State
+from .stash import Stash
+from .translate import Asked, Crossing
+from .way import Straight, Way
+
+_LARGE = 256 * 1024
+"""Bytes from which a body is translated in a thread, so that no other stream waits for it."""
 
 
 async def attempt(
@@ -25,45 +35,136 @@ async def attempt(
     """None when the client has been answered, else why this target could not serve."""
     job.attempts += 1
     job.target = target
+    job.warnings = b""
     backend = state.backends.get(target.key)
     if target.problem is not None or backend is None:
         text = target.problem or "its row cannot be used"
         return Held(FallbackReason.CONNECT, _unusable(target, text))
-    if backend.spec.login_only and not (plan.forward_auth and job.caller.login):
+    login = bool(plan.forward_auth and job.caller.login)
+    if backend.spec.login_only and not (login and _speaks(backend, job)):
         text = f"no key is stored and none came with the request; pointsman credential set {target.key}"
         return Held(FallbackReason.AUTH, _unusable(target, text))
-    if not _speaks(backend, job):
-        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
+    if _speaks(backend, job):
+        held = await _straight(runtime, job, plan, target, backend)
+        if held is None or _speaks(backend, job) or job.stage == 2:
+            return held
+        # It has just answered that it does not know the path: translated, it may serve.
+    return await _crossed(runtime, state, job, plan, target, backend)
+
+
+async def _straight(
+    runtime: Runtime, job: Job, plan: Plan, target: Target, backend: Backend
+) -> Held[Answer] | None:
     body, hide_usage = _body_for(backend, target, job)
-    data = _head_for(backend, plan, job, len(body))
-    watch = job.route.dialect.watch() if job.route.exact else None
+    where = job.route
+    path = job.path.encode("ascii") + (b"?" + job.head.query if job.head.query else b"")
+    way = Straight(where.dialect, path, body, known=where.exact, hide_usage=hide_usage)
+    on_trial = where.exact and where.protocol not in backend.spoken
+    block, names = job.head.forward or _remember(job)
+    login = job.caller.login if plan.forward_auth and not backend.local else b""
+    data = backend.head(job.head.method, path, block, names, len(body), login)
+    exchange = Exchange(
+        job, runtime.limits, way, translated=False, local=backend.local, on_trial=on_trial, key=backend.key
+    )
+    held = await _run(runtime, job, plan, target, backend, exchange, data, way)
+    if exchange.unspoken and held is not None:
+        held.error = not_spoken(target, where.protocol)
+        if where.path == (where.dialect.translation.path if where.dialect.translation else ""):
+            backend.learn_unspoken(where.protocol)
+        else:
+            job.unspoken_path = True
+    return held
+
+
+async def _crossed(
+    runtime: Runtime, state: State, job: Job, plan: Plan, target: Target, backend: Backend
+) -> Held[Answer] | None:
+    client = job.route.dialect
+    if client.translation is None or not job.route.exact:
+        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
+    counting = job.path == client.translation.count_path
+    if job.path != client.translation.path and not counting:
+        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
+    try:
+        if len(job.body) < _LARGE:
+            asked = _read(state, runtime, job)
+        else:
+            asked = await asyncio.to_thread(_read, state, runtime, job)
+        spoken = _choose(backend, target, job, bool(asked.request.tools))
+        if spoken is None:
+            return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
+        if counting:
+            return await count.answer(runtime, job, plan, target, backend, asked, spoken)
+        if len(job.body) < _LARGE:
+            way = _cross(runtime, job, target, backend, asked, spoken)
+        else:
+            way = await asyncio.to_thread(_cross, runtime, job, target, backend, asked, spoken)
+    except PointsmanError as error:
+        if job.attempts == 1:
+            raise  # the client's own mistake, or something that its first target cannot take
+        return Held(FallbackReason.UPSTREAM_ERROR, error)
+    job.warnings = way.warnings
+    block, names = forwarded_across(job.head.headers)
+    data = backend.head(b"POST", way.path, block, names, len(way.body))
+    exchange = Exchange(
+        job, runtime.limits, way, translated=True, local=backend.local, on_trial=False, key=backend.key
+    )
+    return await _run(runtime, job, plan, target, backend, exchange, data, way)
+
+
+def _read(state: State, runtime: Runtime, job: Job) -> Asked:
+    """The request in neutral form; once a request, whatever is tried."""
+    if job.asked is None:
+        client = job.route.dialect.translation
+        assert client is not None
+        job.asked = Asked(client, job.body, job.head, job.id, state.capsules)
+        if client.stashes:
+            Stash(runtime.shelf, str(job.caller.key_id)).restore(job.asked.request)
+    return job.asked
+
+
+def _cross(
+    runtime: Runtime, job: Job, target: Target, backend: Backend, asked: Asked, spoken: Protocol
+) -> Crossing:
+    upstream = runtime.dialects[spoken].translation
+    assert upstream is not None
+    profile = profile_for(backend.spec, spoken, target.model)
+    stash = Stash(runtime.shelf, str(job.caller.key_id)) if asked.client.stashes else None
+    return Crossing(asked, job.route.dialect, upstream, profile, stash)
+
+
+def _choose(backend: Backend, target: Target, job: Job, tools: bool) -> Protocol | None:
+    """Which protocol to speak to a backend that does not speak the client's."""
+    for protocol in dialect_order(backend.spec, target.model, job.route.protocol, tools):
+        if protocol is not job.route.protocol and backend.speaks(protocol):
+            return protocol
+    return None
+
+
+async def _run(
+    runtime: Runtime,
+    job: Job,
+    plan: Plan,
+    target: Target,
+    backend: Backend,
+    exchange: Exchange,
+    data: bytes,
+    way: Way,
+) -> Held[Answer] | None:
     health = runtime.health_of(target.key)
     health.in_flight += 1
-    on_trial = job.route.exact and job.route.protocol not in backend.spoken
-    exchange = Exchange(
-        job,
-        runtime.limits,
-        watch,
-        local=backend.local,
-        hide_usage=hide_usage,
-        on_trial=on_trial,
-        key=backend.key,
-    )
     runtime.exchanges.add(exchange)
     try:
-        held = await _exchange(runtime, backend, plan.local_only, data, body, exchange)
+        held = await _exchange(runtime, backend, plan.local_only, data, way.body, exchange)
     except PointsmanError as error:
         held = Held(FallbackReason.CONNECT, _unusable(target, error.public))
     finally:
         runtime.exchanges.discard(exchange)
         exchange.close()
         health.in_flight -= 1
-    if exchange.unspoken and held is not None:
-        backend.learn_unspoken(job.route.protocol)
-        held.error = not_spoken(target, job.route.protocol)
+        if job.usage is None:
+            job.usage = exchange.usage
     health.saw(None if held is None else held.reason)
-    if job.usage is None and watch is not None and held is None:
-        job.usage = watch.usage
     return held
 
 
@@ -87,7 +188,7 @@ async def _exchange(
 
 def _speaks(backend: Backend, job: Job) -> bool:
     if job.route.exact:
-        return backend.speaks(job.route.protocol)
+        return not job.unspoken_path and backend.speaks(job.route.protocol)
     return any(backend.speaks(protocol) for protocol in OPENAI_FAMILY)
 
 
@@ -95,6 +196,10 @@ def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
     """The body's bytes as they came; the model spliced where it has another name there; usage asked for where the
     backend's row says it understands that. Also: must the extra usage chunk be hidden?"""
     body = job.body
+    translation = job.route.dialect.translation
+    if b'"pm1.' in body and translation is not None and translation.without_capsules is not None:
+        # Reasoning that another backend made, carried in this protocol: its own vendor would refuse it.
+        body = translation.without_capsules(body) or body
     if target.model != job.model:
         body = replace_model(body, target.model)
     if job.stream and backend.spec.stream_usage and job.route.dialect.extra_usage is not None:
@@ -102,14 +207,6 @@ def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
         if asked is not None:
             return asked, True
     return body, False
-
-
-def _head_for(backend: Backend, plan: Plan, job: Job, body_size: int) -> bytes:
-    head = job.head
-    block, names = head.forward or _remember(job)
-    path = job.path.encode("ascii") + (b"?" + head.query if head.query else b"")
-    login = job.caller.login if plan.forward_auth and not backend.local else b""
-    return backend.head(head.method, path, block, names, body_size, login)
 
 
 def _remember(job: Job) -> tuple[bytes, frozenset[bytes]]:
@@ -122,9 +219,9 @@ def _unusable(target: Target, text: str) -> PointsmanError:
 
 
 def not_spoken(target: Target, protocol: Protocol) -> PointsmanError:
-    """The honest answer where a translation is needed that does not exist yet."""
+    """The honest answer where no translation exists: embeddings, completions, and paths beside the main ones."""
     return PointsmanError(
         ErrorKind.NOT_IMPLEMENTED,
-        f"{target.key} does not speak {protocol.value}, and this version does not translate between protocols yet. "
+        f"{target.key} does not speak {protocol.value} on this path, and this request cannot be translated. "
         "Call it in a protocol it speaks, or map the model to a backend that speaks this one.",
     )

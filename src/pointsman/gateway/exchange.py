@@ -1,7 +1,8 @@
-"""One attempt's answer on its way to the client: held until real output, then passed on byte for byte.
+"""One attempt's answer on its way to the client: held until real output, then passed on, byte for byte or translated.
 
 Three stages (DESIGN.md section 5): S0 nothing sent, any other target is still possible; S1 headers and keep-alives
-sent, still possible; S2 content sent: a failure is told in-band, never as a clean-looking end.
+sent, still possible; S2 content sent: a failure is told in-band, never as a clean-looking end. Not here: what becomes
+of the bytes (relay.py, way.py, translate.py).
 """
 
 from __future__ import annotations
@@ -10,21 +11,24 @@ import asyncio
 import time
 
 from ..config import Limits
-from ..dialects.base import Watch
+from ..conversation.usage import TokenUsage
 from ..errors import PointsmanError
 from ..kinds import FallbackReason
 from ..resilience.verdict import of_status
 from ..resilience.walk import Held
 from ..upstream.connection import UpstreamConnection
-from ..wire.sse import EventSplitter, cut_at_event_end
 from .answer import Answer, Headers, client_lines, excerpt, failure, is_event_stream, keep_alive, send_answer
 from .job import Job
+from .relay import Relay, usage_of
+from .way import FailedInside, Malformed, Way
 
 _HOLD_BYTES = 256 * 1024
 """A whole answer up to this size is held until it is complete; a stream's preamble likewise."""
 _ERROR_BYTES = 1024 * 1024
-_TAIL_BYTES = 64 * 1024
-"""Of an event still incomplete, so that an in-band error never lands in the middle of one."""
+_COLLECT_BYTES = 64 * 1024 * 1024
+"""A whole answer that must be translated or collected is held up to this size."""
+_PING_SECONDS = 10.0
+"""Of silence in the middle of a translated stream (PROTOCOLS.md 11.4: Claude Code aborts a silent one after 300 s)."""
 
 STARTING, ERROR, WHOLE, STREAM = range(4)
 
@@ -33,31 +37,25 @@ class Exchange:
     """Sink of one upstream answer. done: None when the client has been answered, else why it has not."""
 
     __slots__ = (
-        "_conn", "_held", "_held_size", "_hide_usage", "_in_event", "_job", "_key", "_last", "_length",
-        "_limits", "_local", "_mode", "_next_ping", "_on_trial", "_own_login", "_paused", "_reason",
-        "_splitter", "_started", "_tail", "_watch", "done", "head_status", "headers", "stale", "unspoken",
+        "_conn", "_held", "_held_size", "_job", "_key", "_last", "_length", "_limits", "_local", "_mode", "_next_ping",
+        "_on_trial", "_own_login", "_paused", "_readable", "_reason", "_relay", "_started", "_translated", "_way",
+        "done", "head_status", "headers", "stale", "unspoken",
     )  # fmt: skip
 
     def __init__(
-        self,
-        job: Job,
-        limits: Limits,
-        watch: Watch | None,
-        *,
-        local: bool,
-        hide_usage: bool,
-        on_trial: bool,
-        key: bytes,
+        self, job: Job, limits: Limits, way: Way, *, translated: bool, local: bool, on_trial: bool, key: bytes
     ) -> None:
+        """translated: a whole answer must be complete before any of it can be sent. on_trial: nobody has said that
+        the backend speaks this protocol. key: what must not be told in an error."""
         self._job = job
         self._limits = limits
-        self._watch = watch
+        self._way = way
+        self._translated = translated
         self._local = local
-        self._hide_usage = hide_usage
         self._own_login = bool(job.plan and job.plan.forward_auth and job.caller.login)
         self._reason: FallbackReason | None = None
         self._key = key
-        self._on_trial = on_trial  # nobody has said that the backend speaks this protocol
+        self._on_trial = on_trial
         self.unspoken = False
         self._conn: UpstreamConnection | None = None
         self.done: asyncio.Future[Held[Answer] | None] = asyncio.get_running_loop().create_future()
@@ -66,11 +64,10 @@ class Exchange:
         self.stale = False
         self._length: int | None = None
         self._mode = STARTING
+        self._readable = True
+        self._relay: Relay | None = None
         self._held: list[bytes] = []
         self._held_size = 0
-        self._tail = b""
-        self._in_event = False  # part of an event too large to hold back has been passed on
-        self._splitter = EventSplitter()
         self._started = self._last = time.monotonic()
         self._next_ping = job.start + limits.hold_seconds
         self._paused = False
@@ -85,6 +82,11 @@ class Exchange:
         self.done = asyncio.get_running_loop().create_future()
         self.stale = False
 
+    @property
+    def usage(self) -> TokenUsage | None:
+        """What a stream has reported so far."""
+        return usage_of(self._relay.watch) if self._relay is not None else None
+
     # -- Sink
 
     def head(self, status: int, headers: Headers, length: int | None) -> None:
@@ -92,9 +94,8 @@ class Exchange:
         self.headers = headers
         self._length = length
         self._last = time.monotonic()
-        if any(n == b"content-encoding" and v.lower() != b"identity" for n, v in headers):
-            self._watch = None  # compressed against our wish: passed on as it is, its usage unknown
-            self._hide_usage = False
+        # Compressed against our wish: passed on as it is, its usage unknown.
+        self._readable = not any(n == b"content-encoding" and v.lower() != b"identity" for n, v in headers)
         self._reason = of_status(status)
         if self._reason is FallbackReason.AUTH and self._own_login:
             self._reason = None  # the client's own login was refused: that is the client's to know
@@ -105,25 +106,27 @@ class Exchange:
                 FallbackReason.UPSTREAM_ERROR,
                 f"it answered with a redirect ({status}), which is never followed; correct its base URL",
             )
+        elif self._translated and not self._readable and status < 300:
+            self._give_up(FallbackReason.MALFORMED, "it compressed its answer, which was not asked for")
         elif is_event_stream(headers) and status < 300:
             self._mode = STREAM
+            self._relay = self._way.relay(self._readable)
         else:
             self._mode = WHOLE
 
     def body(self, data: bytes) -> None:
         self._last = time.monotonic()
         if self._mode == STREAM:
-            if self._job.stage == 2:
-                self._pass(data)
-            else:
-                self._hold_stream(data)
+            self._stream(data)
         elif self._mode == WHOLE and self._job.stage == 2:
             self._job.client.write(data)
-        else:
+        elif not self.done.done():
             self._hold(data)
 
     def end(self) -> None:
         self._conn = None  # from here on it is the pool's, and may serve another request at any moment
+        if self.done.done():
+            return
         if self._mode == STREAM:
             self._end_stream()
         elif self._mode == ERROR:
@@ -144,7 +147,7 @@ class Exchange:
     def writable(self, ready: bool) -> None:
         """The request's body is in memory already; nothing to hold back."""
 
-    # -- holding
+    # -- holding and passing on
 
     def _hold(self, data: bytes) -> None:
         self._held.append(data)
@@ -152,20 +155,32 @@ class Exchange:
         if self._mode == ERROR:
             if self._held_size > _ERROR_BYTES:
                 self._give_up(self._reason or FallbackReason.UPSTREAM_ERROR, "its error is too large")
+        elif self._translated:
+            if self._held_size > _COLLECT_BYTES:
+                self._give_up(FallbackReason.MALFORMED, "its answer is too large to translate")
         elif self._held_size > _HOLD_BYTES and self._job.stage == 0:
             self._commit()
 
-    def _hold_stream(self, data: bytes) -> None:
-        self._held.append(data)
-        self._held_size += len(data)
-        watch = self._watch
-        if watch is None:
-            self._commit()
-            return
-        for event in self._splitter.feed(data):
-            watch.event(event)
-        if watch.output or self._held_size > _HOLD_BYTES:
-            self._commit()
+    def _stream(self, data: bytes) -> None:
+        relay = self._relay
+        assert relay is not None
+        if self._job.stage == 2:
+            self._job.client.write(relay.take(data))
+            relay.look()  # after the client's write: its answer does not wait for our counting
+        else:
+            self._held.append(relay.take(data))
+            relay.look()
+            self._held_size += len(data)
+            watch = relay.watch
+            if self._translated and not self._job.stream:
+                if self._held_size > _COLLECT_BYTES:
+                    self._give_up(FallbackReason.MALFORMED, "its answer is too large to translate")
+            elif watch is None or watch.output or self._held_size > _HOLD_BYTES:
+                self._commit()
+        if relay.complete and self._job.stage == 2 and not self.done.done():
+            self._job.usage = usage_of(relay.watch)
+            self.close()
+            self._finish()
 
     def _commit(self) -> None:
         """The first real output is here: from now on this target is the one."""
@@ -173,135 +188,106 @@ class Exchange:
         held = b"".join(self._held)
         self._held.clear()
         job.first_output = time.monotonic()
-        if self._mode == STREAM:
-            if self._hide_usage:
-                held = self._without_usage(held)
-            else:
-                cut = cut_at_event_end(held)
-                held, self._tail = held[:cut], held[cut:]
         if job.stage == 1:
-            target = job.target_lines().decode().replace("\r\n", " ")
-            job.client.write(b": " + target.encode() + b"\n\n" + held)
+            job.client.write(b": " + job.target_comment() + b"\n\n" + held)
         else:
             job.status = self.head_status
-            lines = job.id_lines() + job.target_lines() + client_lines(self.headers)
+            headers = self._way.head_lines(self.headers) if self._mode == STREAM else self.headers
+            lines = job.id_lines() + job.target_lines() + client_lines(headers)
             length = self._length if self._mode == WHOLE else None
             job.client.start(self.head_status, lines, length, held)
         job.stage = 2
-
-    # -- passing on
-
-    def _pass(self, data: bytes) -> None:
-        client = self._job.client
-        if self._hide_usage:
-            client.write(self._without_usage(data))
-            return
-        if not self._tail and data.endswith(b"\n\n"):
-            self._in_event = False
-            client.write(data)
-        else:
-            whole = self._tail + data
-            cut = cut_at_event_end(whole)
-            self._in_event = len(whole) - cut > _TAIL_BYTES
-            if self._in_event:
-                cut = len(whole)
-            self._tail = whole[cut:]
-            client.write(whole[:cut])
-        watch = self._watch
-        if watch is not None:  # after the client's write: its answer does not wait for our counting
-            for event in self._splitter.feed(data):
-                watch.event(event)
-
-    def _without_usage(self, data: bytes) -> bytes:
-        """The events of `data` less the usage-only chunk that is there because we asked for it."""
-        extra = self._job.route.dialect.extra_usage
-        watch = self._watch
-        assert watch is not None
-        assert extra is not None
-        if self._job.stage != 2:  # these events were watched while they were held
-            splitter = EventSplitter()
-            events = splitter.feed(data)
-        else:
-            events = self._splitter.feed(data)
-            for event in events:
-                watch.event(event)
-        return b"".join(event + b"\n\n" for event in events if not extra(event))
 
     # -- ending
 
     def _end_whole(self) -> None:
         job = self._job
         body = b"".join(self._held)
-        watch = self._watch
-        if self.head_status < 300 and watch is not None:
-            if not body.strip():
+        answer = Answer(self.head_status, self.headers, self._without_key(body))
+        usage = None
+        if self.head_status < 300:
+            if not body.strip() and (self._translated or job.route.exact):
                 self._give_up(FallbackReason.EMPTY, "it answered with an empty body")
                 return
-            if not watch.whole(body):
-                self._give_up(FallbackReason.MALFORMED, "its answer is not JSON")
+            try:
+                answer, usage = self._way.whole(self.headers, body, self._readable)
+            except Malformed as error:
+                self._give_up(FallbackReason.MALFORMED, str(error))
                 return
-            if watch.error is not None:  # 200 with an error inside: treated as the failure it is
+            except FailedInside:  # 200 with an error inside: treated as the failure it is
                 self._fail_with_answer(FallbackReason.UPSTREAM_ERROR)
                 return
-            job.usage = watch.usage
+            answer.status = self.head_status
         if self._on_trial and self.head_status in (404, 405, 501) and b"model" not in body.lower():
             self.unspoken = True
             self._give_up(FallbackReason.UPSTREAM_ERROR, "it does not know the path")
             return
-        if job.stage == 1:
+        job.usage = usage
+        if self.head_status >= 300:
+            answer = self._way.told(answer)
+        if job.stage == 1 and not is_event_stream(answer.headers):
             # The client asked for a stream and was promised one; the backend answered with a whole body.
             self._give_up(
                 FallbackReason.MALFORMED, f"it answered {self.head_status} without a stream: {excerpt(body)}"
             )
             return
+        self._send_whole(answer)
+
+    def _send_whole(self, answer: Answer) -> None:
+        job = self._job
         job.first_output = time.monotonic()
-        send_answer(job, Answer(self.head_status, self.headers, self._without_key(body)))
+        if job.stage == 1:
+            job.client.write(b": " + job.target_comment() + b"\n\n" + answer.body)
+            job.client.finish()
+            job.stage = 2
+        else:
+            send_answer(job, answer)
         self._settle(None)
 
     def _end_stream(self) -> None:
-        watch = self._watch
         job = self._job
-        rest = b""
-        if watch is not None:
-            rest = self._splitter.finish()
-            if rest:  # a last event without its blank line
-                watch.event(rest)
-            job.usage = watch.usage
-            if watch.output and job.stage != 2:
-                self._commit()
+        relay = self._relay
+        assert relay is not None
+        rest = relay.end()
+        watch = relay.watch
+        job.usage = usage_of(watch)
+        collected = self._way.collected(relay, self.headers) if job.stage == 0 else None
+        if collected is not None:
+            answer, job.usage = collected
+            self._send_whole(answer)
+            return
+        if watch is not None and watch.output and job.stage != 2 and (job.stream or not self._translated):
+            self._commit()
         if job.stage == 2:
-            self._end_committed(watch, rest)
+            if watch is not None and not watch.finished and watch.error is None:
+                self._interrupt(
+                    failure(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished")
+                )
+                return
+            if watch is not None and watch.error is not None:
+                job.outcome = "interrupted"
+            job.client.write(rest)
+            self._finish()
         elif watch is not None and watch.error is not None:
             self._fail_with_answer(FallbackReason.UPSTREAM_ERROR)
         elif watch is not None and watch.finished:
             self._fail_with_answer(FallbackReason.EMPTY)
         elif watch is not None and watch.malformed:
             self._give_up(FallbackReason.MALFORMED, "its stream is not what the protocol allows")
+        elif watch is not None and watch.output:
+            self._give_up(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished")
         else:
             self._give_up(FallbackReason.EMPTY, "its stream ended before any output")
 
-    def _end_committed(self, watch: Watch | None, rest: bytes) -> None:
-        """The stream is over; `rest` is its last event where that lacks its blank line. A half event is not passed on:
-        the error after it would be read as its other half."""
-        job = self._job
-        if watch is not None and not watch.finished and watch.error is None:
-            self._interrupt(failure(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished"))
-            return
-        if watch is not None and watch.error is not None:
-            job.outcome = "interrupted"
-        if self._hide_usage:
-            extra = job.route.dialect.extra_usage
-            if rest and not (extra is not None and extra(rest)):
-                job.client.write(rest + b"\n\n")
-        else:
-            job.client.write(self._tail)
-        self._tail = b""
-        self._finish()
-
     def _fail_with_answer(self, reason: FallbackReason) -> None:
-        answer = Answer(self.head_status, self.headers, self._without_key(b"".join(self._held)))
-        error = failure(reason, f"it answered {self.head_status}: {excerpt(answer.body)}")
-        self._settle(Held(reason, error, answer))
+        body = self._without_key(b"".join(self._held))
+        error = failure(reason, f"it answered {self.head_status}: {excerpt(body)}")
+        if self._translated and self._mode == STREAM:
+            watch = self._relay.watch if self._relay is not None else None
+            text = (watch.error if watch is not None else None) or "its answer was empty"
+            self._settle(Held(reason, failure(reason, text)))
+            return
+        self._settle(Held(reason, error, self._way.told(Answer(self.head_status, self.headers, body))))
 
     def _without_key(self, body: bytes) -> bytes:
         """An error body that quotes the key we sent ("Incorrect API key provided: sk-...") must not give it away:
@@ -322,17 +308,11 @@ class Exchange:
         job = self._job
         job.outcome = "interrupted"
         self.close()
-        if self._watch is not None and job.usage is None:
-            job.usage = self._watch.usage
-        if self._mode == STREAM:
+        relay = self._relay
+        if self._mode == STREAM and relay is not None:
+            job.usage = job.usage or usage_of(relay.watch)
             job.client.closing = True
-            if self._in_event:
-                job.client.write(b"\n\n")
-            job.client.write(
-                job.route.dialect.stream_error(
-                    error, job.id, self._watch.answer_id if self._watch is not None else None
-                )
-            )
+            job.client.write(relay.fail(error, job.id))
             job.client.finish()
         else:
             job.client.abort()
@@ -385,6 +365,13 @@ class Exchange:
                 self._time_out(
                     f"it sent nothing for {limits.between_chunks_seconds:g} s in the middle of its answer"
                 )
+            elif (
+                self._translated
+                and self._relay is not None
+                and now >= max(self._next_ping, self._last + _PING_SECONDS)
+            ):
+                self._next_ping = now + _PING_SECONDS
+                self._job.client.write(self._relay.ping())
         else:
             wait = limits.first_output_local_seconds if self._local else limits.first_output_cloud_seconds
             if now - self._last > wait:

@@ -218,7 +218,7 @@ def answer_error(job: Job, error: PointsmanError) -> None:
     dialect = _dialect_of(job.route, job.head)
     client = job.client
     if job.stage == 0 and not client.started:
-        job.status = error.status
+        job.status = dialect.status(error)
         lines = job.id_lines() + pages.JSON
         if job.attempts:
             lines += job.target_lines()
@@ -229,7 +229,7 @@ def answer_error(job: Job, error: PointsmanError) -> None:
         body = dialect.error(error, job.id)
         if job.route.kind == "control":
             lines, body = lines.replace(pages.JSON, pages.PROBLEM), pages.problem(error, job.id)
-        client.send(error.status, lines, body)
+        client.send(job.status, lines, body)
     elif job.stage == 1:
         client.closing = True
         client.write(dialect.stream_error(error, job.id))

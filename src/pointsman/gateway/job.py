@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from ..conversation.usage import TokenUsage
 from ..routing.table import Plan, Target
@@ -11,14 +12,18 @@ from .access import Caller
 from .paths import Route
 from .server import ClientConnection
 
+if TYPE_CHECKING:
+    from .translate import Asked
+
 
 class Job:
     """One request. status: what the client was sent, 0 = nothing yet. stage: S0 nothing sent, S1 headers and
-    keep-alives only, S2 content (DESIGN.md section 5)."""
+    keep-alives only, S2 content (DESIGN.md section 5). asked: its neutral form, once a target needed that. warnings:
+    what the current target's translation lost. unspoken_path: the target speaks the protocol, but not on this path."""
 
     __slots__ = (
-        "answer_lines", "attempts", "body", "caller", "client", "failed_reason", "first_output", "head", "id", "model",
-        "no_fallback", "outcome", "path", "plan", "route", "stage", "start", "status", "stream", "target", "usage", "wall",
+        "answer_lines", "asked", "attempts", "body", "caller", "client", "failed_reason", "first_output", "head", "id", "model",
+        "no_fallback", "outcome", "path", "plan", "route", "stage", "start", "status", "stream", "target", "unspoken_path", "usage", "wall", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +51,9 @@ class Job:
         self.first_output: float | None = None
         self.usage: TokenUsage | None = None
         self.answer_lines = b""
+        self.asked: Asked | None = None
+        self.warnings = b""
+        self.unspoken_path = False
 
     def id_lines(self) -> bytes:
         """Our ids under both vendors' names, and what every answer carries."""
@@ -63,7 +71,13 @@ class Job:
         )
         if self.failed_reason is not None:
             lines += b"x-pointsman-fallback: %b\r\n" % self.failed_reason.encode()
+        if self.warnings:
+            lines += b"x-pointsman-warnings: %b\r\n" % self.warnings
         return lines
+
+    def target_comment(self) -> bytes:
+        """The same as a comment's text, for a stream whose headers have been sent."""
+        return self.target_lines().replace(b"\r\n", b" ")
 
 
 def header_text(text: str) -> bytes:

@@ -61,6 +61,9 @@ def route(path: str) -> Route:
         path = "/v1" + path
     if path in _LLM:
         return Route("llm", path, _LLM[path], methods=_POST)
+    for dialect in DIALECTS.values():  # one that was registered from outside
+        if dialect.translation is not None and dialect.translation.path == path:
+            return Route("llm", path, dialect.protocol, methods=_POST)
     if path.rstrip("/") == "/v1/models":
         return Route("models", path)
     if path.startswith("/v1/models/"):

@@ -9,6 +9,8 @@ import os
 import time
 
 from ..config import Limits
+from ..conversation.capsule import Capsules
+from ..dialects.registry import DIALECTS
 from ..kinds import BackendType, FallbackReason
 from ..link.messages import BackendHealth, BackendSpec, Snapshot, Status
 from ..routing.table import PRACTICE_KEY, Plan, RoutingTable
@@ -17,6 +19,10 @@ from ..upstream.pool import Pool
 from .access import HostGuard, KeyRing
 from .exchange import Exchange
 from .model_lists import ModelLists
+from .stash import Shelf
+
+_FALLBACK_KEY = os.urandom(32)
+"""Of capsules while the control plane has sent no pepper: they then open in this process only."""
 
 
 class Health:
@@ -42,7 +48,7 @@ class Health:
 class State:
     """One snapshot, compiled. Immutable but for its cache of plans."""
 
-    __slots__ = ("backends", "keys", "plans", "snapshot", "table")
+    __slots__ = ("backends", "capsules", "keys", "plans", "snapshot", "table")
 
     def __init__(self, snapshot: Snapshot, practice_path: str, known: dict[BackendSpec, Backend]) -> None:
         self.snapshot = snapshot
@@ -66,6 +72,7 @@ class State:
             self.backends[spec.key] = backend
         self.table = RoutingTable(snapshot.mappings, specs)
         self.keys = KeyRing(snapshot)
+        self.capsules = Capsules(snapshot.pepper or _FALLBACK_KEY)
         self.plans: dict[tuple[str, int], Plan] = {}
 
 
@@ -100,6 +107,8 @@ class Runtime:
         self._practice_path = practice_path
         self.state: State | None = None
         self.lists = ModelLists(pool)
+        self.shelf = Shelf()
+        self.dialects = DIALECTS
         self.exchanges: set[Exchange] = set()
         self.jobs = 0
         self.draining = False

@@ -42,12 +42,13 @@ class Backend:
             self.prefix = self.url.path.encode("ascii")
         provider = CATALOG[BackendType(spec.type)]
         self.local = spec.type == BackendType.LOCAL
-        self.spoken = (
-            frozenset(Protocol(d) for d in spec.dialects)
-            if spec.dialects is not None
-            else frozenset(provider.dialects)
-        )
-        self.tried = frozenset(provider.tried) if spec.dialects is None else frozenset()
+        if spec.dialects is not None:
+            self.spoken, self.tried = frozenset(Protocol(d) for d in spec.dialects), frozenset[Protocol]()
+        else:
+            elsewhere = provider.base_url is not None and spec.base_url != provider.base_url
+            unsure = frozenset(provider.tried_elsewhere if elsewhere else ())
+            self.spoken = frozenset(provider.dialects) - unsure
+            self.tried = frozenset(provider.tried) | unsure
         self._unspoken: dict[Protocol, float] = {}
         auth: tuple[bytes, bytes] | None = None
         if spec.api_key is not None and spec.auth != AuthScheme.NONE:
@@ -116,3 +117,18 @@ def forwarded(
         lines.append(name + b": " + value + b"\r\n")
         names.add(name)
     return b"".join(lines), frozenset(names)
+
+
+_OF_ONE_VENDOR = (
+    b"anthropic-", b"openai-", b"x-openai-", b"x-claude-", b"x-codex-", b"x-stainless-", b"chatgpt-", b"x-api-",
+)  # fmt: skip
+"""Prefixes of headers that speak to the client's own vendor; across protocols they mean nothing, or the wrong thing."""
+_OF_THE_BODY = frozenset(
+    {b"content-type", b"accept", b"originator", b"session_id", b"session-id", b"conversation_id", b"version"}
+)
+
+
+def forwarded_across(headers: Headers) -> tuple[bytes, frozenset[bytes]]:
+    """The client's headers that may travel to a backend of another protocol, and the type of the body we make."""
+    block, names = forwarded(headers, NEVER_UPSTREAM | _OF_THE_BODY, NEVER_UPSTREAM_PREFIXES + _OF_ONE_VENDOR)
+    return block + b"content-type: application/json\r\n", names | {b"content-type"}

@@ -1,4 +1,4 @@
-"""A small question to a backend: one GET, the whole answer, bounded in size and time. Not the way of a request."""
+"""A small question to a backend: the whole answer, bounded in size and time. Not the way of a request."""
 
 from __future__ import annotations
 
@@ -60,16 +60,29 @@ class _Collect:
         pass
 
 
-async def fetch(pool: Pool, backend: Backend, path: bytes, seconds: float) -> Fetched:
-    """GET `path` (from `/v1` on). Raises ConnectFailed (a time-out included) or EgressRefused."""
-    data = backend.head(b"GET", path, b"accept: application/json\r\n", frozenset(), None)
+async def fetch(
+    pool: Pool,
+    backend: Backend,
+    path: bytes,
+    seconds: float,
+    *,
+    body: bytes | None = None,
+    local_only: bool = False,
+) -> Fetched:
+    """GET `path` (from `/v1` on), or POST a JSON body to it. Raises ConnectFailed (a time-out included) or EgressRefused."""
+    block = b"accept: application/json\r\n"
+    if body is None:
+        data = backend.head(b"GET", path, block, frozenset(), None)
+    else:
+        block += b"content-type: application/json\r\n"
+        data = backend.head(b"POST", path, block, frozenset(), len(body))
     try:
         async with asyncio.timeout(seconds):
-            for conn in (pool.take(backend, False), None):
-                used = conn if conn is not None else await pool.open(backend, False)
+            for conn in (pool.take(backend, local_only), None):
+                used = conn if conn is not None else await pool.open(backend, local_only)
                 sink = _Collect(used)
                 try:
-                    used.send(data, b"", sink)
+                    used.send(data, body or b"", sink)
                     return await sink.done
                 except ConnectFailed:
                     if conn is None or not sink.stale:

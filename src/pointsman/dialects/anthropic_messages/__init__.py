@@ -1,1 +1,1 @@
-"""Anthropic Messages. Today: its errors and how its answers are watched; translation is not here yet."""
+"""Anthropic Messages: its errors, how its answers are watched, and its half of every translation."""

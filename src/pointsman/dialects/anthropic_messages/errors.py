@@ -1,13 +1,129 @@
-"""Our errors as Messages clients (Claude Code, the SDKs) expect them, whole or inside a stream."""
+"""Errors both ways: ours as Messages clients (Claude Code, the SDKs) expect them, and an upstream's as ours.
+
+Not here: the vendor's error body (dialects/shapes.py).
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from ...errors import PointsmanError
+from ...kinds import ErrorKind
+from ..overflow import overflow
 from ..shapes import anthropic_error
 
-error = anthropic_error
+_STATUS = {ErrorKind.OVERLOADED: 529, ErrorKind.BILLING: 402, ErrorKind.INVALID: 400}
+"""Where this vendor's status is not the usual one (PROTOCOLS.md 12.3)."""
+_TYPES = {
+    "authentication_error": ErrorKind.UNAUTHORIZED,
+    "billing_error": ErrorKind.BILLING,
+    "permission_error": ErrorKind.FORBIDDEN,
+    "not_found_error": ErrorKind.NOT_FOUND,
+    "conflict_error": ErrorKind.CONFLICT,
+    "request_too_large": ErrorKind.TOO_LARGE,
+    "rate_limit_error": ErrorKind.RATE_LIMITED,
+    "timeout_error": ErrorKind.UPSTREAM_TIMEOUT,
+    "overloaded_error": ErrorKind.OVERLOADED,
+}
+"""Types that say more than a status; the general two, `invalid_request_error` and `api_error`, do not."""
+_BY_STATUS = {
+    401: ErrorKind.UNAUTHORIZED,
+    402: ErrorKind.BILLING,
+    403: ErrorKind.FORBIDDEN,
+    404: ErrorKind.NOT_FOUND,
+    408: ErrorKind.UPSTREAM_TIMEOUT,
+    409: ErrorKind.CONFLICT,
+    413: ErrorKind.TOO_LARGE,
+    429: ErrorKind.RATE_LIMITED,
+    503: ErrorKind.OVERLOADED,
+    504: ErrorKind.UPSTREAM_TIMEOUT,
+    529: ErrorKind.OVERLOADED,
+}
+_TOO_LONG = "prompt is too long"
+_NO_CREDIT = "credit balance is too low"
+_BOUND = 2000
+"""Characters kept of an upstream's text."""
+
+
+def error(error: PointsmanError, request_id: str) -> bytes:
+    """The whole body. Claude Code compacts its conversation when the text begins with "prompt is too long"."""
+    return anthropic_error(_worded(error), request_id)
 
 
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
     """`event: error`, on which the SDKs raise; no `message_stop` follows."""
-    return b"event: error\ndata: " + anthropic_error(error, request_id) + b"\n\n"
+    return b"event: error\ndata: " + anthropic_error(_worded(error), request_id) + b"\n\n"
+
+
+def status(error: PointsmanError) -> int:
+    """The HTTP status."""
+    return _STATUS.get(error.kind, error.status)
+
+
+def _worded(error: PointsmanError) -> PointsmanError:
+    if error.kind is not ErrorKind.CONTEXT_LENGTH or error.public.startswith(_TOO_LONG):
+        return error
+    used, limit = error.tokens
+    text = f"{_TOO_LONG}: {error.public}"
+    if used is not None and limit is not None:
+        text = f"{_TOO_LONG}: {used} tokens > {limit} maximum ({error.public})"
+    return PointsmanError(
+        error.kind, text, status=error.status, retry_after=error.retry_after, param=error.param
+    )
+
+
+def parse_error(status: int, body: bytes) -> PointsmanError:
+    """An upstream's error answer as ours; its words and its code are kept (PROTOCOLS.md 12.3)."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = None
+    inside = value.get("error", value) if isinstance(value, dict) else value
+    return of(inside, status, body)
+
+
+def of(inside: Any, status: int | None = None, body: bytes = b"") -> PointsmanError:
+    """The same for the `error` object alone. status: None for one that stood in a stream."""
+    fields = inside if isinstance(inside, dict) else {}
+    message = _message(inside, body) or f"The backend answered {status} without saying why."
+    details = fields.get("details")
+    code = (details.get("error_code") if isinstance(details, dict) else None) or fields.get("code")
+    code = code if isinstance(code, str) else None
+    own = fields.get("type")
+    kind = _kind(own if isinstance(own, str) else "", status, message)
+    if kind in (ErrorKind.BAD_REQUEST, ErrorKind.TOO_LARGE, ErrorKind.UPSTREAM_ERROR):
+        found = overflow(message, code)
+        if found is not None:
+            return PointsmanError(ErrorKind.CONTEXT_LENGTH, message, status=400, code=code, tokens=found)
+    if status == 422:
+        status = 400
+    kept = status if status is not None and status >= 400 else None
+    return PointsmanError(kind, message, status=kept, code=code)
+
+
+def _message(inside: Any, body: bytes) -> str:
+    if isinstance(inside, dict):
+        found = inside.get("message") or inside.get("detail")
+        if found is None and inside:
+            found = msgspec.json.encode(inside).decode()
+        return str(found or "")[:_BOUND]
+    if isinstance(inside, str):
+        return inside[:_BOUND]
+    text = body[:_BOUND].decode("utf-8", "replace").strip()
+    return "" if text.startswith("<") else text
+
+
+def _kind(own: str, status: int | None, message: str) -> ErrorKind:
+    text = message.lower()
+    if _NO_CREDIT in text:
+        return ErrorKind.BILLING
+    kind = _TYPES.get(own) or (_BY_STATUS.get(status) if status is not None else None)
+    if kind is ErrorKind.NOT_FOUND and "model" in text:
+        return ErrorKind.MODEL_NOT_FOUND
+    if kind is not None:
+        return kind
+    if status is None or status < 400:
+        return ErrorKind.BAD_REQUEST if own == "invalid_request_error" else ErrorKind.UPSTREAM_ERROR
+    return ErrorKind.UPSTREAM_ERROR if status >= 500 else ErrorKind.BAD_REQUEST

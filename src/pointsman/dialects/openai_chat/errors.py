@@ -1,13 +1,17 @@
-"""Our errors as Chat Completions clients expect them, whole or inside a stream."""
+"""Our errors as Chat clients expect them, whole or inside a stream; and an upstream's errors as ours (PROTOCOLS.md 12)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 
 from ...errors import PointsmanError
-from ..shapes import openai_error, openai_fields
+from ...kinds import ErrorKind
+from ..shapes import openai_error, openai_fields, openai_status, upstream_error
 
 error = openai_error
+status = openai_status
 
 
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
@@ -20,3 +24,16 @@ def stream_error(error: PointsmanError, request_id: str, answer_id: str | None =
         "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
     }
     return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+
+
+def parse_error(status: int, body: bytes) -> PointsmanError:
+    """An upstream's error answer."""
+    return upstream_error(status, body)
+
+
+def error_inside(error: Any) -> PointsmanError:
+    """An error object of an answer whose status was 200."""
+    found = upstream_error(0, msgspec.json.encode({"error": error}))
+    if found.kind is ErrorKind.BAD_REQUEST and not isinstance(error, dict):
+        found.kind = ErrorKind.UPSTREAM_ERROR
+    return found

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ..shapes import openai_error
+from ..shapes import openai_error, openai_status, upstream_error
 
 error = openai_error
+status = openai_status
 
-_CODES = {ErrorKind.RATE_LIMITED: "rate_limit_exceeded"}
+_CODES = {
+    ErrorKind.RATE_LIMITED: "rate_limit_exceeded",
+    ErrorKind.CONTEXT_LENGTH: "context_length_exceeded",
+    ErrorKind.BILLING: "insufficient_quota",
+}
 """Codex acts on a short list of codes and retries on all others (PROTOCOLS.md 12.3)."""
+
+
+def failed_value(error: PointsmanError) -> dict[str, str]:
+    """The `error` of a failed response. Codex reads how long to wait out of the words (PROTOCOLS.md 12.3)."""
+    message = error.public
+    if (
+        error.kind is ErrorKind.RATE_LIMITED
+        and error.retry_after is not None
+        and "try again in" not in message
+    ):
+        message = f"{message} Please try again in {error.retry_after}s."
+    return {"code": _CODES.get(error.kind, "server_error"), "message": message}
 
 
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
     """`response.failed`, which ends the stream as a failure for the SDKs and Codex."""
-    code = _CODES.get(error.kind, "server_error")
     failed = {
         "type": "response.failed",
         "sequence_number": 1_000_000_000,  # after every number the backend can have used
@@ -27,7 +44,7 @@ def stream_error(error: PointsmanError, request_id: str, answer_id: str | None =
             "object": "response",
             "created_at": int(time.time()),
             "status": "failed",
-            "error": {"code": code, "message": error.public},
+            "error": failed_value(error),
             "incomplete_details": None,
             "instructions": None,
             "metadata": {},
@@ -41,3 +58,13 @@ def stream_error(error: PointsmanError, request_id: str, answer_id: str | None =
         },
     }
     return b"event: response.failed\ndata: " + msgspec.json.encode(failed) + b"\n\n"
+
+
+def parse_error(status: int, body: bytes) -> PointsmanError:
+    """An upstream's error answer."""
+    return upstream_error(status, body)
+
+
+def error_inside(error: Any) -> PointsmanError:
+    """An error object of an answer whose status was 200."""
+    return upstream_error(0, msgspec.json.encode({"error": error}))

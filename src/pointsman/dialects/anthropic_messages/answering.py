@@ -1,0 +1,117 @@
+"""What a whole answer and a streamed one have in common: ids, blocks, stop reasons (PROTOCOLS.md 5.6, 7.4, 9.2)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ...conversation.capsule import Capsules
+from ...conversation.events import Stop
+from ...conversation.parts import Foreign, Opaque
+from ...conversation.request import Request
+from .content_in import OWN
+
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
+_REASONS = {
+    Stop.END: "end_turn",
+    Stop.STOP_SEQUENCE: "stop_sequence",
+    Stop.MAX_TOKENS: "max_tokens",
+    Stop.TOOL_USE: "tool_use",
+    Stop.PAUSE: "pause_turn",
+    Stop.REFUSAL: "refusal",
+    Stop.CONTEXT_WINDOW: "model_context_window_exceeded",
+}
+STOPS = {reason: stop for stop, reason in _REASONS.items()}
+MADE_UP = "srvtoolu_pm_"
+"""How ids of server tool calls begin that another vendor's model made; Anthropic must never see them."""
+
+SHOW, OMIT, HIDE = "show", "omit", "hide"
+
+
+def message_id(upstream_id: str, request_id: str) -> str:
+    """`msg_` and the upstream's id, as far as it is one; else ours."""
+    found = _NOT_IN_IDS.sub("_", upstream_id or request_id)[:80]
+    return found if found.startswith("msg_") else f"msg_{found}"
+
+
+def display(request: Request) -> str:
+    """What a client sees of thinking: shown where it said nothing, empty where it wants it omitted, nothing of it where
+    it switched thinking off and the model thought all the same (PROTOCOLS.md 7.4)."""
+    thinking = request.thinking
+    if thinking is None:
+        return SHOW
+    if thinking.type == "disabled":
+        return HIDE
+    return OMIT if thinking.display == "omitted" else SHOW
+
+
+def signature(opaque: Opaque | None, capsules: Capsules) -> str:
+    """Of a thinking block: the vendor's own where this is its block, else a capsule."""
+    if opaque is not None and opaque.protocol == OWN and isinstance(opaque.data, dict):
+        own = opaque.data.get("signature")
+        if isinstance(own, str) and own:
+            return own
+    return capsules.seal(opaque)
+
+
+def redacted_block(opaque: Opaque | None) -> dict[str, Any] | None:
+    """The vendor's own redacted block, None for anything else."""
+    if opaque is not None and opaque.protocol == OWN and isinstance(opaque.data, dict):
+        return opaque.data if opaque.data.get("type") == "redacted_thinking" else None
+    return None
+
+
+def foreign_blocks(part: Foreign) -> list[dict[str, Any]]:
+    """Blocks of this vendor as they are; another's web search as this vendor's two blocks; else what it says in words."""
+    if part.protocol == OWN:
+        return [part.value]
+    if part.type == "web_search_call" and isinstance(part.value, dict):
+        return _search_blocks(part.value)
+    return [{"type": "text", "text": part.text}] if part.text.strip() else []
+
+
+def _search_blocks(value: dict[str, Any]) -> list[dict[str, Any]]:
+    made = MADE_UP + _NOT_IN_IDS.sub("_", str(value.get("id") or ""))[:64]
+    action = value.get("action") if isinstance(value.get("action"), dict) else {}
+    query = action.get("query") or "" if isinstance(action, dict) else ""
+    sources = action.get("sources") if isinstance(action, dict) else None
+    results = [
+        {
+            "type": "web_search_result",
+            "url": one["url"],
+            "title": str(one.get("title") or one["url"]),
+            "encrypted_content": "",
+            "page_age": None,
+        }
+        for one in (sources if isinstance(sources, list) else [])
+        if isinstance(one, dict) and isinstance(one.get("url"), str)
+    ]
+    return [
+        {"type": "server_tool_use", "id": made, "name": "web_search", "input": {"query": str(query)}},
+        {"type": "web_search_tool_result", "tool_use_id": made, "content": results},
+    ]
+
+
+def ending(
+    stop: Stop, sequence: str | None, explanation: str | None, *, called: bool, refused: str
+) -> dict[str, Any]:
+    """`stop_reason`, `stop_sequence` and, of a refusal, `stop_details`. called: a tool was called. refused: the refusal's
+    words, "" when there are none."""
+    reason = _REASONS[stop]
+    if refused:
+        reason = "refusal"
+    elif stop is Stop.END and called:
+        reason = "tool_use"  # several servers say "stop" whatever they did (PROTOCOLS.md 5.5)
+    elif stop is Stop.TOOL_USE and not called:
+        reason = "end_turn"
+    found: dict[str, Any] = {
+        "stop_reason": reason,
+        "stop_sequence": sequence if reason == "stop_sequence" else None,
+    }
+    if reason == "refusal":
+        found["stop_details"] = {
+            "type": "refusal",
+            "category": None,
+            "explanation": explanation or refused or None,
+        }
+    return found

@@ -1,0 +1,245 @@
+"""Content blocks of a client's messages into neutral parts (PROTOCOLS.md 4.3, 4.5, 5.4, 7.5). Not here: the fields around
+them (request_in.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ...conversation.capsule import Forged, is_capsule
+from ...conversation.parts import (
+    CacheMark,
+    Citation,
+    Document,
+    Foreign,
+    Image,
+    Opaque,
+    Part,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from ...kinds import Protocol
+from ..base import Reading
+from ..fields import Fields, bad
+from .words import compact, search_result, words
+
+OWN = Protocol.ANTHROPIC_MESSAGES.value
+_DEAR = "only the vendor's own models can use it"
+
+
+def mark(fields: Fields, reading: Reading, key: str = "cache_control") -> CacheMark | None:
+    """The cache mark on a block, a tool or the body."""
+    control = fields.object(key)
+    if control is None:
+        return None
+    control.choice("type", ("ephemeral",))
+    ttl = control.choice("ttl", ("5m", "1h"))
+    control.ignore("scope")
+    control.close(reading.notes)
+    return CacheMark(ttl)
+
+
+def blocks(holder: Fields, key: str, reading: Reading) -> list[Part]:
+    """A message's `content`: a string, or a list of blocks."""
+    content = holder.value.get(key)
+    if isinstance(content, str):
+        holder.ignore(key)
+        return [Text(content)] if content else []
+    if content is None:
+        bad(holder.at(key), "must be a string or a list of content blocks.")
+    parts: list[Part] = []
+    for block in holder.objects(key):
+        part = _block(block, reading)
+        if part is not None:
+            parts.append(part)
+    return parts
+
+
+def _block(block: Fields, reading: Reading) -> Part | None:
+    kind = block.need_text("type")
+    read = _READERS.get(kind)
+    if read is None:
+        return Foreign(OWN, kind, block.value, words(block.value))
+    part = read(block, reading)
+    block.close(reading.notes)
+    return part
+
+
+def text(block: Fields, reading: Reading) -> Text:
+    """A text block, with its citations."""
+    value = block.text("text")
+    cache = mark(block, reading)
+    found = tuple(citation(one.value) for one in block.objects("citations"))
+    return Text(value, cache, found)
+
+
+def citation(value: dict[str, Any]) -> Citation:
+    """One citation. Where it has an index only its vendor can read, the vendor's own object is kept; one that we made
+    up for another vendor's model has none, and never goes to Anthropic (PROTOCOLS.md 4.6)."""
+    url, title, cited = (_str(value.get(key)) for key in ("url", "title", "cited_text"))
+    if value.get("type") == "web_search_result_location" and not value.get("encrypted_index"):
+        return Citation(url, title, cited)
+    return Citation(url, title or _str(value.get("document_title")), cited, raw=value, protocol=OWN)
+
+
+def _str(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _image(block: Fields, reading: Reading) -> Image:
+    source = block.object("source")
+    if source is None:
+        bad(block.at("source"), "must be an object.")
+    cache = mark(block, reading)
+    match source.choice("type", ("base64", "url", "file")):
+        case "base64":
+            image = Image(source.need_text("media_type"), source.need_text("data"))
+        case "url":
+            image = Image(url=source.need_text("url"))
+        case "file":
+            image = Image(file_id=source.need_text("file_id"), file_of=OWN)
+        case _:
+            bad(source.at("type"), "must be one of base64, url, file.")
+    source.close(reading.notes)
+    image.cache = cache
+    return image
+
+
+def _document(block: Fields, reading: Reading) -> Document:
+    source = block.object("source")
+    if source is None:
+        bad(block.at("source"), "must be an object.")
+    document = Document(
+        title=block.maybe_text("title") or None,
+        context=block.maybe_text("context") or None,
+        citations=_enabled(block, reading),
+        cache=mark(block, reading),
+    )
+    match source.choice("type", ("base64", "text", "content", "url", "file")):
+        case "base64":
+            document.media_type, document.data = source.need_text("media_type"), source.need_text("data")
+        case "text":
+            source.ignore("media_type")
+            document.text = source.text("data")
+        case "content":
+            document.parts = _source_parts(source, reading)
+        case "url":
+            document.url = source.need_text("url")
+        case "file":
+            document.file_id, document.file_of = source.need_text("file_id"), OWN
+        case _:
+            bad(source.at("type"), "must be one of base64, text, content, url, file.")
+    source.close(reading.notes)
+    return document
+
+
+def _source_parts(source: Fields, reading: Reading) -> tuple[Text | Image, ...]:
+    parts: list[Text | Image] = []
+    for part in blocks(source, "content", reading):
+        if not isinstance(part, Text | Image):
+            bad(source.at("content"), "may hold only text and image blocks.")
+        parts.append(part)
+    return tuple(parts)
+
+
+def _enabled(block: Fields, reading: Reading) -> bool:
+    config = block.object("citations")
+    if config is None:
+        return False
+    enabled = config.flag("enabled") or False
+    config.close(reading.notes)
+    return enabled
+
+
+def _search_result(block: Fields, reading: Reading) -> Text:
+    texts = []
+    for inner in block.objects("content"):
+        inner.choice("type", ("text",))
+        texts.append(text(inner, reading).text)
+        inner.close(reading.notes)
+    if _enabled(block, reading):
+        reading.notes.drop(block.at("citations"), _DEAR)
+    cache = mark(block, reading)
+    return Text(search_result(block.text("title"), block.text("source"), texts), cache)
+
+
+def _thinking(block: Fields, reading: Reading) -> Thinking | None:
+    """A signature of ours is opened; one of the vendor's own is kept as it is (PROTOCOLS.md 7.5)."""
+    shown, signature = block.text("thinking"), block.text("signature")
+    block.rest()  # whatever else stands on it belongs to the exact block
+    if is_capsule(signature):
+        try:
+            return Thinking(shown, reading.capsules.open(signature))
+        except Forged:
+            reading.notes.drop(block.at("signature"), "its signature is not one that this gateway gave")
+            return None
+    if not signature:
+        return Thinking(shown)
+    return Thinking(shown, Opaque(OWN, block.value))
+
+
+def _redacted(block: Fields, reading: Reading) -> Thinking | None:
+    data = block.text("data")
+    block.rest()
+    if is_capsule(data):
+        try:
+            return Thinking("", reading.capsules.open(data), redacted=True)
+        except Forged:
+            reading.notes.drop(block.at("data"), "it is not one that this gateway gave")
+            return None
+    return Thinking("", Opaque(OWN, block.value), redacted=True)
+
+
+def _tool_use(block: Fields, reading: Reading) -> ToolCall:
+    call = ToolCall(block.need_text("id"), block.need_text("name"))
+    given = block.mapping("input")
+    call.arguments = msgspec.json.encode(given).decode() if given is not None else ""
+    call.cache = mark(block, reading)
+    caller = block.object("caller")
+    if caller is not None and caller.value.get("type") != "direct":
+        reading.notes.drop(block.at("caller"), _DEAR)
+    block.ignore("caller")
+    return call
+
+
+def _tool_result(block: Fields, reading: Reading) -> ToolResult:
+    result = ToolResult(block.need_text("tool_use_id"))
+    content = block.value.get("content")
+    if isinstance(content, str):
+        block.ignore("content")
+        result.parts = (Text(content),) if content else ()
+    else:
+        result.parts = tuple(_result_part(inner, reading) for inner in block.objects("content"))
+    result.is_error = block.flag("is_error") or False
+    result.cache = mark(block, reading)
+    return result
+
+
+def _result_part(block: Fields, reading: Reading) -> Text | Image | Document:
+    kind = block.need_text("type")
+    read = _RESULT_READERS.get(kind)
+    if read is None:  # tool_reference, browser_state: said in words (PROTOCOLS.md 5.4)
+        return Text(words(block.value) or compact(block.value))
+    part = read(block, reading)
+    block.close(reading.notes)
+    assert isinstance(part, Text | Image | Document)
+    return part
+
+
+_RESULT_READERS: dict[str, Callable[[Fields, Reading], Part | None]] = {
+    "text": text,
+    "image": _image,
+    "document": _document,
+    "search_result": _search_result,
+}
+_READERS: dict[str, Callable[[Fields, Reading], Part | None]] = {
+    **_RESULT_READERS,
+    "thinking": _thinking,
+    "redacted_thinking": _redacted,
+    "tool_use": _tool_use,
+    "tool_result": _tool_result,
+}

@@ -1,0 +1,221 @@
+"""A Messages request, as its client wrote it, into a neutral one (PROTOCOLS.md 3.1). Not here: content blocks
+(content_in.py), tools (tools_in.py). Used only where the target speaks another protocol: what Anthropic itself would
+get is passed through untouched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...conversation.parts import Part, Text
+from ...conversation.request import Message, OutputFormat, Request, Role, ThinkingMode
+from ..base import Reading
+from ..fields import Fields, bad
+from .content_in import blocks, mark, text
+from .tools_in import tool_choice, tools
+
+NAMES = {
+    "stop": "stop_sequences",
+    "user": "metadata.user_id",
+    "effort": "output_config.effort",
+    "format": "output_config.format",
+    "parallel_tools": "tool_choice.disable_parallel_tool_use",
+    "cache_auto": "cache_control",
+    "cache_key": "x-claude-code-session-id",
+    "summary": "thinking.display",
+}
+"""Neutral fields that Messages calls otherwise."""
+
+_ATTRIBUTION = "x-anthropic-billing-header:"
+_SESSION = b"x-claude-code-session-id"
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_THINKING = ("adaptive", "enabled", "disabled", "between_tools")
+_ACCOUNT = ("inference_geo", "billing_policy", "workspace_id")
+_DROPPED = (
+    "container",
+    "context_management",
+    "fallbacks",
+    "fallback_credit_token",
+    "diagnostics",
+    "user_profile_id",
+)
+
+
+def parse_request(value: dict[str, Any], reading: Reading) -> Request:
+    """Raises PointsmanError 400 that names the field by its path. A missing max_tokens is let through: bodies that are
+    only to be counted have none."""
+    body = Fields(value)
+    request = Request(body.need_text("model"), raw=value)
+    request.max_tokens = body.integer("max_tokens", 0)
+    request.system = _system(body, reading)
+    _messages(body, reading, request)
+    request.tools, request.server_tools = tools(body, reading)
+    request.tool_choice, request.parallel_tools = tool_choice(body, reading)
+    request.stop = _stop(body)
+    request.temperature = body.number("temperature", 0, 2)
+    request.top_p = body.number("top_p", 0, 1)
+    request.top_k = body.integer("top_k", 0)
+    request.thinking = _thinking(body, reading)
+    _output_config(body, reading, request)
+    _metadata(body, reading, request)
+    request.cache_auto = mark(body, reading)
+    request.service_tier = _tier(body, reading)
+    request.stream = request.include_usage = body.flag("stream") or False
+    _vendor_only(body, reading)
+    body.close(reading.notes)
+    return request
+
+
+def _system(body: Fields, reading: Reading) -> list[Text]:
+    """Blocks stay apart: each may carry its own cache mark."""
+    value = body.value.get("system")
+    if value is None:
+        return []
+    found: list[Text]
+    if isinstance(value, str):
+        body.ignore("system")
+        found = [Text(value)] if value else []
+    elif isinstance(value, list):
+        found = _text_blocks(body.objects("system"), reading)
+    else:
+        bad("system", "must be a string or a list of text blocks.")
+    if found and found[0].text.startswith(_ATTRIBUTION):
+        # Claude Code's attribution line means something to Anthropic only, and spoils prefix caches of local servers
+        # (PROTOCOLS.md 14.1). Its text, if any follows in the same block, stays.
+        rest = found[0].text.partition("\n")[2].lstrip("\n")
+        found[:1] = [Text(rest, found[0].cache)] if rest else []
+    return found
+
+
+def _text_blocks(items: list[Fields], reading: Reading) -> list[Text]:
+    found = []
+    for block in items:
+        kind = block.need_text("type")
+        if kind in ("tool_addition", "tool_removal"):
+            reading.notes.refuse(
+                block.path,
+                "tools cannot change within a conversation here; declare them in 'tools' from the start.",
+            )
+        if kind != "text":
+            bad(block.at("type"), "must be text in a system prompt.")
+        found.append(text(block, reading))
+        block.close(reading.notes)
+    return found
+
+
+def _messages(body: Fields, reading: Reading, request: Request) -> None:
+    messages = body.objects("messages")
+    if not messages:
+        bad("messages", "must be a list of at least one message.")
+    for message in messages:
+        role = message.choice("role", ("user", "assistant", "system"))
+        if role == "system":
+            _system_message(message, reading, request)
+        elif role is None:
+            bad(message.at("role"), "must be one of user, assistant, system.")
+        else:
+            request.messages.append(Message(Role(role), blocks(message, "content", reading)))
+        message.close(reading.notes)
+
+
+def _system_message(message: Fields, reading: Reading, request: Request) -> None:
+    content = message.value.get("content")
+    if isinstance(content, str):
+        message.ignore("content")
+        texts = [Text(content)] if content else []
+    else:
+        texts = _text_blocks(message.objects("content"), reading)
+    if not request.messages:
+        request.system.extend(texts)
+    elif texts:
+        parts: list[Part] = list(texts)
+        request.messages.append(Message(Role.SYSTEM, parts))
+
+
+def _stop(body: Fields) -> tuple[str, ...]:
+    found = body.items("stop_sequences")
+    for index, one in enumerate(found):
+        if type(one) is not str:
+            bad(f"stop_sequences[{index}]", "must be a string.")
+    return tuple(found)
+
+
+def _thinking(body: Fields, reading: Reading) -> ThinkingMode | None:
+    fields = body.object("thinking")
+    if fields is None:
+        return None
+    kind = fields.choice("type", _THINKING)
+    if kind is None:
+        bad(fields.at("type"), f"must be one of {', '.join(_THINKING)}.")
+    budget = fields.integer("budget_tokens", 0)
+    if kind == "enabled" and budget is None:
+        bad(fields.at("budget_tokens"), "must be a whole number when thinking is enabled.")
+    display = fields.choice("display", ("summarized", "omitted"))
+    fields.ignore("block_binding")  # about signatures, which another vendor's model does not make
+    fields.close(reading.notes)
+    return ThinkingMode(kind, budget, display)
+
+
+def _output_config(body: Fields, reading: Reading, request: Request) -> None:
+    config = body.object("output_config")
+    if config is not None:
+        request.effort = config.choice("effort", _EFFORTS)
+        request.format = _format(config, "format", reading)
+        if config.any("task_budget") is not None:
+            reading.notes.drop(config.at("task_budget"))
+        config.close(reading.notes)
+    older = _format(body, "output_format", reading)
+    request.format = request.format or older
+
+
+def _format(holder: Fields, key: str, reading: Reading) -> OutputFormat | None:
+    fields = holder.object(key)
+    if fields is None:
+        return None
+    kind = fields.choice("type", ("json_schema", "text"))
+    schema, name = fields.mapping("schema"), fields.maybe_text("name")
+    fields.close(reading.notes)
+    if kind == "text":
+        return None
+    if schema is None:
+        bad(fields.at("schema"), "must be an object, the JSON Schema of the output.")
+    return OutputFormat("json_schema", name, schema)
+
+
+def _metadata(body: Fields, reading: Reading, request: Request) -> None:
+    fields = body.object("metadata")
+    if fields is not None:
+        request.user = fields.maybe_text("user_id") or None
+        fields.close(reading.notes)
+    session = reading.header(_SESSION)
+    if session:
+        # "gives OpenAI better cache routing" (PROTOCOLS.md 3.1)
+        request.cache_key = session.decode("latin-1")
+
+
+def _tier(body: Fields, reading: Reading) -> str | None:
+    if body.choice("speed", ("standard", "fast")) == "fast":
+        reading.notes.drop("speed", "it has another price elsewhere, and is not asked for unseen")
+    tier = body.choice("service_tier", ("auto", "standard_only"))
+    return "default" if tier == "standard_only" else tier
+
+
+def _vendor_only(body: Fields, reading: Reading) -> None:
+    """PROTOCOLS.md 3.1's last row and section 15: what changes the conversation or the account is a 400, hints are told."""
+    notes = reading.notes
+    if body.any("compaction") is not None:
+        notes.refuse("compaction", "this backend cannot compact a conversation; leave it out for this model.")
+    thread = body.mapping("thread")
+    if thread is not None:
+        if thread.get("type") == "continue" or "id" in thread:
+            notes.refuse("thread", "this backend keeps no conversations; send the whole one in 'messages'.")
+        notes.drop("thread")
+    if body.items("mcp_servers"):
+        notes.refuse(
+            "mcp_servers", "this backend runs no MCP servers; connect them in the client for this model."
+        )
+    for key in _ACCOUNT:
+        if body.any(key) is not None:
+            notes.refuse(key, "it speaks of an Anthropic account; leave it out for this model.")
+    for key in _DROPPED:
+        if body.any(key) is not None:
+            notes.drop(key)

@@ -1,0 +1,50 @@
+"""The Messages half of every translation, put together (dialects/base.Translation)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..base import Translation
+from .capsules import without_capsules
+from .errors import parse_error
+from .reader import MessagesReader
+from .reply import parse_reply, render_reply
+from .request_in import NAMES, parse_request
+from .request_out import TAKES, render_request
+from .writer import MOVES, MessagesWriter
+
+
+class _Count(msgspec.Struct):
+    input_tokens: int
+
+
+def parse_count(body: bytes) -> int:
+    """The answer of `count_tokens`. Raises ValueError when it is none."""
+    return msgspec.json.decode(body, type=_Count).input_tokens
+
+
+def render_count(tokens: int) -> bytes:
+    """The same for a client."""
+    return msgspec.json.encode({"input_tokens": tokens})
+
+
+TRANSLATION = Translation(
+    path="/v1/messages",
+    parse_request=parse_request,
+    render_request=render_request,
+    parse_reply=parse_reply,
+    render_reply=render_reply,
+    parse_error=parse_error,
+    reader=MessagesReader,
+    writer=MessagesWriter,
+    moves=MOVES,
+    takes=TAKES,
+    names=NAMES,
+    parse_count=parse_count,
+    render_count=render_count,
+    count_path="/v1/messages/count_tokens",
+    count_keys=frozenset(
+        {"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control"}
+    ),
+    without_capsules=without_capsules,
+)

@@ -1,0 +1,289 @@
+"""Writes a Messages stream (grammar: PROTOCOLS.md 11.1): a state machine in which no block can hold another kind's deltas.
+
+A block is opened when it has something to say, so that no empty one reaches a client, which would send it back and be
+refused. Not here: what a block holds (answering.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...conversation.events import (
+    Cited,
+    Delta,
+    Ended,
+    Event,
+    Failed,
+    Finished,
+    PartEnd,
+    PartKind,
+    PartStart,
+    Started,
+    Stop,
+    UsageSeen,
+)
+from ...conversation.parts import Opaque
+from ...conversation.usage import TokenUsage
+from ...errors import PointsmanError
+from ..base import Answering, Moves
+from .answering import HIDE, SHOW, display, ending, foreign_blocks, message_id, redacted_block, signature
+from .content_out import citation
+from .errors import stream_error
+from .usage import rendered
+
+_encode = msgspec.json.encode
+_AFTER_BLOCK = frozenset(
+    {"start text", "start thinking", "start tool_use", "start whole", "message_delta", "error"}
+)
+MOVES = {
+    "": frozenset({"message_start", "error"}),
+    "message_start": frozenset({"ping"}),
+    "ping": _AFTER_BLOCK,
+    "start text": frozenset({"text_delta", "citations_delta", "error"}),
+    "text_delta": frozenset({"text_delta", "citations_delta", "content_block_stop", "error"}),
+    "citations_delta": frozenset({"text_delta", "citations_delta", "content_block_stop", "error"}),
+    "start thinking": frozenset({"thinking_delta", "error"}),
+    "thinking_delta": frozenset({"thinking_delta", "signature_delta", "error"}),
+    "signature_delta": frozenset({"content_block_stop"}),
+    "start tool_use": frozenset({"input_json_delta", "error"}),
+    "input_json_delta": frozenset({"input_json_delta", "content_block_stop", "error"}),
+    "start whole": frozenset({"content_block_stop"}),
+    "content_block_stop": _AFTER_BLOCK,
+    "message_delta": frozenset({"message_stop"}),
+    "message_stop": frozenset[str](),
+    "error": frozenset[str](),
+}
+"""What may follow what. `start X` is content_block_start of a block of that kind (whole: complete in its start). Pings
+may stand anywhere; only the first has a fixed place."""
+
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+_DELTAS = {
+    PartKind.TEXT: ("text_delta", "text"),
+    PartKind.REFUSAL: ("text_delta", "text"),
+    PartKind.THINKING: ("thinking_delta", "thinking"),
+    PartKind.TOOL: ("input_json_delta", "partial_json"),
+}
+
+
+class MessagesWriter:
+    """See dialects.base.Writer."""
+
+    __slots__ = (
+        "_answering",
+        "_begun",
+        "_called",
+        "_finished",
+        "_frame",
+        "_held",
+        "_index",
+        "_kind",
+        "_moves",
+        "_prefix",
+        "_refused",
+        "_shown",
+        "_usage",
+    )
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+        self._shown = display(answering.request)
+        self._moves = Moves(MOVES)
+        self._index = 0  # of the block that is open, or comes next
+        self._kind: PartKind | None = None  # of the open part
+        self._begun = False  # its block is open
+        self._held = ""  # what was not written (yet): white space is no text unless more follows
+        self._frame = ""
+        self._prefix = b""
+        self._called = False
+        self._refused = ""
+        self._usage: TokenUsage | None = None
+        self._finished = Finished(Stop.END)
+
+    def write(self, event: Event) -> bytes:
+        """See Writer."""
+        if type(event) is Delta:
+            return self._delta(event.text)
+        match event:
+            case PartStart():
+                return self._part_start(event)
+            case PartEnd():
+                return self._part_end(event.opaque)
+            case Cited():
+                return self._cited(event)
+            case Started():
+                return self._start(event)
+            case UsageSeen():
+                self._usage = event.usage
+            case Finished():
+                self._finished = event
+            case Ended():
+                return self._end()
+            case Failed():
+                return self.fail(event.error)
+        return b""
+
+    def ping(self) -> bytes:
+        """See Writer. Before the message begins only a comment is legal."""
+        if self._moves.at in ("message_stop", "error"):
+            return b""
+        return PING if self._moves.at else b": waiting\n\n"
+
+    def fail(self, error: PointsmanError) -> bytes:
+        """See Writer. A stream that is over stays as it is."""
+        if self._moves.at in ("message_stop", "error"):
+            return b""
+        self._moves.to("error")
+        return stream_error(error, self._answering.request_id)
+
+    # -- the message
+
+    def _start(self, event: Started) -> bytes:
+        self._usage = event.usage
+        message: dict[str, Any] = {
+            "id": message_id(event.id, self._answering.request_id),
+            "type": "message",
+            "role": "assistant",
+            "model": self._answering.request.model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": {**rendered(event.usage), "output_tokens": 1},  # as Anthropic usually sends
+        }
+        self._moves.to("message_start")
+        self._moves.to("ping")
+        return _event("message_start", {"message": message}) + PING
+
+    def _end(self) -> bytes:
+        told = self._finished
+        delta = ending(told.stop, told.sequence, told.explanation, called=self._called, refused=self._refused)
+        self._moves.to("message_delta")
+        self._moves.to("message_stop")
+        return _event("message_delta", {"delta": delta, "usage": rendered(self._usage)}) + _event(
+            "message_stop", {}
+        )
+
+    # -- its blocks
+
+    def _part_start(self, event: PartStart) -> bytes:
+        self._kind = event.kind
+        self._begun = False
+        self._held = ""
+        if event.kind is PartKind.FOREIGN:
+            assert event.foreign is not None
+            return b"".join(self._whole(block) for block in foreign_blocks(event.foreign))
+        if event.kind is PartKind.TOOL:
+            self._called = True
+            return self._open({"type": "tool_use", "id": event.call_id, "name": event.name, "input": {}})
+        return b""
+
+    def _open(self, block: dict[str, Any]) -> bytes:
+        assert self._kind is not None
+        self._begun = True
+        self._moves.to(f"start {block['type']}")
+        self._frame, key = _DELTAS[self._kind]
+        self._prefix = (
+            f'event: content_block_delta\ndata: {{"type":"content_block_delta","index":{self._index},'
+            f'"delta":{{"type":"{self._frame}","{key}":'
+        ).encode()
+        return _event("content_block_start", {"index": self._index, "content_block": block})
+
+    def _open_text(self) -> bytes:
+        return self._open({"type": "text", "text": ""})
+
+    def _open_thinking(self) -> bytes:
+        return self._open({"type": "thinking", "thinking": "", "signature": ""})
+
+    def _piece(self, text: str) -> bytes:
+        self._moves.to(self._frame)
+        return self._prefix + _encode(text) + b"}}\n\n"
+
+    def _delta(self, text: str) -> bytes:
+        if self._begun:
+            if self._kind is PartKind.REFUSAL:
+                self._refused += text
+            return self._piece(text)
+        if self._kind is PartKind.THINKING:
+            if self._shown == SHOW:
+                return self._open_thinking() + self._piece(text)
+            self._held = text  # never shown; that there was some is told by an empty block
+            return b""
+        self._held += text
+        if not self._held.strip():
+            return b""
+        if self._kind is PartKind.REFUSAL:
+            self._refused += self._held
+        return self._open_text() + self._piece(self._held)
+
+    def _cited(self, event: Cited) -> bytes:
+        found = citation(event.citation, synthetic=True)
+        if found is None:
+            return b""
+        opening = b""
+        if not self._begun:
+            opening = self._open_text()
+            if self._held:
+                opening += self._piece(self._held)
+        self._moves.to("citations_delta")
+        return opening + self._own_delta({"type": "citations_delta", "citation": found})
+
+    def _own_delta(self, delta: dict[str, Any]) -> bytes:
+        return _event("content_block_delta", {"index": self._index, "delta": delta})
+
+    def _part_end(self, opaque: Opaque | None) -> bytes:
+        if self._kind is PartKind.THINKING:
+            return self._thinking_end(opaque)
+        if not self._begun:
+            return b""
+        if self._kind is PartKind.TOOL and self._moves.at == "start tool_use":
+            return self._piece("") + self._close()  # "a tool without arguments sends only an empty string"
+        return self._close()
+
+    def _thinking_end(self, opaque: Opaque | None) -> bytes:
+        """The signature comes "once, right before the stop"."""
+        if self._shown == HIDE:
+            return b""
+        out = b""
+        if not self._begun:
+            redacted = redacted_block(opaque)
+            if redacted is not None:
+                return self._whole(redacted)
+            if opaque is None and not self._held:
+                return b""
+            out = self._open_thinking() + self._piece("")
+        self._moves.to("signature_delta")
+        sign = signature(opaque, self._answering.capsules)
+        return out + self._own_delta({"type": "signature_delta", "signature": sign}) + self._close()
+
+    def _close(self) -> bytes:
+        self._moves.to("content_block_stop")
+        index, self._index = self._index, self._index + 1
+        self._begun = False
+        return _event("content_block_stop", {"index": index})
+
+    def _whole(self, block: dict[str, Any]) -> bytes:
+        """A block without deltas; of a call, the input comes in one."""
+        if str(block.get("type")).endswith("tool_use"):
+            self._kind = PartKind.TOOL
+            self._moves.to("start tool_use")
+            given = _encode(block.get("input") or {}).decode()
+            self._moves.to("input_json_delta")
+            start = _event(
+                "content_block_start", {"index": self._index, "content_block": {**block, "input": {}}}
+            )
+            return (
+                start + self._own_delta({"type": "input_json_delta", "partial_json": given}) + self._close()
+            )
+        if block.get("type") == "text":
+            self._kind = PartKind.TEXT
+            text, block = str(block["text"]), {"type": "text", "text": ""}
+            return self._open(block) + self._piece(text) + self._close()
+        self._moves.to("start whole")
+        start = _event("content_block_start", {"index": self._index, "content_block": block})
+        return start + self._close()
+
+
+def _event(name: str, data: dict[str, Any]) -> bytes:
+    """Both lines: the SDKs ignore an event without its name."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), _encode({"type": name, **data}))

@@ -1,0 +1,281 @@
+"""Chat messages as neutral ones (PROTOCOLS.md 4.2, 4.5, 7.5). Pure.
+
+Not here: repairing a history (conversation/heal.py).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from ...conversation.capsule import Forged, is_capsule
+from ...conversation.parts import (
+    Audio,
+    CacheMark,
+    Document,
+    Image,
+    Opaque,
+    Part,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolKind,
+    ToolResult,
+)
+from ...conversation.request import Message, Request, Role
+from ..base import Reading
+from ..fields import Fields, bad
+
+OWN = "openai_chat"
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+
+
+def read_messages(request: Request, messages: Any, body: Fields, reading: Reading) -> None:
+    """Fill request.system and request.messages."""
+    if not isinstance(messages, list) or not messages:
+        bad("messages", "must be a list with at least one message.")
+    body.ignore("messages")
+    leading = True
+    function_ids: list[str] = []
+    for index, one in enumerate(messages):
+        message = Fields(one, f"messages[{index}]")
+        role = message.choice("role", _ROLES)
+        if role is None:
+            bad(message.at("role"), f"must be one of {', '.join(_ROLES)}.")
+        if role in ("system", "developer"):
+            parts = _content(message, reading)
+            if leading:
+                request.system.extend(part for part in parts if isinstance(part, Text))
+            else:
+                request.messages.append(Message(Role(role), parts, message.maybe_text("name")))
+            message.ignore("name")
+        else:
+            leading = False
+            request.messages.append(_turn(role, index, message, reading, function_ids))
+        message.close(reading.notes)
+
+
+def _turn(role: str, index: int, message: Fields, reading: Reading, function_ids: list[str]) -> Message:
+    if role == "user":
+        name = message.maybe_text("name")
+        if name is not None:
+            reading.notes.drop(message.at("name"))
+        return Message(Role.USER, _content(message, reading), name)
+    if role == "assistant":
+        return _assistant(index, message, reading, function_ids)
+    if role == "function":
+        message.need_text("name")
+        call_id = function_ids.pop(0) if function_ids else ""
+        parts = _result_parts(message, reading)
+        return Message(Role.USER, [ToolResult(call_id, parts)])
+    call_id = message.need_text("tool_call_id")
+    message.ignore("name")
+    mark = _cache(message, reading)
+    return Message(Role.USER, [ToolResult(call_id, _result_parts(message, reading), cache=mark)])
+
+
+def _result_parts(message: Fields, reading: Reading) -> tuple[Text | Image | Document, ...]:
+    return tuple(part for part in _content(message, reading) if isinstance(part, Text | Image | Document))
+
+
+def _content(message: Fields, reading: Reading) -> list[Part]:
+    """String or parts; empty texts say nothing and are left out."""
+    content = message.any("content")
+    if content is None:
+        return []
+    mark = _cache(message, reading) if "cache_control" in message.value else None
+    if isinstance(content, str):
+        return [Text(content, mark)] if content else []
+    if not isinstance(content, list):
+        bad(message.at("content"), "must be a string or a list of parts.")
+    parts: list[Part] = []
+    for index, one in enumerate(content):
+        if isinstance(one, str):
+            parts.append(Text(one))
+            continue
+        part = Fields(one, f"content[{index}]", message)
+        found = _part(part, reading)
+        part.close(reading.notes)
+        if not (isinstance(found, Text) and not found.text):
+            parts.append(found)
+    return parts
+
+
+def _part(part: Fields, reading: Reading) -> Part:
+    kind = part.need_text("type")
+    mark = _cache(part, reading)
+    if kind in ("text", "input_text", "output_text"):
+        part.ignore("annotations", "logprobs")
+        return Text(part.text("text"), mark)
+    if kind == "refusal":
+        return Refusal(part.text("refusal"))
+    if kind in ("image_url", "input_image"):
+        return _image(part, mark, reading)
+    if kind in ("file", "input_file"):
+        inner = part.object("file") or part
+        found = document_of(
+            inner.maybe_text("file_data"),
+            inner.maybe_text("filename"),
+            inner.maybe_text("file_id"),
+            inner.maybe_text("file_url"),
+            inner.at("file_data"),
+        )
+        found.cache = mark
+        return found
+    if kind == "input_audio":
+        inner = part.object("input_audio") or part
+        return Audio(inner.need_text("data"), inner.text("format", "wav"))
+    if kind == "thinking":  # Mistral's form of reasoning in a history
+        pieces = [
+            Fields(one, f"thinking[{at}]", part).text("text") for at, one in enumerate(part.items("thinking"))
+        ]
+        part.ignore("closed")
+        return Thinking("".join(pieces))
+    bad(part.at("type"), f"is a kind of part that is not known: {kind[:60]!r}.")
+
+
+def _image(part: Fields, mark: CacheMark | None, reading: Reading) -> Image:
+    source = part.any("image_url")
+    detail = part.maybe_text("detail")
+    if isinstance(source, dict):
+        inner = Fields(source, "image_url", part)
+        detail = inner.maybe_text("detail") or detail
+        source = inner.need_text("url")
+        inner.close(reading.notes)
+    if not isinstance(source, str) or not source:
+        bad(part.at("image_url"), "must be an object with a url.")
+    return image_of(source, detail, mark, part.at("image_url"))
+
+
+def image_of(url: str, detail: str | None, mark: CacheMark | None, path: str) -> Image:
+    """An image by its URL, which may hold the data itself."""
+    if not url.startswith("data:"):
+        if not url.startswith(("http://", "https://")):
+            bad(path, "must be an http(s) or a data: URL.")
+        return Image(url=url, detail=detail, cache=mark)
+    media_type, data = _data_url(url, path)
+    return Image(media_type=media_type, data=data, detail=detail, cache=mark)
+
+
+def _data_url(url: str, path: str) -> tuple[str, str]:
+    head, comma, data = url[5:].partition(",")
+    media_type, *rest = head.split(";")
+    if not comma or "base64" not in rest or not media_type:
+        bad(path, "must look like data:TYPE;base64,DATA.")
+    return media_type.lower(), data
+
+
+def document_of(
+    data: str | None, title: str | None, file_id: str | None, url: str | None, path: str
+) -> Document:
+    """A file part of either OpenAI protocol. Text files become text: every protocol can carry that."""
+    if data is None:
+        if file_id is not None:
+            return Document(file_id=file_id, file_of="openai", title=title)
+        if url is not None:
+            return Document(url=url, title=title)
+        bad(path, "or file_id must be there.")
+    media_type, encoded = _data_url(data, path) if data.startswith("data:") else ("application/pdf", data)
+    if media_type.startswith("text/"):
+        try:
+            return Document(
+                media_type=media_type, text=base64.b64decode(encoded).decode("utf-8"), title=title
+            )
+        except (binascii.Error, UnicodeDecodeError):
+            bad(path, "is not base64 of UTF-8 text.")
+    return Document(media_type=media_type, data=encoded, title=title)
+
+
+def _cache(part: Fields, reading: Reading) -> CacheMark | None:
+    found = part.object("prompt_cache_breakpoint") or part.object("cache_control")
+    if found is None:
+        return None
+    found.ignore("type", "mode")
+    mark = CacheMark(found.maybe_text("ttl"))
+    found.close(reading.notes)
+    return mark
+
+
+# -- the assistant's turns
+
+
+def _assistant(index: int, message: Fields, reading: Reading, function_ids: list[str]) -> Message:
+    parts: list[Part] = list(_thoughts(message, reading))
+    parts += _content(message, reading)
+    refusal = message.maybe_text("refusal")
+    if refusal:
+        parts.append(Refusal(refusal))
+    for call in message.objects("tool_calls"):
+        parts.append(_call(call))
+        call.close(reading.notes)
+    legacy = message.object("function_call")
+    if legacy is not None:
+        call_id = f"call_legacy_{index}"  # deterministic: the protocol of that time had no ids
+        function_ids.append(call_id)
+        parts.append(ToolCall(call_id, legacy.need_text("name"), legacy.text("arguments")))
+        legacy.close(reading.notes)
+    if message.any("audio") is not None:
+        reading.notes.drop(message.at("audio"))
+    message.ignore("annotations")
+    name = message.maybe_text("name")
+    return Message(Role.ASSISTANT, parts, name)
+
+
+def _call(call: Fields) -> ToolCall:
+    kind = call.choice("type", ("function", "custom"))
+    call_id = call.need_text("id")
+    call.ignore("index")
+    if kind == "custom":
+        inner = call.object("custom") or Fields({}, "custom", call)
+        return ToolCall(call_id, inner.need_text("name"), inner.text("input"), ToolKind.CUSTOM)
+    inner = call.object("function") or Fields({}, "function", call)
+    name = inner.need_text("name")
+    arguments = inner.any("arguments")
+    if isinstance(arguments, dict):  # some clients replay them parsed
+        import msgspec
+
+        arguments = msgspec.json.encode(arguments).decode()
+    if arguments is not None and not isinstance(arguments, str):
+        bad(inner.at("arguments"), "must be a string.")
+    return ToolCall(call_id, name, arguments or "")
+
+
+def _thoughts(message: Fields, reading: Reading) -> list[Thinking]:
+    """Earlier reasoning, in whichever carrier it came: the one with signatures first (PROTOCOLS.md 7.5)."""
+    text = message.maybe_text("reasoning_content") or ""
+    other = message.any("reasoning")
+    if isinstance(other, str):
+        text = text or other
+    details = message.items("reasoning_details")
+    found: list[Thinking] = []
+    for index, one in enumerate(details):
+        detail = Fields(one, f"reasoning_details[{index}]", message)
+        part = _detail(detail, reading)
+        if part is not None:
+            found.append(part)
+    if found:
+        return found
+    return [Thinking(text)] if text else []
+
+
+def _detail(detail: Fields, reading: Reading) -> Thinking | None:
+    text = detail.text("text") or detail.text("summary")
+    carrier = detail.maybe_text("signature") or detail.maybe_text("data")
+    if carrier is None:
+        return Thinking(text) if text else None
+    if not is_capsule(carrier):
+        return Thinking(text, Opaque(OWN, detail.value)) if text else None
+    try:
+        opaque = reading.capsules.open(carrier)
+    except Forged:
+        reading.notes.drop(detail.at("signature"), "it was not made by this gateway, or was changed")
+        return None
+    redacted = (
+        not text
+        and opaque is not None
+        and isinstance(opaque.data, dict)
+        and opaque.data.get("type") == "redacted_thinking"
+    )
+    return Thinking(text, opaque, redacted)

@@ -1,0 +1,238 @@
+"""Neutral messages as Chat messages (PROTOCOLS.md 4.3, 4.5, 5.4). Pure; each message's bytes depend on it and its neighbours
+only, so a longer conversation begins with the shorter one's bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...conversation.notes import Notes
+from ...conversation.parts import (
+    Audio,
+    CacheMark,
+    Document,
+    Foreign,
+    Image,
+    Part,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolKind,
+    ToolResult,
+)
+from ...conversation.profile import Profile
+from ...conversation.request import Message, Request, Role
+from ..fields import maybe
+
+_OWN = "openai_chat"
+REMINDER = "<system-reminder>\n{}\n</system-reminder>"
+"""Where a server takes system text at the front only, later ones go into the user's turn like this (PROTOCOLS.md 4.2)."""
+
+
+def render_messages(request: Request, profile: Profile, notes: Notes) -> list[dict[str, Any]]:
+    """The whole list. Raises PointsmanError 400 for content that Chat cannot carry."""
+    out: list[dict[str, Any]] = []
+    if request.system:
+        role = "developer" if profile.developer_role else "system"
+        out.append({"role": role, "content": _system(request.system, profile)})
+    for index, message in enumerate(request.messages):
+        path = f"messages[{index}]"
+        if message.role in (Role.SYSTEM, Role.DEVELOPER):
+            _late_system(out, message, profile)
+        elif message.role is Role.ASSISTANT:
+            _assistant(out, message, profile, notes, path)
+        else:
+            _user(out, message, profile, notes, path)
+    return out
+
+
+def _system(parts: list[Text], profile: Profile) -> Any:
+    if profile.system_text or (len(parts) == 1 and parts[0].cache is None):
+        return "\n\n".join(part.text for part in parts)
+    return [_text(part, profile) for part in parts]
+
+
+def _text(part: Text, profile: Profile) -> dict[str, Any]:
+    return _marked({"type": "text", "text": part.text}, part.cache, profile)
+
+
+def _marked(value: dict[str, Any], mark: CacheMark | None, profile: Profile) -> dict[str, Any]:
+    """Only where the server knows marks: others refuse unknown keys in a part (PROTOCOLS.md 3.1)."""
+    if mark is not None and profile.cache_marks:
+        ttl = "12h" if mark.ttl == "12h" else None
+        value["prompt_cache_breakpoint"] = maybe({"mode": "explicit", "ttl": ttl})
+    return value
+
+
+def _late_system(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
+    text = "\n\n".join(part.text for part in message.parts if isinstance(part, Text))
+    if not text:
+        return
+    if profile.system_text:
+        _append_user(out, [{"type": "text", "text": REMINDER.format(text)}], profile)
+    else:
+        role = "developer" if profile.developer_role else message.role.value
+        out.append({"role": role, "content": text})
+
+
+# -- the user's turns
+
+
+def _user(out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes, path: str) -> None:
+    shown: list[dict[str, Any]] = []
+    for at, part in enumerate(message.parts):
+        if isinstance(part, ToolResult):
+            content = _result(part, shown, profile, notes, f"{path}.content[{at}]")
+            out.append({"role": "tool", "tool_call_id": part.call_id, "content": content})
+    parts: list[dict[str, Any]] = shown
+    for at, part in enumerate(message.parts):
+        if not isinstance(part, ToolResult):
+            parts = parts + _user_part(part, profile, notes, f"{path}.content[{at}]")
+    if parts:
+        _append_user(out, parts, profile, message.name)
+
+
+def _append_user(
+    out: list[dict[str, Any]], parts: list[dict[str, Any]], profile: Profile, name: str | None = None
+) -> None:
+    last = out[-1] if out else {}
+    if profile.merge_turns and last.get("role") == "user" and last.get("name") == name:
+        before = last["content"]
+        merged = [{"type": "text", "text": before}] if isinstance(before, str) else before
+        last["content"] = _plain(merged + parts)
+        return
+    out.append(maybe({"role": "user", "content": _plain(parts), "name": name}))
+
+
+def _plain(parts: list[dict[str, Any]]) -> Any:
+    """One text is a string, which every server takes; texts alone are joined for them as well."""
+    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
+        return parts[0]["text"]
+    return parts
+
+
+def _user_part(part: Part, profile: Profile, notes: Notes, path: str) -> list[dict[str, Any]]:
+    match part:
+        case Text():
+            return [_text(part, profile)]
+        case Image():
+            return [_image(part, profile, notes, path)]
+        case Document():
+            return _document(part, profile, notes, path)
+        case Audio():
+            return [{"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}]
+        case Foreign():
+            notes.drop(path, f"'{part.type}' is of one vendor only")
+            return [{"type": "text", "text": part.text}] if part.text else []
+    return []
+
+
+def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, Any]:
+    if part.file_id is not None:
+        notes.refuse(path, "a file id belongs to one vendor; send the image itself.")
+    if part.url is not None and not profile.image_urls:
+        notes.refuse(path, "this backend does not fetch images; send the image's data instead of its URL.")
+    url = part.url or f"data:{part.media_type};base64,{part.data}"
+    detail = part.detail if profile.safety_id else None
+    value = {"type": "image_url", "image_url": maybe({"url": url, "detail": detail})}
+    return _marked(value, part.cache, profile)
+
+
+def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list[dict[str, Any]]:
+    if part.citations:
+        notes.drop(f"{path}.citations", "the backend does not cite")
+    head = [line for line in (part.title, part.context) if line]
+    if part.text is not None:
+        return [_marked({"type": "text", "text": "\n".join([*head, part.text])}, part.cache, profile)]
+    if part.parts is not None:
+        out = [{"type": "text", "text": line} for line in head]
+        for inner in part.parts:
+            out += _user_part(inner, profile, notes, path)
+        return out
+    if part.file_id is not None:
+        if part.file_of != "openai":
+            notes.refuse(path, "a file id belongs to one vendor; send the file itself.")
+        return [{"type": "file", "file": {"file_id": part.file_id}}]
+    if part.url is not None:
+        notes.refuse(path, "Chat Completions has no documents by URL; send the file's data.")
+    title = part.title or "document.pdf"
+    file = {"filename": title, "file_data": f"data:{part.media_type};base64,{part.data}"}
+    out = [{"type": "text", "text": part.context}] if part.context else []
+    return [*out, _marked({"type": "file", "file": file}, part.cache, profile)]
+
+
+def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile, notes: Notes, path: str) -> str:
+    """A tool message holds text only; its images follow in one user message, in order (PROTOCOLS.md 5.4)."""
+    texts: list[str] = []
+    for inner in part.parts:
+        if isinstance(inner, Text):
+            texts.append(inner.text)
+        elif isinstance(inner, Document) and inner.text is not None:
+            texts += [line for line in (inner.title, inner.context) if line] + [inner.text]
+        else:
+            count = sum(value["type"] != "text" for value in shown) + 1
+            kind = "image" if isinstance(inner, Image) else "file"
+            texts.append(f"[{kind} {count} follows]")
+            shown += _user_part(inner, profile, notes, path)
+    text = "\n".join(texts)
+    if part.is_error and not text.startswith("Error:"):
+        text = f"Error: {text}"
+    return text
+
+
+# -- the assistant's turns
+
+
+def _assistant(
+    out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes, path: str
+) -> None:
+    texts: list[str] = []
+    thoughts: list[str] = []
+    details: list[Any] = []
+    calls: list[dict[str, Any]] = []
+    refusal: str | None = None
+    for at, part in enumerate(message.parts):
+        match part:
+            case Text():
+                texts.append(part.text)
+            case Refusal():
+                refusal = part.text
+            case Thinking():
+                thoughts.append(part.text)
+                opaque = part.opaque
+                if opaque is not None and opaque.protocol == _OWN and opaque.backend in ("", profile.backend):
+                    details.append(opaque.data)
+            case ToolCall():
+                calls.append(_call(part))
+            case Foreign():
+                notes.drop(f"{path}.content[{at}]", f"'{part.type}' is of one vendor only")
+                texts.append(part.text)
+    text = "".join(texts)
+    value: dict[str, Any] = {"role": "assistant", "content": text}
+    if not text and calls and profile.null_content:
+        value["content"] = None
+    if refusal is not None:
+        if profile.safety_id:
+            value["refusal"] = refusal
+        else:
+            value["content"] = text + refusal
+    if details:
+        value["reasoning_details"] = details
+    elif profile.replay_as is not None and any(thoughts):
+        value[profile.replay_as] = "\n\n".join(filter(None, thoughts))
+    if calls:
+        value["tool_calls"] = calls
+    last = out[-1] if out else {}
+    if profile.merge_turns and last.get("role") == "assistant" and not (calls or last.get("tool_calls")):
+        last["content"] = "\n\n".join(filter(None, [last["content"], value["content"]]))
+        return
+    if text or calls or refusal or details or any(thoughts):
+        out.append(value)
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    if call.kind is ToolKind.CUSTOM:
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+    function = {"name": call.name, "arguments": call.arguments or "{}"}
+    return {"id": call.id, "type": "function", "function": function}

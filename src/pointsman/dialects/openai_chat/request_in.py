@@ -1,0 +1,164 @@
+"""A Chat Completions request as a neutral one (PROTOCOLS.md 3.2, 3.4). Pure. Not here: messages (messages_in.py), tools.
+
+Vendors' extras that clients send to everybody (`thinking`, `cache_control`, `top_k`, `reasoning`) are understood.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...conversation.notes import Notes
+from ...conversation.parts import CacheMark
+from ...conversation.request import OutputFormat, Request, ThinkingMode
+from ..base import Reading
+from ..fields import Fields
+from .messages_in import read_messages
+from .tools_in import read_tools
+
+NAMES = {
+    "max_tokens": "max_completion_tokens",
+    "effort": "reasoning_effort",
+    "format": "response_format",
+    "user": "safety_identifier",
+    "cache_key": "prompt_cache_key",
+    "cache_auto": "prompt_cache_options",
+    "parallel_tools": "parallel_tool_calls",
+    "web_search": "web_search_options",
+    "summary": "reasoning",
+}
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_HINTS = ("prediction", "moderation", "prompt_cache_retention", "store")
+
+
+def parse_request(body: dict[str, Any], reading: Reading) -> Request:
+    """Raises PointsmanError 400 naming the field by its path."""
+    fields, notes = Fields(body), reading.notes
+    request = Request(model=fields.need_text("model"), raw=body)
+    messages = fields.any("messages")
+    if messages is None:
+        messages = _as_messages(
+            fields.any("input")
+        )  # Cursor posts Responses' `input` here (PROTOCOLS.md 14.3)
+    fields.value = {**body, "messages": messages}
+    read_messages(request, messages, fields, reading)
+    read_tools(request, fields, notes)
+    _numbers(request, fields)
+    _reasoning(request, fields, notes)
+    _format(request, fields)
+    _account(request, fields, notes)
+    _shape(request, fields, notes)
+    fields.close(notes)
+    return request
+
+
+def _as_messages(value: Any) -> Any:
+    return [{"role": "user", "content": value}] if isinstance(value, str) else value
+
+
+def _numbers(request: Request, fields: Fields) -> None:
+    newer, older = fields.integer("max_completion_tokens", 1), fields.integer("max_tokens", 1)
+    request.max_tokens = newer if newer is not None else older
+    request.temperature = fields.number("temperature", 0, 2)
+    request.top_p = fields.number("top_p", 0, 1)
+    request.top_k = fields.integer("top_k")
+    request.seed = fields.integer("seed")
+    request.frequency_penalty = fields.number("frequency_penalty", -2, 2)
+    request.presence_penalty = fields.number("presence_penalty", -2, 2)
+    request.logit_bias = fields.mapping("logit_bias")
+    stop = fields.any("stop")
+    if isinstance(stop, str):
+        stop = [stop]
+    if stop is not None:
+        listed = Fields({"stop": stop}).items("stop")
+        request.stop = tuple(
+            Fields({f"stop[{at}]": one}).text(f"stop[{at}]") for at, one in enumerate(listed)
+        )
+
+
+def _reasoning(request: Request, fields: Fields, notes: Notes) -> None:
+    request.effort = fields.choice("reasoning_effort", EFFORTS)
+    reasoning = fields.object("reasoning")  # OpenRouter's form
+    if reasoning is not None:
+        request.effort = request.effort or reasoning.choice("effort", EFFORTS)
+        request.summary = reasoning.maybe_text("summary")
+        budget = reasoning.integer("max_tokens", 1)
+        if budget is not None:
+            request.thinking = ThinkingMode("enabled", budget)
+        if reasoning.flag("enabled") is False:
+            request.effort = "none"
+        reasoning.ignore("exclude")
+        reasoning.close(notes)
+    thinking = fields.object("thinking")  # Anthropic's form
+    if thinking is not None:
+        kind = thinking.choice("type", ("adaptive", "enabled", "disabled", "between_tools"))
+        budget, display = thinking.integer("budget_tokens", 1), thinking.maybe_text("display")
+        if kind is not None:
+            request.thinking = ThinkingMode(kind, budget, display)
+        thinking.close(notes)
+    verbosity = fields.choice("verbosity", ("low", "medium", "high"))
+    request.verbosity = verbosity
+
+
+def _format(request: Request, fields: Fields) -> None:
+    found = fields.object("response_format")
+    if found is None:
+        return
+    kind = found.choice("type", ("text", "json_object", "json_schema"))
+    if kind == "json_schema":
+        inner = found.object("json_schema")
+        if inner is None:
+            found = Fields({}, "response_format.json_schema")
+            found.need_text("name")
+            return
+        request.format = OutputFormat(
+            "json_schema",
+            inner.maybe_text("name"),
+            inner.mapping("schema") or {},
+            inner.flag("strict"),
+            inner.maybe_text("description"),
+        )
+    elif kind == "json_object":
+        request.format = OutputFormat("json_object")
+
+
+def _account(request: Request, fields: Fields, notes: Notes) -> None:
+    identifier, user = fields.maybe_text("safety_identifier"), fields.maybe_text("user")
+    request.user = identifier or user
+    request.cache_key = fields.maybe_text("prompt_cache_key")
+    request.service_tier = fields.maybe_text("service_tier")
+    request.metadata = fields.mapping("metadata")
+    options = fields.object("prompt_cache_options")
+    if options is not None:
+        if options.maybe_text("mode") == "implicit":
+            request.cache_auto = CacheMark(options.maybe_text("ttl"))
+        options.ignore("ttl", "prewarm")
+        options.close(notes)
+    mark = fields.object("cache_control")
+    if mark is not None:
+        mark.ignore("type")
+        request.cache_auto = CacheMark(mark.maybe_text("ttl"))
+        mark.close(notes)
+    for name in _HINTS:
+        value = fields.any(name)
+        if value not in (None, False):
+            notes.drop(name)
+
+
+def _shape(request: Request, fields: Fields, notes: Notes) -> None:
+    request.stream = bool(fields.flag("stream"))
+    options = fields.object("stream_options")
+    if options is not None:
+        request.include_usage = bool(options.flag("include_usage"))
+        options.ignore("include_obfuscation")
+        options.close(notes)
+    request.n = fields.integer("n", 1)
+    request.logprobs = fields.flag("logprobs")
+    request.top_logprobs = fields.integer("top_logprobs", 0)
+    request.web_search = fields.mapping("web_search_options")
+    modalities = fields.items("modalities")
+    audio = fields.mapping("audio")
+    if audio is not None or any(one != "text" for one in modalities):
+        notes.refuse(
+            "audio" if audio is not None else "modalities",
+            "this backend answers in text only; leave audio out.",
+        )

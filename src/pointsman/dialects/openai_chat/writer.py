@@ -1,0 +1,205 @@
+"""A Chat stream for a client: a state machine whose legal moves are the table MOVES (PROTOCOLS.md 11.2, 11.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...conversation.events import (
+    Cited,
+    Delta,
+    Ended,
+    Event,
+    Failed,
+    Finished,
+    PartEnd,
+    PartKind,
+    PartStart,
+    Started,
+    Stop,
+    UsageSeen,
+)
+from ...conversation.parts import Thinking, ToolKind
+from ...conversation.usage import TokenUsage
+from ...errors import PointsmanError
+from ..base import Answering, Moves
+from .errors import stream_error
+from .reply import FINISH, annotation_value, answer_id, detail_value, usage_value
+
+_DELTAS = frozenset({"role", "content", "reasoning", "refusal", "tool call", "arguments", "annotations"})
+_AFTER_DELTA = _DELTAS - {"role"} | {"finish", "error"}
+MOVES = {
+    "": frozenset({"role", "error"}),
+    "role": _AFTER_DELTA - {"arguments"},
+    "content": _AFTER_DELTA - {"arguments"},
+    "reasoning": _AFTER_DELTA - {"arguments"},
+    "refusal": _AFTER_DELTA - {"arguments"},
+    "annotations": _AFTER_DELTA - {"arguments"},
+    "tool call": _AFTER_DELTA,
+    "arguments": _AFTER_DELTA,
+    "finish": frozenset({"usage", "done", "error"}),
+    "usage": frozenset({"done", "error"}),
+    "done": frozenset[str](),
+    "error": frozenset[str](),
+}
+"""Frame -> the frames that may follow it."""
+
+_encode = msgspec.json.Encoder().encode
+_PING = b": ping\n\n"
+_FIELDS = {
+    PartKind.TEXT: ("content", "content"),
+    PartKind.THINKING: ("reasoning", "reasoning_content"),
+    PartKind.REFUSAL: ("refusal", "refusal"),
+}
+
+
+class ChatWriter:
+    """See dialects.base.Writer."""
+
+    __slots__ = (
+        "_answering", "_arguments", "_calls", "_finish", "_head", "_id", "_kind", "_length", "_moves", "_offset", "_refused",
+        "_thought", "_thoughts", "_usage",
+    )  # fmt: skip
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+        self._moves = Moves(MOVES)
+        self._head = b""
+        self._id = ""
+        self._kind: PartStart | None = None
+        self._calls = 0
+        self._arguments = False
+        self._thought: list[str] = []
+        self._thoughts = 0
+        self._usage: TokenUsage | None = None
+        self._finish: Finished | None = None
+        self._offset = self._length = 0
+        self._refused = False
+
+    def write(self, event: Event) -> bytes:
+        """See Writer."""
+        kind = type(event)
+        if kind is Delta:
+            return self._delta(event)  # type: ignore[arg-type]
+        match event:
+            case PartStart():
+                return self._start(event)
+            case PartEnd():
+                return self._end(event)
+            case Cited():
+                value = annotation_value(event.citation, self._offset, self._length)
+                return self._chunk("annotations", {"annotations": [value]}) if value is not None else b""
+            case Started():
+                return self._begin(event)
+            case UsageSeen():
+                self._usage = event.usage
+            case Finished():
+                self._finish = event
+            case Ended():
+                return self._close()
+            case Failed():
+                return self.fail(event.error)
+        return b""
+
+    def ping(self) -> bytes:
+        """See Writer: a comment, which every parser skips."""
+        return _PING
+
+    def fail(self, error: PointsmanError) -> bytes:
+        """See Writer: a frame with `error`, on which the SDKs raise; no `[DONE]` follows."""
+        self._moves.to("error")
+        return stream_error(error, self._answering.request_id, self._id or None)
+
+    # -- frames
+
+    def _begin(self, event: Started) -> bytes:
+        request = self._answering.request
+        self._id = answer_id(event.id, self._answering.request_id)
+        head = {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._answering.created,
+            "model": request.model,
+        }
+        usage = b',"usage":null' if request.include_usage else b""
+        self._head = b"data: " + _encode(head)[:-1] + usage + b',"choices":[{"index":0,"delta":'
+        return self._chunk("role", {"role": "assistant", "content": ""})
+
+    def _chunk(self, frame: str, delta: dict[str, Any]) -> bytes:
+        self._moves.to(frame)
+        return self._head + _encode(delta) + b',"logprobs":null,"finish_reason":null}]}\n\n'
+
+    def _delta(self, event: Delta) -> bytes:
+        part = self._kind
+        assert part is not None
+        if part.kind is PartKind.TOOL:
+            self._arguments = True
+            name = "input" if part.tool_kind is ToolKind.CUSTOM else "arguments"
+            return self._call("arguments", {name: event.text}, part)
+        if part.kind is PartKind.THINKING:
+            self._thought.append(event.text)
+        elif part.kind is PartKind.TEXT:
+            self._length += len(event.text)
+        else:
+            self._refused = True
+        frame, field = _FIELDS[part.kind]
+        return self._chunk(frame, {field: event.text})
+
+    def _call(self, frame: str, inner: dict[str, Any], part: PartStart, **first: str) -> bytes:
+        """Id and name once only: the SDK joins the strings of all deltas (PROTOCOLS.md 11.2)."""
+        if self._answering.request.legacy_functions:
+            return self._chunk(frame, {"function_call": inner})
+        call = {"index": self._calls - 1, **first, part.tool_kind.value: inner}
+        return self._chunk(frame, {"tool_calls": [call]})
+
+    def _start(self, event: PartStart) -> bytes:
+        self._kind = event
+        if event.kind is PartKind.TEXT:
+            self._offset += self._length
+            self._length = 0
+        if event.kind is not PartKind.TOOL:
+            return b""
+        self._calls += 1
+        self._arguments = False
+        empty = {"input": ""} if event.tool_kind is ToolKind.CUSTOM else {"arguments": ""}
+        inner = {"name": event.name, **empty}
+        return self._call("tool call", inner, event, id=event.call_id, type=event.tool_kind.value)
+
+    def _end(self, event: PartEnd) -> bytes:
+        part, self._kind = self._kind, None
+        assert part is not None
+        if part.kind is PartKind.TOOL and not self._arguments and part.tool_kind is ToolKind.FUNCTION:
+            self._kind = part
+            found = self._delta(Delta(event.index, "{}"))
+            self._kind = None
+            return found
+        if part.kind is PartKind.THINKING:
+            text = "".join(self._thought)
+            self._thought.clear()
+            self._thoughts += 1
+            if event.opaque is not None:
+                value = detail_value(Thinking(text, event.opaque), self._thoughts - 1, self._answering)
+                return self._chunk("reasoning", {"reasoning_details": [value]})
+        return b""
+
+    def _close(self) -> bytes:
+        finish = self._finish or Finished(Stop.END)
+        word = FINISH[finish.stop]
+        request = self._answering.request
+        if request.legacy_functions and word == "tool_calls":
+            word = "function_call"
+        out = b""
+        if finish.stop is Stop.REFUSAL and finish.explanation and not self._refused:
+            out = self._chunk("refusal", {"refusal": finish.explanation})
+        self._moves.to("finish")
+        ending: dict[str, Any] = {"finish_reason": word}
+        if finish.sequence is not None:
+            ending["stop_reason"] = finish.sequence
+        out += self._head + b"{}," + _encode(ending)[1:] + b"]}\n\n"
+        if request.include_usage and (usage := usage_value(self._usage)) is not None:
+            self._moves.to("usage")
+            head = self._head.replace(b',"usage":null', b"", 1)
+            out += head[: head.rindex(b',"choices"')] + b',"choices":[],"usage":' + _encode(usage) + b"}\n\n"
+        self._moves.to("done")
+        return out + b"data: [DONE]\n\n"

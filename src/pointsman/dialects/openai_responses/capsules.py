@@ -1,0 +1,41 @@
+"""Reasoning that another backend made, taken out of a request on its way to OpenAI's own protocol (PROTOCOLS.md 7.5).
+
+For the pass-through: a session that switched backends must not be refused for what its earlier one had said.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...conversation.capsule import is_capsule
+from ...wire.splice import find_values
+
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def without_capsules(body: bytes) -> bytes | None:
+    """The body less the reasoning items that carry one of our capsules; None when there is none. All other bytes stay."""
+    spans = find_values(body, "input")
+    if len(spans) != 1:
+        return None
+    start, end = spans[0]
+    try:
+        items = _items(body[start:end])
+    except msgspec.DecodeError:
+        return None
+    kept = [bytes(item) for item in items if not _is_ours(bytes(item))]
+    if len(kept) == len(items):
+        return None
+    return body[:start] + b"[" + b",".join(kept) + b"]" + body[end:]
+
+
+def _is_ours(item: bytes) -> bool:
+    if b'"pm1.' not in item:
+        return False
+    value: Any = msgspec.json.decode(item)
+    if not isinstance(value, dict) or value.get("type") != "reasoning":
+        return False
+    carrier = value.get("encrypted_content")
+    return isinstance(carrier, str) and is_capsule(carrier)

@@ -1,0 +1,206 @@
+"""Neutral messages as Responses' input items (PROTOCOLS.md 3.4, 4, 5.4). Pure; an item's bytes depend on its message only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...conversation.notes import Notes
+from ...conversation.parts import (
+    Audio,
+    CacheMark,
+    Document,
+    Foreign,
+    Image,
+    Part,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolKind,
+    ToolResult,
+)
+from ...conversation.profile import Profile
+from ...conversation.request import Message, Request, Role
+from ..fields import maybe
+
+OWN = "openai_responses"
+
+
+def render_input(
+    request: Request, profile: Profile, notes: Notes, *, leave_system: bool
+) -> list[dict[str, Any]]:
+    """The whole list. leave_system: the system text is in `instructions`. Raises PointsmanError 400."""
+    out: list[dict[str, Any]] = []
+    role = "developer" if profile.developer_role else "system"
+    if request.system and not leave_system:
+        out.append(_message(role, [_text(part, profile) for part in request.system]))
+    for index, message in enumerate(request.messages):
+        path = f"messages[{index}]"
+        if message.role is Role.ASSISTANT:
+            _assistant(out, message, request.phases, profile, notes, path)
+        elif message.role is Role.USER:
+            _user(out, message, profile, notes, path)
+        else:
+            late = role if message.role is Role.SYSTEM and profile.developer_role else message.role.value
+            out.append(
+                _message(late, [_text(part, profile) for part in message.parts if isinstance(part, Text)])
+            )
+    return out
+
+
+def _message(role: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "message", "role": role, "content": parts}
+
+
+def _marked(value: dict[str, Any], mark: CacheMark | None, profile: Profile) -> dict[str, Any]:
+    if mark is not None and profile.cache_marks:
+        ttl = "12h" if mark.ttl == "12h" else None
+        value["prompt_cache_breakpoint"] = maybe({"mode": "explicit", "ttl": ttl})
+    return value
+
+
+def _text(part: Text, profile: Profile) -> dict[str, Any]:
+    return _marked({"type": "input_text", "text": part.text}, part.cache, profile)
+
+
+def _user(out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes, path: str) -> None:
+    parts: list[dict[str, Any]] = []
+    for at, part in enumerate(message.parts):
+        where = f"{path}.content[{at}]"
+        if isinstance(part, ToolResult):
+            kind = "custom_tool_call_output" if part.kind is ToolKind.CUSTOM else "function_call_output"
+            out.append(
+                {"type": kind, "call_id": part.call_id, "output": _output(part, profile, notes, where)}
+            )
+        else:
+            parts += _part(part, profile, notes, where)
+    if parts:
+        out.append(_message("user", parts))
+
+
+def _output(part: ToolResult, profile: Profile, notes: Notes, path: str) -> Any:
+    if all(isinstance(inner, Text) for inner in part.parts):
+        text = "\n".join(inner.text for inner in part.parts if isinstance(inner, Text))
+        return f"Error: {text}" if part.is_error and not text.startswith("Error:") else text
+    values: list[dict[str, Any]] = [{"type": "input_text", "text": "Error:"}] if part.is_error else []
+    for inner in part.parts:
+        values += _part(inner, profile, notes, path)
+    return values
+
+
+def _part(part: Part, profile: Profile, notes: Notes, path: str) -> list[dict[str, Any]]:
+    match part:
+        case Text():
+            return [_text(part, profile)]
+        case Image():
+            return [_image(part, profile, notes, path)]
+        case Document():
+            return _document(part, profile, notes, path)
+        case Audio():
+            return [{"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}]
+        case Foreign():
+            notes.drop(path, f"'{part.type}' is of one vendor only")
+            return [{"type": "input_text", "text": part.text}] if part.text else []
+    return []
+
+
+def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, Any]:
+    if part.file_id is not None and part.file_of != "openai":
+        notes.refuse(path, "a file id belongs to one vendor; send the image itself.")
+    url = part.url or (f"data:{part.media_type};base64,{part.data}" if part.data is not None else None)
+    # `detail` is a required key of the type; auto is its default.
+    value = {
+        "type": "input_image",
+        "image_url": url,
+        "file_id": part.file_id,
+        "detail": part.detail or "auto",
+    }
+    return _marked(maybe(value), part.cache, profile)
+
+
+def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list[dict[str, Any]]:
+    if part.citations:
+        notes.drop(f"{path}.citations", "the backend does not cite")
+    head = [line for line in (part.title, part.context) if line]
+    if part.text is not None:
+        text = "\n".join([*head, part.text])
+        return [_marked({"type": "input_text", "text": text}, part.cache, profile)]
+    if part.parts is not None:
+        out = [{"type": "input_text", "text": line} for line in head]
+        for inner in part.parts:
+            out += _part(inner, profile, notes, path)
+        return out
+    if part.file_id is not None and part.file_of != "openai":
+        notes.refuse(path, "a file id belongs to one vendor; send the file itself.")
+    value: dict[str, Any] = {"type": "input_file"}
+    if part.url is not None:
+        value["file_url"] = part.url
+    elif part.file_id is not None:
+        value["file_id"] = part.file_id
+    else:
+        value |= {
+            "filename": part.title or "document.pdf",
+            "file_data": f"data:{part.media_type};base64,{part.data}",
+        }
+    out = [{"type": "input_text", "text": part.context}] if part.context else []
+    return [*out, _marked(value, part.cache, profile)]
+
+
+def _assistant(
+    out: list[dict[str, Any]], message: Message, phases: bool, profile: Profile, notes: Notes, path: str
+) -> None:
+    texts: list[dict[str, Any]] = []
+    calls = any(isinstance(part, ToolCall) for part in message.parts)
+
+    def flush() -> None:
+        if texts:
+            value = _message("assistant", list(texts))
+            if phases:  # only for a client that sent them (PROTOCOLS.md 4.4)
+                value["phase"] = message.phase or ("commentary" if calls else "final_answer")
+            out.append(value)
+            texts.clear()
+
+    for at, part in enumerate(message.parts):
+        match part:
+            case Text():
+                texts.append({"type": "output_text", "text": part.text, "annotations": []})
+            case Refusal():
+                texts.append({"type": "refusal", "refusal": part.text})
+            case Foreign() if part.protocol == OWN:
+                flush()
+                out.append(part.value)
+            case Foreign():
+                notes.drop(f"{path}.content[{at}]", f"'{part.type}' is of one vendor only")
+                if part.text:
+                    texts.append({"type": "output_text", "text": part.text, "annotations": []})
+            case Thinking():
+                flush()
+                _reasoning(out, part, profile)
+            case ToolCall():
+                flush()
+                out.append(_call(part))
+    flush()
+
+
+def _reasoning(out: list[dict[str, Any]], part: Thinking, profile: Profile) -> None:
+    """Replayed for its own producer, exactly; nobody else can use it (PROTOCOLS.md 7.5)."""
+    opaque = part.opaque
+    if opaque is None or opaque.protocol != OWN or opaque.backend not in ("", profile.backend):
+        return
+    data = opaque.data if isinstance(opaque.data, dict) else {}
+    summary = [{"type": "summary_text", "text": part.text}] if part.text else []
+    item = {"type": "reasoning", "id": data.get("id"), "summary": summary}
+    out.append(maybe(item | {"encrypted_content": data.get("encrypted_content")}))
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    if call.kind is ToolKind.CUSTOM:
+        value = {"type": "custom_tool_call", "call_id": call.id, "name": call.name, "input": call.arguments}
+    else:
+        value = {
+            "type": "function_call",
+            "call_id": call.id,
+            "name": call.name,
+            "arguments": call.arguments or "{}",
+        }
+    return maybe({**value, "namespace": call.namespace})

@@ -1,0 +1,143 @@
+"""A Responses request as a neutral one (PROTOCOLS.md 3.3, 3.4). Pure. Not here: items (items_in.py), tools (tools_in.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...conversation.notes import Notes
+from ...conversation.parts import CacheMark, Text
+from ...conversation.request import OutputFormat, Request
+from ..base import Reading
+from ..fields import Fields
+from .items_in import read_input
+from .tools_in import read_tools
+
+NAMES = {
+    "max_tokens": "max_output_tokens",
+    "effort": "reasoning.effort",
+    "summary": "reasoning.summary",
+    "format": "text.format",
+    "verbosity": "text.verbosity",
+    "user": "safety_identifier",
+    "cache_key": "prompt_cache_key",
+    "cache_auto": "prompt_cache_options",
+    "parallel_tools": "parallel_tool_calls",
+    "logprobs": "include",
+}
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_NEEDS_STORE = {
+    "previous_response_id": "this gateway keeps no responses; send the whole conversation in 'input' instead.",
+    "conversation": "this gateway keeps no conversations; send the whole conversation in 'input' instead.",
+    "prompt": "this gateway keeps no prompt templates; send the prompt's text in 'instructions' and 'input'.",
+}
+_HINTS = (
+    "access_programs", "image", "moderation", "background_options", "prompt_cache_retention", "context_management",
+    "max_messages", "personality",
+)  # fmt: skip
+_SILENT = ("client_metadata",)
+"""Of the client program, for its vendor's statistics: means nothing to a model."""
+
+
+def parse_request(body: dict[str, Any], reading: Reading) -> Request:
+    """Raises PointsmanError 400 naming the field by its path."""
+    fields, notes = Fields(body), reading.notes
+    request = Request(model=fields.need_text("model"), raw=body, include_usage=True)
+    for name, advice in _NEEDS_STORE.items():
+        if fields.any(name) is not None:
+            notes.refuse(name, advice)
+    if fields.flag("background"):
+        notes.refuse("background", "this backend cannot answer later; leave it out and wait for the answer.")
+    _instructions(request, fields)
+    read_input(request, fields, reading)
+    read_tools(request, fields, notes)
+    _numbers(request, fields, notes)
+    _reasoning(request, fields, notes)
+    _text(request, fields, notes)
+    _include(request, fields, notes)
+    _account(request, fields, notes)
+    fields.close(notes)
+    return request
+
+
+def _instructions(request: Request, fields: Fields) -> None:
+    text = fields.text("instructions")
+    if text:
+        request.system.append(Text(text))
+
+
+def _numbers(request: Request, fields: Fields, notes: Notes) -> None:
+    request.max_tokens = fields.integer("max_output_tokens", 1)
+    request.temperature = fields.number("temperature", 0, 2)
+    request.top_p = fields.number("top_p", 0, 1)
+    request.top_logprobs = fields.integer("top_logprobs", 0)
+    request.max_tool_calls = fields.integer("max_tool_calls", 0)
+    request.stream = bool(fields.flag("stream"))
+    options = fields.object("stream_options")
+    if options is not None:
+        options.ignore("include_obfuscation")
+        options.close(notes)
+
+
+def _reasoning(request: Request, fields: Fields, notes: Notes) -> None:
+    found = fields.object("reasoning")
+    if found is None:
+        return
+    request.effort = found.choice("effort", EFFORTS)
+    request.summary = found.maybe_text("summary") or found.maybe_text("generate_summary")
+    found.ignore("generate_summary")
+    for name in ("context", "mode"):
+        if found.any(name) not in (None, "auto"):
+            notes.drop(found.at(name))
+    found.close(notes)
+
+
+def _text(request: Request, fields: Fields, notes: Notes) -> None:
+    found = fields.object("text")
+    if found is None:
+        return
+    request.verbosity = found.choice("verbosity", ("low", "medium", "high"))
+    form = found.object("format")
+    if form is not None:
+        kind = form.choice("type", ("text", "json_object", "json_schema"))
+        if kind == "json_schema":
+            request.format = OutputFormat(
+                kind,
+                form.maybe_text("name"),
+                form.mapping("schema") or {},
+                form.flag("strict"),
+                form.maybe_text("description"),
+            )
+        elif kind == "json_object":
+            request.format = OutputFormat(kind)
+        form.close(notes)
+    found.close(notes)
+
+
+def _include(request: Request, fields: Fields, notes: Notes) -> None:
+    for index, one in enumerate(fields.items("include")):
+        if one == "message.output_text.logprobs":
+            request.logprobs = True
+        elif one != "reasoning.encrypted_content":
+            notes.drop(f"include[{index}]")
+
+
+def _account(request: Request, fields: Fields, notes: Notes) -> None:
+    identifier, user = fields.maybe_text("safety_identifier"), fields.maybe_text("user")
+    request.user = identifier or user
+    request.cache_key = fields.maybe_text("prompt_cache_key")
+    request.service_tier = fields.maybe_text("service_tier")
+    request.metadata = fields.mapping("metadata")
+    options = fields.object("prompt_cache_options")
+    if options is not None:
+        if options.maybe_text("mode") == "implicit":
+            request.cache_auto = CacheMark(options.maybe_text("ttl"))
+        options.ignore("ttl", "prewarm")
+        options.close(notes)
+    if fields.flag("store"):
+        notes.drop("store", "this gateway keeps no responses")
+    if fields.maybe_text("truncation") not in (None, "disabled"):
+        notes.drop("truncation")
+    for name in _HINTS:
+        if fields.any(name) not in (None, [], {}):
+            notes.drop(name)
+    fields.ignore(*_SILENT)

@@ -1,0 +1,337 @@
+"""A Responses stream for a client: a state machine whose legal moves are the table MOVES (PROTOCOLS.md 11.3, 11.6).
+
+A run of text parts is one message item with a content part each; a call, a reasoning is an item of its own. The
+protocol repeats every item when it is done and all of them at the end: that, and no more, is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...conversation.events import (
+    Cited,
+    Delta,
+    Ended,
+    Event,
+    Failed,
+    Finished,
+    PartEnd,
+    PartKind,
+    PartStart,
+    Started,
+    Stop,
+    UsageSeen,
+)
+from ...conversation.parts import Citation, ToolKind
+from ...conversation.reply import Reply, unfold
+from ...conversation.usage import TokenUsage
+from ...errors import PointsmanError
+from ..base import Answering, Moves
+from .errors import failed_value
+from .reply import OWN, response_value, status_of
+
+_NEXT_ITEM = frozenset({"output_item.added", "completed", "incomplete", "failed"})
+MOVES = {
+    "": frozenset({"created", "failed"}),
+    "created": frozenset({"in_progress", "failed"}),
+    "in_progress": _NEXT_ITEM,
+    "output_item.added": frozenset(
+        {
+            "content_part.added", "function_call_arguments.delta", "function_call_arguments.done", "output_item.done",
+            "custom_tool_call_input.delta", "custom_tool_call_input.done", "reasoning_summary_part.added", "failed",
+        }
+    ),
+    "content_part.added": frozenset(
+        {"output_text.delta", "output_text.done", "refusal.delta", "refusal.done", "failed"}
+    ),
+    "output_text.delta": frozenset({"output_text.delta", "output_text.annotation.added", "output_text.done", "failed"}),
+    "output_text.annotation.added": frozenset({"output_text.delta", "output_text.annotation.added", "output_text.done", "failed"}),
+    "output_text.done": frozenset({"content_part.done", "failed"}),
+    "refusal.delta": frozenset({"refusal.delta", "refusal.done", "failed"}),
+    "refusal.done": frozenset({"content_part.done", "failed"}),
+    "content_part.done": frozenset({"content_part.added", "output_item.done", "failed"}),
+    "function_call_arguments.delta": frozenset({"function_call_arguments.delta", "function_call_arguments.done", "failed"}),
+    "function_call_arguments.done": frozenset({"output_item.done", "failed"}),
+    "custom_tool_call_input.delta": frozenset({"custom_tool_call_input.delta", "custom_tool_call_input.done", "failed"}),
+    "custom_tool_call_input.done": frozenset({"output_item.done", "failed"}),
+    "reasoning_summary_part.added": frozenset({"reasoning_summary_text.delta", "reasoning_summary_text.done", "failed"}),
+    "reasoning_summary_text.delta": frozenset({"reasoning_summary_text.delta", "reasoning_summary_text.done", "failed"}),
+    "reasoning_summary_text.done": frozenset({"reasoning_summary_part.done", "failed"}),
+    "reasoning_summary_part.done": frozenset({"output_item.done", "failed"}),
+    "output_item.done": _NEXT_ITEM,
+    "completed": frozenset[str](),
+    "incomplete": frozenset[str](),
+    "failed": frozenset[str](),
+}  # fmt: skip
+"""Frame -> the frames that may follow it. Names are those of the events, without `response.`."""
+
+_encode = msgspec.json.Encoder().encode
+_PING = b": ping\n\n"
+_CALL = {
+    ToolKind.FUNCTION: ("function_call", "fc_", "arguments", "function_call_arguments"),
+    ToolKind.CUSTOM: ("custom_tool_call", "ctc_", "input", "custom_tool_call_input"),
+}
+
+
+class ResponsesWriter:
+    """See dialects.base.Writer."""
+
+    __slots__ = (
+        "_annotations", "_answering", "_finish", "_item", "_moves", "_number", "_output", "_part", "_response", "_text",
+        "_upstream_id", "_usage",
+    )  # fmt: skip
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+        self._moves = Moves(MOVES)
+        self._number = 0
+        self._upstream_id = ""
+        self._output: list[dict[str, Any]] = []
+        self._item: dict[str, Any] | None = None  # the open item
+        self._part: PartStart | None = None
+        self._text: list[str] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._usage: TokenUsage | None = None
+        self._finish: Finished | None = None
+
+    def whole(self, reply: Reply) -> dict[str, Any]:
+        """The response object of a whole reply."""
+        for event in unfold(reply):
+            if type(event) is not Ended:
+                self.write(event)
+        self._close_item()
+        return self._final()[1]
+
+    def write(self, event: Event) -> bytes:
+        """See Writer."""
+        if type(event) is Delta:
+            return self._delta(event)
+        match event:
+            case PartStart():
+                return self._start(event)
+            case PartEnd():
+                return self._end(event)
+            case Cited():
+                return self._cite(event.citation)
+            case Started():
+                return self._begin(event)
+            case UsageSeen():
+                self._usage = event.usage
+            case Finished():
+                self._finish = event
+            case Ended():
+                out = self._close_item()
+                kind, response = self._final()
+                return out + self._frame(kind, {"response": response})
+            case Failed():
+                return self.fail(event.error)
+        return b""
+
+    def ping(self) -> bytes:
+        """See Writer: a comment, which every parser skips."""
+        return _PING
+
+    def fail(self, error: PointsmanError) -> bytes:
+        """See Writer: `response.failed`, with a code that Codex acts on."""
+        response = response_value(self._answering, self._upstream_id, "failed", self._output, self._usage)
+        response["error"] = failed_value(error)
+        return self._frame("failed", {"response": response})
+
+    # -- frames
+
+    def _frame(self, kind: str, more: dict[str, Any]) -> bytes:
+        self._moves.to(kind)
+        name = f"response.{kind}"
+        value = {"type": name, "sequence_number": self._number, **more}
+        self._number += 1
+        return b"event: " + name.encode() + b"\ndata: " + _encode(value) + b"\n\n"
+
+    def _begin(self, event: Started) -> bytes:
+        self._upstream_id = event.id
+        response = response_value(self._answering, event.id, "in_progress", [], None)
+        return self._frame("created", {"response": response}) + self._frame(
+            "in_progress", {"response": response}
+        )
+
+    def _places(self) -> dict[str, Any]:
+        assert self._item is not None
+        return {"item_id": self._item["id"], "output_index": len(self._output)}
+
+    def _content_places(self) -> dict[str, Any]:
+        assert self._item is not None
+        return {**self._places(), "content_index": len(self._item["content"])}
+
+    def _delta(self, event: Delta) -> bytes:
+        part = self._part
+        assert part is not None
+        self._text.append(event.text)
+        match part.kind:
+            case PartKind.TEXT:
+                more = {**self._content_places(), "delta": event.text, "logprobs": []}
+                return self._frame("output_text.delta", more)
+            case PartKind.TOOL:
+                kind = _CALL[part.tool_kind][3]
+                return self._frame(f"{kind}.delta", {**self._places(), "delta": event.text})
+            case PartKind.THINKING:
+                out = b""
+                if len(self._text) == 1:
+                    empty = {"type": "summary_text", "text": ""}
+                    out = self._frame(
+                        "reasoning_summary_part.added", {**self._places(), "summary_index": 0, "part": empty}
+                    )
+                more = {**self._places(), "summary_index": 0, "delta": event.text}
+                return out + self._frame("reasoning_summary_text.delta", more)
+        return self._frame("refusal.delta", {**self._content_places(), "delta": event.text})
+
+    def _cite(self, citation: Citation) -> bytes:
+        if citation.url is None:
+            return b""
+        start = citation.start or 0
+        end = citation.end if citation.end is not None else sum(map(len, self._text))
+        value = {
+            "type": "url_citation",
+            "start_index": start,
+            "end_index": end,
+            "title": citation.title or "",
+            "url": citation.url,
+        }
+        more = {**self._content_places(), "annotation_index": len(self._annotations), "annotation": value}
+        self._annotations.append(value)
+        return self._frame("output_text.annotation.added", more) if self._text else b""
+
+    # -- items
+
+    def _add_item(self, item: dict[str, Any]) -> bytes:
+        self._item = item
+        return self._frame("output_item.added", {"output_index": len(self._output), "item": item})
+
+    def _close_item(self) -> bytes:
+        """The open message, if there is one: other items close with their part."""
+        item = self._item
+        if item is None:
+            return b""
+        item["status"] = self._status()
+        return self._item_done(item)
+
+    def _status(self) -> str:
+        finish = self._finish
+        return "incomplete" if finish is not None and finish.stop is Stop.MAX_TOKENS else "completed"
+
+    def _item_done(self, item: dict[str, Any]) -> bytes:
+        out = self._frame("output_item.done", {"output_index": len(self._output), "item": item})
+        self._output.append(item)
+        self._item = None
+        return out
+
+    def _own_id(self, prefix: str) -> str:
+        base = response_id_tail(self._upstream_id or self._answering.request_id)
+        return f"{prefix}{base}_{len(self._output)}"
+
+    def _start(self, event: PartStart) -> bytes:
+        self._part = event
+        self._text.clear()
+        self._annotations = []
+        if event.kind in (PartKind.TEXT, PartKind.REFUSAL):
+            return self._start_text(event)
+        out = self._close_item()
+        if event.kind is PartKind.TOOL:
+            kind, prefix, field, _ = _CALL[event.tool_kind]
+            item = {"id": f"{prefix}{event.call_id}", "type": kind, "status": "in_progress", field: ""}
+            item |= {"call_id": event.call_id, "name": event.name}
+            if event.namespace is not None:
+                item["namespace"] = event.namespace
+            return out + self._add_item(item)
+        if event.kind is PartKind.THINKING:
+            return out + self._add_item({"id": self._own_id("rs_"), "type": "reasoning", "summary": []})
+        foreign = event.foreign
+        if foreign is not None and foreign.protocol == OWN:
+            return out + self._add_item(foreign.value)
+        return out  # another vendor's own tool: no form here, its text stands in the texts around it
+
+    def _start_text(self, event: PartStart) -> bytes:
+        out = b""
+        if self._item is None:
+            message = {
+                "id": self._own_id("msg_"),
+                "type": "message",
+                "status": "in_progress",
+                "role": "assistant",
+            }
+            out = self._add_item({**message, "content": []})
+        return out + self._frame(
+            "content_part.added", {**self._content_places(), "part": self._content(event, "")}
+        )
+
+    def _content(self, event: PartStart, text: str) -> dict[str, Any]:
+        if event.kind is PartKind.REFUSAL:
+            return {"type": "refusal", "refusal": text}
+        return {"type": "output_text", "text": text, "annotations": self._annotations, "logprobs": []}
+
+    def _end(self, event: PartEnd) -> bytes:
+        part, self._part = self._part, None
+        assert part is not None
+        text = "".join(self._text)
+        item = self._item
+        if item is None:
+            return b""
+        if part.kind is PartKind.TEXT or part.kind is PartKind.REFUSAL:
+            places = self._content_places()
+            if part.kind is PartKind.TEXT:
+                out = self._frame("output_text.done", {**places, "text": text, "logprobs": []})
+            else:
+                out = self._frame("refusal.done", {**places, "refusal": text})
+            content = self._content(part, text)
+            out += self._frame("content_part.done", {**places, "part": content})
+            item["content"] = [*item["content"], content]
+            return out
+        if part.kind is PartKind.TOOL:
+            return self._end_call(part, item, text)
+        if part.kind is PartKind.THINKING:
+            return self._end_reasoning(event, item, text)
+        return self._item_done(item)
+
+    def _end_call(self, part: PartStart, item: dict[str, Any], text: str) -> bytes:
+        _, _, field, event = _CALL[part.tool_kind]
+        if not text and part.tool_kind is ToolKind.FUNCTION:
+            text = "{}"
+        done = {**self._places(), field: text}
+        if part.tool_kind is ToolKind.FUNCTION:
+            done["name"] = part.name
+        out = self._frame(f"{event}.done", done)
+        return out + self._item_done({**item, field: text, "status": self._status()})
+
+    def _end_reasoning(self, event: PartEnd, item: dict[str, Any], text: str) -> bytes:
+        out = b""
+        if text:
+            places = {**self._places(), "summary_index": 0}
+            summary = {"type": "summary_text", "text": text}
+            out = self._frame("reasoning_summary_text.done", {**places, "text": text})
+            out += self._frame("reasoning_summary_part.done", {**places, "part": summary})
+            item = {**item, "summary": [summary]}
+        opaque = event.opaque
+        if opaque is not None:
+            if opaque.protocol == OWN and isinstance(opaque.data, dict):
+                item = {**item, "encrypted_content": opaque.data.get("encrypted_content")}
+            else:
+                item = {**item, "encrypted_content": self._answering.capsules.seal(opaque)}
+        return out + self._item_done(item)
+
+    def _final(self) -> tuple[str, dict[str, Any]]:
+        finish = self._finish or Finished(Stop.END)
+        status, details = status_of(finish.stop)
+        if finish.stop is Stop.REFUSAL and any(
+            part["type"] == "refusal" for item in self._output for part in item.get("content") or []
+        ):
+            status, details = "completed", None  # a refusal in words is a complete answer (PROTOCOLS.md 9.2)
+        response = response_value(self._answering, self._upstream_id, status, self._output, self._usage)
+        response["incomplete_details"] = details
+        if finish.service_tier is not None:
+            response["service_tier"] = finish.service_tier
+        return status, response
+
+
+def response_id_tail(upstream: str) -> str:
+    """What tells this answer's items from another's, from the answer's own id."""
+    return "".join(c for c in upstream if c.isalnum())[-24:]

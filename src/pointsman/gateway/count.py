@@ -1,0 +1,125 @@
+"""Counting input tokens for a backend that cannot be asked in the client's protocol: by its own means, else an estimate.
+
+PROTOCOLS.md 13.2, best first: the backend's own counting path in a protocol it speaks, a local server's tokenizer, our
+estimate, which is marked in `x-pointsman-warnings` as `estimated:input_tokens`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..conversation.adapt import adapt
+from ..conversation.estimate import estimate_tokens
+from ..conversation.notes import Notes
+from ..errors import PointsmanError
+from ..kinds import Protocol
+from ..providers.profiles import profile_for
+from ..resilience.walk import Held
+from ..routing.table import Plan, Target
+from ..upstream.backend import Backend
+from ..upstream.fetch import fetch
+from .answer import Answer, send_answer
+from .job import Job
+from .runtime import Runtime
+from .translate import Asked
+
+SECONDS = 10.0
+"""Counting is advice: a client that waits longer for it is worse off than with an estimate."""
+_JSON = [(b"content-type", b"application/json")]
+
+
+async def answer(
+    runtime: Runtime, job: Job, plan: Plan, target: Target, backend: Backend, asked: Asked, spoken: Protocol
+) -> Held[Answer] | None:
+    """Tell the client its count. Never fails for a backend's fault: the estimate is always there."""
+    client = asked.client
+    assert client.render_count is not None
+    tokens = await _by_path(runtime, plan, target, backend, asked, spoken)
+    if tokens is None and backend.local:
+        tokens = await _by_tokenizer(runtime, plan, target, backend, asked)
+    if tokens is None:
+        tokens = estimate_tokens(asked.request)
+        job.warnings = b"estimated:input_tokens"
+    send_answer(job, Answer(200, list(_JSON), client.render_count(tokens)))
+    return None
+
+
+async def _by_path(
+    runtime: Runtime, plan: Plan, target: Target, backend: Backend, asked: Asked, spoken: Protocol
+) -> int | None:
+    upstream = runtime.dialects[spoken].translation
+    if upstream is None or upstream.count_path is None or upstream.parse_count is None:
+        return None
+    profile = profile_for(backend.spec, spoken, target.model)
+    request, _ = adapt(asked.request, profile, Notes())
+    rendered = msgspec.json.decode(upstream.render_request(request, profile, Notes()))
+    body = {key: value for key, value in rendered.items() if key in upstream.count_keys}
+    found = await _ask(runtime, plan, backend, upstream.count_path, body)
+    if found is None:
+        return None
+    try:
+        return upstream.parse_count(found)
+    except ValueError:
+        return None
+
+
+async def _by_tokenizer(
+    runtime: Runtime, plan: Plan, target: Target, backend: Backend, asked: Asked
+) -> int | None:
+    """vLLM's `/tokenize` takes chat messages and tells the count; llama.cpp renders the prompt first."""
+    chat = runtime.dialects[Protocol.OPENAI_CHAT].translation
+    assert chat is not None
+    profile = profile_for(backend.spec, Protocol.OPENAI_CHAT, target.model)
+    request, _ = adapt(asked.request, profile, Notes())
+    rendered = msgspec.json.decode(chat.render_request(request, profile, Notes()))
+    body = {key: rendered[key] for key in ("model", "messages", "tools") if key in rendered}
+    found = await _ask(runtime, plan, backend, "/tokenize", body)
+    counted = _int_of(found, "count")
+    if counted is not None:
+        return counted
+    if found is None:
+        return None
+    prompt = _text_of(await _ask(runtime, plan, backend, "/apply-template", body), "prompt")
+    if prompt is None:
+        return None
+    found = await _ask(runtime, plan, backend, "/tokenize", {"content": prompt, "add_special": True})
+    try:
+        tokens = msgspec.json.decode(found or b"{}").get("tokens")
+    except (msgspec.DecodeError, AttributeError):
+        return None
+    return len(tokens) if isinstance(tokens, list) and tokens else None
+
+
+async def _ask(
+    runtime: Runtime, plan: Plan, backend: Backend, path: str, body: dict[str, object]
+) -> bytes | None:
+    try:
+        found = await fetch(
+            runtime.pool,
+            backend,
+            path.encode(),
+            SECONDS,
+            body=msgspec.json.encode(body),
+            local_only=plan.local_only,
+        )
+    except PointsmanError:
+        return None
+    return found.body if found.status == 200 else None
+
+
+def _int_of(body: bytes | None, key: str) -> int | None:
+    try:
+        value = msgspec.json.decode(body or b"{}")
+    except msgspec.DecodeError:
+        return None
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, int) else None
+
+
+def _text_of(body: bytes | None, key: str) -> str | None:
+    try:
+        value = msgspec.json.decode(body or b"{}")
+    except msgspec.DecodeError:
+        return None
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None

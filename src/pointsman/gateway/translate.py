@@ -1,0 +1,299 @@
+"""The way of a request that is translated: client's protocol in, the target's out, and the answer back. Pure but for a clock.
+
+Every stage is a module of `conversation` or a dialect's half (dialects/base.Translation); this one only lines them up.
+way.py has the other way. Not here: when bytes are sent (exchange.py), which protocol is chosen (attempt.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from ..conversation import losses
+from ..conversation.adapt import adapt
+from ..conversation.adaptation import Adaptation
+from ..conversation.capsule import Capsules
+from ..conversation.events import Ended, Event, Failed
+from ..conversation.heal import heal
+from ..conversation.notes import Notes
+from ..conversation.profile import Profile
+from ..conversation.reply import CutShort, Reply, fold, unfold
+from ..conversation.sequence import Sequencer
+from ..conversation.stops import StopMatcher
+from ..conversation.usage import TokenUsage
+from ..dialects.base import Answering, Dialect, Reading, Translation, Watch
+from ..dialects.fields import load
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
+from ..wire.http1 import RequestHead
+from ..wire.sse import EventSplitter
+from .answer import Answer, Headers
+from .rate_limits import cross_headers
+from .relay import Relay
+from .stash import Stash
+from .way import FailedInside, Malformed
+
+STREAM_ABOVE = 21_000
+"""Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
+cut long calls that do not stream (PROTOCOLS.md 3.2)."""
+
+
+class Asked:
+    """A client's request in neutral form, read once however many targets are tried."""
+
+    __slots__ = ("capsules", "client", "id", "read_warnings", "request", "strict")
+
+    def __init__(
+        self, client: Translation, body: bytes, head: RequestHead, request_id: str, capsules: Capsules
+    ) -> None:
+        """Raises PointsmanError 400, naming the field by its path."""
+        self.client = client
+        self.id = request_id
+        self.capsules = capsules
+        self.strict = head.get(b"x-pointsman-strict") == b"1"
+        notes = Notes(self.strict, client.names)
+        self.request = client.parse_request(load(body), Reading(notes, capsules, head.get))
+        self.request = heal(self.request, notes)
+        self.read_warnings = tuple(notes.warnings)
+
+
+class Crossing:
+    """One attempt's translation. See way.Way. warnings: the value of `x-pointsman-warnings`."""
+
+    __slots__ = (
+        "_adaptation",
+        "_answering",
+        "_asked",
+        "_client",
+        "_profile",
+        "_stash",
+        "_upstream",
+        "body",
+        "path",
+        "warnings",
+    )
+
+    def __init__(
+        self, asked: Asked, client: Dialect, upstream: Translation, profile: Profile, stash: Stash | None
+    ) -> None:
+        """Raises PointsmanError 400 where the target cannot take what was asked."""
+        self._asked = asked
+        self._client = client
+        self._upstream = upstream
+        self._profile = profile
+        self._stash = stash
+        self._answering = Answering(asked.request, asked.id, int(time.time()), asked.capsules)
+        notes = Notes(asked.strict, asked.client.names)
+        notes.warnings.extend(asked.read_warnings)
+        request, self._adaptation = adapt(asked.request, profile, notes)
+        if not request.stream and (request.max_tokens or 0) > STREAM_ABOVE and profile.stream_long:
+            request = msgspec.structs.replace(request, stream=True)
+        losses.check(request, upstream.takes, notes)
+        self.body = upstream.render_request(request, profile, notes)
+        self.path = upstream.path.encode()
+        self.warnings = notes.header()
+
+    # -- the answer
+
+    def relay(self, readable: bool) -> Relay:
+        """See Way."""
+        return Translating(self, self._upstream, self._asked.client, self._answering, self._profile)
+
+    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer, TokenUsage | None]:
+        """See Way."""
+        try:
+            reply = self._upstream.parse_reply(body, self._profile)
+        except ValueError as error:
+            raise Malformed(f"its answer is not one of its protocol ({error})") from None
+        except PointsmanError as error:
+            raise FailedInside(error.public) from None
+        return self._answer(reply, headers), reply.usage
+
+    def collected(self, relay: Relay, headers: Headers) -> tuple[Answer, TokenUsage | None] | None:
+        """See Way."""
+        if self._asked.request.stream or not isinstance(relay, Translating):
+            return None
+        try:
+            reply = fold(relay.told)
+        except (CutShort, PointsmanError):
+            return None
+        if not (reply.parts or relay.watch.output):
+            return None
+        return Answer(200, self._headers(headers, b"application/json"), self._client_body(reply)), reply.usage
+
+    def _answer(self, reply: Reply, headers: Headers) -> Answer:
+        events = self.back(unfold(reply))
+        if self._asked.request.stream:
+            writer = self._asked.client.writer(self._answering)
+            body = b"".join([writer.write(event) for event in events])
+            return Answer(200, self._headers(headers, b"text/event-stream; charset=utf-8"), body)
+        return Answer(200, self._headers(headers, b"application/json"), self._client_body(fold(events)))
+
+    def _client_body(self, reply: Reply) -> bytes:
+        if self._stash is not None:
+            self._stash.keep_reply(reply)
+        return self._asked.client.render_reply(reply, self._answering)
+
+    def back(self, events: Iterable[Event]) -> Iterator[Event]:
+        """A whole answer's events through the stages that a stream's go through."""
+        stages = Stages(self._adaptation)
+        for event in events:
+            yield from stages.add(event)
+            if stages.matched:
+                return
+
+    def stages(self) -> Stages:
+        """New ones, for one stream."""
+        return Stages(self._adaptation)
+
+    def told(self, answer: Answer) -> Answer:
+        """See Way."""
+        if answer.status < 400:
+            return answer
+        error = self._upstream.parse_error(answer.status, answer.body)
+        wait = next((v for n, v in answer.headers if n == b"retry-after" and v.isdigit()), None)
+        if wait is not None:
+            error.retry_after = int(wait)
+        if error.kind is ErrorKind.CONTEXT_LENGTH:
+            error.tokens = self._tokens(error)
+        body = self._client.error(error, self._asked.id)
+        return Answer(self._client.status(error), self._headers(answer.headers, b"application/json"), body)
+
+    def _tokens(self, error: PointsmanError) -> tuple[int | None, int | None]:
+        """Clients act on numbers; the upstream's own where it told them, else an estimate."""
+        from ..conversation.estimate import estimate_tokens
+
+        used, limit = error.tokens
+        limit = limit or self._profile.context_window
+        if used is None:
+            used = estimate_tokens(self._asked.request)
+            if limit is not None and used <= limit:
+                used = limit + 1
+        return used, limit
+
+    def head_lines(self, headers: Headers) -> Headers:
+        """See Way."""
+        kind = b"text/event-stream; charset=utf-8" if self._asked.request.stream else b"application/json"
+        return self._headers(headers, kind)
+
+    def _headers(self, headers: Headers, content_type: bytes) -> Headers:
+        kept = cross_headers(headers, self._client.protocol)
+        return [(b"content-type", content_type), *kept]
+
+    def keep(self, event: Event) -> None:
+        """What a Chat client's next request will need and cannot carry."""
+        if self._stash is not None:
+            self._stash.keep_event(event)
+
+
+class Stages:
+    """Neutral events on their way from reader to writer: one part at a time, names and ids back, stop sequences."""
+
+    __slots__ = ("_adaptation", "_sequencer", "_stops")
+
+    def __init__(self, adaptation: Adaptation) -> None:
+        self._sequencer = Sequencer()
+        self._adaptation = None if adaptation.identity else adaptation.start()
+        self._stops = StopMatcher(adaptation.stop) if adaptation.stop else None
+
+    @property
+    def matched(self) -> bool:
+        """A stop sequence was met: the answer is whole."""
+        return self._stops is not None and self._stops.matched
+
+    def add(self, event: Event) -> Iterable[Event]:
+        """One event of the reader; those of the writer."""
+        events: Iterable[Event] = self._sequencer.add(event)
+        if self._adaptation is not None:
+            back = self._adaptation.back
+            events = [found for one in events for found in back(one)]
+        if self._stops is not None:
+            stops = self._stops
+            events = [found for one in events for found in stops.add(one)]
+        return events
+
+
+class Translating:
+    """A stream translated event by event. See relay.Relay. told: the neutral events, for a client that wants it whole.
+    failure: what the upstream said in its stream, as ours."""
+
+    __slots__ = (
+        "_crossing",
+        "_reader",
+        "_splitter",
+        "_stages",
+        "_stream",
+        "_writer",
+        "complete",
+        "failure",
+        "told",
+    )
+
+    def __init__(
+        self,
+        crossing: Crossing,
+        upstream: Translation,
+        client: Translation,
+        answering: Answering,
+        profile: Profile,
+    ) -> None:
+        self._crossing = crossing
+        self._reader = upstream.reader(profile)
+        self._writer = client.writer(answering)
+        self._stream = answering.request.stream
+        self._stages = crossing.stages()
+        self._splitter = EventSplitter()
+        self.told: list[Event] = []
+        self.failure: PointsmanError | None = None
+        self.complete = False
+
+    @property
+    def watch(self) -> Watch:
+        """The reader: it has seen what a watch sees."""
+        return self._reader
+
+    def take(self, data: bytes) -> bytes:
+        """See Relay."""
+        out: list[bytes] = []
+        for event in self._splitter.feed(data):
+            for found in self._reader.read(event):
+                self._pass(found, out)
+        return b"".join(out)
+
+    def _pass(self, event: Event, out: list[bytes]) -> None:
+        if self.complete:
+            return
+        if type(event) is Failed:
+            self.failure = event.error
+            out.append(self._writer.fail(event.error))
+            return
+        for ready in self._stages.add(event):
+            self._crossing.keep(ready)
+            if self._stream:
+                out.append(self._writer.write(ready))
+            else:
+                self.told.append(ready)
+            if type(ready) is Ended:
+                self.complete = self._stages.matched
+
+    def look(self) -> None:
+        """See Relay: take() has done it."""
+
+    def end(self) -> bytes:
+        """See Relay."""
+        out: list[bytes] = []
+        rest = self._splitter.finish()
+        events = list(self._reader.read(rest)) if rest else []
+        for found in (*events, *self._reader.finish()):
+            self._pass(found, out)
+        return b"".join(out)
+
+    def fail(self, error: PointsmanError, request_id: str) -> bytes:
+        """See Relay."""
+        return self._writer.fail(error)
+
+    def ping(self) -> bytes:
+        """See Relay."""
+        return self._writer.ping()

@@ -1,0 +1,92 @@
+"""The way of a request that is not translated: its bytes upstream, and what is made of the answer. Same protocol on both ends.
+
+translate.py has the other way, with the same methods. Not here: when bytes are sent (exchange.py).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol as TypingProtocol
+
+from ..conversation.usage import TokenUsage
+from ..dialects.base import Dialect, Watch
+from .answer import Answer, Headers
+from .relay import Passing, Relay, WithoutUsage
+
+
+class Malformed(ValueError):
+    """A whole answer that is not one of the protocol."""
+
+
+class FailedInside(ValueError):
+    """An answer with status 200 that says inside that it failed."""
+
+
+class Way(TypingProtocol):
+    """From one attempt's request to its answer.
+
+    body: the request's bytes for this target. path: where it is posted, query included.
+    """
+
+    body: bytes
+    path: bytes
+
+    def relay(self, readable: bool) -> Relay:
+        """For an answer that streams. readable: False when it is compressed."""
+
+    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer, TokenUsage | None]:
+        """A whole answer with status 2xx as the client gets it. Raises Malformed, FailedInside."""
+
+    def told(self, answer: Answer) -> Answer:
+        """Any other answer (an error, a 304) as the client gets it."""
+
+    def head_lines(self, headers: Headers) -> Headers:
+        """The upstream's headers for a stream."""
+
+    def collected(self, relay: Relay, headers: Headers) -> tuple[Answer, TokenUsage | None] | None:
+        """The whole answer of a stream that the client did not ask for; None when the client gets the stream."""
+
+
+class Straight:
+    """Same protocol on both ends: bytes as they came."""
+
+    __slots__ = ("_dialect", "_hide_usage", "_known", "body", "path")
+
+    def __init__(self, dialect: Dialect, path: bytes, body: bytes, *, known: bool, hide_usage: bool) -> None:
+        """known: the path is one whose answers the dialect can read."""
+        self._dialect = dialect
+        self._known = known
+        self._hide_usage = hide_usage
+        self.path = path
+        self.body = body
+
+    def relay(self, readable: bool) -> Relay:
+        """See Way."""
+        watch: Watch | None = self._dialect.watch() if self._known and readable else None
+        extra = self._dialect.extra_usage
+        if self._hide_usage and watch is not None and extra is not None:
+            return WithoutUsage(self._dialect, watch, extra)
+        return Passing(self._dialect, watch)
+
+    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer, TokenUsage | None]:
+        """See Way."""
+        answer = Answer(200, headers, body)
+        if not (self._known and readable):
+            return answer, None
+        watch = self._dialect.watch()
+        if not watch.whole(body):
+            raise Malformed("its answer is not JSON")
+        if watch.error is not None:
+            raise FailedInside(watch.error)
+        return answer, watch.usage
+
+    def told(self, answer: Answer) -> Answer:
+        """See Way."""
+        return answer
+
+    def head_lines(self, headers: Headers) -> Headers:
+        """See Way."""
+        return headers
+
+    def collected(self, relay: Relay, headers: Headers) -> tuple[Answer, TokenUsage | None] | None:
+        """See Way."""
+        return None
