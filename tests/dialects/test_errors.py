@@ -82,7 +82,7 @@ ANTHROPIC_CLASSES: dict[ErrorKind, tuple[str, str]] = {
     ErrorKind.METHOD_NOT_ALLOWED: ("APIStatusError", "invalid_request_error"),
     ErrorKind.CONFLICT: ("ConflictError", "conflict_error"),
     ErrorKind.TOO_LARGE: ("ContentTooLargeError", "request_too_large"),
-    ErrorKind.INVALID: ("UnprocessableEntityError", "invalid_request_error"),
+    ErrorKind.INVALID: ("BadRequestError", "invalid_request_error"),
     ErrorKind.RATE_LIMITED: ("RateLimitError", "rate_limit_error"),
     ErrorKind.INTERNAL: ("InternalServerError", "api_error"),
     ErrorKind.NOT_IMPLEMENTED: ("HTTPNotImplementedError", "invalid_request_error"),
@@ -90,7 +90,21 @@ ANTHROPIC_CLASSES: dict[ErrorKind, tuple[str, str]] = {
     ErrorKind.UPSTREAM_ERROR: ("InternalServerError", "api_error"),
     ErrorKind.UPSTREAM_TIMEOUT: ("GatewayTimeoutError", "timeout_error"),
     ErrorKind.UNAVAILABLE: ("ServiceUnavailableError", "overloaded_error"),
+    ErrorKind.CONTEXT_LENGTH: ("BadRequestError", "invalid_request_error"),
+    ErrorKind.BILLING: ("PaymentRequiredError", "billing_error"),
+    ErrorKind.OVERLOADED: ("OverloadedError", "overloaded_error"),
 }
+FAILED_CODES = {
+    ErrorKind.RATE_LIMITED: "rate_limit_exceeded",
+    ErrorKind.CONTEXT_LENGTH: "context_length_exceeded",
+    ErrorKind.BILLING: "insufficient_quota",
+}
+
+
+def worded(protocol: Protocol, kind: ErrorKind) -> str:
+    """Claude Code compacts when a text begins so (PROTOCOLS.md 12.3)."""
+    told = protocol is Protocol.ANTHROPIC_MESSAGES and kind is ErrorKind.CONTEXT_LENGTH
+    return f"prompt is too long: {TEXT}" if told else TEXT
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,13 +114,14 @@ def test_the_openai_sdk_raises_the_right_class(
 ) -> None:
     error = error_of(kind, param="model")
     body = DIALECTS[protocol].error(error, ID)
-    server.script(Reply(error.status, {"content-type": "application/json", "x-request-id": ID}, body))
+    status = DIALECTS[protocol].status(error)
+    server.script(Reply(status, {"content-type": "application/json", "x-request-id": ID}, body))
     with pytest.raises(openai.APIStatusError) as caught:
         ask_openai(oa, protocol)
     raised = caught.value
-    expected = OPENAI_CLASSES.get(error.status)
+    expected = OPENAI_CLASSES.get(status)
     if expected is None:
-        expected = openai.InternalServerError if error.status >= 500 else openai.APIStatusError
+        expected = openai.InternalServerError if status >= 500 else openai.APIStatusError
     assert type(raised) is expected
     assert raised.request_id == ID
     assert raised.param == "model"
@@ -123,14 +138,16 @@ def test_the_anthropic_sdk_raises_the_right_class(
 ) -> None:
     error = error_of(kind)
     body = DIALECTS[MESSAGES].error(error, ID)
-    server.script(Reply(error.status, {"content-type": "application/json", "request-id": ID}, body))
+    status = DIALECTS[MESSAGES].status(error)
+    server.script(Reply(status, {"content-type": "application/json", "request-id": ID}, body))
     with pytest.raises(anthropic.APIStatusError) as caught:
         an.messages.create(model="m", max_tokens=5, messages=SAY)
     raised = caught.value
     name, word = ANTHROPIC_CLASSES[kind]
     assert type(raised).__name__ == name
     assert raised.request_id == ID
-    assert json.loads(body) == {"type": "error", "error": {"type": word, "message": TEXT}, "request_id": ID}
+    inside = {"type": word, "message": worded(MESSAGES, kind)}
+    assert json.loads(body) == {"type": "error", "error": inside, "request_id": ID}
     assert raised.body == json.loads(body)
 
 
@@ -189,7 +206,7 @@ def test_the_anthropic_sdk_raises_on_an_error_in_a_stream(
                 said += words
     assert said == "Hel"
     assert isinstance(caught.value.body, dict)
-    assert caught.value.body["error"] == {"type": ANTHROPIC_CLASSES[kind][1], "message": TEXT}
+    assert caught.value.body["error"] == {"type": ANTHROPIC_CLASSES[kind][1], "message": worded(MESSAGES, kind)}
     assert caught.value.body["request_id"] == ID
 
 
@@ -204,7 +221,7 @@ def test_the_openai_sdk_sees_a_failed_response(
     assert failed.status == "failed"
     assert failed.error.message == TEXT
     # Codex knows these codes and retries on every other (PROTOCOLS.md 12.3)
-    assert failed.error.code == ("rate_limit_exceeded" if kind is ErrorKind.RATE_LIMITED else "server_error")
+    assert failed.error.code == FAILED_CODES.get(kind, "server_error")
 
 
 def test_the_openai_sdks_strict_stream_helper_sees_it_too(
@@ -250,7 +267,7 @@ def test_an_error_in_a_stream_is_whole_events_and_no_clean_end(protocol: Protoco
     assert name_of(events[0]).decode() == {MESSAGES: "error", RESPONSES: "response.failed"}.get(protocol, "")
     for clean in (b"[DONE]", b"message_stop", b"response.completed", b'"finish_reason":"stop"'):
         assert clean not in raw
-    assert (value.get("error") or value["response"]["error"])["message"] == TEXT
+    assert (value.get("error") or value["response"]["error"])["message"] == worded(protocol, kind)
 
 
 @pytest.mark.parametrize("protocol", [CHAT, RESPONSES, MESSAGES, COMPLETIONS])

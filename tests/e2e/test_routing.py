@@ -118,14 +118,25 @@ def test_a_rule_without_its_credential_says_what_to_run(gateway: Gateway, wire: 
 @pytest.mark.parametrize(
     ("wire", "kind"), [(CHAT, "anthropic"), (RESPONSES, "anthropic"), (MESSAGES, "openai")]
 )
-def test_a_backend_of_another_protocol_is_a_clear_501(
+def test_a_backend_of_another_protocol_is_translated_to(
     gateway: Gateway, upstream: Upstreams, wire: Wire, kind: str
 ) -> None:
     server = upstream()
     name, _ = gateway.route(kind, server.url)
     answer = gateway.fetch("POST", wire.path, wire.ask(name))
+    assert answer.status == 200, answer.body
+    (received,) = server.requests
+    assert received.path == {"anthropic": "/v1/messages", "openai": "/v1/chat/completions"}[kind]
+    assert received.path != wire.path
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/completions"])
+def test_what_has_no_translation_is_a_clear_501(gateway: Gateway, upstream: Upstreams, path: str) -> None:
+    server = upstream()
+    name, _ = gateway.route("anthropic", server.url)
+    answer = gateway.fetch("POST", path, {"model": name, "input": "x", "prompt": "x"})
     assert answer.status == 501, answer.body
-    wire.check_error(answer.json())
+    assert "cannot be translated" in answer.json()["error"]["message"]
     assert server.requests == []
 
 

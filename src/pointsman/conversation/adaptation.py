@@ -62,7 +62,7 @@ class Adaptation:
 
     def id_for(self, call_id: str, style: str) -> str:
         """A call id that the target takes; the same id always gives the same one."""
-        if style == "any" or (style == "openai" and _FITS(call_id)) or (style == "nine" and _NINE(call_id)):
+        if style == "any" or (style == "short" and _FITS(call_id)) or (style == "nine" and _NINE(call_id)):
             return call_id
         digest = hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()
         return digest[:9] if style == "nine" else f"call_{digest[:24]}"

@@ -1,4 +1,4 @@
-"""Histories made legal, so that one bad turn does not brick a conversation (PROTOCOLS.md 4.1, 4.2, 5.3). Each repair is told.
+"""Histories made legal, so that one bad turn does not brick a conversation (PROTOCOLS.md 4.1, 4.2, 5.3). All is told.
 
 A legal history is only put in order: the results of one turn's calls stand in one user message, first, in the order of
 the calls. Healing a longer history leaves the healed shorter one as its beginning.

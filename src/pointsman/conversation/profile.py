@@ -30,12 +30,12 @@ class Profile(msgspec.Struct, frozen=True):
     thinking_off: `disabled` is taken. between_tools: likewise. omits_thinking: without a display it sends no text.
     replay_as: Chat's field for earlier reasoning in history, None = it is left out. summaries, encrypted: Responses'
     reasoning.summary and include are understood.
-    Tools: tool_name_max. tool_id: any | openai (letters, digits, _ and -, up to 64) | nine (exactly nine letters and
+    Tools: tool_name_max. tool_id: any | short (letters, digits, _ and -, up to 64) | nine (exactly nine letters and
     digits). forced_tools: any/tool are taken. custom_tools, namespaces: taken as they are. server_tools: types it runs,
     without version suffix. strict_tools: it knows `strict`. safe_schemas: schemas are reduced to what grammar compilers
     stand.
-    Output: structured: json_schema is taken. json_object: taken. schema_subset: full | anthropic (constraints are moved
-    into descriptions). verbosity: taken. n, logprobs, metadata, store: taken. safety_id: the end user's id goes
+    Output: structured: json_schema is taken. json_object: taken. schema_subset: full | closed (constraints are moved
+    into descriptions). files: whose file ids it knows (as in Image.file_of). verbosity: taken. n, logprobs, metadata, store: taken. safety_id: the end user's id goes
     under `safety_identifier` (else `user`). service_tiers: values it knows. stream_usage: stream_options.include_usage
     is understood. stream_long: long answers must be asked for as a stream.
     """
@@ -73,7 +73,7 @@ class Profile(msgspec.Struct, frozen=True):
     summaries: bool = False
     encrypted: bool = False
     tool_name_max: int = 64
-    tool_id: str = "openai"
+    tool_id: str = "short"
     forced_tools: bool = True
     custom_tools: bool = False
     namespaces: bool = False
@@ -83,6 +83,7 @@ class Profile(msgspec.Struct, frozen=True):
     structured: bool = True
     json_object: bool = True
     schema_subset: str = "full"
+    files: str = ""
     verbosity: bool = False
     n: bool = True
     logprobs: bool = True

@@ -76,7 +76,9 @@ def _flat(root: Mapping[str, Any], node: Any, depth: int) -> Schema | None:
             if not variants:
                 return None
             out = _any_of(out, variants)
-            if not all("properties" in sub for sub in node[key] if isinstance(sub, dict)):
+            if any(
+                isinstance(sub, dict) and "required" in sub and "properties" not in sub for sub in node[key]
+            ):
                 out["description"] = told(out.get("description"), {key: node[key]})
     return out if _may_be_object(out) else None
 

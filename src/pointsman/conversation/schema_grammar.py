@@ -91,7 +91,8 @@ class _Safe:
         if key in NAMED:
             if not isinstance(value, dict):
                 return _LEFT
-            return {name: self.convert(sub, f"{path}{key}.{name}.", depth + 1, room) for name, sub in value.items()}  # fmt: skip
+            at = f"{path}{key}"
+            return {name: self.convert(sub, f"{at}.{name}.", depth + 1, room) for name, sub in value.items()}
         inside = _inside(node, room)
         if key in LISTED or (key == "items" and isinstance(value, list)):
             if not isinstance(value, list) or not value:

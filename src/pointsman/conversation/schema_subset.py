@@ -106,7 +106,7 @@ class _Subset:
         while "allOf" in body:
             body = self._one(body)
         out = self._body(body, path, depth)
-        kept = {key: {name: self.convert(sub, f"{key}.{name}", depth + 1) for name, sub in value.items()}
+        kept = {key: {name: self.convert(sub, f"{key}.{name}.", depth + 1) for name, sub in value.items()}
                 for key, value in defs.items()}  # fmt: skip
         return {
             key: kept[key] if key in kept else out[key] for key in [*node, *out] if key in kept or key in out

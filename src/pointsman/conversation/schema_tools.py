@@ -86,7 +86,10 @@ def told(description: Any, constraints: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    try:
+        return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    except (OverflowError, TypeError, ValueError):  # a number beyond 64 bits
+        return str(value)
 
 
 def type_names(schema: Mapping[str, Any]) -> tuple[str, ...]:

@@ -77,15 +77,13 @@ class Sequencer:
         """Parts that were waiting: those that are complete, and the first that is not, which is live from now on."""
         out: list[Event] = []
         while self._waiting and self._live is None:
-            index = next(iter(self._waiting))
-            for event in self._waiting.pop(index):
-                if isinstance(event, PartStart):
-                    out.append(self._open(event))
-                    continue
-                assert self._live is not None
-                out.append(_moved(event, self._live[1]))
-                if type(event) is PartEnd:
-                    self._live = None
+            start, *rest = self._waiting.pop(next(iter(self._waiting)))
+            assert isinstance(start, PartStart)
+            opened = self._open(start)
+            out.append(opened)
+            out.extend(_moved(event, opened.index) for event in rest)
+            if rest and type(rest[-1]) is PartEnd:
+                self._live = None
         return out
 
     def _close_all(self) -> list[Event]:

@@ -1,4 +1,4 @@
-"""Does an upstream's error say that the input does not fit its window? Every server words it its own way: data, tried in order.
+"""Does an upstream's error say that the input does not fit its window? Each server has its own words: data, in order.
 
 Clients act on it (Claude Code and Codex shrink the conversation), so it must be recognised and told in their wording.
 """
@@ -9,13 +9,14 @@ import re
 
 _CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
 _N = r"([\d,_]+)"
+_HAS = "(?:resulted in|requested|have|contains at least|has)"
 _WORDINGS: tuple[tuple[re.Pattern[str], int, int], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), used, limit)
     for pattern, used, limit in (
         # (wording, group of the tokens used, group of the limit); 0 = not told
         (rf"prompt is too long: {_N} tokens > {_N}", 1, 2),
         (
-            rf"maximum context length is {_N} tokens.{{0,120}}?(?:resulted in|requested|have|contains at least|has) (?:about |at least )?{_N}",
+            rf"maximum context length is {_N} tokens.{{0,120}}?{_HAS} (?:about |at least )?{_N}",
             2,
             1,
         ),

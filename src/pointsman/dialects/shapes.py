@@ -89,6 +89,7 @@ def anthropic_error(error: PointsmanError, request_id: str) -> bytes:
 
 _OPENAI_STATUS = {ErrorKind.BILLING: 429, ErrorKind.OVERLOADED: 503, ErrorKind.INVALID: 400}
 
+
 def openai_status(error: PointsmanError) -> int:
     """The status OpenAI's clients expect (PROTOCOLS.md 12.3)."""
     return _OPENAI_STATUS.get(error.kind, error.status)

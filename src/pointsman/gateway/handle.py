@@ -108,7 +108,9 @@ class Handler:
         if where.kind == "llm":
             await self._serve_llm(job, state)
         elif where.kind == "models":
-            _send_json(job, 200, await pages.models(runtime, state))
+            codex = b"client_version=" in head.query
+            listed = pages.codex_models if codex else pages.models
+            _send_json(job, 200, await listed(runtime, state))
         else:
             _send_json(job, 200, await pages.model(runtime, state, where.path))
 

@@ -22,8 +22,9 @@ class Job:
     what the current target's translation lost. unspoken_path: the target speaks the protocol, but not on this path."""
 
     __slots__ = (
-        "answer_lines", "asked", "attempts", "body", "caller", "client", "failed_reason", "first_output", "head", "id", "model",
-        "no_fallback", "outcome", "path", "plan", "route", "stage", "start", "status", "stream", "target", "unspoken_path", "usage", "wall", "warnings",
+        "answer_lines", "asked", "attempts", "body", "caller", "client", "failed_reason", "first_output", "head", "id",
+        "model", "no_fallback", "outcome", "path", "plan", "route", "stage", "start", "status", "stream", "target",
+        "unspoken_path", "usage", "wall", "warnings",
     )  # fmt: skip
 
     def __init__(

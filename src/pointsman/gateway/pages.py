@@ -11,6 +11,7 @@ from ..errors import PointsmanError
 from ..kinds import PRACTICE, ErrorKind
 from ..link.messages import Snapshot
 from ..routing.pattern import is_wild
+from .codex_models import catalogue
 from .runtime import Runtime, State
 
 JSON = b"content-type: application/json\r\n"
@@ -79,6 +80,16 @@ async def models(runtime: Runtime, state: State) -> bytes:
     return msgspec.json.encode(
         {"object": "list", "data": data, "has_more": False, "first_id": first, "last_id": last}
     )
+
+
+async def codex_models(runtime: Runtime, state: State) -> bytes:
+    """The same list for Codex, which asks with `client_version` and reads another shape."""
+    await runtime.lists.refresh()
+    found = []
+    for name, owner in _named(runtime, state).items():
+        backend = state.backends.get(owner)
+        found.append((name, owner, backend.spec.context_window if backend is not None else None))
+    return catalogue(found)
 
 
 async def model(runtime: Runtime, state: State, path: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What becomes of an upstream's streamed bytes on their way to the client: passed on as they are, or with one chunk taken out.
+"""What becomes of an upstream's streamed bytes on their way to the client: passed on, or with one chunk taken out.
 
 A relay turns upstream bytes into client bytes and knows what has been seen. The third kind, which translates, is in
 translate.py. Not here: when bytes may be sent (exchange.py).

@@ -1,4 +1,4 @@
-"""The way of a request that is translated: client's protocol in, the target's out, and the answer back. Pure but for a clock.
+"""The way of a request that is translated: the client's protocol in, the target's out, and the answer back.
 
 Every stage is a module of `conversation` or a dialect's half (dialects/base.Translation); this one only lines them up.
 way.py has the other way. Not here: when bytes are sent (exchange.py), which protocol is chosen (attempt.py).

@@ -1,4 +1,4 @@
-"""The way of a request that is not translated: its bytes upstream, and what is made of the answer. Same protocol on both ends.
+"""The way of a request that is not translated: its bytes upstream, and what is made of the answer.
 
 translate.py has the other way, with the same methods. Not here: when bytes are sent (exchange.py).
 """

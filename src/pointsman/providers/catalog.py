@@ -16,8 +16,8 @@ OPENAI_FAMILY = (Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.COMPL
 class Provider:
     """Defaults of a type. base_url: origin without `/v1`, None = must be given. dialects: what it speaks when
     its row does not say; `tried`: protocols sent on as they are until it answers that it does not know the path.
-    tried_elsewhere: of `dialects`, those that a compatible
-    provider under another base URL may not know. stream_usage: understands `stream_options.include_usage`. headers: sent when the client sent none of the name."""
+    tried_elsewhere: of `dialects`, those that a compatible provider under another base URL may not know. stream_usage:
+    understands `stream_options.include_usage`. headers: sent when the client sent none of the name."""
 
     type: BackendType
     base_url: str | None

@@ -1,7 +1,8 @@
 """profile_for(backend, protocol, model): what the target takes, composed of the rows that apply to it. Cached.
 
-Later rows win: the protocol's, the backend type's, the model family's, the backend's own row. No vendor is asked for by
-name: a vendor's own cloud is a row without a name, or with the catalogue's base URL.
+The tables of a backend are laid one over the other, later ones win; what the backend's own row says wins over all. No
+vendor is asked for by name: its own service is one of the hosts in CLOUD_HOSTS, the catalogue's base URL, or the type's
+backend without a name, which stands for the vendor whatever proxy it goes through (DESIGN.md section 2).
 """
 
 from __future__ import annotations
@@ -14,88 +15,126 @@ from ..conversation.profile import Profile
 from ..kinds import BackendType, Protocol
 from ..routing.pattern import wild_match
 from ..routing.specs import BackendSpec
+from . import claude_models as claude
+from . import openai_models as openai
 from . import profile_rows as rows
 from .catalog import CATALOG
 
-_DATE = re.compile(r"[-@]\d{8}(?:-v\d+(?::\d+)?)?$|-\d{4}-\d{2}-\d{2}$|-latest$|-v\d+:\d+$")
-_BASE: dict[Protocol, dict[str, Any]] = {
-    Protocol.OPENAI_CHAT: {},
-    Protocol.OPENAI_RESPONSES: rows.RESPONSES,
-    Protocol.ANTHROPIC_MESSAGES: rows.MESSAGES,
+_CHAT, _RESPONSES, _MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES
+_SPOKEN = (_CHAT, _RESPONSES, _MESSAGES)
+
+_Tables = tuple[rows.Table, ...]
+_MODEST: dict[Protocol, _Tables] = {
+    _CHAT: (openai.MODELS, rows.MODEST),
+    _RESPONSES: (rows.RESPONSES, openai.MODELS, rows.MODEST_RESPONSES),
+    _MESSAGES: (rows.MESSAGES, *claude.ELSEWHERE),
 }
-_CLOUD: dict[tuple[str, Protocol], tuple[dict[str, Any], ...]] = {
-    (BackendType.OPENAI, Protocol.OPENAI_CHAT): (rows.OPENAI_CLOUD,),
-    (BackendType.OPENAI, Protocol.OPENAI_RESPONSES): (
-        rows.OPENAI_CLOUD,
-        rows.RESPONSES,
-        rows.OPENAI_RESPONSES_CLOUD,
-    ),
-    (BackendType.ANTHROPIC, Protocol.ANTHROPIC_MESSAGES): (rows.ANTHROPIC_CLOUD,),
-}
-_FAMILIES: dict[tuple[str, bool], tuple[rows.Row, ...]] = {
-    (BackendType.OPENAI, True): rows.OPENAI,
-    (BackendType.OPENAI, False): rows.MODEST + rows.OPENAI,
-    (BackendType.ANTHROPIC, True): rows.CLAUDE,
-    (BackendType.ANTHROPIC, False): rows.CLAUDE,
-    (BackendType.LOCAL, False): rows.MODEST,
-    (BackendType.LOCAL, True): rows.MODEST,
-}
-"""By backend type, and whether it is the vendor's own service."""
+_TABLES: dict[tuple[str, bool], dict[Protocol, _Tables]] = {
+    (BackendType.OPENAI, True): {
+        **_MODEST,
+        _CHAT: (openai.CHAT, openai.MODELS, openai.EXTRAS),
+        _RESPONSES: (
+            rows.RESPONSES, openai.RESPONSES, openai.MODELS, openai.EXTRAS, openai.RESPONSES_EXTRAS,
+        ),
+    },
+    (BackendType.OPENAI, False): _MODEST,
+    (BackendType.ANTHROPIC, True): {**_MODEST, _MESSAGES: (rows.MESSAGES, *claude.CLOUD)},
+    (BackendType.ANTHROPIC, False): _MODEST,
+    (BackendType.LOCAL, False): {
+        _CHAT: (rows.LOCAL_CHAT, rows.MODEST),
+        _RESPONSES: (rows.RESPONSES, rows.LOCAL_RESPONSES, rows.MODEST_RESPONSES),
+        _MESSAGES: (rows.MESSAGES, rows.LOCAL_MESSAGES),
+    },
+}  # fmt: skip
+"""By backend type, and whether it is the vendor's own service. A local model may carry any vendor's name as an alias, so
+that a local backend never gets a vendor's rows."""
+
 _ORDER: dict[str, tuple[Protocol, ...]] = {
-    BackendType.OPENAI: (Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES),
-    BackendType.ANTHROPIC: (Protocol.ANTHROPIC_MESSAGES, Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES),
-    BackendType.LOCAL: (Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES),
+    BackendType.OPENAI: (_CHAT, _RESPONSES, _MESSAGES),
+    BackendType.ANTHROPIC: (_MESSAGES, _CHAT, _RESPONSES),
+    BackendType.LOCAL: (_CHAT, _RESPONSES, _MESSAGES),
 }
+_ANY_REQUEST: dict[tuple[str, bool], tuple[str, ...]] = {(BackendType.OPENAI, True): openai.ONLY_RESPONSES}
+_WITH_TOOLS: dict[tuple[str, bool], tuple[str, ...]] = {
+    (BackendType.OPENAI, True): openai.TOOLS_NEED_RESPONSES,
+}
+"""Patterns of models for which Responses comes before the order of the type."""
+
+_DATE = re.compile(r"[-@]\d{8}(?=$|[-:@])|-20\d\d-\d\d-\d\d(?=$|[-:@])|-latest$|@default$|-v\d+(?::\d+)?$")
+_FAMILY = re.compile(
+    r"claude(?=-)|(?:chat)?gpt-(?=\d|oss|audio|4o)|(?<![a-z0-9])o[134](?=$|[-:])|codex-(?=mini|max)"
+)
+_DOTTED = re.compile(r"claude-[^:@]*")
+"""Names whose versions some hosts write with a dot."""
+_NAME_MAX = 256
+"""Characters of a model's name that are looked at; a client can send any."""
 
 
-@lru_cache(maxsize=2048)
 def profile_for(spec: BackendSpec, protocol: Protocol, model: str) -> Profile:
     """What this model there takes when it is spoken to in this protocol."""
-    values: dict[str, Any] = dict(_BASE.get(protocol, {}))
+    return _profile(
+        spec.key, spec.type, _is_own(spec), spec.base_url, spec.context_window, spec.stream_usage, protocol, model
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _profile(
+    key: str, type: str, own: bool, base_url: str, window: int | None, stream_usage: bool, protocol: Protocol, model: str
+) -> Profile:  # fmt: skip
+    """By parts of the spec, so that the cache does not hold its key."""
+    values: dict[str, Any] = {}
     name = family_name(model)
-    if _is_vendors_own(spec):
-        for more in _CLOUD.get((spec.type, protocol), ()):
-            values |= more
-    elif spec.type == BackendType.LOCAL:
-        values |= rows.LOCAL
-    for patterns, more in _FAMILIES[spec.type, _is_vendors_own(spec)]:
-        if any(wild_match(pattern, name) for pattern in patterns):
-            values |= more
-            break
-    if protocol is Protocol.OPENAI_RESPONSES:
-        values["stop"] = 0
-    if spec.context_window is not None:
-        values["context_window"] = spec.context_window
-    values["stream_usage"] = spec.stream_usage or spec.type == BackendType.LOCAL
-    return Profile(backend=spec.key, model=model, **values)
+    for table in _TABLES[type, own].get(protocol, ()):
+        values |= _first(table, name)
+    if protocol is _CHAT and not own:
+        values |= _first(rows.HOSTS, _host(base_url))
+    if window is not None:
+        values["context_window"] = window
+    values["stream_usage"] = stream_usage or type == BackendType.LOCAL
+    return Profile(backend=key, model=model, **values)
 
 
 def dialect_order(spec: BackendSpec, model: str, client: Protocol, tools: bool) -> tuple[Protocol, ...]:
-    """Which protocol to speak to a backend that does not speak the client's, best first."""
+    """Which protocol to speak to a backend that does not speak the client's, best first; () for a protocol that is
+    never translated. Not asked: whether the backend speaks it."""
+    if client not in _SPOKEN:
+        return ()
     order = _ORDER[spec.type]
-    if tools and _is_vendors_own(spec) and spec.type == BackendType.OPENAI:
-        name = family_name(model)
-        if any(wild_match(pattern, name) for pattern in rows.NO_TOOLS_WITH_REASONING):
-            return (
-                Protocol.OPENAI_RESPONSES,
-                *(one for one in order if one is not Protocol.OPENAI_RESPONSES),
-            )
+    kind = (spec.type, _is_own(spec))
+    patterns = _ANY_REQUEST.get(kind, ()) + (_WITH_TOOLS.get(kind, ()) if tools else ())
+    name = family_name(model)
+    if any(wild_match(pattern, name) for pattern in patterns):
+        return (_RESPONSES, *(one for one in order if one is not _RESPONSES))
     return order
 
 
 def family_name(model: str) -> str:
-    """A model's name without what does not tell its family: vendor prefixes, regions, dates, versions of a host."""
-    name = model.lower().rpartition("/")[2]
-    before, dot, rest = name.rpartition("anthropic.")
-    if dot and (not before or before.endswith(".")):
-        name = rest
-    name = re.sub(r"claude-(\w+)-(\d)\.(\d)", r"claude-\1-\2-\3", name)
+    """A model's name without what does not tell its family: whose it is, region, host, date, version of a host.
+
+    `us.anthropic.claude-sonnet-4-5-20250929-v1:0` and `anthropic/claude-sonnet-4.5` are both `claude-sonnet-4-5`.
+    """
+    name = model[-_NAME_MAX:].lower().rpartition("/")[2]
+    found = _FAMILY.search(name)
+    if found is not None:
+        name = _DOTTED.sub(lambda dotted: dotted[0].replace(".", "-"), name[found.start() :])
     while (shorter := _DATE.sub("", name)) != name:
         name = shorter
     return name
 
 
-def _is_vendors_own(spec: BackendSpec) -> bool:
-    """The backend is the vendor's own service, perhaps behind a proxy; a compatible provider is a further name of the
-    type (DESIGN.md section 2)."""
-    return not spec.name or spec.base_url == CATALOG[BackendType(spec.type)].base_url
+def _first(table: rows.Table, name: str) -> rows.Values:
+    return next((values for patterns, values in table if any(wild_match(p, name) for p in patterns)), {})
+
+
+def _is_own(spec: BackendSpec) -> bool:
+    if spec.type == BackendType.LOCAL:
+        return False
+    if not spec.name or spec.base_url == CATALOG[BackendType(spec.type)].base_url:
+        return True
+    host = _host(spec.base_url)
+    return any(wild_match(pattern, host) for pattern in rows.CLOUD_HOSTS[spec.type])
+
+
+def _host(base_url: str) -> str:
+    """Host of a base URL as it is stored; "" of a Unix socket."""
+    return base_url.partition("://")[2].partition("/")[0].partition(":")[0]

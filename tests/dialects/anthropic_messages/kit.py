@@ -30,9 +30,9 @@ CLAUDE = Profile(
     reasoning="adaptive",
     efforts=("low", "medium", "high", "xhigh", "max"),
     tool_name_max=128,
-    tool_id="openai",
+    tool_id="short",
     server_tools=frozenset({"web_search", "code_execution"}),
-    schema_subset="anthropic",
+    schema_subset="closed",
     service_tiers=("auto", "default"),
 )
 """A model of the middle generation: adaptive, with everything allowed."""

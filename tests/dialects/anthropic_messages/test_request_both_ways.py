@@ -178,14 +178,18 @@ CASES = {
         {
             "tools": [
                 {"name": "f", "description": "d", "input_schema": SCHEMA, "strict": True},
-                {"name": "g", "input_schema": {"type": "object"}, "cache_control": EPHEMERAL},
+                {
+                    "name": "g",
+                    "input_schema": {"type": "object", "properties": {}},
+                    "cache_control": EPHEMERAL,
+                },
             ],
             "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True},
         },
         {
             "tools": [
                 Tool("f", "d", SCHEMA, True, path="tools[0]"),
-                Tool("g", None, {"type": "object"}, cache=CacheMark(), path="tools[1]"),
+                Tool("g", None, {"type": "object", "properties": {}}, cache=CacheMark(), path="tools[1]"),
             ],
             "tool_choice": ToolChoice("tool", "f"),
             "parallel_tools": False,

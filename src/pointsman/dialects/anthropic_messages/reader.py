@@ -165,7 +165,7 @@ class MessagesReader:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.malformed += 1
             return
-        if kind in KNOWN:
+        if isinstance(kind, str) and kind in KNOWN:
             self.malformed += 1
 
     def _failed(self, error: PointsmanError) -> list[Event]:

@@ -83,12 +83,12 @@ class Reasoning:
             off = self._off()
             if off is not None:
                 # Where thinking is off, the other effort words still mean something.
-                return off, self._effort(None if request.effort == "none" else request.effort)
+                return off, self._effort(request.effort, "high")
             self._notes.change(self._named(), "the model cannot stop thinking, only think less")
             return None, self._effort("low")
         effort = request.effort
         if thinking is not None and thinking.type == "between_tools" and profile.between_tools:
-            return {"type": "between_tools"}, self._effort(effort)
+            return {"type": "between_tools"}, self._effort(effort, "high")
         if thinking is not None and thinking.type != "adaptive":
             self._notes.change("thinking", "the model decides itself how much it thinks")
             if effort is None and thinking.budget is not None:
@@ -109,9 +109,9 @@ class Reasoning:
         # A client that asks for reasoning is shown it; newer models leave it out by default.
         return "summarized" if self._profile.omits_thinking else None
 
-    def _effort(self, effort: str | None) -> str | None:
-        """The word, or the nearest one below it that the model knows."""
-        known = [word for word in _ORDER if word in self._profile.efforts]
+    def _effort(self, effort: str | None, most: str = "max") -> str | None:
+        """The word, or the nearest one below it that the model knows. most: without free thinking, "effort <= high"."""
+        known = [word for word in _ORDER[: _ORDER.index(most) + 1] if word in self._profile.efforts]
         if effort in (None, "none") or not known:
             return None
         if effort in known:

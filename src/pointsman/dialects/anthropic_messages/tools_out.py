@@ -58,13 +58,13 @@ def _tool(tool: Tool, profile: Profile, notes: Notes, may_be_strict: bool) -> di
     block: dict[str, Any] = {"name": tool.name}
     if tool.description:
         block["description"] = tool.description
-    schema = tool.schema
+    schema = object_schema(tool.schema)
     where = tool.path or "tools"
     strict = bool(tool.strict)
     if strict and not (profile.strict_tools and may_be_strict):
         notes.drop(f"{where}.strict", "the backend does not know it, or not for so many tools")
         strict = False
-    if strict and schema is not None and profile.schema_subset == "anthropic":
+    if strict and profile.schema_subset == "closed":
         try:
             schema, changed = for_anthropic(schema)
             if changed:
@@ -72,7 +72,7 @@ def _tool(tool: Tool, profile: Profile, notes: Notes, may_be_strict: bool) -> di
         except Unsupported:
             notes.drop(f"{where}.strict", "its schema cannot be enforced there")
             strict = False
-    block["input_schema"] = object_schema(schema)
+    block["input_schema"] = schema
     if strict:
         block["strict"] = True
     return put(block, tool.cache)
@@ -149,7 +149,7 @@ def output_format(request: Request, profile: Profile, notes: Notes) -> tuple[dic
         return None, _JSON_LINE
     schema = wanted.schema
     if profile.structured:
-        if profile.schema_subset != "anthropic":
+        if profile.schema_subset != "closed":
             return {"type": "json_schema", "schema": schema}, ""
         try:
             schema, changed = for_anthropic(schema)

@@ -133,7 +133,7 @@ def _part(part: Fields, reading: Reading) -> Part:
         ]
         part.ignore("closed")
         return Thinking("".join(pieces))
-    bad(part.at("type"), f"is a kind of part that is not known: {kind[:60]!r}.")
+    raise bad(part.at("type"), f"is a kind of part that is not known: {kind[:60]!r}.")
 
 
 def _image(part: Fields, mark: CacheMark | None, reading: Reading) -> Image:

@@ -151,7 +151,7 @@ def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list
             out += _user_part(inner, profile, notes, path)
         return out
     if part.file_id is not None:
-        if part.file_of != "openai":
+        if part.file_of != profile.files:
             notes.refuse(path, "a file id belongs to one vendor; send the file itself.")
         return [{"type": "file", "file": {"file_id": part.file_id}}]
     if part.url is not None:

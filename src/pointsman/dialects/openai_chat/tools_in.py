@@ -93,7 +93,7 @@ def _choice(choice: Any) -> ToolChoice:
         return ToolChoice("any" if mode == "required" else "auto", None, names)
     if kind in ("auto", "required", "none", "any"):
         return _choice(kind)
-    bad("tool_choice.type", f"is not a kind of choice that is known: {kind[:60]!r}.")
+    raise bad("tool_choice.type", f"is not a kind of choice that is known: {kind[:60]!r}.")
 
 
 def _name_of(tool: Fields) -> str:

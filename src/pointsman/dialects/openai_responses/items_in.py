@@ -162,8 +162,7 @@ def read_part(part: Fields, reading: Reading) -> Part:
     if kind == "input_audio":
         inner = part.object("input_audio") or part
         return Audio(inner.need_text("data"), inner.text("format", "wav"))
-    bad(part.at("type"), f"is a kind of part that is not known: {kind[:60]!r}.")
-    raise AssertionError
+    raise bad(part.at("type"), f"is a kind of part that is not known: {kind[:60]!r}.")
 
 
 def _mark(part: Fields, reading: Reading) -> CacheMark | None:

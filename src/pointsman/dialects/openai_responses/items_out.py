@@ -1,4 +1,4 @@
-"""Neutral messages as Responses' input items (PROTOCOLS.md 3.4, 4, 5.4). Pure; an item's bytes depend on its message only."""
+"""Neutral messages as Responses' input items (PROTOCOLS.md 3.4, 4, 5.4). Pure: an item depends on its message only."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _part(part: Part, profile: Profile, notes: Notes, path: str) -> list[dict[st
 
 
 def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, Any]:
-    if part.file_id is not None and part.file_of != "openai":
+    if part.file_id is not None and part.file_of != profile.files:
         notes.refuse(path, "a file id belongs to one vendor; send the image itself.")
     url = part.url or (f"data:{part.media_type};base64,{part.data}" if part.data is not None else None)
     # `detail` is a required key of the type; auto is its default.
@@ -130,7 +130,7 @@ def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list
         for inner in part.parts:
             out += _part(inner, profile, notes, path)
         return out
-    if part.file_id is not None and part.file_of != "openai":
+    if part.file_id is not None and part.file_of != profile.files:
         notes.refuse(path, "a file id belongs to one vendor; send the file itself.")
     value: dict[str, Any] = {"type": "input_file"}
     if part.url is not None:
@@ -149,12 +149,13 @@ def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list
 def _assistant(
     out: list[dict[str, Any]], message: Message, phases: bool, profile: Profile, notes: Notes, path: str
 ) -> None:
-    texts: list[dict[str, Any]] = []
+    texts: list[str] = []
     calls = any(isinstance(part, ToolCall) for part in message.parts)
 
     def flush() -> None:
         if texts:
-            value = _message("assistant", list(texts))
+            # As a string: with parts the type wants the id that its vendor once gave the message.
+            value = {"type": "message", "role": "assistant", "content": "".join(texts)}
             if phases:  # only for a client that sent them (PROTOCOLS.md 4.4)
                 value["phase"] = message.phase or ("commentary" if calls else "final_answer")
             out.append(value)
@@ -162,17 +163,15 @@ def _assistant(
 
     for at, part in enumerate(message.parts):
         match part:
-            case Text():
-                texts.append({"type": "output_text", "text": part.text, "annotations": []})
-            case Refusal():
-                texts.append({"type": "refusal", "refusal": part.text})
+            case Text() | Refusal():
+                texts.append(part.text)
             case Foreign() if part.protocol == OWN:
                 flush()
                 out.append(part.value)
             case Foreign():
                 notes.drop(f"{path}.content[{at}]", f"'{part.type}' is of one vendor only")
                 if part.text:
-                    texts.append({"type": "output_text", "text": part.text, "annotations": []})
+                    texts.append(part.text)
             case Thinking():
                 flush()
                 _reasoning(out, part, profile)

@@ -79,8 +79,8 @@ class ResponsesReader:
     """See dialects.base.Reader."""
 
     __slots__ = (
-        "_done", "_items", "_next", "_profile", "_refusal", "_started", "_tools", "answer_id", "error", "finished", "malformed",
-        "output", "usage",
+        "_done", "_items", "_next", "_profile", "_refusal", "_started", "_tools", "answer_id", "error", "finished",
+        "malformed", "output", "usage",
     )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:

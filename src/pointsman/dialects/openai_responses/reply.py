@@ -1,4 +1,4 @@
-"""Whole Responses answers, read and written (PROTOCOLS.md 3.3, 9, 10, 11.6). Pure. Not here: streams (reader.py, writer.py)."""
+"""Whole Responses answers, read and written (PROTOCOLS.md 3.3, 9, 10, 11.6). Pure. Not here: streams."""
 
 from __future__ import annotations
 

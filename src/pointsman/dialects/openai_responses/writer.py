@@ -32,6 +32,7 @@ from ..base import Answering, Moves
 from .errors import failed_value
 from .reply import OWN, response_value, status_of
 
+_TEXT = frozenset({"output_text.delta", "output_text.annotation.added", "output_text.done", "failed"})
 _NEXT_ITEM = frozenset({"output_item.added", "completed", "incomplete", "failed"})
 MOVES = {
     "": frozenset({"created", "failed"}),
@@ -46,8 +47,8 @@ MOVES = {
     "content_part.added": frozenset(
         {"output_text.delta", "output_text.done", "refusal.delta", "refusal.done", "failed"}
     ),
-    "output_text.delta": frozenset({"output_text.delta", "output_text.annotation.added", "output_text.done", "failed"}),
-    "output_text.annotation.added": frozenset({"output_text.delta", "output_text.annotation.added", "output_text.done", "failed"}),
+    "output_text.delta": _TEXT,
+    "output_text.annotation.added": _TEXT,
     "output_text.done": frozenset({"content_part.done", "failed"}),
     "refusal.delta": frozenset({"refusal.delta", "refusal.done", "failed"}),
     "refusal.done": frozenset({"content_part.done", "failed"}),

@@ -1,0 +1,66 @@
+"""The model list as Codex reads it: `GET /v1/models?client_version=...` wants its vendor's own catalogue, not OpenAI's list.
+
+One field missing empties Codex's whole list without a word (FIELD.md 3.2), so every entry has all fields that the
+program's own catalogue has. Checked against codex-cli 0.169. Not here: which models there are (pages.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+_EFFORTS = (
+    ("low", "Answers fast, thinks little"),
+    ("medium", "Balances speed and thinking"),
+    ("high", "Thinks longest"),
+)
+_INSTRUCTIONS = (
+    "You are a coding agent that works in the user's terminal. Read before you change, make the smallest change that "
+    "does what was asked, run what proves it, and say plainly what you did and what you could not do."
+)
+_WINDOW = 128_000
+"""Tokens assumed where nobody has told a model's window; Codex itself would assume 272,000 (FIELD.md 3.2)."""
+
+
+def catalogue(models: list[tuple[str, str, int | None]]) -> bytes:
+    """models: (name, who serves it, context window or None), best first."""
+    return msgspec.json.encode(
+        {"models": [_entry(name, owner, window, rank) for rank, (name, owner, window) in enumerate(models)]}
+    )
+
+
+def _entry(name: str, owner: str, window: int | None, rank: int) -> dict[str, Any]:
+    return {
+        "slug": name,
+        "display_name": name,
+        "description": f"Served by {owner}",
+        "default_reasoning_level": "medium",
+        "supported_reasoning_levels": [{"effort": word, "description": text} for word, text in _EFFORTS],
+        "shell_type": "shell_command",
+        "visibility": "list",
+        "supported_in_api": True,
+        "priority": rank,
+        "additional_speed_tiers": [],
+        "service_tiers": [],
+        "availability_nux": None,
+        "upgrade": None,
+        "base_instructions": _INSTRUCTIONS,
+        "model_messages": None,
+        "supports_reasoning_summaries": True,
+        "default_reasoning_summary": "auto",
+        "support_verbosity": False,
+        "default_verbosity": None,
+        "apply_patch_tool_type": "freeform",
+        "web_search_tool_type": "text",
+        "truncation_policy": {"mode": "tokens", "limit": 10_000},
+        "supports_parallel_tool_calls": True,
+        "supports_image_detail_original": False,
+        "context_window": window or _WINDOW,
+        "max_context_window": window or _WINDOW,
+        "auto_compact_token_limit": None,
+        "effective_context_window_percent": 95,
+        "experimental_supported_tools": [],
+        "input_modalities": ["text", "image"],
+        "supports_search_tool": False,
+    }

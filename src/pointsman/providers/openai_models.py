@@ -1,0 +1,136 @@
+"""OpenAI's models, as rows by name (PROTOCOLS.md 0.9, 3.1, 3.4, 7.3 and 8). Data only; profiles.py reads it.
+
+Facts beyond PROTOCOLS.md are from the vendor's model pages and error messages of 2025-08 to 2026-11 ("Supported values are:
+'none', 'low', 'medium', and 'high'").
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .profile_rows import ALL, Table
+
+_TIERS = ("auto", "default", "flex", "priority", "scale", "fast")
+
+_SERVICE: dict[str, Any] = {
+    "max_tokens_field": "max_completion_tokens",
+    "top_k": False,
+    "mid_system": True,
+    "system_text": False,
+    "merge_turns": False,
+    "null_content": True,
+    "safety_id": True,
+    "service_tiers": _TIERS,
+    "files": "openai",
+    "replay_as": None,
+    # A name that tells nothing (a deployment's) may be of any family: what the client asks is sent.
+    "reasoning": "effort",
+    "efforts": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+}
+CHAT: Table = (
+    (("*-search-preview*", "*-search-api*"), {**_SERVICE, "server_tools": frozenset({"web_search"})}),
+    (ALL, _SERVICE),
+)
+RESPONSES: Table = (
+    (ALL, {
+        **_SERVICE, "min_output_tokens": 16, "metadata": True, "store": True,
+        "server_tools": frozenset(
+            {"web_search", "web_search_preview", "file_search", "code_interpreter", "image_generation", "mcp"}
+        ),
+    }),
+)  # fmt: skip
+"""OpenAI's own service, of every model."""
+
+_PLAIN: dict[str, Any] = {"reasoning": "none", "verbosity": False}
+_REASONS: dict[str, Any] = {
+    "max_tokens_field": "max_completion_tokens",
+    "sampling": "default_only",  # "'temperature' is not supported with this model" (3.1)
+    "penalties": False,
+    "logprobs": False,
+    "top_k": False,
+    "stop": 0,
+    "developer_role": True,
+    "reasoning": "effort",
+    "null_content": True,
+}
+_GPT5: dict[str, Any] = {
+    **_REASONS, "verbosity": True, "context_window": 400_000, "max_tokens_limit": 128_000,
+}  # fmt: skip
+_LARGE: dict[str, Any] = {**_GPT5, "context_window": 1_050_000}
+_FROM_LOW = ("low", "medium", "high")
+_TO_XHIGH = ("low", "medium", "high", "xhigh")
+_TO_MAX = ("low", "medium", "high", "xhigh", "max")
+_PRO = ("medium", "high", "xhigh")
+
+MODELS: Table = (
+    (("gpt-3.5*",), {
+        **_PLAIN, "images": False, "documents": False, "structured": False, "context_window": 16_385,
+        "max_tokens_limit": 4096,
+    }),
+    (("gpt-4", "gpt-4-0*", "gpt-4-32k*"), {
+        **_PLAIN, "images": False, "documents": False, "structured": False, "json_object": False,
+        "context_window": 8192, "max_tokens_limit": 8192,
+    }),
+    (("gpt-4-*",), {**_PLAIN, "documents": False, "structured": False, "context_window": 128_000, "max_tokens_limit": 4096}),
+    (("gpt-4.1*",), {**_PLAIN, "context_window": 1_047_576, "max_tokens_limit": 32_768}),
+    (("gpt-4o*", "chatgpt-4o*", "gpt-audio*", "gpt-4.5*"), {
+        **_PLAIN, "context_window": 128_000, "max_tokens_limit": 16_384,
+    }),
+    (("gpt-5-chat*", "gpt-5.?-chat*"), {
+        **_REASONS, "reasoning": "none", "context_window": 128_000, "max_tokens_limit": 16_384,
+    }),
+    (("o1-mini*", "o1-preview*"), {
+        **_REASONS, "developer_role": False, "system_text": False, "reasoning": "none", "images": False,
+        "documents": False, "context_window": 128_000, "max_tokens_limit": 32_768,
+    }),
+    (("o3-mini*",), {
+        **_REASONS, "efforts": _FROM_LOW, "images": False, "documents": False, "context_window": 200_000,
+        "max_tokens_limit": 100_000,
+    }),
+    (("o1*", "o3*", "o4*"), {
+        **_REASONS, "efforts": _FROM_LOW, "context_window": 200_000, "max_tokens_limit": 100_000,
+    }),
+    (("gpt-5-pro*",), {**_GPT5, "efforts": ("high",), "max_tokens_limit": 272_000}),
+    (("gpt-5.2-pro*",), {**_GPT5, "efforts": _PRO}),
+    (("gpt-5.?-pro*",), {**_LARGE, "efforts": _PRO}),
+    (("gpt-5.1-codex-max*", "gpt-5.2-codex*", "gpt-5.3-codex*"), {**_GPT5, "efforts": _TO_XHIGH}),
+    (("gpt-5-codex*", "gpt-5.1-codex*", "codex-*"), {**_GPT5, "efforts": _FROM_LOW}),
+    (("gpt-5.1*",), {**_GPT5, "efforts": ("none", *_FROM_LOW)}),
+    (("gpt-5.2*", "gpt-5.3*", "gpt-5.4-mini*", "gpt-5.4-nano*"), {**_GPT5, "efforts": ("none", *_TO_XHIGH)}),
+    (("gpt-5.4*", "gpt-5.5*"), {**_LARGE, "efforts": ("none", *_TO_XHIGH)}),
+    (("gpt-5.*",), {**_LARGE, "efforts": ("none", *_TO_MAX)}),
+    (("gpt-5*",), {**_GPT5, "efforts": ("minimal", *_FROM_LOW)}),
+    (("gpt-6-sol*", "gpt-6-luna*", "gpt-6.1-terra*"), {**_LARGE, "efforts": ("none", *_TO_MAX)}),
+    # "Astra and 6.1 Sol do not support none at all": of the later ones nobody has said so.
+    (("gpt-6*", "gpt-7*", "gpt-8*", "gpt-daybreak*", "gpt-rosalind*"), {**_LARGE, "efforts": _TO_MAX}),
+)  # fmt: skip
+
+_FROM_5_6 = (
+    "gpt-5.6*", "gpt-5.7*", "gpt-5.8*", "gpt-5.9*", "gpt-6*", "gpt-7*", "gpt-8*", "gpt-daybreak*", "gpt-rosalind*",
+)  # fmt: skip
+_FROM_5_4 = ("gpt-5.4*", "gpt-5.5*", *_FROM_5_6)
+_MARKS: dict[str, Any] = {"cache_marks": True, "custom_tools": True}
+EXTRAS: Table = (
+    # "prompt_cache_options: supported for gpt-5.6 and later models" (8)
+    (_FROM_5_6, _MARKS),
+    (("gpt-5-chat*", "gpt-5.?-chat*"), {}),
+    (("gpt-5*", "codex-*"), {"custom_tools": True}),
+)  # fmt: skip
+"""On its own service only, both protocols: marks for the prompt cache, tools of free text."""
+
+_REASONING_ITEMS: dict[str, Any] = {"summaries": True, "encrypted": True}
+RESPONSES_EXTRAS: Table = (
+    (("gpt-5-chat*", "gpt-5.?-chat*"), {}),
+    # `namespace` came with tool search
+    (_FROM_5_4, {**_REASONING_ITEMS, "namespaces": True}),
+    (("gpt-5*", "codex-*", "o1*", "o3*", "o4*"), _REASONING_ITEMS),
+)  # fmt: skip
+"""On its own service, Responses: a model that does not reason refuses to be asked for reasoning."""
+
+ONLY_RESPONSES = (
+    "o1-pro*", "o3-pro*", "*deep-research*", "gpt-5-pro*", "gpt-5.?-pro*", "*codex*", "computer-use*",
+)  # fmt: skip
+"""Models that Chat does not have at all."""
+
+TOOLS_NEED_RESPONSES = ("gpt-5.2*", "gpt-5.3*", *_FROM_5_4)
+"""Models of which Chat refuses function tools together with reasoning (0.9): from gpt-5.4 on, of 5.2 and 5.3 by report."""
