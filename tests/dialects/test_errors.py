@@ -206,7 +206,10 @@ def test_the_anthropic_sdk_raises_on_an_error_in_a_stream(
                 said += words
     assert said == "Hel"
     assert isinstance(caught.value.body, dict)
-    assert caught.value.body["error"] == {"type": ANTHROPIC_CLASSES[kind][1], "message": worded(MESSAGES, kind)}
+    assert caught.value.body["error"] == {
+        "type": ANTHROPIC_CLASSES[kind][1],
+        "message": worded(MESSAGES, kind),
+    }
     assert caught.value.body["request_id"] == ID
 
 

@@ -9,6 +9,7 @@ What the subset lacks is said in words in the description, as the vendor's own S
 - It does not stand a list of types (`["string", "null"]`) and raises: the API takes them.
 - It drops `type` beside `enum`, and puts `pattern` into words: the API takes both, patterns without look-around.
 - It orders the keys its own way: we keep the order, so that the model writes its answer in the order asked.
+- It writes values as Python does (`None`, `{'a': True}`): ours are JSON, as the schema was.
 - It puts `$schema` and `discriminator` into the description: they tell a model nothing.
 - It does not check recursion and limits: each is a 400, and who asked can only be told before it is sent.
 """

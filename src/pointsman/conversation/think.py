@@ -1,6 +1,6 @@
 """Inline `<think>...</think>` at the start of a text, as servers without a reasoning parser send it (PROTOCOLS.md 7.4).
 
-Tags may be cut anywhere. A `<think>` later in the text is text.
+Tags may be cut anywhere; how a text is cut never changes what comes out. A `<think>` later in the text is text.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ class ThinkSplitter:
     """feed(text) -> [(is thinking, text)]; finish() -> what was held back. starts_inside: the opening tag is known to
     be missing (some chat templates put it into the prompt)."""
 
-    __slots__ = ("_held", "_state")
+    __slots__ = ("_held", "_inside_anyway", "_state")
 
     def __init__(self, *, starts_inside: bool = False) -> None:
         self._held = ""
-        self._state = "inside" if starts_inside else "start"
+        self._inside_anyway = starts_inside
+        self._state = "start"  # then: opened, inside, after, text
 
     def feed(self, text: str) -> list[tuple[bool, str]]:
         """More of the text."""
@@ -26,32 +27,38 @@ class ThinkSplitter:
         out: list[tuple[bool, str]] = []
         if self._state == "start":
             text = self._at_start(text)
+        if self._state == "opened":
+            text = self._without_newlines(text, "inside")
         if self._state == "inside":
             text = self._inside(text, out)
-        if self._state == "after":
-            text = text.lstrip("\n")  # engines put blank lines between reasoning and answer
-            if text:
-                self._state = "text"
+        if self._state == "after":  # engines put blank lines between reasoning and answer
+            text = self._without_newlines(text, "text")
         if self._state == "text" and text:
             out.append((False, text))
         return out
 
     def finish(self) -> list[tuple[bool, str]]:
-        """The text is over."""
+        """The text is over. What never became a tag is what it was."""
         held, self._held = self._held, ""
         if not held:
             return []
-        return [(self._state == "inside", held)]
+        return [(self._state == "inside" or (self._inside_anyway and self._state == "start"), held)]
 
     def _at_start(self, text: str) -> str:
         begun = text.lstrip()
         if begun.startswith(_OPEN):
-            self._state = "inside"
-            return begun[len(_OPEN) :].removeprefix("\n")
+            self._state = "opened"
+            return begun[len(_OPEN) :]
         if _OPEN.startswith(begun):
             self._held = text
             return ""
-        self._state = "text"
+        self._state = "inside" if self._inside_anyway else "text"
+        return text
+
+    def _without_newlines(self, text: str, then: str) -> str:
+        text = text.lstrip("\n")
+        if text:
+            self._state = then
         return text
 
     def _inside(self, text: str, out: list[tuple[bool, str]]) -> str:

@@ -111,9 +111,9 @@ _FROM_5_6 = (
 _FROM_5_4 = ("gpt-5.4*", "gpt-5.5*", *_FROM_5_6)
 _MARKS: dict[str, Any] = {"cache_marks": True, "custom_tools": True}
 EXTRAS: Table = (
+    (("gpt-5-chat*", "gpt-5.?-chat*"), {}),
     # "prompt_cache_options: supported for gpt-5.6 and later models" (8)
     (_FROM_5_6, _MARKS),
-    (("gpt-5-chat*", "gpt-5.?-chat*"), {}),
     (("gpt-5*", "codex-*"), {"custom_tools": True}),
 )  # fmt: skip
 """On its own service only, both protocols: marks for the prompt cache, tools of free text."""

@@ -1,0 +1,78 @@
+"""The real `claude` and `codex` programs finish a task of several tool calls through a backend of another protocol.
+
+They run in a network namespace that has nothing but this machine (gateway and scripted model run in it too). Where a
+program is not installed the tests skip, loudly: set POINTSMAN_CLAUDE and POINTSMAN_CODEX, or have them on PATH.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .model import CHAT, MESSAGES, RESPONSES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def program(name: str) -> str:
+    found = os.environ.get(f"POINTSMAN_{name.upper()}") or shutil.which(name)
+    if not found:
+        pytest.skip(
+            f"NO {name.upper()}: npm install it and set POINTSMAN_{name.upper()} to try the real program"
+        )
+    alone = subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False)
+    if alone.returncode:
+        pytest.skip("NO NETWORK NAMESPACES here: the real programs are not run with a network")
+    return found
+
+
+def run(
+    tmp_path: Path, name: str, upstream: str
+) -> tuple[subprocess.CompletedProcess[str], dict[str, object]]:
+    """The stage (gateway, model and program) in a namespace of its own; what it printed, and its report."""
+    work = tmp_path / "work"
+    work.mkdir()
+    report = tmp_path / "report.json"
+    script = f'ip link set lo up && exec "{sys.executable}" -m tests.agents.stage {name} {upstream} "{work}" "{report}"'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), f"POINTSMAN_{name.upper()}": program(name)}
+    done = subprocess.run(
+        ["unshare", "-rn", "bash", "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    found = json.loads(report.read_text()) if report.exists() else {}
+    return done, found
+
+
+@pytest.mark.parametrize("upstream", [CHAT, RESPONSES])
+def test_claude_code_works_through_an_openai_backend(tmp_path: Path, upstream: str) -> None:
+    program("claude")
+    done, report = run(tmp_path, "claude", upstream)
+    told = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{report}"
+    assert done.returncode == 0, told
+    assert (tmp_path / "work" / "one.txt").read_text() == "first\n", told
+    assert (tmp_path / "work" / "two.txt").read_text() == "second\n", told
+    assert "ALL DONE" in done.stdout
+    assert report["statuses"] == [200] * len(report["statuses"]), told  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("upstream", [CHAT, MESSAGES])
+def test_codex_works_through_a_backend_that_does_not_speak_responses(tmp_path: Path, upstream: str) -> None:
+    program("codex")
+    done, report = run(tmp_path, "codex", upstream)
+    told = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{report}"
+    assert done.returncode == 0, told
+    assert (tmp_path / "work" / "one.txt").read_text() == "first\n", told
+    assert (tmp_path / "work" / "two.txt").read_text() == "second\n", told
+    assert "ALL DONE" in done.stdout
+    assert report["statuses"] == [200] * len(report["statuses"]), told  # type: ignore[arg-type]
