@@ -93,6 +93,10 @@ def _sampling(request: Request, profile: Profile, notes: Notes, changes: dict[st
 def _account(request: Request, profile: Profile, notes: Notes, changes: dict[str, Any]) -> None:
     if request.user is not None and len(request.user) > _USER_MAX and profile.safety_id:
         changes["user"] = hashlib.sha256(request.user.encode()).hexdigest()
+    if request.cache_key is not None and not profile.safety_id:
+        changes["cache_key"] = None
+        if notes.path("cache_key") in request.raw:  # else it came from a header that every request carries
+            notes.drop("cache_key", "the backend does not know it")
     tier = request.service_tier
     if tier is not None and tier not in profile.service_tiers:
         changes["service_tier"] = None

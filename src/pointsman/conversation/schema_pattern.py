@@ -16,9 +16,11 @@ _MAX_LENGTH = 500
 _MAX_GROUPS = 16
 _CLASSES = {"d": "0-9", "w": "A-Za-z0-9_"}
 _LITERAL = re.compile(r"[A-Za-z0-9_ \-,:;@#%&=~!<>'/]")
-_ESCAPED = re.compile(r"[.\-/:@#%&=~!<>',;_ ()\[{}*+?|$]")
+_ESCAPED = re.compile(r"[.\-/:@#%&=~!<>',;_ (){}*+?|$]")
 """What may stand behind a backslash and is then itself, also inside a class."""
-_IN_CLASS = re.compile(r"[A-Za-z0-9_ ,:;@#%&=~!<>'/.()\[{}*+?|$]")
+_IN_CLASS = re.compile(r"[A-Za-z0-9_ ,:;@#%&=~!<>'/.(){}*+?|$]")
+_SET_ALGEBRA = ("--", "&&", "~~", "||")
+"""In a class, some compilers read these as operations on sets; `[[` too, which is why `[` is not kept there."""
 _RANGE = re.compile(r"([a-z])-([a-z])|([A-Z])-([A-Z])|([0-9])-([0-9])")
 _REPEAT = re.compile(r"\{(\d{1,4})(?:(,)(\d{1,4})?)?\}")
 
@@ -137,9 +139,10 @@ class _Reader:
             else:
                 raise _Unsafe
         self.at += 1
-        if not items and not hyphen:
+        text = "".join(items) + ("-" if hyphen else "")
+        if not text or any(mark in text for mark in _SET_ALGEBRA):
             raise _Unsafe
-        return "[" + "".join(items) + ("-" if hyphen else "") + "]"
+        return f"[{text}]"
 
     def _repeat(self) -> tuple[str, int]:
         """A repetition, and the most times that a compiler writes it out."""

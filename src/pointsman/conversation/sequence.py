@@ -15,7 +15,7 @@ from .events import Cited, Delta, Ended, Event, Finished, PartEnd, PartKind, Par
 class Sequencer:
     """add(event) -> the events that may go out now. Memory: what waits for its turn."""
 
-    __slots__ = ("_closed", "_in", "_next", "_out", "_plain", "_waiting")
+    __slots__ = ("_closed", "_filling", "_in", "_next", "_out", "_plain", "_waiting")
 
     def __init__(self) -> None:
         self._in = -1  # index of the live part as the reader counts, -1 = none
@@ -23,7 +23,8 @@ class Sequencer:
         self._next = 0
         self._plain: PartStart | None = None  # the last part that is no tool and has not ended
         self._closed: dict[int, PartStart] = {}  # those ended here, before their reader did
-        self._waiting: dict[int, list[Event]] = {}  # by index in, in order of their starts
+        self._waiting: list[list[Event]] = []  # parts, each from its start on, in order of their starts
+        self._filling: dict[int, list[Event]] = {}  # those of them that have not ended, by index in
 
     def add(self, event: Event) -> Sequence[Event]:
         """One event of the reader."""
@@ -47,10 +48,13 @@ class Sequencer:
                 return (out,)
             self._in = -1
             return [out, *self._next_part()] if self._waiting else (out,)
-        if event.index in self._waiting:
-            self._waiting[event.index].append(event)
-            return ()
-        return self._late(event)
+        waiting = self._filling.get(event.index)
+        if waiting is None:
+            return self._late(event)
+        waiting.append(event)
+        if isinstance(event, PartEnd):
+            del self._filling[event.index]
+        return ()
 
     def _late(self, event: Delta | Cited | PartEnd) -> Sequence[Event]:
         """For a part that was closed already."""
@@ -68,7 +72,7 @@ class Sequencer:
     def _start(self, event: PartStart) -> Sequence[Event]:
         out: list[Event] = []
         if (
-            event.index == self._in or event.index in self._waiting
+            event.index == self._in or event.index in self._filling
         ):  # an index used twice: the first part is over
             out += self._of_part(PartEnd(event.index))
         if event.kind is not PartKind.TOOL:
@@ -80,7 +84,9 @@ class Sequencer:
         if self._in < 0:
             out.append(self._open(event))
         else:
-            self._waiting[event.index] = [event]
+            waiting: list[Event] = [event]
+            self._filling[event.index] = waiting
+            self._waiting.append(waiting)
         return out
 
     def _open(self, event: PartStart) -> PartStart:
@@ -103,12 +109,14 @@ class Sequencer:
         """Parts that were waiting: those that are complete, and the first that is not, which is live from now on."""
         out: list[Event] = []
         while self._waiting and self._in < 0:
-            start, *rest = self._waiting.pop(next(iter(self._waiting)))
+            start, *rest = self._waiting.pop(0)
             assert isinstance(start, PartStart)
             out.append(self._open(start))
             out.extend(_moved(event, self._out) for event in rest)
             if rest and type(rest[-1]) is PartEnd:
                 self._in = -1
+            else:
+                del self._filling[start.index]
         return out
 
     def _close_all(self) -> list[Event]:

@@ -153,7 +153,7 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
         kind = ErrorKind.CONTEXT_LENGTH
     elif status in (0, 404, 429):
         kind = next((_BY_WORD[word] for word in words if word in _BY_WORD), kind)
-    if kind is ErrorKind.CONTEXT_LENGTH:
+    if kind is ErrorKind.CONTEXT_LENGTH or status == 422:
         status = 400
     elif kind is not _BY_STATUS.get(status):
         status = 0

@@ -197,8 +197,8 @@ def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
     backend's row says it understands that. Also: must the extra usage chunk be hidden?"""
     body = job.body
     translation = job.route.dialect.translation
-    if b'"pm1.' in body and translation is not None and translation.without_capsules is not None:
-        # Reasoning that another backend made, carried in this protocol: its own vendor would refuse it.
+    if translation is not None and translation.without_capsules is not None:
+        # What another backend made, carried in this protocol: its own vendor would refuse it.
         body = translation.without_capsules(body) or body
     if target.model != job.model:
         body = replace_model(body, target.model)

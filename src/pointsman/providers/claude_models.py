@@ -23,16 +23,12 @@ API: dict[str, Any] = {
     "structured": True,
     "tool_name_max": 128,
     "sampling": "one_of",
-    "server_tools": frozenset(
-        {
-            "web_search", "web_search_preview", "web_fetch", "code_execution", "bash", "text_editor", "memory",
-            "computer", "tool_search_tool_bm25", "tool_search_tool_regex", "computer_toolset", "browser_toolset",
-        }
-    ),
+    # Of those it runs, the one that another protocol's clients can ask for; its own clients are not translated.
+    "server_tools": frozenset({"web_search", "web_search_preview"}),
     "service_tiers": ("auto", "default"),
     "files": "anthropic_messages",
 }  # fmt: skip
-"""What Claude's own API takes of every model. web_search_preview: OpenAI's name, which is translated."""
+"""What Claude's own API takes of every model."""
 
 NEWEST: dict[str, Any] = {
     "sampling": "default_only",

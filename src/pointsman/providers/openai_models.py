@@ -34,9 +34,8 @@ CHAT: Table = (
 RESPONSES: Table = (
     (ALL, {
         **_SERVICE, "min_output_tokens": 16, "metadata": True, "store": True,
-        "server_tools": frozenset(
-            {"web_search", "web_search_preview", "file_search", "code_interpreter", "image_generation", "mcp"}
-        ),
+        # Of those it runs, the one that another protocol's clients can ask for; its own clients are not translated.
+        "server_tools": frozenset({"web_search", "web_search_preview"}),
     }),
 )  # fmt: skip
 """OpenAI's own service, of every model."""

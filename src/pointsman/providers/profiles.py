@@ -73,19 +73,19 @@ _NAME_MAX = 256
 def profile_for(spec: BackendSpec, protocol: Protocol, model: str) -> Profile:
     """What this model there takes when it is spoken to in this protocol."""
     return _profile(
-        spec.key, spec.type, _is_own(spec), spec.base_url, spec.context_window, spec.stream_usage, protocol, model
+        spec.key, spec.type, spec.name, spec.base_url, spec.context_window, spec.stream_usage, protocol, model
     )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
 def _profile(
-    key: str, type: str, own: bool, base_url: str, window: int | None, stream_usage: bool, protocol: Protocol, model: str
+    key: str, type: str, name: str, base_url: str, window: int | None, stream_usage: bool, protocol: Protocol, model: str
 ) -> Profile:  # fmt: skip
     """By parts of the spec, so that the cache does not hold its key."""
+    own, family = _is_own(type, name, base_url), family_name(model)
     values: dict[str, Any] = {}
-    name = family_name(model)
     for table in _TABLES[type, own].get(protocol, ()):
-        values |= _first(table, name)
+        values |= _first(table, family)
     if protocol is _CHAT and not own:
         values |= _first(rows.HOSTS, _host(base_url))
     if window is not None:
@@ -97,15 +97,17 @@ def _profile(
 def dialect_order(spec: BackendSpec, model: str, client: Protocol, tools: bool) -> tuple[Protocol, ...]:
     """Which protocol to speak to a backend that does not speak the client's, best first; () for a protocol that is
     never translated. Not asked: whether the backend speaks it."""
-    if client not in _SPOKEN:
-        return ()
-    order = _ORDER[spec.type]
-    kind = (spec.type, _is_own(spec))
+    return _order(spec.type, spec.name, spec.base_url, model, tools) if client in _SPOKEN else ()
+
+
+@lru_cache(maxsize=1024)
+def _order(type: str, name: str, base_url: str, model: str, tools: bool) -> tuple[Protocol, ...]:
+    kind = (type, _is_own(type, name, base_url))
     patterns = _ANY_REQUEST.get(kind, ()) + (_WITH_TOOLS.get(kind, ()) if tools else ())
-    name = family_name(model)
-    if any(wild_match(pattern, name) for pattern in patterns):
-        return (_RESPONSES, *(one for one in order if one is not _RESPONSES))
-    return order
+    family = family_name(model)
+    if any(wild_match(pattern, family) for pattern in patterns):
+        return (_RESPONSES, *(one for one in _ORDER[type] if one is not _RESPONSES))
+    return _ORDER[type]
 
 
 def family_name(model: str) -> str:
@@ -126,13 +128,13 @@ def _first(table: rows.Table, name: str) -> rows.Values:
     return next((values for patterns, values in table if any(wild_match(p, name) for p in patterns)), {})
 
 
-def _is_own(spec: BackendSpec) -> bool:
-    if spec.type == BackendType.LOCAL:
+def _is_own(type: str, name: str, base_url: str) -> bool:
+    if type == BackendType.LOCAL:
         return False
-    if not spec.name or spec.base_url == CATALOG[BackendType(spec.type)].base_url:
+    if not name or base_url == CATALOG[BackendType(type)].base_url:
         return True
-    host = _host(spec.base_url)
-    return any(wild_match(pattern, host) for pattern in rows.CLOUD_HOSTS[spec.type])
+    host = _host(base_url)
+    return any(wild_match(pattern, host) for pattern in rows.CLOUD_HOSTS[type])
 
 
 def _host(base_url: str) -> str:

@@ -135,6 +135,8 @@ def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, 
         notes.refuse(path, "this backend does not fetch images; send the image's data instead of its URL.")
     url = part.url or f"data:{part.media_type};base64,{part.data}"
     detail = part.detail if profile.safety_id else None
+    if part.detail not in (detail, "auto"):
+        notes.drop(f"{path}.detail", "the backend does not take it")
     value = {"type": "image_url", "image_url": maybe({"url": url, "detail": detail})}
     return _marked(value, part.cache, profile)
 
