@@ -17,6 +17,7 @@ from .notes import Notes
 from .parts import Audio, Document, Image, Part, ToolCall, ToolKind, ToolResult
 from .profile import Profile
 from .request import Message, Request, Role, Tool, ToolChoice
+from .schema import safe_for_grammar
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]+").fullmatch
 _OPENAI_ID = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
@@ -36,6 +37,7 @@ def adapt(request: Request, profile: Profile, notes: Notes) -> tuple[Request, Ad
     _sizes(request, profile, notes, changes)
     _sampling(request, profile, notes, changes)
     _account(request, profile, notes, changes)
+    _format(request, profile, notes, changes)
     _stops(request, profile, changes, adaptation)
     if request.tools or request.server_tools or request.tool_choice:
         _tools(request, profile, notes, changes, adaptation)
@@ -112,6 +114,16 @@ def _account(request: Request, profile: Profile, notes: Notes, changes: dict[str
             notes.drop("verbosity", "the backend does not take it")
 
 
+def _format(request: Request, profile: Profile, notes: Notes, changes: dict[str, Any]) -> None:
+    found = request.format
+    if found is None or found.schema is None or not profile.safe_schemas:
+        return
+    schema, changed = safe_for_grammar(found.schema)
+    if changed:
+        notes.change("format", "its schema was reduced to what grammar compilers stand")
+        changes["format"] = msgspec.structs.replace(found, schema=schema)
+
+
 def _stops(request: Request, profile: Profile, changes: dict[str, Any], adaptation: Adaptation) -> None:
     told = tuple(one for one in request.stop if one)
     if len(told) > profile.stop:  # all of them, so that which one matched is known
@@ -161,8 +173,6 @@ def _tool(tool: Tool, profile: Profile, notes: Notes, adaptation: Adaptation) ->
         tool = msgspec.structs.replace(tool, strict=None)
     schema = tool.schema
     if schema is not None and profile.safe_schemas:
-        from .schema import safe_for_grammar
-
         schema, changed = safe_for_grammar(schema)
         if changed:
             notes.change(

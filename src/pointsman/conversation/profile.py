@@ -35,9 +35,10 @@ class Profile(msgspec.Struct, frozen=True):
     without version suffix. strict_tools: it knows `strict`. safe_schemas: schemas are reduced to what grammar compilers
     stand.
     Output: structured: json_schema is taken. json_object: taken. schema_subset: full | closed (constraints are moved
-    into descriptions). files: whose file ids it knows (as in Image.file_of). verbosity: taken. n, logprobs, metadata, store: taken. safety_id: the end user's id goes
-    under `safety_identifier` (else `user`). service_tiers: values it knows. stream_usage: stream_options.include_usage
-    is understood. stream_long: long answers must be asked for as a stream.
+    into descriptions). files: whose file ids it knows (as in Image.file_of). verbosity: taken. n, logprobs, metadata,
+    store: taken. safety_id: the end user's id goes under `safety_identifier` (else `user`). service_tiers: values it
+    knows. stream_usage: stream_options.include_usage is understood. stream_long: long answers must be asked for as a
+    stream.
     """
 
     backend: str = ""

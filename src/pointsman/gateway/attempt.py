@@ -5,8 +5,6 @@ Not here: which target comes next (resilience/walk.py).
 
 from __future__ import annotations
 
-import asyncio
-
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, FallbackReason, Protocol
 from ..providers.catalog import OPENAI_FAMILY
@@ -18,15 +16,13 @@ from ..upstream.connection import UpstreamConnection
 from ..wire.splice import ask_for_usage, replace_model
 from . import count
 from .answer import Answer
+from .aside import aside
 from .exchange import Exchange
 from .job import Job
 from .runtime import Runtime, State
 from .stash import Stash
 from .translate import Asked, Crossing
 from .way import Straight, Way
-
-_LARGE = 256 * 1024
-"""Bytes from which a body is translated in a thread, so that no other stream waits for it."""
 
 
 async def attempt(
@@ -86,19 +82,13 @@ async def _crossed(
     if job.path != client.translation.path and not counting:
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
     try:
-        if len(job.body) < _LARGE:
-            asked = _read(state, runtime, job)
-        else:
-            asked = await asyncio.to_thread(_read, state, runtime, job)
+        asked = await aside(len(job.body), _read, state, runtime, job)
         spoken = _choose(backend, target, job, bool(asked.request.tools))
         if spoken is None:
             return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
         if counting:
             return await count.answer(runtime, job, plan, target, backend, asked, spoken)
-        if len(job.body) < _LARGE:
-            way = _cross(runtime, job, target, backend, asked, spoken)
-        else:
-            way = await asyncio.to_thread(_cross, runtime, job, target, backend, asked, spoken)
+        way = await aside(len(job.body), _cross, runtime, job, target, backend, asked, spoken)
     except PointsmanError as error:
         if job.attempts == 1:
             raise  # the client's own mistake, or something that its first target cannot take

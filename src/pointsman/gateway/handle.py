@@ -20,6 +20,7 @@ from ..wire.http1 import BadHead, RequestHead, head_error
 from ..wire.splice import peek
 from . import meter, pages
 from .answer import Answer, send_answer
+from .aside import aside
 from .attempt import attempt
 from .control_proxy import pass_to_control
 from .job import Job
@@ -117,7 +118,7 @@ class Handler:
     async def _serve_llm(self, job: Job, state: State) -> None:
         if job.head.get(b"content-encoding") not in (None, b"identity"):
             raise PointsmanError(ErrorKind.BAD_REQUEST, "Send the body without Content-Encoding.", status=415)
-        seen = peek(job.body)
+        seen = await aside(len(job.body), peek, job.body)
         assert seen.model is not None
         job.model, job.stream = seen.model, bool(seen.stream)
         job.no_fallback = job.head.get(b"x-pointsman-no-fallback") == b"1"

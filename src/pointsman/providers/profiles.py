@@ -21,7 +21,8 @@ from . import profile_rows as rows
 from .catalog import CATALOG
 
 _CHAT, _RESPONSES, _MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES
-_SPOKEN = (_CHAT, _RESPONSES, _MESSAGES)
+_NEVER = (Protocol.COMPLETIONS, Protocol.EMBEDDINGS)
+"""Protocols that only pass through."""
 
 _Tables = tuple[rows.Table, ...]
 _MODEST: dict[Protocol, _Tables] = {
@@ -97,7 +98,7 @@ def _profile(
 def dialect_order(spec: BackendSpec, model: str, client: Protocol, tools: bool) -> tuple[Protocol, ...]:
     """Which protocol to speak to a backend that does not speak the client's, best first; () for a protocol that is
     never translated. Not asked: whether the backend speaks it."""
-    return _order(spec.type, spec.name, spec.base_url, model, tools) if client in _SPOKEN else ()
+    return () if client in _NEVER else _order(spec.type, spec.name, spec.base_url, model, tools)
 
 
 @lru_cache(maxsize=1024)

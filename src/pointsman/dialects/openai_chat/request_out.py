@@ -14,7 +14,7 @@ from ...conversation.notes import Notes
 from ...conversation.parts import ToolKind
 from ...conversation.profile import Profile
 from ...conversation.request import Request, Tool
-from ...conversation.schema import is_openai_strict
+from ...conversation.schema import is_openai_strict, object_schema
 from ..fields import maybe
 from .messages_out import render_messages
 
@@ -78,7 +78,7 @@ def _tool(tool: Tool, profile: Profile) -> dict[str, Any]:
         {
             "name": tool.name,
             "description": tool.description,
-            "parameters": tool.schema,
+            "parameters": object_schema(tool.schema) if tool.schema is not None else None,
             "strict": tool.strict if profile.strict_tools else None,
         }
     )

@@ -14,7 +14,7 @@ from ...conversation.notes import Notes
 from ...conversation.parts import ToolKind
 from ...conversation.profile import Profile
 from ...conversation.request import Request, Tool
-from ...conversation.schema import is_openai_strict
+from ...conversation.schema import is_openai_strict, object_schema
 from ..fields import maybe
 from .items_out import render_input
 
@@ -109,7 +109,7 @@ def _tool(tool: Tool) -> dict[str, Any]:
     value: dict[str, Any] = {"type": "function", "name": tool.name}
     if tool.description is not None:
         value["description"] = tool.description
-    value["parameters"] = tool.schema if tool.schema is not None else {"type": "object", "properties": {}}
+    value["parameters"] = object_schema(tool.schema)
     # Said always: absent means true here, false in the other protocols (PROTOCOLS.md 3.4).
     value["strict"] = bool(tool.strict) and is_openai_strict(tool.schema or {})
     return value

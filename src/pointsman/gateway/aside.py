@@ -1,0 +1,38 @@
+"""Work on a large body, done in a thread so that no stream waits for it. The interpreter lets the event loop in between.
+
+Not here: what the work is (peek, reading, rendering).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+LARGE = 256 * 1024
+"""Bytes from which it is worth a thread."""
+
+_running = 0
+
+
+async def aside(size: int, work: Callable[..., T], *arguments: object) -> T:
+    """work(*arguments), at once for a small body, in a thread for one of `size` bytes that is large.
+
+    The collector rests meanwhile: with tens of thousands of new objects one of its rounds would be the longest pause
+    of all, and a decoded body has no cycles.
+    """
+    global _running
+    if size < LARGE:
+        return work(*arguments)
+    collecting = gc.isenabled() or _running > 0
+    gc.disable()
+    _running += 1
+    try:
+        return await asyncio.to_thread(work, *arguments)
+    finally:
+        _running -= 1
+        if collecting and not _running:
+            gc.enable()
