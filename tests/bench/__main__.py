@@ -27,7 +27,7 @@ from .measure import Bench
 from .payloads import Workload
 from .servers import Subject
 
-PARTS = ("small", "large", "stream", "latency", "memory", "start")
+PARTS = ("small", "large", "stream", "translated", "latency", "memory", "start")
 SMALL_RATE, LARGE_RATE = 4000, 1000  # a second: a fraction of what nginx can do
 PACE_MS, PACED_STREAMS, FAST_STREAMS = 20, 100, 16
 _STAMP = re.compile(re.escape(payloads.STAMP) + rb"\d{20}")
@@ -106,6 +106,7 @@ class Run:
             ("small", self.small),
             ("large", self.large),
             ("stream", self.stream),
+            ("translated", self.translated),
             ("latency", self.latency),
             ("memory", self.memory),
         ):
@@ -152,6 +153,28 @@ class Run:
         title = f"streamed event, {FAST_STREAMS} streams, unpaced"
         self.result.rows.append(report.cpu_row(title, taken, names, 1.2))
         self.result.rows.append(report.rate_row(title, taken, names, direct))
+
+    async def translated(self) -> None:
+        """A Messages client of a backend that speaks Chat."""
+        bench = self.bench
+        whole, paced, fast = (payloads.translated(pace) for pace in (None, PACE_MS, 0))
+        status, body, headers = fetch(self.subject.port(whole), whole)
+        if status != 200 or b'"type":"message"' not in body or "x-pointsman-target" not in headers:
+            raise BenchError(f"the translated request was answered {status}: {body[:300]!r}")
+        rounds = range(bench.plan.rounds)
+        steady = [await bench.steady(self.subject, whole, SMALL_RATE) for _ in rounds]
+        paced_windows = [await bench.streams(self.subject, paced, PACED_STREAMS) for _ in rounds]
+        fast_windows = [await bench.streams(self.subject, fast, FAST_STREAMS) for _ in rounds]
+        self.result.windows |= {
+            "translated": steady,
+            "translated paced": paced_windows,
+            "translated fast": fast_windows,
+        }
+        self.result.rows += [
+            report.own_row(f"translated small request, {SMALL_RATE:,}/s", steady, 90),
+            report.own_row(f"translated event, {PACED_STREAMS} streams, {PACE_MS} ms", paced_windows, 25),
+            report.own_row(f"translated event, {FAST_STREAMS} streams, unpaced", fast_windows, 25),
+        ]
 
     async def latency(self) -> None:
         subjects = [self.mock, self.nginx, self.subject]

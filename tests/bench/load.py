@@ -100,6 +100,9 @@ class _Caller(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status != 200:
             self._tally.fail(f"status {status}")
+        elif self._workload.translated and self._workload.stream:
+            if self._events < EVENTS:
+                self._tally.fail(f"a stream of {self._events} events, fewer than {EVENTS}")
         elif self._workload.stream and self._events != EVENTS + 1:
             self._tally.fail(f"a stream of {self._events} events, not {EVENTS + 1}")
         self._tally.answers += 1

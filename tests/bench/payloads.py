@@ -29,6 +29,7 @@ class Workload:
     path: str
     bodies: tuple[bytes, ...]
     stream: bool = False
+    translated: bool = False  # then how many events the client gets is its protocol's business
 
     def requests(self, host: str) -> list[bytes]:
         head = (
@@ -61,6 +62,19 @@ def stream(pace_ms: int) -> Workload:
     """Asks the mock for a stream; the model's name carries the pace (0: as fast as it can write)."""
     usage = {"include_usage": True}
     return _chat(f"stream-{pace_ms}", "Tell a long story", stream=True, stream_options=usage)
+
+
+def translated(pace_ms: int | None = None) -> Workload:
+    """The small chat, or the stream, asked for by a client of Messages: the mock speaks Chat only."""
+    name = "small" if pace_ms is None else f"stream-{pace_ms}"
+
+    def body(number: int) -> bytes:
+        messages = [{"role": "user", "content": "Say hello in one short sentence" + "." * number}]
+        more = {} if pace_ms is None else {"stream": True}
+        return _json({"model": f"bench-{name}", "max_tokens": 32, "messages": messages} | more)
+
+    bodies = tuple(body(number) for number in range(VARIANTS))
+    return Workload(f"translated {name}", "/v1/messages", bodies, stream=pace_ms is not None, translated=True)
 
 
 def hold() -> Workload:

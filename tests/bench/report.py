@@ -64,6 +64,23 @@ def cpu_row(figure: str, taken: Taken, names: Names, budget: float) -> Row:
     )
 
 
+def own_row(figure: str, windows: list[Window], budget: float) -> Row:
+    """The subject's CPU a unit, where nginx has nothing to set beside it."""
+    each = [window.cpu_us for window in windows]
+    errors = sum(window.errors for window in windows)
+    told = [window.first_error for window in windows if window.first_error]
+    note = "; ".join([*told[:1], _shares(windows)])
+    return Row(
+        figure,
+        "CPU us",
+        typical(windows),
+        spread=(min(each), max(each)),
+        budget=budget,
+        errors=errors,
+        note=note,
+    )
+
+
 def rate_row(figure: str, taken: Taken, names: Names, direct: Window) -> Row:
     """Answers (or events) a second with the core full. Not judged: CPU a unit is, and says the same."""
     mine, theirs = (statistics.median(window.per_second for window in taken[name]) for name in names)

@@ -153,8 +153,8 @@ def pointsman(*arguments: str) -> list[str]:
 def set_up_gateway(data_dir: Path, mock: Subject) -> None:
     """Two local backends and the rules for the benchmark's models, by the commands a user would type."""
     for arguments in (
-        ("local", "add", "box", "--url", f"http://{HOST}:{mock.plain_port}"),
-        ("local", "add", "streams", "--url", f"http://{HOST}:{mock.stream_port}"),
+        ("local", "add", "box", "--url", f"http://{HOST}:{mock.plain_port}", "--dialect", "openai_chat"),
+        ("local", "add", "streams", "--url", f"http://{HOST}:{mock.stream_port}", "--dialect", "openai_chat"),
         ("mapping", "add", "bench*", "--to", "local/box"),
         ("mapping", "add", "bench-stream*", "--to", "local/streams", "--priority", "1"),
         ("mapping", "add", "bench-hold", "--to", "local/streams", "--priority", "1"),

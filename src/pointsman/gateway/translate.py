@@ -124,6 +124,9 @@ class Crossing:
         return Answer(200, self._headers(headers, b"application/json"), self._client_body(reply)), reply.usage
 
     def _answer(self, reply: Reply, headers: Headers) -> Answer:
+        plain = self._adaptation.identity and not self._adaptation.stop
+        if plain and not self._asked.request.stream:  # nothing to change on the way back
+            return Answer(200, self._headers(headers, b"application/json"), self._client_body(reply))
         events = self.back(unfold(reply))
         if self._asked.request.stream:
             writer = self._asked.client.writer(self._answering)
