@@ -95,6 +95,11 @@ class Crossing:
         self.path = upstream.path.encode()
         self.warnings = notes.header()
 
+    @property
+    def enforced(self) -> bool:
+        """Does the gateway itself end the answer at a stop sequence?"""
+        return bool(self._adaptation.stop)
+
     # -- the answer
 
     def relay(self, readable: bool) -> Relay:

@@ -22,7 +22,7 @@ TAKES = frozenset(
     {
         "seed", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity", "metadata", "service_tier", "cache_key",
         "cache_auto", "top_k", "top_p", "temperature", "user", "effort", "thinking", "summary", "web_search",
-        "parallel_tools", "n", "logprobs", "top_logprobs", "format",
+        "parallel_tools", "n", "format",
     }
 )  # fmt: skip
 
@@ -47,8 +47,6 @@ def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
             "presence_penalty": request.presence_penalty,
             "logit_bias": request.logit_bias,
             "n": request.n,
-            "logprobs": request.logprobs,
-            "top_logprobs": request.top_logprobs,
             "verbosity": request.verbosity,
             "service_tier": request.service_tier,
             "metadata": request.metadata,
@@ -123,6 +121,8 @@ def _reasoning(body: dict[str, Any], request: Request, profile: Profile, notes: 
     effort = effort_of(request)
     if effort is None:
         return
+    if profile.reasoning == "none" and effort != "none":
+        notes.drop("effort" if request.effort is not None else "thinking", "the model does not think")
     if profile.reasoning == "template":
         body["chat_template_kwargs"] = {profile.template_flag: effort != "none"}
     elif profile.reasoning != "none":

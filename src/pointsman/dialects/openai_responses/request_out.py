@@ -21,7 +21,7 @@ from .items_out import render_input
 TAKES = frozenset(
     {
         "verbosity", "metadata", "service_tier", "cache_key", "cache_auto", "top_p", "temperature", "user", "effort",
-        "thinking", "summary", "web_search", "parallel_tools", "top_logprobs", "format", "max_tool_calls", "logprobs",
+        "thinking", "summary", "web_search", "parallel_tools", "format", "max_tool_calls",
     }
 )  # fmt: skip
 
@@ -39,7 +39,6 @@ def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
             "max_output_tokens": request.max_tokens,
             "temperature": request.temperature,
             "top_p": request.top_p,
-            "top_logprobs": request.top_logprobs,
             "max_tool_calls": request.max_tool_calls,
             "service_tier": request.service_tier,
             "metadata": request.metadata,
@@ -48,8 +47,6 @@ def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
         }
     )
     include = ["reasoning.encrypted_content"] if profile.encrypted and profile.reasoning != "none" else []
-    if request.logprobs:
-        include.append("message.output_text.logprobs")
     if include:
         body["include"] = include
     if request.user is not None:
@@ -137,10 +134,12 @@ def _text(request: Request, notes: Notes) -> dict[str, Any]:
 
 def _reasoning(request: Request, profile: Profile, notes: Notes) -> dict[str, Any]:
     """What the client said of thinking, in the words this target knows (PROTOCOLS.md 7.3)."""
+    effort = effort_of(request)
     if profile.reasoning == "none":
+        if effort not in (None, "none"):
+            notes.drop("effort" if request.effort is not None else "thinking", "the model does not think")
         return {}
     value: dict[str, Any] = {}
-    effort = effort_of(request)
     if effort is not None:
         nearest = nearest_effort(effort, profile.efforts)
         if nearest is not None:

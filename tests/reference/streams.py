@@ -1,0 +1,32 @@
+"""The page of the stream writers' grammars: each diagram is the very table that drives the writer (dialects/base.Moves)."""
+
+from __future__ import annotations
+
+from pointsman.dialects.registry import DIALECTS
+
+
+def page() -> str:
+    lines = [
+        "# What may follow what in a stream",
+        "",
+        "Made by `make docs` from the tables that the stream writers run on: an order that is not drawn here cannot be",
+        "written. Every box may be followed by an error; those arrows are left out. Ends without an arrow are final.",
+    ]
+    for dialect in DIALECTS.values():
+        half = dialect.translation
+        if half is None:
+            continue
+        names = {frame: f"s{number}" for number, frame in enumerate(half.moves)}
+        lines += ["", f"## {dialect.protocol.value}", "", "```mermaid", "stateDiagram-v2"]
+        for frame, name in names.items():
+            if frame and frame not in ("error", "failed"):
+                lines.append(f"    {name}: {frame}")
+        for frame, following in half.moves.items():
+            for after in half.moves:
+                if after in following and after not in ("error", "failed"):
+                    lines.append(f"    {names[frame] if frame else '[*]'} --> {names[after]}")
+        for frame, following in half.moves.items():
+            if frame not in ("", "error", "failed") and not following - {"error", "failed"}:
+                lines.append(f"    {names[frame]} --> [*]")
+        lines.append("```")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,28 @@
+"""The pages in docs/reference say what the code does now."""
+
+from __future__ import annotations
+
+import pytest
+
+from .fidelity import FIELDS
+from .pages import FOLDER, PAGES
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_what_the_code_says(name: str) -> None:
+    assert (FOLDER / name).read_text() == PAGES[name](), "run: make docs"
+
+
+def test_nothing_is_lost_without_a_word() -> None:
+    """A field may be silent only where its absence means the same: this list is short, and argued."""
+    allowed = {
+        "include: encrypted reasoning",  # always given
+        "reasoning.summary",  # reasoning that comes is always shown
+        "thinking: adaptive",  # the model thinks as it sees fit, which is what it says
+        "thinking: disabled",  # toward a model that does not think
+    }
+    page = PAGES["fidelity.md"]()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    silent = {line.split("`")[1] for line in rows if "silent" in line}
+    assert silent <= allowed
+    assert sum(len(fields) for fields in FIELDS.values()) == len(rows)
