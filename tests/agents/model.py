@@ -45,7 +45,8 @@ def results(protocol: str, body: dict[str, Any]) -> list[str]:
     if protocol == RESPONSES:
         return [str(i["output"]) for i in body["input"] if str(i.get("type")).endswith("_output")]
     blocks = [b for m in body["messages"] if isinstance(m["content"], list) for b in m["content"]]
-    return [json.dumps(b.get("content")) for b in blocks if b["type"] == "tool_result"]
+    contents = [b.get("content") or "" for b in blocks if b["type"] == "tool_result"]
+    return [c if isinstance(c, str) else "".join(one.get("text", "") for one in c) for c in contents]
 
 
 def agent(protocol: str, plan: Plan) -> Callable[[Received], Reply]:

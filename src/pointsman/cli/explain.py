@@ -23,3 +23,5 @@ def _show(found: dict[str, Any]) -> None:
     for number, target in enumerate(found["targets"], 1):
         word = marked(target["usable"], bad="no")
         click.echo(f"  {number}. {shown(target['target'])}  {word}  {shown(target['reason'])}")
+        for protocol, how in target["protocols"].items():
+            click.echo(f"       {protocol}: {how}")

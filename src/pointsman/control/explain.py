@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import PRACTICE, BackendType, backend_key
 from ..link.messages import BackendHealth, BackendSpec
+from ..providers.profiles import dialect_order
 from ..providers.urls import is_loopback, parse_base_url
 from ..routing.table import Plan, RoutingTable, Target
+from ..upstream.backend import Backend
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -29,7 +32,9 @@ PRACTICE_SPEC = BackendSpec(
 
 class TargetExplained(BaseModel):
     """One target. reason: why it is usable, or what to do so that it is. leaves_machine: whether a request
-    that goes there leaves this computer; None when only connecting would tell."""
+    that goes there leaves this computer; None when only connecting would tell. protocols: for each protocol a client
+    may speak, what the backend gets: `as it is`, `translated to openai_chat`, `as it is if it knows the path, else
+    translated to openai_chat`."""
 
     target: str
     backend: str
@@ -38,6 +43,7 @@ class TargetExplained(BaseModel):
     reason: str
     base_url: str | None
     dialects: list[str] | None
+    protocols: dict[str, str]
     leaves_machine: bool | None
     in_flight: int = 0
     last_success: datetime | None = None
@@ -101,12 +107,45 @@ def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetE
         reason=problem or _why_usable(spec, plan, away),
         base_url=(spec.base_url or None) if spec else None,
         dialects=list(spec.dialects) if spec and spec.dialects is not None else None,
+        protocols=_protocols(spec, target.model),
         leaves_machine=away,
         in_flight=health.in_flight if health else 0,
         last_success=_time(health.last_success) if health else None,
         last_failure=_time(health.last_failure) if health else None,
         last_reason=health.last_reason if health else None,
     )
+
+
+def _protocols(spec: BackendSpec | None, model: str) -> dict[str, str]:
+    if spec is None or not spec.base_url:
+        return {}
+    try:
+        backend = Backend(spec)
+    except ValueError:  # its problem says so
+        return {}
+    found = {}
+    for dialect in DIALECTS.values():
+        client = dialect.protocol
+        known = backend.spoken | backend.tried
+        plain, tools = (
+            next(
+                (one for one in dialect_order(spec, model, client, wanted) if one in known and one != client),
+                None,
+            )
+            for wanted in (False, True)
+        )
+        other = None
+        if dialect.translation is not None and plain is not None and tools is not None:
+            other = f"translated to {plain.value}"
+            if tools is not plain:
+                other += f" (with tools: {tools.value})"
+        if client in backend.spoken:
+            found[client.value] = "as it is"
+        elif client in backend.tried:
+            found[client.value] = "as it is if it knows the path" + (f", else {other}" if other else "")
+        else:
+            found[client.value] = other or "not possible"
+    return found
 
 
 def _why_usable(spec: BackendSpec | None, plan: Plan, away: bool | None) -> str:
