@@ -253,6 +253,80 @@ def test_a_rate_limit_keeps_its_wait_and_its_counts(client: str, upstream: str) 
 
 
 @across
+def test_an_error_with_status_200_is_an_error_of_the_clients_protocol(client: str, upstream: str) -> None:
+    got, _ = one(client, upstream, Reply(200, JSON, body=BODIES[upstream]("server_error", "the very words")))
+    assert got.status >= 500
+    assert got.json()["error"]["message"] == "the very words"
+    assert ("type" in got.json()) == (client == MESSAGES)
+
+
+@across
+def test_an_overflow_told_in_the_stream_before_output_keeps_its_meaning(client: str, upstream: str) -> None:
+    """Some servers begin a stream before they have counted the prompt."""
+    code, text = TOO_LONG[upstream]
+    frame = {
+        CHAT: b"data: " + json.dumps({"error": {"message": text, "type": "x", "code": code}}).encode(),
+        RESPONSES: b"event: error\ndata: "
+        + json.dumps(
+            {"type": "error", "code": code, "message": text, "param": None, "sequence_number": 0}
+        ).encode(),
+        MESSAGES: b"event: error\ndata: "
+        + json.dumps({"type": "error", "error": {"type": code, "message": text}}).encode(),
+    }[upstream]
+    got = stream(client, upstream, frame + b"\n\n")
+    assert got.status == 400, got.body
+    error = got.json()["error"]
+    assert (
+        error["message"].startswith("prompt is too long")
+        if client == MESSAGES
+        else error["code"] == "context_length_exceeded"
+    )
+
+
+@pytest.mark.parametrize("value", ["Fri, 01 Jan 2100 00:00:00 GMT", "7"])
+def test_a_wait_is_told_in_whole_seconds(value: str) -> None:
+    got, _ = one(
+        MESSAGES,
+        CHAT,
+        Reply(429, {**JSON, "retry-after": value}, body=BODIES[CHAT]("rate_limit_exceeded", "no")),
+    )
+    assert int(got.headers["retry-after"]) >= 7
+
+
+def test_the_memory_of_a_long_translated_stream_does_not_grow() -> None:
+    import tracemalloc
+
+    from pointsman.conversation.capsule import Capsules
+    from pointsman.dialects.registry import DIALECTS
+    from pointsman.gateway.translate import Asked, Crossing
+    from pointsman.kinds import Protocol
+    from pointsman.providers.profiles import profile_for
+
+    class Head:
+        def get(self, name: bytes) -> None:
+            return None
+
+    chunk = b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"some words here "}}]}\n\n'
+    dialect = DIALECTS[Protocol.ANTHROPIC_MESSAGES]
+    asked = Asked(
+        dialect.translation, json.dumps(ask(MESSAGES, stream=True)).encode(), Head(), "r", Capsules(b"k")
+    )  # type: ignore[arg-type]
+    profile = profile_for(
+        BackendSpec("local/b", "local", "b", "http://127.0.0.1:1"), Protocol.OPENAI_CHAT, "m"
+    )
+    relay = Crossing(asked, dialect, DIALECTS[Protocol.OPENAI_CHAT].translation, profile, None).relay(True)  # type: ignore[arg-type]
+    for _ in range(100):
+        relay.take(chunk)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(20_000):
+        relay.take(chunk)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 16_384
+
+
+@across
 def test_an_error_in_the_stream_after_output_is_told_in_band(client: str, upstream: str) -> None:
     events = STREAM[upstream]("hello there").split(b"\n\n")
     upto = next(i for i, event in enumerate(events) if b"hello" in event)

@@ -283,9 +283,8 @@ class Exchange:
         body = self._without_key(b"".join(self._held))
         error = failure(reason, f"it answered {self.head_status}: {excerpt(body)}")
         if self._translated and self._mode == STREAM:
-            watch = self._relay.watch if self._relay is not None else None
-            text = (watch.error if watch is not None else None) or "its answer was empty"
-            self._settle(Held(reason, failure(reason, text)))
+            told = self._relay.failure if self._relay is not None else None
+            self._settle(Held(reason, told or failure(reason, "its answer was empty")))
             return
         self._settle(Held(reason, error, self._way.told(Answer(self.head_status, self.headers, body))))
 

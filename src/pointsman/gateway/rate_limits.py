@@ -5,16 +5,16 @@ PROTOCOLS.md 12.5. Same protocol on both ends: all headers travel, and nothing h
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from ..kinds import Protocol
 from .answer import Headers
 
-_KEPT = frozenset(
-    (b"retry-after", b"retry-after-ms", b"x-should-retry", b"x-request-id", b"request-id", b"date")
-)
+_KEPT = frozenset((b"retry-after-ms", b"x-should-retry", b"x-request-id", b"request-id", b"date"))
 _OPENAI = re.compile(rb"x-ratelimit-(limit|remaining|reset)-(requests|tokens)")
 _ANTHROPIC = re.compile(rb"anthropic-ratelimit-(requests|tokens)-(limit|remaining|reset)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -28,6 +28,11 @@ def cross_headers(headers: Headers, client: Protocol) -> Headers:
     for name, value in headers:
         if name in _KEPT:
             found.append((name, value))
+            continue
+        if name == b"retry-after":  # whole seconds: Claude Code reads no dates (PROTOCOLS.md 12.4)
+            seconds = _seconds_until(value)
+            if seconds is not None:
+                found.append((name, b"%d" % seconds))
             continue
         if match := _OPENAI.fullmatch(name):
             what, unit = match[1], match[2]
@@ -47,6 +52,16 @@ def cross_headers(headers: Headers, client: Protocol) -> Headers:
         )
         found.append((new, value))
     return found
+
+
+def _seconds_until(value: bytes) -> int | None:
+    if value.isdigit():
+        return int(value)
+    try:
+        moment = parsedate_to_datetime(value.decode("latin-1"))
+    except ValueError:
+        return None
+    return max(0, math.ceil(moment.timestamp() - time.time()))
 
 
 def _as_time(value: bytes) -> bytes | None:

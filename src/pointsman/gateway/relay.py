@@ -26,6 +26,10 @@ class Relay(TypingProtocol):
         """What has been seen; None when the stream cannot be read (compressed)."""
 
     @property
+    def failure(self) -> PointsmanError | None:
+        """What the upstream said in its stream, where that has been read as an error of ours."""
+
+    @property
     def complete(self) -> bool:
         """The client's answer is whole though the upstream has not ended: let go of it."""
 
@@ -49,6 +53,7 @@ class Passing:
     """Bytes as they came. One event is held back until it is whole, unless it is very large."""
 
     complete = False
+    failure = None
 
     __slots__ = ("_dialect", "_in_event", "_last", "_splitter", "_tail", "watch")
 
@@ -107,6 +112,7 @@ class WithoutUsage:
     """The events as they came, less the usage-only chunk that is there because we asked for it."""
 
     complete = False
+    failure = None
 
     __slots__ = ("_dialect", "_extra", "_splitter", "watch")
 

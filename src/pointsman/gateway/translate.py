@@ -158,12 +158,11 @@ class Crossing:
 
     def told(self, answer: Answer) -> Answer:
         """See Way."""
-        if answer.status < 400:
+        if 300 <= answer.status < 400:
             return answer
-        error = self._upstream.parse_error(answer.status, answer.body)
-        wait = next((v for n, v in answer.headers if n == b"retry-after" and v.isdigit()), None)
-        if wait is not None:
-            error.retry_after = int(wait)
+        # An error inside an answer that says 200 is judged by its words alone.
+        status = answer.status if answer.status >= 400 else 0
+        error = self._upstream.parse_error(status, answer.body)
         if error.kind is ErrorKind.CONTEXT_LENGTH:
             error.tokens = self._tokens(error)
         body = self._client.error(error, self._asked.id)
