@@ -574,6 +574,73 @@ def test_a_server_that_does_not_know_the_path_is_translated_to() -> None:
     uvloop.run(main())
 
 
+def test_a_server_that_says_with_status_200_that_it_does_not_know_the_path_is_translated_to() -> None:
+    def answer(received: Received) -> Reply:
+        if received.path == PATHS[CHAT]:
+            return Reply(200, JSON, body=WHOLE[CHAT]("from chat"))
+        return Reply(200, JSON, body=b'{"error":"Unexpected endpoint or method. (POST /v1/messages)"}')
+
+    got, received = one(MESSAGES, None, answer)
+    assert text_of(MESSAGES, got.json()) == "from chat"
+    assert [r.path for r in received] == [PATHS[MESSAGES], PATHS[CHAT]]
+
+
+def test_a_long_answer_for_a_client_that_wants_it_whole_is_asked_for_as_a_stream() -> None:
+    """Vendors cut or refuse long calls that do not stream; the client never sees the difference."""
+
+    async def main() -> None:
+        with ScriptedUpstream() as server:
+            server.always(Reply(200, SSE, parts=[STREAM[MESSAGES]("hello there")], framing="chunked"))
+            async with plane() as found:
+                backend = BackendSpec("anthropic", "anthropic", "", server.url, dialects=(MESSAGES,))
+                found.rules(rule("*", "anthropic=claude-opus-5-5"), backends=[backend])
+                for more, streamed in (
+                    ({}, True),
+                    ({"max_tokens": 100}, False),
+                    ({"max_tokens": 64000}, True),
+                ):
+                    got = await found.ask(PATHS[CHAT], ask(CHAT, **more))
+                    assert got.status == 200, got.body
+                    assert text_of(CHAT, got.json()) == "hello there"
+                    sent = server.requests[-1].json()
+                    assert bool(sent.get("stream")) is streamed
+                    assert sent["max_tokens"] == more.get("max_tokens", 32_000)
+
+    uvloop.run(main())
+
+
+@across
+def test_a_client_that_leaves_frees_the_backend_at_once(client: str, upstream: str) -> None:
+    events = STREAM[upstream]("hello there").split(b"\n\n")
+    upto = next(i for i, event in enumerate(events) if b"hello" in event)
+
+    async def main() -> None:
+        with ScriptedUpstream() as server:
+            begun = b"\n\n".join(events[: upto + 1]) + b"\n\n"
+            server.always(Reply(200, SSE, parts=[begun, STALL], framing="chunked"))
+            async with stage(server, upstream) as found:
+                reader, writer = await found.connect()
+                raw = json.dumps(ask(client, stream=True)).encode()
+                writer.write(
+                    f"POST {PATHS[client]} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(raw)}\r\n\r\n".encode()
+                    + raw
+                )
+                await asyncio.wait_for(reader.readuntil(b"hello"), 5)
+                left = time.monotonic()
+                writer.transport.abort()
+                for _ in range(200):
+                    posted = [r for r in server.requests if r.method == "POST"]
+                    if posted[0].client_closed_at is not None:
+                        break
+                    await asyncio.sleep(0.005)
+                assert posted[0].client_closed_at is not None
+                assert posted[0].client_closed_at - left < 0.25
+                (record,) = await found.recorded()
+                assert record.outcome == "aborted"
+
+    uvloop.run(main())
+
+
 def test_headers_of_one_vendor_do_not_reach_another() -> None:
     _, (received,) = one(
         MESSAGES,

@@ -215,6 +215,10 @@ class Exchange:
                 self._give_up(FallbackReason.MALFORMED, str(error))
                 return
             except FailedInside:  # 200 with an error inside: treated as the failure it is
+                if (
+                    self._on_trial and b"endpoint" in body[:500].lower()
+                ):  # so LM Studio says that a path is unknown
+                    self.unspoken = True
                 self._fail_with_answer(FallbackReason.UPSTREAM_ERROR)
                 return
             answer.status = self.head_status

@@ -20,6 +20,7 @@ from ..conversation.heal import heal
 from ..conversation.notes import Notes
 from ..conversation.profile import Profile
 from ..conversation.reply import CutShort, Reply, fold, unfold
+from ..conversation.request import Request
 from ..conversation.sequence import Sequencer
 from ..conversation.stops import StopMatcher
 from ..conversation.usage import TokenUsage
@@ -88,7 +89,7 @@ class Crossing:
         notes = Notes(asked.strict, asked.client.names)
         notes.warnings.extend(asked.read_warnings)
         request, self._adaptation = adapt(asked.request, profile, notes)
-        if not request.stream and (request.max_tokens or 0) > STREAM_ABOVE and profile.stream_long:
+        if not request.stream and profile.stream_long and _longest(request, profile) > STREAM_ABOVE:
             request = msgspec.structs.replace(request, stream=True)
         losses.check(request, upstream.takes, notes)
         self.body = upstream.render_request(request, profile, notes)
@@ -193,6 +194,12 @@ class Crossing:
         """What a Chat client's next request will need and cannot carry."""
         if self._stash is not None:
             self._stash.keep_event(event)
+
+
+def _longest(request: Request, profile: Profile) -> int:
+    """Output tokens that the backend will be asked for at most."""
+    asked = request.max_tokens or profile.max_tokens_default
+    return min(asked, profile.max_tokens_limit or asked)
 
 
 class Stages:

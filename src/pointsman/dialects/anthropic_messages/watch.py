@@ -98,8 +98,9 @@ class MessagesWatch:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         self.output = self.finished = True
-        if isinstance(found.error, dict):
-            self.error = str(found.error.get("message"))[:2000]
+        if found.error:  # an object; a string from servers that only learned the protocol's paths
+            inside = found.error
+            self.error = str(inside.get("message") if isinstance(inside, dict) else inside)[:2000]
         self._count(found.usage)
         return True
 
