@@ -102,16 +102,14 @@ def _any_of(base: Schema, variants: list[Schema]) -> Schema:
     """One object that every variant's objects fit: all properties, those required that all require."""
     properties: dict[str, Any] = {}
     for variant in variants:
-        for name, sub in (variant.get("properties") or {}).items():
+        declared = variant.get("properties")
+        for name, sub in declared.items() if isinstance(declared, dict) else ():
             seen = properties.setdefault(name, [])
             if sub not in seen:
                 seen.append(sub)
     joined = {name: subs[0] if len(subs) == 1 else {"anyOf": subs} for name, subs in properties.items()}
-    required = [
-        name
-        for name in variants[0].get("required") or ()
-        if all(name in (variant.get("required") or ()) for variant in variants)
-    ]
+    lists = [found if isinstance(found := variant.get("required"), list) else [] for variant in variants]
+    required = [name for name in lists[0] if all(name in others for others in lists)]
     out = {**base, "properties": joined, "required": required}
     if not required:
         del out["required"]

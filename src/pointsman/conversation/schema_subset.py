@@ -201,7 +201,7 @@ class _Subset:
         out.setdefault("properties", {})
         out["additionalProperties"] = False
         if isinstance(out.get("required"), list):
-            known = [name for name in out["required"] if name in out["properties"]]
+            known = [name for name in out["required"] if isinstance(name, str) and name in out["properties"]]
             if len(known) < len(out["required"]):
                 self.moved.append(f"{path}required")
                 out["required"] = known
