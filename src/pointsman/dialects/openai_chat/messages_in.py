@@ -5,8 +5,6 @@ Not here: repairing a history (conversation/heal.py).
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
 
 from ...conversation.capsule import Forged, is_capsule
@@ -27,6 +25,7 @@ from ...conversation.parts import (
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
 from ..fields import Fields, bad
+from ..openai_parts import document_of, image_of
 
 OWN = "openai_chat"
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -147,45 +146,6 @@ def _image(part: Fields, mark: CacheMark | None, reading: Reading) -> Image:
     if not isinstance(source, str) or not source:
         bad(part.at("image_url"), "must be an object with a url.")
     return image_of(source, detail, mark, part.at("image_url"))
-
-
-def image_of(url: str, detail: str | None, mark: CacheMark | None, path: str) -> Image:
-    """An image by its URL, which may hold the data itself."""
-    if not url.startswith("data:"):
-        if not url.startswith(("http://", "https://")):
-            bad(path, "must be an http(s) or a data: URL.")
-        return Image(url=url, detail=detail, cache=mark)
-    media_type, data = _data_url(url, path)
-    return Image(media_type=media_type, data=data, detail=detail, cache=mark)
-
-
-def _data_url(url: str, path: str) -> tuple[str, str]:
-    head, comma, data = url[5:].partition(",")
-    media_type, *rest = head.split(";")
-    if not comma or "base64" not in rest or not media_type:
-        bad(path, "must look like data:TYPE;base64,DATA.")
-    return media_type.lower(), data
-
-
-def document_of(
-    data: str | None, title: str | None, file_id: str | None, url: str | None, path: str
-) -> Document:
-    """A file part of either OpenAI protocol. Text files become text: every protocol can carry that."""
-    if data is None:
-        if file_id is not None:
-            return Document(file_id=file_id, file_of="openai", title=title)
-        if url is not None:
-            return Document(url=url, title=title)
-        bad(path, "or file_id must be there.")
-    media_type, encoded = _data_url(data, path) if data.startswith("data:") else ("application/pdf", data)
-    if media_type.startswith("text/"):
-        try:
-            return Document(
-                media_type=media_type, text=base64.b64decode(encoded).decode("utf-8"), title=title
-            )
-        except (binascii.Error, UnicodeDecodeError):
-            bad(path, "is not base64 of UTF-8 text.")
-    return Document(media_type=media_type, data=encoded, title=title)
 
 
 def _cache(part: Fields, reading: Reading) -> CacheMark | None:

@@ -9,7 +9,6 @@ from typing import Any
 from ...conversation.notes import Notes
 from ...conversation.parts import (
     Audio,
-    CacheMark,
     Document,
     Foreign,
     Image,
@@ -24,6 +23,7 @@ from ...conversation.parts import (
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
+from ..openai_parts import marked
 
 _OWN = "openai_chat"
 REMINDER = "<system-reminder>\n{}\n</system-reminder>"
@@ -54,15 +54,7 @@ def _system(parts: list[Text], profile: Profile) -> Any:
 
 
 def _text(part: Text, profile: Profile) -> dict[str, Any]:
-    return _marked({"type": "text", "text": part.text}, part.cache, profile)
-
-
-def _marked(value: dict[str, Any], mark: CacheMark | None, profile: Profile) -> dict[str, Any]:
-    """Only where the server knows marks: others refuse unknown keys in a part (PROTOCOLS.md 3.1)."""
-    if mark is not None and profile.cache_marks:
-        ttl = "12h" if mark.ttl == "12h" else None
-        value["prompt_cache_breakpoint"] = maybe({"mode": "explicit", "ttl": ttl})
-    return value
+    return marked({"type": "text", "text": part.text}, part.cache, profile)
 
 
 def _late_system(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
@@ -138,7 +130,7 @@ def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, 
     if part.detail not in (detail, "auto"):
         notes.drop(f"{path}.detail", "the backend does not take it")
     value = {"type": "image_url", "image_url": maybe({"url": url, "detail": detail})}
-    return _marked(value, part.cache, profile)
+    return marked(value, part.cache, profile)
 
 
 def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list[dict[str, Any]]:
@@ -146,7 +138,7 @@ def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list
         notes.drop(f"{path}.citations", "the backend does not cite")
     head = [line for line in (part.title, part.context) if line]
     if part.text is not None:
-        return [_marked({"type": "text", "text": "\n".join([*head, part.text])}, part.cache, profile)]
+        return [marked({"type": "text", "text": "\n".join([*head, part.text])}, part.cache, profile)]
     if part.parts is not None:
         out = [{"type": "text", "text": line} for line in head]
         for inner in part.parts:
@@ -161,7 +153,7 @@ def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list
     title = part.title or "document.pdf"
     file = {"filename": title, "file_data": f"data:{part.media_type};base64,{part.data}"}
     out = [{"type": "text", "text": part.context}] if part.context else []
-    return [*out, _marked({"type": "file", "file": file}, part.cache, profile)]
+    return [*out, marked({"type": "file", "file": file}, part.cache, profile)]
 
 
 def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile, notes: Notes, path: str) -> str:

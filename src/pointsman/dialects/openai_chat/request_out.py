@@ -16,6 +16,7 @@ from ...conversation.profile import Profile
 from ...conversation.request import Request, Tool
 from ...conversation.schema import is_openai_strict, object_schema
 from ..fields import maybe
+from ..openai_parts import json_schema
 from .messages_out import render_messages
 
 TAKES = frozenset(
@@ -100,20 +101,7 @@ def _format(request: Request, notes: Notes) -> dict[str, Any] | None:
         return None
     if found.type == "json_object":
         return {"type": "json_object"}
-    schema = found.schema or {}
-    strict = found.strict
-    if strict is None or strict:
-        fits = is_openai_strict(schema)
-        if strict and not fits:
-            notes.change("format", "its schema is not one that the backend can enforce strictly")
-        strict = fits
-    inside = {
-        "name": found.name or "output",
-        "description": found.description,
-        "schema": schema,
-        "strict": strict,
-    }
-    return {"type": "json_schema", "json_schema": maybe(inside)}
+    return {"type": "json_schema", "json_schema": json_schema(found, notes)}
 
 
 def _reasoning(body: dict[str, Any], request: Request, profile: Profile, notes: Notes) -> None:

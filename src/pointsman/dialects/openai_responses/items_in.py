@@ -29,6 +29,7 @@ from ...conversation.parts import (
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
 from ..fields import Fields, bad
+from ..openai_parts import FILES, document_of, image_of
 
 OWN = "openai_responses"
 _ROLES = ("user", "assistant", "system", "developer")
@@ -180,37 +181,17 @@ def _image(part: Fields, mark: CacheMark | None) -> Image:
     if url is None:
         if file_id is None:
             bad(part.at("image_url"), "or file_id must be there.")
-        return Image(file_id=file_id, file_of="openai", detail=detail, cache=mark)
-    if not url.startswith("data:"):
-        if not url.startswith(("http://", "https://")):
-            bad(part.at("image_url"), "must be an http(s) or a data: URL.")
-        return Image(url=url, detail=detail, cache=mark)
-    media_type, data = _data_url(url, part.at("image_url"))
-    return Image(media_type=media_type, data=data, detail=detail, cache=mark)
-
-
-def _data_url(url: str, path: str) -> tuple[str, str]:
-    head, comma, data = url[5:].partition(",")
-    media_type, *rest = head.split(";")
-    if not comma or "base64" not in rest or not media_type:
-        bad(path, "must look like data:TYPE;base64,DATA.")
-    return media_type.lower(), data
+        return Image(file_id=file_id, file_of=FILES, detail=detail, cache=mark)
+    return image_of(url, detail, mark, part.at("image_url"))
 
 
 def _file(part: Fields, mark: CacheMark | None) -> Document:
     data, title = part.maybe_text("file_data"), part.maybe_text("filename")
     url, file_id = part.maybe_text("file_url"), part.maybe_text("file_id")
     part.ignore("detail")
-    if data is not None:
-        media_type, encoded = (
-            _data_url(data, part.at("file_data")) if data.startswith("data:") else ("application/pdf", data)
-        )
-        return Document(media_type=media_type, data=encoded, title=title, cache=mark)
-    if url is not None:
-        return Document(url=url, title=title, cache=mark)
-    if file_id is None:
-        bad(part.at("file_data"), "or file_url or file_id must be there.")
-    return Document(file_id=file_id, file_of="openai", title=title, cache=mark)
+    found = document_of(data, title, file_id, url, part.at("file_data"))
+    found.cache = mark
+    return found
 
 
 def _call(item: Fields, kind: str) -> ToolCall:

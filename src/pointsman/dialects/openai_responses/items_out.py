@@ -7,7 +7,6 @@ from typing import Any
 from ...conversation.notes import Notes
 from ...conversation.parts import (
     Audio,
-    CacheMark,
     Document,
     Foreign,
     Image,
@@ -22,6 +21,7 @@ from ...conversation.parts import (
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
+from ..openai_parts import marked
 
 OWN = "openai_responses"
 
@@ -52,15 +52,8 @@ def _message(role: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "message", "role": role, "content": parts}
 
 
-def _marked(value: dict[str, Any], mark: CacheMark | None, profile: Profile) -> dict[str, Any]:
-    if mark is not None and profile.cache_marks:
-        ttl = "12h" if mark.ttl == "12h" else None
-        value["prompt_cache_breakpoint"] = maybe({"mode": "explicit", "ttl": ttl})
-    return value
-
-
 def _text(part: Text, profile: Profile) -> dict[str, Any]:
-    return _marked({"type": "input_text", "text": part.text}, part.cache, profile)
+    return marked({"type": "input_text", "text": part.text}, part.cache, profile)
 
 
 def _user(out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes, path: str) -> None:
@@ -115,7 +108,7 @@ def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, 
         "file_id": part.file_id,
         "detail": part.detail or "auto",
     }
-    return _marked(maybe(value), part.cache, profile)
+    return marked(maybe(value), part.cache, profile)
 
 
 def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list[dict[str, Any]]:
@@ -124,7 +117,7 @@ def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list
     head = [line for line in (part.title, part.context) if line]
     if part.text is not None:
         text = "\n".join([*head, part.text])
-        return [_marked({"type": "input_text", "text": text}, part.cache, profile)]
+        return [marked({"type": "input_text", "text": text}, part.cache, profile)]
     if part.parts is not None:
         out = [{"type": "input_text", "text": line} for line in head]
         for inner in part.parts:
@@ -143,7 +136,7 @@ def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list
             "file_data": f"data:{part.media_type};base64,{part.data}",
         }
     out = [{"type": "input_text", "text": part.context}] if part.context else []
-    return [*out, _marked(value, part.cache, profile)]
+    return [*out, marked(value, part.cache, profile)]
 
 
 def _assistant(

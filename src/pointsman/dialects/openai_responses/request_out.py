@@ -16,6 +16,7 @@ from ...conversation.profile import Profile
 from ...conversation.request import Request, Tool
 from ...conversation.schema import is_openai_strict, object_schema
 from ..fields import maybe
+from ..openai_parts import json_schema
 from .items_out import render_input
 
 TAKES = frozenset(
@@ -118,15 +119,7 @@ def _text(request: Request, notes: Notes) -> dict[str, Any]:
     if found is not None and found.type == "json_object":
         text["format"] = {"type": "json_object"}
     elif found is not None:
-        schema = found.schema or {}
-        strict = found.strict
-        if strict is None or strict:
-            fits = is_openai_strict(schema)
-            if strict and not fits:
-                notes.change("format", "its schema is not one that the backend can enforce strictly")
-            strict = fits
-        inside = {"type": "json_schema", "name": found.name or "output", "description": found.description}
-        text["format"] = maybe(inside | {"schema": schema, "strict": strict})
+        text["format"] = {"type": "json_schema", **json_schema(found, notes)}
     if request.verbosity is not None:
         text["verbosity"] = request.verbosity
     return text
