@@ -54,7 +54,8 @@ _usage = sa.Table(
     sa.Column("mapping_id", sa.Integer),
     sa.Index("usage_newest", "at", "id"),
 )
-_insert = _usage.insert().prefix_with("OR IGNORE")
+_INSERT = f"INSERT OR IGNORE INTO usage ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608
+"""By the driver itself, whose executemany takes a third of the time that bound columns take; the names are our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class UsageStore:
             return 0
         with self._file.transaction(write=True) as connection:
             before = _changes(connection)
-            connection.execute(_insert, rows)
+            connection.exec_driver_sql(_INSERT, rows)
             return _changes(connection) - before
 
     def page(
@@ -178,15 +179,25 @@ def _conditions(filters: UsageFilter | None) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _row(record: UsageRecord) -> dict[str, Any]:
+def _row(record: UsageRecord) -> tuple[Any, ...]:
     """One odd record must not stop its whole batch for good: names come from clients, counts from upstreams."""
-    return {name: _storable(value) for name, value in msgspec.structs.asdict(record).items()}
+    values = msgspec.structs.astuple(record)
+    for value in values:
+        kind = type(value)
+        if (kind is str and (len(value) > MAX_TEXT or not value.isascii())) or (
+            kind is int and abs(value) >= _HUGE
+        ):
+            return tuple(_storable(one) for one in values)
+    return values
+
+
+_HUGE = 2**63
 
 
 def _storable(value: Any) -> Any:
     if isinstance(value, str):
         return value[:MAX_TEXT].encode("utf-8", "replace").decode()
-    if isinstance(value, int) and abs(value) >= 2**63:
+    if isinstance(value, int) and abs(value) >= _HUGE:
         return None  # no backend counted that
     return value
 
