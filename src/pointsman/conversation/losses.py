@@ -5,7 +5,7 @@ check() reports every field that is set and that the target's renderer does not 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 from .notes import Notes
@@ -26,10 +26,15 @@ SHAPES: dict[str, tuple[Any, str]] = {
 """Field -> (the value that loses nothing, what to do): anything else is a 400."""
 
 
-def check(request: Request, takes: Collection[str], notes: Notes) -> None:
+@lru_cache(maxsize=64)
+def _untaken(takes: frozenset[str]) -> tuple[str, ...]:
+    return tuple(name for name in HINTS if name not in takes)
+
+
+def check(request: Request, takes: frozenset[str], notes: Notes) -> None:
     """Raises PointsmanError 400 for a shape that cannot be kept, and for any loss under strict."""
-    for name in HINTS:
-        if name not in takes and getattr(request, name) is not None:
+    for name in _untaken(takes):
+        if getattr(request, name) is not None:
             notes.drop(name)
     for name, (harmless, advice) in SHAPES.items():
         value = getattr(request, name)

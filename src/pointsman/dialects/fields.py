@@ -119,6 +119,11 @@ class Fields:
         path = self.path
         return f"{path}.{key}" if path else key
 
+    @property
+    def empty(self) -> bool:
+        """Everything has been taken."""
+        return not self._left
+
     def any(self, key: str) -> Any:
         """Any JSON value, None when absent."""
         return self._left.pop(key, None)

@@ -94,7 +94,10 @@ async def _crossed(
             raise  # the client's own mistake, or something that its first target cannot take
         return Held(FallbackReason.UPSTREAM_ERROR, error)
     job.warnings = way.warnings
-    block, names = forwarded_across(job.head.headers)
+    head = job.head
+    if head.across is None:
+        head.across = forwarded_across(head.headers)
+    block, names = head.across
     data = backend.head(b"POST", way.path, block, names, len(way.body))
     exchange = Exchange(
         job, runtime.limits, way, translated=True, local=backend.local, on_trial=False, key=backend.key

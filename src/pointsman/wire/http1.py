@@ -66,8 +66,8 @@ class RequestHead:
     """
 
     __slots__ = (
-        "chunked", "content_length", "expect_continue", "forward", "headers", "host", "http11", "keep_alive", "method",
-        "path", "query", "single",
+        "across", "chunked", "content_length", "expect_continue", "forward", "headers", "host", "http11", "keep_alive",
+        "method", "path", "query", "single",
     )  # fmt: skip
 
     method: bytes
@@ -82,6 +82,7 @@ class RequestHead:
     headers: list[tuple[bytes, bytes]]
     single: dict[bytes, bytes]
     forward: tuple[bytes, frozenset[bytes]] | None  # what of it travels upstream, once that was asked
+    across: tuple[bytes, frozenset[bytes]] | None  # the same for a backend of another protocol
 
     def get(self, name: bytes) -> bytes | None:
         """Value of a header by lower-case name (the last one, where it was sent twice)."""
@@ -132,6 +133,7 @@ def parse_head(raw: bytes, max_headers: int) -> RequestHead:
 def _judged(parser: httptools.HttpRequestParser, collector: _Collector) -> RequestHead:
     head = RequestHead()
     head.forward = None
+    head.across = None
     head.method = parser.get_method()
     if head.method not in METHODS:
         raise BadHead(400, "This method is not known.")

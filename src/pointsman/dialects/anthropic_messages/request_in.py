@@ -48,6 +48,9 @@ def parse_request(value: dict[str, Any], reading: Reading) -> Request:
     request.max_tokens = body.integer("max_tokens", 0)
     request.system = _system(body, reading)
     _messages(body, reading, request)
+    request.stream = request.include_usage = body.flag("stream") or False
+    if body.empty and reading.header(_SESSION) is None:  # the commonest request by far
+        return request
     request.tools, request.server_tools = tools(body, reading)
     request.tool_choice, request.parallel_tools = tool_choice(body, reading)
     request.stop = _stop(body)
@@ -59,7 +62,6 @@ def parse_request(value: dict[str, Any], reading: Reading) -> Request:
     _metadata(body, reading, request)
     request.cache_auto = mark(body, reading)
     request.service_tier = _tier(body, reading)
-    request.stream = request.include_usage = body.flag("stream") or False
     _vendor_only(body, reading)
     body.close(reading.notes)
     return request

@@ -39,8 +39,10 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
         messages = _as_messages(
             fields.any("input")
         )  # Cursor posts Responses' `input` here (PROTOCOLS.md 14.3)
-    fields.value = {**body, "messages": messages}
     read_messages(request, messages, fields, reading)
+    request.stream = bool(fields.flag("stream"))
+    if fields.empty:  # the commonest request by far
+        return request
     read_tools(request, fields, notes)
     _numbers(request, fields)
     _reasoning(request, fields, notes)
@@ -145,7 +147,6 @@ def _account(request: Request, fields: Fields, notes: Notes) -> None:
 
 
 def _shape(request: Request, fields: Fields, notes: Notes) -> None:
-    request.stream = bool(fields.flag("stream"))
     options = fields.object("stream_options")
     if options is not None:
         request.include_usage = bool(options.flag("include_usage"))
