@@ -27,7 +27,6 @@ PAIRS = [
 
 LOSSES: dict[str, str] = {
     "usage-unknown": "Messages requires usage; where the recorded stream had none, zeros are told (and the record says unknown)",
-    "server-tools": "calls and results of the vendor's own tools have no form elsewhere: their text stays, they do not",
 }
 
 
