@@ -151,10 +151,20 @@ def pointsman(*arguments: str) -> list[str]:
 
 
 def set_up_gateway(data_dir: Path, mock: Subject) -> None:
-    """Two local backends and the rules for the benchmark's models, by the commands a user would type."""
+    """Three local backends and the rules for the benchmark's models, by the commands a user would type."""
     for arguments in (
         ("local", "add", "box", "--url", f"http://{HOST}:{mock.plain_port}", "--dialect", "openai_chat"),
         ("local", "add", "streams", "--url", f"http://{HOST}:{mock.stream_port}", "--dialect", "openai_chat"),
+        (
+            "local",
+            "add",
+            "turns",
+            "--url",
+            f"http://{HOST}:{mock.plain_port}",
+            "--dialect",
+            "anthropic_messages",
+        ),
+        ("mapping", "add", "bench-large", "--to", "local/turns", "--priority", "1"),
         ("mapping", "add", "bench*", "--to", "local/box"),
         ("mapping", "add", "bench-stream*", "--to", "local/streams", "--priority", "1"),
         ("mapping", "add", "bench-hold", "--to", "local/streams", "--priority", "1"),
