@@ -16,7 +16,8 @@ from ...errors import PointsmanError
 from ...wire.splice import find_values
 from .answering import MADE_UP
 
-_HINTS = (f'"{PREFIX}'.encode(), MADE_UP.encode(), b'"encrypted_index":""', b'"encrypted_index": ""')
+_HINTS = (b"encrypted_index", MADE_UP.encode(), f'"{PREFIX}'.encode())
+"""One of these stands in every body that holds something of ours; long ones are found fastest."""
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _SPACE = b" \t\r\n"
 Span = tuple[int, int]
