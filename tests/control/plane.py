@@ -221,14 +221,14 @@ class Worker:
             while True:
                 size = int.from_bytes(self._exactly(4), "big")
                 message = _decode(self._exactly(size))
-                if isinstance(message, Snapshot) and not self.deaf:
-                    self.send(Applied(message.epoch, message.version))
                 with self._news:
                     if isinstance(message, UsageAck):
                         self.acks.append(message.batch)
                     else:
                         self.snapshots.append(message)
                     self._news.notify_all()
+                if isinstance(message, Snapshot) and not self.deaf:
+                    self.send(Applied(message.epoch, message.version))
 
     def _exactly(self, size: int) -> bytes:
         data = b""
