@@ -610,6 +610,49 @@ def test_a_long_answer_for_a_client_that_wants_it_whole_is_asked_for_as_a_stream
 
 
 @across
+@pytest.mark.parametrize("last", ["end", "error"])
+def test_a_backend_that_stays_after_its_last_word_adds_nothing_to_it(
+    client: str, upstream: str, last: str
+) -> None:
+    """It keeps the connection open after the end, or after an error: the time-out must not write a second ending."""
+    whole = STREAM[upstream]("hello there")
+    events = whole.split(b"\n\n")
+    upto = next(i for i, event in enumerate(events) if b"hello" in event)
+    failure = {
+        CHAT: b'data: {"error":{"message":"the words","type":"server_error","code":null}}',
+        RESPONSES: b'event: error\ndata: {"type":"error","code":"server_error","message":"the words","param":null,"sequence_number":9}',
+        MESSAGES: b'event: error\ndata: {"type":"error","error":{"type":"api_error","message":"the words"}}',
+    }[upstream]
+    said = whole if last == "end" else b"\n\n".join([*events[: upto + 1], failure]) + b"\n\n"
+
+    async def main() -> Got:
+        with ScriptedUpstream() as server:
+            server.always(Reply(200, SSE, parts=[said, STALL], framing="chunked"))
+            async with stage(server, upstream, between_chunks_seconds=0.2) as found:
+                return await found.ask(PATHS[client], ask(client, stream=True))
+
+    got = uvloop.run(main())
+    assert got.complete
+    assert b"hello" in got.body
+    assert b"sent nothing for" not in got.body
+    assert (b"the words" in got.body) == (last == "error")
+
+
+def test_a_path_one_target_does_not_know_is_asked_of_the_next() -> None:
+    async def main() -> Got:
+        with ScriptedUpstream() as first, ScriptedUpstream() as second:
+            first.always(Reply(404, JSON, body=b'{"detail":"Not Found"}'))
+            second.always(Reply(200, JSON, body=b'{"id":"batch_1"}'))
+            async with plane() as found:
+                backends = [spec(first, None), spec(second, MESSAGES, "spare")]
+                found.rules(rule("*", "local/box", "local/spare"), backends=backends)
+                return await found.ask("/v1/messages/batches", ask(MESSAGES))
+
+    got = uvloop.run(main())
+    assert (got.status, got.json()) == (200, {"id": "batch_1"})
+
+
+@across
 def test_a_client_that_leaves_frees_the_backend_at_once(client: str, upstream: str) -> None:
     events = STREAM[upstream]("hello there").split(b"\n\n")
     upto = next(i for i, event in enumerate(events) if b"hello" in event)

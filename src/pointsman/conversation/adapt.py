@@ -19,9 +19,6 @@ from .profile import Profile
 from .request import Message, Request, Role, Tool, ToolChoice
 from .schema import safe_for_grammar
 
-_NAME = re.compile(r"[a-zA-Z0-9_-]+").fullmatch
-_OPENAI_ID = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
-_NINE = re.compile(r"[A-Za-z0-9]{9}").fullmatch
 _SEARCHES = ("web_search", "web_search_preview")
 _USER_MAX = 128
 """OpenAI's limit of `safety_identifier`; Claude Code's ids are longer (PROTOCOLS.md 3.1)."""

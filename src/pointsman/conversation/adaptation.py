@@ -13,7 +13,6 @@ from .events import Delta, Event, PartEnd, PartKind, PartStart
 from .jsontext import StringReader
 from .parts import ToolKind
 from .profile import Profile
-from .reply import Reply, fold, unfold
 
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 _FITS = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
@@ -70,13 +69,6 @@ class Adaptation:
     def start(self) -> Back:
         """The way back for one answer."""
         return Back(self._names, self._wrapped)
-
-    def back_reply(self, reply: Reply) -> Reply:
-        """The way back for a whole one."""
-        if self.identity:
-            return reply
-        back = self.start()
-        return fold(found for event in unfold(reply) for found in back.back(event))
 
 
 class Back:

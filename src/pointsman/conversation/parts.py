@@ -141,6 +141,5 @@ class Foreign(msgspec.Struct):
     text: str = ""
 
 
-UserPart = Text | Image | Document | Audio | ToolResult | Foreign
 AssistantPart = Text | Refusal | Thinking | ToolCall | Foreign
 Part = Text | Refusal | Thinking | Image | Document | Audio | ToolCall | ToolResult | Foreign

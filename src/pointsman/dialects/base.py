@@ -8,7 +8,19 @@ from typing import Any
 from typing import Protocol as TypingProtocol
 
 from ..conversation.capsule import Capsules
-from ..conversation.events import Event
+from ..conversation.events import (
+    Cited,
+    Delta,
+    Ended,
+    Event,
+    Failed,
+    Finished,
+    PartEnd,
+    PartStart,
+    Started,
+    Stop,
+    UsageSeen,
+)
 from ..conversation.notes import Notes
 from ..conversation.profile import Profile
 from ..conversation.reply import Reply
@@ -18,7 +30,7 @@ from ..errors import PointsmanError
 from ..kinds import Protocol
 
 
-class Watch(TypingProtocol):
+class Watch:
     """Reads an answer as it passes; changes nothing.
 
     output: real output has come (text, reasoning, a tool call, a refusal): the commit point of DESIGN.md section 5.
@@ -27,18 +39,23 @@ class Watch(TypingProtocol):
     what it reported so far. malformed: events that were not what the protocol allows.
     """
 
-    output: bool
-    finished: bool
-    answer_id: str | None
-    error: str | None
-    usage: TokenUsage | None
-    malformed: int
+    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "usage")
+
+    def __init__(self) -> None:
+        self.output = False
+        self.finished = False
+        self.answer_id: str | None = None
+        self.error: str | None = None
+        self.usage: TokenUsage | None = None
+        self.malformed = 0
 
     def event(self, event: bytes) -> None:
         """One server-sent event, as wire.sse gives it."""
+        raise NotImplementedError
 
     def whole(self, body: bytes) -> bool:
         """A whole answer. False when it is not JSON of this protocol at all."""
+        raise NotImplementedError
 
 
 class StreamError(TypingProtocol):
@@ -48,17 +65,25 @@ class StreamError(TypingProtocol):
         """Complete events, without anything that looks like a clean end."""
 
 
-class Reader(Watch, TypingProtocol):
+class Reader(Watch):
     """Reads an upstream's stream and tells it in neutral events. Also a Watch of the same stream.
 
     Lenient: it takes what real servers send (PROTOCOLS.md 5.5, 7.4, 11.4). What it cannot read counts in `malformed`.
     """
 
+    __slots__ = ()
+
+    def event(self, event: bytes) -> None:
+        """See Watch."""
+        self.read(event)
+
     def read(self, event: bytes) -> Sequence[Event]:
         """The neutral events that one server-sent event completes, often none. Sets what Watch promises."""
+        raise NotImplementedError
 
     def finish(self) -> Sequence[Event]:
         """The upstream's bytes are over: what was still held back. Ends with Ended only if the stream was whole."""
+        raise NotImplementedError
 
 
 class Writer(TypingProtocol):
@@ -73,6 +98,66 @@ class Writer(TypingProtocol):
 
     def fail(self, error: PointsmanError) -> bytes:
         """An in-band error; nothing that looks like a clean end (DESIGN.md section 5)."""
+
+
+class PartWriter:
+    """What every writer does alike: an event goes to the method of its kind; usage and the reason to stop are kept for
+    the end, where all protocols tell them."""
+
+    __slots__ = ("_answering", "_finish", "_moves", "_usage")
+
+    def __init__(self, answering: Answering, table: Mapping[str, frozenset[str]]) -> None:
+        self._answering = answering
+        self._moves = Moves(table)
+        self._usage: TokenUsage | None = None
+        self._finish = Finished(Stop.END)
+
+    def write(self, event: Event) -> bytes:
+        """See Writer."""
+        if type(event) is Delta:  # by far the commonest
+            return self._delta(event)
+        match event:
+            case PartStart():
+                return self._start(event)
+            case PartEnd():
+                return self._end(event)
+            case Cited():
+                return self._cite(event)
+            case Started():
+                return self._begin(event)
+            case UsageSeen():
+                self._usage = event.usage
+            case Finished():
+                self._finish = event
+            case Ended():
+                return self._close()
+            case Failed():
+                return self.fail(event.error)
+        return b""
+
+    def fail(self, error: PointsmanError) -> bytes:
+        """See Writer."""
+        raise NotImplementedError
+
+    def _begin(self, event: Started) -> bytes:
+        """The answer's first frames."""
+        raise NotImplementedError
+
+    def _start(self, event: PartStart) -> bytes:
+        raise NotImplementedError
+
+    def _delta(self, event: Delta) -> bytes:
+        raise NotImplementedError
+
+    def _cite(self, event: Cited) -> bytes:
+        raise NotImplementedError
+
+    def _end(self, event: PartEnd) -> bytes:
+        raise NotImplementedError
+
+    def _close(self) -> bytes:
+        """The answer's last frames."""
+        raise NotImplementedError
 
 
 class IllegalMove(Exception):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..conversation.notes import Notes
-from ..conversation.parts import CacheMark, Document, Image
+from ..conversation.parts import Audio, CacheMark, Document, Foreign, Image, Part, Text
 from ..conversation.profile import Profile
 from ..conversation.request import OutputFormat
 from ..conversation.schema import is_openai_strict
@@ -65,6 +67,58 @@ def marked(value: dict[str, Any], mark: CacheMark | None, profile: Profile) -> d
         ttl = "12h" if mark.ttl == "12h" else None
         value["prompt_cache_breakpoint"] = maybe({"mode": "explicit", "ttl": ttl})
     return value
+
+
+Rendered = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How one of the two writes a part. text: the type of a text part. image, file: (part, profile, notes, path) -> its
+    value; file gets documents that are not text. Raise PointsmanError 400 for what it cannot carry."""
+
+    text: str
+    image: Callable[[Image, Profile, Notes, str], Rendered]
+    file: Callable[[Document, Profile, Notes, str], Rendered]
+
+
+def content_part(part: Part, wording: Wording, profile: Profile, notes: Notes, path: str) -> list[Rendered]:
+    """One part of a user's message or a tool's output; none where it has no form here and says nothing."""
+    match part:
+        case Text():
+            return [marked(_text(wording, part.text), part.cache, profile)]
+        case Image():
+            return [marked(wording.image(part, profile, notes, path), part.cache, profile)]
+        case Document():
+            return _document(part, wording, profile, notes, path)
+        case Audio():
+            return [{"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}]
+        case Foreign():
+            notes.drop(path, f"'{part.type}' is of one vendor only")
+            return [_text(wording, part.text)] if part.text else []
+    return []
+
+
+def _text(wording: Wording, text: str) -> Rendered:
+    return {"type": wording.text, "text": text}
+
+
+def _document(part: Document, wording: Wording, profile: Profile, notes: Notes, path: str) -> list[Rendered]:
+    if part.citations:
+        notes.drop(f"{path}.citations", "the backend does not cite")
+    head = [line for line in (part.title, part.context) if line]
+    if part.text is not None:
+        return [marked(_text(wording, "\n".join([*head, part.text])), part.cache, profile)]
+    if part.parts is not None:
+        out = [_text(wording, line) for line in head]
+        for inner in part.parts:
+            out += content_part(inner, wording, profile, notes, path)
+        return out
+    if part.file_id is not None and part.file_of != profile.files:
+        notes.refuse(path, "a file id belongs to one vendor; send the file itself.")
+    value = marked(wording.file(part, profile, notes, path), part.cache, profile)
+    # What was said about the file goes before it.
+    return [_text(wording, part.context), value] if part.context else [value]
 
 
 def json_schema(found: OutputFormat, notes: Notes) -> dict[str, Any]:

@@ -32,6 +32,7 @@ async def attempt(
     job.attempts += 1
     job.target = target
     job.warnings = b""
+    job.unspoken_path = False
     backend = state.backends.get(target.key)
     if target.problem is not None or backend is None:
         text = target.problem or "its row cannot be used"
@@ -59,9 +60,7 @@ async def _straight(
     block, names = job.head.forward or _remember(job)
     login = job.caller.login if plan.forward_auth and not backend.local else b""
     data = backend.head(job.head.method, path, block, names, len(body), login)
-    exchange = Exchange(
-        job, runtime.limits, way, translated=False, local=backend.local, on_trial=on_trial, key=backend.key
-    )
+    exchange = Exchange(job, runtime.limits, way, local=backend.local, on_trial=on_trial, key=backend.key)
     held = await _run(runtime, job, plan, target, backend, exchange, data, way)
     if exchange.unspoken and held is not None:
         held.error = not_spoken(target, where.protocol)
@@ -99,9 +98,7 @@ async def _crossed(
         head.across = forwarded_across(head.headers)
     block, names = head.across
     data = backend.head(b"POST", way.path, block, names, len(way.body))
-    exchange = Exchange(
-        job, runtime.limits, way, translated=True, local=backend.local, on_trial=False, key=backend.key
-    )
+    exchange = Exchange(job, runtime.limits, way, local=backend.local, on_trial=False, key=backend.key)
     return await _run(runtime, job, plan, target, backend, exchange, data, way)
 
 

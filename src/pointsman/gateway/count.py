@@ -6,6 +6,8 @@ estimate, which is marked in `x-pointsman-warnings` as `estimated:input_tokens`.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from ..conversation.adapt import adapt
@@ -22,6 +24,8 @@ from .answer import Answer, send_answer
 from .job import Job
 from .runtime import Runtime
 from .translate import Asked
+
+T = TypeVar("T")
 
 SECONDS = 10.0
 """Counting is advice: a client that waits longer for it is worse off than with an estimate."""
@@ -74,20 +78,16 @@ async def _by_tokenizer(
     rendered = msgspec.json.decode(chat.render_request(request, profile, Notes()))
     body = {key: rendered[key] for key in ("model", "messages", "tools") if key in rendered}
     found = await _ask(runtime, plan, backend, "/tokenize", body)
-    counted = _int_of(found, "count")
+    counted = _member(found, "count", int)
     if counted is not None:
         return counted
     if found is None:
         return None
-    prompt = _text_of(await _ask(runtime, plan, backend, "/apply-template", body), "prompt")
+    prompt = _member(await _ask(runtime, plan, backend, "/apply-template", body), "prompt", str)
     if prompt is None:
         return None
     found = await _ask(runtime, plan, backend, "/tokenize", {"content": prompt, "add_special": True})
-    try:
-        tokens = msgspec.json.decode(found or b"{}").get("tokens")
-    except (msgspec.DecodeError, AttributeError):
-        return None
-    return len(tokens) if isinstance(tokens, list) and tokens else None
+    return len(_member(found, "tokens", list) or []) or None
 
 
 async def _ask(
@@ -107,19 +107,11 @@ async def _ask(
     return found.body if found.status == 200 else None
 
 
-def _int_of(body: bytes | None, key: str) -> int | None:
+def _member(body: bytes | None, key: str, kind: type[T]) -> T | None:
+    """One member of an answer that should be an object, None when it is not there or of another type."""
     try:
         value = msgspec.json.decode(body or b"{}")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, int) else None
-
-
-def _text_of(body: bytes | None, key: str) -> str | None:
-    try:
-        value = msgspec.json.decode(body or b"{}")
-    except msgspec.DecodeError:
-        return None
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, str) else None
+    return found if isinstance(found, kind) else None

@@ -38,19 +38,17 @@ class Exchange:
 
     __slots__ = (
         "_conn", "_held", "_held_size", "_job", "_key", "_last", "_length", "_limits", "_local", "_mode", "_next_ping",
-        "_on_trial", "_own_login", "_paused", "_readable", "_reason", "_relay", "_started", "_translated", "_way",
+        "_on_trial", "_own_login", "_paused", "_readable", "_reason", "_relay", "_started", "_way",
         "done", "head_status", "headers", "stale", "unspoken",
     )  # fmt: skip
 
     def __init__(
-        self, job: Job, limits: Limits, way: Way, *, translated: bool, local: bool, on_trial: bool, key: bytes
+        self, job: Job, limits: Limits, way: Way, *, local: bool, on_trial: bool, key: bytes
     ) -> None:
-        """translated: a whole answer must be complete before any of it can be sent. on_trial: nobody has said that
-        the backend speaks this protocol. key: what must not be told in an error."""
+        """on_trial: nobody has said that the backend speaks this protocol. key: what must not be told in an error."""
         self._job = job
         self._limits = limits
         self._way = way
-        self._translated = translated
         self._local = local
         self._own_login = bool(job.plan and job.plan.forward_auth and job.caller.login)
         self._reason: FallbackReason | None = None
@@ -106,7 +104,7 @@ class Exchange:
                 FallbackReason.UPSTREAM_ERROR,
                 f"it answered with a redirect ({status}), which is never followed; correct its base URL",
             )
-        elif self._translated and not self._readable and status < 300:
+        elif self._way.translated and not self._readable and status < 300:
             self._give_up(FallbackReason.MALFORMED, "it compressed its answer, which was not asked for")
         elif is_event_stream(headers) and status < 300:
             self._mode = STREAM
@@ -155,7 +153,7 @@ class Exchange:
         if self._mode == ERROR:
             if self._held_size > _ERROR_BYTES:
                 self._give_up(self._reason or FallbackReason.UPSTREAM_ERROR, "its error is too large")
-        elif self._translated:
+        elif self._way.translated:
             if self._held_size > _COLLECT_BYTES:
                 self._give_up(FallbackReason.MALFORMED, "its answer is too large to translate")
         elif self._held_size > _HOLD_BYTES and self._job.stage == 0:
@@ -172,7 +170,7 @@ class Exchange:
             relay.look()
             self._held_size += len(data)
             watch = relay.watch
-            if self._translated and not self._job.stream:
+            if self._way.translated and not self._job.stream:
                 if self._held_size > _COLLECT_BYTES:
                     self._give_up(FallbackReason.MALFORMED, "its answer is too large to translate")
             elif watch is None or watch.output or self._held_size > _HOLD_BYTES:
@@ -206,7 +204,7 @@ class Exchange:
         answer = Answer(self.head_status, self.headers, self._without_key(body))
         usage = None
         if self.head_status < 300:
-            if not body.strip() and (self._translated or job.route.exact):
+            if not body.strip() and (self._way.translated or job.route.exact):
                 self._give_up(FallbackReason.EMPTY, "it answered with an empty body")
                 return
             try:
@@ -260,7 +258,7 @@ class Exchange:
             answer, job.usage = collected
             self._send_whole(answer)
             return
-        if watch is not None and watch.output and job.stage != 2 and (job.stream or not self._translated):
+        if watch is not None and watch.output and job.stage != 2 and (job.stream or not self._way.translated):
             self._commit()
         if job.stage == 2:
             if watch is not None and not watch.finished and watch.error is None:
@@ -286,7 +284,7 @@ class Exchange:
     def _fail_with_answer(self, reason: FallbackReason) -> None:
         body = self._without_key(b"".join(self._held))
         error = failure(reason, f"it answered {self.head_status}: {excerpt(body)}")
-        if self._translated and self._mode == STREAM:
+        if self._way.translated and self._mode == STREAM:
             told = self._relay.failure if self._relay is not None else None
             self._settle(Held(reason, told or failure(reason, "its answer was empty")))
             return
@@ -364,12 +362,21 @@ class Exchange:
         if now - self._started > limits.total_seconds:
             self._time_out(f"it took longer than {limits.total_seconds:g} s")
         elif self._job.stage == 2:
-            if not self._paused and now - self._last > limits.between_chunks_seconds:
+            silent = not self._paused and now - self._last > limits.between_chunks_seconds
+            if (
+                silent
+                and self._relay is not None
+                and self._relay.watch is not None
+                and self._relay.watch.finished
+            ):
+                self.close()  # it has said everything and only stays on the line
+                self._end_stream()
+            elif silent:
                 self._time_out(
                     f"it sent nothing for {limits.between_chunks_seconds:g} s in the middle of its answer"
                 )
             elif (
-                self._translated
+                self._way.translated
                 and self._relay is not None
                 and now >= max(self._next_ping, self._last + _PING_SECONDS)
             ):

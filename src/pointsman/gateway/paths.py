@@ -30,14 +30,8 @@ class Route:
         return DIALECTS[self.protocol]
 
 
-_LLM = {
-    "/v1/chat/completions": Protocol.OPENAI_CHAT,
-    "/v1/responses": Protocol.OPENAI_RESPONSES,
-    "/v1/completions": Protocol.COMPLETIONS,
-    "/v1/embeddings": Protocol.EMBEDDINGS,
-    "/v1/messages": Protocol.ANTHROPIC_MESSAGES,
-}
-_BARE = (*(path.removeprefix("/v1") for path in _LLM), "/models")
+_UNTRANSLATED = {"/v1/completions": Protocol.COMPLETIONS, "/v1/embeddings": Protocol.EMBEDDINGS}
+"""Where requests of the protocols that only pass through are posted; the others say it themselves."""
 _OWN = {
     "/livez": Route("live", "/livez"),
     "/readyz": Route("ready", "/readyz"),
@@ -49,6 +43,12 @@ _OWN = {
 _POST = ("POST",)
 
 
+def _posted() -> dict[str, Protocol]:
+    """Path -> the protocol whose requests are posted there, those registered from outside included."""
+    translated = {d.translation.path: d.protocol for d in DIALECTS.values() if d.translation is not None}
+    return translated | _UNTRANSLATED
+
+
 @lru_cache(maxsize=4096)
 def route(path: str) -> Route:
     """The route of a path (without query)."""
@@ -57,13 +57,13 @@ def route(path: str) -> Route:
         return own
     while path.startswith("/v1/v1/") or path == "/v1/v1":
         path = path[3:]
-    if not path.startswith("/v1/") and any(path == bare or path.startswith(bare + "/") for bare in _BARE):
-        path = "/v1" + path
-    if path in _LLM:
-        return Route("llm", path, _LLM[path], methods=_POST)
-    for dialect in DIALECTS.values():  # one that was registered from outside
-        if dialect.translation is not None and dialect.translation.path == path:
-            return Route("llm", path, dialect.protocol, methods=_POST)
+    posted = _posted()
+    if not path.startswith("/v1/"):
+        full = "/v1" + path
+        if any(full == known or full.startswith(known + "/") for known in (*posted, "/v1/models")):
+            path = full
+    if path in posted:
+        return Route("llm", path, posted[path], methods=_POST)
     if path.rstrip("/") == "/v1/models":
         return Route("models", path)
     if path.startswith("/v1/models/"):
@@ -79,4 +79,4 @@ def route(path: str) -> Route:
 
 def names_a_model(path: str) -> bool:
     """Is this one of the paths whose POST body names a model, so that any other method is simply wrong there?"""
-    return path in _LLM
+    return path in _posted()

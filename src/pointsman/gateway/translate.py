@@ -15,6 +15,7 @@ from ..conversation import losses
 from ..conversation.adapt import adapt
 from ..conversation.adaptation import Adaptation
 from ..conversation.capsule import Capsules
+from ..conversation.estimate import estimate_tokens
 from ..conversation.events import Ended, Event, Failed
 from ..conversation.heal import heal
 from ..conversation.notes import Notes
@@ -62,6 +63,8 @@ class Asked:
 
 class Crossing:
     """One attempt's translation. See way.Way. warnings: the value of `x-pointsman-warnings`."""
+
+    translated = True
 
     __slots__ = (
         "_adaptation",
@@ -171,8 +174,6 @@ class Crossing:
 
     def _tokens(self, error: PointsmanError) -> tuple[int | None, int | None]:
         """Clients act on numbers; the upstream's own where it told them, else an estimate."""
-        from ..conversation.estimate import estimate_tokens
-
         used, limit = error.tokens
         limit = limit or self._profile.context_window
         if used is None:
@@ -235,6 +236,7 @@ class Translating:
 
     __slots__ = (
         "_crossing",
+        "_over",
         "_reader",
         "_splitter",
         "_stages",
@@ -262,6 +264,7 @@ class Translating:
         self.told: list[Event] = []
         self.failure: PointsmanError | None = None
         self.complete = False
+        self._over = False  # its end, or its error, has been written
 
     @property
     def watch(self) -> Watch:
@@ -281,6 +284,7 @@ class Translating:
             return
         if type(event) is Failed:
             self.failure = event.error
+            self._over = True
             out.append(self._writer.fail(event.error))
             return
         for ready in self._stages.add(event):
@@ -290,6 +294,7 @@ class Translating:
             else:
                 self.told.append(ready)
             if type(ready) is Ended:
+                self._over = True
                 self.complete = self._stages.matched
 
     def look(self) -> None:
@@ -305,9 +310,9 @@ class Translating:
         return b"".join(out)
 
     def fail(self, error: PointsmanError, request_id: str) -> bytes:
-        """See Relay."""
-        return self._writer.fail(error)
+        """See Relay. An upstream that stays after its last word changes nothing of what was told."""
+        return b"" if self._over else self._writer.fail(error)
 
     def ping(self) -> bytes:
         """See Relay."""
-        return self._writer.ping()
+        return b"" if self._over else self._writer.ping()

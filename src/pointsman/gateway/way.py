@@ -24,8 +24,11 @@ class FailedInside(ValueError):
 class Way(TypingProtocol):
     """From one attempt's request to its answer.
 
-    body: the request's bytes for this target. path: where it is posted, query included.
+    body: the request's bytes for this target. path: where it is posted, query included. translated: nothing of a whole
+    answer can be sent before all of it is there.
     """
+
+    translated: bool
 
     body: bytes
     path: bytes
@@ -48,6 +51,8 @@ class Way(TypingProtocol):
 
 class Straight:
     """Same protocol on both ends: bytes as they came."""
+
+    translated = False
 
     __slots__ = ("_dialect", "_hide_usage", "_known", "body", "path")
 

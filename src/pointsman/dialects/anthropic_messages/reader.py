@@ -26,10 +26,10 @@ from ...conversation.events import (
 )
 from ...conversation.parts import Foreign, Opaque
 from ...conversation.profile import Profile
-from ...conversation.usage import TokenUsage
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...wire.sse import data_of, name_of
+from ..base import Reader
 from .content_in import OWN, citation
 from .errors import of as error_of
 from .frames import KNOWN, DeltaSeen, EventSeen, MessageSeen, decode
@@ -71,7 +71,7 @@ class _Block:
         self.said = False  # of a call: its arguments came in deltas
 
 
-class MessagesReader:
+class MessagesReader(Reader):
     """See dialects.base.Reader."""
 
     __slots__ = (
@@ -84,21 +84,10 @@ class MessagesReader:
         "_seen",
         "_started",
         "_usage_seen",
-        "answer_id",
-        "error",
-        "finished",
-        "malformed",
-        "output",
-        "usage",
     )
 
     def __init__(self, profile: Profile) -> None:
-        self.output = False
-        self.finished = False
-        self.answer_id: str | None = None
-        self.error: str | None = None
-        self.usage: TokenUsage | None = None
-        self.malformed = 0
+        super().__init__()
         self._profile = profile
         self._blocks: dict[int, _Block] = {}
         self._next = 0
@@ -108,10 +97,6 @@ class MessagesReader:
         self._seen = Usage()
         self._usage_seen = False
         self._last = DeltaSeen()  # the latest message_delta's
-
-    def event(self, event: bytes) -> None:
-        """See Watch."""
-        self.read(event)
 
     def whole(self, body: bytes) -> bool:
         """See Watch."""

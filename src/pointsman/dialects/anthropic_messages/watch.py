@@ -8,6 +8,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
+from ..base import Watch
 from ..shapes import is_json_object
 
 _TOLD = {"refusal", "max_tokens", "model_context_window_exceeded"}
@@ -45,18 +46,13 @@ _event = msgspec.json.Decoder(_Event).decode
 _whole = msgspec.json.Decoder(_Message).decode
 
 
-class MessagesWatch:
+class MessagesWatch(Watch):
     """See dialects.base.Watch."""
 
-    __slots__ = ("_seen", "answer_id", "error", "finished", "malformed", "output", "usage")
+    __slots__ = ("_seen",)
 
     def __init__(self) -> None:
-        self.output = False
-        self.finished = False
-        self.answer_id: str | None = None
-        self.error: str | None = None
-        self.usage: TokenUsage | None = None
-        self.malformed = 0
+        super().__init__()
         self._seen = _Usage()
 
     def event(self, event: bytes) -> None:

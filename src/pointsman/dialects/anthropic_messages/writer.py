@@ -13,21 +13,14 @@ import msgspec
 from ...conversation.events import (
     Cited,
     Delta,
-    Ended,
-    Event,
-    Failed,
-    Finished,
     PartEnd,
     PartKind,
     PartStart,
     Started,
-    Stop,
-    UsageSeen,
 )
 from ...conversation.parts import Opaque
-from ...conversation.usage import TokenUsage
 from ...errors import PointsmanError
-from ..base import Answering, Moves
+from ..base import Answering, PartWriter
 from .answering import HIDE, SHOW, display, ending, foreign_blocks, message_id, redacted_block, signature
 from .content_out import citation
 from .errors import stream_error
@@ -67,29 +60,14 @@ _DELTAS = {
 }
 
 
-class MessagesWriter:
+class MessagesWriter(PartWriter):
     """See dialects.base.Writer."""
 
-    __slots__ = (
-        "_answering",
-        "_begun",
-        "_called",
-        "_finished",
-        "_frame",
-        "_held",
-        "_index",
-        "_kind",
-        "_moves",
-        "_prefix",
-        "_refused",
-        "_shown",
-        "_usage",
-    )
+    __slots__ = ("_begun", "_called", "_frame", "_held", "_index", "_kind", "_prefix", "_refused", "_shown")
 
     def __init__(self, answering: Answering) -> None:
-        self._answering = answering
+        super().__init__(answering, MOVES)
         self._shown = display(answering.request)
-        self._moves = Moves(MOVES)
         self._index = 0  # of the block that is open, or comes next
         self._kind: PartKind | None = None  # of the open part
         self._begun = False  # its block is open
@@ -98,31 +76,6 @@ class MessagesWriter:
         self._prefix = b""
         self._called = False
         self._refused = ""
-        self._usage: TokenUsage | None = None
-        self._finished = Finished(Stop.END)
-
-    def write(self, event: Event) -> bytes:
-        """See Writer."""
-        if type(event) is Delta:
-            return self._delta(event.text)
-        match event:
-            case PartStart():
-                return self._part_start(event)
-            case PartEnd():
-                return self._part_end(event.opaque)
-            case Cited():
-                return self._cited(event)
-            case Started():
-                return self._start(event)
-            case UsageSeen():
-                self._usage = event.usage
-            case Finished():
-                self._finished = event
-            case Ended():
-                return self._end()
-            case Failed():
-                return self.fail(event.error)
-        return b""
 
     def ping(self) -> bytes:
         """See Writer. Before the message begins only a comment is legal."""
@@ -139,7 +92,7 @@ class MessagesWriter:
 
     # -- the message
 
-    def _start(self, event: Started) -> bytes:
+    def _begin(self, event: Started) -> bytes:
         self._usage = event.usage
         message: dict[str, Any] = {
             "id": message_id(event.id, self._answering.request_id),
@@ -155,8 +108,8 @@ class MessagesWriter:
         self._moves.to("ping")
         return _event("message_start", {"message": message}) + PING
 
-    def _end(self) -> bytes:
-        told = self._finished
+    def _close(self) -> bytes:
+        told = self._finish
         delta = ending(told.stop, told.sequence, told.explanation, called=self._called, refused=self._refused)
         self._moves.to("message_delta")
         self._moves.to("message_stop")
@@ -166,7 +119,7 @@ class MessagesWriter:
 
     # -- its blocks
 
-    def _part_start(self, event: PartStart) -> bytes:
+    def _start(self, event: PartStart) -> bytes:
         self._kind = event.kind
         self._begun = False
         self._held = ""
@@ -199,7 +152,8 @@ class MessagesWriter:
         self._moves.to(self._frame)
         return self._prefix + _encode(text) + b"}}\n\n"
 
-    def _delta(self, text: str) -> bytes:
+    def _delta(self, event: Delta) -> bytes:
+        text = event.text
         if self._begun:
             if self._kind is PartKind.REFUSAL:
                 self._refused += text
@@ -216,7 +170,7 @@ class MessagesWriter:
             self._refused += self._held
         return self._open_text() + self._piece(self._held)
 
-    def _cited(self, event: Cited) -> bytes:
+    def _cite(self, event: Cited) -> bytes:
         found = citation(event.citation, synthetic=True)
         if found is None:
             return b""
@@ -231,14 +185,16 @@ class MessagesWriter:
     def _own_delta(self, delta: dict[str, Any]) -> bytes:
         return _event("content_block_delta", {"index": self._index, "delta": delta})
 
-    def _part_end(self, opaque: Opaque | None) -> bytes:
+    def _end(self, event: PartEnd) -> bytes:
         if self._kind is PartKind.THINKING:
-            return self._thinking_end(opaque)
+            return self._thinking_end(event.opaque)
         if not self._begun:
             return b""
         if self._kind is PartKind.TOOL and self._moves.at == "start tool_use":
-            return self._piece("") + self._close()  # "a tool without arguments sends only an empty string"
-        return self._close()
+            return (
+                self._piece("") + self._stop_block()
+            )  # "a tool without arguments sends only an empty string"
+        return self._stop_block()
 
     def _thinking_end(self, opaque: Opaque | None) -> bytes:
         """The signature comes "once, right before the stop"."""
@@ -254,9 +210,9 @@ class MessagesWriter:
             out = self._open_thinking() + self._piece("")
         self._moves.to("signature_delta")
         sign = signature(opaque, self._answering.capsules)
-        return out + self._own_delta({"type": "signature_delta", "signature": sign}) + self._close()
+        return out + self._own_delta({"type": "signature_delta", "signature": sign}) + self._stop_block()
 
-    def _close(self) -> bytes:
+    def _stop_block(self) -> bytes:
         self._moves.to("content_block_stop")
         index, self._index = self._index, self._index + 1
         self._begun = False
@@ -273,15 +229,17 @@ class MessagesWriter:
                 "content_block_start", {"index": self._index, "content_block": {**block, "input": {}}}
             )
             return (
-                start + self._own_delta({"type": "input_json_delta", "partial_json": given}) + self._close()
+                start
+                + self._own_delta({"type": "input_json_delta", "partial_json": given})
+                + self._stop_block()
             )
         if block.get("type") == "text":
             self._kind = PartKind.TEXT
             text, block = str(block["text"]), {"type": "text", "text": ""}
-            return self._open(block) + self._piece(text) + self._close()
+            return self._open(block) + self._piece(text) + self._stop_block()
         self._moves.to("start whole")
         start = _event("content_block_start", {"index": self._index, "content_block": block})
-        return start + self._close()
+        return start + self._stop_block()
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:

@@ -8,6 +8,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
+from ..base import Watch
 from ..shapes import is_json_object
 
 
@@ -31,18 +32,10 @@ class _Chunk(msgspec.Struct):
 _chunk = msgspec.json.Decoder(_Chunk).decode
 
 
-class CompletionsWatch:
+class CompletionsWatch(Watch):
     """See dialects.base.Watch."""
 
-    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "usage")
-
-    def __init__(self) -> None:
-        self.output = False
-        self.finished = False
-        self.answer_id: str | None = None
-        self.error: str | None = None
-        self.usage: TokenUsage | None = None
-        self.malformed = 0
+    __slots__ = ()
 
     def event(self, event: bytes) -> None:
         """One event."""

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from ...conversation.usage import TokenUsage
+from ..base import Watch
 from ..shapes import is_json_object
 
 
@@ -22,18 +23,10 @@ class _Whole(msgspec.Struct):
 _whole = msgspec.json.Decoder(_Whole).decode
 
 
-class EmbeddingsWatch:
+class EmbeddingsWatch(Watch):
     """See dialects.base.Watch."""
 
-    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "usage")
-
-    def __init__(self) -> None:
-        self.output = False
-        self.finished = False
-        self.answer_id: str | None = None
-        self.error: str | None = None
-        self.usage: TokenUsage | None = None
-        self.malformed = 0
+    __slots__ = ()
 
     def event(self, event: bytes) -> None:
         """Embeddings do not stream; an event of a backend that does counts as output."""

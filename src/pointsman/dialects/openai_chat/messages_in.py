@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from ...conversation.capsule import Forged, is_capsule
 from ...conversation.parts import (
     Audio,
@@ -194,8 +196,6 @@ def _call(call: Fields) -> ToolCall:
     name = inner.need_text("name")
     arguments = inner.any("arguments")
     if isinstance(arguments, dict):  # some clients replay them parsed
-        import msgspec
-
         arguments = msgspec.json.encode(arguments).decode()
     if arguments is not None and not isinstance(arguments, str):
         bad(inner.at("arguments"), "must be a string.")

@@ -8,11 +8,9 @@ from typing import Any
 
 from ...conversation.notes import Notes
 from ...conversation.parts import (
-    Audio,
     Document,
     Foreign,
     Image,
-    Part,
     Refusal,
     Text,
     Thinking,
@@ -23,7 +21,7 @@ from ...conversation.parts import (
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
-from ..openai_parts import marked
+from ..openai_parts import Wording, content_part, marked
 
 _OWN = "openai_chat"
 REMINDER = "<system-reminder>\n{}\n</system-reminder>"
@@ -80,7 +78,7 @@ def _user(out: list[dict[str, Any]], message: Message, profile: Profile, notes: 
     parts: list[dict[str, Any]] = shown
     for at, part in enumerate(message.parts):
         if not isinstance(part, ToolResult):
-            parts = parts + _user_part(part, profile, notes, f"{path}.content[{at}]")
+            parts = parts + content_part(part, _WORDING, profile, notes, f"{path}.content[{at}]")
     if parts:
         _append_user(out, parts, profile, message.name)
 
@@ -104,22 +102,6 @@ def _plain(parts: list[dict[str, Any]]) -> Any:
     return parts
 
 
-def _user_part(part: Part, profile: Profile, notes: Notes, path: str) -> list[dict[str, Any]]:
-    match part:
-        case Text():
-            return [_text(part, profile)]
-        case Image():
-            return [_image(part, profile, notes, path)]
-        case Document():
-            return _document(part, profile, notes, path)
-        case Audio():
-            return [{"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}]
-        case Foreign():
-            notes.drop(path, f"'{part.type}' is of one vendor only")
-            return [{"type": "text", "text": part.text}] if part.text else []
-    return []
-
-
 def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, Any]:
     if part.file_id is not None:
         notes.refuse(path, "a file id belongs to one vendor; send the image itself.")
@@ -129,31 +111,19 @@ def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, 
     detail = part.detail if profile.safety_id else None
     if part.detail not in (detail, "auto"):
         notes.drop(f"{path}.detail", "the backend does not take it")
-    value = {"type": "image_url", "image_url": maybe({"url": url, "detail": detail})}
-    return marked(value, part.cache, profile)
+    return {"type": "image_url", "image_url": maybe({"url": url, "detail": detail})}
 
 
-def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list[dict[str, Any]]:
-    if part.citations:
-        notes.drop(f"{path}.citations", "the backend does not cite")
-    head = [line for line in (part.title, part.context) if line]
-    if part.text is not None:
-        return [marked({"type": "text", "text": "\n".join([*head, part.text])}, part.cache, profile)]
-    if part.parts is not None:
-        out = [{"type": "text", "text": line} for line in head]
-        for inner in part.parts:
-            out += _user_part(inner, profile, notes, path)
-        return out
+def _file(part: Document, profile: Profile, notes: Notes, path: str) -> dict[str, Any]:
     if part.file_id is not None:
-        if part.file_of != profile.files:
-            notes.refuse(path, "a file id belongs to one vendor; send the file itself.")
-        return [{"type": "file", "file": {"file_id": part.file_id}}]
+        return {"type": "file", "file": {"file_id": part.file_id}}
     if part.url is not None:
         notes.refuse(path, "Chat Completions has no documents by URL; send the file's data.")
-    title = part.title or "document.pdf"
-    file = {"filename": title, "file_data": f"data:{part.media_type};base64,{part.data}"}
-    out = [{"type": "text", "text": part.context}] if part.context else []
-    return [*out, marked({"type": "file", "file": file}, part.cache, profile)]
+    data = f"data:{part.media_type};base64,{part.data}"
+    return {"type": "file", "file": {"filename": part.title or "document.pdf", "file_data": data}}
+
+
+_WORDING = Wording("text", _image, _file)
 
 
 def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile, notes: Notes, path: str) -> str:
@@ -168,7 +138,7 @@ def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile, not
             count = sum(value["type"] != "text" for value in shown) + 1
             kind = "image" if isinstance(inner, Image) else "file"
             texts.append(f"[{kind} {count} follows]")
-            shown += _user_part(inner, profile, notes, path)
+            shown += content_part(inner, _WORDING, profile, notes, path)
     text = "\n".join(texts)
     if part.is_error and not text.startswith("Error:"):
         text = f"Error: {text}"

@@ -27,8 +27,8 @@ from ...conversation.events import (
 from ...conversation.parts import Opaque, ToolKind
 from ...conversation.profile import Profile
 from ...conversation.think import ThinkSplitter
-from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
+from ..base import Reader
 from .errors import error_inside
 from .reply import OWN, STOPS, Usage, citation_of, unique_id
 
@@ -92,7 +92,7 @@ class _Tool:
         self.waiting = ""
 
 
-class ChatReader:
+class ChatReader(Reader):
     """See dialects.base.Reader."""
 
     __slots__ = (
@@ -110,22 +110,11 @@ class ChatReader:
         "_started",
         "_tier",
         "_tools",
-        "answer_id",
-        "error",
-        "finished",
-        "malformed",
-        "output",
-        "usage",
     )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
+        super().__init__()
         self._profile = profile
-        self.output = False
-        self.finished = False
-        self.answer_id: str | None = None
-        self.error: str | None = None
-        self.usage: TokenUsage | None = None
-        self.malformed = 0
         self._started = False
         self._done = False
         self._next = 0
@@ -139,18 +128,6 @@ class ChatReader:
         self._refusal = ""
         self._tier: str | None = None
         self._splitter: ThinkSplitter | None = ThinkSplitter()
-
-    # -- Watch
-
-    def event(self, event: bytes) -> None:
-        """See Watch."""
-        self.read(event)
-
-    def whole(self, body: bytes) -> bool:
-        """A reader reads streams only."""
-        raise NotImplementedError
-
-    # -- Reader
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""

@@ -8,6 +8,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
+from ..base import Watch
 from ..shapes import is_json_object
 
 
@@ -62,18 +63,10 @@ _chunk = msgspec.json.Decoder(_Chunk).decode
 _whole = msgspec.json.Decoder(_Whole).decode
 
 
-class ChatWatch:
+class ChatWatch(Watch):
     """See dialects.base.Watch."""
 
-    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "usage")
-
-    def __init__(self) -> None:
-        self.output = False
-        self.finished = False
-        self.answer_id: str | None = None
-        self.error: str | None = None
-        self.usage: TokenUsage | None = None
-        self.malformed = 0
+    __slots__ = ()
 
     def event(self, event: bytes) -> None:
         """One event."""

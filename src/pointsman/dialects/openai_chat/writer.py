@@ -9,21 +9,15 @@ import msgspec
 from ...conversation.events import (
     Cited,
     Delta,
-    Ended,
-    Event,
-    Failed,
-    Finished,
     PartEnd,
     PartKind,
     PartStart,
     Started,
     Stop,
-    UsageSeen,
 )
 from ...conversation.parts import Thinking, ToolKind
-from ...conversation.usage import TokenUsage
 from ...errors import PointsmanError
-from ..base import Answering, Moves
+from ..base import Answering, PartWriter
 from .errors import stream_error
 from .reply import FINISH, annotation_value, answer_id, detail_value, usage_value
 
@@ -54,17 +48,15 @@ _FIELDS = {
 }
 
 
-class ChatWriter:
+class ChatWriter(PartWriter):
     """See dialects.base.Writer."""
 
     __slots__ = (
-        "_answering", "_arguments", "_calls", "_finish", "_head", "_id", "_kind", "_length", "_moves", "_offset", "_refused",
-        "_thought", "_thoughts", "_usage",
+        "_arguments", "_calls", "_head", "_id", "_kind", "_length", "_offset", "_refused", "_thought", "_thoughts",
     )  # fmt: skip
 
     def __init__(self, answering: Answering) -> None:
-        self._answering = answering
-        self._moves = Moves(MOVES)
+        super().__init__(answering, MOVES)
         self._head = b""
         self._id = ""
         self._kind: PartStart | None = None
@@ -72,35 +64,8 @@ class ChatWriter:
         self._arguments = False
         self._thought: list[str] = []
         self._thoughts = 0
-        self._usage: TokenUsage | None = None
-        self._finish: Finished | None = None
         self._offset = self._length = 0
         self._refused = False
-
-    def write(self, event: Event) -> bytes:
-        """See Writer."""
-        kind = type(event)
-        if kind is Delta:
-            return self._delta(event)  # type: ignore[arg-type]
-        match event:
-            case PartStart():
-                return self._start(event)
-            case PartEnd():
-                return self._end(event)
-            case Cited():
-                value = annotation_value(event.citation, self._offset, self._length)
-                return self._chunk("annotations", {"annotations": [value]}) if value is not None else b""
-            case Started():
-                return self._begin(event)
-            case UsageSeen():
-                self._usage = event.usage
-            case Finished():
-                self._finish = event
-            case Ended():
-                return self._close()
-            case Failed():
-                return self.fail(event.error)
-        return b""
 
     def ping(self) -> bytes:
         """See Writer: a comment, which every parser skips."""
@@ -153,6 +118,10 @@ class ChatWriter:
         call = {"index": self._calls - 1, **first, part.tool_kind.value: inner}
         return self._chunk(frame, {"tool_calls": [call]})
 
+    def _cite(self, event: Cited) -> bytes:
+        value = annotation_value(event.citation, self._offset, self._length)
+        return self._chunk("annotations", {"annotations": [value]}) if value is not None else b""
+
     def _start(self, event: PartStart) -> bytes:
         self._kind = event
         if event.kind is PartKind.TEXT:
@@ -184,7 +153,7 @@ class ChatWriter:
         return b""
 
     def _close(self) -> bytes:
-        finish = self._finish or Finished(Stop.END)
+        finish = self._finish
         word = FINISH[finish.stop]
         request = self._answering.request
         if request.legacy_functions and word == "tool_calls":

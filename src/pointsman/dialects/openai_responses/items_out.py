@@ -6,11 +6,9 @@ from typing import Any
 
 from ...conversation.notes import Notes
 from ...conversation.parts import (
-    Audio,
     Document,
     Foreign,
     Image,
-    Part,
     Refusal,
     Text,
     Thinking,
@@ -21,7 +19,7 @@ from ...conversation.parts import (
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
-from ..openai_parts import marked
+from ..openai_parts import Wording, content_part, marked
 
 OWN = "openai_responses"
 
@@ -66,7 +64,7 @@ def _user(out: list[dict[str, Any]], message: Message, profile: Profile, notes: 
                 {"type": kind, "call_id": part.call_id, "output": _output(part, profile, notes, where)}
             )
         else:
-            parts += _part(part, profile, notes, where)
+            parts += content_part(part, _WORDING, profile, notes, where)
     if parts:
         out.append(_message("user", parts))
 
@@ -77,24 +75,8 @@ def _output(part: ToolResult, profile: Profile, notes: Notes, path: str) -> Any:
         return f"Error: {text}" if part.is_error and not text.startswith("Error:") else text
     values: list[dict[str, Any]] = [{"type": "input_text", "text": "Error:"}] if part.is_error else []
     for inner in part.parts:
-        values += _part(inner, profile, notes, path)
+        values += content_part(inner, _WORDING, profile, notes, path)
     return values
-
-
-def _part(part: Part, profile: Profile, notes: Notes, path: str) -> list[dict[str, Any]]:
-    match part:
-        case Text():
-            return [_text(part, profile)]
-        case Image():
-            return [_image(part, profile, notes, path)]
-        case Document():
-            return _document(part, profile, notes, path)
-        case Audio():
-            return [{"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}]
-        case Foreign():
-            notes.drop(path, f"'{part.type}' is of one vendor only")
-            return [{"type": "input_text", "text": part.text}] if part.text else []
-    return []
 
 
 def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, Any]:
@@ -102,41 +84,20 @@ def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, 
         notes.refuse(path, "a file id belongs to one vendor; send the image itself.")
     url = part.url or (f"data:{part.media_type};base64,{part.data}" if part.data is not None else None)
     # `detail` is a required key of the type; auto is its default.
-    value = {
-        "type": "input_image",
-        "image_url": url,
-        "file_id": part.file_id,
-        "detail": part.detail or "auto",
-    }
-    return marked(maybe(value), part.cache, profile)
+    detail = part.detail or "auto"
+    return maybe({"type": "input_image", "image_url": url, "file_id": part.file_id, "detail": detail})
 
 
-def _document(part: Document, profile: Profile, notes: Notes, path: str) -> list[dict[str, Any]]:
-    if part.citations:
-        notes.drop(f"{path}.citations", "the backend does not cite")
-    head = [line for line in (part.title, part.context) if line]
-    if part.text is not None:
-        text = "\n".join([*head, part.text])
-        return [marked({"type": "input_text", "text": text}, part.cache, profile)]
-    if part.parts is not None:
-        out = [{"type": "input_text", "text": line} for line in head]
-        for inner in part.parts:
-            out += _part(inner, profile, notes, path)
-        return out
-    if part.file_id is not None and part.file_of != profile.files:
-        notes.refuse(path, "a file id belongs to one vendor; send the file itself.")
-    value: dict[str, Any] = {"type": "input_file"}
+def _file(part: Document, profile: Profile, notes: Notes, path: str) -> dict[str, Any]:
     if part.url is not None:
-        value["file_url"] = part.url
-    elif part.file_id is not None:
-        value["file_id"] = part.file_id
-    else:
-        value |= {
-            "filename": part.title or "document.pdf",
-            "file_data": f"data:{part.media_type};base64,{part.data}",
-        }
-    out = [{"type": "input_text", "text": part.context}] if part.context else []
-    return [*out, marked(value, part.cache, profile)]
+        return {"type": "input_file", "file_url": part.url}
+    if part.file_id is not None:
+        return {"type": "input_file", "file_id": part.file_id}
+    data = f"data:{part.media_type};base64,{part.data}"
+    return {"type": "input_file", "filename": part.title or "document.pdf", "file_data": data}
+
+
+_WORDING = Wording("input_text", _image, _file)
 
 
 def _assistant(

@@ -25,8 +25,8 @@ from ...conversation.events import (
 )
 from ...conversation.parts import AssistantPart, Foreign, Refusal, ToolCall, ToolKind
 from ...conversation.profile import Profile
-from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
+from ..base import Reader
 from .errors import error_inside
 from .reply import OWN, Usage, citation_of, opaque_of, stop_of, thought_of
 
@@ -75,36 +75,22 @@ class _Item:
         self.summary = -1
 
 
-class ResponsesReader:
+class ResponsesReader(Reader):
     """See dialects.base.Reader."""
 
     __slots__ = (
-        "_done", "_items", "_next", "_profile", "_refusal", "_started", "_tools", "answer_id", "error", "finished",
-        "malformed", "output", "usage",
+        "_done", "_items", "_next", "_profile", "_refusal", "_started", "_tools",
     )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
+        super().__init__()
         self._profile = profile
-        self.output = False
-        self.finished = False
-        self.answer_id: str | None = None
-        self.error: str | None = None
-        self.usage: TokenUsage | None = None
-        self.malformed = 0
         self._started = False
         self._done = False
         self._next = 0
         self._items: dict[int, _Item] = {}
         self._tools = False
         self._refusal: list[str] = []
-
-    def event(self, event: bytes) -> None:
-        """See Watch."""
-        self.read(event)
-
-    def whole(self, body: bytes) -> bool:
-        """A reader reads streams only."""
-        raise NotImplementedError
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""

@@ -8,6 +8,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
+from ..base import Watch
 from ..shapes import is_json_object
 
 _ENDS = {"response.completed", "response.incomplete", "response.failed"}
@@ -56,18 +57,10 @@ _event = msgspec.json.Decoder(_Event).decode
 _whole = msgspec.json.Decoder(_Response).decode
 
 
-class ResponsesWatch:
+class ResponsesWatch(Watch):
     """See dialects.base.Watch."""
 
-    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "usage")
-
-    def __init__(self) -> None:
-        self.output = False
-        self.finished = False
-        self.answer_id: str | None = None
-        self.error: str | None = None
-        self.usage: TokenUsage | None = None
-        self.malformed = 0
+    __slots__ = ()
 
     def event(self, event: bytes) -> None:
         """One event."""

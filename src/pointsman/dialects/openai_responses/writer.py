@@ -14,21 +14,16 @@ from ...conversation.events import (
     Cited,
     Delta,
     Ended,
-    Event,
-    Failed,
-    Finished,
     PartEnd,
     PartKind,
     PartStart,
     Started,
     Stop,
-    UsageSeen,
 )
-from ...conversation.parts import Citation, ToolKind
+from ...conversation.parts import ToolKind
 from ...conversation.reply import Reply, unfold
-from ...conversation.usage import TokenUsage
 from ...errors import PointsmanError
-from ..base import Answering, Moves
+from ..base import Answering, PartWriter
 from .errors import failed_value
 from .reply import OWN, response_value, status_of
 
@@ -76,17 +71,13 @@ _CALL = {
 }
 
 
-class ResponsesWriter:
+class ResponsesWriter(PartWriter):
     """See dialects.base.Writer."""
 
-    __slots__ = (
-        "_annotations", "_answering", "_finish", "_item", "_moves", "_number", "_output", "_part", "_response", "_text",
-        "_upstream_id", "_usage",
-    )  # fmt: skip
+    __slots__ = ("_annotations", "_item", "_number", "_output", "_part", "_text", "_upstream_id")
 
     def __init__(self, answering: Answering) -> None:
-        self._answering = answering
-        self._moves = Moves(MOVES)
+        super().__init__(answering, MOVES)
         self._number = 0
         self._upstream_id = ""
         self._output: list[dict[str, Any]] = []
@@ -94,8 +85,6 @@ class ResponsesWriter:
         self._part: PartStart | None = None
         self._text: list[str] = []
         self._annotations: list[dict[str, Any]] = []
-        self._usage: TokenUsage | None = None
-        self._finish: Finished | None = None
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         """The response object of a whole reply."""
@@ -104,31 +93,6 @@ class ResponsesWriter:
                 self.write(event)
         self._close_item()
         return self._final()[1]
-
-    def write(self, event: Event) -> bytes:
-        """See Writer."""
-        if type(event) is Delta:
-            return self._delta(event)
-        match event:
-            case PartStart():
-                return self._start(event)
-            case PartEnd():
-                return self._end(event)
-            case Cited():
-                return self._cite(event.citation)
-            case Started():
-                return self._begin(event)
-            case UsageSeen():
-                self._usage = event.usage
-            case Finished():
-                self._finish = event
-            case Ended():
-                out = self._close_item()
-                kind, response = self._final()
-                return out + self._frame(kind, {"response": response})
-            case Failed():
-                return self.fail(event.error)
-        return b""
 
     def ping(self) -> bytes:
         """See Writer: a comment, which every parser skips."""
@@ -186,7 +150,8 @@ class ResponsesWriter:
                 return out + self._frame("reasoning_summary_text.delta", more)
         return self._frame("refusal.delta", {**self._content_places(), "delta": event.text})
 
-    def _cite(self, citation: Citation) -> bytes:
+    def _cite(self, event: Cited) -> bytes:
+        citation = event.citation
         if citation.url is None:
             return b""
         start = citation.start or 0
@@ -208,6 +173,11 @@ class ResponsesWriter:
         self._item = item
         return self._frame("output_item.added", {"output_index": len(self._output), "item": item})
 
+    def _close(self) -> bytes:
+        out = self._close_item()
+        kind, response = self._final()
+        return out + self._frame(kind, {"response": response})
+
     def _close_item(self) -> bytes:
         """The open message, if there is one: other items close with their part."""
         item = self._item
@@ -217,8 +187,7 @@ class ResponsesWriter:
         return self._item_done(item)
 
     def _status(self) -> str:
-        finish = self._finish
-        return "incomplete" if finish is not None and finish.stop is Stop.MAX_TOKENS else "completed"
+        return "incomplete" if self._finish.stop is Stop.MAX_TOKENS else "completed"
 
     def _item_done(self, item: dict[str, Any]) -> bytes:
         out = self._frame("output_item.done", {"output_index": len(self._output), "item": item})
@@ -320,7 +289,7 @@ class ResponsesWriter:
         return out + self._item_done(item)
 
     def _final(self) -> tuple[str, dict[str, Any]]:
-        finish = self._finish or Finished(Stop.END)
+        finish = self._finish
         status, details = status_of(finish.stop)
         if finish.stop is Stop.REFUSAL and any(
             part["type"] == "refusal" for item in self._output for part in item.get("content") or []
