@@ -21,6 +21,7 @@ __all__ = [
     "MappingSpec",
     "Snapshot",
     "Status",
+    "TargetHealth",
     "TargetSpec",
     "Up",
     "UsageAck",
@@ -83,14 +84,30 @@ class UsageBatch(msgspec.Struct, frozen=True, tag="usage"):
     records: tuple[UsageRecord, ...]
 
 
+class TargetHealth(msgspec.Struct, frozen=True):
+    """What this process thinks of one model at a backend. state: closed | open | probing. until: when an open breaker
+    lets a probe through; throttled_until: until when it said that it is too busy. Times are unix seconds or None."""
+
+    model: str
+    state: str
+    failures: int = 0
+    until: float | None = None
+    throttled_until: float | None = None
+
+
 class BackendHealth(msgspec.Struct, frozen=True):
-    """What this process last saw of a backend. Times are unix seconds or None."""
+    """What this process last saw of a backend. Times are unix seconds or None. queued: requests that wait for a place.
+    down: a local server that refused; it is probed. benched: why its key is not used until it is edited."""
 
     key: str
     in_flight: int = 0
     last_success: float | None = None
     last_failure: float | None = None
     last_reason: str | None = None
+    queued: int = 0
+    down: bool = False
+    benched: str | None = None
+    targets: tuple[TargetHealth, ...] = ()
 
 
 class Status(msgspec.Struct, frozen=True, tag="status"):

@@ -17,7 +17,11 @@ class TargetSpec(msgspec.Struct, frozen=True):
 
 
 class MappingSpec(msgspec.Struct, frozen=True):
-    """One enabled rule, its targets already in order (primary, fallback_backend, fallbacks)."""
+    """One enabled rule, its targets already in order (primary, fallback_backend, fallbacks).
+
+    fallback_on: further reasons to go to the next target, `context` and `refusal`, neither by default. hedge_seconds:
+    start the next target when the one before has given no output for so long, None = never.
+    """
 
     id: int
     pattern: str
@@ -25,6 +29,8 @@ class MappingSpec(msgspec.Struct, frozen=True):
     targets: tuple[TargetSpec, ...]
     local_only: bool = False
     forward_auth: bool = False
+    fallback_on: tuple[str, ...] = ()
+    hedge_seconds: float | None = None
 
 
 class BackendSpec(msgspec.Struct, frozen=True):
@@ -32,7 +38,8 @@ class BackendSpec(msgspec.Struct, frozen=True):
 
     key: `openai`, `openai/groq`, `local/box`. type: local | openai | anthropic. base_url: without trailing slash
     and without `/v1`. dialects: protocols it speaks, None = not said. auth: an AuthScheme value. api_key: clear
-    text, or None. problem: why it cannot be used (a sentence with the fix), or None.
+    text, or None. problem: why it cannot be used (a sentence with the fix), or None. max_in_flight: requests at once,
+    None = the gateway's own limit. join_resends: a generation whose client left may be joined by the same request.
     """
 
     key: str
@@ -46,6 +53,8 @@ class BackendSpec(msgspec.Struct, frozen=True):
     stream_usage: bool = False
     context_window: int | None = None
     problem: str | None = None
+    max_in_flight: int | None = None
+    join_resends: bool = False
     login_only: bool = False  # no key is stored: only for rules that forward the client's own provider login
 
     def __repr__(self) -> str:
