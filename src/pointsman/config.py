@@ -42,6 +42,11 @@ class Limits:
     first_output_local_seconds: float = 600.0
     between_chunks_seconds: float = 120.0
     total_seconds: float = 3600.0
+    total_whole_seconds: float = 600.0
+    queue_seconds: float = 60.0
+    queue_length: int = 100
+    backend_in_flight: int = 1000
+    max_requests: int = 5000
     write_seconds: float = 60.0
     hold_seconds: float = 8.0
     drain_seconds: float = 120.0

@@ -139,10 +139,11 @@ async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[
             for client in list(found.connections):
                 client.abort()
             runtime.lists.close()
+            runtime.probes.close()
             runtime.pool.close()
             await asyncio.sleep(0.01)
             assert runtime.jobs == 0
-            assert not runtime.exchanges
+            assert not runtime.ticking
 
 
 async def tick_for_ever(found: Plane) -> None:
@@ -151,7 +152,7 @@ async def tick_for_ever(found: Plane) -> None:
         now = time.monotonic()
         for client in list(found.connections):
             client.tick(now)
-        for exchange in list(found.runtime.exchanges):
+        for exchange in list(found.runtime.ticking):
             exchange.tick(now)
         found.runtime.pool.tick(now)
 

@@ -36,10 +36,11 @@ class Watch:
     output: real output has come (text, reasoning, a tool call, a refusal): the commit point of DESIGN.md section 5.
     finished: the protocol's own end was seen, so the stream was not cut. error: the text of an error the backend
     sent in the stream. answer_id: the id that every event of the answer carries, where the protocol has one. usage:
-    what it reported so far. malformed: events that were not what the protocol allows.
+    what it reported so far. malformed: events that were not what the protocol allows. refused: the model said that it
+    will not.
     """
 
-    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "usage")
+    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "refused", "usage")
 
     def __init__(self) -> None:
         self.output = False
@@ -48,6 +49,7 @@ class Watch:
         self.error: str | None = None
         self.usage: TokenUsage | None = None
         self.malformed = 0
+        self.refused = False
 
     def event(self, event: bytes) -> None:
         """One server-sent event, as wire.sse gives it."""

@@ -135,6 +135,8 @@ _BY_WORD = {
 }
 """Both vendors' codes and types; asked before the status where that says less (errors inside a 200)."""
 _MAX_TEXT = 2000
+OVERFLOWING = frozenset({400, 413, 422, 500})
+"""Statuses with which servers say that the input does not fit."""
 
 
 def upstream_error(status: int, body: bytes) -> PointsmanError:
@@ -145,7 +147,7 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
     message, words, param = _told(body)
     text = message or (f"The backend answered {status}." if status else "The backend failed.")
     code = words[0] if words else None
-    tokens = overflow(message, code) if status in (0, 400, 413, 422, 500) else None
+    tokens = overflow(message, code) if not status or status in OVERFLOWING else None
     kind = _BY_STATUS.get(
         status, ErrorKind.UPSTREAM_ERROR if status >= 500 or not status else ErrorKind.BAD_REQUEST
     )

@@ -120,6 +120,7 @@ class DataPlane:
         ticker.cancel()
         link.cancel()
         self.runtime.lists.close()
+        self.runtime.probes.close()
         self.runtime.pool.close()
         await self._practice.stop()
 
@@ -138,7 +139,7 @@ class DataPlane:
             error = PointsmanError(
                 ErrorKind.UNAVAILABLE, "The gateway is shutting down; send the request again."
             )
-            for exchange in list(runtime.exchanges):
+            for exchange in list(runtime.ticking):
                 exchange.stop(error)
             await asyncio.sleep(0.2)
         for client in list(self._connections):
@@ -151,7 +152,7 @@ class DataPlane:
             now = time.monotonic()
             for client in list(self._connections):
                 client.tick(now)
-            for exchange in list(runtime.exchanges):
+            for exchange in list(runtime.ticking):
                 exchange.tick(now)
             runtime.pool.tick(now)
             self._link.trim()

@@ -24,9 +24,12 @@ class Answer:
         self.body = body
 
 
-def keep_alive(job: Job) -> None:
-    """S1: headers and a keep-alive of the client's protocol, so that nobody in between gives up; another target is
-    still possible."""
+def keep_alive_when_due(job: Job, now: float, hold_seconds: float) -> None:
+    """S1, once the client has waited for `hold_seconds`, and each time it has again: headers and a keep-alive of its
+    own protocol, so that nobody in between gives up; another target is still possible."""
+    if not job.stream or now < job.next_ping:
+        return
+    job.next_ping = now + hold_seconds
     ping = job.route.dialect.ping
     if job.stage == 0:
         job.status = 200

@@ -1,9 +1,12 @@
 """One try of one target: is it usable, which protocol it gets, the request's bytes, and its answer into an Exchange.
 
-Not here: which target comes next (resilience/walk.py).
+Not here: which target comes next (resilience/walk.py, targets.py), and what is remembered of it (resilience/board.py).
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, FallbackReason, Protocol
@@ -13,26 +16,44 @@ from ..resilience.walk import Held
 from ..routing.table import Plan, Target
 from ..upstream.backend import Backend, forwarded, forwarded_across
 from ..upstream.connection import UpstreamConnection
+from ..upstream.egress import ConnectFailed
 from ..wire.splice import ask_for_usage, replace_model
 from . import count
 from .answer import Answer
 from .aside import aside
 from .exchange import Exchange
-from .job import Job
+from .health import AttemptHealth
+from .job import Job, Tried
 from .runtime import Runtime, State
 from .stash import Stash
 from .translate import Asked, Crossing
+from .waiting import take_place
 from .way import Straight, Way
 
 
+@dataclass(slots=True)
+class Attempt:
+    """What one attempt is made with. onward: further reasons to leave it for the next target."""
+
+    runtime: Runtime
+    state: State
+    job: Job
+    plan: Plan
+    tried: Tried
+    onward: Collection[str]
+
+    @property
+    def target(self) -> Target:
+        """Which target this is."""
+        return self.tried.target
+
+
 async def attempt(
-    runtime: Runtime, state: State, job: Job, plan: Plan, target: Target
+    runtime: Runtime, state: State, job: Job, plan: Plan, target: Target, onward: Collection[str] = ()
 ) -> Held[Answer] | None:
     """None when the client has been answered, else why this target could not serve."""
-    job.attempts += 1
-    job.target = target
-    job.warnings = b""
-    job.unspoken_path = False
+    tried = Tried(target, len(job.tries) + 1)
+    job.tries.append(tried)
     backend = state.backends.get(target.key)
     if target.problem is not None or backend is None:
         text = target.problem or "its row cannot be used"
@@ -41,17 +62,30 @@ async def attempt(
     if backend.spec.login_only and not (login and _speaks(backend, job)):
         text = f"no key is stored and none came with the request; pointsman credential set {target.key}"
         return Held(FallbackReason.AUTH, _unusable(target, text))
-    if _speaks(backend, job):
-        held = await _straight(runtime, job, plan, target, backend)
-        if held is None or _speaks(backend, job) or job.stage == 2:
-            return held
-        # It has just answered that it does not know the path: translated, it may serve.
-    return await _crossed(runtime, state, job, plan, target, backend)
+    one = Attempt(runtime, state, job, plan, tried, onward)
+    place, busy = await take_place(runtime, job, target.key)
+    if place is None:
+        return busy
+    try:
+        return await _in_place(one, backend)
+    finally:
+        runtime.board.backend(target.key).places.leave(place)
 
 
-async def _straight(
-    runtime: Runtime, job: Job, plan: Plan, target: Target, backend: Backend
-) -> Held[Answer] | None:
+async def _in_place(one: Attempt, backend: Backend) -> Held[Answer] | None:
+    """With one of the backend's places taken."""
+    if not _speaks(backend, one.job):
+        return await _crossed(one, backend)
+    held, knows_path = await _straight(one, backend)
+    if held is None or knows_path or one.job.won is not None:
+        return held
+    # It has just answered that it does not know the path: translated, it may serve.
+    return await _crossed(one, backend, unknown_path=True)
+
+
+async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None, bool]:
+    """Also: does it know the path?"""
+    job, plan, target = one.job, one.plan, one.target
     body, hide_usage = _body_for(backend, target, job)
     where = job.route
     path = job.path.encode("ascii") + (b"?" + job.head.query if job.head.query else b"")
@@ -60,20 +94,18 @@ async def _straight(
     block, names = job.head.forward or _remember(job)
     login = job.caller.login if plan.forward_auth and not backend.local else b""
     data = backend.head(job.head.method, path, block, names, len(body), login)
-    exchange = Exchange(job, runtime.limits, way, local=backend.local, on_trial=on_trial, key=backend.key)
-    held = await _run(runtime, job, plan, target, backend, exchange, data, way)
-    if exchange.unspoken and held is not None:
-        held.error = not_spoken(target, where.protocol)
-        if where.path == (where.dialect.translation.path if where.dialect.translation else ""):
-            backend.learn_unspoken(where.protocol)
-        else:
-            job.unspoken_path = True
-    return held
+    exchange, held = await _run(one, backend, data, way, on_trial=on_trial, own_login=bool(login))
+    if not exchange.unspoken or held is None:
+        return held, True
+    held.error = not_spoken(target, where.protocol)
+    if where.path == (where.dialect.translation.path if where.dialect.translation else ""):
+        backend.learn_unspoken(where.protocol)
+    return held, False
 
 
-async def _crossed(
-    runtime: Runtime, state: State, job: Job, plan: Plan, target: Target, backend: Backend
-) -> Held[Answer] | None:
+async def _crossed(one: Attempt, backend: Backend, *, unknown_path: bool = False) -> Held[Answer] | None:
+    """unknown_path: the client's protocol has just been tried there."""
+    runtime, job, target = one.runtime, one.job, one.target
     client = job.route.dialect
     if client.translation is None or not job.route.exact:
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
@@ -81,25 +113,24 @@ async def _crossed(
     if job.path != client.translation.path and not counting:
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
     try:
-        asked = await aside(len(job.body), _read, state, runtime, job)
+        asked = await aside(len(job.body), _read, one.state, runtime, job)
         spoken = _choose(backend, target, job, bool(asked.request.tools))
         if spoken is None:
             return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
         if counting:
-            return await count.answer(runtime, job, plan, target, backend, asked, spoken)
+            return await count.answer(runtime, job, one.plan, one.tried, backend, asked, spoken)
         way = await aside(len(job.body), _cross, runtime, job, target, backend, asked, spoken)
     except PointsmanError as error:
-        if job.attempts == 1:
-            raise  # the client's own mistake, or something that its first target cannot take
+        if len(job.tries) == 1:
+            raise  # the client's own request: nobody else would do better with it
         return Held(FallbackReason.UPSTREAM_ERROR, error)
-    job.warnings = way.warnings
+    one.tried.warnings = way.warnings
     head = job.head
     if head.across is None:
         head.across = forwarded_across(head.headers)
     block, names = head.across
     data = backend.head(b"POST", way.path, block, names, len(way.body))
-    exchange = Exchange(job, runtime.limits, way, local=backend.local, on_trial=False, key=backend.key)
-    return await _run(runtime, job, plan, target, backend, exchange, data, way)
+    return (await _run(one, backend, data, way))[1]
 
 
 def _read(state: State, runtime: Runtime, job: Job) -> Asked:
@@ -132,30 +163,34 @@ def _choose(backend: Backend, target: Target, job: Job, tools: bool) -> Protocol
 
 
 async def _run(
-    runtime: Runtime,
-    job: Job,
-    plan: Plan,
-    target: Target,
-    backend: Backend,
-    exchange: Exchange,
-    data: bytes,
-    way: Way,
-) -> Held[Answer] | None:
-    health = runtime.health_of(target.key)
-    health.in_flight += 1
-    runtime.exchanges.add(exchange)
+    one: Attempt, backend: Backend, data: bytes, way: Way, *, on_trial: bool = False, own_login: bool = False
+) -> tuple[Exchange, Held[Answer] | None]:
+    runtime, job = one.runtime, one.job
+    limits = runtime.limits
+    health = AttemptHealth(runtime.board, one.target.key, one.target.model, backend, own_login=own_login)
+    quiet = limits.first_output_local_seconds if backend.local else limits.first_output_cloud_seconds
+    exchange = Exchange(
+        job, one.tried, health, limits, way, quiet_seconds=quiet, key=backend.key, on_trial=on_trial, onward=one.onward
+    )  # fmt: skip
+    runtime.ticking.add(exchange)
+    held: Held[Answer] | None = None
+    ended = refused = False
     try:
-        held = await _exchange(runtime, backend, plan.local_only, data, way.body, exchange)
+        held = await _exchange(runtime, backend, one.plan.local_only, data, way.body, exchange)
+        ended = True
     except PointsmanError as error:
-        held = Held(FallbackReason.CONNECT, _unusable(target, error.public))
+        held = Held(FallbackReason.CONNECT, _unusable(one.target, error.public))
+        ended, refused = isinstance(error, ConnectFailed), backend.local
     finally:
-        runtime.exchanges.discard(exchange)
+        runtime.ticking.discard(exchange)
         exchange.close()
-        health.in_flight -= 1
-        if job.usage is None:
-            job.usage = exchange.usage
-    health.saw(None if held is None else held.reason)
-    return held
+        if one.tried.usage is None:
+            one.tried.usage = exchange.usage
+        ours = held is None or held.clients or exchange.unspoken
+        health.over(held if ended and not ours else None, refused=refused)
+    if refused and ended:
+        runtime.probes.watch(backend)
+    return exchange, held
 
 
 async def _exchange(
@@ -178,7 +213,7 @@ async def _exchange(
 
 def _speaks(backend: Backend, job: Job) -> bool:
     if job.route.exact:
-        return not job.unspoken_path and backend.speaks(job.route.protocol)
+        return backend.speaks(job.route.protocol)
     return any(backend.speaks(protocol) for protocol in OPENAI_FAMILY)
 
 

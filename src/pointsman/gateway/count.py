@@ -21,7 +21,7 @@ from ..routing.table import Plan, Target
 from ..upstream.backend import Backend
 from ..upstream.fetch import fetch
 from .answer import Answer, send_answer
-from .job import Job
+from .job import Job, Tried
 from .runtime import Runtime
 from .translate import Asked
 
@@ -33,17 +33,19 @@ _JSON = [(b"content-type", b"application/json")]
 
 
 async def answer(
-    runtime: Runtime, job: Job, plan: Plan, target: Target, backend: Backend, asked: Asked, spoken: Protocol
+    runtime: Runtime, job: Job, plan: Plan, tried: Tried, backend: Backend, asked: Asked, spoken: Protocol
 ) -> Held[Answer] | None:
     """Tell the client its count. Never fails for a backend's fault: the estimate is always there."""
     client = asked.client
     assert client.render_count is not None
+    target = tried.target
     tokens = await _by_path(runtime, plan, target, backend, asked, spoken)
     if tokens is None and backend.local:
         tokens = await _by_tokenizer(runtime, plan, target, backend, asked)
     if tokens is None:
         tokens = estimate_tokens(asked.request)
-        job.warnings = b"estimated:input_tokens"
+        tried.warnings = b"estimated:input_tokens"
+    job.won = tried
     send_answer(job, Answer(200, list(_JSON), client.render_count(tokens)))
     return None
 

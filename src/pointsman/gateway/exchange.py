@@ -9,16 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
+from typing import Protocol as TypingProtocol
 
 from ..config import Limits
 from ..conversation.usage import TokenUsage
+from ..dialects.base import Watch
+from ..dialects.shapes import OVERFLOWING, upstream_error
 from ..errors import PointsmanError
-from ..kinds import FallbackReason
-from ..resilience.verdict import of_status
+from ..kinds import ErrorKind, FallbackReason
+from ..resilience.verdict import is_loading, is_spent, of_status, retry_after
 from ..resilience.walk import Held
 from ..upstream.connection import UpstreamConnection
-from .answer import Answer, Headers, client_lines, excerpt, failure, is_event_stream, keep_alive, send_answer
-from .job import Job
+from .answer import (
+    Answer,
+    Headers,
+    client_lines,
+    excerpt,
+    failure,
+    is_event_stream,
+    keep_alive_when_due,
+    send_answer,
+)
+from .job import Job, Tried
 from .relay import Relay, usage_of
 from .way import FailedInside, Malformed, Way
 
@@ -33,27 +46,54 @@ _PING_SECONDS = 10.0
 STARTING, ERROR, WHOLE, STREAM = range(4)
 
 
+class Health(TypingProtocol):
+    """Who is told how the backend did once its answer is the client's. own_login: the client's own login was sent."""
+
+    own_login: bool
+
+    def answered(self, status: int) -> None:
+        """With real output, or with an answer that is the client's own affair."""
+
+    def interrupted(self, reason: FallbackReason) -> None:
+        """It failed after that."""
+
+
 class Exchange:
     """Sink of one upstream answer. done: None when the client has been answered, else why it has not."""
 
     __slots__ = (
-        "_conn", "_held", "_held_size", "_job", "_key", "_last", "_length", "_limits", "_local", "_mode", "_next_ping",
-        "_on_trial", "_own_login", "_paused", "_readable", "_reason", "_relay", "_started", "_way",
+        "_conn", "_health", "_held", "_held_size", "_job", "_key", "_last", "_length", "_limits", "_mode", "_on_trial",
+        "_onward", "_paused", "_quiet", "_readable", "_reason", "_relay", "_tried", "_way", "_won",
         "done", "head_status", "headers", "stale", "unspoken",
     )  # fmt: skip
 
     def __init__(
-        self, job: Job, limits: Limits, way: Way, *, local: bool, on_trial: bool, key: bytes
+        self,
+        job: Job,
+        tried: Tried,
+        health: Health,
+        limits: Limits,
+        way: Way,
+        *,
+        quiet_seconds: float,
+        key: bytes,
+        on_trial: bool = False,
+        onward: Collection[str] = (),
     ) -> None:
-        """on_trial: nobody has said that the backend speaks this protocol. key: what must not be told in an error."""
+        """health: who is told how it went. quiet_seconds: how long the backend may be silent before its first output.
+        key: what must not be told in an error. on_trial: nobody has said that the backend speaks this protocol.
+        onward: further reasons to go to the next target; none when there is no next one."""
         self._job = job
+        self._tried = tried
+        self._health = health
         self._limits = limits
         self._way = way
-        self._local = local
-        self._own_login = bool(job.plan and job.plan.forward_auth and job.caller.login)
+        self._quiet = quiet_seconds
         self._reason: FallbackReason | None = None
         self._key = key
         self._on_trial = on_trial
+        self._onward = onward
+        self._won = False
         self.unspoken = False
         self._conn: UpstreamConnection | None = None
         self.done: asyncio.Future[Held[Answer] | None] = asyncio.get_running_loop().create_future()
@@ -66,14 +106,13 @@ class Exchange:
         self._relay: Relay | None = None
         self._held: list[bytes] = []
         self._held_size = 0
-        self._started = self._last = time.monotonic()
-        self._next_ping = job.start + limits.hold_seconds
+        self._last = time.monotonic()
         self._paused = False
 
     def attach(self, conn: UpstreamConnection) -> None:
         """The connection that will feed this exchange."""
         self._conn = conn
-        self._job.client.on_writable = self._client_writable
+        self._last = time.monotonic()
 
     def renew(self) -> None:
         """Ready for a second connection, after one that had died unused."""
@@ -95,7 +134,7 @@ class Exchange:
         # Compressed against our wish: passed on as it is, its usage unknown.
         self._readable = not any(n == b"content-encoding" and v.lower() != b"identity" for n, v in headers)
         self._reason = of_status(status)
-        if self._reason is FallbackReason.AUTH and self._own_login:
+        if self._reason is FallbackReason.AUTH and self._health.own_login:
             self._reason = None  # the client's own login was refused: that is the client's to know
         if self._reason is not None:
             self._mode = ERROR
@@ -116,7 +155,7 @@ class Exchange:
         self._last = time.monotonic()
         if self._mode == STREAM:
             self._stream(data)
-        elif self._mode == WHOLE and self._job.stage == 2:
+        elif self._mode == WHOLE and self._won:
             self._job.client.write(data)
         elif not self.done.done():
             self._hold(data)
@@ -129,7 +168,7 @@ class Exchange:
             self._end_stream()
         elif self._mode == ERROR:
             self._fail_with_answer(self._reason or FallbackReason.UPSTREAM_ERROR)
-        elif self._job.stage == 2:
+        elif self._won:
             self._finish()
         else:
             self._end_whole()
@@ -158,11 +197,13 @@ class Exchange:
                 self._give_up(FallbackReason.MALFORMED, "its answer is too large to translate")
         elif self._held_size > _HOLD_BYTES and self._job.stage == 0:
             self._commit()
+        elif self._held_size > _COLLECT_BYTES:
+            self._give_up(FallbackReason.MALFORMED, "its answer is too large to be held")
 
     def _stream(self, data: bytes) -> None:
         relay = self._relay
         assert relay is not None
-        if self._job.stage == 2:
+        if self._won:
             self._job.client.write(relay.take(data))
             relay.look()  # after the client's write: its answer does not wait for our counting
         else:
@@ -173,15 +214,37 @@ class Exchange:
             if self._way.translated and not self._job.stream:
                 if self._held_size > _COLLECT_BYTES:
                     self._give_up(FallbackReason.MALFORMED, "its answer is too large to translate")
+            elif self._refused(watch) and self._held_size < _COLLECT_BYTES:
+                pass  # the rest of it is awaited: another target may do better, else it is told whole
             elif watch is None or watch.output or self._held_size > _HOLD_BYTES:
                 self._commit()
-        if relay.complete and self._job.stage == 2 and not self.done.done():
-            self._job.usage = usage_of(relay.watch)
+        if relay.complete and self._won and not self.done.done():
+            self._tried.usage = usage_of(relay.watch)
             self.close()
             self._finish()
 
+    def _claim(self) -> bool:
+        """The first real output is here: from now on this target is the one, unless another was faster."""
+        job = self._job
+        if job.won is not None:
+            self.close()
+            slow = FallbackReason.TIMEOUT
+            self._settle(Held(slow, failure(slow, "another was faster"), clients=True, lost=True))
+            return False
+        job.won = self._tried
+        self._won = True
+        job.client.on_writable = self._client_writable
+        self._health.answered(self.head_status)
+        if job.on_won is not None:
+            job.on_won(self._tried)
+        return True
+
+    def _refused(self, watch: Watch | None) -> bool:
+        return watch is not None and watch.refused and "refusal" in self._onward
+
     def _commit(self) -> None:
-        """The first real output is here: from now on this target is the one."""
+        if not self._claim():
+            return
         job = self._job
         held = b"".join(self._held)
         self._held.clear()
@@ -208,7 +271,7 @@ class Exchange:
                 self._give_up(FallbackReason.EMPTY, "it answered with an empty body")
                 return
             try:
-                answer, usage = self._way.whole(self.headers, body, self._readable)
+                answer, usage, refused = self._way.whole(self.headers, body, self._readable)
             except Malformed as error:
                 self._give_up(FallbackReason.MALFORMED, str(error))
                 return
@@ -220,12 +283,21 @@ class Exchange:
                 self._fail_with_answer(FallbackReason.UPSTREAM_ERROR)
                 return
             answer.status = self.head_status
+            if refused and "refusal" in self._onward:
+                self._tried.usage = usage
+                self._leave_to_next("its model refused", answer)
+                return
         if self._on_trial and self.head_status in (404, 405, 501) and b"model" not in body.lower():
             self.unspoken = True
             self._give_up(FallbackReason.UPSTREAM_ERROR, "it does not know the path")
             return
-        job.usage = usage
+        self._tried.usage = usage
         if self.head_status >= 300:
+            if "context" in self._onward and self.head_status in OVERFLOWING:
+                told = upstream_error(self.head_status, body)
+                if told.kind is ErrorKind.CONTEXT_LENGTH:
+                    self._leave_to_next("the input does not fit its window", self._way.told(answer))
+                    return
             answer = self._way.told(answer)
         if job.stage == 1 and not is_event_stream(answer.headers):
             # The client asked for a stream and was promised one; the backend answered with a whole body.
@@ -235,7 +307,14 @@ class Exchange:
             return
         self._send_whole(answer)
 
+    def _leave_to_next(self, detail: str, answer: Answer) -> None:
+        """The client's own affair, which the rule leaves to the next target; told as it is when that fails, too."""
+        reason = FallbackReason.UPSTREAM_ERROR
+        self._settle(Held(reason, failure(reason, detail), answer, clients=True))
+
     def _send_whole(self, answer: Answer) -> None:
+        if not self._claim():
+            return
         job = self._job
         job.first_output = time.monotonic()
         if job.stage == 1:
@@ -252,15 +331,24 @@ class Exchange:
         assert relay is not None
         rest = relay.end()
         watch = relay.watch
-        job.usage = usage_of(watch)
+        self._tried.usage = usage_of(watch)
         collected = self._way.collected(relay, self.headers) if job.stage == 0 else None
         if collected is not None:
-            answer, job.usage = collected
-            self._send_whole(answer)
+            answer, self._tried.usage = collected
+            if self._refused(watch):
+                self._leave_to_next("its model refused", answer)
+            else:
+                self._send_whole(answer)
             return
-        if watch is not None and watch.output and job.stage != 2 and (job.stream or not self._way.translated):
+        if watch is not None and self._refused(watch) and watch.finished and not self._won:
+            whole = b"".join(self._held) + rest
+            self._leave_to_next("its model refused", Answer(200, self._way.head_lines(self.headers), whole))
+            return
+        if watch is not None and watch.output and not self._won and (job.stream or not self._way.translated):
             self._commit()
-        if job.stage == 2:
+            if not self._won:
+                return
+        if self._won:
             if watch is not None and not watch.finished and watch.error is None:
                 self._interrupt(
                     failure(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished")
@@ -268,6 +356,7 @@ class Exchange:
                 return
             if watch is not None and watch.error is not None:
                 job.outcome = "interrupted"
+                self._health.interrupted(FallbackReason.UPSTREAM_ERROR)
             job.client.write(rest)
             self._finish()
         elif watch is not None and watch.error is not None:
@@ -282,13 +371,25 @@ class Exchange:
             self._give_up(FallbackReason.EMPTY, "its stream ended before any output")
 
     def _fail_with_answer(self, reason: FallbackReason) -> None:
-        body = self._without_key(b"".join(self._held))
-        error = failure(reason, f"it answered {self.head_status}: {excerpt(body)}")
+        raw = b"".join(self._held)
+        body = self._without_key(raw)
+        answer: Answer | None = None
         if self._way.translated and self._mode == STREAM:
             told = self._relay.failure if self._relay is not None else None
-            self._settle(Held(reason, told or failure(reason, "its answer was empty")))
-            return
-        self._settle(Held(reason, error, self._way.told(Answer(self.head_status, self.headers, body))))
+            error = told or failure(reason, "its answer was empty")
+        else:
+            error = failure(reason, f"it answered {self.head_status}: {excerpt(body)}")
+            answer = self._way.told(Answer(self.head_status, self.headers, body))
+        self._settle(
+            Held(
+                reason,
+                error,
+                answer,
+                retry_after=retry_after(self.headers, time.time()),
+                spent=reason is FallbackReason.THROTTLED and is_spent(raw),
+                loading=self.head_status == 503 and is_loading(raw),
+            )
+        )
 
     def _without_key(self, body: bytes) -> bytes:
         """An error body that quotes the key we sent ("Incorrect API key provided: sk-...") must not give it away:
@@ -299,7 +400,8 @@ class Exchange:
 
     def _give_up(self, reason: FallbackReason, detail: str) -> None:
         error = failure(reason, detail)
-        if self._job.stage == 2:
+        if self._won:
+            self._health.interrupted(reason)
             self._interrupt(error)
         else:
             self._settle(Held(reason, error))
@@ -311,7 +413,7 @@ class Exchange:
         self.close()
         relay = self._relay
         if self._mode == STREAM and relay is not None:
-            job.usage = job.usage or usage_of(relay.watch)
+            self._tried.usage = self._tried.usage or usage_of(relay.watch)
             job.client.closing = True
             job.client.write(relay.fail(error, job.id))
             job.client.finish()
@@ -349,46 +451,38 @@ class Exchange:
     def stop(self, error: PointsmanError) -> None:
         """End now, e.g. when a drain has run out of time."""
         self.close()
-        if self._job.stage == 2:
+        if self._won:
             self._interrupt(error)
         else:
             self._settle(Held(FallbackReason.TIMEOUT, error))
 
     def tick(self, now: float) -> None:
         """Called a few times a second: time-outs and keep-alives."""
-        limits = self._limits
+        limits, job, relay = self._limits, self._job, self._relay
         if self.done.done():
             return
-        if now - self._started > limits.total_seconds:
-            self._time_out(f"it took longer than {limits.total_seconds:g} s")
-        elif self._job.stage == 2:
-            silent = not self._paused and now - self._last > limits.between_chunks_seconds
-            if (
-                silent
-                and self._relay is not None
-                and self._relay.watch is not None
-                and self._relay.watch.finished
-            ):
+        if now > job.deadline:
+            self._time_out(f"it took longer than {job.deadline - job.start:g} s")
+        elif not self._won:
+            if now - self._last > self._quiet:
+                self._time_out(f"it gave no output within {self._quiet:g} s")
+            else:
+                keep_alive_when_due(job, now, limits.hold_seconds)
+        elif not self._paused and now - self._last > limits.between_chunks_seconds:
+            if relay is not None and relay.watch is not None and relay.watch.finished:
                 self.close()  # it has said everything and only stays on the line
                 self._end_stream()
-            elif silent:
-                self._time_out(
-                    f"it sent nothing for {limits.between_chunks_seconds:g} s in the middle of its answer"
-                )
-            elif (
-                self._way.translated
-                and self._relay is not None
-                and now >= max(self._next_ping, self._last + _PING_SECONDS)
-            ):
-                self._next_ping = now + _PING_SECONDS
-                self._job.client.write(self._relay.ping())
-        else:
-            wait = limits.first_output_local_seconds if self._local else limits.first_output_cloud_seconds
-            if now - self._last > wait:
-                self._time_out(f"it gave no output within {wait:g} s")
-            elif self._job.stream and now >= self._next_ping:
-                self._next_ping = now + limits.hold_seconds
-                keep_alive(self._job)
+                return
+            self._time_out(
+                f"it sent nothing for {limits.between_chunks_seconds:g} s in the middle of its answer"
+            )
+        elif (
+            self._way.translated
+            and relay is not None
+            and now >= max(job.next_ping, self._last + _PING_SECONDS)
+        ):
+            job.next_ping = now + _PING_SECONDS
+            job.client.write(relay.ping())
 
     def _time_out(self, detail: str) -> None:
         self._give_up(FallbackReason.TIMEOUT, detail)

@@ -14,19 +14,19 @@ from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, Protocol
 from ..ledger.records import UsageRecord
-from ..resilience.walk import Held, Walked, walk
+from ..resilience.walk import Walked
 from ..routing.table import Plan, Target
 from ..wire.http1 import BadHead, RequestHead, head_error
 from ..wire.splice import peek
 from . import meter, pages
-from .answer import Answer, send_answer
+from .answer import Answer, is_event_stream, send_answer
 from .aside import aside
-from .attempt import attempt
 from .control_proxy import pass_to_control
 from .job import Job
 from .paths import Route, names_a_model, route
 from .runtime import Runtime, State
 from .server import ClientConnection
+from .targets import ask_targets, failure_of, unavailable
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -79,6 +79,9 @@ class Handler:
     def _settle(self, job: Job) -> None:
         if job.route.kind != "llm":
             return
+        if len(job.tries) > 1:
+            for other in meter.records_of_others(job):
+                self._record(other)
         self._record(meter.record_of(job))
         status = f"{job.status // 100}xx" if job.status else "gone"
         self.runtime.count(
@@ -116,33 +119,25 @@ class Handler:
             _send_json(job, 200, await pages.model(runtime, state, where.path))
 
     async def _serve_llm(self, job: Job, state: State) -> None:
+        runtime = self.runtime
+        if runtime.jobs > runtime.limits.max_requests:
+            raise PointsmanError(
+                ErrorKind.UNAVAILABLE,
+                "The gateway serves as many requests as it may; try again.",
+                retry_after=1,
+            )
         if job.head.get(b"content-encoding") not in (None, b"identity"):
             raise PointsmanError(ErrorKind.BAD_REQUEST, "Send the body without Content-Encoding.", status=415)
         seen = await aside(len(job.body), peek, job.body)
         assert seen.model is not None
         job.model, job.stream = seen.model, bool(seen.stream)
         job.no_fallback = job.head.get(b"x-pointsman-no-fallback") == b"1"
+        limits = runtime.limits
+        job.deadline = job.start + (limits.total_seconds if job.stream else limits.total_whole_seconds)
+        job.next_ping = job.start + limits.hold_seconds
         plan = job.plan = await self._plan(job, state)
-
-        async def try_one(target: Target) -> Held[Answer] | None:
-            held = await attempt(self.runtime, state, job, plan, target)
-            result = "ok" if held is None else held.reason.value
-            self.runtime.count(
-                f'pointsman_upstream_attempts_total{{backend="{target.key}",result="{result}"}}'
-            )
-            if held is not None:
-                job.failed_reason = held.reason.value
-                log.info(
-                    "request %s: %s failed: %s: %s",
-                    job.id,
-                    target.label,
-                    held.reason.value,
-                    held.error.public,
-                )
-            return held
-
-        walked = await walk(plan.targets, try_one, fall_back=not job.no_fallback)
-        if walked.served is None:
+        walked = await ask_targets(runtime, state, job, plan)
+        if not walked.served:
             _answer_failure(job, walked)
 
     async def _plan(self, job: Job, state: State) -> Plan:
@@ -242,16 +237,21 @@ def answer_error(job: Job, error: PointsmanError) -> None:
 
 
 def _answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
-    """All targets failed: the most useful upstream error as it came, else ours."""
-    held = walked.most_useful()
-    for target, failure in walked.failures:
-        if failure is held:
-            job.target = target
-    job.outcome = "error"
+    """Nobody answered: the most useful upstream error as it came, else ours."""
+    held = failure_of(walked)
+    for tried in job.tries:
+        for target, failure in walked.failures:
+            if failure is held and tried.target is target:
+                job.told = tried
+    job.outcome = "ok" if held.clients else "error"
     if held.answer is not None and job.stage == 0:
         send_answer(job, held.answer)
         return
-    answer_error(job, held.error)
+    if held.answer is not None and held.clients and is_event_stream(held.answer.headers):
+        job.client.write(held.answer.body)
+        job.client.finish()
+        return
+    answer_error(job, unavailable(held.error, walked))
 
 
 def _dialect_of(where: Route, head: RequestHead) -> Dialect:

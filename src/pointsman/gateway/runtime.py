@@ -6,43 +6,29 @@ A request reads `state` once and keeps it; a new snapshot is one assignment.
 from __future__ import annotations
 
 import os
+import random
 import time
+from typing import Protocol as TypingProtocol
 
 from ..config import Limits
 from ..conversation.capsule import Capsules
 from ..dialects.registry import DIALECTS
-from ..kinds import BackendType, FallbackReason
-from ..link.messages import BackendHealth, BackendSpec, Snapshot, Status
+from ..errors import PointsmanError
+from ..kinds import BackendType
+from ..link.messages import BackendSpec, Snapshot, Status
+from ..resilience.board import Board
+from ..resilience.budget import Budget
 from ..routing.table import PRACTICE_KEY, Plan, RoutingTable
 from ..upstream.backend import UNIX, Backend
 from ..upstream.pool import Pool
 from .access import HostGuard, KeyRing
-from .exchange import Exchange
 from .model_lists import ModelLists
+from .probes import Probes
+from .shown import backends_health, gauges
 from .stash import Shelf
 
 _FALLBACK_KEY = os.urandom(32)
 """Of capsules while the control plane has sent no pepper: they then open in this process only."""
-
-
-class Health:
-    """What this process last saw of a backend."""
-
-    __slots__ = ("in_flight", "last_failure", "last_reason", "last_success")
-
-    def __init__(self) -> None:
-        self.in_flight = 0
-        self.last_success: float | None = None
-        self.last_failure: float | None = None
-        self.last_reason: str | None = None
-
-    def saw(self, reason: FallbackReason | None) -> None:
-        """An attempt ended: with success (None) or for that reason."""
-        if reason is None:
-            self.last_success = time.time()
-        else:
-            self.last_failure = time.time()
-            self.last_reason = reason.value
 
 
 class State:
@@ -80,6 +66,14 @@ def _broken(spec: BackendSpec, problem: str) -> BackendSpec:
     return BackendSpec(key=spec.key, type=spec.type, name=spec.name, base_url=spec.base_url, problem=problem)
 
 
+class Ticking(TypingProtocol):
+    """What is called a few times a second while it lasts, and told to end when a drain has run out of time."""
+
+    def tick(self, now: float) -> None: ...
+
+    def stop(self, error: PointsmanError) -> None: ...
+
+
 class Runtime:
     """worker: index of this process, of `workers`. practice_path: socket of its own practice backend."""
 
@@ -109,11 +103,15 @@ class Runtime:
         self.lists = ModelLists(pool)
         self.shelf = Shelf()
         self.dialects = DIALECTS
-        self.exchanges: set[Exchange] = set()
+        self.board = Board(
+            time.monotonic, random.random, limit=limits.backend_in_flight, queue=limits.queue_length
+        )
+        self.budget = Budget()
+        self.probes = Probes(pool, self.board)
+        self.ticking: set[Ticking] = set()
         self.jobs = 0
         self.draining = False
         self.counters: dict[str, float] = {}
-        self._health: dict[str, Health] = {}
         self._id_prefix = os.urandom(5).hex()
         self._id_count = 0
         self.usage_dropped = 0
@@ -125,9 +123,15 @@ class Runtime:
 
     def apply(self, snapshot: Snapshot) -> None:
         """Serve by this snapshot from the next request on."""
-        known = {b.spec: b for b in self.backends.values()}
+        before = self.backends
+        known = {b.spec: b for b in before.values()}
         self.state = State(snapshot, self._practice_path, known)
         self.lists.follow(self.state.backends)
+        for key, backend in self.state.backends.items():
+            if key in before and before[key].spec.base_url != backend.spec.base_url:
+                self.board.forget(key)
+            self.board.allow(key, backend.spec.max_in_flight)
+        self.probes.follow(self.state.backends)
 
     def plan(self, state: State, model: str) -> Plan:
         """The plan for a model, from the cache where it stands. Raises PointsmanError MODEL_NOT_FOUND."""
@@ -149,23 +153,13 @@ class Runtime:
         """Add to a counter; `sample` is the metric's name with its labels."""
         self.counters[sample] = self.counters.get(sample, 0.0) + by
 
-    def health_of(self, key: str) -> Health:
-        """What is known of a backend; made at first use."""
-        health = self._health.get(key)
-        if health is None:
-            health = self._health[key] = Health()
-        return health
-
     def status(self) -> Status:
         """For the control plane: explain, pages, metrics."""
         return Status(
             worker=self.worker,
             pid=os.getpid(),
             in_flight=self.jobs,
-            counters=dict(self.counters),
-            backends=tuple(
-                BackendHealth(key, h.in_flight, h.last_success, h.last_failure, h.last_reason)
-                for key, h in self._health.items()
-            ),
+            counters=self.counters | gauges(self.board),
+            backends=backends_health(self.board, time.time() - time.monotonic()),
             usage_dropped=self.usage_dropped,
         )

@@ -16,7 +16,7 @@ from ..conversation.adapt import adapt
 from ..conversation.adaptation import Adaptation
 from ..conversation.capsule import Capsules
 from ..conversation.estimate import estimate_tokens
-from ..conversation.events import Ended, Event, Failed
+from ..conversation.events import Ended, Event, Failed, Stop
 from ..conversation.heal import heal
 from ..conversation.notes import Notes
 from ..conversation.profile import Profile
@@ -35,7 +35,7 @@ from .answer import Answer, Headers
 from .rate_limits import cross_headers
 from .relay import Relay
 from .stash import Stash
-from .way import FailedInside, Malformed
+from .way import FailedInside, Malformed, Whole
 
 STREAM_ABOVE = 21_000
 """Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
@@ -110,7 +110,7 @@ class Crossing:
         """See Way."""
         return Translating(self, self._upstream, self._asked.client, self._answering, self._profile)
 
-    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer, TokenUsage | None]:
+    def whole(self, headers: Headers, body: bytes, readable: bool) -> Whole:
         """See Way."""
         try:
             reply = self._upstream.parse_reply(body, self._profile)
@@ -118,7 +118,7 @@ class Crossing:
             raise Malformed(f"its answer is not one of its protocol ({error})") from None
         except PointsmanError as error:
             raise FailedInside(error.public) from None
-        return self._answer(reply, headers), reply.usage
+        return self._answer(reply, headers), reply.usage, reply.stop is Stop.REFUSAL
 
     def collected(self, relay: Relay, headers: Headers) -> tuple[Answer, TokenUsage | None] | None:
         """See Way."""

@@ -12,6 +12,9 @@ from ..dialects.base import Dialect, Watch
 from .answer import Answer, Headers
 from .relay import Passing, Relay, WithoutUsage
 
+Whole = tuple[Answer, TokenUsage | None, bool]
+"""The client's answer, what it used, and whether the model refused."""
+
 
 class Malformed(ValueError):
     """A whole answer that is not one of the protocol."""
@@ -36,7 +39,7 @@ class Way(TypingProtocol):
     def relay(self, readable: bool) -> Relay:
         """For an answer that streams. readable: False when it is compressed."""
 
-    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer, TokenUsage | None]:
+    def whole(self, headers: Headers, body: bytes, readable: bool) -> Whole:
         """A whole answer with status 2xx as the client gets it. Raises Malformed, FailedInside."""
 
     def told(self, answer: Answer) -> Answer:
@@ -72,17 +75,17 @@ class Straight:
             return WithoutUsage(self._dialect, watch, extra)
         return Passing(self._dialect, watch)
 
-    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer, TokenUsage | None]:
+    def whole(self, headers: Headers, body: bytes, readable: bool) -> Whole:
         """See Way."""
         answer = Answer(200, headers, body)
         if not (self._known and readable):
-            return answer, None
+            return answer, None, False
         watch = self._dialect.watch()
         if not watch.whole(body):
             raise Malformed("its answer is not JSON")
         if watch.error is not None:
             raise FailedInside(watch.error)
-        return answer, watch.usage
+        return answer, watch.usage, watch.refused
 
     def told(self, answer: Answer) -> Answer:
         """See Way."""

@@ -1,4 +1,4 @@
-"""One usage record a request. Never a prompt, an answer or a key. Not here: storage and prices."""
+"""One usage record an attempt. Never a prompt, an answer or a key. Not here: storage and prices."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import msgspec
 
 
 class UsageRecord(msgspec.Struct, array_like=True, frozen=True):
-    """What one request did. Times: `at` is unix seconds (UTC); durations are milliseconds, None when it never came.
+    """What one attempt did; the one that answered, or the last, stands for its request. Times: `at` is unix seconds (UTC); durations are milliseconds, None when it never came.
 
     Token counts are None when the backend reported none: unknown is never written as 0.
     """
 
-    id: str  # the request id the client saw (x-request-id); unique
+    id: str  # the request id the client saw (x-request-id); of another attempt of it `<request id>/<number>`; unique
     at: float
     protocol: str  # client protocol, or "" for other paths
     path: str
@@ -20,7 +20,7 @@ class UsageRecord(msgspec.Struct, array_like=True, frozen=True):
     attempts: int
     fallback: str | None  # reason word of the last failure, None when the first target answered
     status: int  # HTTP status sent; 499 when the client left before one was sent
-    outcome: str  # ok | error | aborted (client left) | interrupted (failed after content was sent)
+    outcome: str  # ok | error | aborted (client left) | interrupted (failed after content was sent) | failed (another followed)
     stream: bool
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -30,3 +30,6 @@ class UsageRecord(msgspec.Struct, array_like=True, frozen=True):
     total_ms: float | None = None
     key_id: int | None = None
     mapping_id: int | None = None
+    request: str = ""  # the request id, alike for all its attempts
+    attempt: int = 0  # from 1; 0 when no target was tried
+    joined: bool = False  # it took over a generation that was running

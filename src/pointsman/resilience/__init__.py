@@ -1,1 +1,2 @@
-"""What a failure means (verdict.py) and the walk over a plan's targets (walk.py). Pure: I/O is given as arguments."""
+"""What a failure means and what follows from it: verdicts, breakers, cooldowns, budgets, places, and the walk over a
+plan's targets. Pure: the clock, chance, sleep and I/O are given as arguments."""

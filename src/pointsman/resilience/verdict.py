@@ -1,10 +1,13 @@
-"""What an upstream's status means for the walk (RELIABILITY.md 1b.3). Pure.
+"""What an upstream's answer means for the walk (RELIABILITY.md 1b.3). Pure.
 
 A client's mistake (400, 404, 413, 422) is no backend failure: it goes back as it came. 501 and 505 say the same of
 the request. A refused key is the next target's chance: the key is this gateway's, not the client's.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
 
 from ..kinds import FallbackReason
 
@@ -18,9 +21,84 @@ _REASONS: dict[int, FallbackReason] = {
     503: FallbackReason.UPSTREAM_ERROR,
     504: FallbackReason.UPSTREAM_ERROR,
     529: FallbackReason.UPSTREAM_ERROR,
+    # Said by a content network in front of a provider whose own server did not answer it.
+    **dict.fromkeys(range(520, 528), FallbackReason.UPSTREAM_ERROR),
+    530: FallbackReason.UPSTREAM_ERROR,
 }
+
+_AGAINST_HEALTH = frozenset(
+    {
+        FallbackReason.CONNECT,
+        FallbackReason.TIMEOUT,
+        FallbackReason.UPSTREAM_ERROR,
+        FallbackReason.EMPTY,
+        FallbackReason.MALFORMED,
+    }
+)
+_WORTH_A_REPEAT = frozenset({FallbackReason.CONNECT, FallbackReason.UPSTREAM_ERROR, FallbackReason.EMPTY})
+
+SPENT_WORDS = (b"insufficient_quota", b"credit balance", b"billing", b"spend limit", b"usage limit")
+"""In a 429's body: waiting a second does not help, someone must pay or wait for the next period."""
+LOADING_WORDS = (b"loading model", b"model is loading", b"model is currently loading")
+"""In a 503's body: so llama.cpp and others say that they are alive and will be ready soon."""
 
 
 def of_status(status: int) -> FallbackReason | None:
     """Why to leave this target for the next one, or None when the answer is the client's."""
     return _REASONS.get(status)
+
+
+def against_health(reason: FallbackReason) -> bool:
+    """Does it count against the target's breaker? Being busy, or a dead key, says nothing about the endpoint."""
+    return reason in _AGAINST_HEALTH
+
+
+def worth_a_repeat(reason: FallbackReason) -> bool:
+    """May the only target be asked once more? What took all its time, or cannot be read, would do so again."""
+    return reason in _WORTH_A_REPEAT
+
+
+def is_loading(body: bytes) -> bool:
+    """Does an error's body say that the model is being loaded?"""
+    return _says(body, LOADING_WORDS)
+
+
+def is_spent(body: bytes) -> bool:
+    """Does a 429's body say that the account is used up, not that it is busy?"""
+    return _says(body, SPENT_WORDS)
+
+
+def _says(body: bytes, words: Iterable[bytes]) -> bool:
+    text = body[:4096].lower()
+    return any(word in text for word in words)
+
+
+def retry_after(headers: Iterable[tuple[bytes, bytes]], wall: float) -> float | None:
+    """Seconds until a target may be asked again, as it says itself: `retry-after-ms` (OpenAI), `retry-after` in
+    seconds or as a date (RFC 9110 section 10.2.3). None when it says nothing that can be read. wall: unix seconds."""
+    found: float | None = None
+    for name, value in headers:
+        if name == b"retry-after-ms":
+            seconds = _number(value)
+            if seconds is not None:
+                return seconds / 1000.0
+        elif name == b"retry-after" and found is None:
+            found = _number(value)
+            if found is None:
+                found = _until(value, wall)
+    return found
+
+
+def _number(value: bytes) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if 0.0 <= number < 1e9 else None  # also refuses nan
+
+
+def _until(value: bytes, wall: float) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(value.decode("ascii")).timestamp() - wall)
+    except (ValueError, UnicodeDecodeError, OverflowError):
+        return None

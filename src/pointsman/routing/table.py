@@ -45,6 +45,8 @@ class Plan:
     pattern: str | None = None
     local_only: bool = False
     forward_auth: bool = False
+    fallback_on: tuple[str, ...] = ()
+    hedge_seconds: float | None = None
     why: str = ""
 
 
@@ -110,6 +112,8 @@ class RoutingTable:
             pattern=mapping.pattern,
             local_only=mapping.local_only,
             forward_auth=mapping.forward_auth,
+            fallback_on=mapping.fallback_on,
+            hedge_seconds=mapping.hedge_seconds,
             why=f"rule {mapping.id}: {mapping.pattern}",
         )
 

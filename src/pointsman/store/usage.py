@@ -26,7 +26,7 @@ from .sqlite import FileOptions, SqliteFile
 
 MAX_LIMIT = 1000
 MAX_TEXT = 512
-_VERSION = 1
+_VERSION = 2
 _FIELDS = tuple(UsageRecord.__struct_fields__)
 
 _metadata = sa.MetaData()
@@ -52,8 +52,20 @@ _usage = sa.Table(
     sa.Column("total_ms", sa.Float),
     sa.Column("key_id", sa.Integer),
     sa.Column("mapping_id", sa.Integer),
+    sa.Column("request", sa.Text, nullable=False, server_default=""),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("joined", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("usage_request", "request"),
     sa.Index("usage_newest", "at", "id"),
 )
+_OWN = sa.or_(_usage.c.request == "", _usage.c.request == _usage.c.id)
+"""Rows that stand for their request."""
+_ADDED = (
+    "request TEXT NOT NULL DEFAULT ''",
+    "attempt INTEGER NOT NULL DEFAULT 0",
+    "joined BOOLEAN NOT NULL DEFAULT 0",
+)
+"""Columns since version 2."""
 _INSERT = f"INSERT OR IGNORE INTO usage ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608
 """By the driver itself, whose executemany takes a third of the time that bound columns take; the names are our own."""
 
@@ -71,11 +83,13 @@ class UsageFilter:
     outcome: str | None = None
     key_id: int | None = None
     mapping_id: int | None = None
+    request: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UsageTotals:
-    """Sums over what the filter lets through. A token sum is None when no backend reported that count."""
+    """Sums over what the filter lets through. requests and failed count requests, not their further attempts; tokens
+    are those of every attempt, since each is paid for. A token sum is None when no backend reported that count."""
 
     requests: int
     failed: int
@@ -125,8 +139,8 @@ class UsageStore:
     def totals(self, filters: UsageFilter | None = None) -> UsageTotals:
         columns = _usage.c
         query = sa.select(
-            sa.func.count(),
-            sa.func.coalesce(sa.func.sum(sa.case((columns.outcome != "ok", 1), else_=0)), 0),
+            sa.func.coalesce(sa.func.sum(sa.case((_OWN, 1), else_=0)), 0),
+            sa.func.coalesce(sa.func.sum(sa.case((sa.and_(_OWN, columns.outcome != "ok"), 1), else_=0)), 0),
             sa.func.sum(columns.input_tokens),
             sa.func.sum(columns.output_tokens),
             sa.func.sum(columns.cached_tokens),
@@ -155,6 +169,10 @@ def _prepare(connection: Connection) -> None:
             ErrorKind.UNAVAILABLE,
             "The usage database was written by a newer Pointsman; update Pointsman, or move usage.db away.",
         )
+    if version == 1:
+        for column in _ADDED:
+            connection.exec_driver_sql(f"ALTER TABLE usage ADD COLUMN {column}")
+        connection.exec_driver_sql("CREATE INDEX usage_request ON usage (request)")
     _metadata.create_all(connection)
     connection.exec_driver_sql(f"PRAGMA user_version = {_VERSION}")
     connection.commit()
@@ -168,7 +186,7 @@ def _conditions(filters: UsageFilter | None) -> list[sa.ColumnElement[bool]]:
     if filters is None:
         return []
     found: list[sa.ColumnElement[bool]] = []
-    for name in ("model", "target", "status", "protocol", "outcome", "key_id", "mapping_id"):
+    for name in ("model", "target", "status", "protocol", "outcome", "key_id", "mapping_id", "request"):
         value = getattr(filters, name)
         if value is not None:
             found.append(_usage.c[name] == value)

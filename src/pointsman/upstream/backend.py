@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from hashlib import blake2b
 
 from ..kinds import AuthScheme, BackendType, Protocol
 from ..providers.auth import auth_header
@@ -15,18 +17,21 @@ UNIX = "unix:"
 LEARNED_SECONDS = 60.0
 """How long a backend's "I do not know this path" is believed; it may be updated meanwhile."""
 
+_ACCOUNTS = os.urandom(16)
+
 Headers = list[tuple[bytes, bytes]]
 
 
 class Backend:
     """spec: the row. url: None for a Unix socket, whose path is in unix_path. host: value of the Host header.
+    account: tells one key from another, in this process only.
 
     Raises ValueError when the base URL or the key cannot be used.
     """
 
     __slots__ = (
-        "_defaults", "_fixed", "_unspoken", "_without_auth", "host", "key", "local", "prefix", "spec", "spoken", "tried",
-        "unix_path", "url",
+        "_defaults", "_fixed", "_unspoken", "_without_auth", "account", "host", "key", "local", "prefix", "spec", "spoken",
+        "tried", "unix_path", "url",
     )  # fmt: skip
 
     def __init__(self, spec: BackendSpec) -> None:
@@ -54,6 +59,7 @@ class Backend:
         if spec.api_key is not None and spec.auth != AuthScheme.NONE:
             auth = auth_header(AuthScheme(spec.auth), spec.api_key)
         self.key = spec.api_key.encode() if spec.api_key else b""
+        self.account = blake2b(self.key, digest_size=8, key=_ACCOUNTS).digest()
         self._defaults = [(n.encode(), f"{n}: {v}\r\n".encode()) for n, v in provider.headers]
         self._without_auth = b" HTTP/1.1\r\nhost: " + self.host + b"\r\naccept-encoding: identity\r\n"
         self._fixed = self._without_auth + (auth[0] + b": " + auth[1] + b"\r\n" if auth else b"")

@@ -182,6 +182,7 @@ class MessagesReader(Reader):
         if found.delta is not None:
             if found.delta.stop_reason is not None:
                 self._last = found.delta
+                self.refused = self.refused or found.delta.stop_reason == "refusal"
             # A refusal before any output is a real answer, not an empty one; so is a limit reached.
             self.output = self.output or found.delta.stop_reason in _TOLD
 

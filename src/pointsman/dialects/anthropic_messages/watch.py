@@ -31,6 +31,7 @@ class _Usage(msgspec.Struct):
 class _Message(msgspec.Struct):
     usage: _Usage | None = None
     error: Any = None
+    stop_reason: Any = None
 
 
 class _Event(msgspec.Struct):
@@ -77,7 +78,9 @@ class MessagesWatch(Watch):
             case "message_delta":
                 self._count(found.usage)
                 # A refusal before any output is a real answer (recorded), not an empty one; so is a limit reached.
-                self.output = self.output or (found.delta or {}).get("stop_reason") in _TOLD
+                reason = (found.delta or {}).get("stop_reason")
+                self.refused = self.refused or reason == "refusal"
+                self.output = self.output or reason in _TOLD
             case "message_stop":
                 self.finished = True
             case "error":
@@ -98,6 +101,7 @@ class MessagesWatch(Watch):
             inside = found.error
             self.error = str(inside.get("message") if isinstance(inside, dict) else inside)[:2000]
         self._count(found.usage)
+        self.refused = found.stop_reason == "refusal"
         return True
 
     def _count(self, new: _Usage | None) -> None:

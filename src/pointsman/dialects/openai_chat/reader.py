@@ -177,6 +177,7 @@ class ChatReader(Reader):
                 self._content(delta.content, out)
             if delta.refusal:
                 self._refusal += delta.refusal
+                self.refused = True
                 self._add(_REFUSAL, delta.refusal, out)
             if delta.annotations:
                 self._cite(delta.annotations, out)

@@ -56,11 +56,24 @@ class _Whole(msgspec.Struct):
     error: Any = None
 
 
+class _Refusal(msgspec.Struct):
+    refusal: Any = None
+
+
+class _RefusalChoice(msgspec.Struct):
+    message: _Refusal | None = None
+
+
+class _Refusals(msgspec.Struct):
+    choices: list[_RefusalChoice] = []
+
+
 _TOLD = {"length", "content_filter"}
 """Ends that say something though no output came: a small limit spent on thinking, a filter. Not an empty answer."""
 
 _chunk = msgspec.json.Decoder(_Chunk).decode
 _whole = msgspec.json.Decoder(_Whole).decode
+_refusal = msgspec.json.Decoder(_Refusals).decode
 
 
 class ChatWatch(Watch):
@@ -85,9 +98,11 @@ class ChatWatch(Watch):
         for choice in chunk.choices:
             if choice.finish_reason:
                 self.finished = True
+                self.refused = self.refused or (choice.finish_reason == "content_filter" and not self.output)
                 self.output = self.output or choice.finish_reason in _TOLD
             if not self.output and choice.delta:
                 self.output = any(value for key, value in choice.delta.items() if key != "role")
+                self.refused = bool(choice.delta.get("refusal"))
         if chunk.usage is not None:
             self.usage = chunk.usage.neutral()
         if chunk.error is not None:
@@ -107,7 +122,17 @@ class ChatWatch(Watch):
             self.usage = found.usage.neutral()
         if found.error is not None:
             self.error = message_of(found.error)
+        self.refused = b'"refusal"' in body and _refused(body)
         return True
+
+
+def _refused(body: bytes) -> bool:
+    """Does the first choice of a whole answer hold a refusal? OpenAI's answers name the member always, mostly null."""
+    try:
+        choices = _refusal(body).choices
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return bool(choices and choices[0].message is not None and choices[0].message.refusal)
 
 
 def message_of(error: Any) -> str:

@@ -171,6 +171,7 @@ class ResponsesReader(Reader):
         elif kind == "response.refusal.delta":
             index = self._part(found, PartKind.REFUSAL, found.content_index, out)
             self._refusal.append(text)
+            self.refused = True
         elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
             index = self._part(found, PartKind.THINKING, 0, out)
             text = self._apart(found, text)
@@ -245,6 +246,7 @@ class ResponsesReader(Reader):
                 index = self._part(found, PartKind.REFUSAL if refusal else PartKind.TEXT, at, out)
                 if refusal:
                     self._refusal.append(text)
+                    self.refused = True
                 self.output = True
                 out.append(Delta(index, text))
                 self._cite(part, item, at, out)

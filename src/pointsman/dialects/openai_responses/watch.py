@@ -53,6 +53,15 @@ class _Event(msgspec.Struct):
     error: Any = None
 
 
+class _Item(msgspec.Struct):
+    content: Any = None
+
+
+class _Output(msgspec.Struct):
+    output: list[_Item] = []
+
+
+_output = msgspec.json.Decoder(_Output).decode
 _event = msgspec.json.Decoder(_Event).decode
 _whole = msgspec.json.Decoder(_Response).decode
 
@@ -75,6 +84,7 @@ class ResponsesWatch(Watch):
         if found.response is not None:
             self.answer_id = found.response.id or self.answer_id
         if found.type.endswith(".delta"):
+            self.refused = self.refused or found.type == "response.refusal.delta"
             self.output = self.output or bool(found.delta)
         elif found.type == "response.output_item.done":
             self.output = True
@@ -110,4 +120,15 @@ class ResponsesWatch(Watch):
             found.error is not None and found.object is None
         ):  # a failed response object is the API's own answer
             self.error = str(found.error)[:2000]
+        self.refused = b'"refusal"' in body and _refused(body)
         return True
+
+
+def _refused(body: bytes) -> bool:
+    """Does a message of a whole answer hold a refusal?"""
+    try:
+        output = _output(body).output
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    parts = [part for item in output if isinstance(item.content, list) for part in item.content]
+    return any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts)
