@@ -69,6 +69,13 @@ class FallbackReason(StrEnum):
     AUTH = "auth"
 
 
+class FallbackOn(StrEnum):
+    """Answers that are the client's own affair, and that a rule may all the same leave to the next target."""
+
+    CONTEXT = "context"  # the input does not fit the model's window
+    REFUSAL = "refusal"  # the model says that it will not
+
+
 PRACTICE = "practice"
 """Name of the built-in local backend and of its model; `practice:<fault>` plays a fault."""
 

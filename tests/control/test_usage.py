@@ -87,6 +87,9 @@ def test_a_row_says_all_that_is_known(filled: Plane) -> None:
         "total_ms": None,
         "key_id": None,
         "mapping_id": None,
+        "request": "",
+        "attempt": 0,
+        "joined": False,
     }
 
 

@@ -64,9 +64,17 @@ def test_a_rescued_request_says_why_and_how_often(gateway: Gateway, upstream: Up
     second.always(either(CHAT, "ok"))
     name, backends = gateway.route("openai", first.url, second.url)
     gateway.fetch("POST", CHAT.path, CHAT.ask(name))
-    (row,) = rows(gateway, name)
-    assert (row["attempts"], row["fallback"], row["status"]) == (2, "throttled", 200)
+    row, before = sorted(rows(gateway, name, 2), key=lambda row: row["attempt"], reverse=True)
+    assert (row["attempts"], row["fallback"], row["status"], row["outcome"]) == (2, "throttled", 200, "ok")
     assert row["target"] == f"{backends[1]}:{name}"
+    assert row["id"] == row["request"] == before["request"]
+    assert (before["attempt"], before["fallback"], before["status"], before["outcome"]) == (
+        1,
+        "throttled",
+        429,
+        "failed",
+    )
+    assert before["target"] == f"{backends[0]}:{name}"
 
 
 def test_a_failed_request_is_an_error_row(gateway: Gateway, upstream: Upstreams) -> None:
@@ -74,8 +82,13 @@ def test_a_failed_request_is_an_error_row(gateway: Gateway, upstream: Upstreams)
     server.always(fails(CHAT, 500))
     name, _ = gateway.route("openai", server.url)
     gateway.fetch("POST", CHAT.path, CHAT.ask(name))
-    (row,) = rows(gateway, name)
-    assert (row["status"], row["outcome"]) == (500, "error")
+    row, before = sorted(rows(gateway, name, 2), key=lambda row: row["attempt"], reverse=True)
+    assert (row["status"], row["outcome"], row["attempt"]) == (
+        500,
+        "error",
+        2,
+    )  # the only target was asked twice
+    assert (before["status"], before["outcome"]) == (500, "failed")
 
 
 def test_a_broken_stream_is_an_interrupted_row(gateway: Gateway, upstream: Upstreams) -> None:

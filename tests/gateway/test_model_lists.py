@@ -12,7 +12,6 @@ import uvloop
 from pointsman.errors import PointsmanError
 from pointsman.gateway import pages
 from pointsman.gateway.model_lists import WAIT_SECONDS
-from pointsman.kinds import FallbackReason
 from pointsman.routing.specs import BackendSpec
 from tests.upstream.raw import Talk, Talker, serving, spec_of
 
@@ -168,8 +167,9 @@ def test_plans_are_kept_and_forgotten_with_the_lists() -> None:
 def test_status_tells_what_was_seen() -> None:
     async def main() -> None:
         async with plane() as found:
-            found.runtime.health_of("openai").saw(None)
-            found.runtime.health_of("local/a").saw(FallbackReason.TIMEOUT)
+            found.runtime.board.backend("openai").last_success = 1.0
+            failed = found.runtime.board.backend("local/a")
+            failed.last_failure, failed.last_reason = 2.0, "timeout"
             found.runtime.count('x{y="z"}', 2)
             found.runtime.count('x{y="z"}')
             status = found.runtime.status()

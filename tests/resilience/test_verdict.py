@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pointsman.kinds import FallbackReason
-from pointsman.resilience.verdict import of_status
+from pointsman.resilience.verdict import is_loading, is_spent, of_status, retry_after
 
 NEXT = {
     401: FallbackReason.AUTH,
@@ -17,6 +17,7 @@ NEXT = {
     503: FallbackReason.UPSTREAM_ERROR,
     504: FallbackReason.UPSTREAM_ERROR,
     529: FallbackReason.UPSTREAM_ERROR,
+    **dict.fromkeys([*range(520, 528), 530], FallbackReason.UPSTREAM_ERROR),  # a content network's own
 }
 
 
@@ -38,3 +39,36 @@ def test_reasons_are_the_words_of_the_header() -> None:
     assert {reason.value for reason in FallbackReason} == {
         "connect", "timeout", "throttled", "upstream_error", "empty", "malformed", "auth",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ([], None),
+        ([(b"retry-after", b"7")], 7.0),
+        ([(b"retry-after", b"0")], 0.0),
+        ([(b"retry-after", b"1.5")], 1.5),
+        ([(b"retry-after", b"30"), (b"retry-after-ms", b"250")], 0.25),
+        ([(b"retry-after", b"Thu, 01 Jan 1970 00:01:40 GMT")], 60.0),
+        ([(b"retry-after", b"Thu, 01 Jan 1970 00:00:01 GMT")], 0.0),
+        ([(b"retry-after", b"soon")], None),
+        ([(b"retry-after", b"-5")], None),
+        ([(b"retry-after", b"nan")], None),
+        ([(b"retry-after", b"inf")], None),
+        ([(b"retry-after", b"\xff")], None),
+        ([(b"retry-after", b"Thu, 99 Foo 9999 99:99:99 GMT")], None),
+    ],
+)
+def test_retry_after_is_read_in_every_form(headers: list[tuple[bytes, bytes]], seconds: float | None) -> None:
+    assert retry_after(headers, 40.0) == seconds
+
+
+def test_an_account_that_is_used_up_is_told_from_a_busy_one() -> None:
+    assert is_spent(b'{"error":{"code":"insufficient_quota"}}')
+    assert is_spent(b"Your credit balance is too low")
+    assert not is_spent(b'{"error":{"message":"Rate limit reached for requests"}}')
+
+
+def test_a_server_that_loads_its_model_says_so() -> None:
+    assert is_loading(b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}')
+    assert not is_loading(b'{"error":"overloaded"}')

@@ -1,8 +1,9 @@
-"""resilience.walk: targets in order, each at most once, until one answers; and which failure is told."""
+"""resilience.walk: targets in order, each at most once unless it is the only one; who is passed over; what is told."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -10,107 +11,188 @@ from hypothesis import strategies as st
 
 from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind, FallbackReason
-from pointsman.resilience.walk import Held, Walked, walk
+from pointsman.resilience.walk import Closed, Held, Steps, Walked, walk
+
+R = FallbackReason
 
 
-def held(reason: FallbackReason = FallbackReason.CONNECT, answer: str | None = None) -> Held[str]:
-    return Held(reason, PointsmanError(ErrorKind.UPSTREAM_ERROR, f"failed: {reason.value}"), answer)
+def held(reason: FallbackReason = R.CONNECT, answer: str | None = None, **more: bool) -> Held[str]:
+    return Held(reason, PointsmanError(ErrorKind.UPSTREAM_ERROR, f"failed: {reason.value}"), answer, **more)
 
 
-def run(outcomes: list[Held[str] | None], *, fall_back: bool = True) -> tuple[Walked[int, str], list[int]]:
-    """Walk over targets 0, 1, 2, ... of which each ends as told; also the targets that were tried."""
-    tried: list[int] = []
+class World:
+    """outcomes: target -> how its tries end, in order, the last one for ever. closed: who is passed over."""
 
-    async def try_one(target: int) -> Held[str] | None:
-        tried.append(target)
+    def __init__(
+        self,
+        outcomes: Sequence[Held[str] | list[Held[str] | None] | None],
+        closed: dict[int, Closed] | None = None,
+        *,
+        repeat: float | None = None,
+        time_left: float = 100.0,
+    ) -> None:
+        self.outcomes = [list(one) if isinstance(one, list) else [one] for one in outcomes]
+        self.shut = closed or {}
+        self.wait = repeat
+        self.left = time_left
+        self.tried: list[int] = []
+        self.paused: list[float] = []
+
+    async def try_one(self, target: int, rest: Sequence[int]) -> list[tuple[int, Held[str]]] | None:
+        self.tried.append(target)
         await asyncio.sleep(0)
-        return outcomes[target]
+        mine = self.outcomes[target]
+        found = mine.pop(0) if len(mine) > 1 else mine[0]
+        return None if found is None else [(target, found)]
 
-    walked: Walked[int, str] = asyncio.run(walk(range(len(outcomes)), try_one, fall_back=fall_back))
-    return walked, tried
+    async def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+
+    def walk(self, *, fall_back: bool = True) -> Walked[int, str]:
+        steps: Steps[int, str] = Steps(
+            self.try_one, self.shut.get, lambda target, held: self.wait, self.pause, lambda: self.left
+        )
+        return asyncio.run(walk(range(len(self.outcomes)), steps, fall_back=fall_back))
 
 
 def test_the_first_that_answers_serves_and_no_other_is_tried() -> None:
-    walked, tried = run([None, None])
-    assert (walked.served, walked.failures, tried) == (0, [], [0])
+    world = World([None, None])
+    assert world.walk().served
+    assert world.tried == [0]
 
 
 def test_the_next_serves_when_one_fails() -> None:
     first = held()
-    walked, tried = run([first, None, None])
-    assert (walked.served, walked.failures, tried) == (1, [(0, first)], [0, 1])
+    world = World([first, None, None])
+    walked = world.walk()
+    assert (walked.served, walked.failures, world.tried) == (True, [(0, first)], [0, 1])
 
 
-def test_all_fail() -> None:
-    all_held = [
-        held(reason) for reason in (FallbackReason.CONNECT, FallbackReason.TIMEOUT, FallbackReason.EMPTY)
-    ]
-    walked, tried = run(list(all_held))
-    assert walked.served is None
-    assert tried == [0, 1, 2]
-    assert walked.failures == list(enumerate(all_held))
+def test_all_fail_and_none_of_several_is_asked_twice() -> None:
+    world = World([held(R.CONNECT), held(R.TIMEOUT), held(R.EMPTY)], repeat=0.1)
+    walked = world.walk()
+    assert (walked.served, world.tried, world.paused) == (False, [0, 1, 2], [])
 
 
-def test_without_fallback_only_the_first_is_tried() -> None:
-    first = held()
-    walked, tried = run([first, None], fall_back=False)
-    assert (walked.served, walked.failures, tried) == (None, [(0, first)], [0])
-    assert run([None, None], fall_back=False)[0].served == 0
+def test_without_fallback_only_the_first_is_tried_and_counts_as_the_only_one() -> None:
+    world = World([held(), None], repeat=0.1)
+    assert not world.walk(fall_back=False).served
+    assert (world.tried, world.paused) == ([0, 0], [0.1])
+
+
+def test_the_only_target_is_asked_once_more_after_a_wait() -> None:
+    world = World([[held(), None]], repeat=0.2)
+    assert world.walk().served
+    assert (world.tried, world.paused) == ([0, 0], [0.2])
+
+
+def test_the_only_target_is_not_asked_again_without_leave_or_time() -> None:
+    for world in (World([held()]), World([held()], repeat=5.0, time_left=1.0)):
+        assert not world.walk().served
+        assert world.tried == [0]
+
+
+def test_a_closed_target_is_passed_over_while_another_remains() -> None:
+    world = World([None, None], {0: Closed(R.UPSTREAM_ERROR, 9.0)})
+    walked = world.walk()
+    assert (walked.served, world.tried, walked.passed_over) == (
+        True,
+        [1],
+        [(0, Closed(R.UPSTREAM_ERROR, 9.0))],
+    )
+
+
+def test_the_last_candidate_is_never_shut_out() -> None:
+    world = World([None], {0: Closed(R.UPSTREAM_ERROR, 300.0)})
+    assert world.walk().served
+    world = World([held(), None], {1: Closed(R.UPSTREAM_ERROR, 300.0)})
+    assert world.walk().served
+    assert world.tried == [0, 1]
+
+
+def test_of_those_shut_out_only_the_one_that_opens_first_is_asked() -> None:
+    closed = {
+        0: Closed(R.UPSTREAM_ERROR, 20.0),
+        1: Closed(R.UPSTREAM_ERROR, 5.0),
+        2: Closed(R.AUTH, None, key=True),
+    }
+    world = World([held(), held(), held()], closed)
+    assert not world.walk().served
+    assert world.tried == [1]
+
+
+def test_a_refused_key_is_asked_only_when_nobody_else_was() -> None:
+    dead = Closed(R.AUTH, None, key=True)
+    world = World([held(), None], {1: dead})
+    assert not world.walk().served
+    assert world.tried == [0]
+    world = World([None], {0: dead})
+    assert world.walk().served
+
+
+def test_a_short_throttling_of_the_only_target_is_waited_for() -> None:
+    world = World([None], {0: Closed(R.THROTTLED, 2.0)})
+    assert world.walk().served
+    assert world.paused == [2.0]
+    world = World([None], {0: Closed(R.THROTTLED, 60.0)})
+    assert world.walk().served
+    assert world.paused == []
+
+
+def test_a_final_failure_ends_the_walk() -> None:
+    world = World([held(R.UPSTREAM_ERROR, "400 inside", final=True, clients=True), None], repeat=0.1)
+    assert not world.walk().served
+    assert world.tried == [0]
+
+
+def test_nobody_else_is_asked_when_the_time_is_up() -> None:
+    world = World([held(R.TIMEOUT), None], time_left=0.0)
+    assert not world.walk().served
+    assert world.tried == [0]
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("failures", "told"),
     [
-        ([None, None], 1),
-        (["a", None], 0),
-        ([None, "b"], 1),
-        (["a", "b"], 1),
-        (["a", "b", None], 1),
-        ([""], 0),
-        (["", None], 0),
+        ([held(R.CONNECT), held(R.TIMEOUT)], 1),
+        ([held(R.TIMEOUT), held(R.CONNECT)], 0),  # a server that is not there is the least one can say
+        ([held(R.THROTTLED, "429"), held(R.UPSTREAM_ERROR, "500")], 0),  # it says when to come again
+        ([held(R.UPSTREAM_ERROR, "500"), held(R.UPSTREAM_ERROR, "503")], 1),
+        ([held(R.UPSTREAM_ERROR, "500"), held(R.AUTH, "401")], 0),
+        ([held(R.AUTH, "401"), held(R.TIMEOUT)], 0),
+        ([held(R.UPSTREAM_ERROR, "too long", clients=True), held(R.THROTTLED, "429")], 0),
     ],
 )
-def test_told_is_the_last_answer_an_upstream_gave_else_the_last_failure(
-    answers: list[str | None], told: int
+def test_the_most_useful_failure_is_told(failures: list[Held[str]], told: int) -> None:
+    walked: Walked[int, str] = Walked(False, list(enumerate(failures)))
+    assert walked.most_useful() is failures[told]
+
+
+_reasons = st.sampled_from(list(FallbackReason))
+_outcome = st.none() | _reasons.map(held)
+_closed = st.builds(Closed, _reasons, st.none() | st.floats(0, 300), st.booleans())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    outcomes=st.lists(_outcome, min_size=1, max_size=4),
+    closed=st.dictionaries(st.integers(0, 3), _closed, max_size=4),
+    repeat=st.none() | st.floats(0, 2),
+    fall_back=st.booleans(),
+)
+def test_whatever_happens_somebody_is_asked_and_nobody_too_often(
+    outcomes: list[Held[str] | None], closed: dict[int, Closed], repeat: float | None, fall_back: bool
 ) -> None:
-    all_held = [held(answer=answer) for answer in answers]
-    walked, _ = run(list(all_held))
-    assert walked.most_useful() is all_held[told]
-
-
-def test_an_exception_is_not_swallowed() -> None:
-    async def broken(target: int) -> Held[str] | None:
-        raise RuntimeError(target)
-
-    with pytest.raises(RuntimeError, match="0"):
-        asyncio.run(walk([0, 1], broken, fall_back=True))
-
-
-def test_a_cancelled_walk_tries_no_further_target() -> None:
-    tried: list[int] = []
-
-    async def main() -> None:
-        async def hangs(target: int) -> Held[str] | None:
-            tried.append(target)
-            await asyncio.sleep(60)
-            return None
-
-        task = asyncio.ensure_future(walk([0, 1], hangs, fall_back=True))
-        await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(main())
-    assert tried == [0]
-
-
-@settings(max_examples=80, deadline=None)
-@given(st.lists(st.booleans(), min_size=1, max_size=6), st.booleans())
-def test_each_target_is_tried_at_most_once_and_in_order(works: list[bool], fall_back: bool) -> None:
-    walked, tried = run([None if ok else held() for ok in works], fall_back=fall_back)
-    reached = works[: works.index(True) + 1] if True in works else works
-    expected = list(range(len(reached))) if fall_back else [0]
-    assert tried == expected
-    assert [target for target, _ in walked.failures] == [i for i in expected if not works[i]]
-    assert walked.served == (expected[-1] if works[expected[-1]] else None)
+    world = World(outcomes, closed, repeat=repeat)
+    walked = world.walk(fall_back=fall_back)
+    targets = len(outcomes) if fall_back else 1
+    assert world.tried, "nobody was asked"
+    assert set(world.tried) <= set(range(targets))
+    most = 2 if targets == 1 else 1
+    assert all(world.tried.count(target) <= most for target in set(world.tried))
+    assert len([target for target in world.tried if target in closed]) <= most
+    assert walked.served == (outcomes[world.tried[-1]] is None)
+    assert walked.served or walked.most_useful() is not None
+    open_ones = [t for t in range(targets) if t not in closed]
+    if open_ones and outcomes[open_ones[0]] is None:
+        assert world.tried == [open_ones[0]], "a healthy target that answers is asked first and alone"

@@ -151,6 +151,14 @@ def read_secret(prompt: str) -> str:
     return secret
 
 
+MAX_IN_FLIGHT = click.option(
+    "--max-in-flight",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Send it so many requests at once; more wait in a queue.",
+)
+
+
 class Backend(click.ParamType[Any]):
     """`TYPE[/NAME]`, as a pair of type and name."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..kinds import BackendType, backend_key
-from .common import Backend, Caller, marked, note, read_secret, table, time_shown, with_options
+from .common import MAX_IN_FLIGHT, Backend, Caller, marked, note, read_secret, table, time_shown, with_options
 
 _Key = tuple[BackendType, str]
 
@@ -22,9 +22,15 @@ def command() -> None:
 @click.option("--base-url", metavar="URL", help="Another provider that speaks this type's protocol.")
 @click.option("--default-url", is_flag=True, help="Go back to the provider's own URL.")
 @click.option("--allow-http", is_flag=True, help="Let the key travel over plain http to that URL.")
+@MAX_IN_FLIGHT
 @with_options
 def set_credential(
-    caller: Caller, backend: _Key, base_url: str | None, default_url: bool, allow_http: bool
+    caller: Caller,
+    backend: _Key,
+    base_url: str | None,
+    default_url: bool,
+    allow_http: bool,
+    max_in_flight: int | None,
 ) -> None:
     """Store a key, or replace it. The key is read from standard input or a hidden prompt.
 
@@ -39,6 +45,8 @@ def set_credential(
     body: dict[str, Any] = {"api_key": read_secret(f"Key for {backend_key(*backend)}")}
     if allow_http:
         body["allow_http"] = True
+    if max_in_flight is not None:
+        body["max_in_flight"] = max_in_flight
     with caller.session():
         if base_url is not None:
             body["base_url"] = base_url
@@ -51,11 +59,14 @@ def set_credential(
 def _kept(caller: Caller, backend: _Key) -> dict[str, Any]:
     """The settings of the row that is being replaced, said on standard error."""
     for row in caller.send("GET", "/api/credentials").json():
-        if (row["backend_type"], row["name"]) == (backend[0].value, backend[1]) and row[
-            "base_url"
-        ] is not None:
-            note(f"it stays at {row['base_url']} (change that with --base-url or --default-url)")
-            return {field: row[field] for field in ("base_url", "allow_http", "dialects", "auth")}
+        if (row["backend_type"], row["name"]) != (backend[0].value, backend[1]):
+            continue
+        if row["base_url"] is None:
+            return {"max_in_flight": row["max_in_flight"]}
+        note(f"it stays at {row['base_url']} (change that with --base-url or --default-url)")
+        return {
+            field: row[field] for field in ("base_url", "allow_http", "dialects", "auth", "max_in_flight")
+        }
     return {}
 
 

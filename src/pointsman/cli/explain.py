@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import click
 
-from .common import Caller, marked, shown, with_options
+from .common import Caller, marked, shown, time_shown, with_options
 
 
 @click.command("explain")
@@ -23,5 +23,9 @@ def _show(found: dict[str, Any]) -> None:
     for number, target in enumerate(found["targets"], 1):
         word = marked(target["usable"], bad="no")
         click.echo(f"  {number}. {shown(target['target'])}  {word}  {shown(target['reason'])}")
+        if target["health"] != "good":
+            until = target["passed_over_until"]
+            when = f" until {time_shown(until)}" if until else ""
+            click.echo(f"     passed over{when} while another target remains: {shown(target['health'])}")
         for protocol, how in target["protocols"].items():
             click.echo(f"       {protocol}: {how}")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from ..kinds import Protocol
-from .common import Caller, note, read_secret, table, with_options
+from .common import MAX_IN_FLIGHT, Caller, note, read_secret, table, with_options
 from .credential import run_test
 
 _DIALECTS = click.Choice([protocol.value for protocol in Protocol])
@@ -32,6 +32,12 @@ def command() -> None:
     "--dialect", "dialects", multiple=True, type=_DIALECTS, help="A protocol it speaks; repeatable."
 )
 @click.option("--context-window", type=click.IntRange(min=1), metavar="TOKENS")
+@MAX_IN_FLIGHT
+@click.option(
+    "--join-resends",
+    is_flag=True,
+    help="Let a request that a client sends again join the answer that is still being made.",
+)
 @with_options
 def add(
     caller: Caller,
@@ -41,6 +47,8 @@ def add(
     allow_http: bool,
     dialects: tuple[str, ...],
     context_window: int | None,
+    max_in_flight: int | None,
+    join_resends: bool,
 ) -> None:
     """Add a server under NAME.
 
@@ -56,6 +64,10 @@ def add(
         body["dialects"] = list(dialects)
     if context_window is not None:
         body["context_window"] = context_window
+    if max_in_flight is not None:
+        body["max_in_flight"] = max_in_flight
+    if join_resends:
+        body["join_resends"] = True
     caller.finish("POST", "/api/local", body, show=lambda row: _show([row]))
 
 
@@ -75,6 +87,8 @@ def show_list(caller: Caller) -> None:
 @click.option("--no-key", is_flag=True, help="Forget its key.")
 @click.option("--allow-http/--no-allow-http", default=None)
 @click.option("--context-window", type=click.IntRange(min=1), metavar="TOKENS")
+@MAX_IN_FLIGHT
+@click.option("--join-resends/--no-join-resends", default=None)
 @click.option("--enable/--disable", "enabled", default=None)
 @with_options
 def update(caller: Caller, /, name: str, with_key: bool, no_key: bool, **fields: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..kinds import BackendType, backend_key
+from ..kinds import BackendType, FallbackOn, backend_key
 from .common import Backend, Caller, note, shown, table, with_options
 
 _Target = tuple[BackendType, str, str | None]
@@ -26,6 +26,21 @@ class _Fallback(click.ParamType[Any]):
             self.fail("there is nothing after '='; leave it out to keep the model's own name", param, ctx)
         backend_type, name = Backend().convert(backend, param, ctx)
         return backend_type, name, model or None
+
+
+_FALLBACK_ON = click.option(
+    "--fallback-on",
+    multiple=True,
+    type=click.Choice([reason.value for reason in FallbackOn]),
+    help="Also go to the next target when the input is too long (context) or the model refuses; repeatable.",
+)
+_HEDGE = click.option(
+    "--hedge",
+    "hedge_seconds",
+    type=float,
+    metavar="SECONDS",
+    help="Ask the next target too when there is no output after so long; the first to answer wins.",
+)
 
 
 @click.group("mapping")
@@ -51,6 +66,8 @@ def command() -> None:
 @click.option(
     "--forward-auth", is_flag=True, help="Send the client's own provider login on, instead of the stored key."
 )
+@_FALLBACK_ON
+@_HEDGE
 @with_options
 def add(
     caller: Caller,
@@ -61,6 +78,8 @@ def add(
     priority: int,
     local_only: bool,
     forward_auth: bool,
+    fallback_on: tuple[str, ...],
+    hedge_seconds: float | None,
 ) -> None:
     """Add a rule for models that match PATTERN (* and ? are wild).
 
@@ -75,6 +94,8 @@ def add(
         body["backend_model"] = model
     body |= {"local_only": True} if local_only else {}
     body |= {"forward_auth": True} if forward_auth else {}
+    body |= {"fallback_on": list(fallback_on)} if fallback_on else {}
+    body |= {"hedge_seconds": hedge_seconds} if hedge_seconds is not None else {}
     if fallbacks:
         body |= fallback_fields(fallbacks)
     caller.finish("POST", "/api/mappings", body, show=lambda row: _show([row]))
@@ -99,6 +120,10 @@ def show_list(caller: Caller) -> None:
 @click.option("--priority", type=int)
 @click.option("--local-only/--no-local-only", default=None)
 @click.option("--forward-auth/--no-forward-auth", default=None)
+@_FALLBACK_ON
+@click.option("--no-fallback-on", is_flag=True, help="Tell the client of those again.")
+@_HEDGE
+@click.option("--no-hedge", is_flag=True, help="Ask one target after the other again.")
 @click.option("--enable/--disable", "enabled", default=None)
 @with_options
 def update(
@@ -108,11 +133,19 @@ def update(
     to: tuple[BackendType, str] | None,
     fallbacks: tuple[_Target, ...],
     no_fallback: bool,
+    fallback_on: tuple[str, ...],
+    no_fallback_on: bool,
+    no_hedge: bool,
     **fields: Any,
 ) -> None:
     """Change a rule; what is not named stays as it is."""
-    if fallbacks and no_fallback:
-        raise click.UsageError("--fallback and --no-fallback exclude each other")
+    for named, none, option in (
+        (fallbacks, no_fallback, "fallback"),
+        (fallback_on, no_fallback_on, "fallback-on"),
+        (fields["hedge_seconds"] is not None, no_hedge, "hedge"),
+    ):
+        if named and none:
+            raise click.UsageError(f"--{option} and --no-{option} exclude each other")
     names = {"pattern": "model_pattern", "model": "backend_model"}
     body = {names.get(name, name): value for name, value in fields.items() if value is not None}
     if body.get("backend_model") == "":
@@ -121,6 +154,10 @@ def update(
         body |= {"backend_type": to[0].value, "backend_name": to[1]}
     if fallbacks or no_fallback:
         body |= fallback_fields(fallbacks)
+    if fallback_on or no_fallback_on:
+        body["fallback_on"] = list(fallback_on)
+    if no_hedge:
+        body["hedge_seconds"] = None
     if not body:
         raise click.UsageError("nothing to change; see pointsman mapping update --help")
     caller.finish("PATCH", f"/api/mappings/{mapping_id}", body, show=lambda row: _show([row]))
@@ -175,6 +212,9 @@ def _show(rows: list[dict[str, Any]]) -> None:
             for t in row.get("fallbacks") or ()
         ]
         flags = [word for word in ("local_only", "forward_auth") if row.get(word)]
+        flags += [f"on_{reason}" for reason in row.get("fallback_on") or ()]
+        if row.get("hedge_seconds") is not None:
+            flags.append(f"hedge={row['hedge_seconds']:g}s")
         lines.append(
             (
                 row["id"],

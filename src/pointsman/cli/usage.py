@@ -15,12 +15,13 @@ from .common import Caller, note, table, time_shown, with_options
 @click.option("--model", help="Only this model, as the client named it.")
 @click.option("--target", help="Only this target, such as openai:gpt-4o-mini.")
 @click.option("--status", help="Only this status, e.g. 200 or 429.")
+@click.option("--request", metavar="ID", help="Only this request (x-request-id), with all its attempts.")
 @click.option("--since", metavar="TIME", help="From this time on (ISO 8601).")
 @click.option("--until", metavar="TIME", help="Before this time (ISO 8601).")
 @click.option("--cursor", help="Go on where an earlier list ended.")
 @with_options
 def command(caller: Caller, /, **filters: Any) -> None:
-    """List requests, newest first. Never a prompt or an answer: those are not stored."""
+    """List requests, newest first, one row an attempt. Never a prompt or an answer: those are not stored."""
     query = urlencode({name: value for name, value in filters.items() if value is not None})
     with caller.session():
         answer = caller.send("GET", f"/api/usage?{query}")
@@ -36,8 +37,9 @@ def _show(rows: list[dict[str, Any]]) -> None:
             time_shown(row["at"]),
             row["model"] or None,
             row["target"],
-            row["status"],
-            row["outcome"],
+            f"{row['attempt']}/{row['attempts']}" if row["attempts"] > 1 else None,
+            row["status"] or None,
+            row["outcome"] + (" (joined)" if row["joined"] else ""),
             row["fallback"],
             row["input_tokens"],
             row["output_tokens"],
@@ -50,6 +52,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
         "time",
         "model",
         "target",
+        "try",
         "status",
         "outcome",
         "fallback",

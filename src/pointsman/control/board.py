@@ -15,6 +15,8 @@ STALE_SECONDS = 15.0
 """A process says something every second; after this long its gauges no longer count."""
 
 _COUNTER = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(_total|_bucket|_sum|_count)(\{|$)")
+_SWITCH = re.compile(r"pointsman_(breaker_open|backend_down|key_benched)\{")
+"""Gauges that say yes or no: yes when one process says so."""
 _HISTOGRAM_PART = re.compile(r"(_bucket|_sum|_count)$")
 
 
@@ -60,7 +62,10 @@ class StatusBoard:
         for seen in self._seen.values():
             fresh = now - seen.at <= STALE_SECONDS
             for name, value in seen.status.counters.items():
-                if fresh or _COUNTER.match(name):
+                if _SWITCH.match(name):
+                    if fresh:
+                        sums[name] = max(sums.get(name, 0.0), value)
+                elif fresh or _COUNTER.match(name):
                     sums[name] = sums.get(name, 0.0) + value
         return sums
 
@@ -73,7 +78,15 @@ def _together(one: BackendHealth, other: BackendHealth) -> BackendHealth:
         last_success=_later(one.last_success, other.last_success),
         last_failure=newest.last_failure,
         last_reason=newest.last_reason,
+        queued=one.queued + other.queued,
+        down=one.down or other.down,
+        benched=one.benched or other.benched,
+        targets=one.targets + tuple(target for target in other.targets if target.model not in _models(one)),
     )
+
+
+def _models(health: BackendHealth) -> set[str]:
+    return {target.model for target in health.targets}
 
 
 def _later(one: float | None, other: float | None) -> float | None:

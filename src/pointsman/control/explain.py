@@ -34,7 +34,8 @@ class TargetExplained(BaseModel):
     """One target. reason: why it is usable, or what to do so that it is. leaves_machine: whether a request
     that goes there leaves this computer; None when only connecting would tell. protocols: for each protocol a client
     may speak, what the backend gets: `as it is`, `translated to openai_chat`, `as it is if it knows the path, else
-    translated to openai_chat`."""
+    translated to openai_chat`. health: `good`, or why it is passed over while another target remains; until when, where
+    that ends by itself."""
 
     target: str
     backend: str
@@ -49,6 +50,10 @@ class TargetExplained(BaseModel):
     last_success: datetime | None = None
     last_failure: datetime | None = None
     last_reason: str | None = None
+    queued: int = 0
+    max_in_flight: int | None = None
+    health: str = "good"
+    passed_over_until: datetime | None = None
 
 
 class Explanation(BaseModel):
@@ -62,6 +67,8 @@ class Explanation(BaseModel):
     pattern: str | None = None
     local_only: bool = False
     forward_auth: bool = False
+    fallback_on: list[str] = []
+    hedge_seconds: float | None = None
     targets: list[TargetExplained] = []
 
 
@@ -82,6 +89,8 @@ async def explain(runtime: Runtime, model: str) -> Explanation:
         pattern=plan.pattern,
         local_only=plan.local_only,
         forward_auth=plan.forward_auth,
+        fallback_on=list(plan.fallback_on),
+        hedge_seconds=plan.hedge_seconds,
         targets=[_judged(target, plan, health.get(target.key)) for target in plan.targets],
     )
 
@@ -96,6 +105,7 @@ def _resolve(table: RoutingTable, model: str, lists: dict[str, list[str]]) -> Pl
 def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetExplained:
     spec = target.backend
     away = _leaves_machine(spec)
+    condition, until = _condition(health, target.model)
     problem = target.problem
     if problem is None and plan.local_only and away:
         problem = f"local_only: {spec.base_url if spec else target.key} is not a loopback address"
@@ -113,7 +123,29 @@ def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetE
         last_success=_time(health.last_success) if health else None,
         last_failure=_time(health.last_failure) if health else None,
         last_reason=health.last_reason if health else None,
+        queued=health.queued if health else 0,
+        max_in_flight=spec.max_in_flight if spec else None,
+        health=condition,
+        passed_over_until=_time(until),
     )
+
+
+def _condition(health: BackendHealth | None, model: str) -> tuple[str, float | None]:
+    """(what keeps the data plane from it, until when in unix seconds)."""
+    if health is None:
+        return "good", None
+    if health.benched is not None:
+        return f"its key was refused and is not used until it is edited ({health.benched})", None
+    if health.down:
+        return "it takes no connections; it is asked every 2 s whether it does again", None
+    for one in health.targets:
+        if one.model != model:
+            continue
+        if one.throttled_until is not None and one.throttled_until > time.time():
+            return "it said that it is too busy", one.throttled_until
+        if one.state != "closed":
+            return f"its breaker is {one.state} after {one.failures} failures in a row", one.until
+    return "good", None
 
 
 def _protocols(spec: BackendSpec | None, model: str) -> dict[str, str]:

@@ -164,6 +164,31 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
     )
 
 
+def overflows(status: int, body: bytes) -> bool:
+    """Does an error answer say that the input does not fit?"""
+    return upstream_error(status, body).kind is ErrorKind.CONTEXT_LENGTH
+
+
+def error_inside(payload: bytes) -> PointsmanError:
+    """The error inside an answer that says 200: a body, or the data of one event. By the status it names, else by its
+    words."""
+    try:
+        value: Any = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return upstream_error(0, payload)
+    if isinstance(value, dict) and isinstance(value.get("response"), dict):  # of a `response.failed`
+        value = value["response"]
+    inner = value.get("error", value) if isinstance(value, dict) else value
+    status = 0
+    if isinstance(inner, dict):
+        for name in ("code", "status", "status_code"):
+            number = inner.get(name)
+            if isinstance(number, int) and 400 <= number < 600:
+                status = number
+                break
+    return upstream_error(status, msgspec.json.encode({"error": inner}))
+
+
 def _told(body: bytes) -> tuple[str, list[str], str | None]:
     """(message, code and type as far as they were told, param)."""
     try:

@@ -121,6 +121,7 @@ class DataPlane:
         link.cancel()
         self.runtime.lists.close()
         self.runtime.probes.close()
+        self.runtime.joining.close()
         self.runtime.pool.close()
         await self._practice.stop()
 

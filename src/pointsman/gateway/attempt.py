@@ -24,8 +24,9 @@ from .aside import aside
 from .exchange import Exchange
 from .health import AttemptHealth
 from .job import Job, Tried
-from .runtime import Runtime, State
+from .runtime import Runtime
 from .stash import Stash
+from .state import State
 from .translate import Asked, Crossing
 from .waiting import take_place
 from .way import Straight, Way
@@ -184,9 +185,10 @@ async def _run(
     finally:
         runtime.ticking.discard(exchange)
         exchange.close()
+        one.tried.status = exchange.head_status
         if one.tried.usage is None:
             one.tried.usage = exchange.usage
-        ours = held is None or held.clients or exchange.unspoken
+        ours = held is None or held.clients or held.lost or exchange.unspoken
         health.over(held if ended and not ours else None, refused=refused)
     if refused and ended:
         runtime.probes.watch(backend)

@@ -10,28 +10,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection
-from typing import Protocol as TypingProtocol
 
 from ..config import Limits
 from ..conversation.usage import TokenUsage
 from ..dialects.base import Watch
-from ..dialects.shapes import OVERFLOWING, upstream_error
+from ..dialects.shapes import OVERFLOWING, overflows
 from ..errors import PointsmanError
-from ..kinds import ErrorKind, FallbackReason
-from ..resilience.verdict import is_loading, is_spent, of_status, retry_after
+from ..kinds import FallbackReason
+from ..resilience.verdict import of_status
 from ..resilience.walk import Held
 from ..upstream.connection import UpstreamConnection
-from .answer import (
-    Answer,
-    Headers,
-    client_lines,
-    excerpt,
-    failure,
-    is_event_stream,
-    keep_alive_when_due,
-    send_answer,
-)
+from .answer import Answer, Headers, excerpt, failure, is_event_stream, keep_alive_when_due
+from .failing import failed_whole, left_to_next, refused_with, unseen
+from .front import Front, Health
 from .job import Job, Tried
+from .patience import Patience
 from .relay import Relay, usage_of
 from .way import FailedInside, Malformed, Way
 
@@ -46,24 +39,12 @@ _PING_SECONDS = 10.0
 STARTING, ERROR, WHOLE, STREAM = range(4)
 
 
-class Health(TypingProtocol):
-    """Who is told how the backend did once its answer is the client's. own_login: the client's own login was sent."""
-
-    own_login: bool
-
-    def answered(self, status: int) -> None:
-        """With real output, or with an answer that is the client's own affair."""
-
-    def interrupted(self, reason: FallbackReason) -> None:
-        """It failed after that."""
-
-
 class Exchange:
     """Sink of one upstream answer. done: None when the client has been answered, else why it has not."""
 
     __slots__ = (
-        "_conn", "_health", "_held", "_held_size", "_job", "_key", "_last", "_length", "_limits", "_mode", "_on_trial",
-        "_onward", "_paused", "_quiet", "_readable", "_reason", "_relay", "_tried", "_way", "_won",
+        "_conn", "_front", "_health", "_held", "_held_size", "_job", "_key", "_length", "_limits", "_mode",
+        "_on_trial", "_onward", "_patience", "_readable", "_reason", "_relay", "_tried", "_way",
         "done", "head_status", "headers", "stale", "unspoken",
     )  # fmt: skip
 
@@ -88,12 +69,11 @@ class Exchange:
         self._health = health
         self._limits = limits
         self._way = way
-        self._quiet = quiet_seconds
         self._reason: FallbackReason | None = None
         self._key = key
         self._on_trial = on_trial
         self._onward = onward
-        self._won = False
+        self._front = Front(job, tried, health)
         self.unspoken = False
         self._conn: UpstreamConnection | None = None
         self.done: asyncio.Future[Held[Answer] | None] = asyncio.get_running_loop().create_future()
@@ -106,13 +86,12 @@ class Exchange:
         self._relay: Relay | None = None
         self._held: list[bytes] = []
         self._held_size = 0
-        self._last = time.monotonic()
-        self._paused = False
+        self._patience = Patience(job, limits, quiet_seconds, time.monotonic())
 
     def attach(self, conn: UpstreamConnection) -> None:
         """The connection that will feed this exchange."""
         self._conn = conn
-        self._last = time.monotonic()
+        self._patience.heard = time.monotonic()
 
     def renew(self) -> None:
         """Ready for a second connection, after one that had died unused."""
@@ -130,7 +109,7 @@ class Exchange:
         self.head_status = status
         self.headers = headers
         self._length = length
-        self._last = time.monotonic()
+        self._patience.heard = time.monotonic()
         # Compressed against our wish: passed on as it is, its usage unknown.
         self._readable = not any(n == b"content-encoding" and v.lower() != b"identity" for n, v in headers)
         self._reason = of_status(status)
@@ -152,10 +131,10 @@ class Exchange:
             self._mode = WHOLE
 
     def body(self, data: bytes) -> None:
-        self._last = time.monotonic()
+        self._patience.heard = time.monotonic()
         if self._mode == STREAM:
             self._stream(data)
-        elif self._mode == WHOLE and self._won:
+        elif self._mode == WHOLE and self._front.won:
             self._job.client.write(data)
         elif not self.done.done():
             self._hold(data)
@@ -168,7 +147,7 @@ class Exchange:
             self._end_stream()
         elif self._mode == ERROR:
             self._fail_with_answer(self._reason or FallbackReason.UPSTREAM_ERROR)
-        elif self._won:
+        elif self._front.won:
             self._finish()
         else:
             self._end_whole()
@@ -203,7 +182,7 @@ class Exchange:
     def _stream(self, data: bytes) -> None:
         relay = self._relay
         assert relay is not None
-        if self._won:
+        if self._front.won:
             self._job.client.write(relay.take(data))
             relay.look()  # after the client's write: its answer does not wait for our counting
         else:
@@ -218,207 +197,145 @@ class Exchange:
                 pass  # the rest of it is awaited: another target may do better, else it is told whole
             elif watch is None or watch.output or self._held_size > _HOLD_BYTES:
                 self._commit()
-        if relay.complete and self._won and not self.done.done():
+        if relay.complete and self._front.won and not self.done.done():
             self._tried.usage = usage_of(relay.watch)
             self.close()
             self._finish()
 
     def _claim(self) -> bool:
-        """The first real output is here: from now on this target is the one, unless another was faster."""
-        job = self._job
-        if job.won is not None:
-            self.close()
-            slow = FallbackReason.TIMEOUT
-            self._settle(Held(slow, failure(slow, "another was faster"), clients=True, lost=True))
-            return False
-        job.won = self._tried
-        self._won = True
-        job.client.on_writable = self._client_writable
-        self._health.answered(self.head_status)
-        if job.on_won is not None:
-            job.on_won(self._tried)
-        return True
+        """From now on this target is the one, unless another was faster."""
+        if self._front.claim(self.head_status, self._client_writable):
+            return True
+        slow = FallbackReason.TIMEOUT
+        self._settle(Held(slow, failure(slow, "another was faster"), clients=True, lost=True))
+        return False
 
     def _refused(self, watch: Watch | None) -> bool:
         return watch is not None and watch.refused and "refusal" in self._onward
 
     def _commit(self) -> None:
-        if not self._claim():
-            return
-        job = self._job
-        held = b"".join(self._held)
-        self._held.clear()
-        job.first_output = time.monotonic()
-        if job.stage == 1:
-            job.client.write(b": " + job.target_comment() + b"\n\n" + held)
-        else:
-            job.status = self.head_status
-            headers = self._way.head_lines(self.headers) if self._mode == STREAM else self.headers
-            lines = job.id_lines() + job.target_lines() + client_lines(headers)
-            length = self._length if self._mode == WHOLE else None
-            job.client.start(self.head_status, lines, length, held)
-        job.stage = 2
+        """The first real output is here."""
+        if self._claim():
+            held = b"".join(self._held)
+            self._held.clear()
+            stream = self._mode == STREAM
+            headers = self._way.head_lines(self.headers) if stream else self.headers
+            self._front.begin(self.head_status, headers, None if stream else self._length, held)
 
     # -- ending
 
     def _end_whole(self) -> None:
-        job = self._job
         body = b"".join(self._held)
-        answer = Answer(self.head_status, self.headers, self._without_key(body))
-        usage = None
         if self.head_status < 300:
-            if not body.strip() and (self._way.translated or job.route.exact):
-                self._give_up(FallbackReason.EMPTY, "it answered with an empty body")
-                return
-            try:
-                answer, usage, refused = self._way.whole(self.headers, body, self._readable)
-            except Malformed as error:
-                self._give_up(FallbackReason.MALFORMED, str(error))
-                return
-            except FailedInside:  # 200 with an error inside: treated as the failure it is
-                if (
-                    self._on_trial and b"endpoint" in body[:500].lower()
-                ):  # so LM Studio says that a path is unknown
-                    self.unspoken = True
-                self._fail_with_answer(FallbackReason.UPSTREAM_ERROR)
-                return
-            answer.status = self.head_status
-            if refused and "refusal" in self._onward:
-                self._tried.usage = usage
-                self._leave_to_next("its model refused", answer)
-                return
-        if self._on_trial and self.head_status in (404, 405, 501) and b"model" not in body.lower():
+            self._end_well(body)
+        elif self._on_trial and self.head_status in (404, 405, 501) and b"model" not in body.lower():
             self.unspoken = True
             self._give_up(FallbackReason.UPSTREAM_ERROR, "it does not know the path")
-            return
-        self._tried.usage = usage
-        if self.head_status >= 300:
-            if "context" in self._onward and self.head_status in OVERFLOWING:
-                told = upstream_error(self.head_status, body)
-                if told.kind is ErrorKind.CONTEXT_LENGTH:
-                    self._leave_to_next("the input does not fit its window", self._way.told(answer))
-                    return
-            answer = self._way.told(answer)
-        if job.stage == 1 and not is_event_stream(answer.headers):
-            # The client asked for a stream and was promised one; the backend answered with a whole body.
-            self._give_up(
-                FallbackReason.MALFORMED, f"it answered {self.head_status} without a stream: {excerpt(body)}"
-            )
-            return
-        self._send_whole(answer)
+        else:
+            answer = self._way.told(Answer(self.head_status, self.headers, self._hide_key(body)))
+            if (
+                "context" in self._onward
+                and self.head_status in OVERFLOWING
+                and overflows(self.head_status, body)
+            ):
+                self._settle(left_to_next("the input does not fit its window", answer))
+            else:
+                self._send_whole(answer)
 
-    def _leave_to_next(self, detail: str, answer: Answer) -> None:
-        """The client's own affair, which the rule leaves to the next target; told as it is when that fails, too."""
-        reason = FallbackReason.UPSTREAM_ERROR
-        self._settle(Held(reason, failure(reason, detail), answer, clients=True))
+    def _end_well(self, body: bytes) -> None:
+        """A whole answer with status 2xx, which may still hold a failure."""
+        if not body.strip() and (self._way.translated or self._job.route.exact):
+            self._give_up(FallbackReason.EMPTY, "it answered with an empty body")
+            return
+        try:
+            answer, self._tried.usage, refused = self._way.whole(self.headers, body, self._readable)
+        except Malformed as error:
+            self._give_up(FallbackReason.MALFORMED, str(error))
+            return
+        except FailedInside:
+            # So LM Studio says that a path is unknown.
+            self.unspoken = self._on_trial and b"endpoint" in body[:500].lower()
+            self._settle(failed_whole(self._way, self.headers, self._hide_key(body)))
+            return
+        answer.status = self.head_status
+        if refused and "refusal" in self._onward:
+            self._settle(left_to_next("its model refused", answer))
+        else:
+            self._send_whole(answer)
 
     def _send_whole(self, answer: Answer) -> None:
-        if not self._claim():
-            return
-        job = self._job
-        job.first_output = time.monotonic()
-        if job.stage == 1:
-            job.client.write(b": " + job.target_comment() + b"\n\n" + answer.body)
-            job.client.finish()
-            job.stage = 2
-        else:
-            send_answer(job, answer)
-        self._settle(None)
+        if self._job.stage == 1 and not is_event_stream(answer.headers):
+            # The client asked for a stream and was promised one; the backend answered with a whole body.
+            text = f"it answered {self.head_status} without a stream: {excerpt(answer.body)}"
+            self._give_up(FallbackReason.MALFORMED, text)
+        elif self._claim():
+            self._front.whole(answer)
+            self._settle(None)
 
     def _end_stream(self) -> None:
-        job = self._job
         relay = self._relay
         assert relay is not None
         rest = relay.end()
         watch = relay.watch
         self._tried.usage = usage_of(watch)
-        collected = self._way.collected(relay, self.headers) if job.stage == 0 else None
+        collected = self._way.collected(relay, self.headers) if self._job.stage == 0 else None
         if collected is not None:
             answer, self._tried.usage = collected
             if self._refused(watch):
-                self._leave_to_next("its model refused", answer)
+                self._settle(left_to_next("its model refused", answer))
             else:
                 self._send_whole(answer)
             return
-        if watch is not None and self._refused(watch) and watch.finished and not self._won:
-            whole = b"".join(self._held) + rest
-            self._leave_to_next("its model refused", Answer(200, self._way.head_lines(self.headers), whole))
-            return
-        if watch is not None and watch.output and not self._won and (job.stream or not self._way.translated):
-            self._commit()
-            if not self._won:
+        if watch is not None and not self._front.won:
+            if self._refused(watch) and watch.finished:
+                whole = b"".join(self._held) + rest
+                answer = Answer(200, self._way.head_lines(self.headers), whole)
+                self._settle(left_to_next("its model refused", answer))
                 return
-        if self._won:
-            if watch is not None and not watch.finished and watch.error is None:
-                self._interrupt(
-                    failure(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished")
-                )
-                return
-            if watch is not None and watch.error is not None:
-                job.outcome = "interrupted"
-                self._health.interrupted(FallbackReason.UPSTREAM_ERROR)
-            job.client.write(rest)
-            self._finish()
-        elif watch is not None and watch.error is not None:
-            self._fail_with_answer(FallbackReason.UPSTREAM_ERROR)
-        elif watch is not None and watch.finished:
-            self._fail_with_answer(FallbackReason.EMPTY)
-        elif watch is not None and watch.malformed:
-            self._give_up(FallbackReason.MALFORMED, "its stream is not what the protocol allows")
-        elif watch is not None and watch.output:
+            if watch.output and (self._job.stream or not self._way.translated):
+                self._commit()
+        if self._front.won:
+            self._end_committed(watch, rest)
+        elif watch is not None and not self.done.done():
+            job, raw = self._job, self._hide_key(b"".join(self._held))
+            self._settle(unseen(watch, relay.failure, job.route.dialect, job.id, self.headers, raw))
+
+    def _end_committed(self, watch: Watch | None, rest: bytes) -> None:
+        """The stream is over and its output is the client's already."""
+        if watch is not None and not watch.finished and watch.error is None:
             self._give_up(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished")
-        else:
-            self._give_up(FallbackReason.EMPTY, "its stream ended before any output")
+            return
+        if watch is not None and watch.error is not None:
+            self._front.failed_inside()
+        self._job.client.write(rest)
+        self._finish()
 
     def _fail_with_answer(self, reason: FallbackReason) -> None:
         raw = b"".join(self._held)
-        body = self._without_key(raw)
-        answer: Answer | None = None
-        if self._way.translated and self._mode == STREAM:
-            told = self._relay.failure if self._relay is not None else None
-            error = told or failure(reason, "its answer was empty")
-        else:
-            error = failure(reason, f"it answered {self.head_status}: {excerpt(body)}")
-            answer = self._way.told(Answer(self.head_status, self.headers, body))
-        self._settle(
-            Held(
-                reason,
-                error,
-                answer,
-                retry_after=retry_after(self.headers, time.time()),
-                spent=reason is FallbackReason.THROTTLED and is_spent(raw),
-                loading=self.head_status == 503 and is_loading(raw),
-            )
-        )
+        answer = Answer(self.head_status, self.headers, self._hide_key(raw))
+        self._settle(refused_with(reason, self._way, answer, raw))
 
-    def _without_key(self, body: bytes) -> bytes:
-        """An error body that quotes the key we sent ("Incorrect API key provided: sk-...") must not give it away:
-        the one thing in an answer that is changed."""
-        if self.head_status >= 400 and self._key and self._key in body:
-            return body.replace(self._key, b"***")
-        return body
+    def _hide_key(self, body: bytes) -> bytes:
+        """An error that quotes the key we sent ("Incorrect API key provided: sk-...") must not give it away: the one
+        thing in an answer that is changed."""
+        return body.replace(self._key, b"***") if self._key and self._key in body else body
 
     def _give_up(self, reason: FallbackReason, detail: str) -> None:
         error = failure(reason, detail)
-        if self._won:
+        if self._front.won:
             self._health.interrupted(reason)
             self._interrupt(error)
         else:
             self._settle(Held(reason, error))
 
     def _interrupt(self, error: PointsmanError) -> None:
-        """After content: an in-band error for a stream, a broken connection for a whole body. Never a clean end."""
-        job = self._job
-        job.outcome = "interrupted"
         self.close()
         relay = self._relay
         if self._mode == STREAM and relay is not None:
             self._tried.usage = self._tried.usage or usage_of(relay.watch)
-            job.client.closing = True
-            job.client.write(relay.fail(error, job.id))
-            job.client.finish()
+            self._front.interrupt(relay.fail(error, self._job.id))
         else:
-            job.client.abort()
+            self._front.interrupt(None)
         self._settle(None)
 
     def _finish(self) -> None:
@@ -440,10 +357,10 @@ class Exchange:
     # -- time and pressure
 
     def _client_writable(self, ready: bool) -> None:
-        self._paused = not ready
+        self._patience.paused = not ready
         if self._conn is not None:
             if ready:
-                self._last = time.monotonic()
+                self._patience.heard = time.monotonic()
                 self._conn.resume()
             else:
                 self._conn.pause()
@@ -451,38 +368,27 @@ class Exchange:
     def stop(self, error: PointsmanError) -> None:
         """End now, e.g. when a drain has run out of time."""
         self.close()
-        if self._won:
+        if self._front.won:
             self._interrupt(error)
         else:
-            self._settle(Held(FallbackReason.TIMEOUT, error))
+            self._job.deadline = 0.0  # nobody else is asked either
+            self._settle(Held(FallbackReason.TIMEOUT, error, lost=True))
 
     def tick(self, now: float) -> None:
         """Called a few times a second: time-outs and keep-alives."""
-        limits, job, relay = self._limits, self._job, self._relay
         if self.done.done():
             return
-        if now > job.deadline:
-            self._time_out(f"it took longer than {job.deadline - job.start:g} s")
-        elif not self._won:
-            if now - self._last > self._quiet:
-                self._time_out(f"it gave no output within {self._quiet:g} s")
-            else:
-                keep_alive_when_due(job, now, limits.hold_seconds)
-        elif not self._paused and now - self._last > limits.between_chunks_seconds:
-            if relay is not None and relay.watch is not None and relay.watch.finished:
+        job, relay, won = self._job, self._relay, self._front.won
+        late = self._patience.late(now, won)
+        if late is not None:
+            if won and relay is not None and relay.watch is not None and relay.watch.finished:
                 self.close()  # it has said everything and only stays on the line
                 self._end_stream()
-                return
-            self._time_out(
-                f"it sent nothing for {limits.between_chunks_seconds:g} s in the middle of its answer"
-            )
-        elif (
-            self._way.translated
-            and relay is not None
-            and now >= max(job.next_ping, self._last + _PING_SECONDS)
-        ):
-            job.next_ping = now + _PING_SECONDS
-            job.client.write(relay.ping())
-
-    def _time_out(self, detail: str) -> None:
-        self._give_up(FallbackReason.TIMEOUT, detail)
+            else:
+                self._give_up(FallbackReason.TIMEOUT, late)
+        elif not won:
+            keep_alive_when_due(job, now, self._limits.hold_seconds)
+        elif relay is not None and self._way.translated:
+            if now >= max(job.next_ping, self._patience.heard + _PING_SECONDS):
+                job.next_ping = now + _PING_SECONDS
+                job.client.write(relay.ping())

@@ -23,9 +23,11 @@ from .answer import Answer, is_event_stream, send_answer
 from .aside import aside
 from .control_proxy import pass_to_control
 from .job import Job
+from .joining import joins
 from .paths import Route, names_a_model, route
-from .runtime import Runtime, State
+from .runtime import Runtime
 from .server import ClientConnection
+from .state import State
 from .targets import ask_targets, failure_of, unavailable
 
 log = logging.getLogger("pointsman.gateway")
@@ -136,9 +138,19 @@ class Handler:
         job.deadline = job.start + (limits.total_seconds if job.stream else limits.total_whole_seconds)
         job.next_ping = job.start + limits.hold_seconds
         plan = job.plan = await self._plan(job, state)
-        walked = await ask_targets(runtime, state, job, plan)
-        if not walked.served:
-            _answer_failure(job, walked)
+
+        async def make(job: Job) -> None:
+            walked = await ask_targets(runtime, state, job, plan)
+            if not walked.served:
+                _answer_failure(job, walked)
+
+        word = job.head.get(b"idempotency-key")
+        if word is not None and not job.stream:
+            await runtime.joining.once(job, word, make)
+        elif joins(state, plan):
+            await runtime.joining.resend(state, job, make)
+        else:
+            await make(job)
 
     async def _plan(self, job: Job, state: State) -> Plan:
         """The ordered targets; a name nobody knows is looked for once more in the local backends' newest lists."""

@@ -12,7 +12,7 @@ from ..routing.table import Plan, Target
 from ..wire.http1 import RequestHead
 from .access import Caller
 from .paths import Route
-from .server import ClientConnection
+from .recorder import Client
 
 if TYPE_CHECKING:
     from .translate import Asked
@@ -20,9 +20,21 @@ if TYPE_CHECKING:
 
 class Tried:
     """One attempt. number: from 1. warnings: what its translation lost. reason: why it failed, None while it has not.
-    start and wall: when it began, monotonic and unix seconds; seconds: how long it took, once it is over."""
+    start and wall: when it began, monotonic and unix seconds; seconds: how long it took, once it is over. status: the
+    upstream's, 0 = it gave none."""
 
-    __slots__ = ("number", "outcome", "reason", "seconds", "start", "target", "usage", "wall", "warnings")
+    __slots__ = (
+        "number",
+        "outcome",
+        "reason",
+        "seconds",
+        "start",
+        "status",
+        "target",
+        "usage",
+        "wall",
+        "warnings",
+    )
 
     def __init__(self, target: Target, number: int) -> None:
         self.target = target
@@ -33,6 +45,7 @@ class Tried:
         self.warnings = b""
         self.usage: TokenUsage | None = None
         self.reason: str | None = None
+        self.status = 0
         self.outcome = "failed"
 
 
@@ -48,9 +61,7 @@ class Job:
         "status", "stream", "told", "tries", "wall", "won",
     )  # fmt: skip
 
-    def __init__(
-        self, client: ClientConnection, head: RequestHead, body: bytes, route: Route, request_id: str
-    ) -> None:
+    def __init__(self, client: Client, head: RequestHead, body: bytes, route: Route, request_id: str) -> None:
         self.client = client
         self.head = head
         self.body = body

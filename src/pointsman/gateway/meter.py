@@ -37,7 +37,7 @@ def records_of_others(job: Job) -> list[UsageRecord]:
             id=f"{job.id}/{tried.number}",
             at=tried.wall,
             fallback=tried.reason,
-            status=0,
+            status=tried.status,
             outcome=tried.outcome,
             first_output_ms=None,
             total_ms=round(tried.seconds * 1000, 2) if tried.seconds is not None else None,

@@ -12,7 +12,9 @@ from ..kinds import PRACTICE, ErrorKind
 from ..link.messages import Snapshot
 from ..routing.pattern import is_wild
 from .codex_models import catalogue
-from .runtime import Runtime, State
+from .runtime import Runtime
+from .shown import gauges
+from .state import State
 
 JSON = b"content-type: application/json\r\n"
 PROBLEM = b"content-type: application/problem+json\r\n"
@@ -124,6 +126,10 @@ _HELP = {
     "pointsman_upstream_attempts_total": ("counter", "Attempts by backend and result."),
     "pointsman_tokens_total": ("counter", "Tokens as backends reported them, by kind."),
     "pointsman_inflight": ("gauge", "Requests being served now."),
+    "pointsman_breaker_open": ("gauge", "1 while a model at a backend is passed over after failures."),
+    "pointsman_backend_down": ("gauge", "1 while a local backend takes no connections."),
+    "pointsman_key_benched": ("gauge", "1 while a backend's key is not used because it was refused."),
+    "pointsman_queued": ("gauge", "Requests that wait for a place at a backend."),
     "pointsman_usage_dropped_total": (
         "counter",
         "Usage records lost because the control plane was away too long.",
@@ -147,7 +153,11 @@ def metrics(samples: dict[str, float]) -> bytes:
 
 def own_samples(runtime: Runtime) -> dict[str, float]:
     """This process's samples."""
-    return runtime.counters | {
-        "pointsman_inflight": float(runtime.jobs),
-        "pointsman_usage_dropped_total": float(runtime.usage_dropped),
-    }
+    return (
+        runtime.counters
+        | gauges(runtime.board)
+        | {
+            "pointsman_inflight": float(runtime.jobs),
+            "pointsman_usage_dropped_total": float(runtime.usage_dropped),
+        }
+    )

@@ -11,59 +11,22 @@ import time
 from typing import Protocol as TypingProtocol
 
 from ..config import Limits
-from ..conversation.capsule import Capsules
 from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import BackendType
 from ..link.messages import BackendSpec, Snapshot, Status
 from ..resilience.board import Board
 from ..resilience.budget import Budget
-from ..routing.table import PRACTICE_KEY, Plan, RoutingTable
+from ..routing.table import Plan
 from ..upstream.backend import UNIX, Backend
 from ..upstream.pool import Pool
-from .access import HostGuard, KeyRing
+from .access import HostGuard
+from .joining import Joining
 from .model_lists import ModelLists
 from .probes import Probes
 from .shown import backends_health, gauges
 from .stash import Shelf
-
-_FALLBACK_KEY = os.urandom(32)
-"""Of capsules while the control plane has sent no pepper: they then open in this process only."""
-
-
-class State:
-    """One snapshot, compiled. Immutable but for its cache of plans."""
-
-    __slots__ = ("backends", "capsules", "keys", "plans", "snapshot", "table")
-
-    def __init__(self, snapshot: Snapshot, practice_path: str, known: dict[BackendSpec, Backend]) -> None:
-        self.snapshot = snapshot
-        practice = BackendSpec(
-            key=PRACTICE_KEY,
-            type=BackendType.LOCAL.value,
-            name=PRACTICE_KEY.partition("/")[2],
-            base_url=UNIX + practice_path,
-            dialects=("openai_chat", "openai_responses", "anthropic_messages", "completions", "embeddings"),
-            stream_usage=True,
-        )
-        specs: list[BackendSpec] = []
-        self.backends: dict[str, Backend] = {}
-        for spec in (*snapshot.backends, practice):
-            try:
-                backend = known.get(spec) or Backend(spec)
-            except ValueError as error:
-                specs.append(_broken(spec, str(error)))
-                continue
-            specs.append(spec)
-            self.backends[spec.key] = backend
-        self.table = RoutingTable(snapshot.mappings, specs)
-        self.keys = KeyRing(snapshot)
-        self.capsules = Capsules(snapshot.pepper or _FALLBACK_KEY)
-        self.plans: dict[tuple[str, int], Plan] = {}
-
-
-def _broken(spec: BackendSpec, problem: str) -> BackendSpec:
-    return BackendSpec(key=spec.key, type=spec.type, name=spec.name, base_url=spec.base_url, problem=problem)
+from .state import State
 
 
 class Ticking(TypingProtocol):
@@ -107,6 +70,7 @@ class Runtime:
             time.monotonic, random.random, limit=limits.backend_in_flight, queue=limits.queue_length
         )
         self.budget = Budget()
+        self.joining = Joining()
         self.probes = Probes(pool, self.board)
         self.ticking: set[Ticking] = set()
         self.jobs = 0

@@ -20,7 +20,8 @@ from ..routing.table import Plan, Target
 from .answer import Answer
 from .attempt import attempt
 from .job import Job, Tried
-from .runtime import Runtime, State
+from .runtime import Runtime
+from .state import State
 from .waiting import pause
 
 log = logging.getLogger("pointsman.gateway")

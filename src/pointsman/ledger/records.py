@@ -6,7 +6,9 @@ import msgspec
 
 
 class UsageRecord(msgspec.Struct, array_like=True, frozen=True):
-    """What one attempt did; the one that answered, or the last, stands for its request. Times: `at` is unix seconds (UTC); durations are milliseconds, None when it never came.
+    """What one attempt did; the one that answered, or the last, stands for its request.
+
+    Times: `at` is unix seconds (UTC); durations are milliseconds, None when it never came.
 
     Token counts are None when the backend reported none: unknown is never written as 0.
     """
@@ -19,8 +21,10 @@ class UsageRecord(msgspec.Struct, array_like=True, frozen=True):
     target: str | None  # `openai:gpt-4o-mini`; None when no target was tried
     attempts: int
     fallback: str | None  # reason word of the last failure, None when the first target answered
-    status: int  # HTTP status sent; 499 when the client left before one was sent
-    outcome: str  # ok | error | aborted (client left) | interrupted (failed after content was sent) | failed (another followed)
+    status: (
+        int  # HTTP status sent; 499 when the client left before; of another attempt the upstream's, 0 = none
+    )
+    outcome: str  # ok | error | aborted (client left) | interrupted (failed after content) | failed (another followed)
     stream: bool
     input_tokens: int | None = None
     output_tokens: int | None = None

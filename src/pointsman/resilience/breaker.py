@@ -76,7 +76,8 @@ class Breaker:
         self._row += 1
         self._count(now, 1)
         too_often = self._row >= IN_A_ROW or self._too_many(now)
-        if probe or (too_often and self.state is BreakerState.CLOSED):
+        decided = probe and self.state is BreakerState.PROBING  # and not overtaken by an answer meanwhile
+        if decided or (too_often and self.state is BreakerState.CLOSED):
             self._open(now, chance)
 
     def forgotten(self, now: float, probe: bool) -> None:

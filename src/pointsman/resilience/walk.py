@@ -25,7 +25,7 @@ class Held(Generic[R]):
     answer: the upstream's own error answer, None when it gave none. retry_after: seconds, as it said itself. spent: it
     says that the account is used up. loading: it says that its model is being loaded. clients: it is the client's own
     doing (too long an input, a refused request), told as it came when nobody else does better. lost: nothing is wrong
-    with it, another target was faster.
+    with it, another target was faster. final: nobody else is asked.
     """
 
     reason: FallbackReason
@@ -36,6 +36,7 @@ class Held(Generic[R]):
     loading: bool = False
     clients: bool = False
     lost: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,8 @@ async def walk(targets: Sequence[T], steps: Steps[T, R], *, fall_back: bool) -> 
             walked.served = True
             return walked
         walked.failures += failures
+        if any(held.final for _, held in failures):
+            return walked
         for other, _ in failures[1:]:  # asked at the same time
             candidates.remove(other)
     if walked.passed_over:

@@ -14,7 +14,7 @@ from .columns import utc_now
 from .schemas import CloudCredentialCreate
 from .tables import CloudCredential
 
-_FIELDS = ("base_url", "auth", "allow_http")
+_FIELDS = ("base_url", "auth", "allow_http", "max_in_flight")
 
 
 def list_all(session: Session) -> list[CloudCredential]:

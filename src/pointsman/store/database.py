@@ -24,7 +24,7 @@ from ..private_files import mode_problem
 from . import settings
 from .sqlite import FileOptions, SqliteFile
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test compares it with the files. So alembic is imported only when one is due."""
 
 BACKUP_FOLDER = "backups"

@@ -15,7 +15,7 @@ from .columns import utc_now
 from .schemas import LocalBackendCreate, LocalBackendUpdate
 from .tables import LocalBackend
 
-_FIELDS = ("base_url", "auth", "context_window", "enabled", "allow_http")
+_FIELDS = ("base_url", "auth", "context_window", "enabled", "allow_http", "max_in_flight", "join_resends")
 
 
 def list_all(session: Session) -> list[LocalBackend]:

@@ -80,6 +80,7 @@ def response(session: Session, row: BackendMapping) -> BackendMappingResponse:
 def _columns(data: BackendMappingCreate) -> dict[str, Any]:
     values = {field: getattr(data, field) for field in _FIELDS}
     values["fallbacks"] = [target.model_dump(mode="json") for target in data.fallbacks]
+    values["fallback_on"] = [reason.value for reason in data.fallback_on]
     return values
 
 

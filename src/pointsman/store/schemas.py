@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..kinds import BACKEND_NAME, PRACTICE, AuthScheme, BackendType, Protocol
+from ..kinds import BACKEND_NAME, PRACTICE, AuthScheme, BackendType, FallbackOn, Protocol
 from ..providers.urls import check_base_url, parse_base_url
 from .targets import problem_of
 
@@ -99,6 +99,9 @@ ApiKey = Annotated[str, AfterValidator(_api_key), Field(json_schema_extra={"writ
 Url = Annotated[str, AfterValidator(_base_url)]
 Dialects = Annotated[list[Protocol], AfterValidator(_dialects)]
 Priority = Annotated[int, Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT)]
+MaxInFlight = Annotated[int, Field(ge=1, le=10_000)]
+HedgeSeconds = Annotated[float, Field(ge=0.05, le=600, allow_inf_nan=False)]
+FallbackReasons = Annotated[list[FallbackOn], AfterValidator(lambda values: list(dict.fromkeys(values)))]
 ContextWindow = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
@@ -128,6 +131,20 @@ class FallbackTarget(_Input):
     model: ModelName | None = None
 
 
+def _hedge_problem(rule: BackendMappingCreate) -> tuple[str, str] | None:
+    """(field, what to do)."""
+    if rule.hedge_seconds is None:
+        return None
+    if rule.local_only:
+        return "hedge_seconds", "a local_only rule is never hedged; leave out hedge_seconds, or local_only"
+    if rule.fallback_backend is None and not rule.fallbacks:
+        return (
+            "hedge_seconds",
+            "hedge_seconds starts the next target early, and there is none; add a fallback",
+        )
+    return None
+
+
 class BackendMappingCreate(_Input):
     """A rule to add; also what a changed rule must still be."""
 
@@ -142,10 +159,12 @@ class BackendMappingCreate(_Input):
     enabled: bool = True
     local_only: bool = False
     forward_auth: bool = False
+    fallback_on: FallbackReasons = Field(default_factory=list)
+    hedge_seconds: HedgeSeconds | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        problem = problem_of(self)
+        problem = problem_of(self) or _hedge_problem(self)
         if problem is not None:
             raise ValueError(problem[1])
         return self
@@ -165,6 +184,8 @@ class BackendMappingUpdate(_Input):
     enabled: bool | None = None
     local_only: bool | None = None
     forward_auth: bool | None = None
+    fallback_on: FallbackReasons | None = None
+    hedge_seconds: HedgeSeconds | None = None
 
     _no_null = field_validator(
         "model_pattern",
@@ -175,6 +196,7 @@ class BackendMappingUpdate(_Input):
         "enabled",
         "local_only",
         "forward_auth",
+        "fallback_on",
         mode="before",
     )(classmethod(_no_null))
 
@@ -194,6 +216,8 @@ class BackendMappingResponse(_Output):
     enabled: bool = True
     local_only: bool = False
     forward_auth: bool = False
+    fallback_on: list[FallbackOn] = Field(default_factory=list)
+    hedge_seconds: float | None = None
     created_at: datetime
     updated_at: datetime
     warnings: list[str] = Field(default_factory=list)
@@ -209,6 +233,7 @@ class CloudCredentialCreate(_Input):
     dialects: Dialects | None = None
     auth: AuthScheme | None = None
     allow_http: bool = False
+    max_in_flight: MaxInFlight | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -231,6 +256,7 @@ class CloudCredentialResponse(_Output):
     dialects: list[Protocol] | None = None
     auth: AuthScheme | None = None
     allow_http: bool = False
+    max_in_flight: int | None = None
     key_fingerprint: str | None = None
     created_at: datetime
     updated_at: datetime
@@ -248,6 +274,8 @@ class LocalBackendCreate(_Input):
     context_window: ContextWindow | None = None
     enabled: bool = True
     allow_http: bool = False
+    max_in_flight: MaxInFlight | None = None
+    join_resends: bool = False
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -265,8 +293,12 @@ class LocalBackendUpdate(_Input):
     context_window: ContextWindow | None = None
     enabled: bool | None = None
     allow_http: bool | None = None
+    max_in_flight: MaxInFlight | None = None
+    join_resends: bool | None = None
 
-    _no_null = field_validator("base_url", "enabled", "allow_http", mode="before")(classmethod(_no_null))
+    _no_null = field_validator("base_url", "enabled", "allow_http", "join_resends", mode="before")(
+        classmethod(_no_null)
+    )
 
 
 class LocalBackendResponse(_Output):
@@ -280,6 +312,8 @@ class LocalBackendResponse(_Output):
     context_window: int | None = None
     enabled: bool = True
     allow_http: bool = False
+    max_in_flight: int | None = None
+    join_resends: bool = False
     key_fingerprint: str | None = None
     created_at: datetime
     updated_at: datetime

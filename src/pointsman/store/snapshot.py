@@ -48,6 +48,8 @@ def mapping_spec(row: BackendMapping) -> MappingSpec:
         targets=tuple(TargetSpec(ref.backend, ref.model) for ref in targets_of(row)),
         local_only=row.local_only,
         forward_auth=row.forward_auth,
+        fallback_on=tuple(row.fallback_on),
+        hedge_seconds=row.hedge_seconds,
     )
 
 
@@ -90,6 +92,8 @@ def backend_spec(vault: Vault, row: sealing.SealedRow) -> BackendSpec:
         allow_http=row.allow_http,
         stream_usage=provider.stream_usage,
         context_window=row.context_window if isinstance(row, LocalBackend) else None,
+        max_in_flight=row.max_in_flight,
+        join_resends=isinstance(row, LocalBackend) and row.join_resends,
         problem=problem,
     )
 

@@ -101,6 +101,10 @@ class BackendMapping(_Table, table=True):
     enabled: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
     local_only: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     forward_auth: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    fallback_on: list[str] = Field(
+        default_factory=list, sa_column=sa.Column(sa.JSON, nullable=False, server_default="[]")
+    )
+    hedge_seconds: float | None = None
     created_at: datetime = _created()
     updated_at: datetime = _updated()
 
@@ -135,6 +139,7 @@ class CloudCredential(_Table, table=True):
         default=None, sa_column=sa.Column(enum_column(AuthScheme, "credential_auth"), nullable=True)
     )
     allow_http: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    max_in_flight: int | None = None
     created_at: datetime = _created()
     updated_at: datetime = _updated()
 
@@ -158,6 +163,8 @@ class LocalBackend(_Table, table=True):
     context_window: int | None = None
     enabled: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
     allow_http: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    max_in_flight: int | None = None
+    join_resends: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     created_at: datetime = _created()
     updated_at: datetime = _updated()
 

@@ -22,7 +22,8 @@ Time = Annotated[AwareDatetime | None, Query(description="ISO 8601 with a time z
 
 
 class UsageRow(BaseModel):
-    """One request. Token counts are null where the backend reported none; durations are milliseconds."""
+    """One attempt; the one whose id is its request's stands for it. Token counts are null where the backend reported
+    none; durations are milliseconds."""
 
     id: str
     at: datetime
@@ -43,10 +44,14 @@ class UsageRow(BaseModel):
     total_ms: float | None
     key_id: int | None
     mapping_id: int | None
+    request: str
+    attempt: int
+    joined: bool
 
 
 class Totals(BaseModel):
-    """Sums over the filtered requests. A token sum is null when no backend reported that count."""
+    """Sums over the filtered requests; tokens over all their attempts, since each is paid for. A token sum is null when
+    no backend reported that count."""
 
     requests: int
     failed: int
@@ -66,6 +71,7 @@ class Filters(BaseModel):
     status: Annotated[int | None, Query(ge=100, le=599)] = None
     key_id: int | None = None
     mapping_id: int | None = None
+    request: Text = None
     since: Time = None
     until: Time = None
 
