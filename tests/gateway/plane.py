@@ -58,10 +58,12 @@ class Plane:
         ]
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
         data = b""
-        with suppress(ConnectionError):
-            while piece := await asyncio.wait_for(reader.read(65536), 10.0):
-                data += piece
-        writer.close()
+        try:
+            with suppress(ConnectionError):
+                while piece := await asyncio.wait_for(reader.read(65536), 10.0):
+                    data += piece
+        finally:
+            writer.close()
         return got(data)
 
     async def recorded(self, count: int = 1) -> list[UsageRecord]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from copy import copy
 from hashlib import blake2b
 
 from ..errors import PointsmanError
@@ -36,12 +37,13 @@ class Generation:
     """One answer being made by a task of its own. recorder: what it has told its client so far."""
 
     def __init__(self, job: Job, digest: bytes, make: Make) -> None:
-        self.job = job
+        self.first = job
+        self.job = copy(job)  # the first client's leaving is its own affair
         self.digest = digest
         self.followers = 0
         self.timer: asyncio.TimerHandle | None = None
         self.recorder = Recorder(job.client, job.id_lines())
-        job.client = self.recorder
+        self.job.client = self.recorder
         self.task: asyncio.Task[None] = asyncio.get_running_loop().create_task(self._make(make))
         self.task.add_done_callback(_seen)
 
@@ -64,17 +66,19 @@ class Generation:
             await asyncio.shield(self.task)
         finally:
             self.followers -= 1
-            if job is not self.job:
-                self._tell(job)
+            self._tell(job)
 
     def _tell(self, job: Job) -> None:
         made = self.job
-        job.joined = True
+        job.joined = job is not self.first
         job.status, job.stage, job.outcome = made.status, made.stage, made.outcome
         job.plan, job.told, job.won = made.plan, made.told, made.won
         job.first_output, job.failed_reason = made.first_output, made.failed_reason
         last = made.shown_last
-        job.tries = [last] if last is not None else []
+        if job is self.first:
+            job.tries = made.tries
+        else:
+            job.tries = [last] if last is not None else []
 
 
 def _seen(task: asyncio.Task[None]) -> None:
@@ -166,7 +170,7 @@ class Joining:
         finally:
             if not found.followers and self._answers.get(key) is found:
                 self._keep(key, found)
-        if job is not found.job:
+        if job is not found.first:
             found.recorder.give_to(job.client, job.id_lines())
 
     def _keep(self, key: Key, generation: Generation) -> None:

@@ -35,12 +35,12 @@ class Recorder:
     client gets its own instead of. whole: all that was told is still here."""
 
     __slots__ = (
-        "_client", "_closing", "_head", "_ids", "_on_writable", "_over", "_pieces", "_size", "started", "whole",
+        "_client", "_closing", "_head", "_ids", "_on_writable", "_over", "_pieces", "_shown", "_size", "started", "whole",
     )  # fmt: skip
 
     def __init__(self, client: Client, ids: bytes) -> None:
         self._client: Client | None = client
-        self._ids = ids
+        self._ids = self._shown = ids
         self._head: tuple[int, bytes, int | None] | None = None
         self._pieces: list[bytes] = []
         self._size = 0
@@ -74,12 +74,12 @@ class Recorder:
         self._begin(status, lines, len(body), body)
         self._over = True
         if self._client is not None:
-            self._client.send(status, lines, body)
+            self._client.send(status, self._for(lines), body)
 
     def start(self, status: int, lines: bytes, length: int | None, first: bytes = b"") -> None:
         self._begin(status, lines, length, first)
         if self._client is not None:
-            self._client.start(status, lines, length, first)
+            self._client.start(status, self._for(lines), length, first)
 
     def write(self, data: bytes) -> None:
         self._keep(data)
@@ -99,6 +99,7 @@ class Recorder:
     def give_to(self, client: Client | None, ids: bytes) -> None:
         """From now on this one is told, and first all that was told before. None: nobody is."""
         self._client = client
+        self._shown = ids
         if client is None:
             if self._on_writable is not None:
                 self._on_writable(True)  # nobody is slow any more
@@ -107,7 +108,7 @@ class Recorder:
         if self._head is None:
             return
         status, lines, length = self._head
-        lines = ids + lines.removeprefix(self._ids)
+        lines = self._for(lines)
         told = b"".join(self._pieces)
         if self._over and length == len(told):
             client.send(status, lines, told)
@@ -115,6 +116,10 @@ class Recorder:
         client.start(status, lines, length, told)
         if self._over:
             client.finish()
+
+    def _for(self, lines: bytes) -> bytes:
+        """With the ids of who is told now."""
+        return self._shown + lines.removeprefix(self._ids)
 
     def _begin(self, status: int, lines: bytes, length: int | None, first: bytes) -> None:
         self.started = True

@@ -18,7 +18,7 @@ from .runtime import Runtime
 class Wait:
     """Ends by wake(), or by itself at `until` (monotonic seconds). done: True when it was woken."""
 
-    __slots__ = ("_hold", "_job", "_places", "_ticket", "_until", "done")
+    __slots__ = ("_hold", "_job", "_places", "_ticket", "_until", "done", "error")
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class Wait:
         self._hold = hold_seconds
         self._places = places
         self._ticket = ticket
+        self.error: PointsmanError | None = None
         self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def wake(self) -> None:
@@ -41,6 +42,8 @@ class Wait:
 
     def stop(self, error: PointsmanError) -> None:
         """End now, e.g. when a drain has run out of time."""
+        self._job.deadline = 0.0  # nobody else is asked either
+        self.error = error
         self._end(False)
 
     def tick(self, now: float) -> None:
@@ -86,12 +89,14 @@ async def take_place(runtime: Runtime, job: Job, key: str) -> tuple[Ticket, None
     finally:
         runtime.ticking.discard(wait)
     places.leave(ticket)
+    if wait.error is not None:
+        return None, Held(FallbackReason.TIMEOUT, wait.error, lost=True)
     return None, _busy(key, f"no place became free within {seconds:g} s")
 
 
 def _busy(key: str, text: str) -> Held[Answer]:
     error = PointsmanError(ErrorKind.OVERLOADED, f"{key} is busy: {text}. Try again.", retry_after=5)
-    return Held(FallbackReason.THROTTLED, error)
+    return Held(FallbackReason.THROTTLED, error, retry_after=5.0)
 
 
 async def pause(runtime: Runtime, job: Job, seconds: float) -> None:

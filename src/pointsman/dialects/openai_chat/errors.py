@@ -8,6 +8,7 @@ import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from .. import shapes
 from ..shapes import openai_error, openai_fields, openai_status, upstream_error
 
 error = openai_error
@@ -33,7 +34,7 @@ def parse_error(status: int, body: bytes) -> PointsmanError:
 
 def error_inside(error: Any) -> PointsmanError:
     """An error object of an answer whose status was 200."""
-    found = upstream_error(0, msgspec.json.encode({"error": error}))
+    found = shapes.error_inside(msgspec.json.encode({"error": error}))
     if found.kind is ErrorKind.BAD_REQUEST and not isinstance(error, dict):
         found.kind = ErrorKind.UPSTREAM_ERROR
     return found
