@@ -13,6 +13,8 @@ DATABASE_FILE = "pointsman.db"
 USAGE_FILE = "usage.db"
 MASTER_KEY_FILE = "master.key"
 ADMIN_TOKEN_FILE = "admin-token"
+LAST_GOOD_FILE = "last-good.snapshot"
+SPOOL_FOLDER = "spool"
 LOCK_FILE = "lock"
 SERVE_FILE = "serve.json"
 

@@ -38,6 +38,17 @@ def write_new(path: Path, text: str) -> None:
     sync_folder(path.parent)
 
 
+def write_over(path: Path, text: str) -> None:
+    """Make a 0600 file, or replace one. A crash leaves the old or the new one, whole. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    write_new(temporary, text)
+    try:
+        replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def replace(source: Path, target: Path) -> None:
     """One rename, on disk when this returns. Raises OSError."""
     os.replace(source, target)

@@ -66,6 +66,7 @@ class _Supervisor:
     url: str
     children: list[_Child] = field(default_factory=list)
     stopping: bool = False
+    reload: bool = False  # told to read the rules and the master key again
     hurry: bool = False  # told to stop a second time: no more waiting for requests
     exit_code: int = 0
 
@@ -154,7 +155,7 @@ def _children(
     for worker in range(options.workers):
         argv = [sys.executable, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
         argv += ["--listen-fd", str(listen_fd), "--ready-fd", str(ready_fd), "--worker", str(worker)]
-        argv += ["--workers", str(options.workers)]
+        argv += ["--workers", str(options.workers), "--spool", str(options.data_dir / config.SPOOL_FOLDER)]
         argv += ["--host", options.host, *allowed]
         children.append(_Child(f"data plane {worker}", argv, (listen_fd, ready_fd)))
     return children
@@ -165,7 +166,11 @@ def _handle_signals(supervisor: _Supervisor, wake_fd: int) -> None:
         supervisor.hurry = supervisor.stopping
         supervisor.stopping = True
 
+    def reload(number: int, frame: object) -> None:
+        supervisor.reload = True
+
     signal.set_wakeup_fd(wake_fd)
+    signal.signal(signal.SIGHUP, reload)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
@@ -184,6 +189,9 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
         readable, _, _ = select.select([ready_fd, wake_fd], [], [], max(0.01, min(wait, 1.0)))
         if wake_fd in readable:
             os.read(wake_fd, 4096)
+        if supervisor.reload:
+            supervisor.reload = False
+            _reload(supervisor.children[0])
         if ready_fd in readable:
             os.read(ready_fd, 4096)
             serving = True
@@ -192,6 +200,12 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
             _announce(supervisor)
     _stop_children(supervisor)
     return supervisor.exit_code
+
+
+def _reload(control: _Child) -> None:
+    """The control plane does it; one that is just starting reads everything anew anyway."""
+    if control.process is not None and control.process.poll() is None:
+        control.process.send_signal(signal.SIGHUP)
 
 
 def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:

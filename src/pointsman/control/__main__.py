@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import PointsmanError
 from ..parent import end_with_parent
+from .last_good import LastGood
 from .runtime import Options, Runtime
+from .standby import Standby
 
 if TYPE_CHECKING:
     import uvicorn
@@ -52,9 +54,16 @@ def main(argv: list[str] | None = None) -> int:
     try:
         runtime = Runtime.open(args.data_dir, os.environ, options)
     except PointsmanError as error:
-        _say(error.public)
-        # what passes by itself (a locked file, a full disk) is tried again, what a person must mend is not
-        return REFUSED if error.retry_after is None else 1
+        # what passes by itself (a locked file, a full disk) is waited for, what a person must mend is not
+        if error.retry_after is None:
+            _say(error.public)
+            return REFUSED
+        found = _stand_by(args, options, error)
+        if found is None:
+            return 0
+        if isinstance(found, int):
+            return found
+        runtime = found
     try:
         if options.require_keys and not runtime.keys_ever_made:
             _say(_NEEDS_KEY)
@@ -65,6 +74,33 @@ def main(argv: list[str] | None = None) -> int:
     finally:
         runtime.close()
     return 0
+
+
+def _stand_by(args: argparse.Namespace, options: Options, cause: PointsmanError) -> Runtime | int | None:
+    """The runtime once it opens, None when told to stop, 1 when there is nothing to serve by meanwhile."""
+    snapshot, problem = LastGood(args.data_dir).read(os.environ)
+    _say(cause.public)
+    if snapshot is None:
+        if problem is not None:
+            _say(f"the last good rules cannot be used either: {problem}")
+        return 1
+
+    async def wait() -> Runtime | None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # it is tried all the time
+        watching = asyncio.create_task(_watch_parent(stopping))
+        try:
+            standby = Standby(
+                snapshot, cause, lambda: Runtime.open(args.data_dir, os.environ, options), stopping
+            )
+            return await standby.run(args.runtime_dir)
+        finally:
+            watching.cancel()
+
+    return asyncio.run(wait())
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -87,6 +123,7 @@ async def _serve(runtime: Runtime, runtime_dir: Path) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, runtime.reload))
     link = await runtime.connect_link(str(runtime_dir / "link.sock"))
     tasks = [asyncio.create_task(runtime.keep_published()), asyncio.create_task(_watch_parent(stopping))]
     try:

@@ -21,17 +21,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..config import USAGE_FILE
+from ..config import LAST_GOOD_FILE, USAGE_FILE
 from ..errors import PointsmanError
+from ..kinds import ErrorKind
 from ..link.messages import Snapshot, Status, Up, UsageBatch
 from ..store import client_keys
-from ..store.database import Store
+from ..store.database import BACKUP_FOLDER, Store, database_path
 from ..store.rotation import open_vault
 from ..store.snapshot import compile_snapshot
 from ..store.usage import UsageStore
 from ..vault import Vault
 from .auth import AdminToken
 from .board import StatusBoard
+from .last_good import LastGood
 from .model_lists import ModelLists
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ class Runtime:
         self._version = 0
         self._publishing = threading.Lock()
         self._stale = False  # a change is committed that no snapshot holds yet
+        self._last_good = LastGood(data_dir)
         self._link: LinkServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.snapshot = self._compile()
@@ -91,7 +94,9 @@ class Runtime:
     def open(cls, data_dir: Path, environ: Mapping[str, str], options: Options | None = None) -> Runtime:
         """Open everything in a data folder whose lock the caller holds. Raises PointsmanError saying what
         to do."""
-        store = Store.open(data_dir, environ.get("POINTSMAN_DATABASE_URL"))
+        url = environ.get("POINTSMAN_DATABASE_URL")
+        _refuse_lost(data_dir, url)
+        store = Store.open(data_dir, url)
         usage: UsageStore | None = None
         try:
             vault = open_vault(store, data_dir, environ)
@@ -146,8 +151,25 @@ class Runtime:
         with self.store.read() as session:
             snapshot = compile_snapshot(session, self.vault, self._version, self.epoch)
         if self.options.require_keys and not snapshot.keys_required:
-            return msgspec.structs.replace(snapshot, keys_required=True)
+            snapshot = msgspec.structs.replace(snapshot, keys_required=True)
+        self._last_good.keep(snapshot, self.vault)
         return snapshot
+
+    def reload(self) -> bool:
+        """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last
+        good stays, and the log says why. Whether it worked."""
+        try:
+            vault = open_vault(self.store, self.data_dir, self.environ)
+        except PointsmanError as error:
+            log.error("not reloaded: %s", error.public)
+            return False
+        if vault.problem is not None and self.vault.problem is None:
+            log.error("not reloaded: %s", vault.problem)
+            return False
+        self.vault = vault
+        live = self.publish()
+        log.info("reloaded: %s", self.snapshot)
+        return live
 
     def _wait_applied(self, snapshot: Snapshot) -> bool:
         assert self._link is not None
@@ -201,3 +223,16 @@ class Runtime:
             await asyncio.sleep(_REPUBLISH_SECONDS)
             if self._stale:
                 await asyncio.to_thread(self.publish)
+
+
+def _refuse_lost(data_dir: Path, url: str | None) -> None:
+    """A database that was there and is gone is not begun anew: everybody's rules would be lost without a word."""
+    path = database_path(data_dir, url)
+    kept = data_dir / LAST_GOOD_FILE
+    if kept.exists() and not path.exists():
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE,
+            f"The database {path.name} is gone though there was one; put it back (copies are in {BACKUP_FOLDER}/), or"
+            f" remove {LAST_GOOD_FILE} to begin an empty one.",
+            retry_after=5,
+        )

@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import uvloop
 
@@ -21,6 +22,7 @@ from ..config import Limits
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..link.client import LinkClient
+from ..link.spool import Spool
 from ..parent import end_with_parent
 from ..practice import PracticeServer
 from ..upstream.egress import Egress
@@ -44,6 +46,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--worker", type=int, required=True)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--host", required=True)
+    parser.add_argument("--spool", required=True)
     parser.add_argument("--allow-host", action="append", default=[])
     parser.add_argument("--allow-origin", action="append", default=[])
     return parser.parse_args(argv)
@@ -70,7 +73,11 @@ class DataPlane:
         )
         self._practice = PracticeServer(path=practice_path)
         self._link = LinkClient(
-            os.path.join(args.runtime_dir, "link.sock"), args.worker, self._on_snapshot, self.runtime.status
+            os.path.join(args.runtime_dir, "link.sock"),
+            args.worker,
+            self._on_snapshot,
+            self.runtime.status,
+            spool=Spool(Path(args.spool), args.worker, args.workers),
         )
         self._handler = Handler(self.runtime, self._link.record)
         self._stop = asyncio.Event()
@@ -102,6 +109,7 @@ class DataPlane:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # new rules come by the link
         with suppress(FileNotFoundError):
             os.unlink(os.path.join(self._args.runtime_dir, f"practice-{self._args.worker}.sock"))
         await self._practice.start()

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from ..ledger.records import UsageRecord
 from .frames import LinkError, encode, read_down
 from .messages import Applied, Hello, Snapshot, Status, UsageAck, UsageBatch
+from .spool import Spool
 
 log = logging.getLogger("pointsman.link")
 
@@ -26,13 +27,16 @@ STUCK_BYTES = 4 * 1024 * 1024
 """Bytes waiting to be written beyond which nothing is added: the other end has stopped reading."""
 RESEND_SECONDS = 10.0
 """A batch without an answer for so long was not stored (disk full, database locked); it goes again."""
+SPOOL_SECONDS = 1.0
+"""A batch that nobody took for so long also goes to the disk: a crash then loses no more than that (R9)."""
 FLUSH_SECONDS = 0.25
 STATUS_SECONDS = 1.0
 RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5)
 
 
 class LinkClient:
-    """path: the control plane's Unix socket. on_snapshot: must raise nothing. status: makes the newest Status."""
+    """path: the control plane's Unix socket. on_snapshot: must raise nothing. status: makes the newest Status. spool:
+    where usage goes that nobody takes, None = it stays in memory."""
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class LinkClient:
         on_snapshot: Callable[[Snapshot], None],
         status: Callable[[], Status],
         resend_seconds: float = RESEND_SECONDS,
+        spool: Spool | None = None,
     ) -> None:
         self._path = path
         self._worker = worker
@@ -54,7 +59,14 @@ class LinkClient:
         self._next_batch = 1
         self._writer: asyncio.StreamWriter | None = None
         self._told_of_drops = False
+        self._spool = spool
+        self._made: dict[int, float] = {}  # of batches that are in memory only: since when
+        self._spooled = False
+        self._more_on_disk = False  # some are on disk only: memory was full
         self.dropped = 0
+        if spool is not None:
+            self._fresh = spool.load()
+            self._spooled = bool(self._fresh)
 
     @property
     def connected(self) -> bool:
@@ -122,9 +134,14 @@ class LinkClient:
             batch = UsageBatch(self._next_batch, tuple(fresh[start : start + BATCH]))
             self._next_batch += 1
             self._unacked[batch.batch] = batch
+            self._made[batch.batch] = time.monotonic()
             self._held += len(batch.records)
         while self._held > MAX_HELD:
             oldest = next(iter(self._unacked))
+            if self._to_disk(oldest):
+                self._more_on_disk = True
+                self._forget(oldest)
+                continue
             self.dropped += len(self._unacked[oldest].records)
             self._forget(oldest)
             if not self._told_of_drops:
@@ -155,16 +172,42 @@ class LinkClient:
         if number in self._unacked:
             self._told_of_drops = False
             self._forget(number)
+            if not self._unacked and self._spool is not None and self._spooled:
+                again = self._spool.load() if self._more_on_disk else []
+                self._more_on_disk = False
+                if again:  # what did not fit into memory; what was stored already is ignored there
+                    self._fresh[:0] = again
+                else:
+                    self._spool.clear()
+                    self._spooled = False
             self._send()
 
+    def _to_disk(self, number: int) -> bool:
+        """Is this batch on disk, now at the latest?"""
+        if number not in self._made:
+            return True
+        if self._spool is None or not self._spool.append(self._unacked[number].records):
+            return False
+        del self._made[number]
+        self._spooled = True
+        return True
+
     def _forget(self, number: int) -> None:
+        self._made.pop(number, None)
         self._held -= len(self._unacked.pop(number).records)
         self._sent.pop(number, None)
 
     def trim(self) -> None:
-        """Called by the ticker: keeps the buffer bounded while nobody is connected."""
-        if self._writer is None and len(self._fresh) >= BATCH:
+        """Called by the ticker: while nobody takes it, usage goes to the disk, and memory stays bounded."""
+        if self._writer is None and (len(self._fresh) >= BATCH or (self._fresh and self._spool is not None)):
             self.flush()
+        self._spill(SPOOL_SECONDS)
+
+    def _spill(self, age: float) -> None:
+        oldest = time.monotonic() - age
+        for number in [number for number, made in self._made.items() if made <= oldest]:
+            if not self._to_disk(number):
+                break
 
     async def drain(self, seconds: float) -> None:
         """Hand up what is left; returns when all is acknowledged, or after `seconds`."""
@@ -172,6 +215,7 @@ class LinkClient:
         deadline = asyncio.get_running_loop().time() + seconds
         while self._unacked and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
+        self._spill(0.0)
 
 
 def _stuck(writer: asyncio.StreamWriter) -> bool:

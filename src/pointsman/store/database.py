@@ -46,7 +46,7 @@ class Store:
     def open(data_dir: Path, database_url: str | None = None) -> Store:
         """Makes what is missing, refuses what others can read, migrates. PointsmanError tells the fix."""
         prepare_data_dir(data_dir)
-        store = Store(_path(data_dir, database_url))
+        store = Store(database_path(data_dir, database_url))
         try:
             store._file.open()
             with store.read() as session:
@@ -147,7 +147,8 @@ def prepare_data_dir(data_dir: Path) -> None:
         raise PointsmanError(ErrorKind.UNAVAILABLE, f"{problem}.")
 
 
-def _path(data_dir: Path, database_url: str | None) -> Path:
+def database_path(data_dir: Path, database_url: str | None) -> Path:
+    """Where the database is. Raises PointsmanError INVALID."""
     if not database_url:
         return data_dir / DATABASE_FILE
     try:
