@@ -18,7 +18,7 @@ GROUPS = {
     "key": {"create", "list", "revoke"},
     "secrets": {"rotate"},
 }
-PLAIN = {"serve", "explain", "usage", "doctor", "version"}
+PLAIN = {"serve", "explain", "usage", "chaos", "doctor", "version"}
 
 
 def commands() -> list[tuple[str, ...]]:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "key": "Client keys: who may use the gateway.",
     "secrets": "The master key that seals stored keys.",
     "usage": "What was asked, who answered, how much it took.",
+    "chaos": "Rehearse an outage: a proxy that plays faults.",
     "doctor": "Look for what is wrong and say how to fix it.",
     "version": "Print the version.",
 }
