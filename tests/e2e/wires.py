@@ -327,7 +327,7 @@ class Messages(Wire):
 
     def check_error(self, body: dict[str, Any]) -> str:
         assert body["type"] == "error", body
-        assert body["error"]["type"].endswith("_error"), body
+        assert body["error"]["type"].endswith("_error") or body["error"]["type"] == "request_too_large", body
         message: str = body["error"]["message"]
         assert message
         return message

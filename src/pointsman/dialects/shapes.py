@@ -134,6 +134,7 @@ _BY_WORD = {
     "invalid_request_error": ErrorKind.BAD_REQUEST,
 }
 """Both vendors' codes and types; asked before the status where that says less (errors inside a 200)."""
+_SERVERS = frozenset({ErrorKind.UPSTREAM_ERROR, ErrorKind.UPSTREAM_TIMEOUT})
 _MAX_TEXT = 2000
 OVERFLOWING = frozenset({400, 413, 422, 500})
 """Statuses with which servers say that the input does not fit."""
@@ -154,10 +155,12 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
     if tokens is not None:
         kind = ErrorKind.CONTEXT_LENGTH
     elif status in (0, 404, 429):
-        kind = next((_BY_WORD[word] for word in words if word in _BY_WORD), kind)
+        # A status that blames the client is not overruled by a word that blames the server.
+        meant = [_BY_WORD[word] for word in words if word in _BY_WORD]
+        kind = next((one for one in meant if not status or one not in _SERVERS), kind)
     if kind is ErrorKind.CONTEXT_LENGTH or status == 422:
         status = 400
-    elif kind is not _BY_STATUS.get(status):
+    elif kind is not _BY_STATUS.get(status, kind):
         status = 0
     return PointsmanError(
         kind, text, status=status or None, param=param, code=code, tokens=tokens or (None, None)

@@ -1,0 +1,171 @@
+"""The faults as data: what the backend does, and what must come of it. Rows are those of RELIABILITY.md 1b.3.
+
+Not here: running a cell (cell.py) and writing the page (__main__.py).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pointsman.practice import CUT, RESET, STALL, Pause, Reply
+from tests.e2e.replies import JSON, SSE
+from tests.e2e.wires import Wire
+
+Make = Callable[[Wire, bool], Reply | str]
+"""(the backend's protocol, does it stream) -> what it does."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault.
+
+    expect: `next REASON`: another target serves, and as the last target the client gets an error of its own protocol;
+    `told STATUS`: the backend's answer is the client's, nobody else is asked; `in-band`: the client has seen output, so
+    the error comes inside the stream; `serves`: no fault after all. stream, whole: where it can be. special: the backend
+    is not a scripted one (see cell.py).
+    """
+
+    name: str
+    expect: str
+    make: Make | None = None
+    stream: bool = True
+    whole: bool = True
+    special: str = ""
+    translated: str | None = None  # what is expected when translated, where that differs
+
+
+def status(code: int, message: str = "no", **headers: str) -> Make:
+    def make(wire: Wire, stream: bool) -> Reply:
+        return Reply(code, {**JSON, **headers}, body=wire.error_body(message))
+
+    return make
+
+
+def body(raw: bytes, **headers: str) -> Make:
+    return lambda wire, stream: Reply(200, {**JSON, **headers}, body=raw)
+
+
+def parts(
+    make: Callable[[Wire], list[bytes | Pause]], *, end: object = None, framing: str = "chunked"
+) -> Make:
+    def reply(wire: Wire, stream: bool) -> Reply:
+        sent = [*make(wire), *([end] if end is not None else [])]
+        return Reply(200, SSE, parts=sent, framing=framing)  # type: ignore[arg-type]
+
+    return reply
+
+
+def half(wire: Wire) -> list[bytes | Pause]:
+    return [*wire.start(), wire.piece("half of it")]
+
+
+def says_429(wire: Wire, stream: bool) -> Reply:
+    told = wire.error_body("slow down")
+    told["error"]["code"] = 429
+    return Reply(200, JSON, body=told)
+
+
+def nearly(wire: Wire) -> list[bytes | Pause]:
+    """All but what says that it is whole: a Chat answer is from its finish reason on."""
+    return list(wire.frames("nearly all of it")[: -2 if wire.name == "openai_chat" else -1])
+
+
+def cut_whole(signal: object) -> Make:
+    def reply(wire: Wire, stream: bool) -> Reply:
+        raw = json.dumps(wire.answer("all of it")).encode()
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(raw)
+        return Reply(framing="raw", parts=[head + raw[: len(raw) // 2], signal])  # type: ignore[list-item]
+
+    return reply
+
+
+def raw_head(data: bytes, end: object = CUT) -> Make:
+    return lambda wire, stream: Reply(framing="raw", parts=[data, end])  # type: ignore[list-item]
+
+
+def whole_or_stream(wire: Wire, stream: bool, text: str = "served after all") -> Reply:
+    return (
+        Reply(200, SSE, parts=wire.frames(text), framing="chunked")
+        if stream
+        else Reply(200, JSON, body=wire.answer(text))
+    )
+
+
+def zipped(wire: Wire, stream: bool) -> Reply:
+    raw = json.dumps(wire.answer("x")).encode()
+    return Reply(200, {**JSON, "content-encoding": "gzip"}, body=gzip.compress(raw))
+
+
+def without_framing(wire: Wire, stream: bool) -> Reply:
+    told = json.dumps(wire.error_body("it broke")).encode()
+    return Reply(200, SSE, parts=[*wire.start(), told], framing="chunked")
+
+
+CASES = [
+    # -- connecting
+    Case("connect refused", "next connect", special="closed port"),
+    Case("connection swallowed (no answer to SYN)", "next connect", special="swallowing"),
+    Case("DNS failure", "next connect", special="no such name"),
+    Case("TLS failure (a certificate nobody vouches for)", "next connect", special="bad certificate"),
+    Case("closes without a byte", "next connect", lambda w, s: "refuse"),
+    Case("resets without a byte", "next connect|upstream_error", lambda w, s: "reset"),
+    # -- waiting
+    Case("never answers", "next timeout", lambda w, s: "stall"),
+    Case("head, then nothing", "next timeout", lambda w, s: Reply(200, SSE if s else JSON, parts=[STALL], framing="chunked")),
+    Case("begins, then stalls before output", "next timeout", parts(lambda w: list(w.start()), end=STALL), whole=False),
+    Case("stalls after output", "in-band", parts(half, end=STALL), whole=False),
+    Case("stalls in a whole body", "next timeout", cut_whole(STALL), stream=False),
+    Case("is slow, but sends comments", "serves", lambda w, s: Reply(
+        200, SSE, parts=[b": 1\n\n", Pause(0.25), b": 2\n\n", Pause(0.25), b": 3\n\n", *w.frames("served after all")],
+        framing="chunked"), whole=False),
+    # -- statuses
+    *[Case(f"{code}", "next auth", status(code)) for code in (401, 402, 403)],
+    *[Case(f"{code}", f"told {code}", status(code)) for code in (400, 404, 409, 413, 422, 501, 505)],
+    Case("429 with Retry-After", "next throttled", status(429, **{"retry-after": "2"})),
+    Case("429 without Retry-After", "next throttled", status(429)),
+    *[Case(f"{code}", "next upstream_error", status(code)) for code in (500, 502, 503, 504, 520, 529)],
+    Case("503, loading its model", "next upstream_error", status(503, "Loading model")),
+    Case("redirect", "next upstream_error", lambda w, s: Reply(302, {"location": "http://127.0.0.1:9/"}, body=b"")),
+    Case("context overflow", "told 400", status(400, "This model's maximum context length is 4096 tokens. However, your"
+                                                " messages resulted in 9000 tokens.")),
+    Case("context overflow, and the rule goes on", "next upstream_error", status(
+        400, "This model's maximum context length is 4096 tokens. However, your messages resulted in 9000 tokens."),
+        special="fallback_on context"),
+    # -- errors inside a 200
+    Case("200 with an error body", "next upstream_error", lambda w, s: Reply(200, JSON, body=w.error_body("it broke"))),
+    Case("200 with an error body that says 429", "next throttled", says_429),
+    Case("error as the first event", "next upstream_error|throttled", parts(lambda w: [w.error_event("it broke")]), whole=False),
+    Case("error before output", "next upstream_error|throttled", parts(lambda w: [*w.start(), w.error_event("it broke")]), whole=False),
+    Case("error after output", "in-band", parts(lambda w: [*half(w), w.error_event("it broke")]), whole=False),
+    Case("JSON error without event framing", "next empty|upstream_error|malformed", without_framing, whole=False),
+    # -- empty and unfinished
+    Case("empty body", "next empty", body(b"")),
+    Case("empty stream", "next empty", parts(lambda w: []), whole=False),
+    Case("only comments", "next empty", parts(lambda w: [b": hi\n\n"]), whole=False),
+    Case("finished, but nothing said", "next empty", parts(lambda w: [*w.start(), *w.end("")] if w.name != "openai_responses" else w.start()), whole=False),
+    Case("ends after output, unfinished", "in-band", parts(half), whole=False),
+    Case("ends after output, unfinished, by closing", "in-band", parts(half, framing="close"), whole=False),
+    # -- cut
+    Case("cut before output", "next upstream_error|empty", parts(lambda w: list(w.start()), end=CUT), whole=False),
+    Case("cut after output", "in-band", parts(half, end=CUT), whole=False),
+    Case("reset after output", "in-band", parts(half, end=RESET), whole=False),
+    Case("cut just before the last event", "in-band", parts(nearly, end=CUT), whole=False),
+    Case("cut in a whole body", "next upstream_error", cut_whole(CUT), stream=False),
+    Case("cut in the head", "next upstream_error|malformed", raw_head(b"HTTP/1.1 200 OK\r\ncontent-ty")),
+    # -- nonsense
+    Case("not HTTP", "next malformed", lambda w, s: "garbage-head"),
+    Case("a whole body that is not JSON", "next malformed", body(b'{"this is": not JSON'), stream=False),
+    Case("one event that cannot be read", "serves", parts(lambda w: [*w.start(), b"data: {nonsense\n\n", *w.frames("served after all")[len(w.start()):]]), whole=False),
+    Case("a stream of nothing but nonsense", "next malformed|empty", parts(lambda w: [b"data: {nonsense\n\n"] * 5), whole=False),
+    Case("an HTML page", "next malformed", lambda w, s: Reply(200, {"content-type": "text/html"}, body=b"<html>welcome</html>")),
+    Case("endless headers", "next malformed|upstream_error", raw_head(b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 200_000)),
+    Case("compressed without being asked", "serves compressed", zipped, stream=False, translated="next malformed"),
+    # -- no fault after all
+    Case("HTTP/1.0, ended by closing", "serves", lambda w, s: Reply(
+        200, SSE if s else JSON, framing="close", http10=True,
+        parts=w.frames("served after all") if s else [json.dumps(w.answer("served after all")).encode()])),
+    Case("nothing is wrong", "serves", whole_or_stream),
+]  # fmt: skip
