@@ -26,7 +26,8 @@ from .errors import PointsmanError
 from .kinds import ErrorKind
 
 REFUSED = 3
-"""Exit code of a child that must not be started again: it has said why."""
+"""Exit code of a child that must not be started again: it has said why. Once the gateway has served it is tried again
+all the same: a folder's wrong mode must not end the processes that serve on."""
 _BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _HEALTHY_SECONDS = 10.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -66,6 +67,8 @@ class _Supervisor:
     url: str
     children: list[_Child] = field(default_factory=list)
     stopping: bool = False
+    announced: bool = False  # it has served
+    noted: bool = False  # and its commands can find it
     reload: bool = False  # told to read the rules and the master key again
     hurry: bool = False  # told to stop a second time: no more waiting for requests
     exit_code: int = 0
@@ -91,7 +94,7 @@ def serve(options: ServeOptions) -> int:
         _handle_signals(supervisor, wake_write)
         return _loop(supervisor, ready_read, wake_read)
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             (options.data_dir / config.SERVE_FILE).unlink()
         shutil.rmtree(runtime_dir, ignore_errors=True)
         listener.close()
@@ -101,9 +104,18 @@ def serve(options: ServeOptions) -> int:
 
 def _take_lock(data_dir: Path) -> int:
     """The exclusive lock of a data folder, held while the gateway lives. Raises PointsmanError CONFLICT."""
-    if not data_dir.exists():
-        data_dir.mkdir(mode=0o700, parents=True)
-    fd = os.open(data_dir / config.LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path = data_dir / config.LOCK_FILE
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:  # a folder that cannot be written now can still be served from
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE,
+            f"the data folder {data_dir} cannot be used ({error.strerror}); choose another with --data-dir",
+        ) from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -166,7 +178,11 @@ def _handle_signals(supervisor: _Supervisor, wake_fd: int) -> None:
         supervisor.hurry = supervisor.stopping
         supervisor.stopping = True
 
+    terminal = _has_terminal()
+
     def reload(number: int, frame: object) -> None:
+        if terminal and not _has_terminal():  # its window was closed: that is no wish to reload
+            supervisor.stopping = True
         supervisor.reload = True
 
     signal.set_wakeup_fd(wake_fd)
@@ -176,15 +192,23 @@ def _handle_signals(supervisor: _Supervisor, wake_fd: int) -> None:
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
 
 
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
     """Start what should run, tell when ready, start again what died, until told to stop."""
-    serving = announced = False
+    serving = False
     while not supervisor.stopping:
         now = time.monotonic()
         if not all([_watch(supervisor, child, now) for child in supervisor.children]):
             break
         wait = min([child.due - now for child in supervisor.children if child.process is None], default=1.0)
-        if serving and not announced:
+        if serving and not supervisor.announced:
             wait = 0.02  # the control plane's socket tells nobody when it comes
         readable, _, _ = select.select([ready_fd, wake_fd], [], [], max(0.01, min(wait, 1.0)))
         if wake_fd in readable:
@@ -195,9 +219,10 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
         if ready_fd in readable:
             os.read(ready_fd, 4096)
             serving = True
-        if serving and not announced and _control_answers(supervisor.runtime_dir):
-            announced = True
+        if serving and not supervisor.announced and _control_answers(supervisor.runtime_dir):
             _announce(supervisor)
+        elif supervisor.announced and not supervisor.noted:
+            _note(supervisor)
     _stop_children(supervisor)
     return supervisor.exit_code
 
@@ -222,7 +247,7 @@ def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
     if code is None:
         return True
     child.process = None
-    if code == REFUSED:
+    if code == REFUSED and not supervisor.announced:
         supervisor.exit_code = 1
         return False
     child.restarts = 0 if now - child.started > _HEALTHY_SECONDS else child.restarts + 1
@@ -243,22 +268,33 @@ def _control_answers(runtime_dir: str) -> bool:
 
 def _announce(supervisor: _Supervisor) -> None:
     options = supervisor.options
+    supervisor.announced = True
+    _note(supervisor)
+    if options.json:
+        print(json.dumps({"url": supervisor.url, "pid": os.getpid()}), flush=True)  # noqa: T201
+    elif options.on_ready is not None:
+        options.on_ready(supervisor.url)
+
+
+def _note(supervisor: _Supervisor) -> None:
+    """Write down where commands find this gateway. A disk that does not take it is tried again."""
     facts = {
         "pid": os.getpid(),
         "url": supervisor.url,
         "socket": os.path.join(supervisor.runtime_dir, "control.sock"),
         "started_at": time.time(),
     }
-    path = options.data_dir / config.SERVE_FILE
+    path = supervisor.options.data_dir / config.SERVE_FILE
     partial = path.with_suffix(".tmp")
-    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        json.dump(facts, file)
-    os.replace(partial, path)
-    if options.json:
-        print(json.dumps({"url": supervisor.url, "pid": os.getpid()}), flush=True)  # noqa: T201
-    elif options.on_ready is not None:
-        options.on_ready(supervisor.url)
+    try:
+        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            json.dump(facts, file)
+        os.replace(partial, path)
+        supervisor.noted = True
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
 
 
 def _stop_children(supervisor: _Supervisor) -> None:

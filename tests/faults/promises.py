@@ -184,7 +184,7 @@ def memory() -> int:
 async def stalled_readers(count: int = 1000) -> Shown:
     """R6: readers that stop reading; what is kept for each, and whether another stream notices."""
     big = CHAT.piece("x" * 8000)
-    flood = Reply(200, SSE, parts=[*CHAT.start(), *[big] * 2000], framing="chunked")
+    flood = Reply(200, SSE, parts=[*CHAT.start(), *[big] * 1000], framing="chunked")
     paced = Reply(
         200,
         SSE,
@@ -203,7 +203,7 @@ async def stalled_readers(count: int = 1000) -> Shown:
             gc.collect()
             socks = [await _stalled(found) for _ in range(count)]
             await _until(lambda: found.runtime.jobs >= count, 60.0)
-            await asyncio.sleep(1.0)
+            await _settled(found)
             kept = [_buffered(client) for client in found.connections]
             beside = await _paced(found)
             for sock in socks:
@@ -215,6 +215,17 @@ async def stalled_readers(count: int = 1000) -> Shown:
         "R6", f"{count} stalled readers: at most 64 KiB kept for each, another stream's events not 2x later",
         f"at most {most:.0f} KiB kept in this process, events {ratio:.2f}x", most <= 64 * 1.1 and ratio < 2.0,
     )  # fmt: skip
+
+
+async def _settled(found: Plane) -> None:
+    """Until nothing moves any more."""
+    last: list[int] = []
+    for _ in range(60):
+        await asyncio.sleep(0.5)
+        now = [_buffered(client) for client in found.connections]
+        if now == last:
+            return
+        last = now
 
 
 def _buffered(client: Any) -> int:
@@ -264,7 +275,7 @@ async def _until(true: Callable[[], bool], seconds: float) -> None:
 async def many_streams(count: int = 2000) -> Shown:
     """R7: streams that live at the same time in one process; memory of gateway, clients and connections together."""
     slow = Reply(
-        200, SSE, parts=[*CHAT.start(), CHAT.piece("x"), Pause(20.0), *CHAT.end("x")], framing="chunked"
+        200, SSE, parts=[*CHAT.start(), CHAT.piece("x"), Pause(8.0), *CHAT.end("x")], framing="chunked"
     )
     with ScriptedUpstream() as server:
         server.always(slow)

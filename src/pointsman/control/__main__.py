@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..errors import PointsmanError
 from ..parent import end_with_parent
 from .last_good import LastGood
@@ -45,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
     args = _arguments(argv)
     end_with_parent()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # everything is being read anyway
     options = Options(
         url=args.public_url,
         require_keys=args.require_keys,
@@ -64,6 +67,7 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(found, int):
             return found
         runtime = found
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the loop that waited gave it back
     try:
         if options.require_keys and not runtime.keys_ever_made:
             _say(_NEEDS_KEY)
@@ -84,6 +88,8 @@ def _stand_by(args: argparse.Namespace, options: Options, cause: PointsmanError)
         if problem is not None:
             _say(f"the last good rules cannot be used either: {problem}")
         return 1
+    if options.require_keys:  # it may have been kept by a gateway that served this machine alone
+        snapshot = msgspec.structs.replace(snapshot, keys_required=True)
 
     async def wait() -> Runtime | None:
         stopping = asyncio.Event()
@@ -92,6 +98,7 @@ def _stand_by(args: argparse.Namespace, options: Options, cause: PointsmanError)
             loop.add_signal_handler(number, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # it is tried all the time
         watching = asyncio.create_task(_watch_parent(stopping))
+        warming = asyncio.create_task(asyncio.to_thread(_warm))
         try:
             standby = Standby(
                 snapshot, cause, lambda: Runtime.open(args.data_dir, os.environ, options), stopping
@@ -99,8 +106,14 @@ def _stand_by(args: argparse.Namespace, options: Options, cause: PointsmanError)
             return await standby.run(args.runtime_dir)
         finally:
             watching.cancel()
+            await warming
 
     return asyncio.run(wait())
+
+
+def _warm() -> None:
+    """Imports what the admin API needs, so that it is back sooner."""
+    from . import app  # noqa: F401
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import logging
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -31,24 +32,51 @@ class LastGood:
 
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / LAST_GOOD_FILE
-        self._written: bytes | None = None
+        self._written: bytes | None = None  # digest; None = what is on disk has not been looked at
+        self._failed = False
+
+    @property
+    def failed(self) -> bool:
+        """Did the disk not take the newest? Then `keep` wants to be called again."""
+        return self._failed
 
     def keep(self, snapshot: Snapshot, vault: Vault) -> None:
         """Write it. When that fails the old one goes, too: it might hold a key that has been revoked."""
         if vault.problem is not None:
             return  # sealed under nothing; what is on disk is from before the trouble
         raw = msgspec.msgpack.encode(msgspec.structs.replace(snapshot, version=0, epoch=""))
-        digest = blake2b(raw, key=(vault.key_id or "").encode()).digest()
+        if self._written is None:
+            self._written = self._on_disk(vault)
+        digest = _digest(raw, vault)
         if digest == self._written and self.path.exists():
             return
+        sealed = vault.require().seal(Secret(base64.b64encode(raw).decode()), _BINDING)
         try:
-            sealed = vault.require().seal(Secret(base64.b64encode(raw).decode()), _BINDING)
-            write_over(self.path, sealed.text + "\n")
-            self._written = digest
+            self._write(sealed.text + "\n")
+            self._written, self._failed = digest, False
         except OSError as error:
-            log.warning("the last good rules could not be kept on disk (%s)", error.strerror)
-            self._written = None
+            if not self._failed:
+                log.warning("the last good rules could not be kept on disk (%s)", error.strerror)
+            self._written, self._failed = b"", True
+
+    def _write(self, text: str) -> None:
+        try:
+            write_over(self.path, text)
+        except OSError as error:
             self.path.unlink(missing_ok=True)
+            if error.errno != errno.ENOSPC:
+                raise
+            write_over(self.path, text)  # in the room that the old one had
+
+    def _on_disk(self, vault: Vault) -> bytes:
+        """The digest of what an earlier process kept, so that a start writes nothing new; b"" = write it."""
+        try:
+            if mode_problem(self.path) is None:
+                sealed = Sealed(self.path.read_text(encoding="ascii").strip())
+                return _digest(base64.b64decode(vault.require().open(sealed, _BINDING).reveal()), vault)
+        except (OSError, VaultError, ValueError):
+            pass
+        return b""
 
     def read(self, environ: Mapping[str, str]) -> tuple[Snapshot | None, str | None]:
         """(the snapshot, why there is none). Both None when nothing was ever kept."""
@@ -69,3 +97,7 @@ class LastGood:
             return None, error.public
         except (ValueError, binascii.Error, msgspec.MsgspecError):
             return None, "it was written by another version"
+
+
+def _digest(raw: bytes, vault: Vault) -> bytes:
+    return blake2b(raw, key=(vault.key_id or "").encode()).digest()

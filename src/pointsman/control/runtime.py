@@ -14,23 +14,24 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import LAST_GOOD_FILE, USAGE_FILE
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..link.messages import Snapshot, Status, Up, UsageBatch
-from ..store import client_keys
+from ..store import client_keys, settings
 from ..store.database import BACKUP_FOLDER, Store, database_path
 from ..store.rotation import open_vault
 from ..store.snapshot import compile_snapshot
 from ..store.usage import UsageStore
-from ..vault import Vault
+from ..vault import Vault, check_opens
 from .auth import AdminToken
 from .board import StatusBoard
 from .last_good import LastGood
@@ -95,18 +96,16 @@ class Runtime:
         """Open everything in a data folder whose lock the caller holds. Raises PointsmanError saying what
         to do."""
         url = environ.get("POINTSMAN_DATABASE_URL")
-        _refuse_lost(data_dir, url)
-        store = Store.open(data_dir, url)
-        usage: UsageStore | None = None
-        try:
+        with _told(), ExitStack() as opened:
+            _refuse_lost(data_dir, url)
+            store = Store.open(data_dir, url)
+            opened.callback(store.close)
             vault = open_vault(store, data_dir, environ)
             usage = UsageStore(data_dir / USAGE_FILE)
-            return cls(data_dir, environ, store, vault, usage, options or Options())
-        except BaseException:
-            if usage is not None:
-                usage.close()
-            store.close()
-            raise
+            opened.callback(usage.close)
+            runtime = cls(data_dir, environ, store, vault, usage, options or Options())
+            opened.pop_all()
+            return runtime
 
     def close(self) -> None:
         """Close both databases. The link is stopped by who started it."""
@@ -159,16 +158,20 @@ class Runtime:
         """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last
         good stays, and the log says why. Whether it worked."""
         try:
-            vault = open_vault(self.store, self.data_dir, self.environ)
+            with _told():
+                vault = open_vault(self.store, self.data_dir, self.environ)
+                if vault.problem is not None:
+                    raise PointsmanError(ErrorKind.UNAVAILABLE, vault.problem)
+                with self.store.read() as session:  # and no rotation commits meanwhile
+                    check = settings.get(session, settings.MASTER_KEY_CHECK)
+                    if check is None or check_opens(vault.require(), check):
+                        self.vault.adopt(vault.require())
         except PointsmanError as error:
-            log.error("not reloaded: %s", error.public)
+            log.error("not reloaded, the last good rules stay: %s", error.public)
             return False
-        if vault.problem is not None and self.vault.problem is None:
-            log.error("not reloaded: %s", vault.problem)
-            return False
-        self.vault = vault
         live = self.publish()
-        log.info("reloaded: %s", self.snapshot)
+        if not self._stale:
+            log.warning("reloaded: %s", self.snapshot)
         return live
 
     def _wait_applied(self, snapshot: Snapshot) -> bool:
@@ -223,16 +226,44 @@ class Runtime:
             await asyncio.sleep(_REPUBLISH_SECONDS)
             if self._stale:
                 await asyncio.to_thread(self.publish)
+            elif self._last_good.failed:
+                await asyncio.to_thread(self._keep_again)
+
+    def _keep_again(self) -> None:
+        with self._publishing:
+            self._last_good.keep(self.snapshot, self.vault)
 
 
 def _refuse_lost(data_dir: Path, url: str | None) -> None:
     """A database that was there and is gone is not begun anew: everybody's rules would be lost without a word."""
+    if not (data_dir / LAST_GOOD_FILE).exists():
+        return
     path = database_path(data_dir, url)
-    kept = data_dir / LAST_GOOD_FILE
-    if kept.exists() and not path.exists():
+    if path.exists() and path.stat().st_size > 0:
+        return
+    what = "is empty" if path.exists() else "is gone"
+    raise PointsmanError(
+        ErrorKind.UNAVAILABLE,
+        f"The database {path.name} {what} though there was one; put it back (copies are in {BACKUP_FOLDER}/), or"
+        f" remove {LAST_GOOD_FILE} to begin an empty one.",
+        retry_after=5,
+    )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a data folder in trouble raises beyond the errors that have words of their own already."""
+    try:
+        yield
+    except OSError as error:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE, f"The data folder cannot be used ({error.strerror}).", retry_after=5
+        ) from error
+    except SQLAlchemyError as error:
+        log.debug("the database cannot be used", exc_info=error)
         raise PointsmanError(
             ErrorKind.UNAVAILABLE,
-            f"The database {path.name} is gone though there was one; put it back (copies are in {BACKUP_FOLDER}/), or"
-            f" remove {LAST_GOOD_FILE} to begin an empty one.",
+            "The database cannot be used: its tables are not what they should be; stop the gateway and put back a"
+            " backup.",
             retry_after=5,
-        )
+        ) from error

@@ -20,7 +20,7 @@ import msgspec
 
 from ..errors import PointsmanError
 from ..link.messages import Snapshot, Up, UsageBatch
-from ..link.server import LinkServer
+from ..link.server import LinkServer, NotTaken
 
 log = logging.getLogger("pointsman.control")
 
@@ -29,10 +29,6 @@ RETRY_SECONDS = 1.0
 _HEAD_SECONDS = 10.0
 
 T = TypeVar("T")
-
-
-class NotStored(Exception):
-    """A usage batch that is not acknowledged, so that it comes again."""
 
 
 class Standby(Generic[T]):
@@ -86,32 +82,12 @@ class Standby(Generic[T]):
         """Every request: not now. One a connection."""
         try:
             async with asyncio.timeout(_HEAD_SECONDS):
-                await reader.readuntil(b"\r\n\r\n")
-            body = json.dumps(
-                {
-                    "type": "about:blank",
-                    "title": "Service Unavailable",
-                    "status": 503,
-                    "detail": self._cause.public,
-                    "code": self._cause.kind.value,
-                    "param": None,
-                    "request_id": None,
-                }
-            ).encode()
-            lines = (
-                "HTTP/1.1 503 Service Unavailable",
-                "content-type: application/problem+json",
-                f"retry-after: {self._cause.retry_after or 5}",
-                f"content-length: {len(body)}",
-                "connection: close",
-            )
-            writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+                head = await reader.readuntil(b"\r\n\r\n")
+            writer.write(_not_now(self._cause, head.startswith(b"HEAD ")))
             await writer.drain()
             writer.write_eof()
             async with asyncio.timeout(_HEAD_SECONDS):
-                while await reader.read(
-                    65536
-                ):  # a body that is still coming must not turn the answer into a reset
+                while await reader.read(65536):  # a body still coming must not turn the answer into a reset
                     pass
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
@@ -119,7 +95,31 @@ class Standby(Generic[T]):
             writer.close()
 
 
+def _not_now(cause: PointsmanError, head_only: bool) -> bytes:
+    """The whole answer. What control/problems.py says and control/guard.py adds, without their FastAPI."""
+    told = {
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": cause.public,
+        "code": cause.kind.value,
+        "param": None,
+        "request_id": None,
+    }
+    body = json.dumps(told).encode()
+    lines = (
+        "HTTP/1.1 503 Service Unavailable",
+        "content-type: application/problem+json",
+        f"retry-after: {cause.retry_after or 5}",
+        f"content-length: {len(body)}",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "connection: close",
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head_only else body)
+
+
 def _take(worker: int, message: Up) -> None:
-    """Usage is not taken: nobody could store it. The data plane keeps it and sends it again."""
+    """Usage is not taken: nobody could store it. The data plane keeps it, spools it and sends it again."""
     if isinstance(message, UsageBatch):
-        raise NotStored("on standby")
+        raise NotTaken

@@ -19,6 +19,9 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _READ_AHEAD = 64 * 1024
 """Bytes of pipelined requests kept while one is answered; beyond it reading pauses."""
 
+_WAITING_BYTES = 32 * 1024
+"""Of an answer that wait for a slow reader before the backend is told to wait; one more piece of it may be on its way."""
+
 _LINGER_SECONDS = 2.0
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})\r\n", re.IGNORECASE).search
@@ -72,6 +75,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_WAITING_BYTES)
 
     def data_received(self, data: bytes) -> None:
         if self._state == HEAD:

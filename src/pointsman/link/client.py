@@ -61,12 +61,8 @@ class LinkClient:
         self._told_of_drops = False
         self._spool = spool
         self._made: dict[int, float] = {}  # of batches that are in memory only: since when
-        self._spooled = False
-        self._more_on_disk = False  # some are on disk only: memory was full
+        self._on_disk_only = spool is not None and spool.holds  # an earlier life's, or memory was full
         self.dropped = 0
-        if spool is not None:
-            self._fresh = spool.load()
-            self._spooled = bool(self._fresh)
 
     @property
     def connected(self) -> bool:
@@ -131,15 +127,12 @@ class LinkClient:
         """Turn fresh records into batches, kept until acknowledged; send what the window allows."""
         fresh, self._fresh = self._fresh, []
         for start in range(0, len(fresh), BATCH):
-            batch = UsageBatch(self._next_batch, tuple(fresh[start : start + BATCH]))
-            self._next_batch += 1
-            self._unacked[batch.batch] = batch
-            self._made[batch.batch] = time.monotonic()
-            self._held += len(batch.records)
+            self._made[self._hold(tuple(fresh[start : start + BATCH]))] = time.monotonic()
         while self._held > MAX_HELD:
             oldest = next(iter(self._unacked))
-            if self._to_disk(oldest):
-                self._more_on_disk = True
+            if self._spool is not None and self._to_disk(oldest):
+                self._on_disk_only = True
+                self._spool.rewind()  # it may have been read from there; what comes twice counts once
                 self._forget(oldest)
                 continue
             self.dropped += len(self._unacked[oldest].records)
@@ -149,11 +142,34 @@ class LinkClient:
                 log.error("usage records are being dropped: the control plane has been away too long")
         self._send()
 
+    def _hold(self, records: tuple[UsageRecord, ...]) -> int:
+        """Keep them as a batch until it is acknowledged; its number."""
+        batch = UsageBatch(self._next_batch, records)
+        self._next_batch += 1
+        self._unacked[batch.batch] = batch
+        self._held += len(records)
+        return batch.batch
+
+    def _from_disk(self) -> None:
+        """Take up what is on disk only, a window at a time. When everything is stored the files go."""
+        spool = self._spool
+        if spool is None or not spool.holds:
+            return
+        while self._on_disk_only and len(self._unacked) < WINDOW:
+            records = spool.take()
+            if records is None:
+                self._on_disk_only = False
+            elif records:
+                self._hold(records)
+        if not self._unacked:
+            spool.clear()
+
     def _send(self) -> None:
         """Send batches, oldest first, at most WINDOW of them on their way at once."""
         writer = self._writer
         if writer is None or _stuck(writer):
             return
+        self._from_disk()
         now = time.monotonic()
         for number, at in self._sent.items():
             if now - at > self._resend_seconds:
@@ -172,14 +188,6 @@ class LinkClient:
         if number in self._unacked:
             self._told_of_drops = False
             self._forget(number)
-            if not self._unacked and self._spool is not None and self._spooled:
-                again = self._spool.load() if self._more_on_disk else []
-                self._more_on_disk = False
-                if again:  # what did not fit into memory; what was stored already is ignored there
-                    self._fresh[:0] = again
-                else:
-                    self._spool.clear()
-                    self._spooled = False
             self._send()
 
     def _to_disk(self, number: int) -> bool:
@@ -189,7 +197,6 @@ class LinkClient:
         if self._spool is None or not self._spool.append(self._unacked[number].records):
             return False
         del self._made[number]
-        self._spooled = True
         return True
 
     def _forget(self, number: int) -> None:

@@ -10,10 +10,15 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+from ..errors import PointsmanError
 from .frames import MAX_FRAME, LinkError, encode, read_up
 from .messages import Applied, Hello, Snapshot, Status, Up, UsageAck, UsageBatch
 
 log = logging.getLogger("pointsman.link")
+
+
+class NotTaken(Exception):
+    """Raised by `on_up` for a batch that cannot be stored now, and whose reason was told elsewhere."""
 
 
 class _Peer:
@@ -24,6 +29,7 @@ class _Peer:
         self.worker = -1
         self.pid = 0
         self.applied: tuple[str, int] = ("", -1)
+        self.told = ""  # why its last batch was not stored
 
 
 class LinkServer:
@@ -113,9 +119,17 @@ class LinkServer:
             case UsageBatch():
                 try:
                     await asyncio.to_thread(self._on_up, peer.worker, message)
+                except NotTaken:
+                    return
+                except PointsmanError as error:  # it comes again and again: said once
+                    if error.public != peer.told:
+                        log.warning("usage of worker %s waits: %s", peer.worker, error.public)
+                    peer.told = error.public
+                    return
                 except Exception:
                     log.exception("usage batch %s of worker %s was not stored", message.batch, peer.worker)
                     return
+                peer.told = ""
                 peer.writer.write(encode(UsageAck(message.batch)))
             case Status():
                 self._on_up(peer.worker, message)

@@ -6,11 +6,14 @@ Records may come twice; the store ignores ids it has. Not here: when something i
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -19,6 +22,8 @@ from ..ledger.records import UsageRecord
 log = logging.getLogger("pointsman.link")
 
 MOST_BYTES = 64 * 1024 * 1024
+RETRY_SECONDS = 10.0
+"""After the disk has refused a frame: it is not asked again for each one."""
 _HEADER = 8
 _SUFFIX = ".usage"
 
@@ -27,79 +32,132 @@ _decode = msgspec.msgpack.Decoder(tuple[UsageRecord, ...]).decode
 
 
 class Spool:
-    """folder: made 0700 when first needed. worker 0 also takes what workers left that are there no more (`workers`)."""
+    """folder: made 0700 when first needed. worker 0 also takes what workers left that are there no more (`workers`).
+
+    `append` adds at the end; `take` reads from the front and forgets nothing; `clear` when all of it is stored."""
 
     def __init__(self, folder: Path, worker: int, workers: int = 1) -> None:
         self._folder = folder
         self._worker = worker
         self._workers = workers
         self._path = folder / f"{worker}{_SUFFIX}"
-        self._size = 0
-        self._broken = False
+        self._refused = 0.0
+        self._at = 0
+        self._size = self._mend()
+        self.rewind()
+        self._holds = bool(self._left)
+
+    @property
+    def holds(self) -> bool:
+        """Is there anything on disk?"""
+        return self._holds
 
     def append(self, records: Sequence[UsageRecord]) -> bool:
         """False when there is no room, or the disk does not take it: then memory is all there is."""
+        if time.monotonic() < self._refused:
+            return False
         body = _encode(tuple(records))
         frame = len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big") + body
-        if self._broken or self._size + len(frame) > MOST_BYTES:
+        if self._size + len(frame) > MOST_BYTES:
             return False
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                written = os.write(descriptor, frame)
-                if written != len(frame):  # the disk is full: what follows a torn frame would not be read
-                    os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-                    return False
-            finally:
-                os.close(descriptor)
+            self._write(frame)
         except OSError as error:
             log.error("usage cannot be spooled (%s); it is kept in memory", error.strerror)
-            self._broken = True
+            self._refused = time.monotonic() + RETRY_SECONDS
             return False
         self._size += len(frame)
+        if self._path not in self._left:
+            self._left.append(self._path)
+        self._holds = True
         return True
 
-    def load(self) -> list[UsageRecord]:
-        """What is there, oldest first."""
-        found: list[UsageRecord] = []
-        for path in self._files():
+    def take(self) -> tuple[UsageRecord, ...] | None:
+        """The next frame's records, oldest first; None at the end. What cannot be read is skipped, and logged."""
+        while self._left:
+            path = self._left[0]
             try:
-                data = path.read_bytes()
-            except OSError:
+                with path.open("rb") as file:
+                    file.seek(self._at)
+                    body = _frame(file)
+            except OSError as error:
+                log.warning("a usage spool cannot be read (%s)", error.strerror)
+                body = None
+            if body is None:
+                del self._left[0]
+                self._at = 0
                 continue
-            if path == self._path:
-                self._size = len(data)
-            found += _records(data)
-        return found
+            self._at += _HEADER + len(body)
+            try:
+                return _decode(body)
+            except msgspec.MsgspecError:
+                log.warning("a usage spool holds records of another version; they are left out")
+        return None
+
+    def rewind(self) -> None:
+        """`take` begins at the front again."""
+        self._left = self._files()
+        self._at = 0
 
     def clear(self) -> None:
         """All of it is stored."""
-        self._broken = False
-        self._size = 0
         for path in self._files():
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except (
+                OSError
+            ) as error:  # it stays and comes again at the next start, when the store knows its ids
+                log.warning("a usage spool cannot be removed (%s)", error.strerror)
+        self._refused = 0.0
+        self._size = 0
+        self._holds = False
+        self._left, self._at = [], 0
+
+    def _write(self, frame: bytes) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            before = os.fstat(descriptor).st_size
+            if os.write(descriptor, frame) != len(frame):
+                os.ftruncate(descriptor, before)  # what follows a torn frame would not be read
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
+
+    def _mend(self) -> int:
+        """Cuts a torn end off this process's own file, so that what is appended is read; returns its size."""
+        good = 0
+        try:
+            with self._path.open("r+b") as file:
+                while (body := _frame(file)) is not None:
+                    good += _HEADER + len(body)
+                torn = os.fstat(file.fileno()).st_size - good
+                if torn:
+                    log.warning(
+                        "the end of a usage spool was torn (%s bytes); what is before it is kept", torn
+                    )
+                    file.truncate(good)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.warning("a usage spool cannot be used (%s)", error.strerror)
+        return good
 
     def _files(self) -> list[Path]:
         files = [self._path]
         if self._worker == 0:
-            others = [p for p in self._folder.glob(f"*{_SUFFIX}") if p.stem.isdigit()]
-            files += [p for p in others if int(p.stem) >= self._workers and p != self._path]
+            others = [path for path in self._folder.glob(f"*{_SUFFIX}") if path.stem.isdigit()]
+            files += sorted(path for path in others if int(path.stem) >= max(1, self._workers))
         return [path for path in files if path.exists()]
 
 
-def _records(data: bytes) -> list[UsageRecord]:
-    found: list[UsageRecord] = []
-    at = 0
-    while at + _HEADER <= len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        body = data[at + _HEADER : at + _HEADER + size]
-        if len(body) != size or zlib.crc32(body) != int.from_bytes(data[at + 4 : at + 8], "big"):
-            log.warning("the end of a usage spool is torn; %s records before it are good", len(found))
-            break
-        try:
-            found += _decode(body)
-        except msgspec.MsgspecError:
-            log.warning("a usage spool holds records of another version; they are left out")
-        at += _HEADER + size
-    return found
+def _frame(file: BinaryIO) -> bytes | None:
+    """The body of the frame at this place; None at the end, and at what is no whole frame."""
+    header = file.read(_HEADER)
+    if len(header) < _HEADER:
+        return None
+    size = int.from_bytes(header[:4], "big")
+    if not 0 < size <= MOST_BYTES:
+        return None
+    body = file.read(size)
+    return body if len(body) == size and zlib.crc32(body) == int.from_bytes(header[4:], "big") else None

@@ -42,7 +42,12 @@ class Sink(TypingProtocol):
         """Backpressure of the request's own bytes (large bodies)."""
 
 
-class UpstreamConnection(asyncio.Protocol):
+_PIECE = memoryview(bytearray(32 * 1024))
+"""Where every connection of this process reads to, one after the other; what is read is taken out at once. Small, so
+that a reader that stalls never makes more than 64 KiB wait for it (RELIABILITY.md R6)."""
+
+
+class UpstreamConnection(asyncio.BufferedProtocol):
     """closed: called once when the connection is gone. peer_local: loopback or a Unix socket."""
 
     def __init__(self, closed: Callable[[UpstreamConnection], None]) -> None:
@@ -71,12 +76,19 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_complete = False
         self._fruitless = 0
 
-    # -- asyncio.Protocol
+    # -- asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _PIECE
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(_PIECE[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
+        """What came. Nothing of it is kept here."""
         sink = self._sink
         if sink is None:  # bytes nobody asked for: whatever they are, they must not answer the next request
             self.close()
