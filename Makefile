@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
-.PHONY: run test check fix bench faults docs lock clean help
+.PHONY: run test check fix bench faults fuzz docs lock clean help
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -42,6 +42,9 @@ bench: $(VENV)/.dev ## CPU per request and per event, beside nginx in the same r
 
 faults: $(VENV)/.dev ## play every fault, measure the promises, write docs/reliability.md (ARGS="--soak 3600")
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+fuzz: $(VENV)/.dev ## a million inputs for what reads bytes of strangers (ARGS="--inputs N --target sse --seed N")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 docs: $(VENV)/.dev ## write the pages of docs/reference that are made from the code
 	@$(BIN)/python -m tests.reference

@@ -38,6 +38,9 @@ class Limits:
     body_bytes: int = 32 * 1024 * 1024
     header_seconds: float = 10.0
     body_idle_seconds: float = 30.0
+    body_grace_seconds: float = 10.0
+    body_rate: int = 1024
+    max_connections: int = 10_000
     idle_seconds: float = 75.0
     connect_seconds: float = 5.0
     first_output_cloud_seconds: float = 60.0

@@ -17,7 +17,7 @@ from pointsman.config import Limits
 from pointsman.gateway.access import HostGuard
 from pointsman.gateway.handle import Handler
 from pointsman.gateway.runtime import Runtime
-from pointsman.gateway.server import ClientConnection
+from pointsman.gateway.server import ClientConnection, acceptor
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.messages import Snapshot
 from pointsman.routing.specs import BackendSpec, MappingSpec, TargetSpec
@@ -130,12 +130,8 @@ async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[
         found = Plane(runtime)
         handler = Handler(runtime, found.records.append)
 
-        def connection() -> ClientConnection:
-            client = ClientConnection(settings, handler.start, handler.refuse, found.connections.discard)
-            found.connections.add(client)
-            return client
-
-        server = await loop.create_server(connection, "127.0.0.1", 0)
+        accept = acceptor(settings, handler.start, handler.refuse, found.connections)
+        server = await loop.create_server(accept, "127.0.0.1", 0)
         found.port = server.sockets[0].getsockname()[1]
         ticker = loop.create_task(tick_for_ever(found))
         try:

@@ -30,7 +30,7 @@ from ..upstream.pool import Pool
 from .access import HostGuard
 from .handle import Handler
 from .runtime import Runtime
-from .server import ClientConnection
+from .server import ClientConnection, acceptor
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -97,13 +97,6 @@ class DataPlane:
         self._hurry = self._stop.is_set()
         self._stop.set()
 
-    def _connection(self) -> asyncio.Protocol:
-        client = ClientConnection(
-            self._limits, self._handler.start, self._handler.refuse, self._connections.discard
-        )
-        self._connections.add(client)
-        return client
-
     async def run(self) -> None:
         """Serve until SIGTERM; returns when drained."""
         loop = asyncio.get_running_loop()
@@ -116,7 +109,8 @@ class DataPlane:
         link = loop.create_task(self._link.run())
         ticker = loop.create_task(self._tick_for_ever())
         await _first(self._has_rules, self._stop)
-        server = await loop.create_server(self._connection, sock=self._listener, backlog=1024)
+        accept = acceptor(self._limits, self._handler.start, self._handler.refuse, self._connections)
+        server = await loop.create_server(accept, sock=self._listener, backlog=1024)
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)  # requests make few cycles; fewer, shorter pauses (PERFORMANCE.md 6)

@@ -26,6 +26,13 @@ _LINGER_SECONDS = 2.0
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})\r\n", re.IGNORECASE).search
 
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%b"
+)
+_FULL_BODY = b'{"error":{"message":"The gateway has as many connections as it may; try again.","type":"server_error",' \
+    b'"param":null,"code":"unavailable"},"type":"error"}'  # fmt: skip
+
 HEAD, SIZED, CHUNKED, ANSWERING, CLOSED = range(5)
 
 
@@ -36,9 +43,30 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_buffer", "_chunked_answer", "_deadline", "_handler", "_limits", "_memo", "_memo_parts", "_on_lost",
-        "_pieces", "_refuse", "_refused", "_served", "_state", "_task", "_transport", "_waiting_since", "chunks", "closing",
-        "head", "need", "on_writable", "started",
+        "_body_began",
+        "_buffer",
+        "_chunked_answer",
+        "_deadline",
+        "_got",
+        "_handler",
+        "_limits",
+        "_memo",
+        "_memo_parts",
+        "_on_lost",
+        "_pieces",
+        "_refuse",
+        "_refused",
+        "_served",
+        "_state",
+        "_task",
+        "_transport",
+        "_waiting_since",
+        "chunks",
+        "closing",
+        "head",
+        "need",
+        "on_writable",
+        "started",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +91,8 @@ class ClientConnection(asyncio.Protocol):
         self._served = 0
         self._refused = False
         self._deadline = time.monotonic() + limits.header_seconds
+        self._body_began = 0.0
+        self._got = 0
         self._chunked_answer = False
         self.need = 0
         self.chunks: ChunkedBody | None = None
@@ -187,7 +217,9 @@ class ClientConnection(asyncio.Protocol):
                 return
         if head.expect_continue and not rest:
             self._write(_CONTINUE)
-        self._deadline = time.monotonic() + self._limits.body_idle_seconds
+        self._body_began = time.monotonic()
+        self._got = 0
+        self._deadline = self._body_began + self._limits.body_idle_seconds
         if length is not None:
             self.need = length
             self._pieces = []
@@ -203,6 +235,7 @@ class ClientConnection(asyncio.Protocol):
         if len(data) < self.need:
             self._pieces.append(data)
             self.need -= len(data)
+            self._got += len(data)
             self._deadline = time.monotonic() + self._limits.body_idle_seconds
             return
         self._pieces.append(data[: self.need] if len(data) > self.need else data)
@@ -212,6 +245,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _take_chunked(self, data: bytes) -> None:
         assert self.chunks is not None
+        self._got += len(data)
         try:
             done = self.chunks.feed(data)
         except BadHead as error:
@@ -354,7 +388,39 @@ class ClientConnection(asyncio.Protocol):
                     self._bad(BadHead(408, "The request head took too long."))
                 else:
                     self._close()
-        elif self._state in (SIZED, CHUNKED) and now > self._deadline:
-            self._bad(BadHead(408, "The request body stopped coming."))
+        elif self._state in (SIZED, CHUNKED) and (now > self._deadline or self._trickles(now)):
+            self._bad(BadHead(408, "The request body stopped coming, or comes too slowly."))
         elif self._state == CLOSED and now > self._deadline:
             self.abort()
+
+    def _trickles(self, now: float) -> bool:
+        """Has the body been slower than 1 KiB a second, after 10 s of patience (RELIABILITY.md 1c, item 8)?"""
+        late = now - self._body_began - self._limits.body_grace_seconds
+        return late > 0 and self._got < late * self._limits.body_rate
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection too many: told so, and closed."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        writing = cast(asyncio.Transport, transport)
+        writing.write(_FULL % (len(_FULL_BODY), _FULL_BODY))
+        writing.close()
+
+
+def acceptor(
+    limits: Limits,
+    handler: Callable[[ClientConnection, RequestHead, bytes], asyncio.Task[None] | None],
+    refuse: Callable[[ClientConnection, BadHead], None],
+    connections: set[ClientConnection],
+) -> Callable[[], asyncio.BaseProtocol]:
+    """Makes the protocol of each new connection; `connections` holds those that are open."""
+
+    def accept() -> asyncio.BaseProtocol:
+        if len(connections) >= limits.max_connections:
+            return _TurnedAway()
+        client = ClientConnection(limits, handler, refuse, connections.discard)
+        connections.add(client)
+        return client
+
+    return accept
