@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.config import Limits
+from pointsman.gateway.acceptor import acceptor
 from pointsman.gateway.access import HostGuard
 from pointsman.gateway.handle import Handler
 from pointsman.gateway.runtime import Runtime
-from pointsman.gateway.server import ClientConnection, acceptor
+from pointsman.gateway.server import ClientConnection
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.messages import Snapshot
 from pointsman.routing.specs import BackendSpec, MappingSpec, TargetSpec

@@ -178,7 +178,7 @@ class BoardMachine(RuleBasedStateMachine):
             for key in (KEY, OTHER):
                 closed = self.board.closed("openai", model, key)
                 if closed is not None and closed.wait is not None:
-                    assert 0.0 <= closed.wait <= 300.0
+                    assert 0.0 <= closed.wait <= 300.001
 
     @invariant()
     def no_probe_is_lost(self) -> None:

@@ -27,10 +27,11 @@ from ..parent import end_with_parent
 from ..practice import PracticeServer
 from ..upstream.egress import Egress
 from ..upstream.pool import Pool
+from .acceptor import acceptor
 from .access import HostGuard
 from .handle import Handler
 from .runtime import Runtime
-from .server import ClientConnection, acceptor
+from .server import ClientConnection
 
 log = logging.getLogger("pointsman.gateway")
 

@@ -26,13 +26,6 @@ _LINGER_SECONDS = 2.0
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})\r\n", re.IGNORECASE).search
 
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n"
-    b"content-length: %d\r\n\r\n%b"
-)
-_FULL_BODY = b'{"error":{"message":"The gateway has as many connections as it may; try again.","type":"server_error",' \
-    b'"param":null,"code":"unavailable"},"type":"error"}'  # fmt: skip
-
 HEAD, SIZED, CHUNKED, ANSWERING, CLOSED = range(5)
 
 
@@ -397,30 +390,3 @@ class ClientConnection(asyncio.Protocol):
         """Has the body been slower than 1 KiB a second, after 10 s of patience (RELIABILITY.md 1c, item 8)?"""
         late = now - self._body_began - self._limits.body_grace_seconds
         return late > 0 and self._got < late * self._limits.body_rate
-
-
-class _TurnedAway(asyncio.Protocol):
-    """A connection too many: told so, and closed."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        writing = cast(asyncio.Transport, transport)
-        writing.write(_FULL % (len(_FULL_BODY), _FULL_BODY))
-        writing.close()
-
-
-def acceptor(
-    limits: Limits,
-    handler: Callable[[ClientConnection, RequestHead, bytes], asyncio.Task[None] | None],
-    refuse: Callable[[ClientConnection, BadHead], None],
-    connections: set[ClientConnection],
-) -> Callable[[], asyncio.BaseProtocol]:
-    """Makes the protocol of each new connection; `connections` holds those that are open."""
-
-    def accept() -> asyncio.BaseProtocol:
-        if len(connections) >= limits.max_connections:
-            return _TurnedAway()
-        client = ClientConnection(limits, handler, refuse, connections.discard)
-        connections.add(client)
-        return client
-
-    return accept
