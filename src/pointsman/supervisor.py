@@ -65,6 +65,7 @@ class _Supervisor:
     options: ServeOptions
     runtime_dir: str
     url: str
+    listener: socket.socket
     children: list[_Child] = field(default_factory=list)
     stopping: bool = False
     announced: bool = False  # it has served
@@ -81,7 +82,7 @@ def serve(options: ServeOptions) -> int:
     runtime_dir = tempfile.mkdtemp(prefix="pointsman-", dir=_short_folder())
     port = listener.getsockname()[1]
     shown = f"[{options.host}]" if ":" in options.host else options.host
-    supervisor = _Supervisor(options, runtime_dir, f"http://{shown}:{port}")
+    supervisor = _Supervisor(options, runtime_dir, f"http://{shown}:{port}", listener)
     ready_read, ready_write = os.pipe()
     wake_read, wake_write = os.pipe()
     try:
@@ -299,6 +300,7 @@ def _note(supervisor: _Supervisor) -> None:
 
 def _stop_children(supervisor: _Supervisor) -> None:
     """Data plane first: it drains, and its last usage goes to the control plane, which goes last."""
+    supervisor.listener.close()  # else who connects now would wait for nobody until all have drained (R8)
     limits = config.Limits.from_environment()
     control, workers = supervisor.children[0], supervisor.children[1:]
     for group, seconds in ((workers, limits.drain_seconds + 5.0), ([control], 10.0)):

@@ -62,6 +62,12 @@ def half(wire: Wire) -> list[bytes | Pause]:
     return [*wire.start(), wire.piece("half of it")]
 
 
+def nonsense(wire: Wire) -> list[bytes | Pause]:
+    """Three events that cannot be read in the middle of a good stream."""
+    first = [*wire.start(), wire.piece("served ")]
+    return [*first, *[b"data: {nonsense\n\n"] * 3, *wire.frames("after all")[len(wire.start()) :]]
+
+
 def says_429(wire: Wire, stream: bool) -> Reply:
     told = wire.error_body("slow down")
     told["error"]["code"] = 429
@@ -163,6 +169,7 @@ CASES = [
     Case("an HTML page", "next malformed", lambda w, s: Reply(200, {"content-type": "text/html"}, body=b"<html>welcome</html>")),
     Case("endless headers", "next malformed|upstream_error", raw_head(b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 200_000)),
     Case("compressed without being asked", "serves compressed", zipped, stream=False, translated="next malformed"),
+    Case("three events that cannot be read", "serves", parts(nonsense), whole=False, translated="in-band"),
     # -- no fault after all
     Case("HTTP/1.0, ended by closing", "serves", lambda w, s: Reply(
         200, SSE if s else JSON, framing="close", http10=True,

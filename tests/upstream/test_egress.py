@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from pointsman.routing.specs import BackendSpec
 from pointsman.upstream.backend import Backend
 from pointsman.upstream.connection import UpstreamConnection
 from pointsman.upstream.egress import ConnectFailed, Egress, EgressRefused
@@ -388,3 +389,30 @@ def test_an_address_that_swallows_everything_leaves_time_for_the_next() -> None:
                     filler.close()
 
     uvloop.run(main())
+
+
+def test_while_the_name_server_is_away_the_last_addresses_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        answers: list[Any] = [
+            [(2, 1, 6, "", ("127.0.0.1", 8080))],
+            OSError(-3, "try again"),
+            OSError(-3, "try again"),
+        ]
+
+        async def getaddrinfo(*_: Any, **__: Any) -> Any:
+            found = answers.pop(0)
+            if isinstance(found, OSError):
+                raise found
+            return found
+
+        monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo, raising=False)
+        egress = Egress(1.0)
+        backend = Backend(BackendSpec(key="local/b", type="local", name="b", base_url="http://box.test:8080"))
+        assert await egress.resolve(backend) == ["127.0.0.1"]
+        assert await egress.resolve(backend) == ["127.0.0.1"]
+        other = Backend(BackendSpec(key="local/c", type="local", name="c", base_url="http://other.test:8080"))
+        with pytest.raises(ConnectFailed):
+            await egress.resolve(other)
+
+    asyncio.run(main())

@@ -5,6 +5,7 @@ Not here: which target comes next (resilience/walk.py, targets.py), and what is 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ from .state import State
 from .translate import Asked, Crossing
 from .waiting import take_place
 from .way import Straight, Way
+
+log = logging.getLogger("pointsman.gateway")
 
 
 @dataclass(slots=True)
@@ -190,6 +193,10 @@ async def _run(
             one.tried.usage = exchange.usage
         ours = held is None or held.clients or held.lost or exchange.unspoken
         health.over(held if ended and not ours else None, refused=refused)
+    if exchange.malformed:
+        log.warning(
+            "request %s: %s events of %s could not be read", job.id, exchange.malformed, one.target.label
+        )
     if refused and ended:
         runtime.probes.watch(backend)
     return exchange, held

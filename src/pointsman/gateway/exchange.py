@@ -21,7 +21,7 @@ from ..resilience.verdict import of_status
 from ..resilience.walk import Held
 from ..upstream.connection import UpstreamConnection
 from .answer import Answer, Headers, excerpt, failure, is_event_stream, keep_alive_when_due
-from .failing import failed_whole, left_to_next, refused_with, unseen
+from .failing import failed_whole, left_to_next, lost, refused_with, unseen
 from .front import Front, Health
 from .job import Job, Tried
 from .patience import Patience
@@ -101,7 +101,13 @@ class Exchange:
     @property
     def usage(self) -> TokenUsage | None:
         """What a stream has reported so far."""
-        return usage_of(self._relay.watch) if self._relay is not None else None
+        return usage_of(self._relay.watch) if self._relay else None
+
+    @property
+    def malformed(self) -> int:
+        """Events of its stream that could not be read."""
+        relay = self._relay
+        return relay.watch.malformed if relay is not None and relay.watch is not None else 0
 
     # -- Sink
 
@@ -163,8 +169,6 @@ class Exchange:
     def writable(self, ready: bool) -> None:
         """The request's body is in memory already; nothing to hold back."""
 
-    # -- holding and passing on
-
     def _hold(self, data: bytes) -> None:
         self._held.append(data)
         self._held_size += len(data)
@@ -190,7 +194,10 @@ class Exchange:
             relay.look()
             self._held_size += len(data)
             watch = relay.watch
-            if self._way.translated and not self._job.stream:
+            if watch is not None and watch.error is not None and not watch.output:
+                self.close()  # it has told of its failure; what it does after that is not waited for
+                self._end_stream()
+            elif self._way.translated and not self._job.stream:
                 if self._held_size > _COLLECT_BYTES:
                     self._give_up(FallbackReason.MALFORMED, "its answer is too large to translate")
             elif self._refused(watch) and self._held_size < _COLLECT_BYTES:
@@ -206,8 +213,7 @@ class Exchange:
         """From now on this target is the one, unless another was faster."""
         if self._front.claim(self.head_status, self._client_writable):
             return True
-        slow = FallbackReason.TIMEOUT
-        self._settle(Held(slow, failure(slow, "another was faster"), clients=True, lost=True))
+        self._settle(lost())
         return False
 
     def _refused(self, watch: Watch | None) -> bool:
@@ -218,11 +224,10 @@ class Exchange:
         if self._claim():
             held = b"".join(self._held)
             self._held.clear()
-            stream = self._mode == STREAM
-            headers = self._way.head_lines(self.headers) if stream else self.headers
-            self._front.begin(self.head_status, headers, None if stream else self._length, held)
-
-    # -- ending
+            if self._mode == STREAM:
+                self._front.begin(self.head_status, self._way.head_lines(self.headers), None, held)
+            else:
+                self._front.begin(self.head_status, self.headers, self._length, held)
 
     def _end_whole(self) -> None:
         body = b"".join(self._held)

@@ -15,7 +15,7 @@ from ..resilience.verdict import is_loading, is_spent, of_status, retry_after
 from ..resilience.walk import Held
 from ..wire.sse import EventSplitter, data_of
 from .answer import Answer, Headers, excerpt, failure
-from .way import Way
+from .way import BAD_EVENTS, Way
 
 JSON: Headers = [(b"content-type", b"application/json")]
 
@@ -46,7 +46,10 @@ def unseen(
     if watch.error is not None:  # the client gets a real status: nothing has been sent
         error = told or _error_of(raw)
         answer = Answer(dialect.status(error), JSON, dialect.error(error, request_id))
-        return _inside(error, answer, headers)
+        held = _inside(error, answer, headers)
+        if watch.malformed >= BAD_EVENTS and told is not None:
+            held.reason = FallbackReason.MALFORMED
+        return held
     reason, detail = FallbackReason.EMPTY, "its stream ended before any output"
     if watch.finished:
         detail = "its answer was empty"
@@ -68,6 +71,12 @@ def left_to_next(detail: str, answer: Answer) -> Held[Answer]:
     """The client's own affair, which the rule leaves to the next target; told as it is when that fails, too."""
     reason = FallbackReason.UPSTREAM_ERROR
     return Held(reason, failure(reason, detail), answer, clients=True)
+
+
+def lost() -> Held[Answer]:
+    """Nothing is wrong with it: in a hedge another was faster."""
+    slow = FallbackReason.TIMEOUT
+    return Held(slow, failure(slow, "another was faster"), clients=True, lost=True)
 
 
 def _inside(error: PointsmanError, answer: Answer, headers: Headers) -> Held[Answer]:

@@ -35,7 +35,7 @@ from .answer import Answer, Headers
 from .rate_limits import cross_headers
 from .relay import Relay
 from .stash import Stash
-from .way import FailedInside, Malformed, Whole
+from .way import BAD_EVENTS, FailedInside, Malformed, Whole
 
 STREAM_ABOVE = 21_000
 """Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
@@ -277,10 +277,17 @@ class Translating:
         for event in self._splitter.feed(data):
             for found in self._reader.read(event):
                 self._pass(found, out)
+            if self._reader.malformed >= BAD_EVENTS and not self._over:
+                error = PointsmanError(
+                    ErrorKind.UPSTREAM_ERROR,
+                    f"The backend failed: {BAD_EVENTS} of its events could not be read.",
+                )
+                self._reader.error = error.public
+                self._pass(Failed(error), out)
         return b"".join(out)
 
     def _pass(self, event: Event, out: list[bytes]) -> None:
-        if self.complete:
+        if self._over:
             return
         if type(event) is Failed:
             self.failure = event.error

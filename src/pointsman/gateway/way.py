@@ -16,6 +16,10 @@ Whole = tuple[Answer, TokenUsage | None, bool]
 """The client's answer, what it used, and whether the model refused."""
 
 
+BAD_EVENTS = 3
+"""In a translated stream an event that cannot be read is left out and noted; so many are a failure."""
+
+
 class Malformed(ValueError):
     """A whole answer that is not one of the protocol."""
 

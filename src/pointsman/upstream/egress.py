@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable
 
 from ..errors import PointsmanError
@@ -19,6 +21,9 @@ from ..kinds import BackendType, ErrorKind
 from ..providers.urls import address_problem, is_loopback
 from .backend import Backend
 from .connection import UpstreamConnection
+
+_STALE_SECONDS = 3600.0
+"""While the name server does not answer, addresses it gave within this time are used."""
 
 
 class EgressRefused(PointsmanError):
@@ -56,6 +61,7 @@ class Egress:
         self._seconds = connect_seconds
         self._own = own
         self._tls: ssl.SSLContext | None = None
+        self._resolved: dict[tuple[str, int], tuple[float, list[str]]] = {}
 
     async def open(
         self, backend: Backend, closed: Callable[[UpstreamConnection], None], *, local_only: bool = False
@@ -103,19 +109,27 @@ class Egress:
             return [str(ipaddress.ip_address(backend.url.host))]
         except ValueError:
             pass
+        key = (backend.url.host, backend.url.port)
+        try:
+            found = await self._ask_resolver(*key)
+        except ConnectFailed:
+            when, known = self._resolved.get(key, (-math.inf, []))
+            if time.monotonic() - when > _STALE_SECONDS:
+                raise
+            return known  # each is judged again before and after it is connected to
+        self._resolved[key] = (time.monotonic(), found)
+        return found
+
+    async def _ask_resolver(self, host: str, port: int) -> list[str]:
         try:
             async with asyncio.timeout(self._seconds):
-                found = await asyncio.get_running_loop().getaddrinfo(
-                    backend.url.host, backend.url.port, type=socket.SOCK_STREAM
-                )
+                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except TimeoutError:
             raise self._too_late(_Step("dns")) from None
         except UnicodeError:
-            raise ConnectFailed("dns", f"the name {backend.url.host} is not a host name") from None
+            raise ConnectFailed("dns", f"the name {host} is not a host name") from None
         except OSError as error:
-            raise ConnectFailed(
-                "dns", f"the name {backend.url.host} does not resolve: {_said(error)}"
-            ) from None
+            raise ConnectFailed("dns", f"the name {host} does not resolve: {_said(error)}") from None
         return list(dict.fromkeys(str(info[4][0]) for info in found))
 
     def check(self, backend: Backend, ip: str, local_only: bool) -> None:
