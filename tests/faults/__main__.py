@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 
 import uvloop
 
+from tests.durable import rehearse
+
 from . import outages, promises
 from .cell import Cell, Outcome, cells, run
 from .page import PAGE, page
@@ -67,15 +69,11 @@ def _promises(args: argparse.Namespace) -> list[Shown]:
         "R7": promises.many_streams,
     }  # fmt: skip
     others: dict[str, Callable[[], Shown]] = {
-        "R8": outages.drained,
-        "R9": lambda: outages.killed(args.rounds),
-        "R10": lambda: outages.database_trouble(args.outage),
-        "R11": lambda: outages.by_tests(
-            "R11",
-            "100 rule changes during 10,000 requests: none fails, each sees one set of rules",
-            "tests/e2e/test_chaos.py",
-        ),
-        "R12": outages.clock_steps,
+        "R8": lambda: outages.rehearsed(rehearse.r8()),
+        "R9": lambda: outages.rehearsed(rehearse.r9(args.rounds)),
+        "R10": lambda: outages.rehearsed(rehearse.r10(args.outage)),
+        "R11": lambda: outages.rehearsed(rehearse.r11()),
+        "R12": lambda: outages.rehearsed(rehearse.r12()),
         "R13": lambda: outages.by_tests(
             "R13",
             "a canary key stands in no log, error, metric, page or database byte",

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ import uvloop
 from pointsman.practice import Pause, Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE
+from tests.faults.cell import swallowing
 
 from .plane import Got, Plane, plane, rule
 from .test_translation import CLEAN, PATHS, ask, spec, text_of
@@ -175,6 +175,21 @@ def test_after_five_failures_a_target_is_passed_over_and_the_answer_says_why() -
         assert b'pointsman_breaker_open{backend="openai/a",model="m"} 1' in metrics
         shown = {one.key: one for one in found.runtime.status().backends}["openai/a"]
         assert [(t.model, t.state, t.failures) for t in shown.targets] == [("m", "open", 5)]
+
+    with_two(main)
+
+
+def test_an_answer_of_the_first_target_says_nothing_of_another_that_is_shut_out() -> None:
+    async def main(found: Plane, first: ScriptedUpstream, second: ScriptedUpstream) -> None:
+        second.always(FAILS)
+        first.always(FAILS)
+        for _ in range(5):
+            await chat(found)
+        first.always(whole("from the first"))
+        found.runtime.board.targets["openai/a", "m"].breaker.succeeded(0.0, False)
+        answer = await chat(found)
+        assert answer.headers["x-pointsman-target"] == "openai/a:m"
+        assert "x-pointsman-fallback" not in answer.headers
 
     with_two(main)
 
@@ -549,19 +564,6 @@ def test_a_client_that_leaves_while_its_backend_is_connected_to_ends_that() -> N
                 assert (await found.recorded())[0].outcome == "aborted"
 
     uvloop.run(main())
-
-
-@contextmanager
-def swallowing() -> Iterator[int]:
-    """A port whose queue of connections is full, so that a further one hangs."""
-    with socket.socket() as listener, ExitStack() as stack:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
 
 
 # -- the hedge

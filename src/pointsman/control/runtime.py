@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -134,7 +135,8 @@ class Runtime:
         with self._publishing:  # versions go out in the order they were compiled
             self._stale = True
             try:
-                snapshot = self._compile()
+                with _told():
+                    snapshot = self._compile()
             except PointsmanError as error:
                 log.error("a change is stored but not live yet: %s", error.public)
                 return False
@@ -259,7 +261,7 @@ def _told() -> Iterator[None]:
         raise PointsmanError(
             ErrorKind.UNAVAILABLE, f"The data folder cannot be used ({error.strerror}).", retry_after=5
         ) from error
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         log.debug("the database cannot be used", exc_info=error)
         raise PointsmanError(
             ErrorKind.UNAVAILABLE,

@@ -61,13 +61,19 @@ class _Asking:
         closed = self._runtime.board.closed(target.key, target.model, backend.account)
         if closed is None or (closed.key and self._plan.forward_auth and self._job.caller.login):
             return None
-        if (
-            self._job.failed_reason is None
-        ):  # so that the answer says why the rule's first target did not give it
-            self._job.failed_reason = closed.reason.value
         return closed
 
+    def _say_why(self, target: Target) -> None:
+        """Nobody was asked before this one: the answer says why the rule's first target did not give it."""
+        for before in self._plan.targets:
+            closed = self.closed(before) if before is not target else None
+            if closed is None:
+                return
+            self._job.failed_reason = closed.reason.value
+
     async def try_one(self, target: Target, rest: Sequence[Target]) -> Failures | None:
+        if target is not self._plan.targets[0] and not self._job.tries:
+            self._say_why(target)
         onward = self._plan.fallback_on if rest else ()
         seconds = self._plan.hedge_seconds
         if seconds is None or not rest or self._plan.local_only:
