@@ -258,3 +258,34 @@ def test_doctor_works_where_the_database_cannot_be_opened(shell: Shell) -> None:
     assert "sqlite version" in names
     assert "chmod 600" in shell.run("mapping", "list", code=1).stderr
     assert shell.json("mapping", "list", code=1)["code"] == "unavailable"
+
+
+def test_what_rules_and_servers_say_of_failures(shell: Shell) -> None:
+    added = shell.json(
+        "mapping",
+        "add",
+        "m",
+        "--to",
+        "local/box",
+        "--fallback",
+        "openai",
+        "--fallback-on",
+        "context",
+        "--hedge",
+        "2.5",
+    )
+    assert (added["fallback_on"], added["hedge_seconds"]) == (["context"], 2.5)
+    changed = shell.json("mapping", "update", str(added["id"]), "--no-hedge", "--fallback-on", "refusal")
+    assert (changed["fallback_on"], changed["hedge_seconds"]) == (["refusal"], None)
+    changed = shell.json("mapping", "update", str(added["id"]), "--no-fallback-on")
+    assert changed["fallback_on"] == []
+    server = shell.json(
+        "local", "add", "box", "--url", "http://127.0.0.1:9", "--max-in-flight", "2", "--join-resends"
+    )
+    assert (server["max_in_flight"], server["join_resends"]) == (2, True)
+    server = shell.json("local", "update", "box", "--no-join-resends", "--max-in-flight", "5")
+    assert (server["max_in_flight"], server["join_resends"]) == (5, False)
+    key = shell.json("credential", "set", "openai", "--max-in-flight", "7", stdin="sk-1")
+    assert key["max_in_flight"] == 7
+    kept = shell.json("credential", "set", "openai", stdin="sk-2")
+    assert kept["max_in_flight"] == 7, "a replaced key keeps what was said of its backend"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pointsman.control.board import STALE_SECONDS, StatusBoard, prometheus_text
-from pointsman.link.messages import BackendHealth, Status
+from pointsman.link.messages import BackendHealth, Status, TargetHealth
 
 
 def status(worker: int, pid: int, counters: dict[str, float], *backends: BackendHealth) -> Status:
@@ -41,6 +41,27 @@ def test_health_is_the_newest_of_each_and_the_sum_in_flight() -> None:
     board.take(status(1, 2, {}, BackendHealth("openai", 1, 20.0, 25.0, "connect")), 0.0)
     board.take(status(2, 3, {}, BackendHealth("openai", 0)), 0.0)
     assert board.health(0.0) == {"openai": BackendHealth("openai", 3, 20.0, 30.0, "timeout")}
+
+
+def test_what_one_process_shuts_out_is_shut_out_and_queues_add_up() -> None:
+    board = StatusBoard()
+    closed, opened = TargetHealth("m", "closed", 1), TargetHealth("m", "open", 5, until=50.0)
+    busy = TargetHealth("n", "closed", 0, throttled_until=9.0)
+    board.take(status(0, 1, {}, BackendHealth("a", queued=2, targets=(closed, busy))), 0.0)
+    board.take(
+        status(1, 2, {}, BackendHealth("a", queued=3, down=True, benched="no", targets=(opened,))), 0.0
+    )
+    found = board.health(0.0)["a"]
+    assert (found.queued, found.down, found.benched) == (5, True, "no")
+    assert {target.model: target for target in found.targets} == {"m": opened, "n": busy}
+
+
+def test_switches_are_not_added_up() -> None:
+    board = StatusBoard()
+    switch = 'pointsman_breaker_open{backend="a",model="m"}'
+    for worker in range(3):
+        board.take(status(worker, worker, {switch: 1.0, 'pointsman_queued{backend="a"}': 2.0}), 0.0)
+    assert board.samples(0.0) == {switch: 1.0, 'pointsman_queued{backend="a"}': 6.0}
 
 
 def test_the_text_names_each_family_once_with_its_type_and_keeps_buckets_in_order() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from pointsman.link.messages import BackendHealth, Status
+from pointsman.link.messages import BackendHealth, Status, TargetHealth
 from pointsman.practice import Reply
 from pointsman.practice.scripted import ScriptedUpstream
 
@@ -153,3 +153,38 @@ def test_a_model_name_is_needed(plane: Plane) -> None:
     assert plane.problem("GET", "/api/explain")["param"] == "model"
     assert plane.problem("GET", "/api/explain?model=")["param"] == "model"
     assert plane.problem("GET", f"/api/explain?model={'x' * 600}")["param"] == "model"
+
+
+def test_who_is_passed_over_is_said_with_the_reason_and_until_when(
+    plane: Plane, worker: Worker, fresh: Fresh
+) -> None:
+    name = fresh()
+    plane.good("POST", "/api/local", {"name": name, "base_url": "http://127.0.0.1:9", "max_in_flight": 3})
+    rule(
+        plane,
+        name,
+        backend_type="local",
+        backend_name=name,
+        fallback_backend="openai",
+        fallback_on=["context"],
+    )
+    key, later = f"local/{name}", time.time() + 60
+    for health, word, until in (
+        (BackendHealth(key, targets=(TargetHealth(name, "open", 5, until=later),)), "breaker is open", True),
+        (
+            BackendHealth(key, targets=(TargetHealth(name, "closed", throttled_until=later),)),
+            "too busy",
+            True,
+        ),
+        (BackendHealth(key, down=True), "takes no connections", False),
+        (BackendHealth(key, benched="it said 401"), "until it is edited", False),
+        (BackendHealth(key, queued=4), "good", False),
+    ):
+        worker.send(Status(worker.number, worker.pid, 1, {}, (health,)))
+        end = time.monotonic() + 5
+        while word not in (target := (found := explain(plane, name))["targets"][0])["health"]:
+            assert time.monotonic() < end, target
+            time.sleep(0.02)
+        assert (target["passed_over_until"] is not None) is until
+        assert (target["max_in_flight"], found["fallback_on"]) == (3, ["context"])
+    assert target["queued"] == 4

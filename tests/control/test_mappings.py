@@ -153,3 +153,39 @@ def test_a_data_plane_that_does_not_answer_holds_a_write_up_for_two_seconds_at_m
         begun = time.monotonic()
         add(plane, fresh())
         assert 1.5 < time.monotonic() - begun < 5.0
+
+
+def test_what_a_rule_says_of_failures_is_kept_checked_and_cleared(plane: Plane, fresh: Fresh) -> None:
+    fallback = {"fallbacks": [{"backend_type": "openai"}]}
+    made = add(plane, fresh(), fallback_on=["refusal", "context", "refusal"], hedge_seconds=1.5, **fallback)
+    assert (made["fallback_on"], made["hedge_seconds"]) == (["refusal", "context"], 1.5)
+    path = f"/api/mappings/{made['id']}"
+    cleared = plane.good("PATCH", path, {"fallback_on": [], "hedge_seconds": None})
+    assert (cleared["fallback_on"], cleared["hedge_seconds"]) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"fallback_on": ["rain"]}, "fallback_on"),
+        ({"fallback_on": None}, "fallback_on"),
+        ({"hedge_seconds": 0}, "hedge_seconds"),
+        ({"hedge_seconds": 601}, "hedge_seconds"),
+        ({"hedge_seconds": 1}, "there is none; add a fallback"),
+        (
+            {
+                "hedge_seconds": 1,
+                "local_only": True,
+                "backend_type": "local",
+                "fallback_backend": "local",
+                "fallback_model": "n",
+            },
+            "never hedged",
+        ),
+    ],
+)
+def test_what_a_rule_cannot_say_of_failures(
+    plane: Plane, fresh: Fresh, fields: dict[str, Any], word: str
+) -> None:
+    body = {"model_pattern": fresh(), "backend_type": "openai", **fields}
+    assert word in plane.problem("POST", "/api/mappings", body)["detail"]

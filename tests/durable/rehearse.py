@@ -5,6 +5,7 @@ Tests call these with small numbers, `make faults` with the promised ones. Nothi
 
 from __future__ import annotations
 
+import http.client
 import os
 import random
 import shutil
@@ -31,6 +32,7 @@ BACK_SECONDS = 5.0
 """R10: back by itself within that time after the recovery."""
 USAGE_SECONDS = 1.0
 """R9: what a crash may cost of the usage rows."""
+UNANSWERED = (OSError, http.client.HTTPException)
 FAST = "local/practice=practice:fast"
 
 
@@ -213,7 +215,7 @@ def _write_until_killed(found: Gateway, number: int) -> set[str]:
     done: set[str] = set()
     timer = threading.Timer(random.uniform(0.0, 0.1), os.kill, (control, signal.SIGKILL))
     timer.start()
-    with suppress(OSError):
+    try:
         for one in range(10_000):
             name = f"r{number}-{one}"
             answer = found.api_answer(
@@ -222,6 +224,8 @@ def _write_until_killed(found: Gateway, number: int) -> set[str]:
             if answer.status != 201:
                 break
             done.add(name)
+    except UNANSWERED:
+        found._close_admin()
     timer.join()
     return done
 
@@ -238,7 +242,8 @@ def _status(found: Gateway, *, write: bool = False) -> int:
             body = {"model_pattern": found.fresh("p"), "backend_type": "local"}
             return found.api_answer("POST", "/api/mappings", body).status
         return found.api_answer("GET", "/api/mappings").status
-    except OSError:
+    except UNANSWERED:
+        found._close_admin()
         return 0
 
 
@@ -409,7 +414,8 @@ def _answer(found: Gateway) -> tuple[int, str | None] | None:
         body = {"model_pattern": found.fresh("p"), "backend_type": "local"}
         answer = found.api_answer("POST", "/api/mappings", body)
         return answer.status, answer.header("retry-after")
-    except OSError:
+    except UNANSWERED:
+        found._close_admin()
         return None
 
 

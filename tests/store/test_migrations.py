@@ -12,8 +12,9 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlmodel import SQLModel
 
 from pointsman.errors import PointsmanError
+from pointsman.store import local_backends, mappings
 from pointsman.store.database import HEAD, Store
-from pointsman.store.migrations import head, known_revisions
+from pointsman.store.migrations import head, known_revisions, upgrade
 
 
 def by_hand(data_dir: Path, *statements: str) -> None:
@@ -100,3 +101,29 @@ def test_a_newer_database_is_left_alone(data_dir: Path) -> None:
     with pytest.raises(PointsmanError, match="newer Pointsman"):
         Store.open(data_dir)
     assert not (data_dir / "backups").exists()
+
+
+def test_rules_and_servers_of_the_first_version_are_kept_and_get_the_defaults(data_dir: Path) -> None:
+    data_dir.mkdir(mode=0o700, exist_ok=True)
+    (data_dir / "pointsman.db").touch(mode=0o600)
+    engine = sa.create_engine(f"sqlite:///{data_dir / 'pointsman.db'}")
+    with engine.connect() as connection:
+        upgrade(connection, "0001")
+    with engine.begin() as connection:
+        at = "'2026-01-01 00:00:00'"
+        connection.exec_driver_sql(
+            "INSERT INTO backend_mappings (model_pattern, backend_type, created_at, updated_at)"
+            f" VALUES ('old-*', 'local', {at}, {at})"
+        )
+        connection.exec_driver_sql(
+            f"INSERT INTO local_backends (name, base_url, created_at, updated_at) VALUES ('box', 'http://127.0.0.1:9', {at}, {at})"
+        )
+    engine.dispose()
+    store = Store.open(data_dir)
+    with store.read() as session:
+        (rule,) = mappings.list_all(session)
+        (server,) = local_backends.list_all(session)
+        assert (rule.model_pattern, rule.fallback_on, rule.hedge_seconds) == ("old-*", [], None)
+        assert (server.name, server.max_in_flight, server.join_resends) == ("box", None, False)
+    store.close()
+    assert len(list((data_dir / "backups").iterdir())) == 1

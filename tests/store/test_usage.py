@@ -184,3 +184,37 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(PointsmanError, match="newer Pointsman"):
         again.add([record(1)])
     again.close()
+
+
+def test_a_file_of_the_first_version_is_kept_and_goes_on(tmp_path: Path) -> None:
+    opened = UsageStore(tmp_path / "usage.db")
+    opened.add([record(1)])
+    opened.close()
+    with sqlite3.connect(tmp_path / "usage.db") as connection:  # as version 1 left it
+        connection.execute("DROP INDEX usage_request")
+        for column in ("request", "attempt", "joined"):
+            connection.execute(f"ALTER TABLE usage DROP COLUMN {column}")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    again = UsageStore(tmp_path / "usage.db")
+    again.add([record(2, request="req_000002", attempt=1)])
+    rows, _ = again.page()
+    assert [(row.id, row.request, row.attempt, row.joined) for row in rows] == [
+        ("req_000002", "req_000002", 1, False), ("req_000001", "", 0, False),
+    ]  # fmt: skip
+    assert again.totals().requests == 2
+    again.close()
+
+
+def test_totals_count_requests_and_the_tokens_of_every_attempt(usage: UsageStore) -> None:
+    usage.add(
+        [
+            record(0, id="req_a/1", request="req_a", attempt=1, outcome="failed", status=500, input_tokens=3),
+            record(1, id="req_a", request="req_a", attempt=2, attempts=2, input_tokens=3),
+            record(2, id="req_b", request="req_b", attempt=1, outcome="error", status=502),
+        ]
+    )
+    found = usage.totals()
+    assert (found.requests, found.failed, found.input_tokens) == (2, 1, 6)
+    rows, _ = usage.page(UsageFilter(request="req_a"))
+    assert [row.id for row in rows] == ["req_a", "req_a/1"]

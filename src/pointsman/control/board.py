@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..link.messages import BackendHealth, Status
+from ..link.messages import BackendHealth, Status, TargetHealth
 
 STALE_SECONDS = 15.0
 """A process says something every second; after this long its gauges no longer count."""
@@ -81,12 +81,23 @@ def _together(one: BackendHealth, other: BackendHealth) -> BackendHealth:
         queued=one.queued + other.queued,
         down=one.down or other.down,
         benched=one.benched or other.benched,
-        targets=one.targets + tuple(target for target in other.targets if target.model not in _models(one)),
+        targets=_worst((*one.targets, *other.targets)),
     )
 
 
-def _models(health: BackendHealth) -> set[str]:
-    return {target.model for target in health.targets}
+def _worst(targets: Iterable[TargetHealth]) -> tuple[TargetHealth, ...]:
+    """Of each model what the process says that shuts it out the longest."""
+    found: dict[str, TargetHealth] = {}
+    for target in targets:
+        known = found.get(target.model)
+        if known is None or _shut(target) > _shut(known):
+            found[target.model] = target
+    return tuple(found.values())
+
+
+def _shut(target: TargetHealth) -> tuple[bool, float, int]:
+    until = max(target.until or 0.0, target.throttled_until or 0.0)
+    return target.state != "closed", until, target.failures
 
 
 def _later(one: float | None, other: float | None) -> float | None:

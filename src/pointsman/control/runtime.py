@@ -246,8 +246,8 @@ def _refuse_lost(data_dir: Path, url: str | None) -> None:
     what = "is empty" if path.exists() else "is gone"
     raise PointsmanError(
         ErrorKind.UNAVAILABLE,
-        f"The database {path.name} {what} though there was one; put it back (copies are in {BACKUP_FOLDER}/), or"
-        f" remove {LAST_GOOD_FILE} to begin an empty one.",
+        f"The database {path.name} {what} though there was one; put it back from your backup (one from before the last"
+        f" update may be in {BACKUP_FOLDER}/), or remove {LAST_GOOD_FILE} to begin an empty one.",
         retry_after=5,
     )
 

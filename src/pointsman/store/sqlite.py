@@ -154,7 +154,7 @@ class SqliteFile:
         if make:
             _make_private(self.path, self._options.what)
         elif not self.path.exists():
-            raise self._unavailable("is gone; put it back (copies are in backups/)")
+            raise self._unavailable("is gone; put it back from your backup")
         self._refuse_open_modes()
         engine = _engine(self.path, self._options)
         try:
