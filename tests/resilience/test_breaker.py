@@ -40,18 +40,15 @@ def test_it_opens_when_half_of_twenty_in_thirty_seconds_failed() -> None:
     assert not breaker.allows(9.0)  # 10 of 20
 
 
-def test_failures_older_than_thirty_seconds_do_not_count() -> None:
+@pytest.mark.parametrize(("age", "opens"), [(29.0, True), (30.0, False)])
+def test_failures_of_thirty_seconds_ago_do_not_count(age: float, opens: bool) -> None:
     breaker = Breaker()
-    for at in range(10):
-        fail(breaker, at)
-        breaker.succeeded(at, False)
-    assert not breaker.allows(9.0) or breaker.state is BreakerState.CLOSED
-    breaker = Breaker()
-    for at in range(9):
-        fail(breaker, at)
-        breaker.succeeded(at, False)
-    fail(breaker, 100.0)
-    assert breaker.allows(100.0)
+    for _ in range(10):
+        fail(breaker, 0.0)
+        breaker.succeeded(0.0, False)  # never five in a row; 10 of 20 only together with what follows
+    breaker.state = BreakerState.CLOSED
+    fail(breaker, age)
+    assert breaker.allows(age) is not opens
 
 
 def test_one_probe_goes_through_when_its_time_is_over_and_decides() -> None:
@@ -98,6 +95,51 @@ def test_a_probe_whose_client_left_leaves_the_next_one_its_place() -> None:
     assert breaker.begin(20.0)
 
 
+def test_nineteen_tries_are_too_few_and_less_than_half_is_too_little() -> None:
+    few = Breaker()
+    for _ in range(9):
+        fail(few, 0.0)
+        few.succeeded(0.0, False)
+    fail(few, 0.0)
+    assert few.allows(0.0), "10 of 19"
+    little = Breaker()
+    for _ in range(6):
+        fail(little, 0.0)
+        for _ in range(3):
+            little.succeeded(0.0, False)
+    fail(little, 0.0)
+    assert little.allows(0.0), "7 of 25"
+    fine = Breaker()
+    for _ in range(30):
+        fine.succeeded(0.0, False)
+    fail(fine, 0.0)
+    assert fine.allows(0.0)
+
+
+def test_others_decide_nothing_while_a_probe_is_on_its_way() -> None:
+    breaker = Breaker()
+    fail(breaker, 0.0, 5)
+    assert breaker.begin(20.0)
+    until = breaker.until
+    breaker.failed(20.0, False, 0.0)
+    assert (breaker.state, breaker.until) == (BreakerState.PROBING, until)
+    breaker.forgotten(20.0, False)
+    assert breaker.state is BreakerState.PROBING
+    breaker.failed(20.0, True, 0.0)
+    assert breaker.until == 20.0 + 2 * OPEN_SECONDS
+
+
+def test_it_is_quiet_only_when_nothing_would_be_missed() -> None:
+    breaker = Breaker()
+    assert breaker.quiet
+    fail(breaker, 0.0)
+    assert not breaker.quiet
+    fail(breaker, 0.0, 4)
+    assert not breaker.quiet
+    breaker.succeeded(0.0, False)
+    assert breaker.quiet
+
+
 class BreakerMachine(RuleBasedStateMachine):
     """Tries begin and end in any order, on a clock that never goes back."""
 
@@ -132,6 +174,7 @@ class BreakerMachine(RuleBasedStateMachine):
         probe = self.running.pop(which % len(self.running))
         self.breaker.failed(self.now, probe, chance)
         self.row += 1
+        assert self.breaker.failures == self.row
         if probe or self.row >= 5:
             assert self.breaker.state is not BreakerState.CLOSED
 
