@@ -224,6 +224,16 @@ def test_ten_repeats_are_free_and_then_a_fifth_of_the_requests() -> None:
     assert sum(budget.spend(5.0) for _ in range(1000)) == 200
 
 
+def test_requests_of_more_than_ten_seconds_ago_allow_nothing() -> None:
+    budget = Budget()
+    for _ in range(1000):
+        budget.requested(5.0)
+    assert sum(budget.spend(15.0) for _ in range(1000)) == 10
+    for _ in range(1000):
+        budget.requested(30.0)
+    assert sum(budget.spend(30.0) for _ in range(1000)) == 200
+
+
 def test_the_budget_fills_again_in_ten_seconds() -> None:
     budget = Budget()
     assert sum(budget.spend(0.0) for _ in range(20)) == 10
