@@ -757,6 +757,22 @@ def test_the_same_idempotency_key_gives_the_same_answer_and_asks_once() -> None:
     uvloop.run(main())
 
 
+def test_kept_answers_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointsman.gateway.joining.MOST_BYTES", 3000)
+
+    async def main() -> None:
+        async with alone(firstly(then=whole("x" * 700))) as (found, server):
+            for number in range(10):
+                await chat(found, f"idempotency-key: k-{number}")
+            assert posts(server) == 10
+            await chat(found, "idempotency-key: k-9")
+            assert posts(server) == 10, "the newest is still there"
+            await chat(found, "idempotency-key: k-0")
+            assert posts(server) == 11, "the oldest is not"
+
+    uvloop.run(main())
+
+
 def test_a_failed_answer_is_not_kept_under_its_idempotency_key() -> None:
     async def main() -> None:
         busy = Reply(429, {**JSON, "retry-after": "60"}, body=BUSY)

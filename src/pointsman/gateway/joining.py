@@ -23,10 +23,12 @@ from .state import State
 
 KEPT_SECONDS = 10.0
 """How long a generation without a client goes on."""
-MOST_PARKED = 32
+MOST_PARKED = 16
 ANSWER_SECONDS = 600.0
 """How long an answer to an Idempotency-Key is kept."""
 MOST_ANSWERS = 256
+MOST_BYTES = 32 * 1024 * 1024
+"""Of all kept answers together."""
 KEY_LENGTH = 255
 
 Key = tuple[object, ...]
@@ -178,6 +180,11 @@ class Joining:
             self._forget(key)
         elif generation.timer is None:
             generation.timer = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._forget, key)
+            size = sum(one.recorder.size for one in self._answers.values())
+            while size > MOST_BYTES:
+                oldest = next(iter(self._answers))
+                size -= self._answers[oldest].recorder.size
+                self._forget(oldest)
 
     def _forget(self, key: Key) -> None:
         generation = self._answers.pop(key, None)

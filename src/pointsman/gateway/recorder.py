@@ -32,10 +32,10 @@ class Client(TypingProtocol):
 
 class Recorder:
     """A Client that passes on to another one, or to nobody. ids: the lines of the first client's own ids, which another
-    client gets its own instead of. whole: all that was told is still here."""
+    client gets its own instead of. whole: all that was told is still here. size: bytes of it."""
 
     __slots__ = (
-        "_client", "_closing", "_head", "_ids", "_on_writable", "_over", "_pieces", "_shown", "_size", "started", "whole",
+        "_client", "_closing", "_head", "_ids", "_on_writable", "_over", "_pieces", "_shown", "size", "started", "whole",
     )  # fmt: skip
 
     def __init__(self, client: Client, ids: bytes) -> None:
@@ -43,7 +43,7 @@ class Recorder:
         self._ids = self._shown = ids
         self._head: tuple[int, bytes, int | None] | None = None
         self._pieces: list[bytes] = []
-        self._size = 0
+        self.size = 0
         self._over = False
         self._closing = client.closing
         self._on_writable: Callable[[bool], None] | None = None
@@ -127,8 +127,8 @@ class Recorder:
         self._keep(first)
 
     def _keep(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > KEPT_BYTES:
+        self.size += len(data)
+        if self.size > KEPT_BYTES:
             self.whole = False
             self._pieces.clear()
         else:
