@@ -720,6 +720,19 @@ def test_only_the_same_request_joins_and_only_where_the_backend_says_so() -> Non
     uvloop.run(main(False, {}, 2))
 
 
+def test_of_two_that_were_left_one_goes_on() -> None:
+    async def main() -> None:
+        async with alone(firstly(then="stall"), rules={"join_resends": True}) as (found, server):
+            both = [
+                asyncio.create_task(leave(found, ask(CHAT), lambda: posts(server) == 2)) for _ in range(2)
+            ]
+            await asyncio.gather(*both)
+            await asyncio.sleep(0.1)
+            assert len(found.runtime.ticking) == 1
+
+    uvloop.run(main())
+
+
 def test_a_generation_that_nobody_joins_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pointsman.gateway.joining.KEPT_SECONDS", 0.2)
 

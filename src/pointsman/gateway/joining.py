@@ -117,6 +117,8 @@ class Joining:
             found.recorder.give_to(job.client, job.id_lines())
             generation = found
         else:
+            if found is not None:
+                found.task.cancel()
             generation = Generation(job, b"", make)
         try:
             await generation.follow(job)
@@ -132,6 +134,7 @@ class Joining:
             generation.task.cancel()
             return
         generation.recorder.give_to(None, b"")
+        self._give_up(key)  # another of the same request, whose client left, too
         self._parked[key] = generation
         while len(self._parked) > MOST_PARKED:
             self._give_up(next(iter(self._parked)))
