@@ -158,6 +158,16 @@ def test_repeats_stay_within_the_budget_when_everything_fails() -> None:
     uvloop.run(main())
 
 
+def test_a_target_that_fails_all_the_time_is_not_asked_twice_each_time() -> None:
+    async def main() -> None:
+        async with alone(FAILS) as (found, server):
+            for _ in range(20):
+                await chat(found)
+            assert posts(server) <= 23, "after five failures in a row each request asks once"
+
+    uvloop.run(main())
+
+
 # -- who is passed over
 
 

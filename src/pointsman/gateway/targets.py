@@ -97,6 +97,8 @@ class _Asking:
     def repeat(self, target: Target, held: Held[Answer]) -> float | None:
         if target.problem is not None or held.clients or self._job.stage == 2:
             return None
+        if not self._runtime.board.target(target.key, target.model).breaker.allows(time.monotonic()):
+            return None  # it has failed too often for one more to be worth its load
         chance = random.random()  # noqa: S311 -- spreads repeats, guards nothing
         if held.reason is FallbackReason.THROTTLED or held.retry_after is not None:
             wait = None if held.spent else backoff.after_throttling(held.retry_after, chance)
