@@ -378,6 +378,37 @@ def test_an_error_inside_a_200_is_told_as_the_status_inside(
     with_two(main)
 
 
+@pytest.mark.parametrize(("status", "kind"), [(400, "context_length_exceeded"), (429, "rate_limit_exceeded")])
+def test_an_error_that_comes_after_the_keep_alives_keeps_its_kind_and_its_words(
+    status: int, kind: str
+) -> None:
+    body = TOO_LONG if status == 400 else BUSY
+    late = Reply(status, JSON, body=body, before=[Pause(0.3)])
+
+    async def main() -> None:
+        async with alone(firstly(then=late), hold_seconds=0.05) as (found, server):
+            answer = await chat(found, stream=True)
+            assert (answer.status, answer.complete) == (200, True)
+            event = answer.body.split(b"data: ")[-1]
+            error = json.loads(event)["error"]
+            assert error["code"] == kind
+            assert error["message"] in body.decode()
+            assert b"[DONE]" not in answer.body
+
+    uvloop.run(main())
+
+
+def test_where_a_repeat_is_pointless_clients_are_told_so() -> None:
+    async def main() -> None:
+        async with plane() as found:
+            found.rules(rule("*", "openai/gone"), backends=[])
+            answer = await chat(found)
+            assert (answer.status, answer.headers["x-should-retry"]) == (502, "false")
+            assert "retry-after" not in answer.headers
+
+    uvloop.run(main())
+
+
 # -- the deadline
 
 

@@ -21,7 +21,7 @@ from ..resilience.verdict import of_status
 from ..resilience.walk import Held
 from ..upstream.connection import UpstreamConnection
 from .answer import Answer, Headers, excerpt, failure, is_event_stream, keep_alive_when_due
-from .failing import failed_whole, left_to_next, lost, refused_with, unseen
+from .failing import failed_whole, left_to_next, lost, refused_with, told_too_late, unseen
 from .front import Front, Health
 from .job import Job, Tried
 from .patience import Patience
@@ -271,8 +271,10 @@ class Exchange:
     def _send_whole(self, answer: Answer) -> None:
         if self._job.stage == 1 and not is_event_stream(answer.headers):
             # The client asked for a stream and was promised one; the backend answered with a whole body.
-            text = f"it answered {self.head_status} without a stream: {excerpt(answer.body)}"
-            self._give_up(FallbackReason.MALFORMED, text)
+            if answer.status >= 400:
+                self._settle(told_too_late(answer.status, answer.body))
+            else:
+                self._give_up(FallbackReason.MALFORMED, f"it gave no stream: {excerpt(answer.body)}")
         elif self._claim():
             self._front.whole(answer)
             self._settle(None)
@@ -317,8 +319,9 @@ class Exchange:
 
     def _fail_with_answer(self, reason: FallbackReason) -> None:
         raw = b"".join(self._held)
-        answer = Answer(self.head_status, self.headers, self._hide_key(raw))
-        self._settle(refused_with(reason, self._way, answer, raw))
+        self._settle(
+            refused_with(reason, self._way, Answer(self.head_status, self.headers, self._hide_key(raw)), raw)
+        )
 
     def _hide_key(self, body: bytes) -> bytes:
         """An error that quotes the key we sent ("Incorrect API key provided: sk-...") must not give it away: the one

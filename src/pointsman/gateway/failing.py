@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 
 from ..dialects.base import Dialect, Watch
-from ..dialects.shapes import error_inside
+from ..dialects.shapes import error_inside, upstream_error
 from ..errors import PointsmanError
 from ..kinds import FallbackReason
 from ..resilience.verdict import is_loading, is_spent, of_status, retry_after
 from ..resilience.walk import Held
 from ..wire.sse import EventSplitter, data_of
-from .answer import Answer, Headers, excerpt, failure
+from .answer import Answer, Headers, failure
 from .way import BAD_EVENTS, Way
 
 JSON: Headers = [(b"content-type", b"application/json")]
@@ -22,15 +22,20 @@ JSON: Headers = [(b"content-type", b"application/json")]
 
 def refused_with(reason: FallbackReason, way: Way, answer: Answer, raw: bytes) -> Held[Answer]:
     """An answer whose status is a failure. raw: its body before our key was taken out."""
-    error = failure(reason, f"it answered {answer.status}: {excerpt(answer.body)}")
     return Held(
         reason,
-        error,
+        upstream_error(answer.status, answer.body),
         way.told(answer),
         retry_after=retry_after(answer.headers, time.time()),
         spent=reason is FallbackReason.THROTTLED and is_spent(raw),
         loading=answer.status == 503 and is_loading(raw),
     )
+
+
+def told_too_late(status: int, body: bytes) -> Held[Answer]:
+    """The client's own mistake, told when the client has been promised a stream already: with its kind and its words."""
+    error = upstream_error(status, body)
+    return Held(FallbackReason.UPSTREAM_ERROR, error, None, clients=True, final=True)
 
 
 def failed_whole(way: Way, headers: Headers, body: bytes) -> Held[Answer]:

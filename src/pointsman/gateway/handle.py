@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ..dialects.base import Dialect
 from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
-from ..kinds import ErrorKind, Protocol
+from ..kinds import ErrorKind, FallbackReason, Protocol
 from ..ledger.records import UsageRecord
 from ..resilience.walk import Walked
 from ..routing.table import Plan, Target
@@ -222,8 +222,9 @@ def _no_such_method(job: Job) -> PointsmanError:
     return PointsmanError(ErrorKind.METHOD_NOT_ALLOWED, f"Use {' or '.join(job.route.methods)} on this path.")
 
 
-def answer_error(job: Job, error: PointsmanError) -> None:
-    """Tell the client in its own protocol: as a status, in-band once a stream has begun, by a broken line after that."""
+def answer_error(job: Job, error: PointsmanError, *, pointless: bool = False) -> None:
+    """Tell the client in its own protocol: as a status, in-band once a stream has begun, by a broken line after that.
+    pointless: sending the request again would end the same way (both SDKs and Claude Code read that)."""
     job.outcome = "error" if job.outcome == "ok" else job.outcome
     dialect = _dialect_of(job.route, job.head)
     client = job.client
@@ -234,7 +235,7 @@ def answer_error(job: Job, error: PointsmanError) -> None:
             lines += job.target_lines()
         if error.retry_after is not None:
             lines += b"retry-after: %d\r\n" % error.retry_after
-        elif error.status >= 500 and error.kind is ErrorKind.NOT_IMPLEMENTED:
+        elif pointless or error.kind is ErrorKind.NOT_IMPLEMENTED:
             lines += b"x-should-retry: false\r\n"
         body = dialect.error(error, job.id)
         if job.route.kind == "control":
@@ -255,7 +256,7 @@ def _answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
         for target, failure in walked.failures:
             if failure is held and tried.target is target:
                 job.told = tried
-    job.outcome = "ok" if held.clients else "error"
+    job.outcome = "ok" if held.clients and held.answer is not None else "error"
     if held.answer is not None and job.stage == 0:
         send_answer(job, held.answer)
         return
@@ -263,7 +264,11 @@ def _answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
         job.client.write(held.answer.body)
         job.client.finish()
         return
-    answer_error(job, unavailable(held.error, walked))
+    pointless = all(
+        failed.reason is FallbackReason.AUTH or target.problem is not None
+        for target, failed in walked.failures
+    )
+    answer_error(job, held.error if pointless else unavailable(held.error, walked), pointless=pointless)
 
 
 def _dialect_of(where: Route, head: RequestHead) -> Dialect:

@@ -188,8 +188,7 @@ def failure_of(walked: Walked[Target, Answer]) -> Held[Answer]:
 
 
 def unavailable(error: PointsmanError, walked: Walked[Target, Answer]) -> PointsmanError:
-    """With the time after which a repeat may help, in whole seconds (Claude Code stops above 60), or with the word
-    that it will not."""
+    """With the time after which a repeat may help, in whole seconds (Claude Code stops above 60)."""
     if error.retry_after is None and error.status in (502, 503, 504):
         waits = [closed.wait for _, closed in walked.passed_over if closed.wait is not None]
         error.retry_after = max(1, min(60, round(min(waits)))) if waits else 1
