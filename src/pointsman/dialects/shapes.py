@@ -136,7 +136,7 @@ _BY_WORD = {
 """Both vendors' codes and types; asked before the status where that says less (errors inside a 200)."""
 _SERVERS = frozenset({ErrorKind.UPSTREAM_ERROR, ErrorKind.UPSTREAM_TIMEOUT})
 _MAX_TEXT = 2000
-OVERFLOWING = frozenset({400, 413, 422, 500})
+_OVERFLOWING = frozenset({400, 413, 422, 500})
 """Statuses with which servers say that the input does not fit."""
 
 
@@ -148,7 +148,7 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
     message, words, param = _told(body)
     text = message or (f"The backend answered {status}." if status else "The backend failed.")
     code = words[0] if words else None
-    tokens = overflow(message, code) if not status or status in OVERFLOWING else None
+    tokens = overflow(message, code) if not status or status in _OVERFLOWING else None
     kind = _BY_STATUS.get(
         status, ErrorKind.UPSTREAM_ERROR if status >= 500 or not status else ErrorKind.BAD_REQUEST
     )
@@ -169,7 +169,7 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
 
 def overflows(status: int, body: bytes) -> bool:
     """Does an error answer say that the input does not fit?"""
-    return upstream_error(status, body).kind is ErrorKind.CONTEXT_LENGTH
+    return status in _OVERFLOWING and upstream_error(status, body).kind is ErrorKind.CONTEXT_LENGTH
 
 
 def error_inside(payload: bytes) -> PointsmanError:

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from ..config import Limits
 from ..conversation.usage import TokenUsage
 from ..dialects.base import Watch
-from ..dialects.shapes import OVERFLOWING, overflows
+from ..dialects.shapes import overflows
 from ..errors import PointsmanError
 from ..kinds import FallbackReason
 from ..resilience.verdict import of_status
@@ -238,11 +238,7 @@ class Exchange:
             self._give_up(FallbackReason.UPSTREAM_ERROR, "it does not know the path")
         else:
             answer = self._way.told(Answer(self.head_status, self.headers, self._hide_key(body)))
-            if (
-                "context" in self._onward
-                and self.head_status in OVERFLOWING
-                and overflows(self.head_status, body)
-            ):
+            if "context" in self._onward and overflows(self.head_status, body):
                 self._settle(left_to_next("the input does not fit its window", answer))
             else:
                 self._send_whole(answer)
