@@ -65,6 +65,9 @@ class Wait:
 async def take_place(runtime: Runtime, job: Job, key: str) -> tuple[Ticket, None] | tuple[None, Held[Answer]]:
     """A place at the backend, to be given back; else why there is none."""
     places = runtime.board.backend(key).places
+    free = places.take(job.caller.key_id)
+    if free is not None:
+        return free, None
     wait: Wait | None = None
 
     def wake() -> None:
@@ -74,8 +77,6 @@ async def take_place(runtime: Runtime, job: Job, key: str) -> tuple[Ticket, None
     ticket = places.enter(job.caller.key_id, wake)
     if ticket is None:
         return None, _busy(key, f"{places.limit} requests are running there and {places.queued} wait already")
-    if ticket.held:
-        return ticket, None
     seconds = runtime.limits.queue_seconds
     until = min(time.monotonic() + seconds, job.deadline)
     wait = Wait(job, until, runtime.limits.hold_seconds, places, ticket)

@@ -33,12 +33,19 @@ class Places:
         self.queued = 0
         self._waiting: OrderedDict[Hashable, deque[Ticket]] = OrderedDict()
 
+    def take(self, caller: Hashable) -> Ticket | None:
+        """A place that is free now, and nobody waits for."""
+        if self.in_use >= self.limit or self.queued:
+            return None
+        ticket = Ticket(caller, None)
+        ticket.held = True
+        self.in_use += 1
+        return ticket
+
     def enter(self, caller: Hashable, wake: Callable[[], None]) -> Ticket | None:
         """A ticket that holds a place already, or one that waits; None when the queue is full."""
-        if self.in_use < self.limit and not self.queued:
-            ticket = Ticket(caller, None)
-            ticket.held = True
-            self.in_use += 1
+        ticket = self.take(caller)
+        if ticket is not None:
             return ticket
         if self.queued >= self.queue:
             return None

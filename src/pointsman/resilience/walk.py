@@ -84,7 +84,7 @@ def _use(held: Held[R]) -> int:
     return _USE[held.reason] + (10 if held.answer is not None else 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Steps(Generic[T, R]):
     """What the walk needs.
 
