@@ -109,6 +109,12 @@ def test_nineteen_tries_are_too_few_and_less_than_half_is_too_little() -> None:
             little.succeeded(0.0, False)
     fail(little, 0.0)
     assert little.allows(0.0), "7 of 25"
+    counted = Breaker()
+    for successes, failures in ((12, 4), (1, 4)):
+        for _ in range(successes):
+            counted.succeeded(0.0, False)
+        fail(counted, 0.0, failures)
+    assert counted.allows(0.0), "8 of 21, each counted once"
     fine = Breaker()
     for _ in range(30):
         fine.succeeded(0.0, False)
