@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 
 import pytest
 
 from pointsman import __version__
+from pointsman.cli.explain import lines as explain_lines
+from pointsman.ledger.records import UsageRecord
 from pointsman.practice import Reply
 from pointsman.practice.scripted import ScriptedUpstream
+from pointsman.store.usage import UsageStore
 
 from .conftest import Shell
 
@@ -289,3 +293,88 @@ def test_what_rules_and_servers_say_of_failures(shell: Shell) -> None:
     assert key["max_in_flight"] == 7
     kept = shell.json("credential", "set", "openai", stdin="sk-2")
     assert kept["max_in_flight"] == 7, "a replaced key keeps what was said of its backend"
+    assert "7" in shell.run("credential", "list").stdout.splitlines()[1].split()
+    cleared = shell.json("credential", "set", "openai", "--no-max-in-flight", stdin="sk-3")
+    assert cleared["max_in_flight"] is None
+    assert shell.run("local", "list").stdout.splitlines()[1].split()[-2:] == ["5", "-"]
+    server = shell.json("local", "update", "box", "--no-max-in-flight", "--join-resends")
+    assert (server["max_in_flight"], server["join_resends"]) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["mapping", "update", "1", "--hedge", "1", "--no-hedge"], "--no-hedge"),
+        (["mapping", "update", "1", "--fallback-on", "context", "--no-fallback-on"], "--no-fallback-on"),
+        (["mapping", "add", "m", "--to", "openai", "--fallback-on", "lunch"], "'context', 'refusal'"),
+        (["local", "update", "box", "--max-in-flight", "1", "--no-max-in-flight"], "exclude each other"),
+        (["credential", "set", "openai", "--max-in-flight", "1", "--no-max-in-flight"], "exclude each other"),
+        (["local", "add", "box", "--url", "http://127.0.0.1:9", "--max-in-flight", "0"], "1<=x<=10000"),
+    ],
+)
+def test_what_contradicts_itself_is_a_usage_error(shell: Shell, words: list[str], said: str) -> None:
+    assert said in shell.run(*words, stdin="k", code=2).stderr
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0.01", "601"])
+def test_a_hedge_out_of_bounds_is_refused(shell: Shell, seconds: str) -> None:
+    words = ("mapping", "add", "m", "--to", "openai", "--fallback", "local/box", "--hedge", seconds)
+    assert shell.json(*words, code=1)["param"] == "hedge_seconds"
+    assert shell.json("mapping", "list") == []
+
+
+def test_usage_shows_each_attempt_with_its_request(shell: Shell) -> None:
+    shell.run("mapping", "list")  # makes the folder
+    store = UsageStore(shell.data_dir / "usage.db")
+    store.add(
+        [
+            attempt("req_a/1", 1, "failed", 0),
+            attempt("req_a", 2, "ok", 200),
+            attempt("req_b", 1, "ok", 200, joined=True),
+        ]
+    )
+    store.close()
+    head, *rows = (line.split() for line in shell.run("usage", "--request", "req_a").stdout.splitlines())
+    assert head[-1] == "request"
+    assert sorted((row[4], row[6], row[-1]) for row in rows) == [
+        ("1/2", "failed", "req_a"),
+        ("2/2", "ok", "req_a"),
+    ]
+    assert "ok (joined)" in shell.run("usage", "--request", "req_b").stdout
+    assert {row["request"] for row in shell.json("usage", "--request", "req_a")} == {"req_a"}
+
+
+def attempt(number: str, nth: int, outcome: str, status: int, *, joined: bool = False) -> UsageRecord:
+    return UsageRecord(
+        number, 1_700_000_000.0 + nth, "openai_chat", "/v1/chat/completions", "m", "local/box:m", 2, "connect",
+        status, outcome, False, request=number.partition("/")[0], attempt=nth, joined=joined,
+    )  # fmt: skip
+
+
+def test_explain_says_what_a_rule_and_a_backend_say_of_failures(shell: Shell) -> None:
+    shell.run("local", "add", "box", "--url", "http://127.0.0.1:9", "--max-in-flight", "2")
+    shell.run(
+        "mapping", "add", "m", "--to", "local/box", "--fallback", "local/practice=practice",
+        "--fallback-on", "context", "--fallback-on", "refusal", "--hedge", "2.5",
+    )  # fmt: skip
+    said = shell.run("explain", "m").stdout
+    assert "also goes to the next target on: context, refusal" in said
+    assert "asks the next target too after 2.5 s without output" in said
+    assert "requests at once: 0 (limit of each process: 2), waiting: 0" in said
+    found = shell.json("explain", "m")
+    assert found["targets"][0]["breaker"] == "closed"
+    found["targets"][0] |= {
+        "in_flight": 2,
+        "queued": 4,
+        "health": "its breaker is open",
+        "passed_over": True,
+        "passed_over_until": "2026-11-24T10:00:00+00:00",
+    }
+    text = "\n".join(explain_lines(found))
+    assert "requests at once: 2 (limit of each process: 2), waiting: 4" in text
+    assert re.search(
+        r"passed over until 2026-11-2\d .* while another target remains: its breaker is open", text
+    )
+    found["targets"][0]["passed_over"] = False
+    assert "passed over" not in (text := "\n".join(explain_lines(found)))
+    assert "its breaker is open" in text

@@ -82,3 +82,25 @@ def test_the_text_names_each_family_once_with_its_type_and_keeps_buckets_in_orde
         't_seconds_bucket{le="+Inf"} 2\nt_seconds_sum 3.25\nt_seconds_count 2\n'
     )
     assert prometheus_text([]) == ""
+
+
+def test_of_one_model_the_worst_word_of_each_kind_counts() -> None:
+    board = StatusBoard()
+    for worker, target in enumerate(
+        (
+            TargetHealth("m", "open", 5, until=50.0),
+            TargetHealth("m", "probing", 7, until=40.0),
+            TargetHealth("m", "closed", 0, throttled_until=90.0),
+        )
+    ):
+        board.take(status(worker, worker, {}, BackendHealth("a", targets=(target,))), 0.0)
+    assert board.health(0.0)["a"].targets == (TargetHealth("m", "open", 7, until=50.0, throttled_until=90.0),)
+
+
+def test_a_switch_of_a_process_that_is_no_longer_heard_is_off() -> None:
+    board = StatusBoard()
+    switches = {f'pointsman_{name}{{backend="a"}}': 1.0 for name in ("backend_down", "key_benched")}
+    board.take(status(0, 1, switches), 0.0)
+    board.take(status(1, 2, dict.fromkeys(switches, 0.0)), 0.0)
+    assert board.samples(0.0) == switches
+    assert board.samples(STALE_SECONDS + 1) == {}

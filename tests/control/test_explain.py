@@ -178,6 +178,11 @@ def test_who_is_passed_over_is_said_with_the_reason_and_until_when(
         ),
         (BackendHealth(key, down=True), "takes no connections", False),
         (BackendHealth(key, benched="it said 401"), "until it is edited", False),
+        (
+            BackendHealth(key, targets=(TargetHealth(name, "probing", 5, until=1.0),)),
+            "one request is trying",
+            False,
+        ),
         (BackendHealth(key, queued=4), "good", False),
     ):
         worker.send(Status(worker.number, worker.pid, 1, {}, (health,)))
@@ -188,3 +193,41 @@ def test_who_is_passed_over_is_said_with_the_reason_and_until_when(
         assert (target["passed_over_until"] is not None) is until
         assert (target["max_in_flight"], found["fallback_on"]) == (3, ["context"])
     assert target["queued"] == 4
+
+
+def test_each_part_of_what_was_seen_is_told_apart(plane: Plane, worker: Worker, fresh: Fresh) -> None:
+    name = fresh()
+    plane.good("POST", "/api/local", {"name": name, "base_url": "http://127.0.0.1:9"})
+    rule(plane, name, backend_type="local", backend_name=name, fallback_backend="openai", hedge_seconds=2.5)
+    key, past, later = f"local/{name}", 100.0, time.time() + 60
+
+    def seen(health: BackendHealth, word: str) -> Any:
+        worker.send(Status(worker.number, worker.pid, 1, {}, (health,)))
+        end = time.monotonic() + 5
+        while word not in (target := explain(plane, name)["targets"][0])["health"]:
+            assert time.monotonic() < end, target
+            time.sleep(0.02)
+        return target
+
+    both = TargetHealth(name, "open", 5, until=later, throttled_until=later - 30)
+    other = TargetHealth("other", "open", 9, until=later)
+    target = seen(BackendHealth(key, down=True, benched="401", targets=(other, both)), "key was refused")
+    assert (target["breaker"], target["failures_in_a_row"], target["down"], target["benched"]) == (
+        "open",
+        5,
+        True,
+        "401",
+    )
+    assert target["breaker_until"] > target["throttled_until"]
+    assert target["passed_over"] is True
+    target = seen(BackendHealth(key, targets=(both,)), "breaker is open")
+    assert target["passed_over_until"] == target["breaker_until"], "the longest of what shuts it out"
+    target = seen(
+        BackendHealth(key, targets=(TargetHealth(name, "open", 1, until=past),)), "next request tries it"
+    )
+    assert (target["passed_over"], target["passed_over_until"]) == (False, None), "its time is over"
+    target = seen(
+        BackendHealth(key, targets=(TargetHealth(name, "closed", 0, throttled_until=past),)), "good"
+    )
+    assert (target["passed_over"], target["breaker"]) == (False, "closed")
+    assert explain(plane, name)["hedge_seconds"] == 2.5

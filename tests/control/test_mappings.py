@@ -171,7 +171,7 @@ def test_what_a_rule_says_of_failures_is_kept_checked_and_cleared(plane: Plane, 
         ({"fallback_on": None}, "fallback_on"),
         ({"hedge_seconds": 0}, "hedge_seconds"),
         ({"hedge_seconds": 601}, "hedge_seconds"),
-        ({"hedge_seconds": 1}, "there is none; add a fallback"),
+        ({"hedge_seconds": 1}, "no next target that hedge_seconds could start; add a fallback"),
         (
             {
                 "hedge_seconds": 1,

@@ -144,3 +144,34 @@ def test_a_batch_that_cannot_be_stored_is_not_acknowledged_and_the_next_try_is(t
         worker.send(UsageBatch(batch=2, records=(record(2),)))
         worker.wait(lambda: worker.acks == [1, 2])
         assert len(plane.good("GET", "/api/usage")) == 2
+
+
+def test_a_request_is_read_with_all_its_attempts_and_counted_once(tmp_path: Path) -> None:
+    with Plane(tmp_path / "data") as plane, Worker(plane) as worker:
+        rows = (
+            record(
+                1,
+                id="req_a/1",
+                request="req_a",
+                attempt=1,
+                attempts=2,
+                outcome="failed",
+                status=0,
+                fallback="connect",
+            ),
+            record(
+                2, id="req_a", request="req_a", attempt=2, attempts=2, fallback="connect", target="openai:m"
+            ),
+            record(3, id="req_b", request="req_b", attempt=1, joined=True),
+        )
+        worker.send(UsageBatch(batch=1, records=rows))
+        worker.wait(lambda: worker.acks == [1])
+        found = plane.good("GET", "/api/usage?request=req_a")
+        assert [(row["id"], row["attempt"], row["outcome"], row["status"]) for row in found] == [
+            ("req_a", 2, "ok", 200), ("req_a/1", 1, "failed", 0),
+        ]  # fmt: skip
+        assert plane.good("GET", "/api/usage?request=req_b")[0]["joined"] is True
+        assert plane.good("GET", "/api/usage?request=req_c") == []
+        totals = plane.good("GET", "/api/usage/totals")
+        assert (totals["requests"], totals["failed"], totals["input_tokens"]) == (2, 0, 6)
+        assert plane.good("GET", "/api/usage/totals?request=req_a")["requests"] == 1

@@ -24,16 +24,19 @@ def wish(**fields: Any) -> CloudCredentialCreate:
 
 
 def test_put_creates_then_replaces_the_whole_row(store: Store, vault: Vault) -> None:
-    first_wish = wish(base_url="https://gw.example", auth="api-key", dialects=["openai_chat"])
+    first_wish = wish(
+        base_url="https://gw.example", auth="api-key", dialects=["openai_chat"], max_in_flight=7
+    )
     with store.write() as session:
         first, created = credentials.put(session, vault, first_wish)
         assert created
         number, made, mark = first.id, first.created_at, first.key_fingerprint
+        assert first.max_in_flight == 7
     with store.write() as session:
         second, created = credentials.put(session, vault, wish(api_key="sk-2"))
         assert not created
     assert (second.id, second.created_at) == (number, made)
-    assert (second.base_url, second.auth, second.dialects) == (None, None, None)
+    assert (second.base_url, second.auth, second.dialects, second.max_in_flight) == (None, None, None, None)
     assert second.updated_at > made
     assert second.key_fingerprint != mark
     assert sealing.open_key(vault, second) == Secret("sk-2")

@@ -116,3 +116,12 @@ def test_delete(store: Store, vault: Vault) -> None:
         local_backends.delete(session, "box")
         with pytest.raises(PointsmanError):
             local_backends.delete(session, "box")
+
+
+def test_the_limit_and_the_joining_are_kept_and_cleared(store: Store, vault: Vault) -> None:
+    made = add(store, vault, max_in_flight=2, join_resends=True)
+    assert (made.max_in_flight, made.join_resends) == (2, True)
+    kept = change(store, vault, enabled=False)
+    assert (kept.max_in_flight, kept.join_resends) == (2, True)
+    cleared = change(store, vault, max_in_flight=None, join_resends=False)
+    assert (cleared.max_in_flight, cleared.join_resends) == (None, False)

@@ -174,3 +174,38 @@ def test_the_response_carries_the_warnings(store: Store) -> None:
         "backend_type": "local", "backend_name": "box", "model": "q",
     }  # fmt: skip
     assert answer.model_dump(mode="json")["created_at"].endswith("Z")
+
+
+BOX = [{"backend_type": "local", "backend_name": "box"}]
+
+
+def test_what_a_rule_says_of_failures_is_stored_as_plain_words(store: Store) -> None:
+    made = add(store, fallbacks=BOX, fallback_on=["refusal", "context", "refusal"], hedge_seconds=0.05)
+    assert (made.fallback_on, made.hedge_seconds) == (["refusal", "context"], 0.05)
+    kept = change(store, made.id, priority=3)
+    assert (kept.fallback_on, kept.hedge_seconds) == (["refusal", "context"], 0.05)
+    cleared = change(store, made.id, fallback_on=[], hedge_seconds=None)
+    assert (cleared.fallback_on, cleared.hedge_seconds) == ([], None)
+
+
+@pytest.mark.parametrize("fields", [{"fallbacks": []}, {"backend_type": "local", "local_only": True}])
+def test_a_hedged_rule_keeps_a_next_target_and_may_leave_the_computer(
+    store: Store, fields: dict[str, Any]
+) -> None:
+    made = add(store, fallbacks=BOX, hedge_seconds=1)
+    with pytest.raises(PointsmanError, match="take hedge_seconds away"):
+        change(store, made.id, **fields)
+    assert change(store, made.id, **fields, hedge_seconds=None).hedge_seconds is None
+
+
+def test_reasons_to_fall_back_without_a_next_target_are_a_warning(store: Store, vault: Vault) -> None:
+    add_local(store, vault)
+    made = add(store, backend_type="local", backend_name="box", fallback_on=["context"])
+    (warning,) = warnings(store, made)
+    assert f"pointsman mapping update {made.id} --fallback" in warning
+    assert (
+        warnings(
+            store, change(store, made.id, fallbacks=[{"backend_type": "local", "backend_name": "practice"}])
+        )
+        == []
+    )

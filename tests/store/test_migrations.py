@@ -118,11 +118,19 @@ def test_rules_and_servers_of_the_first_version_are_kept_and_get_the_defaults(da
         connection.exec_driver_sql(
             f"INSERT INTO local_backends (name, base_url, created_at, updated_at) VALUES ('box', 'http://127.0.0.1:9', {at}, {at})"
         )
+        connection.exec_driver_sql(
+            "INSERT INTO cloud_credentials (backend_type, encrypted_api_key, created_at, updated_at)"
+            f" VALUES ('openai', '', {at}, {at})"
+        )
     engine.dispose()
     store = Store.open(data_dir)
     with store.read() as session:
         (rule,) = mappings.list_all(session)
         (server,) = local_backends.list_all(session)
+        (number,) = session.exec(
+            sa.text("SELECT count(*) FROM cloud_credentials WHERE max_in_flight IS NULL")
+        )  # type: ignore[call-overload]
+        assert number == (1,)
         assert (rule.model_pattern, rule.fallback_on, rule.hedge_seconds) == ("old-*", [], None)
         assert (server.name, server.max_in_flight, server.join_resends) == ("box", None, False)
     store.close()

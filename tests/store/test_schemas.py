@@ -75,6 +75,21 @@ def test_a_bad_backend_name_is_refused_everywhere(name: str) -> None:
         ({"priority": 1_000_001}, "1000000"),
         ({"priority": 2**70}, "1000000"),
         ({"fallbacks": [{"backend_type": "local", "nmae": "a"}]}, "nmae"),
+        ({"fallback_on": ["rain"]}, "'context' or 'refusal'"),
+        ({"fallback_on": "context"}, "list"),
+        ({"hedge_seconds": 1}, "add a fallback"),
+        ({"fallback_backend": "local", "hedge_seconds": 0.04}, "0.05"),
+        ({"fallback_backend": "local", "hedge_seconds": 601}, "600"),
+        ({"fallback_backend": "local", "hedge_seconds": float("nan")}, "finite"),
+        (
+            {
+                "backend_type": "local",
+                "local_only": True,
+                "fallbacks": [{"backend_type": "local", "backend_name": "b"}],
+                "hedge_seconds": 1,
+            },
+            "local_only rule is never hedged",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_refused(more: dict[str, Any], word: str) -> None:
@@ -112,14 +127,14 @@ def test_an_unknown_field_is_an_error(shape: type[BaseModel]) -> None:
     ("shape", "field"),
     [(BackendMappingUpdate, field) for field in (
         "model_pattern", "backend_type", "backend_name", "fallbacks", "priority", "enabled", "local_only",
-        "forward_auth")]
-    + [(LocalBackendUpdate, field) for field in ("base_url", "enabled", "allow_http")],
+        "forward_auth", "fallback_on")]
+    + [(LocalBackendUpdate, field) for field in ("base_url", "enabled", "allow_http", "join_resends")],
 )  # fmt: skip
 def test_null_is_refused_where_nothing_can_be_empty(shape: type[BaseModel], field: str) -> None:
     assert "cannot be null" in refused(shape, {field: None})
 
 
-@pytest.mark.parametrize("field", ["backend_model", "fallback_backend", "fallback_model"])
+@pytest.mark.parametrize("field", ["backend_model", "fallback_backend", "fallback_model", "hedge_seconds"])
 def test_null_clears_what_can_be_empty(field: str) -> None:
     assert BackendMappingUpdate.model_validate({field: None}).model_dump(exclude_unset=True) == {field: None}
 
@@ -185,6 +200,10 @@ def test_base_urls_are_stored_in_their_normal_form() -> None:
         (LocalBackendCreate, LOCAL | {"name": ""}, "needs a name"),
         (LocalBackendCreate, LOCAL | {"context_window": 0}, "greater than or equal to 1"),
         (LocalBackendCreate, LOCAL | {"dialects": []}, "empty"),
+        (LocalBackendCreate, LOCAL | {"max_in_flight": 0}, "greater than or equal to 1"),
+        (LocalBackendUpdate, {"max_in_flight": 10_001}, "less than or equal to 10000"),
+        (CloudCredentialCreate, CREDENTIAL | {"max_in_flight": 0}, "greater than or equal to 1"),
+        (CloudCredentialCreate, CREDENTIAL | {"join_resends": True}, "join_resends"),
         (LocalBackendCreate, LOCAL | {"dialects": ["gopher"]}, "openai_chat"),
         (LocalBackendCreate, LOCAL | {"auth": "basic"}, "bearer"),
         (CloudCredentialCreate, CREDENTIAL | {"base_url": "http://192.168.1.2"}, "allow_http"),

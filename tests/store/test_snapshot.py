@@ -155,3 +155,32 @@ def test_no_repr_shows_a_key(store: Store, vault: Vault) -> None:
     credential(store, vault, api_key="sk-canary")
     assert "canary" not in repr(compiled(store, vault))
     assert "canary" not in repr(compiled(store, vault).backends)
+
+
+def test_what_rows_say_of_failures_reaches_the_data_plane(store: Store, vault: Vault) -> None:
+    credential(store, vault, max_in_flight=7)
+    local(store, vault, max_in_flight=2, join_resends=True)
+    local(store, vault, name="plain")
+    rule(
+        store,
+        model_pattern="a",
+        backend_type="openai",
+        fallbacks=[{"backend_type": "local", "backend_name": "box"}],
+        fallback_on=["context", "refusal"],
+        hedge_seconds=2.5,
+    )
+    rule(store, model_pattern="b", backend_type="openai")
+    snapshot = compiled(store, vault)
+    assert [(one.fallback_on, one.hedge_seconds) for one in snapshot.mappings] == [
+        (("context", "refusal"), 2.5), ((), None),
+    ]  # fmt: skip
+    assert {one.key: (one.max_in_flight, one.join_resends) for one in snapshot.backends} == {
+        "openai": (7, False), "local/box": (2, True), "local/plain": (None, False),
+    }  # fmt: skip
+
+
+def test_a_list_emptied_by_hand_stops_no_other_rule(store: Store, vault: Vault) -> None:
+    rule(store, model_pattern="a", backend_type="openai")
+    with store.write() as session:
+        session.connection().exec_driver_sql("UPDATE backend_mappings SET fallback_on = 'null'")
+    assert compiled(store, vault).mappings[0].fallback_on == ()

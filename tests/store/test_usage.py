@@ -12,6 +12,7 @@ import pytest
 
 from pointsman.errors import PointsmanError
 from pointsman.ledger.records import UsageRecord
+from pointsman.store import usage as usage_module
 from pointsman.store.usage import MAX_LIMIT, UsageFilter, UsageStore
 
 
@@ -186,16 +187,21 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_file_of_the_first_version_is_kept_and_goes_on(tmp_path: Path) -> None:
-    opened = UsageStore(tmp_path / "usage.db")
+def left_by_version_1(path: Path) -> None:
+    """A file with one row."""
+    opened = UsageStore(path)
     opened.add([record(1)])
     opened.close()
-    with sqlite3.connect(tmp_path / "usage.db") as connection:  # as version 1 left it
-        connection.execute("DROP INDEX usage_request")
-        for column in ("request", "attempt", "joined"):
-            connection.execute(f"ALTER TABLE usage DROP COLUMN {column}")
-        connection.execute("PRAGMA user_version = 1")
+    connection = sqlite3.connect(path)
+    connection.execute("DROP INDEX usage_request")
+    for column in ("request", "attempt", "joined"):
+        connection.execute(f"ALTER TABLE usage DROP COLUMN {column}")
+    connection.execute("PRAGMA user_version = 1")
     connection.close()
+
+
+def test_a_file_of_the_first_version_is_kept_and_goes_on(tmp_path: Path) -> None:
+    left_by_version_1(tmp_path / "usage.db")
     again = UsageStore(tmp_path / "usage.db")
     again.add([record(2, request="req_000002", attempt=1)])
     rows, _ = again.page()
@@ -203,7 +209,12 @@ def test_a_file_of_the_first_version_is_kept_and_goes_on(tmp_path: Path) -> None
         ("req_000002", "req_000002", 1, False), ("req_000001", "", 0, False),
     ]  # fmt: skip
     assert again.totals().requests == 2
+    (old,), _ = again.page(UsageFilter(request="req_000001"))
+    assert old.id == "req_000001"
+    assert again.integrity() == []
     again.close()
+    UsageStore(tmp_path / "new.db").add([record(1)])
+    assert shape(tmp_path / "usage.db") == shape(tmp_path / "new.db")
 
 
 def test_totals_count_requests_and_the_tokens_of_every_attempt(usage: UsageStore) -> None:
@@ -218,3 +229,47 @@ def test_totals_count_requests_and_the_tokens_of_every_attempt(usage: UsageStore
     assert (found.requests, found.failed, found.input_tokens) == (2, 1, 6)
     rows, _ = usage.page(UsageFilter(request="req_a"))
     assert [row.id for row in rows] == ["req_a", "req_a/1"]
+
+
+def shape(path: Path) -> tuple[object, ...]:
+    """Columns and indices."""
+    connection = sqlite3.connect(path)
+    found = (
+        connection.execute("PRAGMA user_version").fetchone(),
+        [row[1:4] for row in connection.execute("PRAGMA table_info(usage)")],
+        sorted(row[1:3] for row in connection.execute("PRAGMA index_list(usage)")),
+    )
+    connection.close()
+    return found
+
+
+def test_an_upgrade_that_is_cut_off_is_done_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "usage.db"
+    left_by_version_1(path)
+    before = shape(path)
+    opened = UsageStore(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            usage_module, "_ADDED", (*usage_module._ADDED, "request TEXT")
+        )  # fails after the others
+        with pytest.raises(sqlite3.OperationalError, match="duplicate column"):
+            opened.totals()
+    assert shape(path) == before, "nothing of it is there"
+    assert opened.totals().requests == 1
+    assert shape(path) != before
+    opened.close()
+
+
+def test_a_request_whose_attempt_failed_is_not_counted_twice_whatever_is_asked_for(usage: UsageStore) -> None:
+    usage.add(
+        [
+            record(0, id="req_a/1", request="req_a", attempt=1, outcome="failed", target="local/box:m"),
+            record(1, id="req_a", request="req_a", attempt=2, attempts=2, target="openai:m"),
+        ]
+    )
+    assert usage.totals(UsageFilter(target="openai:m")).requests == 1
+    assert usage.totals(UsageFilter(target="local/box:m")).requests == 0
+    assert usage.totals(UsageFilter(request="req_a")).requests == 1
+    assert len(usage.page(UsageFilter(target="local/box:m"))[0]) == 1

@@ -7,7 +7,18 @@ from typing import Any
 import click
 
 from ..kinds import BackendType, backend_key
-from .common import MAX_IN_FLIGHT, Backend, Caller, marked, note, read_secret, table, time_shown, with_options
+from .common import (
+    MAX_IN_FLIGHT,
+    NO_MAX_IN_FLIGHT,
+    Backend,
+    Caller,
+    marked,
+    note,
+    read_secret,
+    table,
+    time_shown,
+    with_options,
+)
 
 _Key = tuple[BackendType, str]
 
@@ -23,6 +34,7 @@ def command() -> None:
 @click.option("--default-url", is_flag=True, help="Go back to the provider's own URL.")
 @click.option("--allow-http", is_flag=True, help="Let the key travel over plain http to that URL.")
 @MAX_IN_FLIGHT
+@NO_MAX_IN_FLIGHT
 @with_options
 def set_credential(
     caller: Caller,
@@ -31,6 +43,7 @@ def set_credential(
     default_url: bool,
     allow_http: bool,
     max_in_flight: int | None,
+    no_max_in_flight: bool,
 ) -> None:
     """Store a key, or replace it. The key is read from standard input or a hidden prompt.
 
@@ -42,10 +55,12 @@ def set_credential(
     """
     if base_url is not None and default_url:
         raise click.UsageError("--base-url and --default-url exclude each other")
+    if max_in_flight is not None and no_max_in_flight:
+        raise click.UsageError("--max-in-flight and --no-max-in-flight exclude each other")
     body: dict[str, Any] = {"api_key": read_secret(f"Key for {backend_key(*backend)}")}
     if allow_http:
         body["allow_http"] = True
-    if max_in_flight is not None:
+    if max_in_flight is not None or no_max_in_flight:
         body["max_in_flight"] = max_in_flight
     with caller.session():
         if base_url is not None:
@@ -120,12 +135,13 @@ def _show(rows: list[dict[str, Any]]) -> None:
             backend_key(BackendType(row["backend_type"]), row["name"]),
             row["base_url"] or "the provider's own",
             row.get("key_fingerprint"),
+            row.get("max_in_flight"),
             time_shown(row["updated_at"]),
         )
         for row in rows
     ]
     table(
-        ("backend", "base URL", "key", "set"),
+        ("backend", "base URL", "key", "at once", "set"),
         lines,
         empty="there is no key yet; set one with: pointsman credential set openai",
     )

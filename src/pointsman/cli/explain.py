@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,13 +20,34 @@ def command(caller: Caller, model: str) -> None:
 
 
 def _show(found: dict[str, Any]) -> None:
-    click.echo(f"{shown(found['model'])}: {shown(found['why'])}")
+    for line in lines(found):
+        click.echo(line)
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """The REST answer as people read it."""
+    yield f"{shown(found['model'])}: {shown(found['why'])}"
+    if found["fallback_on"]:
+        yield f"  also goes to the next target on: {', '.join(map(shown, found['fallback_on']))}"
+    if found["hedge_seconds"] is not None:
+        yield f"  asks the next target too after {found['hedge_seconds']:g} s without output"
     for number, target in enumerate(found["targets"], 1):
         word = marked(target["usable"], bad="no")
-        click.echo(f"  {number}. {shown(target['target'])}  {word}  {shown(target['reason'])}")
-        if target["health"] != "good":
-            until = target["passed_over_until"]
-            when = f" until {time_shown(until)}" if until else ""
-            click.echo(f"     passed over{when} while another target remains: {shown(target['health'])}")
+        yield f"  {number}. {shown(target['target'])}  {word}  {shown(target['reason'])}"
+        yield from _condition(target)
         for protocol, how in target["protocols"].items():
-            click.echo(f"       {protocol}: {how}")
+            yield f"       {protocol}: {how}"
+
+
+def _condition(target: dict[str, Any]) -> Iterator[str]:
+    """What the data plane last saw of it, where that is of interest."""
+    if target["passed_over"]:
+        until = target["passed_over_until"]
+        when = f" until {time_shown(until)}" if until else ""
+        yield f"     passed over{when} while another target remains: {shown(target['health'])}"
+    elif target["health"] != "good":
+        yield f"     {shown(target['health'])}"
+    if target["in_flight"] or target["queued"] or target["max_in_flight"] is not None:
+        limit = target["max_in_flight"]
+        most = f" (limit of each process: {limit})" if limit is not None else ""
+        yield f"     requests at once: {target['in_flight']}{most}, waiting: {target['queued']}"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from ..kinds import Protocol
-from .common import MAX_IN_FLIGHT, Caller, note, read_secret, table, with_options
+from .common import MAX_IN_FLIGHT, NO_MAX_IN_FLIGHT, Caller, note, read_secret, table, with_options
 from .credential import run_test
 
 _DIALECTS = click.Choice([protocol.value for protocol in Protocol])
@@ -88,18 +88,25 @@ def show_list(caller: Caller) -> None:
 @click.option("--allow-http/--no-allow-http", default=None)
 @click.option("--context-window", type=click.IntRange(min=1), metavar="TOKENS")
 @MAX_IN_FLIGHT
+@NO_MAX_IN_FLIGHT
 @click.option("--join-resends/--no-join-resends", default=None)
 @click.option("--enable/--disable", "enabled", default=None)
 @with_options
-def update(caller: Caller, /, name: str, with_key: bool, no_key: bool, **fields: Any) -> None:
+def update(
+    caller: Caller, /, name: str, with_key: bool, no_key: bool, no_max_in_flight: bool, **fields: Any
+) -> None:
     """Change a server; what is not named stays as it is."""
     if with_key and no_key:
         raise click.UsageError("--key and --no-key exclude each other")
+    if no_max_in_flight and fields["max_in_flight"] is not None:
+        raise click.UsageError("--max-in-flight and --no-max-in-flight exclude each other")
     body = {field: value for field, value in fields.items() if value is not None}
     if with_key:
         body["api_key"] = read_secret(f"Key for local/{name}")
     if no_key:
         body["api_key"] = None
+    if no_max_in_flight:
+        body["max_in_flight"] = None
     if not body:
         raise click.UsageError("nothing to change; see pointsman local update --help")
     caller.finish("PATCH", _path(name), body, show=lambda row: _show([row]))
@@ -134,11 +141,13 @@ def _show(rows: list[dict[str, Any]]) -> None:
             row.get("key_fingerprint"),
             ", ".join(row.get("dialects") or ()) or None,
             row.get("context_window"),
+            row.get("max_in_flight"),
+            "yes" if row.get("join_resends") else None,
         )
         for row in rows
     ]
     table(
-        ("name", "base URL", "enabled", "key", "speaks", "context"),
+        ("name", "base URL", "enabled", "key", "speaks", "context", "at once", "joins resends"),
         lines,
         empty="there is no local server yet; add one with: pointsman local add NAME --url URL",
     )

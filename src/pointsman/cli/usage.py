@@ -45,6 +45,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
             row["output_tokens"],
             row["first_output_ms"],
             row["total_ms"],
+            row["request"] or row["id"],
         )
         for row in rows
     ]
@@ -60,5 +61,6 @@ def _show(rows: list[dict[str, Any]]) -> None:
         "out",
         "first ms",
         "total ms",
+        "request",
     )
     table(columns, lines, empty="nothing was asked yet")

@@ -17,6 +17,7 @@ STALE_SECONDS = 15.0
 _COUNTER = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(_total|_bucket|_sum|_count)(\{|$)")
 _SWITCH = re.compile(r"pointsman_(breaker_open|backend_down|key_benched)\{")
 """Gauges that say yes or no: yes when one process says so."""
+_BADNESS = {"closed": 0, "probing": 1, "open": 2}
 _HISTOGRAM_PART = re.compile(r"(_bucket|_sum|_count)$")
 
 
@@ -86,18 +87,23 @@ def _together(one: BackendHealth, other: BackendHealth) -> BackendHealth:
 
 
 def _worst(targets: Iterable[TargetHealth]) -> tuple[TargetHealth, ...]:
-    """Of each model what the process says that shuts it out the longest."""
+    """Each model once, with the worst that any process says of it. Failures in a row are the most of one process, not
+    the sum: no row goes through two processes."""
     found: dict[str, TargetHealth] = {}
-    for target in targets:
-        known = found.get(target.model)
-        if known is None or _shut(target) > _shut(known):
-            found[target.model] = target
+    for one in targets:
+        other = found.get(one.model)
+        found[one.model] = one if other is None else _worse(one, other)
     return tuple(found.values())
 
 
-def _shut(target: TargetHealth) -> tuple[bool, float, int]:
-    until = max(target.until or 0.0, target.throttled_until or 0.0)
-    return target.state != "closed", until, target.failures
+def _worse(one: TargetHealth, other: TargetHealth) -> TargetHealth:
+    return TargetHealth(
+        one.model,
+        max(one.state, other.state, key=lambda state: _BADNESS.get(state, 0)),
+        max(one.failures, other.failures),
+        _later(one.until, other.until),
+        _later(one.throttled_until, other.throttled_until),
+    )
 
 
 def _later(one: float | None, other: float | None) -> float | None:

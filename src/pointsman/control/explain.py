@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import PRACTICE, BackendType, backend_key
-from ..link.messages import BackendHealth, BackendSpec
+from ..link.messages import BackendHealth, BackendSpec, TargetHealth
 from ..providers.profiles import dialect_order
 from ..providers.urls import is_loopback, parse_base_url
 from ..routing.table import Plan, RoutingTable, Target
@@ -34,8 +34,8 @@ class TargetExplained(BaseModel):
     """One target. reason: why it is usable, or what to do so that it is. leaves_machine: whether a request
     that goes there leaves this computer; None when only connecting would tell. protocols: for each protocol a client
     may speak, what the backend gets: `as it is`, `translated to openai_chat`, `as it is if it knows the path, else
-    translated to openai_chat`. health: `good`, or why it is passed over while another target remains; until when, where
-    that ends by itself."""
+    translated to openai_chat`. health: `good`, or what is wrong with it; passed_over: whether it is left out while another
+    target remains, and until when where that ends by itself. breaker: closed, open or probing."""
 
     target: str
     backend: str
@@ -53,7 +53,14 @@ class TargetExplained(BaseModel):
     queued: int = 0
     max_in_flight: int | None = None
     health: str = "good"
+    passed_over: bool = False
     passed_over_until: datetime | None = None
+    breaker: str = "closed"
+    breaker_until: datetime | None = None
+    failures_in_a_row: int = 0
+    throttled_until: datetime | None = None
+    down: bool = False
+    benched: str | None = None
 
 
 class Explanation(BaseModel):
@@ -105,7 +112,11 @@ def _resolve(table: RoutingTable, model: str, lists: dict[str, list[str]]) -> Pl
 def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetExplained:
     spec = target.backend
     away = _leaves_machine(spec)
-    condition, until = _condition(health, target.model)
+    seen = health or BackendHealth(target.key)
+    model = next(
+        (one for one in seen.targets if one.model == target.model), TargetHealth(target.model, "closed")
+    )
+    condition, passed_over, until = _condition(seen, model, time.time())
     problem = target.problem
     if problem is None and plan.local_only and away:
         problem = f"local_only: {spec.base_url if spec else target.key} is not a loopback address"
@@ -119,33 +130,42 @@ def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetE
         dialects=list(spec.dialects) if spec and spec.dialects is not None else None,
         protocols=_protocols(spec, target.model),
         leaves_machine=away,
-        in_flight=health.in_flight if health else 0,
-        last_success=_time(health.last_success) if health else None,
-        last_failure=_time(health.last_failure) if health else None,
-        last_reason=health.last_reason if health else None,
-        queued=health.queued if health else 0,
+        in_flight=seen.in_flight,
+        last_success=_time(seen.last_success),
+        last_failure=_time(seen.last_failure),
+        last_reason=seen.last_reason,
+        queued=seen.queued,
         max_in_flight=spec.max_in_flight if spec else None,
         health=condition,
+        passed_over=passed_over,
         passed_over_until=_time(until),
+        breaker=model.state,
+        breaker_until=_time(model.until),
+        failures_in_a_row=model.failures,
+        throttled_until=_time(model.throttled_until),
+        down=seen.down,
+        benched=seen.benched,
     )
 
 
-def _condition(health: BackendHealth | None, model: str) -> tuple[str, float | None]:
-    """(what keeps the data plane from it, until when in unix seconds)."""
-    if health is None:
-        return "good", None
-    if health.benched is not None:
-        return f"its key was refused and is not used until it is edited ({health.benched})", None
-    if health.down:
-        return "it takes no connections; it is asked every 2 s whether it does again", None
-    for one in health.targets:
-        if one.model != model:
-            continue
-        if one.throttled_until is not None and one.throttled_until > time.time():
-            return "it said that it is too busy", one.throttled_until
-        if one.state != "closed":
-            return f"its breaker is {one.state} after {one.failures} failures in a row", one.until
-    return "good", None
+def _condition(backend: BackendHealth, model: TargetHealth, now: float) -> tuple[str, bool, float | None]:
+    """(what is wrong, whether it is passed over, until when in unix seconds). An open breaker whose time is over keeps
+    nobody away: the next request is its probe."""
+    if backend.benched is not None:
+        return f"its key was refused and is not used until it is edited ({backend.benched})", True, None
+    if backend.down:
+        return "it takes no connections; it is asked every 2 s whether it does again", True, None
+    busy = model.throttled_until
+    if busy is not None and busy > now and busy >= (model.until or 0.0):
+        return "it said that it is too busy", True, busy
+    row = f"failures in a row: {model.failures}"
+    if model.state == "probing":
+        return f"its breaker is open and one request is trying it ({row})", True, None
+    if model.state == "open":
+        if model.until is not None and model.until <= now:
+            return f"its breaker is open and the next request tries it ({row})", False, None
+        return f"its breaker is open ({row})", True, model.until
+    return "good", False, None
 
 
 def _protocols(spec: BackendSpec | None, model: str) -> dict[str, str]:

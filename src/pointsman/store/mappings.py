@@ -17,6 +17,7 @@ from .tables import BackendMapping, CloudCredential, LocalBackend
 from .targets import TargetRef, targets_of
 
 _FIELDS = tuple(BackendMappingCreate.model_fields)
+_ADD_FALLBACK = "add one with: pointsman mapping update {} --fallback TYPE[/NAME]"
 
 
 def list_all(session: Session) -> list[BackendMapping]:
@@ -68,6 +69,8 @@ def warnings_of(session: Session, row: BackendMapping) -> list[str]:
         warning = _cloud_warning(session, row, ref) if _is_cloud(ref) else _local_warning(session, row, ref)
         if warning is not None and warning not in found:
             found.append(warning)
+    if row.fallback_on and len(targets_of(row)) == 1:
+        found.append(f"fallback_on has no next target to go to; {_ADD_FALLBACK.format(row.id)}")
     return found
 
 

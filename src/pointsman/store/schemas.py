@@ -136,11 +136,11 @@ def _hedge_problem(rule: BackendMappingCreate) -> tuple[str, str] | None:
     if rule.hedge_seconds is None:
         return None
     if rule.local_only:
-        return "hedge_seconds", "a local_only rule is never hedged; leave out hedge_seconds, or local_only"
+        return "hedge_seconds", "a local_only rule is never hedged; take hedge_seconds away, or local_only"
     if rule.fallback_backend is None and not rule.fallbacks:
         return (
             "hedge_seconds",
-            "hedge_seconds starts the next target early, and there is none; add a fallback",
+            "there is no next target that hedge_seconds could start; add a fallback, or take hedge_seconds away",
         )
     return None
 

@@ -48,7 +48,7 @@ def mapping_spec(row: BackendMapping) -> MappingSpec:
         targets=tuple(TargetSpec(ref.backend, ref.model) for ref in targets_of(row)),
         local_only=row.local_only,
         forward_auth=row.forward_auth,
-        fallback_on=tuple(row.fallback_on),
+        fallback_on=tuple(row.fallback_on or ()),
         hedge_seconds=row.hedge_seconds,
     )
 

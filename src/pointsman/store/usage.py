@@ -186,10 +186,13 @@ def _conditions(filters: UsageFilter | None) -> list[sa.ColumnElement[bool]]:
     if filters is None:
         return []
     found: list[sa.ColumnElement[bool]] = []
-    for name in ("model", "target", "status", "protocol", "outcome", "key_id", "mapping_id", "request"):
+    for name in ("model", "target", "status", "protocol", "outcome", "key_id", "mapping_id"):
         value = getattr(filters, name)
         if value is not None:
             found.append(_usage.c[name] == value)
+    if filters.request is not None:  # rows of version 1 are known by their id alone
+        old = sa.and_(_usage.c.request == "", _usage.c.id == filters.request)
+        found.append(sa.or_(_usage.c.request == filters.request, old))
     if filters.since is not None:
         found.append(_usage.c.at >= filters.since)
     if filters.until is not None:
