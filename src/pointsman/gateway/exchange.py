@@ -26,7 +26,7 @@ from .front import Front, Health
 from .job import Job, Tried
 from .patience import Patience
 from .relay import Relay, usage_of
-from .way import FailedInside, Malformed, Way
+from .way import Empty, FailedInside, Malformed, Way
 
 _HOLD_BYTES = 256 * 1024
 """A whole answer up to this size is held until it is complete; a stream's preamble likewise."""
@@ -128,7 +128,7 @@ class Exchange:
                 FallbackReason.UPSTREAM_ERROR,
                 f"it answered with a redirect ({status}), which is never followed; correct its base URL",
             )
-        elif self._way.translated and not self._readable and status < 300:
+        elif not self._readable and status < 300 and (self._way.translated or is_event_stream(headers)):
             self._give_up(FallbackReason.MALFORMED, "it compressed its answer, which was not asked for")
         elif is_event_stream(headers) and status < 300:
             self._mode = STREAM
@@ -178,10 +178,14 @@ class Exchange:
         elif self._way.translated:
             if self._held_size > _COLLECT_BYTES:
                 self._give_up(FallbackReason.MALFORMED, "its answer is too large to translate")
-        elif self._held_size > _HOLD_BYTES and self._job.stage == 0:
+        elif self._held_size > _HOLD_BYTES and self._job.stage == 0 and self._framed():
             self._commit()
         elif self._held_size > _COLLECT_BYTES:
             self._give_up(FallbackReason.MALFORMED, "its answer is too large to be held")
+
+    def _framed(self) -> bool:
+        """Would a cut be seen? Where only the connection's end says that an answer is whole, all of it is judged."""
+        return self._length is not None or any(name == b"transfer-encoding" for name, _ in self.headers)
 
     def _stream(self, data: bytes) -> None:
         relay = self._relay
@@ -250,8 +254,9 @@ class Exchange:
             return
         try:
             answer, self._tried.usage, refused = self._way.whole(self.headers, body, self._readable)
-        except Malformed as error:
-            self._give_up(FallbackReason.MALFORMED, str(error))
+        except (Malformed, Empty) as error:
+            empty = isinstance(error, Empty)
+            self._give_up(FallbackReason.EMPTY if empty else FallbackReason.MALFORMED, str(error))
             return
         except FailedInside:
             # So LM Studio says that a path is unknown.
@@ -300,7 +305,7 @@ class Exchange:
         if self._front.won:
             self._end_committed(watch, rest)
         elif watch is not None and not self.done.done():
-            job, raw = self._job, self._hide_key(b"".join(self._held))
+            job, raw = self._job, self._hide_key(b"".join(self._held) + rest)
             self._settle(unseen(watch, relay.failure, job.route.dialect, job.id, self.headers, raw))
 
     def _end_committed(self, watch: Watch | None, rest: bytes) -> None:

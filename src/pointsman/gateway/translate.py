@@ -19,6 +19,7 @@ from ..conversation.estimate import estimate_tokens
 from ..conversation.events import Ended, Event, Failed, Stop
 from ..conversation.heal import heal
 from ..conversation.notes import Notes
+from ..conversation.parts import AssistantPart, Text
 from ..conversation.profile import Profile
 from ..conversation.reply import CutShort, Reply, fold, unfold
 from ..conversation.request import Request
@@ -35,7 +36,7 @@ from .answer import Answer, Headers
 from .rate_limits import cross_headers
 from .relay import Relay
 from .stash import Stash
-from .way import BAD_EVENTS, FailedInside, Malformed, Whole
+from .way import BAD_EVENTS, Empty, FailedInside, Malformed, Whole
 
 STREAM_ABOVE = 21_000
 """Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
@@ -118,6 +119,8 @@ class Crossing:
             raise Malformed(f"its answer is not one of its protocol ({error})") from None
         except PointsmanError as error:
             raise FailedInside(error.public) from None
+        if reply.stop in _SILENT and not any(_says(part) for part in reply.parts):
+            raise Empty("its answer was empty")
         return self._answer(reply, headers), reply.usage, reply.stop is Stop.REFUSAL
 
     def collected(self, relay: Relay, headers: Headers) -> tuple[Answer, TokenUsage | None] | None:
@@ -195,6 +198,14 @@ class Crossing:
         """What a Chat client's next request will need and cannot carry."""
         if self._stash is not None:
             self._stash.keep_event(event)
+
+
+_SILENT = (Stop.END, Stop.TOOL_USE)
+"""Ends that do not say why there is nothing; a limit, a filter, a refusal do."""
+
+
+def _says(part: AssistantPart) -> bool:
+    return not isinstance(part, Text) or bool(part.text)
 
 
 def _longest(request: Request, profile: Profile) -> int:

@@ -24,6 +24,10 @@ class Malformed(ValueError):
     """A whole answer that is not one of the protocol."""
 
 
+class Empty(ValueError):
+    """A whole answer of the right shape that says nothing, and not why."""
+
+
 class FailedInside(ValueError):
     """An answer with status 200 that says inside that it failed."""
 
@@ -44,7 +48,7 @@ class Way(TypingProtocol):
         """For an answer that streams. readable: False when it is compressed."""
 
     def whole(self, headers: Headers, body: bytes, readable: bool) -> Whole:
-        """A whole answer with status 2xx as the client gets it. Raises Malformed, FailedInside."""
+        """A whole answer with status 2xx as the client gets it. Raises Malformed, Empty, FailedInside."""
 
     def told(self, answer: Answer) -> Answer:
         """Any other answer (an error, a 304) as the client gets it."""
@@ -61,10 +65,12 @@ class Straight:
 
     translated = False
 
-    __slots__ = ("_dialect", "_hide_usage", "_known", "body", "path")
+    __slots__ = ("_dialect", "_hide_usage", "_known", "_speaks", "body", "path")
 
     def __init__(self, dialect: Dialect, path: bytes, body: bytes, *, known: bool, hide_usage: bool) -> None:
         """known: the path is one whose answers the dialect can read."""
+        translation = dialect.translation
+        self._speaks = translation is not None and path.partition(b"?")[0] == translation.path.encode()
         self._dialect = dialect
         self._known = known
         self._hide_usage = hide_usage
@@ -89,6 +95,8 @@ class Straight:
             raise Malformed("its answer is not JSON")
         if watch.error is not None:
             raise FailedInside(watch.error)
+        if self._speaks and not watch.output:
+            raise Empty("its answer was empty")
         return answer, watch.usage, watch.refused
 
     def told(self, answer: Answer) -> Answer:

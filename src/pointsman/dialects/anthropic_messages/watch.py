@@ -32,6 +32,7 @@ class _Message(msgspec.Struct):
     usage: _Usage | None = None
     error: Any = None
     stop_reason: Any = None
+    content: Any = None
 
 
 class _Event(msgspec.Struct):
@@ -96,7 +97,8 @@ class MessagesWatch(Watch):
             return self.finished
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        self.output = self.finished = True
+        self.finished = True
+        self.output = found.stop_reason in _TOLD or _says(found.content)
         if found.error:  # an object; a string from servers that only learned the protocol's paths
             inside = found.error
             self.error = str(inside.get("message") if isinstance(inside, dict) else inside)[:2000]
@@ -118,3 +120,10 @@ class MessagesWatch(Watch):
             total += (seen.cache_read_input_tokens or 0) + (seen.cache_creation_input_tokens or 0)
         thinking = seen.output_tokens_details.thinking_tokens if seen.output_tokens_details else None
         self.usage = TokenUsage(total, seen.output_tokens, seen.cache_read_input_tokens, thinking)
+
+
+def _says(content: Any) -> bool:
+    """Is there any block but an empty text? What is no list of blocks is not ours to judge."""
+    if not isinstance(content, list):
+        return content is not None
+    return any(not isinstance(one, dict) or one.get("type") != "text" or one.get("text") for one in content)

@@ -51,9 +51,15 @@ class _Chunk(msgspec.Struct):
     error: Any = None
 
 
+class _WholeChoice(msgspec.Struct):
+    message: dict[str, msgspec.Raw] | None = None
+    finish_reason: str | None = None
+
+
 class _Whole(msgspec.Struct):
     usage: ChatUsage | None = None
     error: Any = None
+    choices: list[_WholeChoice] = []
 
 
 class _Refusal(msgspec.Struct):
@@ -117,13 +123,25 @@ class ChatWatch(Watch):
             return self.finished
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        self.output = self.finished = True
+        self.finished = True
+        self.output = any(_says(choice) for choice in found.choices)
         if found.usage is not None:
             self.usage = found.usage.neutral()
         if found.error is not None:
             self.error = message_of(found.error)
         self.refused = b'"refusal"' in body and _refused(body)
         return True
+
+
+_NOTHING = (b"null", b'""', b"[]", b"{}")
+
+
+def _says(choice: _WholeChoice) -> bool:
+    """Has a choice anything but a role, or does it say why not?"""
+    if choice.finish_reason in _TOLD:
+        return True
+    members = (choice.message or {}).items()
+    return any(bytes(value) not in _NOTHING for name, value in members if name != "role")
 
 
 def _refused(body: bytes) -> bool:

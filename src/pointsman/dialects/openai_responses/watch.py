@@ -43,6 +43,8 @@ class _Response(msgspec.Struct):
     object: str | None = None
     usage: _Usage | None = None
     error: Any = None
+    status: str | None = None
+    output: list[msgspec.Raw] | None = None
 
 
 class _Event(msgspec.Struct):
@@ -113,7 +115,8 @@ class ResponsesWatch(Watch):
             return self.finished
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        self.output = self.finished = True
+        self.finished = True
+        self.output = bool(found.output) or found.status not in (None, "completed")  # another status says why
         if found.usage is not None:
             self.usage = found.usage.neutral()
         if (
