@@ -14,6 +14,9 @@ from pydantic import BaseModel, ValidationError
 from sqlmodel import Session, select
 
 from pointsman import models
+from pointsman.admin.store import mappings
+from pointsman.admin.store.database import Store
+from pointsman.admin.vault import Vault
 from pointsman.models import (
     BackendMapping,
     BackendMappingCreate,
@@ -30,9 +33,6 @@ from pointsman.models import (
     targets_of,
 )
 from pointsman.secret import Secret
-from pointsman.store import mappings
-from pointsman.store.database import Store
-from pointsman.vault import Vault
 
 
 @pytest.fixture

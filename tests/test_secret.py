@@ -90,7 +90,7 @@ def test_sealed_is_made_of_text_only() -> None:
 
 def test_importing_it_is_cheap() -> None:
     code = (
-        "import sys; from pointsman.vault import Secret, Vault;"
+        "import sys; from pointsman.admin.vault import Secret, Vault;"
         "print([m for m in ('cryptography', 'pydantic', 'sqlalchemy', 'sqlite3') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .kinds import AuthScheme, BackendType, Protocol
-from .store.schemas import (
+from .admin.store.schemas import (
     BackendMappingCreate,
     BackendMappingResponse,
     BackendMappingUpdate,
@@ -17,8 +16,9 @@ from .store.schemas import (
     LocalBackendResponse,
     LocalBackendUpdate,
 )
-from .store.tables import BackendMapping, ClientKey, CloudCredential, LocalBackend, Setting
-from .store.targets import TargetRef, targets_of
+from .admin.store.tables import BackendMapping, ClientKey, CloudCredential, LocalBackend, Setting
+from .admin.store.targets import TargetRef, targets_of
+from .kinds import AuthScheme, BackendType, Protocol
 
 __all__ = [
     "AuthScheme",

@@ -48,11 +48,14 @@ def ours(loaded: set[str]) -> set[str]:
     ("statement", "unwanted"),
     [
         ("import pointsman.gateway.__main__", HEAVY | SCREEN),
-        ("import pointsman.supervisor", HEAVY | SCREEN | {"uvloop", "httptools", "msgspec", "asyncio"}),
+        (
+            "import pointsman.process.supervisor",
+            HEAVY | SCREEN | {"uvloop", "httptools", "msgspec", "asyncio"},
+        ),
         ("import pointsman.cli.main", HEAVY | {"rich", "uvloop", "httptools", "msgspec", "asyncio", "http"}),
         ("import pointsman.practice", HEAVY | SCREEN | {"msgspec", "httptools", "uvloop"}),
         ("import pointsman", HEAVY | SCREEN | {"asyncio", "msgspec", "uvloop"}),
-        ("from pointsman.vault import Secret", {"cryptography"}),
+        ("from pointsman.admin.vault import Secret", {"cryptography"}),
         ("import pointsman.link.server", HEAVY | SCREEN),
         (
             "import pointsman.routing.table, pointsman.resilience.walk, pointsman.wire.splice",
@@ -67,7 +70,8 @@ def test_what_is_not_loaded(statement: str, unwanted: set[str]) -> None:
 
 def test_the_data_plane_sees_neither_store_nor_control_plane_nor_commands() -> None:
     found = ours(imported_by("import pointsman.gateway.__main__"))
-    assert not found & {"store", "control", "cli", "vault", "models", "supervisor", "local"}
+    assert not found & {"admin", "cli", "models", "local"}
+    assert "pointsman.process.supervisor" not in imported_by("import pointsman.gateway.__main__")
 
 
 def test_the_practice_backend_has_its_own_wire_code() -> None:
@@ -89,7 +93,7 @@ def test_help_is_light() -> None:
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert "serve" in done.stdout
     assert heavy(loaded, HEAVY | {"rich", "msgspec", "uvloop", "httptools"}) == set()
-    assert "pointsman.supervisor" not in loaded
+    assert "pointsman.process.supervisor" not in loaded
 
 
 # -- a protocol is a folder and a row

@@ -19,7 +19,7 @@ import pytest
 
 from pointsman.cli.client import open_client
 from pointsman.errors import PointsmanError
-from tests.control.plane import Plane
+from tests.admin.control.plane import Plane
 
 POINTSMAN = str(Path(sys.executable).with_name("pointsman"))
 

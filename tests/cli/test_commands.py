@@ -10,11 +10,11 @@ import re
 import pytest
 
 from pointsman import __version__
+from pointsman.admin.store.usage import UsageStore
 from pointsman.cli.explain import lines as explain_lines
 from pointsman.ledger.records import UsageRecord
 from pointsman.practice import Reply
 from pointsman.practice.scripted import ScriptedUpstream
-from pointsman.store.usage import UsageStore
 
 from .conftest import Shell
 

@@ -10,9 +10,9 @@ import pytest
 from pointsman.conversation.events import Ended, Event
 from pointsman.conversation.profile import Profile
 from pointsman.conversation.reply import Reply, fold
-from pointsman.conversation.sequence import Sequencer
 from pointsman.dialects.registry import DIALECTS
 from pointsman.kinds import Protocol
+from pointsman.translation.sequence import Sequencer
 from pointsman.wire.sse import EventSplitter
 
 from .facts import protocol_of

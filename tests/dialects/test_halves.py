@@ -16,22 +16,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pointsman.conversation.capsule import Capsules
 from pointsman.conversation.events import Ended, Event, Stop
-from pointsman.conversation.heal import heal
 from pointsman.conversation.notes import Notes
 from pointsman.conversation.parts import Opaque, Refusal, Text, Thinking, ToolCall
 from pointsman.conversation.profile import Profile
 from pointsman.conversation.reply import Reply, fold, unfold
 from pointsman.conversation.request import Request
-from pointsman.conversation.sequence import Sequencer
 from pointsman.conversation.usage import TokenUsage
 from pointsman.dialects.base import Answering, Reading, Translation
+from pointsman.dialects.capsule import Capsules
 from pointsman.dialects.registry import DIALECTS
 from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind, Protocol
 from pointsman.providers.profiles import profile_for
 from pointsman.routing.specs import BackendSpec
+from pointsman.translation.heal import heal
+from pointsman.translation.sequence import Sequencer
 from pointsman.wire.sse import EventSplitter
 
 CHAT, RESPONSES, MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES

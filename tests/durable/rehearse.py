@@ -211,7 +211,7 @@ def _two(found: Gateway) -> list[int] | None:
 
 def _write_until_killed(found: Gateway, number: int) -> set[str]:
     """The rules that were acknowledged before the control plane died."""
-    (control,) = wait_until("a control plane", lambda: found.pids("pointsman.control"), 20)
+    (control,) = wait_until("a control plane", lambda: found.pids("pointsman.admin"), 20)
     done: set[str] = set()
     timer = threading.Timer(random.uniform(0.0, 0.1), os.kill, (control, signal.SIGKILL))
     timer.start()
@@ -431,7 +431,7 @@ def _wait_stored(found: Gateway, ids: set[str]) -> int:
 
 
 def _kill_control(found: Gateway) -> None:
-    for pid in found.pids("pointsman.control"):
+    for pid in found.pids("pointsman.admin"):
         os.kill(pid, signal.SIGKILL)
 
 

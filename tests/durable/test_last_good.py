@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.control import last_good as last_good_module
-from pointsman.control.last_good import LastGood
-from pointsman.control.runtime import Runtime
+from pointsman.admin.control import last_good as last_good_module
+from pointsman.admin.control.control_plane import ControlPlane
+from pointsman.admin.control.last_good import LastGood
+from pointsman.admin.vault import Vault
 from pointsman.errors import PointsmanError
 from pointsman.link.messages import BackendSpec, Snapshot
-from pointsman.vault import Vault
 from tests.e2e.gateway import Gateway, run_cli, wait_until
 from tests.e2e.web import Connection
 from tests.e2e.wires import CHAT
@@ -117,25 +117,25 @@ def test_a_rotation_seals_it_anew(own_gateway: Make) -> None:
 
 @pytest.mark.parametrize("how", ["removed", "emptied"])
 def test_a_database_that_was_there_is_not_begun_anew(data_dir: Path, how: str) -> None:
-    Runtime.open(data_dir, {}).close()
+    ControlPlane.open(data_dir, {}).close()
     for path in data_dir.glob("pointsman.db*"):
         path.unlink()
     if how == "emptied":
         (data_dir / "pointsman.db").touch(0o600)
     with pytest.raises(PointsmanError, match="put it back") as caught:
-        Runtime.open(data_dir, {})
+        ControlPlane.open(data_dir, {})
     assert caught.value.retry_after
     assert not (data_dir / "pointsman.db").exists() or not (data_dir / "pointsman.db").stat().st_size
     (data_dir / "last-good.snapshot").unlink()
-    Runtime.open(data_dir, {}).close()
+    ControlPlane.open(data_dir, {}).close()
 
 
 def test_tables_that_are_missing_are_trouble_with_words(data_dir: Path) -> None:
-    Runtime.open(data_dir, {}).close()
+    ControlPlane.open(data_dir, {}).close()
     with closing(sqlite3.connect(data_dir / "pointsman.db")) as database:
         database.execute("DROP TABLE client_keys")
     with pytest.raises(PointsmanError, match="put back a backup") as caught:
-        Runtime.open(data_dir, {})
+        ControlPlane.open(data_dir, {})
     assert caught.value.retry_after
 
 
@@ -216,7 +216,7 @@ def test_a_folder_that_others_can_read_does_not_end_a_gateway_that_serves(own_ga
     gateway = own_gateway()
     gateway.rule("m", "local/practice=practice:fast")
     gateway.data_dir.chmod(0o755)
-    (control,) = gateway.pids("pointsman.control")
+    (control,) = gateway.pids("pointsman.admin")
     os.kill(control, 9)
     client = Connection(gateway.url)
     try:

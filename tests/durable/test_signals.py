@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pointsman.vault import MasterKey
+from pointsman.admin.vault import MasterKey
 from tests.e2e.gateway import POINTSMAN, Gateway, clean_environment, wait_until
 from tests.e2e.replies import streams
 from tests.e2e.test_chaos import open_streams
@@ -137,7 +137,7 @@ def test_one_of_two_workers_and_the_control_plane_are_killed_at_once_and_all_com
     with Load(gateway, "m", forgiven=True) as load:
         wait_until("requests", lambda: len(load.answered) > 50, 10)
         old = gateway.pids("pointsman.")
-        (control,), workers = gateway.pids("pointsman.control"), gateway.pids("pointsman.gateway")
+        (control,), workers = gateway.pids("pointsman.admin"), gateway.pids("pointsman.gateway")
         for pid in (control, workers[0]):
             os.kill(pid, signal.SIGKILL)
         answered = len(load.answered)
@@ -170,7 +170,7 @@ def test_the_only_worker_dies_together_with_the_control_plane_and_requests_wait_
     last good ones; connections wait in the listener's queue meanwhile."""
     gateway = own_gateway()
     gateway.rule("m", "local/practice=practice:fast")
-    for pid in [*gateway.pids("pointsman.control"), *gateway.pids("pointsman.gateway")]:
+    for pid in [*gateway.pids("pointsman.admin"), *gateway.pids("pointsman.gateway")]:
         os.kill(pid, signal.SIGKILL)
     begun = time.monotonic()
     assert gateway.fetch("POST", CHAT.path, CHAT.ask("m")).status == 200
@@ -197,7 +197,7 @@ def test_usage_of_an_outage_is_stored_once_when_all_is_back(own_gateway: Make) -
     """The control plane away, the data plane ended in the middle of it, everything started anew."""
     gateway = own_gateway()
     gateway.rule("m", "local/practice=practice:fast")
-    (control,) = gateway.pids("pointsman.control")
+    (control,) = gateway.pids("pointsman.admin")
     os.kill(control, signal.SIGSTOP)
     sent = [gateway.fetch("POST", CHAT.path, CHAT.ask("m")).header("x-request-id") for _ in range(25)]
     spool = gateway.data_dir / "spool"

@@ -190,7 +190,7 @@ class Gateway:
         return found
 
     def pids(self, module: str) -> list[int]:
-        """Processes that run `python -m MODULE`: `pointsman.control`, `pointsman.gateway`."""
+        """Processes that run `python -m MODULE`: `pointsman.admin`, `pointsman.gateway`."""
         return sorted(pid for pid, command in self.descendants().items() if f"-m {module}" in command)
 
     # -- commands and the admin API ----------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_killing_the_control_plane_fails_no_request_and_it_comes_back_with_all_u
 
             async def strike(outcome: Outcome) -> None:
                 await asyncio.sleep(0.3)
-                (old,) = await asyncio.to_thread(gateway.pids, "pointsman.control")
+                (old,) = await asyncio.to_thread(gateway.pids, "pointsman.admin")
                 os.kill(old, signal.SIGKILL)
 
                 def back() -> bool:
@@ -81,7 +81,7 @@ def test_killing_the_control_plane_fails_no_request_and_it_comes_back_with_all_u
 
                 await asyncio.sleep(0.05)
                 await asyncio.to_thread(wait_until, "the control plane is back", back, 15)
-                assert await asyncio.to_thread(gateway.pids, "pointsman.control") != [old]
+                assert await asyncio.to_thread(gateway.pids, "pointsman.admin") != [old]
                 await asyncio.sleep(0.3)
 
             return await under_load(gateway.url, "m", strike, at_least=500, connections=4)
@@ -112,7 +112,7 @@ def count_usage(gateway: Gateway, model: str) -> int:
 
 def test_the_admin_api_says_try_again_while_the_control_plane_is_away(own_gateway: Make) -> None:
     gateway = own_gateway()
-    (old,) = gateway.pids("pointsman.control")
+    (old,) = gateway.pids("pointsman.admin")
     os.kill(old, signal.SIGSTOP)
     try:
         assert gateway.fetch("POST", CHAT.path, CHAT.ask("practice")).status == 200

@@ -24,7 +24,7 @@ def test_acknowledged_rules_survive_kill_9_again_and_again(own_gateway: Make) ->
     gateway = own_gateway()
     acknowledged: set[str] = set()
     for round_number in range(3):
-        (control,) = gateway.pids("pointsman.control")
+        (control,) = gateway.pids("pointsman.admin")
         timer = threading.Timer(0.15, os.kill, (control, signal.SIGKILL))
         timer.start()
         try:

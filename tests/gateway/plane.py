@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.config import Limits
-from pointsman.gateway.acceptor import acceptor
-from pointsman.gateway.access import HostGuard
-from pointsman.gateway.handle import Handler
-from pointsman.gateway.runtime import Runtime
-from pointsman.gateway.server import ClientConnection
+from pointsman.gateway.client.acceptor import acceptor
+from pointsman.gateway.client.access import HostGuard
+from pointsman.gateway.client.server import ClientConnection
+from pointsman.gateway.data_plane import DataPlane
+from pointsman.gateway.request.handle import Handler
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.messages import Snapshot
 from pointsman.routing.specs import BackendSpec, MappingSpec, TargetSpec
@@ -32,7 +32,7 @@ TICK = 0.02
 class Plane:
     """port: where it listens. records: usage, as the link would get it."""
 
-    runtime: Runtime
+    plane: DataPlane
     port: int = 0
     records: list[UsageRecord] = field(default_factory=list)
     connections: set[ClientConnection] = field(default_factory=set)
@@ -41,7 +41,7 @@ class Plane:
     def rules(self, *rules: MappingSpec, backends: list[BackendSpec], **more: Any) -> None:
         """Serve by these from now on."""
         self.version += 1
-        self.runtime.apply(Snapshot(self.version, "test", tuple(rules), tuple(backends), **more))
+        self.plane.apply(Snapshot(self.version, "test", tuple(rules), tuple(backends), **more))
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port, limit=64 * 1024 * 1024)
@@ -120,7 +120,7 @@ async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory(prefix="pm-") as folder:
         settings = Limits(**limits)
-        runtime = Runtime(
+        plane = DataPlane(
             worker=0,
             limits=settings,
             guard=guard or HostGuard("127.0.0.1", (), ()),
@@ -128,8 +128,8 @@ async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[
             practice_path=os.path.join(folder, "practice.sock"),
             control_path=os.path.join(folder, "control.sock"),
         )
-        found = Plane(runtime)
-        handler = Handler(runtime, found.records.append)
+        found = Plane(plane)
+        handler = Handler(plane, found.records.append)
 
         accept = acceptor(settings, handler.start, handler.refuse, found.connections)
         server = await loop.create_server(accept, "127.0.0.1", 0)
@@ -142,13 +142,13 @@ async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[
             server.close()
             for client in list(found.connections):
                 client.abort()
-            runtime.lists.close()
-            runtime.probes.close()
-            runtime.joining.close()
-            runtime.pool.close()
+            plane.lists.close()
+            plane.probes.close()
+            plane.joining.close()
+            plane.pool.close()
             await asyncio.sleep(0.01)
-            assert runtime.jobs == 0
-            assert not runtime.ticking
+            assert plane.jobs == 0
+            assert not plane.ticking
 
 
 async def tick_for_ever(found: Plane) -> None:
@@ -157,9 +157,9 @@ async def tick_for_ever(found: Plane) -> None:
         now = time.monotonic()
         for client in list(found.connections):
             client.tick(now)
-        for exchange in list(found.runtime.ticking):
+        for exchange in list(found.plane.ticking):
             exchange.tick(now)
-        found.runtime.pool.tick(now)
+        found.plane.pool.tick(now)
 
 
 def rule(pattern: str, *targets: str, id: int = 1, **more: Any) -> MappingSpec:

@@ -7,7 +7,7 @@ import hmac
 import pytest
 
 from pointsman.errors import PointsmanError
-from pointsman.gateway.access import Caller, HostGuard, KeyRing, split_host
+from pointsman.gateway.client.access import Caller, HostGuard, KeyRing, split_host
 from pointsman.kinds import ErrorKind
 from pointsman.link.messages import ClientKeySpec, Snapshot
 from pointsman.wire.http1 import RequestHead, parse_head

@@ -183,7 +183,7 @@ def test_after_five_failures_a_target_is_passed_over_and_the_answer_says_why() -
         assert answer.headers["x-pointsman-target"] == "openai/b:m"
         metrics = (await found.ask("/metrics", b"", method="GET")).body
         assert b'pointsman_breaker_open{backend="openai/a",model="m"} 1' in metrics
-        shown = {one.key: one for one in found.runtime.status().backends}["openai/a"]
+        shown = {one.key: one for one in found.plane.status().backends}["openai/a"]
         assert [(t.model, t.state, t.failures) for t in shown.targets] == [("m", "open", 5)]
 
     with_two(main)
@@ -196,7 +196,7 @@ def test_an_answer_of_the_first_target_says_nothing_of_another_that_is_shut_out(
         for _ in range(5):
             await chat(found)
         first.always(whole("from the first"))
-        found.runtime.board.targets["openai/a", "m"].breaker.succeeded(0.0, False)
+        found.plane.board.targets["openai/a", "m"].breaker.succeeded(0.0, False)
         answer = await chat(found)
         assert answer.headers["x-pointsman-target"] == "openai/a:m"
         assert "x-pointsman-fallback" not in answer.headers
@@ -228,7 +228,7 @@ def test_a_dead_key_is_not_used_again_until_it_is_edited() -> None:
         for _ in range(3):
             assert (await chat(found)).headers["x-pointsman-fallback"] == "auth"
         assert posts(first) == 1
-        shown = {one.key: one for one in found.runtime.status().backends}["openai/a"]
+        shown = {one.key: one for one in found.plane.status().backends}["openai/a"]
         assert shown.benched
         found.rules(
             rule("*", "openai/a", "openai/b"),
@@ -438,10 +438,10 @@ def test_requests_beyond_the_places_wait_and_are_all_served() -> None:
         async with alone(reply, rules={"max_in_flight": 2}) as (found, server):
             tasks = [asyncio.create_task(chat(found)) for _ in range(10)]
             while not all(task.done() for task in tasks):
-                most.append(found.runtime.board.backend("local/box").in_flight)
+                most.append(found.plane.board.backend("local/box").in_flight)
                 await asyncio.sleep(0.002)
             assert {(await task).status for task in tasks} == {200}
-            places = found.runtime.board.backend("local/box").places
+            places = found.plane.board.backend("local/box").places
             assert (places.in_use, places.queued) == (0, 0)
 
     uvloop.run(main())
@@ -456,7 +456,7 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_again() -> None:
             server,
         ):
             waiting = [asyncio.create_task(chat(found)) for _ in range(2)]
-            while found.runtime.board.backend("local/box").places.queued < 1:
+            while found.plane.board.backend("local/box").places.queued < 1:
                 await asyncio.sleep(0.005)
             answer = await chat(found)
             assert answer.status == 503
@@ -508,7 +508,7 @@ def test_more_requests_than_the_gateway_may_serve_are_a_503() -> None:
     async def main() -> None:
         async with alone(firstly(then="stall"), max_requests=2) as (found, server):
             waiting = [asyncio.create_task(chat(found)) for _ in range(2)]
-            while found.runtime.jobs < 2:
+            while found.plane.jobs < 2:
                 await asyncio.sleep(0.005)
             answer = await chat(found)
             assert (answer.status, answer.headers["retry-after"]) == (503, "1")
@@ -540,8 +540,8 @@ async def leave(found: Plane, body: dict[str, Any], until: Callable[[], bool]) -
 
 async def freed(found: Plane) -> None:
     left = time.monotonic()
-    places = found.runtime.board.backend("local/box").places
-    while found.runtime.jobs or found.runtime.ticking or places.in_use or places.queued:
+    places = found.plane.board.backend("local/box").places
+    while found.plane.jobs or found.plane.ticking or places.in_use or places.queued:
         assert time.monotonic() - left < 0.25, "R5"
         await asyncio.sleep(0.002)
 
@@ -561,7 +561,7 @@ def test_a_client_that_leaves_before_the_answer_frees_everything(streamed: bool)
 def test_a_client_that_leaves_the_queue_gives_its_place_up() -> None:
     async def main() -> None:
         async with alone(firstly(then="stall"), rules={"max_in_flight": 1}) as (found, server):
-            places = found.runtime.board.backend("local/box").places
+            places = found.plane.board.backend("local/box").places
             first = asyncio.create_task(chat(found))
             while not places.in_use:
                 await asyncio.sleep(0.005)
@@ -583,7 +583,7 @@ def test_a_client_that_leaves_during_a_wait_before_a_repeat_ends_it() -> None:
             await leave(
                 found,
                 ask(CHAT),
-                lambda: posts(server) == 1 and not found.runtime.board.backend("local/box").in_flight,
+                lambda: posts(server) == 1 and not found.plane.board.backend("local/box").in_flight,
             )
             await freed(found)
             assert posts(server) == 1
@@ -600,7 +600,7 @@ def test_a_client_that_leaves_while_its_backend_is_connected_to_ends_that() -> N
                     key="local/box", type="local", name="box", base_url=url, dialects=(CHAT,)
                 )
                 found.rules(rule("*", "local/box"), backends=[backend])
-                await leave(found, ask(CHAT), lambda: bool(found.runtime.ticking))
+                await leave(found, ask(CHAT), lambda: bool(found.plane.ticking))
                 await freed(found)
                 assert (await found.recorded())[0].outcome == "aborted"
 
@@ -639,7 +639,7 @@ def test_a_slow_target_is_overtaken_and_given_up_at_once(streamed: bool, client:
         row = (await found.recorded())[0]
         assert (row.attempt, row.target, row.outcome) == (2, "openai/b:m", "ok")
         assert [(r.attempt, r.outcome) for r in found.records if r is not row] == [(1, "aborted")]
-        assert found.runtime.board.closed("openai/a", "m", b"") is None
+        assert found.plane.board.closed("openai/a", "m", b"") is None
 
     with_two(main)
 
@@ -769,13 +769,13 @@ def test_of_two_that_were_left_one_goes_on() -> None:
             ]
             await asyncio.gather(*both)
             await asyncio.sleep(0.1)
-            assert len(found.runtime.ticking) == 1
+            assert len(found.plane.ticking) == 1
 
     uvloop.run(main())
 
 
 def test_a_generation_that_nobody_joins_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pointsman.gateway.joining.KEPT_SECONDS", 0.2)
+    monkeypatch.setattr("pointsman.gateway.request.joining.KEPT_SECONDS", 0.2)
 
     async def main() -> None:
         async with alone(firstly(then="stall"), rules={"join_resends": True}) as (found, server):
@@ -784,7 +784,7 @@ def test_a_generation_that_nobody_joins_ends(monkeypatch: pytest.MonkeyPatch) ->
             assert asked(server)[-1].client_closed_at is None
             assert await asyncio.to_thread(server.wait_closed, asked(server)[-1], 1.0)
             await asyncio.sleep(0.05)
-            assert not found.runtime.ticking
+            assert not found.plane.ticking
 
     uvloop.run(main())
 
@@ -812,7 +812,7 @@ def test_the_same_idempotency_key_gives_the_same_answer_and_asks_once() -> None:
 
 
 def test_kept_answers_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pointsman.gateway.joining.MOST_BYTES", 3000)
+    monkeypatch.setattr("pointsman.gateway.request.joining.MOST_BYTES", 3000)
 
     async def main() -> None:
         async with alone(firstly(then=whole("x" * 700))) as (found, server):
@@ -844,9 +844,9 @@ def test_a_drain_ends_who_waits_in_a_queue_with_an_answer() -> None:
     async def main() -> None:
         async with alone(firstly(then="stall"), rules={"max_in_flight": 1}) as (found, server):
             tasks = [asyncio.create_task(chat(found)) for _ in range(2)]
-            while found.runtime.board.backend("local/box").places.queued < 1:
+            while found.plane.board.backend("local/box").places.queued < 1:
                 await asyncio.sleep(0.005)
-            for one in list(found.runtime.ticking):
+            for one in list(found.plane.ticking):
                 one.stop(
                     PointsmanError(
                         ErrorKind.UNAVAILABLE, "The gateway is shutting down; send the request again."

@@ -1,4 +1,4 @@
-"""gateway.model_lists and gateway.runtime: who is asked for a list, how long it is waited for, and what a snapshot does."""
+"""gateway.own.model_lists and gateway.data_plane: who is asked for a list, how long it is waited for, and what a snapshot does."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 import uvloop
 
 from pointsman.errors import PointsmanError
-from pointsman.gateway import pages
-from pointsman.gateway.model_lists import WAIT_SECONDS
+from pointsman.gateway.own import pages
+from pointsman.gateway.own.model_lists import WAIT_SECONDS
 from pointsman.routing.specs import BackendSpec
 from tests.upstream.raw import Talk, Talker, serving, spec_of
 
@@ -31,7 +31,7 @@ def lists(*names: str) -> Talk:
 
 async def known(found: Plane, key: str) -> None:
     end = time.monotonic() + 2.0
-    while key not in found.runtime.lists.known:
+    while key not in found.plane.lists.known:
         assert time.monotonic() < end
         await asyncio.sleep(0.002)
 
@@ -42,17 +42,17 @@ def test_local_backends_are_asked_once_when_they_appear() -> None:
             box = spec_of(server.port)
             found.rules(backends=[box])
             await known(found, "local/box")
-            assert found.runtime.lists.known == {"local/box": frozenset({"a", "b"})}
+            assert found.plane.lists.known == {"local/box": frozenset({"a", "b"})}
             asked = len(server.heads)
             found.rules(rule("x", "openai"), backends=[box])  # another snapshot, the same backend
-            await found.runtime.lists.refresh()
+            await found.plane.lists.refresh()
             assert len(server.heads) == asked == 1
-            assert found.runtime.state is not None
-            assert found.runtime.plan(found.runtime.state, "a").targets[0].key == "local/box"
+            assert found.plane.rules is not None
+            assert found.plane.plan(found.plane.rules, "a").targets[0].key == "local/box"
             found.rules(backends=[])
-            assert found.runtime.lists.known == {}
+            assert found.plane.lists.known == {}
             with pytest.raises(PointsmanError):
-                found.runtime.plan(found.runtime.state, "a")
+                found.plane.plan(found.plane.rules, "a")
 
     uvloop.run(main())
 
@@ -67,7 +67,7 @@ def test_nothing_leaves_the_machine_for_a_list() -> None:
                         spec_of(server.port, key="local/broken", problem="x"),
                     ]
                 )
-                await found.runtime.lists.refresh()
+                await found.plane.lists.refresh()
             await asyncio.sleep(0.05)
             assert server.accepted == 0
 
@@ -122,10 +122,10 @@ def test_a_row_that_cannot_be_used_does_not_spoil_the_others() -> None:
             strange = BackendSpec(key="alien/x", type="alien", name="x", base_url="https://x")
             good = spec_of(1, key="local/good")
             found.rules(rule("m", "openai", "local/good"), backends=[broken, strange, good])
-            state = found.runtime.state
+            state = found.plane.rules
             assert state is not None
             assert set(state.backends) == {"local/good", "local/practice"}
-            targets = found.runtime.plan(state, "m").targets
+            targets = found.plane.plan(state, "m").targets
             assert targets[0].problem
             assert "k" not in (targets[0].backend.api_key or "") if targets[0].backend else True
             assert targets[1].problem is None
@@ -137,9 +137,9 @@ def test_an_unchanged_backend_is_kept_over_a_new_snapshot() -> None:
     async def main() -> None:
         async with plane() as found:
             found.rules(backends=[spec_of(1, key="openai"), spec_of(2, key="local/a")])
-            before = dict(found.runtime.backends)
+            before = dict(found.plane.backends)
             found.rules(backends=[spec_of(1, key="openai"), spec_of(3, key="local/a")])
-            after = found.runtime.backends
+            after = found.plane.backends
             assert after["openai"] is before["openai"]
             assert after["local/a"] is not before["local/a"]
             assert after["local/practice"] is before["local/practice"]
@@ -151,15 +151,15 @@ def test_plans_are_kept_and_forgotten_with_the_lists() -> None:
     async def main() -> None:
         async with plane() as found:
             found.rules(rule("*", "openai"), backends=[spec_of(1, key="openai")])
-            runtime = found.runtime
-            assert runtime.state is not None
-            assert runtime.plan(runtime.state, "a") is runtime.plan(runtime.state, "a")
-            first = runtime.plan(runtime.state, "a")
-            runtime.lists.version += 1
-            assert runtime.plan(runtime.state, "a") is not first
+            data = found.plane
+            assert data.rules is not None
+            assert data.plan(data.rules, "a") is data.plan(data.rules, "a")
+            first = data.plan(data.rules, "a")
+            data.lists.version += 1
+            assert data.plan(data.rules, "a") is not first
             for number in range(5000):
-                runtime.plan(runtime.state, f"model-{number}")
-            assert len(runtime.state.plans) <= 2048
+                data.plan(data.rules, f"model-{number}")
+            assert len(data.rules.plans) <= 2048
 
     uvloop.run(main())
 
@@ -167,12 +167,12 @@ def test_plans_are_kept_and_forgotten_with_the_lists() -> None:
 def test_status_tells_what_was_seen() -> None:
     async def main() -> None:
         async with plane() as found:
-            found.runtime.board.backend("openai").last_success = 1.0
-            failed = found.runtime.board.backend("local/a")
+            found.plane.board.backend("openai").last_success = 1.0
+            failed = found.plane.board.backend("local/a")
             failed.last_failure, failed.last_reason = 2.0, "timeout"
-            found.runtime.count('x{y="z"}', 2)
-            found.runtime.count('x{y="z"}')
-            status = found.runtime.status()
+            found.plane.count('x{y="z"}', 2)
+            found.plane.count('x{y="z"}')
+            status = found.plane.status()
             health = {one.key: one for one in status.backends}
             assert health["openai"].last_success is not None
             assert (health["local/a"].last_reason, health["local/a"].last_success) == ("timeout", None)
@@ -184,7 +184,7 @@ def test_status_tells_what_was_seen() -> None:
 def test_ids_are_unique() -> None:
     async def main() -> None:
         async with plane() as one, plane() as other:
-            ids = [p.runtime.next_id() for p in (one, other) for _ in range(1000)]
+            ids = [p.plane.next_id() for p in (one, other) for _ in range(1000)]
             assert len(set(ids)) == 2000
 
     uvloop.run(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.gateway.paths import names_a_model, route
+from pointsman.gateway.client.paths import names_a_model, route
 from pointsman.kinds import Protocol
 
 CHAT, RESPONSES, MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES

@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from pointsman.config import Limits
-from pointsman.gateway.server import ClientConnection
+from pointsman.gateway.client.server import ClientConnection
 from pointsman.wire.http1 import BadHead, RequestHead
 
 from .plane import Got, got

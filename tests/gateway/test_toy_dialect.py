@@ -34,9 +34,9 @@ from pointsman.conversation.request import Message, Request, Role
 from pointsman.dialects.base import Answering, Dialect, Reading, Translation
 from pointsman.dialects.fields import Fields
 from pointsman.dialects.registry import DIALECTS, register
-from pointsman.dialects.shapes import openai_error, upstream_error
+from pointsman.dialects.vendor_errors import openai_error, upstream_error
 from pointsman.errors import PointsmanError
-from pointsman.gateway.paths import route
+from pointsman.gateway.client.paths import route
 from pointsman.practice import Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
 from pointsman.wire.sse import data_of

@@ -296,9 +296,9 @@ def test_a_wait_is_told_in_whole_seconds(value: str) -> None:
 def test_the_memory_of_a_long_translated_stream_does_not_grow() -> None:
     import tracemalloc
 
-    from pointsman.conversation.capsule import Capsules
+    from pointsman.dialects.capsule import Capsules
     from pointsman.dialects.registry import DIALECTS
-    from pointsman.gateway.translate import Asked, Crossing
+    from pointsman.gateway.attempt.crossing import Asked, Crossing
     from pointsman.kinds import Protocol
     from pointsman.providers.profiles import profile_for
 

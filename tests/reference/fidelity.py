@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from pointsman.conversation.capsule import Capsules
+from pointsman.dialects.capsule import Capsules
 from pointsman.dialects.registry import DIALECTS
 from pointsman.errors import PointsmanError
-from pointsman.gateway.translate import Asked, Crossing
+from pointsman.gateway.attempt.crossing import Asked, Crossing
 from pointsman.kinds import Protocol
 from pointsman.providers.profiles import profile_for
 from pointsman.routing.specs import BackendSpec

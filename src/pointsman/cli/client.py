@@ -145,7 +145,7 @@ def _running(data_dir: Path) -> _Running | None:
         connection.connect()
     except OSError:
         return None
-    from ..control.auth import AdminToken  # stdlib only
+    from ..admin.control.auth import AdminToken
 
     try:
         token = AdminToken.read(data_dir)
@@ -238,13 +238,13 @@ def _unquoted(path: str) -> str:
 
 @contextmanager
 def _direct(data_dir: Path) -> Iterator[_Direct]:
-    from ..control.app import create_app
-    from ..control.runtime import Runtime
+    from ..admin.app import create_app
+    from ..admin.control.control_plane import ControlPlane
 
     with suppress(OSError):  # left by a gateway that was killed: we hold its lock, so it is gone
         (data_dir / SERVE_FILE).unlink()
-    runtime = Runtime.open(data_dir, os.environ)
+    control = ControlPlane.open(data_dir, os.environ)
     try:
-        yield _Direct(create_app(runtime), runtime.token.reveal())
+        yield _Direct(create_app(control), control.token.reveal())
     finally:
-        runtime.close()
+        control.close()

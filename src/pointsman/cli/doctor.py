@@ -31,7 +31,7 @@ def command(caller: Caller) -> None:
 
 def _without_database(caller: Caller, error: PointsmanError) -> Answer:
     """The checks that need no database, after it could not be asked."""
-    from ..control.doctor import examine_files, finding, report
+    from ..admin.control.doctor import examine_files, finding, report
 
     stuck = isinstance(error, NotAnswering)
     checks = [finding("gateway" if stuck else "database", "error", "It cannot be asked.", error.public)]

@@ -55,7 +55,7 @@ def command(
 
     With --json one line {"url": ..., "pid": ...} is printed when it answers.
     """
-    from ..supervisor import ServeOptions, serve
+    from ..process.supervisor import ServeOptions, serve
     from .welcome import welcome
 
     with failures_told(caller.as_json):

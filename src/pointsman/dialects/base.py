@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from typing import Protocol as TypingProtocol
 
-from ..conversation.capsule import Capsules
 from ..conversation.events import (
     Cited,
     Delta,
@@ -28,6 +27,7 @@ from ..conversation.request import Request
 from ..conversation.usage import TokenUsage
 from ..errors import PointsmanError
 from ..kinds import Protocol
+from .capsule import Capsules
 
 
 class Watch:

@@ -15,7 +15,7 @@ from ..conversation.notes import Notes
 from ..conversation.parts import Audio, CacheMark, Document, Foreign, Image, Part, Text
 from ..conversation.profile import Profile
 from ..conversation.request import OutputFormat
-from ..conversation.schema import is_openai_strict
+from ..jsonschema.rewrite import is_openai_strict
 from .fields import bad, maybe
 
 FILES = "openai"

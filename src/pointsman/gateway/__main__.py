@@ -23,15 +23,15 @@ from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..link.client import LinkClient
 from ..link.spool import Spool
-from ..parent import end_with_parent
 from ..practice import PracticeServer
+from ..process.parent import end_with_parent
 from ..upstream.egress import Egress
 from ..upstream.pool import Pool
-from .acceptor import acceptor
-from .access import HostGuard
-from .handle import Handler
-from .runtime import Runtime
-from .server import ClientConnection
+from .client.acceptor import acceptor
+from .client.access import HostGuard
+from .client.server import ClientConnection
+from .data_plane import DataPlane
+from .request.handle import Handler
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -53,8 +53,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-class DataPlane:
-    """One process: listener, practice backend, link and ticker around one Runtime."""
+class Worker:
+    """One process: listener, practice backend, link and ticker around one DataPlane."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self._args = args
@@ -63,7 +63,7 @@ class DataPlane:
         self._connections: set[ClientConnection] = set()
         practice_path = os.path.join(args.runtime_dir, f"practice-{args.worker}.sock")
         pool = Pool(Egress(self._limits.connect_seconds, _own_addresses(self._listener)))
-        self.runtime = Runtime(
+        self.plane = DataPlane(
             worker=args.worker,
             workers=args.workers,
             limits=self._limits,
@@ -77,17 +77,17 @@ class DataPlane:
             os.path.join(args.runtime_dir, "link.sock"),
             args.worker,
             self._on_snapshot,
-            self.runtime.status,
+            self.plane.status,
             spool=Spool(Path(args.spool), args.worker, args.workers),
         )
-        self._handler = Handler(self.runtime, self._link.record)
+        self._handler = Handler(self.plane, self._link.record)
         self._stop = asyncio.Event()
         self._hurry = False
         self._has_rules = asyncio.Event()
 
     def _on_snapshot(self, snapshot: object) -> None:
         try:
-            self.runtime.apply(snapshot)  # type: ignore[arg-type]
+            self.plane.apply(snapshot)  # type: ignore[arg-type]
         except Exception:
             log.exception("new rules could not be used; serving on with the last ones")
             return
@@ -122,45 +122,45 @@ class DataPlane:
         await self._link.drain(FINAL_FLUSH_SECONDS)
         ticker.cancel()
         link.cancel()
-        self.runtime.lists.close()
-        self.runtime.probes.close()
-        self.runtime.joining.close()
-        self.runtime.pool.close()
+        self.plane.lists.close()
+        self.plane.probes.close()
+        self.plane.joining.close()
+        self.plane.pool.close()
         await self._practice.stop()
 
     async def _drain(self, server: asyncio.AbstractServer) -> None:
         """Stop accepting, let requests finish up to the limit, then end them in-band."""
-        runtime = self.runtime
-        runtime.draining = True
+        plane = self.plane
+        plane.draining = True
         server.close()
         for client in list(self._connections):
             client.close_when_idle()
         deadline = time.monotonic() + self._limits.drain_seconds
-        while runtime.jobs and time.monotonic() < deadline and not self._hurry:
+        while plane.jobs and time.monotonic() < deadline and not self._hurry:
             await asyncio.sleep(0.02)
-        if runtime.jobs:
-            log.warning("ending %s requests that outlived the drain limit", runtime.jobs)
+        if plane.jobs:
+            log.warning("ending %s requests that outlived the drain limit", plane.jobs)
             error = PointsmanError(
                 ErrorKind.UNAVAILABLE, "The gateway is shutting down; send the request again."
             )
-            for exchange in list(runtime.ticking):
+            for exchange in list(plane.ticking):
                 exchange.stop(error)
             await asyncio.sleep(0.2)
         for client in list(self._connections):
             client.close_when_idle()
 
     async def _tick_for_ever(self) -> None:
-        runtime = self.runtime
+        plane = self.plane
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = time.monotonic()
             for client in list(self._connections):
                 client.tick(now)
-            for exchange in list(runtime.ticking):
+            for exchange in list(plane.ticking):
                 exchange.tick(now)
-            runtime.pool.tick(now)
+            plane.pool.tick(now)
             self._link.trim()
-            runtime.usage_dropped = self._link.dropped
+            plane.usage_dropped = self._link.dropped
 
 
 async def _first(*events: asyncio.Event) -> None:
@@ -192,7 +192,7 @@ def main() -> int:
 
 
 async def _run(args: argparse.Namespace) -> None:
-    await DataPlane(args).run()
+    await Worker(args).run()
 
 
 if __name__ == "__main__":

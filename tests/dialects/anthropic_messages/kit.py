@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from pointsman.conversation.capsule import Capsules
 from pointsman.conversation.events import Event
 from pointsman.conversation.notes import Notes
 from pointsman.conversation.profile import Profile
 from pointsman.conversation.request import Request
 from pointsman.dialects.anthropic_messages.translation import TRANSLATION
 from pointsman.dialects.base import Answering, Reading
+from pointsman.dialects.capsule import Capsules
 from pointsman.wire.sse import EventSplitter
 
 CAPSULES = Capsules(b"a key for tests")

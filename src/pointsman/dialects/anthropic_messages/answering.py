@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...conversation.capsule import Capsules
 from ...conversation.events import Stop
 from ...conversation.parts import Foreign, Opaque
 from ...conversation.request import Request
+from ..capsule import Capsules
 from .content_in import OWN
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")

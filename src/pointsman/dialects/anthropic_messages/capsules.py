@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.capsule import PREFIX
 from ...errors import PointsmanError
 from ...wire.splice import find_values
+from ..capsule import PREFIX
 from .answering import MADE_UP
 
 _HINTS = (b"encrypted_index", MADE_UP.encode(), f'"{PREFIX}'.encode())

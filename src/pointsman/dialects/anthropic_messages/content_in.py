@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.capsule import Forged, is_capsule
 from ...conversation.parts import (
     CacheMark,
     Citation,
@@ -24,8 +23,9 @@ from ...conversation.parts import (
 )
 from ...kinds import Protocol
 from ..base import Reading
+from ..capsule import Forged, is_capsule
 from ..fields import Fields, bad
-from .words import compact, search_result, words
+from .plain_words import compact, search_result, words
 
 OWN = Protocol.ANTHROPIC_MESSAGES.value
 _DEAR = "only the vendor's own models can use it"

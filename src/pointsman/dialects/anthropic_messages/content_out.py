@@ -25,8 +25,8 @@ from ...conversation.parts import (
     ToolResult,
 )
 from ...conversation.profile import Profile
+from .cache_marks import put
 from .content_in import OWN
-from .marks import put
 
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _MAGIC = (("/9j/", "image/jpeg"), ("iVBOR", "image/png"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"))

@@ -12,7 +12,7 @@ import msgspec
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ..overflow import overflow
-from ..shapes import anthropic_error
+from ..vendor_errors import anthropic_error
 
 _STATUS = {ErrorKind.OVERLOADED: 529, ErrorKind.BILLING: 402, ErrorKind.INVALID: 400}
 """Where this vendor's status is not the usual one (PROTOCOLS.md 12.3)."""

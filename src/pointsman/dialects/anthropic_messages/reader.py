@@ -33,10 +33,10 @@ from ..base import Reader
 from .content_in import OWN, citation
 from .errors import of as error_of
 from .frames import KNOWN, DeltaSeen, EventSeen, MessageSeen, decode
+from .plain_words import compact, words
 from .reply import own_id, stop_of, thinking
 from .usage import Usage, neutral_tier
 from .watch import MessagesWatch
-from .words import compact, words
 
 _TOLD = {"refusal", "max_tokens", "model_context_window_exceeded"}
 """Reasons that make an answer of no output: a refusal before any (recorded), a limit that was reached."""

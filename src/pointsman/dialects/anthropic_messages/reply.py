@@ -27,8 +27,8 @@ from .content_in import OWN
 from .content_in import citation as citation_in
 from .content_out import citation, tool_use
 from .errors import of as error_of
+from .plain_words import compact, words
 from .usage import Usage, neutral_tier, own_tier, rendered
-from .words import compact, words
 
 
 class _Details(msgspec.Struct):

@@ -12,7 +12,7 @@ import msgspec
 from ...conversation.notes import Notes
 from ...conversation.profile import Profile
 from ...conversation.request import Request
-from .marks import put, settle
+from .cache_marks import put, settle
 from .reasoning_out import Reasoning
 from .tools_out import FORCED, is_forced, output_format, tool_choice, tools
 from .turns import Turns, lacks_thinking

@@ -8,10 +8,10 @@ from typing import Any
 from ...conversation.notes import Notes
 from ...conversation.profile import Profile
 from ...conversation.request import Request, ServerTool, Tool
-from ...conversation.schema import Unsupported, for_anthropic, object_schema
+from ...jsonschema.rewrite import Unsupported, for_anthropic, object_schema
+from .cache_marks import put
 from .content_in import OWN
-from .marks import put
-from .words import compact
+from .plain_words import compact
 
 _VERSION = re.compile(r"_\d{8}$|_\d{4}_\d{2}_\d{2}$")
 _SEARCHES = ("web_search", "web_search_preview")

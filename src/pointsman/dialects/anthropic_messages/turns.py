@@ -11,8 +11,8 @@ from ...conversation.notes import Notes
 from ...conversation.parts import Text
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
+from .cache_marks import put
 from .content_out import Block, Blocks
-from .marks import put
 
 _THINKING = ("thinking", "redacted_thinking")
 _OPENING = "(The conversation begins with the assistant's message.)"

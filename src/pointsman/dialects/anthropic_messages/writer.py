@@ -10,14 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.events import (
-    Cited,
-    Delta,
-    PartEnd,
-    PartKind,
-    PartStart,
-    Started,
-)
+from ...conversation.events import Cited, Delta, PartEnd, PartKind, PartStart, Started
 from ...conversation.parts import Opaque
 from ...errors import PointsmanError
 from ..base import Answering, PartWriter

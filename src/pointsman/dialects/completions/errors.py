@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ...errors import PointsmanError
-from ..shapes import openai_error, openai_fields
+from ..vendor_errors import openai_error, openai_fields
 
 error = openai_error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import PointsmanError
-from ..shapes import openai_error
+from ..vendor_errors import openai_error
 
 error = openai_error
 

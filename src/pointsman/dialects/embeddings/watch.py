@@ -8,7 +8,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ..base import Watch
-from ..shapes import is_json_object
+from ..vendor_errors import is_json_object
 
 
 class _Usage(msgspec.Struct):

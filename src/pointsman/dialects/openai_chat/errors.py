@@ -8,8 +8,8 @@ import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from .. import shapes
-from ..shapes import openai_error, openai_fields, openai_status, upstream_error
+from .. import vendor_errors as shapes
+from ..vendor_errors import openai_error, openai_fields, openai_status, upstream_error
 
 error = openai_error
 status = openai_status

@@ -26,9 +26,9 @@ from ...conversation.events import (
 )
 from ...conversation.parts import Opaque, ToolKind
 from ...conversation.profile import Profile
-from ...conversation.think import ThinkSplitter
 from ...wire.sse import data_of
 from ..base import Reader
+from ..think import ThinkSplitter
 from .errors import error_inside
 from .reply import OWN, STOPS, Usage, citation_of, unique_id
 

@@ -20,9 +20,9 @@ from ...conversation.parts import (
 )
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply
-from ...conversation.think import ThinkSplitter
 from ...conversation.usage import TokenUsage
 from ..base import Answering
+from ..think import ThinkSplitter
 from .errors import error_inside
 
 OWN = "openai_chat"

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.effort import effort_of, nearest_effort
 from ...conversation.notes import Notes
 from ...conversation.parts import ToolKind
 from ...conversation.profile import Profile
 from ...conversation.request import Request, Tool
-from ...conversation.schema import is_openai_strict, object_schema
+from ...jsonschema.rewrite import is_openai_strict, object_schema
+from ..effort import effort_of, nearest_effort
 from ..fields import maybe
 from ..openai_parts import json_schema
 from .messages_out import render_messages

@@ -6,15 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.events import (
-    Cited,
-    Delta,
-    PartEnd,
-    PartKind,
-    PartStart,
-    Started,
-    Stop,
-)
+from ...conversation.events import Cited, Delta, PartEnd, PartKind, PartStart, Started, Stop
 from ...conversation.parts import Thinking, ToolKind
 from ...errors import PointsmanError
 from ..base import Answering, PartWriter

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.capsule import is_capsule
 from ...wire.splice import find_values
+from ..capsule import is_capsule
 
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 

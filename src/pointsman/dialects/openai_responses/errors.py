@@ -9,7 +9,7 @@ import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ..shapes import openai_error, openai_status, upstream_error
+from ..vendor_errors import openai_error, openai_status, upstream_error
 
 error = openai_error
 status = openai_status

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.capsule import Forged, is_capsule
 from ...conversation.parts import (
     Audio,
     CacheMark,
@@ -28,6 +27,7 @@ from ...conversation.parts import (
 )
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
+from ..capsule import Forged, is_capsule
 from ..fields import Fields, bad
 from ..openai_parts import FILES, document_of, image_of
 

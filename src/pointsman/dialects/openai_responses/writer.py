@@ -10,16 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.events import (
-    Cited,
-    Delta,
-    Ended,
-    PartEnd,
-    PartKind,
-    PartStart,
-    Started,
-    Stop,
-)
+from ...conversation.events import Cited, Delta, Ended, PartEnd, PartKind, PartStart, Started, Stop
 from ...conversation.parts import ToolKind
 from ...conversation.reply import Reply, unfold
 from ...errors import PointsmanError

@@ -1,0 +1,215 @@
+"""The control plane's process: opens what there is, links up with the data plane, then answers HTTP.
+
+The link comes first and FastAPI after it, so that models are served while the admin API is still being
+imported. Exit code 3: it refuses to start (the reason is on standard error) and must not be started again;
+anything else that is not 0 is an accident, and the supervisor starts it anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..errors import PointsmanError
+from ..process.parent import end_with_parent
+from .control.control_plane import ControlPlane, Options
+from .control.last_good import LastGood
+from .control.standby import Standby
+
+if TYPE_CHECKING:
+    import uvicorn
+
+log = logging.getLogger("pointsman.control")
+
+REFUSED = 3
+_ORPHAN_SECONDS = 1.0
+_NEEDS_KEY = (
+    "To serve other computers clients need keys, and there is none yet. Make one first: pointsman key create"
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM. Returns the exit code."""
+    faulthandler.enable()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
+    args = _arguments(argv)
+    end_with_parent()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # everything is being read anyway
+    options = Options(
+        url=args.public_url,
+        require_keys=args.require_keys,
+        allow_hosts=tuple(args.allow_host),
+        allow_origins=tuple(args.allow_origin),
+    )
+    try:
+        control = ControlPlane.open(args.data_dir, os.environ, options)
+    except PointsmanError as error:
+        # what passes by itself (a locked file, a full disk) is waited for, what a person must mend is not
+        if error.retry_after is None:
+            _say(error.public)
+            return REFUSED
+        found = _stand_by(args, options, error)
+        if found is None:
+            return 0
+        if isinstance(found, int):
+            return found
+        control = found
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the loop that waited gave it back
+    try:
+        if options.require_keys and not control.keys_ever_made:
+            _say(_NEEDS_KEY)
+            return REFUSED
+        for problem in control.snapshot.problems:
+            log.warning("degraded: %s", problem)
+        asyncio.run(_serve(control, args.runtime_dir))
+    finally:
+        control.close()
+    return 0
+
+
+def _stand_by(args: argparse.Namespace, options: Options, cause: PointsmanError) -> ControlPlane | int | None:
+    """The runtime once it opens, None when told to stop, 1 when there is nothing to serve by meanwhile."""
+    snapshot, problem = LastGood(args.data_dir).read(os.environ)
+    _say(cause.public)
+    if snapshot is None:
+        if problem is not None:
+            _say(f"the last good rules cannot be used either: {problem}")
+        return 1
+    if options.require_keys:  # it may have been kept by a gateway that served this machine alone
+        snapshot = msgspec.structs.replace(snapshot, keys_required=True)
+
+    async def wait() -> ControlPlane | None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # it is tried all the time
+        watching = asyncio.create_task(_watch_parent(stopping))
+        warming = asyncio.create_task(asyncio.to_thread(_warm))
+        try:
+            standby = Standby(
+                snapshot, cause, lambda: ControlPlane.open(args.data_dir, os.environ, options), stopping
+            )
+            return await standby.run(args.runtime_dir)
+        finally:
+            watching.cancel()
+            await warming
+
+    return asyncio.run(wait())
+
+
+def _warm() -> None:
+    """Imports what the admin API needs, so that it is back sooner."""
+    from . import app  # noqa: F401
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m pointsman.admin", description=__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--runtime-dir", type=Path, required=True)
+    parser.add_argument("--public-url", default="")
+    parser.add_argument("--require-keys", action="store_true")
+    parser.add_argument("--allow-host", action="append", default=[])
+    parser.add_argument("--allow-origin", action="append", default=[])
+    return parser.parse_args(argv)
+
+
+def _say(text: str) -> None:
+    print(f"pointsman: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- the supervisor's own stream
+
+
+async def _serve(control: ControlPlane, runtime_dir: Path) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, control.reload))
+    link = await control.connect_link(str(runtime_dir / "link.sock"))
+    tasks = [asyncio.create_task(control.keep_published()), asyncio.create_task(_watch_parent(stopping))]
+    try:
+        server = await asyncio.to_thread(_http_server, control)
+        with _listening(runtime_dir / "control.sock") as listener:
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            await asyncio.wait(
+                [serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED
+            )
+            server.should_exit = True
+            await serving
+    finally:
+        stopping.set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await link.stop()
+
+
+def _http_server(control: ControlPlane) -> uvicorn.Server:
+    """Imports and builds the HTTP side. Runs in a thread: the link answers meanwhile."""
+    import uvicorn
+
+    from .app import create_app
+
+    class Server(uvicorn.Server):
+        """Signals are ours: the data plane is told before HTTP ends."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    config = uvicorn.Config(
+        create_app(control),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+        backlog=128,
+    )
+    return Server(config)
+
+
+@contextlib.contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    """A Unix socket for this user only; one that a killed control plane left is replaced."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.setblocking(False)
+        yield listener
+    finally:
+        listener.close()
+        path.unlink(missing_ok=True)
+
+
+async def _watch_parent(stopping: asyncio.Event) -> None:
+    """Ends this process when the supervisor is gone: nobody would start it again or end it, and it holds
+    the lock."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(_ORPHAN_SECONDS)
+    log.warning("the supervisor is gone; stopping")
+    stopping.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The control plane's HTTP application: routers, errors and the guard around them. Not here: what is open
+(runtime.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from .. import __version__
+from .control import problems
+from .control.control_plane import ControlPlane
+from .control.guard import Guard, HostNames
+from .routers import credentials, doctor, explain, keys, local, mappings, pages, secrets, status, usage
+from .routers.base import Problem
+
+ROUTERS = (
+    mappings.router,
+    credentials.router,
+    local.router,
+    keys.router,
+    explain.router,
+    usage.router,
+    secrets.router,
+    status.router,
+    doctor.router,
+    pages.router,
+)
+
+
+def create_api(control: ControlPlane) -> FastAPI:
+    """The application without its guard."""
+    app = FastAPI(
+        title="Pointsman admin API",
+        version=__version__,
+        description="Rules, keys and backends of a gateway. Errors are problem+json with a stable `code`.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would be built from the Host header
+        separate_input_output_schemas=False,
+    )
+    app.state.control = control
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    made = app.openapi
+    app.openapi = lambda: completed(made())  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI's document with what it cannot know: the shape of problems, and the token every path needs."""
+    parts = document["components"]
+    parts["schemas"]["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts["securitySchemes"] = {"admin_token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"admin_token": []}]
+    return document
+
+
+def create_app(control: ControlPlane) -> ASGIApp:
+    """What the control plane serves, and what a command without a gateway calls in its own process."""
+    options = control.options
+    hosts = [*options.allow_hosts, *([options.url.partition("://")[2]] if options.url else [])]
+    names = HostNames(hosts, any_address=options.require_keys)
+    return Guard(create_api(control), control.token, names, options.allow_origins)

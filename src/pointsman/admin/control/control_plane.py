@@ -1,0 +1,271 @@
+"""What the control plane holds open: database, vault, usage, the newest snapshot, and the link it goes out
+on.
+
+With a gateway `connect_link` is called and every write answers when it is live; a command without a gateway
+uses the same object with no link. Not here: HTTP (app.py) and what a request may do (guard.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...config import LAST_GOOD_FILE, USAGE_FILE
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+from ...link.messages import Snapshot, Status, Up, UsageBatch
+from ..store import client_keys, settings
+from ..store.database import BACKUP_FOLDER, Store, database_path
+from ..store.rotation import open_vault
+from ..store.snapshot import compile_snapshot
+from ..store.usage import UsageStore
+from ..vault import Vault, check_opens
+from .auth import AdminToken
+from .last_good import LastGood
+from .local_models import ModelLists
+from .process_status import StatusBoard
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from ...link.server import LinkServer
+
+log = logging.getLogger("pointsman.control")
+
+APPLY_SECONDS = 2.0
+"""How long a write waits for every data-plane process to serve by it."""
+
+_REPUBLISH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How this control plane was started. url: the gateway's public one, "" without a gateway."""
+
+    url: str = ""
+    require_keys: bool = False
+    allow_hosts: tuple[str, ...] = ()
+    allow_origins: tuple[str, ...] = ()
+
+
+class ControlPlane:
+    """Made by `ControlPlane.open`, ended by `close`. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        environ: Mapping[str, str],
+        store: Store,
+        vault: Vault,
+        usage: UsageStore,
+        options: Options,
+    ) -> None:
+        self.data_dir = data_dir
+        self.environ = environ
+        self.options = options
+        self.store = store
+        self.vault = vault
+        self.usage = usage
+        self.token = AdminToken.ensure(data_dir)
+        self.board = StatusBoard()
+        self.model_lists = ModelLists()
+        self.epoch = secrets.token_hex(8)
+        self.started_at = time.time()
+        self._version = 0
+        self._publishing = threading.Lock()
+        self._stale = False  # a change is committed that no snapshot holds yet
+        self._last_good = LastGood(data_dir)
+        self._link: LinkServer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.snapshot = self._compile()
+
+    @classmethod
+    def open(cls, data_dir: Path, environ: Mapping[str, str], options: Options | None = None) -> ControlPlane:
+        """Open everything in a data folder whose lock the caller holds. Raises PointsmanError saying what
+        to do."""
+        url = environ.get("POINTSMAN_DATABASE_URL")
+        with _told(), ExitStack() as opened:
+            _refuse_lost(data_dir, url)
+            store = Store.open(data_dir, url)
+            opened.callback(store.close)
+            vault = open_vault(store, data_dir, environ)
+            usage = UsageStore(data_dir / USAGE_FILE)
+            opened.callback(usage.close)
+            control = cls(data_dir, environ, store, vault, usage, options or Options())
+            opened.pop_all()
+            return control
+
+    def close(self) -> None:
+        """Close both databases. The link is stopped by who started it."""
+        self.usage.close()
+        self.store.close()
+
+    # -- reading and changing --
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that only reads."""
+        with self.store.read() as session:
+            yield session
+
+    @contextmanager
+    def change(self) -> Iterator[Session]:
+        """One transaction; when it has committed the change is published before this returns."""
+        with self.store.write() as session:
+            yield session
+        self.publish()
+
+    def publish(self) -> bool:
+        """Compile a snapshot and make every data-plane process serve by it.
+
+        False when one has not said so in time (it will: the newest snapshot is sent to whoever connects)."""
+        with self._publishing:  # versions go out in the order they were compiled
+            self._stale = True
+            try:
+                with _told():
+                    snapshot = self._compile()
+            except PointsmanError as error:
+                log.error("a change is stored but not live yet: %s", error.public)
+                return False
+            self._stale = False
+            self.snapshot = snapshot
+            if self._link is None or self._loop is None:
+                return True
+            self._loop.call_soon_threadsafe(self._link.publish, snapshot)
+        return self._wait_applied(snapshot)
+
+    def _compile(self) -> Snapshot:
+        self._version += 1
+        with self.store.read() as session:
+            snapshot = compile_snapshot(session, self.vault, self._version, self.epoch)
+        if self.options.require_keys and not snapshot.keys_required:
+            snapshot = msgspec.structs.replace(snapshot, keys_required=True)
+        self._last_good.keep(snapshot, self.vault)
+        return snapshot
+
+    def reload(self) -> bool:
+        """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last
+        good stays, and the log says why. Whether it worked."""
+        try:
+            with _told():
+                vault = open_vault(self.store, self.data_dir, self.environ)
+                if vault.problem is not None:
+                    raise PointsmanError(ErrorKind.UNAVAILABLE, vault.problem)
+                with self.store.read() as session:  # and no rotation commits meanwhile
+                    check = settings.get(session, settings.MASTER_KEY_CHECK)
+                    if check is None or check_opens(vault.require(), check):
+                        self.vault.adopt(vault.require())
+        except PointsmanError as error:
+            log.error("not reloaded, the last good rules stay: %s", error.public)
+            return False
+        live = self.publish()
+        if not self._stale:
+            log.warning("reloaded: %s", self.snapshot)
+        return live
+
+    def _wait_applied(self, snapshot: Snapshot) -> bool:
+        assert self._link is not None
+        assert self._loop is not None
+        waiting = asyncio.run_coroutine_threadsafe(
+            self._link.wait_applied(snapshot.epoch, snapshot.version, APPLY_SECONDS), self._loop
+        )
+        try:
+            live = waiting.result(APPLY_SECONDS + 1.0)
+        except FutureTimeoutError:
+            waiting.cancel()
+            live = False
+        if not live:
+            log.warning(
+                "a data-plane process has not taken snapshot %s in %s s", snapshot.version, APPLY_SECONDS
+            )
+        return live
+
+    # -- the link --
+
+    async def connect_link(self, path: str) -> LinkServer:
+        """Listen for data-plane processes on a Unix socket, from the running loop."""
+        from ...link.server import LinkServer
+
+        link = LinkServer(path, self.take)
+        await link.start()
+        link.publish(self.snapshot)
+        self._link, self._loop = link, asyncio.get_running_loop()
+        return link
+
+    @property
+    def keys_ever_made(self) -> bool:
+        """Whether there is, or was, a client key."""
+        with self.store.read() as session:
+            return client_keys.required(session)
+
+    def take(self, worker: int, message: Up) -> None:
+        """What a data-plane process sends up. A usage batch is on disk when this returns."""
+        if isinstance(message, Status):
+            self.board.take(message, time.monotonic())
+        elif isinstance(message, UsageBatch):
+            self.usage.add(message.records)
+
+    def workers(self) -> list[tuple[int, int]]:
+        """(worker, pid) of the connected data-plane processes."""
+        return self._link.workers if self._link is not None else []
+
+    async def keep_published(self) -> None:
+        """Publishes what could not be compiled when it was written, until it could. Runs as a task."""
+        while True:
+            await asyncio.sleep(_REPUBLISH_SECONDS)
+            if self._stale:
+                await asyncio.to_thread(self.publish)
+            elif self._last_good.failed:
+                await asyncio.to_thread(self._keep_again)
+
+    def _keep_again(self) -> None:
+        with self._publishing:
+            self._last_good.keep(self.snapshot, self.vault)
+
+
+def _refuse_lost(data_dir: Path, url: str | None) -> None:
+    """A database that was there and is gone is not begun anew: everybody's rules would be lost without a word."""
+    if not (data_dir / LAST_GOOD_FILE).exists():
+        return
+    path = database_path(data_dir, url)
+    if path.exists() and path.stat().st_size > 0:
+        return
+    what = "is empty" if path.exists() else "is gone"
+    raise PointsmanError(
+        ErrorKind.UNAVAILABLE,
+        f"The database {path.name} {what} though there was one; put it back from your backup (one from before the last"
+        f" update may be in {BACKUP_FOLDER}/), or remove {LAST_GOOD_FILE} to begin an empty one.",
+        retry_after=5,
+    )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a data folder in trouble raises beyond the errors that have words of their own already."""
+    try:
+        yield
+    except OSError as error:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE, f"The data folder cannot be used ({error.strerror}).", retry_after=5
+        ) from error
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        log.debug("the database cannot be used", exc_info=error)
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE,
+            "The database cannot be used: its tables are not what they should be; stop the gateway and put back a"
+            " backup.",
+            retry_after=5,
+        ) from error

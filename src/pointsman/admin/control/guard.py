@@ -1,0 +1,207 @@
+"""What every request to the control plane passes first, as one ASGI wrapper: id, Host, Origin, size, token;
+and the security headers every answer gets. It decides on `scope["path"]`, never on a URL built from the
+Host header (RELIABILITY.md, finding 1). Whatever is not in PUBLIC needs the admin token, so a new route
+cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+from .auth import AdminToken
+from .problems import internal_error, problem_response
+
+log = logging.getLogger("pointsman.control")
+
+PUBLIC = frozenset({"/", "/ui", "/api/hello", "/internal/metrics"})
+"""Paths that need no token. Nothing here shows or changes a rule, a key or a caller."""
+
+MAX_BODY = 1024 * 1024
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_HOST = re.compile(
+    r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?)(?::[0-9]{1,5})?", re.ASCII
+)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,80}", re.ASCII)
+
+SECURITY_HEADERS = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class Guard:
+    """app: what is guarded. hosts: names clients may call us by. origins: foreign web origins let in."""
+
+    def __init__(self, app: ASGIApp, token: AdminToken, hosts: HostNames, origins: Iterable[str]) -> None:
+        self._app = app
+        self._token = token
+        self._hosts = hosts
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            return
+        headers = _headers(scope)
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, request_id)
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            extra = {"www-authenticate": "Bearer"} if refusal.status == 401 else None
+            await problem_response(refusal, request_id, headers=extra)(scope, receive, answer.send)
+            return
+        try:
+            await self._app(scope, _bounded(receive), answer.send)
+        except Exception:  # the request boundary
+            if not answer.started:
+                log.exception("%s %r failed (%s)", scope["method"], scope["path"], request_id)
+                await problem_response(internal_error(), request_id)(scope, receive, answer.send)
+
+    def _refusal(self, scope: Scope, headers: dict[str, str]) -> PointsmanError | None:
+        """Why this request may not go on; None when it may."""
+        host = headers.get("host", "")
+        if not self._hosts.know(host):
+            return PointsmanError(
+                ErrorKind.FORBIDDEN,
+                "This gateway does not answer to that Host name; "
+                "to allow it: pointsman serve --allow-host NAME",
+                status=403 if host_name(host) else 400,
+            )
+        if not self._origin_ok(scope["method"], host, headers):
+            return PointsmanError(
+                ErrorKind.FORBIDDEN,
+                "Requests from this web origin are refused. Start with --allow-origin ORIGIN to let it in.",
+            )
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit():
+            return PointsmanError(ErrorKind.BAD_REQUEST, "Content-Length is not one number.")
+        if int(length) > MAX_BODY:
+            return _too_large()
+        return self._unauthorized(scope["path"], headers)
+
+    def _unauthorized(self, path: str, headers: dict[str, str]) -> PointsmanError | None:
+        if path in PUBLIC or self._token.opens(headers.get("authorization")):
+            return None
+        if not path.startswith("/api"):
+            return PointsmanError(ErrorKind.NOT_FOUND, "There is nothing here; see /ui.")
+        return PointsmanError(
+            ErrorKind.UNAUTHORIZED,
+            "Send the admin token: `Authorization: Bearer <text of the data folder's admin-token file>`.",
+        )
+
+    def _origin_ok(self, method: str, host: str, headers: dict[str, str]) -> bool:
+        origin = headers.get("origin")
+        if origin is not None:
+            given = origin.lower()
+            return given in self._origins or given in (f"http://{host.lower()}", f"https://{host.lower()}")
+        # A browser that hides the Origin still says where a write comes from.
+        site = headers.get("sec-fetch-site", "none").lower()
+        return method in _SAFE_METHODS or site in ("none", "same-origin")
+
+
+class _Answer:
+    """Watches an answer go by: adds the headers every one has, knows whether it began."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            present = {name.lower() for name, _ in message.get("headers", ())}
+            ours = [(b"x-request-id", self.request_id.encode()), *SECURITY_HEADERS]
+            message["headers"] = [
+                *message.get("headers", ()),
+                *((name, value) for name, value in ours if name not in present),
+            ]
+        await self._send(message)
+
+
+class HostNames:
+    """Which Host headers are ours: loopback's names, those listed, and, bound beyond loopback, any IP address
+    (DNS rebinding needs a name). The data plane judges first and by the same rule (gateway/access.py)."""
+
+    def __init__(self, hosts: Iterable[str] = (), *, any_address: bool = False) -> None:
+        self._names = frozenset(name for name in map(host_name, (*LOOPBACK_HOSTS, *hosts)) if name)
+        self._any_address = any_address
+
+    def know(self, host: str) -> bool:
+        """Whether a Host header, port included, is one of ours."""
+        name = host_name(host)
+        if name is None:
+            return False
+        if name in self._names or name.endswith(".localhost"):
+            return True
+        return self._any_address and _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def host_name(host: str) -> str | None:
+    """The name in a Host header or URL authority, lower-case, without port; None when it is not one."""
+    match = _HOST.fullmatch(host.lower())
+    return match["name"].rstrip(".") if match else None
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """Lower-case name -> value; a repeated one is joined by a line feed, which no check below accepts."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}\n{value}" if name in found else value
+    return found
+
+
+def _request_id(headers: dict[str, str]) -> str:
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else "req_" + secrets.token_hex(12)
+
+
+def _bounded(receive: Receive) -> Receive:
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        if message["type"] == "http.request":
+            size += len(message.get("body", b""))
+            if size > MAX_BODY:
+                # The one exception that FastAPI lets through while it reads a body.
+                raise HTTPException(413, _too_large().public)
+        return message
+
+    return bounded
+
+
+def _too_large() -> PointsmanError:
+    return PointsmanError(ErrorKind.TOO_LARGE, f"The body is larger than {MAX_BODY} bytes.")

@@ -1,0 +1,65 @@
+"""One cheap authenticated call to a backend, for `test` and `doctor`: the shape of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic import BaseModel
+
+from ...errors import PointsmanError
+from ...kinds import BackendType, ErrorKind, backend_key
+from ...link.messages import BackendSpec
+from .control_plane import ControlPlane
+
+
+class ProbeStep(BaseModel):
+    """One step: dns, tcp, tls, auth or models; or `settings`, when what is stored cannot be used."""
+
+    name: str
+    ok: bool
+    detail: str
+    ms: float | None = None
+
+
+class ProbeOutcome(BaseModel):
+    """What one call found. models: the names the backend lists."""
+
+    ok: bool
+    backend: str
+    steps: list[ProbeStep]
+    models: list[str]
+
+
+async def test_backend(control: ControlPlane, backend_type: BackendType, name: str) -> ProbeOutcome:
+    """Probes a stored backend. Raises PointsmanError NOT_FOUND when there is none, CONFLICT when it is
+    disabled."""
+    key = backend_key(backend_type, name)
+    spec = next((spec for spec in control.snapshot.backends if spec.key == key), None)
+    if spec is not None:
+        return await probe_spec(spec)
+    local = backend_type is BackendType.LOCAL
+    if local and await asyncio.to_thread(_exists, control, name):
+        raise PointsmanError(
+            ErrorKind.CONFLICT, f"{key} is disabled; enable it with: pointsman local update {name} --enable"
+        )
+    add = f"pointsman local add {name} --url URL" if local else f"pointsman credential set {key}"
+    raise PointsmanError(ErrorKind.NOT_FOUND, f"There is no {key}; add it with: {add}")
+
+
+async def probe_spec(spec: BackendSpec) -> ProbeOutcome:
+    """Probes a backend as the data plane would use it. One that cannot be used is not connected to."""
+    if spec.problem is not None:
+        step = ProbeStep(name="settings", ok=False, detail=spec.problem)
+        return ProbeOutcome(ok=False, backend=spec.key, steps=[step], models=[])
+    from ...upstream.probe import probe
+
+    result = await probe(spec)
+    steps = [ProbeStep(name=s.name, ok=s.ok, detail=s.detail, ms=s.ms) for s in result.steps]
+    return ProbeOutcome(ok=result.ok, backend=spec.key, steps=steps, models=list(result.models))
+
+
+def _exists(control: ControlPlane, name: str) -> bool:
+    from ..store import local_backends
+
+    with control.read() as session:
+        return any(row.name == name for row in local_backends.list_all(session))

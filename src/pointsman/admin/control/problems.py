@@ -1,0 +1,136 @@
+"""How an error of the control plane looks: RFC 9457 problem+json with a stable `code`.
+
+Never a path, a key, an input value or another exception's text. Not here: the wording of the LLM protocols'
+errors.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+
+log = logging.getLogger("pointsman.control")
+
+CONTENT_TYPE = "application/problem+json"
+
+_KIND_OF_STATUS = {
+    400: ErrorKind.BAD_REQUEST,
+    401: ErrorKind.UNAUTHORIZED,
+    403: ErrorKind.FORBIDDEN,
+    404: ErrorKind.NOT_FOUND,
+    405: ErrorKind.METHOD_NOT_ALLOWED,
+    409: ErrorKind.CONFLICT,
+    413: ErrorKind.TOO_LARGE,
+    422: ErrorKind.INVALID,
+    503: ErrorKind.UNAVAILABLE,
+}
+
+
+def problem_body(
+    error: PointsmanError, request_id: str | None, errors: Sequence[Mapping[str, str]] = ()
+) -> dict[str, Any]:
+    """The members of a problem. `errors`: one entry a wrong field, when there are several to tell."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.public,
+        "code": error.kind.value,
+        "param": error.param,
+        "request_id": request_id,
+    }
+    if errors:
+        body["errors"] = list(errors)
+    return body
+
+
+def problem_response(
+    error: PointsmanError,
+    request_id: str | None,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer for an error; `Retry-After` when the error knows one."""
+    extra = dict(headers or {})
+    if error.retry_after is not None:
+        extra["retry-after"] = str(error.retry_after)
+    body = json.dumps(problem_body(error, request_id, errors), ensure_ascii=False).encode()
+    return Response(body, status_code=error.status, media_type=CONTENT_TYPE, headers=extra)
+
+
+def invalid(error: ValidationError | RequestValidationError) -> tuple[PointsmanError, list[dict[str, str]]]:
+    """A schema's refusal as an error and its list of fields. What was sent stays out of it: it may be a
+    key."""
+    errors = []
+    for item in error.errors():
+        location = [str(part) for part in item["loc"] if part not in ("body", "query", "path")]
+        message = str(item["msg"]).removeprefix("Value error, ")
+        errors.append({"param": ".".join(location), "detail": message})
+    first = errors[0] if errors else {"param": "", "detail": "the request is not valid"}
+    text = f"{first['param']}: {first['detail']}" if first["param"] else first["detail"]
+    if len(errors) > 1:
+        text += f" (and {len(errors) - 1} more, see errors)"
+    return PointsmanError(ErrorKind.INVALID, text, param=first["param"] or None), errors
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem, routing's own 404 and 405 included."""
+
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, PointsmanError)
+        return problem_response(error, _request_id(request))
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ValidationError | RequestValidationError)
+        told, errors = invalid(error)
+        return problem_response(told, _request_id(request), errors)
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        kind = _KIND_OF_STATUS.get(error.status_code, ErrorKind.BAD_REQUEST)
+        method, path = request.method, request.scope["path"]
+        text = {
+            ErrorKind.NOT_FOUND: f"There is nothing at {path[:200]!r}; see /api/openapi.json.",
+            ErrorKind.METHOD_NOT_ALLOWED: f"{method} is not possible at {path[:200]!r}.",
+            ErrorKind.TOO_LARGE: str(error.detail),
+        }.get(kind, HTTPStatus(error.status_code).phrase)
+        told = PointsmanError(kind, text, status=error.status_code)
+        return problem_response(told, _request_id(request), headers=error.headers)
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        # Written before the answer goes out; Starlette raises it again after that, and the guard drops it.
+        log.error(
+            "%s %r failed (%s)", request.method, request.scope["path"], _request_id(request), exc_info=error
+        )
+        return problem_response(internal_error(), _request_id(request))
+
+    app.add_exception_handler(PointsmanError, ours)
+    app.add_exception_handler(RequestValidationError, refused)
+    app.add_exception_handler(ValidationError, refused)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def internal_error() -> PointsmanError:
+    """What a caller is told of a fault of ours."""
+    return PointsmanError(
+        ErrorKind.INTERNAL,
+        "Something went wrong inside Pointsman; its log has the cause under the request id.",
+    )
+
+
+def _request_id(request: Request) -> str | None:
+    value = request.scope.get("state", {}).get("request_id")
+    return value if isinstance(value, str) else None

@@ -1,0 +1,125 @@
+"""The control plane while its database cannot be opened: the data plane serves by the last good rules, the admin API
+says 503 and when to come again, and the database is tried until it opens, for ever.
+
+Needs neither SQLAlchemy nor FastAPI. Not here: the file (last_good.py) and the control plane proper (runtime.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from ...errors import PointsmanError
+from ...link.messages import Snapshot, Up, UsageBatch
+from ...link.server import LinkServer, NotTaken
+
+log = logging.getLogger("pointsman.control")
+
+RETRY_SECONDS = 1.0
+"""Between two tries, with a quarter of jitter: back by itself within 5 s of the recovery (RELIABILITY.md R10)."""
+_HEAD_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
+class Standby(Generic[T]):
+    """open_again: opens the real thing, run in a thread; raises PointsmanError while it cannot."""
+
+    def __init__(
+        self, snapshot: Snapshot, cause: PointsmanError, open_again: Callable[[], T], stopping: asyncio.Event
+    ) -> None:
+        self._cause = cause
+        self._open_again = open_again
+        self._stopping = stopping
+        told = f"{cause.public} The gateway serves by the last good rules meanwhile; they cannot be changed."
+        self._snapshot = msgspec.structs.replace(
+            snapshot, version=1, epoch=secrets.token_hex(8), problems=(*snapshot.problems, told)
+        )
+
+    async def run(self, runtime_dir: Path) -> T | None:
+        """What was opened in the end, or None when told to stop. Sockets are closed when this returns."""
+        link = LinkServer(str(runtime_dir / "link.sock"), _take)
+        await link.start()
+        link.publish(self._snapshot)
+        path = runtime_dir / "control.sock"
+        path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._answer, str(path))
+        path.chmod(0o600)
+        try:
+            return await self._try_for_ever()
+        finally:
+            server.close()
+            await link.stop()
+            path.unlink(missing_ok=True)
+
+    async def _try_for_ever(self) -> T | None:
+        while not self._stopping.is_set():
+            wait = RETRY_SECONDS * (0.75 + 0.5 * random.random())  # noqa: S311 -- spreads tries, guards nothing
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
+                return None
+            try:
+                found = await asyncio.to_thread(self._open_again)
+            except PointsmanError as error:
+                if error.public != self._cause.public:
+                    log.warning("still on standby: %s", error.public)
+                self._cause = error
+                continue
+            log.warning("the database is back")
+            return found
+        return None
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Every request: not now. One a connection."""
+        try:
+            async with asyncio.timeout(_HEAD_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+            writer.write(_not_now(self._cause, head.startswith(b"HEAD ")))
+            await writer.drain()
+            writer.write_eof()
+            async with asyncio.timeout(_HEAD_SECONDS):
+                while await reader.read(65536):  # a body still coming must not turn the answer into a reset
+                    pass
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass
+        finally:
+            writer.close()
+
+
+def _not_now(cause: PointsmanError, head_only: bool) -> bytes:
+    """The whole answer. What control/problems.py says and control/guard.py adds, without their FastAPI."""
+    told = {
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": cause.public,
+        "code": cause.kind.value,
+        "param": None,
+        "request_id": None,
+    }
+    body = json.dumps(told).encode()
+    lines = (
+        "HTTP/1.1 503 Service Unavailable",
+        "content-type: application/problem+json",
+        f"retry-after: {cause.retry_after or 5}",
+        f"content-length: {len(body)}",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "connection: close",
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head_only else body)
+
+
+def _take(worker: int, message: Up) -> None:
+    """Usage is not taken: nobody could store it. The data plane keeps it, spools it and sends it again."""
+    if isinstance(message, UsageBatch):
+        raise NotTaken

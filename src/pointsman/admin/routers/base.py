@@ -1,0 +1,47 @@
+"""What every router shares: the runtime as a dependency, and the errors it documents."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, Field
+
+from ..control.control_plane import ControlPlane
+
+
+def _control(request: Request) -> ControlPlane:
+    control: ControlPlane = request.app.state.control
+    return control
+
+
+Run = Annotated[ControlPlane, Depends(_control)]
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457). `code` is stable; `detail` says what to do."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    param: str | None = Field(None, description="The field it is about.")
+    request_id: str | None = None
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for these error statuses, and those every route has."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    words = {
+        401: "The admin token is missing or wrong.",
+        403: "The Host or Origin is not let in.",
+        404: "There is no such thing.",
+        409: "There is one already.",
+        422: "Something sent is not valid.",
+        503: "The database cannot be used now; Retry-After says when to try again.",
+    }
+    return {
+        status: {"description": words[status], "content": content}
+        for status in sorted({401, 403, 422, 503, *statuses})
+    }

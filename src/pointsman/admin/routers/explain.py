@@ -1,0 +1,22 @@
+"""`/api/explain`: where a model's requests would go and why, without sending one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from ..control.explain import Explanation, explain
+from .base import Run, errors
+
+router = APIRouter(prefix="/api/explain", tags=["explain"])
+
+
+@router.get("", responses=errors())
+async def show(
+    control: Run,
+    model: Annotated[str, Query(min_length=1, max_length=512, description="As a client would name it.")],
+) -> Explanation:
+    """The rule, every target in order, and why each is usable or not. May ask local servers what models
+    they hold."""
+    return await explain(control, model)

@@ -1,0 +1,112 @@
+"""`/api/status`, `/api/hello` and the merged metrics that the data plane serves as `/metrics`."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from ... import __version__
+from ..control.control_plane import ControlPlane
+from ..control.process_status import prometheus_text
+from .base import Run, errors
+
+router = APIRouter(tags=["status"])
+
+
+class Worker(BaseModel):
+    """A data-plane process."""
+
+    worker: int
+    pid: int
+    in_flight: int
+    usage_dropped: int
+
+
+class Health(BaseModel):
+    """What the data plane last saw of a backend."""
+
+    backend: str
+    in_flight: int
+    last_success: datetime | None
+    last_failure: datetime | None
+    last_reason: str | None
+
+
+class Status(BaseModel):
+    """How the gateway is. problems: why it is degraded; empty = healthy."""
+
+    version: str
+    ready: bool
+    problems: list[str]
+    url: str | None
+    started_at: datetime
+    snapshot: int
+    keys_required: bool
+    mappings: int
+    backends: int
+    client_keys: int
+    workers: list[Worker]
+    health: list[Health]
+
+
+@router.get("/api/status", responses=errors())
+async def status(control: Run) -> Status:
+    """Version, problems, counts, data-plane processes and what they last saw of each backend."""
+    return status_of(control)
+
+
+@router.api_route("/api/hello", methods=["GET", "HEAD"], include_in_schema=False)
+async def hello() -> dict[str, str]:
+    """A probe of some clients; says nothing but that we are here."""
+    return {"name": "pointsman"}
+
+
+@router.get("/internal/metrics", include_in_schema=False)
+async def metrics(control: Run) -> Response:
+    """What all data-plane processes counted, in Prometheus' text format."""
+    now = time.monotonic()
+    samples = control.board.samples(now)
+    samples["pointsman_data_plane_processes"] = float(len(control.workers()))
+    samples["pointsman_degraded"] = float(bool(control.snapshot.problems))
+    samples["pointsman_snapshot_version"] = float(control.snapshot.version)
+    return Response(prometheus_text(samples.items()), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def status_of(control: ControlPlane) -> Status:
+    """The status, from memory alone: it answers while the database cannot."""
+    snapshot, now = control.snapshot, time.monotonic()
+    connected = dict(control.workers())
+    return Status(
+        version=__version__,
+        ready=not snapshot.problems,
+        problems=list(snapshot.problems),
+        url=control.options.url or None,
+        started_at=datetime.fromtimestamp(control.started_at, UTC),
+        snapshot=snapshot.version,
+        keys_required=snapshot.keys_required,
+        mappings=len(snapshot.mappings),
+        backends=len(snapshot.backends),
+        client_keys=len(snapshot.client_keys),
+        workers=[
+            Worker(worker=s.worker, pid=s.pid, in_flight=s.in_flight, usage_dropped=s.usage_dropped)
+            for s in control.board.live(now)
+            if s.worker in connected
+        ],
+        health=[
+            Health(
+                backend=one.key,
+                in_flight=one.in_flight,
+                last_success=_time(one.last_success),
+                last_failure=_time(one.last_failure),
+                last_reason=one.last_reason,
+            )
+            for _, one in sorted(control.board.health(now).items())
+        ],
+    )
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

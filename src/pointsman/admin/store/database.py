@@ -1,0 +1,191 @@
+"""The main database: made private, migrated (with a backup first), and used through one connection.
+
+Not here: usage records (usage.py) and SQLite's own ways (sqlite.py).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlmodel import Session
+
+from ...config import DATABASE_FILE
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+from ...process.private_files import mode_problem
+from . import settings
+from .sqlite import FileOptions, SqliteFile
+
+HEAD = "0002"
+"""The newest migration; a test compares it with the files. So alembic is imported only when one is due."""
+
+BACKUP_FOLDER = "backups"
+_WHAT = "The database"
+
+
+class Store:
+    """`with store.write() as session`, `with store.read() as session`: one at a time, all or nothing.
+
+    Raises PointsmanError UNAVAILABLE while the database is locked, full, gone or damaged; the next use tries
+    anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = SqliteFile(path, FileOptions(_WHAT, "FULL", make_again=False, prepare=self._prepare))
+
+    @staticmethod
+    def open(data_dir: Path, database_url: str | None = None) -> Store:
+        """Makes what is missing, refuses what others can read, migrates. PointsmanError tells the fix."""
+        prepare_data_dir(data_dir)
+        store = Store(database_path(data_dir, database_url))
+        try:
+            store._file.open()
+            with store.read() as session:
+                made = settings.get(session, settings.PEPPER) is not None
+            if not made:
+                with store.write() as session:
+                    settings.pepper(session)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @contextmanager
+    def write(self, after_commit: Callable[[], None] | None = None) -> Iterator[Session]:
+        """BEGIN IMMEDIATE ... COMMIT. after_commit: run when the change is on disk, before anybody can read it."""
+        with self._session(write=True, after_commit=after_commit) as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One consistent view. What is changed in it is not kept."""
+        with self._session(write=False) as session:
+            yield session
+
+    def close(self) -> None:
+        self._file.close()
+
+    def integrity(self) -> list[str]:
+        """What SQLite's own check finds; empty when all is well."""
+        with self._file.raw() as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check").fetchall()]
+        return [] if found == ["ok"] else found
+
+    def backup(self, target: Path) -> None:
+        """A consistent copy, 0600. It holds sealed keys only; the master key is not in it."""
+        with self._file.raw() as connection:
+            _copy(connection, target)
+
+    def truncate_log(self) -> None:
+        """Empties the write-ahead log into the database."""
+        with self._file.raw() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    @contextmanager
+    def _session(self, *, write: bool, after_commit: Callable[[], None] | None = None) -> Iterator[Session]:
+        with self._file.transaction(write=write, after_commit=after_commit) as connection:
+            # expire_on_commit off: rows stay readable after the block, for the answer
+            with Session(bind=connection, expire_on_commit=False) as session:
+                yield session
+                if write:
+                    session.commit()  # flushes; the COMMIT itself is the transaction's, a moment later
+
+    def _prepare(self, connection: Connection) -> None:
+        """Brings a freshly opened file to HEAD."""
+        revision = _revision(connection)
+        if revision == HEAD:
+            return
+        from .migrations import known_revisions, upgrade
+
+        if revision is not None and revision not in known_revisions():
+            raise PointsmanError(
+                ErrorKind.UNAVAILABLE,
+                f"The database was written by a newer Pointsman (its tables are at {revision}, this one knows"
+                f" {HEAD}); update Pointsman, or put back a backup from before.",
+            )
+        if revision is not None or _has_tables(connection):
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            _copy(driver, self._backup_path(revision))
+        connection.rollback()
+        try:
+            upgrade(connection)
+        except SQLAlchemyError as error:
+            raise PointsmanError(
+                ErrorKind.UNAVAILABLE,
+                "The database could not be brought up to date; nothing in it was changed. If it had tables, a copy"
+                f" of it is in {BACKUP_FOLDER}/ beside it.",
+            ) from error
+
+    def _backup_path(self, revision: str | None) -> Path:
+        folder = self.path.parent / BACKUP_FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        return folder / f"{self.path.stem}-{revision or 'none'}-{stamp}.db"
+
+
+def prepare_data_dir(data_dir: Path) -> None:
+    """Makes the folder 0700; refuses one that others can enter, saying how to mend it."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        problem = mode_problem(data_dir)
+    except OSError as error:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE,
+            f"The data folder {data_dir} cannot be used ({error.strerror}); choose another with --data-dir.",
+        ) from error
+    if problem is not None:
+        raise PointsmanError(ErrorKind.UNAVAILABLE, f"{problem}.")
+
+
+def database_path(data_dir: Path, database_url: str | None) -> Path:
+    """Where the database is. Raises PointsmanError INVALID."""
+    if not database_url:
+        return data_dir / DATABASE_FILE
+    try:
+        url = make_url(database_url)
+    except ArgumentError:
+        raise _bad_url("is not a database URL") from None
+    if url.get_backend_name() != "sqlite" or url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise _bad_url(f"names {url.drivername}, which is not supported yet")
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:") or url.query:
+        raise _bad_url("does not name a file")
+    return Path(url.database).absolute()
+
+
+def _bad_url(what: str) -> PointsmanError:
+    """The URL itself is not quoted: it may hold a password."""
+    return PointsmanError(
+        ErrorKind.INVALID,
+        f"POINTSMAN_DATABASE_URL {what}; write sqlite:////path/to/file.db, or leave it out.",
+        param="database_url",
+    )
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+    return None if row is None else str(row[0])
+
+
+def _has_tables(connection: Connection) -> bool:
+    return bool(inspect(connection).get_table_names())
+
+
+def _copy(source: sqlite3.Connection, target: Path) -> None:
+    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    copy = sqlite3.connect(target)
+    try:
+        source.backup(copy)
+    finally:
+        copy.close()

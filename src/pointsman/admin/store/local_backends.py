@@ -1,0 +1,94 @@
+"""Local backends: list, add, change, remove. Functions take a Session and raise PointsmanError."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from ...errors import PointsmanError
+from ...kinds import BackendType, ErrorKind
+from ...providers.urls import check_base_url, parse_base_url
+from ..vault import Secret, Vault
+from . import rows, sealing
+from .columns import utc_now
+from .schemas import LocalBackendCreate, LocalBackendUpdate
+from .tables import LocalBackend
+
+_FIELDS = ("base_url", "auth", "context_window", "enabled", "allow_http", "max_in_flight", "join_resends")
+
+
+def list_all(session: Session) -> list[LocalBackend]:
+    return list(session.exec(select(LocalBackend).order_by(col(LocalBackend.name))))
+
+
+def get(session: Session, name: str) -> LocalBackend:
+    row = session.exec(select(LocalBackend).where(col(LocalBackend.name) == name)).one_or_none()
+    if row is None:
+        raise PointsmanError(
+            ErrorKind.NOT_FOUND, f"There is no local backend {name!r}; list them with: pointsman local list."
+        )
+    return row
+
+
+def create(session: Session, vault: Vault, data: LocalBackendCreate) -> LocalBackend:
+    """Raises CONFLICT when the name is taken. Without a key it needs no vault, so it works degraded too."""
+    row = LocalBackend(name=data.name, **{field: getattr(data, field) for field in _FIELDS})
+    row.dialects = None if data.dialects is None else [dialect.value for dialect in data.dialects]
+    _set_key(session, vault, row, data.api_key)
+    rows.add(session, row, f"There is a local backend {data.name!r} already; choose another name.")
+    return row
+
+
+def update(session: Session, vault: Vault, name: str, data: LocalBackendUpdate) -> LocalBackend:
+    """A changed origin needs the key again, or an explicit null to do without."""
+    row = get(session, name)
+    changes = data.model_dump(exclude_unset=True, exclude={"api_key"}, mode="json")
+    before = _origin(row.base_url)
+    with session.no_autoflush:
+        for field, value in changes.items():
+            setattr(row, field, value)
+        _check_url(row, changes)
+        if "api_key" in data.model_fields_set:
+            _set_key(session, vault, row, data.api_key)
+        elif row.encrypted_api_key is not None and _origin(row.base_url) != before:
+            raise PointsmanError(
+                ErrorKind.INVALID,
+                "The base URL leads elsewhere now, and the stored key was given for the old one:"
+                " give the key again, or null to use none.",
+                param="api_key",
+            )
+    row.updated_at = utc_now()
+    session.add(row)
+    session.flush()
+    return row
+
+
+def delete(session: Session, name: str) -> None:
+    session.delete(get(session, name))
+    session.flush()
+
+
+def _origin(base_url: str) -> str | None:
+    try:
+        return parse_base_url(base_url).origin
+    except ValueError:
+        return None
+
+
+def _check_url(row: LocalBackend, changes: dict[str, object]) -> None:
+    if "base_url" not in changes and "allow_http" not in changes:
+        return
+    try:
+        check_base_url(BackendType.LOCAL, parse_base_url(row.base_url), row.allow_http)
+    except ValueError as error:
+        text = str(error)
+        raise PointsmanError(ErrorKind.INVALID, f"{text[:1].upper()}{text[1:]}.", param="base_url") from None
+
+
+def _set_key(session: Session, vault: Vault, row: LocalBackend, api_key: str | None) -> None:
+    columns: dict[str, Any] = {"encrypted_api_key": None, "key_fingerprint": None}
+    if api_key is not None:
+        columns = sealing.seal_key(session, vault, sealing.binding_of(row), Secret(api_key))
+    for field, value in columns.items():
+        setattr(row, field, value)

@@ -1,0 +1,129 @@
+"""Rules: list, add, change, remove, warn. Functions take a Session and raise PointsmanError."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from ...errors import PointsmanError
+from ...kinds import PRACTICE, BackendType, ErrorKind
+from ...providers.addresses import is_loopback_address
+from ...providers.urls import parse_base_url
+from .columns import utc_now
+from .rows import valid
+from .schemas import BackendMappingCreate, BackendMappingResponse, BackendMappingUpdate
+from .tables import BackendMapping, CloudCredential, LocalBackend
+from .targets import TargetRef, targets_of
+
+_FIELDS = tuple(BackendMappingCreate.model_fields)
+_ADD_FALLBACK = "add one with: pointsman mapping update {} --fallback TYPE[/NAME]"
+
+
+def list_all(session: Session) -> list[BackendMapping]:
+    """Highest priority first, then the lower id."""
+    order = select(BackendMapping).order_by(col(BackendMapping.priority).desc(), col(BackendMapping.id))
+    return list(session.exec(order))
+
+
+def get(session: Session, mapping_id: int) -> BackendMapping:
+    row = session.get(BackendMapping, mapping_id) if abs(mapping_id) < 2**63 else None
+    if row is None:
+        raise PointsmanError(
+            ErrorKind.NOT_FOUND, f"There is no mapping {mapping_id}; list them with: pointsman mapping list."
+        )
+    return row
+
+
+def create(session: Session, data: BackendMappingCreate) -> BackendMapping:
+    """Always adds a row: two rules may have one pattern, and priority or the lower id decides."""
+    row = BackendMapping(**_columns(data))
+    session.add(row)
+    session.flush()
+    return row
+
+
+def update(session: Session, mapping_id: int, data: BackendMappingUpdate) -> BackendMapping:
+    """What results must be a valid rule as a whole."""
+    row = get(session, mapping_id)
+    changes = data.model_dump(exclude_unset=True)
+    merged = valid(BackendMappingCreate, {field: getattr(row, field) for field in _FIELDS} | changes)
+    for field, value in _columns(merged).items():
+        if getattr(row, field) != value:
+            setattr(row, field, value)
+            row.updated_at = utc_now()
+    session.add(row)
+    session.flush()
+    return row
+
+
+def delete(session: Session, mapping_id: int) -> None:
+    session.delete(get(session, mapping_id))
+    session.flush()
+
+
+def warnings_of(session: Session, row: BackendMapping) -> list[str]:
+    """What the rule says that cannot work yet; it is accepted all the same (DESIGN.md section 2)."""
+    found: list[str] = []
+    for ref in dict.fromkeys(targets_of(row)):
+        warning = _cloud_warning(session, row, ref) if _is_cloud(ref) else _local_warning(session, row, ref)
+        if warning is not None and warning not in found:
+            found.append(warning)
+    if row.fallback_on and len(targets_of(row)) == 1:
+        found.append(f"fallback_on has no next target to go to; {_ADD_FALLBACK.format(row.id)}")
+    return found
+
+
+def response(session: Session, row: BackendMapping) -> BackendMappingResponse:
+    """The row as the API answers it, warnings included."""
+    answer = BackendMappingResponse.model_validate(row)
+    return answer.model_copy(update={"warnings": warnings_of(session, row)})
+
+
+def _columns(data: BackendMappingCreate) -> dict[str, Any]:
+    values = {field: getattr(data, field) for field in _FIELDS}
+    values["fallbacks"] = [target.model_dump(mode="json") for target in data.fallbacks]
+    values["fallback_on"] = [reason.value for reason in data.fallback_on]
+    return values
+
+
+def _is_cloud(ref: TargetRef) -> bool:
+    return ref.type is not BackendType.LOCAL
+
+
+def _cloud_warning(session: Session, row: BackendMapping, ref: TargetRef) -> str | None:
+    if row.forward_auth:
+        return None  # the client brings its own login
+    query = select(CloudCredential.id).where(
+        col(CloudCredential.backend_type) == ref.type, col(CloudCredential.name) == ref.name
+    )
+    if session.exec(query).first() is None:
+        return f"{ref.backend} has no key yet; add it with: pointsman credential set {ref.backend}"
+    return None
+
+
+def _local_warning(session: Session, row: BackendMapping, ref: TargetRef) -> str | None:
+    if ref.name == PRACTICE:
+        return None
+    query = select(LocalBackend)
+    if ref.name:
+        query = query.where(col(LocalBackend.name) == ref.name)
+    backends = list(session.exec(query))
+    name = ref.name or "NAME"
+    if not backends:
+        which = f"local/{ref.name} does not exist" if ref.name else "there is no local backend"
+        return f"{which} yet; add it with: pointsman local add {name} --url URL"
+    if not any(backend.enabled for backend in backends):
+        return f"{ref.backend} is disabled; enable it, or choose another backend"
+    if row.local_only and ref.name and _elsewhere(backends[0].base_url):
+        return f"{ref.backend} is at {backends[0].base_url}, not on this computer: local_only will not use it"
+    return None
+
+
+def _elsewhere(base_url: str) -> bool:
+    """Surely not this computer; a name is judged when it is connected to."""
+    try:
+        address = parse_base_url(base_url).address
+    except ValueError:
+        return False
+    return address is not None and not is_loopback_address(address)

@@ -1,0 +1,21 @@
+"""What alembic runs: the migrations, on the connection the store holds, in one transaction. Never offline."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlmodel import SQLModel
+
+from pointsman.admin.store import tables
+
+assert tables  # imported so that SQLModel.metadata is complete
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=SQLModel.metadata,
+    render_as_batch=True,
+    transactional_ddl=True,  # SQLite can; half a migration must not be
+    transaction_per_migration=False,
+)
+with connection.begin():
+    context.run_migrations()

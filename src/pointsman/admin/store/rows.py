@@ -1,0 +1,40 @@
+"""Small helpers the noun modules share: validation and constraint errors said as PointsmanError."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, SQLModel
+
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+def valid(shape: type[Shape], values: Mapping[str, Any]) -> Shape:
+    """The shape, or PointsmanError INVALID with the first thing to mend."""
+    try:
+        return shape.model_validate(dict(values))
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def invalid(error: ValidationError) -> PointsmanError:
+    """Never quotes the input: it may hold a key."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    param = ".".join(str(part) for part in first["loc"]) or None
+    text = first["msg"].removeprefix("Value error, ")
+    return PointsmanError(ErrorKind.INVALID, f"{text[:1].upper()}{text[1:]}.", param=param)
+
+
+def add(session: Session, row: SQLModel, conflict: str) -> None:
+    """Insert now; the database's own uniqueness is what decides."""
+    session.add(row)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise PointsmanError(ErrorKind.CONFLICT, conflict) from error

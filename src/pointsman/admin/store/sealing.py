@@ -1,0 +1,79 @@
+"""Which columns hold sealed keys, and what each is bound to. One place: no row is forgotten in a rotation.
+
+Not here: the cipher (vault.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from ...kinds import BackendType, backend_key
+from ...providers.catalog import CATALOG
+from ...providers.urls import parse_base_url
+from ..vault import Binding, Secret, Vault, VaultError, fingerprint
+from .settings import pepper
+from .tables import CloudCredential, LocalBackend
+
+SealedRow = CloudCredential | LocalBackend
+
+
+def base_url_of(row: SealedRow) -> str:
+    """Where the row's key may go: its own base URL or the type's."""
+    if isinstance(row, LocalBackend):
+        return row.base_url
+    return row.base_url or CATALOG[row.backend_type].base_url or ""
+
+
+def type_of(row: SealedRow) -> BackendType:
+    return BackendType.LOCAL if isinstance(row, LocalBackend) else row.backend_type
+
+
+def key_of(row: SealedRow) -> str:
+    """`openai/groq`, `local/box`."""
+    return backend_key(type_of(row), row.name)
+
+
+def binding(kind: BackendType, name: str, base_url: str | None) -> Binding:
+    """Raises VaultError when the base URL is no URL (edited by hand): nothing may be sent there."""
+    try:
+        origin = parse_base_url(base_url or CATALOG[kind].base_url or "").origin
+    except ValueError:
+        raise VaultError(f"The base URL of {backend_key(kind, name)} is not valid; set it again.") from None
+    table = LocalBackend if kind is BackendType.LOCAL else CloudCredential
+    return Binding(str(table.__tablename__), kind.value, name, origin)
+
+
+def binding_of(row: SealedRow) -> Binding:
+    """What the row's key is bound to, as the row is now."""
+    return binding(type_of(row), row.name, row.base_url)
+
+
+def seal_key(session: Session, vault: Vault, bound_to: Binding, secret: Secret) -> dict[str, Any]:
+    """The columns that keep a key. Raises VaultError while degraded."""
+    return {
+        "encrypted_api_key": vault.require().seal(secret, bound_to),
+        "key_fingerprint": fingerprint(pepper(session), secret),
+    }
+
+
+def open_key(vault: Vault, row: SealedRow) -> Secret | None:
+    """The row's key, None where it has none. Raises VaultError naming the row."""
+    sealed = row.encrypted_api_key
+    if sealed is None:
+        return None
+    if vault.problem is not None:
+        raise VaultError(f"The key of {key_of(row)} cannot be opened: {vault.problem}.")
+    try:
+        return vault.require().open(sealed, binding_of(row))
+    except VaultError as error:
+        raise VaultError(f"The key of {key_of(row)} cannot be used: {error.public}.") from error
+
+
+def sealed_rows(session: Session) -> list[SealedRow]:
+    """Every row that holds a sealed key."""
+    credentials = session.exec(select(CloudCredential).order_by(col(CloudCredential.id)))
+    with_key = select(LocalBackend).where(col(LocalBackend.encrypted_api_key).is_not(None))
+    backends = session.exec(with_key.order_by(col(LocalBackend.id)))
+    return [*credentials, *backends]

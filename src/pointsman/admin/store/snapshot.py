@@ -1,0 +1,113 @@
+"""Compiles rows into the immutable snapshot the data plane serves by. Keys are opened here and nowhere else.
+
+A key that does not open is a backend with a problem, never an exception: the rest serves on. Not here: the
+practice backend (the data plane adds its own) and sending (link).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlmodel import Session, col, select
+
+from ...kinds import AuthScheme, BackendType
+from ...link.messages import BackendSpec, ClientKeySpec, MappingSpec, Snapshot, TargetSpec
+from ...providers.catalog import CATALOG
+from ...providers.urls import check_base_url, parse_base_url
+from ..vault import Vault, VaultError
+from . import client_keys, credentials, local_backends, mappings, sealing, settings
+from .tables import BackendMapping, ClientKey, LocalBackend
+from .targets import targets_of
+
+
+def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -> Snapshot:
+    """Enabled rules and backends, live client keys. A cloud type without a credential row is in it
+    only for rules that forward the client's own login."""
+    backends = [backend_spec(vault, row) for row in credentials.list_all(session)]
+    backends += [backend_spec(vault, row) for row in local_backends.list_all(session) if row.enabled]
+    live = select(ClientKey).where(col(ClientKey.revoked_at).is_(None)).order_by(col(ClientKey.id))
+    rules = tuple(mapping_spec(row) for row in mappings.list_all(session) if row.enabled)
+    backends += login_backends(rules, backends)
+    return Snapshot(
+        version=version,
+        epoch=epoch,
+        mappings=rules,
+        backends=tuple(backends),
+        client_keys=tuple(ClientKeySpec(row.id or 0, row.name, row.digest) for row in session.exec(live)),
+        keys_required=client_keys.required(session),
+        pepper=settings.pepper(session),
+        problems=() if vault.problem is None else (f"Stored keys cannot be used: {vault.problem}.",),
+    )
+
+
+def mapping_spec(row: BackendMapping) -> MappingSpec:
+    return MappingSpec(
+        id=row.id or 0,
+        pattern=row.model_pattern,
+        priority=row.priority,
+        targets=tuple(TargetSpec(ref.backend, ref.model) for ref in targets_of(row)),
+        local_only=row.local_only,
+        forward_auth=row.forward_auth,
+        fallback_on=tuple(row.fallback_on or ()),
+        hedge_seconds=row.hedge_seconds,
+    )
+
+
+def login_backends(rules: Iterable[MappingSpec], stored: Iterable[BackendSpec]) -> list[BackendSpec]:
+    """The providers' own addresses, without a key, where a rule forwards the client's login and no key is stored."""
+    known = {spec.key for spec in stored}
+    wanted = {target.backend for rule in rules if rule.forward_auth for target in rule.targets}
+    return [
+        BackendSpec(
+            key=kind.value,
+            type=kind.value,
+            name="",
+            base_url=provider.base_url,
+            dialects=tuple(protocol.value for protocol in provider.dialects),
+            stream_usage=provider.stream_usage,
+            login_only=True,
+        )
+        for kind, provider in CATALOG.items()
+        if provider.base_url is not None and kind.value in wanted - known
+    ]
+
+
+def backend_spec(vault: Vault, row: sealing.SealedRow) -> BackendSpec:
+    """The row with its type's defaults filled in and its key opened, or with why it cannot be used."""
+    kind = sealing.type_of(row)
+    provider = CATALOG[kind]
+    key, problem = _open(vault, row)
+    dialects = tuple(row.dialects) if row.dialects else None
+    if dialects is None and not provider.tried:
+        dialects = tuple(protocol.value for protocol in provider.dialects)
+    auth = row.auth or (provider.auth if row.encrypted_api_key is not None else AuthScheme.NONE)
+    return BackendSpec(
+        key=sealing.key_of(row),
+        type=kind.value,
+        name=row.name,
+        base_url=sealing.base_url_of(row),
+        dialects=dialects,
+        auth=auth.value,
+        api_key=key,
+        allow_http=row.allow_http,
+        stream_usage=provider.stream_usage,
+        context_window=row.context_window if isinstance(row, LocalBackend) else None,
+        max_in_flight=row.max_in_flight,
+        join_resends=isinstance(row, LocalBackend) and row.join_resends,
+        problem=problem,
+    )
+
+
+def _open(vault: Vault, row: sealing.SealedRow) -> tuple[str | None, str | None]:
+    """(key, problem). The URL is judged again: a row edited by hand gains nothing."""
+    try:
+        check_base_url(sealing.type_of(row), parse_base_url(sealing.base_url_of(row)), row.allow_http)
+    except ValueError as error:
+        return None, f"The base URL of {sealing.key_of(row)} is not allowed: {error}."
+    try:
+        secret = sealing.open_key(vault, row)
+    except VaultError as error:
+        return None, error.public
+    if secret is None and sealing.type_of(row) is not BackendType.LOCAL:
+        return None, f"There is no key for {sealing.key_of(row)}; add it with: pointsman credential set"
+    return (None if secret is None else secret.reveal()), None

@@ -1,0 +1,257 @@
+"""One SQLite file behind one connection and one lock, with errors said in our words.
+
+One connection because SQLite before 3.51.3 can lose committed pages when two of them write and checkpoint at
+once (RELIABILITY.md, finding 2). Not here: tables.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+from ...process.private_files import mode_problem
+
+_RETRY_AFTER = 5
+_WAL_RESET_FIXED = (3, 51, 3)
+_WAL_RESET_BACKPORTS = ((3, 50, 7), (3, 44, 6))
+
+_TROUBLE = {
+    sqlite3.SQLITE_BUSY: "is locked by another process; stop whatever else has it open",
+    sqlite3.SQLITE_LOCKED: "is locked by another process; stop whatever else has it open",
+    sqlite3.SQLITE_FULL: "has no room left: the disk is full; free some space",
+    sqlite3.SQLITE_READONLY: "cannot be written; make its folder writable to this user",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; check that its folder is there and belongs to this user",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error",
+    sqlite3.SQLITE_CORRUPT: "is damaged; stop the gateway and put back a backup",
+    sqlite3.SQLITE_NOTADB: "is not a database; stop the gateway and put back a backup",
+}
+_KEEP_CONNECTION = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """what: how errors call the file. synchronous: FULL or NORMAL. make_again: a vanished file is begun anew
+    (nothing in it that cannot be missed), else it is an error until it is put back. prepare: brings a freshly
+    opened file's tables up to date; runs outside a transaction, under the lock."""
+
+    what: str
+    synchronous: str
+    make_again: bool
+    prepare: Callable[[Connection], None]
+    busy_seconds: float = 5.0
+
+
+class SqliteFile:
+    """`with file.transaction(write=True) as connection`: one at a time; commits, or rolls back and raises
+    PointsmanError UNAVAILABLE. Opens the file again by itself when it was replaced or an error spoiled it."""
+
+    def __init__(self, path: Path, options: FileOptions) -> None:
+        self.path = path
+        self._options = options
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+        self._engine: Engine | None = None
+        self._identity: tuple[int, int] | None = None
+        self._closed = False
+
+    def open(self) -> None:
+        """Opens or makes the file. Raises PointsmanError with the fix."""
+        with self._locked(), self._errors():
+            self._connect(make=True)
+
+    def close(self) -> None:
+        with self._locked():
+            self._closed = True
+            self._disconnect()
+
+    @contextmanager
+    def transaction(
+        self, *, write: bool, after_commit: Callable[[], None] | None = None
+    ) -> Iterator[Connection]:
+        """after_commit: run when the change is on disk and before anybody else may read it."""
+        with self._locked(), self._errors():
+            engine = self._ready()
+            begin = "BEGIN IMMEDIATE" if write else "BEGIN"
+            with engine.connect().execution_options(pointsman_begin=begin) as connection:
+                with connection.begin() as transaction:
+                    yield connection
+                    if not write:
+                        transaction.rollback()
+            if after_commit is not None:
+                after_commit()
+
+    @contextmanager
+    def raw(self) -> Iterator[sqlite3.Connection]:
+        """The driver's own connection, outside any transaction: for backups and pragmas."""
+        with self._locked(), self._errors():
+            with self._raw(self._ready()) as connection:
+                yield connection
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if self._holder == threading.get_ident():
+            raise RuntimeError("a transaction inside another one of the same file would wait for itself")
+        # longer than a waiting holder takes to give up, so that a queue behind a locked file drains with answers
+        if not self._lock.acquire(timeout=3 * self._options.busy_seconds):
+            raise self._unavailable("is busy; try again")
+        try:
+            self._holder = threading.get_ident()
+            yield
+        finally:
+            self._holder = None
+            self._lock.release()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            origin = error.orig
+            if isinstance(origin, sqlite3.IntegrityError) or not isinstance(origin, sqlite3.DatabaseError):
+                raise
+            raise self._trouble(origin) from error
+        except sqlite3.DatabaseError as error:
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: sqlite3.DatabaseError) -> PointsmanError | sqlite3.DatabaseError:
+        """Our words for it; an SQL mistake of our own stays what it is."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code not in _TROUBLE:
+            return error
+        if code not in _KEEP_CONNECTION:
+            self._disconnect()
+        return self._unavailable(_TROUBLE[code])
+
+    def _unavailable(self, what: str) -> PointsmanError:
+        return PointsmanError(
+            ErrorKind.UNAVAILABLE, f"{self._options.what} {what}.", retry_after=_RETRY_AFTER
+        )
+
+    def _ready(self) -> Engine:
+        """A connection to the file that is there now: SQLite would go on writing into a deleted one."""
+        if self._closed:
+            raise self._unavailable("is closed")
+        if self._engine is not None and self._identity != _identity(self.path):
+            self._disconnect()
+        if self._engine is None:
+            self._connect(make=self._options.make_again)
+        assert self._engine is not None
+        return self._engine
+
+    def _connect(self, *, make: bool) -> None:
+        if make:
+            _make_private(self.path, self._options.what)
+        elif not self.path.exists():
+            raise self._unavailable("is gone; put it back from your backup")
+        self._refuse_open_modes()
+        engine = _engine(self.path, self._options)
+        try:
+            with engine.connect() as connection:
+                self._options.prepare(connection)
+        except BaseException:
+            engine.dispose()
+            raise
+        self._engine, self._identity = engine, _identity(self.path)
+
+    def _refuse_open_modes(self) -> None:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            beside = self.path.with_name(self.path.name + suffix)
+            try:
+                problem = mode_problem(beside)
+            except FileNotFoundError:
+                continue
+            if problem is not None:
+                raise PointsmanError(ErrorKind.UNAVAILABLE, f"{problem}.")
+
+    def _disconnect(self) -> None:
+        engine, self._engine, self._identity = self._engine, None, None
+        if engine is not None:
+            engine.dispose()
+
+    @staticmethod
+    @contextmanager
+    def _raw(engine: Engine) -> Iterator[sqlite3.Connection]:
+        fairy = engine.raw_connection()
+        try:
+            connection = fairy.driver_connection
+            assert isinstance(connection, sqlite3.Connection)
+            yield connection
+        finally:
+            fairy.close()
+
+
+def version_problem(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str | None:
+    """What doctor says about the linked SQLite, or None (RELIABILITY.md, finding 2)."""
+    if version >= _WAL_RESET_FIXED or any(
+        version[:2] == fix[:2] and version >= fix for fix in _WAL_RESET_BACKPORTS
+    ):
+        return None
+    text = ".".join(map(str, version))
+    return (
+        f"SQLite {text} can lose pages when two connections write at once (fixed in 3.51.3, 3.50.7, 3.44.6)."
+        " Pointsman uses one connection, so it is safe; do not write to its database with other programs"
+        " while it runs"
+    )
+
+
+def _engine(path: Path, options: FileOptions) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=StaticPool,
+        connect_args={"check_same_thread": False, "timeout": options.busy_seconds},
+        hide_parameters=True,  # values never stand in an exception's text
+    )
+
+    @event.listens_for(engine, "connect")
+    def _setup(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions behind our back
+        try:
+            for pragma in (
+                "journal_mode=WAL",
+                f"synchronous={options.synchronous}",
+                "foreign_keys=ON",
+                "secure_delete=ON",  # a removed key's bytes do not stay in free pages
+                "trusted_schema=OFF",
+            ):
+                connection.execute(f"PRAGMA {pragma}").close()
+        except sqlite3.Error:
+            connection.close()  # the pool does not know it yet
+            raise
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("pointsman_begin", "BEGIN"))
+
+    return engine
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
+
+
+def _make_private(path: Path, what: str) -> None:
+    """An empty 0600 file: SQLite would make one by the process's umask. Its -wal and -shm follow its mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE,
+            f"{what} cannot be opened ({error.strerror}); check that its folder belongs to this user.",
+            retry_after=_RETRY_AFTER,
+        ) from error

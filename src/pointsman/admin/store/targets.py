@@ -1,0 +1,99 @@
+"""The one place that turns a mapping into its ordered targets. Pure; works on rows and on schemas alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ...kinds import BackendType, backend_key
+from ...routing.pattern import is_wild
+
+MAX_TARGETS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRef:
+    """One backend and the model to use there. name "" is the type's default; model None is the name sent."""
+
+    type: BackendType
+    name: str
+    model: str | None
+
+    @property
+    def backend(self) -> str:
+        """`openai`, `local/box`."""
+        return backend_key(self.type, self.name)
+
+    @property
+    def text(self) -> str:
+        """`local/box:qwen3`, as people write it."""
+        return self.backend if self.model is None else f"{self.backend}:{self.model}"
+
+
+class MappingLike(Protocol):
+    """What BackendMapping (a row) and BackendMappingCreate (a wish) have in common."""
+
+    model_pattern: str
+    backend_type: BackendType
+    backend_name: str
+    backend_model: str | None
+    fallback_backend: BackendType | None
+    fallback_model: str | None
+    local_only: bool
+    forward_auth: bool
+
+    @property
+    def fallbacks(self) -> Sequence[Any]: ...
+
+
+def targets_of(mapping: MappingLike) -> tuple[TargetRef, ...]:
+    """Primary, then `fallback_backend` with its default backend, then `fallbacks` in order."""
+    refs = [TargetRef(mapping.backend_type, mapping.backend_name, mapping.backend_model)]
+    if mapping.fallback_backend is not None:
+        refs.append(TargetRef(mapping.fallback_backend, "", mapping.fallback_model))
+    refs.extend(_ref(item) for item in mapping.fallbacks or ())
+    return tuple(refs)
+
+
+def problem_of(mapping: MappingLike) -> tuple[str, str] | None:
+    """(field, what to do) for a mapping whose fields do not fit together, or None."""
+    refs = targets_of(mapping)
+    if len(refs) > MAX_TARGETS:
+        return "fallbacks", (
+            f"{len(refs)} targets are too many; a mapping has at most {MAX_TARGETS}, the first one included"
+        )
+    if mapping.fallback_model is not None and mapping.fallback_backend is None:
+        return "fallback_model", "fallback_model needs a fallback_backend; set one, or leave both out"
+    seen: dict[TargetRef, TargetRef] = {}
+    for ref in refs:
+        effective = _effective(ref, mapping.model_pattern)
+        if effective in seen:
+            return "fallbacks", f"{ref.text} stands twice in this mapping; remove one of the two"
+        seen[effective] = ref
+    cloud = [ref.text for ref in refs if ref.type is not BackendType.LOCAL]
+    if mapping.local_only and cloud:
+        return (
+            "local_only",
+            f"local_only keeps requests on this computer, but {cloud[0]} is not on it; remove one",
+        )
+    if mapping.forward_auth and not cloud:
+        return (
+            "forward_auth",
+            "forward_auth passes on a client's login to a provider, but every target is local",
+        )
+    return None
+
+
+def _effective(ref: TargetRef, pattern: str) -> TargetRef:
+    """With an exact pattern the name sent is known, so `openai` and `openai:gpt-4o` can be one target."""
+    if ref.model is None and not is_wild(pattern):
+        return TargetRef(ref.type, ref.name, pattern)
+    return ref
+
+
+def _ref(item: Any) -> TargetRef:
+    """From a row's JSON object or a schema's FallbackTarget."""
+    if isinstance(item, Mapping):
+        return TargetRef(BackendType(item["backend_type"]), item.get("backend_name") or "", item.get("model"))
+    return TargetRef(item.backend_type, item.backend_name, item.model)

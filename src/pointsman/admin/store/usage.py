@@ -1,0 +1,243 @@
+"""Usage records in a file of their own, so that a busy or broken log never touches the rules.
+
+SQLAlchemy Core, one connection, synchronous=NORMAL (a power cut may cost the last second). Records come again
+until they are acknowledged, and an id that is there already is not counted twice. Not here: prices.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+from ...ledger.records import UsageRecord
+from ...process.private_files import mode_problem
+from .sqlite import FileOptions, SqliteFile
+
+MAX_LIMIT = 1000
+MAX_TEXT = 512
+_VERSION = 2
+_FIELDS = tuple(UsageRecord.__struct_fields__)
+
+_metadata = sa.MetaData()
+_usage = sa.Table(
+    "usage",
+    _metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("protocol", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("target", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("fallback", sa.Text),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("stream", sa.Boolean, nullable=False),
+    sa.Column("input_tokens", sa.Integer),
+    sa.Column("output_tokens", sa.Integer),
+    sa.Column("cached_tokens", sa.Integer),
+    sa.Column("reasoning_tokens", sa.Integer),
+    sa.Column("first_output_ms", sa.Float),
+    sa.Column("total_ms", sa.Float),
+    sa.Column("key_id", sa.Integer),
+    sa.Column("mapping_id", sa.Integer),
+    sa.Column("request", sa.Text, nullable=False, server_default=""),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("joined", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("usage_request", "request"),
+    sa.Index("usage_newest", "at", "id"),
+)
+_OWN = sa.or_(_usage.c.request == "", _usage.c.request == _usage.c.id)
+"""Rows that stand for their request."""
+_ADDED = (
+    "request TEXT NOT NULL DEFAULT ''",
+    "attempt INTEGER NOT NULL DEFAULT 0",
+    "joined BOOLEAN NOT NULL DEFAULT 0",
+)
+"""Columns since version 2."""
+_INSERT = f"INSERT OR IGNORE INTO usage ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608
+"""By the driver itself, whose executemany takes a third of the time that bound columns take; the names are our own."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageFilter:
+    """What to look at; None = any. since and until are unix seconds: since <= at < until."""
+
+    model: str | None = None
+    target: str | None = None
+    status: int | None = None
+    since: float | None = None
+    until: float | None = None
+    protocol: str | None = None
+    outcome: str | None = None
+    key_id: int | None = None
+    mapping_id: int | None = None
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTotals:
+    """Sums over what the filter lets through. requests and failed count requests, not their further attempts; tokens
+    are those of every attempt, since each is paid for. A token sum is None when no backend reported that count."""
+
+    requests: int
+    failed: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+
+
+class UsageStore:
+    """Raises PointsmanError UNAVAILABLE while the file is locked, full or damaged, and works again after; a
+    vanished file is begun anew. What was given in a failed call is not stored at all, so it can come again."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens at first use. Raises PointsmanError at once when others can read the file."""
+        self.path = path
+        problem = mode_problem(path) if path.exists() else None
+        if problem is not None:
+            raise PointsmanError(ErrorKind.UNAVAILABLE, f"{problem}.")
+        options = FileOptions("The usage database", "NORMAL", make_again=True, prepare=_prepare)
+        self._file = SqliteFile(path, options)
+
+    def add(self, records: Iterable[UsageRecord]) -> int:
+        """How many were new."""
+        rows = [_row(record) for record in records]
+        if not rows:
+            return 0
+        with self._file.transaction(write=True) as connection:
+            before = _changes(connection)
+            connection.exec_driver_sql(_INSERT, rows)
+            return _changes(connection) - before
+
+    def page(
+        self, filters: UsageFilter | None = None, cursor: str | None = None, limit: int = 100
+    ) -> tuple[list[UsageRecord], str | None]:
+        """Newest first, and the next page's cursor (None at the end). New rows do not shift pages."""
+        limit = max(1, min(limit, MAX_LIMIT))
+        query = sa.select(_usage).where(*_conditions(filters))
+        if cursor is not None:
+            query = query.where(sa.tuple_(_usage.c.at, _usage.c.id) < _parse_cursor(cursor))
+        query = query.order_by(_usage.c.at.desc(), _usage.c.id.desc()).limit(limit + 1)
+        with self._file.transaction(write=False) as connection:
+            rows = connection.execute(query).all()
+        found = [_record(row) for row in rows[:limit]]
+        return found, _cursor(found[-1]) if len(rows) > limit else None
+
+    def totals(self, filters: UsageFilter | None = None) -> UsageTotals:
+        columns = _usage.c
+        query = sa.select(
+            sa.func.coalesce(sa.func.sum(sa.case((_OWN, 1), else_=0)), 0),
+            sa.func.coalesce(sa.func.sum(sa.case((sa.and_(_OWN, columns.outcome != "ok"), 1), else_=0)), 0),
+            sa.func.sum(columns.input_tokens),
+            sa.func.sum(columns.output_tokens),
+            sa.func.sum(columns.cached_tokens),
+            sa.func.sum(columns.reasoning_tokens),
+        ).where(*_conditions(filters))
+        with self._file.transaction(write=False) as connection:
+            return UsageTotals(*connection.execute(query).one())
+
+    def integrity(self) -> list[str]:
+        """What SQLite's own check finds; empty when all is well."""
+        with self._file.raw() as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check").fetchall()]
+        return [] if found == ["ok"] else found
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _prepare(connection: Connection) -> None:
+    """The file keeps its version in user_version: one table needs no migration tool."""
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if version == _VERSION:
+        return
+    if version > _VERSION:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE,
+            "The usage database was written by a newer Pointsman; update Pointsman, or move usage.db away.",
+        )
+    if version == 1:
+        for column in _ADDED:
+            connection.exec_driver_sql(f"ALTER TABLE usage ADD COLUMN {column}")
+        connection.exec_driver_sql("CREATE INDEX usage_request ON usage (request)")
+    _metadata.create_all(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version = {_VERSION}")
+    connection.commit()
+
+
+def _changes(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one())
+
+
+def _conditions(filters: UsageFilter | None) -> list[sa.ColumnElement[bool]]:
+    if filters is None:
+        return []
+    found: list[sa.ColumnElement[bool]] = []
+    for name in ("model", "target", "status", "protocol", "outcome", "key_id", "mapping_id"):
+        value = getattr(filters, name)
+        if value is not None:
+            found.append(_usage.c[name] == value)
+    if filters.request is not None:  # rows of version 1 are known by their id alone
+        old = sa.and_(_usage.c.request == "", _usage.c.id == filters.request)
+        found.append(sa.or_(_usage.c.request == filters.request, old))
+    if filters.since is not None:
+        found.append(_usage.c.at >= filters.since)
+    if filters.until is not None:
+        found.append(_usage.c.at < filters.until)
+    return found
+
+
+def _row(record: UsageRecord) -> tuple[Any, ...]:
+    """One odd record must not stop its whole batch for good: names come from clients, counts from upstreams."""
+    values = msgspec.structs.astuple(record)
+    for value in values:
+        kind = type(value)
+        if (kind is str and (len(value) > MAX_TEXT or not value.isascii())) or (
+            kind is int and abs(value) >= _HUGE
+        ):
+            return tuple(_storable(one) for one in values)
+    return values
+
+
+_HUGE = 2**63
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:MAX_TEXT].encode("utf-8", "replace").decode()
+    if isinstance(value, int) and abs(value) >= _HUGE:
+        return None  # no backend counted that
+    return value
+
+
+def _record(row: Sequence[Any]) -> UsageRecord:
+    return UsageRecord(**dict(zip(_FIELDS, row, strict=True)))
+
+
+def _cursor(record: UsageRecord) -> str:
+    text = json.dumps([record.at, record.id], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _parse_cursor(cursor: str) -> tuple[float, str]:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        at, record_id = msgspec.json.decode(text, type=tuple[float, str])
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        raise PointsmanError(
+            ErrorKind.INVALID, "The cursor is not one this list gave; begin without it.", param="cursor"
+        ) from None
+    return at, record_id

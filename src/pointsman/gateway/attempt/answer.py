@@ -1,0 +1,90 @@
+"""An upstream's answer as the client gets it: whole answers, header lines, keep-alives, and failures put into words.
+
+Not here: when something may be sent (exchange.py).
+"""
+
+from __future__ import annotations
+
+from ...errors import PointsmanError
+from ...kinds import ErrorKind, FallbackReason
+from ...wire.http1 import NEVER_CLIENT, NEVER_CLIENT_PREFIXES
+from ..request.job import Job
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Answer:
+    """An upstream's own answer, kept whole: told to the client when nobody else could serve."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+def keep_alive_when_due(job: Job, now: float, hold_seconds: float) -> None:
+    """S1, once the client has waited for `hold_seconds`, and each time it has again: headers and a keep-alive of its
+    own protocol, so that nobody in between gives up; another target is still possible."""
+    if not job.stream or now < job.next_ping:
+        return
+    job.next_ping = now + hold_seconds
+    ping = job.route.dialect.ping
+    if job.stage == 0:
+        job.status = 200
+        job.stage = 1
+        lines = (
+            job.id_lines() + b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+        )
+        job.client.start(200, lines, None, ping)
+    else:
+        job.client.write(ping)
+
+
+def send_answer(job: Job, answer: Answer) -> None:
+    """An upstream's whole answer, as it came."""
+    job.status = answer.status
+    job.stage = 2
+    lines = job.id_lines() + job.target_lines() + client_lines(answer.headers)
+    job.client.send(answer.status, lines, answer.body)
+
+
+def client_lines(headers: Headers) -> bytes:
+    """The upstream's headers that may reach the client, as lines; its request id under a name of its own."""
+    lines = []
+    hidden: frozenset[bytes] | set[bytes] = NEVER_CLIENT
+    upstream_id = None
+    for name, value in headers:
+        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+            hidden = hidden | {token.strip().lower() for token in value.split(b",")}
+        elif name in (b"x-request-id", b"request-id"):
+            upstream_id = upstream_id or value
+    for name, value in headers:
+        if name not in hidden and not name.startswith(NEVER_CLIENT_PREFIXES):
+            lines.append(name + b": " + value + b"\r\n")
+    if upstream_id is not None:
+        lines.append(b"x-upstream-request-id: " + upstream_id + b"\r\n")
+    return b"".join(lines)
+
+
+def excerpt(body: bytes) -> str:
+    """A short, printable piece of an upstream's error, for our own error text."""
+    text = body[:300].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else " " for c in text).strip() or "no body"
+
+
+def is_event_stream(headers: Headers) -> bool:
+    """Does the answer say that it is a stream of events?"""
+    return any(n == b"content-type" and v.lower().startswith(b"text/event-stream") for n, v in headers)
+
+
+_KINDS = {
+    FallbackReason.CONNECT: ErrorKind.UPSTREAM_UNREACHABLE,
+    FallbackReason.TIMEOUT: ErrorKind.UPSTREAM_TIMEOUT,
+}
+
+
+def failure(reason: FallbackReason, detail: str) -> PointsmanError:
+    """Why a target could not serve, for the client. detail: a clause about the backend, e.g. `it gave no output`."""
+    return PointsmanError(_KINDS.get(reason, ErrorKind.UPSTREAM_ERROR), f"The backend failed: {detail}.")

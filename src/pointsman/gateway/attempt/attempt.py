@@ -1,0 +1,261 @@
+"""One try of one target: is it usable, which protocol it gets, the request's bytes, and its answer into an Exchange.
+
+Not here: which target comes next (resilience/walk.py, targets.py), and what is remembered of it (resilience/board.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ...errors import PointsmanError
+from ...kinds import ErrorKind, FallbackReason, Protocol
+from ...providers.catalog import OPENAI_FAMILY
+from ...providers.profiles import dialect_order, profile_for
+from ...resilience.walk import Held
+from ...routing.table import Plan, Target
+from ...translation.stash import Stash
+from ...upstream.backend import Backend, forwarded, forwarded_across
+from ...upstream.connection import UpstreamConnection
+from ...upstream.egress import ConnectFailed
+from ...wire.splice import ask_for_usage, replace_model
+from ..compiled import CompiledRules
+from ..data_plane import DataPlane
+from ..request.job import Job, Tried
+from ..request.offload import aside
+from ..request.waiting import take_place
+from . import count
+from .answer import Answer
+from .crossing import Asked, Crossing
+from .exchange import Exchange
+from .health import AttemptHealth
+from .straight import Straight, Way
+
+log = logging.getLogger("pointsman.gateway")
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What one attempt is made with. onward: further reasons to leave it for the next target."""
+
+    plane: DataPlane
+    rules: CompiledRules
+    job: Job
+    plan: Plan
+    tried: Tried
+    onward: Collection[str]
+
+    @property
+    def target(self) -> Target:
+        """Which target this is."""
+        return self.tried.target
+
+
+async def attempt(
+    plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan, target: Target, onward: Collection[str] = ()
+) -> Held[Answer] | None:
+    """None when the client has been answered, else why this target could not serve."""
+    tried = Tried(target, len(job.tries) + 1)
+    job.tries.append(tried)
+    backend = rules.backends.get(target.key)
+    if target.problem is not None or backend is None:
+        text = target.problem or "its row cannot be used"
+        return Held(FallbackReason.CONNECT, _unusable(target, text))
+    login = bool(plan.forward_auth and job.caller.login)
+    if backend.spec.login_only and not (login and _speaks(backend, job)):
+        text = f"no key is stored and none came with the request; pointsman credential set {target.key}"
+        return Held(FallbackReason.AUTH, _unusable(target, text))
+    one = Attempt(plane, rules, job, plan, tried, onward)
+    place, busy = await take_place(plane, job, target.key)
+    if place is None:
+        return busy
+    try:
+        return await _in_place(one, backend)
+    finally:
+        plane.board.backend(target.key).places.leave(place)
+
+
+async def _in_place(one: Attempt, backend: Backend) -> Held[Answer] | None:
+    """With one of the backend's places taken."""
+    if not _speaks(backend, one.job):
+        return await _crossed(one, backend)
+    held, knows_path = await _straight(one, backend)
+    if held is None or knows_path or one.job.won is not None:
+        return held
+    # It has just answered that it does not know the path: translated, it may serve.
+    return await _crossed(one, backend, unknown_path=True)
+
+
+async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None, bool]:
+    """Also: does it know the path?"""
+    job, plan, target = one.job, one.plan, one.target
+    body, hide_usage = _body_for(backend, target, job)
+    where = job.route
+    path = job.path.encode("ascii") + (b"?" + job.head.query if job.head.query else b"")
+    way = Straight(where.dialect, path, body, known=where.exact, hide_usage=hide_usage)
+    on_trial = where.exact and where.protocol not in backend.spoken
+    block, names = job.head.forward or _remember(job)
+    login = job.caller.login if plan.forward_auth and not backend.local else b""
+    data = backend.head(job.head.method, path, block, names, len(body), login)
+    exchange, held = await _run(one, backend, data, way, on_trial=on_trial, own_login=bool(login))
+    if not exchange.unspoken or held is None:
+        return held, True
+    held.error = not_spoken(target, where.protocol)
+    if where.path == (where.dialect.translation.path if where.dialect.translation else ""):
+        backend.learn_unspoken(where.protocol)
+    return held, False
+
+
+async def _crossed(one: Attempt, backend: Backend, *, unknown_path: bool = False) -> Held[Answer] | None:
+    """unknown_path: the client's protocol has just been tried there."""
+    plane, job, target = one.plane, one.job, one.target
+    client = job.route.dialect
+    if client.translation is None or not job.route.exact:
+        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
+    counting = job.path == client.translation.count_path
+    if job.path != client.translation.path and not counting:
+        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
+    try:
+        asked = await aside(len(job.body), _read, one.rules, plane, job)
+        spoken = _choose(backend, target, job, bool(asked.request.tools))
+        if spoken is None:
+            return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
+        if counting:
+            return await count.answer(plane, job, one.plan, one.tried, backend, asked, spoken)
+        way = await aside(len(job.body), _cross, plane, job, target, backend, asked, spoken)
+    except PointsmanError as error:
+        if len(job.tries) == 1:
+            raise  # the client's own request: nobody else would do better with it
+        return Held(FallbackReason.UPSTREAM_ERROR, error)
+    one.tried.warnings = way.warnings
+    head = job.head
+    if head.across is None:
+        head.across = forwarded_across(head.headers)
+    block, names = head.across
+    data = backend.head(b"POST", way.path, block, names, len(way.body))
+    return (await _run(one, backend, data, way))[1]
+
+
+def _read(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
+    """The request in neutral form; once a request, whatever is tried."""
+    if job.asked is None:
+        client = job.route.dialect.translation
+        assert client is not None
+        job.asked = Asked(client, job.body, job.head, job.id, rules.capsules)
+        if client.stashes:
+            Stash(plane.shelf, str(job.caller.key_id)).restore(job.asked.request)
+    return job.asked
+
+
+def _cross(
+    plane: DataPlane, job: Job, target: Target, backend: Backend, asked: Asked, spoken: Protocol
+) -> Crossing:
+    upstream = plane.dialects[spoken].translation
+    assert upstream is not None
+    profile = profile_for(backend.spec, spoken, target.model)
+    stash = Stash(plane.shelf, str(job.caller.key_id)) if asked.client.stashes else None
+    return Crossing(asked, job.route.dialect, upstream, profile, stash)
+
+
+def _choose(backend: Backend, target: Target, job: Job, tools: bool) -> Protocol | None:
+    """Which protocol to speak to a backend that does not speak the client's."""
+    for protocol in dialect_order(backend.spec, target.model, job.route.protocol, tools):
+        if protocol is not job.route.protocol and backend.speaks(protocol):
+            return protocol
+    return None
+
+
+async def _run(
+    one: Attempt, backend: Backend, data: bytes, way: Way, *, on_trial: bool = False, own_login: bool = False
+) -> tuple[Exchange, Held[Answer] | None]:
+    plane, job = one.plane, one.job
+    limits = plane.limits
+    health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login=own_login)
+    quiet = limits.first_output_local_seconds if backend.local else limits.first_output_cloud_seconds
+    exchange = Exchange(
+        job, one.tried, health, limits, way, quiet_seconds=quiet, key=backend.key, on_trial=on_trial, onward=one.onward
+    )  # fmt: skip
+    plane.ticking.add(exchange)
+    held: Held[Answer] | None = None
+    ended = refused = False
+    try:
+        held = await _exchange(plane, backend, one.plan.local_only, data, way.body, exchange)
+        ended = True
+    except PointsmanError as error:
+        held = Held(FallbackReason.CONNECT, _unusable(one.target, error.public))
+        ended, refused = isinstance(error, ConnectFailed), backend.local
+    finally:
+        plane.ticking.discard(exchange)
+        exchange.close()
+        one.tried.status = exchange.head_status
+        if one.tried.usage is None:
+            one.tried.usage = exchange.usage
+        ours = held is None or held.clients or held.lost or exchange.unspoken
+        health.over(held if ended and not ours else None, refused=refused)
+    if exchange.malformed:
+        log.warning(
+            "request %s: %s events of %s could not be read", job.id, exchange.malformed, one.target.label
+        )
+    if refused and ended:
+        plane.probes.watch(backend)
+    return exchange, held
+
+
+async def _exchange(
+    plane: DataPlane, backend: Backend, local_only: bool, data: bytes, body: bytes, exchange: Exchange
+) -> Held[Answer] | None:
+    conn: UpstreamConnection | None = plane.pool.take(backend, local_only)
+    if conn is not None:
+        exchange.attach(conn)
+        conn.send(data, body, exchange)
+        held = await exchange.done
+        if held is None or not exchange.stale:
+            return held
+        # The kept connection had died and nothing came back on it: once more, on a fresh one.
+        exchange.renew()
+    conn = await plane.pool.open(backend, local_only)
+    exchange.attach(conn)
+    conn.send(data, body, exchange)
+    return await exchange.done
+
+
+def _speaks(backend: Backend, job: Job) -> bool:
+    if job.route.exact:
+        return backend.speaks(job.route.protocol)
+    return any(backend.speaks(protocol) for protocol in OPENAI_FAMILY)
+
+
+def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
+    """The body's bytes as they came; the model spliced where it has another name there; usage asked for where the
+    backend's row says it understands that. Also: must the extra usage chunk be hidden?"""
+    body = job.body
+    translation = job.route.dialect.translation
+    if translation is not None and translation.without_capsules is not None:
+        # What another backend made, carried in this protocol: its own vendor would refuse it.
+        body = translation.without_capsules(body) or body
+    if target.model != job.model:
+        body = replace_model(body, target.model)
+    if job.stream and backend.spec.stream_usage and job.route.dialect.extra_usage is not None:
+        asked = ask_for_usage(body)
+        if asked is not None:
+            return asked, True
+    return body, False
+
+
+def _remember(job: Job) -> tuple[bytes, frozenset[bytes]]:
+    job.head.forward = forwarded(job.head.headers)
+    return job.head.forward
+
+
+def _unusable(target: Target, text: str) -> PointsmanError:
+    return PointsmanError(ErrorKind.UPSTREAM_UNREACHABLE, f"{target.key} could not be used: {text}.")
+
+
+def not_spoken(target: Target, protocol: Protocol) -> PointsmanError:
+    """The honest answer where no translation exists: embeddings, completions, and paths beside the main ones."""
+    return PointsmanError(
+        ErrorKind.NOT_IMPLEMENTED,
+        f"{target.key} does not speak {protocol.value} on this path, and this request cannot be translated. "
+        "Call it in a protocol it speaks, or map the model to a backend that speaks this one.",
+    )

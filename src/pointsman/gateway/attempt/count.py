@@ -1,0 +1,119 @@
+"""Counting input tokens for a backend that cannot be asked in the client's protocol: by its own means, else an estimate.
+
+PROTOCOLS.md 13.2, best first: the backend's own counting path in a protocol it speaks, a local server's tokenizer, our
+estimate, which is marked in `x-pointsman-warnings` as `estimated:input_tokens`.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from ...conversation.notes import Notes
+from ...errors import PointsmanError
+from ...kinds import Protocol
+from ...providers.profiles import profile_for
+from ...resilience.walk import Held
+from ...routing.table import Plan, Target
+from ...translation.adapt import adapt
+from ...translation.estimate import estimate_tokens
+from ...upstream.backend import Backend
+from ...upstream.fetch import fetch
+from ..data_plane import DataPlane
+from ..request.job import Job, Tried
+from .answer import Answer, send_answer
+from .crossing import Asked
+
+T = TypeVar("T")
+
+SECONDS = 10.0
+"""Counting is advice: a client that waits longer for it is worse off than with an estimate."""
+_JSON = [(b"content-type", b"application/json")]
+
+
+async def answer(
+    plane: DataPlane, job: Job, plan: Plan, tried: Tried, backend: Backend, asked: Asked, spoken: Protocol
+) -> Held[Answer] | None:
+    """Tell the client its count. Never fails for a backend's fault: the estimate is always there."""
+    client = asked.client
+    assert client.render_count is not None
+    target = tried.target
+    tokens = await _by_path(plane, plan, target, backend, asked, spoken)
+    if tokens is None and backend.local:
+        tokens = await _by_tokenizer(plane, plan, target, backend, asked)
+    if tokens is None:
+        tokens = estimate_tokens(asked.request)
+        tried.warnings = b"estimated:input_tokens"
+    job.won = tried
+    send_answer(job, Answer(200, list(_JSON), client.render_count(tokens)))
+    return None
+
+
+async def _by_path(
+    plane: DataPlane, plan: Plan, target: Target, backend: Backend, asked: Asked, spoken: Protocol
+) -> int | None:
+    upstream = plane.dialects[spoken].translation
+    if upstream is None or upstream.count_path is None or upstream.parse_count is None:
+        return None
+    profile = profile_for(backend.spec, spoken, target.model)
+    request, _ = adapt(asked.request, profile, Notes())
+    rendered = msgspec.json.decode(upstream.render_request(request, profile, Notes()))
+    body = {key: value for key, value in rendered.items() if key in upstream.count_keys}
+    found = await _ask(plane, plan, backend, upstream.count_path, body)
+    if found is None:
+        return None
+    try:
+        return upstream.parse_count(found)
+    except ValueError:
+        return None
+
+
+async def _by_tokenizer(
+    plane: DataPlane, plan: Plan, target: Target, backend: Backend, asked: Asked
+) -> int | None:
+    """vLLM's `/tokenize` takes chat messages and tells the count; llama.cpp renders the prompt first."""
+    chat = plane.dialects[Protocol.OPENAI_CHAT].translation
+    assert chat is not None
+    profile = profile_for(backend.spec, Protocol.OPENAI_CHAT, target.model)
+    request, _ = adapt(asked.request, profile, Notes())
+    rendered = msgspec.json.decode(chat.render_request(request, profile, Notes()))
+    body = {key: rendered[key] for key in ("model", "messages", "tools") if key in rendered}
+    found = await _ask(plane, plan, backend, "/tokenize", body)
+    counted = _member(found, "count", int)
+    if counted is not None:
+        return counted
+    if found is None:
+        return None
+    prompt = _member(await _ask(plane, plan, backend, "/apply-template", body), "prompt", str)
+    if prompt is None:
+        return None
+    found = await _ask(plane, plan, backend, "/tokenize", {"content": prompt, "add_special": True})
+    return len(_member(found, "tokens", list) or []) or None
+
+
+async def _ask(
+    plane: DataPlane, plan: Plan, backend: Backend, path: str, body: dict[str, object]
+) -> bytes | None:
+    try:
+        found = await fetch(
+            plane.pool,
+            backend,
+            path.encode(),
+            SECONDS,
+            body=msgspec.json.encode(body),
+            local_only=plan.local_only,
+        )
+    except PointsmanError:
+        return None
+    return found.body if found.status == 200 else None
+
+
+def _member(body: bytes | None, key: str, kind: type[T]) -> T | None:
+    """One member of an answer that should be an object, None when it is not there or of another type."""
+    try:
+        value = msgspec.json.decode(body or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, kind) else None

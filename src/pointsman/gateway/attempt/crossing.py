@@ -1,0 +1,336 @@
+"""The way of a request that is translated: the client's protocol in, the target's out, and the answer back.
+
+Every stage is a module of `conversation` or a dialect's half (dialects/base.Translation); this one only lines them up.
+way.py has the other way. Not here: when bytes are sent (exchange.py), which protocol is chosen (attempt.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from ...conversation.events import Ended, Event, Failed, Stop
+from ...conversation.notes import Notes
+from ...conversation.parts import AssistantPart, Text
+from ...conversation.profile import Profile
+from ...conversation.reply import CutShort, Reply, fold, unfold
+from ...conversation.request import Request
+from ...conversation.usage import TokenUsage
+from ...dialects.base import Answering, Dialect, Reading, Translation, Watch
+from ...dialects.capsule import Capsules
+from ...dialects.fields import load
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+from ...translation import losses
+from ...translation.adapt import adapt
+from ...translation.adaptation import Adaptation
+from ...translation.estimate import estimate_tokens
+from ...translation.heal import heal
+from ...translation.sequence import Sequencer
+from ...translation.stash import Stash
+from ...translation.stops import StopMatcher
+from ...wire.http1 import RequestHead
+from ...wire.sse import EventSplitter
+from .answer import Answer, Headers
+from .rate_limits import cross_headers
+from .relay import Relay
+from .straight import BAD_EVENTS, Empty, FailedInside, Malformed, Whole
+
+STREAM_ABOVE = 21_000
+"""Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
+cut long calls that do not stream (PROTOCOLS.md 3.2)."""
+
+
+class Asked:
+    """A client's request in neutral form, read once however many targets are tried."""
+
+    __slots__ = ("capsules", "client", "id", "read_warnings", "request", "strict")
+
+    def __init__(
+        self, client: Translation, body: bytes, head: RequestHead, request_id: str, capsules: Capsules
+    ) -> None:
+        """Raises PointsmanError 400, naming the field by its path."""
+        self.client = client
+        self.id = request_id
+        self.capsules = capsules
+        self.strict = head.get(b"x-pointsman-strict") == b"1"
+        notes = Notes(self.strict, client.names)
+        self.request = client.parse_request(load(body), Reading(notes, capsules, head.get))
+        self.request = heal(self.request, notes)
+        self.read_warnings = tuple(notes.warnings)
+
+
+class Crossing:
+    """One attempt's translation. See way.Way. warnings: the value of `x-pointsman-warnings`."""
+
+    translated = True
+
+    __slots__ = (
+        "_adaptation",
+        "_answering",
+        "_asked",
+        "_client",
+        "_profile",
+        "_stash",
+        "_upstream",
+        "body",
+        "path",
+        "warnings",
+    )
+
+    def __init__(
+        self, asked: Asked, client: Dialect, upstream: Translation, profile: Profile, stash: Stash | None
+    ) -> None:
+        """Raises PointsmanError 400 where the target cannot take what was asked."""
+        self._asked = asked
+        self._client = client
+        self._upstream = upstream
+        self._profile = profile
+        self._stash = stash
+        self._answering = Answering(asked.request, asked.id, int(time.time()), asked.capsules)
+        notes = Notes(asked.strict, asked.client.names)
+        notes.warnings.extend(asked.read_warnings)
+        request, self._adaptation = adapt(asked.request, profile, notes)
+        if not request.stream and profile.stream_long and _longest(request, profile) > STREAM_ABOVE:
+            request = msgspec.structs.replace(request, stream=True)
+        losses.check(request, upstream.takes, notes)
+        self.body = upstream.render_request(request, profile, notes)
+        self.path = upstream.path.encode()
+        self.warnings = notes.header()
+
+    @property
+    def enforced(self) -> bool:
+        """Does the gateway itself end the answer at a stop sequence?"""
+        return bool(self._adaptation.stop)
+
+    # -- the answer
+
+    def relay(self, readable: bool) -> Relay:
+        """See Way."""
+        return Translating(self, self._upstream, self._asked.client, self._answering, self._profile)
+
+    def whole(self, headers: Headers, body: bytes, readable: bool) -> Whole:
+        """See Way."""
+        try:
+            reply = self._upstream.parse_reply(body, self._profile)
+        except ValueError as error:
+            raise Malformed(f"its answer is not one of its protocol ({error})") from None
+        except PointsmanError as error:
+            raise FailedInside(error.public) from None
+        if reply.stop in _SILENT and not any(_says(part) for part in reply.parts):
+            raise Empty("its answer was empty")
+        return self._answer(reply, headers), reply.usage, reply.stop is Stop.REFUSAL
+
+    def collected(self, relay: Relay, headers: Headers) -> tuple[Answer, TokenUsage | None] | None:
+        """See Way."""
+        if self._asked.request.stream or not isinstance(relay, Translating):
+            return None
+        try:
+            reply = fold(relay.told)
+        except (CutShort, PointsmanError):
+            return None
+        if not (reply.parts or relay.watch.output):
+            return None
+        return Answer(200, self._headers(headers, b"application/json"), self._client_body(reply)), reply.usage
+
+    def _answer(self, reply: Reply, headers: Headers) -> Answer:
+        plain = self._adaptation.identity and not self._adaptation.stop
+        if plain and not self._asked.request.stream:  # nothing to change on the way back
+            return Answer(200, self._headers(headers, b"application/json"), self._client_body(reply))
+        events = self.back(unfold(reply))
+        if self._asked.request.stream:
+            writer = self._asked.client.writer(self._answering)
+            body = b"".join([writer.write(event) for event in events])
+            return Answer(200, self._headers(headers, b"text/event-stream; charset=utf-8"), body)
+        return Answer(200, self._headers(headers, b"application/json"), self._client_body(fold(events)))
+
+    def _client_body(self, reply: Reply) -> bytes:
+        if self._stash is not None:
+            self._stash.keep_reply(reply)
+        return self._asked.client.render_reply(reply, self._answering)
+
+    def back(self, events: Iterable[Event]) -> Iterator[Event]:
+        """A whole answer's events through the stages that a stream's go through."""
+        stages = Stages(self._adaptation)
+        for event in events:
+            yield from stages.add(event)
+            if stages.matched:
+                return
+
+    def stages(self) -> Stages:
+        """New ones, for one stream."""
+        return Stages(self._adaptation)
+
+    def told(self, answer: Answer) -> Answer:
+        """See Way."""
+        if 300 <= answer.status < 400:
+            return answer
+        # An error inside an answer that says 200 is judged by its words alone.
+        status = answer.status if answer.status >= 400 else 0
+        error = self._upstream.parse_error(status, answer.body)
+        if error.kind is ErrorKind.CONTEXT_LENGTH:
+            error.tokens = self._tokens(error)
+        body = self._client.error(error, self._asked.id)
+        return Answer(self._client.status(error), self._headers(answer.headers, b"application/json"), body)
+
+    def _tokens(self, error: PointsmanError) -> tuple[int | None, int | None]:
+        """Clients act on numbers; the upstream's own where it told them, else an estimate."""
+        used, limit = error.tokens
+        limit = limit or self._profile.context_window
+        if used is None:
+            used = estimate_tokens(self._asked.request)
+            if limit is not None and used <= limit:
+                used = limit + 1
+        return used, limit
+
+    def head_lines(self, headers: Headers) -> Headers:
+        """See Way."""
+        kind = b"text/event-stream; charset=utf-8" if self._asked.request.stream else b"application/json"
+        return self._headers(headers, kind)
+
+    def _headers(self, headers: Headers, content_type: bytes) -> Headers:
+        kept = cross_headers(headers, self._client.protocol)
+        return [(b"content-type", content_type), *kept]
+
+    def keep(self, event: Event) -> None:
+        """What a Chat client's next request will need and cannot carry."""
+        if self._stash is not None:
+            self._stash.keep_event(event)
+
+
+_SILENT = (Stop.END, Stop.TOOL_USE)
+"""Ends that do not say why there is nothing; a limit, a filter, a refusal do."""
+
+
+def _says(part: AssistantPart) -> bool:
+    return not isinstance(part, Text) or bool(part.text)
+
+
+def _longest(request: Request, profile: Profile) -> int:
+    """Output tokens that the backend will be asked for at most."""
+    asked = request.max_tokens or profile.max_tokens_default
+    return min(asked, profile.max_tokens_limit or asked)
+
+
+class Stages:
+    """Neutral events on their way from reader to writer: one part at a time, names and ids back, stop sequences."""
+
+    __slots__ = ("_adaptation", "_sequencer", "_stops")
+
+    def __init__(self, adaptation: Adaptation) -> None:
+        self._sequencer = Sequencer()
+        self._adaptation = None if adaptation.identity else adaptation.start()
+        self._stops = StopMatcher(adaptation.stop) if adaptation.stop else None
+
+    @property
+    def matched(self) -> bool:
+        """A stop sequence was met: the answer is whole."""
+        return self._stops is not None and self._stops.matched
+
+    def add(self, event: Event) -> Iterable[Event]:
+        """One event of the reader; those of the writer."""
+        events: Iterable[Event] = self._sequencer.add(event)
+        if self._adaptation is not None:
+            back = self._adaptation.back
+            events = [found for one in events for found in back(one)]
+        if self._stops is not None:
+            stops = self._stops
+            events = [found for one in events for found in stops.add(one)]
+        return events
+
+
+class Translating:
+    """A stream translated event by event. See relay.Relay. told: the neutral events, for a client that wants it whole.
+    failure: what the upstream said in its stream, as ours."""
+
+    __slots__ = (
+        "_crossing",
+        "_over",
+        "_reader",
+        "_splitter",
+        "_stages",
+        "_stream",
+        "_writer",
+        "complete",
+        "failure",
+        "told",
+    )
+
+    def __init__(
+        self,
+        crossing: Crossing,
+        upstream: Translation,
+        client: Translation,
+        answering: Answering,
+        profile: Profile,
+    ) -> None:
+        self._crossing = crossing
+        self._reader = upstream.reader(profile)
+        self._writer = client.writer(answering)
+        self._stream = answering.request.stream
+        self._stages = crossing.stages()
+        self._splitter = EventSplitter()
+        self.told: list[Event] = []
+        self.failure: PointsmanError | None = None
+        self.complete = False
+        self._over = False  # its end, or its error, has been written
+
+    @property
+    def watch(self) -> Watch:
+        """The reader: it has seen what a watch sees."""
+        return self._reader
+
+    def take(self, data: bytes) -> bytes:
+        """See Relay."""
+        out: list[bytes] = []
+        for event in self._splitter.feed(data):
+            for found in self._reader.read(event):
+                self._pass(found, out)
+            if self._reader.malformed >= BAD_EVENTS and not self._over:
+                error = PointsmanError(
+                    ErrorKind.UPSTREAM_ERROR,
+                    f"The backend failed: {BAD_EVENTS} of its events could not be read.",
+                )
+                self._reader.error = error.public
+                self._pass(Failed(error), out)
+        return b"".join(out)
+
+    def _pass(self, event: Event, out: list[bytes]) -> None:
+        if self._over:
+            return
+        if type(event) is Failed:
+            self.failure = event.error
+            self._over = True
+            out.append(self._writer.fail(event.error))
+            return
+        for ready in self._stages.add(event):
+            self._crossing.keep(ready)
+            if self._stream:
+                out.append(self._writer.write(ready))
+            else:
+                self.told.append(ready)
+            if type(ready) is Ended:
+                self._over = True
+                self.complete = self._stages.matched
+
+    def look(self) -> None:
+        """See Relay: take() has done it."""
+
+    def end(self) -> bytes:
+        """See Relay."""
+        out: list[bytes] = []
+        rest = self._splitter.finish()
+        events = list(self._reader.read(rest)) if rest else []
+        for found in (*events, *self._reader.finish()):
+            self._pass(found, out)
+        return b"".join(out)
+
+    def fail(self, error: PointsmanError, request_id: str) -> bytes:
+        """See Relay. An upstream that stays after its last word changes nothing of what was told."""
+        return b"" if self._over else self._writer.fail(error)
+
+    def ping(self) -> bytes:
+        """See Relay."""
+        return b"" if self._over else self._writer.ping()

@@ -1,0 +1,59 @@
+"""What one attempt tells the board, in the right order: begun, answered, interrupted, over. Once each.
+
+Not here: what follows from it (resilience/board.py).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ...errors import PointsmanError
+from ...kinds import ErrorKind, FallbackReason
+from ...resilience.board import Board
+from ...resilience.walk import Held
+from ...upstream.backend import Backend
+
+
+class AttemptHealth:
+    """See exchange.Health. A try begins when this is made."""
+
+    __slots__ = ("_backend", "_board", "_settled", "_try", "own_login")
+
+    def __init__(self, board: Board, key: str, model: str, backend: Backend, *, own_login: bool) -> None:
+        self.own_login = own_login
+        self._board = board
+        self._backend = board.backend(key)
+        self._backend.in_flight += 1
+        self._try = board.begin(key, model, backend.account, own_login=own_login)
+        self._settled = False
+
+    def answered(self, status: int) -> None:
+        """See exchange.Health. A client's 4xx says nothing about the backend, neither good nor bad."""
+        self._settled = True
+        if status < 400:
+            self._board.succeeded(self._try)
+            self._backend.last_success = time.time()
+        else:
+            self._board.forgotten(self._try)
+        self._try.probe = False
+
+    def interrupted(self, reason: FallbackReason) -> None:
+        """See exchange.Health."""
+        self._failed(Held(reason, PointsmanError(ErrorKind.UPSTREAM_ERROR, "")), refused=False)
+
+    def over(self, held: Held[Any] | None, *, refused: bool) -> None:
+        """The attempt has ended. held: why it failed; None also when it was given up from our side."""
+        self._backend.in_flight -= 1
+        if self._settled:
+            return
+        self._settled = True
+        if held is None:
+            self._board.forgotten(self._try)
+        else:
+            self._failed(held, refused=refused)
+
+    def _failed(self, held: Held[Any], *, refused: bool) -> None:
+        self._board.failed(self._try, held, refused=refused)
+        self._backend.last_failure = time.time()
+        self._backend.last_reason = held.reason.value

@@ -1,0 +1,392 @@
+"""One client connection: HTTP/1.1 in, requests handed on one at a time, answers out. Framing only, no meaning.
+
+States: head -> body -> answering -> head. Pipelined bytes wait, bounded, while an answer is made. A client that
+closes its side is gone: RELIABILITY.md R5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from typing import cast
+
+from ...config import Limits
+from ...wire.http1 import LAST_CHUNK, BadHead, ChunkedBody, RequestHead, chunk, parse_head, status_line
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_READ_AHEAD = 64 * 1024
+"""Bytes of pipelined requests kept while one is answered; beyond it reading pauses."""
+
+_WAITING_BYTES = 32 * 1024
+"""Of an answer that wait for a slow reader before the backend is told to wait; one more piece of it may be on its way."""
+
+_LINGER_SECONDS = 2.0
+
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})\r\n", re.IGNORECASE).search
+
+HEAD, SIZED, CHUNKED, ANSWERING, CLOSED = range(5)
+
+
+class ClientConnection(asyncio.Protocol):
+    """handler(connection, head, body): starts an answer, returns its task. refuse(connection, error): answers a bad head.
+
+    The answer is written by send() or by start(), write(), finish(). After either the next request is read.
+    """
+
+    __slots__ = (
+        "_body_began",
+        "_buffer",
+        "_chunked_answer",
+        "_deadline",
+        "_got",
+        "_handler",
+        "_limits",
+        "_memo",
+        "_memo_parts",
+        "_on_lost",
+        "_pieces",
+        "_refuse",
+        "_refused",
+        "_served",
+        "_state",
+        "_task",
+        "_transport",
+        "_waiting_since",
+        "chunks",
+        "closing",
+        "head",
+        "need",
+        "on_writable",
+        "started",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        limits: Limits,
+        handler: Callable[[ClientConnection, RequestHead, bytes], asyncio.Task[None] | None],
+        refuse: Callable[[ClientConnection, BadHead], None],
+        on_lost: Callable[[ClientConnection], None],
+    ) -> None:
+        self._limits = limits
+        self._handler = handler
+        self._refuse = refuse
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+        self._state = HEAD
+        self._task: asyncio.Task[None] | None = None
+        self._pieces: list[bytes] = []
+        self._memo_parts = (b"", b"")
+        self._memo: RequestHead | None = None
+        self._waiting_since: float | None = None
+        self._served = 0
+        self._refused = False
+        self._deadline = time.monotonic() + limits.header_seconds
+        self._body_began = 0.0
+        self._got = 0
+        self._chunked_answer = False
+        self.need = 0
+        self.chunks: ChunkedBody | None = None
+        self.head: RequestHead | None = None
+        self.closing = False
+        self.started = False
+        self.on_writable: Callable[[bool], None] | None = None
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_WAITING_BYTES)
+
+    def data_received(self, data: bytes) -> None:
+        if self._state == HEAD:
+            self._buffer = self._buffer + data if self._buffer else data
+            self._advance()
+        elif self._state == SIZED:
+            self._take_sized(data)
+        elif self._state == CHUNKED:
+            self._take_chunked(data)
+        elif self._state == ANSWERING:
+            self._buffer += data
+            if len(self._buffer) > _READ_AHEAD and self._transport is not None:
+                self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        return False  # closes: who no longer reads requests is taken as gone
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._state = CLOSED
+        self._buffer = b""
+        self._pieces = []
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+        self._on_lost(self)
+
+    def pause_writing(self) -> None:
+        self._waiting_since = time.monotonic()
+        if self.on_writable is not None:
+            self.on_writable(False)
+
+    def resume_writing(self) -> None:
+        self._waiting_since = None
+        if self.on_writable is not None:
+            self.on_writable(True)
+
+    # -- reading
+
+    def _advance(self) -> None:
+        """Read one head from the buffer, and its body as far as it is there."""
+        buffer = self._buffer
+        if buffer[:1] in b"\r\n" and buffer:  # RFC 9112 2.2: an empty line before a request may be skipped
+            if buffer.startswith(b"\r\n"):
+                self._buffer = buffer = buffer[2:]
+            elif buffer != b"\r":
+                self._bad(BadHead(400, "The request starts with a bare line end."))
+                return
+        if not buffer:
+            return
+        if self._served and self._deadline_is_idle():
+            self._deadline = time.monotonic() + self._limits.header_seconds
+        end = buffer.find(b"\r\n\r\n")
+        if end < 0 or end + 4 > self._limits.header_bytes:
+            self._incomplete(buffer)
+            return
+        raw = buffer[: end + 4]
+        head = self._remembered(raw)
+        if head is None:
+            try:
+                head = parse_head(raw, self._limits.header_count)
+            except BadHead as error:
+                self._bad(error)
+                return
+            self._remember(head, raw)
+        self._buffer = b""
+        self._begin(head, buffer[end + 4 :])
+
+    def _remember(self, head: RequestHead, raw: bytes) -> None:
+        """Keep a head apart from its Content-Length: on a kept connection that is usually all that changes."""
+        match = _LENGTH(raw)
+        self._memo = head if match is not None and head.content_length is not None else None
+        if match is not None:
+            self._memo_parts = (raw[: match.start(1)], raw[match.end(1) :])
+
+    def _remembered(self, raw: bytes) -> RequestHead | None:
+        """The same head as the last one but for its length, which is set anew; None for any other."""
+        before, after = self._memo_parts
+        if self._memo is None or not raw.startswith(before) or not raw.endswith(after):
+            return None
+        length = raw[len(before) : len(raw) - len(after)]
+        if not length.isdigit() or len(length) > 15:
+            return None
+        self._memo.content_length = int(length)
+        return self._memo
+
+    def _incomplete(self, buffer: bytes) -> None:
+        if len(buffer) > self._limits.header_bytes:
+            self._bad(BadHead(431, f"The request head is larger than {self._limits.header_bytes} bytes."))
+        elif buffer.count(b"\n") != buffer.count(b"\r\n"):
+            self._bad(BadHead(400, "The request head has a bare line feed."))
+
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        self.head = head
+        self.started = False
+        length = head.content_length
+        if length is None and not head.chunked:
+            self._complete(b"", rest)
+            return
+        if length is not None:
+            if length > self._limits.body_bytes:
+                self._bad(BadHead(413, f"The body is larger than {self._limits.body_bytes} bytes."))
+                return
+            if length <= len(rest):
+                if length == len(rest):
+                    self._complete(rest, b"")
+                else:
+                    self._complete(rest[:length], rest[length:])
+                return
+        if head.expect_continue and not rest:
+            self._write(_CONTINUE)
+        self._body_began = time.monotonic()
+        self._got = 0
+        self._deadline = self._body_began + self._limits.body_idle_seconds
+        if length is not None:
+            self.need = length
+            self._pieces = []
+            self._state = SIZED
+            if rest:
+                self._take_sized(rest)
+        else:
+            self.chunks = ChunkedBody(self._limits.body_bytes)
+            self._state = CHUNKED
+            self._take_chunked(rest)
+
+    def _take_sized(self, data: bytes) -> None:
+        if len(data) < self.need:
+            self._pieces.append(data)
+            self.need -= len(data)
+            self._got += len(data)
+            self._deadline = time.monotonic() + self._limits.body_idle_seconds
+            return
+        self._pieces.append(data[: self.need] if len(data) > self.need else data)
+        body = b"".join(self._pieces)
+        self._pieces = []
+        self._complete(body, data[self.need :])
+
+    def _take_chunked(self, data: bytes) -> None:
+        assert self.chunks is not None
+        self._got += len(data)
+        try:
+            done = self.chunks.feed(data)
+        except BadHead as error:
+            self._bad(error)
+            return
+        self._deadline = time.monotonic() + self._limits.body_idle_seconds
+        if done is not None:
+            self.chunks = None
+            self._complete(*done)
+
+    def _complete(self, body: bytes, rest: bytes) -> None:
+        assert self.head is not None
+        self._state = ANSWERING
+        self._buffer = rest
+        self._served += 1
+        self._task = self._handler(self, self.head, body)
+
+    def _bad(self, error: BadHead) -> None:
+        """Answer and close: what follows cannot be told apart from an attack."""
+        self._state = ANSWERING
+        self._buffer = b""
+        self.closing = True
+        self.started = False
+        self._refused = True
+        self._refuse(self, error)
+
+    # -- answering
+
+    def send(self, status: int, lines: bytes, body: bytes) -> None:
+        """A whole answer. lines: header lines, each with its line end, without framing headers."""
+        head = self.head
+        parts = [status_line(status), lines]
+        if status >= 200 and status != 204 and status != 304:
+            parts.append(b"content-length: %d\r\n" % len(body))
+        parts.append(self._connection_line())
+        if body and not (head is not None and head.method == b"HEAD"):
+            parts.append(body)
+        self.started = True
+        self._write(b"".join(parts))
+        self._done()
+
+    def start(self, status: int, lines: bytes, length: int | None, first: bytes = b"") -> None:
+        """Begin an answer whose body follows; `first` goes out in the same write."""
+        assert self.head is not None
+        self.started = True
+        self._chunked_answer = length is None and self.head.http11
+        if length is not None:
+            framing = b"content-length: %d\r\n" % length
+        elif self._chunked_answer:
+            framing = b"transfer-encoding: chunked\r\n"
+        else:
+            framing = b""
+            self.closing = True
+        data = status_line(status) + lines + framing + self._connection_line()
+        if first:
+            data += chunk(first) if self._chunked_answer else first
+        self._write(data)
+
+    def write(self, data: bytes) -> None:
+        """A piece of the body."""
+        transport = self._transport
+        if transport is not None and data:
+            transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_answer else data)
+
+    def finish(self) -> None:
+        """The body is complete."""
+        if self._chunked_answer:
+            self._write(LAST_CHUNK)
+        self._done()
+
+    def abort(self) -> None:
+        """Break the connection, so that a cut answer cannot look complete."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close_when_idle(self) -> None:
+        """No further request on this connection (draining)."""
+        self.closing = True
+        if self._state == HEAD and not self._buffer:
+            self._close()
+
+    def _connection_line(self) -> bytes:
+        head = self.head
+        if head is None or self.closing or not head.keep_alive:
+            self.closing = True
+            return b"connection: close\r\n\r\n"
+        return b"\r\n" if head.http11 else b"connection: keep-alive\r\n\r\n"
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _done(self) -> None:
+        self._task = None
+        self.on_writable = None
+        self._chunked_answer = False
+        if self._transport is None:
+            return
+        if self.closing:
+            self._close()
+            return
+        self._state = HEAD
+        self._deadline = -(time.monotonic() + self._limits.idle_seconds)  # negative: idle, not in a head
+        if self._buffer:
+            asyncio.get_running_loop().call_soon(self._resume)
+        elif not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    def _resume(self) -> None:
+        if self._state == HEAD and self._transport is not None:
+            self._advance()
+            if self._state != CLOSED and self._transport is not None and len(self._buffer) <= _READ_AHEAD:
+                if not self._transport.is_reading():
+                    self._transport.resume_reading()
+
+    def _close(self) -> None:
+        lingers = self._state == ANSWERING and self._refused
+        self._state = CLOSED
+        if self._transport is None:
+            return
+        if lingers and self._transport.can_write_eof():
+            # Unread bytes would turn close() into a reset, and the client would never see the answer.
+            self._transport.write_eof()
+            self._deadline = time.monotonic() + _LINGER_SECONDS
+        else:
+            self._transport.close()
+
+    # -- time
+
+    def _deadline_is_idle(self) -> bool:
+        return self._deadline < 0
+
+    def tick(self, now: float) -> None:
+        """Called a few times a second: slow heads, slow bodies, idle connections and readers that stopped."""
+        if self._waiting_since is not None and now - self._waiting_since > self._limits.write_seconds:
+            self.abort()
+        elif self._state == HEAD:
+            if now > abs(self._deadline):
+                if self._buffer:
+                    self._bad(BadHead(408, "The request head took too long."))
+                else:
+                    self._close()
+        elif self._state in (SIZED, CHUNKED) and (now > self._deadline or self._trickles(now)):
+            self._bad(BadHead(408, "The request body stopped coming, or comes too slowly."))
+        elif self._state == CLOSED and now > self._deadline:
+            self.abort()
+
+    def _trickles(self, now: float) -> bool:
+        """Has the body been slower than 1 KiB a second, after 10 s of patience (RELIABILITY.md 1c, item 8)?"""
+        late = now - self._body_began - self._limits.body_grace_seconds
+        return late > 0 and self._got < late * self._limits.body_rate

@@ -1,0 +1,129 @@
+"""What a data-plane process holds: the current snapshot compiled, backends, pool, counters. One object, passed along.
+
+A request reads `state` once and keeps it; a new snapshot is one assignment.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import Protocol as TypingProtocol
+
+from ..config import Limits
+from ..dialects.registry import DIALECTS
+from ..errors import PointsmanError
+from ..kinds import BackendType
+from ..link.messages import BackendSpec, Snapshot, Status
+from ..resilience.board import Board
+from ..resilience.budget import Budget
+from ..routing.table import Plan
+from ..translation.stash import Shelf
+from ..upstream.backend import UNIX, Backend
+from ..upstream.pool import Pool
+from .client.access import HostGuard
+from .compiled import CompiledRules
+from .own.board_status import backends_health, gauges
+from .own.model_lists import ModelLists
+from .own.probes import Probes
+from .request.joining import Joining
+
+
+class Ticking(TypingProtocol):
+    """What is called a few times a second while it lasts, and told to end when a drain has run out of time."""
+
+    def tick(self, now: float) -> None: ...
+
+    def stop(self, error: PointsmanError) -> None: ...
+
+
+class DataPlane:
+    """worker: index of this process, of `workers`. practice_path: socket of its own practice backend."""
+
+    def __init__(
+        self,
+        *,
+        worker: int,
+        workers: int = 1,
+        limits: Limits,
+        guard: HostGuard,
+        pool: Pool,
+        practice_path: str,
+        control_path: str,
+    ) -> None:
+        self.worker = worker
+        self.workers = workers
+        self.limits = limits
+        self.guard = guard
+        self.pool = pool
+        self.control = Backend(
+            BackendSpec(
+                key="control", type=BackendType.LOCAL.value, name="control", base_url=UNIX + control_path
+            )
+        )
+        self._practice_path = practice_path
+        self.rules: CompiledRules | None = None
+        self.lists = ModelLists(pool)
+        self.shelf = Shelf()
+        self.dialects = DIALECTS
+        self.board = Board(
+            time.monotonic, random.random, limit=limits.backend_in_flight, queue=limits.queue_length
+        )
+        self.budget = Budget()
+        self.joining = Joining()
+        self.probes = Probes(pool, self.board)
+        self.ticking: set[Ticking] = set()
+        self.jobs = 0
+        self.draining = False
+        self.counters: dict[str, float] = {}
+        self._id_prefix = os.urandom(5).hex()
+        self._id_count = 0
+        self.usage_dropped = 0
+
+    @property
+    def backends(self) -> dict[str, Backend]:
+        """Of the current snapshot."""
+        return self.rules.backends if self.rules is not None else {}
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Serve by this snapshot from the next request on."""
+        before = self.backends
+        known = {b.spec: b for b in before.values()}
+        self.rules = CompiledRules(snapshot, self._practice_path, known)
+        self.lists.follow(self.rules.backends)
+        for key, backend in self.rules.backends.items():
+            if key in before and before[key].spec.base_url != backend.spec.base_url:
+                self.board.forget(key)
+            self.board.allow(key, backend.spec.max_in_flight)
+        self.probes.follow(self.rules.backends)
+
+    def plan(self, rules: CompiledRules, model: str) -> Plan:
+        """The plan for a model, from the cache where it stands. Raises PointsmanError MODEL_NOT_FOUND."""
+        key = (model, self.lists.version)
+        plan = rules.plans.get(key)
+        if plan is None:
+            plan = rules.table.resolve(model, self.lists.known)
+            if len(rules.plans) >= 2048:
+                rules.plans.clear()
+            rules.plans[key] = plan
+        return plan
+
+    def next_id(self) -> str:
+        """A request id: unique across processes and restarts."""
+        self._id_count += 1
+        return f"req_{self._id_prefix}{self._id_count:08x}"
+
+    def count(self, sample: str, by: float = 1.0) -> None:
+        """Add to a counter; `sample` is the metric's name with its labels."""
+        self.counters[sample] = self.counters.get(sample, 0.0) + by
+
+    def status(self) -> Status:
+        """For the control plane: explain, pages, metrics."""
+        return Status(
+            worker=self.worker,
+            pid=os.getpid(),
+            in_flight=self.jobs,
+            counters=self.counters | gauges(self.board),
+            backends=backends_health(self.board, time.time() - time.monotonic()),
+            usage_dropped=self.usage_dropped,
+        )

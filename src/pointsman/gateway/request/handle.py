@@ -1,0 +1,280 @@
+"""A request's way, in order: who asks, what for, which targets, try them, answer, record. Read this file first.
+
+Each step is one module: access, paths, splice (peek), routing, walk, attempt, exchange, meter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from ...dialects.base import Dialect
+from ...dialects.registry import DIALECTS
+from ...errors import PointsmanError
+from ...kinds import ErrorKind, FallbackReason, Protocol
+from ...ledger.records import UsageRecord
+from ...resilience.walk import Walked
+from ...routing.table import Plan, Target
+from ...wire.http1 import BadHead, RequestHead, head_error
+from ...wire.splice import peek
+from ..attempt.answer import Answer, is_event_stream, send_answer
+from ..client.paths import Route, names_a_model, route
+from ..client.server import ClientConnection
+from ..compiled import CompiledRules
+from ..data_plane import DataPlane
+from ..own import pages
+from ..own.control_proxy import pass_to_control
+from . import meter
+from .job import Job
+from .joining import joins
+from .offload import aside
+from .targets import ask_targets, failure_of, unavailable
+
+log = logging.getLogger("pointsman.gateway")
+
+
+class Handler:
+    """Serves the requests of one data-plane process. record: where usage records go."""
+
+    def __init__(self, plane: DataPlane, record: Callable[[UsageRecord], None]) -> None:
+        self.plane = plane
+        self._record = record
+
+    def start(self, client: ClientConnection, head: RequestHead, body: bytes) -> asyncio.Task[None]:
+        """Begin to serve one request."""
+        job = Job(client, head, body, route(head.path), self.plane.next_id())
+        return asyncio.get_running_loop().create_task(self._serve(job))
+
+    def refuse(self, client: ClientConnection, bad: BadHead) -> None:
+        """Answer a request whose head or body was refused."""
+        path = client.head.path if client.head is not None else "/v1/chat/completions"
+        error = head_error(bad)
+        request_id = self.plane.next_id()
+        body = route(path).dialect.error(error, request_id)
+        lines = pages.JSON + b"x-request-id: %b\r\nrequest-id: %b\r\n" % (
+            request_id.encode(),
+            request_id.encode(),
+        )
+        self.plane.count('pointsman_requests_total{protocol="none",status="4xx"}')
+        client.send(error.status, lines, body)
+
+    async def _serve(self, job: Job) -> None:
+        """The request boundary: whatever happens, the client gets an answer of its own protocol or a closed line."""
+        plane = self.plane
+        plane.jobs += 1
+        try:
+            await self._dispatch(job)
+        except PointsmanError as error:
+            answer_error(job, error)
+        except asyncio.CancelledError:
+            job.outcome = "aborted"
+            raise
+        except Exception:
+            log.exception("request %s failed inside the gateway", job.id)
+            answer_error(
+                job, PointsmanError(ErrorKind.INTERNAL, f"The gateway failed; its log has request {job.id}.")
+            )
+        finally:
+            plane.jobs -= 1
+            self._settle(job)
+
+    def _settle(self, job: Job) -> None:
+        if job.route.kind != "llm":
+            return
+        if len(job.tries) > 1:
+            for other in meter.records_of_others(job):
+                self._record(other)
+        self._record(meter.record_of(job))
+        status = f"{job.status // 100}xx" if job.status else "gone"
+        self.plane.count(
+            f'pointsman_requests_total{{protocol="{job.route.protocol.value}",status="{status}"}}'
+        )
+
+    async def _dispatch(self, job: Job) -> None:
+        plane, head, where = self.plane, job.head, job.route
+        plane.guard.check(head)
+        if head.get(b"origin") is not None:
+            job.answer_lines = plane.guard.cors_lines(head)
+        if head.method == b"OPTIONS" and where.kind != "control":
+            _options(job)
+            return
+        if where.kind == "control":
+            await pass_to_control(plane, job)
+            return
+        if head.method.decode() not in where.methods:
+            job.answer_lines += f"allow: {', '.join(where.methods)}\r\n".encode()
+            raise _no_such_method(job)
+        if where.kind in ("live", "ready", "metrics", "root", "hello"):
+            await self._own_page(job)
+            return
+        rules = plane.rules
+        if rules is None:
+            raise PointsmanError(ErrorKind.UNAVAILABLE, "The gateway is starting; try again.", retry_after=1)
+        job.caller = rules.keys.identify(head)
+        if where.kind == "llm":
+            await self._serve_llm(job, rules)
+        elif where.kind == "models":
+            codex = b"client_version=" in head.query
+            listed = pages.codex_models if codex else pages.models
+            _send_json(job, 200, await listed(plane, rules))
+        else:
+            _send_json(job, 200, await pages.model(plane, rules, where.path))
+
+    async def _serve_llm(self, job: Job, rules: CompiledRules) -> None:
+        plane = self.plane
+        if plane.jobs > plane.limits.max_requests:
+            raise PointsmanError(
+                ErrorKind.UNAVAILABLE,
+                "The gateway serves as many requests as it may; try again.",
+                retry_after=1,
+            )
+        if job.head.get(b"content-encoding") not in (None, b"identity"):
+            raise PointsmanError(ErrorKind.BAD_REQUEST, "Send the body without Content-Encoding.", status=415)
+        seen = await aside(len(job.body), peek, job.body)
+        assert seen.model is not None
+        job.model, job.stream = seen.model, bool(seen.stream)
+        job.no_fallback = job.head.get(b"x-pointsman-no-fallback") == b"1"
+        limits = plane.limits
+        job.deadline = job.start + (limits.total_seconds if job.stream else limits.total_whole_seconds)
+        job.next_ping = job.start + limits.hold_seconds
+        plan = job.plan = await self._plan(job, rules)
+
+        async def make(job: Job) -> None:
+            walked = await ask_targets(plane, rules, job, plan)
+            if not walked.served:
+                _answer_failure(job, walked)
+
+        word = job.head.get(b"idempotency-key")
+        if word is not None and not job.stream:
+            await plane.joining.once(job, word, make)
+        elif joins(rules, plan):
+            await plane.joining.resend(rules, job, make)
+        else:
+            await make(job)
+
+    async def _plan(self, job: Job, rules: CompiledRules) -> Plan:
+        """The ordered targets; a name nobody knows is looked for once more in the local backends' newest lists."""
+        plane = self.plane
+        try:
+            plan = plane.plan(rules, job.model)
+        except PointsmanError:
+            await plane.lists.refresh()
+            return plane.plan(rules, job.model)
+        if any(target.backend is None and target.key == "local" for target in plan.targets):
+            await plane.lists.refresh()
+            plan = plane.plan(rules, job.model)
+        return plan
+
+    async def _own_page(self, job: Job) -> None:
+        plane = self.plane
+        match job.route.kind:
+            case "live":
+                _send_json(job, 200, b'{"status":"alive"}')
+            case "ready":
+                _send_json(job, *pages.ready(plane))
+            case "metrics":
+                if plane.workers > 1 and await self._merged_metrics(job):
+                    return
+                _send(job, 200, pages.TEXT, pages.metrics(pages.own_samples(plane)))
+            case "root":
+                if job.head.method == b"HEAD":
+                    _send(job, 200, b"", b"")
+                else:
+                    _send(job, 307, b"location: /ui\r\n", b"")
+            case _:
+                _send(job, 200, b"", b"")
+
+    async def _merged_metrics(self, job: Job) -> bool:
+        """Of all processes, as the control plane adds them up. False while it is away: then one's own must do."""
+        try:
+            await pass_to_control(self.plane, job, "/internal/metrics")
+        except PointsmanError:
+            return False
+        return True
+
+
+def _send(job: Job, status: int, lines: bytes, body: bytes) -> None:
+    job.status = status
+    job.stage = 2
+    job.client.send(status, job.id_lines() + lines, body)
+
+
+def _send_json(job: Job, status: int, body: bytes) -> None:
+    _send(job, status, pages.JSON, body)
+
+
+def _options(job: Job) -> None:
+    allowed = ", ".join((*job.route.methods, "OPTIONS"))
+    lines = f"allow: {allowed}\r\n".encode()
+    if job.answer_lines:  # a preflight of an allowed origin
+        asked = job.head.get(b"access-control-request-headers")
+        lines += f"access-control-allow-methods: {allowed}\r\naccess-control-max-age: 600\r\n".encode()
+        lines += b"access-control-allow-headers: " + (asked or b"*") + b"\r\n"
+    _send(job, 204, lines, b"")
+
+
+def _no_such_method(job: Job) -> PointsmanError:
+    if job.route.kind == "llm" and job.head.method in (b"GET", b"DELETE") and not names_a_model(job.path):
+        return PointsmanError(
+            ErrorKind.NOT_FOUND,
+            "This path names no model, so no rule can route it. Only requests with a 'model' in a JSON body are routed.",
+        )
+    return PointsmanError(ErrorKind.METHOD_NOT_ALLOWED, f"Use {' or '.join(job.route.methods)} on this path.")
+
+
+def answer_error(job: Job, error: PointsmanError, *, pointless: bool = False) -> None:
+    """Tell the client in its own protocol: as a status, in-band once a stream has begun, by a broken line after that.
+    pointless: sending the request again would end the same way (both SDKs and Claude Code read that)."""
+    job.outcome = "error" if job.outcome == "ok" else job.outcome
+    dialect = _dialect_of(job.route, job.head)
+    client = job.client
+    if job.stage == 0 and not client.started:
+        job.status = dialect.status(error)
+        lines = job.id_lines() + pages.JSON
+        if job.attempts:
+            lines += job.target_lines()
+        if error.retry_after is not None:
+            lines += b"retry-after: %d\r\n" % error.retry_after
+        elif pointless or error.kind is ErrorKind.NOT_IMPLEMENTED:
+            lines += b"x-should-retry: false\r\n"
+        body = dialect.error(error, job.id)
+        if job.route.kind == "control":
+            lines, body = lines.replace(pages.JSON, pages.PROBLEM), pages.problem(error, job.id)
+        client.send(job.status, lines, body)
+    elif job.stage == 1:
+        client.closing = True
+        client.write(dialect.stream_error(error, job.id))
+        client.finish()
+    else:
+        client.abort()
+
+
+def _answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
+    """Nobody answered: the most useful upstream error as it came, else ours."""
+    held = failure_of(walked)
+    for tried in job.tries:
+        for target, failure in walked.failures:
+            if failure is held and tried.target is target:
+                job.told = tried
+    job.outcome = "ok" if held.clients and held.answer is not None else "error"
+    if held.answer is not None and job.stage == 0:
+        send_answer(job, held.answer)
+        return
+    if held.answer is not None and held.clients and is_event_stream(held.answer.headers):
+        job.client.write(held.answer.body)
+        job.client.finish()
+        return
+    pointless = all(
+        failed.reason is FallbackReason.AUTH or target.problem is not None
+        for target, failed in walked.failures
+    )
+    answer_error(job, held.error if pointless else unavailable(held.error, walked), pointless=pointless)
+
+
+def _dialect_of(where: Route, head: RequestHead) -> Dialect:
+    """Shared paths answer in the wording of who asks (PROTOCOLS.md 13.1)."""
+    shared = where.kind in ("models", "model") or not where.exact
+    if shared and head.get(b"anthropic-version") is not None:
+        return DIALECTS[Protocol.ANTHROPIC_MESSAGES]
+    return where.dialect

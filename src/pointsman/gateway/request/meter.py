@@ -1,0 +1,91 @@
+"""One usage record an attempt, made after the client's last byte. Numbers and names only: never a prompt or an answer."""
+
+from __future__ import annotations
+
+import time
+
+from ...ledger.records import UsageRecord
+from .job import Job, Tried
+
+GONE = 499
+"""Status of a request whose client left before one was sent (nginx's number)."""
+
+
+def record_of(job: Job) -> UsageRecord:
+    """The record of a finished job: of its last attempt, or of the one that answered."""
+    tried = job.shown_last
+    return _record(
+        job,
+        tried,
+        id=job.id,
+        at=job.wall,
+        fallback=job.failed_reason,
+        status=job.status or GONE,
+        outcome=job.outcome,
+        first_output_ms=_milliseconds(job.first_output, job.start),
+        total_ms=_milliseconds(time.monotonic(), job.start),
+    )
+
+
+def records_of_others(job: Job) -> list[UsageRecord]:
+    """Those of the attempts that another followed, or was faster than."""
+    last = job.shown_last
+    return [
+        _record(
+            job,
+            tried,
+            id=f"{job.id}/{tried.number}",
+            at=tried.wall,
+            fallback=tried.reason,
+            status=tried.status,
+            outcome=tried.outcome,
+            first_output_ms=None,
+            total_ms=round(tried.seconds * 1000, 2) if tried.seconds is not None else None,
+        )
+        for tried in job.tries
+        if tried is not last
+    ]
+
+
+def _record(
+    job: Job,
+    tried: Tried | None,
+    *,
+    id: str,
+    at: float,
+    fallback: str | None,
+    status: int,
+    outcome: str,
+    first_output_ms: float | None,
+    total_ms: float | None,
+) -> UsageRecord:
+    usage = tried.usage if tried is not None else None
+    plan = job.plan
+    return UsageRecord(
+        id=id,
+        at=at,
+        protocol=job.route.protocol.value if job.route.exact else "",
+        path=job.path[:200],
+        model=job.model[:200],
+        target=tried.target.label if tried is not None else None,
+        attempts=len(job.tries),
+        fallback=fallback,
+        status=status,
+        outcome=outcome,
+        stream=job.stream,
+        input_tokens=usage.input if usage else None,
+        output_tokens=usage.output if usage else None,
+        cached_tokens=usage.cached if usage else None,
+        reasoning_tokens=usage.reasoning if usage else None,
+        first_output_ms=first_output_ms,
+        total_ms=total_ms,
+        key_id=job.caller.key_id,
+        mapping_id=plan.mapping_id if plan is not None else None,
+        request=job.id,
+        attempt=tried.number if tried is not None else 0,
+        joined=job.joined,
+    )
+
+
+def _milliseconds(end: float | None, start: float) -> float | None:
+    return round((end - start) * 1000, 2) if end is not None else None

@@ -1,0 +1,195 @@
+"""A request's walk over its targets: what the walk (resilience/walk.py) needs of this process, and the hedge.
+
+Not here: how one target is tried (attempt.py), and who is healthy (resilience/board.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Collection, Sequence
+
+from ...errors import PointsmanError
+from ...kinds import FallbackReason
+from ...resilience import backoff
+from ...resilience.verdict import worth_a_repeat
+from ...resilience.walk import Closed, Held, Steps, Walked, walk
+from ...routing.table import Plan, Target
+from ..attempt.answer import Answer
+from ..attempt.attempt import attempt
+from ..compiled import CompiledRules
+from ..data_plane import DataPlane
+from .job import Job, Tried
+from .waiting import pause
+
+log = logging.getLogger("pointsman.gateway")
+
+Failures = list[tuple[Target, Held[Answer]]]
+
+
+async def ask_targets(plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -> Walked[Target, Answer]:
+    """Ask the plan's targets until one has answered the client. What failed is in the log, by request id."""
+    asking = _Asking(plane, rules, job, plan)
+    plane.budget.requested(time.monotonic())
+    steps = Steps(asking.try_one, asking.closed, asking.repeat, asking.pause, asking.time_left)
+    walked = await walk(plan.targets, steps, fall_back=not job.no_fallback)
+    for target, closed in walked.passed_over:
+        log.info("request %s: %s was passed over: %s", job.id, target.label, closed.reason.value)
+    if not walked.served and job.tries:
+        told = "; ".join(f"{target.label}: {held.reason.value}" for target, held in walked.failures)
+        log.warning("request %s failed at every target: %s", job.id, told)
+    return walked
+
+
+class _Asking:
+    """One request's. See resilience.walk.Steps."""
+
+    __slots__ = ("_job", "_plan", "_plane", "_rules")
+
+    def __init__(self, plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -> None:
+        self._plane = plane
+        self._rules = rules
+        self._job = job
+        self._plan = plan
+
+    def closed(self, target: Target) -> Closed | None:
+        backend = self._rules.backends.get(target.key)
+        if backend is None or target.problem is not None:
+            return None  # it fails at once, and says why
+        closed = self._plane.board.closed(target.key, target.model, backend.account)
+        if closed is None or (closed.key and self._plan.forward_auth and self._job.caller.login):
+            return None
+        return closed
+
+    def _say_why(self, target: Target) -> None:
+        """Nobody was asked before this one: the answer says why the rule's first target did not give it."""
+        for before in self._plan.targets:
+            closed = self.closed(before) if before is not target else None
+            if closed is None:
+                return
+            self._job.failed_reason = closed.reason.value
+
+    async def try_one(self, target: Target, rest: Sequence[Target]) -> Failures | None:
+        if target is not self._plan.targets[0] and not self._job.tries:
+            self._say_why(target)
+        onward = self._plan.fallback_on if rest else ()
+        seconds = self._plan.hedge_seconds
+        if seconds is None or not rest or self._plan.local_only:
+            held = await self._try(target, onward)
+            return None if held is None else [(target, held)]
+        return await _Hedge(self, self._job).run(target, rest[0], seconds, onward)
+
+    async def _try(self, target: Target, onward: Collection[str]) -> Held[Answer] | None:
+        job, plane = self._job, self._plane
+        number = len(job.tries)
+        held = await attempt(plane, self._rules, job, self._plan, target, onward)
+        tried = job.tries[number]
+        tried.seconds = time.monotonic() - tried.start
+        result = "ok" if held is None else held.reason.value
+        plane.count(f'pointsman_upstream_attempts_total{{backend="{target.key}",result="{result}"}}')
+        if held is not None:
+            tried.reason = job.failed_reason = held.reason.value
+            log.info("request %s: %s failed: %s: %s", job.id, target.label, tried.reason, held.error.public)
+        return held
+
+    def repeat(self, target: Target, held: Held[Answer]) -> float | None:
+        if target.problem is not None or held.clients or self._job.stage == 2:
+            return None
+        if not self._plane.board.target(target.key, target.model).breaker.allows(time.monotonic()):
+            return None  # it has failed too often for one more to be worth its load
+        chance = random.random()  # noqa: S311 -- spreads repeats, guards nothing
+        if held.reason is FallbackReason.THROTTLED or held.retry_after is not None:
+            wait = None if held.spent else backoff.after_throttling(held.retry_after, chance)
+        elif worth_a_repeat(held.reason):
+            wait = backoff.after_fault(chance)
+        else:
+            wait = None
+        if wait is None or wait >= self.time_left() or not self._plane.budget.spend(time.monotonic()):
+            return None
+        return wait
+
+    async def pause(self, seconds: float) -> None:
+        await pause(self._plane, self._job, seconds)
+
+    def time_left(self) -> float:
+        return self._job.deadline - time.monotonic()
+
+    async def once(self, target: Target, onward: Collection[str]) -> Held[Answer] | None:
+        """One attempt, for the hedge."""
+        return await self._try(target, onward)
+
+
+class _Hedge:
+    """Two targets in a race: the second starts when the first has given no output for some seconds, or has failed. The
+    first real output wins, and the other is given up at once."""
+
+    def __init__(self, asking: _Asking, job: Job) -> None:
+        self._asking = asking
+        self._job = job
+        self._tasks: dict[asyncio.Task[Held[Answer] | None], Target] = {}
+
+    async def run(
+        self, first: Target, second: Target, seconds: float, onward: Collection[str]
+    ) -> Failures | None:
+        job = self._job
+        failures: Failures = []
+        job.on_won = self._won
+        try:
+            leading = self._start(first, onward)
+            await asyncio.wait({leading}, timeout=seconds)
+            if leading.done() or job.won is not None:
+                held = await leading
+                return None if held is None else [(first, held)]
+            log.info("request %s: %s is slow; %s is asked too", job.id, first.label, second.label)
+            self._start(second, onward)
+            while self._tasks:
+                done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    target = self._tasks.pop(task)
+                    if task.cancelled():
+                        continue
+                    held = task.result()
+                    if held is None:
+                        return None
+                    if not held.lost:
+                        failures.append((target, held))
+            failures.sort(key=lambda pair: pair[0] is not first)
+            return failures
+        finally:
+            job.on_won = None
+            left = list(self._tasks)
+            for task in left:
+                task.cancel()
+            if left:
+                await asyncio.wait(left)
+
+    def _start(self, target: Target, onward: Collection[str]) -> asyncio.Task[Held[Answer] | None]:
+        task = asyncio.get_running_loop().create_task(self._asking.once(target, onward))
+        self._tasks[task] = target
+        return task
+
+    def _won(self, tried: Tried) -> None:
+        """Real output: the others stop costing at once."""
+        for task, target in self._tasks.items():
+            if target is not tried.target:
+                task.cancel()
+        for other in self._job.tries:
+            if other is not tried and other.reason is None:
+                other.outcome = "aborted"
+
+
+def failure_of(walked: Walked[Target, Answer]) -> Held[Answer]:
+    """What to tell the client when nobody answered it."""
+    held = walked.most_useful()
+    assert held is not None, "the last candidate is always asked"
+    return held
+
+
+def unavailable(error: PointsmanError, walked: Walked[Target, Answer]) -> PointsmanError:
+    """With the time after which a repeat may help, in whole seconds (Claude Code stops above 60)."""
+    if error.retry_after is None and error.status in (502, 503, 504):
+        waits = [closed.wait for _, closed in walked.passed_over if closed.wait is not None]
+        error.retry_after = max(1, min(60, round(min(waits)))) if waits else 1
+    return error

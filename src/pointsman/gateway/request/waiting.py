@@ -1,0 +1,112 @@
+"""Waits of a request before its target is asked: for a place at the backend, and between two tries. The client is kept
+alive meanwhile, and may leave at any moment, which ends the wait. Not here: who may go first (resilience/admission.py)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from ...errors import PointsmanError
+from ...kinds import ErrorKind, FallbackReason
+from ...resilience.admission import Places, Ticket
+from ...resilience.walk import Held
+from ..attempt.answer import Answer, keep_alive_when_due
+from ..data_plane import DataPlane
+from .job import Job
+
+
+class Wait:
+    """Ends by wake(), or by itself at `until` (monotonic seconds). done: True when it was woken."""
+
+    __slots__ = ("_hold", "_job", "_places", "_ticket", "_until", "done", "error")
+
+    def __init__(
+        self,
+        job: Job,
+        until: float,
+        hold_seconds: float,
+        places: Places | None = None,
+        ticket: Ticket | None = None,
+    ) -> None:
+        self._job = job
+        self._until = until
+        self._hold = hold_seconds
+        self._places = places
+        self._ticket = ticket
+        self.error: PointsmanError | None = None
+        self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def wake(self) -> None:
+        """The place is there."""
+        self._end(True)
+
+    def stop(self, error: PointsmanError) -> None:
+        """End now, e.g. when a drain has run out of time."""
+        self._job.deadline = 0.0  # nobody else is asked either
+        self.error = error
+        self._end(False)
+
+    def tick(self, now: float) -> None:
+        """Called a few times a second."""
+        if now >= self._until:
+            self._end(False)
+            return
+        job = self._job
+        due = job.stream and now >= job.next_ping
+        keep_alive_when_due(job, now, self._hold)
+        if due and self._places is not None and self._ticket is not None and self._ticket.wake is not None:
+            job.client.write(b": queued, %d before this one\n\n" % self._places.position(self._ticket))
+
+    def _end(self, woken: bool) -> None:
+        if not self.done.done():
+            self.done.set_result(woken)
+
+
+async def take_place(plane: DataPlane, job: Job, key: str) -> tuple[Ticket, None] | tuple[None, Held[Answer]]:
+    """A place at the backend, to be given back; else why there is none."""
+    places = plane.board.backend(key).places
+    free = places.take(job.caller.key_id)
+    if free is not None:
+        return free, None
+    wait: Wait | None = None
+
+    def wake() -> None:
+        assert wait is not None
+        wait.wake()
+
+    ticket = places.enter(job.caller.key_id, wake)
+    if ticket is None:
+        return None, _busy(key, f"{places.limit} requests are running there and {places.queued} wait already")
+    seconds = plane.limits.queue_seconds
+    until = min(time.monotonic() + seconds, job.deadline)
+    wait = Wait(job, until, plane.limits.hold_seconds, places, ticket)
+    plane.ticking.add(wait)
+    try:
+        if await wait.done:
+            return ticket, None
+    except asyncio.CancelledError:
+        places.leave(ticket)  # it may have got the place in this very moment
+        raise
+    finally:
+        plane.ticking.discard(wait)
+    places.leave(ticket)
+    if wait.error is not None:
+        return None, Held(FallbackReason.TIMEOUT, wait.error, lost=True)
+    return None, _busy(key, f"no place became free within {seconds:g} s")
+
+
+def _busy(key: str, text: str) -> Held[Answer]:
+    error = PointsmanError(ErrorKind.OVERLOADED, f"{key} is busy: {text}. Try again.", retry_after=5)
+    return Held(FallbackReason.THROTTLED, error, retry_after=5.0)
+
+
+async def pause(plane: DataPlane, job: Job, seconds: float) -> None:
+    """Sleep, the client kept alive."""
+    wait = Wait(job, time.monotonic() + seconds, plane.limits.hold_seconds)
+    plane.ticking.add(wait)
+    timer = asyncio.get_running_loop().call_later(seconds, wait.wake)
+    try:
+        await wait.done
+    finally:
+        timer.cancel()
+        plane.ticking.discard(wait)

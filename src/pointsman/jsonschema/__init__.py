@@ -1,0 +1,1 @@
+"""JSON Schemas rewritten for a target: strict forms, subsets, grammars. Not here: which target wants which."""

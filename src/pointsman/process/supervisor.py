@@ -1,0 +1,321 @@
+"""`pointsman serve`: holds the listening socket and the data folder's lock, starts the other processes, starts them
+again when they die, passes signals on. Imports nothing heavy and looks into no request.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import config
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
+
+REFUSED = 3
+"""Exit code of a child that must not be started again: it has said why. Once the gateway has served it is tried again
+all the same: a folder's wrong mode must not end the processes that serve on."""
+_BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+_HEALTHY_SECONDS = 10.0
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(slots=True)
+class ServeOptions:
+    """What `pointsman serve` was asked."""
+
+    data_dir: Path
+    host: str = config.DEFAULT_HOST
+    port: int = config.DEFAULT_PORT
+    workers: int = 1
+    allow_hosts: tuple[str, ...] = ()
+    allow_origins: tuple[str, ...] = ()
+    json: bool = False
+    on_ready: Callable[[str], None] | None = None  # prints the first screen; gets the URL
+
+
+@dataclass(slots=True)
+class _Child:
+    """One process that should be running."""
+
+    name: str
+    argv: list[str]
+    pass_fds: tuple[int, ...]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    restarts: int = 0
+    due: float = 0.0
+
+
+@dataclass(slots=True)
+class _Supervisor:
+    options: ServeOptions
+    runtime_dir: str
+    url: str
+    listener: socket.socket
+    children: list[_Child] = field(default_factory=list)
+    stopping: bool = False
+    announced: bool = False  # it has served
+    noted: bool = False  # and its commands can find it
+    reload: bool = False  # told to read the rules and the master key again
+    hurry: bool = False  # told to stop a second time: no more waiting for requests
+    exit_code: int = 0
+
+
+def serve(options: ServeOptions) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit code; raises PointsmanError when it cannot start."""
+    lock = _take_lock(options.data_dir)
+    listener = _listen(options.host, options.port)
+    runtime_dir = tempfile.mkdtemp(prefix="pointsman-", dir=_short_folder())
+    port = listener.getsockname()[1]
+    shown = f"[{options.host}]" if ":" in options.host else options.host
+    supervisor = _Supervisor(options, runtime_dir, f"http://{shown}:{port}", listener)
+    ready_read, ready_write = os.pipe()
+    wake_read, wake_write = os.pipe()
+    try:
+        for fd in (listener.fileno(), lock, ready_write):
+            os.set_inheritable(fd, True)
+        os.set_blocking(wake_write, False)
+        supervisor.children = _children(
+            options, runtime_dir, supervisor.url, listener.fileno(), lock, ready_write
+        )
+        _handle_signals(supervisor, wake_write)
+        return _loop(supervisor, ready_read, wake_read)
+    finally:
+        with suppress(OSError):
+            (options.data_dir / config.SERVE_FILE).unlink()
+        shutil.rmtree(runtime_dir, ignore_errors=True)
+        listener.close()
+        for fd in (lock, ready_read, ready_write, wake_read, wake_write):
+            os.close(fd)
+
+
+def _take_lock(data_dir: Path) -> int:
+    """The exclusive lock of a data folder, held while the gateway lives. Raises PointsmanError CONFLICT."""
+    path = data_dir / config.LOCK_FILE
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:  # a folder that cannot be written now can still be served from
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE,
+            f"the data folder {data_dir} cannot be used ({error.strerror}); choose another with --data-dir",
+        ) from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise PointsmanError(
+            ErrorKind.CONFLICT,
+            f"another gateway or command is using {data_dir}; stop it, or give this one its own --data-dir",
+        ) from None
+    return fd
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(info[0], socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(info[4])
+        listener.listen(1024)
+        listener.setblocking(False)
+    except OSError as error:
+        text = f"cannot listen on {host}:{port}: {error.strerror}"
+        if error.errno == errno.EADDRINUSE:
+            text += "; something else has the port: choose another with --port, or --port 0 for a free one"
+        raise PointsmanError(ErrorKind.UNAVAILABLE, text) from None
+    return listener
+
+
+def _short_folder() -> str | None:
+    """Where the runtime folder goes: Unix socket paths must stay below about 100 bytes."""
+    folder = os.environ.get("XDG_RUNTIME_DIR")
+    if folder and len(folder) < 40 and os.access(folder, os.W_OK):
+        return folder
+    return "/tmp" if len(tempfile.gettempdir()) > 60 else None  # noqa: S108 -- mkdtemp makes it 0700
+
+
+def _children(
+    options: ServeOptions, runtime_dir: str, url: str, listen_fd: int, lock_fd: int, ready_fd: int
+) -> list[_Child]:
+    allowed: list[str] = []
+    for host in options.allow_hosts:
+        allowed += ["--allow-host", host]
+    for origin in options.allow_origins:
+        allowed += ["--allow-origin", origin]
+    control = [sys.executable, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
+    control += ["--runtime-dir", runtime_dir, "--public-url", url, *allowed]
+    if options.host not in _LOOPBACK and not options.host.startswith("127."):
+        control += ["--require-keys"]
+    children = [_Child("control plane", control, (lock_fd,))]
+    for worker in range(options.workers):
+        argv = [sys.executable, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
+        argv += ["--listen-fd", str(listen_fd), "--ready-fd", str(ready_fd), "--worker", str(worker)]
+        argv += ["--workers", str(options.workers), "--spool", str(options.data_dir / config.SPOOL_FOLDER)]
+        argv += ["--host", options.host, *allowed]
+        children.append(_Child(f"data plane {worker}", argv, (listen_fd, ready_fd)))
+    return children
+
+
+def _handle_signals(supervisor: _Supervisor, wake_fd: int) -> None:
+    def stop(number: int, frame: object) -> None:
+        supervisor.hurry = supervisor.stopping
+        supervisor.stopping = True
+
+    terminal = _has_terminal()
+
+    def reload(number: int, frame: object) -> None:
+        if terminal and not _has_terminal():  # its window was closed: that is no wish to reload
+            supervisor.stopping = True
+        supervisor.reload = True
+
+    signal.set_wakeup_fd(wake_fd)
+    signal.signal(signal.SIGHUP, reload)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
+    """Start what should run, tell when ready, start again what died, until told to stop."""
+    serving = False
+    while not supervisor.stopping:
+        now = time.monotonic()
+        if not all([_watch(supervisor, child, now) for child in supervisor.children]):
+            break
+        wait = min([child.due - now for child in supervisor.children if child.process is None], default=1.0)
+        if serving and not supervisor.announced:
+            wait = 0.02  # the control plane's socket tells nobody when it comes
+        readable, _, _ = select.select([ready_fd, wake_fd], [], [], max(0.01, min(wait, 1.0)))
+        if wake_fd in readable:
+            os.read(wake_fd, 4096)
+        if supervisor.reload:
+            supervisor.reload = False
+            _reload(supervisor.children[0])
+        if ready_fd in readable:
+            os.read(ready_fd, 4096)
+            serving = True
+        if serving and not supervisor.announced and _control_answers(supervisor.runtime_dir):
+            _announce(supervisor)
+        elif supervisor.announced and not supervisor.noted:
+            _note(supervisor)
+    _stop_children(supervisor)
+    return supervisor.exit_code
+
+
+def _reload(control: _Child) -> None:
+    """The control plane does it; one that is just starting reads everything anew anyway."""
+    if control.process is not None and control.process.poll() is None:
+        control.process.send_signal(signal.SIGHUP)
+
+
+def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
+    """Start a child that is due, note one that ended. False when one refused to start at all."""
+    if child.process is None:
+        if now >= child.due:
+            child.started = now
+            # A group of its own: Ctrl-C in a terminal is for the supervisor alone, which stops them in order.
+            child.process = subprocess.Popen(
+                child.argv, pass_fds=child.pass_fds, stdin=subprocess.DEVNULL, process_group=0
+            )
+        return True
+    code = child.process.poll()
+    if code is None:
+        return True
+    child.process = None
+    if code == REFUSED and not supervisor.announced:
+        supervisor.exit_code = 1
+        return False
+    child.restarts = 0 if now - child.started > _HEALTHY_SECONDS else child.restarts + 1
+    child.due = now + _BACKOFF[min(child.restarts, len(_BACKOFF) - 1)]
+    print(f"pointsman: the {child.name} ended (code {code}); starting it again", file=sys.stderr, flush=True)  # noqa: T201
+    return True
+
+
+def _control_answers(runtime_dir: str) -> bool:
+    """Does the control plane take connections yet?"""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(os.path.join(runtime_dir, "control.sock"))
+        except OSError:
+            return False
+    return True
+
+
+def _announce(supervisor: _Supervisor) -> None:
+    options = supervisor.options
+    supervisor.announced = True
+    _note(supervisor)
+    if options.json:
+        print(json.dumps({"url": supervisor.url, "pid": os.getpid()}), flush=True)  # noqa: T201
+    elif options.on_ready is not None:
+        options.on_ready(supervisor.url)
+
+
+def _note(supervisor: _Supervisor) -> None:
+    """Write down where commands find this gateway. A disk that does not take it is tried again."""
+    facts = {
+        "pid": os.getpid(),
+        "url": supervisor.url,
+        "socket": os.path.join(supervisor.runtime_dir, "control.sock"),
+        "started_at": time.time(),
+    }
+    path = supervisor.options.data_dir / config.SERVE_FILE
+    partial = path.with_suffix(".tmp")
+    try:
+        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            json.dump(facts, file)
+        os.replace(partial, path)
+        supervisor.noted = True
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def _stop_children(supervisor: _Supervisor) -> None:
+    """Data plane first: it drains, and its last usage goes to the control plane, which goes last."""
+    supervisor.listener.close()  # else who connects now would wait for nobody until all have drained (R8)
+    limits = config.Limits.from_environment()
+    control, workers = supervisor.children[0], supervisor.children[1:]
+    for group, seconds in ((workers, limits.drain_seconds + 5.0), ([control], 10.0)):
+        running = [child.process for child in group if child.process is not None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + seconds
+        hurried = False
+        while any(process.poll() is None for process in running) and time.monotonic() < deadline:
+            if supervisor.hurry and not hurried:
+                hurried = True
+                for process in running:
+                    process.terminate()
+            time.sleep(0.02)
+        for process in running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()

@@ -1,0 +1,147 @@
+"""Histories made legal, so that one bad turn does not brick a conversation (PROTOCOLS.md 4.1, 4.2, 5.3). Repairs are told.
+
+A legal history is only put in order: the results of one turn's calls stand in one user message, first, in the order of
+the calls, and what stood between them comes behind. Healing a longer history leaves the healed shorter one as its
+beginning, as long as the shorter one's last calls were answered.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+
+import msgspec
+
+from ..conversation.notes import Notes
+from ..conversation.parts import Part, Text, ToolCall, ToolKind, ToolResult
+from ..conversation.request import Message, Request, Role
+
+NO_RESULT = "no result provided"
+
+
+def heal(request: Request, notes: Notes) -> Request:
+    """The request with a legal history; the same object where nothing was to be done. Raises 400 under strict."""
+    messages = request.messages
+    if not any(type(part) in (ToolCall, ToolResult) for message in messages for part in message.parts):
+        kept = [message for message in messages if message.parts]
+        if len(kept) == len(messages):
+            return request
+        return msgspec.structs.replace(request, messages=kept)
+    healer = _Healer(notes)
+    for message in messages:
+        healer.add(message)
+    done = healer.finish()
+    return request if done == messages else msgspec.structs.replace(request, messages=done)
+
+
+class _Healer:
+    """A turn is an assistant message with what follows it up to the next one; it is written down when it is over."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._done: list[Message] = []
+        self._seen: Counter[str] = (
+            Counter()
+        )  # every call id that was given out, and how often it was asked for
+        self._begin()
+
+    def _begin(self) -> None:
+        self._calls: list[ToolCall] = []  # of this turn
+        self._ids: dict[str, deque[ToolCall]] = defaultdict(
+            deque
+        )  # id as the client wrote it -> calls not answered
+        self._results: dict[str, ToolResult] = {}  # by the call's own id
+        self._others: list[Message] = []  # what else was said in this turn
+
+    def add(self, message: Message) -> None:
+        """The next message of the history."""
+        if message.role is Role.ASSISTANT:
+            self._assistant(message)
+            return
+        others: list[Part] = []
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                self._result(part)
+            else:
+                others.append(part)
+        if others:
+            same = len(others) == len(message.parts)
+            self._others.append(message if same else msgspec.structs.replace(message, parts=others))
+
+    def finish(self) -> list[Message]:
+        """The whole history."""
+        self._settle()
+        return self._done
+
+    def _assistant(self, message: Message) -> None:
+        """Goes on with the turn where its calls have not been answered yet: neighbours of one role are one turn."""
+        goes_on = bool(self._calls) and not self._results and not self._others
+        if not goes_on:
+            self._settle()
+        parts: list[Part] = []
+        for part in message.parts:
+            if isinstance(part, ToolCall):
+                call = self._with_object(self._with_own_id(part))
+                self._ids[part.id].append(call)
+                self._calls.append(call)
+                parts.append(call)
+            else:
+                parts.append(part)
+        if goes_on:
+            before = self._done.pop()
+            self._done.append(msgspec.structs.replace(before, parts=[*before.parts, *parts]))
+        elif parts:
+            self._done.append(msgspec.structs.replace(message, parts=parts))
+
+    def _with_own_id(self, call: ToolCall) -> ToolCall:
+        """Two calls under one id could not be answered apart, and are refused."""
+        new = call.id
+        while new in self._seen:
+            self._seen[call.id] += 1
+            new = f"{call.id}_{self._seen[call.id]}"
+        self._seen[new] = 1
+        if new == call.id:
+            return call
+        self._notes.repair(f"tool_call[{call.id}]", "its id was used before in this conversation")
+        return msgspec.structs.replace(call, id=new)
+
+    def _with_object(self, call: ToolCall) -> ToolCall:
+        """Arguments that are no JSON object would be refused for the rest of the conversation (PROTOCOLS.md 4.2)."""
+        if call.kind is not ToolKind.FUNCTION or not call.arguments:
+            return call
+        if not call.arguments.strip():
+            return msgspec.structs.replace(call, arguments="")
+        try:
+            if isinstance(msgspec.json.decode(call.arguments), dict):
+                return call
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+            pass
+        self._notes.repair(f"tool_call[{call.id}]", "its arguments are not a JSON object")
+        raw = call.arguments.encode("utf-8", "replace").decode()
+        return msgspec.structs.replace(call, arguments=msgspec.json.encode({"INVALID_JSON": raw}).decode())
+
+    def _result(self, result: ToolResult) -> None:
+        waiting = self._ids.get(result.call_id)
+        if not waiting:
+            self._notes.repair(f"tool_result[{result.call_id}]", "it answers no call of the turn before")
+            return
+        call = waiting.popleft()
+        if result.call_id != call.id or result.kind is not call.kind:
+            result = msgspec.structs.replace(result, call_id=call.id, kind=call.kind)
+        self._results[call.id] = result
+
+    def _settle(self) -> None:
+        """Write the turn down: its results in the order of its calls, then what else was said."""
+        answers: list[Part] = [self._results.get(call.id) or self._missing(call) for call in self._calls]
+        others = self._others
+        self._begin()
+        if answers:
+            if others and others[0].role is Role.USER:
+                first = others.pop(0)
+                self._done.append(msgspec.structs.replace(first, parts=[*answers, *first.parts]))
+            else:
+                self._done.append(Message(Role.USER, answers))
+        self._done.extend(others)
+
+    def _missing(self, call: ToolCall) -> ToolResult:
+        self._notes.repair(f"tool_call[{call.id}]", "it has no result")
+        return ToolResult(call.id, (Text(NO_RESULT),), True, call.kind)

@@ -1,0 +1,1 @@
+"""Tests of pointsman.admin: the store, the vault, the control plane."""

@@ -1,0 +1,65 @@
+"""Client keys: shown once, kept as a keyed digest, required from the first one on."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from pathlib import Path
+
+import pytest
+
+from pointsman.admin.store import client_keys, settings
+from pointsman.admin.store.database import Store
+from pointsman.errors import PointsmanError
+
+
+def test_the_key_is_random_marked_and_checkable() -> None:
+    made = {client_keys.new_secret() for _ in range(50)}
+    assert len(made) == 50
+    for secret in made:
+        assert re.fullmatch(r"pm-[A-Za-z0-9_-]{43}[A-Za-z0-9_-]{6}", secret)
+        assert client_keys.well_formed(secret)
+        changed = "a" if secret[10] != "a" else "b"
+        assert not client_keys.well_formed(secret[:10] + changed + secret[11:])
+    assert not client_keys.well_formed("sk-" + "x" * 49)
+    assert not client_keys.well_formed("")
+
+
+def test_only_the_digest_is_kept(store: Store, data_dir: Path) -> None:
+    with store.write() as session:
+        row, secret = client_keys.create(session, "laptop")
+        pepper = settings.pepper(session)
+    assert row.digest == hmac.digest(pepper, secret.encode(), "sha256")
+    assert row.prefix == secret[:8]
+    assert not any(secret.encode() in path.read_bytes() for path in data_dir.iterdir())
+    assert secret not in repr(row)
+    assert "digest" not in repr(row)
+
+
+def test_required_from_the_first_one_on_and_after_the_last(store: Store) -> None:
+    with store.write() as session:
+        assert not client_keys.required(session)
+        row, _ = client_keys.create(session)
+        assert client_keys.required(session)
+        client_keys.revoke(session, row.id or 0)
+        assert client_keys.required(session)
+
+
+def test_revoking_twice_keeps_the_first_time(store: Store) -> None:
+    with store.write() as session:
+        row, _ = client_keys.create(session, "a")
+        first = client_keys.revoke(session, row.id or 0).revoked_at
+    with store.write() as session:
+        assert client_keys.delete(session, row.id or 0).revoked_at == first
+    with store.read() as session:
+        (again,) = client_keys.list_all(session)
+        assert again.revoked_at == first
+        assert first is not None
+        assert first.tzinfo is not None
+
+
+def test_an_unknown_one_is_said(store: Store) -> None:
+    with store.write() as session:
+        for number in (0, 77, 2**70):
+            with pytest.raises(PointsmanError, match="pointsman key list"):
+                client_keys.revoke(session, number)

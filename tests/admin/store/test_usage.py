@@ -1,0 +1,275 @@
+"""Usage records: each counted once, newest first, and the file comes back by itself."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman.admin.store import usage as usage_module
+from pointsman.admin.store.usage import MAX_LIMIT, UsageFilter, UsageStore
+from pointsman.errors import PointsmanError
+from pointsman.ledger.records import UsageRecord
+
+
+@pytest.fixture
+def usage(tmp_path: Path) -> Iterator[UsageStore]:
+    opened = UsageStore(tmp_path / "usage.db")
+    yield opened
+    opened.close()
+
+
+def record(number: int = 0, **fields: Any) -> UsageRecord:
+    values: dict[str, Any] = {
+        "id": f"req_{number:06}", "at": 1000.0 + number, "protocol": "openai_chat",
+        "path": "/v1/chat/completions", "model": "gpt-4o", "target": "openai:gpt-4o", "attempts": 1,
+        "fallback": None, "status": 200, "outcome": "ok", "stream": False,
+    }  # fmt: skip
+    return UsageRecord(**(values | fields))
+
+
+def test_a_record_comes_back_as_it_was(usage: UsageStore) -> None:
+    full = record(
+        1, fallback="throttled", stream=True, input_tokens=5, output_tokens=0, cached_tokens=3,
+        reasoning_tokens=1, first_output_ms=12.5, total_ms=99.0, key_id=3, mapping_id=4,
+    )  # fmt: skip
+    assert usage.add([full, record(0, target=None)]) == 2
+    rows, cursor = usage.page()
+    assert rows == [full, record(0, target=None)]
+    assert cursor is None
+    assert rows[1].output_tokens is None, "unknown is never 0"
+
+
+def test_an_id_counts_once(usage: UsageStore) -> None:
+    batch = [record(n) for n in range(5)]
+    assert usage.add(batch) == 5
+    assert usage.add(batch) == 0
+    assert usage.add([*batch, record(9), record(9)]) == 1
+    assert usage.totals().requests == 6
+    assert usage.add([]) == 0
+
+
+def test_pages_do_not_shift_when_rows_come_in(usage: UsageStore) -> None:
+    usage.add(record(n, at=1000.0 + n // 3) for n in range(100))  # three at the same moment
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        rows, cursor = usage.page(cursor=cursor, limit=7)
+        seen += [row.id for row in rows]
+        usage.add([record(1000 + len(seen), at=5000.0)])
+        if cursor is None:
+            break
+    assert seen == [f"req_{n:06}" for n in reversed(range(100))]
+
+
+@pytest.mark.parametrize(("limit", "got"), [(0, 1), (-5, 1), (3, 3), (10_000, MAX_LIMIT)])
+def test_the_limit_is_kept_within_bounds(usage: UsageStore, limit: int, got: int) -> None:
+    usage.add(record(n) for n in range(MAX_LIMIT + 5))
+    rows, cursor = usage.page(limit=limit)
+    assert len(rows) == got
+    assert cursor is not None
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "!!!", "bm9wZQ", "WyJhIiwxXQ", "e30", "é"])
+def test_a_cursor_that_is_not_ours_is_refused(usage: UsageStore, cursor: str) -> None:
+    with pytest.raises(PointsmanError) as caught:
+        usage.page(cursor=cursor)
+    assert (caught.value.status, caught.value.param) == (422, "cursor")
+
+
+@pytest.mark.parametrize(
+    ("filters", "numbers"),
+    [
+        (UsageFilter(), {0, 1, 2, 3}), (UsageFilter(model="b"), {1}), (UsageFilter(target="local/box:q"), {2}),
+        (UsageFilter(status=503), {3}), (UsageFilter(since=1002.0), {2, 3}), (UsageFilter(until=1002.0), {0, 1}),
+        (UsageFilter(since=1001.0, until=1003.0), {1, 2}), (UsageFilter(outcome="error"), {3}),
+        (UsageFilter(key_id=7), {1}), (UsageFilter(mapping_id=8), {2}), (UsageFilter(protocol="embeddings"), {0}),
+        (UsageFilter(model="b", status=503), set()), (UsageFilter(model="%"), set()),
+        (UsageFilter(model="' OR 1=1 --"), set()),
+    ],
+)  # fmt: skip
+def test_filters(usage: UsageStore, filters: UsageFilter, numbers: set[int]) -> None:
+    usage.add(
+        [
+            record(0, protocol="embeddings"),
+            record(1, model="b", key_id=7),
+            record(2, target="local/box:q", mapping_id=8),
+            record(3, status=503, outcome="error"),
+        ]
+    )
+    rows, _ = usage.page(filters)
+    assert {int(row.id[4:]) for row in rows} == numbers
+    assert usage.totals(filters).requests == len(numbers)
+
+
+def test_totals_keep_unknown_apart_from_zero(usage: UsageStore) -> None:
+    usage.add(
+        [record(0, input_tokens=5, output_tokens=0), record(1, input_tokens=7), record(2, outcome="error")]
+    )
+    totals = usage.totals()
+    assert (totals.requests, totals.failed, totals.input_tokens, totals.output_tokens) == (3, 1, 12, 0)
+    assert (totals.cached_tokens, totals.reasoning_tokens) == (None, None)
+    nothing = usage.totals(UsageFilter(model="none"))
+    assert (nothing.requests, nothing.failed, nothing.input_tokens) == (0, 0, None)
+
+
+def test_one_odd_record_does_not_stop_its_batch(usage: UsageStore) -> None:
+    odd = record(0, model="\ud800" + "x" * 5000, input_tokens=10**30)
+    assert usage.add([odd, record(1)]) == 2
+    rows, _ = usage.page()
+    assert rows[1].model.startswith("?xxx")
+    assert len(rows[1].model) == 512
+    assert rows[1].input_tokens is None
+
+
+def test_the_file_is_private_and_not_so_synchronous(usage: UsageStore, tmp_path: Path) -> None:
+    usage.add([record()])
+    assert stat.S_IMODE((tmp_path / "usage.db").stat().st_mode) == 0o600
+    assert usage.integrity() == []
+
+
+def test_a_file_others_can_read_is_refused_at_start(tmp_path: Path) -> None:
+    (tmp_path / "usage.db").touch(mode=0o644)
+    (tmp_path / "usage.db").chmod(0o644)
+    with pytest.raises(PointsmanError, match="chmod 600"):
+        UsageStore(tmp_path / "usage.db")
+
+
+def test_a_vanished_file_is_begun_anew(usage: UsageStore, tmp_path: Path) -> None:
+    usage.add([record(0)])
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert usage.add([record(1)]) == 1
+    assert usage.totals().requests == 1
+
+
+def test_a_damaged_file_is_unavailable_until_it_is_moved_away(tmp_path: Path) -> None:
+    path = tmp_path / "usage.db"
+    path.write_bytes(b"not a database at all" * 300)
+    path.chmod(0o600)
+    usage = UsageStore(path)
+    for _ in range(2):
+        with pytest.raises(PointsmanError) as caught:
+            usage.add([record()])
+        assert caught.value.status == 503
+    path.rename(tmp_path / "aside")
+    assert usage.add([record()]) == 1
+    usage.close()
+
+
+@pytest.mark.slow
+def test_a_locked_file_keeps_nothing_half_and_comes_back(usage: UsageStore, tmp_path: Path) -> None:
+    usage.add([record(0)])
+    other = sqlite3.connect(tmp_path / "usage.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(PointsmanError, match="usage database is locked"):
+        usage.add([record(n) for n in range(1, 50)])
+    assert usage.totals().requests == 1, "reading goes on"
+    other.execute("ROLLBACK")
+    other.close()
+    assert usage.add([record(n) for n in range(1, 50)]) == 49
+
+
+def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
+    usage = UsageStore(tmp_path / "usage.db")
+    usage.add([record()])
+    usage.close()
+    newer = sqlite3.connect(tmp_path / "usage.db")
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    again = UsageStore(tmp_path / "usage.db")
+    with pytest.raises(PointsmanError, match="newer Pointsman"):
+        again.add([record(1)])
+    again.close()
+
+
+def left_by_version_1(path: Path) -> None:
+    """A file with one row."""
+    opened = UsageStore(path)
+    opened.add([record(1)])
+    opened.close()
+    connection = sqlite3.connect(path)
+    connection.execute("DROP INDEX usage_request")
+    for column in ("request", "attempt", "joined"):
+        connection.execute(f"ALTER TABLE usage DROP COLUMN {column}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+
+def test_a_file_of_the_first_version_is_kept_and_goes_on(tmp_path: Path) -> None:
+    left_by_version_1(tmp_path / "usage.db")
+    again = UsageStore(tmp_path / "usage.db")
+    again.add([record(2, request="req_000002", attempt=1)])
+    rows, _ = again.page()
+    assert [(row.id, row.request, row.attempt, row.joined) for row in rows] == [
+        ("req_000002", "req_000002", 1, False), ("req_000001", "", 0, False),
+    ]  # fmt: skip
+    assert again.totals().requests == 2
+    (old,), _ = again.page(UsageFilter(request="req_000001"))
+    assert old.id == "req_000001"
+    assert again.integrity() == []
+    again.close()
+    UsageStore(tmp_path / "new.db").add([record(1)])
+    assert shape(tmp_path / "usage.db") == shape(tmp_path / "new.db")
+
+
+def test_totals_count_requests_and_the_tokens_of_every_attempt(usage: UsageStore) -> None:
+    usage.add(
+        [
+            record(0, id="req_a/1", request="req_a", attempt=1, outcome="failed", status=500, input_tokens=3),
+            record(1, id="req_a", request="req_a", attempt=2, attempts=2, input_tokens=3),
+            record(2, id="req_b", request="req_b", attempt=1, outcome="error", status=502),
+        ]
+    )
+    found = usage.totals()
+    assert (found.requests, found.failed, found.input_tokens) == (2, 1, 6)
+    rows, _ = usage.page(UsageFilter(request="req_a"))
+    assert [row.id for row in rows] == ["req_a", "req_a/1"]
+
+
+def shape(path: Path) -> tuple[object, ...]:
+    """Columns and indices."""
+    connection = sqlite3.connect(path)
+    found = (
+        connection.execute("PRAGMA user_version").fetchone(),
+        [row[1:4] for row in connection.execute("PRAGMA table_info(usage)")],
+        sorted(row[1:3] for row in connection.execute("PRAGMA index_list(usage)")),
+    )
+    connection.close()
+    return found
+
+
+def test_an_upgrade_that_is_cut_off_is_done_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "usage.db"
+    left_by_version_1(path)
+    before = shape(path)
+    opened = UsageStore(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            usage_module, "_ADDED", (*usage_module._ADDED, "request TEXT")
+        )  # fails after the others
+        with pytest.raises(sqlite3.OperationalError, match="duplicate column"):
+            opened.totals()
+    assert shape(path) == before, "nothing of it is there"
+    assert opened.totals().requests == 1
+    assert shape(path) != before
+    opened.close()
+
+
+def test_a_request_whose_attempt_failed_is_not_counted_twice_whatever_is_asked_for(usage: UsageStore) -> None:
+    usage.add(
+        [
+            record(0, id="req_a/1", request="req_a", attempt=1, outcome="failed", target="local/box:m"),
+            record(1, id="req_a", request="req_a", attempt=2, attempts=2, target="openai:m"),
+        ]
+    )
+    assert usage.totals(UsageFilter(target="openai:m")).requests == 1
+    assert usage.totals(UsageFilter(target="local/box:m")).requests == 0
+    assert usage.totals(UsageFilter(request="req_a")).requests == 1
+    assert len(usage.page(UsageFilter(target="local/box:m"))[0]) == 1

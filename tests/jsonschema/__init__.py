@@ -1,0 +1,1 @@
+"""Tests of pointsman.jsonschema: schemas rewritten for a target."""

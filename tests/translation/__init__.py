@@ -1,0 +1,1 @@
+"""Tests of pointsman.translation: requests fitted, histories healed, parts in order, stops, estimates."""
