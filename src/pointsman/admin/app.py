@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from .. import __version__
+from ..config import DEFAULT_HOST
+from ..wire.authority import HostRule
 from .control import problems
 from .control.control_plane import ControlPlane
-from .control.guard import Guard, HostNames
+from .control.guard import Guard
 from .routers import credentials, doctor, explain, keys, local, mappings, pages, secrets, status, usage
 from .routers.base import Problem
 
@@ -62,6 +65,6 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
 def create_app(control: ControlPlane) -> ASGIApp:
     """What the control plane serves, and what a command without a gateway calls in its own process."""
     options = control.options
-    hosts = [*options.allow_hosts, *([options.url.partition("://")[2]] if options.url else [])]
-    names = HostNames(hosts, any_address=options.require_keys)
-    return Guard(create_api(control), control.token, names, options.allow_origins)
+    bind_host = urlsplit(options.url).hostname or DEFAULT_HOST
+    rule = HostRule(bind_host, options.allow_hosts, options.allow_origins)
+    return Guard(create_api(control), control.token, rule)

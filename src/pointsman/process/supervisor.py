@@ -24,13 +24,13 @@ from pathlib import Path
 from .. import config
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from ..wire.authority import is_loopback_host
 
 REFUSED = 3
 """Exit code of a child that must not be started again: it has said why. Once the gateway has served it is tried again
 all the same: a folder's wrong mode must not end the processes that serve on."""
 _BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _HEALTHY_SECONDS = 10.0
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(slots=True)
@@ -162,7 +162,7 @@ def _children(
         allowed += ["--allow-origin", origin]
     control = [sys.executable, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
     control += ["--runtime-dir", runtime_dir, "--public-url", url, *allowed]
-    if options.host not in _LOOPBACK and not options.host.startswith("127."):
+    if not is_loopback_host(options.host):
         control += ["--require-keys"]
     children = [_Child("control plane", control, (lock_fd,))]
     for worker in range(options.workers):

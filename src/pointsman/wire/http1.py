@@ -12,6 +12,7 @@ import httptools
 
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from .authority import AUTHORITY
 
 _HOP_BY_HOP = {
     b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
@@ -43,9 +44,7 @@ METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OP
 
 _TARGET_OK = re.compile(rb"/[\x21-\x7e]*|\*").fullmatch
 _DOT_SEGMENT = re.compile(rb"(?:/|%2f|%5c|\\)(?:\.|%2e){1,2}(?:/|%2f|%5c|\\|$)", re.IGNORECASE).search
-_HOST_OK = re.compile(
-    rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?)(?::[0-9]{1,5})?"
-).fullmatch
+_HOST_OK = re.compile(AUTHORITY.encode()).fullmatch
 _DIGITS = re.compile(rb"[0-9]{1,15}").fullmatch
 _ALLOWED_IN_HEAD = bytes(c for c in range(256) if c >= 0x20 and c != 0x7F) + b"\t\r\n"
 

@@ -118,7 +118,10 @@ def test_serving_others_needs_a_key_for_every_request_even_when_all_are_revoked(
     with Plane(tmp_path / "data") as plane:
         made = plane.good("POST", "/api/keys", {}, 201)
         plane.good("DELETE", f"/api/keys/{made['id']}", status=204)
-    with Plane(tmp_path / "data", "--require-keys") as plane, Worker(plane) as worker:
+    with (
+        Plane(tmp_path / "data", "--public-url", "http://0.0.0.0:4480", "--require-keys") as plane,
+        Worker(plane) as worker,
+    ):
         assert worker.snapshot.keys_required
         assert plane.call("GET", "/api/status", host="192.168.1.5:4480").status == 200
 

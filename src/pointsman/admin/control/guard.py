@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Iterable
-from ipaddress import ip_address
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from ...wire.authority import HostRule
 from .auth import AdminToken
 from .problems import internal_error, problem_response
 
@@ -26,12 +25,6 @@ PUBLIC = frozenset({"/", "/ui", "/api/hello", "/internal/metrics"})
 """Paths that need no token. Nothing here shows or changes a rule, a key or a caller."""
 
 MAX_BODY = 1024 * 1024
-LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_HOST = re.compile(
-    r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?)(?::[0-9]{1,5})?", re.ASCII
-)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,80}", re.ASCII)
 
 SECURITY_HEADERS = (
@@ -50,13 +43,12 @@ SECURITY_HEADERS = (
 
 
 class Guard:
-    """app: what is guarded. hosts: names clients may call us by. origins: foreign web origins let in."""
+    """app: what is guarded. rule: which Host and Origin values are let in."""
 
-    def __init__(self, app: ASGIApp, token: AdminToken, hosts: HostNames, origins: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, token: AdminToken, rule: HostRule) -> None:
         self._app = app
         self._token = token
-        self._hosts = hosts
-        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+        self._rule = rule
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,18 +74,13 @@ class Guard:
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> PointsmanError | None:
         """Why this request may not go on; None when it may."""
         host = headers.get("host", "")
-        if not self._hosts.know(host):
-            return PointsmanError(
-                ErrorKind.FORBIDDEN,
-                "This gateway does not answer to that Host name; "
-                "to allow it: pointsman serve --allow-host NAME",
-                status=403 if host_name(host) else 400,
+        try:
+            self._rule.refuse_host(host)
+            self._rule.refuse_origin(
+                scope["method"], host, headers.get("origin"), headers.get("sec-fetch-site")
             )
-        if not self._origin_ok(scope["method"], host, headers):
-            return PointsmanError(
-                ErrorKind.FORBIDDEN,
-                "Requests from this web origin are refused. Start with --allow-origin ORIGIN to let it in.",
-            )
+        except PointsmanError as refusal:
+            return refusal
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit():
             return PointsmanError(ErrorKind.BAD_REQUEST, "Content-Length is not one number.")
@@ -110,15 +97,6 @@ class Guard:
             ErrorKind.UNAUTHORIZED,
             "Send the admin token: `Authorization: Bearer <text of the data folder's admin-token file>`.",
         )
-
-    def _origin_ok(self, method: str, host: str, headers: dict[str, str]) -> bool:
-        origin = headers.get("origin")
-        if origin is not None:
-            given = origin.lower()
-            return given in self._origins or given in (f"http://{host.lower()}", f"https://{host.lower()}")
-        # A browser that hides the Origin still says where a write comes from.
-        site = headers.get("sec-fetch-site", "none").lower()
-        return method in _SAFE_METHODS or site in ("none", "same-origin")
 
 
 class _Answer:
@@ -139,38 +117,6 @@ class _Answer:
                 *((name, value) for name, value in ours if name not in present),
             ]
         await self._send(message)
-
-
-class HostNames:
-    """Which Host headers are ours: loopback's names, those listed, and, bound beyond loopback, any IP address
-    (DNS rebinding needs a name). The data plane judges first and by the same rule (gateway/access.py)."""
-
-    def __init__(self, hosts: Iterable[str] = (), *, any_address: bool = False) -> None:
-        self._names = frozenset(name for name in map(host_name, (*LOOPBACK_HOSTS, *hosts)) if name)
-        self._any_address = any_address
-
-    def know(self, host: str) -> bool:
-        """Whether a Host header, port included, is one of ours."""
-        name = host_name(host)
-        if name is None:
-            return False
-        if name in self._names or name.endswith(".localhost"):
-            return True
-        return self._any_address and _is_address(name)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True
-
-
-def host_name(host: str) -> str | None:
-    """The name in a Host header or URL authority, lower-case, without port; None when it is not one."""
-    match = _HOST.fullmatch(host.lower())
-    return match["name"].rstrip(".") if match else None
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""Who may speak to this gateway: Host and Origin allow-lists, and client keys. One function for both auth headers.
+"""Who may speak to this gateway: its client keys, one function for both auth headers, and the rule for
+Host and Origin (wire/authority.py) asked of a request head.
 
 Not here: the admin token (control plane) and keys for backends.
 """
@@ -6,78 +7,37 @@ Not here: the admin token (control plane) and keys for backends.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from dataclasses import dataclass
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...link.messages import ClientKeySpec, Snapshot
+from ...wire.authority import HostRule
 from ...wire.http1 import RequestHead
-
-_LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
-
-
-def split_host(host: str) -> str:
-    """The name of a Host header, lower-case, without port and brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.partition(":")[0].lower()
 
 
 class HostGuard:
-    """Which Host and Origin values are ours (DNS rebinding and web pages are kept out: RELIABILITY.md 1c, item 7).
-
-    A gateway bound beyond loopback also answers to IP addresses: rebinding needs a name.
-    """
+    """The rule of wire/authority.py for a request head; remembers the Hosts that it has let in."""
 
     def __init__(self, bind_host: str, allow_hosts: tuple[str, ...], allow_origins: tuple[str, ...]) -> None:
-        self._hosts = _LOOPBACK_NAMES | {split_host(h) for h in allow_hosts} | {bind_host.lower()}
-        self._origins = {o.rstrip("/").lower() for o in allow_origins}
-        self._any_address = bind_host.lower() not in _LOOPBACK_NAMES
+        self._rule = HostRule(bind_host, allow_hosts, allow_origins)
         self._seen: set[bytes] = set()
 
     def check(self, head: RequestHead) -> None:
         """Raises PointsmanError 403 naming the flag that allows it."""
         host = head.host
         if host not in self._seen:
-            self._check_host(host.decode("ascii"))
+            self._rule.refuse_host(host.decode("ascii"))
             if len(self._seen) < 1000:
                 self._seen.add(host)
-        origin = head.get(b"origin")
-        if origin is not None and not self.allows_origin(origin, host):
-            raise PointsmanError(
-                ErrorKind.FORBIDDEN,
-                "Requests from web pages of this origin are refused; to allow it: pointsman serve --allow-origin ORIGIN",
-            )
-
-    def _check_host(self, host: str) -> None:
-        name = split_host(host)
-        if name in self._hosts or name.endswith(".localhost"):
-            return
-        if self._any_address:
-            try:
-                ipaddress.ip_address(name)
-            except ValueError:
-                pass
-            else:
-                return
-        raise PointsmanError(
-            ErrorKind.FORBIDDEN,
-            "This gateway does not answer to that Host name; to allow it: pointsman serve --allow-host NAME",
-        )
-
-    def allows_origin(self, origin: bytes, host: bytes) -> bool:
-        """Is a page of that origin our own, or allowed by name?"""
-        text = origin.decode("latin-1").lower()
-        return text in self._origins or text in (
-            f"http://{host.decode().lower()}",
-            f"https://{host.decode().lower()}",
-        )
+        origin, site = head.get(b"origin"), head.get(b"sec-fetch-site")
+        if origin is not None or site is not None:
+            self._rule.refuse_origin(head.method.decode(), host.decode("ascii"), _text(origin), _text(site))
 
     def cors_lines(self, head: RequestHead) -> bytes:
         """Header lines that let an allowed foreign page read the answer; nothing for anybody else."""
         origin = head.get(b"origin")
-        if origin is None or origin.decode("latin-1").lower() not in self._origins:
+        if origin is None or not self._rule.is_foreign_page_let_in(origin.decode("latin-1")):
             return b""
         return (
             b"access-control-allow-origin: "
@@ -139,6 +99,10 @@ class KeyRing:
         digest = hmac.digest(self._pepper, presented, "sha256")
         key = self._by_digest.get(digest)
         return key if key is not None and hmac.compare_digest(key.digest, digest) else None
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
 
 
 def _login(authorization: bytes | None, api_key: bytes | None) -> bytes:
