@@ -139,7 +139,12 @@ def test_model_names(asked: str, the_rule: MappingSpec, expected: list[str]) -> 
 
 def test_a_plan_tells_its_rule() -> None:
     plan = resolve("x", [rule("x*", "openai", id=9, local_only=True, forward_auth=True)], CLOUDS)
-    assert (plan.mapping_id, plan.pattern, plan.local_only, plan.forward_auth) == (9, "x*", True, True)
+    assert (plan.mapping_id, plan.pattern, plan.rule.local_only, plan.rule.forward_auth) == (
+        9,
+        "x*",
+        True,
+        True,
+    )
     assert plan.why == "rule 9: x*"
 
 
@@ -252,7 +257,12 @@ def test_practice(model: str, rules: list[MappingSpec], label: str) -> None:
 def test_without_a_rule_a_local_backend_that_lists_the_model_serves() -> None:
     plan = resolve("o", [rule("x")], TWO, LISTS)
     assert labels(plan) == ["local/b:o"]
-    assert (plan.mapping_id, plan.pattern, plan.local_only, plan.forward_auth) == (None, None, False, False)
+    assert (plan.mapping_id, plan.pattern, plan.rule.local_only, plan.rule.forward_auth) == (
+        None,
+        None,
+        False,
+        False,
+    )
     assert labels(resolve("o[1m]", [], TWO, LISTS)) == ["local/b:o"]
 
 

@@ -19,6 +19,9 @@ ModelLists = Mapping[str, Iterable[str]]
 
 PRACTICE_KEY = backend_key(BackendType.LOCAL, PRACTICE)
 
+NO_RULE = MappingSpec(id=0, pattern="", priority=0, targets=())
+"""What a plan holds where no rule was needed: every column has its default."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -37,17 +40,22 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The ordered targets of one request. mapping_id and pattern are None where no rule was needed."""
+    """The ordered targets of one request, and the rule that named them: NO_RULE where none was needed."""
 
     model: str
     targets: tuple[Target, ...]
-    mapping_id: int | None = None
-    pattern: str | None = None
-    local_only: bool = False
-    forward_auth: bool = False
-    fallback_on: tuple[str, ...] = ()
-    hedge_seconds: float | None = None
-    why: str = ""
+    rule: MappingSpec
+    why: str
+
+    @property
+    def mapping_id(self) -> int | None:
+        """The rule's id, None where no rule was needed."""
+        return None if self.rule is NO_RULE else self.rule.id
+
+    @property
+    def pattern(self) -> str | None:
+        """The rule's pattern, None where no rule was needed."""
+        return None if self.rule is NO_RULE else self.rule.pattern
 
 
 class RoutingTable:
@@ -79,12 +87,15 @@ class RoutingTable:
                 return self._plan(mapping, model, bare, lists)
             if _is_practice(name):
                 target = self._target(TargetSpec(PRACTICE_KEY, None), bare, lists)
-                return Plan(model, (target,), why="the built-in practice model")
+                return Plan(model, (target,), NO_RULE, "the built-in practice model")
         for key in self._locals:
             backend = self.backends[key]
             if backend.problem is None and (model in lists.get(key, ()) or bare in lists.get(key, ())):
                 return Plan(
-                    model, (Target(key, bare, backend),), why=f"no rule matches; {key} lists the model"
+                    model,
+                    (Target(key, bare, backend),),
+                    NO_RULE,
+                    f"no rule matches; {key} lists the model",
                 )
         raise PointsmanError(
             ErrorKind.MODEL_NOT_FOUND,
@@ -105,17 +116,8 @@ class RoutingTable:
         return exact
 
     def _plan(self, mapping: MappingSpec, model: str, bare: str, lists: ModelLists) -> Plan:
-        return Plan(
-            model=model,
-            targets=tuple(self._target(spec, bare, lists) for spec in mapping.targets),
-            mapping_id=mapping.id,
-            pattern=mapping.pattern,
-            local_only=mapping.local_only,
-            forward_auth=mapping.forward_auth,
-            fallback_on=mapping.fallback_on,
-            hedge_seconds=mapping.hedge_seconds,
-            why=f"rule {mapping.id}: {mapping.pattern}",
-        )
+        targets = tuple(self._target(spec, bare, lists) for spec in mapping.targets)
+        return Plan(model, targets, mapping, f"rule {mapping.id}: {mapping.pattern}")
 
     def _target(self, spec: TargetSpec, bare: str, lists: ModelLists) -> Target:
         model = spec.model if spec.model is not None else bare

@@ -94,10 +94,10 @@ async def explain(control: ControlPlane, model: str) -> Explanation:
         why=plan.why,
         mapping_id=plan.mapping_id,
         pattern=plan.pattern,
-        local_only=plan.local_only,
-        forward_auth=plan.forward_auth,
-        fallback_on=list(plan.fallback_on),
-        hedge_seconds=plan.hedge_seconds,
+        local_only=plan.rule.local_only,
+        forward_auth=plan.rule.forward_auth,
+        fallback_on=list(plan.rule.fallback_on),
+        hedge_seconds=plan.rule.hedge_seconds,
         targets=[_judged(target, plan, health.get(target.key)) for target in plan.targets],
     )
 
@@ -118,7 +118,7 @@ def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetE
     )
     condition, passed_over, until = _condition(seen, model, time.time())
     problem = target.problem
-    if problem is None and plan.local_only and away:
+    if problem is None and plan.rule.local_only and away:
         problem = f"local_only: {spec.base_url if spec else target.key} is not a loopback address"
     return TargetExplained(
         target=target.label,
@@ -204,12 +204,14 @@ def _why_usable(spec: BackendSpec | None, plan: Plan, away: bool | None) -> str:
     if spec is None or spec.key == PRACTICE_SPEC.key:
         return "built in, always there"
     login = (
-        "the client's own login is sent on" if plan.forward_auth and spec.type != BackendType.LOCAL else None
+        "the client's own login is sent on"
+        if plan.rule.forward_auth and spec.type != BackendType.LOCAL
+        else None
     )
     key = "its key opens" if spec.api_key else "no key is stored, none is sent"
     where = (
         "; whether that is this computer is judged when connecting"
-        if plan.local_only and away is None
+        if plan.rule.local_only and away is None
         else ""
     )
     return f"{login or key}; {spec.base_url}{where}"

@@ -62,7 +62,7 @@ async def attempt(
     if target.problem is not None or backend is None:
         text = target.problem or "its row cannot be used"
         return Held(FallbackReason.CONNECT, _unusable(target, text))
-    login = bool(plan.forward_auth and job.caller.login)
+    login = bool(plan.rule.forward_auth and job.caller.login)
     if backend.spec.login_only and not (login and _speaks(backend, job)):
         text = f"no key is stored and none came with the request; pointsman credential set {target.key}"
         return Held(FallbackReason.AUTH, _unusable(target, text))
@@ -96,7 +96,7 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     way = Straight(where.dialect, path, body, known=where.exact, hide_usage=hide_usage)
     on_trial = where.exact and where.protocol not in backend.spoken
     block, names = job.head.forward or _remember(job)
-    login = job.caller.login if plan.forward_auth and not backend.local else b""
+    login = job.caller.login if plan.rule.forward_auth and not backend.local else b""
     data = backend.head(job.head.method, path, block, names, len(body), login)
     exchange, held = await _run(one, backend, data, way, on_trial=on_trial, own_login=bool(login))
     if not exchange.unspoken or held is None:
@@ -180,7 +180,7 @@ async def _run(
     held: Held[Answer] | None = None
     ended = refused = False
     try:
-        held = await _exchange(plane, backend, one.plan.local_only, data, way.body, exchange)
+        held = await _exchange(plane, backend, one.plan.rule.local_only, data, way.body, exchange)
         ended = True
     except PointsmanError as error:
         held = Held(FallbackReason.CONNECT, _unusable(one.target, error.public))

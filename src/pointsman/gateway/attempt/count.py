@@ -102,7 +102,7 @@ async def _ask(
             path.encode(),
             SECONDS,
             body=msgspec.json.encode(body),
-            local_only=plan.local_only,
+            local_only=plan.rule.local_only,
         )
     except PointsmanError:
         return None

@@ -59,7 +59,7 @@ class _Asking:
         if backend is None or target.problem is not None:
             return None  # it fails at once, and says why
         closed = self._plane.board.closed(target.key, target.model, backend.account)
-        if closed is None or (closed.key and self._plan.forward_auth and self._job.caller.login):
+        if closed is None or (closed.key and self._plan.rule.forward_auth and self._job.caller.login):
             return None
         return closed
 
@@ -74,9 +74,9 @@ class _Asking:
     async def try_one(self, target: Target, rest: Sequence[Target]) -> Failures | None:
         if target is not self._plan.targets[0] and not self._job.tries:
             self._say_why(target)
-        onward = self._plan.fallback_on if rest else ()
-        seconds = self._plan.hedge_seconds
-        if seconds is None or not rest or self._plan.local_only:
+        onward = self._plan.rule.fallback_on if rest else ()
+        seconds = self._plan.rule.hedge_seconds
+        if seconds is None or not rest or self._plan.rule.local_only:
             held = await self._try(target, onward)
             return None if held is None else [(target, held)]
         return await _Hedge(self, self._job).run(target, rest[0], seconds, onward)
