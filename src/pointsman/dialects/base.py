@@ -26,7 +26,7 @@ from ..conversation.reply import Reply
 from ..conversation.request import Request
 from ..conversation.usage import TokenUsage
 from ..errors import PointsmanError
-from ..kinds import Protocol
+from ..kinds import ErrorKind, Protocol
 from .capsule import Capsules
 
 
@@ -237,21 +237,22 @@ class Translation:
     without_capsules: Callable[[bytes], bytes | None] | None = None
 
 
-def _own_status(error: PointsmanError) -> int:
-    return error.status
-
-
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One protocol. error: an error as a whole body. stream_error: the same inside a stream. extra_usage(event): is
-    this the usage-only chunk that only exists because we asked for usage? status: the HTTP status of an error in this
-    protocol. ping: a keep-alive before anything else of a stream. translation: None for protocols that only pass through."""
+    this the usage-only chunk that only exists because we asked for usage? statuses: the status of a kind of error where
+    this protocol's is not the usual one. ping: a keep-alive before anything else of a stream. translation: None for
+    protocols that only pass through."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
     stream_error: StreamError
     watch: Callable[[], Watch]
     extra_usage: Callable[[bytes], bool] | None = None
-    status: Callable[[PointsmanError], int] = _own_status
+    statuses: Mapping[ErrorKind, int] = field(default_factory=dict)
     ping: bytes = b": waiting for the backend\n\n"
     translation: Translation | None = None
+
+    def status(self, error: PointsmanError) -> int:
+        """The HTTP status of an error in this protocol."""
+        return self.statuses.get(error.kind, error.status)

@@ -1,7 +1,7 @@
 """Does an upstream's error say that the input does not fit its window? Each server has its own words: data, in order.
 
 Clients act on it (Claude Code and Codex shrink the conversation), so it must be recognised and told in their wording.
-Not here: that wording (shapes.py, anthropic_messages/errors.py).
+Not here: that wording (vendor_errors.py, anthropic_messages/errors.py).
 """
 
 from __future__ import annotations

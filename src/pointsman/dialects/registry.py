@@ -18,6 +18,7 @@ from .openai_chat.watch import ChatWatch, is_extra_usage
 from .openai_responses import errors as responses_errors
 from .openai_responses.translation import TRANSLATION as RESPONSES
 from .openai_responses.watch import ResponsesWatch
+from .vendor_errors import OPENAI_STATUSES
 
 DIALECTS: dict[Protocol, Dialect] = {
     dialect.protocol: dialect
@@ -28,7 +29,7 @@ DIALECTS: dict[Protocol, Dialect] = {
             chat_errors.stream_error,
             ChatWatch,
             is_extra_usage,
-            status=chat_errors.status,
+            statuses=OPENAI_STATUSES,
             translation=CHAT,
         ),
         Dialect(
@@ -36,7 +37,7 @@ DIALECTS: dict[Protocol, Dialect] = {
             responses_errors.error,
             responses_errors.stream_error,
             ResponsesWatch,
-            status=responses_errors.status,
+            statuses=OPENAI_STATUSES,
             translation=RESPONSES,
         ),
         Dialect(
@@ -44,7 +45,7 @@ DIALECTS: dict[Protocol, Dialect] = {
             messages_errors.error,
             messages_errors.stream_error,
             MessagesWatch,
-            status=messages_errors.status,
+            statuses=messages_errors.STATUSES,
             ping=PING,
             translation=MESSAGES,
         ),

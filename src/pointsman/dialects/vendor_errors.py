@@ -12,6 +12,7 @@ import msgspec
 
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from ..statuses import kind_of_status
 from .overflow import overflow
 
 _OPENAI: dict[ErrorKind, tuple[str, str | None]] = {  # type, code
@@ -85,35 +86,12 @@ def anthropic_error(error: PointsmanError, request_id: str) -> bytes:
     return msgspec.json.encode({"type": "error", "error": inside, "request_id": request_id})
 
 
-# -- statuses, and an upstream's errors as ours
+OPENAI_STATUSES = {ErrorKind.BILLING: 429, ErrorKind.OVERLOADED: 503, ErrorKind.INVALID: 400}
+"""The statuses OpenAI's clients expect where they are not the usual ones (PROTOCOLS.md 12.3)."""
 
-_OPENAI_STATUS = {ErrorKind.BILLING: 429, ErrorKind.OVERLOADED: 503, ErrorKind.INVALID: 400}
+# -- an upstream's errors as ours
 
-
-def openai_status(error: PointsmanError) -> int:
-    """The status OpenAI's clients expect (PROTOCOLS.md 12.3)."""
-    return _OPENAI_STATUS.get(error.kind, error.status)
-
-
-_BY_STATUS = {
-    400: ErrorKind.BAD_REQUEST,
-    401: ErrorKind.UNAUTHORIZED,
-    402: ErrorKind.BILLING,
-    403: ErrorKind.FORBIDDEN,
-    404: ErrorKind.NOT_FOUND,
-    405: ErrorKind.METHOD_NOT_ALLOWED,
-    408: ErrorKind.UPSTREAM_TIMEOUT,
-    409: ErrorKind.CONFLICT,
-    413: ErrorKind.TOO_LARGE,
-    422: ErrorKind.BAD_REQUEST,  # vLLM's validation; clients know it as a 400
-    429: ErrorKind.RATE_LIMITED,
-    500: ErrorKind.UPSTREAM_ERROR,
-    502: ErrorKind.UPSTREAM_ERROR,
-    503: ErrorKind.OVERLOADED,
-    504: ErrorKind.UPSTREAM_TIMEOUT,
-    529: ErrorKind.OVERLOADED,
-}
-_BY_WORD = {
+KIND_OF_WORD = {
     "context_length_exceeded": ErrorKind.CONTEXT_LENGTH,
     "insufficient_quota": ErrorKind.BILLING,
     "billing_error": ErrorKind.BILLING,
@@ -133,7 +111,7 @@ _BY_WORD = {
     "server_error": ErrorKind.UPSTREAM_ERROR,
     "invalid_request_error": ErrorKind.BAD_REQUEST,
 }
-"""Both vendors' codes and types; asked before the status where that says less (errors inside a 200)."""
+"""Both vendors' codes and types; a dialect asks them before the status where that says less (errors inside a 200)."""
 _SERVERS = frozenset({ErrorKind.UPSTREAM_ERROR, ErrorKind.UPSTREAM_TIMEOUT})
 _MAX_TEXT = 2000
 _OVERFLOWING = frozenset({400, 413, 422, 500})
@@ -149,18 +127,16 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
     text = message or (f"The backend answered {status}." if status else "The backend failed.")
     code = words[0] if words else None
     tokens = overflow(message, code) if not status or status in _OVERFLOWING else None
-    kind = _BY_STATUS.get(
-        status, ErrorKind.UPSTREAM_ERROR if status >= 500 or not status else ErrorKind.BAD_REQUEST
-    )
+    by_status = kind = kind_of_status(status)
     if tokens is not None:
         kind = ErrorKind.CONTEXT_LENGTH
     elif status in (0, 404, 429):
         # A status that blames the client is not overruled by a word that blames the server.
-        meant = [_BY_WORD[word] for word in words if word in _BY_WORD]
+        meant = [KIND_OF_WORD[word] for word in words if word in KIND_OF_WORD]
         kind = next((one for one in meant if not status or one not in _SERVERS), kind)
     if kind is ErrorKind.CONTEXT_LENGTH or status == 422:
         status = 400
-    elif kind is not _BY_STATUS.get(status, kind):
+    elif kind is not by_status:
         status = 0
     return PointsmanError(
         kind, text, status=status or None, param=param, code=code, tokens=tokens or (None, None)

@@ -1,8 +1,5 @@
-"""What an upstream's answer means for the walk (RELIABILITY.md 1b.3). Pure.
-
-A client's mistake (400, 404, 413, 422) is no backend failure: it goes back as it came. 501 and 505 say the same of
-the request. A refused key is the next target's chance: the key is this gateway's, not the client's.
-"""
+"""What an upstream's answer means for the walk (RELIABILITY.md 1b.3). Pure. Not here: the table of statuses
+(statuses.py)."""
 
 from __future__ import annotations
 
@@ -10,21 +7,7 @@ from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 
 from ..kinds import FallbackReason
-
-_REASONS: dict[int, FallbackReason] = {
-    401: FallbackReason.AUTH,
-    402: FallbackReason.AUTH,
-    403: FallbackReason.AUTH,
-    429: FallbackReason.THROTTLED,
-    500: FallbackReason.UPSTREAM_ERROR,
-    502: FallbackReason.UPSTREAM_ERROR,
-    503: FallbackReason.UPSTREAM_ERROR,
-    504: FallbackReason.UPSTREAM_ERROR,
-    529: FallbackReason.UPSTREAM_ERROR,
-    # Said by a content network in front of a provider whose own server did not answer it.
-    **dict.fromkeys(range(520, 528), FallbackReason.UPSTREAM_ERROR),
-    530: FallbackReason.UPSTREAM_ERROR,
-}
+from ..statuses import MEANINGS
 
 _AGAINST_HEALTH = frozenset(
     {
@@ -45,7 +28,8 @@ LOADING_WORDS = (b"loading model", b"model is loading", b"model is currently loa
 
 def of_status(status: int) -> FallbackReason | None:
     """Why to leave this target for the next one, or None when the answer is the client's."""
-    return _REASONS.get(status)
+    meaning = MEANINGS.get(status)
+    return None if meaning is None else meaning[1]
 
 
 def against_health(reason: FallbackReason) -> bool:

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from pointsman.dialects.anthropic_messages.errors import error, parse_error, status, stream_error
+from pointsman.dialects.anthropic_messages.errors import error, parse_error, stream_error
+from pointsman.dialects.registry import DIALECTS
 from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind as K
+from pointsman.kinds import Protocol
 
 
 def body(kind: str, message: str, **more: object) -> bytes:
@@ -96,4 +98,4 @@ def test_the_vendors_own_wording_stays_as_it_is() -> None:
     [(K.OVERLOADED, 529), (K.BILLING, 402), (K.INVALID, 400), (K.RATE_LIMITED, 429), (K.UPSTREAM_ERROR, 502)],
 )
 def test_status(kind: K, code: int) -> None:
-    assert status(PointsmanError(kind, "x")) == code
+    assert DIALECTS[Protocol.ANTHROPIC_MESSAGES].status(PointsmanError(kind, "x")) == code

@@ -1,6 +1,6 @@
 """Errors both ways: ours as Messages clients (Claude Code, the SDKs) expect them, and an upstream's as ours.
 
-Not here: the vendor's error body (dialects/shapes.py).
+Not here: the vendor's error body (dialects/vendor_errors.py), and what a status means (statuses.py).
 """
 
 from __future__ import annotations
@@ -11,36 +11,20 @@ import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from ...statuses import kind_of_status
 from ..overflow import overflow
-from ..vendor_errors import anthropic_error
+from ..vendor_errors import KIND_OF_WORD, anthropic_error
 
-_STATUS = {ErrorKind.OVERLOADED: 529, ErrorKind.BILLING: 402, ErrorKind.INVALID: 400}
+STATUSES = {ErrorKind.OVERLOADED: 529, ErrorKind.BILLING: 402, ErrorKind.INVALID: 400}
 """Where this vendor's status is not the usual one (PROTOCOLS.md 12.3)."""
-_TYPES = {
-    "authentication_error": ErrorKind.UNAUTHORIZED,
-    "billing_error": ErrorKind.BILLING,
-    "permission_error": ErrorKind.FORBIDDEN,
-    "not_found_error": ErrorKind.NOT_FOUND,
-    "conflict_error": ErrorKind.CONFLICT,
-    "request_too_large": ErrorKind.TOO_LARGE,
-    "rate_limit_error": ErrorKind.RATE_LIMITED,
-    "timeout_error": ErrorKind.UPSTREAM_TIMEOUT,
-    "overloaded_error": ErrorKind.OVERLOADED,
-}
+_TELLING = {
+    word: KIND_OF_WORD[word]
+    for word in (
+        "authentication_error", "billing_error", "permission_error", "not_found_error", "request_too_large",
+        "rate_limit_error", "timeout_error", "overloaded_error",
+    )
+} | {"conflict_error": ErrorKind.CONFLICT}  # fmt: skip
 """Types that say more than a status; the general two, `invalid_request_error` and `api_error`, do not."""
-_BY_STATUS = {
-    401: ErrorKind.UNAUTHORIZED,
-    402: ErrorKind.BILLING,
-    403: ErrorKind.FORBIDDEN,
-    404: ErrorKind.NOT_FOUND,
-    408: ErrorKind.UPSTREAM_TIMEOUT,
-    409: ErrorKind.CONFLICT,
-    413: ErrorKind.TOO_LARGE,
-    429: ErrorKind.RATE_LIMITED,
-    503: ErrorKind.OVERLOADED,
-    504: ErrorKind.UPSTREAM_TIMEOUT,
-    529: ErrorKind.OVERLOADED,
-}
 _TOO_LONG = "prompt is too long"
 _NO_CREDIT = "credit balance is too low"
 _BOUND = 2000
@@ -55,11 +39,6 @@ def error(error: PointsmanError, request_id: str) -> bytes:
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
     """`event: error`, on which the SDKs raise; no `message_stop` follows."""
     return b"event: error\ndata: " + anthropic_error(_worded(error), request_id) + b"\n\n"
-
-
-def status(error: PointsmanError) -> int:
-    """The HTTP status."""
-    return _STATUS.get(error.kind, error.status)
 
 
 def _worded(error: PointsmanError) -> PointsmanError:
@@ -119,11 +98,10 @@ def _kind(own: str, status: int | None, message: str) -> ErrorKind:
     text = message.lower()
     if _NO_CREDIT in text:
         return ErrorKind.BILLING
-    kind = _TYPES.get(own) or (_BY_STATUS.get(status) if status is not None else None)
-    if kind is ErrorKind.NOT_FOUND and "model" in text:
-        return ErrorKind.MODEL_NOT_FOUND
-    if kind is not None:
-        return kind
-    if status is None or status < 400:
+    if own in _TELLING:
+        kind = _TELLING[own]
+    elif status is not None and status >= 400:
+        kind = kind_of_status(status)
+    else:
         return ErrorKind.BAD_REQUEST if own == "invalid_request_error" else ErrorKind.UPSTREAM_ERROR
-    return ErrorKind.UPSTREAM_ERROR if status >= 500 else ErrorKind.BAD_REQUEST
+    return ErrorKind.MODEL_NOT_FOUND if kind is ErrorKind.NOT_FOUND and "model" in text else kind

@@ -9,10 +9,9 @@ import msgspec
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from .. import vendor_errors as shapes
-from ..vendor_errors import openai_error, openai_fields, openai_status, upstream_error
+from ..vendor_errors import openai_error, openai_fields, upstream_error
 
 error = openai_error
-status = openai_status
 
 
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:

@@ -9,10 +9,9 @@ import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ..vendor_errors import openai_error, openai_status, upstream_error
+from ..vendor_errors import openai_error, upstream_error
 
 error = openai_error
-status = openai_status
 
 _CODES = {
     ErrorKind.RATE_LIMITED: "rate_limit_exceeded",
