@@ -109,7 +109,7 @@ def test_dialect_folders_are_the_registry() -> None:
         assert dialect.protocol is protocol
         home = f"pointsman.dialects.{protocol.value}."
         assert dialect.stream_error.__module__ == f"{home}errors"  # type: ignore[attr-defined]
-        assert dialect.watch.__module__ == f"{home}watch"
+        assert dialect.seen.__module__ == f"{home}watch"
 
 
 def test_every_dialect_has_the_same_files() -> None:

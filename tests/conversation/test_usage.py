@@ -38,7 +38,7 @@ SAME: dict[Protocol, dict[str, Any]] = {
 
 @pytest.mark.parametrize("protocol", SAME)
 def test_one_definition_for_every_protocol(protocol: Protocol) -> None:
-    watch = DIALECTS[protocol].watch()
+    watch = DIALECTS[protocol].seen()
     assert watch.whole(json.dumps({"usage": SAME[protocol]}).encode())
     assert watch.usage == TokenUsage(input=100, output=40, cached=60, reasoning=25)
 
@@ -48,7 +48,7 @@ def test_what_was_not_said_is_unknown_not_zero(protocol: Protocol) -> None:
     words = {
         name: number for name, number in SAME[protocol].items() if name in ("prompt_tokens", "input_tokens")
     }
-    watch = DIALECTS[protocol].watch()
+    watch = DIALECTS[protocol].seen()
     assert watch.whole(json.dumps({"usage": words}).encode())
     assert watch.usage == TokenUsage(input=next(iter(words.values())))
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from pointsman.conversation.usage import TokenUsage
-from pointsman.dialects.base import Watch
+from pointsman.dialects.base import Seen as Reading
 from pointsman.dialects.registry import DIALECTS
 from pointsman.kinds import Protocol
 from pointsman.wire.sse import EventSplitter
@@ -26,13 +26,14 @@ class Seen:
     malformed: int
 
 
-def seen(watch: Watch) -> Seen:
-    return Seen(watch.output, watch.finished, watch.error, watch.usage, watch.malformed)
+def seen(watch: Reading) -> Seen:
+    error = watch.error.public if watch.error is not None else None
+    return Seen(watch.output, watch.finished, error, watch.usage, watch.malformed)
 
 
 def read(protocol: Protocol, pieces: Iterable[bytes]) -> Seen:
     """What the protocol's watch says of a stream that comes in these pieces and then ends."""
-    watch = DIALECTS[protocol].watch()
+    watch = DIALECTS[protocol].seen()
     splitter = EventSplitter()
     for piece in pieces:
         for event in splitter.feed(piece):
@@ -229,7 +230,7 @@ STREAMS: dict[str, tuple[Protocol, bytes, Seen]] = {
     "responses incomplete": (RESPONSES, named(response("output_text.delta", delta="x"), ended("incomplete")), full()),
     "responses failed": (RESPONSES, named(CREATED, ended("failed", usage=None, error={"code": "server_error", "message": "boom"})), Seen(False, True, "boom", None, 0)),
     "responses error": (RESPONSES, named({"type": "error", "code": "x", "message": "boom"}), Seen(False, False, "boom", None, 0)),
-    "responses error without a type": (RESPONSES, b'data: {"error":{"message":"boom"}}\n\n', Seen(False, False, "{'message': 'boom'}", None, 0)),
+    "responses error without a type": (RESPONSES, b'data: {"error":{"message":"boom"}}\n\n', Seen(False, False, "boom", None, 0)),
     "responses extra DONE": (RESPONSES, named(response("output_text.delta", delta="x"), ended()) + b"data: [DONE]\n\n", full()),
     "responses DONE is no end": (RESPONSES, named(response("output_text.delta", delta="x")) + b"data: [DONE]\n\n", full(finished=False, usage=None)),
     "responses garbage": (RESPONSES, b"data: nope\n\n", Seen(False, False, None, None, 1)),
@@ -237,6 +238,6 @@ STREAMS: dict[str, tuple[Protocol, bytes, Seen]] = {
     "completions": (COMPLETIONS, chat(text("hi"), text("", "stop"), {"choices": [], "usage": CHAT_USAGE}), full(usage=TokenUsage(20, 7))),
     "completions cut": (COMPLETIONS, chat(text("hi"), done=False), full(finished=False, usage=None)),
     "completions empty": (COMPLETIONS, chat(text(""), text(None, "stop")), full(output=False, usage=None)),
-    "completions error": (COMPLETIONS, chat({"error": {"message": "boom"}}, done=False), Seen(False, False, "{'message': 'boom'}", None, 0)),
+    "completions error": (COMPLETIONS, chat({"error": {"message": "boom"}}, done=False), Seen(False, False, "boom", None, 0)),
     "completions garbage": (COMPLETIONS, chat(b"[", done=False), Seen(False, False, None, None, 1)),
 }  # fmt: skip

@@ -231,7 +231,7 @@ def test_the_openai_sdks_strict_stream_helper_sees_it_too(
     server: ScriptedUpstream, oa: openai.OpenAI
 ) -> None:
     """It refuses a response whose id changes, so the failed one has the id of the one that began."""
-    watch = DIALECTS[RESPONSES].watch()
+    watch = DIALECTS[RESPONSES].seen()
     for event in EventSplitter().feed(BEGUN[RESPONSES]):
         watch.event(event)
     assert watch.answer_id == "r"
@@ -247,7 +247,7 @@ def test_the_openai_sdks_strict_stream_helper_sees_it_too(
 )
 def test_the_answers_id_is_kept_where_events_carry_one(protocol: Protocol, answer_id: str | None) -> None:
     dialect = DIALECTS[protocol]
-    watch = dialect.watch()
+    watch = dialect.seen()
     for event in EventSplitter().feed(BEGUN[protocol]):
         watch.event(event)
     assert watch.answer_id == answer_id

@@ -101,7 +101,7 @@ def test_a_recorded_stream_cut_anywhere(recording: Recording) -> None:
 @of_kind(stream=True)
 def test_a_recorded_stream_that_is_cut_off_is_not_finished(recording: Recording) -> None:
     protocol = protocol_of(recording)
-    watch = DIALECTS[protocol].watch()
+    watch = DIALECTS[protocol].seen()
     ends = {b"message_stop", b"response.completed", b"response.incomplete", b"[DONE]"}
     for event in EventSplitter().feed(recording.response):
         if (
@@ -121,7 +121,7 @@ def test_a_recorded_stream_that_is_cut_off_is_not_finished(recording: Recording)
 def test_output_is_seen_at_the_first_event_that_holds_some(recording: Recording) -> None:
     """Never before: a fallback must stay possible. Never later: the client waits for it."""
     protocol = protocol_of(recording)
-    watch = DIALECTS[protocol].watch()
+    watch = DIALECTS[protocol].seen()
     for event, value in zip(EventSplitter().feed(recording.response), objects(recording), strict=False):
         watch.event(event)
         assert watch.output is holds_output(value), event
@@ -147,7 +147,7 @@ def holds_output(value: dict[str, Any]) -> bool:
 @of_kind(stream=False)
 def test_a_recorded_whole_answer(recording: Recording) -> None:
     protocol = protocol_of(recording)
-    watch = DIALECTS[protocol].watch()
+    watch = DIALECTS[protocol].seen()
     assert watch.whole(recording.response) is True
     said = seen(watch)
     if recording.status == 200:

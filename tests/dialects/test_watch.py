@@ -62,7 +62,7 @@ def test_any_cut_and_any_line_end_says_the_same(name: str, places: list[int], en
 
 @every_stream
 def test_flags_only_ever_rise(protocol: Protocol, raw: bytes, expected: Seen) -> None:
-    watch = DIALECTS[protocol].watch()
+    watch = DIALECTS[protocol].seen()
     before = seen(watch)
     for event in EventSplitter().feed(raw):
         watch.event(event)
@@ -100,7 +100,7 @@ GARBAGE: list[Any] = [None, 1, "x", [], [[]], {"choices": None}, {"choices": 1},
 @pytest.mark.parametrize("value", GARBAGE, ids=str)
 def test_strange_json_is_no_crash(protocol: Protocol, value: Any) -> None:
     read(protocol, [b"data: " + encoded(value) + b"\n\n"])
-    DIALECTS[protocol].watch().whole(encoded(value))
+    DIALECTS[protocol].seen().whole(encoded(value))
 
 
 NOT_JSON = [
@@ -123,7 +123,7 @@ NOT_JSON = [
 @pytest.mark.parametrize("protocol", list(Protocol))
 @pytest.mark.parametrize("raw", NOT_JSON, ids=lambda raw: repr(raw[:12]))
 def test_what_is_not_json_is_told(protocol: Protocol, raw: bytes) -> None:
-    watch = DIALECTS[protocol].watch()
+    watch = DIALECTS[protocol].seen()
     assert watch.whole(raw) is False
     assert not watch.finished
     if raw.strip() and protocol is not EMBEDDINGS and b"\n" not in raw:
@@ -137,7 +137,7 @@ def test_what_is_not_json_is_told(protocol: Protocol, raw: bytes) -> None:
 @given(st.sampled_from(list(Protocol)), st.binary(max_size=60))
 def test_random_bytes_are_no_crash(protocol: Protocol, raw: bytes) -> None:
     read(protocol, [raw, b"\n\n"])
-    DIALECTS[protocol].watch().whole(raw)
+    DIALECTS[protocol].seen().whole(raw)
 
 
 # -- whole answers
@@ -167,14 +167,14 @@ WHOLE: dict[str, tuple[Protocol, Any, Seen]] = {
 
 @pytest.mark.parametrize(("protocol", "body", "expected"), WHOLE.values(), ids=WHOLE.keys())
 def test_what_a_watch_says_of_a_whole_answer(protocol: Protocol, body: Any, expected: Seen) -> None:
-    watch = DIALECTS[protocol].watch()
+    watch = DIALECTS[protocol].seen()
     assert watch.whole(encoded(body)) is True
     assert seen(watch) == expected
 
 
 def test_unknown_is_never_zero() -> None:
     for protocol, body in ((CHAT, {"usage": {}}), (MESSAGES, {"usage": {}}), (RESPONSES, {"usage": {}})):
-        watch = DIALECTS[protocol].watch()
+        watch = DIALECTS[protocol].seen()
         watch.whole(encoded(body))
         assert watch.usage == TokenUsage()
 

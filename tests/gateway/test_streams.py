@@ -104,7 +104,7 @@ def cut(raw: bytes, places: list[int]) -> list[bytes]:
 
 def first_output(protocol: Protocol) -> int:
     """Bytes of the stream up to and including the first event that holds output."""
-    watch = DIALECTS[protocol].watch()
+    watch = DIALECTS[protocol].seen()
     size = 0
     for event in EVENTS[protocol]:
         size += len(event)
@@ -221,7 +221,7 @@ def test_a_stream_cut_at_every_byte_never_looks_complete(protocol: Protocol, how
                 events = EventSplitter().feed(answer.body)
                 whole = EventSplitter().feed(part)
                 assert events[: len(whole)] == whole, place
-                watch = DIALECTS[protocol].watch()
+                watch = DIALECTS[protocol].seen()
                 for event in events:
                     watch.event(event)
                 assert watch.error, place
@@ -241,7 +241,7 @@ def test_an_error_after_half_of_a_large_event_is_an_event_of_its_own(how: str) -
         async with plane() as found:
             sent = [HEAD + b"\r\n", *pieces] if how == "connection" else framed(pieces, end=False)
             answer = await one(found, says(*sent), CHAT)
-            watch = DIALECTS[CHAT].watch()
+            watch = DIALECTS[CHAT].seen()
             for event in EventSplitter().feed(answer.body):
                 watch.event(event)
             assert watch.error
@@ -365,7 +365,7 @@ def test_a_cut_in_a_stream_with_hidden_usage_is_told_too() -> None:
             for place in range(first_output(CHAT), len(raw) + 1, 9):
                 answer = await one(found, says(HEAD + b"\r\n", raw[:place]), CHAT, stream_usage=True)
                 events = EventSplitter().feed(answer.body)
-                watch = DIALECTS[CHAT].watch()
+                watch = DIALECTS[CHAT].seen()
                 for event in events:
                     watch.event(event)
                 assert watch.error

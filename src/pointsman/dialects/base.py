@@ -30,45 +30,75 @@ from ..kinds import ErrorKind, Protocol
 from .capsule import Capsules
 
 
-class Watch:
-    """Reads an answer as it passes; changes nothing.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer amounts to, the same on every path (straight, translated, whole). Fields: see Seen; error is its
+    kind and the HTTP status that it means."""
 
-    output: real output has come (text, reasoning, a tool call, a refusal): the commit point of DESIGN.md section 5.
-    finished: the protocol's own end was seen, so the stream was not cut. error: the text of an error the backend
-    sent in the stream. answer_id: the id that every event of the answer carries, where the protocol has one. usage:
-    what it reported so far. malformed: events that were not what the protocol allows. refused: the model said that it
-    will not.
+    answered: bool
+    finished: bool
+    stop: Stop | None
+    refused: bool
+    error: tuple[ErrorKind, int] | None
+    usage: TokenUsage | None
+
+
+class Seen:
+    """The one reading of one upstream answer: frames in, neutral facts out. It changes nothing of what it reads.
+
+    Each dialect's `seen.py` has one `see(frame)`, the only place that sets these facts; the straight path, the
+    translating reader and a whole answer all go through it, so that they cannot disagree.
+
+    output: the first real output has come, the commit point of DESIGN.md section 5: text that is not white space
+    alone, reasoning, a call, a refusal, a vendor's block; or an end that says why there is none (limit, filter,
+    refusal). refused: the model, or its vendor's filter, will not, whatever came before. stop: the class of the finish
+    as every path tells it; None while none was told. finished: the protocol's own proper end was seen, so nothing was
+    cut. error: what the backend said inside an answer with status 200; nothing after it counts. usage: as reported so
+    far. answer_id: the id that the answer carries, where the protocol has one. malformed: frames that are not what the
+    protocol allows.
     """
 
-    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "refused", "usage")
+    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "refused", "stop", "usage")
 
     def __init__(self) -> None:
         self.output = False
-        self.finished = False
-        self.answer_id: str | None = None
-        self.error: str | None = None
-        self.usage: TokenUsage | None = None
-        self.malformed = 0
         self.refused = False
+        self.stop: Stop | None = None
+        self.finished = False
+        self.error: PointsmanError | None = None
+        self.usage: TokenUsage | None = None
+        self.answer_id: str | None = None
+        self.malformed = 0
 
     def event(self, event: bytes) -> None:
-        """One server-sent event, as wire.sse gives it."""
+        """One server-sent event, as wire.sse gives it: decoded once, then seen."""
         raise NotImplementedError
 
     def whole(self, body: bytes) -> bool:
-        """A whole answer. False when it is not JSON of this protocol at all."""
+        """A whole answer, judged by the same see() as the stream it could have been. False when it is not JSON of this
+        protocol at all."""
         raise NotImplementedError
+
+    def end(self) -> None:
+        """The bytes are over: what only the end can tell. Nothing in most dialects."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The facts as one value."""
+        error = (self.error.kind, self.error.status) if self.error is not None else None
+        return Verdict(self.output, self.finished, self.stop, self.refused, error, self.usage)
 
 
 class StreamError(TypingProtocol):
-    """Renders an error inside a stream that has begun. answer_id: the watch's; clients refuse an id that changes."""
+    """Renders an error inside a stream that has begun. answer_id: Seen's; clients refuse an id that changes."""
 
     def __call__(self, error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
         """Complete events, without anything that looks like a clean end."""
 
 
-class Reader(Watch):
-    """Reads an upstream's stream and tells it in neutral events. Also a Watch of the same stream.
+class Reader(Seen):
+    """Reads an upstream's answer and tells it in neutral events: `class XReader(XSeen, Reader)`. It decodes each event
+    once, gives the frame to the dialect's see(), and sets no fact itself (a test over the source holds it to that).
 
     Lenient: it takes what real servers send (PROTOCOLS.md 5.5, 7.4, 11.4). What it cannot read counts in `malformed`.
     """
@@ -76,15 +106,21 @@ class Reader(Watch):
     __slots__ = ()
 
     def event(self, event: bytes) -> None:
-        """See Watch."""
+        """See Seen."""
         self.read(event)
 
     def read(self, event: bytes) -> Sequence[Event]:
-        """The neutral events that one server-sent event completes, often none. Sets what Watch promises."""
+        """The neutral events that one server-sent event completes, often none. Sets what Seen promises."""
         raise NotImplementedError
 
     def finish(self) -> Sequence[Event]:
-        """The upstream's bytes are over: what was still held back. Ends with Ended only if the stream was whole."""
+        """The upstream's bytes are over: end(), and what was still held back. Ends with Ended only if the stream was
+        whole."""
+        raise NotImplementedError
+
+    def reply(self, body: bytes) -> Reply:
+        """A whole answer, decoded once and seen as by whole(). Raises ValueError when it is no answer of this protocol
+        and PointsmanError, the same as `error`, when it is an error with status 200."""
         raise NotImplementedError
 
 
@@ -239,15 +275,16 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One protocol. error: an error as a whole body. stream_error: the same inside a stream. extra_usage(event): is
-    this the usage-only chunk that only exists because we asked for usage? statuses: the status of a kind of error where
-    this protocol's is not the usual one. ping: a keep-alive before anything else of a stream. translation: None for
-    protocols that only pass through."""
+    """One protocol. error: an error as a whole body. stream_error: the same inside a stream. seen: the reading of one
+    answer. extra_usage(event): is this the usage-only chunk that only exists because we asked for usage? statuses: the
+    status of a kind of error where this protocol's is not the usual one. ping: a keep-alive before anything else of a
+    stream. translation: None for protocols that only pass
+    through."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
     stream_error: StreamError
-    watch: Callable[[], Watch]
+    seen: Callable[[], Seen]
     extra_usage: Callable[[bytes], bool] | None = None
     statuses: Mapping[ErrorKind, int] = field(default_factory=dict)
     ping: bytes = b": waiting for the backend\n\n"

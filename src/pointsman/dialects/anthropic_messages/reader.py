@@ -99,7 +99,7 @@ class MessagesReader(Reader):
         self._last = DeltaSeen()  # the latest message_delta's
 
     def whole(self, body: bytes) -> bool:
-        """See Watch."""
+        """See Seen."""
         watch = MessagesWatch()
         known = watch.whole(body)
         self.output, self.finished = watch.output, watch.finished
@@ -154,7 +154,7 @@ class MessagesReader(Reader):
             self.malformed += 1
 
     def _failed(self, error: PointsmanError) -> list[Event]:
-        self.error = error.public
+        self.error = error
         return [Failed(error)]
 
     # -- the message

@@ -8,8 +8,9 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
-from ..base import Watch
+from ..base import Seen
 from ..vendor_errors import is_json_object
+from .errors import of as error_of
 
 _TOLD = {"refusal", "max_tokens", "model_context_window_exceeded"}
 _EMPTY_STARTS = {"text", "thinking"}
@@ -48,8 +49,8 @@ _event = msgspec.json.Decoder(_Event).decode
 _whole = msgspec.json.Decoder(_Message).decode
 
 
-class MessagesWatch(Watch):
-    """See dialects.base.Watch."""
+class MessagesWatch(Seen):
+    """See dialects.base.Seen."""
 
     __slots__ = ("_seen",)
 
@@ -85,8 +86,7 @@ class MessagesWatch(Watch):
             case "message_stop":
                 self.finished = True
             case "error":
-                inside = found.error
-                self.error = str(inside.get("message") if isinstance(inside, dict) else inside)[:2000]
+                self.error = error_of(found.error)
 
     def whole(self, body: bytes) -> bool:
         """A whole answer."""
@@ -100,8 +100,7 @@ class MessagesWatch(Watch):
         self.finished = True
         self.output = found.stop_reason in _TOLD or _says(found.content)
         if found.error:  # an object; a string from servers that only learned the protocol's paths
-            inside = found.error
-            self.error = str(inside.get("message") if isinstance(inside, dict) else inside)[:2000]
+            self.error = error_of(found.error)
         self._count(found.usage)
         self.refused = found.stop_reason == "refusal"
         return True

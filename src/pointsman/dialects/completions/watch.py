@@ -8,8 +8,8 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
-from ..base import Watch
-from ..vendor_errors import is_json_object
+from ..base import Seen
+from ..vendor_errors import error_inside, is_json_object
 
 
 class _Usage(msgspec.Struct):
@@ -32,8 +32,8 @@ class _Chunk(msgspec.Struct):
 _chunk = msgspec.json.Decoder(_Chunk).decode
 
 
-class CompletionsWatch(Watch):
-    """See dialects.base.Watch."""
+class CompletionsWatch(Seen):
+    """See dialects.base.Seen."""
 
     __slots__ = ()
 
@@ -63,5 +63,5 @@ class CompletionsWatch(Watch):
         if chunk.usage is not None:
             self.usage = TokenUsage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
         if chunk.error is not None:
-            self.error = str(chunk.error)[:2000]
+            self.error = error_inside(msgspec.json.encode({"error": chunk.error}))
         return True

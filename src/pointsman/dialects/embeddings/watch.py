@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from ...conversation.usage import TokenUsage
-from ..base import Watch
-from ..vendor_errors import is_json_object
+from ..base import Seen
+from ..vendor_errors import error_inside, is_json_object
 
 
 class _Usage(msgspec.Struct):
@@ -23,8 +23,8 @@ class _Whole(msgspec.Struct):
 _whole = msgspec.json.Decoder(_Whole).decode
 
 
-class EmbeddingsWatch(Watch):
-    """See dialects.base.Watch."""
+class EmbeddingsWatch(Seen):
+    """See dialects.base.Seen."""
 
     __slots__ = ()
 
@@ -45,5 +45,5 @@ class EmbeddingsWatch(Watch):
         if found.usage is not None:
             self.usage = TokenUsage(found.usage.prompt_tokens)
         if found.error is not None:
-            self.error = str(found.error)[:2000]
+            self.error = error_inside(msgspec.json.encode({"error": found.error}))
         return True

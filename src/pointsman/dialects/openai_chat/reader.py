@@ -146,7 +146,7 @@ class ChatReader(Reader):
         if chunk.error:
             self._done = True
             error = error_inside(chunk.error)
-            self.error = error.public
+            self.error = error
             return (Failed(error),)
         if not self._started:
             self._started = True

@@ -8,8 +8,9 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
-from ..base import Watch
+from ..base import Seen
 from ..vendor_errors import is_json_object
+from .errors import error_inside
 
 
 class _InputDetails(msgspec.Struct):
@@ -82,8 +83,8 @@ _whole = msgspec.json.Decoder(_Whole).decode
 _refusal = msgspec.json.Decoder(_Refusals).decode
 
 
-class ChatWatch(Watch):
-    """See dialects.base.Watch."""
+class ChatWatch(Seen):
+    """See dialects.base.Seen."""
 
     __slots__ = ()
 
@@ -112,7 +113,7 @@ class ChatWatch(Watch):
         if chunk.usage is not None:
             self.usage = chunk.usage.neutral()
         if chunk.error is not None:
-            self.error = message_of(chunk.error)
+            self.error = error_inside(chunk.error)
 
     def whole(self, body: bytes) -> bool:
         """A whole answer."""
@@ -128,7 +129,7 @@ class ChatWatch(Watch):
         if found.usage is not None:
             self.usage = found.usage.neutral()
         if found.error is not None:
-            self.error = message_of(found.error)
+            self.error = error_inside(found.error)
         self.refused = b'"refusal"' in body and _refused(body)
         return True
 

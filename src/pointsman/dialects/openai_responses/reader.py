@@ -282,5 +282,5 @@ class ResponsesReader(Reader):
     def _fail(self, error: Any, out: list[Event]) -> None:
         self._done = True
         found = error_inside(error)
-        self.error = found.public
+        self.error = found
         out.append(Failed(found))

@@ -8,8 +8,9 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
-from ..base import Watch
+from ..base import Seen
 from ..vendor_errors import is_json_object
+from .errors import error_inside
 
 _ENDS = {"response.completed", "response.incomplete", "response.failed"}
 
@@ -68,8 +69,8 @@ _event = msgspec.json.Decoder(_Event).decode
 _whole = msgspec.json.Decoder(_Response).decode
 
 
-class ResponsesWatch(Watch):
-    """See dialects.base.Watch."""
+class ResponsesWatch(Seen):
+    """See dialects.base.Seen."""
 
     __slots__ = ()
 
@@ -93,7 +94,7 @@ class ResponsesWatch(Watch):
         elif found.type in _ENDS:
             self._end(found)
         elif found.type == "error" or (not found.type and found.error is not None):
-            self.error = str(found.message or found.error)[:2000]
+            self.error = error_inside(found.message or found.error)
 
     def _end(self, found: _Event) -> None:
         self.finished = True
@@ -103,8 +104,7 @@ class ResponsesWatch(Watch):
         if found.response.usage is not None:
             self.usage = found.response.usage.neutral()
         if found.type == "response.failed":
-            error = found.response.error
-            self.error = str(error.get("message") if isinstance(error, dict) else error)[:2000]
+            self.error = error_inside(found.response.error)
 
     def whole(self, body: bytes) -> bool:
         """A whole answer."""
@@ -122,7 +122,7 @@ class ResponsesWatch(Watch):
         if (
             found.error is not None and found.object is None
         ):  # a failed response object is the API's own answer
-            self.error = str(found.error)[:2000]
+            self.error = error_inside(found.error)
         self.refused = b'"refusal"' in body and _refused(body)
         return True
 

@@ -18,7 +18,7 @@ from ...conversation.profile import Profile
 from ...conversation.reply import CutShort, Reply, fold, unfold
 from ...conversation.request import Request
 from ...conversation.usage import TokenUsage
-from ...dialects.base import Answering, Dialect, Reading, Translation, Watch
+from ...dialects.base import Answering, Dialect, Reading, Seen, Translation
 from ...dialects.capsule import Capsules
 from ...dialects.fields import load
 from ...errors import PointsmanError
@@ -278,7 +278,7 @@ class Translating:
         self._over = False  # its end, or its error, has been written
 
     @property
-    def watch(self) -> Watch:
+    def watch(self) -> Seen:
         """The reader: it has seen what a watch sees."""
         return self._reader
 
@@ -293,7 +293,7 @@ class Translating:
                     ErrorKind.UPSTREAM_ERROR,
                     f"The backend failed: {BAD_EVENTS} of its events could not be read.",
                 )
-                self._reader.error = error.public
+                self._reader.error = error
                 self._pass(Failed(error), out)
         return b"".join(out)
 

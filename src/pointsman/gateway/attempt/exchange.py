@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 from ...config import Limits
 from ...conversation.usage import TokenUsage
-from ...dialects.base import Watch
+from ...dialects.base import Seen
 from ...dialects.vendor_errors import overflows
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
@@ -220,7 +220,7 @@ class Exchange:
         self._settle(lost())
         return False
 
-    def _refused(self, watch: Watch | None) -> bool:
+    def _refused(self, watch: Seen | None) -> bool:
         return watch is not None and watch.refused and "refusal" in self._onward
 
     def _commit(self) -> None:
@@ -308,7 +308,7 @@ class Exchange:
             job, raw = self._job, self._hide_key(b"".join(self._held) + rest)
             self._settle(unseen(watch, relay.failure, job.route.dialect, job.id, self.headers, raw))
 
-    def _end_committed(self, watch: Watch | None, rest: bytes) -> None:
+    def _end_committed(self, watch: Seen | None, rest: bytes) -> None:
         """The stream is over and its output is the client's already."""
         if watch is not None and not watch.finished and watch.error is None:
             self._give_up(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished")

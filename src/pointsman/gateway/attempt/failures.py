@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from ...dialects.base import Dialect, Watch
+from ...dialects.base import Dialect, Seen
 from ...dialects.vendor_errors import error_inside, upstream_error
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
@@ -45,15 +45,12 @@ def failed_whole(way: Way, headers: Headers, body: bytes) -> Held[Answer]:
 
 
 def unseen(
-    watch: Watch, told: PointsmanError | None, dialect: Dialect, request_id: str, headers: Headers, raw: bytes
+    watch: Seen, told: PointsmanError | None, dialect: Dialect, request_id: str, headers: Headers, raw: bytes
 ) -> Held[Answer]:
     """A stream that is over before the client saw anything of it. told: its error as the translation read it."""
     tail = raw.rpartition(b"\n\n")[2].strip()
     if watch.error is None and tail.startswith(b"{") and b'"error"' in tail:
-        watch.error, told = (
-            "an error without event framing",
-            error_inside(tail),
-        )  # as some servers end (llmgateway#3616)
+        watch.error = told = error_inside(tail)  # as some servers end (llmgateway#3616)
     if watch.error is not None:  # the client gets a real status: nothing has been sent
         error = told or _error_of(raw)
         answer = Answer(dialect.status(error), JSON, dialect.error(error, request_id))

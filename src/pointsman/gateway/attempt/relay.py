@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol as TypingProtocol
 
 from ...conversation.usage import TokenUsage
-from ...dialects.base import Dialect, Watch
+from ...dialects.base import Dialect, Seen
 from ...errors import PointsmanError
 from ...wire.sse import EventSplitter, cut_at_event_end
 
@@ -22,7 +22,7 @@ class Relay(TypingProtocol):
     """take() what came, send what it gives, then look(): the client's bytes do not wait for our counting."""
 
     @property
-    def watch(self) -> Watch | None:
+    def watch(self) -> Seen | None:
         """What has been seen; None when the stream cannot be read (compressed)."""
 
     @property
@@ -57,7 +57,7 @@ class Passing:
 
     __slots__ = ("_dialect", "_in_event", "_last", "_splitter", "_tail", "watch")
 
-    def __init__(self, dialect: Dialect, watch: Watch | None) -> None:
+    def __init__(self, dialect: Dialect, watch: Seen | None) -> None:
         self._dialect = dialect
         self.watch = watch
         self._splitter = EventSplitter()
@@ -116,9 +116,9 @@ class WithoutUsage:
 
     __slots__ = ("_dialect", "_extra", "_splitter", "watch")
 
-    def __init__(self, dialect: Dialect, watch: Watch, extra: Callable[[bytes], bool]) -> None:
+    def __init__(self, dialect: Dialect, watch: Seen, extra: Callable[[bytes], bool]) -> None:
         self._dialect = dialect
-        self.watch: Watch = watch
+        self.watch: Seen = watch
         self._extra = extra
         self._splitter = EventSplitter()
 
@@ -151,6 +151,6 @@ class WithoutUsage:
         return b""
 
 
-def usage_of(watch: Watch | None) -> TokenUsage | None:
+def usage_of(watch: Seen | None) -> TokenUsage | None:
     """What a watch has counted."""
     return watch.usage if watch is not None else None

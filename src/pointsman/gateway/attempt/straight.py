@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol as TypingProtocol
 
 from ...conversation.usage import TokenUsage
-from ...dialects.base import Dialect, Watch
+from ...dialects.base import Dialect, Seen
 from .answer import Answer, Headers
 from .relay import Passing, Relay, WithoutUsage
 
@@ -79,7 +79,7 @@ class Straight:
 
     def relay(self, readable: bool) -> Relay:
         """See Way."""
-        watch: Watch | None = self._dialect.watch() if self._known and readable else None
+        watch: Seen | None = self._dialect.seen() if self._known and readable else None
         extra = self._dialect.extra_usage
         if self._hide_usage and watch is not None and extra is not None:
             return WithoutUsage(self._dialect, watch, extra)
@@ -90,11 +90,11 @@ class Straight:
         answer = Answer(200, headers, body)
         if not (self._known and readable):
             return answer, None, False
-        watch = self._dialect.watch()
+        watch = self._dialect.seen()
         if not watch.whole(body):
             raise Malformed("its answer is not JSON")
         if watch.error is not None:
-            raise FailedInside(watch.error)
+            raise FailedInside(watch.error.public)
         if self._speaks and not watch.output:
             raise Empty("its answer was empty")
         return answer, watch.usage, watch.refused
