@@ -1,4 +1,5 @@
-"""Figures beside their yardstick and budget (DESIGN section 8): one table, one JSON file.
+"""Figures beside their yardstick and budget (docs/design.md#what-it-costs): one table, one JSON
+file.
 
 Pure but for `save`; what was measured how is in measure.py.
 """

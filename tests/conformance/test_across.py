@@ -143,7 +143,8 @@ REFUSED = (
     "logprobs",
     "item_reference",
 )
-"""Words of the 400s that are right: what the other protocol has no form for at all (PROTOCOLS.md section 15)."""
+"""Words of the 400s that are right: what the other protocol has no form for at all
+(docs/protocols/requests.md#losses)."""
 
 
 def validator(protocol: str) -> Any:

@@ -102,7 +102,7 @@ FAILED_CODES = {
 
 
 def worded(protocol: Protocol, kind: ErrorKind) -> str:
-    """Claude Code compacts when a text begins so (PROTOCOLS.md 12.3)."""
+    """Claude Code compacts when a text begins so (docs/protocols/errors.md#input-too-long)."""
     told = protocol is Protocol.ANTHROPIC_MESSAGES and kind is ErrorKind.CONTEXT_LENGTH
     return f"prompt is too long: {TEXT}" if told else TEXT
 
@@ -223,7 +223,7 @@ def test_the_openai_sdk_sees_a_failed_response(
     failed = events[-1].response
     assert failed.status == "failed"
     assert failed.error.message == TEXT
-    # Codex knows these codes and retries on every other (PROTOCOLS.md 12.3)
+    # Codex knows these codes and retries on every other (docs/protocols/errors.md#codes-for-codex)
     assert failed.error.code == FAILED_CODES.get(kind, "server_error")
 
 

@@ -1,4 +1,5 @@
-"""The promises that need whole processes (RELIABILITY.md R8 to R12): what is done to a running gateway, and numbers.
+"""The promises that need whole processes (docs/reliability-promises.md#r8 to #r12): what is done to
+a running gateway, and numbers.
 
 Tests call these with small numbers, `make faults` with the promised ones. Nothing here asserts; `ok` is the verdict.
 """

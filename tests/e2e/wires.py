@@ -1,6 +1,7 @@
 """The three client protocols as tests see them: how to ask, what a backend answers, how to read and judge it.
 
-Written from PROTOCOLS.md and the recordings, apart from the product's own code: both cannot be wrong alike.
+Written from the vendors' pages and the recordings, apart from the product's own code: both cannot
+be wrong alike.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The faults as data: what the backend does, and what must come of it. Rows are those of RELIABILITY.md 1b.3.
+"""The faults as data: what the backend does, and what must come of it. Rows are those of
+docs/reliability-promises.md#verdicts and their kin.
 
 Not here: running a cell (cell.py) and writing the page (__main__.py).
 """

@@ -218,7 +218,8 @@ def _problem(cell: Cell, word: str, attempts: int, reason: str | None) -> str | 
 
 
 def _as_told(cell: Cell, status: int) -> int:
-    """Clients know a translated 422 as a 400 (PROTOCOLS.md 12.3)."""
+    """Clients know a translated 422 as a 400
+    (docs/protocols/errors.md#kinds-statuses-and-words)."""
     return 400 if cell.translated and status == 422 else status
 
 

@@ -1,4 +1,5 @@
-"""The promises of RELIABILITY.md that one request alone cannot show, measured in this process: R2, R3, R5, R6, R7.
+"""The promises (docs/reliability-promises.md) that one request alone cannot show, measured in this
+process: R2, R3, R5, R6, R7.
 
 Those that need whole processes are in outages.py.
 """

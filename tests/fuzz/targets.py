@@ -117,7 +117,7 @@ _EVENTS = [
 
 
 def sse(chance: random.Random) -> None:
-    """Any cutting of the same bytes gives the same events (RELIABILITY.md R15)."""
+    """Any cutting of the same bytes gives the same events (docs/reliability-promises.md#r15)."""
     data = mutated(chance, b"".join(chance.choice(_EVENTS) for _ in range(chance.randint(1, 6))))
     results = []
     for cut in ([data], pieces(chance, data), [data[i : i + 1] for i in range(len(data))]):

@@ -155,7 +155,7 @@ SUBSET = {
 
 
 def assert_in_subset(schema: Schema) -> None:
-    """The subset as PROTOCOLS.md section 6 writes it down."""
+    """The subset as docs/protocols/requests.md#anthropics-schema-subset writes it down."""
     optional = unions = 0
     for sub in subschemas(schema):
         assert sub.keys() <= SUBSET, sub

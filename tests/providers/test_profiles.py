@@ -157,7 +157,8 @@ def test_a_model_is_the_same_in_every_spelling(names: tuple[str, ...]) -> None:
     assert len(profiles) == 1
 
 
-# -- Claude: the table of PROTOCOLS.md 7.1 and the rules of section 0
+# -- Claude: docs/protocols/reasoning.md#what-each-generation-takes and
+# docs/protocols/models.md#claudes-generations
 
 
 @pytest.mark.parametrize(

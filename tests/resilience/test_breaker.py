@@ -1,4 +1,5 @@
-"""resilience.breaker, budget, backoff, admission: the numbers of RELIABILITY.md R3 and R4, on a clock of our own."""
+"""resilience.breaker, budget, backoff, admission: the numbers of docs/reliability-promises.md#r3
+and R4, on a clock of our own."""
 
 from __future__ import annotations
 

@@ -1,1 +1,2 @@
-"""Tests of pointsman.routing: patterns against an oracle, and one table row for every rule of DESIGN.md section 2."""
+"""Tests of pointsman.routing: patterns against an oracle, and one table row for every rule of
+docs/design.md#patterns-and-the-order-of-rules."""

@@ -1,4 +1,5 @@
-"""routing.table: one row for every rule of DESIGN.md section 2 about patterns, order, names, targets and refusals."""
+"""routing.table: one row for every rule of docs/design.md#patterns-and-the-order-of-rules about
+patterns, order, names, targets and refusals."""
 
 from __future__ import annotations
 

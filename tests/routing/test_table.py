@@ -1,4 +1,5 @@
-"""Which rule wins, row by row (DESIGN.md section 2), and patterns against an oracle."""
+"""Which rule wins, row by row (docs/design.md#patterns-and-the-order-of-rules), and patterns
+against an oracle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The estimate of PROTOCOLS.md 13.2.5: its numbers, images and PDFs by their own bytes, and never a failure."""
+"""The estimate of docs/protocols/counting.md#the-estimate: its numbers, images and PDFs by their
+own bytes, and never a failure."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ HISTORIES = st.lists(MESSAGES, max_size=8)
 
 
 def check_legal(messages: list[Message]) -> None:
-    """PROTOCOLS.md 4.1, of tool calls and results."""
+    """The rules of docs/protocols/messages.md#turns-in-messages, of tool calls and results."""
     seen: set[str] = set()
     for at, message in enumerate(messages):
         assert message.parts

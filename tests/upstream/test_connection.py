@@ -178,7 +178,8 @@ def test_bad_answers_byte_by_byte(name: str) -> None:
 
 
 def test_every_cut_of_a_sized_and_of_a_chunked_answer_is_a_failure() -> None:
-    """Never a clean-looking end, wherever the connection breaks (RELIABILITY.md: truncated stream)."""
+    """Never a clean-looking end, wherever the connection breaks
+    (docs/protocols/streams.md#a-stream-that-was-cut)."""
 
     async def main() -> None:
         pool = Pool(Egress(2.0))

@@ -1,4 +1,5 @@
-"""A schema that the grammar compilers of local servers stand (FIELD.md 1.22).
+"""A schema that the grammar compilers of local servers stand
+(docs/protocols/backends.md#grammar-safe-schemas).
 
 llama.cpp and what is built on it (Ollama, LM Studio) turn all tools of a request into one grammar: one `\\d` in one
 pattern of one tool, and the whole request is a 400 "failed to parse grammar". What such a compiler fails on is written in a

@@ -34,9 +34,9 @@ _STRICT_FORMATS = frozenset(
 
 
 def object_schema(schema: Mapping[str, Any] | None) -> Schema:
-    """A tool's schema with `type: object` and `properties` at its top ("AM requires top-level `type: object`: wrap
-    anything else", PROTOCOLS.md 5.1). A union of objects at the top, which both vendors refuse, becomes one object that
-    takes each of them. The same object when nothing is to do."""
+    """A tool's schema with `type: object` and `properties` at its top
+    (docs/protocols/tools.md#declarations). A union of objects at the top, which both vendors
+    refuse, becomes one object that takes each of them. The same object when nothing is to do."""
     if not schema:
         return {"type": "object", "properties": {}}
     if schema.get("type") == "object" and "properties" in schema and not _is_composed(schema):

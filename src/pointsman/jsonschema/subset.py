@@ -1,4 +1,5 @@
-"""A schema in the subset that Anthropic's structured outputs enforce (PROTOCOLS.md section 6).
+"""A schema in the subset that Anthropic's structured outputs enforce
+(docs/protocols/requests.md#anthropics-schema-subset).
 
 What the subset lacks is said in words in the description, as the vendor's own SDKs do. Where the SDK of 2026-11
 (anthropic 2.12 transform_schema) and this differ, the reason is that the SDK's result means something else:

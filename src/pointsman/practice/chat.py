@@ -135,7 +135,8 @@ class _Chunks:
     ) -> Frame:
         chunk = {**self.base, "choices": choices}
         if self.ask.include_usage:
-            chunk["usage"] = usage  # null in every chunk but the last (PROTOCOLS.md 11.2)
+            # null in every chunk but the last (docs/protocols/streams.md#chat-streams)
+            chunk["usage"] = usage
         return Frame(stage, f"data: {compact(chunk)}\n\n".encode())
 
     def delta(self, stage: Stage, index: int, delta: dict[str, Any], finish: str | None = None) -> Frame:

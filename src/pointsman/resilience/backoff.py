@@ -1,7 +1,8 @@
 """How long to wait: before the only target is asked again, and until a throttled one is asked at all. Pure.
 
-Throttling and faults have waits of their own (RELIABILITY.md 1a, AWS): a fault may be over in a moment, whoever says
-"too many requests" wants to be left alone. chance: 0 <= chance < 1.
+Throttling and faults have waits of their own (docs/reliability-promises.md#one-retry-loop): a fault
+may be over in a moment, whoever says "too many requests" wants to be left alone. chance: 0 <=
+chance < 1.
 """
 
 from __future__ import annotations

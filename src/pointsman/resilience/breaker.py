@@ -1,4 +1,5 @@
-"""A circuit breaker of one target by the numbers of RELIABILITY.md R4. Pure: time is an argument, chance too.
+"""A circuit breaker of one target by the numbers of docs/reliability-promises.md#r4. Pure: time is
+an argument, chance too.
 
 closed -> open after 5 failures in a row, or when at least half of at least 20 tries in 30 s failed. open -> probing
 when its time is over: one try goes through. That one decides: closed again, or open for twice as long.

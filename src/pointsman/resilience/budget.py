@@ -1,4 +1,5 @@
-"""How many repeats at the same target are still in order, across requests (RELIABILITY.md R3). Pure.
+"""How many repeats at the same target are still in order, across requests
+(docs/reliability-promises.md#r3). Pure.
 
 20 % of the requests of the last 10 s, with a floor of 10. The first try of a next target is never counted: a fallback
 that the rule names is no repeat.

@@ -1,5 +1,5 @@
-"""What an upstream's answer means for the walk (RELIABILITY.md 1b.3). Pure. Not here: the table of statuses
-(statuses.py)."""
+"""What an upstream's answer means for the walk (docs/reliability-promises.md#verdicts). Pure. Not
+here: the table of statuses (statuses.py)."""
 
 from __future__ import annotations
 

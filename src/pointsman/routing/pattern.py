@@ -1,6 +1,7 @@
 """Model patterns: `*` and `?` are wild, every other character is itself (`[1m]` is no character class).
 
-Matching is case-sensitive and covers the whole name (DESIGN.md section 2). Not here: which rule wins (table.py).
+Matching is case-sensitive and covers the whole name
+(docs/design.md#patterns-and-the-order-of-rules). Not here: which rule wins (table.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Rules and backends compiled for look-up: `resolve(model)` gives the ordered targets. Pure: same inputs, same plan.
 
-Order of rules (DESIGN.md section 2): priority, then exact before wild, then the longer literal part, then the lower
-id. `practice` and `practice:*` go to the practice backend before any wild pattern. Not here: who is healthy.
+Order of rules (docs/design.md#patterns-and-the-order-of-rules): priority, then exact before wild,
+then the longer literal part, then the lower id. `practice` and `practice:*` go to the practice
+backend before any wild pattern. Not here: who is healthy.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ class Sink(TypingProtocol):
 
 _PIECE = memoryview(bytearray(32 * 1024))
 """Where every connection of this process reads to, one after the other; what is read is taken out at once. Small, so
-that a reader that stalls never makes more than 64 KiB wait for it (RELIABILITY.md R6)."""
+that a reader that stalls never makes more than 64 KiB wait for it
+(docs/reliability-promises.md#r6)."""
 
 
 class UpstreamConnection(asyncio.BufferedProtocol):

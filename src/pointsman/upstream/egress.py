@@ -1,8 +1,8 @@
 """The one function that opens connections to anywhere. The guard is inside it, so that no route can walk around it.
 
 A stored key goes only to the origin it was stored for: the origin comes from the row, never from a request.
-Addresses are checked after resolving and again on the connected socket (RELIABILITY.md 1c, item 1). No redirects, no
-proxy variables.
+Addresses are checked after resolving and again on the connected socket
+(docs/reliability-promises.md#egress). No redirects, no proxy variables.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 control plane. Pure. Not here: client keys and the admin token.
 
 Another name may be a page that rebinds its DNS to this machine, another origin a page that calls across;
-both are kept out (RELIABILITY.md 1c, item 7). Rebinding needs a name, so that a gateway that is bound
-beyond loopback also answers to every IP address.
+both are kept out (docs/reliability-promises.md#loopback-is-no-boundary). Rebinding needs a name, so
+that a gateway that is bound beyond loopback also answers to every IP address.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """HTTP/1.1 heads and chunks for the server side, and which headers may travel. Bytes in, values out, no I/O.
 
-llhttp (httptools) judges the grammar; the checks here refuse what it lets pass (RELIABILITY.md 1c, item 3).
+llhttp (httptools) judges the grammar; the checks here refuse what it lets pass
+(docs/reliability-promises.md#heads-of-requests).
 """
 
 from __future__ import annotations

@@ -263,7 +263,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"tool_choice": "auto"}, "tool_choice"),
     ({"stream": "yes"}, "stream"),
     ({"service_tier": "fast"}, "service_tier"),
-    # what would change the conversation or the account (PROTOCOLS.md 3.1, 15)
+    # what would change the conversation or the account
+    # (docs/protocols/requests.md#fields-for-one-vendor-only)
     ({"compaction": {"type": "x"}}, "compaction"),
     ({"thread": {"type": "continue", "id": "t"}}, "thread"),
     ({"mcp_servers": [{"type": "url", "url": "u", "name": "n"}]}, "mcp_servers"),

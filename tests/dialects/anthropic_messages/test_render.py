@@ -147,7 +147,7 @@ def test_account() -> None:
     assert warned(ask(service_tier="flex")) == ["dropped:service_tier"]
 
 
-# -- thinking (PROTOCOLS.md 7.1, 7.2)
+# -- thinking (docs/protocols/reasoning.md#effort-toward-messages)
 
 ALWAYS = but(thinking_off=False, omits_thinking=True)
 MIDDLE = but(omits_thinking=True, efforts=("low", "medium", "high"))

@@ -1,0 +1,144 @@
+"""The reasons are in the clone: whatever page, heading, file or room a comment or a page names is there."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .markdown import anchors, links, missing, pages
+from .test_shape import ROOT, SOURCE
+
+CITATION = re.compile(r"\bdocs/[\w./-]+\.md(?:#[\w-]+)?")
+OUTSIDE = re.compile(
+    r"\b(?:PROTOCOLS|RELIABILITY|DESIGN|FIELD|HABITS|ECOSYSTEM|PERFORMANCE|MONEY|NODES)"
+    r"(?:\.md\b|(?=,? (?:sections?|finding|items?|R\d|\d)))"
+)
+"""Pages that are in nobody's clone."""
+SHOWN = re.compile(r"`([\w./-]+)`")
+TOP = (".importlinter", "Makefile", "pyproject.toml")
+NOT_YET: tuple[str, ...] = (
+    "src/pointsman/dialects/",
+    "src/pointsman/translation/",
+    "src/pointsman/gateway/",
+    "src/pointsman/admin/",
+    "src/pointsman/providers/",
+    "src/pointsman/conversation/",
+    "src/pointsman/cli/",
+    "src/pointsman/kinds.py",
+    "src/pointsman/config.py",
+    "src/pointsman/models.py",
+    ".importlinter",
+)
+"""Where others are at work while this is written."""
+SELF = Path(__file__).resolve()
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    """Every text of ours that may cite: source, tests, pages and what stands beside them."""
+    code = (path for folder in ("src", "tests") for path in sorted((ROOT / folder).rglob("*.py")))
+    for path in (*code, *pages(), *(ROOT / name for name in TOP)):
+        if path != SELF:
+            yield path, path.read_text(encoding="utf-8")
+
+
+def where(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def lost_citations(text: str) -> list[str]:
+    return [found for cited in CITATION.findall(text) if (found := missing(ROOT / "x", cited)) is not None]
+
+
+def test_every_citation_finds_its_heading() -> None:
+    assert {where(path): lost for path, text in texts() if (lost := lost_citations(text))} == {}
+
+
+def test_nothing_is_cited_that_a_clone_has_not() -> None:
+    found = {
+        where(path): sorted(set(OUTSIDE.findall(text))) for path, text in texts() if OUTSIDE.search(text)
+    }
+    assert {name: names for name, names in found.items() if not name.startswith(NOT_YET)} == {}
+
+
+def test_the_rules_are_cited_at_all() -> None:
+    cited = [name for path, text in texts() if path.suffix == ".py" for name in CITATION.findall(text)]
+    assert len(cited) > 30
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["see docs/nowhere.md", "see docs/design.md#no-such-heading", "docs/protocols/streams.md#A-Stream"],
+)
+def test_a_lost_citation_is_found(text: str) -> None:
+    assert lost_citations(text) != []
+
+
+@pytest.mark.parametrize("text", ["RELIABILITY.md R6", "DESIGN section 5", "FIELD.md 1.4", "PROTOCOLS.md"])
+def test_an_outside_page_is_found(text: str) -> None:
+    assert OUTSIDE.search(text)
+
+
+def test_every_link_of_a_page_resolves() -> None:
+    lost = {where(page): [w for link in links(page) if (w := missing(page, link))] for page in pages()}
+    assert {page: found for page, found in lost.items() if found} == {}
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or page.suffix != ".md" or not page.is_file():
+            continue
+        reached.add(page)
+        waiting += [(page.parent / link.partition("#")[0]).resolve() for link in links(page)]
+    assert [where(page) for page in pages() if page not in reached] == []
+
+
+def rooms() -> set[str]:
+    """Packages of the source down to the second floor, as the table of rooms names them."""
+    found = {path.parent.relative_to(SOURCE).as_posix() + "/" for path in SOURCE.rglob("__init__.py")}
+    return {name for name in found if name != "./" and name.count("/") <= 2}
+
+
+def test_pages_name_files_and_rooms_that_are_there() -> None:
+    """In backticks: `tests/...`, `docs/...` from the top of the clone, `gateway/...` from the source."""
+    tops = {name.partition("/")[0] for name in rooms()}
+    lost = {}
+    for page in pages():
+        for name in SHOWN.findall(page.read_text(encoding="utf-8")):
+            first, slash, _ = name.partition("/")
+            base = ROOT if first in ("tests", "docs", "src") else SOURCE if first in tops else None
+            if slash and base is not None and not any(base.glob(name.rstrip("/"))):
+                lost[f"{where(page)}: {name}"] = "not there"
+    assert lost == {}
+
+
+def test_the_table_of_rooms_has_every_room_and_no_other() -> None:
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    table = text.partition("## Rooms")[2].partition("\n## ")[0]
+    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("|")]
+    named = {name for cell in cells for name in re.findall(r"`([\w/]+/)`", cell)}
+    pure_dialects = {name for name in rooms() if name.startswith("dialects/") and name != "dialects/"}
+    assert named == rooms() - pure_dialects
+
+
+def test_the_picture_of_imports_is_the_contract() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter", encoding="utf-8")
+    layers = contracts["importlinter:contract:layers"]["layers"].split("\n")
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    drawn = text.partition("```layers\n")[2].partition("\n```")[0].split("\n")
+    assert drawn == [line.strip() for line in layers if line.strip()]
+
+
+def test_headings_have_the_anchors_that_hosts_give_them(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One `two`, three\n\n## R1\n\n```\n# not one\n```\n\n## R1\n\n## A [link](x.md)'s end\n"
+    )
+    assert anchors(page) == {"one-two-three", "r1", "r1-1", "a-links-end"}
