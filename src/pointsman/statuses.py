@@ -30,7 +30,8 @@ MEANINGS: dict[int, tuple[ErrorKind, FallbackReason | None]] = {
 }
 """(kind, why the target is left for the next one). None: the answer is the client's. A client's mistake (400, 404, 413,
 422) is no backend failure; 501 and 505, which have no row, say the same of the request. A refused key is the next
-target's chance: the key is this gateway's, not the client's (RELIABILITY.md 1b.3)."""
+target's chance: the key is this gateway's, not the client's
+(docs/reliability-promises.md#verdicts)."""
 
 
 def kind_of_status(status: int) -> ErrorKind:
