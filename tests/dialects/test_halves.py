@@ -254,17 +254,23 @@ def parsed(protocol: Protocol, body: dict[str, Any]) -> Request:
 
 def comparable(request: Request) -> dict[str, Any]:
     value: dict[str, Any] = msgspec.to_builtins(request)
-    for key in ("raw", "include_usage", "phases", "model"):
+    for key in ("raw", "include_usage", "phases", "model", "paths"):
         value.pop(key)
     for message in value["messages"]:
         for part in message["parts"]:
             if part.get("detail") == "auto":  # a required key whose default this is
                 part["detail"] = None
-    for tool in value["tools"]:
-        tool.pop("path")
     if value["summary"] == "auto":  # asked for on the way out where it was left open
         value["summary"] = None
-    return value
+    pathless: dict[str, Any] = without_paths(value)
+    return pathless
+
+
+def without_paths(value: Any) -> Any:
+    """What was said, wherever it stood."""
+    if isinstance(value, dict):
+        return {key: without_paths(inner) for key, inner in value.items() if key != "path"}
+    return [without_paths(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 @every

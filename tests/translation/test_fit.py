@@ -33,6 +33,7 @@ from pointsman.kinds import ErrorKind
 from pointsman.translation.adapt import adapt
 from pointsman.translation.losses import check
 from pointsman.wire.jsontext import StringReader
+from tests.neutral import placed
 
 quick = settings(max_examples=200, deadline=None)
 LONG = "mcp__a_server_with_a_long_name__and_a_tool_whose_name_is_longer_still_than_that"
@@ -44,13 +45,13 @@ def request(**more: Any) -> Request:
 
 def warned(profile: Profile, asked: Request) -> tuple[Request, list[str]]:
     notes = Notes()
-    found, _ = adapt(asked, profile, notes)
+    found, _ = adapt(placed(asked), profile, notes)
     return found, notes.warnings
 
 
 def refused(profile: Profile, asked: Request) -> PointsmanError:
     with pytest.raises(PointsmanError) as caught:
-        adapt(asked, profile, Notes())
+        adapt(placed(asked), profile, Notes())
     assert caught.value.kind is ErrorKind.BAD_REQUEST
     return caught.value
 
@@ -106,8 +107,8 @@ def test_a_forced_choice_that_a_model_refuses_is_refused_in_its_words() -> None:
 
 def test_server_tools() -> None:
     search, run = (
-        ServerTool("p", "web_search_20250305", "web_search", {}, "tools[0]"),
-        ServerTool("p", "code_execution_20250825", "x", {}, "tools[0]"),
+        ServerTool("p", "web_search_20250305", "web_search", {}, path="tools[0]"),
+        ServerTool("p", "code_execution_20250825", "x", {}, path="tools[0]"),
     )
     assert warned(Profile(), request(server_tools=[search]))[1] == ["dropped:tools[0]"]
     assert "code_execution" in refused(Profile(), request(server_tools=[run])).public

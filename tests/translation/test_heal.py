@@ -20,11 +20,11 @@ USER, ASSISTANT, SYSTEM = Role.USER, Role.ASSISTANT, Role.SYSTEM
 
 
 def call(id: str, arguments: str = "{}", kind: ToolKind = ToolKind.FUNCTION) -> ToolCall:
-    return ToolCall(id, "f", arguments, kind)
+    return ToolCall(id, "f", arguments, kind, path=f"tool_call[{id}]")
 
 
 def result(id: str, text: str = "ok", kind: ToolKind = ToolKind.FUNCTION) -> ToolResult:
-    return ToolResult(id, (Text(text),), kind=kind)
+    return ToolResult(id, (Text(text),), kind=kind, path=f"tool_result[{id}]")
 
 
 def missing(id: str) -> ToolResult:

@@ -10,13 +10,15 @@ from typing import NoReturn
 
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from .parts import Placed
 
 _MAX_HEADER = 4000
 """Bytes of the warnings header; clients' header limits start at 8 KiB for all headers together."""
 
 
 class Notes:
-    """strict: every loss is a 400. names: neutral field -> what the client's protocol calls it (Dialect.names)."""
+    """strict: every loss is a 400. names: neutral field (`effort`; of a part or a tool `Image.detail`) -> what the
+    client's protocol calls it (Translation.names, Request.paths)."""
 
     __slots__ = ("_names", "strict", "warnings")
 
@@ -63,6 +65,11 @@ class Notes:
     def path(self, path: str) -> str:
         """What the client calls a neutral field; any other path is itself."""
         return self._names.get(path, path)
+
+    def inside(self, value: Placed, field: str) -> str:
+        """The path of one field of a part, a message or a tool."""
+        key = self._names.get(f"{type(value).__name__}.{field}", field)
+        return f"{value.path}.{key}" if value.path else key
 
     def header(self) -> bytes:
         """`code:path,code:path`, bounded; b"" when nothing was lost."""

@@ -8,6 +8,19 @@ from typing import Any
 import msgspec
 
 
+class Placed(msgspec.Struct, kw_only=True, eq=False):
+    """What can be told of to the client. path: where it stood in the client's body (`messages[1].content[0]`), "" for
+    what the gateway made. Not compared: what says the same is equal wherever it stood."""
+
+    path: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        names = self.__struct_fields__
+        return all(getattr(self, name) == getattr(other, name) for name in names if name != "path")
+
+
 class Opaque(msgspec.Struct, frozen=True):
     """What its producer wants back unread and unchanged: a signature, encrypted reasoning.
 
@@ -22,7 +35,7 @@ class Opaque(msgspec.Struct, frozen=True):
     backend: str = ""
 
 
-class CacheMark(msgspec.Struct, frozen=True):
+class CacheMark(Placed):
     """The prompt up to here may be cached. ttl: as the client wrote it (`5m`, `1h`, `30m`, `12h`), None = default."""
 
     ttl: str | None = None
@@ -42,7 +55,7 @@ class Citation(msgspec.Struct, frozen=True):
     protocol: str = ""
 
 
-class Text(msgspec.Struct):
+class Text(Placed):
     """Text. cache: a cache mark stands on it."""
 
     text: str
@@ -50,13 +63,13 @@ class Text(msgspec.Struct):
     citations: tuple[Citation, ...] = ()
 
 
-class Refusal(msgspec.Struct):
+class Refusal(Placed):
     """The model's refusal, in words."""
 
     text: str
 
 
-class Thinking(msgspec.Struct):
+class Thinking(Placed):
     """Reasoning. text: what may be shown, "" when omitted. redacted: only the opaque form exists. opaque: what its
     producer needs back to recognise it."""
 
@@ -65,7 +78,7 @@ class Thinking(msgspec.Struct):
     redacted: bool = False
 
 
-class Image(msgspec.Struct):
+class Image(Placed):
     """Exactly one of data (base64 text, with media_type), url, file_id (of the vendor named by file_of, a Protocol
     value). detail: OpenAI's resolution hint."""
 
@@ -78,7 +91,7 @@ class Image(msgspec.Struct):
     cache: CacheMark | None = None
 
 
-class Document(msgspec.Struct):
+class Document(Placed):
     """A file to read. Exactly one of data (base64 text, with media_type), url, text (plain text), parts (Text and
     Image) or file_id. title: its file name or title. context: words about it."""
 
@@ -95,7 +108,7 @@ class Document(msgspec.Struct):
     cache: CacheMark | None = None
 
 
-class Audio(msgspec.Struct):
+class Audio(Placed):
     """Sound as base64 text. format: `wav`, `mp3`."""
 
     data: str
@@ -109,7 +122,7 @@ class ToolKind(StrEnum):
     CUSTOM = "custom"
 
 
-class ToolCall(msgspec.Struct):
+class ToolCall(Placed):
     """The model calls a tool. arguments: the JSON text exactly as it was written ("" = none), or the free text of a
     custom tool. namespace: the group that the tool was declared in, where the protocol has groups."""
 
@@ -121,7 +134,7 @@ class ToolCall(msgspec.Struct):
     cache: CacheMark | None = None
 
 
-class ToolResult(msgspec.Struct):
+class ToolResult(Placed):
     """What a tool gave back. parts: Text, Image and Document, in order; empty = nothing. kind: of the call."""
 
     call_id: str
@@ -131,7 +144,7 @@ class ToolResult(msgspec.Struct):
     cache: CacheMark | None = None
 
 
-class Foreign(msgspec.Struct):
+class Foreign(Placed):
     """A block of one vendor that has no neutral form (a server tool's call or result, a compaction). protocol: whose.
     value: the exact JSON. text: what it says in words, "" when nothing."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .parts import CacheMark, Part, Text, ToolKind
+from .parts import CacheMark, Part, Placed, Text, ToolKind
 
 
 class Role(StrEnum):
@@ -23,7 +23,7 @@ class Role(StrEnum):
     ASSISTANT = "assistant"
 
 
-class Message(msgspec.Struct):
+class Message(Placed):
     """One turn. parts: in order; tool results stand in USER messages, before its other parts. name: the speaker's.
     phase: Responses' `commentary` or `final_answer`."""
 
@@ -33,10 +33,10 @@ class Message(msgspec.Struct):
     phase: str | None = None
 
 
-class Tool(msgspec.Struct):
+class Tool(Placed):
     """A tool the client runs itself. schema: JSON Schema of its arguments, None = takes none (custom: not used).
     strict: None = the client did not say. grammar: of a custom tool, the vendor's `format` object. namespace: its
-    group. extra: what else stood on it under names that only its own vendor knows (reported when it cannot travel)."""
+    group."""
 
     name: str
     description: str | None = None
@@ -46,19 +46,17 @@ class Tool(msgspec.Struct):
     grammar: dict[str, Any] | None = None
     namespace: str | None = None
     cache: CacheMark | None = None
-    path: str = ""
 
 
-class ServerTool(msgspec.Struct):
+class ServerTool(Placed):
     """A tool that the backend runs (web search, code execution, MCP), or one whose shape only its vendor knows.
     protocol: whose. type: as its vendor writes it (`web_search_20250305`, `computer_use_preview`). name: what the
-    model calls it. value: the exact JSON. path: where it stood in the client's body."""
+    model calls it. value: the exact JSON."""
 
     protocol: str
     type: str
     name: str
     value: Any
-    path: str = ""
 
 
 class ToolChoice(msgspec.Struct):
@@ -97,7 +95,8 @@ class Request(msgspec.Struct):
     none | minimal | low | medium | high | xhigh | max. thinking: where the protocol says more than an effort.
     summary: the client wants reasoning shown (auto | concise | detailed). legacy_functions: a Chat client that uses
     `functions` and expects `function_call`. phases: the client's messages carried Responses phases. raw: the client's
-    body as decoded, for its own dialect's use when the answer must echo it.
+    body as decoded, for its own dialect's use when the answer must echo it. paths: neutral field -> where the client
+    wrote it, for those that did not stand where Translation.names says.
     """
 
     model: str
@@ -136,3 +135,4 @@ class Request(msgspec.Struct):
     legacy_functions: bool = False
     phases: bool = False
     raw: dict[str, Any] = msgspec.field(default_factory=dict)
+    paths: dict[str, str] = msgspec.field(default_factory=dict)

@@ -74,27 +74,27 @@ Rendered = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How one of the two writes a part. text: the type of a text part. image, file: (part, profile, notes, path) -> its
+    """How one of the two writes a part. text: the type of a text part. image, file: (part, profile, notes) -> its
     value; file gets documents that are not text. Raise PointsmanError 400 for what it cannot carry."""
 
     text: str
-    image: Callable[[Image, Profile, Notes, str], Rendered]
-    file: Callable[[Document, Profile, Notes, str], Rendered]
+    image: Callable[[Image, Profile, Notes], Rendered]
+    file: Callable[[Document, Profile, Notes], Rendered]
 
 
-def content_part(part: Part, wording: Wording, profile: Profile, notes: Notes, path: str) -> list[Rendered]:
+def content_part(part: Part, wording: Wording, profile: Profile, notes: Notes) -> list[Rendered]:
     """One part of a user's message or a tool's output; none where it has no form here and says nothing."""
     match part:
         case Text():
             return [marked(_text(wording, part.text), part.cache, profile)]
         case Image():
-            return [marked(wording.image(part, profile, notes, path), part.cache, profile)]
+            return [marked(wording.image(part, profile, notes), part.cache, profile)]
         case Document():
-            return _document(part, wording, profile, notes, path)
+            return _document(part, wording, profile, notes)
         case Audio():
             return [{"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}]
         case Foreign():
-            notes.drop(path, f"'{part.type}' is of one vendor only")
+            notes.drop(part.path, f"'{part.type}' is of one vendor only")
             return [_text(wording, part.text)] if part.text else []
     return []
 
@@ -103,20 +103,20 @@ def _text(wording: Wording, text: str) -> Rendered:
     return {"type": wording.text, "text": text}
 
 
-def _document(part: Document, wording: Wording, profile: Profile, notes: Notes, path: str) -> list[Rendered]:
+def _document(part: Document, wording: Wording, profile: Profile, notes: Notes) -> list[Rendered]:
     if part.citations:
-        notes.drop(f"{path}.citations", "the backend does not cite")
+        notes.drop(notes.inside(part, "citations"), "the backend does not cite")
     head = [line for line in (part.title, part.context) if line]
     if part.text is not None:
         return [marked(_text(wording, "\n".join([*head, part.text])), part.cache, profile)]
     if part.parts is not None:
         out = [_text(wording, line) for line in head]
         for inner in part.parts:
-            out += content_part(inner, wording, profile, notes, path)
+            out += content_part(inner, wording, profile, notes)
         return out
     if part.file_id is not None and part.file_of != profile.files:
-        notes.refuse(path, "a file id belongs to one vendor; send the file itself.")
-    value = marked(wording.file(part, profile, notes, path), part.cache, profile)
+        notes.refuse(part.path, "a file id belongs to one vendor; send the file itself.")
+    value = marked(wording.file(part, profile, notes), part.cache, profile)
     # What was said about the file goes before it.
     return [_text(wording, part.context), value] if part.context else [value]
 

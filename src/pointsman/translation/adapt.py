@@ -15,7 +15,7 @@ import msgspec
 from ..conversation.notes import Notes
 from ..conversation.parts import Audio, Document, Image, Part, ToolCall, ToolKind, ToolResult
 from ..conversation.profile import Profile
-from ..conversation.request import Message, Request, Role, Tool, ToolChoice
+from ..conversation.request import Message, Request, Tool, ToolChoice
 from ..jsonschema.rewrite import safe_for_grammar
 from .adaptation import Adaptation
 
@@ -164,16 +164,16 @@ def _tool(tool: Tool, profile: Profile, notes: Notes, adaptation: Adaptation) ->
     name = adaptation.shorten(tool.name, tool.namespace, profile)
     if tool.kind is ToolKind.CUSTOM and not profile.custom_tools:
         adaptation.wrap(name)
-        return Tool(name, _with_grammar(tool), _WRAPPED, None, path=tool.path)
+        return Tool(name, _with_grammar(tool), _WRAPPED, path=tool.path)
     if tool.strict and not profile.strict_tools:
-        notes.drop(f"{tool.path}.strict" if tool.path else "tools", "the backend does not know it")
+        notes.drop(notes.inside(tool, "strict"), "the backend does not know it")
         tool = msgspec.structs.replace(tool, strict=None)
     schema = tool.schema
     if schema is not None and profile.safe_schemas:
         schema, changed = safe_for_grammar(schema)
         if changed:
             notes.change(
-                f"{tool.path}.parameters" if tool.path else "tools",
+                notes.inside(tool, "schema"),
                 "its schema was reduced to what grammar compilers stand",
             )
     if name == tool.name and schema is tool.schema and not (tool.namespace and not profile.namespaces):
@@ -228,15 +228,15 @@ def _messages(
         return None
     changed = False
     messages = []
-    for index, message in enumerate(request.messages):
+    for message in request.messages:
         parts: list[Part] = []
-        for at, part in enumerate(message.parts):
+        for part in message.parts:
             kind = type(part)
             new = part
             if kind is ToolCall or kind is ToolResult:
                 new = _call(part, profile, adaptation)  # type: ignore[arg-type]
             elif kind is Image or kind is Document or kind is Audio:
-                _refuse_kind(part, profile, notes, message.role, f"messages[{index}].content[{at}]")
+                _refuse_kind(part, profile, notes)
             changed = changed or new is not part
             parts.append(new)
         messages.append(msgspec.structs.replace(message, parts=parts))
@@ -254,16 +254,18 @@ def _call(part: ToolCall | ToolResult, profile: Profile, adaptation: Adaptation)
     name = adaptation.shorten(part.name, part.namespace, profile)
     if part.kind is ToolKind.CUSTOM and not profile.custom_tools:
         arguments = msgspec.json.encode({"input": part.arguments}).decode()
-        return ToolCall(call_id, name, arguments, cache=part.cache)
+        return ToolCall(call_id, name, arguments, cache=part.cache, path=part.path)
     if call_id == part.id and name == part.name and (part.namespace is None or profile.namespaces):
         return part
     namespace = part.namespace if profile.namespaces else None
     return msgspec.structs.replace(part, id=call_id, name=name, namespace=namespace)
 
 
-def _refuse_kind(part: Part, profile: Profile, notes: Notes, role: Role, path: str) -> None:
+def _refuse_kind(part: Part, profile: Profile, notes: Notes) -> None:
     """An image that cannot go is an error, never nothing (FIELD.md 1.4)."""
     if isinstance(part, Image) and not profile.images:
-        notes.refuse(path, "this model takes no images; leave it out or use a model that does.")
+        notes.refuse(part.path, "this model takes no images; leave it out or use a model that does.")
     if isinstance(part, Document) and not profile.documents and part.text is None and part.parts is None:
-        notes.refuse(path, "this model takes no files; send their text instead, or use a model that does.")
+        notes.refuse(
+            part.path, "this model takes no files; send their text instead, or use a model that does."
+        )

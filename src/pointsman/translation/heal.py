@@ -101,7 +101,7 @@ class _Healer:
         self._seen[new] = 1
         if new == call.id:
             return call
-        self._notes.repair(f"tool_call[{call.id}]", "its id was used before in this conversation")
+        self._notes.repair(call.path, "its id was used before in this conversation")
         return msgspec.structs.replace(call, id=new)
 
     def _with_object(self, call: ToolCall) -> ToolCall:
@@ -115,14 +115,14 @@ class _Healer:
                 return call
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             pass
-        self._notes.repair(f"tool_call[{call.id}]", "its arguments are not a JSON object")
+        self._notes.repair(call.path, "its arguments are not a JSON object")
         raw = call.arguments.encode("utf-8", "replace").decode()
         return msgspec.structs.replace(call, arguments=msgspec.json.encode({"INVALID_JSON": raw}).decode())
 
     def _result(self, result: ToolResult) -> None:
         waiting = self._ids.get(result.call_id)
         if not waiting:
-            self._notes.repair(f"tool_result[{result.call_id}]", "it answers no call of the turn before")
+            self._notes.repair(result.path, "it answers no call of the turn before")
             return
         call = waiting.popleft()
         if result.call_id != call.id or result.kind is not call.kind:
@@ -139,9 +139,9 @@ class _Healer:
                 first = others.pop(0)
                 self._done.append(msgspec.structs.replace(first, parts=[*answers, *first.parts]))
             else:
-                self._done.append(Message(Role.USER, answers))
+                self._done.append(Message(Role.USER, answers, path=answers[0].path))
         self._done.extend(others)
 
     def _missing(self, call: ToolCall) -> ToolResult:
-        self._notes.repair(f"tool_call[{call.id}]", "it has no result")
-        return ToolResult(call.id, (Text(NO_RESULT),), True, call.kind)
+        self._notes.repair(call.path, "it has no result")
+        return ToolResult(call.id, (Text(NO_RESULT),), True, call.kind, path=call.path)

@@ -16,6 +16,7 @@ from pointsman.dialects.anthropic_messages.translation import TRANSLATION
 from pointsman.dialects.base import Answering, Reading
 from pointsman.dialects.capsule import Capsules
 from pointsman.wire.sse import EventSplitter
+from tests.neutral import placed
 
 CAPSULES = Capsules(b"a key for tests")
 CLAUDE = Profile(
@@ -51,6 +52,7 @@ def parse(
 
 
 def render(request: Request, profile: Profile = CLAUDE, notes: Notes | None = None) -> dict[str, Any]:
+    request = placed(request)
     body = TRANSLATION.render_request(request, profile, notes or Notes())
     assert body == TRANSLATION.render_request(
         request, profile, Notes()

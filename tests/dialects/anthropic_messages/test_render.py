@@ -299,7 +299,7 @@ def test_web_search_of_another_vendor() -> None:
         "search_context_size": "low",
     }
     request = ask(
-        server_tools=[ServerTool("openai_responses", "web_search", "web_search", value, "tools[0]")]
+        server_tools=[ServerTool("openai_responses", "web_search", "web_search", value, path="tools[0]")]
     )
     request.max_tool_calls = 2
     assert render(request)["tools"] == [
@@ -317,7 +317,9 @@ def test_web_search_of_another_vendor() -> None:
     chat = ask(web_search={"user_location": {"type": "approximate", "approximate": {"country": "IT"}}})
     assert render(chat)["tools"][0]["user_location"] == {"type": "approximate", "country": "IT"}
     assert warned(chat, nothing) == ["dropped:web_search"]
-    other = ask(server_tools=[ServerTool("openai_responses", "computer_use_preview", "c", {}, "tools[0]")])
+    other = ask(
+        server_tools=[ServerTool("openai_responses", "computer_use_preview", "c", {}, path="tools[0]")]
+    )
     assert "computer_use_preview" in refused(other)
 
 

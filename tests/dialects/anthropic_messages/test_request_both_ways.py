@@ -212,7 +212,7 @@ CASES = {
                     "web_search_20250305",
                     "web_search",
                     {"type": "web_search_20250305", "name": "web_search", "max_uses": 3},
-                    "tools[0]",
+                    path="tools[0]",
                 )
             ]
         },
@@ -347,7 +347,7 @@ every = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
 
 def bare(request: Request) -> Request:
-    return msgspec.structs.replace(request, raw={})
+    return msgspec.structs.replace(request, raw={}, paths={})
 
 
 @every

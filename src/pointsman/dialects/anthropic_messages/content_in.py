@@ -40,7 +40,7 @@ def mark(fields: Fields, reading: Reading, key: str = "cache_control") -> CacheM
     ttl = control.choice("ttl", ("5m", "1h"))
     control.ignore("scope")
     control.close(reading.notes)
-    return CacheMark(ttl)
+    return CacheMark(ttl, path=control.path)
 
 
 def blocks(holder: Fields, key: str, reading: Reading) -> list[Part]:
@@ -48,13 +48,14 @@ def blocks(holder: Fields, key: str, reading: Reading) -> list[Part]:
     content = holder.value.get(key)
     if isinstance(content, str):
         holder.ignore(key)
-        return [Text(content)] if content else []
+        return [Text(content, path=holder.at(key))] if content else []
     if content is None:
         bad(holder.at(key), "must be a string or a list of content blocks.")
     parts: list[Part] = []
     for block in holder.objects(key):
         part = _block(block, reading)
         if part is not None:
+            part.path = block.path
             parts.append(part)
     return parts
 
@@ -211,7 +212,7 @@ def _tool_result(block: Fields, reading: Reading) -> ToolResult:
     content = block.value.get("content")
     if isinstance(content, str):
         block.ignore("content")
-        result.parts = (Text(content),) if content else ()
+        result.parts = (Text(content, path=block.at("content")),) if content else ()
     else:
         result.parts = tuple(_result_part(inner, reading) for inner in block.objects("content"))
     result.is_error = block.flag("is_error") or False
@@ -223,10 +224,11 @@ def _result_part(block: Fields, reading: Reading) -> Text | Image | Document:
     kind = block.need_text("type")
     read = _RESULT_READERS.get(kind)
     if read is None:  # tool_reference, browser_state: said in words (PROTOCOLS.md 5.4)
-        return Text(words(block.value) or compact(block.value))
+        return Text(words(block.value) or compact(block.value), path=block.path)
     part = read(block, reading)
     block.close(reading.notes)
     assert isinstance(part, Text | Image | Document)
+    part.path = block.path
     return part
 
 

@@ -37,7 +37,7 @@ Block = dict[str, Any]
 
 
 class Blocks:
-    """Renders the parts of one request. Paths are those of the neutral messages."""
+    """Renders the parts of one request."""
 
     __slots__ = ("_notes", "_profile")
 
@@ -45,27 +45,27 @@ class Blocks:
         self._profile = profile
         self._notes = notes
 
-    def of(self, part: Part, path: str) -> list[Block]:
+    def of(self, part: Part) -> list[Block]:
         """The blocks of one part, often one, none where it says nothing here."""
         if isinstance(part, Audio):
-            self._notes.refuse(path, "this backend takes no sound; send its text instead.")
+            self._notes.refuse(part.path, "this backend takes no sound; send its text instead.")
         match part:
             case Text():
                 return [put(_text(part), part.cache)] if part.text.strip() else []
             case ToolCall():
                 return [put(tool_use(part), part.cache)]
             case ToolResult():
-                return [self._result(part, path)]
+                return [self._result(part)]
             case Thinking():
                 return self._thinking(part)
             case Refusal():
                 return [{"type": "text", "text": part.text}] if part.text.strip() else []
             case Image():
-                return [self._image(part, path)]
+                return [self._image(part)]
             case Document():
-                return self._document(part, path)
+                return self._document(part)
             case Foreign():
-                return self._foreign(part, path)
+                return self._foreign(part)
 
     def _thinking(self, part: Thinking) -> list[Block]:
         """Only what this very backend made can go back, and only as it was; its text elsewhere is of no use to it
@@ -75,12 +75,12 @@ class Blocks:
             return []
         return list(opaque.data) if isinstance(opaque.data, list) else [opaque.data]
 
-    def _result(self, part: ToolResult, path: str) -> Block:
+    def _result(self, part: ToolResult) -> Block:
         block: Block = {"type": "tool_result", "tool_use_id": part.call_id}
         content: list[Block] = []
         cache = part.cache
-        for index, inner in enumerate(part.parts):
-            content.extend(self.of(inner, f"{path}.content[{index}]"))
+        for inner in part.parts:
+            content.extend(self.of(inner))
             cache = cache or inner.cache
         for one in content:
             one.pop("cache_control", None)  # the mark stands on the whole result
@@ -90,34 +90,39 @@ class Blocks:
             block["is_error"] = True
         return put(block, cache)
 
-    def _image(self, part: Image, path: str) -> Block:
+    def _image(self, part: Image) -> Block:
         if not self._profile.images:
-            self._notes.refuse(path, "this model takes no images; leave it out or use a model that does.")
+            self._notes.refuse(
+                part.path, "this model takes no images; leave it out or use a model that does."
+            )
         if part.detail not in (None, "auto"):
-            self._notes.drop(f"{path}.detail")
-        return put({"type": "image", "source": self._image_source(part, path)}, part.cache)
+            self._notes.drop(self._notes.inside(part, "detail"))
+        return put({"type": "image", "source": self._image_source(part)}, part.cache)
 
-    def _image_source(self, part: Image, path: str) -> Block:
+    def _image_source(self, part: Image) -> Block:
         if part.data is not None:
             kind = _image_type(part)
             if kind not in _IMAGE_TYPES:
                 self._notes.refuse(
-                    path, f"images of type {kind or 'unknown'} are not taken; send jpeg, png, gif or webp."
+                    part.path,
+                    f"images of type {kind or 'unknown'} are not taken; send jpeg, png, gif or webp.",
                 )
             return {"type": "base64", "media_type": kind, "data": part.data}
         if part.url is not None:
             if not self._profile.image_urls:
-                self._notes.refuse(path, "this backend fetches no images; send the image itself in base64.")
+                self._notes.refuse(
+                    part.path, "this backend fetches no images; send the image itself in base64."
+                )
             return {"type": "url", "url": part.url}
-        return self._file(part, path)
+        return self._file(part)
 
-    def _file(self, part: Image | Document, path: str) -> Block:
+    def _file(self, part: Image | Document) -> Block:
         if part.file_of != OWN or part.file_id is None:
-            self._notes.refuse(path, "a file id is known to its own vendor only; send the file itself.")
+            self._notes.refuse(part.path, "a file id is known to its own vendor only; send the file itself.")
         return {"type": "file", "file_id": part.file_id}
 
-    def _document(self, part: Document, path: str) -> list[Block]:
-        source = self._document_source(part, path)
+    def _document(self, part: Document) -> list[Block]:
+        source = self._document_source(part)
         if source is None:
             return []
         block: Block = {"type": "document", "source": source}
@@ -129,34 +134,34 @@ class Blocks:
             block["citations"] = {"enabled": True}
         return [put(block, part.cache)]
 
-    def _document_source(self, part: Document, path: str) -> Block | None:
+    def _document_source(self, part: Document) -> Block | None:
         if part.text is not None:
             return _plain(part.text) if part.text.strip() else None
         if part.parts is not None:
-            content = [block for inner in part.parts for block in self.of(inner, path)]
+            content = [block for inner in part.parts for block in self.of(inner)]
             return {"type": "content", "content": content} if content else None
         if not self._profile.documents:
             self._notes.refuse(
-                path, "this model takes no files; send their text instead, or use a model that does."
+                part.path, "this model takes no files; send their text instead, or use a model that does."
             )
         if part.url is not None:
             return {"type": "url", "url": part.url}
         if part.data is None:
-            return self._file(part, path)
+            return self._file(part)
         kind = (part.media_type or "application/pdf").partition(";")[0].strip().lower()
         if kind == "application/pdf":
             return {"type": "base64", "media_type": kind, "data": part.data}
         text = _decoded(part.data) if kind.startswith("text/") or kind in _TEXTUAL else None
         if text is None:
-            self._notes.refuse(path, f"files of type {kind} are not taken; send a PDF or plain text.")
+            self._notes.refuse(part.path, f"files of type {kind} are not taken; send a PDF or plain text.")
         return _plain(text) if text.strip() else None
 
-    def _foreign(self, part: Foreign, path: str) -> list[Block]:
+    def _foreign(self, part: Foreign) -> list[Block]:
         if part.protocol == OWN:
             return [dict(part.value)]
         if part.text.strip():
             return [{"type": "text", "text": part.text}]
-        self._notes.drop(path, f"what '{part.type}' says cannot be told to another vendor's model")
+        self._notes.drop(part.path, f"what '{part.type}' says cannot be told to another vendor's model")
         return []
 
 

@@ -22,6 +22,7 @@ NAMES = {
     "cache_auto": "cache_control",
     "cache_key": "x-claude-code-session-id",
     "summary": "thinking.display",
+    "Tool.schema": "input_schema",
 }
 """Neutral fields that Messages calls otherwise."""
 
@@ -75,7 +76,7 @@ def _system(body: Fields, reading: Reading) -> list[Text]:
     found: list[Text]
     if isinstance(value, str):
         body.ignore("system")
-        found = [Text(value)] if value else []
+        found = [Text(value, path="system")] if value else []
     elif isinstance(value, list):
         found = _text_blocks(body.objects("system"), reading)
     else:
@@ -84,7 +85,7 @@ def _system(body: Fields, reading: Reading) -> list[Text]:
         # Claude Code's attribution line means something to Anthropic only, and spoils prefix caches of local servers
         # (PROTOCOLS.md 14.1). Its text, if any follows in the same block, stays.
         rest = found[0].text.partition("\n")[2].lstrip("\n")
-        found[:1] = [Text(rest, found[0].cache)] if rest else []
+        found[:1] = [Text(rest, found[0].cache, path=found[0].path)] if rest else []
     return found
 
 
@@ -99,7 +100,9 @@ def _text_blocks(items: list[Fields], reading: Reading) -> list[Text]:
             )
         if kind != "text":
             bad(block.at("type"), "must be text in a system prompt.")
-        found.append(text(block, reading))
+        part = text(block, reading)
+        part.path = block.path
+        found.append(part)
         block.close(reading.notes)
     return found
 
@@ -115,7 +118,8 @@ def _messages(body: Fields, reading: Reading, request: Request) -> None:
         elif role is None:
             bad(message.at("role"), "must be one of user, assistant, system.")
         else:
-            request.messages.append(Message(Role(role), blocks(message, "content", reading)))
+            parts = blocks(message, "content", reading)
+            request.messages.append(Message(Role(role), parts, path=message.path))
         message.close(reading.notes)
 
 
@@ -123,14 +127,14 @@ def _system_message(message: Fields, reading: Reading, request: Request) -> None
     content = message.value.get("content")
     if isinstance(content, str):
         message.ignore("content")
-        texts = [Text(content)] if content else []
+        texts = [Text(content, path=message.at("content"))] if content else []
     else:
         texts = _text_blocks(message.objects("content"), reading)
     if not request.messages:
         request.system.extend(texts)
     elif texts:
         parts: list[Part] = list(texts)
-        request.messages.append(Message(Role.SYSTEM, parts))
+        request.messages.append(Message(Role.SYSTEM, parts, path=message.path))
 
 
 def _stop(body: Fields) -> tuple[str, ...]:
@@ -166,7 +170,8 @@ def _output_config(body: Fields, reading: Reading, request: Request) -> None:
             reading.notes.drop(config.at("task_budget"))
         config.close(reading.notes)
     older = _format(body, "output_format", reading)
-    request.format = request.format or older
+    if older is not None and request.format is None:
+        request.format, request.paths["format"] = older, "output_format"
 
 
 def _format(holder: Fields, key: str, reading: Reading) -> OutputFormat | None:

@@ -41,7 +41,7 @@ def tools(body: Fields, reading: Reading) -> tuple[list[Tool], list[ServerTool]]
             tool.close(reading.notes)
             continue
         name = tool.text("name") or _VERSION.sub("", kind)
-        server.append(ServerTool(OWN, kind, name, tool.value, tool.path))
+        server.append(ServerTool(OWN, kind, name, tool.value, path=tool.path))
     return own, server
 
 

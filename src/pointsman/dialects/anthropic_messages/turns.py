@@ -42,11 +42,10 @@ class Turns:
         """All turns of the request."""
         messages = request.messages
         for index, message in enumerate(messages):
-            path = f"messages[{index}]"
             if message.role is Role.ASSISTANT:
-                self._add("assistant", self._content(message, path))
+                self._add("assistant", self._content(message))
             elif message.role is Role.USER:
-                self._user(message, path)
+                self._user(message)
             else:
                 self._system(message, messages[index + 1 :])
         self._trim()
@@ -54,14 +53,10 @@ class Turns:
         self._end()
         return self._done
 
-    def _content(self, message: Message, path: str) -> list[Block]:
+    def _content(self, message: Message) -> list[Block]:
         if message.name:
-            self._notes.drop(f"{path}.name")
-        return [
-            block
-            for index, part in enumerate(message.parts)
-            for block in self._blocks.of(part, f"{path}.content[{index}]")
-        ]
+            self._notes.drop(self._notes.inside(message, "name"))
+        return [block for part in message.parts for block in self._blocks.of(part)]
 
     def _add(self, role: str, blocks: list[Block], merge: bool = False) -> None:
         if not blocks:
@@ -74,10 +69,10 @@ class Turns:
         else:
             self._done.append({"role": role, "content": blocks})
 
-    def _user(self, message: Message, path: str) -> None:
-        blocks = self._content(message, path)
+    def _user(self, message: Message) -> None:
+        blocks = self._content(message)
         if not blocks and all(isinstance(part, Text) for part in message.parts):
-            self._notes.refuse(f"{path}.content", "a user message must say something.")
+            self._notes.refuse(f"{message.path}.content", "a user message must say something.")
         blocks.sort(key=_after_results)  # results stand first; the rest keeps its order
         last = self._done[-1] if self._done else None
         results = last is not None and any(b["type"] == "tool_result" for b in (*last["content"], *blocks))

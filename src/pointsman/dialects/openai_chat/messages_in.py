@@ -50,11 +50,15 @@ def read_messages(request: Request, messages: Any, body: Fields, reading: Readin
             if leading:
                 request.system.extend(part for part in parts if isinstance(part, Text))
             else:
-                request.messages.append(Message(Role(role), parts, message.maybe_text("name")))
+                request.messages.append(
+                    Message(Role(role), parts, message.maybe_text("name"), path=message.path)
+                )
             message.ignore("name")
         else:
             leading = False
-            request.messages.append(_turn(role, index, message, reading, function_ids))
+            turn = _turn(role, index, message, reading, function_ids)
+            turn.path = message.path
+            request.messages.append(turn)
         message.close(reading.notes)
 
 
@@ -70,11 +74,12 @@ def _turn(role: str, index: int, message: Fields, reading: Reading, function_ids
         message.need_text("name")
         call_id = function_ids.pop(0) if function_ids else ""
         parts = _result_parts(message, reading)
-        return Message(Role.USER, [ToolResult(call_id, parts)])
+        return Message(Role.USER, [ToolResult(call_id, parts, path=message.path)])
     call_id = message.need_text("tool_call_id")
     message.ignore("name")
     mark = _cache(message, reading)
-    return Message(Role.USER, [ToolResult(call_id, _result_parts(message, reading), cache=mark)])
+    result = ToolResult(call_id, _result_parts(message, reading), cache=mark, path=message.path)
+    return Message(Role.USER, [result])
 
 
 def _result_parts(message: Fields, reading: Reading) -> tuple[Text | Image | Document, ...]:
@@ -88,16 +93,17 @@ def _content(message: Fields, reading: Reading) -> list[Part]:
         return []
     mark = _cache(message, reading) if "cache_control" in message.value else None
     if isinstance(content, str):
-        return [Text(content, mark)] if content else []
+        return [Text(content, mark, path=message.at("content"))] if content else []
     if not isinstance(content, list):
         bad(message.at("content"), "must be a string or a list of parts.")
     parts: list[Part] = []
     for index, one in enumerate(content):
         if isinstance(one, str):
-            parts.append(Text(one))
+            parts.append(Text(one, path=message.at(f"content[{index}]")))
             continue
         part = Fields(one, f"content[{index}]", message)
         found = _part(part, reading)
+        found.path = part.path
         part.close(reading.notes)
         if not (isinstance(found, Text) and not found.text):
             parts.append(found)
@@ -155,7 +161,7 @@ def _cache(part: Fields, reading: Reading) -> CacheMark | None:
     if found is None:
         return None
     found.ignore("type", "mode")
-    mark = CacheMark(found.maybe_text("ttl"))
+    mark = CacheMark(found.maybe_text("ttl"), path=found.path)
     found.close(reading.notes)
     return mark
 
@@ -168,21 +174,23 @@ def _assistant(index: int, message: Fields, reading: Reading, function_ids: list
     parts += _content(message, reading)
     refusal = message.maybe_text("refusal")
     if refusal:
-        parts.append(Refusal(refusal))
+        parts.append(Refusal(refusal, path=message.at("refusal")))
     for call in message.objects("tool_calls"):
-        parts.append(_call(call))
+        made = _call(call)
+        made.path = call.path
+        parts.append(made)
         call.close(reading.notes)
     legacy = message.object("function_call")
     if legacy is not None:
         call_id = f"call_legacy_{index}"  # deterministic: the protocol of that time had no ids
         function_ids.append(call_id)
-        parts.append(ToolCall(call_id, legacy.need_text("name"), legacy.text("arguments")))
+        name, arguments = legacy.need_text("name"), legacy.text("arguments")
+        parts.append(ToolCall(call_id, name, arguments, path=legacy.path))
         legacy.close(reading.notes)
     if message.any("audio") is not None:
         reading.notes.drop(message.at("audio"))
     message.ignore("annotations")
-    name = message.maybe_text("name")
-    return Message(Role.ASSISTANT, parts, name)
+    return Message(Role.ASSISTANT, parts, message.maybe_text("name"))
 
 
 def _call(call: Fields) -> ToolCall:
@@ -204,20 +212,21 @@ def _call(call: Fields) -> ToolCall:
 
 def _thoughts(message: Fields, reading: Reading) -> list[Thinking]:
     """Earlier reasoning, in whichever carrier it came: the one with signatures first (PROTOCOLS.md 7.5)."""
-    text = message.maybe_text("reasoning_content") or ""
+    text, key = message.maybe_text("reasoning_content") or "", "reasoning_content"
     other = message.any("reasoning")
-    if isinstance(other, str):
-        text = text or other
+    if isinstance(other, str) and not text:
+        text, key = other, "reasoning"
     details = message.items("reasoning_details")
     found: list[Thinking] = []
     for index, one in enumerate(details):
         detail = Fields(one, f"reasoning_details[{index}]", message)
         part = _detail(detail, reading)
         if part is not None:
+            part.path = detail.path
             found.append(part)
     if found:
         return found
-    return [Thinking(text)] if text else []
+    return [Thinking(text, path=message.at(key))] if text else []
 
 
 def _detail(detail: Fields, reading: Reading) -> Thinking | None:

@@ -34,14 +34,13 @@ def render_messages(request: Request, profile: Profile, notes: Notes) -> list[di
     if request.system:
         role = "developer" if profile.developer_role else "system"
         out.append({"role": role, "content": _system(request.system, profile)})
-    for index, message in enumerate(request.messages):
-        path = f"messages[{index}]"
+    for message in request.messages:
         if message.role in (Role.SYSTEM, Role.DEVELOPER):
             _late_system(out, message, profile)
         elif message.role is Role.ASSISTANT:
-            _assistant(out, message, profile, notes, path)
+            _assistant(out, message, profile, notes)
         else:
-            _user(out, message, profile, notes, path)
+            _user(out, message, profile, notes)
     return out
 
 
@@ -69,16 +68,16 @@ def _late_system(out: list[dict[str, Any]], message: Message, profile: Profile) 
 # -- the user's turns
 
 
-def _user(out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes, path: str) -> None:
+def _user(out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes) -> None:
     shown: list[dict[str, Any]] = []
-    for at, part in enumerate(message.parts):
+    for part in message.parts:
         if isinstance(part, ToolResult):
-            content = _result(part, shown, profile, notes, f"{path}.content[{at}]")
+            content = _result(part, shown, profile, notes)
             out.append({"role": "tool", "tool_call_id": part.call_id, "content": content})
     parts: list[dict[str, Any]] = shown
-    for at, part in enumerate(message.parts):
+    for part in message.parts:
         if not isinstance(part, ToolResult):
-            parts = parts + content_part(part, _WORDING, profile, notes, f"{path}.content[{at}]")
+            parts = parts + content_part(part, _WORDING, profile, notes)
     if parts:
         _append_user(out, parts, profile, message.name)
 
@@ -102,23 +101,25 @@ def _plain(parts: list[dict[str, Any]]) -> Any:
     return parts
 
 
-def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, Any]:
+def _image(part: Image, profile: Profile, notes: Notes) -> dict[str, Any]:
     if part.file_id is not None:
-        notes.refuse(path, "a file id belongs to one vendor; send the image itself.")
+        notes.refuse(part.path, "a file id belongs to one vendor; send the image itself.")
     if part.url is not None and not profile.image_urls:
-        notes.refuse(path, "this backend does not fetch images; send the image's data instead of its URL.")
+        notes.refuse(
+            part.path, "this backend does not fetch images; send the image's data instead of its URL."
+        )
     url = part.url or f"data:{part.media_type};base64,{part.data}"
     detail = part.detail if profile.safety_id else None
     if part.detail not in (detail, "auto"):
-        notes.drop(f"{path}.detail", "the backend does not take it")
+        notes.drop(notes.inside(part, "detail"), "the backend does not take it")
     return {"type": "image_url", "image_url": maybe({"url": url, "detail": detail})}
 
 
-def _file(part: Document, profile: Profile, notes: Notes, path: str) -> dict[str, Any]:
+def _file(part: Document, profile: Profile, notes: Notes) -> dict[str, Any]:
     if part.file_id is not None:
         return {"type": "file", "file": {"file_id": part.file_id}}
     if part.url is not None:
-        notes.refuse(path, "Chat Completions has no documents by URL; send the file's data.")
+        notes.refuse(part.path, "Chat Completions has no documents by URL; send the file's data.")
     data = f"data:{part.media_type};base64,{part.data}"
     return {"type": "file", "file": {"filename": part.title or "document.pdf", "file_data": data}}
 
@@ -126,7 +127,7 @@ def _file(part: Document, profile: Profile, notes: Notes, path: str) -> dict[str
 _WORDING = Wording("text", _image, _file)
 
 
-def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile, notes: Notes, path: str) -> str:
+def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile, notes: Notes) -> str:
     """A tool message holds text only; its images follow in one user message, in order (PROTOCOLS.md 5.4)."""
     texts: list[str] = []
     for inner in part.parts:
@@ -138,7 +139,7 @@ def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile, not
             count = sum(value["type"] != "text" for value in shown) + 1
             kind = "image" if isinstance(inner, Image) else "file"
             texts.append(f"[{kind} {count} follows]")
-            shown += content_part(inner, _WORDING, profile, notes, path)
+            shown += content_part(inner, _WORDING, profile, notes)
     text = "\n".join(texts)
     if part.is_error and not text.startswith("Error:"):
         text = f"Error: {text}"
@@ -148,15 +149,13 @@ def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile, not
 # -- the assistant's turns
 
 
-def _assistant(
-    out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes, path: str
-) -> None:
+def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes) -> None:
     texts: list[str] = []
     thoughts: list[str] = []
     details: list[Any] = []
     calls: list[dict[str, Any]] = []
     refusal: str | None = None
-    for at, part in enumerate(message.parts):
+    for part in message.parts:
         match part:
             case Text():
                 texts.append(part.text)
@@ -170,7 +169,7 @@ def _assistant(
             case ToolCall():
                 calls.append(_call(part))
             case Foreign():
-                notes.drop(f"{path}.content[{at}]", f"'{part.type}' is of one vendor only")
+                notes.drop(part.path, f"'{part.type}' is of one vendor only")
                 texts.append(part.text)
     text = "".join(texts)
     value: dict[str, Any] = {"role": "assistant", "content": text}

@@ -24,7 +24,9 @@ NAMES = {
     "cache_auto": "prompt_cache_options",
     "parallel_tools": "parallel_tool_calls",
     "web_search": "web_search_options",
-    "summary": "reasoning",
+    "summary": "reasoning.summary",
+    "Image.detail": "image_url.detail",
+    "Tool.schema": "parameters",
 }
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _HINTS = ("prediction", "moderation", "prompt_cache_retention", "store")
@@ -60,6 +62,8 @@ def _as_messages(value: Any) -> Any:
 def _numbers(request: Request, fields: Fields) -> None:
     newer, older = fields.integer("max_completion_tokens", 1), fields.integer("max_tokens", 1)
     request.max_tokens = newer if newer is not None else older
+    if newer is None and older is not None:
+        request.paths["max_tokens"] = "max_tokens"
     request.temperature = fields.number("temperature", 0, 2)
     request.top_p = fields.number("top_p", 0, 1)
     request.top_k = fields.integer("top_k")
@@ -81,13 +85,18 @@ def _reasoning(request: Request, fields: Fields, notes: Notes) -> None:
     request.effort = fields.choice("reasoning_effort", EFFORTS)
     reasoning = fields.object("reasoning")  # OpenRouter's form
     if reasoning is not None:
-        request.effort = request.effort or reasoning.choice("effort", EFFORTS)
+        if request.effort is None:
+            request.effort, request.paths["effort"] = (
+                reasoning.choice("effort", EFFORTS),
+                reasoning.at("effort"),
+            )
         request.summary = reasoning.maybe_text("summary")
         budget = reasoning.integer("max_tokens", 1)
         if budget is not None:
             request.thinking = ThinkingMode("enabled", budget)
+            request.paths["thinking"] = reasoning.at("max_tokens")
         if reasoning.flag("enabled") is False:
-            request.effort = "none"
+            request.effort, request.paths["effort"] = "none", reasoning.at("enabled")
         reasoning.ignore("exclude")
         reasoning.close(notes)
     thinking = fields.object("thinking")  # Anthropic's form
@@ -96,6 +105,7 @@ def _reasoning(request: Request, fields: Fields, notes: Notes) -> None:
         budget, display = thinking.integer("budget_tokens", 1), thinking.maybe_text("display")
         if kind is not None:
             request.thinking = ThinkingMode(kind, budget, display)
+            request.paths.pop("thinking", None)
         thinking.close(notes)
     verbosity = fields.choice("verbosity", ("low", "medium", "high"))
     request.verbosity = verbosity
@@ -126,6 +136,8 @@ def _format(request: Request, fields: Fields) -> None:
 def _account(request: Request, fields: Fields, notes: Notes) -> None:
     identifier, user = fields.maybe_text("safety_identifier"), fields.maybe_text("user")
     request.user = identifier or user
+    if user and not identifier:
+        request.paths["user"] = "user"
     request.cache_key = fields.maybe_text("prompt_cache_key")
     request.service_tier = fields.maybe_text("service_tier")
     request.metadata = fields.mapping("metadata")
@@ -139,6 +151,7 @@ def _account(request: Request, fields: Fields, notes: Notes) -> None:
     if mark is not None:
         mark.ignore("type")
         request.cache_auto = CacheMark(mark.maybe_text("ttl"))
+        request.paths["cache_auto"] = "cache_control"
         mark.close(notes)
     for name in _HINTS:
         value = fields.any(name)

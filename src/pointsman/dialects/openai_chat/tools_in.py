@@ -24,10 +24,13 @@ def read_tools(request: Request, fields: Fields, notes: Notes) -> None:
     legacy = fields.any("function_call")
     if choice is not None:
         request.tool_choice = _choice(choice)
-    elif isinstance(legacy, str):
-        request.tool_choice = _choice(legacy)
     elif legacy is not None:
-        request.tool_choice = ToolChoice("tool", Fields(legacy, "function_call").need_text("name"))
+        request.paths["tool_choice"] = "function_call"
+        request.tool_choice = (
+            _choice(legacy)
+            if isinstance(legacy, str)
+            else ToolChoice("tool", Fields(legacy, "function_call").need_text("name"))
+        )
     request.parallel_tools = fields.flag("parallel_tool_calls")
     request.max_tool_calls = fields.integer("max_tool_calls", 0)
 
@@ -39,7 +42,7 @@ def _tool(request: Request, tool: Fields, notes: Notes) -> None:
         made = _function(inner, inner.path) if inner is not None else _function(tool, tool.path)
         mark = tool.mapping("cache_control")
         if mark is not None:
-            made.cache = CacheMark(mark.get("ttl"))
+            made.cache = CacheMark(mark.get("ttl"), path=tool.at("cache_control"))
         request.tools.append(made)
         if inner is not None:
             inner.close(notes)
@@ -58,7 +61,9 @@ def _tool(request: Request, tool: Fields, notes: Notes) -> None:
         )
         inner.close(notes)
     else:
-        request.server_tools.append(ServerTool(OWN, kind, tool.text("name", kind), tool.value, tool.path))
+        request.server_tools.append(
+            ServerTool(OWN, kind, tool.text("name", kind), tool.value, path=tool.path)
+        )
 
 
 def _grammar(found: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -43,7 +43,7 @@ def read_input(request: Request, fields: Fields, reading: Reading) -> None:
     value = fields.any("input")
     if isinstance(value, str):
         if value:
-            request.messages.append(Message(Role.USER, [Text(value)]))
+            request.messages.append(Message(Role.USER, [Text(value, path="input")], path="input"))
         return
     if not isinstance(value, list):
         bad("input", "must be a string or a list of items.")
@@ -62,32 +62,32 @@ def _item(request: Request, item: Fields, reading: Reading) -> None:
     elif kind == "reasoning":
         part = _reasoning(item, reading)
         if part is not None:
-            _say(request, part)
+            _say(request, part, item.path)
     elif kind in ("function_call", "custom_tool_call"):
         item.ignore("id")
-        _say(request, _call(item, kind))
+        _say(request, _call(item, kind), item.path)
     elif kind in ("function_call_output", "custom_tool_call_output"):
         item.ignore("id", "name")
         custom = kind.startswith("custom")
         call_id = item.need_text("call_id")
         parts = _output(item, reading)
         kind_of = ToolKind.CUSTOM if custom else ToolKind.FUNCTION
-        request.messages.append(Message(Role.USER, [ToolResult(call_id, parts, kind=kind_of)]))
+        _answer(request, ToolResult(call_id, parts, kind=kind_of), item.path)
     elif kind in _SHELL:
         arguments = {key: inner for key, inner in item.rest().items() if key not in ("id", "call_id")}
         call_id = str(item.value.get("call_id") or item.value.get("id") or "")
-        _say(request, ToolCall(call_id, _SHELL[kind], msgspec.json.encode(arguments).decode()))
+        _say(request, ToolCall(call_id, _SHELL[kind], msgspec.json.encode(arguments).decode()), item.path)
     elif kind in _SHELL_OUTPUTS:
         call_id = str(item.value.get("call_id") or item.value.get("id") or "")
         output = item.rest().get("output")
         text = output if isinstance(output, str) else msgspec.json.encode(output).decode()
-        request.messages.append(Message(Role.USER, [ToolResult(call_id, (Text(text),))]))
+        _answer(request, ToolResult(call_id, (Text(text, path=item.at("output")),)), item.path)
     elif kind == "item_reference":
         reading.notes.refuse(item.path, "this gateway keeps no items; send the item itself.")
     else:
         value = item.value
         item.rest()
-        _say(request, Foreign(OWN, kind, value, _text_of(value)))
+        _say(request, Foreign(OWN, kind, value, _text_of(value)), item.path)
 
 
 def _text_of(value: dict[str, Any]) -> str:
@@ -99,14 +99,21 @@ def _text_of(value: dict[str, Any]) -> str:
     return ""
 
 
-def _say(request: Request, part: Part, phase: str | None = None) -> None:
-    """Another part of the assistant's run: one message as long as nobody else spoke."""
+def _answer(request: Request, result: ToolResult, path: str) -> None:
+    """A tool's output. path: of its item."""
+    result.path = path
+    request.messages.append(Message(Role.USER, [result], path=path))
+
+
+def _say(request: Request, part: Part, path: str, phase: str | None = None) -> None:
+    """Another part of the assistant's run: one message as long as nobody else spoke. path: of its item."""
+    part.path = part.path or path
     last = request.messages[-1] if request.messages else None
     if last is not None and last.role is Role.ASSISTANT and (phase is None or last.phase in (None, phase)):
         last.parts.append(part)
         last.phase = last.phase or phase
         return
-    request.messages.append(Message(Role.ASSISTANT, [part], phase=phase))
+    request.messages.append(Message(Role.ASSISTANT, [part], phase=phase, path=path))
 
 
 def _message(request: Request, item: Fields, reading: Reading) -> None:
@@ -121,12 +128,12 @@ def _message(request: Request, item: Fields, reading: Reading) -> None:
         if not request.messages:
             request.system.extend(part for part in parts if isinstance(part, Text))
         else:
-            request.messages.append(Message(Role(role), parts))
+            request.messages.append(Message(Role(role), parts, path=item.path))
     elif role == "assistant":
         for part in parts:
-            _say(request, part, phase)
+            _say(request, part, item.path, phase)
     else:
-        request.messages.append(Message(Role.USER, parts))
+        request.messages.append(Message(Role.USER, parts, path=item.path))
 
 
 def _content(item: Fields, reading: Reading) -> list[Part]:
@@ -134,13 +141,14 @@ def _content(item: Fields, reading: Reading) -> list[Part]:
     if content is None:
         return []
     if isinstance(content, str):
-        return [Text(content)] if content else []
+        return [Text(content, path=item.at("content"))] if content else []
     if not isinstance(content, list):
         bad(item.at("content"), "must be a string or a list of parts.")
     parts: list[Part] = []
     for index, one in enumerate(content):
         part = Fields(one, f"content[{index}]", item)
         found = read_part(part, reading)
+        found.path = part.path
         part.close(reading.notes)
         if not (isinstance(found, Text) and not found.text):
             parts.append(found)
@@ -171,7 +179,7 @@ def _mark(part: Fields, reading: Reading) -> CacheMark | None:
     if found is None:
         return None
     found.ignore("mode", "type")
-    mark = CacheMark(found.maybe_text("ttl"))
+    mark = CacheMark(found.maybe_text("ttl"), path=found.path)
     found.close(reading.notes)
     return mark
 
@@ -212,13 +220,14 @@ def _output(item: Fields, reading: Reading) -> tuple[Text | Image | Document, ..
     if value is None:
         return ()
     if isinstance(value, str):
-        return (Text(value),) if value else ()
+        return (Text(value, path=item.at("output")),) if value else ()
     if not isinstance(value, list):
         bad(item.at("output"), "must be a string or a list of parts.")
     parts = []
     for index, one in enumerate(value):
         part = Fields(one, f"output[{index}]", item)
         found = read_part(part, reading)
+        found.path = part.path
         part.close(reading.notes)
         if not isinstance(found, Text | Image | Document):
             bad(part.at("type"), "cannot stand in a tool's output.")

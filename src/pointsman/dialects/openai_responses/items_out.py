@@ -32,12 +32,11 @@ def render_input(
     role = "developer" if profile.developer_role else "system"
     if request.system and not leave_system:
         out.append(_message(role, [_text(part, profile) for part in request.system]))
-    for index, message in enumerate(request.messages):
-        path = f"messages[{index}]"
+    for message in request.messages:
         if message.role is Role.ASSISTANT:
-            _assistant(out, message, request.phases, profile, notes, path)
+            _assistant(out, message, request.phases, profile, notes)
         elif message.role is Role.USER:
-            _user(out, message, profile, notes, path)
+            _user(out, message, profile, notes)
         else:
             late = role if message.role is Role.SYSTEM and profile.developer_role else message.role.value
             out.append(
@@ -54,41 +53,38 @@ def _text(part: Text, profile: Profile) -> dict[str, Any]:
     return marked({"type": "input_text", "text": part.text}, part.cache, profile)
 
 
-def _user(out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes, path: str) -> None:
+def _user(out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes) -> None:
     parts: list[dict[str, Any]] = []
-    for at, part in enumerate(message.parts):
-        where = f"{path}.content[{at}]"
+    for part in message.parts:
         if isinstance(part, ToolResult):
             kind = "custom_tool_call_output" if part.kind is ToolKind.CUSTOM else "function_call_output"
-            out.append(
-                {"type": kind, "call_id": part.call_id, "output": _output(part, profile, notes, where)}
-            )
+            out.append({"type": kind, "call_id": part.call_id, "output": _output(part, profile, notes)})
         else:
-            parts += content_part(part, _WORDING, profile, notes, where)
+            parts += content_part(part, _WORDING, profile, notes)
     if parts:
         out.append(_message("user", parts))
 
 
-def _output(part: ToolResult, profile: Profile, notes: Notes, path: str) -> Any:
+def _output(part: ToolResult, profile: Profile, notes: Notes) -> Any:
     if all(isinstance(inner, Text) for inner in part.parts):
         text = "\n".join(inner.text for inner in part.parts if isinstance(inner, Text))
         return f"Error: {text}" if part.is_error and not text.startswith("Error:") else text
     values: list[dict[str, Any]] = [{"type": "input_text", "text": "Error:"}] if part.is_error else []
     for inner in part.parts:
-        values += content_part(inner, _WORDING, profile, notes, path)
+        values += content_part(inner, _WORDING, profile, notes)
     return values
 
 
-def _image(part: Image, profile: Profile, notes: Notes, path: str) -> dict[str, Any]:
+def _image(part: Image, profile: Profile, notes: Notes) -> dict[str, Any]:
     if part.file_id is not None and part.file_of != profile.files:
-        notes.refuse(path, "a file id belongs to one vendor; send the image itself.")
+        notes.refuse(part.path, "a file id belongs to one vendor; send the image itself.")
     url = part.url or (f"data:{part.media_type};base64,{part.data}" if part.data is not None else None)
     # `detail` is a required key of the type; auto is its default.
     detail = part.detail or "auto"
     return maybe({"type": "input_image", "image_url": url, "file_id": part.file_id, "detail": detail})
 
 
-def _file(part: Document, profile: Profile, notes: Notes, path: str) -> dict[str, Any]:
+def _file(part: Document, profile: Profile, notes: Notes) -> dict[str, Any]:
     if part.url is not None:
         return {"type": "input_file", "file_url": part.url}
     if part.file_id is not None:
@@ -101,7 +97,7 @@ _WORDING = Wording("input_text", _image, _file)
 
 
 def _assistant(
-    out: list[dict[str, Any]], message: Message, phases: bool, profile: Profile, notes: Notes, path: str
+    out: list[dict[str, Any]], message: Message, phases: bool, profile: Profile, notes: Notes
 ) -> None:
     texts: list[str] = []
     calls = any(isinstance(part, ToolCall) for part in message.parts)
@@ -115,7 +111,7 @@ def _assistant(
             out.append(value)
             texts.clear()
 
-    for at, part in enumerate(message.parts):
+    for part in message.parts:
         match part:
             case Text() | Refusal():
                 texts.append(part.text)
@@ -123,7 +119,7 @@ def _assistant(
                 flush()
                 out.append(part.value)
             case Foreign():
-                notes.drop(f"{path}.content[{at}]", f"'{part.type}' is of one vendor only")
+                notes.drop(part.path, f"'{part.type}' is of one vendor only")
                 if part.text:
                     texts.append(part.text)
             case Thinking():

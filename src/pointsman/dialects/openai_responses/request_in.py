@@ -23,6 +23,7 @@ NAMES = {
     "cache_auto": "prompt_cache_options",
     "parallel_tools": "parallel_tool_calls",
     "logprobs": "include",
+    "Tool.schema": "parameters",
 }
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NEEDS_STORE = {
@@ -62,7 +63,7 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
 def _instructions(request: Request, fields: Fields) -> None:
     text = fields.text("instructions")
     if text:
-        request.system.append(Text(text))
+        request.system.append(Text(text, path="instructions"))
 
 
 def _numbers(request: Request, fields: Fields, notes: Notes) -> None:
@@ -83,8 +84,10 @@ def _reasoning(request: Request, fields: Fields, notes: Notes) -> None:
     if found is None:
         return
     request.effort = found.choice("effort", EFFORTS)
-    request.summary = found.maybe_text("summary") or found.maybe_text("generate_summary")
-    found.ignore("generate_summary")
+    summary, older = found.maybe_text("summary"), found.maybe_text("generate_summary")
+    request.summary = summary or older
+    if older and not summary:
+        request.paths["summary"] = found.at("generate_summary")
     for name in ("context", "mode"):
         if found.any(name) not in (None, "auto"):
             notes.drop(found.at(name))
@@ -124,6 +127,8 @@ def _include(request: Request, fields: Fields, notes: Notes) -> None:
 def _account(request: Request, fields: Fields, notes: Notes) -> None:
     identifier, user = fields.maybe_text("safety_identifier"), fields.maybe_text("user")
     request.user = identifier or user
+    if user and not identifier:
+        request.paths["user"] = "user"
     request.cache_key = fields.maybe_text("prompt_cache_key")
     request.service_tier = fields.maybe_text("service_tier")
     request.metadata = fields.mapping("metadata")

@@ -87,7 +87,9 @@ def _tool(request: Request, tool: Fields, notes: Notes, namespace: str | None) -
     else:
         value = tool.value
         tool.rest()
-        request.server_tools.append(ServerTool(OWN, kind, str(value.get("name") or kind), value, tool.path))
+        request.server_tools.append(
+            ServerTool(OWN, kind, str(value.get("name") or kind), value, path=tool.path)
+        )
 
 
 def _choice(choice: Any) -> ToolChoice:

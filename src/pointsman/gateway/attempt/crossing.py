@@ -46,7 +46,7 @@ cut long calls that do not stream (PROTOCOLS.md 3.2)."""
 class Asked:
     """A client's request in neutral form, read once however many targets are tried."""
 
-    __slots__ = ("capsules", "client", "id", "read_warnings", "request", "strict")
+    __slots__ = ("capsules", "client", "id", "names", "read_warnings", "request", "strict")
 
     def __init__(
         self, client: Translation, body: bytes, head: RequestHead, request_id: str, capsules: Capsules
@@ -58,6 +58,7 @@ class Asked:
         self.strict = head.get(b"x-pointsman-strict") == b"1"
         notes = Notes(self.strict, client.names)
         self.request = client.parse_request(load(body), Reading(notes, capsules, head.get))
+        self.names = {**client.names, **self.request.paths}
         self.request = heal(self.request, notes)
         self.read_warnings = tuple(notes.warnings)
 
@@ -90,7 +91,7 @@ class Crossing:
         self._profile = profile
         self._stash = stash
         self._answering = Answering(asked.request, asked.id, int(time.time()), asked.capsules)
-        notes = Notes(asked.strict, asked.client.names)
+        notes = Notes(asked.strict, asked.names)
         notes.warnings.extend(asked.read_warnings)
         request, self._adaptation = adapt(asked.request, profile, notes)
         if not request.stream and profile.stream_long and _longest(request, profile) > STREAM_ABOVE:
