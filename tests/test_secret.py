@@ -12,7 +12,7 @@ import traceback
 import msgspec
 import pytest
 
-from pointsman.secret import Sealed, Secret
+from pointsman.secret import Sealed, Secret, SecretBytes
 
 CANARY = "sk-canary-5f3a"
 BOTH = [Secret(CANARY), Sealed(CANARY)]
@@ -95,3 +95,14 @@ def test_importing_it_is_cheap() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_bytes_with_a_key_are_bytes_to_a_socket_and_a_mask_to_a_reader() -> None:
+    block = SecretBytes(b"authorization: Bearer " + CANARY.encode())
+    shown = [repr(block), str(block), f"{block}", f"{block!r}", f"{block:>40}", repr([block])]
+    shown += ["%s" % block, "%r" % (block,), str(ValueError(block))]  # noqa: UP031
+    assert not any(CANARY in text for text in shown)
+    for dump in (json.dumps, pickle.dumps):
+        with pytest.raises(TypeError):
+            dump(block)
+    assert b"".join([block, b"\r\n"]) == b"authorization: Bearer sk-canary-5f3a\r\n"

@@ -1,4 +1,4 @@
-"""Two types for keys, clear and sealed, so that none is taken for the other or shown by accident.
+"""Types for keys, clear and sealed, so that none is taken for the other or shown by accident.
 
 Not here: sealing and opening (vault.py, which also offers both names).
 """
@@ -60,6 +60,25 @@ class Secret(_Hidden):
         return hmac.compare_digest(self._text.encode(), other._text.encode())
 
     __hash__ = _Hidden.__hash__
+
+
+class SecretBytes(bytes):
+    """Bytes with a key in clear in them, such as a compiled header block: bytes to whoever sends them, a mask to whoever
+    shows them (a repr, a log line, a dump of locals). What is made of them by `+` or a slice is plain again."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"SecretBytes({_MASK})"
+
+    def __str__(self) -> str:
+        return _MASK
+
+    def __format__(self, spec: str) -> str:
+        return format(_MASK, spec)
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("SecretBytes cannot be pickled")
 
 
 class Sealed(_Hidden):

@@ -90,3 +90,28 @@ def test_the_guard_itself_sees_what_it_should() -> None:
         "t is BackendType.LOCAL",
     ):
         assert not any(names_a_vendor(node) for e in decisions(ast.parse(code)) for node in ast.walk(e)), code
+
+
+# -- keys in clear
+
+REVEALED = {
+    "admin/control/auth.py",  # the admin token, into its private file
+    "admin/control/last_good.py",  # the sealed file's own text, unpacked
+    "admin/vault.py",  # sealing, and the fingerprint
+    "cli/client.py",  # the admin token, into the command's own request
+    "link/frames.py",  # the wire between our own processes
+    "upstream/backend.py",  # the header that carries a backend's key
+}
+
+
+def reveals(tree: ast.Module) -> int:
+    return sum(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "reveal"
+        for node in ast.walk(tree)
+    )
+
+
+def test_a_secret_is_revealed_only_where_it_leaves() -> None:
+    found = {name: count for name, tree in modules().items() if (count := reveals(tree))}
+    assert set(found) == REVEALED
+    assert found["upstream/backend.py"] == found["link/frames.py"] == 1

@@ -20,13 +20,16 @@ from pointsman.admin.control.last_good import LastGood
 from pointsman.admin.vault import Vault
 from pointsman.errors import PointsmanError
 from pointsman.link.messages import BackendSpec, Snapshot
+from pointsman.secret import Secret
 from tests.e2e.gateway import Gateway, run_cli, wait_until
 from tests.e2e.web import Connection
 from tests.e2e.wires import CHAT
 
 Make = Callable[..., Gateway]
 CANARY = "sk-canary-0123456789-abcdefghij"
-RULES = Snapshot(3, "epoch", backends=(BackendSpec("openai", "openai", "", "https://x", api_key=CANARY),))
+RULES = Snapshot(
+    3, "epoch", backends=(BackendSpec("openai", "openai", "", "https://x", api_key=Secret(CANARY)),)
+)
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def test_it_is_sealed_and_private_and_opens_again(data_dir: Path) -> None:
     snapshot, problem = LastGood(data_dir).read({})
     assert problem is None
     assert snapshot is not None
-    assert snapshot.backends[0].api_key == CANARY
+    assert snapshot.backends[0].api_key == Secret(CANARY)
 
 
 def test_it_is_not_written_when_nothing_changed_not_even_at_a_start(data_dir: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
+from pointsman.secret import Secret
 from tests.e2e.wires import CHAT, MESSAGES, RESPONSES, WIRES, Wire
 from tests.gateway.plane import Got, Plane, plane, rule
 from tests.upstream.certificates import server_context
@@ -107,7 +108,7 @@ def _route(found: Plane, cell: Cell, faulty: str, healthy: str, speaks: Wire) ->
     def spec(name: str, url: str) -> BackendSpec:
         return BackendSpec(
             key=f"openai/{name}", type="openai", name=name, base_url=url, dialects=(speaks.name,), auth="bearer",
-            api_key="sk-1", allow_http=True,
+            api_key=Secret("sk-1"), allow_http=True,
         )  # fmt: skip
 
     backends = [spec("faulty", faulty), spec("next", healthy), spec("gone", "http://127.0.0.1:9")]

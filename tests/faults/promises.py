@@ -19,6 +19,7 @@ from typing import Any
 
 from pointsman.practice import STALL, Pause, Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
+from pointsman.secret import Secret
 from tests.e2e.replies import JSON, SSE
 from tests.e2e.wires import CHAT
 from tests.gateway.plane import Plane, plane, rule
@@ -37,7 +38,7 @@ class Shown:
 def spec(name: str, url: str, **more: Any) -> BackendSpec:
     return BackendSpec(
         key=f"openai/{name}", type="openai", name=name, base_url=url, dialects=("openai_chat",), auth="bearer",
-        api_key="sk-1", **more,
+        api_key=Secret("sk-1"), **more,
     )  # fmt: skip
 
 

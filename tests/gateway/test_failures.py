@@ -17,6 +17,7 @@ import uvloop
 
 from pointsman.practice import Pause, Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
+from pointsman.secret import Secret
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE
 from tests.faults.cell import swallowing
 
@@ -39,7 +40,7 @@ def whole(text: str = "hello", protocol: str = CHAT) -> Reply:
 def cloud(server: ScriptedUpstream, name: str, **more: Any) -> BackendSpec:
     return BackendSpec(
         key=f"openai/{name}", type="openai", name=name, base_url=server.url, dialects=(CHAT,), auth="bearer",
-        api_key=more.pop("api_key", "sk-1"), **more,
+        api_key=Secret(more.pop("api_key", "sk-1")), **more,
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from pointsman.link.messages import (
     UsageAck,
     UsageBatch,
 )
+from pointsman.secret import Secret
 
 CANARY = "sk-canary-\u00e9"
 
@@ -44,7 +45,17 @@ SNAPSHOT = Snapshot(
     mappings=(MappingSpec(1, "gpt-*", 5, (TargetSpec("openai", "x"), TargetSpec("local")), True, True),),
     backends=(
         BackendSpec(
-            "openai", "openai", "", "https://x", ("openai_chat",), "bearer", CANARY, True, True, 8192, None
+            "openai",
+            "openai",
+            "",
+            "https://x",
+            ("openai_chat",),
+            "bearer",
+            Secret(CANARY),
+            True,
+            True,
+            8192,
+            None,
         ),
         BackendSpec("local/box", "local", "box", "http://127.0.0.1:1", problem="broken"),
     ),

@@ -13,6 +13,7 @@ import uvloop
 from pointsman.link.client import BATCH, MAX_HELD, STUCK_BYTES, WINDOW
 from pointsman.link.frames import MAX_FRAME, encode, read_up
 from pointsman.link.messages import Applied, BackendSpec, Hello, Snapshot, Status, UsageAck, UsageBatch
+from pointsman.secret import Secret
 
 from .ends import Control, Data, until
 from .test_frames import SNAPSHOT
@@ -351,7 +352,7 @@ def test_a_data_plane_that_hangs_makes_nothing_grow(path: str) -> None:
         _, writer = await asyncio.open_unix_connection(path)
         writer.write(encode(Hello(1, 0)))
         await until(lambda: control.server.workers)
-        backend = BackendSpec("openai", "openai", "", "https://x", api_key="k" * 20_000_000)
+        backend = BackendSpec("openai", "openai", "", "https://x", api_key=Secret("k" * 20_000_000))
         for version in range(12):
             control.server.publish(Snapshot(version, "e", backends=(backend,)))
             (peer,) = control.server._peers or [None]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pointsman.kinds import AuthScheme, BackendType, Protocol
-from pointsman.providers.auth import auth_header
+from pointsman.providers.auth import auth_line
 from pointsman.providers.catalog import CATALOG
 from pointsman.providers.urls import check_base_url, parse_base_url
+from pointsman.secret import SecretBytes
 
 
 def test_one_row_for_each_type() -> None:
@@ -56,15 +57,16 @@ def test_a_local_server_is_tried_in_every_protocol() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "name", "value"),
+    ("scheme", "line"),
     [
-        (AuthScheme.BEARER, b"authorization", b"Bearer k-1"),
-        (AuthScheme.X_API_KEY, b"x-api-key", b"k-1"),
-        (AuthScheme.API_KEY, b"api-key", b"k-1"),
+        (AuthScheme.BEARER, b"authorization: Bearer k-1\r\n"),
+        (AuthScheme.X_API_KEY, b"x-api-key: k-1\r\n"),
+        (AuthScheme.API_KEY, b"api-key: k-1\r\n"),
+        (AuthScheme.NONE, b""),
     ],
 )
-def test_each_scheme_has_its_header(scheme: AuthScheme, name: bytes, value: bytes) -> None:
-    assert auth_header(scheme, "k-1") == (name, value)
+def test_each_scheme_has_its_header(scheme: AuthScheme, line: bytes) -> None:
+    assert auth_line(scheme, SecretBytes(b"k-1")) == line
 
 
 @pytest.mark.parametrize(
@@ -73,5 +75,5 @@ def test_each_scheme_has_its_header(scheme: AuthScheme, name: bytes, value: byte
 @pytest.mark.parametrize("scheme", [AuthScheme.BEARER, AuthScheme.X_API_KEY, AuthScheme.API_KEY])
 def test_a_key_that_cannot_stand_in_a_header_is_refused(scheme: AuthScheme, key: str) -> None:
     with pytest.raises(ValueError) as caught:
-        auth_header(scheme, key)
+        auth_line(scheme, SecretBytes(key.encode()))
     assert key.strip() not in str(caught.value) or len(key.strip()) == 1

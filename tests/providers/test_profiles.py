@@ -13,6 +13,7 @@ from pointsman.kinds import BackendType, Protocol
 from pointsman.providers import claude_models, openai_models, profile_rows
 from pointsman.providers.profiles import dialect_order, family_name, profile_for
 from pointsman.routing.specs import BackendSpec
+from pointsman.secret import Secret
 
 CHAT, RESPONSES, MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES
 
@@ -103,7 +104,7 @@ def test_the_cache_holds_no_key() -> None:
 
     import msgspec
 
-    spec = msgspec.structs.replace(FOREIGN, api_key="sk-not-to-be-kept")
+    spec = msgspec.structs.replace(FOREIGN, api_key=Secret("sk-not-to-be-kept"))
     profile_for(spec, CHAT, "some-model")
     assert not [one for one in gc.get_referrers(spec) if isinstance(one, tuple)]
 

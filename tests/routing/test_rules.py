@@ -16,6 +16,7 @@ from pointsman.kinds import ErrorKind
 from pointsman.routing.pattern import is_wild, literal_length, matches
 from pointsman.routing.specs import BackendSpec, MappingSpec, TargetSpec
 from pointsman.routing.table import PRACTICE_KEY, Plan, RoutingTable
+from pointsman.secret import Secret
 
 
 def backend(key: str, problem: str | None = None) -> BackendSpec:
@@ -300,6 +301,8 @@ def test_exact_names() -> None:
 
 
 def test_a_key_does_not_show_in_a_repr() -> None:
-    spec = BackendSpec(key="openai", type="openai", name="", base_url="https://x", api_key="sk-canary")
+    spec = BackendSpec(
+        key="openai", type="openai", name="", base_url="https://x", api_key=Secret("sk-canary")
+    )
     assert "sk-canary" not in repr(spec)
     assert "sk-canary" not in repr(resolve("m", [rule("m")], [spec]))

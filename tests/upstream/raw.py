@@ -15,6 +15,7 @@ from typing import Any
 
 from pointsman.kinds import FallbackReason
 from pointsman.routing.specs import BackendSpec
+from pointsman.secret import Secret
 from pointsman.upstream.backend import Backend
 from pointsman.upstream.connection import UpstreamConnection
 from pointsman.upstream.pool import Pool
@@ -117,6 +118,8 @@ def spec_of(
     port: int, *, key: str = "local/box", scheme: str = "http", host: str = "127.0.0.1", **more: Any
 ) -> BackendSpec:
     kind, _, name = key.partition("/")
+    if more.get("api_key") is not None:
+        more["api_key"] = Secret(more["api_key"])
     return BackendSpec(key=key, type=kind, name=name, base_url=f"{scheme}://{host}:{port}", **more)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pointsman.kinds import Protocol
 from pointsman.routing.specs import BackendSpec
+from pointsman.secret import Secret
 from pointsman.upstream import backend as backend_module
 from pointsman.upstream.backend import Backend, forwarded
 from pointsman.wire.http1 import TO_CONTROL
@@ -16,6 +17,8 @@ from pointsman.wire.http1 import TO_CONTROL
 
 def make(key: str = "openai", url: str = "https://api.example.com", **more: Any) -> Backend:
     kind, _, name = key.partition("/")
+    if "api_key" in more:
+        more["api_key"] = Secret(more["api_key"])
     return Backend(BackendSpec(key=key, type=kind, name=name, base_url=url, **more))
 
 

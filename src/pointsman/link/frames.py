@@ -1,28 +1,56 @@
-"""Framing of link messages: 4-byte big-endian length, then msgpack. Reads whole messages; knows no meaning."""
+"""Framing of link messages: 4-byte big-endian length, then msgpack. Reads whole messages; knows no meaning.
+
+Packed, a `Secret` is clear text; unpacked it is a `Secret` again. Nothing else of the link sees it in clear.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 
+from ..secret import Secret
 from .messages import Down, Up
 
 MAX_FRAME = 64 * 1024 * 1024
 """Bytes. A snapshot of 100,000 rules is about 20 MB; more than this is a broken peer."""
 
-_encoder = msgspec.msgpack.Encoder()
+
+def _clear(value: Any) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(f"{type(value).__name__} does not travel by the link")
+
+
+def _hidden(kind: type, value: Any) -> Secret:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise NotImplementedError(f"{kind.__name__} does not travel by the link")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_clear)
 _up: msgspec.msgpack.Decoder[Up] = msgspec.msgpack.Decoder(Up)
-_down: msgspec.msgpack.Decoder[Down] = msgspec.msgpack.Decoder(Down)
+_down: msgspec.msgpack.Decoder[Down] = msgspec.msgpack.Decoder(Down, dec_hook=_hidden)
 
 
 class LinkError(Exception):
     """The other end spoke nonsense; the connection is closed and made again."""
 
 
+def pack(message: Up | Down) -> bytes:
+    """A message's bytes, its secrets in clear."""
+    return _encoder.encode(message)
+
+
+def unpack(raw: bytes) -> Down:
+    """A message of the control plane from its bytes. Raises msgspec.DecodeError."""
+    return _down.decode(raw)
+
+
 def encode(message: Up | Down) -> bytes:
     """One frame, ready to write."""
-    body = _encoder.encode(message)
+    body = pack(message)
     return len(body).to_bytes(4, "big") + body
 
 
@@ -44,6 +72,6 @@ async def read_up(reader: asyncio.StreamReader) -> Up:
 async def read_down(reader: asyncio.StreamReader) -> Down:
     """Next message from the control plane. Raises like read_up."""
     try:
-        return _down.decode(await _read(reader))
+        return unpack(await _read(reader))
     except msgspec.DecodeError as error:
         raise LinkError(str(error)) from None

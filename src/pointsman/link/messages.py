@@ -1,7 +1,7 @@
 """What control plane and data plane tell each other (msgspec structs, msgpack, 4-byte big-endian length prefix).
 
-Secrets travel here in clear: the socket lives in a 0700 folder and both ends are the same user's processes.
-Reprs of structs that hold one are cut, so that a log line or a traceback never shows it.
+Secrets travel here in clear: the socket lives in a 0700 folder and both ends are the same user's processes. At both
+ends they are `Secret` again, so that a log line or a traceback never shows one (frames.py packs and unpacks).
 """
 
 from __future__ import annotations

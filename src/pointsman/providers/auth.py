@@ -1,19 +1,24 @@
-"""How a backend's key travels: one pure function a scheme."""
+"""How a backend's key travels: one row a scheme."""
 
 from __future__ import annotations
 
 from ..kinds import AuthScheme
+from ..secret import SecretBytes
+
+_HEADERS: dict[AuthScheme, tuple[bytes, bytes]] = {
+    AuthScheme.BEARER: (b"authorization", b"Bearer "),
+    AuthScheme.X_API_KEY: (b"x-api-key", b""),
+    AuthScheme.API_KEY: (b"api-key", b""),
+}
+"""Scheme -> (name of the header, what stands before the key)."""
 
 
-def auth_header(scheme: AuthScheme, key: str) -> tuple[bytes, bytes]:
-    """(lower-case name, value) of the header that carries the key. Raises ValueError when it cannot stand in one."""
-    if not key.isascii() or any(c < "!" or c == "\x7f" for c in key):
+def auth_line(scheme: AuthScheme, key: SecretBytes) -> SecretBytes:
+    """The header line that carries the key, b"" for the scheme that has none. Raises ValueError when the key cannot
+    stand in a header."""
+    if scheme not in _HEADERS:
+        return SecretBytes()
+    if any(not 0x21 <= byte < 0x7F for byte in key):
         raise ValueError("the key has a character that cannot stand in a header; set it again")
-    value = key.encode("ascii")
-    match scheme:
-        case AuthScheme.X_API_KEY:
-            return b"x-api-key", value
-        case AuthScheme.API_KEY:
-            return b"api-key", value
-        case AuthScheme.BEARER | AuthScheme.NONE:
-            return b"authorization", b"Bearer " + value
+    name, before = _HEADERS[scheme]
+    return SecretBytes(name + b": " + before + key + b"\r\n")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ..secret import Secret
+
 
 class TargetSpec(msgspec.Struct, frozen=True):
     """One target of a mapping. backend: key such as `openai`, `openai/groq`, `local/box`, or `local` (by model list).
@@ -37,8 +39,8 @@ class BackendSpec(msgspec.Struct, frozen=True):
     """One backend as the data plane uses it.
 
     key: `openai`, `openai/groq`, `local/box`. type: local | openai | anthropic. base_url: without trailing slash
-    and without `/v1`. dialects: protocols it speaks, None = not said. auth: an AuthScheme value. api_key: clear
-    text, or None. problem: why it cannot be used (a sentence with the fix), or None. max_in_flight: requests at once,
+    and without `/v1`. dialects: protocols it speaks, None = not said. auth: an AuthScheme value. api_key: None where none
+    is stored. problem: why it cannot be used (a sentence with the fix), or None. max_in_flight: requests at once,
     None = the gateway's own limit. join_resends: a generation whose client left may be joined by the same request.
     """
 
@@ -48,7 +50,7 @@ class BackendSpec(msgspec.Struct, frozen=True):
     base_url: str
     dialects: tuple[str, ...] | None = None
     auth: str = "none"
-    api_key: str | None = None
+    api_key: Secret | None = None
     allow_http: bool = False
     stream_usage: bool = False
     context_window: int | None = None
@@ -56,6 +58,3 @@ class BackendSpec(msgspec.Struct, frozen=True):
     max_in_flight: int | None = None
     join_resends: bool = False
     login_only: bool = False  # no key is stored: only for rules that forward the client's own provider login
-
-    def __repr__(self) -> str:
-        return f"BackendSpec({self.key!r}, {self.base_url!r}, api_key={'***' if self.api_key else None})"

@@ -7,10 +7,11 @@ import time
 from hashlib import blake2b
 
 from ..kinds import AuthScheme, BackendType, Protocol
-from ..providers.auth import auth_header
+from ..providers.auth import auth_line
 from ..providers.catalog import CATALOG
 from ..providers.urls import BaseUrl, parse_base_url
 from ..routing.specs import BackendSpec
+from ..secret import SecretBytes
 from ..wire.http1 import NEVER_UPSTREAM, NEVER_UPSTREAM_PREFIXES
 
 UNIX = "unix:"
@@ -24,7 +25,7 @@ Headers = list[tuple[bytes, bytes]]
 
 class Backend:
     """spec: the row. url: None for a Unix socket, whose path is in unix_path. host: value of the Host header.
-    account: tells one key from another, in this process only.
+    key: what an answer must not quote. account: tells one key from another, in this process only.
 
     Raises ValueError when the base URL or the key cannot be used.
     """
@@ -55,14 +56,13 @@ class Backend:
             self.spoken = frozenset(provider.dialects) - unsure
             self.tried = frozenset(provider.tried) | unsure
         self._unspoken: dict[Protocol, float] = {}
-        auth: tuple[bytes, bytes] | None = None
-        if spec.api_key is not None and spec.auth != AuthScheme.NONE:
-            auth = auth_header(AuthScheme(spec.auth), spec.api_key)
-        self.key = spec.api_key.encode() if spec.api_key else b""
+        # The only place of the data plane where a key is revealed: from here on it stands in bytes that show a mask.
+        self.key = SecretBytes(b"" if spec.api_key is None else spec.api_key.reveal().encode())
         self.account = blake2b(self.key, digest_size=8, key=_ACCOUNTS).digest()
         self._defaults = [(n.encode(), f"{n}: {v}\r\n".encode()) for n, v in provider.headers]
         self._without_auth = b" HTTP/1.1\r\nhost: " + self.host + b"\r\naccept-encoding: identity\r\n"
-        self._fixed = self._without_auth + (auth[0] + b": " + auth[1] + b"\r\n" if auth else b"")
+        auth = auth_line(AuthScheme(spec.auth), self.key) if self.key else b""
+        self._fixed = SecretBytes(self._without_auth + auth)
 
     def speaks(self, protocol: Protocol) -> bool:
         """Is the protocol one this backend is known or assumed to speak?"""
@@ -84,7 +84,7 @@ class Backend:
         names: frozenset[bytes],
         body_size: int | None,
         own_auth: bytes = b"",
-    ) -> bytes:
+    ) -> SecretBytes:
         """A request head. path: from `/v1` on, query included. block: the client's headers that may travel, as lines.
         names: the names in it. own_auth: the client's provider login as header lines, used instead of the key."""
         parts = [
@@ -92,7 +92,7 @@ class Backend:
             b" ",
             self.prefix,
             path,
-            self._without_auth + own_auth if own_auth else self._fixed,
+            SecretBytes(self._without_auth + own_auth) if own_auth else self._fixed,
             block,
         ]
         for name, line in self._defaults:
@@ -101,7 +101,7 @@ class Backend:
         if body_size is not None:
             parts.append(b"content-length: %d\r\n" % body_size)
         parts.append(b"\r\n")
-        return b"".join(parts)
+        return SecretBytes(b"".join(parts))
 
 
 def forwarded(

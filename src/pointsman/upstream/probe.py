@@ -103,7 +103,7 @@ async def _ask(pool: Pool, backend: Backend, result: ProbeResult, seconds: float
             Step("auth", False, f"it refused the key ({answer.status}); set a valid one", _ms(started))
         )
         return
-    said = "accepted" if backend.spec.api_key else "no key stored, none asked for"
+    said = "accepted" if backend.spec.api_key is not None else "no key stored, none asked for"
     result.steps.append(Step("auth", True, said, _ms(started)))
     if names is None:
         result.steps.append(

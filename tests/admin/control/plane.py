@@ -20,13 +20,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
-from pointsman.link.frames import encode
-from pointsman.link.messages import Applied, Down, Hello, Snapshot, Up, UsageAck
+from pointsman.link.frames import encode, unpack
+from pointsman.link.messages import Applied, Hello, Snapshot, Up, UsageAck
 
 START_SECONDS = 20.0
-_decode = msgspec.msgpack.Decoder(Down).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +225,7 @@ class Worker:
         with contextlib.suppress(OSError, EOFError):
             while True:
                 size = int.from_bytes(self._exactly(4), "big")
-                message = _decode(self._exactly(size))
+                message = unpack(self._exactly(size))
                 with self._news:
                     if isinstance(message, UsageAck):
                         self.acks.append(message.batch)

@@ -11,6 +11,7 @@ import pytest
 
 from pointsman.practice import Reply
 from pointsman.practice.scripted import ScriptedUpstream
+from pointsman.secret import Secret
 
 from .plane import Plane, Worker
 
@@ -24,12 +25,12 @@ def test_a_credential_is_put_replaced_and_removed(plane: Plane, worker: Worker, 
     made = plane.good("PUT", path, {"api_key": "sk-one"}, 200)
     assert (made["backend_type"], made["name"], made["base_url"]) == ("openai", name, None)
     spec = next(b for b in worker.snapshot.backends if b.key == f"openai/{name}")
-    assert (spec.api_key, spec.base_url, spec.auth) == ("sk-one", "https://api.openai.com", "bearer")
+    assert (spec.api_key, spec.base_url, spec.auth) == (Secret("sk-one"), "https://api.openai.com", "bearer")
     again = plane.good("PUT", path, {"backend_type": "openai", "name": name, "api_key": "sk-two"}, 200)
     assert again["id"] == made["id"]
     assert again["key_fingerprint"] != made["key_fingerprint"]
     spec = next(b for b in worker.snapshot.backends if b.key == f"openai/{name}")
-    assert spec.api_key == "sk-two"
+    assert spec.api_key == Secret("sk-two")
     assert plane.good("GET", path)["id"] == made["id"]
     assert name in [row["name"] for row in plane.good("GET", "/api/credentials")]
     plane.good("DELETE", path, status=204)

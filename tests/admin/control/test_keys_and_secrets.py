@@ -7,6 +7,8 @@ import hmac
 import os
 from collections.abc import Callable
 
+from pointsman.secret import Secret
+
 from .plane import Plane, Worker
 
 
@@ -46,7 +48,7 @@ def test_the_master_key_is_rotated_while_it_is_used(plane: Plane, worker: Worker
     assert plane.good("GET", "/api/secrets")["key_id"] == done["key_id"]
     assert (plane.data_dir / "master.key").read_text() != on_disk
     spec = next(b for b in worker.snapshot.backends if b.key == "openai/kept")
-    assert (spec.api_key, spec.problem) == ("sk-kept", None)
+    assert (spec.api_key, spec.problem) == (Secret("sk-kept"), None)
 
 
 def test_a_master_key_of_the_environment_is_replaced_by_the_one_given(

@@ -13,6 +13,7 @@ from pointsman.admin.store.snapshot import compile_snapshot
 from pointsman.admin.vault import Vault
 from pointsman.kinds import BackendType
 from pointsman.link.messages import BackendSpec, Snapshot
+from pointsman.secret import Secret
 
 
 def compiled(store: Store, vault: Vault) -> Snapshot:
@@ -53,7 +54,7 @@ def test_a_credential_gets_its_types_defaults(store: Store, vault: Vault) -> Non
     credential(store, vault, backend_type="anthropic", api_key="sk-2")
     openai, anthropic = backend(store, vault, "openai"), backend(store, vault, "anthropic")
     assert (openai.base_url, openai.auth, openai.api_key, openai.stream_usage) == (
-        "https://api.openai.com", "bearer", "sk-1", True,
+        "https://api.openai.com", "bearer", Secret("sk-1"), True,
     )  # fmt: skip
     assert openai.dialects == ("openai_chat", "openai_responses", "completions", "embeddings")
     assert (anthropic.base_url, anthropic.auth, anthropic.stream_usage) == (
@@ -84,7 +85,7 @@ def test_a_local_backend_that_says_nothing_leaves_the_protocols_to_be_tried(
         "http://127.0.0.1:8080", None, "none", None, 8192,
     )  # fmt: skip
     assert (keyed.dialects, keyed.auth, keyed.api_key, keyed.allow_http) == (
-        ("anthropic_messages",), "bearer", "k", True,
+        ("anthropic_messages",), "bearer", Secret("k"), True,
     )  # fmt: skip
     assert {spec.key for spec in compiled(store, vault).backends} == {"local/box", "local/keyed"}
 
@@ -145,7 +146,7 @@ def test_one_bad_row_does_not_stop_the_others(store: Store, vault: Vault) -> Non
         for name, (url, _) in bad.items():
             credentials.get(session, BackendType.OPENAI, name).base_url = url
     specs = {spec.name: spec for spec in compiled(store, vault).backends}
-    assert specs[""].api_key == "sk-1"
+    assert specs[""].api_key == Secret("sk-1")
     for name, (_, word) in bad.items():
         assert specs[name].api_key is None
         assert word in (specs[name].problem or "")

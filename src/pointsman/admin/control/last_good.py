@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from ...config import LAST_GOOD_FILE
+from ...link.frames import pack, unpack
 from ...link.messages import Snapshot
 from ...process.private_files import mode_problem, write_over
 from ..vault import Binding, Sealed, Secret, Vault, VaultError
@@ -44,7 +45,7 @@ class LastGood:
         """Write it. When that fails the old one goes, too: it might hold a key that has been revoked."""
         if vault.problem is not None:
             return  # sealed under nothing; what is on disk is from before the trouble
-        raw = msgspec.msgpack.encode(msgspec.structs.replace(snapshot, version=0, epoch=""))
+        raw = pack(msgspec.structs.replace(snapshot, version=0, epoch=""))
         if self._written is None:
             self._written = self._on_disk(vault)
         digest = _digest(raw, vault)
@@ -92,7 +93,10 @@ class LastGood:
         vault = Vault.load(self.path.parent, environ, True)
         try:
             clear = vault.require().open(Sealed(text), _BINDING)
-            return msgspec.msgpack.decode(base64.b64decode(clear.reveal()), type=Snapshot), None
+            kept = unpack(base64.b64decode(clear.reveal()))
+            if not isinstance(kept, Snapshot):
+                raise ValueError("no snapshot")
+            return kept, None
         except VaultError as error:
             return None, error.public
         except (ValueError, binascii.Error, msgspec.MsgspecError):

@@ -14,7 +14,7 @@ from ...kinds import AuthScheme, BackendType
 from ...link.messages import BackendSpec, ClientKeySpec, MappingSpec, Snapshot, TargetSpec
 from ...providers.catalog import CATALOG
 from ...providers.urls import check_base_url, parse_base_url
-from ..vault import Vault, VaultError
+from ..vault import Secret, Vault, VaultError
 from . import client_keys, credentials, local_backends, mappings, sealing, settings
 from .tables import BackendMapping, ClientKey, LocalBackend
 from .targets import targets_of
@@ -98,7 +98,7 @@ def backend_spec(vault: Vault, row: sealing.SealedRow) -> BackendSpec:
     )
 
 
-def _open(vault: Vault, row: sealing.SealedRow) -> tuple[str | None, str | None]:
+def _open(vault: Vault, row: sealing.SealedRow) -> tuple[Secret | None, str | None]:
     """(key, problem). The URL is judged again: a row edited by hand gains nothing."""
     try:
         check_base_url(sealing.type_of(row), parse_base_url(sealing.base_url_of(row)), row.allow_http)
@@ -110,4 +110,4 @@ def _open(vault: Vault, row: sealing.SealedRow) -> tuple[str | None, str | None]
         return None, error.public
     if secret is None and sealing.type_of(row) is not BackendType.LOCAL:
         return None, f"There is no key for {sealing.key_of(row)}; add it with: pointsman credential set"
-    return (None if secret is None else secret.reveal()), None
+    return secret, None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...link.messages import ClientKeySpec, Snapshot
+from ...secret import SecretBytes
 from ...wire.authority import HostRule
 from ...wire.http1 import RequestHead
 
@@ -105,13 +106,13 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _login(authorization: bytes | None, api_key: bytes | None) -> bytes:
+def _login(authorization: bytes | None, api_key: bytes | None) -> SecretBytes:
     lines = b""
     if authorization is not None:
         lines += b"authorization: " + authorization + b"\r\n"
     if api_key is not None:
         lines += b"x-api-key: " + api_key + b"\r\n"
-    return lines
+    return SecretBytes(lines)
 
 
-_NOBODY = Caller(None, b"")
+_NOBODY = Caller(None, SecretBytes())
