@@ -1,4 +1,4 @@
-"""gateway.own.model_lists and gateway.data_plane: who is asked for a list, how long it is waited for, and what a snapshot does."""
+"""upstream.model_lists and gateway.data_plane: who is asked for a list, how long it is waited for, and what a snapshot does."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import uvloop
 
 from pointsman.errors import PointsmanError
 from pointsman.gateway.own import pages
-from pointsman.gateway.own.model_lists import WAIT_SECONDS
 from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret
+from pointsman.upstream.model_lists import WAIT_SECONDS
 from tests.upstream.raw import Talk, Talker, serving, spec_of
 
 from .plane import Plane, plane, rule

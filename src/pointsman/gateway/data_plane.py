@@ -17,14 +17,15 @@ from ..kinds import BackendType
 from ..link.messages import BackendSpec, Snapshot, Status
 from ..resilience.board import Board
 from ..resilience.budget import Budget
+from ..routing.specs import UNIX
 from ..routing.table import Plan
 from ..translation.stash import Shelf
-from ..upstream.backend import UNIX, Backend
+from ..upstream.backend import Backend
+from ..upstream.model_lists import ModelLists
 from ..upstream.pool import Pool
 from .client.access import HostGuard
 from .compiled import CompiledRules
 from .own.board_status import backends_health, gauges
-from .own.model_lists import ModelLists
 from .own.probes import Probes
 from .request.joining import Joining
 
@@ -88,8 +89,7 @@ class DataPlane:
     def apply(self, snapshot: Snapshot) -> None:
         """Serve by this snapshot from the next request on."""
         before = self.backends
-        known = {b.spec: b for b in before.values()}
-        self.rules = CompiledRules(snapshot, self._practice_path, known)
+        self.rules = CompiledRules(snapshot, self._practice_path, before)
         self.lists.follow(self.rules.backends)
         for key, backend in self.rules.backends.items():
             if key in before and before[key].spec.base_url != backend.spec.base_url:
@@ -123,7 +123,7 @@ class DataPlane:
             worker=self.worker,
             pid=os.getpid(),
             in_flight=self.jobs,
-            counters=self.counters | gauges(self.board),
-            backends=backends_health(self.board, time.time() - time.monotonic()),
+            counters=self.counters | gauges(self.board, self.backends),
+            backends=backends_health(self.board, self.backends, time.time() - time.monotonic()),
             usage_dropped=self.usage_dropped,
         )

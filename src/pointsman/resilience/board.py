@@ -20,7 +20,7 @@ MOST_TARGETS = 4096
 """Models remembered: clients choose names, and a wild rule lets every name through."""
 
 
-class TargetHealth:
+class TargetState:
     """One model at one backend."""
 
     __slots__ = ("account", "breaker", "last_reason", "throttled_until", "throttles")
@@ -33,7 +33,7 @@ class TargetHealth:
         self.last_reason = FallbackReason.UPSTREAM_ERROR
 
 
-class BackendHealth:
+class BackendState:
     """One backend. down: it is local and refused; only a probe, or an answer, changes that. benched: the account whose
     key was refused, and why."""
 
@@ -55,7 +55,7 @@ class Try:
     __slots__ = ("account", "backend", "own_login", "probe", "target")
 
     def __init__(
-        self, backend: BackendHealth, target: TargetHealth, account: Hashable, probe: bool, own_login: bool
+        self, backend: BackendState, target: TargetState, account: Hashable, probe: bool, own_login: bool
     ) -> None:
         self.backend = backend
         self.target = target
@@ -75,23 +75,23 @@ class Board:
         self._chance = chance
         self._limit = limit
         self._queue = queue
-        self.backends: dict[str, BackendHealth] = {}
-        self.targets: dict[tuple[str, str], TargetHealth] = {}
+        self.backends: dict[str, BackendState] = {}
+        self.targets: dict[tuple[str, str], TargetState] = {}
 
-    def backend(self, key: str) -> BackendHealth:
+    def backend(self, key: str) -> BackendState:
         """What is known of a backend; made at first use."""
         health = self.backends.get(key)
         if health is None:
-            health = self.backends[key] = BackendHealth(Places(self._limit, self._queue))
+            health = self.backends[key] = BackendState(Places(self._limit, self._queue))
         return health
 
-    def target(self, key: str, model: str) -> TargetHealth:
+    def target(self, key: str, model: str) -> TargetState:
         """What is known of a model at a backend; made at first use."""
         health = self.targets.get((key, model))
         if health is None:
             if len(self.targets) >= MOST_TARGETS:
                 self._forget_some()
-            health = self.targets[key, model] = TargetHealth()
+            health = self.targets[key, model] = TargetState()
         return health
 
     def allow(self, key: str, most: int | None) -> None:

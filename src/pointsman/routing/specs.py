@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import msgspec
 
+from ..kinds import PRACTICE, BackendType, Protocol, backend_key
 from ..secret import Secret
+
+PRACTICE_KEY = backend_key(BackendType.LOCAL, PRACTICE)
+UNIX = "unix:"
+"""A base URL that begins so goes on with the path of a Unix socket. Only our own backends have one."""
 
 
 class TargetSpec(msgspec.Struct, frozen=True):
@@ -38,10 +43,11 @@ class MappingSpec(msgspec.Struct, frozen=True):
 class BackendSpec(msgspec.Struct, frozen=True):
     """One backend as the data plane uses it.
 
-    key: `openai`, `openai/groq`, `local/box`. type: local | openai | anthropic. base_url: without trailing slash
-    and without `/v1`. dialects: protocols it speaks, None = not said. auth: an AuthScheme value. api_key: None where none
-    is stored. problem: why it cannot be used (a sentence with the fix), or None. max_in_flight: requests at once,
-    None = the gateway's own limit. join_resends: a generation whose client left may be joined by the same request.
+    key: `openai`, `openai/groq`, `local/box`. type: local | openai | anthropic. base_url: without trailing
+    slash and without `/v1`, or UNIX and a path. dialects: protocols it speaks, None = not said. auth: an
+    AuthScheme value. api_key: None where none is stored. problem: why it cannot be used (a sentence with the fix),
+    or None. max_in_flight: requests at once, None = the gateway's own limit. join_resends: a generation whose
+    client left may be joined by the same request.
     """
 
     key: str
@@ -58,3 +64,17 @@ class BackendSpec(msgspec.Struct, frozen=True):
     max_in_flight: int | None = None
     join_resends: bool = False
     login_only: bool = False  # no key is stored: only for rules that forward the client's own provider login
+
+
+def practice_spec(socket_path: str) -> BackendSpec:
+    """The practice backend, which every data-plane process serves to itself and no row describes.
+
+    socket_path: "" where nobody will connect (the control plane only tells of it)."""
+    return BackendSpec(
+        key=PRACTICE_KEY,
+        type=BackendType.LOCAL.value,
+        name=PRACTICE,
+        base_url=UNIX + socket_path,
+        dialects=tuple(protocol.value for protocol in Protocol),
+        stream_usage=True,
+    )

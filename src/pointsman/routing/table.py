@@ -11,14 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..errors import PointsmanError
-from ..kinds import PRACTICE, BackendType, ErrorKind, backend_key
+from ..kinds import PRACTICE, BackendType, ErrorKind
 from .pattern import is_wild, literal_length, wild_match, without_suffix
-from .specs import BackendSpec, MappingSpec, TargetSpec
+from .specs import PRACTICE_KEY, BackendSpec, MappingSpec, TargetSpec
 
-ModelLists = Mapping[str, Iterable[str]]
+Listed = Mapping[str, Iterable[str]]
 """Local backend's key -> the model names it lists."""
-
-PRACTICE_KEY = backend_key(BackendType.LOCAL, PRACTICE)
 
 NO_RULE = MappingSpec(id=0, pattern="", priority=0, targets=())
 """What a plan holds where no rule was needed: every column has its default."""
@@ -79,7 +77,7 @@ class RoutingTable:
         """Patterns that are plain names, for a model list."""
         return sorted(self._exact)
 
-    def resolve(self, model: str, lists: ModelLists) -> Plan:
+    def resolve(self, model: str, lists: Listed) -> Plan:
         """The plan for a model name. Raises PointsmanError MODEL_NOT_FOUND naming the command that adds a rule."""
         bare = without_suffix(model)
         for name in (model,) if bare == model else (model, bare):
@@ -116,11 +114,11 @@ class RoutingTable:
                 return mapping
         return exact
 
-    def _plan(self, mapping: MappingSpec, model: str, bare: str, lists: ModelLists) -> Plan:
+    def _plan(self, mapping: MappingSpec, model: str, bare: str, lists: Listed) -> Plan:
         targets = tuple(self._target(spec, bare, lists) for spec in mapping.targets)
         return Plan(model, targets, mapping, f"rule {mapping.id}: {mapping.pattern}")
 
-    def _target(self, spec: TargetSpec, bare: str, lists: ModelLists) -> Target:
+    def _target(self, spec: TargetSpec, bare: str, lists: Listed) -> Target:
         model = spec.model if spec.model is not None else bare
         key = spec.backend
         if key == BackendType.LOCAL.value:
@@ -133,7 +131,7 @@ class RoutingTable:
             return Target(key, model, None, _missing(key))
         return Target(key, model, backend, backend.problem)
 
-    def _unnamed_local(self, model: str, lists: ModelLists) -> str | None:
+    def _unnamed_local(self, model: str, lists: Listed) -> str | None:
         if len(self._locals) == 1:
             return self._locals[0]
         usable = [key for key in self._locals if self.backends[key].problem is None]

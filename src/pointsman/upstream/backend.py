@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 from ..kinds import AuthScheme, BackendType, Protocol
 from ..providers.auth import auth_line
 from ..providers.catalog import CATALOG
 from ..providers.urls import BaseUrl, parse_base_url
-from ..routing.specs import BackendSpec
+from ..routing.specs import UNIX, BackendSpec
 from ..secret import SecretBytes
 from ..wire.http1 import NEVER_UPSTREAM, NEVER_UPSTREAM_PREFIXES
 
-UNIX = "unix:"
 LEARNED_SECONDS = 60.0
 """How long a backend's "I do not know this path" is believed; it may be updated meanwhile."""
 
@@ -102,6 +102,25 @@ class Backend:
             parts.append(b"content-length: %d\r\n" % body_size)
         parts.append(b"\r\n")
         return SecretBytes(b"".join(parts))
+
+
+def compile_backends(
+    specs: Iterable[BackendSpec], before: Mapping[str, Backend]
+) -> tuple[list[BackendSpec], dict[str, Backend]]:
+    """(every spec, every backend that can be used, by key). A spec that cannot be used is in the first with
+    its problem told and without its key. before: an unchanged backend is kept, and what it has learned."""
+    told: list[BackendSpec] = []
+    usable: dict[str, Backend] = {}
+    for spec in specs:
+        kept = before.get(spec.key)
+        try:
+            backend = kept if kept is not None and kept.spec == spec else Backend(spec)
+        except ValueError as error:
+            told.append(BackendSpec(spec.key, spec.type, spec.name, spec.base_url, problem=str(error)))
+            continue
+        told.append(spec)
+        usable[spec.key] = backend
+    return told, usable
 
 
 def forwarded(

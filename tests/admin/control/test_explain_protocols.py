@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from pointsman.admin.control.explain import _protocols
+from pointsman.admin.control.explain import protocols
 from pointsman.routing.specs import BackendSpec
+from pointsman.routing.table import Target
+from pointsman.upstream.backend import compile_backends
 
 OPENAI = BackendSpec("openai", "openai", "", "https://api.openai.com")
 ANTHROPIC = BackendSpec("anthropic", "anthropic", "", "https://api.anthropic.com")
 LOCAL = BackendSpec("local/box", "local", "box", "http://127.0.0.1:8080")
+
+
+def _protocols(spec: BackendSpec | None, model: str) -> dict[str, str]:
+    _, backends = compile_backends([spec] if spec else [], {})
+    key = spec.key if spec else "local/none"
+    return protocols(Target(key, model, spec), backends.get(key), login=False)
 
 
 def test_a_cloud_is_translated_to_where_it_must_be() -> None:

@@ -35,8 +35,8 @@ from ..store.usage import UsageStore
 from ..vault import Vault, check_opens
 from .auth import AdminToken
 from .last_good import LastGood
-from .local_models import ModelLists
 from .process_status import StatusBoard
+from .routing_view import RoutingView
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -81,7 +81,7 @@ class ControlPlane:
         self.usage = usage
         self.token = AdminToken.ensure(data_dir)
         self.board = StatusBoard()
-        self.model_lists = ModelLists()
+        self.routing = RoutingView()
         self.epoch = secrets.token_hex(8)
         self.started_at = time.time()
         self._version = 0

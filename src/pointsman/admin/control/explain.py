@@ -8,26 +8,23 @@ seconds.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from ...dialects.base import Dialect
 from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
-from ...kinds import PRACTICE, BackendType, backend_key
-from ...link.messages import BackendHealth, BackendSpec, TargetHealth
-from ...providers.profiles import dialect_order
-from ...providers.urls import is_loopback, parse_base_url
-from ...routing.table import Plan, RoutingTable, Target
+from ...kinds import BackendType
+from ...link.messages import BackendHealth, BackendSpec, Snapshot, TargetHealth
+from ...providers.urls import is_loopback
+from ...routing.specs import PRACTICE_KEY
+from ...routing.table import Listed, Plan, RoutingTable, Target
 from ...upstream.backend import Backend
-
-if TYPE_CHECKING:
-    from .control_plane import ControlPlane
-
-PRACTICE_SPEC = BackendSpec(
-    key=backend_key(BackendType.LOCAL, PRACTICE), type=BackendType.LOCAL, name=PRACTICE, base_url=""
-)
+from ...upstream.candidates import goes_as_it_is, translated_to, unusable
+from .condition import condition_of
+from .routing_view import RoutingView
 
 
 class TargetExplained(BaseModel):
@@ -79,16 +76,16 @@ class Explanation(BaseModel):
     targets: list[TargetExplained] = []
 
 
-async def explain(control: ControlPlane, model: str) -> Explanation:
-    """The plan for a model name, each target judged."""
-    snapshot = control.snapshot
-    table = RoutingTable(snapshot.mappings, (*snapshot.backends, PRACTICE_SPEC))
-    plan = _resolve(table, model, {})
+async def explain(
+    snapshot: Snapshot, view: RoutingView, health: Mapping[str, BackendHealth], model: str
+) -> Explanation:
+    """The plan for a model name, each target judged. health: what the data-plane processes last saw."""
+    view.follow(snapshot)
+    plan = _resolve(view.table, model, {})
     if isinstance(plan, PointsmanError) or any(target.backend is None for target in plan.targets):
-        plan = _resolve(table, model, await control.model_lists.of(snapshot))
+        plan = _resolve(view.table, model, await view.listed())
     if isinstance(plan, PointsmanError):
         return Explanation(model=model, why=plan.public, code=plan.kind.value)
-    health = control.board.health(time.monotonic())
     return Explanation(
         model=model,
         why=plan.why,
@@ -98,26 +95,28 @@ async def explain(control: ControlPlane, model: str) -> Explanation:
         forward_auth=plan.rule.forward_auth,
         fallback_on=list(plan.rule.fallback_on),
         hedge_seconds=plan.rule.hedge_seconds,
-        targets=[_judged(target, plan, health.get(target.key)) for target in plan.targets],
+        targets=[_judged(target, plan, view.backends, health) for target in plan.targets],
     )
 
 
-def _resolve(table: RoutingTable, model: str, lists: dict[str, list[str]]) -> Plan | PointsmanError:
+def _resolve(table: RoutingTable, model: str, lists: Listed) -> Plan | PointsmanError:
     try:
         return table.resolve(model, lists)
     except PointsmanError as error:
         return error
 
 
-def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetExplained:
-    spec = target.backend
-    away = _leaves_machine(spec)
-    seen = health or BackendHealth(target.key)
+def _judged(
+    target: Target, plan: Plan, backends: Mapping[str, Backend], health: Mapping[str, BackendHealth]
+) -> TargetExplained:
+    spec, backend = target.backend, backends.get(target.key)
+    away = _leaves_machine(spec, backend)
+    seen = health.get(target.key) or BackendHealth(target.key)
     model = next(
         (one for one in seen.targets if one.model == target.model), TargetHealth(target.model, "closed")
     )
-    condition, passed_over, until = _condition(seen, model, time.time())
-    problem = target.problem
+    condition = condition_of(target, backend, seen, model, time.time())
+    problem = _problem(target, backend, plan)
     if problem is None and plan.rule.local_only and away:
         problem = f"local_only: {spec.base_url if spec else target.key} is not a loopback address"
     return TargetExplained(
@@ -126,9 +125,9 @@ def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetE
         model=target.model,
         usable=problem is None,
         reason=problem or _why_usable(spec, plan, away),
-        base_url=(spec.base_url or None) if spec else None,
+        base_url=spec.base_url if spec and spec.base_url and spec.key != PRACTICE_KEY else None,
         dialects=list(spec.dialects) if spec and spec.dialects is not None else None,
-        protocols=_protocols(spec, target.model),
+        protocols=protocols(target, backend, login=plan.rule.forward_auth),
         leaves_machine=away,
         in_flight=seen.in_flight,
         last_success=_time(seen.last_success),
@@ -136,9 +135,9 @@ def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetE
         last_reason=seen.last_reason,
         queued=seen.queued,
         max_in_flight=spec.max_in_flight if spec else None,
-        health=condition,
-        passed_over=passed_over,
-        passed_over_until=_time(until),
+        health=condition.words,
+        passed_over=condition.passed_over,
+        passed_over_until=_time(condition.until),
         breaker=model.state,
         breaker_until=_time(model.until),
         failures_in_a_row=model.failures,
@@ -148,60 +147,48 @@ def _judged(target: Target, plan: Plan, health: BackendHealth | None) -> TargetE
     )
 
 
-def _condition(backend: BackendHealth, model: TargetHealth, now: float) -> tuple[str, bool, float | None]:
-    """(what is wrong, whether it is passed over, until when in unix seconds). An open breaker whose time is over keeps
-    nobody away: the next request is its probe."""
-    if backend.benched is not None:
-        return f"its key was refused and is not used until it is edited ({backend.benched})", True, None
-    if backend.down:
-        return "it takes no connections; it is asked every 2 s whether it does again", True, None
-    busy = model.throttled_until
-    if busy is not None and busy > now and busy >= (model.until or 0.0):
-        return "it said that it is too busy", True, busy
-    row = f"failures in a row: {model.failures}"
-    if model.state == "probing":
-        return f"its breaker is open and one request is trying it ({row})", True, None
-    if model.state == "open":
-        if model.until is not None and model.until <= now:
-            return f"its breaker is open and the next request tries it ({row})", False, None
-        return f"its breaker is open ({row})", True, model.until
-    return "good", False, None
+def _problem(target: Target, backend: Backend | None, plan: Plan) -> str | None:
+    """Why nothing can be sent to it in any protocol."""
+    found = [unusable(target, backend, protocol, login=plan.rule.forward_auth) for protocol in DIALECTS]
+    if all(found) and found[0] is not None:
+        return found[0][1]
+    return None
 
 
-def _protocols(spec: BackendSpec | None, model: str) -> dict[str, str]:
-    if spec is None or not spec.base_url:
+def protocols(target: Target, backend: Backend | None, *, login: bool) -> dict[str, str]:
+    """For each protocol a client may speak, what the backend gets; {} where it can get nothing. login: the
+    rule sends the client's own provider login on."""
+    if target.problem is not None or backend is None:
         return {}
-    try:
-        backend = Backend(spec)
-    except ValueError:  # its problem says so
-        return {}
-    found = {}
-    for dialect in DIALECTS.values():
-        client = dialect.protocol
-        known = backend.spoken | backend.tried
-        plain, tools = (
-            next(
-                (one for one in dialect_order(spec, model, client, wanted) if one in known and one != client),
-                None,
-            )
-            for wanted in (False, True)
-        )
-        other = None
-        if dialect.translation is not None and plain is not None and tools is not None:
-            other = f"translated to {plain.value}"
-            if tools is not plain:
-                other += f" (with tools: {tools.value})"
-        if client in backend.spoken:
-            found[client.value] = "as it is"
-        elif client in backend.tried:
-            found[client.value] = "as it is if it knows the path" + (f", else {other}" if other else "")
-        else:
-            found[client.value] = other or "not possible"
-    return found
+    return {dialect.protocol.value: _gets(target, backend, dialect, login) for dialect in DIALECTS.values()}
+
+
+def _gets(target: Target, backend: Backend, dialect: Dialect, login: bool) -> str:
+    client = dialect.protocol
+    if unusable(target, backend, client, login=login) is not None:
+        return "not possible"
+    if client in backend.spoken:
+        return "as it is"
+    other = _translated(target, backend, dialect)
+    if goes_as_it_is(backend, client):
+        return "as it is if it knows the path" + (f", else {other}" if other else "")
+    return other or "not possible"
+
+
+def _translated(target: Target, backend: Backend, dialect: Dialect) -> str | None:
+    if dialect.translation is None:
+        return None
+    plain, tools = (
+        translated_to(backend, target.model, dialect.protocol, tools=wanted) for wanted in (False, True)
+    )
+    if plain is None or tools is None:
+        return None
+    with_tools = f" (with tools: {tools.value})" if tools is not plain else ""
+    return f"translated to {plain.value}{with_tools}"
 
 
 def _why_usable(spec: BackendSpec | None, plan: Plan, away: bool | None) -> str:
-    if spec is None or spec.key == PRACTICE_SPEC.key:
+    if spec is None or spec.key == PRACTICE_KEY:
         return "built in, always there"
     login = (
         "the client's own login is sent on"
@@ -217,16 +204,13 @@ def _why_usable(spec: BackendSpec | None, plan: Plan, away: bool | None) -> str:
     return f"{login or key}; {spec.base_url}{where}"
 
 
-def _leaves_machine(spec: BackendSpec | None) -> bool | None:
+def _leaves_machine(spec: BackendSpec | None, backend: Backend | None) -> bool | None:
     """True for an address elsewhere, False for this computer, None for a name that only a resolver knows."""
-    if spec is None:
+    if spec is None or backend is None:
         return None
-    if spec.key == PRACTICE_SPEC.key:
-        return False
-    try:
-        url = parse_base_url(spec.base_url)
-    except ValueError:  # a row edited by hand; its problem says so
-        return None
+    url = backend.url
+    if url is None:
+        return False  # a Unix socket
     if url.address is not None:
         return not is_loopback(url.host)
     if url.host == "localhost" or url.host.endswith(".localhost"):

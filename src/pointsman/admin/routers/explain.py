@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -19,4 +20,5 @@ async def show(
 ) -> Explanation:
     """The rule, every target in order, and why each is usable or not. May ask local servers what models
     they hold."""
-    return await explain(control, model)
+    health = control.board.health(time.monotonic())
+    return await explain(control.snapshot, control.routing, health, model)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason, Protocol
-from ...providers.catalog import OPENAI_FAMILY
-from ...providers.profiles import dialect_order, profile_for
+from ...providers.profiles import profile_for
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
 from ...translation.stash import Stash
 from ...upstream.backend import Backend, forwarded, forwarded_across
+from ...upstream.candidates import goes_as_it_is, translated_to, unusable
 from ...upstream.connection import UpstreamConnection
 from ...upstream.egress import ConnectFailed
 from ...wire.splice import ask_for_usage, replace_model
@@ -59,13 +59,12 @@ async def attempt(
     tried = Tried(target, len(job.tries) + 1)
     job.tries.append(tried)
     backend = rules.backends.get(target.key)
-    if target.problem is not None or backend is None:
-        text = target.problem or "its row cannot be used"
-        return Held(FallbackReason.CONNECT, _unusable(target, text))
     login = bool(plan.rule.forward_auth and job.caller.login)
-    if backend.spec.login_only and not (login and _speaks(backend, job)):
-        text = f"no key is stored and none came with the request; pointsman credential set {target.key}"
-        return Held(FallbackReason.AUTH, _unusable(target, text))
+    problem = unusable(target, backend, job.route.protocol, login=login, exact=job.route.exact)
+    if problem is not None:
+        reason, text = problem
+        return Held(reason, _unusable(target, text))
+    assert backend is not None
     one = Attempt(plane, rules, job, plan, tried, onward)
     place, busy = await take_place(plane, job, target.key)
     if place is None:
@@ -78,7 +77,8 @@ async def attempt(
 
 async def _in_place(one: Attempt, backend: Backend) -> Held[Answer] | None:
     """With one of the backend's places taken."""
-    if not _speaks(backend, one.job):
+    route = one.job.route
+    if not goes_as_it_is(backend, route.protocol, exact=route.exact):
         return await _crossed(one, backend)
     held, knows_path = await _straight(one, backend)
     if held is None or knows_path or one.job.won is not None:
@@ -118,7 +118,7 @@ async def _crossed(one: Attempt, backend: Backend, *, unknown_path: bool = False
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
     try:
         asked = await aside(len(job.body), _read, one.rules, plane, job)
-        spoken = _choose(backend, target, job, bool(asked.request.tools))
+        spoken = translated_to(backend, target.model, job.route.protocol, tools=bool(asked.request.tools))
         if spoken is None:
             return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
         if counting:
@@ -156,14 +156,6 @@ def _cross(
     profile = profile_for(backend.spec, spoken, target.model)
     stash = Stash(plane.shelf, str(job.caller.key_id)) if asked.client.stashes else None
     return Crossing(asked, job.route.dialect, upstream, profile, stash)
-
-
-def _choose(backend: Backend, target: Target, job: Job, tools: bool) -> Protocol | None:
-    """Which protocol to speak to a backend that does not speak the client's."""
-    for protocol in dialect_order(backend.spec, target.model, job.route.protocol, tools):
-        if protocol is not job.route.protocol and backend.speaks(protocol):
-            return protocol
-    return None
 
 
 async def _run(
@@ -218,12 +210,6 @@ async def _exchange(
     exchange.attach(conn)
     conn.send(data, body, exchange)
     return await exchange.done
-
-
-def _speaks(backend: Backend, job: Job) -> bool:
-    if job.route.exact:
-        return backend.speaks(job.route.protocol)
-    return any(backend.speaks(protocol) for protocol in OPENAI_FAMILY)
 
 
 def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+
 from ...link.messages import BackendHealth, TargetHealth
-from ...resilience.board import Board
-from ...resilience.board import TargetHealth as Remembered
+from ...resilience.board import BackendState, Board, TargetState
 from ...resilience.breaker import BreakerState
+from ...upstream.backend import Backend
 
 
-def backends_health(board: Board, epoch: float) -> tuple[BackendHealth, ...]:
-    """epoch: unix seconds at monotonic 0, since people read clocks."""
+def backends_health(board: Board, backends: Mapping[str, Backend], epoch: float) -> tuple[BackendHealth, ...]:
+    """epoch: unix seconds at monotonic 0, since people read clocks. What was learnt with a key that has been
+    edited since says nothing of the new one, and is not shown."""
     targets: dict[str, list[TargetHealth]] = {}
     for (key, model), one in board.targets.items():
         if not one.breaker.quiet or one.throttles:
-            targets.setdefault(key, []).append(_target(model, one, epoch))
+            targets.setdefault(key, []).append(_target(model, one, _account(backends, key), epoch))
     return tuple(
         BackendHealth(
             key,
@@ -23,7 +26,7 @@ def backends_health(board: Board, epoch: float) -> tuple[BackendHealth, ...]:
             health.last_reason,
             queued=health.places.queued,
             down=health.down,
-            benched=health.benched[1] if health.benched is not None else None,
+            benched=_benched(health, _account(backends, key)),
             targets=tuple(targets.get(key, ())),
         )
         for key, health in board.backends.items()
@@ -31,19 +34,29 @@ def backends_health(board: Board, epoch: float) -> tuple[BackendHealth, ...]:
     )
 
 
-def _target(model: str, one: Remembered, epoch: float) -> TargetHealth:
+def _account(backends: Mapping[str, Backend], key: str) -> Hashable:
+    backend = backends.get(key)
+    return None if backend is None else backend.account
+
+
+def _benched(health: BackendState, account: Hashable) -> str | None:
+    return health.benched[1] if health.benched is not None and health.benched[0] == account else None
+
+
+def _target(model: str, one: TargetState, account: Hashable, epoch: float) -> TargetHealth:
     breaker = one.breaker
     is_open = breaker.state is not BreakerState.CLOSED
+    throttled = one.throttled_until and one.account == account
     return TargetHealth(
         model,
         breaker.state.value,
         breaker.failures,
         epoch + breaker.until if is_open else None,
-        epoch + one.throttled_until if one.throttled_until else None,
+        epoch + one.throttled_until if throttled else None,
     )
 
 
-def gauges(board: Board) -> dict[str, float]:
+def gauges(board: Board, backends: Mapping[str, Backend]) -> dict[str, float]:
     """Metric samples: what is shut out now, and who waits."""
     found = {
         f'pointsman_breaker_open{{backend="{key}",model="{_label(model)}"}}': 1.0
@@ -53,7 +66,7 @@ def gauges(board: Board) -> dict[str, float]:
         label = f'{{backend="{key}"}}'
         if health.down:
             found["pointsman_backend_down" + label] = 1.0
-        if health.benched is not None:
+        if _benched(health, _account(backends, key)) is not None:
             found["pointsman_key_benched" + label] = 1.0
         if health.places.queued:
             found["pointsman_queued" + label] = float(health.places.queued)

@@ -155,7 +155,7 @@ def own_samples(plane: DataPlane) -> dict[str, float]:
     """This process's samples."""
     return (
         plane.counters
-        | gauges(plane.board)
+        | gauges(plane.board, plane.backends)
         | {
             "pointsman_inflight": float(plane.jobs),
             "pointsman_usage_dropped_total": float(plane.usage_dropped),

@@ -17,6 +17,7 @@ from ...resilience import backoff
 from ...resilience.verdict import worth_a_repeat
 from ...resilience.walk import Closed, Held, Steps, Walked, walk
 from ...routing.table import Plan, Target
+from ...upstream.candidates import passed_over
 from ..attempt.answer import Answer
 from ..attempt.attempt import attempt
 from ..compiled import CompiledRules
@@ -55,13 +56,8 @@ class _Asking:
         self._plan = plan
 
     def closed(self, target: Target) -> Closed | None:
-        backend = self._rules.backends.get(target.key)
-        if backend is None or target.problem is not None:
-            return None  # it fails at once, and says why
-        closed = self._plane.board.closed(target.key, target.model, backend.account)
-        if closed is None or (closed.key and self._plan.rule.forward_auth and self._job.caller.login):
-            return None
-        return closed
+        login = bool(self._plan.rule.forward_auth and self._job.caller.login)
+        return passed_over(self._plane.board, target, self._rules.backends.get(target.key), login=login)
 
     def _say_why(self, target: Target) -> None:
         """Nobody was asked before this one: the answer says why the rule's first target did not give it."""

@@ -9,10 +9,10 @@ import asyncio
 import logging
 import time
 
-from ...errors import PointsmanError
-from ...upstream.backend import Backend
-from ...upstream.fetch import model_names
-from ...upstream.pool import Pool
+from ..errors import PointsmanError
+from .backend import Backend
+from .fetch import model_names
+from .pool import Pool
 
 log = logging.getLogger("pointsman.models")
 

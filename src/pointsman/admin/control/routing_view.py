@@ -1,0 +1,44 @@
+"""The newest snapshot's routing as the data plane compiles it, kept from one question to the next, and the
+lists of the local servers' models. For `explain`; nothing is routed by it.
+
+The control plane asks the servers itself: the data plane's lists live in processes of their own.
+"""
+
+from __future__ import annotations
+
+from ...link.messages import Snapshot
+from ...routing.specs import practice_spec
+from ...routing.table import RoutingTable
+from ...upstream.backend import Backend, compile_backends
+from ...upstream.egress import Egress
+from ...upstream.model_lists import ModelLists
+from ...upstream.pool import Pool
+
+_CONNECT_SECONDS = 5.0
+
+
+class RoutingView:
+    """table and backends are those of the snapshot that `follow` was last called with."""
+
+    def __init__(self) -> None:
+        self._pool = Pool(Egress(_CONNECT_SECONDS))
+        self._lists = ModelLists(self._pool)
+        self._snapshot: Snapshot | None = None
+        self.table = RoutingTable((), ())
+        self.backends: dict[str, Backend] = {}
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Compile it, unless it is the one that is known."""
+        if snapshot is self._snapshot:
+            return
+        specs, self.backends = compile_backends((*snapshot.backends, practice_spec("")), self.backends)
+        self.table = RoutingTable(snapshot.mappings, specs)
+        self._snapshot = snapshot
+
+    async def listed(self) -> dict[str, frozenset[str]]:
+        """Local backend's key -> its models; asks those whose list is not fresh, and waits at most
+        `upstream.model_lists.WAIT_SECONDS` for them."""
+        self._lists.follow(self.backends)
+        await self._lists.refresh()
+        self._pool.close()  # the next question may come in another event loop
+        return self._lists.known
