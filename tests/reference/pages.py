@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import fidelity, streams
+from . import attempts, fidelity, streams
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
-PAGES = {"fidelity.md": fidelity.page, "streams.md": streams.page}
+PAGES = {"attempts.md": attempts.page, "fidelity.md": fidelity.page, "streams.md": streams.page}
