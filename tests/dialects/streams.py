@@ -96,6 +96,9 @@ START_USAGE = {
 }
 END_USAGE = {"output_tokens": 7, "output_tokens_details": {"thinking_tokens": 3}}
 ALL = TokenUsage(20, 7, 5, 3)
+MESSAGES_ALL = TokenUsage(20, 7, 5, 3, 3)
+"""START_USAGE, then END_USAGE: what was written to a cache is told, too."""
+AT_START = TokenUsage(20, 1, 5, None, 3)
 
 
 def start(usage: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -188,10 +191,10 @@ STREAMS: dict[str, tuple[Protocol, bytes, Seen]] = {
     "chat azure filter first": (CHAT, chat({"choices": [], "prompt_filter_results": []}, delta(content="x"), done=False), full(finished=False, usage=None)),
     "chat with event names": (CHAT, b"event: message\ndata: " + encoded(delta(content="x")) + b"\n\n", full(finished=False, usage=None)),
     # Messages
-    "messages text": (MESSAGES, named(start(), PING, block("text", text=""), piece("text_delta", text="hi"), *stop()), full()),
-    "messages cut": (MESSAGES, named(start(), block("text", text=""), piece("text_delta", text="hi")), full(finished=False, usage=TokenUsage(20, 1, 5))),
-    "messages start only": (MESSAGES, named(start(), PING), Seen(False, False, None, TokenUsage(20, 1, 5), 0)),
-    "messages empty block": (MESSAGES, named(start(), block("text", text=""), *stop()), full(output=False)),
+    "messages text": (MESSAGES, named(start(), PING, block("text", text=""), piece("text_delta", text="hi"), *stop()), full(usage=MESSAGES_ALL)),
+    "messages cut": (MESSAGES, named(start(), block("text", text=""), piece("text_delta", text="hi")), full(finished=False, usage=AT_START)),
+    "messages start only": (MESSAGES, named(start(), PING), Seen(False, False, None, AT_START, 0)),
+    "messages empty block": (MESSAGES, named(start(), block("text", text=""), *stop()), full(output=False, usage=MESSAGES_ALL)),
     "messages thinking start is silent": (MESSAGES, named(block("thinking", thinking="", signature="")), NOTHING),
     "messages empty delta is silent": (MESSAGES, named(block("text", text=""), piece("text_delta", text="")), NOTHING),
     "messages thinking": (MESSAGES, named(block("thinking"), piece("thinking_delta", thinking="hm")), Seen(True, False, None, None, 0)),
@@ -200,18 +203,32 @@ STREAMS: dict[str, tuple[Protocol, bytes, Seen]] = {
     "messages tool": (MESSAGES, named(block("tool_use", id="t", name="f", input={})), Seen(True, False, None, None, 0)),
     "messages server tool": (MESSAGES, named(block("server_tool_use", id="t", name="f", input={})), Seen(True, False, None, None, 0)),
     "messages text in its start": (MESSAGES, named(block("text", text="hi")), Seen(True, False, None, None, 0)),
-    "messages refusal without a block": (MESSAGES, named(start(), *stop("refusal")), full()),
-    "messages no output": (MESSAGES, named(start(), *stop()), full(output=False)),
+    "messages refusal without a block": (MESSAGES, named(start(), *stop("refusal")), full(usage=MESSAGES_ALL)),
+    "messages no output": (MESSAGES, named(start(), *stop()), full(output=False, usage=MESSAGES_ALL)),
     "messages usage repeats the input": (
         MESSAGES, named(start(), block("text"), piece("text_delta", text="x"), *stop(usage={**END_USAGE, "input_tokens": 12, "cache_read_input_tokens": 5})),
-        full(),
+        full(usage=MESSAGES_ALL),
     ),
     "messages usage overwritten later": (
         MESSAGES, named(start({"input_tokens": 1, "output_tokens": 1}), *stop(usage={"input_tokens": 9, "output_tokens": 4, "cache_read_input_tokens": None})),
         full(output=False, usage=TokenUsage(9, 4)),
     ),
+    "messages white space": (
+        MESSAGES, named(start(), block("text", text=" "), piece("text_delta", text="\n"), *stop()), full(output=False, usage=MESSAGES_ALL)
+    ),
+    "messages stop sequence without text": (MESSAGES, named(start(), *stop("stop_sequence")), full(usage=MESSAGES_ALL)),
+    "messages no reason": (
+        MESSAGES, named(start(), block("text", text="hi"), {"type": "message_stop"}),
+        Seen(True, False, "The backend ended its answer without saying why it stopped.", AT_START, 0),
+    ),
+    "messages usage of another shape": (
+        MESSAGES, named(block("text", text="hi"), {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": 1}, {"type": "message_stop"}),
+        full(usage=None),
+    ),
+    "messages error without framing": (MESSAGES, named(start()) + b'{"error":{"message":"boom"}}', Seen(False, False, "boom", AT_START, 0)),
+    "messages error without a type": (MESSAGES, b'data: {"error":{"message":"boom"}}\n\n', Seen(False, False, "boom", None, 0)),
     "messages unknown event": (MESSAGES, named({"type": "brand_new", "delta": {"x": 1}}), NOTHING),
-    "messages error": (MESSAGES, named(start(), {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}), Seen(False, False, "busy", TokenUsage(20, 1, 5), 0)),
+    "messages error": (MESSAGES, named(start(), {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}), Seen(False, False, "busy", AT_START, 0)),
     "messages error as a string": (MESSAGES, named({"type": "error", "error": "busy"}), Seen(False, False, "busy", None, 0)),
     "messages padded": (MESSAGES, named(PING).replace(b"}\n", b"   }   \n"), NOTHING),
     "messages garbage": (MESSAGES, b"event: x\ndata: {\n\n", Seen(False, False, None, None, 1)),
@@ -223,9 +240,26 @@ STREAMS: dict[str, tuple[Protocol, bytes, Seen]] = {
     "responses part added is silent": (RESPONSES, named(response("content_part.added", part={"type": "output_text", "text": ""})), NOTHING),
     "responses empty delta is silent": (RESPONSES, named(response("output_text.delta", delta="")), NOTHING),
     "responses reasoning": (RESPONSES, named(response("reasoning_summary_text.delta", delta="hm")), Seen(True, False, None, None, 0)),
-    "responses arguments": (RESPONSES, named(response("function_call_arguments.delta", delta="{")), Seen(True, False, None, None, 0)),
+    "responses call": (RESPONSES, named(response("output_item.added", item={"type": "function_call"})), Seen(True, False, None, None, 0)),
+    "responses arguments": (
+        RESPONSES, named(response("output_item.added", item={"type": "function_call"}), response("function_call_arguments.delta", delta="{")),
+        Seen(True, False, None, None, 0),
+    ),
+    "responses arguments of no call": (RESPONSES, named(response("function_call_arguments.delta", delta="{")), Seen(False, False, None, None, 1)),
     "responses refusal": (RESPONSES, named(response("refusal.delta", delta="no")), Seen(True, False, None, None, 0)),
-    "responses item done": (RESPONSES, named(response("output_item.done", item={"type": "reasoning"})), Seen(True, False, None, None, 0)),
+    "responses item done": (RESPONSES, named(response("output_item.done", item={"type": "web_search_call"})), Seen(True, False, None, None, 0)),
+    "responses sealed reasoning": (
+        RESPONSES, named(response("output_item.done", item={"type": "reasoning", "encrypted_content": "x"})), Seen(True, False, None, None, 0)
+    ),
+    "responses empty reasoning is silent": (RESPONSES, named(response("output_item.done", item={"type": "reasoning", "summary": []})), NOTHING),
+    "responses items only in the end": (
+        RESPONSES, named(CREATED, ended(output=[{"type": "message", "content": [{"type": "output_text", "text": "hi"}]}])), full()
+    ),
+    "responses white space": (RESPONSES, named(CREATED, response("output_text.delta", delta=" \n"), ended()), full(output=False)),
+    "responses usage of another shape": (
+        RESPONSES, named(response("output_text.delta", delta="x"), ended(usage="many")), full(usage=None)
+    ),
+    "responses error without framing": (RESPONSES, named(CREATED) + b'{"error":{"message":"boom"}}', Seen(False, False, "boom", None, 0)),
     "responses no output": (RESPONSES, named(CREATED, ended()), full(output=False)),
     "responses incomplete": (RESPONSES, named(response("output_text.delta", delta="x"), ended("incomplete")), full()),
     "responses failed": (RESPONSES, named(CREATED, ended("failed", usage=None, error={"code": "server_error", "message": "boom"})), Seen(False, True, "boom", None, 0)),

@@ -243,9 +243,11 @@ def test_the_openai_sdks_strict_stream_helper_sees_it_too(
 
 
 @pytest.mark.parametrize(
-    ("protocol", "answer_id"), [(CHAT, "c"), (COMPLETIONS, "c"), (RESPONSES, "r"), (MESSAGES, None)]
+    ("protocol", "answer_id", "told"),
+    [(CHAT, "c", "c"), (COMPLETIONS, "c", "c"), (RESPONSES, "r", "r"), (MESSAGES, "m", ID)],
 )
-def test_the_answers_id_is_kept_where_events_carry_one(protocol: Protocol, answer_id: str | None) -> None:
+def test_the_answers_id_is_kept_where_events_carry_one(protocol: Protocol, answer_id: str, told: str) -> None:
+    """Messages' error events carry the request's id instead."""
     dialect = DIALECTS[protocol]
     watch = dialect.seen()
     for event in EventSplitter().feed(BEGUN[protocol]):
@@ -254,7 +256,7 @@ def test_the_answers_id_is_kept_where_events_carry_one(protocol: Protocol, answe
     (event,) = EventSplitter().feed(dialect.stream_error(error_of(ErrorKind.INTERNAL), ID, watch.answer_id))
     value = json.loads(data_of(event))
     found = value.get("id") or value.get("response", {}).get("id") or value.get("request_id")
-    assert found == (answer_id or ID)
+    assert found == told
 
 
 @pytest.mark.parametrize("kind", KINDS)

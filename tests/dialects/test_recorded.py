@@ -64,7 +64,10 @@ def usage_of(protocol: Protocol, values: list[dict[str, Any]]) -> TokenUsage | N
         cached = merged.get("cache_read_input_tokens")
         total = merged["input_tokens"] + (cached or 0) + (merged.get("cache_creation_input_tokens") or 0)
         thinking = (merged.get("output_tokens_details") or {}).get("thinking_tokens")
-        return TokenUsage(total, merged.get("output_tokens"), cached, thinking)
+        written = merged.get("cache_creation_input_tokens")
+        long = (merged.get("cache_creation") or {}).get("ephemeral_1h_input_tokens")
+        searches = (merged.get("server_tool_use") or {}).get("web_search_requests")
+        return TokenUsage(total, merged.get("output_tokens"), cached, thinking, written, long, searches)
     found = [value.get("usage") or (value.get("response") or {}).get("usage") for value in values]
     last = next((usage for usage in reversed(found) if usage), None)
     if last is None:
@@ -80,7 +83,8 @@ def usage_of(protocol: Protocol, values: list[dict[str, Any]]) -> TokenUsage | N
         return TokenUsage(*(last.get(name) for name in names))
     details = [last.get(f"{name}_details") or {} for name in names]
     numbers = [last.get(name) for name in names]
-    return TokenUsage(*numbers, details[0].get("cached_tokens"), details[1].get("reasoning_tokens"))
+    written = details[0].get("cache_write_tokens")
+    return TokenUsage(*numbers, details[0].get("cached_tokens"), details[1].get("reasoning_tokens"), written)
 
 
 @of_kind(stream=True)
@@ -140,7 +144,9 @@ def holds_output(value: dict[str, Any]) -> bool:
     if kind == "content_block_start":
         return value["content_block"]["type"] not in ("text", "thinking")
     if kind == "content_block_delta":
-        return any(v for k, v in value["delta"].items() if k != "type")
+        return any(str(v).strip() for k, v in value["delta"].items() if k != "type")
+    if kind == "response.output_item.added":
+        return value["item"]["type"].endswith("_call")
     return (kind.endswith(".delta") and bool(value["delta"])) or kind == "response.output_item.done"
 
 

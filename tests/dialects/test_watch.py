@@ -16,11 +16,13 @@ from pointsman.wire.sse import EventSplitter
 
 from .streams import (
     ALL,
+    AT_START,
     CHAT,
     CHAT_USAGE,
     COMPLETIONS,
     END_USAGE,
     MESSAGES,
+    MESSAGES_ALL,
     RESPONSES,
     RESPONSES_USAGE,
     START_USAGE,
@@ -149,16 +151,34 @@ WHOLE: dict[str, tuple[Protocol, Any, Seen]] = {
     "chat null usage": (CHAT, {"choices": [], "usage": None}, Seen(usage=None, **DONE)),
     "chat error inside": (CHAT, {"error": {"message": "boom"}}, Seen(usage=None, **(DONE | {"error": "boom"}))),
     "chat error null": (CHAT, {"error": None, "choices": []}, Seen(usage=None, **DONE)),
-    "messages": (MESSAGES, {"type": "message", "usage": START_USAGE | END_USAGE}, Seen(usage=ALL, **DONE)),
-    "messages error inside": (MESSAGES, {"type": "error", "error": {"message": "boom"}}, Seen(usage=None, **(DONE | {"error": "boom"}))),
-    "responses": (RESPONSES, {"object": "response", "error": None, "usage": RESPONSES_USAGE}, Seen(usage=ALL, **DONE)),
-    "responses that failed": (RESPONSES, {"object": "response", "status": "failed", "error": {"message": "x"}}, Seen(usage=None, **DONE)),
+    "messages": (
+        MESSAGES, {"type": "message", "content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn", "usage": START_USAGE | END_USAGE},
+        Seen(usage=MESSAGES_ALL, **DONE),
+    ),
+    "messages without a reason": (
+        MESSAGES, {"type": "message", "content": [{"type": "text", "text": "x"}], "stop_reason": None, "usage": START_USAGE},
+        Seen(True, False, "The backend ended its answer without saying why it stopped.", AT_START, 0),
+    ),
+    "messages without content": (MESSAGES, {"type": "message", "usage": START_USAGE}, Seen(False, False, None, AT_START, 0)),
+    "messages error inside": (MESSAGES, {"type": "error", "error": {"message": "boom"}}, Seen(False, False, "boom", None, 0)),
+    "responses": (
+        RESPONSES,
+        {"object": "response", "error": None, "output": [{"type": "message", "content": [{"type": "output_text", "text": "x"}]}], "usage": RESPONSES_USAGE},
+        Seen(usage=ALL, **DONE),
+    ),
+    "responses without output": (RESPONSES, {"object": "response", "error": None, "usage": RESPONSES_USAGE}, Seen(False, False, None, ALL, 0)),
+    "responses in the background": (RESPONSES, {"object": "response", "status": "queued", "output": []}, Seen(usage=None, **DONE)),
+    "responses that failed": (RESPONSES, {"object": "response", "status": "failed", "error": {"message": "x"}}, Seen(False, True, "x", None, 0)),
     "completions": (COMPLETIONS, {"choices": [{"text": "x"}], "usage": CHAT_USAGE}, Seen(usage=TokenUsage(20, 7), **DONE)),
     "embeddings error inside": (EMBEDDINGS, {"error": "boom"}, Seen(usage=None, **(DONE | {"error": "boom"}))),
     "completions error inside": (COMPLETIONS, {"error": "boom"}, Seen(usage=None, **(DONE | {"error": "boom"}))),
     "chat of unknown types": (CHAT, {"choices": 1, "usage": "many"}, Seen(usage=None, **DONE)),
-    "messages of unknown types": (MESSAGES, {"usage": "many"}, Seen(usage=None, **DONE)),
-    "responses of unknown types": (RESPONSES, {"usage": {"input_tokens": 1.5}}, Seen(usage=None, **DONE)),
+    "messages of unknown types": (
+        MESSAGES, {"content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn", "usage": "many"}, Seen(usage=None, **DONE)
+    ),
+    "responses of unknown types": (
+        RESPONSES, {"output": [{"type": "web_search_call"}], "usage": {"input_tokens": 1.5}}, Seen(usage=None, **DONE)
+    ),
     "completions of unknown types": (COMPLETIONS, {"choices": "many"}, Seen(usage=None, **DONE)),
     "embeddings of unknown types": (EMBEDDINGS, {"usage": []}, Seen(usage=None, **DONE)),
     "embeddings": (EMBEDDINGS, {"data": [], "usage": {"prompt_tokens": 4, "total_tokens": 4}}, Seen(usage=TokenUsage(4), **DONE)),

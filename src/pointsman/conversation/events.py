@@ -28,6 +28,10 @@ class Stop(StrEnum):
     CONTEXT_WINDOW = "context_window"
 
 
+SILENT_STOPS = (Stop.END, Stop.TOOL_USE)
+"""Ends that do not say why there is no output; a limit, a filter, a refusal, a stop sequence do."""
+
+
 class PartKind(StrEnum):
     """What a streamed part is."""
 

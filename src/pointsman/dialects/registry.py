@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..kinds import Protocol
 from .anthropic_messages import errors as messages_errors
+from .anthropic_messages.seen import MessagesSeen
 from .anthropic_messages.translation import TRANSLATION as MESSAGES
-from .anthropic_messages.watch import MessagesWatch
 from .anthropic_messages.writer import PING
 from .base import Dialect
 from .completions import errors as completions_errors
@@ -16,8 +16,8 @@ from .openai_chat import errors as chat_errors
 from .openai_chat.translation import TRANSLATION as CHAT
 from .openai_chat.watch import ChatWatch, is_extra_usage
 from .openai_responses import errors as responses_errors
+from .openai_responses.seen import ResponsesSeen
 from .openai_responses.translation import TRANSLATION as RESPONSES
-from .openai_responses.watch import ResponsesWatch
 from .vendor_errors import OPENAI_STATUSES
 
 DIALECTS: dict[Protocol, Dialect] = {
@@ -36,7 +36,7 @@ DIALECTS: dict[Protocol, Dialect] = {
             Protocol.OPENAI_RESPONSES,
             responses_errors.error,
             responses_errors.stream_error,
-            ResponsesWatch,
+            ResponsesSeen,
             statuses=OPENAI_STATUSES,
             translation=RESPONSES,
         ),
@@ -44,7 +44,7 @@ DIALECTS: dict[Protocol, Dialect] = {
             Protocol.ANTHROPIC_MESSAGES,
             messages_errors.error,
             messages_errors.stream_error,
-            MessagesWatch,
+            MessagesSeen,
             statuses=messages_errors.STATUSES,
             ping=PING,
             translation=MESSAGES,

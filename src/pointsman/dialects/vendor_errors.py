@@ -158,14 +158,22 @@ def error_inside(payload: bytes) -> PointsmanError:
     if isinstance(value, dict) and isinstance(value.get("response"), dict):  # of a `response.failed`
         value = value["response"]
     inner = value.get("error", value) if isinstance(value, dict) else value
-    status = 0
-    if isinstance(inner, dict):
+    return upstream_error(status_inside(inner), msgspec.json.encode({"error": inner}))
+
+
+def status_inside(error: Any) -> int:
+    """The HTTP status that an error object names, 0 when it names none."""
+    if isinstance(error, dict):
         for name in ("code", "status", "status_code"):
-            number = inner.get(name)
+            number = error.get(name)
             if isinstance(number, int) and 400 <= number < 600:
-                status = number
-                break
-    return upstream_error(status, msgspec.json.encode({"error": inner}))
+                return number
+    return 0
+
+
+def unframed_error(event: bytes) -> bytes:
+    """An error's JSON without event framing, as some servers end a stream (llmgateway#3616); b"" for anything else."""
+    return event if event.startswith(b"{") and b'"error"' in event else b""
 
 
 def _told(body: bytes) -> tuple[str, list[str], str | None]:

@@ -167,7 +167,8 @@ def test_calls_without_id_or_with_the_same() -> None:
     assert ids[1:] == ["t", "t_2"]
     assert ids[0].startswith("call_")
     content = [{"type": "tool_use", "id": i, "name": "f", "input": {}} for i in (None, "t", "t")]
-    assert parse({"type": "message", "id": "msg_1", "content": content}).parts == reply.parts
+    body = {"type": "message", "id": "msg_1", "content": content, "stop_reason": "end_turn"}
+    assert parse(body).parts == reply.parts
 
 
 def test_deltas_of_another_kind_than_their_block() -> None:

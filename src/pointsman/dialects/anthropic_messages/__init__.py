@@ -1,1 +1,1 @@
-"""Anthropic Messages: its errors, how its answers are watched, and its half of every translation."""
+"""Anthropic Messages: its errors, the one reading of its answers, and its half of every translation."""

@@ -13,7 +13,7 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...statuses import kind_of_status
 from ..overflow import overflow
-from ..vendor_errors import KIND_OF_WORD, anthropic_error
+from ..vendor_errors import KIND_OF_WORD, anthropic_error, status_inside
 
 STATUSES = {ErrorKind.OVERLOADED: 529, ErrorKind.BILLING: 402, ErrorKind.INVALID: 400}
 """Where this vendor's status is not the usual one (PROTOCOLS.md 12.3)."""
@@ -60,13 +60,19 @@ def parse_error(status: int, body: bytes) -> PointsmanError:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = None
     inside = value.get("error", value) if isinstance(value, dict) else value
-    return of(inside, status, body)
+    return _of(inside, status, body)
 
 
-def of(inside: Any, status: int | None = None, body: bytes = b"") -> PointsmanError:
-    """The same for the `error` object alone. status: None for one that stood in a stream."""
+def error_inside(error: Any) -> PointsmanError:
+    """The error inside an answer that says 200. By the status it names, else by its words."""
+    return _of(error, status_inside(error) or None)
+
+
+def _of(inside: Any, status: int | None, body: bytes = b"") -> PointsmanError:
+    """status: None for one that stood in a stream."""
     fields = inside if isinstance(inside, dict) else {}
-    message = _message(inside, body) or f"The backend answered {status} without saying why."
+    silent = f"The backend answered {status} without saying why." if status else "The backend failed."
+    message = _message(inside, body) or silent
     details = fields.get("details")
     code = (details.get("error_code") if isinstance(details, dict) else None) or fields.get("code")
     code = code if isinstance(code, str) else None

@@ -1,4 +1,7 @@
-"""The events of a Messages stream as typed values, for one decode each. Not here: what they mean (reader.py)."""
+"""The events of a Messages stream, and its whole answer, as typed values: one decode each.
+
+Not here: what they mean (seen.py), what they tell a client of another protocol (reader.py, reply.py).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ KNOWN = {
 """Event types that mean something here; others are legal and passed over."""
 
 
-class DeltaSeen(msgspec.Struct):
+class FrameDelta(msgspec.Struct):
     """`delta` of a block or of the message; what is not of its type is None."""
 
     type: str = ""
@@ -34,8 +37,14 @@ class DeltaSeen(msgspec.Struct):
     stop_sequence: str | None = None
     stop_details: dict[str, Any] | None = None
 
+    @property
+    def explanation(self) -> str | None:
+        """Of a refusal, in the vendor's words."""
+        found = self.stop_details.get("explanation") if self.stop_details else None
+        return found if isinstance(found, str) else None
 
-class MessageSeen(msgspec.Struct):
+
+class FrameMessage(msgspec.Struct):
     """`message` of the first event."""
 
     id: str | None = None
@@ -43,16 +52,61 @@ class MessageSeen(msgspec.Struct):
     usage: Usage | None = None
 
 
-class EventSeen(msgspec.Struct):
+class Frame(msgspec.Struct):
     """Any event."""
 
     type: str = ""
     index: int = 0
-    delta: DeltaSeen | None = None
+    delta: FrameDelta | None = None
     content_block: dict[str, Any] | None = None
-    message: MessageSeen | None = None
+    message: FrameMessage | None = None
     usage: Usage | None = None
     error: Any = None
 
 
-decode = msgspec.json.Decoder(EventSeen).decode
+class Message(FrameMessage):
+    """A whole answer, or the error that stands where one should."""
+
+    type: str = ""
+    content: list[dict[str, Any]] | None = None
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: dict[str, Any] | None = None
+    error: Any = None
+
+    def frames(self) -> list[Frame]:
+        """The stream that it could have been."""
+        if self.error or self.type == "error":
+            return [Frame("error", error=self.error)]
+        if self.content is None:
+            return [Frame("message_start", message=self)]
+        blocks = enumerate(self.content)
+        ending = FrameDelta(
+            stop_reason=self.stop_reason,
+            stop_sequence=self.stop_sequence,
+            stop_details=self.stop_details,
+        )
+        return [
+            Frame("message_start", message=self),
+            *(Frame("content_block_start", index, content_block=block) for index, block in blocks),
+            Frame("message_delta", delta=ending),
+            Frame("message_stop"),
+        ]
+
+
+decode = msgspec.json.Decoder(Frame).decode
+"""Raises one of UNREADABLE."""
+decode_whole = msgspec.json.Decoder(Message).decode
+"""Raises one of UNREADABLE."""
+decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_BESIDE = ("usage", "stop_details", "stop_sequence", "id", "model")
+
+
+def bare(value: dict[str, Any]) -> bytes:
+    """JSON that decode() or decode_whole() refused, less what stands beside the answer: a usage of another shape
+    costs no answer."""
+    kept = {name: one for name, one in value.items() if name not in _BESIDE}
+    if isinstance(kept.get("message"), dict):
+        kept["message"] = {name: one for name, one in kept["message"].items() if name not in _BESIDE}
+    return msgspec.json.encode(kept)

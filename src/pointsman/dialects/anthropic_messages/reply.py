@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.events import Stop
 from ...conversation.parts import AssistantPart, Foreign, Opaque, Refusal, Text, Thinking, ToolCall
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply
@@ -15,7 +14,6 @@ from ..base import Answering
 from .answering import (
     HIDE,
     SHOW,
-    STOPS,
     display,
     ending,
     foreign_blocks,
@@ -26,62 +24,26 @@ from .answering import (
 from .content_in import OWN
 from .content_in import citation as citation_in
 from .content_out import citation, tool_use
-from .errors import of as error_of
 from .plain_words import compact, words
-from .usage import Usage, neutral_tier, own_tier, rendered
+from .usage import own_tier, rendered
 
 
-class _Details(msgspec.Struct):
-    explanation: str | None = None
-
-
-class _Message(msgspec.Struct):
-    type: str = ""
-    id: str | None = None
-    model: str | None = None
-    content: list[dict[str, Any]] | None = None
-    stop_reason: str | None = None
-    stop_sequence: str | None = None
-    stop_details: _Details | None = None
-    usage: Usage | None = None
-    error: Any = None
-
-
-_decode = msgspec.json.Decoder(_Message).decode
-
-
-def parse_reply(body: bytes, profile: Profile) -> Reply:
-    """Raises ValueError when it is no answer of this protocol, PointsmanError when it is an error."""
-    try:
-        found = _decode(body)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    if found.type == "error" or (found.error is not None and found.content is None):
-        raise error_of(found.error)
-    if found.content is None:
-        raise ValueError("it has no content")
-    reply = Reply(found.id or "", found.model or "")
+def parts_of(content: list[dict[str, Any]], answer_id: str, profile: Profile) -> list[AssistantPart]:
+    """A whole answer's blocks as parts."""
     ids: set[str] = set()
-    for index, block in enumerate(found.content):
-        part = _part(block, index, reply, profile, ids)
-        if part is not None:
-            reply.parts.append(part)
-    reply.stop = stop_of(found.stop_reason, any(isinstance(part, ToolCall) for part in reply.parts))
-    reply.sequence = found.stop_sequence
-    reply.explanation = found.stop_details.explanation if found.stop_details else None
-    if found.usage is not None:
-        reply.usage = found.usage.neutral()
-        reply.service_tier = neutral_tier(found.usage.service_tier)
-    return reply
+    found = (_part(block, index, answer_id, profile, ids) for index, block in enumerate(content))
+    return [part for part in found if part is not None]
 
 
 def _part(
-    block: dict[str, Any], index: int, reply: Reply, profile: Profile, ids: set[str]
+    block: dict[str, Any], index: int, answer_id: str, profile: Profile, ids: set[str]
 ) -> AssistantPart | None:
     match block.get("type"):
         case "text":
             said = str(block.get("text") or "")
-            cited = tuple(citation_in(c) for c in block.get("citations") or () if isinstance(c, dict))
+            found = block.get("citations")
+            cites = found if isinstance(found, list) else ()
+            cited = tuple(citation_in(one) for one in cites if isinstance(one, dict))
             return Text(said, None, cited) if said or cited else None
         case "thinking":
             return thinking(block, str(block.get("thinking") or ""), profile)
@@ -89,7 +51,7 @@ def _part(
             return Thinking("", Opaque(OWN, block, profile.backend), redacted=True)
         case "tool_use" if block.get("name"):
             name = str(block["name"])
-            call_id = own_id(str(block.get("id") or ""), index, name, reply.id, ids)
+            call_id = own_id(str(block.get("id") or ""), index, name, answer_id, ids)
             return ToolCall(call_id, name, compact(block.get("input") or {}))
     return Foreign(OWN, str(block.get("type") or ""), block, words(block))
 
@@ -111,12 +73,6 @@ def own_id(call_id: str, index: int, name: str, answer_id: str, seen: set[str]) 
         found = f"{call_id}_{count}"
     seen.add(found)
     return found
-
-
-def stop_of(reason: str | None, called: bool) -> Stop:
-    """Why it stopped; a reason that is new or missing is judged by what came."""
-    found = STOPS.get(reason) if reason is not None else None
-    return found or (Stop.TOOL_USE if called else Stop.END)
 
 
 def render_reply(reply: Reply, answering: Answering) -> bytes:

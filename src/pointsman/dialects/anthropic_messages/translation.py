@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from ...conversation.profile import Profile
+from ...conversation.reply import Reply
 from ..base import Translation
 from .capsules import without_capsules
 from .errors import parse_error
 from .reader import MessagesReader
-from .reply import parse_reply, render_reply
+from .reply import render_reply
 from .request_in import NAMES, parse_request
 from .request_out import TAKES, render_request
 from .writer import MOVES, MessagesWriter
@@ -26,6 +28,11 @@ def parse_count(body: bytes) -> int:
 def render_count(tokens: int) -> bytes:
     """The same for a client."""
     return msgspec.json.encode({"input_tokens": tokens})
+
+
+def parse_reply(body: bytes, profile: Profile) -> Reply:
+    """A whole answer. Raises as Reader.reply."""
+    return MessagesReader(profile).reply(body)
 
 
 TRANSLATION = Translation(

@@ -1,1 +1,1 @@
-"""OpenAI Responses. Today: its errors and how its answers are watched; translation is not here yet."""
+"""OpenAI Responses: its errors, the one reading of its answers, and its half of every translation."""

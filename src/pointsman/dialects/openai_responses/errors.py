@@ -9,7 +9,7 @@ import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ..vendor_errors import openai_error, upstream_error
+from ..vendor_errors import openai_error, status_inside, upstream_error
 
 error = openai_error
 
@@ -66,4 +66,4 @@ def parse_error(status: int, body: bytes) -> PointsmanError:
 
 def error_inside(error: Any) -> PointsmanError:
     """An error object of an answer whose status was 200."""
-    return upstream_error(0, msgspec.json.encode({"error": error}))
+    return upstream_error(status_inside(error), msgspec.json.encode({"error": error}))

@@ -1,6 +1,8 @@
-"""A Responses stream from an upstream, told in neutral events (PROTOCOLS.md 11.3, 11.6).
+"""A Responses stream told in neutral events, and a whole answer as a reply (PROTOCOLS.md 11.3, 11.6). What it means is
+read in seen.py.
 
-Items by output_index, their parts by content_index; encrypted reasoning arrives when its item is done.
+Items by output_index, their parts by content_index; encrypted reasoning arrives when its item is done. Not here: facts
+of the answer, which only see() sets.
 """
 
 from __future__ import annotations
@@ -21,266 +23,253 @@ from ...conversation.events import (
     PartKind,
     PartStart,
     Started,
+    Stop,
     UsageSeen,
 )
-from ...conversation.parts import AssistantPart, Foreign, Refusal, ToolCall, ToolKind
+from ...conversation.parts import Foreign, Refusal
 from ...conversation.profile import Profile
-from ...wire.sse import data_of
+from ...conversation.reply import Reply
 from ..base import Reader
-from .errors import error_inside
-from .reply import OWN, Usage, citation_of, opaque_of, stop_of, thought_of
+from .frames import Frame, Item, Response, decode_object, kind_of, objects, thought_of, words_of
+from .reply import OWN, call_of, citation_of, opaque_of, parts_of
+from .seen import CALLS, ResponsesSeen
+
+_TEXTS = {"response.output_text.delta": PartKind.TEXT, "response.refusal.delta": PartKind.REFUSAL}
+_THOUGHTS = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")
+_ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
 
 
-class _Response(msgspec.Struct):
-    id: str | None = None
-    model: str | None = None
-    status: str | None = None
-    usage: Usage | None = None
-    error: Any = None
-    incomplete_details: Any = None
-    service_tier: str | None = None
+class _Message:
+    """A message on its way. parts: content index -> index of the part."""
 
+    __slots__ = ("parts",)
 
-class _Event(msgspec.Struct):
-    type: str = ""
-    delta: Any = None
-    text: str | None = None
-    output_index: int = 0
-    content_index: int = 0
-    summary_index: int = 0
-    item: dict[str, Any] | None = None
-    part: dict[str, Any] | None = None
-    annotation: Any = None
-    response: _Response | None = None
-    message: Any = None
-    code: Any = None
-    error: Any = None
-
-
-_event = msgspec.json.Decoder(_Event).decode
-_ENDS = ("response.completed", "response.incomplete")
-_CALLS = ("function_call", "custom_tool_call")
-_IN_PARTS = ("message", "reasoning", *_CALLS)
-
-
-class _Item:
-    """One output item on its way. parts: content index -> index of the part; seen: characters told of it."""
-
-    __slots__ = ("parts", "seen", "summary", "type")
-
-    def __init__(self, kind: str) -> None:
-        self.type = kind
+    def __init__(self) -> None:
         self.parts: dict[int, int] = {}
-        self.seen: dict[int, int] = {}
-        self.summary = -1
 
 
-class ResponsesReader(Reader):
+class _Thought:
+    """A reasoning item on its way. index: of its part. at: place of the summary's part that is being told."""
+
+    __slots__ = ("at", "index")
+
+    def __init__(self, index: int, at: int) -> None:
+        self.index = index
+        self.at = at
+
+
+class _Call:
+    """A call on its way. index: of its part. said: some of its arguments were told."""
+
+    __slots__ = ("index", "said")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.said = False
+
+
+class ResponsesReader(ResponsesSeen, Reader):
     """See dialects.base.Reader."""
 
-    __slots__ = (
-        "_done", "_items", "_next", "_profile", "_refusal", "_started", "_tools",
-    )  # fmt: skip
+    __slots__ = ("_calls", "_messages", "_next", "_profile", "_refusal", "_started", "_thoughts")
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
         self._profile = profile
         self._started = False
-        self._done = False
         self._next = 0
-        self._items: dict[int, _Item] = {}
-        self._tools = False
+        self._messages: dict[int, _Message] = {}  # by output_index, as the others
+        self._thoughts: dict[int, _Thought] = {}
+        self._calls: dict[int, _Call] = {}
         self._refusal: list[str] = []
+
+    def reply(self, body: bytes) -> Reply:
+        """See Reader."""
+        response = self.take_whole(body)
+        if self.error is not None:
+            raise self.error
+        if response is None or response.output is None or self.stop is None:
+            raise ValueError("it has no output, or has not ended")
+        parts = [part for _, item in self.late for part in parts_of(item, self._profile)]
+        self._refusal.extend(part.text for part in parts if isinstance(part, Refusal))
+        reply = Reply(response.id or "", response.model or "", parts, self.stop, usage=self.usage)
+        reply.explanation, reply.service_tier = self._explanation(), _tier(response)
+        return reply
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
-        data = data_of(event)
-        if not data or self._done or data.strip() == b"[DONE]":
+        frame = self.take(event)
+        if frame is None:
             return ()
-        try:
-            found = _event(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.malformed += 1
-            return ()
+        if self.error is not None:
+            return (Failed(self.error),)
         out: list[Event] = []
-        self._one(found, out)
+        kind = frame.type
+        if kind.endswith(".delta"):
+            self._delta_of(frame, out)
+        elif kind == "response.output_item.added":
+            self._start(None, out)
+            if kind_of(frame.item or {}) in CALLS:
+                self._begin_call(frame.output_index, frame.item or {}, out)
+        elif kind == "response.output_item.done":
+            self._start(None, out)
+            self._item_done(frame.output_index, frame.item or {}, out)
+        elif kind == "response.content_part.done":
+            message = self._messages.get(frame.output_index)
+            if message is not None:
+                self._cite(_object(frame.part), message, frame.content_index, out)
+        elif kind == "response.created":
+            self._start(frame.response, out)
+        elif self.finished:
+            self._finished(out)
         return out
 
     def finish(self) -> Sequence[Event]:
         """See Reader: all has been said by the last event, or the stream was cut."""
+        self.end()
         return ()
 
-    def _one(self, found: _Event, out: list[Event]) -> None:
-        kind = found.type
-        if kind.endswith(".delta"):
-            self._delta(found, out)
-        elif kind == "response.output_item.added":
-            self._added(found, out)
-        elif kind == "response.output_item.done":
-            self._item_done(found, out)
-        elif kind == "response.content_part.done":
-            item = self._items.get(found.output_index)
-            if item is not None and item.type == "message" and found.content_index in item.parts:
-                self._cite(found.part, item, found.content_index, out)
-        elif kind == "response.created":
-            self._start(found.response, out)
-        elif kind in _ENDS:
-            self._end(found.response or _Response(), out)
-        elif kind == "response.failed":
-            response = found.response or _Response()
-            self._fail(response.error or {"message": "The response failed."}, out)
-        elif kind == "error":
-            self._fail(found.error or {"message": found.message, "code": found.code}, out)
-        elif not kind:
-            self.malformed += 1
+    # -- the answer
 
-    def _start(self, response: _Response | None, out: list[Event]) -> None:
+    def _start(self, response: Response | None, out: list[Event]) -> None:
         if not self._started:
             self._started = True
-            self.answer_id = response.id if response is not None else None
-            out.append(Started(self.answer_id or "", (response.model if response else None) or ""))
+            model = response.model if response is not None else None
+            out.append(Started(self.answer_id or "", model or ""))
 
-    def _part(self, found: _Event, kind: PartKind, at: int, out: list[Event]) -> int:
-        """The index of a text-like part, which begins with its first words."""
-        item = self._items.get(found.output_index)
-        if item is None:
-            self._start(None, out)
-            item = self._items[found.output_index] = _Item(
-                "reasoning" if kind is PartKind.THINKING else "message"
-            )
-        index = item.parts.get(at)
-        if index is None:
-            index = item.parts[at] = self._next
-            self._next += 1
-            out.append(PartStart(index, kind))
+    def _finished(self, out: list[Event]) -> None:
+        self._start(self.response, out)
+        for place, item in self.late:
+            self._item_done(place, item, out)
+        left = [index for message in self._messages.values() for index in message.parts.values()]
+        left += [thought.index for thought in self._thoughts.values()]
+        left += [call.index for call in self._calls.values()]
+        out.extend(PartEnd(index) for index in sorted(left))
+        if self.usage is not None:
+            out.append(UsageSeen(self.usage))
+        if self.stop is not None:
+            out.append(Finished(self.stop, None, self._explanation(), _tier(self.response)))
+            out.append(Ended())
+
+    def _explanation(self) -> str | None:
+        return "".join(self._refusal) or None if self.stop is Stop.REFUSAL else None
+
+    def _part(self, kind: PartKind, out: list[Event]) -> int:
+        index = self._next
+        self._next += 1
+        out.append(PartStart(index, kind))
         return index
 
-    def _delta(self, found: _Event, out: list[Event]) -> None:
-        text = found.delta
+    # -- its pieces
+
+    def _delta_of(self, frame: Frame, out: list[Event]) -> None:
+        text, place = frame.delta, frame.output_index
         if not isinstance(text, str) or not text:
             return
-        kind = found.type
-        if kind == "response.output_text.delta":
-            index = self._part(found, PartKind.TEXT, found.content_index, out)
-        elif kind in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
-            item = self._items.get(found.output_index)
-            if item is None or 0 not in item.parts:
-                self.malformed += 1
-                return
-            index = item.parts[0]
-        elif kind == "response.refusal.delta":
-            index = self._part(found, PartKind.REFUSAL, found.content_index, out)
+        if frame.type in _TEXTS:
+            self._start(None, out)
+            message = self._messages.get(place)
+            if message is None:
+                message = self._messages[place] = _Message()
+            out.append(Delta(self._said(message, frame.content_index, _TEXTS[frame.type], text, out), text))
+        elif frame.type in _ARGUMENTS:
+            call = self._calls.get(place)
+            if call is not None:
+                call.said = True
+                out.append(Delta(call.index, text))
+        elif frame.type in _THOUGHTS:
+            self._start(None, out)
+            self._think(frame, text, out)
+
+    def _said(self, message: _Message, at: int, kind: PartKind, text: str, out: list[Event]) -> int:
+        """The index of a text-like part, which begins with its first words."""
+        if kind is PartKind.REFUSAL:
             self._refusal.append(text)
-            self.refused = True
-        elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
-            index = self._part(found, PartKind.THINKING, 0, out)
-            text = self._apart(found, text)
-        else:
-            return
-        self.output = True
-        item = self._items[found.output_index]
-        at = 0 if item.type == "reasoning" else found.content_index
-        item.seen[at] = item.seen.get(at, 0) + len(text)
-        out.append(Delta(index, text))
+        index = message.parts.get(at)
+        if index is None:
+            index = message.parts[at] = self._part(kind, out)
+        return index
 
-    def _apart(self, found: _Event, text: str) -> str:
+    def _think(self, frame: Frame, text: str, out: list[Event]) -> None:
         """Parts of a summary are joined by a blank line (PROTOCOLS.md 11.6)."""
-        item = self._items[found.output_index]
-        at = found.summary_index if "summary" in found.type else found.content_index
-        before, item.summary = item.summary, at
-        return "\n\n" + text if before >= 0 and at != before else text
+        at = frame.summary_index if "summary" in frame.type else frame.content_index
+        thought = self._thoughts.get(frame.output_index)
+        if thought is None:
+            index = self._part(PartKind.THINKING, out)
+            thought = self._thoughts[frame.output_index] = _Thought(index, at)
+        if at != thought.at:
+            thought.at, text = at, "\n\n" + text
+        out.append(Delta(thought.index, text))
 
-    def _added(self, found: _Event, out: list[Event]) -> None:
-        self._start(None, out)
-        value = found.item or {}
-        kind = str(value.get("type") or "")
-        item = self._items[found.output_index] = _Item(kind)
-        if kind in _CALLS:
-            self._tools = self.output = True
-            index = item.parts[0] = self._next
-            self._next += 1
-            tool = ToolKind.CUSTOM if kind == "custom_tool_call" else ToolKind.FUNCTION
-            call_id, name = str(value.get("call_id") or value.get("id") or ""), str(value.get("name") or "")
-            out.append(PartStart(index, PartKind.TOOL, call_id, name, tool, value.get("namespace")))
+    def _begin_call(self, place: int, item: Item, out: list[Event]) -> _Call:
+        before = self._calls.pop(place, None)
+        if before is not None:
+            out.append(PartEnd(before.index))
+        call = self._calls[place] = _Call(self._next)
+        self._next += 1
+        told = call_of(item)
+        out.append(PartStart(call.index, PartKind.TOOL, told.id, told.name, told.kind, told.namespace))
+        return call
 
-    def _cite(self, part: dict[str, Any] | None, item: _Item, at: int, out: list[Event]) -> None:
-        for annotation in (part or {}).get("annotations") or []:
+    def _cite(self, part: dict[str, Any], message: _Message, at: int, out: list[Event]) -> None:
+        index = message.parts.get(at)
+        if index is None:
+            return
+        for annotation in objects(part, "annotations"):
             citation = citation_of(annotation)
             if citation is not None:
-                out.append(Cited(item.parts[at], citation))
+                out.append(Cited(index, citation))
 
-    def _item_done(self, found: _Event, out: list[Event]) -> None:
-        """Complete: what was not streamed is told now, and every part of it ends."""
-        self._start(None, out)
-        value = found.item or {}
-        kind = str(value.get("type") or "")
-        item = self._items.get(found.output_index)
-        if item is None:
-            if kind in _CALLS:
-                self._added(found, out)
-            item = self._items.setdefault(found.output_index, _Item(kind))
-        if kind not in _IN_PARTS:
-            self.output = True
-            index = self._next
-            self._next += 1
-            out.append(PartStart(index, PartKind.FOREIGN, foreign=Foreign(OWN, kind, value)))
-            out.append(PartEnd(index))
-            return
+    # -- items that are complete: what was not streamed is told now, and every part of it ends
+
+    def _item_done(self, place: int, item: Item, out: list[Event]) -> None:
+        kind = kind_of(item)
         if kind == "message":
-            self._message_done(found, value, item, out)
+            message = self._messages.pop(place) if place in self._messages else _Message()
+            self._message_done(message, item, out)
         elif kind == "reasoning":
-            self._reasoning_done(found, value, item, out)
-        else:
-            text = value.get("input" if kind == "custom_tool_call" else "arguments")
-            if isinstance(text, str) and text and not item.seen:
-                out.append(Delta(item.parts[0], text))
-            out.append(PartEnd(item.parts[0]))
-        del self._items[found.output_index]
+            self._thought_done(self._thoughts.pop(place, None), item, out)
+        elif kind in CALLS:
+            call = self._calls.get(place) or self._begin_call(place, item, out)
+            text = call_of(item).arguments
+            if text and not call.said:
+                out.append(Delta(call.index, text))
+            out.append(PartEnd(call.index))
+            del self._calls[place]
+        elif kind:
+            foreign = Foreign(OWN, kind, item)
+            out.append(PartStart(self._next, PartKind.FOREIGN, foreign=foreign))
+            out.append(PartEnd(self._next))
+            self._next += 1
 
-    def _message_done(self, found: _Event, value: dict[str, Any], item: _Item, out: list[Event]) -> None:
-        for at, part in enumerate(value.get("content") or []):
-            refusal = part.get("type") == "refusal"
-            text = part.get("refusal" if refusal else "text")
-            if isinstance(text, str) and text and not item.seen.get(at):
-                found.content_index = at
-                index = self._part(found, PartKind.REFUSAL if refusal else PartKind.TEXT, at, out)
-                if refusal:
-                    self._refusal.append(text)
-                    self.refused = True
-                self.output = True
-                out.append(Delta(index, text))
-                self._cite(part, item, at, out)
-        out.extend(PartEnd(index) for index in item.parts.values())
+    def _message_done(self, message: _Message, item: Item, out: list[Event]) -> None:
+        streamed = set(message.parts)
+        for at, part in enumerate(objects(item, "content")):
+            text, refusal = words_of(part)
+            if text and at not in streamed:
+                kind = PartKind.REFUSAL if refusal else PartKind.TEXT
+                out.append(Delta(self._said(message, at, kind, text, out), text))
+                self._cite(part, message, at, out)
+        out.extend(PartEnd(index) for index in message.parts.values())
 
-    def _reasoning_done(self, found: _Event, value: dict[str, Any], item: _Item, out: list[Event]) -> None:
-        opaque = opaque_of(value, self._profile)
-        text = thought_of(value)
-        if not item.parts and (opaque is not None or text):
-            index = self._part(found, PartKind.THINKING, 0, out)
+    def _thought_done(self, thought: _Thought | None, item: Item, out: list[Event]) -> None:
+        opaque = opaque_of(item, self._profile)
+        text = thought_of(item)
+        if thought is None:
+            if opaque is None and not text:
+                return
+            thought = _Thought(self._part(PartKind.THINKING, out), 0)
             if text:
-                self.output = True
-                out.append(Delta(index, text))
-        if item.parts:
-            out.append(PartEnd(item.parts[0], opaque))
+                out.append(Delta(thought.index, text))
+        out.append(PartEnd(thought.index, opaque))
 
-    def _end(self, response: _Response, out: list[Event]) -> None:
-        self._start(response, out)
-        self.finished = self._done = True
-        if response.usage is not None:
-            self.usage = response.usage.neutral()
-            out.append(UsageSeen(self.usage))
-        told: list[AssistantPart] = [Refusal("".join(self._refusal))] if self._refusal else []
-        if self._tools:
-            told.append(ToolCall("", ""))
-        details = response.incomplete_details
-        reason = details.get("reason") if isinstance(details, dict) else None
-        stop, explanation = stop_of(response.status or "completed", reason, told)
-        self.output = self.output or response.status == "incomplete"
-        out.append(Finished(stop, None, explanation, response.service_tier))
-        out.append(Ended())
 
-    def _fail(self, error: Any, out: list[Event]) -> None:
-        self._done = True
-        found = error_inside(error)
-        self.error = found
-        out.append(Failed(found))
+def _tier(response: Response) -> str | None:
+    return response.service_tier if isinstance(response.service_tier, str) else None
+
+
+def _object(raw: msgspec.Raw) -> dict[str, Any]:
+    try:
+        return decode_object(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}

@@ -23,126 +23,49 @@ from ...conversation.reply import Reply
 from ...conversation.request import Request
 from ...conversation.usage import TokenUsage
 from ..base import Answering
-from .errors import error_inside
+from .frames import Item, kind_of, objects, thought_of, words_of
 
 OWN = "openai_responses"
-_INCOMPLETE = {
-    "max_output_tokens": Stop.MAX_TOKENS,
-    "content_filter": Stop.REFUSAL,
-}
 
 
-class InputDetails(msgspec.Struct):
-    """Parts of the input tokens."""
-
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class OutputDetails(msgspec.Struct):
-    """Parts of the output tokens."""
-
-    reasoning_tokens: int | None = None
-
-
-class Usage(msgspec.Struct):
-    """Responses' usage."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: InputDetails | None = None
-    output_tokens_details: OutputDetails | None = None
-
-    def neutral(self) -> TokenUsage:
-        """Cached tokens are part of the input tokens here as there (PROTOCOLS.md 10)."""
-        given, made = (
-            self.input_tokens_details or InputDetails(),
-            self.output_tokens_details or OutputDetails(),
-        )
-        return TokenUsage(
-            self.input_tokens,
-            self.output_tokens,
-            given.cached_tokens,
-            made.reasoning_tokens,
-            cache_write=given.cache_write_tokens,
-        )
-
-
-def parse_reply(body: bytes, profile: Profile) -> Reply:
-    """Raises ValueError when it is no Responses answer, PointsmanError when it says that it failed."""
-    value = msgspec.json.decode(body)
-    if not isinstance(value, dict):
-        raise ValueError("not an object")
-    if value.get("error"):
-        raise error_inside(value["error"])
-    if value.get("status") in ("failed", "cancelled"):
-        raise error_inside({"message": f"The response's status is {value['status']}."})
-    output = value.get("output")
-    if not isinstance(output, list):
-        raise ValueError("no output")
-    reply = Reply(str(value.get("id") or ""), str(value.get("model") or ""))
-    try:
-        for item in output:
-            reply.parts += parts_of(item, profile)
-        reply.usage = msgspec.convert(value["usage"], Usage).neutral() if value.get("usage") else None
-    except (msgspec.ValidationError, TypeError, AttributeError, KeyError) as error:
-        raise ValueError(str(error)) from None
-    details = value.get("incomplete_details")
-    reason = details.get("reason") if isinstance(details, dict) else None
-    reply.stop, reply.explanation = stop_of(str(value.get("status") or "completed"), reason, reply.parts)
-    tier = value.get("service_tier")
-    reply.service_tier = tier if isinstance(tier, str) else None
-    return reply
-
-
-def stop_of(status: str, reason: Any, parts: list[AssistantPart]) -> tuple[Stop, str | None]:
-    """Why it stopped (PROTOCOLS.md 9.2), and a refusal's words."""
-    refusal = next((part.text for part in parts if isinstance(part, Refusal)), None)
-    if status == "incomplete":
-        stop = _INCOMPLETE.get(str(reason), Stop.END)
-        return stop, refusal if stop is Stop.REFUSAL else None
-    if refusal is not None:
-        return Stop.REFUSAL, refusal
-    called = any(isinstance(part, ToolCall) for part in parts)
-    return (Stop.TOOL_USE if called else Stop.END), None
-
-
-def parts_of(item: dict[str, Any], profile: Profile) -> list[AssistantPart]:
+def parts_of(item: Item, profile: Profile) -> list[AssistantPart]:
     """One output item as parts."""
-    kind = item.get("type")
+    kind = kind_of(item)
     if kind == "message":
-        found: list[AssistantPart] = []
-        for part in item.get("content") or []:
-            if part.get("type") == "refusal":
-                found.append(Refusal(str(part.get("refusal") or "")))
-            elif part.get("text"):
-                citations = (citation_of(one) for one in part.get("annotations") or [])
-                found.append(Text(part["text"], None, tuple(one for one in citations if one is not None)))
-        return found
+        return [part for part in map(_content, objects(item, "content")) if part is not None]
     if kind == "reasoning":
-        return [Thinking(thought_of(item), opaque_of(item, profile))]
-    if kind == "function_call":
-        return [
-            ToolCall(
-                str(item["call_id"]),
-                str(item["name"]),
-                str(item.get("arguments") or ""),
-                namespace=item.get("namespace"),
-            )
-        ]
-    if kind == "custom_tool_call":
-        name, text = str(item["name"]), str(item.get("input") or "")
-        return [ToolCall(str(item["call_id"]), name, text, ToolKind.CUSTOM, item.get("namespace"))]
-    return [Foreign(OWN, str(kind), item)]
+        text, opaque = thought_of(item), opaque_of(item, profile)
+        return [Thinking(text, opaque)] if text or opaque is not None else []
+    if kind in _CALLS:
+        return [call_of(item)]
+    return [Foreign(OWN, kind, item)] if kind else []
 
 
-def thought_of(item: dict[str, Any]) -> str:
-    """A reasoning item's words: its summary, else its content; parts apart by a blank line (PROTOCOLS.md 11.6)."""
-    for key in ("summary", "content"):
-        texts = [str(part.get("text") or "") for part in item.get(key) or []]
-        if any(texts):
-            return "\n\n".join(texts)
-    return ""
+def _content(part: dict[str, Any]) -> AssistantPart | None:
+    text, refusal = words_of(part)
+    if not text:
+        return None
+    if refusal:
+        return Refusal(text)
+    citations = (citation_of(one) for one in objects(part, "annotations"))
+    return Text(text, None, tuple(one for one in citations if one is not None))
+
+
+_CALLS = {"function_call": ToolKind.FUNCTION, "custom_tool_call": ToolKind.CUSTOM}
+
+
+def call_of(item: Item) -> ToolCall:
+    """A call, as far as its item tells it."""
+    kind = _CALLS[kind_of(item)]
+    arguments = item.get("arguments" if kind is ToolKind.FUNCTION else "input") or ""
+    namespace = item.get("namespace")
+    return ToolCall(
+        str(item.get("call_id") or item.get("id") or ""),
+        str(item.get("name") or ""),
+        arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode(),
+        kind,
+        namespace if isinstance(namespace, str) else None,
+    )
 
 
 def opaque_of(item: dict[str, Any], profile: Profile) -> Opaque | None:

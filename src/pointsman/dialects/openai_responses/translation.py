@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from ...conversation.profile import Profile
+from ...conversation.reply import Reply
 from ..base import Translation
 from .capsules import without_capsules
 from .errors import parse_error
 from .reader import ResponsesReader
-from .reply import parse_reply, render_reply
+from .reply import render_reply
 from .request_in import NAMES, parse_request
 from .request_out import TAKES, render_request
 from .writer import MOVES, ResponsesWriter
@@ -24,6 +26,11 @@ def _parse_count(body: bytes) -> int:
 
 def _render_count(tokens: int) -> bytes:
     return msgspec.json.encode({"object": "response.input_tokens", "input_tokens": tokens})
+
+
+def parse_reply(body: bytes, profile: Profile) -> Reply:
+    """A whole answer. Raises as Reader.reply."""
+    return ResponsesReader(profile).reply(body)
 
 
 TRANSLATION = Translation(

@@ -1,0 +1,212 @@
+"""The one reading of a Messages answer: its frames in, facts out (grammar: PROTOCOLS.md 11.1).
+
+The straight path, the translated one and a whole answer all come through see(). Not here: the parts of the
+answer (reader.py, reply.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...conversation.events import SILENT_STOPS, PartKind, Stop
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+from ...wire.sse import data_of, name_of
+from ..base import Seen
+from ..vendor_errors import unframed_error
+from .answering import STOPS
+from .errors import error_inside
+from .frames import (
+    KNOWN,
+    UNREADABLE,
+    Frame,
+    FrameDelta,
+    Message,
+    bare,
+    decode,
+    decode_object,
+    decode_whole,
+)
+from .usage import Usage
+
+_OF_DELTA = {
+    "text_delta": PartKind.TEXT,
+    "citations_delta": PartKind.TEXT,
+    "thinking_delta": PartKind.THINKING,
+    "signature_delta": PartKind.THINKING,
+    "input_json_delta": PartKind.TOOL,
+}
+_OF_BLOCK = {
+    "text": PartKind.TEXT,
+    "thinking": PartKind.THINKING,
+    "redacted_thinking": PartKind.THINKING,
+    "tool_use": PartKind.TOOL,
+}
+_MESSAGE_KINDS = (PartKind.TEXT, PartKind.THINKING)
+
+
+class MessagesSeen(Seen):
+    """See dialects.base.Seen. blocks: index -> the kind of the block that is open there, corrected where deltas
+    are of another. called: a client's tool was called. counted: the usage object, merged. last: the `delta` that
+    told why it stopped."""
+
+    __slots__ = ("blocks", "called", "counted", "last")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks: dict[int, PartKind] = {}
+        self.called = False
+        self.counted = Usage()
+        self.last = FrameDelta()
+
+    def event(self, event: bytes) -> None:
+        """See Seen."""
+        self.take(event)
+
+    def take(self, event: bytes) -> Frame | None:
+        """Decode an event, see it, and give it: None when there is nothing to see, or the answer is over."""
+        if self.finished or self.error is not None:
+            return None
+        data = data_of(event) or unframed_error(event)
+        if not data:
+            return None
+        try:
+            frame: Frame | None = decode(data)
+        except UNREADABLE:
+            frame = self._odd(data)
+        if frame is None:
+            return None
+        if not frame.type:
+            frame.type = name_of(event).decode("ascii", "replace") or ("error" if frame.error else "")
+        self.see(frame)
+        return frame
+
+    def whole(self, body: bytes) -> bool:
+        """See Seen."""
+        return self.take_whole(body) is not None
+
+    def take_whole(self, body: bytes) -> Message | None:
+        """A whole answer seen as the stream it could have been; None when it is none of this protocol."""
+        try:
+            message = decode_whole(body)
+        except UNREADABLE:
+            try:
+                message = decode_whole(bare(decode_object(body)))
+            except UNREADABLE:
+                return None
+        for frame in message.frames():
+            self.see(frame)
+        return message
+
+    def see(self, frame: Frame) -> None:
+        """The facts of one frame."""
+        match frame.type:
+            case "content_block_delta":
+                if frame.delta is not None:
+                    self._delta(frame.index, frame.delta)
+            case "content_block_start":
+                self._block(frame.index, frame.content_block or {})
+            case "content_block_stop":
+                self.blocks.pop(frame.index, None)
+            case "message_start":
+                if frame.message is not None:
+                    self.answer_id = self.answer_id or frame.message.id
+                    self._count(frame.message.usage)
+            case "message_delta":
+                self._count(frame.usage)
+                if frame.delta is not None and frame.delta.stop_reason is not None:
+                    self.last = frame.delta
+                    self._stop(frame.delta.stop_reason)
+            case "message_stop":
+                self._end()
+            case "error":
+                self.error = error_inside(frame.error)
+
+    def _odd(self, data: bytes) -> Frame | None:
+        """Unknown events are legal whatever they hold; known ones of another shape are not."""
+        if data.strip() == b"[DONE]":
+            return None
+        kind: str | None = None
+        try:
+            value = decode_object(data)
+            kind = str(value.get("type", ""))
+            return decode(bare(value))
+        except UNREADABLE:
+            self.malformed += kind is None or kind in KNOWN
+            return None
+
+    def _count(self, new: Usage | None) -> None:
+        if new is not None:
+            self.counted.merge(new)
+            self.usage = self.counted.neutral()
+
+    def _delta(self, index: int, delta: FrameDelta) -> None:
+        wanted = _OF_DELTA.get(delta.type)
+        if self.blocks.get(index) is not wanted or wanted is None:
+            self._stray(index, wanted)
+        if not self.output:
+            self.output = _says(delta)
+
+    def _stray(self, index: int, wanted: PartKind | None) -> None:
+        """A delta that is not of its block's kind. Compatible servers send text and thinking without a block of
+        theirs (litellm 32357): they get one."""
+        kind = self.blocks.get(index)
+        if wanted in _MESSAGE_KINDS:
+            self.malformed += 1
+            self.blocks[index] = wanted
+        elif kind is None or (wanted is PartKind.TOOL and kind in _MESSAGE_KINDS):
+            self.malformed += 1
+
+    def _block(self, index: int, start: dict[str, Any]) -> None:
+        if index in self.blocks:
+            self.malformed += 1
+        kind = _OF_BLOCK.get(str(start.get("type")), PartKind.FOREIGN)
+        if kind is PartKind.TOOL and not start.get("name"):
+            self.malformed += 1
+            kind = PartKind.FOREIGN
+        self.blocks[index] = kind
+        self.called = self.called or kind is PartKind.TOOL
+        if not self.output:
+            self.output = _starts_with_words(start) if start.get("type") in ("text", "thinking") else True
+
+    def _stop(self, reason: str) -> None:
+        self.stop = stop_of(reason, self.called)
+        self.refused = self.refused or self.stop is Stop.REFUSAL
+        # "Refusal before output: no blocks" (recorded) is a real answer, not an empty one; so is a limit reached.
+        self.output = self.output or self.stop not in SILENT_STOPS
+
+    def _end(self) -> None:
+        reason = self.last.stop_reason
+        if reason is None:  # "null at end of stream: error, not a success" (PROTOCOLS.md 9.1)
+            text = "The backend ended its answer without saying why it stopped."
+            self.error = PointsmanError(ErrorKind.UPSTREAM_ERROR, text)
+            return
+        self._stop(reason)  # once more: calls may have come after the reason
+        self.finished = True
+
+
+def stop_of(reason: str, called: bool) -> Stop:
+    """Why it stopped; a reason that is new is judged by what came."""
+    return STOPS.get(reason) or (Stop.TOOL_USE if called else Stop.END)
+
+
+def _says(delta: FrameDelta) -> bool:
+    match delta.type:
+        case "text_delta":
+            return bool(delta.text and not delta.text.isspace())
+        case "thinking_delta":
+            return bool(delta.thinking)
+        case "signature_delta":
+            return bool(delta.signature)
+        case "citations_delta":
+            return delta.citation is not None
+    return False  # of a call or a vendor's block, which is output by starting
+
+
+def _starts_with_words(start: dict[str, Any]) -> bool:
+    """Does a block that may say nothing until its first delta say something by starting?"""
+    if start["type"] == "text":
+        citations = start.get("citations")
+        cited = isinstance(citations, list) and any(isinstance(one, dict) for one in citations)
+        return cited or bool(str(start.get("text") or "").strip())
+    return bool(start.get("thinking") or start.get("signature"))

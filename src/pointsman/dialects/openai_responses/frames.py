@@ -1,0 +1,142 @@
+"""The events of a Responses stream, and its response object, as typed values: one decode each.
+
+Items stay as the vendor wrote them: an item without a neutral form goes on as its exact JSON. Not here: what events
+mean (seen.py), what they tell a client of another protocol (reader.py, reply.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...conversation.usage import TokenUsage
+
+Item = dict[str, Any]
+
+
+class InputDetails(msgspec.Struct):
+    """Parts of the input tokens."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class OutputDetails(msgspec.Struct):
+    """Parts of the output tokens."""
+
+    reasoning_tokens: int | None = None
+
+
+class Usage(msgspec.Struct):
+    """Responses' usage."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens_details: InputDetails | None = None
+    output_tokens_details: OutputDetails | None = None
+
+    def neutral(self) -> TokenUsage:
+        """Cached tokens are part of the input tokens here as there (PROTOCOLS.md 10)."""
+        given = self.input_tokens_details or InputDetails()
+        made = self.output_tokens_details or OutputDetails()
+        return TokenUsage(
+            self.input_tokens,
+            self.output_tokens,
+            given.cached_tokens,
+            made.reasoning_tokens,
+            cache_write=given.cache_write_tokens,
+        )
+
+
+class Response(msgspec.Struct):
+    """The response object: a whole answer, and what a stream's first and last events repeat."""
+
+    id: str | None = None
+    model: str | None = None
+    status: str | None = None
+    output: list[msgspec.Raw] | None = None
+    usage: Usage | None = None
+    error: Any = None
+    incomplete_details: Any = None
+    service_tier: Any = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is incomplete."""
+        details = self.incomplete_details
+        found = details.get("reason") if isinstance(details, dict) else None
+        return found if isinstance(found, str) else None
+
+    def frames(self) -> list[Frame]:
+        """The stream that it could have been: the event that ends it holds all of it."""
+        if self.status is not None or self.output is not None:
+            return [Frame(f"response.{self.status or 'completed'}", response=self)]
+        if self.error:
+            return [Frame("error", error=self.error)]
+        return [Frame("response.created", response=self)]
+
+
+class Frame(msgspec.Struct):
+    """Any event."""
+
+    type: str = ""
+    delta: Any = None
+    output_index: int = 0
+    content_index: int = 0
+    summary_index: int = 0
+    item: Item | None = None
+    part: msgspec.Raw = msgspec.Raw()
+    response: Response | None = None
+    message: Any = None
+    code: Any = None
+    param: Any = None
+    error: Any = None
+
+
+decode = msgspec.json.Decoder(Frame).decode
+"""Raises one of UNREADABLE."""
+decode_whole = msgspec.json.Decoder(Response).decode
+"""Raises one of UNREADABLE."""
+decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_BESIDE = ("usage", "id", "model")
+
+
+def bare(value: dict[str, Any]) -> bytes:
+    """JSON that decode() or decode_whole() refused, less what stands beside the answer: a usage of another shape
+    costs no answer."""
+    kept = {name: one for name, one in value.items() if name not in _BESIDE}
+    if isinstance(kept.get("response"), dict):
+        kept["response"] = {name: one for name, one in kept["response"].items() if name not in _BESIDE}
+    return msgspec.json.encode(kept)
+
+
+# -- what stands in an item
+
+
+def kind_of(item: Item) -> str:
+    """Its type, "" when it names none."""
+    return str(item.get("type") or "")
+
+
+def objects(item: Item, key: str) -> list[dict[str, Any]]:
+    """The objects of a list in an item; whatever else stands there is passed over."""
+    found = item.get(key)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def words_of(part: dict[str, Any]) -> tuple[str, bool]:
+    """A content part's (text, is it a refusal)."""
+    refusal = part.get("type") == "refusal"
+    found = part.get("refusal" if refusal else "text")
+    return (found if isinstance(found, str) else ""), refusal
+
+
+def thought_of(item: Item) -> str:
+    """A reasoning item's words: its summary, else its content; parts apart by a blank line (PROTOCOLS.md 11.6)."""
+    for key in ("summary", "content"):
+        texts = [str(part.get("text") or "") for part in objects(item, key)]
+        if any(texts):
+            return "\n\n".join(texts)
+    return ""

@@ -1,0 +1,208 @@
+"""The one reading of a Responses answer: its frames in, facts out (grammar: PROTOCOLS.md 11.3).
+
+The straight path, the translated one and a whole answer all come through see(). Not here: the parts of the
+answer (reader.py, reply.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...conversation.events import SILENT_STOPS, Stop
+from ...wire.sse import data_of
+from ..base import Seen
+from ..vendor_errors import unframed_error
+from .errors import error_inside
+from .frames import (
+    UNREADABLE,
+    Frame,
+    Item,
+    Response,
+    bare,
+    decode,
+    decode_object,
+    decode_whole,
+    kind_of,
+    objects,
+    thought_of,
+    words_of,
+)
+
+CALLS = ("function_call", "custom_tool_call")
+_ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
+_ENDS = {
+    "response.completed": "completed",
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+    "response.cancelled": "cancelled",
+}
+"""The event that ends an answer -> the status that it tells."""
+_FAILED = ("failed", "cancelled")
+_GOING_ON = ("queued", "in_progress")
+_INCOMPLETE = {"max_output_tokens": Stop.MAX_TOKENS, "content_filter": Stop.REFUSAL}
+
+
+class ResponsesSeen(Seen):
+    """See dialects.base.Seen.
+
+    called: a client's tool was called. late: (place, item) of what stands in the last event and no event before it
+    told. response: the response object of the end.
+    """
+
+    __slots__ = ("_done", "_open_calls", "called", "late", "response")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called = False
+        self.late: list[tuple[int, Item]] = []
+        self.response = Response()
+        self._open_calls: set[int] = set()
+        self._done: set[int | str] = set()  # places and ids of the items that events told
+
+    def event(self, event: bytes) -> None:
+        """See Seen."""
+        self.take(event)
+
+    def take(self, event: bytes) -> Frame | None:
+        """Decode an event, see it, and give it: None when there is nothing to see, or the answer is over."""
+        if self.finished or self.error is not None:
+            return None
+        data = data_of(event) or unframed_error(event)
+        if not data or data == b"[DONE]":
+            return None
+        try:
+            frame: Frame | None = decode(data)
+        except UNREADABLE:
+            frame = self._odd(data)
+        if frame is not None:
+            self.see(frame)
+        return frame
+
+    def whole(self, body: bytes) -> bool:
+        """See Seen."""
+        return self.take_whole(body) is not None
+
+    def take_whole(self, body: bytes) -> Response | None:
+        """A whole answer, seen as the last event of a stream that told nothing before it."""
+        try:
+            response = decode_whole(body)
+        except UNREADABLE:
+            try:
+                response = decode_whole(bare(decode_object(body)))
+            except UNREADABLE:
+                return None
+        for frame in response.frames():
+            self.see(frame)
+        if response.status in _GOING_ON:  # whole as it is: a job in the background, which ends elsewhere
+            self.output = self.finished = True
+        return response
+
+    def see(self, frame: Frame) -> None:
+        """The facts of one frame."""
+        kind = frame.type
+        if kind == "response.output_text.delta":
+            if not self.output:
+                self.output = isinstance(frame.delta, str) and bool(frame.delta.strip())
+        elif kind.endswith(".delta"):
+            self._delta(kind, frame)
+        elif kind == "response.output_item.added":
+            self._added(frame.output_index, frame.item or {})
+        elif kind == "response.output_item.done":
+            self._open_calls.discard(frame.output_index)
+            self._told(frame.output_index, frame.item or {})
+        elif kind in _ENDS:
+            self._end(_ENDS[kind], frame.response or Response())
+        elif kind == "error" or (not kind and frame.error):
+            told = {"message": frame.message, "code": frame.code, "param": frame.param}
+            self._fail(frame.error or told)
+        elif frame.response is not None:
+            self._about(frame.response)
+        elif not kind:
+            self.malformed += 1
+
+    def _odd(self, data: bytes) -> Frame | None:
+        if data.strip() == b"[DONE]":
+            return None
+        try:
+            return decode(bare(decode_object(data)))
+        except UNREADABLE:
+            self.malformed += 1
+            return None
+
+    def _delta(self, kind: str, frame: Frame) -> None:
+        if kind in _ARGUMENTS:  # output by their call's beginning, which must have come
+            self.malformed += frame.output_index not in self._open_calls
+        elif frame.delta:  # reasoning, a refusal, or what a vendor's own tool does
+            self.output = True
+            self.refused = self.refused or kind == "response.refusal.delta"
+
+    def _added(self, place: int, item: Item) -> None:
+        if kind_of(item) in CALLS:
+            self.called = self.output = True
+            self._open_calls.add(place)
+
+    def _told(self, place: int, item: Item) -> None:
+        """An item that is complete."""
+        self._done.add(place)
+        name = item.get("id")
+        if isinstance(name, str):
+            self._done.add(name)
+        self._item(item)
+
+    def _item(self, item: Item) -> None:
+        match kind_of(item):
+            case "message":
+                for part in objects(item, "content"):
+                    text, refusal = words_of(part)
+                    self.refused = self.refused or (refusal and bool(text))
+                    self.output = self.output or bool(text if refusal else text.strip())
+            case "reasoning":
+                self.output = self.output or bool(thought_of(item) or item.get("encrypted_content"))
+            case "":
+                self.malformed += 1
+            case kind:  # a call, a vendor's own
+                self.called = self.called or kind in CALLS
+                self.output = True
+
+    def _about(self, response: Response) -> None:
+        self.answer_id = self.answer_id or response.id
+        if response.usage is not None:
+            self.usage = response.usage.neutral()
+
+    def _end(self, status: str, response: Response) -> None:
+        self.response = response
+        self._about(response)
+        self._late(response.output or [])
+        self.finished = True
+        if response.status is not None and response.status in _ENDS.values():
+            status = response.status
+        if status in _FAILED or response.error:
+            self._fail(response.error or {"message": f"The response's status is {status}."})
+            return
+        if status == "incomplete":
+            self.stop = _INCOMPLETE.get(response.reason or "", Stop.END)
+        elif self.refused:
+            self.stop = Stop.REFUSAL
+        else:
+            self.stop = Stop.TOOL_USE if self.called else Stop.END
+        self.refused = self.refused or self.stop is Stop.REFUSAL
+        self.output = self.output or self.stop not in SILENT_STOPS  # a limit, a filter says why
+
+    def _late(self, output: list[msgspec.Raw]) -> None:
+        """Items that the events before did not tell: compatible servers leave some out, a whole answer all."""
+        for place, raw in enumerate(output):
+            if place in self._done:
+                continue
+            try:
+                item = decode_object(raw)
+            except UNREADABLE:
+                self.malformed += 1
+                continue
+            if item.get("id") not in self._done:
+                self.late.append((place, item))
+                self._item(item)
+
+    def _fail(self, error: Any) -> None:
+        self.error = error_inside(error)

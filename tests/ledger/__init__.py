@@ -1,1 +1,0 @@
-"""What is counted: the metrics' declaration and text."""
