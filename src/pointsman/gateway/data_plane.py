@@ -14,6 +14,7 @@ from ..config import Limits
 from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import BackendType
+from ..ledger.metrics import INFLIGHT, USAGE_DROPPED
 from ..link.messages import BackendSpec, Snapshot, Status
 from ..resilience.board import Board
 from ..resilience.budget import Budget
@@ -114,8 +115,17 @@ class DataPlane:
         return f"req_{self._id_prefix}{self._id_count:08x}"
 
     def count(self, sample: str, by: float = 1.0) -> None:
-        """Add to a counter; `sample` is the metric's name with its labels."""
+        """Add to a counter. sample: see ledger.metrics.Metric.sample."""
         self.counters[sample] = self.counters.get(sample, 0.0) + by
+
+    def samples(self) -> dict[str, float]:
+        """Everything that this process counts, and its gauges: metric sample -> value."""
+        return {
+            **self.counters,
+            **gauges(self.board, self.backends),
+            INFLIGHT.sample(): float(self.jobs),
+            USAGE_DROPPED.sample(): float(self.usage_dropped),
+        }
 
     def status(self) -> Status:
         """For the control plane: explain, pages, metrics."""
@@ -123,7 +133,7 @@ class DataPlane:
             worker=self.worker,
             pid=os.getpid(),
             in_flight=self.jobs,
-            counters=self.counters | gauges(self.board, self.backends),
+            counters=self.samples(),
             backends=backends_health(self.board, self.backends, time.time() - time.monotonic()),
             usage_dropped=self.usage_dropped,
         )

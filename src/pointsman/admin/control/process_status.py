@@ -5,20 +5,16 @@ Pure values with the clock as an argument. It decides nothing and keeps nothing 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ...ledger.metrics import add, is_counter
 from ...link.messages import BackendHealth, Status, TargetHealth
 
 STALE_SECONDS = 15.0
 """A process says something every second; after this long its gauges no longer count."""
 
-_COUNTER = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(_total|_bucket|_sum|_count)(\{|$)")
-_SWITCH = re.compile(r"pointsman_(breaker_open|backend_down|key_benched)\{")
-"""Gauges that say yes or no: yes when one process says so."""
 _BADNESS = {"closed": 0, "probing": 1, "open": 2}
-_HISTOGRAM_PART = re.compile(r"(_bucket|_sum|_count)$")
 
 
 @dataclass(slots=True)
@@ -39,9 +35,7 @@ class StatusBoard:
         """Remember what a process says; `now` is monotonic seconds."""
         before = self._seen.get(status.worker)
         if before is not None and before.status.pid != status.pid:
-            for name, value in before.status.counters.items():
-                if _COUNTER.match(name):
-                    self._gone[name] = self._gone.get(name, 0.0) + value
+            add(self._gone, ((name, v) for name, v in before.status.counters.items() if is_counter(name)))
         self._seen[status.worker] = _Seen(status, now)
 
     def live(self, now: float) -> list[Status]:
@@ -62,12 +56,7 @@ class StatusBoard:
         sums = dict(self._gone)
         for seen in self._seen.values():
             fresh = now - seen.at <= STALE_SECONDS
-            for name, value in seen.status.counters.items():
-                if _SWITCH.match(name):
-                    if fresh:
-                        sums[name] = max(sums.get(name, 0.0), value)
-                elif fresh or _COUNTER.match(name):
-                    sums[name] = sums.get(name, 0.0) + value
+            add(sums, ((name, v) for name, v in seen.status.counters.items() if fresh or is_counter(name)))
         return sums
 
 
@@ -109,28 +98,3 @@ def _worse(one: TargetHealth, other: TargetHealth) -> TargetHealth:
 def _later(one: float | None, other: float | None) -> float | None:
     times = [time for time in (one, other) if time is not None]
     return max(times) if times else None
-
-
-def prometheus_text(samples: Iterable[tuple[str, float]]) -> str:
-    """Samples as Prometheus text, each family once with its type."""
-    bare = list(samples)
-    histograms = {
-        name.partition("{")[0].removesuffix("_bucket")
-        for name, _ in bare
-        if name.partition("{")[0].endswith("_bucket")
-    }
-    families: dict[str, list[str]] = {}
-    for name, value in bare:  # the order within a family is the sender's: buckets must stay in theirs
-        plain = name.partition("{")[0]
-        base = _HISTOGRAM_PART.sub("", plain)
-        family = base if base in histograms else plain
-        families.setdefault(family, []).append(f"{name} {_number(value)}")
-    lines: list[str] = []
-    for family, rows in sorted(families.items()):
-        kind = "histogram" if family in histograms else "counter" if family.endswith("_total") else "gauge"
-        lines += [f"# TYPE {family} {kind}", *rows]
-    return "\n".join(lines) + "\n" if lines else ""
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from ... import __version__
+from ...ledger.metrics import CONTENT_TYPE, exposition, served
 from ..control.control_plane import ControlPlane
-from ..control.process_status import prometheus_text
 from .base import Run, errors
 
 router = APIRouter(tags=["status"])
@@ -66,13 +66,11 @@ async def hello() -> dict[str, str]:
 
 @router.get("/internal/metrics", include_in_schema=False)
 async def metrics(control: Run) -> Response:
-    """What all data-plane processes counted, in Prometheus' text format."""
+    """What all data-plane processes counted, as text."""
     now = time.monotonic()
-    samples = control.board.samples(now)
-    samples["pointsman_data_plane_processes"] = float(len(control.workers()))
-    samples["pointsman_degraded"] = float(bool(control.snapshot.problems))
-    samples["pointsman_snapshot_version"] = float(control.snapshot.version)
-    return Response(prometheus_text(samples.items()), media_type="text/plain; version=0.0.4; charset=utf-8")
+    snapshot = control.snapshot
+    told = served(snapshot.version, snapshot.problems, len(control.workers()))
+    return Response(exposition(control.board.samples(now) | told), media_type=CONTENT_TYPE)
 
 
 def status_of(control: ControlPlane) -> Status:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
+from ...ledger.metrics import BACKEND_DOWN, BREAKER_OPEN, KEY_BENCHED, QUEUED
 from ...link.messages import BackendHealth, TargetHealth
 from ...resilience.board import BackendState, Board, TargetState
 from ...resilience.breaker import BreakerState
@@ -58,21 +59,12 @@ def _target(model: str, one: TargetState, account: Hashable, epoch: float) -> Ta
 
 def gauges(board: Board, backends: Mapping[str, Backend]) -> dict[str, float]:
     """Metric samples: what is shut out now, and who waits."""
-    found = {
-        f'pointsman_breaker_open{{backend="{key}",model="{_label(model)}"}}': 1.0
-        for key, model in board.opened()
-    }
+    found = {BREAKER_OPEN.sample(key, model): 1.0 for key, model in board.opened()}
     for key, health in board.backends.items():
-        label = f'{{backend="{key}"}}'
         if health.down:
-            found["pointsman_backend_down" + label] = 1.0
+            found[BACKEND_DOWN.sample(key)] = 1.0
         if _benched(health, _account(backends, key)) is not None:
-            found["pointsman_key_benched" + label] = 1.0
+            found[KEY_BENCHED.sample(key)] = 1.0
         if health.places.queued:
-            found["pointsman_queued" + label] = float(health.places.queued)
+            found[QUEUED.sample(key)] = float(health.places.queued)
     return found
-
-
-def _label(text: str) -> str:
-    """A client's text as a label's value."""
-    return text[:100].replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -9,16 +9,16 @@ import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import PRACTICE, ErrorKind
+from ...ledger.metrics import CONTENT_TYPE, INFLIGHT, exposition, served
 from ...link.messages import Snapshot
 from ...routing.pattern import is_wild
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
-from .board_status import gauges
 from .codex_models import catalogue
 
 JSON = b"content-type: application/json\r\n"
 PROBLEM = b"content-type: application/problem+json\r\n"
-TEXT = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
+METRICS = f"content-type: {CONTENT_TYPE}\r\n".encode()
 _STARTED = int(time.time())
 
 
@@ -121,43 +121,10 @@ def ready(plane: DataPlane) -> tuple[int, bytes]:
     return 200, msgspec.json.encode({"status": status, "problems": list(snapshot.problems)})
 
 
-_HELP = {
-    "pointsman_requests_total": ("counter", "Requests by client protocol and status class."),
-    "pointsman_upstream_attempts_total": ("counter", "Attempts by backend and result."),
-    "pointsman_tokens_total": ("counter", "Tokens as backends reported them, by kind."),
-    "pointsman_inflight": ("gauge", "Requests being served now."),
-    "pointsman_breaker_open": ("gauge", "1 while a model at a backend is passed over after failures."),
-    "pointsman_backend_down": ("gauge", "1 while a local backend takes no connections."),
-    "pointsman_key_benched": ("gauge", "1 while a backend's key is not used because it was refused."),
-    "pointsman_queued": ("gauge", "Requests that wait for a place at a backend."),
-    "pointsman_usage_dropped_total": (
-        "counter",
-        "Usage records lost because the control plane was away too long.",
-    ),
-}
-
-
-def metrics(samples: dict[str, float]) -> bytes:
-    """Samples as Prometheus text (exposition format 0.0.4)."""
-    lines: list[str] = []
-    last = ""
-    for sample in sorted(samples):
-        name = sample.partition("{")[0]
-        if name != last and name in _HELP:
-            kind, text = _HELP[name]
-            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
-        last = name
-        lines.append(f"{sample} {samples[sample]:.15g}")
-    return ("\n".join(lines) + "\n").encode()
-
-
-def own_samples(plane: DataPlane) -> dict[str, float]:
-    """This process's samples."""
-    return (
-        plane.counters
-        | gauges(plane.board, plane.backends)
-        | {
-            "pointsman_inflight": float(plane.jobs),
-            "pointsman_usage_dropped_total": float(plane.usage_dropped),
-        }
-    )
+def metrics(plane: DataPlane) -> bytes:
+    """What this process counted: the whole gateway's where it is the only one."""
+    snapshot = plane.rules.snapshot if plane.rules is not None else None
+    version, problems = (snapshot.version, snapshot.problems) if snapshot is not None else (0, ())
+    samples = plane.samples()
+    samples[INFLIGHT.sample()] -= 1.0  # the one that asks for this page
+    return exposition(samples | served(version, problems, 1))

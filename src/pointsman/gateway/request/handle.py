@@ -13,6 +13,7 @@ from ...dialects.base import Dialect
 from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason, Protocol
+from ...ledger.metrics import REQUESTS
 from ...ledger.records import UsageRecord
 from ...resilience.walk import Walked
 from ...routing.table import Plan, Target
@@ -56,7 +57,7 @@ class Handler:
             request_id.encode(),
             request_id.encode(),
         )
-        self.plane.count('pointsman_requests_total{protocol="none",status="4xx"}')
+        self.plane.count(REQUESTS.sample("none", "4xx"))
         client.send(error.status, lines, body)
 
     async def _serve(self, job: Job) -> None:
@@ -84,12 +85,15 @@ class Handler:
             return
         if len(job.tries) > 1:
             for other in meter.records_of_others(job):
-                self._record(other)
-        self._record(meter.record_of(job))
+                self._keep(other)
+        self._keep(meter.record_of(job))
         status = f"{job.status // 100}xx" if job.status else "gone"
-        self.plane.count(
-            f'pointsman_requests_total{{protocol="{job.route.protocol.value}",status="{status}"}}'
-        )
+        self.plane.count(REQUESTS.sample(job.route.protocol.value, status))
+
+    def _keep(self, record: UsageRecord) -> None:
+        self._record(record)
+        for sample, tokens in meter.tokens_of(record):
+            self.plane.count(sample, tokens)
 
     async def _dispatch(self, job: Job) -> None:
         plane, head, where = self.plane, job.head, job.route
@@ -176,7 +180,7 @@ class Handler:
             case "metrics":
                 if plane.workers > 1 and await self._merged_metrics(job):
                     return
-                _send(job, 200, pages.TEXT, pages.metrics(pages.own_samples(plane)))
+                _send(job, 200, pages.METRICS, pages.metrics(plane))
             case "root":
                 if job.head.method == b"HEAD":
                     _send(job, 200, b"", b"")

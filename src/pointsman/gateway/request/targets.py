@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
+from ...ledger.metrics import ATTEMPTS
 from ...resilience import backoff
 from ...resilience.verdict import worth_a_repeat
 from ...resilience.walk import Closed, Held, Steps, Walked, walk
@@ -84,7 +85,7 @@ class _Asking:
         tried = job.tries[number]
         tried.seconds = time.monotonic() - tried.start
         result = "ok" if held is None else held.reason.value
-        plane.count(f'pointsman_upstream_attempts_total{{backend="{target.key}",result="{result}"}}')
+        plane.count(ATTEMPTS.sample(target.key, result))
         if held is not None:
             tried.reason = job.failed_reason = held.reason.value
             log.info("request %s: %s failed: %s: %s", job.id, target.label, tried.reason, held.error.public)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointsman.admin.control.process_status import STALE_SECONDS, StatusBoard, prometheus_text
+from pointsman.admin.control.process_status import STALE_SECONDS, StatusBoard
 from pointsman.link.messages import BackendHealth, Status, TargetHealth
 
 
@@ -10,27 +10,31 @@ def status(worker: int, pid: int, counters: dict[str, float], *backends: Backend
     return Status(worker, pid, 0, counters, backends)
 
 
+COUNTER, OTHER = 'pointsman_requests_total{x="1"}', "pointsman_usage_dropped_total"
+GAUGE = "pointsman_inflight"
+
+
 def test_counters_and_gauges_of_all_processes_are_summed() -> None:
     board = StatusBoard()
-    board.take(status(0, 1, {"a_total": 2, "open": 1}), 0.0)
-    board.take(status(1, 2, {"a_total": 3, "open": 4}), 0.0)
-    assert board.samples(1.0) == {"a_total": 5, "open": 5}
+    board.take(status(0, 1, {COUNTER: 2, GAUGE: 1}), 0.0)
+    board.take(status(1, 2, {COUNTER: 3, GAUGE: 4}), 0.0)
+    assert board.samples(1.0) == {COUNTER: 5, GAUGE: 5}
 
 
 def test_a_restarted_process_never_makes_a_total_smaller() -> None:
     board = StatusBoard()
-    board.take(status(0, 1, {'a_total{x="1"}': 7, "b_sum": 1.5, 'b_bucket{le="1"}': 3, "open": 9}), 0.0)
-    board.take(status(0, 2, {'a_total{x="1"}': 1, "open": 2}), 1.0)
-    assert board.samples(1.0) == {'a_total{x="1"}': 8, "b_sum": 1.5, 'b_bucket{le="1"}': 3, "open": 2}
-    board.take(status(0, 2, {'a_total{x="1"}': 2, "open": 0}), 2.0)
-    assert board.samples(2.0)['a_total{x="1"}'] == 9
+    board.take(status(0, 1, {COUNTER: 7, OTHER: 1.5, GAUGE: 9}), 0.0)
+    board.take(status(0, 2, {COUNTER: 1, GAUGE: 2}), 1.0)
+    assert board.samples(1.0) == {COUNTER: 8, OTHER: 1.5, GAUGE: 2}
+    board.take(status(0, 2, {COUNTER: 2, GAUGE: 0}), 2.0)
+    assert board.samples(2.0)[COUNTER] == 9
 
 
 def test_a_process_that_is_no_longer_heard_keeps_its_totals_only() -> None:
     board = StatusBoard()
-    board.take(status(0, 1, {"a_total": 7, "open": 9}, BackendHealth("openai", 1)), 0.0)
+    board.take(status(0, 1, {COUNTER: 7, GAUGE: 9}, BackendHealth("openai", 1)), 0.0)
     later = STALE_SECONDS + 1
-    assert board.samples(later) == {"a_total": 7}
+    assert board.samples(later) == {COUNTER: 7}
     assert board.live(later) == []
     assert board.health(later) == {}
 
@@ -62,26 +66,6 @@ def test_switches_are_not_added_up() -> None:
     for worker in range(3):
         board.take(status(worker, worker, {switch: 1.0, 'pointsman_queued{backend="a"}': 2.0}), 0.0)
     assert board.samples(0.0) == {switch: 1.0, 'pointsman_queued{backend="a"}': 6.0}
-
-
-def test_the_text_names_each_family_once_with_its_type_and_keeps_buckets_in_order() -> None:
-    samples = [
-        ('t_seconds_bucket{le="0.5"}', 1.0),
-        ('t_seconds_bucket{le="10"}', 2.0),
-        ('t_seconds_bucket{le="+Inf"}', 2.0),
-        ("t_seconds_sum", 3.25),
-        ("t_seconds_count", 2.0),
-        ('req_total{status="2xx"}', 5.0),
-        ('req_total{status="4xx"}', 1e16),
-        ("open", 0.0),
-    ]
-    assert prometheus_text(samples) == (
-        "# TYPE open gauge\nopen 0\n"
-        '# TYPE req_total counter\nreq_total{status="2xx"} 5\nreq_total{status="4xx"} 1e+16\n'
-        '# TYPE t_seconds histogram\nt_seconds_bucket{le="0.5"} 1\nt_seconds_bucket{le="10"} 2\n'
-        't_seconds_bucket{le="+Inf"} 2\nt_seconds_sum 3.25\nt_seconds_count 2\n'
-    )
-    assert prometheus_text([]) == ""
 
 
 def test_of_one_model_the_worst_word_of_each_kind_counts() -> None:
