@@ -114,5 +114,5 @@ def test_dialect_folders_are_the_registry() -> None:
 
 def test_every_dialect_has_the_same_files() -> None:
     shapes = {name: {path.name for path in (SOURCE / "dialects" / name).glob("*.py")} for name in folders()}
-    assert all({"__init__.py", "errors.py"} <= files for files in shapes.values()), shapes
+    assert all({"__init__.py", "endpoint.py", "errors.py"} <= files for files in shapes.values()), shapes
     assert all(files & {"seen.py", "watch.py"} for files in shapes.values()), shapes

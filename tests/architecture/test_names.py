@@ -1,10 +1,11 @@
-"""No provider's or vendor's name decides anything outside providers/ and kinds.py: compatible providers are rows."""
+"""No provider's or vendor's name decides anything outside providers/ and kinds.py: compatible providers are rows. And
+no protocol is named outside dialects/ and providers/: what one protocol has and another has not stands in its endpoint."""
 
 from __future__ import annotations
 
 import ast
 
-from pointsman.kinds import BackendType
+from pointsman.kinds import BackendType, Protocol
 
 from .test_shape import modules
 
@@ -74,6 +75,80 @@ def test_no_text_is_searched_for_a_vendors_name() -> None:
         if any(vendor in part.value.lower() for vendor in ("openai", "anthropic"))
     }
     assert found == set()
+
+
+PROTOCOLS_IN = (*ALLOWED, "dialects/", "upstream/tokenizer.py")
+"""upstream/tokenizer.py: in which protocol two local engines' own path is asked, a row of probing."""
+MEMBERS = {protocol.name for protocol in Protocol}
+VALUES = {protocol.value for protocol in Protocol}
+
+
+def names_a_protocol(node: ast.AST) -> bool:
+    """`Protocol.OPENAI_CHAT`, whatever is done with it."""
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "Protocol"
+        and node.attr in MEMBERS
+    )
+
+
+def decides_by_a_protocols_text(tree: ast.Module) -> list[ast.expr]:
+    """`== "openai_chat"`, `DIALECTS["openai_chat"]`, `{"openai_chat": ...}`, `case "openai_chat"`."""
+    places = decisions(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript):
+            places.append(node.slice)
+        elif isinstance(node, ast.Dict):
+            places.extend(key for key in node.keys if key is not None)
+    return [
+        place
+        for place in places
+        if any(isinstance(one, ast.Constant) and one.value in VALUES for one in ast.walk(place))
+    ]
+
+
+def test_no_protocol_is_named_outside_dialects_and_providers() -> None:
+    judged = {name: tree for name, tree in modules().items() if not name.startswith(PROTOCOLS_IN)}
+    named = {
+        f"{name}:{node.lineno} {ast.unparse(node)}"
+        for name, tree in judged.items()
+        for node in ast.walk(tree)
+        if names_a_protocol(node) and isinstance(node, ast.expr)
+    }
+    told = {
+        f"{name}:{place.lineno} {ast.unparse(place)}"
+        for name, tree in judged.items()
+        for place in decides_by_a_protocols_text(tree)
+    }
+    assert named | told == set()
+
+
+def test_the_guard_of_protocols_sees_what_it_should() -> None:
+    for code in (
+        "x if p is Protocol.ANTHROPIC_MESSAGES else y",
+        "DIALECTS[Protocol.OPENAI_CHAT]",
+        "def f(p: Protocol = Protocol.OPENAI_CHAT): ...",
+        "ROWS = {Protocol.EMBEDDINGS: 1}",
+        "match p:\n    case Protocol.COMPLETIONS:\n        pass",
+    ):
+        assert any(names_a_protocol(node) for node in ast.walk(ast.parse(code))), code
+    for code in (
+        'x if p == "anthropic_messages" else y',
+        'DIALECTS["openai_chat"]',
+        'ROWS = {"embeddings": 1}',
+        'match p:\n    case "completions":\n        pass',
+    ):
+        assert decides_by_a_protocols_text(ast.parse(code)), code
+    for code in (
+        "def f(p: Protocol) -> None: ...",
+        "Protocol(text)",
+        'log("openai_chat")',
+        "Other.OPENAI_CHAT",
+    ):
+        tree = ast.parse(code)
+        assert not any(names_a_protocol(node) for node in ast.walk(tree)), code
+        assert not decides_by_a_protocols_text(tree), code
 
 
 def test_the_guard_itself_sees_what_it_should() -> None:

@@ -1,12 +1,12 @@
 """A fourth protocol, made here and registered from outside the package: a request goes through it in both roles.
 
 Its wire form: a POST of {"model", "say": [text, ...]} to /v1/toy, answered by {"said": text} or, streamed, by lines of
-`data: word`. Nothing of the gateway knows it.
+`data: word`. It has paths below that one, a header by which its clients are known, rate-limit headers, a field in the
+list of models. Nothing of the gateway knows it, and nothing of the gateway is patched here.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any
@@ -31,14 +31,15 @@ from pointsman.conversation.parts import Text
 from pointsman.conversation.profile import Profile
 from pointsman.conversation.reply import Reply as Neutral
 from pointsman.conversation.request import Message, Request, Role
-from pointsman.dialects.base import Answering, Dialect, Reading, Translation
+from pointsman.dialects.base import Answering, Dialect, Reader, Reading, Translation
+from pointsman.dialects.endpoint import Catalogue, Endpoint, RateLimits
 from pointsman.dialects.fields import Fields
-from pointsman.dialects.registry import DIALECTS, register
-from pointsman.dialects.vendor_errors import openai_error, upstream_error
+from pointsman.dialects.registry import register, unregister, varying_headers
+from pointsman.dialects.vendor_errors import upstream_error
 from pointsman.errors import PointsmanError
-from pointsman.gateway.client.paths import route
-from pointsman.practice import Reply, ScriptedUpstream
+from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
+from pointsman.upstream.backend import Backend
 from pointsman.wire.sse import data_of
 from tests.agents.model import CHAT, JSON, SSE, STREAM, WHOLE
 
@@ -74,19 +75,13 @@ def render_reply(reply: Neutral, answering: Answering) -> bytes:
     return msgspec.json.encode({"said": said, "by": answering.request.model})
 
 
-class ToyReader:
+class ToyReader(Reader):
     def __init__(self, profile: Profile | None = None) -> None:
-        self.output = self.finished = False
-        self.answer_id: str | None = None
-        self.error: str | None = None
-        self.usage = None
-        self.malformed = 0
-
-    def event(self, event: bytes) -> None:
-        self.read(event)
+        super().__init__()
 
     def whole(self, body: bytes) -> bool:
-        return body.startswith(b"{")
+        self.output = self.finished = body.startswith(b"{")
+        return self.output
 
     def read(self, event: bytes) -> Sequence[Event]:
         word = data_of(event).decode()
@@ -117,13 +112,39 @@ class ToyWriter:
         return b"data: FAILED\n\n"
 
 
+def toy_error(error: PointsmanError, request_id: str) -> bytes:
+    return msgspec.json.encode({"toy": error.public, "where": error.param})
+
+
+ENDPOINT = Endpoint(
+    "/v1/toy",
+    "toys",
+    methods=("POST", "PUT"),
+    below=True,
+    alive=("/toys/alive",),
+    known_by=b"x-toy-version",
+    varies=(b"x-toy-version",),
+    private=(b"x-toy-child",),
+    private_prefixes=(b"toy-",),
+    rate_limits=RateLimits(
+        {
+            (what, unit): f"toy-{unit}-{what}".encode()
+            for what in ("limit", "remaining", "reset")
+            for unit in ("requests", "tokens")
+        },
+        lambda value: b"in " + value,
+    ),
+    model_fields=lambda model: {"toy_name": model.name.upper()},
+    list_fields=lambda models: {"toys": len(models)},
+    catalogue=Catalogue(b"toybox", lambda models: b"box of " + ", ".join(m.name for m in models).encode()),
+)
 TOY = Dialect(
     Toy.TOY,  # type: ignore[arg-type]
-    openai_error,
+    toy_error,
     lambda error, request_id, answer_id=None: b"data: FAILED\n\n",
     ToyReader,
+    ENDPOINT,
     translation=Translation(
-        path="/v1/toy",
         parse_request=parse_request,
         render_request=render_request,
         parse_reply=parse_reply,
@@ -140,13 +161,11 @@ TOY = Dialect(
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
     register(TOY)
-    route.cache_clear()
     yield
-    del DIALECTS[TOY.protocol]
-    route.cache_clear()
+    unregister(TOY.protocol)
 
 
-def ask_toy(body: dict[str, Any], reply: Reply) -> tuple[Got, dict[str, Any]]:
+def ask_toy(body: dict[str, Any], reply: Reply, *headers: str) -> tuple[Got, dict[str, Any]]:
     async def main() -> tuple[Got, dict[str, Any]]:
         with ScriptedUpstream() as server:
             server.always(reply)
@@ -155,7 +174,7 @@ def ask_toy(body: dict[str, Any], reply: Reply) -> tuple[Got, dict[str, Any]]:
                     key="local/box", type="local", name="box", base_url=server.url, dialects=(CHAT,)
                 )
                 found.rules(rule("*", "local/box"), backends=[backend])
-                got = await found.ask("/v1/toy", body)
+                got = await found.ask("/v1/toy", body, *headers)
             (received,) = [r for r in server.requests if r.method == "POST"]
             return got, received.json()
 
@@ -187,4 +206,129 @@ def test_its_errors_name_its_own_fields() -> None:
 
     got = uvloop.run(main())
     assert got.status == 400
-    assert json.loads(got.body)["error"]["param"] == "say"
+    assert got.json()["where"] == "say"
+
+
+# -- as a backend's protocol
+
+
+def speaks_toy(url: str) -> BackendSpec:
+    return BackendSpec(key="local/box", type="local", name="box", base_url=url, dialects=("toy",))
+
+
+def ask(
+    path: str,
+    body: bytes | dict[str, Any],
+    *headers: str,
+    replies: Reply,
+    method: str = "POST",
+    spec: Any = speaks_toy,
+) -> tuple[Got, list[Received]]:
+    async def main() -> tuple[Got, list[Received]]:
+        with ScriptedUpstream() as server:
+            server.always(replies)
+            async with plane() as found:
+                found.rules(rule("*", "local/box"), backends=[spec(server.url)])
+                got = await found.ask(path, body, *headers, method=method)
+            return got, [r for r in server.requests if r.method != "GET"]
+
+    return uvloop.run(main())
+
+
+HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def test_another_protocols_client_is_served_by_a_backend_that_speaks_it() -> None:
+    headers = {"content-type": "application/json", "toy-requests-remaining": "7", "toy-tokens-reset": "6m0s"}
+    got, (sent,) = ask(
+        "/v1/chat/completions", HI, "openai-beta: x", replies=Reply(200, headers, body=b'{"said":"hello"}')
+    )
+    assert got.json()["choices"][0]["message"]["content"] == "hello"
+    assert (sent.path, sent.json()) == ("/v1/toy", {"model": "m", "say": ["hi"], "stream": False})
+    assert got.headers["x-ratelimit-remaining-requests"] == "7"
+    assert got.headers["x-ratelimit-reset-tokens"] == "6m0s"
+    assert not [name for name in got.headers if name.startswith("toy-")]
+
+
+def test_its_own_client_gets_its_bytes_as_they_are_and_paths_below_too() -> None:
+    for path in ("/v1/toy", "/toy", "/v1/v1/toy/box?a=b"):
+        got, (sent,) = ask(
+            path, {"model": "m", "say": ["hi"]}, replies=Reply(200, JSON, body=b'{"said":"x"}')
+        )
+        assert got.body == b'{"said":"x"}'
+        assert sent.path == ("/v1/toy/box" if "box" in path else "/v1/toy")
+
+
+# -- what the gateway knows of its endpoint
+
+
+def test_rate_limits_reach_its_client_under_its_own_names() -> None:
+    headers = {**JSON, "x-ratelimit-limit-tokens": "9", "anthropic-ratelimit-requests-reset": "12s"}
+    got, sent = ask_toy(
+        {"model": "m", "say": ["hi"]}, Reply(200, headers, body=WHOLE[CHAT]("hello")), "x-toy-child: 1", "toy-x: 2", "other: 3"
+    )  # fmt: skip
+    assert (got.headers["toy-tokens-limit"], got.headers["toy-requests-reset"]) == ("9", "in 12s")
+    assert not [name for name in got.headers if "ratelimit" in name]
+
+
+def test_what_is_private_to_its_vendor_stays_out_of_another_protocol() -> None:
+    _, (sent,) = ask(
+        "/v1/toy", {"model": "m", "say": ["hi"]}, "x-toy-child: 1", "toy-x: 2", "other: 3",
+        replies=Reply(200, JSON, body=WHOLE[CHAT]("hello")), spec=chat_box,
+    )  # fmt: skip
+    assert sent.headers["other"] == "3"
+    assert not [name for name in sent.headers if "toy" in name]
+
+
+@pytest.mark.parametrize("path", ["/v1/models/no*ne", "/v1/audio/none"])
+def test_on_shared_paths_its_clients_are_answered_in_its_wording(path: str) -> None:
+    method = "GET" if "models" in path else "POST"
+    for header, key in (
+        ("x-toy-version: 1", "toy"),
+        ("x-other: 1", "error"),
+        ("anthropic-version: 1", "type"),
+    ):
+        got, _ = ask(path, b"" if method == "GET" else b"{}", header, replies=Reply(404), method=method)
+        assert got.status in (400, 404)
+        assert key in got.json()
+
+
+def test_the_list_of_models_has_what_its_clients_read() -> None:
+    def listed(path: str, *headers: str) -> Got:
+        names = Reply(200, JSON, body=b'{"data":[{"id":"a"}]}')
+        return ask(path, b"", *headers, replies=names, method="GET")[0]
+
+    body = listed("/v1/models").json()
+    assert body["toys"] == len(body["data"])
+    assert {entry["id"]: entry["toy_name"] for entry in body["data"]}["a"] == "A"
+    assert {"object", "has_more", "first_id"} <= set(body)
+    assert listed("/v1/models/a").json()["toy_name"] == "A"
+    assert b"a" in listed("/v1/models?toybox=1").body.removeprefix(b"box of ").split(b", ")
+
+
+def test_its_methods_and_its_page_for_who_asks_whether_anybody_is_there() -> None:
+    refused, _ = ask("/v1/toy", b"", replies=Reply(200), method="GET")
+    assert (refused.status, refused.headers["allow"]) == (405, "POST, PUT")
+    assert ask("/toys/alive", b"", replies=Reply(500), method="GET")[0].status == 200
+
+
+def test_what_varies_an_answer_is_part_of_who_may_join_it() -> None:
+    assert b"x-toy-version" in varying_headers()
+
+
+def test_without_it_none_of_this_is_there() -> None:
+    unregister(TOY.protocol)
+    try:
+        assert ask("/v1/toy", {"model": "m", "say": ["hi"]}, replies=Reply(404), spec=chat_box)[0].status in (
+            404,
+            501,
+        )
+        assert b"x-toy-version" not in varying_headers()
+        with pytest.raises(ValueError):
+            Backend(speaks_toy("http://127.0.0.1:9"))
+    finally:
+        register(TOY)
+
+
+def chat_box(url: str) -> BackendSpec:
+    return msgspec.structs.replace(speaks_toy(url), dialects=(CHAT,))

@@ -28,6 +28,7 @@ from ..conversation.usage import TokenUsage
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, Protocol
 from .capsule import Capsules
+from .endpoint import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,7 @@ class Answering:
 class Translation:
     """One protocol's half of every translation.
 
-    path: where requests are posted. parse_request(body, reading): the body has been decoded (fields.load). Raises
+    parse_request(body, reading): the body has been decoded (fields.load). Raises
     PointsmanError 400 naming the field by its path. render_request(request, profile, notes): the upstream's
     body. takes: the neutral fields that render_request renders or reports itself; every other field that is set is
     reported by losses.py. names: neutral field -> this protocol's name of it. parse_reply(body, profile): raises
@@ -254,7 +255,6 @@ class Translation:
     without_capsules: a body for this protocol's own vendor less what we put in, None when there is nothing.
     """
 
-    path: str
     parse_request: Callable[[dict[str, Any], Reading], Request]
     render_request: Callable[[Request, Profile, Notes], bytes]
     parse_reply: Callable[[bytes, Profile], Reply]
@@ -275,16 +275,17 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One protocol. error: an error as a whole body. stream_error: the same inside a stream. seen: the reading of one
-    answer. extra_usage(event): is this the usage-only chunk that only exists because we asked for usage? statuses: the
-    status of a kind of error where this protocol's is not the usual one. ping: a keep-alive before anything else of a
-    stream. translation: None for protocols that only pass
-    through."""
+    """One protocol. error: an error as a whole body. stream_error: the same inside a stream. seen: the reading
+    of one answer. endpoint: how its clients reach it, and how they are known. extra_usage(event): is this the
+    usage-only chunk that only exists because we asked for usage? statuses: the status of a kind of error where this
+    protocol's is not the usual one. ping: a keep-alive before anything else of a stream. translation: None for
+    protocols that only pass through."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
     stream_error: StreamError
     seen: Callable[[], Seen]
+    endpoint: Endpoint
     extra_usage: Callable[[bytes], bool] | None = None
     statuses: Mapping[ErrorKind, int] = field(default_factory=dict)
     ping: bytes = b": waiting for the backend\n\n"

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..conversation.profile import Profile
+from ..dialects.registry import DIALECTS, derived
 from ..kinds import BackendType, Protocol
 from ..routing.pattern import wild_match
 from ..routing.specs import BackendSpec
@@ -21,8 +22,6 @@ from . import profile_rows as rows
 from .catalog import CATALOG
 
 _CHAT, _RESPONSES, _MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES
-_NEVER = (Protocol.COMPLETIONS, Protocol.EMBEDDINGS)
-"""Protocols that only pass through."""
 
 _Tables = tuple[rows.Table, ...]
 _MODEST: dict[Protocol, _Tables] = {
@@ -98,17 +97,22 @@ def _profile(
 def dialect_order(spec: BackendSpec, model: str, client: Protocol, tools: bool) -> tuple[Protocol, ...]:
     """Which protocol to speak to a backend that does not speak the client's, best first; () for a protocol that is
     never translated. Not asked: whether the backend speaks it."""
-    return () if client in _NEVER else _order(spec.type, spec.name, spec.base_url, model, tools)
+    if DIALECTS[client].translation is None:
+        return ()
+    return _order(spec.type, spec.name, spec.base_url, model, tools)
 
 
-@lru_cache(maxsize=1024)
+@derived
 def _order(type: str, name: str, base_url: str, model: str, tools: bool) -> tuple[Protocol, ...]:
     kind = (type, _is_own(type, name, base_url))
     patterns = _ANY_REQUEST.get(kind, ()) + (_WITH_TOOLS.get(kind, ()) if tools else ())
     family = family_name(model)
     if any(wild_match(pattern, family) for pattern in patterns):
-        return (_RESPONSES, *(one for one in _ORDER[type] if one is not _RESPONSES))
-    return _ORDER[type]
+        first: tuple[Protocol, ...] = (_RESPONSES, *_ORDER[type])
+    else:
+        first = _ORDER[type]
+    others = (one for one, dialect in DIALECTS.items() if dialect.translation is not None)
+    return tuple(dict.fromkeys((*first, *others)))
 
 
 def family_name(model: str) -> str:

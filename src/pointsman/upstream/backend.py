@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
+from ..dialects.headers import private_headers
+from ..dialects.registry import protocol_named
 from ..kinds import AuthScheme, BackendType, Protocol
 from ..providers.auth import auth_line
 from ..providers.catalog import CATALOG
@@ -49,7 +51,7 @@ class Backend:
         provider = CATALOG[BackendType(spec.type)]
         self.local = spec.type == BackendType.LOCAL
         if spec.dialects is not None:
-            self.spoken, self.tried = frozenset(Protocol(d) for d in spec.dialects), frozenset[Protocol]()
+            self.spoken, self.tried = frozenset(map(protocol_named, spec.dialects)), frozenset[Protocol]()
         else:
             elsewhere = provider.base_url is not None and spec.base_url != provider.base_url
             unsure = frozenset(provider.tried_elsewhere if elsewhere else ())
@@ -144,16 +146,8 @@ def forwarded(
     return b"".join(lines), frozenset(names)
 
 
-_OF_ONE_VENDOR = (
-    b"anthropic-", b"openai-", b"x-openai-", b"x-claude-", b"x-codex-", b"x-stainless-", b"chatgpt-", b"x-api-",
-)  # fmt: skip
-"""Prefixes of headers that speak to the client's own vendor; across protocols they mean nothing, or the wrong thing."""
-_OF_THE_BODY = frozenset(
-    {b"content-type", b"accept", b"originator", b"session_id", b"session-id", b"conversation_id", b"version"}
-)
-
-
 def forwarded_across(headers: Headers) -> tuple[bytes, frozenset[bytes]]:
     """The client's headers that may travel to a backend of another protocol, and the type of the body we make."""
-    block, names = forwarded(headers, NEVER_UPSTREAM | _OF_THE_BODY, NEVER_UPSTREAM_PREFIXES + _OF_ONE_VENDOR)
+    private, prefixes = private_headers()
+    block, names = forwarded(headers, NEVER_UPSTREAM | private, NEVER_UPSTREAM_PREFIXES + prefixes)
     return block + b"content-type: application/json\r\n", names | {b"content-type"}

@@ -7,8 +7,8 @@ walk over several targets (resilience/walk.py), and what is sent.
 
 from __future__ import annotations
 
+from ..dialects.registry import family_of
 from ..kinds import FallbackReason, Protocol
-from ..providers.catalog import OPENAI_FAMILY
 from ..providers.profiles import dialect_order
 from ..resilience.board import Board
 from ..resilience.walk import Closed
@@ -47,7 +47,7 @@ def goes_as_it_is(backend: Backend, protocol: Protocol, *, exact: bool = True) -
     speaks any of the family gets it."""
     if exact:
         return backend.speaks(protocol)
-    return any(backend.speaks(one) for one in OPENAI_FAMILY)
+    return any(backend.speaks(one) for one in family_of(protocol))
 
 
 def translated_to(backend: Backend, model: str, client: Protocol, *, tools: bool) -> Protocol | None:

@@ -36,7 +36,6 @@ def parse_reply(body: bytes, profile: Profile) -> Reply:
 
 
 TRANSLATION = Translation(
-    path="/v1/messages",
     parse_request=parse_request,
     render_request=render_request,
     parse_reply=parse_reply,

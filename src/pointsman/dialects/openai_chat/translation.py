@@ -11,7 +11,6 @@ from .request_out import TAKES, render_request
 from .writer import MOVES, ChatWriter
 
 TRANSLATION = Translation(
-    path="/v1/chat/completions",
     parse_request=parse_request,
     render_request=render_request,
     parse_reply=parse_reply,

@@ -102,7 +102,7 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     if not exchange.unspoken or held is None:
         return held, True
     held.error = not_spoken(target, where.protocol)
-    if where.path == (where.dialect.translation.path if where.dialect.translation else ""):
+    if where.path == where.dialect.endpoint.path:
         backend.learn_unspoken(where.protocol)
     return held, False
 
@@ -114,7 +114,7 @@ async def _crossed(one: Attempt, backend: Backend, *, unknown_path: bool = False
     if client.translation is None or not job.route.exact:
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
     counting = job.path == client.translation.count_path
-    if job.path != client.translation.path and not counting:
+    if job.path != client.endpoint.path and not counting:
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
     try:
         asked = await aside(len(job.body), _read, one.rules, plane, job)
@@ -151,8 +151,7 @@ def _read(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
 def _cross(
     plane: DataPlane, job: Job, target: Target, backend: Backend, asked: Asked, spoken: Protocol
 ) -> Crossing:
-    upstream = plane.dialects[spoken].translation
-    assert upstream is not None
+    upstream = plane.dialects[spoken]
     profile = profile_for(backend.spec, spoken, target.model)
     stash = Stash(plane.shelf, str(job.caller.key_id)) if asked.client.stashes else None
     return Crossing(asked, job.route.dialect, upstream, profile, stash)

@@ -6,7 +6,7 @@ estimate, which is marked in `x-pointsman-warnings` as `estimated:input_tokens`.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from functools import partial
 
 import msgspec
 
@@ -20,12 +20,11 @@ from ...translation.adapt import adapt
 from ...translation.estimate import estimate_tokens
 from ...upstream.backend import Backend
 from ...upstream.fetch import fetch
+from ...upstream.tokenizer import RENDERED_IN, count_by_tokenizer
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
 from .answer import Answer, send_answer
 from .crossing import Asked
-
-T = TypeVar("T")
 
 SECONDS = 10.0
 """Counting is advice: a client that waits longer for it is worse off than with an estimate."""
@@ -72,24 +71,12 @@ async def _by_path(
 async def _by_tokenizer(
     plane: DataPlane, plan: Plan, target: Target, backend: Backend, asked: Asked
 ) -> int | None:
-    """vLLM's `/tokenize` takes chat messages and tells the count; llama.cpp renders the prompt first."""
-    chat = plane.dialects[Protocol.OPENAI_CHAT].translation
-    assert chat is not None
-    profile = profile_for(backend.spec, Protocol.OPENAI_CHAT, target.model)
+    half = plane.dialects[RENDERED_IN].translation
+    assert half is not None
+    profile = profile_for(backend.spec, RENDERED_IN, target.model)
     request, _ = adapt(asked.request, profile, Notes())
-    rendered = msgspec.json.decode(chat.render_request(request, profile, Notes()))
-    body = {key: rendered[key] for key in ("model", "messages", "tools") if key in rendered}
-    found = await _ask(plane, plan, backend, "/tokenize", body)
-    counted = _member(found, "count", int)
-    if counted is not None:
-        return counted
-    if found is None:
-        return None
-    prompt = _member(await _ask(plane, plan, backend, "/apply-template", body), "prompt", str)
-    if prompt is None:
-        return None
-    found = await _ask(plane, plan, backend, "/tokenize", {"content": prompt, "add_special": True})
-    return len(_member(found, "tokens", list) or []) or None
+    rendered = msgspec.json.decode(half.render_request(request, profile, Notes()))
+    return await count_by_tokenizer(partial(_ask, plane, plan, backend), rendered)
 
 
 async def _ask(
@@ -107,13 +94,3 @@ async def _ask(
     except PointsmanError:
         return None
     return found.body if found.status == 200 else None
-
-
-def _member(body: bytes | None, key: str, kind: type[T]) -> T | None:
-    """One member of an answer that should be an object, None when it is not there or of another type."""
-    try:
-        value = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, kind) else None

@@ -21,6 +21,7 @@ from ...conversation.usage import TokenUsage
 from ...dialects.base import Answering, Dialect, Reading, Seen, Translation
 from ...dialects.capsule import Capsules
 from ...dialects.fields import load
+from ...dialects.headers import cross_headers
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...translation import losses
@@ -34,7 +35,6 @@ from ...translation.stops import StopMatcher
 from ...wire.http1 import RequestHead
 from ...wire.sse import EventSplitter
 from .answer import Answer, Headers
-from .rate_limits import cross_headers
 from .relay import Relay
 from .straight import BAD_EVENTS, Empty, FailedInside, Malformed, Whole
 
@@ -82,12 +82,13 @@ class Crossing:
     )
 
     def __init__(
-        self, asked: Asked, client: Dialect, upstream: Translation, profile: Profile, stash: Stash | None
+        self, asked: Asked, client: Dialect, upstream: Dialect, profile: Profile, stash: Stash | None
     ) -> None:
         """Raises PointsmanError 400 where the target cannot take what was asked."""
         self._asked = asked
         self._client = client
-        self._upstream = upstream
+        assert upstream.translation is not None
+        self._upstream = upstream.translation
         self._profile = profile
         self._stash = stash
         self._answering = Answering(asked.request, asked.id, int(time.time()), asked.capsules)
@@ -96,9 +97,9 @@ class Crossing:
         request, self._adaptation = adapt(asked.request, profile, notes)
         if not request.stream and profile.stream_long and _longest(request, profile) > STREAM_ABOVE:
             request = msgspec.structs.replace(request, stream=True)
-        losses.check(request, upstream.takes, notes)
-        self.body = upstream.render_request(request, profile, notes)
-        self.path = upstream.path.encode()
+        losses.check(request, self._upstream.takes, notes)
+        self.body = self._upstream.render_request(request, profile, notes)
+        self.path = upstream.endpoint.path.encode()
         self.warnings = notes.header()
 
     @property
@@ -192,7 +193,7 @@ class Crossing:
         return self._headers(headers, kind)
 
     def _headers(self, headers: Headers, content_type: bytes) -> Headers:
-        kept = cross_headers(headers, self._client.protocol)
+        kept = cross_headers(headers, self._client.endpoint.rate_limits)
         return [(b"content-type", content_type), *kept]
 
     def keep(self, event: Event) -> None:

@@ -17,6 +17,7 @@ from ...dialects.base import Seen
 from ...dialects.vendor_errors import overflows
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
+from ...providers.unknown_paths import says_unknown_path
 from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
@@ -237,7 +238,7 @@ class Exchange:
         body = b"".join(self._held)
         if self.head_status < 300:
             self._end_well(body)
-        elif self._on_trial and self.head_status in (404, 405, 501) and b"model" not in body.lower():
+        elif self._on_trial and says_unknown_path(self.head_status, body):
             self.unspoken = True
             self._give_up(FallbackReason.UPSTREAM_ERROR, "it does not know the path")
         else:
@@ -259,8 +260,7 @@ class Exchange:
             self._give_up(FallbackReason.EMPTY if empty else FallbackReason.MALFORMED, str(error))
             return
         except FailedInside:
-            # So LM Studio says that a path is unknown.
-            self.unspoken = self._on_trial and b"endpoint" in body[:500].lower()
+            self.unspoken = self._on_trial and says_unknown_path(self.head_status, body)
             self._settle(failed_whole(self._way, self.headers, self._hide_key(body)))
             return
         answer.status = self.head_status

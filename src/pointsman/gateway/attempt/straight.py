@@ -69,8 +69,8 @@ class Straight:
 
     def __init__(self, dialect: Dialect, path: bytes, body: bytes, *, known: bool, hide_usage: bool) -> None:
         """known: the path is one whose answers the dialect can read."""
-        translation = dialect.translation
-        self._speaks = translation is not None and path.partition(b"?")[0] == translation.path.encode()
+        own = dialect.endpoint.path.encode()
+        self._speaks = dialect.translation is not None and path.partition(b"?")[0] == own
         self._dialect = dialect
         self._known = known
         self._hide_usage = hide_usage

@@ -1,13 +1,12 @@
 """Which request goes where, by method and path. Pure. Paths with `/v1` twice or not at all are understood
-(a wrong base URL is the commonest mistake: ECOSYSTEM.md 2a)."""
+(a wrong base URL is the commonest mistake: ECOSYSTEM.md 2a). Not here: which paths a protocol has (its endpoint.py)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from ...dialects.base import Dialect
-from ...dialects.registry import DIALECTS
+from ...dialects.registry import DIALECTS, SHARED, derived
 from ...kinds import Protocol
 
 
@@ -20,7 +19,7 @@ class Route:
 
     kind: str
     path: str
-    protocol: Protocol = Protocol.OPENAI_CHAT
+    protocol: Protocol = SHARED
     exact: bool = True
     methods: tuple[str, ...] = ("GET", "HEAD")
 
@@ -30,51 +29,59 @@ class Route:
         return DIALECTS[self.protocol]
 
 
-_UNTRANSLATED = {"/v1/completions": Protocol.COMPLETIONS, "/v1/embeddings": Protocol.EMBEDDINGS}
-"""Where requests of the protocols that only pass through are posted; the others say it themselves."""
 _OWN = {
     "/livez": Route("live", "/livez"),
     "/readyz": Route("ready", "/readyz"),
     "/metrics": Route("metrics", "/metrics"),
     "/": Route("root", "/"),
-    "/api/hello": Route("hello", "/api/hello"),
     "*": Route("hello", "*"),  # OPTIONS * asks about the server as a whole
 }
-_POST = ("POST",)
+_MODELS = "/v1/models"
+"""Every protocol's clients read a list there."""
 
 
-def _posted() -> dict[str, Protocol]:
+@derived
+def _posted() -> dict[str, Dialect]:
     """Path -> the protocol whose requests are posted there, those registered from outside included."""
-    translated = {d.translation.path: d.protocol for d in DIALECTS.values() if d.translation is not None}
-    return translated | _UNTRANSLATED
+    return {dialect.endpoint.path: dialect for dialect in DIALECTS.values()}
 
 
-@lru_cache(maxsize=4096)
+@derived
+def _alive() -> frozenset[str]:
+    return frozenset(path for dialect in DIALECTS.values() for path in dialect.endpoint.alive)
+
+
+@derived
 def route(path: str) -> Route:
     """The route of a path (without query)."""
     own = _OWN.get(path)
     if own is not None:
         return own
+    if path in _alive():
+        return Route("hello", path)
+    path = _from_v1(path)
+    if path.rstrip("/") == _MODELS:
+        return Route("models", path)
+    if path.startswith(_MODELS + "/"):
+        return Route("model", path)
+    for known, dialect in _posted().items():
+        endpoint = dialect.endpoint
+        if path == known or (endpoint.below and path.startswith(known + "/")):
+            return Route("llm", path, dialect.protocol, methods=endpoint.methods)
+    if path == "/v1" or path.startswith("/v1/"):
+        return Route("llm", path, exact=False, methods=DIALECTS[SHARED].endpoint.methods)
+    return Route("control", path, methods=())
+
+
+def _from_v1(path: str) -> str:
+    """With one `/v1` before it, where it is a path that has one."""
     while path.startswith("/v1/v1/") or path == "/v1/v1":
         path = path[3:]
-    posted = _posted()
-    if not path.startswith("/v1/"):
-        full = "/v1" + path
-        if any(full == known or full.startswith(known + "/") for known in (*posted, "/v1/models")):
-            path = full
-    if path in posted:
-        return Route("llm", path, posted[path], methods=_POST)
-    if path.rstrip("/") == "/v1/models":
-        return Route("models", path)
-    if path.startswith("/v1/models/"):
-        return Route("model", path)
-    if path.startswith("/v1/messages/"):
-        return Route("llm", path, Protocol.ANTHROPIC_MESSAGES, methods=_POST)
-    if path.startswith("/v1/responses/"):
-        return Route("llm", path, Protocol.OPENAI_RESPONSES, methods=_POST)
-    if path == "/v1" or path.startswith("/v1/"):
-        return Route("llm", path, Protocol.OPENAI_CHAT, exact=False, methods=_POST)
-    return Route("control", path, methods=())
+    if path.startswith("/v1/"):
+        return path
+    full = "/v1" + path
+    known = (*_posted(), _MODELS)
+    return full if any(full == one or full.startswith(one + "/") for one in known) else path
 
 
 def names_a_model(path: str) -> bool:

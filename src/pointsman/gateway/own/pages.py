@@ -7,6 +7,8 @@ from urllib.parse import unquote
 
 import msgspec
 
+from ...dialects.endpoint import Listed
+from ...dialects.model_list import render_list, render_model
 from ...errors import PointsmanError
 from ...kinds import PRACTICE, ErrorKind
 from ...ledger.metrics import CONTENT_TYPE, INFLIGHT, exposition, served
@@ -14,7 +16,6 @@ from ...link.messages import Snapshot
 from ...routing.pattern import is_wild
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
-from .codex_models import catalogue
 
 JSON = b"content-type: application/json\r\n"
 PROBLEM = b"content-type: application/problem+json\r\n"
@@ -36,25 +37,6 @@ def problem(error: PointsmanError, request_id: str) -> bytes:
     )
 
 
-def _entry(name: str, owner: str) -> dict[str, object]:
-    """One model, for both vendors' parsers at once (PROTOCOLS.md 13.1: both SDKs ignore unknown keys)."""
-    return {
-        "id": name,
-        "object": "model",
-        "created": _STARTED,
-        "owned_by": owner,
-        "type": "model",
-        "display_name": name,
-        "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_STARTED)),
-        "lifecycle": "active",
-        "line": None,
-        "max_input_tokens": None,
-        "max_tokens": None,
-        "capabilities": None,
-        "description": f"served by {owner}",
-    }
-
-
 def _named(plane: DataPlane, rules: CompiledRules) -> dict[str, str]:
     """Every name that would resolve, and who serves it first: exact rules, local backends' lists, practice."""
     names: dict[str, str] = {}
@@ -74,24 +56,16 @@ def _named(plane: DataPlane, rules: CompiledRules) -> dict[str, str]:
     return names
 
 
-async def models(plane: DataPlane, rules: CompiledRules) -> bytes:
-    """The list of `/v1/models`."""
-    await plane.lists.refresh()
-    data = [_entry(name, owner) for name, owner in _named(plane, rules).items()]
-    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return msgspec.json.encode(
-        {"object": "list", "data": data, "has_more": False, "first_id": first, "last_id": last}
-    )
+def _listed(rules: CompiledRules, name: str, owner: str) -> Listed:
+    backend = rules.backends.get(owner)
+    return Listed(name, owner, _STARTED, backend.spec.context_window if backend is not None else None)
 
 
-async def codex_models(plane: DataPlane, rules: CompiledRules) -> bytes:
-    """The same list for Codex, which asks with `client_version` and reads another shape."""
+async def models(plane: DataPlane, rules: CompiledRules, query: bytes) -> bytes:
+    """The list of `/v1/models`, in the shape that its clients read."""
     await plane.lists.refresh()
-    found = []
-    for name, owner in _named(plane, rules).items():
-        backend = rules.backends.get(owner)
-        found.append((name, owner, backend.spec.context_window if backend is not None else None))
-    return catalogue(found)
+    found = [_listed(rules, name, owner) for name, owner in _named(plane, rules).items()]
+    return render_list(found, query)
 
 
 async def model(plane: DataPlane, rules: CompiledRules, path: str) -> bytes:
@@ -106,7 +80,7 @@ async def model(plane: DataPlane, rules: CompiledRules, path: str) -> bytes:
         raise PointsmanError(
             ErrorKind.MODEL_NOT_FOUND, f"The model cannot be served now: {problem}.", param="model"
         )
-    return msgspec.json.encode(_entry(name, usable[0].key))
+    return render_model(_listed(rules, name, usable[0].key))
 
 
 def ready(plane: DataPlane) -> tuple[int, bytes]:

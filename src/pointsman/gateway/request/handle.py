@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable
 
 from ...dialects.base import Dialect
-from ...dialects.registry import DIALECTS
+from ...dialects.registry import DIALECTS, SHARED, dialect_of_client
 from ...errors import PointsmanError
-from ...kinds import ErrorKind, FallbackReason, Protocol
+from ...kinds import ErrorKind, FallbackReason
 from ...ledger.metrics import REQUESTS
 from ...ledger.records import UsageRecord
 from ...resilience.walk import Walked
@@ -49,10 +49,10 @@ class Handler:
 
     def refuse(self, client: ClientConnection, bad: BadHead) -> None:
         """Answer a request whose head or body was refused."""
-        path = client.head.path if client.head is not None else "/v1/chat/completions"
+        dialect = DIALECTS[SHARED] if client.head is None else route(client.head.path).dialect
         error = head_error(bad)
         request_id = self.plane.next_id()
-        body = route(path).dialect.error(error, request_id)
+        body = dialect.error(error, request_id)
         lines = pages.JSON + b"x-request-id: %b\r\nrequest-id: %b\r\n" % (
             request_id.encode(),
             request_id.encode(),
@@ -119,9 +119,7 @@ class Handler:
         if where.kind == "llm":
             await self._serve_llm(job, rules)
         elif where.kind == "models":
-            codex = b"client_version=" in head.query
-            listed = pages.codex_models if codex else pages.models
-            _send_json(job, 200, await listed(plane, rules))
+            _send_json(job, 200, await pages.models(plane, rules, head.query))
         else:
             _send_json(job, 200, await pages.model(plane, rules, where.path))
 
@@ -279,6 +277,4 @@ def _answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
 def _dialect_of(where: Route, head: RequestHead) -> Dialect:
     """Shared paths answer in the wording of who asks (PROTOCOLS.md 13.1)."""
     shared = where.kind in ("models", "model") or not where.exact
-    if shared and head.get(b"anthropic-version") is not None:
-        return DIALECTS[Protocol.ANTHROPIC_MESSAGES]
-    return where.dialect
+    return dialect_of_client(head.get, where.dialect) if shared else where.dialect

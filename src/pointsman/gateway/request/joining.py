@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from copy import copy
 from hashlib import blake2b
 
+from ...dialects.registry import varying_headers
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...routing.table import Plan
@@ -207,13 +208,12 @@ def joins(rules: CompiledRules, plan: Plan) -> bool:
 _ASKS = (
     b"x-pointsman-strict",
     b"x-pointsman-no-fallback",
-    b"anthropic-version",
-    b"anthropic-beta",
     b"accept",
 )
+"""Headers that change any answer; each protocol has more of its own."""
 
 
 def _identity(job: Job) -> Key:
     """Who asks for what: two requests with the same one may have the same answer."""
-    said = tuple(job.head.get(name) for name in _ASKS)
+    said = tuple(job.head.get(name) for name in (*_ASKS, *varying_headers()))
     return (job.caller.key_id, job.caller.login, job.path, job.head.query, said, blake2b(job.body).digest())

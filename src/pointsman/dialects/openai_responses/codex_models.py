@@ -1,14 +1,17 @@
 """The model list as Codex reads it: `GET /v1/models?client_version=...` wants its vendor's own catalogue, not OpenAI's list.
 
 One field missing empties Codex's whole list without a word (FIELD.md 3.2), so every entry has all fields that the
-program's own catalogue has. Checked against codex-cli 0.169. Not here: which models there are (pages.py).
+program's own catalogue has. Checked against codex-cli 0.169. Not here: which models there are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+
+from ..endpoint import Listed
 
 _EFFORTS = (
     ("low", "Answers fast, thinks little"),
@@ -23,18 +26,17 @@ _WINDOW = 128_000
 """Tokens assumed where nobody has told a model's window; Codex itself would assume 272,000 (FIELD.md 3.2)."""
 
 
-def catalogue(models: list[tuple[str, str, int | None]]) -> bytes:
-    """models: (name, who serves it, context window or None), best first."""
-    return msgspec.json.encode(
-        {"models": [_entry(name, owner, window, rank) for rank, (name, owner, window) in enumerate(models)]}
-    )
+def catalogue(models: Sequence[Listed]) -> bytes:
+    """models: best first."""
+    return msgspec.json.encode({"models": [_entry(model, rank) for rank, model in enumerate(models)]})
 
 
-def _entry(name: str, owner: str, window: int | None, rank: int) -> dict[str, Any]:
+def _entry(model: Listed, rank: int) -> dict[str, Any]:
+    window = model.context_window or _WINDOW
     return {
-        "slug": name,
-        "display_name": name,
-        "description": f"Served by {owner}",
+        "slug": model.name,
+        "display_name": model.name,
+        "description": f"Served by {model.owner}",
         "default_reasoning_level": "medium",
         "supported_reasoning_levels": [{"effort": word, "description": text} for word, text in _EFFORTS],
         "shell_type": "shell_command",
@@ -56,8 +58,8 @@ def _entry(name: str, owner: str, window: int | None, rank: int) -> dict[str, An
         "truncation_policy": {"mode": "tokens", "limit": 10_000},
         "supports_parallel_tool_calls": True,
         "supports_image_detail_original": False,
-        "context_window": window or _WINDOW,
-        "max_context_window": window or _WINDOW,
+        "context_window": window,
+        "max_context_window": window,
         "auto_compact_token_limit": None,
         "effective_context_window_percent": 95,
         "experimental_supported_tools": [],

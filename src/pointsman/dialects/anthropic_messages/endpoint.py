@@ -1,0 +1,53 @@
+"""Messages' endpoint (dialects/endpoint.py has the shape)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ..endpoint import Endpoint, Listed, RateLimits
+from ..rate_limits import as_moment
+
+
+def model_fields(model: Listed) -> dict[str, Any]:
+    """A model as the SDKs and Claude Code's discovery read it (PROTOCOLS.md 13.1)."""
+    return {
+        "id": model.name,
+        "type": "model",
+        "display_name": model.name,
+        "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(model.created)),
+        "lifecycle": "active",
+        "line": None,
+        "max_input_tokens": None,
+        "max_tokens": None,
+        "capabilities": None,
+        "description": f"served by {model.owner}",
+    }
+
+
+def list_fields(models: Sequence[Listed]) -> dict[str, Any]:
+    """The list beside its `data`: one page of it."""
+    first, last = (models[0].name, models[-1].name) if models else (None, None)
+    return {"has_more": False, "first_id": first, "last_id": last}
+
+
+ENDPOINT = Endpoint(
+    "/v1/messages",
+    "anthropic",
+    below=True,
+    alive=("/api/hello",),  # Claude Code asks before its first request (PROTOCOLS.md 14.1)
+    known_by=b"anthropic-version",  # every call of the SDKs carries it (PROTOCOLS.md 13.1)
+    varies=(b"anthropic-version", b"anthropic-beta"),
+    private_prefixes=(b"anthropic-", b"x-claude-", b"x-stainless-", b"x-api-"),
+    rate_limits=RateLimits(
+        {
+            (what, unit): f"anthropic-ratelimit-{unit}-{what}".encode()
+            for what in ("limit", "remaining", "reset")
+            for unit in ("requests", "tokens")
+        },
+        as_moment,
+    ),
+    model_fields=model_fields,
+    list_fields=list_fields,
+)

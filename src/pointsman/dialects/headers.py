@@ -1,0 +1,70 @@
+"""Headers between two protocols: an upstream's answer for a client of another one, and which of a client's own may travel.
+
+PROTOCOLS.md 12.5. Same protocol on both ends: all headers travel, and nothing here is asked. Which names a protocol has
+is in its endpoint.py.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from email.utils import parsedate_to_datetime
+
+from .endpoint import RateLimits
+from .registry import DIALECTS, derived
+
+Headers = list[tuple[bytes, bytes]]
+
+_KEPT = frozenset((b"retry-after-ms", b"x-should-retry", b"x-request-id", b"request-id", b"date"))
+_OF_THE_BODY = frozenset((b"content-type", b"accept"))
+"""What the client says of its own body and of the answer's; across protocols both are made here."""
+
+
+def cross_headers(headers: Headers, client: RateLimits | None) -> Headers:
+    """The headers that mean something to the client, under the names of its protocol."""
+    found: Headers = []
+    for name, value in headers:
+        if name in _KEPT:
+            found.append((name, value))
+        elif name == b"retry-after":  # whole seconds: Claude Code reads no dates (PROTOCOLS.md 12.4)
+            seconds = _seconds_until(value)
+            if seconds is not None:
+                found.append((name, b"%d" % seconds))
+        elif client is not None:
+            found.extend(_rate_limit(name, value, client))
+    return found
+
+
+def _rate_limit(name: bytes, value: bytes, client: RateLimits) -> Headers:
+    """Whichever vendor's name it has, since a backend may pass on another's."""
+    for limits in _rate_limits():
+        meaning = limits.meaning(name)
+        if meaning is not None:
+            told = client.reset(value) if meaning[0] == "reset" else value
+            return [] if told is None or meaning not in client.names else [(client.names[meaning], told)]
+    return []
+
+
+@derived
+def _rate_limits() -> list[RateLimits]:
+    every = [dialect.endpoint.rate_limits for dialect in DIALECTS.values()]
+    return list({id(limits): limits for limits in every if limits is not None}.values())
+
+
+@derived
+def private_headers() -> tuple[frozenset[bytes], tuple[bytes, ...]]:
+    """(names, beginnings of names) of request headers that a backend of another protocol does not get."""
+    endpoints = [dialect.endpoint for dialect in DIALECTS.values()]
+    names = frozenset(name for endpoint in endpoints for name in endpoint.private)
+    prefixes = tuple(prefix for endpoint in endpoints for prefix in endpoint.private_prefixes)
+    return names | _OF_THE_BODY, tuple(dict.fromkeys(prefixes))
+
+
+def _seconds_until(value: bytes) -> int | None:
+    if value.isdigit():
+        return int(value)
+    try:
+        moment = parsedate_to_datetime(value.decode("latin-1"))
+    except ValueError:
+        return None
+    return max(0, math.ceil(moment.timestamp() - time.time()))
