@@ -179,13 +179,12 @@ class _Head:
 
 def outcome(client: Protocol, upstream: Protocol, spec: BackendSpec, model: str, more: dict[str, Any]) -> str:
     """One cell: what happens, with the warnings' codes and paths."""
-    dialect, half = DIALECTS[client], DIALECTS[upstream].translation
+    dialect = DIALECTS[client]
     assert dialect.translation is not None
-    assert half is not None
 
     def crossed(body: dict[str, Any]) -> Crossing:
         asked = Asked(dialect.translation, msgspec.json.encode(body), _Head(), "req", Capsules(b"k"))  # type: ignore[arg-type]
-        return Crossing(asked, dialect, half, profile_for(spec, upstream, model), None)
+        return Crossing(asked, dialect, DIALECTS[upstream], profile_for(spec, upstream, model), None)
 
     plain = crossed(BASE[client])
     try:
