@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
-from sqlmodel import Session, select
+from sqlmodel import Session, SQLModel, create_engine, select
 
 from pointsman import models
 from pointsman.admin.store import mappings
@@ -196,9 +196,11 @@ def test_a_local_credential_is_refused(sealed: Any) -> None:
         CloudCredential(backend_type=BackendType.LOCAL, encrypted_api_key=sealed)
 
 
-def test_a_plain_key_cannot_stand_in_the_sealed_column() -> None:
-    with pytest.raises((ValueError, TypeError)):
-        CloudCredential(backend_type=BackendType.OPENAI, encrypted_api_key="sk-plain")  # type: ignore[arg-type]
+def test_a_plain_key_cannot_stand_in_the_sealed_column(store: Store) -> None:
+    row = CloudCredential(backend_type=BackendType.OPENAI, encrypted_api_key="sk-plain")  # type: ignore[arg-type]
+    with pytest.raises(sa.exc.StatementError, match="not a sealed key"):
+        kept(store, row)
+    assert raw(store, "SELECT count(*) FROM cloud_credentials") == 0
 
 
 def test_local_backend_defaults_and_unique_name(store: Store) -> None:
@@ -349,3 +351,81 @@ def test_a_rule_can_be_found_by_type(store: Store) -> None:
             select(BackendMapping).where(BackendMapping.backend_type == BackendType.OPENAI)
         ).all()
     assert len(found) == 1
+
+
+@pytest.fixture
+def engine() -> Iterator[sa.Engine]:
+    """Plain SQLModel, nothing of ours: `create_all` on an engine of one's own."""
+    made = create_engine("sqlite://")
+    SQLModel.metadata.create_all(made)
+    yield made
+    made.dispose()
+
+
+def opaque(**fields: Any) -> CloudCredential:
+    return CloudCredential(**{"backend_type": BackendType.OPENAI, "encrypted_api_key": "opaque", **fields})
+
+
+def test_the_models_work_by_themselves_with_any_text_for_a_key(engine: sa.Engine) -> None:
+    with Session(engine) as session:
+        session.add(opaque())
+        session.commit()
+    with Session(engine) as session:
+        found = session.exec(select(CloudCredential)).one()
+        assert found.encrypted_api_key == "opaque"
+        assert (found.backend_type, found.name) == (BackendType.OPENAI, "")
+        assert "opaque" not in repr(found)
+        for stamp in (found.created_at, found.updated_at):
+            assert stamp.utcoffset() == timedelta(0)
+
+
+def test_the_database_by_itself_refuses_a_second_of_the_same_type_and_name(engine: sa.Engine) -> None:
+    with Session(engine) as session:
+        session.add(opaque())
+        session.add(opaque(name="groq"))
+        session.add(opaque(backend_type=BackendType.ANTHROPIC))
+        session.commit()
+        session.add(opaque())
+        with pytest.raises(sa.exc.IntegrityError, match="UNIQUE"):
+            session.commit()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO cloud_credentials (backend_type, encrypted_api_key, created_at, updated_at) VALUES ('OPENAI', 'x', 1, 1)",
+        "INSERT INTO cloud_credentials (backend_type, encrypted_api_key, created_at, updated_at) VALUES ('local', 'x', 1, 1)",
+        "INSERT INTO backend_mappings (model_pattern, backend_type, created_at, updated_at) VALUES ('m', 'no', 1, 1)",
+        "INSERT INTO local_backends (name, base_url, auth, created_at, updated_at) VALUES ('b', 'u', 'basic', 1, 1)",
+    ],
+)
+def test_the_database_by_itself_refuses_what_is_in_no_enum(engine: sa.Engine, statement: str) -> None:
+    with engine.begin() as connection, pytest.raises(sa.exc.IntegrityError, match="CHECK"):
+        connection.exec_driver_sql(statement)
+
+
+def test_the_database_by_itself_has_the_defaults(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO backend_mappings (model_pattern, backend_type, created_at, updated_at)"
+            " VALUES ('m', 'openai', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+        )
+    with Session(engine) as session:
+        found = session.exec(select(BackendMapping)).one()
+        made = rule()
+        assert found.created_at == datetime(2026, 1, 1, tzinfo=UTC)
+        for name in set(BackendMapping.model_fields) - {"id", "created_at", "updated_at"}:
+            assert getattr(found, name) == getattr(made, name), name
+
+
+def test_a_row_of_ones_own_is_checked_as_in_the_store(engine: sa.Engine) -> None:
+    row = opaque()
+    for name, value in {
+        "backend_type": "nowhere",
+        "auth": "basic",
+        "created_at": datetime(2026, 1, 1),
+    }.items():
+        with pytest.raises(ValueError):
+            setattr(row, name, value)
+    row.auth = "x-api-key"  # type: ignore[assignment]
+    assert row.auth is models.AuthScheme.X_API_KEY

@@ -11,13 +11,13 @@ from .admin.store.schemas import (
     ClientKeyResponse,
     CloudCredentialCreate,
     CloudCredentialResponse,
-    FallbackTarget,
     LocalBackendCreate,
     LocalBackendResponse,
     LocalBackendUpdate,
 )
 from .admin.store.tables import BackendMapping, ClientKey, CloudCredential, LocalBackend, Setting
 from .admin.store.targets import TargetRef, targets_of
+from .admin.store.values import FallbackTarget
 from .kinds import AuthScheme, BackendType, Protocol
 
 __all__ = [

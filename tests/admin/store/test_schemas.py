@@ -15,10 +15,10 @@ from pointsman.admin.store.schemas import (
     ClientKeyCreate,
     ClientKeyCreated,
     CloudCredentialCreate,
-    FallbackTarget,
     LocalBackendCreate,
     LocalBackendUpdate,
 )
+from pointsman.admin.store.values import FallbackTarget
 from pointsman.kinds import AuthScheme, BackendType, Protocol
 
 MAPPING: dict[str, Any] = {"model_pattern": "gpt-*", "backend_type": "openai"}

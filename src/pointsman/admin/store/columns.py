@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
@@ -46,13 +47,29 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class SealedText(TypeDecorator[Sealed]):
-    """A sealed key: `Sealed` outside, its text in the column."""
+    """A sealed key: `Sealed` outside, its text in the column.
+
+    On an engine that `guard` was told of, a text that is not in the vault's form is refused before it reaches the
+    database. Elsewhere any text is kept: a table by itself knows of no vault.
+    """
 
     impl = sa.Text
     cache_ok = True
+    _guarded: ClassVar[WeakSet[sa.Dialect]] = WeakSet()
 
-    def process_bind_param(self, value: Sealed | str | None, dialect: Any) -> str | None:
-        return value.text if isinstance(value, Sealed) else value
+    @classmethod
+    def guard(cls, dialect: sa.Dialect) -> None:
+        """Refuse plain keys on this dialect's engine, whatever writes them: a flush or a statement. Call it before
+        the engine's first statement with such a column."""
+        cls._guarded.add(dialect)
 
-    def process_result_value(self, value: str | None, dialect: Any) -> Sealed | None:
+    def process_bind_param(self, value: Sealed | str | None, dialect: sa.Dialect) -> str | None:
+        if value is None:
+            return None
+        sealed = Sealed.of(value)
+        if sealed.key_id is None and dialect in self._guarded:
+            raise ValueError("this is not a sealed key; a plain key never stands in a row")
+        return sealed.text
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Sealed | None:
         return None if value is None else Sealed(value)

@@ -12,9 +12,7 @@ from ..vault import Secret, Vault
 from . import rows, sealing
 from .columns import utc_now
 from .schemas import CloudCredentialCreate
-from .tables import CloudCredential
-
-_FIELDS = ("base_url", "auth", "allow_http", "max_in_flight")
+from .tables import CloudCredential, CredentialColumns
 
 
 def list_all(session: Session) -> list[CloudCredential]:
@@ -71,8 +69,6 @@ def delete(session: Session, backend_type: BackendType, name: str = "") -> None:
 
 def _columns(session: Session, vault: Vault, data: CloudCredentialCreate) -> dict[str, Any]:
     """All but what names the row. The key is sealed before anything is written: degraded, nothing is."""
-    sealed = sealing.seal_key(
-        session, vault, sealing.binding(data.backend_type, data.name, data.base_url), Secret(data.api_key)
-    )
-    dialects = None if data.dialects is None else [dialect.value for dialect in data.dialects]
-    return {field: getattr(data, field) for field in _FIELDS} | sealed | {"dialects": dialects}
+    bound_to = sealing.binding(data.backend_type, data.name, data.base_url)
+    sealed = sealing.seal_key(session, vault, bound_to, Secret(data.api_key))
+    return data.model_dump(mode="json", include=set(CredentialColumns.model_fields)) | sealed

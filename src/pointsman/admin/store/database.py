@@ -22,10 +22,12 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...process.private_files import mode_problem
 from . import settings
+from .columns import SealedText
 from .sqlite import FileOptions, SqliteFile
 
-HEAD = "0002"
-"""The newest migration; a test compares it with the files. So alembic is imported only when one is due."""
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+HEAD = max(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py"))
+"""The newest migration, by its file's name: alembic is imported only when one is due."""
 
 BACKUP_FOLDER = "backups"
 _WHAT = "The database"
@@ -100,7 +102,8 @@ class Store:
                     session.commit()  # flushes; the COMMIT itself is the transaction's, a moment later
 
     def _prepare(self, connection: Connection) -> None:
-        """Brings a freshly opened file to HEAD."""
+        """Guards the freshly opened file against plain keys and brings it to HEAD."""
+        SealedText.guard(connection.dialect)
         revision = _revision(connection)
         if revision == HEAD:
             return

@@ -15,8 +15,6 @@ from .columns import utc_now
 from .schemas import LocalBackendCreate, LocalBackendUpdate
 from .tables import LocalBackend
 
-_FIELDS = ("base_url", "auth", "context_window", "enabled", "allow_http", "max_in_flight", "join_resends")
-
 
 def list_all(session: Session) -> list[LocalBackend]:
     return list(session.exec(select(LocalBackend).order_by(col(LocalBackend.name))))
@@ -33,8 +31,7 @@ def get(session: Session, name: str) -> LocalBackend:
 
 def create(session: Session, vault: Vault, data: LocalBackendCreate) -> LocalBackend:
     """Raises CONFLICT when the name is taken. Without a key it needs no vault, so it works degraded too."""
-    row = LocalBackend(name=data.name, **{field: getattr(data, field) for field in _FIELDS})
-    row.dialects = None if data.dialects is None else [dialect.value for dialect in data.dialects]
+    row = LocalBackend(**data.model_dump(mode="json", exclude={"api_key"}))
     _set_key(session, vault, row, data.api_key)
     rows.add(session, row, f"There is a local backend {data.name!r} already; choose another name.")
     return row
@@ -43,14 +40,15 @@ def create(session: Session, vault: Vault, data: LocalBackendCreate) -> LocalBac
 def update(session: Session, vault: Vault, name: str, data: LocalBackendUpdate) -> LocalBackend:
     """A changed origin needs the key again, or an explicit null to do without."""
     row = get(session, name)
-    changes = data.model_dump(exclude_unset=True, exclude={"api_key"}, mode="json")
+    changes = data.model_dump(exclude_unset=True, mode="json")
+    keyed, api_key = "api_key" in changes, changes.pop("api_key", None)
     before = _origin(row.base_url)
     with session.no_autoflush:
         for field, value in changes.items():
             setattr(row, field, value)
         _check_url(row, changes)
-        if "api_key" in data.model_fields_set:
-            _set_key(session, vault, row, data.api_key)
+        if keyed:
+            _set_key(session, vault, row, api_key)
         elif row.encrypted_api_key is not None and _origin(row.base_url) != before:
             raise PointsmanError(
                 ErrorKind.INVALID,

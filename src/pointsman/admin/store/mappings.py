@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlmodel import Session, col, select
 
 from ...errors import PointsmanError
@@ -13,10 +11,9 @@ from ...providers.urls import parse_base_url
 from .columns import utc_now
 from .rows import valid
 from .schemas import BackendMappingCreate, BackendMappingResponse, BackendMappingUpdate
-from .tables import BackendMapping, CloudCredential, LocalBackend
+from .tables import BackendMapping, CloudCredential, LocalBackend, MappingColumns
 from .targets import TargetRef, targets_of
 
-_FIELDS = tuple(BackendMappingCreate.model_fields)
 _ADD_FALLBACK = "add one with: pointsman mapping update {} --fallback TYPE[/NAME]"
 
 
@@ -37,7 +34,7 @@ def get(session: Session, mapping_id: int) -> BackendMapping:
 
 def create(session: Session, data: BackendMappingCreate) -> BackendMapping:
     """Always adds a row: two rules may have one pattern, and priority or the lower id decides."""
-    row = BackendMapping(**_columns(data))
+    row = BackendMapping(**data.model_dump(mode="json"))
     session.add(row)
     session.flush()
     return row
@@ -47,8 +44,9 @@ def update(session: Session, mapping_id: int, data: BackendMappingUpdate) -> Bac
     """What results must be a valid rule as a whole."""
     row = get(session, mapping_id)
     changes = data.model_dump(exclude_unset=True)
-    merged = valid(BackendMappingCreate, {field: getattr(row, field) for field in _FIELDS} | changes)
-    for field, value in _columns(merged).items():
+    stands = {name: getattr(row, name) for name in MappingColumns.model_fields}
+    merged = valid(BackendMappingCreate, stands | changes)
+    for field, value in merged.model_dump(mode="json").items():
         if getattr(row, field) != value:
             setattr(row, field, value)
             row.updated_at = utc_now()
@@ -78,13 +76,6 @@ def response(session: Session, row: BackendMapping) -> BackendMappingResponse:
     """The row as the API answers it, warnings included."""
     answer = BackendMappingResponse.model_validate(row)
     return answer.model_copy(update={"warnings": warnings_of(session, row)})
-
-
-def _columns(data: BackendMappingCreate) -> dict[str, Any]:
-    values = {field: getattr(data, field) for field in _FIELDS}
-    values["fallbacks"] = [target.model_dump(mode="json") for target in data.fallbacks]
-    values["fallback_on"] = [reason.value for reason in data.fallback_on]
-    return values
 
 
 def _is_cloud(ref: TargetRef) -> bool:

@@ -59,10 +59,16 @@ def seal_key(session: Session, vault: Vault, bound_to: Binding, secret: Secret) 
 
 
 def open_key(vault: Vault, row: SealedRow) -> Secret | None:
-    """The row's key, None where it has none. Raises VaultError naming the row."""
+    """The row's key, None where it has none. Raises VaultError naming the row.
+
+    The store refuses to write a plain key (columns.SealedText); one that got in by other ways is not used."""
     sealed = row.encrypted_api_key
     if sealed is None:
         return None
+    if sealed.key_id is None:
+        raise VaultError(
+            f"The key of {key_of(row)} is not sealed, so it is not used: it was written by hand; set it again."
+        )
     if vault.problem is not None:
         raise VaultError(f"The key of {key_of(row)} cannot be opened: {vault.problem}.")
     try:

@@ -6,8 +6,10 @@ practice backend (the data plane adds its own) and sending (link).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
+import msgspec
 from sqlmodel import Session, col, select
 
 from ...kinds import AuthScheme, BackendType
@@ -16,7 +18,7 @@ from ...providers.catalog import CATALOG
 from ...providers.urls import check_base_url, parse_base_url
 from ..vault import Secret, Vault, VaultError
 from . import client_keys, credentials, local_backends, mappings, sealing, settings
-from .tables import BackendMapping, ClientKey, LocalBackend
+from .tables import BackendMapping, ClientKey
 from .targets import targets_of
 
 
@@ -44,13 +46,22 @@ def mapping_spec(row: BackendMapping) -> MappingSpec:
     return MappingSpec(
         id=row.id or 0,
         pattern=row.model_pattern,
-        priority=row.priority,
         targets=tuple(TargetSpec(ref.backend, ref.model) for ref in targets_of(row)),
-        local_only=row.local_only,
-        forward_auth=row.forward_auth,
-        fallback_on=tuple(row.fallback_on or ()),
-        hedge_seconds=row.hedge_seconds,
+        **_carried(row, MappingSpec, besides={"id"}),
     )
+
+
+def _carried(
+    row: BackendMapping | sealing.SealedRow, spec: type[msgspec.Struct], *, besides: Collection[str]
+) -> dict[str, Any]:
+    """The columns that the spec has under the same name. An empty one has the spec's own default."""
+    columns = type(row).model_fields.keys() - besides
+    values = {name: getattr(row, name) for name in spec.__struct_fields__ if name in columns}
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def login_backends(rules: Iterable[MappingSpec], stored: Iterable[BackendSpec]) -> list[BackendSpec]:
@@ -77,24 +88,20 @@ def backend_spec(vault: Vault, row: sealing.SealedRow) -> BackendSpec:
     kind = sealing.type_of(row)
     provider = CATALOG[kind]
     key, problem = _open(vault, row)
-    dialects = tuple(row.dialects) if row.dialects else None
+    dialects: tuple[str, ...] | None = tuple(row.dialects) if row.dialects else None
     if dialects is None and not provider.tried:
         dialects = tuple(protocol.value for protocol in provider.dialects)
     auth = row.auth or (provider.auth if row.encrypted_api_key is not None else AuthScheme.NONE)
     return BackendSpec(
         key=sealing.key_of(row),
         type=kind.value,
-        name=row.name,
         base_url=sealing.base_url_of(row),
         dialects=dialects,
         auth=auth.value,
         api_key=key,
-        allow_http=row.allow_http,
         stream_usage=provider.stream_usage,
-        context_window=row.context_window if isinstance(row, LocalBackend) else None,
-        max_in_flight=row.max_in_flight,
-        join_resends=isinstance(row, LocalBackend) and row.join_resends,
         problem=problem,
+        **_carried(row, BackendSpec, besides={"base_url", "dialects", "auth"}),
     )
 
 

@@ -1,14 +1,20 @@
-"""The tables. Rows never leave `store` and `control` as they are: answers are built from schemas.py.
+"""The tables. What people set in a row is declared here once, as a class of columns: name, type with its checks
+(values.py), default, and how the database keeps it. The table adds what the gateway sets; schemas.py derives
+what the API takes and answers; the snapshot carries what the spec in routing/specs.py names.
 
-Assigning a wrong type of backend, a naive time or a non-key raises at once. Not here: rules that look at more
-than one field (schemas.py) or at other rows (mappings.py and its siblings).
+A table by itself needs nothing of ours: any SQLModel session on any engine can use it. Assigning a wrong type
+or a naive time raises at once. Not here: rules that look at more than one field (schemas.py) or at other rows
+(mappings.py and its siblings), and that what stands for a key is sealed (sealing.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from enum import StrEnum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Union, get_args, get_origin
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -16,30 +22,126 @@ from sqlmodel import Field, SQLModel
 from ...kinds import AuthScheme, BackendType
 from ..vault import Sealed
 from .columns import SealedText, UtcDateTime, enum_column, utc_now
+from .values import (
+    BackendName,
+    ContextWindow,
+    Dialects,
+    FallbackReasons,
+    FallbackTarget,
+    HedgeSeconds,
+    LocalName,
+    MaxInFlight,
+    ModelName,
+    Pattern,
+    Priority,
+    Url,
+)
 
 
-def _backend_type(value: Any) -> object:
-    return None if value is None else BackendType(value)
+def _off() -> Any:
+    """A switch that is off until it is set."""
+    return Field(default=False, sa_column_kwargs={"server_default": sa.false()})
 
 
-def _cloud_type(value: object) -> object:
-    kind = _backend_type(value)
-    if kind is BackendType.LOCAL:
-        raise ValueError("a cloud credential is for openai or anthropic; a local backend keeps its own key")
-    return kind
+def _on() -> Any:
+    return Field(default=True, sa_column_kwargs={"server_default": sa.true()})
 
 
-def _auth(value: Any) -> object:
-    return None if value is None else AuthScheme(value)
+def _list() -> Any:
+    """A list kept as JSON, empty until it is set."""
+    return Field(default_factory=list, sa_column=sa.Column(sa.JSON, nullable=False, server_default="[]"))
 
 
-def _sealed(value: object) -> object:
-    if value is None:
-        return None
-    sealed = Sealed.of(value)
-    if not isinstance(value, Sealed) and sealed.key_id is None:
-        raise ValueError("this is not a sealed key; a plain key never stands in a row")
-    return sealed
+def _optional_list() -> Any:
+    return Field(default=None, sa_column=sa.Column(sa.JSON(none_as_null=True)))
+
+
+def _enum(kind: type[StrEnum], check: str) -> Any:
+    """check: the name of the CHECK constraint."""
+    return Field(sa_column=sa.Column(enum_column(kind, check), nullable=False))
+
+
+def _optional_enum(kind: type[StrEnum], check: str) -> Any:
+    return Field(default=None, sa_column=sa.Column(enum_column(kind, check), nullable=True))
+
+
+class MappingColumns(SQLModel):
+    """A rule: model pattern -> backend, model override, fallbacks, priority (DESIGN.md section 2)."""
+
+    model_pattern: Pattern = Field(index=True)
+    backend_type: BackendType = _enum(BackendType, "mapping_backend_type")
+    backend_name: BackendName = Field(default="", sa_column_kwargs={"server_default": ""})
+    backend_model: ModelName | None = None
+    fallback_backend: BackendType | None = _optional_enum(BackendType, "mapping_fallback_backend")
+    fallback_model: ModelName | None = None
+    fallbacks: list[FallbackTarget] = _list()  # in a row: their JSON objects
+    priority: Priority = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    enabled: bool = _on()
+    local_only: bool = _off()
+    forward_auth: bool = _off()
+    fallback_on: FallbackReasons = _list()
+    hedge_seconds: HedgeSeconds | None = None
+
+
+class CredentialAddress(SQLModel):
+    """What names a cloud credential."""
+
+    backend_type: BackendType = _enum(BackendType, "credential_backend_type")
+    name: BackendName = Field(default="", sa_column_kwargs={"server_default": ""})
+
+
+class CredentialColumns(SQLModel):
+    """How a cloud credential is used. base_url None: the provider's own. dialects None: the type's own."""
+
+    base_url: Url | None = None
+    dialects: Dialects | None = _optional_list()
+    auth: AuthScheme | None = _optional_enum(AuthScheme, "credential_auth")
+    allow_http: bool = _off()
+    max_in_flight: MaxInFlight | None = None
+
+
+class LocalAddress(SQLModel):
+    """What names a local server, and where it is."""
+
+    name: LocalName = Field(unique=True)
+    base_url: Url
+
+
+class LocalColumns(SQLModel):
+    """How a local server is used. dialects None: they are tried. context_window: tokens."""
+
+    dialects: Dialects | None = _optional_list()
+    auth: AuthScheme | None = _optional_enum(AuthScheme, "local_auth")
+    context_window: ContextWindow | None = None
+    enabled: bool = _on()
+    allow_http: bool = _off()
+    max_in_flight: MaxInFlight | None = None
+    join_resends: bool = _off()
+
+
+class _Table(SQLModel):
+    """SQLModel does not validate tables. Enums, times and sealed keys are checked on every assignment and at
+    construction all the same; `_checks` has what a column checks beyond its type."""
+
+    _checks: ClassVar[dict[str, Callable[[object], object]]] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        check = self._checks.get(name) or _check_of(type(self), name)
+        super().__setattr__(name, value if check is None or value is None else check(value))
+
+
+@cache
+def _check_of(table: type[_Table], name: str) -> Callable[[object], object] | None:
+    """By the column's declared type."""
+    info = table.model_fields.get(name)
+    kind: Any = None if info is None else info.annotation
+    if get_origin(kind) in (Union, UnionType):  # `X | None`
+        kind = next(one for one in get_args(kind) if one is not NoneType)
+    if kind is datetime:
+        return _aware
+    if kind is Sealed:
+        return Sealed.of
+    return kind if isinstance(kind, type) and issubclass(kind, StrEnum) else None
 
 
 def _aware(value: object) -> object:
@@ -50,66 +152,32 @@ def _aware(value: object) -> object:
     return value
 
 
-class _Table(SQLModel):
-    """SQLModel does not validate tables. These checks run on every assignment and at construction."""
-
-    _checks: ClassVar[dict[str, Callable[[object], object]]] = {}
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        check = self._checks.get(name)
-        super().__setattr__(name, value if check is None else check(value))
+def _cloud_type(value: object) -> object:
+    kind = BackendType(value)  # type: ignore[arg-type]  # what it is not, it refuses
+    if kind is BackendType.LOCAL:
+        raise ValueError("a cloud credential is for openai or anthropic; a local backend keeps its own key")
+    return kind
 
 
-def _created() -> Any:
-    return Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
+class _Numbered(_Table):
+    id: int | None = Field(default=None, primary_key=True)
 
 
-def _updated() -> Any:
-    return Field(
+class _Stamped(_Table):
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
+    updated_at: datetime = Field(
         default_factory=utc_now, sa_type=UtcDateTime, nullable=False, sa_column_kwargs={"onupdate": utc_now}
     )
 
 
-class BackendMapping(_Table, table=True):
-    """A rule: model pattern -> backend, model override, fallbacks, priority (DESIGN.md section 2)."""
+class BackendMapping(_Stamped, MappingColumns, _Numbered, table=True):
+    """A rule. Ids are never given twice: usage records keep naming the rule they meant."""
 
     __tablename__ = "backend_mappings"
-    # ids are never given twice: usage records keep naming the rule they meant
     __table_args__ = ({"sqlite_autoincrement": True},)
-    _checks = {
-        "backend_type": _backend_type,
-        "fallback_backend": _backend_type,
-        "created_at": _aware,
-        "updated_at": _aware,
-    }
-
-    id: int | None = Field(default=None, primary_key=True)
-    model_pattern: str = Field(index=True)
-    backend_type: BackendType = Field(
-        sa_column=sa.Column(enum_column(BackendType, "mapping_backend_type"), nullable=False)
-    )
-    backend_name: str = Field(default="", sa_column_kwargs={"server_default": ""})
-    backend_model: str | None = None
-    fallback_backend: BackendType | None = Field(
-        default=None, sa_column=sa.Column(enum_column(BackendType, "mapping_fallback_backend"), nullable=True)
-    )
-    fallback_model: str | None = None
-    fallbacks: list[dict[str, Any]] = Field(
-        default_factory=list, sa_column=sa.Column(sa.JSON, nullable=False, server_default="[]")
-    )
-    priority: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    enabled: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
-    local_only: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
-    forward_auth: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
-    fallback_on: list[str] = Field(
-        default_factory=list, sa_column=sa.Column(sa.JSON, nullable=False, server_default="[]")
-    )
-    hedge_seconds: float | None = None
-    created_at: datetime = _created()
-    updated_at: datetime = _updated()
 
 
-class CloudCredential(_Table, table=True):
+class CloudCredential(_Stamped, CredentialColumns, CredentialAddress, _Numbered, table=True):
     """One key for one provider; a further compatible provider is a further name."""
 
     __tablename__ = "cloud_credentials"
@@ -118,69 +186,32 @@ class CloudCredential(_Table, table=True):
         sa.CheckConstraint("backend_type != 'local'", name="credential_is_cloud"),
         {"sqlite_autoincrement": True},
     )
-    _checks = {
-        "backend_type": _cloud_type,
-        "auth": _auth,
-        "encrypted_api_key": _sealed,
-        "created_at": _aware,
-        "updated_at": _aware,
-    }
+    _checks = {"backend_type": _cloud_type}
 
-    id: int | None = Field(default=None, primary_key=True)
-    backend_type: BackendType = Field(
-        sa_column=sa.Column(enum_column(BackendType, "credential_backend_type"), nullable=False)
-    )
-    name: str = Field(default="", sa_column_kwargs={"server_default": ""})
     encrypted_api_key: Sealed = Field(sa_type=SealedText, nullable=False, repr=False)
     key_fingerprint: str | None = None
-    base_url: str | None = None
-    dialects: list[str] | None = Field(default=None, sa_column=sa.Column(sa.JSON(none_as_null=True)))
-    auth: AuthScheme | None = Field(
-        default=None, sa_column=sa.Column(enum_column(AuthScheme, "credential_auth"), nullable=True)
-    )
-    allow_http: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
-    max_in_flight: int | None = None
-    created_at: datetime = _created()
-    updated_at: datetime = _updated()
 
 
-class LocalBackend(_Table, table=True):
+class LocalBackend(_Stamped, LocalColumns, LocalAddress, _Numbered, table=True):
     """A model server on this computer or one's own network."""
 
     __tablename__ = "local_backends"
     __table_args__ = ({"sqlite_autoincrement": True},)
-    _checks = {"auth": _auth, "encrypted_api_key": _sealed, "created_at": _aware, "updated_at": _aware}
 
-    id: int | None = Field(default=None, primary_key=True)
-    name: str = Field(unique=True)
-    base_url: str
     encrypted_api_key: Sealed | None = Field(default=None, sa_type=SealedText, repr=False)
     key_fingerprint: str | None = None
-    dialects: list[str] | None = Field(default=None, sa_column=sa.Column(sa.JSON(none_as_null=True)))
-    auth: AuthScheme | None = Field(
-        default=None, sa_column=sa.Column(enum_column(AuthScheme, "local_auth"), nullable=True)
-    )
-    context_window: int | None = None
-    enabled: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
-    allow_http: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
-    max_in_flight: int | None = None
-    join_resends: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
-    created_at: datetime = _created()
-    updated_at: datetime = _updated()
 
 
-class ClientKey(_Table, table=True):
+class ClientKey(_Numbered, table=True):
     """A key that clients of the gateway send. Only its keyed digest is kept; a revoked one stays as a row."""
 
     __tablename__ = "client_keys"
     __table_args__ = ({"sqlite_autoincrement": True},)
-    _checks = {"created_at": _aware, "revoked_at": _aware}
 
-    id: int | None = Field(default=None, primary_key=True)
     name: str = Field(default="", sa_column_kwargs={"server_default": ""})
     digest: bytes = Field(sa_column=sa.Column(sa.LargeBinary, nullable=False, unique=True), repr=False)
     prefix: str
-    created_at: datetime = _created()
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 

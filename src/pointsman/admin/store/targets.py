@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ...kinds import BackendType, backend_key
 from ...routing.pattern import is_wild
+from .tables import MappingColumns
 
 MAX_TARGETS = 4
 
@@ -31,23 +32,7 @@ class TargetRef:
         return self.backend if self.model is None else f"{self.backend}:{self.model}"
 
 
-class MappingLike(Protocol):
-    """What BackendMapping (a row) and BackendMappingCreate (a wish) have in common."""
-
-    model_pattern: str
-    backend_type: BackendType
-    backend_name: str
-    backend_model: str | None
-    fallback_backend: BackendType | None
-    fallback_model: str | None
-    local_only: bool
-    forward_auth: bool
-
-    @property
-    def fallbacks(self) -> Sequence[Any]: ...
-
-
-def targets_of(mapping: MappingLike) -> tuple[TargetRef, ...]:
+def targets_of(mapping: MappingColumns) -> tuple[TargetRef, ...]:
     """Primary, then `fallback_backend` with its default backend, then `fallbacks` in order."""
     refs = [TargetRef(mapping.backend_type, mapping.backend_name, mapping.backend_model)]
     if mapping.fallback_backend is not None:
@@ -56,7 +41,7 @@ def targets_of(mapping: MappingLike) -> tuple[TargetRef, ...]:
     return tuple(refs)
 
 
-def problem_of(mapping: MappingLike) -> tuple[str, str] | None:
+def problem_of(mapping: MappingColumns) -> tuple[str, str] | None:
     """(field, what to do) for a mapping whose fields do not fit together, or None."""
     refs = targets_of(mapping)
     if len(refs) > MAX_TARGETS:
@@ -81,6 +66,19 @@ def problem_of(mapping: MappingLike) -> tuple[str, str] | None:
         return (
             "forward_auth",
             "forward_auth passes on a client's login to a provider, but every target is local",
+        )
+    return _hedge_problem(mapping, refs)
+
+
+def _hedge_problem(mapping: MappingColumns, refs: tuple[TargetRef, ...]) -> tuple[str, str] | None:
+    if mapping.hedge_seconds is None:
+        return None
+    if mapping.local_only:
+        return "hedge_seconds", "a local_only rule is never hedged; take hedge_seconds away, or local_only"
+    if len(refs) == 1:
+        return (
+            "hedge_seconds",
+            "there is no next target that hedge_seconds could start; add a fallback, or take hedge_seconds away",
         )
     return None
 

@@ -1,7 +1,7 @@
 """Schema changes, forward only (alembic). Imported only when one is due: it costs a quarter of a second.
 
-A new one: a file in versions/ with the next number, HEAD in store/database.py raised, and a test that
-migrates a database of the version before. Not here: the backup that is made first (store/database.py).
+A new one: a file in versions/ with the next number, and a test that migrates a database of the version before.
+Not here: the backup that is made first (store/database.py).
 """
 
 from __future__ import annotations

@@ -1,0 +1,110 @@
+"""What a column may hold: types with their checks, each of which says what to do. Used by the declarations in
+tables.py. Not here: checks of more than one field (schemas.py).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from ...kinds import BACKEND_NAME, PRACTICE, BackendType, FallbackOn, Protocol
+from ...providers.urls import parse_base_url
+from .shapes import Input
+
+PATTERN_LENGTH = 256
+KEY_LENGTH = 8192
+NAME_LENGTH = 64
+PRIORITY_LIMIT = 1_000_000
+
+
+def _plain_text(text: str, what: str) -> str:
+    if not text:
+        raise ValueError(f"{what} is empty; write a model name such as gpt-4o or a pattern such as gpt-*")
+    if len(text) > PATTERN_LENGTH:
+        raise ValueError(f"{what} has {len(text)} characters; at most {PATTERN_LENGTH} are allowed")
+    # Cc control, Cf invisible, Cs half characters, Zl and Zp line ends: none can be seen, so none is meant
+    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in text):
+        raise ValueError(f"{what} holds a control or invisible character; remove it")
+    if text != text.strip():
+        raise ValueError(f"{what} begins or ends with a space; remove it")
+    return text
+
+
+def _pattern(text: str) -> str:
+    return _plain_text(text, "the model pattern")
+
+
+def _model(text: str) -> str:
+    return _plain_text(text, "the model name")
+
+
+def _backend_name(text: str) -> str:
+    if text and not BACKEND_NAME.fullmatch(text):
+        raise ValueError(
+            f"{text[:NAME_LENGTH]!r} is not a backend name; use lower-case letters, digits, '.', '_' and '-',"
+            f" at most {NAME_LENGTH}, beginning with a letter or digit"
+        )
+    return text
+
+
+def _local_name(text: str) -> str:
+    if not text:
+        raise ValueError("a local backend needs a name, such as box")
+    if text == PRACTICE:
+        raise ValueError(f"{PRACTICE} is the built-in backend's name; choose another")
+    return _backend_name(text)
+
+
+def _api_key(text: str) -> str:
+    key = text.strip()  # a pasted line end is not part of a key
+    if not key:
+        raise ValueError("the API key is empty; paste the key")
+    if len(key) > KEY_LENGTH:
+        raise ValueError(f"the API key is longer than {KEY_LENGTH} characters")
+    if not all("!" <= char <= "~" for char in key):
+        raise ValueError(
+            "the API key holds a space or a character that cannot stand in a header; paste it again"
+        )
+    return key
+
+
+def _base_url(text: str) -> str:
+    return parse_base_url(text).text
+
+
+def _dialects(values: list[Protocol]) -> list[Protocol]:
+    if not values:
+        raise ValueError("dialects is empty; name at least one, or leave it out")
+    return list(dict.fromkeys(values))
+
+
+def key_name(text: str) -> str:
+    if len(text) > NAME_LENGTH:
+        raise ValueError(f"the name has {len(text)} characters; at most {NAME_LENGTH} are allowed")
+    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in text):
+        raise ValueError("the name holds a control or invisible character; remove it")
+    return text.strip()
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+ModelName = Annotated[str, AfterValidator(_model)]
+BackendName = Annotated[str, AfterValidator(_backend_name)]
+LocalName = Annotated[str, AfterValidator(_local_name)]
+ApiKey = Annotated[str, AfterValidator(_api_key), Field(json_schema_extra={"writeOnly": True})]
+Url = Annotated[str, AfterValidator(_base_url)]
+Dialects = Annotated[list[Protocol], AfterValidator(_dialects)]
+Priority = Annotated[int, Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT)]
+MaxInFlight = Annotated[int, Field(ge=1, le=10_000)]
+HedgeSeconds = Annotated[float, Field(ge=0.05, le=600, allow_inf_nan=False)]
+FallbackReasons = Annotated[list[FallbackOn], AfterValidator(lambda values: list(dict.fromkeys(values)))]
+ContextWindow = Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+
+class FallbackTarget(Input):
+    """A further target of a mapping. model: None = the name the client sent."""
+
+    backend_type: BackendType
+    backend_name: BackendName = ""
+    model: ModelName | None = None
