@@ -109,10 +109,10 @@ def test_dialect_folders_are_the_registry() -> None:
         assert dialect.protocol is protocol
         home = f"pointsman.dialects.{protocol.value}."
         assert dialect.stream_error.__module__ == f"{home}errors"  # type: ignore[attr-defined]
-        assert dialect.seen.__module__ in (f"{home}seen", f"{home}watch")  # the last until all have moved
+        assert dialect.seen.__module__ == f"{home}seen"
 
 
 def test_every_dialect_has_the_same_files() -> None:
     shapes = {name: {path.name for path in (SOURCE / "dialects" / name).glob("*.py")} for name in folders()}
-    assert all({"__init__.py", "endpoint.py", "errors.py"} <= files for files in shapes.values()), shapes
-    assert all(files & {"seen.py", "watch.py"} for files in shapes.values()), shapes
+    needed = {"__init__.py", "endpoint.py", "errors.py", "seen.py"}
+    assert all(needed <= files for files in shapes.values()), shapes

@@ -126,9 +126,9 @@ def test_a_stream_written_is_read_back(protocol: Protocol, reply: Reply) -> None
 @given(reply=replies())
 def test_a_whole_answer_written_is_read_back_and_equals_its_stream(protocol: Protocol, reply: Reply) -> None:
     body = half(protocol).render_reply(reply, answering(stream=False))
-    assert told(half(protocol).parse_reply(body, Profile())) == told(reply)
+    assert told(half(protocol).reader(Profile()).reply(body)) == told(reply)
     assert told(fold(read(protocol, [written(protocol, reply)]))) == told(
-        half(protocol).parse_reply(body, Profile())
+        half(protocol).reader(Profile()).reply(body)
     )
 
 
@@ -377,7 +377,7 @@ def test_a_stream_of_anything_is_read_without_an_exception(protocol: Protocol, e
 @given(body=st.one_of(values.map(lambda value: json.dumps(value).encode()), st.binary(max_size=40)))
 def test_a_whole_answer_of_anything_is_read_or_refused(protocol: Protocol, body: bytes) -> None:
     try:
-        half(protocol).parse_reply(body, Profile())
+        half(protocol).reader(Profile()).reply(body)
     except (ValueError, PointsmanError):
         pass
     found = half(protocol).parse_error(500, body)

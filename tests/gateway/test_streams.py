@@ -379,7 +379,10 @@ def test_a_cut_in_a_stream_with_hidden_usage_is_told_too() -> None:
 
 @pytest.mark.parametrize("size", [0, 10, 200_000, 300_000, 2_000_000])
 def test_a_whole_answer_passes_byte_for_byte(size: int) -> None:
-    body = json.dumps({"object": "chat.completion", "choices": [], "x": "y" * size, "usage": USAGE}).encode()
+    said = [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]
+    body = json.dumps(
+        {"object": "chat.completion", "choices": said, "x": "y" * size, "usage": USAGE}
+    ).encode()
     answers = [
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body,
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n",
@@ -420,7 +423,7 @@ def test_a_whole_answer_that_is_cut_never_looks_whole(size: int) -> None:
     ],
 )
 def test_a_200_that_is_no_answer_falls_back(body: bytes, reason: str) -> None:
-    good = b'{"object":"chat.completion","choices":[]}'
+    good = b'{"object":"chat.completion","choices":[{"message":{"content":"hi"}}]}'
 
     def sized(body: bytes) -> bytes:
         return (

@@ -31,7 +31,7 @@ from pointsman.conversation.parts import Text
 from pointsman.conversation.profile import Profile
 from pointsman.conversation.reply import Reply as Neutral
 from pointsman.conversation.request import Message, Request, Role
-from pointsman.dialects.base import Answering, Dialect, Reader, Reading, Translation
+from pointsman.dialects.base import Answering, Dialect, Reader, Reading, Seen, Translation
 from pointsman.dialects.endpoint import Catalogue, Endpoint, RateLimits
 from pointsman.dialects.fields import Fields
 from pointsman.dialects.registry import register, unregister, varying_headers
@@ -66,31 +66,40 @@ def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
     return msgspec.json.encode({"model": request.model, "say": texts, "stream": request.stream})
 
 
-def parse_reply(body: bytes, profile: Profile) -> Neutral:
-    return Neutral("t1", "toy", [Text(msgspec.json.decode(body)["said"])])
-
-
 def render_reply(reply: Neutral, answering: Answering) -> bytes:
     said = "".join(part.text for part in reply.parts if isinstance(part, Text))
     return msgspec.json.encode({"said": said, "by": answering.request.model})
 
 
-class ToyReader(Reader):
-    def __init__(self, profile: Profile | None = None) -> None:
-        super().__init__()
-
+class ToySeen(Seen):
     def whole(self, body: bytes) -> bool:
         self.output = self.finished = body.startswith(b"{")
-        return self.output
+        return self.finished
+
+    def event(self, event: bytes) -> None:
+        word = data_of(event)
+        if word == b"END":
+            self.finished, self.stop = True, Stop.END
+        else:
+            self.output = True
+
+
+class ToyReader(ToySeen, Reader):
+    def __init__(self, profile: Profile | None = None) -> None:
+        super().__init__()
+        self._begun = False
+
+    def reply(self, body: bytes) -> Neutral:
+        self.whole(body)
+        return Neutral("t1", "toy", [Text(msgspec.json.decode(body)["said"])])
 
     def read(self, event: bytes) -> Sequence[Event]:
-        word = data_of(event).decode()
-        if word == "END":
-            self.finished = True
+        self.event(event)
+        if self.finished:
             return [PartEnd(0), Finished(Stop.END), Ended()]
-        begun = [] if self.output else [Started("t1", "toy"), PartStart(0, PartKind.TEXT)]
-        self.output = True
-        return [*begun, Delta(0, word)]
+        begun = [] if self._begun else [Started("t1", "toy"), PartStart(0, PartKind.TEXT)]
+        self._begun = True
+        return [*begun, Delta(0, data_of(event).decode())]
 
     def finish(self) -> Sequence[Event]:
         return ()
@@ -142,12 +151,11 @@ TOY = Dialect(
     Toy.TOY,  # type: ignore[arg-type]
     toy_error,
     lambda error, request_id, answer_id=None: b"data: FAILED\n\n",
-    ToyReader,
+    ToySeen,
     ENDPOINT,
     translation=Translation(
         parse_request=parse_request,
         render_request=render_request,
-        parse_reply=parse_reply,
         render_reply=render_reply,
         parse_error=upstream_error,
         reader=ToyReader,

@@ -30,6 +30,9 @@ from ..kinds import ErrorKind, Protocol
 from .capsule import Capsules
 from .endpoint import Endpoint
 
+BAD_EVENTS = 3
+"""In a translated stream an event that cannot be read is left out and noted; so many are a failure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -76,12 +79,17 @@ class Seen:
         raise NotImplementedError
 
     def whole(self, body: bytes) -> bool:
-        """A whole answer, judged by the same see() as the stream it could have been. False when it is not JSON of this
-        protocol at all."""
+        """A whole answer, judged by the same see() as the stream it could have been. False, and not `finished`, when it
+        is not JSON of this protocol at all: without the member that holds an answer, and without an error."""
         raise NotImplementedError
 
     def end(self) -> None:
         """The bytes are over: what only the end can tell. Nothing in most dialects."""
+
+    @property
+    def unreadable(self) -> bool:
+        """Is too much of it not what the protocol allows to go on? Bytes that pass as they came always go on."""
+        return False
 
     @property
     def verdict(self) -> Verdict:
@@ -109,6 +117,11 @@ class Reader(Seen):
     def event(self, event: bytes) -> None:
         """See Seen."""
         self.read(event)
+
+    @property
+    def unreadable(self) -> bool:
+        """See Seen: a translated answer with such gaps would not be the answer."""
+        return self.malformed >= BAD_EVENTS
 
     def read(self, event: bytes) -> Sequence[Event]:
         """The neutral events that one server-sent event completes, often none. Sets what Seen promises."""
@@ -246,9 +259,9 @@ class Translation:
     parse_request(body, reading): the body has been decoded (fields.load). Raises
     PointsmanError 400 naming the field by its path. render_request(request, profile, notes): the upstream's
     body. takes: the neutral fields that render_request renders or reports itself; every other field that is set is
-    reported by losses.py. names: neutral field -> this protocol's name of it. parse_reply(body, profile): raises
-    ValueError when it is no answer of this protocol. render_reply: the client's whole body. parse_error(status, body):
-    an upstream's error as ours, its text and code kept. reader: for one upstream stream. writer: for one client stream.
+    reported by losses.py. names: neutral field -> this protocol's name of it. render_reply: the client's whole
+    body. parse_error(status, body): an upstream's error as ours, its text and code kept. reader: for one upstream
+    answer. writer: for one client stream.
     moves: the writer's grammar, for the documentation. count_path,
     parse_count, render_count: its way to count input tokens, where it has one, and count_keys the
     request's keys that belong there. stashes: its clients cannot carry opaque reasoning, so it is kept for them.
@@ -257,7 +270,6 @@ class Translation:
 
     parse_request: Callable[[dict[str, Any], Reading], Request]
     render_request: Callable[[Request, Profile, Notes], bytes]
-    parse_reply: Callable[[bytes, Profile], Reply]
     render_reply: Callable[[Reply, Answering], bytes]
     parse_error: Callable[[int, bytes], PointsmanError]
     reader: Callable[[Profile], Reader]

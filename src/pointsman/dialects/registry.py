@@ -15,14 +15,15 @@ from .anthropic_messages.writer import PING
 from .base import Dialect
 from .completions import errors as completions_errors
 from .completions.endpoint import ENDPOINT as COMPLETIONS_ENDPOINT
-from .completions.watch import CompletionsWatch
+from .completions.seen import CompletionsSeen
 from .embeddings import errors as embeddings_errors
 from .embeddings.endpoint import ENDPOINT as EMBEDDINGS_ENDPOINT
-from .embeddings.watch import EmbeddingsWatch
+from .embeddings.seen import EmbeddingsSeen
 from .openai_chat import errors as chat_errors
 from .openai_chat.endpoint import ENDPOINT as CHAT_ENDPOINT
+from .openai_chat.frames import is_extra_usage
+from .openai_chat.seen import ChatSeen
 from .openai_chat.translation import TRANSLATION as CHAT
-from .openai_chat.watch import ChatWatch, is_extra_usage
 from .openai_responses import errors as responses_errors
 from .openai_responses.endpoint import ENDPOINT as RESPONSES_ENDPOINT
 from .openai_responses.seen import ResponsesSeen
@@ -36,7 +37,7 @@ DIALECTS: dict[Protocol, Dialect] = {
             Protocol.OPENAI_CHAT,
             chat_errors.error,
             chat_errors.stream_error,
-            ChatWatch,
+            ChatSeen,
             CHAT_ENDPOINT,
             extra_usage=is_extra_usage,
             statuses=OPENAI_STATUSES,
@@ -65,14 +66,14 @@ DIALECTS: dict[Protocol, Dialect] = {
             Protocol.COMPLETIONS,
             completions_errors.error,
             completions_errors.stream_error,
-            CompletionsWatch,
+            CompletionsSeen,
             COMPLETIONS_ENDPOINT,
         ),
         Dialect(
             Protocol.EMBEDDINGS,
             embeddings_errors.error,
             embeddings_errors.stream_error,
-            EmbeddingsWatch,
+            EmbeddingsSeen,
             EMBEDDINGS_ENDPOINT,
         ),
     )

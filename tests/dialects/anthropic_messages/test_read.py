@@ -37,7 +37,7 @@ every = pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
 
 
 def parse(body: dict[str, Any]) -> Any:
-    return TRANSLATION.parse_reply(json.dumps(body).encode(), CLAUDE)
+    return TRANSLATION.reader(CLAUDE).reply(json.dumps(body).encode())
 
 
 @every
@@ -249,7 +249,7 @@ def test_calls_make_it_tool_use_whatever_an_unknown_reason_says() -> None:
 )
 def test_what_is_no_answer(body: bytes) -> None:
     with pytest.raises(ValueError):
-        TRANSLATION.parse_reply(body, CLAUDE)
+        TRANSLATION.reader(CLAUDE).reply(body)
 
 
 def test_an_error_with_status_200() -> None:

@@ -105,7 +105,7 @@ def test_a_recorded_answer(recording: Recording) -> None:
         assert again.parts == reply.parts
         assert numbers(again) == numbers(reply)
     else:
-        reply = TRANSLATION.parse_reply(recording.response, CLAUDE)
+        reply = TRANSLATION.reader(CLAUDE).reply(recording.response)
     same(reply, content)
     assert reply.usage is not None
     assert reply.usage.output

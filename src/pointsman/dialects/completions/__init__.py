@@ -1,1 +1,1 @@
-"""OpenAI's older Completions: passed through, never translated. Its errors and how its answers are watched."""
+"""OpenAI's older Completions: passed through, never translated. Its errors and the one reading of its answers."""

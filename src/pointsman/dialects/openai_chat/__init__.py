@@ -1,1 +1,1 @@
-"""OpenAI Chat Completions. Today: its errors and how its answers are watched; translation is not here yet."""
+"""OpenAI Chat Completions: its errors, the one reading of its answers, and its half of every translation."""

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from ...errors import PointsmanError
-from ...kinds import ErrorKind
 from .. import vendor_errors as shapes
 from ..vendor_errors import openai_error, openai_fields, upstream_error
 
@@ -33,7 +32,4 @@ def parse_error(status: int, body: bytes) -> PointsmanError:
 
 def error_inside(error: Any) -> PointsmanError:
     """An error object of an answer whose status was 200."""
-    found = shapes.error_inside(msgspec.json.encode({"error": error}))
-    if found.kind is ErrorKind.BAD_REQUEST and not isinstance(error, dict):
-        found.kind = ErrorKind.UPSTREAM_ERROR
-    return found
+    return shapes.error_inside(msgspec.json.encode({"error": error}))

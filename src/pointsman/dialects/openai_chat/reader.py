@@ -1,4 +1,4 @@
-"""A Chat stream from an upstream, told in neutral events (PROTOCOLS.md 11.2, 11.4). Lenient: it takes what servers send.
+"""A Chat answer from an upstream, told in neutral events (PROTOCOLS.md 11.2, 11.4). Lenient: it takes what servers send.
 
 One delta may carry several kinds at once; tool calls may interleave; ids and names may come late, or repeat.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from ...conversation.events import (
     Cited,
@@ -24,58 +22,16 @@ from ...conversation.events import (
     Stop,
     UsageSeen,
 )
-from ...conversation.parts import Opaque, ToolKind
+from ...conversation.parts import Citation, Foreign, Opaque, ToolKind
 from ...conversation.profile import Profile
-from ...wire.sse import data_of
+from ...conversation.reply import Reply, fold
 from ..base import Reader
 from ..think import ThinkSplitter
-from .errors import error_inside
-from .reply import OWN, STOPS, Usage, citation_of, unique_id
+from .frames import Call, Chunk, pieces
+from .frames import Delta as ChatDelta
+from .reply import OWN
+from .seen import ChatSeen
 
-
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: Any = None
-    input: str | None = None
-
-
-class _Call(msgspec.Struct):
-    index: int | None = None
-    id: str | None = None
-    type: str | None = None
-    function: _Function | None = None
-    custom: _Function | None = None
-
-
-class _Delta(msgspec.Struct):
-    content: Any = None
-    reasoning_content: str | None = None
-    reasoning: Any = None
-    reasoning_details: list[dict[str, Any]] | None = None
-    refusal: str | None = None
-    tool_calls: list[_Call] | None = None
-    function_call: _Function | None = None
-    annotations: list[dict[str, Any]] | None = None
-
-
-class _Choice(msgspec.Struct):
-    delta: _Delta | None = None
-    message: _Delta | None = None
-    finish_reason: str | None = None
-    stop_reason: Any = None
-    index: int | None = None
-
-
-class _Chunk(msgspec.Struct):
-    id: str | None = None
-    model: str | None = None
-    choices: list[_Choice] | None = None
-    usage: Usage | None = None
-    error: Any = None
-    service_tier: str | None = None
-
-
-_chunk = msgspec.json.Decoder(_Chunk).decode
 _TEXT, _THINKING, _REFUSAL = PartKind.TEXT, PartKind.THINKING, PartKind.REFUSAL
 
 
@@ -92,20 +48,19 @@ class _Tool:
         self.waiting = ""
 
 
-class ChatReader(Reader):
+class ChatReader(ChatSeen, Reader):
     """See dialects.base.Reader."""
 
     __slots__ = (
         "_blank",
-        "_done",
-        "_finish",
+        "_ids",
         "_next",
         "_opaque",
         "_open",
         "_open_kind",
+        "_over",
         "_profile",
         "_refusal",
-        "_seen",
         "_splitter",
         "_started",
         "_tier",
@@ -116,93 +71,88 @@ class ChatReader(Reader):
         super().__init__()
         self._profile = profile
         self._started = False
-        self._done = False
+        self._over = False  # its error, or its end, has been told
         self._next = 0
         self._open = -1
         self._open_kind: PartKind | None = None
-        self._opaque: Opaque | None = None
+        self._opaque: list[Opaque] = []
         self._blank = ""  # white space that is shown only if more text follows (PROTOCOLS.md 11.4, step 3)
         self._tools: dict[int, _Tool] = {}
-        self._seen: set[str] = set()
-        self._finish: tuple[str, Any] | None = None
+        self._ids: set[str] = set()
         self._refusal = ""
         self._tier: str | None = None
         self._splitter: ThinkSplitter | None = ThinkSplitter()
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
-        data = data_of(event)
-        if not data or self._done:
+        frame = self.frame(event)
+        if frame is None or self._over:
             return ()
-        if data.strip() == b"[DONE]":
-            self.finished = True
-            return ()
-        try:
-            chunk = _chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.malformed += 1
-            return ()
+        self.see(frame)
+        return self._tell(frame)
+
+    def reply(self, body: bytes) -> Reply:
+        """See Reader. Told and folded as the stream it could have been."""
+        frame = self.whole_frame(body)
+        if frame is None:
+            raise ValueError("not JSON of this protocol")
+        if self.error is not None:
+            raise self.error
+        for choice in frame.choices or ():
+            for place, call in enumerate((choice.message and choice.message.tool_calls) or ()):
+                call.index = place  # each is a call of its own, whatever its id
+        return fold([*self._tell(frame), *self.finish()])
+
+    def _tell(self, frame: Chunk) -> Sequence[Event]:
         out: list[Event] = []
-        if chunk.error:
-            self._done = True
-            error = error_inside(chunk.error)
-            self.error = error
-            return (Failed(error),)
+        if self.error is not None:
+            self._over = True
+            return (Failed(self.error),)
         if not self._started:
             self._started = True
-            self.answer_id = chunk.id
-            out.append(Started(chunk.id or "", chunk.model or ""))
-        if chunk.choices:
-            choice = chunk.choices[0]
-            if not choice.index:  # of several choices the first is the answer
-                self._choice(choice, out)
-        if chunk.usage is not None:
-            self.usage = chunk.usage.neutral()
+            out.append(Started(frame.id or "", frame.model or ""))
+        if self.unknown:
+            self._vendors_own(out)
+        for choice in frame.choices or ():
+            delta = choice.delta or choice.message
+            if delta is not None and self.answers(choice):
+                self._parts(delta, out)
+        if frame.usage is not None and self.usage is not None:
             out.append(UsageSeen(self.usage))
-        if chunk.service_tier is not None:
-            self._tier = chunk.service_tier
+        if frame.service_tier is not None:
+            self._tier = frame.service_tier
         return out
 
-    def _choice(self, choice: _Choice, out: list[Event]) -> None:
-        delta = choice.delta or choice.message
-        if delta is not None:
-            # One after the other, never instead of the other (PROTOCOLS.md 11.4, step 2).
-            thought = delta.reasoning_content or (delta.reasoning if isinstance(delta.reasoning, str) else "")
-            if thought:
-                self._splitter = None  # this server has a parser of its own
-                self._add(_THINKING, thought, out)
-            if delta.reasoning_details:
-                self._details(delta.reasoning_details)
-            if delta.content:
-                self._content(delta.content, out)
-            if delta.refusal:
-                self._refusal += delta.refusal
-                self.refused = True
-                self._add(_REFUSAL, delta.refusal, out)
-            if delta.annotations:
-                self._cite(delta.annotations, out)
-            if delta.tool_calls:
-                for call in delta.tool_calls:
-                    self._call(call, out)
-            if delta.function_call is not None:
-                self._call(_Call(0, None, None, delta.function_call), out)
-        if choice.finish_reason is not None and self._finish is None:
-            self._finish = (choice.finish_reason, choice.stop_reason)
-            self.finished = True
-            # A limit or a filter before any output is an answer, not an empty one.
-            self.output = self.output or choice.finish_reason in ("length", "content_filter")
+    def _parts(self, delta: ChatDelta, out: list[Event]) -> None:
+        """One after the other, never instead of the other (PROTOCOLS.md 11.4, step 2)."""
+        thought = delta.thought()
+        if thought:
+            self._splitter = None  # this server has a parser of its own
+            self._add(_THINKING, thought, out)
+        if delta.reasoning_details:
+            self._details(delta, out)
+        if delta.content:
+            self._content(delta.content, out)
+        if delta.annotations:
+            self._cite(delta.annotations, out)
+        if delta.refusal:
+            self._refusal += str(delta.refusal)
+            self._add(_REFUSAL, str(delta.refusal), out)
+        if delta.tool_calls or delta.function_call is not None:
+            for call in delta.calls():
+                self._call(call, out)
 
-    def _content(self, content: Any, out: list[Event]) -> None:
-        if isinstance(content, list):  # Mistral
-            for one in content:
-                if isinstance(one, dict) and one.get("type") == "thinking":
-                    for piece in one.get("thinking") or []:
-                        self._add(_THINKING, str(piece.get("text") or ""), out)
-                elif isinstance(one, dict):
-                    self._add(_TEXT, str(one.get("text") or ""), out)
-            return
-        if not isinstance(content, str):
-            self.malformed += 1
+    def _vendors_own(self, out: list[Event]) -> None:
+        """Output of a kind that only its vendor knows, once: an answer all the same."""
+        foreign, self.unknown = Foreign(OWN, next(iter(self.unknown)), self.unknown, ""), {}
+        out.append(PartStart(self._next, PartKind.FOREIGN, foreign=foreign))
+        out.append(PartEnd(self._next))
+        self._next += 1
+
+    def _content(self, content: str | list[Any], out: list[Event]) -> None:
+        if isinstance(content, list):
+            for thinking, text in pieces(content):
+                self._add(_THINKING if thinking else _TEXT, text, out)
             return
         if self._splitter is None:
             self._add(_TEXT, content, out)
@@ -223,7 +173,6 @@ class ChatReader(Reader):
             self._start(kind, out)
             if kind is _TEXT and self._blank:
                 text, self._blank = self._blank + text, ""
-        self.output = True
         out.append(Delta(self._open, text))
 
     def _start(self, kind: PartKind, out: list[Event]) -> None:
@@ -233,25 +182,26 @@ class ChatReader(Reader):
 
     def _close(self, out: list[Event]) -> None:
         if self._open >= 0:
-            opaque = self._opaque if self._open_kind is _THINKING else None
+            opaque = None
+            if self._open_kind is _THINKING and self._opaque:
+                # Of several only their maker knows which belongs to what: none goes back then.
+                opaque = self._opaque[0] if len(self._opaque) == 1 else None
+                self._opaque = []
             out.append(PartEnd(self._open, opaque))
             self._open, self._open_kind = -1, None
-            if opaque is not None:
-                self._opaque = None
 
-    def _details(self, details: list[dict[str, Any]]) -> None:
-        for one in details:
-            if one.get("signature") or one.get("data"):
-                self._opaque = Opaque(OWN, one, self._profile.backend)
+    def _details(self, delta: ChatDelta, out: list[Event]) -> None:
+        signed = delta.signed()
+        if signed and not self._next:  # encrypted reasoning, whose text never comes
+            self._start(_THINKING, out)
+        self._opaque += [Opaque(OWN, one, self._profile.backend) for one in signed]
 
-    def _cite(self, annotations: list[dict[str, Any]], out: list[Event]) -> None:
-        if self._open_kind is _TEXT:
-            for one in annotations:
-                citation = citation_of(one)
-                if citation is not None:
-                    out.append(Cited(self._open, citation))
+    def _cite(self, annotations: Any, out: list[Event]) -> None:
+        if self._open_kind is _TEXT and isinstance(annotations, list):
+            found = (citation_of(one) for one in annotations)
+            out.extend(Cited(self._open, citation) for citation in found if citation is not None)
 
-    def _call(self, call: _Call, out: list[Event]) -> None:
+    def _call(self, call: Call, out: list[Event]) -> None:
         index = call.index if call.index is not None else self._index_of(call)
         tool = self._tools.get(index)
         if tool is not None and call.id and tool.id and call.id != tool.id:
@@ -259,24 +209,20 @@ class ChatReader(Reader):
             tool = None
         if tool is None:
             tool = self._tools[index] = _Tool()
-        inner = call.custom or call.function or _Function()
+        name, text = call.said()
         if call.custom is not None or call.type == "custom":
             tool.kind = ToolKind.CUSTOM
         if call.id and not tool.id:
-            tool.id = unique_id(call.id, index, "", self._seen)
-        if inner.name and not tool.name:
-            tool.name = inner.name  # repeated in every chunk by some: the first counts
-        text = inner.input if inner.input is not None else inner.arguments
-        if isinstance(text, dict | list):
-            text = msgspec.json.encode(text).decode()
-        tool.waiting += text if isinstance(text, str) else ""
+            tool.id = unique_id(call.id, index, "", self._ids)
+        tool.name = tool.name or name  # repeated in every chunk by some: the first counts
+        tool.waiting += text
         if tool.part < 0 and tool.id and tool.name:
             self._begin(tool, out)
         if tool.part >= 0 and tool.waiting:
             out.append(Delta(tool.part, tool.waiting))
             tool.waiting = ""
 
-    def _index_of(self, call: _Call) -> int:
+    def _index_of(self, call: Call) -> int:
         """Without an index: the call with this id, else a new one if it names itself, else the last."""
         for index, tool in self._tools.items():
             if call.id and tool.id == call.id:
@@ -291,39 +237,56 @@ class ChatReader(Reader):
         self._splitter = None
         tool.part = self._next
         self._next += 1
-        self.output = True
         out.append(PartStart(tool.part, PartKind.TOOL, tool.id, tool.name, tool.kind))
 
     def finish(self) -> Sequence[Event]:
         """See Reader. A stream is whole after a finish reason or `[DONE]`."""
-        if self._done or not self._started:
+        if self._over:
             return ()
-        self._done = True
+        self._over = True
+        self.end()
         out: list[Event] = []
+        if self.finished and not self._started:
+            out.append(Started())
         if self._splitter is not None:
             for thinking, text in self._splitter.finish():
                 self._add(_THINKING if thinking else _TEXT, text, out)
         for index, tool in self._tools.items():
             if tool.part < 0 and (tool.name or tool.waiting):
-                tool.id = tool.id or unique_id(None, index, tool.name, self._seen)
+                tool.id = tool.id or unique_id(None, index, tool.name, self._ids)
                 self._begin(tool, out)
                 if tool.waiting:
                     out.append(Delta(tool.part, tool.waiting))
         self._close(out)
         out.extend(PartEnd(tool.part) for tool in self._tools.values() if tool.part >= 0)
-        if not self.finished:
-            return out
-        out.append(self._finished())
-        out.append(Ended())
+        if self.finished:
+            out += (self._last(), Ended())
         return out
 
-    def _finished(self) -> Finished:
-        reason, matched = self._finish or ("stop", None)
-        stop = STOPS.get(reason, Stop.END)
-        if self._refusal and stop is not Stop.MAX_TOKENS:
-            return Finished(Stop.REFUSAL, None, self._refusal, self._tier)
-        if stop is Stop.END and self._tools:
-            stop = Stop.TOOL_USE
-        if stop is Stop.END and isinstance(matched, str) and matched:
-            return Finished(Stop.STOP_SEQUENCE, matched, None, self._tier)
-        return Finished(stop, None, None, self._tier)
+    def _last(self) -> Finished:
+        stop = self.stop or Stop.END
+        matched = self.matched if stop is Stop.STOP_SEQUENCE else None
+        refusal = self._refusal if stop is Stop.REFUSAL else ""
+        return Finished(stop, matched, refusal or None, self._tier)
+
+
+def citation_of(annotation: Any) -> Citation | None:
+    """One `url_citation`; of other kinds there are none in Chat."""
+    if not isinstance(annotation, dict) or annotation.get("type") != "url_citation":
+        return None
+    inner = annotation.get("url_citation")
+    inner = inner if isinstance(inner, dict) else annotation
+    return Citation(
+        inner.get("url"), inner.get("title"), None, inner.get("start_index"), inner.get("end_index")
+    )
+
+
+def unique_id(call_id: Any, index: int, name: str, seen: set[str]) -> str:
+    """Servers leave ids out, or give all calls the same one (PROTOCOLS.md 5.3)."""
+    found = call_id if isinstance(call_id, str) and call_id else f"call_{index}_{name}"[:64]
+    unique, count = found, 1
+    while unique in seen:
+        count += 1
+        unique = f"{found}_{count}"
+    seen.add(unique)
+    return unique

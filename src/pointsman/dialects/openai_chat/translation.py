@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..base import Translation
 from .errors import parse_error
 from .reader import ChatReader
-from .reply import parse_reply, render_reply
+from .reply import render_reply
 from .request_in import NAMES, parse_request
 from .request_out import TAKES, render_request
 from .writer import MOVES, ChatWriter
@@ -13,7 +13,6 @@ from .writer import MOVES, ChatWriter
 TRANSLATION = Translation(
     parse_request=parse_request,
     render_request=render_request,
-    parse_reply=parse_reply,
     render_reply=render_reply,
     parse_error=parse_error,
     reader=ChatReader,

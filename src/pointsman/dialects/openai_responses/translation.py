@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from ...conversation.profile import Profile
-from ...conversation.reply import Reply
 from ..base import Translation
 from .capsules import without_capsules
 from .errors import parse_error
@@ -28,15 +26,9 @@ def _render_count(tokens: int) -> bytes:
     return msgspec.json.encode({"object": "response.input_tokens", "input_tokens": tokens})
 
 
-def parse_reply(body: bytes, profile: Profile) -> Reply:
-    """A whole answer. Raises as Reader.reply."""
-    return ResponsesReader(profile).reply(body)
-
-
 TRANSLATION = Translation(
     parse_request=parse_request,
     render_request=render_request,
-    parse_reply=parse_reply,
     render_reply=render_reply,
     parse_error=parse_error,
     reader=ResponsesReader,

@@ -23,6 +23,10 @@ class Answer:
         self.headers = headers
         self.body = body
 
+    def without(self, key: bytes) -> Answer:
+        """The same less the key that we sent."""
+        return Answer(self.status, self.headers, without_key(self.body, key))
+
 
 def keep_alive_when_due(job: Job, now: float, hold_seconds: float) -> None:
     """S1, once the client has waited for `hold_seconds`, and each time it has again: headers and a keep-alive of its
@@ -77,6 +81,17 @@ def excerpt(body: bytes) -> str:
 def is_event_stream(headers: Headers) -> bool:
     """Does the answer say that it is a stream of events?"""
     return any(n == b"content-type" and v.lower().startswith(b"text/event-stream") for n, v in headers)
+
+
+def is_framed(headers: Headers, length: int | None) -> bool:
+    """Would a cut be seen? Where only the connection's end says that an answer is whole, all of it is judged."""
+    return length is not None or any(name == b"transfer-encoding" for name, _ in headers)
+
+
+def without_key(body: bytes, key: bytes) -> bytes:
+    """An error that quotes the key we sent ("Incorrect API key provided: sk-...") must not give it away: the one thing
+    in an answer that is changed."""
+    return body.replace(key, b"***") if key and key in body else body
 
 
 _KINDS = {

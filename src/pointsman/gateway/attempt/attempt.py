@@ -93,7 +93,7 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     body, hide_usage = _body_for(backend, target, job)
     where = job.route
     path = job.path.encode("ascii") + (b"?" + job.head.query if job.head.query else b"")
-    way = Straight(where.dialect, path, body, known=where.exact, hide_usage=hide_usage)
+    way = Straight(where.dialect, path, body, job.id, known=where.exact, hide_usage=hide_usage)
     on_trial = where.exact and where.protocol not in backend.spoken
     block, names = job.head.forward or _remember(job)
     login = job.caller.login if plan.rule.forward_auth and not backend.local else b""

@@ -11,14 +11,12 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from ...conversation.events import Ended, Event, Failed, Stop
+from ...conversation.events import Ended, Event, Failed
 from ...conversation.notes import Notes
-from ...conversation.parts import AssistantPart, Text
 from ...conversation.profile import Profile
-from ...conversation.reply import CutShort, Reply, fold, unfold
+from ...conversation.reply import Reply, fold, unfold
 from ...conversation.request import Request
-from ...conversation.usage import TokenUsage
-from ...dialects.base import Answering, Dialect, Reading, Seen, Translation
+from ...dialects.base import BAD_EVENTS, Answering, Dialect, Reading, Seen, Translation
 from ...dialects.capsule import Capsules
 from ...dialects.fields import load
 from ...dialects.headers import cross_headers
@@ -36,7 +34,6 @@ from ...wire.http1 import RequestHead
 from ...wire.sse import EventSplitter
 from .answer import Answer, Headers
 from .relay import Relay
-from .straight import BAD_EVENTS, Empty, FailedInside, Malformed, Whole
 
 STREAM_ABOVE = 21_000
 """Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
@@ -103,9 +100,9 @@ class Crossing:
         self.warnings = notes.header()
 
     @property
-    def enforced(self) -> bool:
-        """Does the gateway itself end the answer at a stop sequence?"""
-        return bool(self._adaptation.stop)
+    def collects(self) -> bool:
+        """See Way: the client did not ask for a stream."""
+        return not self._asked.request.stream
 
     # -- the answer
 
@@ -113,29 +110,20 @@ class Crossing:
         """See Way."""
         return Translating(self, self._upstream, self._asked.client, self._answering, self._profile)
 
-    def whole(self, headers: Headers, body: bytes, readable: bool) -> Whole:
+    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
         """See Way."""
+        reader = self._upstream.reader(self._profile)
         try:
-            reply = self._upstream.parse_reply(body, self._profile)
-        except ValueError as error:
-            raise Malformed(f"its answer is not one of its protocol ({error})") from None
-        except PointsmanError as error:
-            raise FailedInside(error.public) from None
-        if reply.stop in _SILENT and not any(_says(part) for part in reply.parts):
-            raise Empty("its answer was empty")
-        return self._answer(reply, headers), reply.usage, reply.stop is Stop.REFUSAL
+            reply = reader.reply(body)
+        except (ValueError, PointsmanError):
+            return None, reader
+        return self._answer(reply, headers) if reader.output else None, reader
 
-    def collected(self, relay: Relay, headers: Headers) -> tuple[Answer, TokenUsage | None] | None:
+    def collected(self, relay: Relay, headers: Headers, stream: bytes) -> Answer:
         """See Way."""
-        if self._asked.request.stream or not isinstance(relay, Translating):
-            return None
-        try:
-            reply = fold(relay.told)
-        except (CutShort, PointsmanError):
-            return None
-        if not (reply.parts or relay.watch.output):
-            return None
-        return Answer(200, self._headers(headers, b"application/json"), self._client_body(reply)), reply.usage
+        if not self.collects or not isinstance(relay, Translating):
+            return Answer(200, self.head_lines(headers), stream)
+        return Answer(200, self.head_lines(headers), self._client_body(fold(relay.told)))
 
     def _answer(self, reply: Reply, headers: Headers) -> Answer:
         plain = self._adaptation.identity and not self._adaptation.stop
@@ -169,13 +157,14 @@ class Crossing:
         """See Way."""
         if 300 <= answer.status < 400:
             return answer
-        # An error inside an answer that says 200 is judged by its words alone.
-        status = answer.status if answer.status >= 400 else 0
-        error = self._upstream.parse_error(status, answer.body)
+        return self.failed(self._upstream.parse_error(answer.status, answer.body), answer.headers, None)
+
+    def failed(self, error: PointsmanError, headers: Headers, body: bytes | None) -> Answer:
+        """See Way. In the client's protocol, whatever the upstream's own body is."""
         if error.kind is ErrorKind.CONTEXT_LENGTH:
             error.tokens = self._tokens(error)
-        body = self._client.error(error, self._asked.id)
-        return Answer(self._client.status(error), self._headers(answer.headers, b"application/json"), body)
+        told = self._client.error(error, self._asked.id)
+        return Answer(self._client.status(error), self._headers(headers, b"application/json"), told)
 
     def _tokens(self, error: PointsmanError) -> tuple[int | None, int | None]:
         """Clients act on numbers; the upstream's own where it told them, else an estimate."""
@@ -200,14 +189,6 @@ class Crossing:
         """What a Chat client's next request will need and cannot carry."""
         if self._stash is not None:
             self._stash.keep_event(event)
-
-
-_SILENT = (Stop.END, Stop.TOOL_USE)
-"""Ends that do not say why there is nothing; a limit, a filter, a refusal do."""
-
-
-def _says(part: AssistantPart) -> bool:
-    return not isinstance(part, Text) or bool(part.text)
 
 
 def _longest(request: Request, profile: Profile) -> int:
@@ -244,8 +225,9 @@ class Stages:
 
 
 class Translating:
-    """A stream translated event by event. See relay.Relay. told: the neutral events, for a client that wants it whole.
-    failure: what the upstream said in its stream, as ours."""
+    """A stream translated event by event. See relay.Relay. told: the neutral events, for a client that wants it whole."""
+
+    untold = None
 
     __slots__ = (
         "_crossing",
@@ -256,7 +238,6 @@ class Translating:
         "_stream",
         "_writer",
         "complete",
-        "failure",
         "told",
     )
 
@@ -275,13 +256,12 @@ class Translating:
         self._stages = crossing.stages()
         self._splitter = EventSplitter()
         self.told: list[Event] = []
-        self.failure: PointsmanError | None = None
         self.complete = False
         self._over = False  # its end, or its error, has been written
 
     @property
-    def watch(self) -> Seen:
-        """The reader: it has seen what a watch sees."""
+    def seen(self) -> Seen:
+        """The reader is the one reading, too."""
         return self._reader
 
     def take(self, data: bytes) -> bytes:
@@ -290,12 +270,11 @@ class Translating:
         for event in self._splitter.feed(data):
             for found in self._reader.read(event):
                 self._pass(found, out)
-            if self._reader.malformed >= BAD_EVENTS and not self._over:
+            if self._reader.unreadable and not self._over:
                 error = PointsmanError(
                     ErrorKind.UPSTREAM_ERROR,
                     f"The backend failed: {BAD_EVENTS} of its events could not be read.",
                 )
-                self._reader.error = error
                 self._pass(Failed(error), out)
         return b"".join(out)
 
@@ -303,7 +282,6 @@ class Translating:
         if self._over:
             return
         if type(event) is Failed:
-            self.failure = event.error
             self._over = True
             out.append(self._writer.fail(event.error))
             return

@@ -16,17 +16,18 @@ from ...conversation.usage import TokenUsage
 from ...dialects.base import Seen
 from ...dialects.vendor_errors import overflows
 from ...errors import PointsmanError
-from ...kinds import FallbackReason
+from ...kinds import FallbackOn, FallbackReason
 from ...providers.unknown_paths import says_unknown_path
 from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
 from ..request.job import Job, Tried
-from .answer import Answer, Headers, excerpt, failure, is_event_stream, keep_alive_when_due
+from .answer import Answer, Headers, excerpt, failure, is_event_stream, is_framed, keep_alive_when_due
 from .delivery import Front, Health
-from .failures import failed_whole, left_to_next, lost, refused_with, told_too_late, unseen
+from .failures import left_to_next, lost, refused_with, told_too_late, unanswered
+from .meaning import Meaning, meaning, reason_of
 from .relay import Relay, usage_of
-from .straight import Empty, FailedInside, Malformed, Way
+from .straight import Way
 from .timeouts import Patience
 
 _HOLD_BYTES = 256 * 1024
@@ -102,13 +103,13 @@ class Exchange:
     @property
     def usage(self) -> TokenUsage | None:
         """What a stream has reported so far."""
-        return usage_of(self._relay.watch) if self._relay else None
+        return usage_of(self._relay.seen) if self._relay else None
 
     @property
     def malformed(self) -> int:
         """Events of its stream that could not be read."""
         relay = self._relay
-        return relay.watch.malformed if relay is not None and relay.watch is not None else 0
+        return relay.seen.malformed if relay is not None and relay.seen is not None else 0
 
     # -- Sink
 
@@ -179,14 +180,10 @@ class Exchange:
         elif self._way.translated:
             if self._held_size > _COLLECT_BYTES:
                 self._give_up(FallbackReason.MALFORMED, "its answer is too large to translate")
-        elif self._held_size > _HOLD_BYTES and self._job.stage == 0 and self._framed():
+        elif self._held_size > _HOLD_BYTES and self._job.stage == 0 and is_framed(self.headers, self._length):
             self._commit()
         elif self._held_size > _COLLECT_BYTES:
             self._give_up(FallbackReason.MALFORMED, "its answer is too large to be held")
-
-    def _framed(self) -> bool:
-        """Would a cut be seen? Where only the connection's end says that an answer is whole, all of it is judged."""
-        return self._length is not None or any(name == b"transfer-encoding" for name, _ in self.headers)
 
     def _stream(self, data: bytes) -> None:
         relay = self._relay
@@ -198,19 +195,19 @@ class Exchange:
             self._held.append(relay.take(data))
             relay.look()
             self._held_size += len(data)
-            watch = relay.watch
-            if watch is not None and watch.error is not None and not watch.output:
-                self.close()  # it has told of its failure; what it does after that is not waited for
+            seen = relay.seen
+            if seen is not None and (seen.error is not None or seen.unreadable) and not seen.output:
+                self.close()  # it has failed; what it does after that is not waited for
                 self._end_stream()
-            elif self._way.translated and not self._job.stream:
+            elif self._way.collects:
                 if self._held_size > _COLLECT_BYTES:
                     self._give_up(FallbackReason.MALFORMED, "its answer is too large to translate")
-            elif self._refused(watch) and self._held_size < _COLLECT_BYTES:
+            elif self._refused(seen) and self._held_size < _COLLECT_BYTES:
                 pass  # the rest of it is awaited: another target may do better, else it is told whole
-            elif watch is None or watch.output or self._held_size > _HOLD_BYTES:
+            elif seen is None or seen.output or self._held_size > _HOLD_BYTES:
                 self._commit()
         if relay.complete and self._front.won and not self.done.done():
-            self._tried.usage = usage_of(relay.watch)
+            self._tried.usage = usage_of(relay.seen)
             self.close()
             self._finish()
 
@@ -221,18 +218,20 @@ class Exchange:
         self._settle(lost())
         return False
 
-    def _refused(self, watch: Seen | None) -> bool:
-        return watch is not None and watch.refused and "refusal" in self._onward
+    def _refused(self, seen: Seen | None) -> bool:
+        return seen is not None and seen.refused and FallbackOn.REFUSAL in self._onward
 
-    def _commit(self) -> None:
-        """The first real output is here."""
-        if self._claim():
-            held = b"".join(self._held)
-            self._held.clear()
-            if self._mode == STREAM:
-                self._front.begin(self.head_status, self._way.head_lines(self.headers), None, held)
-            else:
-                self._front.begin(self.head_status, self.headers, self._length, held)
+    def _commit(self) -> bool:
+        """The first real output is here. False when another target was faster."""
+        if not self._claim():
+            return False
+        held = b"".join(self._held)
+        self._held.clear()
+        if self._mode == STREAM:
+            self._front.begin(self.head_status, self._way.head_lines(self.headers), None, held)
+        else:
+            self._front.begin(self.head_status, self.headers, self._length, held)
+        return True
 
     def _end_whole(self) -> None:
         body = b"".join(self._held)
@@ -242,7 +241,7 @@ class Exchange:
             self.unspoken = True
             self._give_up(FallbackReason.UPSTREAM_ERROR, "it does not know the path")
         else:
-            answer = self._way.told(Answer(self.head_status, self.headers, self._hide_key(body)))
+            answer = self._way.told(Answer(self.head_status, self.headers, body).without(self._key))
             if "context" in self._onward and overflows(self.head_status, body):
                 self._settle(left_to_next("the input does not fit its window", answer))
             else:
@@ -253,21 +252,27 @@ class Exchange:
         if not body.strip() and (self._way.translated or self._job.route.exact):
             self._give_up(FallbackReason.EMPTY, "it answered with an empty body")
             return
-        try:
-            answer, self._tried.usage, refused = self._way.whole(self.headers, body, self._readable)
-        except (Malformed, Empty) as error:
-            empty = isinstance(error, Empty)
-            self._give_up(FallbackReason.EMPTY if empty else FallbackReason.MALFORMED, str(error))
-            return
-        except FailedInside:
+        answer, seen = self._way.whole(self.headers, body, self._readable)
+        self._tried.usage = usage_of(seen)
+        found = meaning(seen, self._onward, whole=True)
+        if found is Meaning.ERROR:
             self.unspoken = self._on_trial and says_unknown_path(self.head_status, body)
-            self._settle(failed_whole(self._way, self.headers, self._hide_key(body)))
+        if answer is None or found not in (Meaning.ANSWERED, Meaning.LEFT):
+            self._unanswered(found, seen, body)
             return
         answer.status = self.head_status
-        if refused and "refusal" in self._onward:
+        self._tell(found, answer)
+
+    def _tell(self, found: Meaning, answer: Answer) -> None:
+        if found is Meaning.LEFT:
             self._settle(left_to_next("its model refused", answer))
         else:
             self._send_whole(answer)
+
+    def _unanswered(self, found: Meaning, seen: Seen | None, body: bytes | None) -> None:
+        """There is no answer in it. body: of a whole one."""
+        if seen is not None and not self.done.done():
+            self._settle(unanswered(found, seen, self._way, self.headers, body, self._key))
 
     def _send_whole(self, answer: Answer) -> None:
         if self._job.stage == 1 and not is_event_stream(answer.headers):
@@ -284,50 +289,37 @@ class Exchange:
         relay = self._relay
         assert relay is not None
         rest = relay.end()
-        watch = relay.watch
-        self._tried.usage = usage_of(watch)
-        collected = self._way.collected(relay, self.headers) if self._job.stage == 0 else None
-        if collected is not None:
-            answer, self._tried.usage = collected
-            if self._refused(watch):
-                self._settle(left_to_next("its model refused", answer))
-            else:
-                self._send_whole(answer)
-            return
-        if watch is not None and not self._front.won:
-            if self._refused(watch) and watch.finished:
-                whole = b"".join(self._held) + rest
-                answer = Answer(200, self._way.head_lines(self.headers), whole)
-                self._settle(left_to_next("its model refused", answer))
-                return
-            if watch.output and (self._job.stream or not self._way.translated):
-                self._commit()
+        seen = relay.seen
+        self._tried.usage = usage_of(seen)
+        found = Meaning.ANSWERED if relay.complete else meaning(seen, self._onward)
         if self._front.won:
-            self._end_committed(watch, rest)
-        elif watch is not None and not self.done.done():
-            job, raw = self._job, self._hide_key(b"".join(self._held) + rest)
-            self._settle(unseen(watch, relay.failure, job.route.dialect, job.id, self.headers, raw))
+            self._end_committed(relay, rest)
+        elif found is Meaning.LEFT or (found is Meaning.ANSWERED and self._way.collects):
+            self._tell(found, self._way.collected(relay, self.headers, b"".join(self._held) + rest))
+        elif seen is None or (seen.output and not self._way.collects):
+            if self._commit():
+                self._end_committed(relay, rest)
+        else:
+            self._unanswered(found, seen, None)
 
-    def _end_committed(self, watch: Seen | None, rest: bytes) -> None:
+    def _end_committed(self, relay: Relay, rest: bytes) -> None:
         """The stream is over and its output is the client's already."""
-        if watch is not None and not watch.finished and watch.error is None:
-            self._give_up(FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished")
+        seen = relay.seen
+        if relay.untold is not None:
+            self._health.interrupted(FallbackReason.UPSTREAM_ERROR)
+            self._interrupt(relay.untold)
             return
-        if watch is not None and watch.error is not None:
+        if seen is not None and (seen.error is not None or seen.unreadable):
             self._front.failed_inside()
+        elif seen is not None and not seen.finished:
+            self._give_up(*reason_of(Meaning.CUT, seen))
+            return
         self._job.client.write(rest)
         self._finish()
 
     def _fail_with_answer(self, reason: FallbackReason) -> None:
-        raw = b"".join(self._held)
-        self._settle(
-            refused_with(reason, self._way, Answer(self.head_status, self.headers, self._hide_key(raw)), raw)
-        )
-
-    def _hide_key(self, body: bytes) -> bytes:
-        """An error that quotes the key we sent ("Incorrect API key provided: sk-...") must not give it away: the one
-        thing in an answer that is changed."""
-        return body.replace(self._key, b"***") if self._key and self._key in body else body
+        answer = Answer(self.head_status, self.headers, b"".join(self._held))
+        self._settle(refused_with(reason, self._way, answer, self._key))
 
     def _give_up(self, reason: FallbackReason, detail: str) -> None:
         error = failure(reason, detail)
@@ -341,7 +333,7 @@ class Exchange:
         self.close()
         relay = self._relay
         if self._mode == STREAM and relay is not None:
-            self._tried.usage = self._tried.usage or usage_of(relay.watch)
+            self._tried.usage = self._tried.usage or usage_of(relay.seen)
             self._front.interrupt(relay.fail(error, self._job.id))
         else:
             self._front.interrupt(None)
@@ -390,7 +382,7 @@ class Exchange:
         job, relay, won = self._job, self._relay, self._front.won
         late = self._patience.late(now, won)
         if late is not None:
-            if won and relay is not None and relay.watch is not None and relay.watch.finished:
+            if won and relay is not None and relay.seen is not None and relay.seen.finished:
                 self.close()  # it has said everything and only stays on the line
                 self._end_stream()
             else:

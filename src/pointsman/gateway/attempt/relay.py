@@ -11,6 +11,7 @@ from typing import Protocol as TypingProtocol
 
 from ...conversation.usage import TokenUsage
 from ...dialects.base import Dialect, Seen
+from ...dialects.vendor_errors import unframed_error
 from ...errors import PointsmanError
 from ...wire.sse import EventSplitter, cut_at_event_end
 
@@ -22,12 +23,12 @@ class Relay(TypingProtocol):
     """take() what came, send what it gives, then look(): the client's bytes do not wait for our counting."""
 
     @property
-    def watch(self) -> Seen | None:
-        """What has been seen; None when the stream cannot be read (compressed)."""
+    def seen(self) -> Seen | None:
+        """What has been read of it; None when it cannot be read."""
 
     @property
-    def failure(self) -> PointsmanError | None:
-        """What the upstream said in its stream, where that has been read as an error of ours."""
+    def untold(self) -> PointsmanError | None:
+        """An error of the upstream that the client's bytes cannot hold, because it came without event framing."""
 
     @property
     def complete(self) -> bool:
@@ -53,14 +54,14 @@ class Passing:
     """Bytes as they came. One event is held back until it is whole, unless it is very large."""
 
     complete = False
-    failure = None
 
-    __slots__ = ("_dialect", "_in_event", "_last", "_splitter", "_tail", "watch")
+    __slots__ = ("_dialect", "_in_event", "_last", "_splitter", "_tail", "seen", "untold")
 
-    def __init__(self, dialect: Dialect, watch: Seen | None) -> None:
+    def __init__(self, dialect: Dialect, seen: Seen | None) -> None:
         self._dialect = dialect
-        self.watch = watch
+        self.seen = seen
         self._splitter = EventSplitter()
+        self.untold: PointsmanError | None = None
         self._tail = b""
         self._last = b""
         self._in_event = False  # part of an event too large to hold back has been passed on
@@ -81,25 +82,29 @@ class Passing:
 
     def look(self) -> None:
         """See Relay."""
-        watch = self.watch
-        if watch is not None:
+        seen = self.seen
+        if seen is not None:
             for event in self._splitter.feed(self._last):
-                watch.event(event)
+                seen.event(event)
         self._last = b""
 
     def end(self) -> bytes:
-        """See Relay. A half event is not passed on: an error after it would be read as its other half."""
-        watch = self.watch
-        if watch is not None:
+        """See Relay."""
+        seen = self.seen
+        tail, self._tail = self._tail, b""
+        if seen is not None:
             rest = self._splitter.finish()
             if rest:  # a last event without its blank line
-                watch.event(rest)
-        tail, self._tail = self._tail, b""
+                seen.event(rest)
+            seen.end()
+            if seen.error is not None and unframed_error(rest):
+                self.untold = seen.error
+                return b""
         return tail
 
     def fail(self, error: PointsmanError, request_id: str) -> bytes:
         """See Relay."""
-        answer_id = self.watch.answer_id if self.watch is not None else None
+        answer_id = self.seen.answer_id if self.seen is not None else None
         told = self._dialect.stream_error(error, request_id, answer_id)
         return b"\n\n" + told if self._in_event else told
 
@@ -112,13 +117,13 @@ class WithoutUsage:
     """The events as they came, less the usage-only chunk that is there because we asked for it."""
 
     complete = False
-    failure = None
 
-    __slots__ = ("_dialect", "_extra", "_splitter", "watch")
+    __slots__ = ("_dialect", "_extra", "_splitter", "seen", "untold")
 
-    def __init__(self, dialect: Dialect, watch: Seen, extra: Callable[[bytes], bool]) -> None:
+    def __init__(self, dialect: Dialect, seen: Seen, extra: Callable[[bytes], bool]) -> None:
         self._dialect = dialect
-        self.watch: Seen = watch
+        self.seen: Seen = seen
+        self.untold: PointsmanError | None = None
         self._extra = extra
         self._splitter = EventSplitter()
 
@@ -126,7 +131,7 @@ class WithoutUsage:
         """See Relay."""
         kept = []
         for event in self._splitter.feed(data):
-            self.watch.event(event)
+            self.seen.event(event)
             if not self._extra(event):
                 kept.append(event + b"\n\n")
         return b"".join(kept)
@@ -137,20 +142,23 @@ class WithoutUsage:
     def end(self) -> bytes:
         """See Relay."""
         rest = self._splitter.finish()
-        if not rest:
+        if rest:
+            self.seen.event(rest)
+        self.seen.end()
+        if rest and self.seen.error is not None and unframed_error(rest):
+            self.untold = self.seen.error
             return b""
-        self.watch.event(rest)
-        return b"" if self._extra(rest) else rest + b"\n\n"
+        return b"" if not rest or self._extra(rest) else rest + b"\n\n"
 
     def fail(self, error: PointsmanError, request_id: str) -> bytes:
         """See Relay."""
-        return self._dialect.stream_error(error, request_id, self.watch.answer_id)
+        return self._dialect.stream_error(error, request_id, self.seen.answer_id)
 
     def ping(self) -> bytes:
         """See Relay."""
         return b""
 
 
-def usage_of(watch: Seen | None) -> TokenUsage | None:
-    """What a watch has counted."""
-    return watch.usage if watch is not None else None
+def usage_of(seen: Seen | None) -> TokenUsage | None:
+    """What the backend has reported so far."""
+    return seen.usage if seen is not None else None

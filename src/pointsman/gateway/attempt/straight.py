@@ -7,29 +7,13 @@ from __future__ import annotations
 
 from typing import Protocol as TypingProtocol
 
-from ...conversation.usage import TokenUsage
 from ...dialects.base import Dialect, Seen
+from ...dialects.beside import BesideSeen
+from ...errors import PointsmanError
 from .answer import Answer, Headers
 from .relay import Passing, Relay, WithoutUsage
 
-Whole = tuple[Answer, TokenUsage | None, bool]
-"""The client's answer, what it used, and whether the model refused."""
-
-
-BAD_EVENTS = 3
-"""In a translated stream an event that cannot be read is left out and noted; so many are a failure."""
-
-
-class Malformed(ValueError):
-    """A whole answer that is not one of the protocol."""
-
-
-class Empty(ValueError):
-    """A whole answer of the right shape that says nothing, and not why."""
-
-
-class FailedInside(ValueError):
-    """An answer with status 200 that says inside that it failed."""
+JSON: Headers = [(b"content-type", b"application/json")]
 
 
 class Way(TypingProtocol):
@@ -40,37 +24,49 @@ class Way(TypingProtocol):
     """
 
     translated: bool
-
     body: bytes
     path: bytes
 
     def relay(self, readable: bool) -> Relay:
         """For an answer that streams. readable: False when it is compressed."""
 
-    def whole(self, headers: Headers, body: bytes, readable: bool) -> Whole:
-        """A whole answer with status 2xx as the client gets it. Raises Malformed, Empty, FailedInside."""
+    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
+        """A whole answer with status 2xx as the client gets it, and what has been read of it: None when it cannot be
+        read. No answer: nothing can be made of it for this client."""
 
     def told(self, answer: Answer) -> Answer:
         """Any other answer (an error, a 304) as the client gets it."""
 
+    def failed(self, error: PointsmanError, headers: Headers, body: bytes | None) -> Answer:
+        """What the client gets of an answer with status 2xx that said inside that it failed, when nothing has been
+        sent. body: the upstream's own, of a whole answer."""
+
     def head_lines(self, headers: Headers) -> Headers:
         """The upstream's headers for a stream."""
 
-    def collected(self, relay: Relay, headers: Headers) -> tuple[Answer, TokenUsage | None] | None:
-        """The whole answer of a stream that the client did not ask for; None when the client gets the stream."""
+    def collected(self, relay: Relay, headers: Headers, stream: bytes) -> Answer:
+        """A stream that is over and was an answer, all of it held: as the client gets it."""
+
+    @property
+    def collects(self) -> bool:
+        """Does the client get a stream's answer only when all of it is there?"""
 
 
 class Straight:
     """Same protocol on both ends: bytes as they came."""
 
     translated = False
+    collects = False
 
-    __slots__ = ("_dialect", "_hide_usage", "_known", "_speaks", "body", "path")
+    __slots__ = ("_beside", "_dialect", "_hide_usage", "_known", "_request_id", "body", "path")
 
-    def __init__(self, dialect: Dialect, path: bytes, body: bytes, *, known: bool, hide_usage: bool) -> None:
+    def __init__(
+        self, dialect: Dialect, path: bytes, body: bytes, request_id: str, *, known: bool, hide_usage: bool
+    ) -> None:
         """known: the path is one whose answers the dialect can read."""
         own = dialect.endpoint.path.encode()
-        self._speaks = dialect.translation is not None and path.partition(b"?")[0] == own
+        self._beside = dialect.translation is not None and path.partition(b"?")[0] != own
+        self._request_id = request_id
         self._dialect = dialect
         self._known = known
         self._hide_usage = hide_usage
@@ -79,25 +75,27 @@ class Straight:
 
     def relay(self, readable: bool) -> Relay:
         """See Way."""
-        watch: Seen | None = self._dialect.seen() if self._known and readable else None
+        seen: Seen | None = self._dialect.seen() if self._known and readable else None
         extra = self._dialect.extra_usage
-        if self._hide_usage and watch is not None and extra is not None:
-            return WithoutUsage(self._dialect, watch, extra)
-        return Passing(self._dialect, watch)
+        if self._hide_usage and seen is not None and extra is not None:
+            return WithoutUsage(self._dialect, seen, extra)
+        return Passing(self._dialect, seen)
 
-    def whole(self, headers: Headers, body: bytes, readable: bool) -> Whole:
+    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
         """See Way."""
         answer = Answer(200, headers, body)
         if not (self._known and readable):
-            return answer, None, False
-        watch = self._dialect.seen()
-        if not watch.whole(body):
-            raise Malformed("its answer is not JSON")
-        if watch.error is not None:
-            raise FailedInside(watch.error.public)
-        if self._speaks and not watch.output:
-            raise Empty("its answer was empty")
-        return answer, watch.usage, watch.refused
+            return answer, None
+        seen = BesideSeen() if self._beside else self._dialect.seen()
+        seen.whole(body)
+        return answer, seen
+
+    def failed(self, error: PointsmanError, headers: Headers, body: bytes | None) -> Answer:
+        """See Way. The upstream's own words are kept where they can be."""
+        status = self._dialect.status(error)
+        if body is not None:
+            return Answer(status, headers, body)
+        return Answer(status, JSON, self._dialect.error(error, self._request_id))
 
     def told(self, answer: Answer) -> Answer:
         """See Way."""
@@ -107,6 +105,6 @@ class Straight:
         """See Way."""
         return headers
 
-    def collected(self, relay: Relay, headers: Headers) -> tuple[Answer, TokenUsage | None] | None:
+    def collected(self, relay: Relay, headers: Headers, stream: bytes) -> Answer:
         """See Way."""
-        return None
+        return Answer(200, headers, stream)

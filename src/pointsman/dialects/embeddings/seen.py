@@ -1,4 +1,4 @@
-"""Reads an Embeddings answer as it passes: its usage. Changes nothing."""
+"""The one reading of an Embeddings answer: its usage, its error. Changes nothing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class _Whole(msgspec.Struct):
 _whole = msgspec.json.Decoder(_Whole).decode
 
 
-class EmbeddingsWatch(Seen):
-    """See dialects.base.Seen."""
+class EmbeddingsSeen(Seen):
+    """See dialects.base.Seen. Whatever stands in it is output; it tells no stop."""
 
     __slots__ = ()
 
@@ -33,17 +33,20 @@ class EmbeddingsWatch(Seen):
         self.output = True
 
     def whole(self, body: bytes) -> bool:
-        """A whole answer."""
+        """See Seen."""
         try:
-            found = _whole(body)
+            self.see(_whole(body))
         except msgspec.ValidationError:
-            self.output = self.finished = is_json_object(body)
-            return self.finished
+            if not is_json_object(body):
+                return False
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        self.output = self.finished = True
-        if found.usage is not None:
-            self.usage = TokenUsage(found.usage.prompt_tokens)
-        if found.error is not None:
-            self.error = error_inside(msgspec.json.encode({"error": found.error}))
+        self.output = self.finished = self.error is None
         return True
+
+    def see(self, frame: _Whole) -> None:
+        """The only place where facts begin."""
+        if frame.error:
+            self.error = error_inside(msgspec.json.encode({"error": frame.error}))
+        if frame.usage is not None:
+            self.usage = TokenUsage(frame.usage.prompt_tokens)

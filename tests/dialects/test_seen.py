@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.conversation.usage import TokenUsage
-from pointsman.dialects.openai_chat.watch import is_extra_usage, message_of
+from pointsman.dialects.openai_chat.errors import error_inside
+from pointsman.dialects.openai_chat.frames import is_extra_usage
 from pointsman.dialects.registry import DIALECTS
 from pointsman.kinds import Protocol
 from pointsman.wire.sse import EventSplitter
@@ -145,12 +146,16 @@ def test_random_bytes_are_no_crash(protocol: Protocol, raw: bytes) -> None:
 # -- whole answers
 
 DONE = {"output": True, "finished": True, "error": None, "malformed": 0}
+FAILED = Seen(output=False, finished=False, error="boom", usage=None, malformed=0)
+SAID = {"message": {"content": "x"}}
 WHOLE: dict[str, tuple[Protocol, Any, Seen]] = {
     "chat": (CHAT, {"object": "chat.completion", "choices": [{"message": {"content": "x"}}], "usage": CHAT_USAGE}, Seen(usage=ALL, **DONE)),
-    "chat without usage": (CHAT, {"choices": []}, Seen(usage=None, **DONE)),
-    "chat null usage": (CHAT, {"choices": [], "usage": None}, Seen(usage=None, **DONE)),
-    "chat error inside": (CHAT, {"error": {"message": "boom"}}, Seen(usage=None, **(DONE | {"error": "boom"}))),
-    "chat error null": (CHAT, {"error": None, "choices": []}, Seen(usage=None, **DONE)),
+    "chat without usage": (CHAT, {"choices": [SAID]}, Seen(usage=None, **DONE)),
+    "chat null usage": (CHAT, {"choices": [SAID], "usage": None}, Seen(usage=None, **DONE)),
+    "chat error inside": (CHAT, {"error": {"message": "boom"}}, FAILED),
+    "chat error null": (CHAT, {"error": None, "choices": [SAID]}, Seen(usage=None, **DONE)),
+    "chat that says nothing": (CHAT, {"choices": []}, Seen(usage=None, **(DONE | {"output": False}))),
+    "chat of a vendor's own kind": (CHAT, {"choices": [{"message": {"content": None, "audio": {"data": "x"}}}]}, Seen(usage=None, **DONE)),
     "messages": (
         MESSAGES, {"type": "message", "content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn", "usage": START_USAGE | END_USAGE},
         Seen(usage=MESSAGES_ALL, **DONE),
@@ -170,9 +175,9 @@ WHOLE: dict[str, tuple[Protocol, Any, Seen]] = {
     "responses in the background": (RESPONSES, {"object": "response", "status": "queued", "output": []}, Seen(usage=None, **DONE)),
     "responses that failed": (RESPONSES, {"object": "response", "status": "failed", "error": {"message": "x"}}, Seen(False, True, "x", None, 0)),
     "completions": (COMPLETIONS, {"choices": [{"text": "x"}], "usage": CHAT_USAGE}, Seen(usage=TokenUsage(20, 7), **DONE)),
-    "embeddings error inside": (EMBEDDINGS, {"error": "boom"}, Seen(usage=None, **(DONE | {"error": "boom"}))),
-    "completions error inside": (COMPLETIONS, {"error": "boom"}, Seen(usage=None, **(DONE | {"error": "boom"}))),
-    "chat of unknown types": (CHAT, {"choices": 1, "usage": "many"}, Seen(usage=None, **DONE)),
+    "embeddings error inside": (EMBEDDINGS, {"error": "boom"}, FAILED),
+    "completions error inside": (COMPLETIONS, {"error": "boom"}, FAILED),
+    "chat of unknown types": (CHAT, {"choices": [SAID], "id": 1, "usage": "many"}, Seen(usage=None, **DONE)),
     "messages of unknown types": (
         MESSAGES, {"content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn", "usage": "many"}, Seen(usage=None, **DONE)
     ),
@@ -190,6 +195,12 @@ def test_what_a_watch_says_of_a_whole_answer(protocol: Protocol, body: Any, expe
     watch = DIALECTS[protocol].seen()
     assert watch.whole(encoded(body)) is True
     assert seen(watch) == expected
+
+
+def test_choices_of_another_type_are_no_chat_answer() -> None:
+    watch = DIALECTS[CHAT].seen()
+    assert watch.whole(encoded({"choices": 1, "usage": "many"})) is False
+    assert (watch.output, watch.finished, watch.malformed) == (False, False, 1)
 
 
 def test_unknown_is_never_zero() -> None:
@@ -232,11 +243,11 @@ def test_what_is_no_chunk_is_not_hidden(event: bytes) -> None:
     ("error", "text"),
     [
         ({"message": "m"}, "m"),
-        ({"message": ""}, "{'message': ''}"),
+        ({"message": ""}, '{"message":""}'),
         ("m", "m"),
         ({}, "{}"),
         ("x" * 5000, "x" * 2000),
     ],
 )
-def test_message_of(error: Any, text: str) -> None:
-    assert message_of(error) == text
+def test_the_text_of_an_error_inside(error: Any, text: str) -> None:
+    assert error_inside(error).public == text

@@ -1,0 +1,38 @@
+"""Reads whole answers of the paths beside a protocol's own (count_tokens, cancel, compact): no answers of a model, so
+all there is to know is whether they are JSON, and whether they say that something failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .base import Seen
+from .vendor_errors import error_inside
+
+
+class _Frame(msgspec.Struct):
+    error: Any = None
+    object: Any = None
+
+
+_frame = msgspec.json.Decoder(_Frame).decode
+
+
+class BesideSeen(Seen):
+    """See dialects.base.Seen. For whole bodies only."""
+
+    __slots__ = ()
+
+    def whole(self, body: bytes) -> bool:
+        """See Seen."""
+        try:
+            frame = _frame(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        if (
+            frame.error and frame.object is None
+        ):  # an object of the API may hold an error and be told all the same
+            self.error = error_inside(body)
+        self.output = self.finished = self.error is None
+        return True

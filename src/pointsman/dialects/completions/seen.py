@@ -1,0 +1,74 @@
+"""The one reading of a Completions answer: `choices[].text`, `finish_reason`, `usage`, `[DONE]`. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...conversation.usage import TokenUsage
+from ...wire.sse import data_of
+from ..base import Seen
+from ..vendor_errors import error_inside, is_json_object, unframed_error
+
+
+class _Usage(msgspec.Struct, gc=False):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    id: str | None = None
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_chunk = msgspec.json.Decoder(_Chunk).decode
+
+
+class CompletionsSeen(Seen):
+    """See dialects.base.Seen. Any text is output. It tells no class of stop: nothing is translated."""
+
+    __slots__ = ()
+
+    def event(self, event: bytes) -> None:
+        """See Seen."""
+        data = data_of(event) or unframed_error(event)
+        if data == b"[DONE]":
+            self.finished = self.error is None
+        elif data and not self._read(data):
+            self.malformed += 1
+
+    def whole(self, body: bytes) -> bool:
+        """See Seen. Whatever its choices hold, it is an answer unless it is an error."""
+        known = self._read(body) or is_json_object(body)
+        self.output = self.finished = known and self.error is None
+        return known
+
+    def _read(self, data: bytes) -> bool:
+        try:
+            frame = _chunk(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        self.see(frame)
+        return True
+
+    def see(self, frame: _Chunk) -> None:
+        """One frame: the only place where facts begin."""
+        if self.error is not None:
+            return
+        if frame.error:
+            self.error = error_inside(msgspec.json.encode({"error": frame.error}))
+            return
+        self.answer_id = frame.id or self.answer_id
+        for choice in frame.choices:
+            self.output = self.output or bool(choice.text)
+            self.finished = self.finished or bool(choice.finish_reason)
+        if frame.usage is not None:
+            self.usage = TokenUsage(frame.usage.prompt_tokens, frame.usage.completion_tokens)

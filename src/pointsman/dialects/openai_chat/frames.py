@@ -1,0 +1,184 @@
+"""Chat's answers as typed values: one chunk of a stream, or a whole body, which is one big chunk. One decode each.
+
+Lenient: what servers send in many shapes is `Any` here and read by the helpers below. Not here: what the
+values mean (seen.py), and what is told of them (reader.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from ...conversation.usage import TokenUsage
+from ...wire.sse import data_of
+
+
+class Details(msgspec.Struct, gc=False):
+    """The parts of prompt or completion tokens."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class Usage(msgspec.Struct, gc=False):
+    """Chat's usage; servers leave any of it out."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: Details | None = None
+    completion_tokens_details: Details | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek's name
+
+    def neutral(self) -> TokenUsage:
+        """Cached tokens are part of the prompt tokens here as there (PROTOCOLS.md 10)."""
+        prompt = self.prompt_tokens_details or Details()
+        completion = self.completion_tokens_details or Details()
+        cached = prompt.cached_tokens if prompt.cached_tokens is not None else self.prompt_cache_hit_tokens
+        return TokenUsage(
+            self.prompt_tokens,
+            self.completion_tokens,
+            cached,
+            completion.reasoning_tokens,
+            cache_write=prompt.cache_write_tokens,
+        )
+
+
+class Function(msgspec.Struct, gc=False):
+    """A call's name, and its arguments or (of a custom tool) its input. Servers send arguments as objects, too."""
+
+    name: str | None = None
+    arguments: Any = None
+    input: str | None = None
+
+
+class Call(msgspec.Struct, gc=False):
+    """One tool call, or a piece of one."""
+
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: Function | None = None
+    custom: Function | None = None
+
+    def said(self) -> tuple[str, str]:
+        """(name, arguments), each "" where this piece holds none."""
+        inner = self.custom or self.function
+        if inner is None:
+            return "", ""
+        text = inner.input if inner.input is not None else inner.arguments
+        if isinstance(
+            text, dict | list
+        ):  # seen: an object where the protocol wants its text (PROTOCOLS.md 5.5)
+            text = msgspec.json.encode(text).decode()
+        return inner.name or "", text if isinstance(text, str) else ""
+
+
+class Delta(msgspec.Struct, gc=False):
+    """`delta` of a chunk, `message` of a whole answer."""
+
+    content: str | list[Any] | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    reasoning_details: Any = None
+    refusal: Any = None
+    tool_calls: list[Call] | None = None
+    function_call: Function | None = None
+    annotations: Any = None
+
+    def thought(self) -> str:
+        """Reasoning under whichever name; some servers send it under both (PROTOCOLS.md 7.4)."""
+        for found in (self.reasoning_content, self.reasoning):
+            if isinstance(found, str) and found:
+                return found
+        return ""
+
+    def signed(self) -> list[dict[str, Any]]:
+        """The reasoning details that must come back as they are: with a signature, or encrypted."""
+        if not isinstance(self.reasoning_details, list):
+            return []
+        found = (one for one in self.reasoning_details if isinstance(one, dict))
+        return [one for one in found if one.get("signature") or one.get("data")]
+
+    def calls(self) -> list[Call]:
+        """Tool calls, and the older `function_call`, of which there is one."""
+        found = self.tool_calls or []
+        if self.function_call is None:
+            return found
+        return [*found, Call(None if found else 0, function=self.function_call)]
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One choice. Some servers stream `message` where the protocol wants `delta`. stop_reason: vLLM's, the sequence."""
+
+    delta: Delta | None = None
+    message: Delta | None = None
+    finish_reason: str | None = None
+    stop_reason: Any = None
+    index: int | None = None
+
+
+class Chunk(msgspec.Struct, gc=False):
+    """One event of a stream, or a whole answer."""
+
+    id: str | None = None
+    model: str | None = None
+    choices: list[Choice] | None = None
+    usage: Usage | None = None
+    error: Any = None
+    service_tier: str | None = None
+
+
+decode = msgspec.json.Decoder(Chunk).decode
+"""Raises one of UNREADABLE."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_BESIDE = ("id", "model", "usage", "service_tier")
+
+
+def decode_odd(data: bytes) -> Chunk | None:
+    """What decode() refused, less what stands beside the answer: a usage of another shape costs no answer. None when
+    it is no JSON of this protocol at all."""
+    try:
+        value = msgspec.json.decode(data, type=dict[str, Any])
+        return msgspec.convert({name: one for name, one in value.items() if name not in _BESIDE}, Chunk)
+    except UNREADABLE:
+        return None
+
+
+def pieces(content: list[Any]) -> Iterator[tuple[bool, str]]:
+    """(is thinking, text) of a content that is a list of parts (Mistral)."""
+    for one in content:
+        if not isinstance(one, dict):
+            continue
+        if one.get("type") != "thinking":
+            yield False, str(one.get("text") or "")
+            continue
+        thoughts = one.get("thinking")
+        for thought in thoughts if isinstance(thoughts, list) else ():
+            if isinstance(thought, dict):
+                yield True, str(thought.get("text") or "")
+
+
+def unknown_output(data: bytes) -> dict[str, Any]:
+    """What a frame's delta holds that the types above do not know (audio, images, what a vendor adds next year)."""
+    try:
+        choices = msgspec.json.decode(data)["choices"]
+        deltas = [choice.get("delta") or choice.get("message") or {} for choice in choices]
+        members = [member for delta in deltas for member in delta.items()]
+    except (*UNREADABLE, LookupError, TypeError, AttributeError):
+        return {}
+    known = (*Delta.__struct_fields__, "role")
+    return {name: value for name, value in members if value and name not in known}
+
+
+def is_extra_usage(event: bytes) -> bool:
+    """Is this the last, choice-less chunk that `stream_options.include_usage` adds?"""
+    if b'"usage"' not in event:
+        return False
+    try:
+        chunk = decode(data_of(event))
+    except UNREADABLE:
+        return False
+    return not chunk.choices and chunk.usage is not None and chunk.error is None

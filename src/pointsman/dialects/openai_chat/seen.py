@@ -1,0 +1,185 @@
+"""The one reading of a Chat answer (grammar: PROTOCOLS.md 11.2): which facts a chunk, or a whole body, sets.
+
+Not here: the neutral events that are told of it (reader.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ...conversation.events import SILENT_STOPS, Stop
+from ...wire.sse import data_of
+from ..base import Seen
+from ..think import ThinkSplitter
+from ..vendor_errors import unframed_error
+from .errors import error_inside
+from .frames import UNREADABLE, Choice, Chunk, Delta, decode, decode_odd, pieces, unknown_output
+
+STOPS = {
+    "stop": Stop.END,
+    "length": Stop.MAX_TOKENS,
+    "tool_calls": Stop.TOOL_USE,
+    "function_call": Stop.TOOL_USE,
+    "content_filter": Stop.REFUSAL,
+}
+
+
+class ChatSeen(Seen):
+    """See dialects.base.Seen. matched: the stop sequence that ended the answer, where the server tells it. unknown: the
+    first output, where it was of a kind that only its vendor knows."""
+
+    __slots__ = ("_begun", "_called", "_data", "_finish", "_index", "_said_no", "matched", "unknown")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun: ThinkSplitter | None = None  # of the text, until the first output
+        self._called = False
+        self._data = b""  # of the frame that is being seen
+        self._finish = ""
+        self._index = -1  # of the choice that is the answer: the first that comes
+        self._said_no = False
+        self.matched: str | None = None
+        self.unknown: dict[str, Any] = {}
+
+    def event(self, event: bytes) -> None:
+        """See Seen."""
+        frame = self.frame(event)
+        if frame is not None:
+            self.see(frame)
+
+    def whole(self, body: bytes) -> bool:
+        """See Seen. Its `message` is one big delta."""
+        return self.whole_frame(body) is not None
+
+    def frame(self, event: bytes) -> Chunk | None:
+        """One event, decoded. None when it is none: a comment, the stream's last word, what cannot be read."""
+        self._data = data = data_of(event)
+        if not data:
+            return self._unframed(event)
+        try:
+            return decode(data)
+        except UNREADABLE:
+            if data.strip() == b"[DONE]":
+                self._end_told()
+                return None
+            return self._odd(data)
+
+    def whole_frame(self, body: bytes) -> Chunk | None:
+        """A whole answer, decoded and seen."""
+        self._data = body
+        try:
+            frame: Chunk | None = decode(body)
+        except UNREADABLE:
+            frame = self._odd(body)
+        if frame is None:
+            return None
+        self.see(frame)
+        if frame.choices is None and self.error is None:
+            self.malformed += 1
+            return None
+        self._end_told()
+        self.end()
+        return frame
+
+    def _unframed(self, event: bytes) -> Chunk | None:
+        data = unframed_error(event)
+        frame = decode_odd(data) if data else None
+        return frame if frame is not None and frame.error else None
+
+    def _odd(self, data: bytes) -> Chunk | None:
+        frame = decode_odd(data)
+        if frame is None:
+            self.malformed += 1
+        return frame
+
+    def see(self, frame: Chunk) -> None:
+        """One frame: the only place where facts begin."""
+        if self.error is not None:
+            return
+        if frame.error:
+            self.error = error_inside(frame.error)
+            return
+        if self.answer_id is None:
+            self.answer_id = frame.id
+        if frame.choices:
+            for choice in frame.choices:
+                delta = choice.delta or choice.message
+                if delta is not None and (
+                    not self.output or delta.refusal or delta.tool_calls or delta.function_call is not None
+                ):
+                    self._delta(delta, self.answers(choice))
+                if choice.finish_reason and not self._finish and self.answers(choice):
+                    self._finished(choice.finish_reason, choice.stop_reason)
+        if frame.usage is not None:
+            self.usage = frame.usage.neutral()
+
+    def answers(self, choice: Choice) -> bool:
+        """Is this choice the answer? Of several the first; the others count as output and as nothing else."""
+        if self._index < 0:
+            self._index = choice.index or 0
+        return (choice.index or 0) == self._index
+
+    def end(self) -> None:
+        """See Seen: what looked like the beginning of a `<think>` was text."""
+        if not self.output and self._begun is not None and self.error is None:
+            self._said(self._begun.finish())
+
+    def _delta(self, delta: Delta, answers: bool) -> None:
+        if not self.output:
+            self._first_output(delta)
+        if delta.refusal:
+            self.output = True
+            self._said_no = self._said_no or answers
+        if not self._called and (delta.tool_calls or delta.function_call is not None):
+            called = any(any(call.said()) for call in delta.calls())
+            self.output = self.output or called
+            self._called = called and answers
+        if not self.output:
+            self.unknown = unknown_output(self._data)
+            self.output = bool(self.unknown)
+        if answers:
+            self.refused = self.refused or self._said_no
+            if self._finish:  # told before the rest of the answer
+                self.stop = self._class()
+
+    def _first_output(self, delta: Delta) -> None:
+        content = delta.content
+        if delta.thought() or delta.signed():
+            self.output = True
+        elif isinstance(content, str):
+            if content:
+                self._begun = self._begun or ThinkSplitter()
+                self._said(self._begun.feed(content))
+        elif content is not None:
+            self._said(pieces(content))
+
+    def _said(self, found: Iterable[tuple[bool, str]]) -> None:
+        """White space alone says nothing; any reasoning does."""
+        self.output = self.output or any(text if thinking else text.strip() for thinking, text in found)
+
+    def _finished(self, reason: str, matched: Any) -> None:
+        self.finished = True
+        self._finish = reason
+        if isinstance(matched, str) and matched:  # vLLM tells which
+            self.matched = matched
+        self.stop = self._class()
+        self.output = self.output or self.stop not in SILENT_STOPS  # e.g. a small limit spent on thinking
+        self.refused = self.refused or self.stop is Stop.REFUSAL
+
+    def _end_told(self) -> None:
+        """The last word of a stream, or of a whole body: an end, whether or not a reason was given."""
+        if self.error is None:
+            self.finished = True
+            self.stop = self._class()
+
+    def _class(self) -> Stop:
+        """Why it stopped; several servers say `stop` though they call tools (PROTOCOLS.md 9.2)."""
+        stop = STOPS.get(self._finish, Stop.END)
+        if self._said_no and stop is not Stop.MAX_TOKENS:
+            return Stop.REFUSAL
+        if stop is Stop.END and self._called:
+            return Stop.TOOL_USE
+        if stop is Stop.END and self.matched is not None:
+            return Stop.STOP_SEQUENCE
+        return stop
