@@ -247,8 +247,6 @@ class _Sink:
         self.ends += 1
         self.outcome += f" failed {reason.value}"
 
-    def writable(self, ready: bool) -> None: ...
-
 
 def upstream(chance: random.Random) -> None:
     """A sink is told one story, the same however the bytes are cut."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind
-from pointsman.routing.pattern import is_wild, literal_length, matches
+from pointsman.routing.pattern import is_wild, literal_length, wild_match
 from pointsman.routing.specs import BackendSpec, MappingSpec, TargetSpec
 from pointsman.routing.table import PRACTICE_KEY, Plan, RoutingTable
 from pointsman.secret import Secret
@@ -105,7 +105,7 @@ def test_the_winner_is_the_first_of_the_sorted_rules_that_match(
     rules = [rule(pattern, id=i, priority=priority) for i, (pattern, priority) in enumerate(drawn, 1)]
     shuffled = list(rules)
     Random(seed).shuffle(shuffled)
-    matching = [r for r in rules if matches(r.pattern, name)]
+    matching = [r for r in rules if wild_match(r.pattern, name)]
     if not matching:
         with pytest.raises(PointsmanError):
             resolve(name, shuffled, CLOUDS)

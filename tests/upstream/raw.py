@@ -136,7 +136,6 @@ class Noted:
         self.length: int | None = None
         self.pieces: list[bytes] = []
         self.calls: list[str] = []
-        self.writables: list[bool] = []
         self.done: asyncio.Future[str | tuple[FallbackReason, str, bool]] = (
             asyncio.get_running_loop().create_future()
         )
@@ -161,9 +160,6 @@ class Noted:
     def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
         self.calls.append("failed")
         self.done.set_result((reason, detail, received))
-
-    def writable(self, ready: bool) -> None:
-        self.writables.append(ready)
 
     async def result(self, seconds: float = 5.0) -> str | tuple[FallbackReason, str, bool]:
         """What it came to; also that exactly one end was told, last."""

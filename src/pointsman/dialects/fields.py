@@ -20,7 +20,6 @@ _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _LARGE = 256 * 1024
 """Bytes from which a list is decoded item by item, so that a thread that does it lets the event loop in between."""
-_MISSING: Any = object()
 
 
 def bad(path: str, message: str) -> NoReturn:

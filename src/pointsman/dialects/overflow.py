@@ -95,18 +95,6 @@ def overflow(message: str, code: str | None) -> tuple[int | None, int | None] | 
     return used, limit
 
 
-def shares(message: str) -> tuple[int, int, int] | None:
-    """(tokens of input, of output asked for, limit) where the input alone would have fitted, so that a client may ask
-    for less output instead of shrinking the conversation."""
-    found = _search(message)
-    if found is None:
-        return None
-    used, out, limit = found
-    if used is None or out is None or limit is None or not used < limit < used + out:
-        return None
-    return used, out, limit
-
-
 def _search(message: str) -> tuple[int | None, int | None, int | None] | None:
     """(used, out, limit) of the first wording that fits."""
     text = message[:_LOOKED_AT]

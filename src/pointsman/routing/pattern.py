@@ -20,11 +20,6 @@ def literal_length(pattern: str) -> int:
     return len(pattern) - pattern.count("*") - pattern.count("?")
 
 
-def matches(pattern: str, name: str) -> bool:
-    """Does the pattern cover the whole name?"""
-    return wild_match(pattern, name) if is_wild(pattern) else pattern == name
-
-
 def wild_match(pattern: str, name: str) -> bool:
     """Glob match in O(len(pattern) * len(name)): a rule of many stars cannot stall the loop as a regex would."""
     p = n = 0

@@ -38,9 +38,6 @@ class Sink(TypingProtocol):
     def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
         """It will not be. received: did any byte of the answer come?"""
 
-    def writable(self, ready: bool) -> None:
-        """Backpressure of the request's own bytes (large bodies)."""
-
 
 _PIECE = memoryview(bytearray(32 * 1024))
 """Where every connection of this process reads to, one after the other; what is read is taken out at once. Small, so
@@ -62,7 +59,6 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._reset()
         self.peer_local = False
         self.created = self.idle_since = time.monotonic()
-        self.uses = 0
 
     def _reset(self) -> None:
         self._status = 0
@@ -130,14 +126,6 @@ class UpstreamConnection(asyncio.BufferedProtocol):
                 FallbackReason.UPSTREAM_ERROR, "it cut the connection in the middle of its answer", True
             )
 
-    def pause_writing(self) -> None:
-        if self._sink is not None:
-            self._sink.writable(False)
-
-    def resume_writing(self) -> None:
-        if self._sink is not None:
-            self._sink.writable(True)
-
     # -- llhttp
 
     def on_message_begin(self) -> None:
@@ -186,7 +174,6 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._reset()
         self._no_body = no_body
         self._sink = sink
-        self.uses += 1
         if not body:
             self._transport.write(data)
         elif len(body) < 65536:

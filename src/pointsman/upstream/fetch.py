@@ -56,9 +56,6 @@ class _Collect:
         if not self.done.done():
             self.done.set_exception(ConnectFailed("http", detail))
 
-    def writable(self, ready: bool) -> None:
-        pass
-
 
 async def fetch(
     pool: Pool,

@@ -17,13 +17,12 @@ _SIMPLE = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r":
 class StringReader:
     """feed(text) -> decoded text of the member named `key`, as far as it is known; finish() -> what is left."""
 
-    __slots__ = ("_all", "_done", "_high", "_key", "_pending", "_state")
+    __slots__ = ("_done", "_high", "_key", "_pending", "_state")
 
     def __init__(self, key: str) -> None:
         self._key = re.compile(r'\s*\{\s*"' + re.escape(key) + r'"\s*:\s*"')
         self._state = "before"
         self._pending = ""
-        self._all = ""
         self._high = ""
         self._done = False
 

@@ -75,12 +75,6 @@ def new_secret() -> str:
     return body + _checksum(body)
 
 
-def well_formed(secret: str) -> bool:
-    """Could this be one of ours? Says nothing about whether it is."""
-    body, check = secret[:-6], secret[-6:]
-    return secret.startswith(PREFIX) and len(secret) == 52 and _checksum(body) == check
-
-
 def _checksum(body: str) -> str:
     crc = zlib.crc32(body.encode()).to_bytes(4, "big")
     return base64.urlsafe_b64encode(crc).decode().rstrip("=")

@@ -168,9 +168,6 @@ class Exchange:
         else:
             self._give_up(reason, detail)
 
-    def writable(self, ready: bool) -> None:
-        """The request's body is in memory already; nothing to hold back."""
-
     def _hold(self, data: bytes) -> None:
         self._held.append(data)
         self._held_size += len(data)

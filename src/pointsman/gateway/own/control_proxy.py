@@ -115,6 +115,3 @@ class _Relay:
             self.done.set_result(None)
         else:
             self.done.set_exception(_Stale())
-
-    def writable(self, ready: bool) -> None:
-        pass
