@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from pointsman.conversation.notes import Notes
 from pointsman.dialects.capsule import Capsules
 from pointsman.dialects.registry import DIALECTS
 from pointsman.errors import PointsmanError
@@ -17,6 +18,7 @@ from pointsman.gateway.attempt.crossing import Asked, Crossing
 from pointsman.kinds import Protocol
 from pointsman.providers.profiles import profile_for
 from pointsman.routing.specs import BackendSpec
+from pointsman.translation.adapt import adapt
 
 CHAT, RESPONSES, MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES
 TITLES = {CHAT: "Chat Completions", RESPONSES: "Responses", MESSAGES: "Messages"}
@@ -182,13 +184,17 @@ def outcome(client: Protocol, upstream: Protocol, spec: BackendSpec, model: str,
     dialect = DIALECTS[client]
     assert dialect.translation is not None
 
-    def crossed(body: dict[str, Any]) -> Crossing:
-        asked = Asked(dialect.translation, msgspec.json.encode(body), _Head(), "req", Capsules(b"k"))  # type: ignore[arg-type]
-        return Crossing(asked, dialect, DIALECTS[upstream], profile_for(spec, upstream, model), None)
+    profile = profile_for(spec, upstream, model)
 
-    plain = crossed(BASE[client])
+    def crossed(body: dict[str, Any]) -> tuple[Crossing, bool]:
+        """The translation, and whether the gateway enforces a part of it itself (stop sequences)."""
+        asked = Asked(dialect.translation, msgspec.json.encode(body), _Head(), "req", Capsules(b"k"))  # type: ignore[arg-type]
+        enforced = bool(adapt(asked.request, profile, Notes())[1].stop)
+        return Crossing(asked, dialect, DIALECTS[upstream], profile, None), enforced
+
+    plain, _ = crossed(BASE[client])
     try:
-        made = crossed({**BASE[client], **more})
+        made, enforced = crossed({**BASE[client], **more})
     except PointsmanError as error:
         assert error.status == 400, error
         return "refused"
@@ -196,7 +202,7 @@ def outcome(client: Protocol, upstream: Protocol, spec: BackendSpec, model: str,
     if new:
         codes = sorted({entry.partition(":")[0] for entry in new})
         return " and ".join(codes)
-    return "mapped" if made.body != plain.body or made.enforced else "silent"
+    return "mapped" if made.body != plain.body or enforced else "silent"
 
 
 def page() -> str:
