@@ -151,17 +151,6 @@ def read_secret(prompt: str) -> str:
     return secret
 
 
-MAX_IN_FLIGHT = click.option(
-    "--max-in-flight",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    help="Send it so many requests at once from each process of --workers; more wait in a queue.",
-)
-NO_MAX_IN_FLIGHT = click.option(
-    "--no-max-in-flight", is_flag=True, help="Go back to the gateway's own limit."
-)
-
-
 class Backend(click.ParamType[Any]):
     """`TYPE[/NAME]`, as a pair of type and name."""
 

@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from ..kinds import BackendType, backend_key
+from .columns import MAX_IN_FLIGHT, Column, Verb, takes
 from .common import (
-    MAX_IN_FLIGHT,
-    NO_MAX_IN_FLIGHT,
     Backend,
     Caller,
     marked,
@@ -23,6 +22,17 @@ from .common import (
 _Key = tuple[BackendType, str]
 
 
+COLUMNS = (
+    Column(
+        "--base-url", "base_url", "Another provider that speaks this type's protocol.",
+        metavar="URL", clear=("--default-url", "Go back to the provider's own URL."),
+    ),
+    Column("--allow-http", "allow_http", "Let the key travel over plain http to that URL.", kind=bool),
+    MAX_IN_FLIGHT,
+)  # fmt: skip
+"""What `set` takes, in the order of its help."""
+
+
 @click.group("credential")
 def command() -> None:
     """Keys and base URLs of cloud providers."""
@@ -30,21 +40,9 @@ def command() -> None:
 
 @command.command("set")
 @click.argument("backend", metavar="TYPE[/NAME]", type=Backend(cloud=True))
-@click.option("--base-url", metavar="URL", help="Another provider that speaks this type's protocol.")
-@click.option("--default-url", is_flag=True, help="Go back to the provider's own URL.")
-@click.option("--allow-http", is_flag=True, help="Let the key travel over plain http to that URL.")
-@MAX_IN_FLIGHT
-@NO_MAX_IN_FLIGHT
+@takes(COLUMNS, Verb.SET)
 @with_options
-def set_credential(
-    caller: Caller,
-    backend: _Key,
-    base_url: str | None,
-    default_url: bool,
-    allow_http: bool,
-    max_in_flight: int | None,
-    no_max_in_flight: bool,
-) -> None:
+def set_credential(caller: Caller, backend: _Key, body: dict[str, Any]) -> None:
     """Store a key, or replace it. The key is read from standard input or a hidden prompt.
 
     A key that is replaced keeps its base URL unless another is named: it must not go elsewhere by omission.
@@ -53,19 +51,9 @@ def set_credential(
     pointsman credential set openai < key.txt
     pointsman credential set openai/groq --base-url https://api.groq.com/openai
     """
-    if base_url is not None and default_url:
-        raise click.UsageError("--base-url and --default-url exclude each other")
-    if max_in_flight is not None and no_max_in_flight:
-        raise click.UsageError("--max-in-flight and --no-max-in-flight exclude each other")
-    body: dict[str, Any] = {"api_key": read_secret(f"Key for {backend_key(*backend)}")}
-    if allow_http:
-        body["allow_http"] = True
-    if max_in_flight is not None or no_max_in_flight:
-        body["max_in_flight"] = max_in_flight
+    body["api_key"] = read_secret(f"Key for {backend_key(*backend)}")
     with caller.session():
-        if base_url is not None:
-            body["base_url"] = base_url
-        elif not default_url:
+        if "base_url" not in body:
             body = _kept(caller, backend) | body
         answer = caller.send("PUT", _path(backend), body)
     caller.print(answer, lambda row: _show([row]))

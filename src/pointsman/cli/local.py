@@ -8,10 +8,50 @@ from urllib.parse import quote
 import click
 
 from ..kinds import Protocol
-from .common import MAX_IN_FLIGHT, NO_MAX_IN_FLIGHT, Caller, note, read_secret, table, with_options
+from .columns import MAX_IN_FLIGHT, Column, Verb, takes
+from .common import Caller, note, read_secret, table, with_options
 from .credential import run_test
 
-_DIALECTS = click.Choice([protocol.value for protocol in Protocol])
+
+def _key(given: bool | None) -> dict[str, Any]:
+    """None: forget it."""
+    name = click.get_current_context().params["name"]
+    return {"api_key": read_secret(f"Key for local/{name}") if given else None}
+
+
+COLUMNS = (
+    Column(
+        "--url", "base_url",
+        "Its address, with or without /v1: http://127.0.0.1:11434", "",
+        metavar="URL", required=True,
+    ),
+    Column(
+        "--key", "api_key",
+        "It wants a key: read it from standard input or a hidden prompt.",
+        "Replace its key: read from standard input or a hidden prompt.",
+        kind=bool, body=_key, clear=("--no-key", "Forget its key."),
+    ),
+    Column(
+        "--allow-http", "allow_http",
+        "Let plain http go to an address that is not private.", "",
+        kind=bool,
+    ),
+    Column(
+        "--dialect", "dialects", "A protocol it speaks; repeatable.",
+        kind=click.Choice([protocol.value for protocol in Protocol]), many=True,
+    ),
+    Column(
+        "--context-window", "context_window", "", "", kind=click.IntRange(min=1), metavar="TOKENS",
+    ),
+    MAX_IN_FLIGHT,
+    Column(
+        "--join-resends", "join_resends",
+        "Let a request that a client sends again join the answer that is still being made.", "",
+        kind=bool,
+    ),
+    Column("--enable/--disable", "enabled", None, "", kind=bool),
+)  # fmt: skip
+"""What `add` and `update` take, in the order of their help."""
 
 
 @click.group("local")
@@ -21,54 +61,15 @@ def command() -> None:
 
 @command.command("add")
 @click.argument("name")
-@click.option(
-    "--url", required=True, metavar="URL", help="Its address, with or without /v1: http://127.0.0.1:11434"
-)
-@click.option(
-    "--key", "with_key", is_flag=True, help="It wants a key: read it from standard input or a hidden prompt."
-)
-@click.option("--allow-http", is_flag=True, help="Let plain http go to an address that is not private.")
-@click.option(
-    "--dialect", "dialects", multiple=True, type=_DIALECTS, help="A protocol it speaks; repeatable."
-)
-@click.option("--context-window", type=click.IntRange(min=1), metavar="TOKENS")
-@MAX_IN_FLIGHT
-@click.option(
-    "--join-resends",
-    is_flag=True,
-    help="Let a request that a client sends again join the answer that is still being made.",
-)
+@takes(COLUMNS, Verb.ADD)
 @with_options
-def add(
-    caller: Caller,
-    name: str,
-    url: str,
-    with_key: bool,
-    allow_http: bool,
-    dialects: tuple[str, ...],
-    context_window: int | None,
-    max_in_flight: int | None,
-    join_resends: bool,
-) -> None:
+def add(caller: Caller, name: str, body: dict[str, Any]) -> None:
     """Add a server under NAME.
 
     \b
     pointsman local add box --url http://127.0.0.1:8080
     """
-    body: dict[str, Any] = {"name": name, "base_url": url}
-    if with_key:
-        body["api_key"] = read_secret(f"Key for local/{name}")
-    if allow_http:
-        body["allow_http"] = True
-    if dialects:
-        body["dialects"] = list(dialects)
-    if context_window is not None:
-        body["context_window"] = context_window
-    if max_in_flight is not None:
-        body["max_in_flight"] = max_in_flight
-    if join_resends:
-        body["join_resends"] = True
-    caller.finish("POST", "/api/local", body, show=lambda row: _show([row]))
+    caller.finish("POST", "/api/local", {"name": name} | body, show=lambda row: _show([row]))
 
 
 @command.command("list")
@@ -80,35 +81,10 @@ def show_list(caller: Caller) -> None:
 
 @command.command("update")
 @click.argument("name")
-@click.option("--url", "base_url", metavar="URL")
-@click.option(
-    "--key", "with_key", is_flag=True, help="Replace its key: read from standard input or a hidden prompt."
-)
-@click.option("--no-key", is_flag=True, help="Forget its key.")
-@click.option("--allow-http/--no-allow-http", default=None)
-@click.option("--context-window", type=click.IntRange(min=1), metavar="TOKENS")
-@MAX_IN_FLIGHT
-@NO_MAX_IN_FLIGHT
-@click.option("--join-resends/--no-join-resends", default=None)
-@click.option("--enable/--disable", "enabled", default=None)
+@takes(COLUMNS, Verb.UPDATE)
 @with_options
-def update(
-    caller: Caller, /, name: str, with_key: bool, no_key: bool, no_max_in_flight: bool, **fields: Any
-) -> None:
+def update(caller: Caller, name: str, body: dict[str, Any]) -> None:
     """Change a server; what is not named stays as it is."""
-    if with_key and no_key:
-        raise click.UsageError("--key and --no-key exclude each other")
-    if no_max_in_flight and fields["max_in_flight"] is not None:
-        raise click.UsageError("--max-in-flight and --no-max-in-flight exclude each other")
-    body = {field: value for field, value in fields.items() if value is not None}
-    if with_key:
-        body["api_key"] = read_secret(f"Key for local/{name}")
-    if no_key:
-        body["api_key"] = None
-    if no_max_in_flight:
-        body["max_in_flight"] = None
-    if not body:
-        raise click.UsageError("nothing to change; see pointsman local update --help")
     caller.finish("PATCH", _path(name), body, show=lambda row: _show([row]))
 
 

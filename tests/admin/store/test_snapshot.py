@@ -10,9 +10,16 @@ from pointsman.admin.store.database import Store
 from pointsman.admin.store.rotation import open_vault
 from pointsman.admin.store.schemas import BackendMappingCreate, CloudCredentialCreate, LocalBackendCreate
 from pointsman.admin.store.snapshot import compile_snapshot
+from pointsman.admin.store.tables import (
+    CredentialAddress,
+    CredentialColumns,
+    LocalAddress,
+    LocalColumns,
+    MappingColumns,
+)
 from pointsman.admin.vault import Vault
 from pointsman.kinds import BackendType
-from pointsman.link.messages import BackendSpec, Snapshot
+from pointsman.link.messages import BackendSpec, MappingSpec, Snapshot
 from pointsman.secret import Secret
 
 
@@ -185,3 +192,21 @@ def test_a_list_emptied_by_hand_stops_no_other_rule(store: Store, vault: Vault) 
     with store.write() as session:
         session.connection().exec_driver_sql("UPDATE backend_mappings SET fallback_on = 'null'")
     assert compiled(store, vault).mappings[0].fallback_on == ()
+
+
+def test_each_column_reaches_the_data_plane_or_is_used_up_before() -> None:
+    """A column that a spec misspells, or that nobody carries, would be lost without a word."""
+    targets = {
+        "backend_type",
+        "backend_name",
+        "backend_model",
+        "fallback_backend",
+        "fallback_model",
+        "fallbacks",
+    }
+    carried = set(MappingSpec.__struct_fields__) - {"id", "pattern", "targets"}
+    assert carried == set(MappingColumns.model_fields) - targets - {"model_pattern", "enabled"}
+    made = {"key", "type", "api_key", "problem", "stream_usage", "login_only"}
+    columns = {**CredentialAddress.model_fields, **CredentialColumns.model_fields}
+    columns |= {**LocalAddress.model_fields, **LocalColumns.model_fields}
+    assert set(BackendSpec.__struct_fields__) - made == set(columns) - {"backend_type", "enabled"}
