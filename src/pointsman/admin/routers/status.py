@@ -25,7 +25,7 @@ class Worker(BaseModel):
     usage_dropped: int
 
 
-class Health(BaseModel):
+class BackendSeen(BaseModel):
     """What the data plane last saw of a backend."""
 
     backend: str
@@ -49,7 +49,7 @@ class Status(BaseModel):
     backends: int
     client_keys: int
     workers: list[Worker]
-    health: list[Health]
+    health: list[BackendSeen]
 
 
 @router.get("/api/status", responses=errors())
@@ -94,7 +94,7 @@ def status_of(control: ControlPlane) -> Status:
             if s.worker in connected
         ],
         health=[
-            Health(
+            BackendSeen(
                 backend=one.key,
                 in_flight=one.in_flight,
                 last_success=_time(one.last_success),

@@ -16,7 +16,7 @@ from sqlmodel import SQLModel
 
 from ...kinds import BackendType
 from ...providers.urls import check_base_url, parse_base_url
-from .shapes import Answer, Input, patch_of, unchecked
+from .shapes import Input, Output, patch_of, unchecked
 from .tables import CredentialAddress, CredentialColumns, LocalAddress, LocalColumns, MappingColumns
 from .targets import problem_of
 from .values import ApiKey, key_name
@@ -26,7 +26,7 @@ class _Numbered(SQLModel):
     id: int
 
 
-class _Stamped(Answer):
+class _Stamped(Output):
     created_at: datetime
     updated_at: datetime
     warnings: list[str] = Field(default_factory=list)
@@ -109,7 +109,7 @@ class ClientKeyCreate(Input):
     name: Annotated[str, AfterValidator(key_name)] = ""
 
 
-class ClientKeyResponse(Answer):
+class ClientKeyResponse(Output):
     """A client key as listed: its first characters, never the key."""
 
     id: int

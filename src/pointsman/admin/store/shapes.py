@@ -25,7 +25,7 @@ class Input(SQLModel):
     model_config = {"extra": "forbid", "hide_input_in_errors": True, "from_attributes": False}
 
 
-class Answer(SQLModel):
+class Output(SQLModel):
     """Built from a row field by field; never the row itself."""
 
     model_config = {"from_attributes": True}
