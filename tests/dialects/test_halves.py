@@ -380,5 +380,5 @@ def test_a_whole_answer_of_anything_is_read_or_refused(protocol: Protocol, body:
         half(protocol).reader(Profile()).reply(body)
     except (ValueError, PointsmanError):
         pass
-    found = half(protocol).parse_error(500, body)
+    found = DIALECTS[protocol].parse_error(500, body)
     assert found.public

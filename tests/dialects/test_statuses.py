@@ -61,7 +61,7 @@ def upstream_errors() -> Iterator[str]:
     found: dict[str, dict[str, list[str]]] = {}
     for protocol, dialect in DIALECTS.items():
         if dialect.translation is not None:
-            parse = dialect.translation.parse_error
+            parse = dialect.parse_error
             for name, body in BODIES.items():
                 told = ranges({status: worded(status, parse(status, body)) for status in STATUSES})
                 meant = f"inside {worded(0, parse(0, body))}, {told}"

@@ -151,13 +151,13 @@ TOY = Dialect(
     Toy.TOY,  # type: ignore[arg-type]
     toy_error,
     lambda error, request_id, answer_id=None: b"data: FAILED\n\n",
+    upstream_error,
     ToySeen,
     ENDPOINT,
     translation=Translation(
         parse_request=parse_request,
         render_request=render_request,
         render_reply=render_reply,
-        parse_error=upstream_error,
         reader=ToyReader,
         writer=ToyWriter,
         moves={"": frozenset()},

@@ -260,8 +260,7 @@ class Translation:
     PointsmanError 400 naming the field by its path. render_request(request, profile, notes): the upstream's
     body. takes: the neutral fields that render_request renders or reports itself; every other field that is set is
     reported by losses.py. names: neutral field -> this protocol's name of it. render_reply: the client's whole
-    body. parse_error(status, body): an upstream's error as ours, its text and code kept. reader: for one upstream
-    answer. writer: for one client stream.
+    body. reader: for one upstream answer. writer: for one client stream.
     moves: the writer's grammar, for the documentation. count_path,
     parse_count, render_count: its way to count input tokens, where it has one, and count_keys the
     request's keys that belong there. stashes: its clients cannot carry opaque reasoning, so it is kept for them.
@@ -271,7 +270,6 @@ class Translation:
     parse_request: Callable[[dict[str, Any], Reading], Request]
     render_request: Callable[[Request, Profile, Notes], bytes]
     render_reply: Callable[[Reply, Answering], bytes]
-    parse_error: Callable[[int, bytes], PointsmanError]
     reader: Callable[[Profile], Reader]
     writer: Callable[[Answering], Writer]
     moves: Mapping[str, frozenset[str]]
@@ -287,8 +285,9 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One protocol. error: an error as a whole body. stream_error: the same inside a stream. seen: the reading
-    of one answer. endpoint: how its clients reach it, and how they are known. extra_usage(event): is this the
+    """One protocol. error: an error as a whole body. stream_error: the same inside a stream.
+    parse_error(status, body): a backend's error answer as ours, its text and code kept. seen: the reading of one
+    answer. endpoint: how its clients reach it, and how they are known. extra_usage(event): is this the
     usage-only chunk that only exists because we asked for usage? statuses: the status of a kind of error where this
     protocol's is not the usual one. ping: a keep-alive before anything else of a stream. translation: None for
     protocols that only pass through."""
@@ -296,6 +295,7 @@ class Dialect:
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
     stream_error: StreamError
+    parse_error: Callable[[int, bytes], PointsmanError]
     seen: Callable[[], Seen]
     endpoint: Endpoint
     extra_usage: Callable[[bytes], bool] | None = None

@@ -6,7 +6,6 @@ import msgspec
 
 from ..base import Translation
 from .capsules import without_capsules
-from .errors import parse_error
 from .reader import MessagesReader
 from .reply import render_reply
 from .request_in import NAMES, parse_request
@@ -32,7 +31,6 @@ TRANSLATION = Translation(
     parse_request=parse_request,
     render_request=render_request,
     render_reply=render_reply,
-    parse_error=parse_error,
     reader=MessagesReader,
     writer=MessagesWriter,
     moves=MOVES,

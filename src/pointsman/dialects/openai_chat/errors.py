@@ -11,6 +11,7 @@ from .. import vendor_errors as shapes
 from ..vendor_errors import openai_error, openai_fields, upstream_error
 
 error = openai_error
+parse_error = upstream_error
 
 
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
@@ -23,11 +24,6 @@ def stream_error(error: PointsmanError, request_id: str, answer_id: str | None =
         "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
     }
     return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
-
-
-def parse_error(status: int, body: bytes) -> PointsmanError:
-    """An upstream's error answer."""
-    return upstream_error(status, body)
 
 
 def error_inside(error: Any) -> PointsmanError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..base import Translation
-from .errors import parse_error
 from .reader import ChatReader
 from .reply import render_reply
 from .request_in import NAMES, parse_request
@@ -14,7 +13,6 @@ TRANSLATION = Translation(
     parse_request=parse_request,
     render_request=render_request,
     render_reply=render_reply,
-    parse_error=parse_error,
     reader=ChatReader,
     writer=ChatWriter,
     moves=MOVES,

@@ -12,6 +12,7 @@ from ...kinds import ErrorKind
 from ..vendor_errors import openai_error, status_inside, upstream_error
 
 error = openai_error
+parse_error = upstream_error
 
 _CODES = {
     ErrorKind.RATE_LIMITED: "rate_limit_exceeded",
@@ -57,11 +58,6 @@ def stream_error(error: PointsmanError, request_id: str, answer_id: str | None =
         },
     }
     return b"event: response.failed\ndata: " + msgspec.json.encode(failed) + b"\n\n"
-
-
-def parse_error(status: int, body: bytes) -> PointsmanError:
-    """An upstream's error answer."""
-    return upstream_error(status, body)
 
 
 def error_inside(error: Any) -> PointsmanError:

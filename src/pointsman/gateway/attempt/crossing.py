@@ -70,6 +70,7 @@ class Crossing:
         "_answering",
         "_asked",
         "_client",
+        "_parse_error",
         "_profile",
         "_stash",
         "_upstream",
@@ -86,6 +87,7 @@ class Crossing:
         self._client = client
         assert upstream.translation is not None
         self._upstream = upstream.translation
+        self._parse_error = upstream.parse_error
         self._profile = profile
         self._stash = stash
         self._answering = Answering(asked.request, asked.id, int(time.time()), asked.capsules)
@@ -153,11 +155,15 @@ class Crossing:
         """New ones, for one stream."""
         return Stages(self._adaptation)
 
+    def error(self, answer: Answer) -> PointsmanError:
+        """See Way."""
+        return self._parse_error(answer.status, answer.body)
+
     def told(self, answer: Answer) -> Answer:
         """See Way."""
         if 300 <= answer.status < 400:
             return answer
-        return self.failed(self._upstream.parse_error(answer.status, answer.body), answer.headers, None)
+        return self.failed(self.error(answer), answer.headers, None)
 
     def failed(self, error: PointsmanError, headers: Headers, body: bytes | None) -> Answer:
         """See Way. In the client's protocol, whatever the upstream's own body is."""

@@ -23,7 +23,7 @@ def refused_with(reason: FallbackReason, way: Way, told: Answer, key: bytes) -> 
     answer = told.without(key)
     return Held(
         reason,
-        upstream_error(answer.status, answer.body),
+        way.error(answer),
         way.told(answer),
         retry_after=retry_after(answer.headers, time.time()),
         spent=reason is FallbackReason.THROTTLED and is_spent(raw),

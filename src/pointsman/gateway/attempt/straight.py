@@ -34,6 +34,9 @@ class Way(TypingProtocol):
         """A whole answer with status 2xx as the client gets it, and what has been read of it: None when it cannot be
         read. No answer: nothing can be made of it for this client."""
 
+    def error(self, answer: Answer) -> PointsmanError:
+        """An answer whose status is an error, in our words: as the backend's protocol says it."""
+
     def told(self, answer: Answer) -> Answer:
         """Any other answer (an error, a 304) as the client gets it."""
 
@@ -96,6 +99,10 @@ class Straight:
         if body is not None:
             return Answer(status, headers, body)
         return Answer(status, JSON, self._dialect.error(error, self._request_id))
+
+    def error(self, answer: Answer) -> PointsmanError:
+        """See Way."""
+        return self._dialect.parse_error(answer.status, answer.body)
 
     def told(self, answer: Answer) -> Answer:
         """See Way."""
