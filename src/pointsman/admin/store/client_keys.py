@@ -47,17 +47,14 @@ def create(session: Session, name: str = "") -> tuple[ClientKey, str]:
 
 
 def revoke(session: Session, key_id: int) -> ClientKey:
-    """Revoking twice changes nothing: the first time stands."""
+    """Revoking twice changes nothing: the first time stands. The row stays, so that keys stay required and
+    usage stays named."""
     row = get(session, key_id)
     if row.revoked_at is None:
         row.revoked_at = utc_now()
         session.add(row)
         session.flush()
     return row
-
-
-delete = revoke
-"""DELETE of a client key revokes it; the row stays, so that keys stay required and usage stays named."""
 
 
 def required(session: Session) -> bool:

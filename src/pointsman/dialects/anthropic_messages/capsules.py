@@ -20,7 +20,6 @@ _HINTS = (b"encrypted_index", MADE_UP.encode(), f'"{PREFIX}'.encode())
 """One of these stands in every body that holds something of ours; long ones are found fastest."""
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _SPACE = b" \t\r\n"
-Span = tuple[int, int]
 
 
 class _Block(msgspec.Struct):
