@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pointsman.admin.store import schemas
 from pointsman.admin.store.schemas import (
     BackendMappingCreate,
+    BackendMappingResponse,
     BackendMappingUpdate,
     ClientKeyCreate,
     ClientKeyCreated,
@@ -18,6 +19,7 @@ from pointsman.admin.store.schemas import (
     LocalBackendCreate,
     LocalBackendUpdate,
 )
+from pointsman.admin.store.tables import BackendMapping, MappingColumns
 from pointsman.admin.store.values import FallbackTarget
 from pointsman.kinds import AuthScheme, BackendType, Protocol
 
@@ -253,3 +255,33 @@ def test_the_created_client_key_is_shown_in_the_answer_but_not_in_a_log() -> Non
     )
     assert "canary" not in repr(made)
     assert made.model_dump()["secret"] == "pm-canary"
+
+
+@pytest.mark.parametrize(
+    ("patch", "whole", "without"),
+    [(BackendMappingUpdate, BackendMappingCreate, set()), (LocalBackendUpdate, LocalBackendCreate, {"name"})],
+)
+def test_a_patch_has_each_field_with_its_checks(
+    patch: type[BaseModel], whole: type[BaseModel], without: set[str]
+) -> None:
+    """A check that stands beside the type, not in it, would be lost in the patch."""
+    assert set(patch.model_fields) == set(whole.model_fields) - without
+    for name, schema in patch.model_json_schema()["properties"].items():
+        wanted = whole.model_json_schema()["properties"][name]
+        kinds = wanted.get("anyOf") or [{k: v for k, v in wanted.items() if k not in ("title", "default")}]
+        assert [one for one in schema["anyOf"] if one != {"type": "null"}] == [
+            one for one in kinds if one != {"type": "null"}
+        ], name
+        assert schema["default"] is None
+
+
+def test_an_answer_shows_a_row_that_no_check_would_take() -> None:
+    """A row edited by hand is listed as it stands, so that it can be mended."""
+    row = BackendMapping(
+        id=1, model_pattern=" a\n", backend_type=BackendType.OPENAI, backend_name="NO", priority=2**40,
+        hedge_seconds=-1.0, backend_model="",
+    )  # fmt: skip
+    assert isinstance(row, MappingColumns)
+    shown = BackendMappingResponse.model_validate(row)
+    assert (shown.model_pattern, shown.backend_name, shown.priority) == (" a\n", "NO", 2**40)
+    assert (shown.hedge_seconds, shown.backend_model) == (-1.0, "")

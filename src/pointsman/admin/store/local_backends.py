@@ -32,7 +32,7 @@ def get(session: Session, name: str) -> LocalBackend:
 def create(session: Session, vault: Vault, data: LocalBackendCreate) -> LocalBackend:
     """Raises CONFLICT when the name is taken. Without a key it needs no vault, so it works degraded too."""
     row = LocalBackend(**data.model_dump(mode="json", exclude={"api_key"}))
-    _set_key(session, vault, row, data.api_key)
+    _set_key(session, vault, row, _secret(data.api_key))
     rows.add(session, row, f"There is a local backend {data.name!r} already; choose another name.")
     return row
 
@@ -41,14 +41,14 @@ def update(session: Session, vault: Vault, name: str, data: LocalBackendUpdate) 
     """A changed origin needs the key again, or an explicit null to do without."""
     row = get(session, name)
     changes = data.model_dump(exclude_unset=True, mode="json")
-    keyed, api_key = "api_key" in changes, changes.pop("api_key", None)
+    keyed, secret = "api_key" in changes, _secret(changes.pop("api_key", None))
     before = _origin(row.base_url)
     with session.no_autoflush:
         for field, value in changes.items():
             setattr(row, field, value)
         _check_url(row, changes)
         if keyed:
-            _set_key(session, vault, row, api_key)
+            _set_key(session, vault, row, secret)
         elif row.encrypted_api_key is not None and _origin(row.base_url) != before:
             raise PointsmanError(
                 ErrorKind.INVALID,
@@ -84,9 +84,13 @@ def _check_url(row: LocalBackend, changes: dict[str, object]) -> None:
         raise PointsmanError(ErrorKind.INVALID, f"{text[:1].upper()}{text[1:]}.", param="base_url") from None
 
 
-def _set_key(session: Session, vault: Vault, row: LocalBackend, api_key: str | None) -> None:
+def _secret(api_key: str | None) -> Secret | None:
+    return None if api_key is None else Secret(api_key)
+
+
+def _set_key(session: Session, vault: Vault, row: LocalBackend, secret: Secret | None) -> None:
     columns: dict[str, Any] = {"encrypted_api_key": None, "key_fingerprint": None}
-    if api_key is not None:
-        columns = sealing.seal_key(session, vault, sealing.binding_of(row), Secret(api_key))
+    if secret is not None:
+        columns = sealing.seal_key(session, vault, sealing.binding_of(row), secret)
     for field, value in columns.items():
         setattr(row, field, value)
