@@ -1,7 +1,8 @@
-"""A row's columns as options: each is declared once in its noun's table, and `add`, `update` and `set` take
-their options and build the request's body from it.
+"""A row's columns as options: each is declared once in its noun's table, and `add`, `update` and
+`set` take their options and build the request's body from it.
 
-Not here: the tables (mapping.py, local.py, credential.py), and what a value may be (the API says that).
+Not here: the tables (mapping.py, local.py, credential.py), and what a value may be (the API says
+that).
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ class Verb(Enum):
 class Column:
     """One column of a noun's table.
 
-    option: as it is typed. field: the API's name. add, update: the help text in that command ("" = none), None =
-    that command does not take it; `set` takes what `add` takes. kind: what click makes of the text, bool = a
-    switch. many: repeatable. required, default: in `add`. clear: the switch that empties the column, and its help.
-    blank_clears: '' empties it in `update`. body: what a value puts into the request, None or () = empty it.
-    summary: what a list of rows says of a value in its last column.
+    option: as it is typed. field: the API's name. add, update: the help text in that command ("" =
+    none), None = that command does not take it; `set` takes what `add` takes. kind: what click
+    makes of the text, bool = a switch. many: repeatable. required, default: in `add`. clear: the
+    switch that empties the column, and its help. blank_clears: '' empties it in `update`. body:
+    what a value puts into the request, None or () = empty it. summary: what a list of rows says of
+    a value in its last column.
     """
 
     option: str
@@ -91,7 +93,9 @@ class Column:
 
 
 def takes(columns: Sequence[Column], verb: Verb) -> Callable[[Command], Command]:
-    """Gives a command the columns' options; it gets what they say as `body`. Put it above `with_options`."""
+    """Gives a command the columns' options; it gets what they say as `body`. Put it above
+    `with_options`.
+    """
 
     def decorated(command: Command) -> Command:
         @functools.wraps(command)

@@ -45,7 +45,8 @@ def command() -> None:
 def set_credential(caller: Caller, backend: _Key, body: dict[str, Any]) -> None:
     """Store a key, or replace it. The key is read from standard input or a hidden prompt.
 
-    A key that is replaced keeps its base URL unless another is named: it must not go elsewhere by omission.
+    A key that is replaced keeps its base URL unless another is named: it must not go elsewhere by
+    omission.
 
     \b
     pointsman credential set openai < key.txt

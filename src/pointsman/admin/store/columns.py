@@ -30,7 +30,9 @@ def enum_column(kind: type[StrEnum], name: str) -> sa.Enum:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """SQLite forgets time zones: UTC goes in without one and comes back with it. A naive time is refused."""
+    """SQLite forgets time zones: UTC goes in without one and comes back with it. A naive time is
+    refused.
+    """
 
     impl = sa.DateTime
     cache_ok = True
@@ -49,8 +51,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 class SealedText(TypeDecorator[Sealed]):
     """A sealed key: `Sealed` outside, its text in the column.
 
-    On an engine that `guard` was told of, a text that is not in the vault's form is refused before it reaches the
-    database. Elsewhere any text is kept: a table by itself knows of no vault.
+    On an engine that `guard` was told of, a text that is not in the vault's form is refused before
+    it reaches the database. Elsewhere any text is kept: a table by itself knows of no vault.
     """
 
     impl = sa.Text
@@ -59,8 +61,9 @@ class SealedText(TypeDecorator[Sealed]):
 
     @classmethod
     def guard(cls, dialect: sa.Dialect) -> None:
-        """Refuse plain keys on this dialect's engine, whatever writes them: a flush or a statement. Call it before
-        the engine's first statement with such a column."""
+        """Refuse plain keys on this dialect's engine, whatever writes them: a flush or a
+        statement. Call it before the engine's first statement with such a column.
+        """
         cls._guarded.add(dialect)
 
     def process_bind_param(self, value: Sealed | str | None, dialect: sa.Dialect) -> str | None:

@@ -1,9 +1,9 @@
-"""The shapes of the admin API, made from the columns in tables.py: a key comes in through some and goes out
-through none.
+"""The shapes of the admin API, made from the columns in tables.py: a key comes in through some and
+goes out through none.
 
-Updates are PATCHes: a field left out stays, an explicit null clears what can be empty. Here: what a rule or a
-backend must be as a whole. Not here: single values (values.py), rules that need other rows (mappings.py and its
-siblings).
+Updates are PATCHes: a field left out stays, an explicit null clears what can be empty. Here: what a
+rule or a backend must be as a whole. Not here: single values (values.py), rules that need other
+rows (mappings.py and its siblings).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Which columns hold sealed keys, and what each is bound to. One place: no row is forgotten in a rotation.
+"""Which columns hold sealed keys, and what each is bound to. One place: no row is forgotten in a
+rotation.
 
 Not here: the cipher (vault.py).
 """
@@ -61,7 +62,9 @@ def seal_key(session: Session, vault: Vault, bound_to: Binding, secret: Secret) 
 def open_key(vault: Vault, row: SealedRow) -> Secret | None:
     """The row's key, None where it has none. Raises VaultError naming the row.
 
-    The store refuses to write a plain key (columns.SealedText); one that got in by other ways is not used."""
+    The store refuses to write a plain key (columns.SealedText); one that got in by other ways is
+    not used.
+    """
     sealed = row.encrypted_api_key
     if sealed is None:
         return None

@@ -1,7 +1,8 @@
-"""What the API's shapes are made with: strict input, answers without checks, patches of what can be changed.
+"""What the API's shapes are made with: strict input, answers without checks, patches of what can be
+changed.
 
-A column is declared once, in tables.py; schemas.py makes each shape from that by inheritance and by the two
-decorators here. Not here: any column.
+A column is declared once, in tables.py; schemas.py makes each shape from that by inheritance and by
+the two decorators here. Not here: any column.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class Input(SQLModel):
-    """An unknown field is an error, never dropped. Errors do not quote what was sent: it may be a key."""
+    """An unknown field is an error, never dropped. Errors do not quote what was sent: it may be
+    a key.
+    """
 
     model_config = {"extra": "forbid", "hide_input_in_errors": True, "from_attributes": False}
 
@@ -32,7 +35,8 @@ class Output(SQLModel):
 
 
 def unchecked(shape: type[Shape]) -> type[Shape]:
-    """Class decorator for an answer: its fields keep their types and defaults and lose their checks.
+    """Class decorator for an answer: its fields keep their types and defaults and lose their
+    checks.
 
     A row that was edited by hand must be shown as it stands; refusing it would hide the whole list.
     """
@@ -43,9 +47,11 @@ def unchecked(shape: type[Shape]) -> type[Shape]:
 
 
 def patch_of(whole: type[BaseModel], without: Collection[str] = ()) -> Callable[[type[Shape]], type[Shape]]:
-    """Class decorator for a PATCH: it gets each field of `whole`, with its checks, and each may be left out.
+    """Class decorator for a PATCH: it gets each field of `whole`, with its checks, and each may be
+    left out.
 
-    An explicit null is refused where the field cannot be empty. Read it by `model_dump(exclude_unset=True)`.
+    An explicit null is refused where the field cannot be empty. Read it by
+    `model_dump(exclude_unset=True)`.
     """
 
     def decorated(shape: type[Shape]) -> type[Shape]:

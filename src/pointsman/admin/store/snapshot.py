@@ -1,7 +1,8 @@
-"""Compiles rows into the immutable snapshot the data plane serves by. Keys are opened here and nowhere else.
+"""Compiles rows into the immutable snapshot the data plane serves by. Keys are opened here and
+nowhere else.
 
-A key that does not open is a backend with a problem, never an exception: the rest serves on. Not here: the
-practice backend (the data plane adds its own) and sending (link).
+A key that does not open is a backend with a problem, never an exception: the rest serves on. Not
+here: the practice backend (the data plane adds its own) and sending (link).
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def mapping_spec(row: BackendMapping) -> MappingSpec:
 def _carried(
     row: BackendMapping | sealing.SealedRow, spec: type[msgspec.Struct], *, besides: Collection[str]
 ) -> dict[str, Any]:
-    """The columns that the spec has under the same name. An empty one has the spec's own default."""
+    """The columns that the spec has under the same name. An empty one has the spec's own
+    default.
+    """
     columns = type(row).model_fields.keys() - besides
     values = {name: getattr(row, name) for name in spec.__struct_fields__ if name in columns}
     return {
@@ -65,7 +68,9 @@ def _carried(
 
 
 def login_backends(rules: Iterable[MappingSpec], stored: Iterable[BackendSpec]) -> list[BackendSpec]:
-    """The providers' own addresses, without a key, where a rule forwards the client's login and no key is stored."""
+    """The providers' own addresses, without a key, where a rule forwards the client's login and
+    no key is stored.
+    """
     known = {spec.key for spec in stored}
     wanted = {target.backend for rule in rules if rule.forward_auth for target in rule.targets}
     return [
@@ -84,7 +89,9 @@ def login_backends(rules: Iterable[MappingSpec], stored: Iterable[BackendSpec]) 
 
 
 def backend_spec(vault: Vault, row: sealing.SealedRow) -> BackendSpec:
-    """The row with its type's defaults filled in and its key opened, or with why it cannot be used."""
+    """The row with its type's defaults filled in and its key opened, or with why it cannot be
+    used.
+    """
     kind = sealing.type_of(row)
     provider = CATALOG[kind]
     key, problem = _open(vault, row)

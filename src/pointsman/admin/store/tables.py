@@ -1,10 +1,12 @@
-"""The tables. What people set in a row is declared here once, as a class of columns: name, type with its checks
-(values.py), default, and how the database keeps it. The table adds what the gateway sets; schemas.py derives
-what the API takes and answers; the snapshot carries what the spec in routing/specs.py names.
+"""The tables. What people set in a row is declared here once, as a class of columns: name, type
+with its checks (values.py), default, and how the database keeps it. The table adds what the gateway
+sets; schemas.py derives what the API takes and answers; the snapshot carries what the spec in
+routing/specs.py names.
 
-A table by itself needs nothing of ours: any SQLModel session on any engine can use it. Assigning a wrong type
-or a naive time raises at once. Not here: rules that look at more than one field (schemas.py) or at other rows
-(mappings.py and its siblings), and that what stands for a key is sealed (sealing.py).
+A table by itself needs nothing of ours: any SQLModel session on any engine can use it. Assigning a
+wrong type or a naive time raises at once. Not here: rules that look at more than one field
+(schemas.py) or at other rows (mappings.py and its siblings), and that what stands for a key is
+sealed (sealing.py).
 """
 
 from __future__ import annotations
@@ -66,7 +68,9 @@ def _optional_enum(kind: type[StrEnum], check: str) -> Any:
 
 
 class MappingColumns(SQLModel):
-    """A rule: model pattern -> backend, model override, fallbacks, priority (DESIGN.md section 2)."""
+    """A rule: model pattern -> backend, model override, fallbacks, priority (DESIGN.md section
+    2).
+    """
 
     model_pattern: Pattern = Field(index=True)
     backend_type: BackendType = _enum(BackendType, "mapping_backend_type")
@@ -91,7 +95,9 @@ class CredentialAddress(SQLModel):
 
 
 class CredentialColumns(SQLModel):
-    """How a cloud credential is used. base_url None: the provider's own. dialects None: the type's own."""
+    """How a cloud credential is used. base_url None: the provider's own. dialects None: the
+    type's own.
+    """
 
     base_url: Url | None = None
     dialects: Dialects | None = _optional_list()
@@ -120,8 +126,10 @@ class LocalColumns(SQLModel):
 
 
 class _Table(SQLModel):
-    """SQLModel does not validate tables. Enums, times and sealed keys are checked on every assignment and at
-    construction all the same; `_checks` has what a column checks beyond its type."""
+    """SQLModel does not validate tables. Enums, times and sealed keys are checked on every
+    assignment and at construction all the same; `_checks` has what a column checks beyond its
+    type.
+    """
 
     _checks: ClassVar[dict[str, Callable[[object], object]]] = {}
 
@@ -203,7 +211,9 @@ class LocalBackend(_Stamped, LocalColumns, LocalAddress, _Numbered, table=True):
 
 
 class ClientKey(_Numbered, table=True):
-    """A key that clients of the gateway send. Only its keyed digest is kept; a revoked one stays as a row."""
+    """A key that clients of the gateway send. Only its keyed digest is kept; a revoked one stays
+    as a row.
+    """
 
     __tablename__ = "client_keys"
     __table_args__ = ({"sqlite_autoincrement": True},)

@@ -1,4 +1,6 @@
-"""The one place that turns a mapping into its ordered targets. Pure; works on rows and on schemas alike."""
+"""The one place that turns a mapping into its ordered targets. Pure; works on rows and on
+schemas alike.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ MAX_TARGETS = 4
 
 @dataclass(frozen=True, slots=True)
 class TargetRef:
-    """One backend and the model to use there. name "" is the type's default; model None is the name sent."""
+    """One backend and the model to use there. name "" is the type's default; model None is the
+    name sent.
+    """
 
     type: BackendType
     name: str
@@ -84,7 +88,9 @@ def _hedge_problem(mapping: MappingColumns, refs: tuple[TargetRef, ...]) -> tupl
 
 
 def _effective(ref: TargetRef, pattern: str) -> TargetRef:
-    """With an exact pattern the name sent is known, so `openai` and `openai:gpt-4o` can be one target."""
+    """With an exact pattern the name sent is known, so `openai` and `openai:gpt-4o` can be one
+    target.
+    """
     if ref.model is None and not is_wild(pattern):
         return TargetRef(ref.type, ref.name, pattern)
     return ref

@@ -1,5 +1,5 @@
-"""What a column may hold: types with their checks, each of which says what to do. Used by the declarations in
-tables.py. Not here: checks of more than one field (schemas.py).
+"""What a column may hold: types with their checks, each of which says what to do. Used by the
+declarations in tables.py. Not here: checks of more than one field (schemas.py).
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ def _plain_text(text: str, what: str) -> str:
         raise ValueError(f"{what} is empty; write a model name such as gpt-4o or a pattern such as gpt-*")
     if len(text) > PATTERN_LENGTH:
         raise ValueError(f"{what} has {len(text)} characters; at most {PATTERN_LENGTH} are allowed")
-    # Cc control, Cf invisible, Cs half characters, Zl and Zp line ends: none can be seen, so none is meant
-    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in text):
+    if _unseen(text):
         raise ValueError(f"{what} holds a control or invisible character; remove it")
     if text != text.strip():
         raise ValueError(f"{what} begins or ends with a space; remove it")
     return text
+
+
+def _unseen(text: str) -> bool:
+    """Cc control, Cf invisible, Cs half characters, Zl and Zp line ends: none is seen, so none is meant."""
+    return any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in text)
 
 
 def _pattern(text: str) -> str:
@@ -83,7 +87,7 @@ def _dialects(values: list[Protocol]) -> list[Protocol]:
 def key_name(text: str) -> str:
     if len(text) > NAME_LENGTH:
         raise ValueError(f"the name has {len(text)} characters; at most {NAME_LENGTH} are allowed")
-    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in text):
+    if _unseen(text):
         raise ValueError("the name holds a control or invisible character; remove it")
     return text.strip()
 
