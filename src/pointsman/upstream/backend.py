@@ -33,8 +33,8 @@ class Backend:
     """
 
     __slots__ = (
-        "_defaults", "_fixed", "_unspoken", "_without_auth", "account", "host", "key", "local", "prefix", "spec", "spoken",
-        "tried", "unix_path", "url",
+        "_before_path", "_defaults", "_fixed", "_unspoken", "_without_auth", "account", "host", "key", "local",
+        "spec", "spoken", "tried", "unix_path", "url",
     )  # fmt: skip
 
     def __init__(self, spec: BackendSpec) -> None:
@@ -43,11 +43,12 @@ class Backend:
         self.unix_path: str | None = None
         if spec.base_url.startswith(UNIX):
             self.unix_path = spec.base_url.removeprefix(UNIX)
-            self.host, self.prefix = b"localhost", b""
+            self.host, prefix = b"localhost", b""
         else:
             self.url = parse_base_url(spec.base_url)
             self.host = self.url.origin.partition("://")[2].encode("ascii")
-            self.prefix = self.url.path.encode("ascii")
+            prefix = self.url.path.encode("ascii")
+        self._before_path = b" " + prefix
         provider = CATALOG[BackendType(spec.type)]
         self.local = spec.type == BackendType.LOCAL
         if spec.dialects is not None:
@@ -89,21 +90,12 @@ class Backend:
     ) -> SecretBytes:
         """A request head. path: from `/v1` on, query included. block: the client's headers that may travel, as lines.
         names: the names in it. own_auth: the client's provider login as header lines, used instead of the key."""
-        parts = [
-            method,
-            b" ",
-            self.prefix,
-            path,
-            SecretBytes(self._without_auth + own_auth) if own_auth else self._fixed,
-            block,
-        ]
-        for name, line in self._defaults:
-            if name not in names:
-                parts.append(line)
-        if body_size is not None:
-            parts.append(b"content-length: %d\r\n" % body_size)
-        parts.append(b"\r\n")
-        return SecretBytes(b"".join(parts))
+        fixed = SecretBytes(self._without_auth + own_auth) if own_auth else self._fixed
+        if self._defaults:
+            missing = [line for name, line in self._defaults if name not in names]
+            block = b"".join((block, *missing))
+        end = b"\r\n" if body_size is None else b"content-length: %d\r\n\r\n" % body_size
+        return SecretBytes(b"".join((method, self._before_path, path, fixed, block, end)))
 
 
 def compile_backends(

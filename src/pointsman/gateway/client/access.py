@@ -7,7 +7,7 @@ Not here: the admin token (control plane) and keys for backends.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
@@ -49,11 +49,16 @@ class HostGuard:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. key_id: the client key used, None when none is needed. login: the client's own provider login as
-    header lines, sent on only where a rule says so."""
+    """Who asks. key_id: the client key used, None when none is needed. own_login: the client's own provider login as
+    header lines, b"" when it sent none."""
 
     key_id: int | None
-    login: bytes
+    own_login: bytes = field(default=b"", repr=False)
+
+    @property
+    def login(self) -> SecretBytes:
+        """The client's own login as it is sent on, only where a rule says so."""
+        return SecretBytes(self.own_login)
 
 
 class KeyRing:
@@ -106,13 +111,13 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _login(authorization: bytes | None, api_key: bytes | None) -> SecretBytes:
+def _login(authorization: bytes | None, api_key: bytes | None) -> bytes:
     lines = b""
     if authorization is not None:
         lines += b"authorization: " + authorization + b"\r\n"
     if api_key is not None:
         lines += b"x-api-key: " + api_key + b"\r\n"
-    return SecretBytes(lines)
+    return lines
 
 
-_NOBODY = Caller(None, SecretBytes())
+_NOBODY = Caller(None)
