@@ -40,8 +40,10 @@ def _rate_limit(name: bytes, value: bytes, client: RateLimits) -> Headers:
     for limits in _rate_limits():
         meaning = limits.meaning(name)
         if meaning is not None:
-            told = client.reset(value) if meaning[0] == "reset" else value
-            return [] if told is None or meaning not in client.names else [(client.names[meaning], told)]
+            converted = client.reset(value) if meaning[0] == "reset" else value
+            if converted is None or meaning not in client.names:
+                return []
+            return [(client.names[meaning], converted)]
     return []
 
 

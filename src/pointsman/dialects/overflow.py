@@ -102,8 +102,8 @@ def _search(message: str) -> tuple[int | None, int | None, int | None] | None:
         return None
     for wording in _WORDINGS:
         if match := wording.search(text):
-            told = match.groupdict()
-            return _number(told.get("used")), _number(told.get("out")), _number(told.get("limit"))
+            groups = match.groupdict()
+            return _number(groups.get("used")), _number(groups.get("out")), _number(groups.get("limit"))
     return None
 
 

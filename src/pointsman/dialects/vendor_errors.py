@@ -123,7 +123,7 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
 
     Parsed by content: some servers answer JSON with a wrong content type, some a bare string (PROTOCOLS.md 12.2).
     """
-    message, words, param = _told(body)
+    message, words, param = _parsed(body)
     text = message or (f"The backend answered {status}." if status else "The backend failed.")
     code = words[0] if words else None
     tokens = overflow(message, code) if not status or status in _OVERFLOWING else None
@@ -176,8 +176,8 @@ def unframed_error(event: bytes) -> bytes:
     return event if event.startswith(b"{") and b'"error"' in event else b""
 
 
-def _told(body: bytes) -> tuple[str, list[str], str | None]:
-    """(message, code and type as far as they were told, param)."""
+def _parsed(body: bytes) -> tuple[str, list[str], str | None]:
+    """(message, code and type as far as the body has them, param)."""
     try:
         value: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -103,18 +103,18 @@ def compile_backends(
 ) -> tuple[list[BackendSpec], dict[str, Backend]]:
     """(every spec, every backend that can be used, by key). A spec that cannot be used is in the first with
     its problem told and without its key. before: an unchanged backend is kept, and what it has learned."""
-    told: list[BackendSpec] = []
+    every: list[BackendSpec] = []
     usable: dict[str, Backend] = {}
     for spec in specs:
         kept = before.get(spec.key)
         try:
             backend = kept if kept is not None and kept.spec == spec else Backend(spec)
         except ValueError as error:
-            told.append(BackendSpec(spec.key, spec.type, spec.name, spec.base_url, problem=str(error)))
+            every.append(BackendSpec(spec.key, spec.type, spec.name, spec.base_url, problem=str(error)))
             continue
-        told.append(spec)
+        every.append(spec)
         usable[spec.key] = backend
-    return told, usable
+    return every, usable
 
 
 def forwarded(
