@@ -82,12 +82,9 @@ def parsed(files: Iterable[tuple[str, str]]) -> dict[str, ast.Module]:
 
 
 OPEN = (
-    {"pointsman.dialects.openai_responses.reply", "pointsman.dialects.openai_responses.writer"},
     {
         "pointsman.gateway.attempt.answer",
         "pointsman.gateway.attempt.crossing",
-        "pointsman.gateway.attempt.rate_limits",
-        "pointsman.gateway.attempt.straight",
         "pointsman.gateway.request.job",
     },
 )

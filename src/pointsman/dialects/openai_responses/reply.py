@@ -19,7 +19,6 @@ from ...conversation.parts import (
     ToolKind,
 )
 from ...conversation.profile import Profile
-from ...conversation.reply import Reply
 from ...conversation.request import Request
 from ...conversation.usage import TokenUsage
 from ..base import Answering
@@ -172,11 +171,3 @@ def status_of(stop: Stop) -> tuple[str, dict[str, str] | None]:
     if stop is Stop.REFUSAL:
         return "incomplete", {"reason": "content_filter"}
     return "completed", None
-
-
-def render_reply(reply: Reply, answering: Answering) -> bytes:
-    """The client's whole body: what its stream would have ended with."""
-    from .writer import ResponsesWriter
-
-    writer = ResponsesWriter(answering)
-    return msgspec.json.encode(writer.whole(reply))

@@ -7,10 +7,9 @@ import msgspec
 from ..base import Translation
 from .capsules import without_capsules
 from .reader import ResponsesReader
-from .reply import render_reply
 from .request_in import NAMES, parse_request
 from .request_out import TAKES, render_request
-from .writer import MOVES, ResponsesWriter
+from .writer import MOVES, ResponsesWriter, render_reply
 
 
 class _Count(msgspec.Struct):

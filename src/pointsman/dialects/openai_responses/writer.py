@@ -296,3 +296,8 @@ class ResponsesWriter(PartWriter):
 def response_id_tail(upstream: str) -> str:
     """What tells this answer's items from another's, from the answer's own id."""
     return "".join(c for c in upstream if c.isalnum())[-24:]
+
+
+def render_reply(reply: Reply, answering: Answering) -> bytes:
+    """The client's whole body: what its stream would have ended with."""
+    return msgspec.json.encode(ResponsesWriter(answering).whole(reply))
