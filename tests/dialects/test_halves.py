@@ -30,6 +30,8 @@ from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind, Protocol
 from pointsman.providers.profiles import profile_for
 from pointsman.routing.specs import BackendSpec
+from pointsman.translation import losses
+from pointsman.translation.adapt import adapt
 from pointsman.translation.heal import heal
 from pointsman.translation.sequence import Sequencer
 from pointsman.wire.sse import EventSplitter
@@ -252,6 +254,13 @@ def parsed(protocol: Protocol, body: dict[str, Any]) -> Request:
     return heal(half(protocol).parse_request(copy.deepcopy(body), Reading(notes, CAPSULES)), notes)
 
 
+def sent(upstream: Protocol, request: Request, profile: Profile, notes: Notes) -> bytes:
+    """As the gateway does: made to fit, losses told, written."""
+    fitted, _ = adapt(request, profile, notes)
+    losses.check(fitted, half(upstream).carries, notes)
+    return half(upstream).render_request(fitted, profile)
+
+
 def comparable(request: Request) -> dict[str, Any]:
     value: dict[str, Any] = msgspec.to_builtins(request)
     for key in ("raw", "include_usage", "phases", "model", "paths"):
@@ -278,8 +287,8 @@ def test_a_request_rendered_is_read_back(protocol: Protocol) -> None:
     request = parsed(protocol, REQUESTS[protocol])
     profile = profile_for(SPECS[protocol][0], protocol, SPECS[protocol][1])
     notes = Notes()
-    body = half(protocol).render_request(request, profile, notes)
-    assert body == half(protocol).render_request(request, profile, Notes())
+    body = sent(protocol, request, profile, notes)
+    assert body == sent(protocol, request, profile, Notes())
     again = parsed(protocol, json.loads(body))
     first, second = comparable(request), comparable(again)
     if protocol is MESSAGES:  # automatic caching is asked for where tools are used
@@ -306,7 +315,7 @@ def test_a_conversation_that_grows_keeps_the_bytes_of_its_beginning(
     out_key = b'"input":[' if upstream is RESPONSES else b'"messages":['
 
     def items(messages: list[Any]) -> bytes:
-        raw = half(upstream).render_request(parsed(client, {**body, key: messages}), profile, Notes())
+        raw = sent(upstream, parsed(client, {**body, key: messages}), profile, Notes())
         listed = json.loads(raw)[out_key.decode().strip('":[')]
         return msgspec.json.encode(listed)[:-1]
 
@@ -349,7 +358,7 @@ def test_a_wrong_value_anywhere_is_a_400_or_is_understood(protocol: Protocol, da
         try:
             notes = Notes()
             request = heal(half(protocol).parse_request(copy.deepcopy(body), Reading(notes, CAPSULES)), notes)
-            json.loads(half(upstream).render_request(request, profile, notes))
+            json.loads(sent(upstream, request, profile, notes))
         except PointsmanError as error:
             assert error.kind is ErrorKind.BAD_REQUEST
             assert error.public

@@ -8,6 +8,7 @@ list of models. Nothing of the gateway knows it, and nothing of the gateway is p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -26,12 +27,12 @@ from pointsman.conversation.events import (
     Started,
     Stop,
 )
-from pointsman.conversation.notes import Notes
-from pointsman.conversation.parts import Text
+from pointsman.conversation.parts import Audio, Image, Text
 from pointsman.conversation.profile import Profile
 from pointsman.conversation.reply import Reply as Neutral
 from pointsman.conversation.request import Message, Request, Role
 from pointsman.dialects.base import Answering, Dialect, Reader, Reading, Seen, Translation
+from pointsman.dialects.carries import MAPPED, REPORTED, Place, apart, reachable, refused
 from pointsman.dialects.endpoint import Catalogue, Endpoint, RateLimits
 from pointsman.dialects.fields import Fields
 from pointsman.dialects.registry import register, unregister, varying_headers
@@ -59,7 +60,7 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     return request
 
 
-def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
+def render_request(request: Request, profile: Profile) -> bytes:
     texts = [
         "".join(part.text for part in message.parts if isinstance(part, Text)) for message in request.messages
     ]
@@ -147,6 +148,34 @@ ENDPOINT = Endpoint(
     list_fields=lambda models: {"toys": len(models)},
     catalogue=Catalogue(b"toybox", lambda models: b"box of " + ", ".join(m.name for m in models).encode()),
 )
+CARRIED = {
+    "Request.model",
+    "Request.messages",
+    "Request.stream",
+    "Message.role",
+    "Message.parts",
+    "Text.text",
+}
+ASIDE = {
+    "Request.raw",
+    "Request.paths",
+    "Request.include_usage",
+    "Request.legacy_functions",
+    "Request.phases",
+}
+
+
+def place(kind: type[msgspec.Struct], name: str) -> Place:
+    """Of a field of a request: what this protocol does with it. All parts but texts are refused."""
+    field = f"{kind.__name__}.{name}"
+    if field in CARRIED:
+        return MAPPED
+    if field in ASIDE or name == "path":
+        return apart("not for a backend")
+    return refused("this protocol has texts only; leave it out.") if kind in (Image, Audio) else REPORTED
+
+
+CARRIES = {kind: {name: place(kind, name) for name in kind.__struct_fields__} for kind in reachable()}
 TOY = Dialect(
     Toy.TOY,  # type: ignore[arg-type]
     toy_error,
@@ -161,7 +190,7 @@ TOY = Dialect(
         reader=ToyReader,
         writer=ToyWriter,
         moves={"": frozenset()},
-        takes=frozenset(),
+        carries=CARRIES,
     ),
 )
 
@@ -340,3 +369,29 @@ def test_without_it_none_of_this_is_there() -> None:
 
 def chat_box(url: str) -> BackendSpec:
     return msgspec.structs.replace(speaks_toy(url), dialects=(CHAT,))
+
+
+# -- what it says of every field of a request
+
+
+def test_what_it_has_no_place_for_is_told_or_refused_as_it_declares() -> None:
+    said = {"role": "user", "name": "ann", "content": "hi"}
+    got, (sent,) = ask(
+        "/v1/chat/completions", {"model": "m", "messages": [said], "seed": 7}, replies=Reply(200, JSON, body=b'{"said":"x"}')
+    )  # fmt: skip
+    assert got.headers["x-pointsman-warnings"] == "dropped:seed,dropped:messages[0].name"
+    assert sent.json() == {"model": "m", "say": ["hi"], "stream": False}
+    sound = {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}
+    spoken = {"role": "user", "content": [{"type": "text", "text": "hi"}, sound]}
+    got, received = ask("/v1/chat/completions", {"model": "m", "messages": [spoken]}, replies=Reply(500))
+    assert (got.status, got.json()["error"]["param"], received) == (400, "messages[0].content[1]", [])
+
+
+def test_a_field_that_it_forgets_keeps_it_out() -> None:
+    assert TOY.translation is not None
+    forgetful = {kind: {n: p for n, p in fields.items() if n != "seed"} for kind, fields in CARRIES.items()}
+    with pytest.raises(ValueError, match=r"toy: Request\.seed has no place"):
+        register(replace(TOY, translation=replace(TOY.translation, carries=forgetful)))
+    invented = {**CARRIES, Text: {**CARRIES[Text], "colour": MAPPED}}
+    with pytest.raises(ValueError, match=r"Text\.colour is no field"):
+        register(replace(TOY, translation=replace(TOY.translation, carries=invented)))

@@ -57,7 +57,7 @@ def test_rows_name_fields_that_there_are_with_values_of_their_kind(table: profil
         "reasoning": {"none", "effort", "budget", "adaptive", "template"},
         "sampling": {"any", "one_of", "default_only"},
         "tool_id": {"any", "short", "nine"},
-        "schema_subset": {"full", "closed"},
+        "schema_subset": {"full", "required", "closed"},
         "template_flag": {"enable_thinking", "thinking"},
         "max_tokens_field": {"max_tokens", "max_completion_tokens"},
         "replay_as": {None, "reasoning", "reasoning_content"},

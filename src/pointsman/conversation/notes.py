@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
+import msgspec
+
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from .parts import Placed
@@ -66,10 +68,13 @@ class Notes:
         """What the client calls a neutral field; any other path is itself."""
         return self._names.get(path, path)
 
-    def inside(self, value: Placed, field: str) -> str:
-        """The path of one field of a part, a message or a tool."""
-        key = self._names.get(f"{type(value).__name__}.{field}", field)
-        return f"{value.path}.{key}" if value.path else key
+    def inside(self, value: msgspec.Struct, field: str, path: str = "") -> str:
+        """The path of one field of a part, a message, a tool, or of the request itself. path: of a value that does not
+        know its own."""
+        kind = type(value).__name__
+        above = value.path if isinstance(value, Placed) else path
+        key = self._names.get(f"{kind}.{field}") or (field if above else self.path(field))
+        return f"{above}.{key}" if above else key
 
     def header(self) -> bytes:
         """`code:path,code:path`, bounded; b"" when nothing was lost."""

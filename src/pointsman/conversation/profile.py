@@ -11,40 +11,55 @@ import msgspec
 class Profile(msgspec.Struct, frozen=True):
     """Defaults are those of a modest OpenAI-compatible local server.
 
-    backend, model: the target. context_window: tokens, None = not known.
+    backend, model: the target. protocol: a Protocol value, the one it is spoken to in.
+    context_window: tokens, None = not known.
 
-    Sizes: max_tokens_field: Chat's name for the output limit. max_tokens_default: sent where the protocol requires a
-    limit and the client gave none. max_tokens_limit: most that the model gives, None = not known. min_output_tokens:
-    smaller limits are raised to it.
-    Sampling: sampling: any | one_of (temperature or top_p, not both) | default_only (dropped). temperature_max: larger
-    ones are clamped. top_k, penalties (seed, penalties, logit_bias): taken. stop: how many stop sequences it takes
-    (0 = the gateway enforces them).
-    Turns: developer_role: system text goes under `developer`. system_text: system as one string, only at the front;
-    later system messages go into user text. mid_system: system messages may stand in the middle. merge_turns:
-    neighbours of one role are merged. null_content: an assistant turn of calls only may have content null. prefill: the
-    last message may be the assistant's.
-    Content: image_urls: it fetches them itself. images, documents: it takes them at all. cache_marks: it takes marks
-    on parts. auto_cache: ask for automatic caching where tools are used.
-    Reasoning: reasoning: none (nothing is sent) | effort (an effort word) | budget (enabled + tokens) | adaptive
-    (adaptive + effort) | template (chat_template_kwargs with template_flag). efforts: words it knows, weakest first.
-    thinking_off: `disabled` is taken. between_tools: likewise. omits_thinking: without a display it sends no text.
-    replay_as: Chat's field for earlier reasoning in history, None = it is left out. summaries, encrypted: Responses'
-    reasoning.summary and include are understood.
-    Tools: tool_name_max. tool_id: any | short (letters, digits, _ and -, up to 64) | nine (exactly nine letters and
-    digits). forced_tools: any/tool are taken. custom_tools, namespaces: taken as they are. server_tools: types it runs,
-    without version suffix. strict_tools: it knows `strict`. safe_schemas: schemas are reduced to what grammar compilers
-    stand.
-    Output: structured: json_schema is taken. json_object: taken. schema_subset: full | closed (constraints are moved
-    into descriptions). files: whose file ids it knows (as in Image.file_of). verbosity: taken. n, logprobs, metadata,
-    store: taken. safety_id: the end user's id goes under `safety_identifier` (else `user`). service_tiers: values it
-    knows. stream_usage: stream_options.include_usage is understood. stream_long: long answers must be asked for as a
-    stream.
+    Sizes: max_tokens_field: Chat's name for the output limit. max_tokens_required: the protocol
+    wants a limit; max_tokens_default: sent where it does and the client gave none.
+    max_tokens_limit: most that the model gives, None = not known. min_output_tokens: smaller limits
+    are raised to it.
+    Sampling: sampling: any | one_of (temperature or top_p, not both) | default_only (dropped).
+    temperature_max: larger ones are clamped. top_k, penalties (seed, penalties, logit_bias): taken.
+    stop: how many stop sequences it takes (0 = the gateway enforces them). blank_stops: those of
+    white space alone too.
+    Turns: developer_role: system text goes under `developer`. system_text: system as one string,
+    only at the front; later system messages go into user text. mid_system: system messages may
+    stand in the middle. merge_turns: neighbours of one role are merged. turns: any | strict (the
+    user begins, every text says something, no turn ends in thinking or in white space).
+    null_content: an assistant turn of calls only may have content null. prefill: the last message
+    may be the assistant's.
+    Content: image_urls: it fetches them itself. images, documents: it takes them at all.
+    image_types, document_types: media types it takes, () = any. image_detail: it takes OpenAI's
+    hint. cache_marks: it takes marks on parts; cache_marks_max: so many at most, the longer-lived
+    before the shorter, None = any number in any order. auto_cache: ask for automatic caching where
+    tools are used.
+    Reasoning: reasoning: none (nothing is sent) | effort (an effort word) | budget (enabled +
+    tokens) | adaptive (adaptive + effort) | template (chat_template_kwargs with template_flag).
+    thinking_field: its protocol has a thinking object beside the effort. efforts: words it knows,
+    weakest first. thinking_off: `disabled` is taken. between_tools: likewise. omits_thinking:
+    without a display it sends no text. replay_as: Chat's field for earlier reasoning in history,
+    None = it is left out. summaries, encrypted: Responses' reasoning.summary and include are
+    understood.
+    Tools: tool_name_max. tool_id: any | short (letters, digits, _ and -, up to 64) | nine (exactly
+    nine letters and digits). forced_tools: any/tool are taken. custom_tools, namespaces: taken as
+    they are. server_tools: types it runs, without version suffix. strict_tools: it knows `strict`;
+    strict_tools_max: of so many tools, None = of all. max_tool_calls: all | searches (only its own
+    searches can be limited). safe_schemas: schemas are reduced to what grammar compilers stand.
+    Output: structured: json_schema is taken. json_object: taken. schema_subset: full | required
+    (strict where every property is required) | closed (constraints are moved into descriptions).
+    files: whose file ids it knows (as in Image.file_of). verbosity: taken. n, logprobs, metadata,
+    store: taken. safety_id: the end user's id goes under `safety_identifier` (else `user`).
+    user_max: its longest id in characters, None = any. service_tiers: values it knows.
+    stream_usage: stream_options.include_usage is understood. stream_long: long answers must be
+    asked for as a stream.
     """
 
     backend: str = ""
     model: str = ""
+    protocol: str = ""
     context_window: int | None = None
     max_tokens_field: str = "max_tokens"
+    max_tokens_required: bool = False
     max_tokens_default: int = 32_000
     max_tokens_limit: int | None = None
     min_output_tokens: int = 1
@@ -53,18 +68,25 @@ class Profile(msgspec.Struct, frozen=True):
     top_k: bool = True
     penalties: bool = True
     stop: int = 4
+    blank_stops: bool = True
     developer_role: bool = False
     system_text: bool = True
     mid_system: bool = False
     merge_turns: bool = True
+    turns: str = "any"
     null_content: bool = False
     prefill: bool = True
     images: bool = True
     documents: bool = True
     image_urls: bool = True
+    image_types: tuple[str, ...] = ()
+    image_detail: bool = False
+    document_types: tuple[str, ...] = ()
     cache_marks: bool = False
+    cache_marks_max: int | None = None
     auto_cache: bool = False
     reasoning: str = "none"
+    thinking_field: bool = False
     template_flag: str = "enable_thinking"
     efforts: tuple[str, ...] = ("low", "medium", "high")
     thinking_off: bool = True
@@ -80,10 +102,12 @@ class Profile(msgspec.Struct, frozen=True):
     namespaces: bool = False
     server_tools: frozenset[str] = frozenset()
     strict_tools: bool = True
+    strict_tools_max: int | None = None
+    max_tool_calls: str = "all"
     safe_schemas: bool = False
     structured: bool = True
     json_object: bool = True
-    schema_subset: str = "full"
+    schema_subset: str = "required"
     files: str = ""
     verbosity: bool = False
     n: bool = True
@@ -91,6 +115,7 @@ class Profile(msgspec.Struct, frozen=True):
     metadata: bool = False
     store: bool = False
     safety_id: bool = False
+    user_max: int | None = None
     service_tiers: tuple[str, ...] = ()
     stream_usage: bool = True
     stream_long: bool = False

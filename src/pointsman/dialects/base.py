@@ -28,6 +28,7 @@ from ..conversation.usage import TokenUsage
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, Protocol
 from .capsule import Capsules
+from .carries import Carries
 from .endpoint import Endpoint
 
 BAD_EVENTS = 3
@@ -256,11 +257,12 @@ class Answering:
 class Translation:
     """One protocol's half of every translation.
 
-    parse_request(body, reading): the body has been decoded (fields.load). Raises
-    PointsmanError 400 naming the field by its path. render_request(request, profile, notes): the upstream's
-    body. takes: the neutral fields that render_request renders or reports itself; every other field that is set is
-    reported by losses.py. names: neutral field -> this protocol's name of it. render_reply: the client's whole
-    body. reader: for one upstream answer. writer: for one client stream.
+    parse_request(body, reading): the body has been decoded (fields.load). Raises PointsmanError 400 naming the field
+    by its path. render_request(request, profile): the upstream's body; the request fits the profile already
+    (translation/adapt.py) and has nothing that is not in carries. carries: what becomes of each neutral field here
+    (carries.py); losses.py reports and refuses by it. names: neutral field -> this protocol's name of it; of a part or
+    a tool `Image.detail`. render_reply: the client's whole body. reader: for one upstream answer. writer: for one
+    client stream.
     moves: the writer's grammar, for the documentation. count_path,
     parse_count, render_count: its way to count input tokens, where it has one, and count_keys the
     request's keys that belong there. stashes: its clients cannot carry opaque reasoning, so it is kept for them.
@@ -268,12 +270,12 @@ class Translation:
     """
 
     parse_request: Callable[[dict[str, Any], Reading], Request]
-    render_request: Callable[[Request, Profile, Notes], bytes]
+    render_request: Callable[[Request, Profile], bytes]
     render_reply: Callable[[Reply, Answering], bytes]
     reader: Callable[[Profile], Reader]
     writer: Callable[[Answering], Writer]
     moves: Mapping[str, frozenset[str]]
-    takes: frozenset[str]
+    carries: Carries
     names: Mapping[str, str] = field(default_factory=dict)
     parse_count: Callable[[bytes], int] | None = None
     render_count: Callable[[int], bytes] | None = None

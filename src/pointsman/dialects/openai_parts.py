@@ -11,11 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..conversation.notes import Notes
-from ..conversation.parts import Audio, CacheMark, Document, Foreign, Image, Part, Text
-from ..conversation.profile import Profile
+from ..conversation.parts import Audio, CacheMark, Document, Image, Part, Text
 from ..conversation.request import OutputFormat
-from ..jsonschema.rewrite import is_openai_strict
 from .fields import bad, maybe
 
 FILES = "openai"
@@ -61,9 +58,9 @@ def document_of(
     return Document(media_type=media_type, data=encoded, title=title)
 
 
-def marked(value: dict[str, Any], mark: CacheMark | None, profile: Profile) -> dict[str, Any]:
-    """Only where the server knows marks: others refuse unknown keys in a part (PROTOCOLS.md 3.1)."""
-    if mark is not None and profile.cache_marks:
+def marked(value: dict[str, Any], mark: CacheMark | None) -> dict[str, Any]:
+    """The part with its cache mark."""
+    if mark is not None:
         ttl = "12h" if mark.ttl == "12h" else None
         value["prompt_cache_breakpoint"] = maybe({"mode": "explicit", "ttl": ttl})
     return value
@@ -74,28 +71,25 @@ Rendered = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How one of the two writes a part. text: the type of a text part. image, file: (part, profile, notes) -> its
-    value; file gets documents that are not text. Raise PointsmanError 400 for what it cannot carry."""
+    """How one of the two writes a part. text: the type of a text part. image, file: (part) -> its value; file gets
+    documents that are not text."""
 
     text: str
-    image: Callable[[Image, Profile, Notes], Rendered]
-    file: Callable[[Document, Profile, Notes], Rendered]
+    image: Callable[[Image], Rendered]
+    file: Callable[[Document], Rendered]
 
 
-def content_part(part: Part, wording: Wording, profile: Profile, notes: Notes) -> list[Rendered]:
-    """One part of a user's message or a tool's output; none where it has no form here and says nothing."""
+def content_part(part: Part, wording: Wording) -> list[Rendered]:
+    """One part of a user's message or a tool's output; none where it has no form here."""
     match part:
         case Text():
-            return [marked(_text(wording, part.text), part.cache, profile)]
+            return [marked(_text(wording, part.text), part.cache)]
         case Image():
-            return [marked(wording.image(part, profile, notes), part.cache, profile)]
+            return [marked(wording.image(part), part.cache)]
         case Document():
-            return _document(part, wording, profile, notes)
+            return _document(part, wording)
         case Audio():
             return [{"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}]
-        case Foreign():
-            notes.drop(part.path, f"'{part.type}' is of one vendor only")
-            return [_text(wording, part.text)] if part.text else []
     return []
 
 
@@ -103,32 +97,26 @@ def _text(wording: Wording, text: str) -> Rendered:
     return {"type": wording.text, "text": text}
 
 
-def _document(part: Document, wording: Wording, profile: Profile, notes: Notes) -> list[Rendered]:
-    if part.citations:
-        notes.drop(notes.inside(part, "citations"), "the backend does not cite")
+def _document(part: Document, wording: Wording) -> list[Rendered]:
     head = [line for line in (part.title, part.context) if line]
     if part.text is not None:
-        return [marked(_text(wording, "\n".join([*head, part.text])), part.cache, profile)]
+        return [marked(_text(wording, "\n".join([*head, part.text])), part.cache)]
     if part.parts is not None:
-        out = [_text(wording, line) for line in head]
-        for inner in part.parts:
-            out += content_part(inner, wording, profile, notes)
-        return out
-    if part.file_id is not None and part.file_of != profile.files:
-        notes.refuse(part.path, "a file id belongs to one vendor; send the file itself.")
-    value = marked(wording.file(part, profile, notes), part.cache, profile)
+        said = [_text(wording, line) for line in head]
+        return said + [value for inner in part.parts for value in content_part(inner, wording)]
+    value = marked(wording.file(part), part.cache)
     # What was said about the file goes before it.
     return [_text(wording, part.context), value] if part.context else [value]
 
 
-def json_schema(found: OutputFormat, notes: Notes) -> dict[str, Any]:
-    """name, description, schema, strict: enforced strictly only where the schema allows it (PROTOCOLS.md section 6)."""
-    schema = found.schema or {}
-    strict = found.strict
-    if strict is None or strict:
-        fits = is_openai_strict(schema)
-        if strict and not fits:
-            notes.change("format", "its schema is not one that the backend can enforce strictly")
-        strict = fits
+def json_schema(found: OutputFormat) -> dict[str, Any]:
+    """name, description, schema, strict."""
     name = found.name or "output"  # required here; Messages has none
-    return maybe({"name": name, "description": found.description, "schema": schema, "strict": strict})
+    return maybe(
+        {
+            "name": name,
+            "description": found.description,
+            "schema": found.schema or {},
+            "strict": found.strict,
+        }
+    )

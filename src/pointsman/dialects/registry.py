@@ -13,6 +13,7 @@ from .anthropic_messages.seen import MessagesSeen
 from .anthropic_messages.translation import TRANSLATION as MESSAGES
 from .anthropic_messages.writer import PING
 from .base import Dialect
+from .carries import gaps
 from .completions import errors as completions_errors
 from .completions.endpoint import ENDPOINT as COMPLETIONS_ENDPOINT
 from .completions.seen import CompletionsSeen
@@ -101,7 +102,14 @@ def derived(make: Callable[P, T]) -> Callable[P, T]:
 
 
 def register(dialect: Dialect) -> None:
-    """Add a protocol from outside; from then on it is served like the others."""
+    """Add a protocol from outside; from then on it is served like the others.
+
+    Raises ValueError where it does not say of every neutral field what becomes of it (carries.py).
+    """
+    if dialect.translation is not None:
+        wrong = gaps(dialect.translation.carries)
+        if wrong:
+            raise ValueError(f"{dialect.protocol}: {'; '.join(wrong)}")
     DIALECTS[dialect.protocol] = dialect
     _forget()
 

@@ -20,6 +20,8 @@ _SERVICE: dict[str, Any] = {
     "merge_turns": False,
     "null_content": True,
     "safety_id": True,
+    "user_max": 128,  # of `safety_identifier`; Claude Code's ids are longer
+    "image_detail": True,
     "service_tiers": _TIERS,
     "files": "openai",
     "replay_as": None,

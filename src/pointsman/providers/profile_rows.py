@@ -23,7 +23,7 @@ RESPONSES: Table = (
         "stop": 0,  # "OR has no such field" (PROTOCOLS.md 3.1)
         "penalties": False, "n": False, "logprobs": False, "top_k": False,
         "system_text": False, "merge_turns": False, "null_content": True,
-        "replay_as": None,
+        "replay_as": None, "image_detail": True,
     }),
 )  # fmt: skip
 
@@ -34,7 +34,13 @@ MESSAGES: Table = (
         "stop": 64, "system_text": False, "null_content": True, "replay_as": None,
         # What compatible servers took over from the first version of the protocol:
         "reasoning": "budget", "structured": False, "strict_tools": False,
-        "schema_subset": "closed",
+        "schema_subset": "closed", "thinking_field": True,
+        "max_tokens_required": True, "blank_stops": False, "turns": "strict",
+        "user_max": 256,  # characters of `metadata.user_id`
+        "image_types": ("image/jpeg", "image/png", "image/gif", "image/webp"),
+        "document_types": ("application/pdf",),
+        "strict_tools_max": 20, "cache_marks_max": 4,  # more are a 400
+        "max_tool_calls": "searches",
     }),
 )  # fmt: skip
 

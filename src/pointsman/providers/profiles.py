@@ -91,7 +91,7 @@ def _profile(
     if window is not None:
         values["context_window"] = window
     values["stream_usage"] = stream_usage or type == BackendType.LOCAL
-    return Profile(backend=key, model=model, **values)
+    return Profile(backend=key, model=model, protocol=protocol.value, **values)
 
 
 def dialect_order(spec: BackendSpec, model: str, client: Protocol, tools: bool) -> tuple[Protocol, ...]:

@@ -1,42 +1,91 @@
-"""Which neutral fields may be dropped and which may not: PROTOCOLS.md section 15 as one table.
+"""Reports and refuses what the target's protocol has no place for, by its declaration (dialects/carries.py).
 
-check() reports every field that is set and that the target's renderer does not deal with itself (Translation.takes).
+Every field of every value of the request is looked at, by what the types themselves say they have: a field that nobody
+declared is told as well, so that nothing is lost because somebody forgot it. Not here: what one model does not take
+(adapt.py, which comes first).
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from ..conversation.notes import Notes
+from ..conversation.parts import Placed
 from ..conversation.request import Request
-
-HINTS = (
-    "seed", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity", "metadata", "service_tier", "cache_key",
-    "cache_auto", "top_k", "top_p", "temperature", "user", "effort", "thinking", "summary", "max_tool_calls",
-    "web_search", "parallel_tools", "top_logprobs",
-)  # fmt: skip
-"""Dropped and told."""
-
-SHAPES: dict[str, tuple[Any, str]] = {
-    "n": (1, "this backend's protocol gives one answer a request; send n: 1, or several requests."),
-    "logprobs": (False, "this backend's protocol has no log probabilities; leave it out."),
-    "format": (None, "this backend's protocol has no structured output; leave it out, or use a tool."),
-}
-"""Field -> (the value that loses nothing, what to do): anything else is a 400."""
+from ..dialects.carries import REPORTED, Carries, How, Place, reachable
 
 
-@lru_cache(maxsize=64)
-def _untaken(takes: frozenset[str]) -> tuple[str, ...]:
-    return tuple(name for name in HINTS if name not in takes)
+class _Plan:
+    """What is looked at in values of one type. lost: (field, the value that says nothing, place). within: the fields
+    whose values, or their items, may lose something themselves."""
+
+    __slots__ = ("lost", "within")
+
+    def __init__(self, lost: list[tuple[str, Any, Place]]) -> None:
+        self.lost = lost
+        self.within: list[str] = []
 
 
-def check(request: Request, takes: frozenset[str], notes: Notes) -> None:
+_Plans = dict[type[msgspec.Struct], _Plan]
+_planned: dict[int, tuple[Carries, _Plans]] = {}
+"""By the identity of the declaration, which is kept so that nothing else can get it."""
+
+
+def check(request: Request, carries: Carries, notes: Notes) -> None:
     """Raises PointsmanError 400 for a shape that cannot be kept, and for any loss under strict."""
-    for name in _untaken(takes):
-        if getattr(request, name) is not None:
-            notes.drop(name)
-    for name, (harmless, advice) in SHAPES.items():
-        value = getattr(request, name)
-        if name not in takes and value is not None and value != harmless:
-            notes.refuse(name, advice)
+    found = _planned.get(id(carries))
+    if found is None:
+        found = _planned[id(carries)] = (carries, _plan(carries))
+    _look(request, found[1], notes, "")
+
+
+def _plan(carries: Carries) -> _Plans:
+    plans = {kind: _Plan(_lost(kind, carries)) for kind in reachable()}
+    for kind, plan in plans.items():
+        for field in msgspec.structs.fields(kind):
+            if any(plans[inner].lost for inner in reachable(field.type)):
+                plan.within.append(field.name)
+    return {kind: plan for kind, plan in plans.items() if plan.lost or plan.within}
+
+
+def _lost(kind: type[msgspec.Struct], carries: Carries) -> list[tuple[str, Any, Place]]:
+    places = carries.get(kind, {})
+    lost = []
+    for field in msgspec.structs.fields(kind):
+        place = places.get(field.name, REPORTED)
+        if place.how in (How.REPORTED, How.REFUSED):
+            made = field.default_factory is not msgspec.NODEFAULT
+            lost.append((field.name, field.default_factory() if made else field.default, place))
+    return lost
+
+
+def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
+    """path: of a value that does not know its own."""
+    plan = plans.get(type(value))
+    if plan is None:
+        return
+    for name, nothing, place in plan.lost:
+        found = getattr(value, name)
+        if found == nothing or found in place.harmless:
+            continue
+        if place.how is How.REFUSED:
+            notes.refuse(_refused_path(value, name, found, notes), place.why)
+        notes.drop(notes.inside(value, name, path), place.why)
+    for name in plan.within:
+        inner = getattr(value, name)
+        if type(inner) in (list, tuple):
+            for one in inner:
+                _look(one, plans, notes, "")
+        elif inner is not None:
+            _look(inner, plans, notes, notes.inside(value, name, path))
+
+
+def _refused_path(value: Any, name: str, found: Any, notes: Notes) -> str:
+    """Refused is a part or a tool as a whole, else a field of the request."""
+    if isinstance(value, Placed):
+        return value.path
+    if type(found) is list and isinstance(found[0], Placed):
+        return found[0].path
+    return notes.inside(value, name)

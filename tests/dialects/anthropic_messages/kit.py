@@ -15,12 +15,35 @@ from pointsman.conversation.request import Request
 from pointsman.dialects.anthropic_messages.translation import TRANSLATION
 from pointsman.dialects.base import Answering, Reading
 from pointsman.dialects.capsule import Capsules
+from pointsman.providers.profile_rows import MESSAGES
+from pointsman.translation.adapt import adapt
+from pointsman.translation.losses import check
 from pointsman.wire.sse import EventSplitter
 from tests.neutral import placed
 
 CAPSULES = Capsules(b"a key for tests")
+((_, PROTOCOL),) = MESSAGES
 CLAUDE = Profile(
     backend="anthropic",
+    protocol="anthropic_messages",
+    **{
+        name: PROTOCOL[name]
+        for name in (
+            "replay_as",
+            "json_object",
+            "thinking_field",
+            "max_tokens_required",
+            "blank_stops",
+            "turns",
+            "user_max",
+            "image_types",
+            "document_types",
+            "strict_tools_max",
+            "cache_marks_max",
+            "max_tool_calls",
+        )
+    },
+    files="anthropic_messages",
     max_tokens_limit=64_000,
     temperature_max=1.0,
     stop=1000,
@@ -52,13 +75,18 @@ def parse(
 
 
 def render(request: Request, profile: Profile = CLAUDE, notes: Notes | None = None) -> dict[str, Any]:
+    """As the gateway does: made to fit, losses told, written."""
     request = placed(request)
-    body = TRANSLATION.render_request(request, profile, notes or Notes())
-    assert body == TRANSLATION.render_request(
-        request, profile, Notes()
-    )  # deterministic, and nothing was mutated
+    body = _sent(request, profile, notes or Notes())
+    assert body == _sent(request, profile, Notes())  # deterministic, and nothing was mutated
     found: dict[str, Any] = json.loads(body)
     return found
+
+
+def _sent(request: Request, profile: Profile, notes: Notes) -> bytes:
+    fitted, _ = adapt(request, profile, notes)
+    check(fitted, TRANSLATION.carries, notes)
+    return TRANSLATION.render_request(fitted, profile)
 
 
 def answering(request: Request | None = None) -> Answering:

@@ -357,15 +357,22 @@ def test_formats_that_are_asked_for_in_words(form: OutputFormat, profile: Profil
 
 
 def test_at_most_four_marks_and_the_longer_first() -> None:
-    five = [Text(str(i), CacheMark("5m")) for i in range(5)]
-    request = ask(user(*five), tools=[Tool("f", cache=CacheMark())], system=[Text("s", CacheMark("12h"))])
+    five = [Text(str(i), CacheMark("5m", path=f"messages[0].content[{i}].cache_control")) for i in range(5)]
+    tool = Tool("f", cache=CacheMark(path="tools[0].cache_control"))
+    request = ask(
+        user(*five), tools=[tool], system=[Text("s", CacheMark("12h", path="system[0].cache_control"))]
+    )
     body = render(request)
     assert "cache_control" not in body["tools"][0]
     assert "cache_control" not in body["system"][0]
     assert [b.get("cache_control") for b in body["messages"][0]["content"]] == [None] + 4 * [
         {"type": "ephemeral", "ttl": "5m"}
     ]
-    assert warned(request) == ["dropped:cache_auto"]
+    assert warned(request) == [
+        "dropped:tools[0].cache_control",
+        "dropped:system[0].cache_control",
+        "dropped:messages[0].content[0].cache_control",
+    ]
     mixed = ask(user(Text("a", CacheMark("12h")), Text("b", CacheMark("30m")), Text("c", CacheMark("1h"))))
     marks = [b["cache_control"] for b in render(mixed)["messages"][0]["content"]]
     assert marks == [{"type": "ephemeral", "ttl": "1h"}, MARK, MARK]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from ...kinds import Protocol
 from ..base import Translation
+from ..carries import column
 from .capsules import without_capsules
 from .reader import MessagesReader
 from .reply import render_reply
 from .request_in import NAMES, parse_request
-from .request_out import TAKES, render_request
+from .request_out import render_request
 from .writer import MOVES, MessagesWriter
 
 
@@ -34,7 +36,7 @@ TRANSLATION = Translation(
     reader=MessagesReader,
     writer=MessagesWriter,
     moves=MOVES,
-    takes=TAKES,
+    carries=column(Protocol.ANTHROPIC_MESSAGES),
     names=NAMES,
     parse_count=parse_count,
     render_count=render_count,

@@ -65,8 +65,6 @@ def read_messages(request: Request, messages: Any, body: Fields, reading: Readin
 def _turn(role: str, index: int, message: Fields, reading: Reading, function_ids: list[str]) -> Message:
     if role == "user":
         name = message.maybe_text("name")
-        if name is not None:
-            reading.notes.drop(message.at("name"))
         return Message(Role.USER, _content(message, reading), name)
     if role == "assistant":
         return _assistant(index, message, reading, function_ids)

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...conversation.notes import Notes
 from ...conversation.parts import (
     Document,
-    Foreign,
     Image,
     Refusal,
     Text,
@@ -23,13 +21,12 @@ from ...conversation.request import Message, Request, Role
 from ..fields import maybe
 from ..openai_parts import Wording, content_part, marked
 
-_OWN = "openai_chat"
 REMINDER = "<system-reminder>\n{}\n</system-reminder>"
 """Where a server takes system text at the front only, later ones go into the user's turn like this (PROTOCOLS.md 4.2)."""
 
 
-def render_messages(request: Request, profile: Profile, notes: Notes) -> list[dict[str, Any]]:
-    """The whole list. Raises PointsmanError 400 for content that Chat cannot carry."""
+def render_messages(request: Request, profile: Profile) -> list[dict[str, Any]]:
+    """The whole list."""
     out: list[dict[str, Any]] = []
     if request.system:
         role = "developer" if profile.developer_role else "system"
@@ -38,9 +35,9 @@ def render_messages(request: Request, profile: Profile, notes: Notes) -> list[di
         if message.role in (Role.SYSTEM, Role.DEVELOPER):
             _late_system(out, message, profile)
         elif message.role is Role.ASSISTANT:
-            _assistant(out, message, profile, notes)
+            _assistant(out, message, profile)
         else:
-            _user(out, message, profile, notes)
+            _user(out, message, profile)
     return out
 
 
@@ -51,7 +48,7 @@ def _system(parts: list[Text], profile: Profile) -> Any:
 
 
 def _text(part: Text, profile: Profile) -> dict[str, Any]:
-    return marked({"type": "text", "text": part.text}, part.cache, profile)
+    return marked({"type": "text", "text": part.text}, part.cache)
 
 
 def _late_system(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
@@ -62,22 +59,22 @@ def _late_system(out: list[dict[str, Any]], message: Message, profile: Profile) 
         _append_user(out, [{"type": "text", "text": REMINDER.format(text)}], profile)
     else:
         role = "developer" if profile.developer_role else message.role.value
-        out.append({"role": role, "content": text})
+        out.append(maybe({"role": role, "content": text, "name": message.name}))
 
 
 # -- the user's turns
 
 
-def _user(out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes) -> None:
+def _user(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
     shown: list[dict[str, Any]] = []
     for part in message.parts:
         if isinstance(part, ToolResult):
-            content = _result(part, shown, profile, notes)
+            content = _result(part, shown, profile)
             out.append({"role": "tool", "tool_call_id": part.call_id, "content": content})
     parts: list[dict[str, Any]] = shown
     for part in message.parts:
         if not isinstance(part, ToolResult):
-            parts = parts + content_part(part, _WORDING, profile, notes)
+            parts = parts + content_part(part, _WORDING)
     if parts:
         _append_user(out, parts, profile, message.name)
 
@@ -101,25 +98,14 @@ def _plain(parts: list[dict[str, Any]]) -> Any:
     return parts
 
 
-def _image(part: Image, profile: Profile, notes: Notes) -> dict[str, Any]:
-    if part.file_id is not None:
-        notes.refuse(part.path, "a file id belongs to one vendor; send the image itself.")
-    if part.url is not None and not profile.image_urls:
-        notes.refuse(
-            part.path, "this backend does not fetch images; send the image's data instead of its URL."
-        )
+def _image(part: Image) -> dict[str, Any]:
     url = part.url or f"data:{part.media_type};base64,{part.data}"
-    detail = part.detail if profile.safety_id else None
-    if part.detail not in (detail, "auto"):
-        notes.drop(notes.inside(part, "detail"), "the backend does not take it")
-    return {"type": "image_url", "image_url": maybe({"url": url, "detail": detail})}
+    return {"type": "image_url", "image_url": maybe({"url": url, "detail": part.detail})}
 
 
-def _file(part: Document, profile: Profile, notes: Notes) -> dict[str, Any]:
+def _file(part: Document) -> dict[str, Any]:
     if part.file_id is not None:
         return {"type": "file", "file": {"file_id": part.file_id}}
-    if part.url is not None:
-        notes.refuse(part.path, "Chat Completions has no documents by URL; send the file's data.")
     data = f"data:{part.media_type};base64,{part.data}"
     return {"type": "file", "file": {"filename": part.title or "document.pdf", "file_data": data}}
 
@@ -127,7 +113,7 @@ def _file(part: Document, profile: Profile, notes: Notes) -> dict[str, Any]:
 _WORDING = Wording("text", _image, _file)
 
 
-def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile, notes: Notes) -> str:
+def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile) -> str:
     """A tool message holds text only; its images follow in one user message, in order (PROTOCOLS.md 5.4)."""
     texts: list[str] = []
     for inner in part.parts:
@@ -139,7 +125,7 @@ def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile, not
             count = sum(value["type"] != "text" for value in shown) + 1
             kind = "image" if isinstance(inner, Image) else "file"
             texts.append(f"[{kind} {count} follows]")
-            shown += content_part(inner, _WORDING, profile, notes)
+            shown += content_part(inner, _WORDING)
     text = "\n".join(texts)
     if part.is_error and not text.startswith("Error:"):
         text = f"Error: {text}"
@@ -149,7 +135,7 @@ def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile, not
 # -- the assistant's turns
 
 
-def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes) -> None:
+def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
     texts: list[str] = []
     thoughts: list[str] = []
     details: list[Any] = []
@@ -163,14 +149,10 @@ def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile, no
                 refusal = part.text
             case Thinking():
                 thoughts.append(part.text)
-                opaque = part.opaque
-                if opaque is not None and opaque.protocol == _OWN and opaque.backend in ("", profile.backend):
-                    details.append(opaque.data)
+                if part.opaque is not None:
+                    details.append(part.opaque.data)
             case ToolCall():
                 calls.append(_call(part))
-            case Foreign():
-                notes.drop(part.path, f"'{part.type}' is of one vendor only")
-                texts.append(part.text)
     text = "".join(texts)
     value: dict[str, Any] = {"role": "assistant", "content": text}
     if not text and calls and profile.null_content:
@@ -187,7 +169,10 @@ def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile, no
     if calls:
         value["tool_calls"] = calls
     last = out[-1] if out else {}
-    if profile.merge_turns and last.get("role") == "assistant" and not (calls or last.get("tool_calls")):
+    if message.name is not None:
+        value["name"] = message.name
+    mergeable = profile.merge_turns and last.get("role") == "assistant" and last.get("name") == message.name
+    if mergeable and not (calls or last.get("tool_calls")):
         last["content"] = "\n\n".join(filter(None, [last["content"], value["content"]]))
         return
     if text or calls or refusal or details or any(thoughts):

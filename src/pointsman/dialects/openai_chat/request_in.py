@@ -27,6 +27,7 @@ NAMES = {
     "summary": "reasoning.summary",
     "Image.detail": "image_url.detail",
     "Tool.schema": "parameters",
+    "OutputFormat.description": "json_schema.description",
 }
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _HINTS = ("prediction", "moderation", "prompt_cache_retention", "store")

@@ -9,30 +9,20 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.notes import Notes
 from ...conversation.parts import ToolKind
 from ...conversation.profile import Profile
 from ...conversation.request import Request, Tool
-from ...jsonschema.rewrite import is_openai_strict, object_schema
-from ..effort import effort_of, nearest_effort
+from ...jsonschema.rewrite import object_schema
 from ..fields import maybe
 from ..openai_parts import json_schema
 from .messages_out import render_messages
 
-TAKES = frozenset(
-    {
-        "seed", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity", "metadata", "service_tier", "cache_key",
-        "cache_auto", "top_k", "top_p", "temperature", "user", "effort", "thinking", "summary", "web_search",
-        "parallel_tools", "n", "format",
-    }
-)  # fmt: skip
 
-
-def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
-    """The body. Raises PointsmanError 400 for what Chat has no form for."""
-    body: dict[str, Any] = {"model": request.model, "messages": render_messages(request, profile, notes)}
+def render_request(request: Request, profile: Profile) -> bytes:
+    """The body. request: fits the target (translation/adapt.py)."""
+    body: dict[str, Any] = {"model": request.model, "messages": render_messages(request, profile)}
     if request.tools:
-        body["tools"] = [_tool(tool, profile) for tool in request.tools]
+        body["tools"] = [_tool(tool) for tool in request.tools]
         if request.tool_choice is not None:
             body["tool_choice"] = _choice(request)
         if request.parallel_tools is not None:
@@ -52,11 +42,11 @@ def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
             "service_tier": request.service_tier,
             "metadata": request.metadata,
             "stop": list(request.stop) or None,
-            "response_format": _format(request, notes),
+            "response_format": _format(request),
         }
     )
-    _reasoning(body, request, profile, notes)
-    _account(body, request, profile, notes)
+    _reasoning(body, request, profile)
+    _account(body, request, profile)
     if request.stream:
         body["stream"] = True
         if profile.stream_usage:
@@ -64,7 +54,7 @@ def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
     return msgspec.json.encode(body)
 
 
-def _tool(tool: Tool, profile: Profile) -> dict[str, Any]:
+def _tool(tool: Tool) -> dict[str, Any]:
     if tool.kind is ToolKind.CUSTOM:
         grammar = tool.grammar
         form = None
@@ -78,11 +68,9 @@ def _tool(tool: Tool, profile: Profile) -> dict[str, Any]:
             "name": tool.name,
             "description": tool.description,
             "parameters": object_schema(tool.schema) if tool.schema is not None else None,
-            "strict": tool.strict if profile.strict_tools else None,
+            "strict": tool.strict,
         }
     )
-    if inside.get("strict") and not is_openai_strict(tool.schema or {}):
-        inside["strict"] = False  # OpenAI's strict needs every property required; others' does not
     return {"type": "function", "function": inside}
 
 
@@ -95,47 +83,30 @@ def _choice(request: Request) -> Any:
     return {"auto": "auto", "any": "required", "none": "none"}[choice.mode]
 
 
-def _format(request: Request, notes: Notes) -> dict[str, Any] | None:
+def _format(request: Request) -> dict[str, Any] | None:
     found = request.format
     if found is None:
         return None
     if found.type == "json_object":
         return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": json_schema(found, notes)}
+    return {"type": "json_schema", "json_schema": json_schema(found)}
 
 
-def _reasoning(body: dict[str, Any], request: Request, profile: Profile, notes: Notes) -> None:
-    """What the client said of thinking, in the words this target knows (PROTOCOLS.md 7.3)."""
-    effort = effort_of(request)
-    if effort is None:
+def _reasoning(body: dict[str, Any], request: Request, profile: Profile) -> None:
+    if request.effort is None:
         return
-    if profile.reasoning == "none" and effort != "none":
-        notes.drop("effort" if request.effort is not None else "thinking", "the model does not think")
     if profile.reasoning == "template":
-        body["chat_template_kwargs"] = {profile.template_flag: effort != "none"}
-    elif profile.reasoning != "none":
-        nearest = nearest_effort(effort, profile.efforts)
-        if nearest is not None:
-            if nearest != effort:
-                notes.change("effort", f"the model knows {', '.join(profile.efforts)}")
-            body["reasoning_effort"] = nearest
+        body["chat_template_kwargs"] = {profile.template_flag: request.effort != "none"}
+    else:
+        body["reasoning_effort"] = request.effort
 
 
-def _account(body: dict[str, Any], request: Request, profile: Profile, notes: Notes) -> None:
+def _account(body: dict[str, Any], request: Request, profile: Profile) -> None:
     if request.user is not None:
         body["safety_identifier" if profile.safety_id else "user"] = request.user
-    if request.cache_key is not None and profile.safety_id:
+    if request.cache_key is not None:
         body["prompt_cache_key"] = request.cache_key
-    if request.cache_auto is not None and profile.cache_marks:
+    if request.cache_auto is not None:
         body["prompt_cache_options"] = {"mode": "implicit"}
     if request.web_search is not None:
-        if "web_search" in profile.server_tools:
-            body["web_search_options"] = request.web_search
-        else:
-            notes.drop("web_search", "the backend has no web search")
-    if request.server_tools:
-        first = request.server_tools[0]
-        notes.refuse(
-            first.path or "tools",
-            f"Chat Completions has no tool of type '{first.type}'; leave it out for this model.",
-        )
+        body["web_search_options"] = request.web_search

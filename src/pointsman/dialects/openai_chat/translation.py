@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ...kinds import Protocol
 from ..base import Translation
+from ..carries import column
 from .reader import ChatReader
 from .reply import render_reply
 from .request_in import NAMES, parse_request
-from .request_out import TAKES, render_request
+from .request_out import render_request
 from .writer import MOVES, ChatWriter
 
 TRANSLATION = Translation(
@@ -16,7 +18,7 @@ TRANSLATION = Translation(
     reader=ChatReader,
     writer=ChatWriter,
     moves=MOVES,
-    takes=TAKES,
+    carries=column(Protocol.OPENAI_CHAT),
     names=NAMES,
     stashes=True,
 )

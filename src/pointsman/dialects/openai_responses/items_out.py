@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...conversation.notes import Notes
 from ...conversation.parts import (
     Document,
     Foreign,
@@ -21,12 +20,8 @@ from ...conversation.request import Message, Request, Role
 from ..fields import maybe
 from ..openai_parts import Wording, content_part, marked
 
-OWN = "openai_responses"
 
-
-def render_input(
-    request: Request, profile: Profile, notes: Notes, *, leave_system: bool
-) -> list[dict[str, Any]]:
+def render_input(request: Request, profile: Profile, *, leave_system: bool) -> list[dict[str, Any]]:
     """The whole list. leave_system: the system text is in `instructions`. Raises PointsmanError 400."""
     out: list[dict[str, Any]] = []
     role = "developer" if profile.developer_role else "system"
@@ -34,9 +29,9 @@ def render_input(
         out.append(_message(role, [_text(part, profile) for part in request.system]))
     for message in request.messages:
         if message.role is Role.ASSISTANT:
-            _assistant(out, message, request.phases, profile, notes)
+            _assistant(out, message, request.phases, profile)
         elif message.role is Role.USER:
-            _user(out, message, profile, notes)
+            _user(out, message, profile)
         else:
             late = role if message.role is Role.SYSTEM and profile.developer_role else message.role.value
             out.append(
@@ -50,41 +45,39 @@ def _message(role: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _text(part: Text, profile: Profile) -> dict[str, Any]:
-    return marked({"type": "input_text", "text": part.text}, part.cache, profile)
+    return marked({"type": "input_text", "text": part.text}, part.cache)
 
 
-def _user(out: list[dict[str, Any]], message: Message, profile: Profile, notes: Notes) -> None:
+def _user(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
     parts: list[dict[str, Any]] = []
     for part in message.parts:
         if isinstance(part, ToolResult):
             kind = "custom_tool_call_output" if part.kind is ToolKind.CUSTOM else "function_call_output"
-            out.append({"type": kind, "call_id": part.call_id, "output": _output(part, profile, notes)})
+            out.append({"type": kind, "call_id": part.call_id, "output": _output(part, profile)})
         else:
-            parts += content_part(part, _WORDING, profile, notes)
+            parts += content_part(part, _WORDING)
     if parts:
         out.append(_message("user", parts))
 
 
-def _output(part: ToolResult, profile: Profile, notes: Notes) -> Any:
+def _output(part: ToolResult, profile: Profile) -> Any:
     if all(isinstance(inner, Text) for inner in part.parts):
         text = "\n".join(inner.text for inner in part.parts if isinstance(inner, Text))
         return f"Error: {text}" if part.is_error and not text.startswith("Error:") else text
     values: list[dict[str, Any]] = [{"type": "input_text", "text": "Error:"}] if part.is_error else []
     for inner in part.parts:
-        values += content_part(inner, _WORDING, profile, notes)
+        values += content_part(inner, _WORDING)
     return values
 
 
-def _image(part: Image, profile: Profile, notes: Notes) -> dict[str, Any]:
-    if part.file_id is not None and part.file_of != profile.files:
-        notes.refuse(part.path, "a file id belongs to one vendor; send the image itself.")
+def _image(part: Image) -> dict[str, Any]:
     url = part.url or (f"data:{part.media_type};base64,{part.data}" if part.data is not None else None)
     # `detail` is a required key of the type; auto is its default.
     detail = part.detail or "auto"
     return maybe({"type": "input_image", "image_url": url, "file_id": part.file_id, "detail": detail})
 
 
-def _file(part: Document, profile: Profile, notes: Notes) -> dict[str, Any]:
+def _file(part: Document) -> dict[str, Any]:
     if part.url is not None:
         return {"type": "input_file", "file_url": part.url}
     if part.file_id is not None:
@@ -96,9 +89,7 @@ def _file(part: Document, profile: Profile, notes: Notes) -> dict[str, Any]:
 _WORDING = Wording("input_text", _image, _file)
 
 
-def _assistant(
-    out: list[dict[str, Any]], message: Message, phases: bool, profile: Profile, notes: Notes
-) -> None:
+def _assistant(out: list[dict[str, Any]], message: Message, phases: bool, profile: Profile) -> None:
     texts: list[str] = []
     calls = any(isinstance(part, ToolCall) for part in message.parts)
 
@@ -115,26 +106,22 @@ def _assistant(
         match part:
             case Text() | Refusal():
                 texts.append(part.text)
-            case Foreign() if part.protocol == OWN:
+            case Foreign():
                 flush()
                 out.append(part.value)
-            case Foreign():
-                notes.drop(part.path, f"'{part.type}' is of one vendor only")
-                if part.text:
-                    texts.append(part.text)
             case Thinking():
                 flush()
-                _reasoning(out, part, profile)
+                _reasoning(out, part)
             case ToolCall():
                 flush()
                 out.append(_call(part))
     flush()
 
 
-def _reasoning(out: list[dict[str, Any]], part: Thinking, profile: Profile) -> None:
+def _reasoning(out: list[dict[str, Any]], part: Thinking) -> None:
     """Replayed for its own producer, exactly; nobody else can use it (PROTOCOLS.md 7.5)."""
     opaque = part.opaque
-    if opaque is None or opaque.protocol != OWN or opaque.backend not in ("", profile.backend):
+    if opaque is None:
         return
     data = opaque.data if isinstance(opaque.data, dict) else {}
     summary = [{"type": "summary_text", "text": part.text}] if part.text else []

@@ -24,6 +24,7 @@ NAMES = {
     "parallel_tools": "parallel_tool_calls",
     "logprobs": "include",
     "Tool.schema": "parameters",
+    "messages": "input",
 }
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NEEDS_STORE = {

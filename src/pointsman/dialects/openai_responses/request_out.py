@@ -9,32 +9,23 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.notes import Notes
 from ...conversation.parts import ToolKind
 from ...conversation.profile import Profile
 from ...conversation.request import Request, Tool
-from ...jsonschema.rewrite import is_openai_strict, object_schema
-from ..effort import effort_of, nearest_effort
+from ...jsonschema.rewrite import object_schema
 from ..fields import maybe
 from ..openai_parts import json_schema
 from .items_out import render_input
 
-TAKES = frozenset(
-    {
-        "verbosity", "metadata", "service_tier", "cache_key", "cache_auto", "top_p", "temperature", "user", "effort",
-        "thinking", "summary", "web_search", "parallel_tools", "format", "max_tool_calls",
-    }
-)  # fmt: skip
 
-
-def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
-    """The body. Raises PointsmanError 400 for what Responses has no form for."""
+def render_request(request: Request, profile: Profile) -> bytes:
+    """The body. request: fits the target (translation/adapt.py)."""
     body: dict[str, Any] = {"model": request.model}
     single = len(request.system) == 1 and request.system[0].cache is None
     if single:
         body["instructions"] = request.system[0].text
-    body["input"] = render_input(request, profile, notes, leave_system=single)
-    _tools(body, request, profile, notes)
+    body["input"] = render_input(request, profile, leave_system=single)
+    _tools(body, request)
     body |= maybe(
         {
             "max_output_tokens": request.max_tokens,
@@ -43,8 +34,8 @@ def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
             "max_tool_calls": request.max_tool_calls,
             "service_tier": request.service_tier,
             "metadata": request.metadata,
-            "text": _text(request, notes) or None,
-            "reasoning": _reasoning(request, profile, notes) or None,
+            "text": _text(request) or None,
+            "reasoning": maybe({"effort": request.effort, "summary": request.summary}) or None,
         }
     )
     include = ["reasoning.encrypted_content"] if profile.encrypted and profile.reasoning != "none" else []
@@ -52,9 +43,9 @@ def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
         body["include"] = include
     if request.user is not None:
         body["safety_identifier" if profile.safety_id else "user"] = request.user
-    if request.cache_key is not None and profile.safety_id:
+    if request.cache_key is not None:
         body["prompt_cache_key"] = request.cache_key
-    if request.cache_auto is not None and profile.cache_marks:
+    if request.cache_auto is not None:
         body["prompt_cache_options"] = {"mode": "implicit"}
     body["store"] = False  # what the client did not ask to be kept is not kept
     if request.stream:
@@ -62,7 +53,7 @@ def render_request(request: Request, profile: Profile, notes: Notes) -> bytes:
     return msgspec.json.encode(body)
 
 
-def _tools(body: dict[str, Any], request: Request, profile: Profile, notes: Notes) -> None:
+def _tools(body: dict[str, Any], request: Request) -> None:
     tools: list[dict[str, Any]] = []
     groups: dict[str, dict[str, Any]] = {}
     for tool in request.tools:
@@ -81,10 +72,7 @@ def _tools(body: dict[str, Any], request: Request, profile: Profile, notes: Note
         else:
             tools.append({"type": "web_search"})  # adapt() lets through only what the target runs
     if request.web_search is not None:
-        if "web_search" in profile.server_tools:
-            tools.append({"type": "web_search", **request.web_search})
-        else:
-            notes.drop("web_search", "the backend has no web search")
+        tools.append({"type": "web_search", **request.web_search})
     if not tools:
         return
     body["tools"] = tools
@@ -109,37 +97,17 @@ def _tool(tool: Tool) -> dict[str, Any]:
         value["description"] = tool.description
     value["parameters"] = object_schema(tool.schema)
     # Said always: absent means true here, false in the other protocols (PROTOCOLS.md 3.4).
-    value["strict"] = bool(tool.strict) and is_openai_strict(tool.schema or {})
+    value["strict"] = bool(tool.strict)
     return value
 
 
-def _text(request: Request, notes: Notes) -> dict[str, Any]:
+def _text(request: Request) -> dict[str, Any]:
     text: dict[str, Any] = {}
     found = request.format
     if found is not None and found.type == "json_object":
         text["format"] = {"type": "json_object"}
     elif found is not None:
-        text["format"] = {"type": "json_schema", **json_schema(found, notes)}
+        text["format"] = {"type": "json_schema", **json_schema(found)}
     if request.verbosity is not None:
         text["verbosity"] = request.verbosity
     return text
-
-
-def _reasoning(request: Request, profile: Profile, notes: Notes) -> dict[str, Any]:
-    """What the client said of thinking, in the words this target knows (PROTOCOLS.md 7.3)."""
-    effort = effort_of(request)
-    if profile.reasoning == "none":
-        if effort not in (None, "none"):
-            notes.drop("effort" if request.effort is not None else "thinking", "the model does not think")
-        return {}
-    value: dict[str, Any] = {}
-    if effort is not None:
-        nearest = nearest_effort(effort, profile.efforts)
-        if nearest is not None:
-            if nearest != effort:
-                notes.change("effort", f"the model knows {', '.join(profile.efforts)}")
-            value["effort"] = nearest
-    hidden = request.thinking is not None and request.thinking.display == "omitted"
-    if profile.summaries and value.get("effort") != "none" and not hidden:
-        value["summary"] = request.summary if request.summary in ("concise", "detailed") else "auto"
-    return value

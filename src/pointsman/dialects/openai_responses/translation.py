@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from ...kinds import Protocol
 from ..base import Translation
+from ..carries import column
 from .capsules import without_capsules
 from .reader import ResponsesReader
 from .request_in import NAMES, parse_request
-from .request_out import TAKES, render_request
+from .request_out import render_request
 from .writer import MOVES, ResponsesWriter, render_reply
 
 
@@ -31,7 +33,7 @@ TRANSLATION = Translation(
     reader=ResponsesReader,
     writer=ResponsesWriter,
     moves=MOVES,
-    takes=TAKES,
+    carries=column(Protocol.OPENAI_RESPONSES),
     names=NAMES,
     count_path="/v1/responses/input_tokens",
     parse_count=_parse_count,

@@ -57,7 +57,7 @@ async def _by_path(
         return None
     profile = profile_for(backend.spec, spoken, target.model)
     request, _ = adapt(asked.request, profile, Notes())
-    rendered = msgspec.json.decode(upstream.render_request(request, profile, Notes()))
+    rendered = msgspec.json.decode(upstream.render_request(request, profile))
     body = {key: value for key, value in rendered.items() if key in upstream.count_keys}
     found = await _ask(plane, plan, backend, upstream.count_path, body)
     if found is None:
@@ -75,7 +75,7 @@ async def _by_tokenizer(
     assert half is not None
     profile = profile_for(backend.spec, RENDERED_IN, target.model)
     request, _ = adapt(asked.request, profile, Notes())
-    rendered = msgspec.json.decode(half.render_request(request, profile, Notes()))
+    rendered = msgspec.json.decode(half.render_request(request, profile))
     return await count_by_tokenizer(partial(_ask, plane, plan, backend), rendered)
 
 

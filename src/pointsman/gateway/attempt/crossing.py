@@ -96,8 +96,8 @@ class Crossing:
         request, self._adaptation = adapt(asked.request, profile, notes)
         if not request.stream and profile.stream_long and _longest(request, profile) > STREAM_ABOVE:
             request = msgspec.structs.replace(request, stream=True)
-        losses.check(request, self._upstream.takes, notes)
-        self.body = self._upstream.render_request(request, profile, notes)
+        losses.check(request, self._upstream.carries, notes)
+        self.body = self._upstream.render_request(request, profile)
         self.path = upstream.endpoint.path.encode()
         self.warnings = notes.header()
 

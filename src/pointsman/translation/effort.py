@@ -1,4 +1,4 @@
-"""Thinking as an effort word, however the client said it, and the nearest word a model knows (PROTOCOLS.md 7.3). Pure."""
+"""Words for how hard a model thinks, their order, and budgets in tokens as words and back. Pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from ..conversation.request import Request
 
 ORDER = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Weakest first."""
-_BUDGETS = ((2048, "low"), (8192, "medium"), (24576, "high"))
-"""Thinking budgets as efforts; above the last: xhigh."""
+BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768}
+"""Words as tokens."""
+_WORDS = ((2048, "low"), (8192, "medium"), (24576, "high"))
+"""Tokens up to -> word; above the last: xhigh."""
+
+
+def word_of(budget: int) -> str:
+    """A thinking budget as a word."""
+    return next((word for most, word in _WORDS if budget <= most), "xhigh")
 
 
 def effort_of(request: Request) -> str | None:
@@ -18,10 +25,7 @@ def effort_of(request: Request) -> str | None:
     if request.effort is not None:
         return request.effort
     if thinking is not None and thinking.type == "enabled":
-        budget = thinking.budget
-        if budget is None:
-            return "medium"
-        return next((word for limit, word in _BUDGETS if budget <= limit), "xhigh")
+        return "medium" if thinking.budget is None else word_of(thinking.budget)
     return None
 
 

@@ -1,0 +1,91 @@
+"""Marks for prompt caches made to fit: where they are known, how many there may be, which may stand before which
+(docs/protocols/caching.md). See adapt.py.
+
+A mark changes what an answer costs, never what it says: where marks are unknown they go without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+
+from ..conversation.notes import Notes
+from ..conversation.parts import CacheMark, Foreign, Part, Refusal, Thinking, ToolResult
+from ..conversation.profile import Profile
+from ..conversation.request import Request, Tool
+from .fit_turns import says
+
+_LONG = ("1h", "12h")
+"""Times that must stand before shorter ones where the order counts."""
+Marked = TypeVar("Marked", bound=Tool | Part)
+
+
+def fit_cache(made: Request, profile: Profile, notes: Notes) -> None:
+    """Changes `made`. Raises PointsmanError 400 under strict."""
+    marks = [mark for mark in map(_mark, _holders(made)) if mark is not None]
+    if made.cache_auto is not None and not (profile.cache_marks or profile.auto_cache):
+        made.cache_auto = None
+    elif made.cache_auto is None and profile.auto_cache and not marks and (made.tools or made.server_tools):
+        # OpenAI's users expect caching without asking for it; it pays where tools make the prompt long.
+        made.cache_auto = CacheMark()
+    if not profile.cache_marks:
+        fitted: list[CacheMark | None] = [None] * len(marks)
+    elif profile.cache_marks_max is not None:
+        fitted = _bounded(made, marks, profile.cache_marks_max, notes)
+    else:
+        return
+    if marks:
+        _replace(made, iter(fitted))
+
+
+def _bounded(made: Request, marks: list[CacheMark], most: int, notes: Notes) -> list[CacheMark | None]:
+    """The last ones, since each covers all that stands before it; the automatic one counts as one."""
+    left = max(len(marks) - (most - (made.cache_auto is not None)), 0)
+    for mark in marks[:left]:
+        notes.drop(mark.path, f"no more than {most} parts of a prompt can be marked for the cache")
+    short = False
+    fitted: list[CacheMark | None] = [None] * left
+    for mark in marks[left:]:
+        long = mark.ttl in _LONG
+        fitted.append(CacheMark(path=mark.path) if short and long else mark)
+        short = short or not long
+    if made.cache_auto is not None and short and made.cache_auto.ttl is not None:
+        made.cache_auto = CacheMark(path=made.cache_auto.path)
+    return fitted
+
+
+def _holders(made: Request) -> list[Tool | Part]:
+    """What a mark can stand on, in the order of the prompt."""
+    return [*made.tools, *made.system, *(part for message in made.messages for part in message.parts)]
+
+
+def _mark(holder: Tool | Part) -> CacheMark | None:
+    """Its own, or the first one inside a tool's result. What says nothing is not sent to a target that counts them."""
+    if isinstance(holder, Refusal | Thinking | Foreign) or not (isinstance(holder, Tool) or says(holder)):
+        return None
+    own: CacheMark | None = getattr(holder, "cache", None)
+    if own is None and isinstance(holder, ToolResult):
+        return next((inner.cache for inner in holder.parts if inner.cache is not None), None)
+    return own
+
+
+def _replace(made: Request, fitted: Iterator[CacheMark | None]) -> None:
+    """Every mark by the one that was made of it, in the order of _holders()."""
+    made.tools = [_with(tool, fitted) for tool in made.tools]
+    made.system = [_with(text, fitted) for text in made.system]
+    made.messages = [
+        msgspec.structs.replace(message, parts=[_with(part, fitted) for part in message.parts])
+        for message in made.messages
+    ]
+
+
+def _with(holder: Marked, fitted: Iterator[CacheMark | None]) -> Marked:
+    if _mark(holder) is None:
+        return holder
+    new = next(fitted)
+    if isinstance(holder, ToolResult):
+        inner = tuple(msgspec.structs.replace(one, cache=None) for one in holder.parts)
+        return msgspec.structs.replace(holder, parts=inner, cache=new)
+    return msgspec.structs.replace(holder, cache=new)

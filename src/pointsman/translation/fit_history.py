@@ -1,0 +1,122 @@
+"""The conversation made to fit: parts the target cannot take, ids and names of calls, turns that it demands in an order.
+See adapt.py. Not here: repairing what no backend would take (heal.py).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..conversation.notes import Notes
+from ..conversation.parts import (
+    Document,
+    Foreign,
+    Image,
+    Part,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolKind,
+    ToolResult,
+)
+from ..conversation.profile import Profile
+from ..conversation.request import Message, Request
+from .adaptation import Adaptation
+from .fit_media import fit_document, fit_image
+from .fit_turns import fit_turns
+
+
+def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
+    """Changes `made`. Raises PointsmanError 400 for what the target cannot be shown."""
+    fit = _Fit(profile, notes, adaptation)
+    changed = False
+    messages: list[Message] = []
+    for message in made.messages:
+        parts = [found for part in message.parts if (found := fit.part(part)) is not None]
+        if len(parts) == len(message.parts) and all(map(_is, parts, message.parts)):
+            messages.append(message)
+        else:
+            changed = True
+            messages.append(msgspec.structs.replace(message, parts=parts))
+    if changed:
+        made.messages = messages
+    if profile.turns == "strict":
+        fit_turns(made, profile, notes)
+
+
+def _is(one: Part, other: Part) -> bool:
+    return one is other
+
+
+class _Fit:
+    """Part by part; the same object where nothing is to be changed."""
+
+    __slots__ = ("_adaptation", "_notes", "_profile")
+
+    def __init__(self, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
+        self._profile = profile
+        self._notes = notes
+        self._adaptation = adaptation
+
+    def part(self, part: Part) -> Part | None:
+        """None: it does not go."""
+        match part:
+            case ToolCall():
+                return self._call(part)
+            case ToolResult():
+                return self._result(part)
+            case Image():
+                return fit_image(part, self._profile, self._notes)
+            case Document():
+                return fit_document(part, self._profile, self._notes)
+            case Thinking():
+                return self._thinking(part)
+            case Foreign():
+                return self._foreign(part)
+        return part
+
+    def _call(self, part: ToolCall) -> ToolCall:
+        profile = self._profile
+        call_id = self._adaptation.id_for(part.id, profile.tool_id)
+        name = self._adaptation.shorten(part.name, part.namespace, profile)
+        if part.kind is ToolKind.CUSTOM and not profile.custom_tools:
+            arguments = msgspec.json.encode({"input": part.arguments}).decode()
+            return ToolCall(call_id, name, arguments, cache=part.cache, path=part.path)
+        namespace = part.namespace if profile.namespaces else None
+        if (call_id, name, namespace) == (part.id, part.name, part.namespace):
+            return part
+        return msgspec.structs.replace(part, id=call_id, name=name, namespace=namespace)
+
+    def _result(self, part: ToolResult) -> ToolResult:
+        call_id = self._adaptation.id_for(part.call_id, self._profile.tool_id)
+        kind = part.kind if self._profile.custom_tools else ToolKind.FUNCTION
+        parts = tuple(
+            fit_image(inner, self._profile, self._notes)
+            if isinstance(inner, Image)
+            else fit_document(inner, self._profile, self._notes)
+            if isinstance(inner, Document)
+            else inner
+            for inner in part.parts
+        )
+        if call_id == part.call_id and kind is part.kind and all(map(_is, parts, part.parts)):
+            return part
+        return msgspec.structs.replace(part, call_id=call_id, kind=kind, parts=parts)
+
+    def _thinking(self, part: Thinking) -> Thinking | None:
+        """What is opaque goes to who made it, and only as it was; its text to models that are shown their earlier
+        reasoning. Of use to nobody else, so that nothing is told (docs/protocols/reasoning.md#reasoning-must-come-back)."""
+        opaque, profile = part.opaque, self._profile
+        if (
+            opaque is not None
+            and opaque.protocol == profile.protocol
+            and opaque.backend in ("", profile.backend)
+        ):
+            return part
+        if profile.replay_as is None or not part.text:
+            return None
+        return part if opaque is None else msgspec.structs.replace(part, opaque=None)
+
+    def _foreign(self, part: Foreign) -> Part | None:
+        if part.protocol == self._profile.protocol:
+            return part
+        self._notes.drop(part.path, f"'{part.type}' is of one vendor only")
+        return Text(part.text, path=part.path) if part.text.strip() else None

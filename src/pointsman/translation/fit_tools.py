@@ -1,0 +1,163 @@
+"""Tools, the backend's own ones and the choice among them made to fit (docs/protocols/tools.md). See adapt.py."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from ..conversation.notes import Notes
+from ..conversation.parts import ToolKind
+from ..conversation.profile import Profile
+from ..conversation.request import Request, ServerTool, Tool, ToolChoice
+from ..jsonschema.rewrite import Unsupported, for_anthropic, is_openai_strict, object_schema, safe_for_grammar
+from .adaptation import Adaptation
+
+_SEARCHES = ("web_search", "web_search_preview")
+_VERSION = re.compile(r"_\d{8}$|_\d{4}_\d{2}_\d{2}$")
+
+FORCED = 'tool_choice: type "tool" and "any" are not supported for this model.'
+"""The vendor's own wording, which clients know (docs/protocols/tools.md#forced-tools)."""
+
+
+def fit_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
+    """Changes `made`. Raises PointsmanError 400 for a tool or a choice that the target does not take."""
+    if made.tools:
+        _client_tools(made, profile, notes, adaptation)
+    if made.server_tools:
+        made.server_tools = _server_tools(made, profile, notes)
+    if made.web_search is not None and "web_search" not in profile.server_tools:
+        notes.drop("web_search", "the backend has no web search")
+        made.web_search = None
+    if made.max_tool_calls is not None and profile.max_tool_calls == "searches" and not _searches(made):
+        notes.drop("max_tool_calls")
+        made.max_tool_calls = None
+    if made.tool_choice is not None:
+        _choice(made, profile, notes, adaptation)
+    if made.parallel_tools is not None and not (
+        made.tools or made.server_tools or made.web_search is not None
+    ):
+        made.parallel_tools = None
+
+
+def _choice(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
+    choice = made.tool_choice
+    assert choice is not None
+    if choice.allowed is not None:
+        wanted = {adaptation.upstream_name(name) for name in choice.allowed}
+        kept = [tool for tool in made.tools if tool.name in wanted]
+        if len(kept) < len(made.tools):
+            notes.emulate(
+                "tool_choice", "the other tools are left out, which changes what the backend has cached"
+            )
+            made.tools = kept
+    if not made.tools and not made.server_tools:
+        made.tool_choice = None  # "tool_choice without tools toward OpenAI is a 400"
+        return
+    if choice.mode in ("any", "tool") and not profile.forced_tools:
+        notes.refuse("tool_choice", FORCED)
+    name = choice.name
+    made.tool_choice = ToolChoice(choice.mode, None if name is None else adaptation.upstream_name(name))
+
+
+# -- the client's tools
+
+
+def _client_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
+    tools = []
+    strict, most = 0, profile.strict_tools_max
+    for tool in made.tools:
+        fitted = _tool(tool, profile, notes, adaptation, most is None or strict < most)
+        strict += bool(fitted.strict)
+        tools.append(fitted)
+    made.tools = tools
+
+
+def _tool(tool: Tool, profile: Profile, notes: Notes, adaptation: Adaptation, may_be_strict: bool) -> Tool:
+    name = adaptation.shorten(tool.name, tool.namespace, profile)
+    if tool.kind is ToolKind.CUSTOM:
+        if not profile.custom_tools:
+            adaptation.wrap(name)
+            return Tool(name, _with_grammar(tool), _WRAPPED, cache=tool.cache, path=tool.path)
+        schema, strict = tool.schema, tool.strict
+    else:
+        schema, strict = _schema(tool, profile, notes, may_be_strict)
+    namespace = tool.namespace if profile.namespaces else None
+    if (name, namespace, strict) == (tool.name, tool.namespace, tool.strict) and schema is tool.schema:
+        return tool
+    return msgspec.structs.replace(tool, name=name, schema=schema, strict=strict, namespace=namespace)
+
+
+def _schema(
+    tool: Tool, profile: Profile, notes: Notes, may_be_strict: bool
+) -> tuple[dict[str, Any] | None, bool | None]:
+    """The schema, and whether it is enforced strictly."""
+    schema, strict = tool.schema, tool.strict
+    if strict and not (profile.strict_tools and may_be_strict):
+        notes.drop(notes.inside(tool, "strict"), "the backend does not know it, or not for so many tools")
+        strict = None
+    if schema is not None and profile.safe_schemas:
+        safe, changed = safe_for_grammar(schema)
+        if changed:
+            notes.change(
+                notes.inside(tool, "schema"), "its schema was reduced to what grammar compilers stand"
+            )
+            schema = safe
+    if strict and profile.schema_subset == "closed":
+        try:
+            schema, rewritten = for_anthropic(object_schema(schema))
+        except Unsupported:
+            notes.drop(notes.inside(tool, "strict"), "its schema cannot be enforced there")
+            return schema, None
+        if rewritten:
+            notes.change(tool.path, "constraints its grammar does not know were put into descriptions")
+    elif strict and profile.schema_subset == "required" and not is_openai_strict(schema or {}):
+        # Strict needs every property required there, elsewhere not; a client of Responses says strict by saying nothing.
+        strict = False
+    return schema, strict
+
+
+_WRAPPED: dict[str, Any] = {
+    "type": "object",
+    "properties": {"input": {"type": "string", "description": "The whole input of the tool, as free text."}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
+
+
+def _with_grammar(tool: Tool) -> str | None:
+    grammar = tool.grammar or {}
+    definition = grammar.get("definition")
+    if not isinstance(definition, str):
+        return tool.description
+    syntax = grammar.get("syntax") or "grammar"
+    text = f"The `input` must match this {syntax}:\n{definition}"
+    return f"{tool.description}\n\n{text}" if tool.description else text
+
+
+# -- tools that the backend runs
+
+
+def _plain(tool: ServerTool) -> str:
+    return _VERSION.sub("", tool.type)
+
+
+def _searches(made: Request) -> bool:
+    return made.web_search is not None or any(_plain(tool) in _SEARCHES for tool in made.server_tools)
+
+
+def _server_tools(made: Request, profile: Profile, notes: Notes) -> list[ServerTool]:
+    kept = []
+    for tool in made.server_tools:
+        plain = _plain(tool)
+        if plain in profile.server_tools:
+            kept.append(tool)
+        elif plain in _SEARCHES:
+            notes.drop(tool.path, "the backend has no web search")
+        else:
+            notes.refuse(
+                tool.path,
+                f"the backend cannot run the tool type '{tool.type}'; leave it out for this model.",
+            )
+    return kept

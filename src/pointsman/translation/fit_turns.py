@@ -1,0 +1,97 @@
+"""Turns as a strict protocol demands them: who begins, that each says something, how the last may end
+(docs/protocols/messages.md#turns-in-messages). See adapt.py.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..conversation.notes import Notes
+from ..conversation.parts import Document, Foreign, Part, Refusal, Text, Thinking
+from ..conversation.profile import Profile
+from ..conversation.request import Message, Request, Role
+
+_OPENING = "(The conversation begins with the assistant's message.)"
+PREFILL = (
+    "This model does not support assistant message prefill. The conversation must end with a user message."
+)
+"""The vendor's wording, which clients know."""
+
+
+def says(part: Part) -> bool:
+    """Blank texts say nothing, and are refused by the vendor."""
+    if isinstance(part, Text | Refusal):
+        return bool(part.text.strip())
+    return not (isinstance(part, Document) and part.text is not None and not part.text.strip())
+
+
+def fit_turns(made: Request, profile: Profile, notes: Notes) -> None:
+    """Changes `made`. Raises PointsmanError 400 for a conversation that cannot be sent."""
+    messages = _speaking(made.messages, notes)
+    messages = _trimmed(messages, profile, notes)
+    if not messages:
+        messages = [_from_system(made, notes)]
+    if messages[0].role is Role.ASSISTANT:
+        notes.repair("messages", "the first message must be the user's")
+        messages.insert(0, Message(Role.USER, [Text(_OPENING)]))
+    if messages[-1].role is Role.ASSISTANT:
+        messages[-1] = _last(messages[-1], profile, notes)
+    made.messages = messages
+
+
+def _speaking(messages: list[Message], notes: Notes) -> list[Message]:
+    """Those that say something; of the user that is demanded."""
+    kept = []
+    for message in messages:
+        if any(map(says, message.parts)):
+            kept.append(message)
+        elif message.role is Role.USER and all(isinstance(part, Text) for part in message.parts):
+            notes.refuse(notes.inside(message, "content"), "a user message must say something.")
+    return kept
+
+
+def _trimmed(messages: list[Message], profile: Profile, notes: Notes) -> list[Message]:
+    """Thinking that nothing followed (the answer was cut there) may not end a turn."""
+    kept: list[Message] = []
+    after: Message | None = None  # the message that follows, of those that are kept
+    for message in reversed(messages):
+        goes_on = profile.merge_turns and after is not None and after.role is Role.ASSISTANT
+        if message.role is Role.ASSISTANT and not goes_on:
+            parts = list(message.parts)
+            while parts and (isinstance(parts[-1], Thinking) or not says(parts[-1])):
+                cut = parts.pop()
+                if isinstance(cut, Thinking):
+                    notes.repair(cut.path, "an assistant turn cannot end in thinking")
+            if len(parts) < len(message.parts):
+                message = msgspec.structs.replace(message, parts=parts)
+        if message.parts:
+            kept.append(message)
+            after = message
+    kept.reverse()
+    return kept
+
+
+def _from_system(made: Request, notes: Notes) -> Message:
+    """A prompt of system messages alone, which OpenAI answers: the last of them is what the user says."""
+    system = [text for text in made.system if text.text.strip()]
+    if not system:
+        notes.refuse("messages", "at least one message must say something.")
+    notes.change("messages", "there must be a user's message; the last system message was sent as one")
+    last = system.pop()
+    made.system = system
+    return Message(Role.USER, [last], path=last.path)
+
+
+def _last(message: Message, profile: Profile, notes: Notes) -> Message:
+    """The beginning of the answer, where the model takes that."""
+    last = message.parts[-1]
+    if isinstance(last, Foreign):
+        return message  # a paused turn that goes on
+    if not profile.prefill:
+        notes.refuse("messages", PREFILL)
+    if not isinstance(last, Text) or last.text == last.text.rstrip():
+        return message
+    # "must not end in whitespace"
+    return msgspec.structs.replace(
+        message, parts=[*message.parts[:-1], msgspec.structs.replace(last, text=last.text.rstrip())]
+    )
