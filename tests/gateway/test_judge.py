@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pointsman.dialects.base import IllegalMove
 from pointsman.gateway.attempt.judge import COLLECT_BYTES, ERROR_BYTES, HOLD_BYTES, Judge
+from pointsman.gateway.attempt.meaning import Meaning
 from pointsman.gateway.attempt.moves import (
     ENDS,
-    OVER,
     REACHES,
     Effect,
     Effects,
@@ -27,6 +27,7 @@ from pointsman.gateway.attempt.moves import (
 )
 from pointsman.kinds import FallbackReason
 
+OVER = frozenset(state for state in State if state >= State.DELIVERED)
 GIVE_UP = "GIVEN_UP: CLOSE GIVE_UP"
 BEFORE_CONTENT = {
     "CUT": GIVE_UP,
@@ -180,10 +181,11 @@ class Facts:
     refused: bool = False
     finished: bool = False
     error: object = None
+    unreadable: bool = False
 
 
-def judge(*, onward: tuple[str, ...] = (), streams: bool = True, translated: bool = False) -> Judge:
-    return Judge(0.0, 60.0, 120.0, streams=streams, translated=translated, onward=onward)
+def judge(*, translated: bool = False, collects: bool = False, leaves: bool = False) -> Judge:
+    return Judge(0.0, 60.0, 120.0, translated, collects, leaves)
 
 
 def holding(stream: bool, **more: object) -> Judge:
@@ -264,8 +266,8 @@ def test_bytes_of_a_failure(size: int, state: State) -> None:
     assert one.reason is FallbackReason.UPSTREAM_ERROR
 
 
-WHOLE_CLIENT = {"streams": False, "translated": True}
-ONWARD = {"onward": ("refusal",)}
+COLLECTS = {"translated": True, "collects": True}
+LEAVES = {"leaves": True}
 
 
 @pytest.mark.parametrize(
@@ -279,11 +281,11 @@ ONWARD = {"onward": ("refusal",)}
         (Facts(error="no"), 10, {}, False, State.HOLDING_STREAM, Effect.END_HERE),
         (Facts(output=True, error="no"), 10, {}, False, State.PASSING_STREAM, Effect.COMMIT),
         (Facts(output=True, refused=True), 10, {}, False, State.PASSING_STREAM, Effect.COMMIT),
-        (Facts(output=True, refused=True), 10, ONWARD, False, State.HOLDING_STREAM, Effect.HOLD),
+        (Facts(output=True, refused=True), 10, LEAVES, False, State.HOLDING_STREAM, Effect.HOLD),
         (
             Facts(output=True, refused=True),
             COLLECT_BYTES,
-            ONWARD,
+            LEAVES,
             False,
             State.PASSING_STREAM,
             Effect.COMMIT,
@@ -291,7 +293,7 @@ ONWARD = {"onward": ("refusal",)}
         (
             Facts(output=True),
             HOLD_BYTES + 1,
-            WHOLE_CLIENT,
+            COLLECTS,
             False,
             State.HOLDING_STREAM,
             Effect.HOLD,
@@ -299,7 +301,7 @@ ONWARD = {"onward": ("refusal",)}
         (
             Facts(output=True),
             COLLECT_BYTES + 1,
-            WHOLE_CLIENT,
+            COLLECTS,
             False,
             State.GIVEN_UP,
             Effect.GIVE_UP,
@@ -321,55 +323,66 @@ def test_bytes_of_a_stream(
 
 
 @pytest.mark.parametrize(
-    ("facts", "more", "state", "effects"),
+    ("found", "output", "more", "event"),
     [
-        (Facts(), {}, State.GIVEN_UP, "CLOSE GIVE_UP"),
-        (Facts(finished=True), {}, State.GIVEN_UP, "CLOSE GIVE_UP"),
-        (Facts(error="no"), {}, State.GIVEN_UP, "CLOSE GIVE_UP"),
-        (Facts(output=True, finished=True), {}, State.DELIVERED, "HOLD COMMIT PASS FINISH"),
-        (Facts(output=True), {}, State.INTERRUPTED, "HOLD COMMIT CLOSE BLAME TELL"),
-        (Facts(output=True, error="no"), {}, State.INTERRUPTED, "HOLD COMMIT BLAME PASS FINISH"),
-        (Facts(output=True, finished=True, refused=True), ONWARD, State.GIVEN_UP, "CLOSE LEAVE"),
-        (
-            Facts(output=True, refused=True),
-            ONWARD,
-            State.INTERRUPTED,
-            "HOLD COMMIT CLOSE BLAME TELL",
-        ),
-        (
-            None,
-            {},
-            State.DELIVERED,
-            "HOLD COMMIT PASS FINISH",
-        ),  # an empty stream that nobody can read
-        (Facts(output=True), WHOLE_CLIENT, State.GIVEN_UP, "CLOSE GIVE_UP"),
+        (Meaning.ANSWERED, True, {}, Event.OUTPUT),
+        (Meaning.CUT, True, {}, Event.OUTPUT),  # what there is, and that it was cut
+        (Meaning.ERROR, True, {}, Event.OUTPUT),
+        (Meaning.CUT, False, {}, Event.UNANSWERED),
+        (Meaning.ERROR, False, {}, Event.UNANSWERED),
+        (Meaning.EMPTY, False, {}, Event.UNANSWERED),
+        (Meaning.MALFORMED, False, {}, Event.UNANSWERED),
+        (Meaning.LEFT, True, {}, Event.LEFT),
+        (Meaning.ANSWERED, True, COLLECTS, Event.ANSWERED),
+        (Meaning.LEFT, True, COLLECTS, Event.LEFT),
+        (Meaning.CUT, True, COLLECTS, Event.UNANSWERED),
     ],
 )
 def test_the_end_of_a_stream_that_was_held(
-    facts: Facts | None, more: dict[str, object], state: State, effects: str
+    found: Meaning, output: bool, more: dict[str, bool], event: Event
 ) -> None:
     one = holding(True, **more)
-    assert " ".join(effect.name for effect in one.over(facts, rival=False)) == effects
-    assert one.state is state
-
-
-def test_the_end_of_a_held_stream_whose_rival_was_faster() -> None:
-    one = holding(True)
-    assert one.over(Facts(output=True, finished=True), rival=True) == (Effect.CLOSE, Effect.YIELD)
+    assert one.closes(found, output=output) is event
+    assert step(one.state, event)
 
 
 @pytest.mark.parametrize(
-    ("stage", "stream", "rival", "state", "effect"),
+    ("facts", "untold", "state", "effects"),
     [
-        (Stage.NOTHING, False, False, State.DELIVERED, Effect.SEND),
-        (Stage.NOTHING, False, True, State.GIVEN_UP, Effect.YIELD),
-        (Stage.KEPT_ALIVE, True, False, State.DELIVERED, Effect.SEND),
-        (Stage.KEPT_ALIVE, False, False, State.GIVEN_UP, Effect.GIVE_UP),
+        (Facts(output=True, finished=True), False, State.DELIVERED, "PASS FINISH"),
+        (Facts(output=True), False, State.INTERRUPTED, "CLOSE BLAME TELL"),
+        (Facts(output=True, error="no"), False, State.INTERRUPTED, "BLAME PASS FINISH"),
+        (
+            Facts(output=True, finished=True, error="no"),
+            False,
+            State.INTERRUPTED,
+            "BLAME PASS FINISH",
+        ),
+        (Facts(output=True, unreadable=True), False, State.INTERRUPTED, "BLAME PASS FINISH"),
+        (Facts(output=True, error="no"), True, State.INTERRUPTED, "CLOSE BLAME TELL"),
+        (None, False, State.DELIVERED, "PASS FINISH"),  # nobody can read it
     ],
 )
-def test_a_whole_answer(stage: Stage, stream: bool, rival: bool, state: State, effect: Effect) -> None:
+def test_the_end_of_a_stream_that_the_client_has_the_beginning_of(
+    facts: Facts | None, untold: bool, state: State, effects: str
+) -> None:
+    one = passing()
+    assert " ".join(effect.name for effect in one.over(facts, untold=untold)) == effects
+    assert one.state is state
+
+
+@pytest.mark.parametrize(
+    ("no_stream", "rival", "state", "effect"),
+    [
+        ("", False, State.DELIVERED, Effect.SEND),
+        ("", True, State.GIVEN_UP, Effect.YIELD),
+        ("<html>", False, State.GIVEN_UP, Effect.GIVE_UP),
+        ("<html>", True, State.GIVEN_UP, Effect.GIVE_UP),
+    ],
+)
+def test_a_whole_answer(no_stream: str, rival: bool, state: State, effect: Effect) -> None:
     one = holding(False)
-    assert one.whole(stage, stream=stream, rival=rival)[-1] is effect
+    assert one.whole(no_stream=no_stream, rival=rival)[-1] is effect
     assert one.state is state
 
 
@@ -427,7 +440,7 @@ def test_a_stream_that_has_said_everything_and_stays_on_the_line_is_no_failure()
         Effect.CLOSE,
         Effect.END_HERE,
     )
-    assert one.over(Facts(output=True, finished=True), rival=False)[-1] is Effect.FINISH
+    assert one.over(Facts(output=True, finished=True), untold=False)[-1] is Effect.FINISH
 
 
 def test_the_first_reason_is_kept_once_it_is_over() -> None:
@@ -484,15 +497,9 @@ class Request(RuleBasedStateMachine):
     def live(self) -> list[One]:
         return [one for one in self.all if one.judge.state not in OVER]
 
-    @initialize(
-        streams=st.booleans(),
-        translated=st.booleans(),
-        onward=st.sampled_from([(), ("refusal",)]),
-        calm=st.integers(0, 6),
-        at=AT,
-    )
-    def begin(self, streams: bool, translated: bool, onward: tuple[str, ...], calm: int, at: str) -> None:
-        self.streams, self.translated, self.onward, self.calm = streams, translated, onward, calm
+    @initialize(collects=st.booleans(), leaves=st.booleans(), calm=st.integers(0, 6), at=AT)
+    def begin(self, collects: bool, leaves: bool, calm: int, at: str) -> None:
+        self.collects, self.leaves, self.calm = collects, leaves, calm
         self.ask(at)
 
     def may_ask(self) -> bool:
@@ -509,19 +516,8 @@ class Request(RuleBasedStateMachine):
     def ask(self, at: str) -> None:
         """At which point it is met: most runs would end before any output otherwise."""
         assert self.stage is not Stage.CONTENT, "a second target after content"
-        self.all.append(
-            One(
-                Judge(
-                    self.now,
-                    60.0,
-                    120.0,
-                    streams=self.streams,
-                    translated=self.translated,
-                    onward=self.onward,
-                )
-            )
-        )
-
+        judge = Judge(self.now, 60.0, 120.0, self.collects, self.collects, self.leaves)
+        self.all.append(One(judge))
         if at != "waiting":
             self.head(-1, 200, at != "whole", True)
         if at == "output":
@@ -552,7 +548,7 @@ class Request(RuleBasedStateMachine):
             if effect in (Effect.GIVE_UP, Effect.LEAVE, Effect.YIELD):
                 assert self.won is not one, "handed to the walk after content"
             if effect is Effect.END_HERE:
-                self.do(one, self.ended(one))
+                self.ended(one)
                 return
             if effect in ENDS:
                 one.ends.append(effect)
@@ -561,16 +557,33 @@ class Request(RuleBasedStateMachine):
     def rival(self, one: One) -> bool:
         return self.won is not None and self.won is not one
 
-    def ended(self, one: One) -> Effects:
-        state = one.judge.state
-        if one.stream:
-            if one.facts.error is not None or not one.facts.finished:
-                one.failed = True
-            if state is State.HOLDING_STREAM and self.translated and not self.streams:
-                if one.facts.output and one.facts.finished and one.facts.error is None:
-                    return one.judge.whole(self.stage, stream=False, rival=self.rival(one))
-            return one.judge.over(one.facts, rival=self.rival(one))
-        return one.judge.move(Event.ANSWERED)
+    def ended(self, one: One) -> None:
+        """As the executor does it: what the end means, then the moves that follow from it."""
+        state, facts, judge = one.judge.state, one.facts, one.judge
+        if not one.stream:
+            self.do(one, judge.move(Event.ANSWERED))
+            return
+        found = Meaning.ANSWERED
+        if facts.error is not None:
+            found = Meaning.ERROR
+        elif not facts.finished:
+            found = Meaning.CUT
+        elif facts.refused and self.leaves:
+            found = Meaning.LEFT
+        elif not facts.output:
+            found = Meaning.EMPTY
+        if found not in (Meaning.ANSWERED, Meaning.LEFT):
+            one.failed = True
+        if state is State.HOLDING_STREAM:
+            event = judge.closes(found, output=facts.output)
+            if event is Event.OUTPUT:
+                self.do(one, judge.output(rival=self.rival(one)))
+            elif event is Event.ANSWERED:
+                self.do(one, judge.whole(no_stream="", rival=self.rival(one)))
+            else:
+                self.do(one, judge.move(event))
+        if judge.state is State.PASSING_STREAM:
+            self.do(one, judge.over(facts, untold=False))
 
     @precondition(lambda self: self.waiting())
     @rule(
@@ -620,7 +633,7 @@ class Request(RuleBasedStateMachine):
                 one.facts.finished = True
             elif as_what == "none":
                 one.facts.error = "it broke"
-            self.do(one, self.ended(one))
+            self.ended(one)
         elif state is State.FAILING or as_what == "none":
             one.failed = True
             self.do(one, judge_.none(FallbackReason.UPSTREAM_ERROR, "no answer"))
@@ -630,7 +643,8 @@ class Request(RuleBasedStateMachine):
             one.failed = True
             self.do(one, judge_.move(Event.UNKNOWN_PATH))
         else:
-            self.do(one, judge_.whole(self.stage, stream=False, rival=self.rival(one)))
+            late = self.stage is Stage.KEPT_ALIVE
+            self.do(one, judge_.whole(no_stream="{}" if late else "", rival=self.rival(one)))
 
     @precondition(troubled)
     @rule(which=st.integers(0, 1))

@@ -7,8 +7,9 @@ import inspect
 import re
 from enum import IntEnum
 
-from pointsman.gateway.attempt.moves import ENDS, MOVES, OVER, REACHES, Effect, Event, Stage, State
+from pointsman.gateway.attempt.moves import ENDS, MOVES, REACHES, Effect, Event, Stage, State
 
+OVER = frozenset(state for state in State if state >= State.DELIVERED)
 WORDS = re.compile(r"^    ([A-Z_]+) = \d+  # (.+)$", re.MULTILINE)
 
 

@@ -11,7 +11,7 @@ from ..kinds import FallbackReason
 from .backend import Backend
 from .connection import UpstreamConnection
 from .egress import ConnectFailed
-from .pool import Pool
+from .pool import Pool, StaleConnection
 
 _MAX_BODY = 8 * 1024 * 1024
 
@@ -28,9 +28,9 @@ class Fetched:
 class _Collect:
     """Sink of one small answer."""
 
-    def __init__(self, conn: UpstreamConnection) -> None:
+    def __init__(self, conn: UpstreamConnection, kept: bool) -> None:
         self.done: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
-        self.stale = False
+        self._kept = kept
         self.complete = False  # then the connection is the pool's again, and perhaps another's already
         self._conn = conn
         self._status = 0
@@ -52,9 +52,9 @@ class _Collect:
             self.done.set_result(Fetched(self._status, self._headers, self._body))
 
     def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
-        self.stale = not received
         if not self.done.done():
-            self.done.set_exception(ConnectFailed("http", detail))
+            stale = self._kept and not received
+            self.done.set_exception(StaleConnection() if stale else ConnectFailed("http", detail))
 
 
 async def fetch(
@@ -73,23 +73,21 @@ async def fetch(
     else:
         block += b"content-type: application/json\r\n"
         data = backend.head(b"POST", path, block, frozenset(), len(body))
+
+    async def once(conn: UpstreamConnection, kept: bool) -> Fetched:
+        sink = _Collect(conn, kept)
+        try:
+            conn.send(data, body or b"", sink)
+            return await sink.done
+        finally:
+            if not sink.complete:
+                conn.close()
+
     try:
         async with asyncio.timeout(seconds):
-            for conn in (pool.take(backend, local_only), None):
-                used = conn if conn is not None else await pool.open(backend, local_only)
-                sink = _Collect(used)
-                try:
-                    used.send(data, body or b"", sink)
-                    return await sink.done
-                except ConnectFailed:
-                    if conn is None or not sink.stale:
-                        raise
-                finally:
-                    if not sink.complete:
-                        used.close()
+            return await pool.ask(backend, local_only, once)
     except TimeoutError:
         raise ConnectFailed("http", f"it did not answer within {seconds:g} s") from None
-    raise AssertionError("the second round returns or raises")
 
 
 class _Entry(msgspec.Struct):

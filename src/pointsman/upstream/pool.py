@@ -6,10 +6,14 @@ Not here: limits on how many requests a backend gets at once.
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from .backend import Backend
 from .connection import UpstreamConnection
 from .egress import Egress
+
+T = TypeVar("T")
 
 MAX_IDLE = 256
 """Idle connections kept a backend."""
@@ -17,6 +21,10 @@ IDLE_SECONDS = 50.0
 """Below the 60 s after which common servers close, so that few stale ones are met."""
 MAX_AGE_SECONDS = 600.0
 """So that a moved DNS name is noticed."""
+
+
+class StaleConnection(Exception):
+    """A kept connection turned out to be dead: no byte of an answer came back on it."""
 
 
 class Pool:
@@ -51,6 +59,22 @@ class Pool:
                 conn.close()
 
         return await self.egress.open(backend, settled, local_only=local_only)
+
+    async def ask(
+        self,
+        backend: Backend,
+        local_only: bool,
+        send: Callable[[UpstreamConnection, bool], Awaitable[T]],
+    ) -> T:
+        """What `send(conn, kept)` gives: on a kept connection, and where it raises StaleConnection
+        on a fresh one, once more. Raises ConnectFailed, EgressRefused, and what `send` raises."""
+        conn = self.take(backend, local_only)
+        if conn is not None:
+            try:
+                return await send(conn, True)
+            except StaleConnection:
+                pass  # its server had closed it; a request that was not answered may be sent again
+        return await send(await self.open(backend, local_only), False)
 
     def tick(self, now: float) -> None:
         """Close what has been idle too long; oldest stand first."""

@@ -1,4 +1,4 @@
-"""An upstream's answer as the client gets it: whole answers, header lines, keep-alives, and failures put into words.
+"""An upstream's answer as the client gets it: whole answers, header lines, and failures put into words.
 
 Not here: when something may be sent (exchange.py).
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason
 from ...wire.http1 import NEVER_CLIENT, NEVER_CLIENT_PREFIXES
-from ..request.job import Job
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -26,32 +25,6 @@ class Answer:
     def without(self, key: bytes) -> Answer:
         """The same less the key that we sent."""
         return Answer(self.status, self.headers, without_key(self.body, key))
-
-
-def keep_alive_when_due(job: Job, now: float, hold_seconds: float) -> None:
-    """S1, once the client has waited for `hold_seconds`, and each time it has again: headers and a keep-alive of its
-    own protocol, so that nobody in between gives up; another target is still possible."""
-    if not job.stream or now < job.next_ping:
-        return
-    job.next_ping = now + hold_seconds
-    ping = job.route.dialect.ping
-    if job.stage == 0:
-        job.status = 200
-        job.stage = 1
-        lines = (
-            job.id_lines() + b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
-        )
-        job.client.start(200, lines, None, ping)
-    else:
-        job.client.write(ping)
-
-
-def send_answer(job: Job, answer: Answer) -> None:
-    """An upstream's whole answer, as it came."""
-    job.status = answer.status
-    job.stage = 2
-    lines = job.id_lines() + job.target_lines() + client_lines(answer.headers)
-    job.client.send(answer.status, lines, answer.body)
 
 
 def client_lines(headers: Headers) -> bytes:

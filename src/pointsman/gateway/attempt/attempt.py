@@ -17,7 +17,6 @@ from ...routing.table import Plan, Target
 from ...translation.stash import Stash
 from ...upstream.backend import Backend, forwarded, forwarded_across
 from ...upstream.candidates import goes_as_it_is, translated_to, unusable
-from ...upstream.connection import UpstreamConnection
 from ...upstream.egress import ConnectFailed
 from ...wire.splice import ask_for_usage, replace_model
 from ..compiled import CompiledRules
@@ -30,6 +29,7 @@ from .answer import Answer
 from .crossing import Asked, Crossing
 from .exchange import Exchange
 from .health import AttemptHealth
+from .moves import State
 from .straight import Straight, Way
 
 log = logging.getLogger("pointsman.gateway")
@@ -59,8 +59,10 @@ async def attempt(
     tried = Tried(target, len(job.tries) + 1)
     job.tries.append(tried)
     backend = rules.backends.get(target.key)
-    login = bool(plan.rule.forward_auth and job.caller.login)
-    problem = unusable(target, backend, job.route.protocol, login=login, exact=job.route.exact)
+    login = bool(plan.rule.forward_auth and job.request.caller.login)
+    problem = unusable(
+        target, backend, job.request.route.protocol, login=login, exact=job.request.route.exact
+    )
     if problem is not None:
         reason, text = problem
         return Held(reason, _unusable(target, text))
@@ -77,7 +79,7 @@ async def attempt(
 
 async def _in_place(one: Attempt, backend: Backend) -> Held[Answer] | None:
     """With one of the backend's places taken."""
-    route = one.job.route
+    route = one.job.request.route
     if not goes_as_it_is(backend, route.protocol, exact=route.exact):
         return await _crossed(one, backend)
     held, knows_path = await _straight(one, backend)
@@ -90,16 +92,18 @@ async def _in_place(one: Attempt, backend: Backend) -> Held[Answer] | None:
 async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None, bool]:
     """Also: does it know the path?"""
     job, plan, target = one.job, one.plan, one.target
+    request = job.request
+    head = request.head
     body, hide_usage = _body_for(backend, target, job)
-    where = job.route
-    path = job.path.encode("ascii") + (b"?" + job.head.query if job.head.query else b"")
-    way = Straight(where.dialect, path, body, job.id, known=where.exact, hide_usage=hide_usage)
+    where = request.route
+    path = request.route.path.encode("ascii") + (b"?" + head.query if head.query else b"")
+    way = Straight(where.dialect, path, body, request.id, where.exact, hide_usage)
     on_trial = where.exact and where.protocol not in backend.spoken
-    block, names = job.head.forward or _remember(job)
-    login = job.caller.login if plan.rule.forward_auth and not backend.local else b""
-    data = backend.head(job.head.method, path, block, names, len(body), login)
+    block, names = head.forward or _remember(job)
+    login = request.caller.login if plan.rule.forward_auth and not backend.local else b""
+    data = backend.head(head.method, path, block, names, len(body), login)
     exchange, held = await _run(one, backend, data, way, on_trial=on_trial, own_login=bool(login))
-    if not exchange.unspoken or held is None:
+    if exchange.judge.state is not State.UNSPOKEN or held is None:
         return held, True
     held.error = not_spoken(target, where.protocol)
     if where.path == where.dialect.endpoint.path:
@@ -110,26 +114,28 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
 async def _crossed(one: Attempt, backend: Backend, *, unknown_path: bool = False) -> Held[Answer] | None:
     """unknown_path: the client's protocol has just been tried there."""
     plane, job, target = one.plane, one.job, one.target
-    client = job.route.dialect
-    if client.translation is None or not job.route.exact:
-        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
-    counting = job.path == client.translation.count_path
-    if job.path != client.endpoint.path and not counting:
-        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
+    request = job.request
+    route = request.route
+    client = route.dialect
+    if client.translation is None or not route.exact:
+        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
+    counting = route.path == client.translation.count_path
+    if route.path != client.endpoint.path and not counting:
+        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
     try:
-        asked = await aside(len(job.body), _read, one.rules, plane, job)
-        spoken = translated_to(backend, target.model, job.route.protocol, tools=bool(asked.request.tools))
+        asked = await aside(len(request.body), _read, one.rules, plane, job)
+        spoken = translated_to(backend, target.model, route.protocol, tools=bool(asked.request.tools))
         if spoken is None:
-            return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, job.route.protocol))
+            return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
         if counting:
             return await count.answer(plane, job, one.plan, one.tried, backend, asked, spoken)
-        way = await aside(len(job.body), _cross, plane, job, target, backend, asked, spoken)
+        way = await aside(len(request.body), _cross, plane, job, target, backend, asked, spoken)
     except PointsmanError as error:
         if len(job.tries) == 1:
             raise  # the client's own request: nobody else would do better with it
         return Held(FallbackReason.UPSTREAM_ERROR, error)
     one.tried.warnings = way.warnings
-    head = job.head
+    head = request.head
     if head.across is None:
         head.across = forwarded_across(head.headers)
     block, names = head.across
@@ -140,11 +146,11 @@ async def _crossed(one: Attempt, backend: Backend, *, unknown_path: bool = False
 def _read(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
     """The request in neutral form; once a request, whatever is tried."""
     if job.asked is None:
-        client = job.route.dialect.translation
+        client = job.request.route.dialect.translation
         assert client is not None
-        job.asked = Asked(client, job.body, job.head, job.id, rules.capsules)
+        job.asked = Asked(client, job.request.body, job.request.head, job.request.id, rules.capsules)
         if client.stashes:
-            Stash(plane.shelf, str(job.caller.key_id)).restore(job.asked.request)
+            Stash(plane.shelf, str(job.request.caller.key_id)).restore(job.asked.request)
     return job.asked
 
 
@@ -153,8 +159,8 @@ def _cross(
 ) -> Crossing:
     upstream = plane.dialects[spoken]
     profile = profile_for(backend.spec, spoken, target.model)
-    stash = Stash(plane.shelf, str(job.caller.key_id)) if asked.client.stashes else None
-    return Crossing(asked, job.route.dialect, upstream, profile, stash)
+    stash = Stash(plane.shelf, str(job.request.caller.key_id)) if asked.client.stashes else None
+    return Crossing(asked, job.request.route.dialect, upstream, profile, stash)
 
 
 async def _run(
@@ -162,16 +168,16 @@ async def _run(
 ) -> tuple[Exchange, Held[Answer] | None]:
     plane, job = one.plane, one.job
     limits = plane.limits
-    health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login=own_login)
+    health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login)
     quiet = limits.first_output_local_seconds if backend.local else limits.first_output_cloud_seconds
     exchange = Exchange(
-        job, one.tried, health, limits, way, quiet_seconds=quiet, key=backend.key, on_trial=on_trial, onward=one.onward
+        job, one.tried, health, limits, way, data, quiet, backend.key, on_trial, one.onward,
     )  # fmt: skip
     plane.ticking.add(exchange)
     held: Held[Answer] | None = None
     ended = refused = False
     try:
-        held = await _exchange(plane, backend, one.plan.rule.local_only, data, way.body, exchange)
+        held = await plane.pool.ask(backend, one.plan.rule.local_only, exchange.ask)
         ended = True
     except PointsmanError as error:
         held = Held(FallbackReason.CONNECT, _unusable(one.target, error.public))
@@ -182,46 +188,32 @@ async def _run(
         one.tried.status = exchange.head_status
         if one.tried.usage is None:
             one.tried.usage = exchange.usage
-        ours = held is None or held.clients or held.lost or exchange.unspoken
+        ours = held is None or held.clients or held.lost or exchange.judge.state is State.UNSPOKEN
         health.over(held if ended and not ours else None, refused=refused)
     if exchange.malformed:
         log.warning(
-            "request %s: %s events of %s could not be read", job.id, exchange.malformed, one.target.label
+            "request %s: %s events of %s could not be read",
+            job.request.id,
+            exchange.malformed,
+            one.target.label,
         )
     if refused and ended:
         plane.probes.watch(backend)
     return exchange, held
 
 
-async def _exchange(
-    plane: DataPlane, backend: Backend, local_only: bool, data: bytes, body: bytes, exchange: Exchange
-) -> Held[Answer] | None:
-    conn: UpstreamConnection | None = plane.pool.take(backend, local_only)
-    if conn is not None:
-        exchange.attach(conn)
-        conn.send(data, body, exchange)
-        held = await exchange.done
-        if held is None or not exchange.stale:
-            return held
-        # The kept connection had died and nothing came back on it: once more, on a fresh one.
-        exchange.renew()
-    conn = await plane.pool.open(backend, local_only)
-    exchange.attach(conn)
-    conn.send(data, body, exchange)
-    return await exchange.done
-
-
 def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
     """The body's bytes as they came; the model spliced where it has another name there; usage asked for where the
     backend's row says it understands that. Also: must the extra usage chunk be hidden?"""
-    body = job.body
-    translation = job.route.dialect.translation
+    request = job.request
+    body, dialect = request.body, request.route.dialect
+    translation = dialect.translation
     if translation is not None and translation.without_capsules is not None:
         # What another backend made, carried in this protocol: its own vendor would refuse it.
         body = translation.without_capsules(body) or body
-    if target.model != job.model:
+    if target.model != request.model:
         body = replace_model(body, target.model)
-    if job.stream and backend.spec.stream_usage and job.route.dialect.extra_usage is not None:
+    if request.stream and backend.spec.stream_usage and dialect.extra_usage is not None:
         asked = ask_for_usage(body)
         if asked is not None:
             return asked, True
@@ -229,8 +221,8 @@ def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
 
 
 def _remember(job: Job) -> tuple[bytes, frozenset[bytes]]:
-    job.head.forward = forwarded(job.head.headers)
-    return job.head.forward
+    job.request.head.forward = forwarded(job.request.head.headers)
+    return job.request.head.forward
 
 
 def _unusable(target: Target, text: str) -> PointsmanError:

@@ -23,7 +23,7 @@ from ...upstream.fetch import fetch
 from ...upstream.tokenizer import RENDERED_IN, count_by_tokenizer
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
-from .answer import Answer, send_answer
+from .answer import Answer, client_lines
 from .crossing import Asked
 
 SECONDS = 10.0
@@ -45,7 +45,8 @@ async def answer(
         tokens = estimate_tokens(asked.request)
         tried.warnings = b"estimated:input_tokens"
     job.won = tried
-    send_answer(job, Answer(200, list(_JSON), client.render_count(tokens)))
+    lines = client_lines(_JSON)
+    job.delivery.send(200, job.target_lines(), lines, client.render_count(tokens))
     return None
 
 

@@ -20,7 +20,7 @@ class AttemptHealth:
 
     __slots__ = ("_backend", "_board", "_settled", "_try", "own_login")
 
-    def __init__(self, board: Board, key: str, model: str, backend: Backend, *, own_login: bool) -> None:
+    def __init__(self, board: Board, key: str, model: str, backend: Backend, own_login: bool) -> None:
         self.own_login = own_login
         self._board = board
         self._backend = board.backend(key)

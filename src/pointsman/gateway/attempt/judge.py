@@ -8,11 +8,11 @@ walk makes of a failure (failures.py, resilience/walk.py).
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Protocol as TypingProtocol
 
 from ...kinds import FallbackReason
-from .moves import OVER, Effects, Event, Stage, State, step
+from .meaning import Meaning
+from .moves import MOVES, ROWS, Effects, Event, Stage, State, step
 
 HOLD_BYTES = 256 * 1024
 """A whole answer up to this size is held until it is complete; a stream's preamble likewise."""
@@ -21,9 +21,17 @@ COLLECT_BYTES = 64 * 1024 * 1024
 """A whole answer that must be translated, collected or judged to its end is held up to this
 size."""
 
+WAITING, FAILING, DELIVERED = State.WAITING, State.FAILING, State.DELIVERED
+PASSING_WHOLE, PASSING_STREAM = State.PASSING_WHOLE, State.PASSING_STREAM
+QUIET, OUTPUT, ANSWERED, RIVAL = Event.QUIET, Event.OUTPUT, Event.ANSWERED, Event.RIVAL
+HEAD_WHOLE, HEAD_STREAM = Event.HEAD_WHOLE, Event.HEAD_STREAM
+
+HELD: Effects = MOVES[State.HOLDING_WHOLE][QUIET][1]
+"""What is said of bytes that are to be kept: by identity, since most answers are only that."""
+
 
 class Facts(TypingProtocol):
-    """What has been read of a stream so far (dialects/base)."""
+    """What has been read of a stream so far (dialects/base.Seen)."""
 
     output: bool
     refused: bool
@@ -32,6 +40,10 @@ class Facts(TypingProtocol):
     @property
     def error(self) -> object:
         """What the upstream said that went wrong, None when nothing did."""
+
+    @property
+    def unreadable(self) -> bool:
+        """Were there more bad events than a stream may have?"""
 
 
 class Judge:
@@ -44,43 +56,37 @@ class Judge:
     """
 
     __slots__ = (
-        "_between", "_framed", "_onward", "_paused", "_quiet", "_streams", "_translated", "detail",
+        "_between", "_collects", "_framed", "_leaves", "_paused", "_quiet", "_translated", "detail",
         "heard", "reason", "state",
     )  # fmt: skip
 
     def __init__(
-        self,
-        now: float,
-        quiet: float,
-        between: float,
-        *,
-        streams: bool,
-        translated: bool,
-        onward: Collection[str] = (),
+        self, now: float, quiet: float, between: float, translated: bool, collects: bool, leaves: bool
     ) -> None:
         """quiet: seconds of silence before the first output, between: after it
-        (docs/reliability-promises.md#times-and-sizes: both are limits of their own). streams: the
-        client asked for a stream. translated: nothing of a whole answer can be sent before all of
-        it is there. onward: what the rule leaves to the next target, if there is one."""
-        self.state = State.WAITING
+        (docs/reliability-promises.md#times-and-sizes: both are limits of their own). translated:
+        nothing of a whole answer can be sent before all of it is there; collects: nor of a stream.
+        leaves: the rule leaves a refusal to the next target, and there is one."""
+        self.state = WAITING
         self.heard = now
         self.reason = FallbackReason.UPSTREAM_ERROR
         self.detail = ""
         self._quiet = quiet
         self._between = between
-        self._streams = streams
         self._translated = translated
-        self._onward = onward
+        self._collects = collects
+        self._leaves = leaves
         self._paused = False
         self._framed = True
 
     def move(self, event: Event) -> Effects:
         """Take the step. Raises IllegalMove."""
-        self.state, effects = step(self.state, event)
-        return effects
+        found = ROWS[self.state][event] or step(self.state, event)  # which raises
+        self.state = found[0]
+        return found[1]
 
     def _because(self, event: Event, reason: FallbackReason, detail: str) -> Effects:
-        if self.state not in OVER:
+        if self.state < DELIVERED:
             self.reason, self.detail = reason, detail
         return self.move(event)
 
@@ -116,71 +122,73 @@ class Judge:
                 "it compressed its answer, which was not asked for",
             )
         self._framed = framed
-        return self.move(Event.HEAD_STREAM if stream else Event.HEAD_WHOLE)
+        return self.move(HEAD_STREAM if stream else HEAD_WHOLE)
 
     def held(self, size: int, stage: Stage, *, rival: bool) -> Effects:
         """Bytes of a failure, or of a whole answer that the client has nothing of."""
-        if size <= HOLD_BYTES:
-            return self.move(Event.QUIET)
-        if self.state is State.FAILING:
+        if size <= HOLD_BYTES and self.state is not WAITING:
+            return HELD
+        if self.state is FAILING:
             if size <= ERROR_BYTES:
-                return self.move(Event.QUIET)
+                return self.move(QUIET)
             return self._because(Event.TOO_MUCH, self.reason, "its error is too large")
         if not self._translated and stage is Stage.NOTHING and self._framed:
-            return self.move(Event.RIVAL if rival else Event.OUTPUT)
+            return self.output(rival=rival)
         if size <= COLLECT_BYTES:
-            return self.move(Event.QUIET)
+            return self.move(QUIET)
         what = "translate" if self._translated else "be held"
         return self._because(Event.TOO_MUCH, FallbackReason.MALFORMED, f"its answer is too large to {what}")
 
-    def refuses(self, seen: Facts | None) -> bool:
-        """Has the model refused, where the rule leaves that to the next target?"""
-        return seen is not None and seen.refused and "refusal" in self._onward
-
     def read(self, seen: Facts | None, size: int, *, rival: bool) -> Effects:
         """Bytes of a stream that the client has nothing of."""
-        if seen is not None and seen.error is not None and not seen.output:
+        output = seen is None or seen.output
+        if seen is not None and not output and (seen.error is not None or seen.unreadable):
             return self.move(Event.SAID_FAILED)  # what it does after that is not waited for
-        if self._translated and not self._streams:
+        if self._collects:
             if size <= COLLECT_BYTES:
-                return self.move(Event.QUIET)
+                return self.move(QUIET)
             return self._because(
                 Event.TOO_MUCH, FallbackReason.MALFORMED, "its answer is too large to translate"
             )
-        if self.refuses(seen) and size < COLLECT_BYTES:
-            return self.move(Event.QUIET)  # another target may do better, else it is told whole
-        if seen is None or seen.output or size > HOLD_BYTES:
-            return self.move(Event.RIVAL if rival else Event.OUTPUT)
-        return self.move(Event.QUIET)
+        if self._leaves and seen is not None and seen.refused and size < COLLECT_BYTES:
+            return self.move(QUIET)  # another target may do better, else it is told whole
+        if output or size > HOLD_BYTES:
+            return self.output(rival=rival)
+        return self.move(QUIET)
 
-    def over(self, seen: Facts | None, *, rival: bool) -> Effects:
-        """A stream has ended, and its client wants one."""
-        first: Effects = ()
-        if self.state is State.HOLDING_STREAM:
-            if seen is not None and seen.finished and self.refuses(seen):
-                return self.left("its model refused")
-            if seen is not None and not (seen.output and (self._streams or not self._translated)):
-                return self.move(Event.UNANSWERED)
-            first = self.move(Event.RIVAL if rival else Event.OUTPUT)
-        if self.state is not State.PASSING_STREAM or seen is None:
-            return first + self.move(Event.ANSWERED)
-        if seen.error is not None:
-            return first + self._because(Event.FAILED, FallbackReason.UPSTREAM_ERROR, "")
-        if seen.finished:
-            return first + self.move(Event.ANSWERED)
-        return first + self._because(
-            Event.UNFINISHED,
-            FallbackReason.UPSTREAM_ERROR,
-            "its stream ended before it was finished",
-        )
+    def closes(self, found: Meaning, *, output: bool) -> Event:
+        """What the end of a stream is that the client has nothing of. output: some has come, or
+        nobody can read it."""
+        if found is Meaning.LEFT:
+            return Event.LEFT
+        if self._collects:
+            return ANSWERED if found is Meaning.ANSWERED else Event.UNANSWERED
+        return OUTPUT if output else Event.UNANSWERED
 
-    def whole(self, stage: Stage, *, stream: bool, rival: bool) -> Effects:
-        """A whole answer for the client is there. stream: it consists of events."""
-        if stage is Stage.KEPT_ALIVE and not stream:
-            # The client asked for a stream and was promised one; the backend answered with a
-            # whole body.
-            return self.move(Event.UNANSWERED)
-        return self.move(Event.RIVAL if rival else Event.ANSWERED)
+    def output(self, *, rival: bool) -> Effects:
+        """The client gets what there is."""
+        return self.move(RIVAL if rival else OUTPUT)
+
+    def over(self, seen: Facts | None, *, untold: bool) -> Effects:
+        """A stream has ended that the client has the beginning of. untold: what it said that went
+        wrong cannot stand in the client's bytes as it came."""
+        failed = seen is not None and (seen.error is not None or seen.unreadable)
+        if seen is None or (seen.finished and not failed):
+            return self.move(ANSWERED)
+        event = Event.FAILED if failed and not untold else Event.UNFINISHED
+        detail = "its stream ended before it was finished"
+        return self._because(event, FallbackReason.UPSTREAM_ERROR, detail)
+
+    def whole(self, *, no_stream: str, rival: bool) -> Effects:
+        """A whole answer for the client is there. no_stream: how it begins, where the client has
+        been promised a stream and this is none."""
+        if no_stream:
+            return self.none(FallbackReason.MALFORMED, f"it gave no stream: {no_stream}")
+        return self.move(RIVAL if rival else ANSWERED)
+
+    def unspoken(self, detail: str) -> Effects:
+        """It does not know the client's protocol."""
+        return self._because(Event.UNKNOWN_PATH, FallbackReason.UPSTREAM_ERROR, detail)
 
     def none(self, reason: FallbackReason, detail: str) -> Effects:
         """What came is no answer."""
@@ -195,7 +203,7 @@ class Judge:
         not change it."""
         if stale:
             return self.move(Event.STALE)
-        if self.state is State.FAILING:
+        if self.state is FAILING:
             reason = self.reason
         return self._because(Event.CUT, reason, detail)
 
@@ -205,11 +213,11 @@ class Judge:
         """Called a few times a second. deadline: of the request, which is `seconds` long.
         finished: its stream has said everything."""
         if rival:
-            return self.move(Event.RIVAL)
+            return self.move(RIVAL)
         late = self._late(now, deadline, seconds)
         if late is None:
             return self.move(Event.TICK)
-        if finished and self.state is State.PASSING_STREAM:
+        if finished and self.state is PASSING_STREAM:
             return self.move(Event.OVERSTAYED)
         return self._because(Event.LATE, FallbackReason.TIMEOUT, late)
 
@@ -219,7 +227,7 @@ class Judge:
         if now > deadline:
             return f"it took longer than {seconds:g} s"
         silent = now - self.heard
-        if self.state not in _PASSING:
+        if self.state < PASSING_WHOLE:
             return f"it gave no output within {self._quiet:g} s" if silent > self._quiet else None
         if silent > self._between and not self._paused:
             return f"it sent nothing for {self._between:g} s in the middle of its answer"
@@ -231,6 +239,3 @@ class Judge:
         if ready:
             self.heard = now
         return self.move(Event.READY if ready else Event.SLOW)
-
-
-_PASSING = (State.PASSING_WHOLE, State.PASSING_STREAM)

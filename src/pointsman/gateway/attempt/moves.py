@@ -25,7 +25,8 @@ class Stage(IntEnum):
 
 
 class State(IntEnum):
-    """Where one attempt stands."""
+    """Where one attempt stands. From DELIVERED on it is over: whatever still comes has no
+    effect."""
 
     WAITING = 0  # nothing of an answer has come
     FAILING = 1  # its status is a failure; its words are awaited
@@ -221,14 +222,13 @@ MOVES: Mapping[State, Mapping[Event, Move]] = {
 }
 """State -> what may happen there -> the next state and what to do, in order."""
 
-OVER = frozenset(state for state, row in MOVES.items() if all(move == (state, ()) for move in row.values()))
-
-_ROWS = tuple(tuple(MOVES[state].get(event) for event in Event) for state in State)
+ROWS = tuple(tuple(MOVES[state].get(event) for event in Event) for state in State)
+"""The same by number, as it runs. None: an illegal move."""
 
 
 def step(state: State, event: Event) -> Move:
     """The next state and what to do. Raises IllegalMove for what cannot happen there."""
-    found = _ROWS[state][event]
+    found = ROWS[state][event]
     if found is None:
         raise IllegalMove(f"{event.name} cannot happen while {state.name}")
     return found

@@ -64,7 +64,7 @@ class Straight:
     __slots__ = ("_beside", "_dialect", "_hide_usage", "_known", "_request_id", "body", "path")
 
     def __init__(
-        self, dialect: Dialect, path: bytes, body: bytes, request_id: str, *, known: bool, hide_usage: bool
+        self, dialect: Dialect, path: bytes, body: bytes, request_id: str, known: bool, hide_usage: bool
     ) -> None:
         """known: the path is one whose answers the dialect can read."""
         own = dialect.endpoint.path.encode()

@@ -19,7 +19,9 @@ from ...resilience.walk import Walked
 from ...routing.table import Plan, Target
 from ...wire.http1 import BadHead, RequestHead, head_error
 from ...wire.splice import peek
-from ..attempt.answer import Answer, is_event_stream, send_answer
+from ..attempt.answer import Answer, client_lines, is_event_stream
+from ..attempt.moves import Stage
+from ..client.access import Caller
 from ..client.paths import Route, names_a_model, route
 from ..client.server import ClientConnection
 from ..compiled import CompiledRules
@@ -64,31 +66,33 @@ class Handler:
         """The request boundary: whatever happens, the client gets an answer of its own protocol or a closed line."""
         plane = self.plane
         plane.jobs += 1
+        aborted = False
         try:
             await self._dispatch(job)
         except PointsmanError as error:
             answer_error(job, error)
         except asyncio.CancelledError:
-            job.outcome = "aborted"
+            aborted = True
             raise
         except Exception:
-            log.exception("request %s failed inside the gateway", job.id)
-            answer_error(
-                job, PointsmanError(ErrorKind.INTERNAL, f"The gateway failed; its log has request {job.id}.")
-            )
+            log.exception("request %s failed inside the gateway", job.request.id)
+            text = f"The gateway failed; its log has request {job.request.id}."
+            answer_error(job, PointsmanError(ErrorKind.INTERNAL, text))
         finally:
             plane.jobs -= 1
-            self._settle(job)
+            self._settle(job, aborted)
 
-    def _settle(self, job: Job) -> None:
-        if job.route.kind != "llm":
+    def _settle(self, job: Job, aborted: bool) -> None:
+        where = job.request.route
+        if where.kind != "llm":
             return
         if len(job.tries) > 1:
             for other in meter.records_of_others(job):
                 self._keep(other)
-        self._keep(meter.record_of(job))
-        status = f"{job.status // 100}xx" if job.status else "gone"
-        self.plane.count(REQUESTS.sample(job.route.protocol.value, status))
+        self._keep(meter.record_of(job, aborted=aborted))
+        sent = (job.joined or job).delivery.status
+        status = f"{sent // 100}xx" if sent else "gone"
+        self.plane.count(REQUESTS.sample(where.protocol.value, status))
 
     def _keep(self, record: UsageRecord) -> None:
         self._record(record)
@@ -96,10 +100,10 @@ class Handler:
             self.plane.count(sample, tokens)
 
     async def _dispatch(self, job: Job) -> None:
-        plane, head, where = self.plane, job.head, job.route
+        plane, head, where = self.plane, job.request.head, job.request.route
         plane.guard.check(head)
         if head.get(b"origin") is not None:
-            job.answer_lines = plane.guard.cors_lines(head)
+            job.delivery.lines = plane.guard.cors_lines(head)
         if head.method == b"OPTIONS" and where.kind != "control":
             _options(job)
             return
@@ -107,7 +111,7 @@ class Handler:
             await pass_to_control(plane, job)
             return
         if head.method.decode() not in where.methods:
-            job.answer_lines += f"allow: {', '.join(where.methods)}\r\n".encode()
+            job.delivery.lines += f"allow: {', '.join(where.methods)}\r\n".encode()
             raise _no_such_method(job)
         if where.kind in ("live", "ready", "metrics", "root", "hello"):
             await self._own_page(job)
@@ -115,62 +119,68 @@ class Handler:
         rules = plane.rules
         if rules is None:
             raise PointsmanError(ErrorKind.UNAVAILABLE, "The gateway is starting; try again.", retry_after=1)
-        job.caller = rules.keys.identify(head)
+        caller = rules.keys.identify(head)
         if where.kind == "llm":
-            await self._serve_llm(job, rules)
+            await self._serve_llm(job, rules, caller)
         elif where.kind == "models":
             _send_json(job, 200, await pages.models(plane, rules, head.query))
         else:
             _send_json(job, 200, await pages.model(plane, rules, where.path))
 
-    async def _serve_llm(self, job: Job, rules: CompiledRules) -> None:
-        plane = self.plane
+    async def _serve_llm(self, job: Job, rules: CompiledRules, caller: Caller) -> None:
+        plane, head, body = self.plane, job.request.head, job.request.body
         if plane.jobs > plane.limits.max_requests:
             raise PointsmanError(
                 ErrorKind.UNAVAILABLE,
                 "The gateway serves as many requests as it may; try again.",
                 retry_after=1,
             )
-        if job.head.get(b"content-encoding") not in (None, b"identity"):
+        if head.get(b"content-encoding") not in (None, b"identity"):
             raise PointsmanError(ErrorKind.BAD_REQUEST, "Send the body without Content-Encoding.", status=415)
-        seen = await aside(len(job.body), peek, job.body)
+        seen = await aside(len(body), peek, body)
         assert seen.model is not None
-        job.model, job.stream = seen.model, bool(seen.stream)
-        job.no_fallback = job.head.get(b"x-pointsman-no-fallback") == b"1"
+        request = job.request = job.request.known(caller, seen.model, stream=bool(seen.stream))
         limits = plane.limits
-        job.deadline = job.start + (limits.total_seconds if job.stream else limits.total_whole_seconds)
-        job.next_ping = job.start + limits.hold_seconds
-        plan = job.plan = await self._plan(job, rules)
+        if request.stream:
+            job.deadline = request.start + limits.total_seconds
+            job.delivery.next_ping = request.start + limits.hold_seconds
+        else:
+            job.deadline = request.start + limits.total_whole_seconds
+        plan = job.plan = await self._plan(request.model, rules)
 
         async def make(job: Job) -> None:
-            walked = await ask_targets(plane, rules, job, plan)
+            try:
+                walked = await ask_targets(plane, rules, job, plan)
+            except PointsmanError as error:
+                answer_error(job, error)
+                return
             if not walked.served:
                 _answer_failure(job, walked)
 
-        word = job.head.get(b"idempotency-key")
-        if word is not None and not job.stream:
+        word = head.get(b"idempotency-key")
+        if word is not None and not request.stream:
             await plane.joining.once(job, word, make)
         elif joins(rules, plan):
             await plane.joining.resend(rules, job, make)
         else:
             await make(job)
 
-    async def _plan(self, job: Job, rules: CompiledRules) -> Plan:
+    async def _plan(self, model: str, rules: CompiledRules) -> Plan:
         """The ordered targets; a name nobody knows is looked for once more in the local backends' newest lists."""
         plane = self.plane
         try:
-            plan = plane.plan(rules, job.model)
+            plan = plane.plan(rules, model)
         except PointsmanError:
             await plane.lists.refresh()
-            return plane.plan(rules, job.model)
+            return plane.plan(rules, model)
         if any(target.backend is None and target.key == "local" for target in plan.targets):
             await plane.lists.refresh()
-            plan = plane.plan(rules, job.model)
+            plan = plane.plan(rules, model)
         return plan
 
     async def _own_page(self, job: Job) -> None:
         plane = self.plane
-        match job.route.kind:
+        match job.request.route.kind:
             case "live":
                 _send_json(job, 200, b'{"status":"alive"}')
             case "ready":
@@ -180,7 +190,7 @@ class Handler:
                     return
                 _send(job, 200, pages.METRICS, pages.metrics(plane))
             case "root":
-                if job.head.method == b"HEAD":
+                if job.request.head.method == b"HEAD":
                     _send(job, 200, b"", b"")
                 else:
                     _send(job, 307, b"location: /ui\r\n", b"")
@@ -197,9 +207,7 @@ class Handler:
 
 
 def _send(job: Job, status: int, lines: bytes, body: bytes) -> None:
-    job.status = status
-    job.stage = 2
-    job.client.send(status, job.id_lines() + lines, body)
+    job.delivery.send(status, b"", lines, body)
 
 
 def _send_json(job: Job, status: int, body: bytes) -> None:
@@ -207,65 +215,65 @@ def _send_json(job: Job, status: int, body: bytes) -> None:
 
 
 def _options(job: Job) -> None:
-    allowed = ", ".join((*job.route.methods, "OPTIONS"))
+    allowed = ", ".join((*job.request.route.methods, "OPTIONS"))
     lines = f"allow: {allowed}\r\n".encode()
-    if job.answer_lines:  # a preflight of an allowed origin
-        asked = job.head.get(b"access-control-request-headers")
+    if job.delivery.lines:  # a preflight of an allowed origin
+        asked = job.request.head.get(b"access-control-request-headers")
         lines += f"access-control-allow-methods: {allowed}\r\naccess-control-max-age: 600\r\n".encode()
         lines += b"access-control-allow-headers: " + (asked or b"*") + b"\r\n"
     _send(job, 204, lines, b"")
 
 
 def _no_such_method(job: Job) -> PointsmanError:
-    if job.route.kind == "llm" and job.head.method in (b"GET", b"DELETE") and not names_a_model(job.path):
+    if (
+        job.request.route.kind == "llm"
+        and job.request.head.method in (b"GET", b"DELETE")
+        and not names_a_model(job.request.route.path)
+    ):
         return PointsmanError(
             ErrorKind.NOT_FOUND,
             "This path names no model, so no rule can route it. Only requests with a 'model' in a JSON body are routed.",
         )
-    return PointsmanError(ErrorKind.METHOD_NOT_ALLOWED, f"Use {' or '.join(job.route.methods)} on this path.")
+    return PointsmanError(
+        ErrorKind.METHOD_NOT_ALLOWED, f"Use {' or '.join(job.request.route.methods)} on this path."
+    )
 
 
 def answer_error(job: Job, error: PointsmanError, *, pointless: bool = False) -> None:
     """Tell the client in its own protocol: as a status, in-band once a stream has begun, by a broken line after that.
     pointless: sending the request again would end the same way (both SDKs and Claude Code read that)."""
-    job.outcome = "error" if job.outcome == "ok" else job.outcome
-    dialect = _dialect_of(job.route, job.head)
-    client = job.client
-    if job.stage == 0 and not client.started:
-        job.status = dialect.status(error)
-        lines = job.id_lines() + pages.JSON
-        if job.attempts:
-            lines += job.target_lines()
-        if error.retry_after is not None:
-            lines += b"retry-after: %d\r\n" % error.retry_after
-        elif pointless or error.kind is ErrorKind.NOT_IMPLEMENTED:
-            lines += b"x-should-retry: false\r\n"
-        body = dialect.error(error, job.id)
-        if job.route.kind == "control":
-            lines, body = lines.replace(pages.JSON, pages.PROBLEM), pages.problem(error, job.id)
-        client.send(job.status, lines, body)
-    elif job.stage == 1:
-        client.closing = True
-        client.write(dialect.stream_error(error, job.id))
-        client.finish()
-    else:
-        client.abort()
+    request, delivery = job.request, job.delivery
+    delivery.outcome = "error" if delivery.outcome == "ok" else delivery.outcome
+    dialect = _dialect_of(request.route, request.head)
+    if not delivery.fresh:
+        told = dialect.stream_error(error, request.id) if delivery.stage is Stage.KEPT_ALIVE else None
+        delivery.break_off(told)
+        return
+    lines = pages.JSON
+    if error.retry_after is not None:
+        lines += b"retry-after: %d\r\n" % error.retry_after
+    elif pointless or error.kind is ErrorKind.NOT_IMPLEMENTED:
+        lines += b"x-should-retry: false\r\n"
+    body = dialect.error(error, request.id)
+    if request.route.kind == "control":
+        lines, body = lines.replace(pages.JSON, pages.PROBLEM), pages.problem(error, request.id)
+    about = job.target_lines() if job.tries else b""
+    delivery.send(dialect.status(error), about, lines, body)
 
 
 def _answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
     """Nobody answered: the most useful upstream error as it came, else ours."""
-    held = failure_of(walked)
+    held, delivery = failure_of(walked), job.delivery
     for tried in job.tries:
         for target, failure in walked.failures:
             if failure is held and tried.target is target:
-                job.told = tried
-    job.outcome = "ok" if held.clients and held.answer is not None else "error"
-    if held.answer is not None and job.stage == 0:
-        send_answer(job, held.answer)
-        return
-    if held.answer is not None and held.clients and is_event_stream(held.answer.headers):
-        job.client.write(held.answer.body)
-        job.client.finish()
+                job.reported = tried
+    answer = held.answer
+    delivery.outcome = "ok" if held.clients and answer is not None else "error"
+    if answer is not None and (
+        delivery.stage is Stage.NOTHING or (held.clients and is_event_stream(answer.headers))
+    ):
+        delivery.send(answer.status, job.target_lines(), client_lines(answer.headers), answer.body)
         return
     pointless = all(
         failed.reason is FallbackReason.AUTH or target.problem is not None

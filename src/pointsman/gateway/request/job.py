@@ -1,40 +1,61 @@
-"""What is known of one client request while it is served: the thread that runs from handle to meter."""
+"""One client request while it is served: what was asked, how it goes, and (delivery.py) what was
+told.
+
+Not here: the steps (handle.py), one try of one target (attempt/).
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...routing.table import Plan, Target
 from ...wire.http1 import RequestHead
+from ..attempt.crossing import Asked
 from ..client.access import Caller
 from ..client.paths import Route
 from ..client.recorder import Client
+from .delivery import Delivery
 
-if TYPE_CHECKING:
-    from ..attempt.crossing import Asked
+_NOBODY = Caller(None, b"")
+
+
+class ClientRequest(msgspec.Struct, frozen=True):
+    """What was asked; never changed. start and wall: when it came, monotonic and unix seconds.
+    caller, model, stream and no_fallback (`x-pointsman-no-fallback`) are known once the body has
+    been looked at (known())."""
+
+    id: str
+    head: RequestHead
+    body: bytes
+    route: Route
+    start: float
+    wall: float
+    caller: Caller = _NOBODY
+    model: str = ""
+    stream: bool = False
+    no_fallback: bool = False
+
+    def known(self, caller: Caller, model: str, *, stream: bool) -> ClientRequest:
+        """The same, looked at."""
+        alone = self.head.get(b"x-pointsman-no-fallback") == b"1"
+        return ClientRequest(
+            self.id, self.head, self.body, self.route, self.start, self.wall, caller, model, stream, alone
+        )  # fmt: skip
 
 
 class Tried:
-    """One attempt. number: from 1. warnings: what its translation lost. reason: why it failed, None while it has not.
-    start and wall: when it began, monotonic and unix seconds; seconds: how long it took, once it is over. status: the
-    upstream's, 0 = it gave none."""
+    """One attempt. number: from 1. warnings: what its translation lost. reason: why it failed,
+    None while it has not. start and wall: when it began, monotonic and unix seconds; seconds: how
+    long it took, once it is over. status: the upstream's, 0 = it gave none."""
 
     __slots__ = (
-        "number",
-        "outcome",
-        "reason",
-        "seconds",
-        "start",
-        "status",
-        "target",
-        "usage",
-        "wall",
-        "warnings",
-    )
+        "number", "outcome", "reason", "seconds", "start", "status", "target", "usage", "wall", "warnings",
+    )  # fmt: skip
 
     def __init__(self, target: Target, number: int) -> None:
         self.target = target
@@ -50,83 +71,46 @@ class Tried:
 
 
 class Job:
-    """One request. status: what the client was sent, 0 = nothing yet. stage: S0 nothing sent, S1 headers and
-    keep-alives only, S2 content (DESIGN.md section 5). asked: its neutral form, once a target needed that. tries: the
-    attempts so far. won: the one whose answer the client gets, once there is real output; on_won: called then. told:
-    the one whose failure is told. deadline: monotonic seconds. joined: it took over a generation that was running."""
+    """How one request goes. asked: its neutral form, once a target needed that. tries: the
+    attempts so far. won: the one whose answer the client gets, once there is real output; on_won:
+    called then. reported: the one whose failure the client is told. failed_reason: why the last
+    target that failed did, or was not asked. deadline: monotonic seconds. joined: the job whose
+    answer this client was given, where another request had begun it."""
 
     __slots__ = (
-        "answer_lines", "asked", "body", "caller", "client", "deadline", "failed_reason", "first_output", "head", "id",
-        "joined", "model", "next_ping", "no_fallback", "on_won", "outcome", "path", "plan", "route", "stage", "start",
-        "status", "stream", "told", "tries", "wall", "won",
+        "asked", "deadline", "delivery", "failed_reason", "joined", "on_won", "plan", "reported", "request", "tries", "won",
     )  # fmt: skip
 
     def __init__(self, client: Client, head: RequestHead, body: bytes, route: Route, request_id: str) -> None:
-        self.client = client
-        self.head = head
-        self.body = body
-        self.route = route
-        self.id = request_id
-        self.path = route.path
-        self.start = time.monotonic()
-        self.wall = time.time()
-        self.model = ""
-        self.stream = False
-        self.caller = Caller(None, b"")
+        self.request = ClientRequest(request_id, head, body, route, time.monotonic(), time.time())
+        self.delivery = Delivery(client, request_id)
         self.plan: Plan | None = None
         self.tries: list[Tried] = []
         self.won: Tried | None = None
-        self.told: Tried | None = None
+        self.reported: Tried | None = None
         self.on_won: Callable[[Tried], None] | None = None
-        self.deadline = self.next_ping = math.inf
-        self.joined = False
-        self.no_fallback = False
+        self.deadline = math.inf
         self.failed_reason: str | None = None
-        self.status = 0
-        self.stage = 0
-        self.outcome = "ok"
-        self.first_output: float | None = None
-        self.answer_lines = b""
         self.asked: Asked | None = None
+        self.joined: Job | None = None
 
     @property
-    def attempts(self) -> int:
-        """How many targets were tried."""
-        return len(self.tries)
-
-    @property
-    def shown(self) -> Tried | None:
-        """The attempt that the client is told of."""
-        return self.won or self.told or (self.tries[-1] if self.tries else None)
-
-    @property
-    def shown_last(self) -> Tried | None:
+    def decisive(self) -> Tried | None:
         """The attempt whose record is the request's own: the one that answered, else the last."""
         return self.won or (self.tries[-1] if self.tries else None)
 
-    def id_lines(self) -> bytes:
-        """Our ids under both vendors' names, and what every answer carries."""
-        return (
-            b"x-request-id: %b\r\nrequest-id: %b\r\n" % (self.id.encode(), self.id.encode())
-            + self.answer_lines
-        )
-
     def target_lines(self) -> bytes:
-        """Where the answer comes from (DESIGN.md section 7)."""
-        shown = self.shown
+        """Where the answer comes from (docs/design.md#what-answers-say-of-themselves)."""
+        tried = self.won or self.reported or self.decisive
         lines = b"x-pointsman-target: %b\r\nx-pointsman-attempts: %d\r\n" % (
-            header_text(shown.target.label) if shown else b"none",
+            header_text(tried.target.label) if tried else b"none",
             len(self.tries),
         )
         if self.failed_reason is not None:
             lines += b"x-pointsman-fallback: %b\r\n" % self.failed_reason.encode()
-        if shown is not None and shown.warnings:
-            lines += b"x-pointsman-warnings: %b\r\n" % shown.warnings
+        if tried is not None and tried.warnings:
+            lines += b"x-pointsman-warnings: %b\r\n" % tried.warnings
         return lines
-
-    def target_comment(self) -> bytes:
-        """The same as a comment's text, for a stream whose headers have been sent."""
-        return self.target_lines().replace(b"\r\n", b" ")
 
 
 def header_text(text: str) -> bytes:

@@ -1,9 +1,9 @@
-"""One generation for several requests: a resend joins the answer that is still being made, and an Idempotency-Key gives
-the same answer twice.
+"""One generation for several requests: a resend joins the answer that is still being made, and an
+Idempotency-Key gives the same answer twice.
 
-A local server that is asked again by a client that gave up would do its whole prefill again. Where its row says so, a
-generation whose client left goes on for up to 10 s, and the same request (same key, same body) takes it over. Not here:
-making the answer (targets.py).
+A local server that is asked again by a client that gave up would do its whole prefill again.
+Where its row says so, a generation whose client left goes on for up to 10 s, and the same request
+(same key, same body) takes it over. Not here: making the answer (targets.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from copy import copy
 from hashlib import blake2b
 
 from ...dialects.registry import varying_headers
@@ -37,16 +36,16 @@ Make = Callable[[Job], Awaitable[None]]
 
 
 class Generation:
-    """One answer being made by a task of its own. recorder: what it has told its client so far."""
+    """One answer being made by a task of its own. job: of the request that began it; its delivery
+    writes to the recorder, which tells whoever listens, and keeps what it has told."""
 
     def __init__(self, job: Job, digest: bytes, make: Make) -> None:
-        self.first = job
-        self.job = copy(job)  # the first client's leaving is its own affair
+        self.job = job
         self.digest = digest
         self.followers = 0
         self.timer: asyncio.TimerHandle | None = None
-        self.recorder = Recorder(job.client, job.id_lines())
-        self.job.client = self.recorder
+        delivery = job.delivery
+        self.recorder = delivery.client = Recorder(delivery.client, delivery.id_lines())
         self.task: asyncio.Task[None] = asyncio.get_running_loop().create_task(self._make(make))
         self.task.add_done_callback(_seen)
 
@@ -60,28 +59,22 @@ class Generation:
             return False
         if not self.task.done():
             return True
-        return self.task.exception() is None and self.job.outcome == "ok" and self.job.status < 400
+        delivery = self.job.delivery
+        return self.task.exception() is None and delivery.outcome == "ok" and delivery.status < 400
 
-    async def follow(self, job: Job) -> None:
-        """Wait until it is made; `job` is told what became of it. Raises what the making raised."""
+    def give_to(self, job: Job) -> None:
+        """From now on this job's client is told, from the beginning; the job's own record says
+        so."""
+        job.joined = self.job
+        self.recorder.give_to(job.delivery.client, job.delivery.id_lines())
+
+    async def follow(self) -> None:
+        """Wait until it is made. Raises what the making raised."""
         self.followers += 1
         try:
             await asyncio.shield(self.task)
         finally:
             self.followers -= 1
-            self._tell(job)
-
-    def _tell(self, job: Job) -> None:
-        made = self.job
-        job.joined = job is not self.first
-        job.status, job.stage, job.outcome = made.status, made.stage, made.outcome
-        job.plan, job.told, job.won = made.plan, made.told, made.won
-        job.first_output, job.failed_reason = made.first_output, made.failed_reason
-        last = made.shown_last
-        if job is self.first:
-            job.tries = made.tries
-        else:
-            job.tries = [last] if last is not None else []
 
 
 def _seen(task: asyncio.Task[None]) -> None:
@@ -115,14 +108,14 @@ class Joining:
         if found is not None and found.timer is not None:
             found.timer.cancel()
         if found is not None and found.good:
-            found.recorder.give_to(job.client, job.id_lines())
+            found.give_to(job)
             generation = found
         else:
             if found is not None:
                 found.task.cancel()
             generation = Generation(job, b"", make)
         try:
-            await generation.follow(job)
+            await generation.follow()
         except asyncio.CancelledError:
             self._left(rules, key, generation)
             raise
@@ -151,13 +144,15 @@ class Joining:
     # -- Idempotency-Key
 
     async def once(self, job: Job, word: bytes, make: Make) -> None:
-        """The answer of the first request with this key, made once. Raises PointsmanError CONFLICT, BAD_REQUEST."""
+        """The answer of the first request with this key, made once. Raises PointsmanError
+        CONFLICT, BAD_REQUEST."""
         if len(word) > KEY_LENGTH:
             raise PointsmanError(
                 ErrorKind.BAD_REQUEST, f"The Idempotency-Key is longer than {KEY_LENGTH} characters."
             )
-        key: Key = (job.caller.key_id, job.caller.login, job.path, word)
-        digest = blake2b(job.body, digest_size=16).digest()
+        asked = job.request
+        key: Key = (asked.caller.key_id, asked.caller.login, asked.route.path, word)
+        digest = blake2b(asked.body, digest_size=16).digest()
         found = self._answers.get(key)
         if found is not None and found.digest != digest:
             raise PointsmanError(
@@ -168,7 +163,7 @@ class Joining:
             while len(self._answers) > MOST_ANSWERS:
                 self._forget(next(iter(self._answers)))
         try:
-            await found.follow(job)
+            await found.follow()
         except asyncio.CancelledError:
             if not found.followers and not found.task.done():
                 found.task.cancel()
@@ -176,8 +171,8 @@ class Joining:
         finally:
             if not found.followers and self._answers.get(key) is found:
                 self._keep(key, found)
-        if job is not found.first:
-            found.recorder.give_to(job.client, job.id_lines())
+        if job is not found.job:
+            found.give_to(job)
 
     def _keep(self, key: Key, generation: Generation) -> None:
         if not generation.good or not generation.task.done():
@@ -215,5 +210,9 @@ _ASKS = (
 
 def _identity(job: Job) -> Key:
     """Who asks for what: two requests with the same one may have the same answer."""
-    said = tuple(job.head.get(name) for name in (*_ASKS, *varying_headers()))
-    return (job.caller.key_id, job.caller.login, job.path, job.head.query, said, blake2b(job.body).digest())
+    asked = job.request
+    said = tuple(asked.head.get(name) for name in (*_ASKS, *varying_headers()))
+    return (
+        asked.caller.key_id, asked.caller.login, asked.route.path, asked.head.query, said,
+        blake2b(asked.body).digest(),
+    )  # fmt: skip

@@ -12,30 +12,33 @@ GONE = 499
 """Status of a request whose client left before one was sent (nginx's number)."""
 
 
-def record_of(job: Job) -> UsageRecord:
-    """The record of a finished job: of its last attempt, or of the one that answered."""
-    tried = job.shown_last
+def record_of(job: Job, *, aborted: bool) -> UsageRecord:
+    """The record of a finished job: of its last attempt, or of the one that answered. aborted: its client left."""
+    request, made = job.request, job.joined or job
+    delivery = made.delivery
     return _record(
         job,
-        tried,
-        id=job.id,
-        at=job.wall,
-        fallback=job.failed_reason,
-        status=job.status or GONE,
-        outcome=job.outcome,
-        first_output_ms=_milliseconds(job.first_output, job.start),
-        total_ms=_milliseconds(time.monotonic(), job.start),
+        made.decisive,
+        id=request.id,
+        at=request.wall,
+        fallback=made.failed_reason,
+        status=delivery.status or GONE,
+        outcome="aborted" if aborted else delivery.outcome,
+        first_output_ms=_milliseconds(delivery.first_output, request.start),
+        total_ms=_milliseconds(time.monotonic(), request.start),
     )
 
 
 def records_of_others(job: Job) -> list[UsageRecord]:
-    """Those of the attempts that another followed, or was faster than."""
-    last = job.shown_last
+    """Those of the attempts that another followed, or was faster than; of a joined answer its own request has them."""
+    if job.joined is not None:
+        return []
+    last = job.decisive
     return [
         _record(
             job,
             tried,
-            id=f"{job.id}/{tried.number}",
+            id=f"{job.request.id}/{tried.number}",
             at=tried.wall,
             fallback=tried.reason,
             status=tried.status,
@@ -73,30 +76,32 @@ def _record(
     total_ms: float | None,
 ) -> UsageRecord:
     usage = tried.usage if tried is not None else None
-    plan = job.plan
+    request, made = job.request, job.joined or job
+    attempts = len(made.tries) if job.joined is None else int(tried is not None)
+    plan = made.plan
     return UsageRecord(
         id=id,
         at=at,
-        protocol=job.route.protocol.value if job.route.exact else "",
-        path=job.path[:200],
-        model=job.model[:200],
+        protocol=request.route.protocol.value if request.route.exact else "",
+        path=request.route.path[:200],
+        model=request.model[:200],
         target=tried.target.label if tried is not None else None,
-        attempts=len(job.tries),
+        attempts=attempts,
         fallback=fallback,
         status=status,
         outcome=outcome,
-        stream=job.stream,
+        stream=request.stream,
         input_tokens=usage.input if usage else None,
         output_tokens=usage.output if usage else None,
         cached_tokens=usage.cached if usage else None,
         reasoning_tokens=usage.reasoning if usage else None,
         first_output_ms=first_output_ms,
         total_ms=total_ms,
-        key_id=job.caller.key_id,
+        key_id=request.caller.key_id,
         mapping_id=plan.mapping_id if plan is not None else None,
-        request=job.id,
+        request=request.id,
         attempt=tried.number if tried is not None else 0,
-        joined=job.joined,
+        joined=job.joined is not None,
     )
 
 

@@ -21,6 +21,7 @@ from ...routing.table import Plan, Target
 from ...upstream.candidates import passed_over
 from ..attempt.answer import Answer
 from ..attempt.attempt import attempt
+from ..attempt.moves import Stage
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from .job import Job, Tried
@@ -36,12 +37,12 @@ async def ask_targets(plane: DataPlane, rules: CompiledRules, job: Job, plan: Pl
     asking = _Asking(plane, rules, job, plan)
     plane.budget.requested(time.monotonic())
     steps = Steps(asking.try_one, asking.closed, asking.repeat, asking.pause, asking.time_left)
-    walked = await walk(plan.targets, steps, fall_back=not job.no_fallback)
+    walked = await walk(plan.targets, steps, fall_back=not job.request.no_fallback)
     for target, closed in walked.passed_over:
-        log.info("request %s: %s was passed over: %s", job.id, target.label, closed.reason.value)
+        log.info("request %s: %s was passed over: %s", job.request.id, target.label, closed.reason.value)
     if not walked.served and job.tries:
         told = "; ".join(f"{target.label}: {held.reason.value}" for target, held in walked.failures)
-        log.warning("request %s failed at every target: %s", job.id, told)
+        log.warning("request %s failed at every target: %s", job.request.id, told)
     return walked
 
 
@@ -57,7 +58,7 @@ class _Asking:
         self._plan = plan
 
     def closed(self, target: Target) -> Closed | None:
-        login = bool(self._plan.rule.forward_auth and self._job.caller.login)
+        login = bool(self._plan.rule.forward_auth and self._job.request.caller.login)
         return passed_over(self._plane.board, target, self._rules.backends.get(target.key), login=login)
 
     def _say_why(self, target: Target) -> None:
@@ -88,11 +89,13 @@ class _Asking:
         plane.count(ATTEMPTS.sample(target.key, result))
         if held is not None:
             tried.reason = job.failed_reason = held.reason.value
-            log.info("request %s: %s failed: %s: %s", job.id, target.label, tried.reason, held.error.public)
+            log.info(
+                "request %s: %s failed: %s: %s", job.request.id, target.label, tried.reason, held.error.public
+            )
         return held
 
     def repeat(self, target: Target, held: Held[Answer]) -> float | None:
-        if target.problem is not None or held.clients or self._job.stage == 2:
+        if target.problem is not None or held.clients or self._job.delivery.stage is Stage.CONTENT:
             return None
         if not self._plane.board.target(target.key, target.model).breaker.allows(time.monotonic()):
             return None  # it has failed too often for one more to be worth its load
@@ -139,7 +142,7 @@ class _Hedge:
             if leading.done() or job.won is not None:
                 held = await leading
                 return None if held is None else [(first, held)]
-            log.info("request %s: %s is slow; %s is asked too", job.id, first.label, second.label)
+            log.info("request %s: %s is slow; %s is asked too", job.request.id, first.label, second.label)
             self._start(second, onward)
             while self._tasks:
                 done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -10,7 +10,7 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason
 from ...resilience.admission import Places, Ticket
 from ...resilience.walk import Held
-from ..attempt.answer import Answer, keep_alive_when_due
+from ..attempt.answer import Answer
 from ..data_plane import DataPlane
 from .job import Job
 
@@ -51,11 +51,10 @@ class Wait:
         if now >= self._until:
             self._end(False)
             return
-        job = self._job
-        due = job.stream and now >= job.next_ping
-        keep_alive_when_due(job, now, self._hold)
-        if due and self._places is not None and self._ticket is not None and self._ticket.wake is not None:
-            job.client.write(b": queued, %d before this one\n\n" % self._places.position(self._ticket))
+        delivery, places, ticket = self._job.delivery, self._places, self._ticket
+        due = delivery.keep_alive(now, self._hold, self._job.request.route.dialect.ping)
+        if due and places is not None and ticket is not None and ticket.wake is not None:
+            delivery.client.write(b": queued, %d before this one\n\n" % places.position(ticket))
 
     def _end(self, woken: bool) -> None:
         if not self.done.done():
@@ -65,7 +64,7 @@ class Wait:
 async def take_place(plane: DataPlane, job: Job, key: str) -> tuple[Ticket, None] | tuple[None, Held[Answer]]:
     """A place at the backend, to be given back; else why there is none."""
     places = plane.board.backend(key).places
-    free = places.take(job.caller.key_id)
+    free = places.take(job.request.caller.key_id)
     if free is not None:
         return free, None
     wait: Wait | None = None
@@ -74,7 +73,7 @@ async def take_place(plane: DataPlane, job: Job, key: str) -> tuple[Ticket, None
         assert wait is not None
         wait.wake()
 
-    ticket = places.enter(job.caller.key_id, wake)
+    ticket = places.enter(job.request.caller.key_id, wake)
     if ticket is None:
         return None, _busy(key, f"{places.limit} requests are running there and {places.queued} wait already")
     seconds = plane.limits.queue_seconds

@@ -1,0 +1,234 @@
+"""What the judge says, carried out: the client's side of one attempt, and its upstream
+connection. No decisions.
+
+One method an effect, by the table at the end. Not here: what happens and what it is (exchange.py,
+judge.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from time import monotonic
+from typing import Protocol as TypingProtocol
+
+from ...config import Limits
+from ...errors import PointsmanError
+from ...kinds import FallbackOn, FallbackReason
+from ...resilience.walk import Held
+from ...upstream.connection import UpstreamConnection
+from ...upstream.pool import StaleConnection
+from ..request.job import Job, Tried
+from .answer import Answer, Headers, client_lines, failure
+from .failures import left_to_next, lost
+from .judge import Judge
+from .moves import Effect, Effects
+from .relay import Relay
+from .straight import Way
+
+_PING_SECONDS = 10.0
+"""Of silence in the middle of a translated stream (PROTOCOLS.md 11.4: Claude Code aborts a silent
+one after 300 s)."""
+
+
+class Health(TypingProtocol):
+    """Who is told how the backend did once its answer is the client's. own_login: the client's
+    own login was sent."""
+
+    own_login: bool
+
+    def answered(self, status: int) -> None:
+        """With real output, or with an answer that is the client's own affair."""
+
+    def interrupted(self, reason: FallbackReason) -> None:
+        """It failed after that."""
+
+
+class Execution:
+    """judge: says what. _done: what the attempt came to, None = the client has been answered.
+    _held: bytes of the answer that the client has not. _answer: the whole one, for SEND and
+    LEAVE; _failure: what is handed to the walk, and _error: what the client is told, where they
+    are not the judge's own reason in our words."""
+
+    __slots__ = (
+        "_answer", "_conn", "_data", "_delivery", "_done", "_error", "_failure", "_health", "_held", "_held_size",
+        "_hold_seconds", "_job", "_kept", "_key", "_length", "_on_trial", "_onward", "_readable", "_relay", "_tried",
+        "_way", "head_status", "headers", "judge",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        job: Job,
+        tried: Tried,
+        health: Health,
+        limits: Limits,
+        way: Way,
+        data: bytes,
+        quiet_seconds: float,
+        key: bytes,
+        on_trial: bool,
+        onward: Collection[str],
+    ) -> None:
+        """health: who is told how it went. data: the request's head. quiet_seconds: how long the
+        backend may be silent before its first output. key: what must not be told in an error.
+        on_trial: nobody has said that the backend speaks this protocol. onward: further reasons
+        to go to the next target; none when there is no next one."""
+        # By position, here and in attempt.py: a keyword costs a class, unlike a function, a dict.
+        self.judge = Judge(
+            monotonic(), quiet_seconds, limits.between_chunks_seconds, way.translated, way.collects,
+            bool(onward) and FallbackOn.REFUSAL in onward,
+        )  # fmt: skip
+        self._job = job
+        self._delivery = job.delivery
+        self._tried = tried
+        self._health = health
+        self._way = way
+        self._hold_seconds = limits.hold_seconds
+        self._conn: UpstreamConnection | None = None
+        self._relay: Relay | None = None
+        self._length: int | None = None
+        self._held: list[bytes] = []
+        self._answer: Answer | None = None
+        self._failure: Held[Answer] | None = None
+        self._error: PointsmanError | None = None
+        self._done: asyncio.Future[Held[Answer] | None] = asyncio.get_running_loop().create_future()
+        self.head_status = 0
+        self.headers: Headers = []
+        self._data = data
+        self._key = key
+        self._on_trial = on_trial
+        self._onward = onward
+        self._kept = False
+        self._readable = True
+        self._held_size = 0
+
+    def _client_writable(self, ready: bool) -> None:
+        self._do(self.judge.client(ready, monotonic()))
+
+    def _do(self, effects: Effects, data: bytes = b"") -> None:
+        for effect in effects:
+            _CARRIED_OUT[effect](self, data)
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+
+    def _claim(self) -> None:
+        """From now on this target is the one."""
+        job = self._job
+        job.won = self._tried
+        self._delivery.first_output = monotonic()
+        self._health.answered(self.head_status)
+        if job.on_won is not None:
+            job.on_won(self._tried)
+
+    def _commit(self, data: bytes) -> None:
+        self._claim()
+        self._delivery.client.on_writable = self._client_writable
+        held = b"".join(self._held)
+        self._held.clear()
+        headers, length = self.headers, self._length
+        if self._relay is not None:
+            headers, length = self._way.head_lines(headers), None
+        about = self._job.target_lines()
+        self._delivery.begin(self.head_status, about, client_lines(headers), length, held)
+
+    def _pass(self, data: bytes) -> None:
+        self._delivery.client.write(data)
+
+    def _keep_alive(self, data: bytes) -> None:
+        self._delivery.keep_alive(monotonic(), self._hold_seconds, self._job.request.route.dialect.ping)
+
+    def _ping(self, data: bytes) -> None:
+        now, delivery, relay = monotonic(), self._delivery, self._relay
+        if self._way.translated and relay is not None:
+            if now >= max(delivery.next_ping, self.judge.heard + _PING_SECONDS):
+                delivery.next_ping = now + _PING_SECONDS
+                delivery.client.write(relay.ping())
+
+    def _pause(self, data: bytes) -> None:
+        if self._conn is not None:
+            self._conn.pause()
+
+    def _resume(self, data: bytes) -> None:
+        if self._conn is not None:
+            self._conn.resume()
+
+    def _let_go(self, data: bytes) -> None:
+        """Closes the upstream's connection, unless its answer was complete."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.close()
+
+    def _end_here(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _blame(self, data: bytes) -> None:
+        self._delivery.outcome = "interrupted"
+        self._health.interrupted(self.judge.reason)
+
+    def _ask_again(self, data: bytes) -> None:
+        if not self._done.done():
+            self._done.set_exception(StaleConnection())
+
+    def _send(self, data: bytes) -> None:
+        answer = self._answer
+        assert answer is not None
+        self._claim()
+        about = self._job.target_lines()
+        self._delivery.send(answer.status, about, client_lines(answer.headers), answer.body)
+        self._settle(None)
+
+    def _finish(self, data: bytes) -> None:
+        self._delivery.client.finish()
+        self._settle(None)
+
+    def _tell(self, data: bytes) -> None:
+        relay, judge = self._relay, self.judge
+        assert relay is not None
+        self._delivery.outcome = "interrupted"
+        error = self._error or failure(judge.reason, judge.detail)
+        self._delivery.break_off(relay.fail(error, self._job.request.id))
+        self._settle(None)
+
+    def _abort(self, data: bytes) -> None:
+        self._delivery.outcome = "interrupted"
+        self._delivery.break_off(None)
+        self._settle(None)
+
+    def _give_up(self, data: bytes) -> None:
+        judge = self.judge
+        self._settle(self._failure or Held(judge.reason, failure(judge.reason, judge.detail)))
+
+    def _leave(self, data: bytes) -> None:
+        assert self._answer is not None
+        self._settle(left_to_next(self.judge.detail, self._answer))
+
+    def _yield(self, data: bytes) -> None:
+        self._settle(lost())
+
+    def _settle(self, held: Held[Answer] | None) -> None:
+        if not self._done.done():  # a task that has been cancelled has cancelled it
+            self._done.set_result(held)
+
+
+_BY_NAME: dict[Effect, Callable[[Execution, bytes], None]] = {
+    Effect.HOLD: Execution._hold,
+    Effect.COMMIT: Execution._commit,
+    Effect.PASS: Execution._pass,
+    Effect.KEEP_ALIVE: Execution._keep_alive,
+    Effect.PING: Execution._ping,
+    Effect.PAUSE: Execution._pause,
+    Effect.RESUME: Execution._resume,
+    Effect.CLOSE: Execution._let_go,
+    Effect.END_HERE: lambda one, data: one._end_here(data),
+    Effect.BLAME: Execution._blame,
+    Effect.ASK_AGAIN: Execution._ask_again,
+    Effect.SEND: Execution._send,
+    Effect.FINISH: Execution._finish,
+    Effect.TELL: Execution._tell,
+    Effect.ABORT: Execution._abort,
+    Effect.GIVE_UP: Execution._give_up,
+    Effect.LEAVE: Execution._leave,
+    Effect.YIELD: Execution._yield,
+}
+_CARRIED_OUT = tuple(_BY_NAME[effect] for effect in Effect)

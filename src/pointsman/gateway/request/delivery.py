@@ -1,0 +1,94 @@
+"""What one client is told of its request: head, keep-alives, content, failures. The only writer
+of it.
+
+Not here: when any of it may be sent (attempt/judge.py), and the connection (client/server.py).
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..attempt.moves import Stage
+from ..client.recorder import Client
+
+NOTHING, KEPT_ALIVE, CONTENT = Stage.NOTHING, Stage.KEPT_ALIVE, Stage.CONTENT
+_STREAM_HEAD = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+
+
+class Delivery:
+    """stage: how far the client has been answered; written here only. status: what it was sent, 0
+    = nothing yet. outcome: ok | error | interrupted. first_output: when the first output was,
+    monotonic seconds. next_ping: when the next keep-alive is due. lines: header lines of every
+    answer to this client, besides its ids."""
+
+    __slots__ = (
+        "_id", "client", "first_output", "lines", "next_ping", "outcome", "stage", "status",
+    )  # fmt: skip
+
+    def __init__(self, client: Client, request_id: str) -> None:
+        self._id = request_id
+        self.client = client
+        self.stage = NOTHING
+        self.status = 0
+        self.outcome = "ok"
+        self.first_output: float | None = None
+        self.next_ping = math.inf
+        self.lines = b""
+
+    @property
+    def fresh(self) -> bool:
+        """Can the client still get a status of its own?"""
+        return self.stage is NOTHING and not self.client.started
+
+    def id_lines(self) -> bytes:
+        """Our ids under both vendors' names, and what every answer carries."""
+        one = self._id.encode()
+        return b"x-request-id: %b\r\nrequest-id: %b\r\n%b" % (one, one, self.lines)
+
+    def keep_alive(self, now: float, seconds: float, ping: bytes) -> bool:
+        """Before content, when one is due, and then every so many seconds: a head if there was
+        none, and a sign of life, so that nobody in between gives up. Was one due?"""
+        if now < self.next_ping or self.stage is CONTENT:
+            return False
+        self.next_ping = now + seconds
+        if self.stage is KEPT_ALIVE:
+            self.client.write(ping)
+        else:
+            self.status = 200
+            self.stage = KEPT_ALIVE
+            self.client.start(200, self.id_lines() + _STREAM_HEAD, None, ping)
+        return True
+
+    def begin(self, status: int, about: bytes, lines: bytes, length: int | None, first: bytes) -> None:
+        """Content begins. about: where it comes from, as header lines; lines: the answer's own.
+        Where a head has been sent already, a comment says where it comes from."""
+        if self.stage is KEPT_ALIVE:
+            self.client.write(_comment(about) + first)
+        else:
+            self.status = status
+            self.client.start(status, self.id_lines() + about + lines, length, first)
+        self.stage = CONTENT
+
+    def send(self, status: int, about: bytes, lines: bytes, body: bytes) -> None:
+        """A whole answer; a stream's events where a head has been sent already."""
+        if self.stage is KEPT_ALIVE:
+            self.client.write(_comment(about) + body)
+            self.client.finish()
+        else:
+            self.status = status
+            self.client.send(status, self.id_lines() + about + lines, body)
+        self.stage = CONTENT
+
+    def break_off(self, told: bytes | None) -> None:
+        """The end of what has begun, never a clean one: an error in-band for a stream, a broken
+        connection for a whole body (None)."""
+        if told is None:
+            self.client.abort()
+            return
+        self.client.closing = True
+        self.client.write(told)
+        self.client.finish()
+
+
+def _comment(about: bytes) -> bytes:
+    return b": " + about.replace(b"\r\n", b" ") + b"\n\n"
