@@ -109,3 +109,20 @@ def test_every_test_file_says_what_it_is() -> None:
     assert [
         str(path) for path in files if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     ] == []
+
+
+def test_a_request_s_stage_and_an_attempt_s_state_are_written_in_one_place_each() -> None:
+    owners = {"stage": "gateway/request/delivery.py", "state": "gateway/attempt/judge.py"}
+    found = [
+        f"{name}:{node.lineno} .{node.attr}"
+        for name, tree in modules().items()
+        if name.startswith("gateway/") and name not in owners.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in owners and isinstance(node.ctx, ast.Store)
+    ]
+    assert found == []
+    for attribute, owner in owners.items():
+        assert any(
+            isinstance(node, ast.Attribute) and node.attr == attribute and isinstance(node.ctx, ast.Store)
+            for node in ast.walk(modules()[owner])
+        )

@@ -167,6 +167,19 @@ def test_a_stream_that_ends_with_its_connection_passes_too(protocol: Protocol) -
     uvloop.run(main())
 
 
+def test_an_empty_stream_that_nobody_can_read_ends_at_once() -> None:
+    """It hung until the time-out: on a path of no known protocol nothing decided that it was over."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 0\r\n\r\n"
+
+    async def main() -> Got:
+        async with serving(says(head)) as server, plane() as found:
+            found.rules(rule("*", "openai/box"), backends=[spec(server.port)])
+            return await asyncio.wait_for(found.ask("/v1/something", ASK), 5.0)
+
+    answer = uvloop.run(main())
+    assert (answer.status, answer.body, answer.complete) == (200, b"", True)
+
+
 def test_comments_pings_and_unknown_events_pass() -> None:
     raw = (
         b": hello\n\n"
