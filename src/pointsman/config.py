@@ -31,7 +31,8 @@ def default_data_dir() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the data plane puts up with. Sizes in bytes, times in seconds (issue numbers: DESIGN.md, RELIABILITY.md R*)."""
+    """What the data plane puts up with. Sizes in bytes, times in seconds
+    (docs/reliability-promises.md#times-and-sizes)."""
 
     header_bytes: int = 64 * 1024
     header_count: int = 100

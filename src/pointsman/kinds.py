@@ -58,7 +58,8 @@ class ErrorKind(StrEnum):
 
 
 class FallbackReason(StrEnum):
-    """Why a target was left for the next one (DESIGN.md section 7, `x-pointsman-fallback`)."""
+    """Why a target was left for the next one (docs/design.md#what-answers-say-of-themselves,
+    `x-pointsman-fallback`)."""
 
     CONNECT = "connect"
     TIMEOUT = "timeout"
@@ -80,7 +81,7 @@ PRACTICE = "practice"
 """Name of the built-in local backend and of its model; `practice:<fault>` plays a fault."""
 
 BACKEND_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-"""Names of backends (DESIGN.md section 1); match with fullmatch."""
+"""Names of backends (docs/design.md#names-of-backends); match with fullmatch."""
 
 
 def backend_key(backend_type: BackendType, name: str) -> str:

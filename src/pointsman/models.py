@@ -1,4 +1,5 @@
-"""The public data model (DESIGN.md section 2): tables, enums, API shapes. Names only; they live in store."""
+"""The public data model (docs/design.md#data-model): tables, enums, API shapes. Names only; they
+live in store."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The two ways a command reaches the admin API, by the rule of DESIGN.md section 3: one process at a time
-writes.
+"""The two ways a command reaches the admin API, by the rule of docs/design.md#who-writes: one
+process at a time writes.
 
 A gateway runs: HTTP over its control plane's Unix socket, with the admin token. None runs: take the data
 folder's lock, open the database here and call the same application in this process, so that the answers are

@@ -30,7 +30,8 @@ _USUAL_PORTS = {
     5001: "kobold",
     30000: "sglang",
 }
-"""Where local servers are by habit (ECOSYSTEM.md 2a). The name is only what we suggest to call it."""
+"""Where local servers are by habit (docs/protocols/backends.md#usual-ports). The name is only what
+we suggest to call it."""
 
 
 def welcome(data_dir: Path, url: str) -> None:

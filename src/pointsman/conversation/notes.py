@@ -1,6 +1,7 @@
 """What a translation could not carry: collected, told in `x-pointsman-warnings`, refused under `x-pointsman-strict: 1`.
 
-PROTOCOLS.md section 15 is the decision table: a hint is dropped and told, a changed answer shape or meaning is a 400.
+docs/protocols/requests.md#losses is the decision table: a hint is dropped and told, a changed
+answer shape or meaning is a 400.
 """
 
 from __future__ import annotations

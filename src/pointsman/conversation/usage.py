@@ -1,4 +1,5 @@
-"""One definition of token usage for every protocol (FIELD.md 1.8: peers count cached tokens in or out by path)."""
+"""One definition of token usage for every protocol (docs/protocols/usage.md#one-definition: peers
+count cached tokens in or out by path)."""
 
 from __future__ import annotations
 

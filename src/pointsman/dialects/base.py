@@ -54,13 +54,14 @@ class Seen:
     Each dialect's `seen.py` has one `see(frame)`, the only place that sets these facts; the straight path, the
     translating reader and a whole answer all go through it, so that they cannot disagree.
 
-    output: the first real output has come, the commit point of DESIGN.md section 5: text that is not white space
-    alone, reasoning, a call, a refusal, a vendor's block; or an end that says why there is none (limit, filter,
-    refusal). refused: the model, or its vendor's filter, will not, whatever came before. stop: the class of the finish
-    as every path tells it; None while none was told. finished: the protocol's own proper end was seen, so nothing was
-    cut. error: what the backend said inside an answer with status 200; nothing after it counts. usage: as reported so
-    far. answer_id: the id that the answer carries, where the protocol has one. malformed: frames that are not what the
-    protocol allows.
+    output: the first real output has come, the commit point of docs/design.md#stages-of-an-answer:
+    text that is not white space alone, reasoning, a call, a refusal, a vendor's block; or an end
+    that says why there is none (limit, filter, refusal). refused: the model, or its vendor's
+    filter, will not, whatever came before. stop: the class of the finish as every path tells it;
+    None while none was told. finished: the protocol's own proper end was seen, so nothing was cut.
+    error: what the backend said inside an answer with status 200; nothing after it counts. usage:
+    as reported so far. answer_id: the id that the answer carries, where the protocol has one.
+    malformed: frames that are not what the protocol allows.
     """
 
     __slots__ = ("answer_id", "error", "finished", "malformed", "output", "refused", "stop", "usage")
@@ -110,7 +111,8 @@ class Reader(Seen):
     """Reads an upstream's answer and tells it in neutral events: `class XReader(XSeen, Reader)`. It decodes each event
     once, gives the frame to the dialect's see(), and sets no fact itself (a test over the source holds it to that).
 
-    Lenient: it takes what real servers send (PROTOCOLS.md 5.5, 7.4, 11.4). What it cannot read counts in `malformed`.
+    Lenient: it takes what real servers send (docs/protocols/streams.md#reading-leniently). What it
+    cannot read counts in `malformed`.
     """
 
     __slots__ = ()
@@ -150,7 +152,8 @@ class Writer(TypingProtocol):
         """A keep-alive that is legal where the stream stands now."""
 
     def fail(self, error: PointsmanError) -> bytes:
-        """An in-band error; nothing that looks like a clean end (DESIGN.md section 5)."""
+        """An in-band error; nothing that looks like a clean end
+        (docs/protocols/streams.md#errors-inside-a-stream)."""
 
 
 class PartWriter:

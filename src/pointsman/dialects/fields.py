@@ -226,7 +226,8 @@ class Fields:
         return left
 
     def close(self, notes: Notes) -> None:
-        """Report what nobody took (PROTOCOLS.md section 15: an unknown field is dropped with a warning)."""
+        """Report what nobody took (docs/protocols/requests.md#unknown-fields: an unknown field is
+        dropped with a warning)."""
         if self._left:
             for key, value in self._left.items():
                 if value is not None:

@@ -1,7 +1,7 @@
 """Headers between two protocols: an upstream's answer for a client of another one, and which of a client's own may travel.
 
-PROTOCOLS.md 12.5. Same protocol on both ends: all headers travel, and nothing here is asked. Which names a protocol has
-is in its endpoint.py.
+docs/protocols/errors.md#rate-limit-headers. Same protocol on both ends: all headers travel, and
+nothing here is asked. Which names a protocol has is in its endpoint.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def cross_headers(headers: Headers, client: RateLimits | None) -> Headers:
     for name, value in headers:
         if name in _KEPT:
             found.append((name, value))
-        elif name == b"retry-after":  # whole seconds: Claude Code reads no dates (PROTOCOLS.md 12.4)
+        # whole seconds: Claude Code reads no dates (docs/protocols/errors.md#retries-of-clients)
+        elif name == b"retry-after":
             seconds = _seconds_until(value)
             if seconds is not None:
                 found.append((name, b"%d" % seconds))

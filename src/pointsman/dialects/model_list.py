@@ -1,5 +1,6 @@
 """The list of models that all protocols share at `/v1/models`, made of what each one's clients read: unknown keys are
-ignored by both vendors' SDKs (PROTOCOLS.md 13.1). Not here: which models there are (gateway/own)."""
+ignored by both vendors' SDKs (docs/protocols/models.md#one-list-for-both-parsers). Not here: which
+models there are (gateway/own)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ PRIVATE_PREFIXES = (b"openai-", b"x-openai-", b"chatgpt-", b"x-stainless-")
 
 
 def model_fields(model: Listed) -> dict[str, Any]:
-    """A model as the SDKs read it (PROTOCOLS.md 13.1)."""
+    """A model as the SDKs read it (docs/protocols/models.md#one-list-for-both-parsers)."""
     return {"id": model.name, "object": "model", "created": model.created, "owned_by": model.owner}
 
 

@@ -87,7 +87,8 @@ DIALECTS: dict[Protocol, Dialect] = {
 
 
 SHARED = Protocol.OPENAI_CHAT
-"""In whose wording a path that is no protocol's own is answered when nothing tells who asks (PROTOCOLS.md 13.1)."""
+"""In whose wording a path that is no protocol's own is answered when nothing tells who asks
+(docs/protocols/models.md#who-asks-on-a-shared-path)."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,4 +1,5 @@
-"""Inline `<think>...</think>` at the start of a text, as servers without a reasoning parser send it (PROTOCOLS.md 7.4).
+"""Inline `<think>...</think>` at the start of a text, as servers without a reasoning parser send it
+(docs/protocols/reasoning.md#where-reasoning-stands-in-answers).
 
 Tags may be cut anywhere; how a text is cut never changes what comes out. A `<think>` later in the text is text.
 """

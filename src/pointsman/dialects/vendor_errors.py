@@ -1,4 +1,5 @@
-"""The two vendors' error bodies and the words each uses for a kind of error (PROTOCOLS.md 12.1, 12.3).
+"""The two vendors' error bodies and the words each uses for a kind of error
+(docs/protocols/errors.md#kinds-statuses-and-words).
 
 Shared by the dialects that speak like that vendor; which dialect uses which is in its own errors.py. Also here: the
 one question that all of them ask of a whole answer.
@@ -87,7 +88,8 @@ def anthropic_error(error: PointsmanError, request_id: str) -> bytes:
 
 
 OPENAI_STATUSES = {ErrorKind.BILLING: 429, ErrorKind.OVERLOADED: 503, ErrorKind.INVALID: 400}
-"""The statuses OpenAI's clients expect where they are not the usual ones (PROTOCOLS.md 12.3)."""
+"""The statuses OpenAI's clients expect where they are not the usual ones
+(docs/protocols/errors.md#kinds-statuses-and-words)."""
 
 # -- an upstream's errors as ours
 
@@ -121,7 +123,8 @@ _OVERFLOWING = frozenset({400, 413, 422, 500})
 def upstream_error(status: int, body: bytes) -> PointsmanError:
     """An upstream's error answer as ours, its words and code kept. status 0: it came inside an answer that had begun.
 
-    Parsed by content: some servers answer JSON with a wrong content type, some a bare string (PROTOCOLS.md 12.2).
+    Parsed by content: some servers answer JSON with a wrong content type, some a bare string
+    (docs/protocols/errors.md#bodies-seen).
     """
     message, words, param = _parsed(body)
     text = message or (f"The backend answered {status}." if status else "The backend failed.")

@@ -114,7 +114,8 @@ class Worker:
         server = await loop.create_server(accept, sock=self._listener, backlog=1024)
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 50)  # requests make few cycles; fewer, shorter pauses (PERFORMANCE.md 6)
+        # requests make few cycles; fewer, shorter pauses (docs/design.md#what-it-costs)
+        gc.set_threshold(50_000, 20, 50)
         with suppress(OSError):
             os.write(self._args.ready_fd, b"ready\n")
         await self._stop.wait()

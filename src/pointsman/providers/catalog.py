@@ -43,7 +43,8 @@ CATALOG: dict[BackendType, Provider] = {
         base_url="https://api.anthropic.com",
         dialects=(Protocol.ANTHROPIC_MESSAGES,),
         auth=AuthScheme.X_API_KEY,
-        headers=(("anthropic-version", "2023-06-01"),),  # PROTOCOLS.md 2: accept its absence, assume this
+        # docs/protocols/models.md#versions-of-anthropics-api
+        headers=(("anthropic-version", "2023-06-01"),),
     ),
     BackendType.LOCAL: Provider(
         type=BackendType.LOCAL,

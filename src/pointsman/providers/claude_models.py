@@ -1,7 +1,9 @@
-"""Claude's models, as rows by name (PROTOCOLS.md 0.3 to 0.8, 3.2, 6 and 7.1). Data only; profiles.py reads it.
+"""Claude's models, as rows by name (docs/protocols/models.md#claudes-generations). Data only;
+profiles.py reads it.
 
-Facts beyond PROTOCOLS.md are from the vendor's model pages of 2026-08 to 2026-11. Where they are not sure (mid-conversation
-system messages on Haiku 5.5 and Sonnet 5), the row has the value that is never an error.
+Facts beyond that page are from the vendor's model pages of 2026-08 to 2026-11. Where they are not
+sure (mid-conversation system messages on Haiku 5.5 and Sonnet 5), the row has the value that is
+never an error.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ _NO_XHIGH = ("low", "medium", "high", "max")
 _ALL = ("low", "medium", "high", "xhigh", "max")
 
 API: dict[str, Any] = {
-    "merge_turns": False,  # "consecutive same-role turns are merged by the API" (4.1)
+    # the API merges neighbours of one role (docs/protocols/messages.md#turns-in-messages)
+    "merge_turns": False,
     "cache_marks": True,
     "auto_cache": True,
     "stream_long": True,

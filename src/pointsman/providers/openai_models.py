@@ -1,7 +1,8 @@
-"""OpenAI's models, as rows by name (PROTOCOLS.md 0.9, 3.1, 3.4, 7.3 and 8). Data only; profiles.py reads it.
+"""OpenAI's models, as rows by name (docs/protocols/models.md#openais-generations). Data only;
+profiles.py reads it.
 
-Facts beyond PROTOCOLS.md are from the vendor's model pages and error messages of 2025-08 to 2026-11 ("Supported values are:
-'none', 'low', 'medium', and 'high'").
+Facts beyond that page are from the vendor's model pages and error messages of 2025-08 to 2026-11
+("Supported values are: 'none', 'low', 'medium', and 'high'").
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ RESPONSES: Table = (
 _PLAIN: dict[str, Any] = {"reasoning": "none", "verbosity": False}
 _REASONS: dict[str, Any] = {
     "max_tokens_field": "max_completion_tokens",
-    "sampling": "default_only",  # "'temperature' is not supported with this model" (3.1)
+    # "'temperature' is not supported with this model" (docs/protocols/requests.md#sampling)
+    "sampling": "default_only",
     "penalties": False,
     "logprobs": False,
     "top_k": False,
@@ -113,7 +115,8 @@ _FROM_5_4 = ("gpt-5.4*", "gpt-5.5*", *_FROM_5_6)
 _MARKS: dict[str, Any] = {"cache_marks": True, "custom_tools": True}
 EXTRAS: Table = (
     (("gpt-5-chat*", "gpt-5.?-chat*"), {}),
-    # "prompt_cache_options: supported for gpt-5.6 and later models" (8)
+    # "prompt_cache_options: supported for gpt-5.6 and later models"
+    # (docs/protocols/caching.md#marks-toward-openai)
     (_FROM_5_6, _MARKS),
     (("gpt-5*", "codex-*"), {"custom_tools": True}),
 )  # fmt: skip
@@ -134,4 +137,6 @@ ONLY_RESPONSES = (
 """Models that Chat does not have at all."""
 
 TOOLS_NEED_RESPONSES = ("gpt-5.2*", "gpt-5.3*", *_FROM_5_4)
-"""Models of which Chat refuses function tools together with reasoning (0.9): from gpt-5.4 on, of 5.2 and 5.3 by report."""
+"""Models of which Chat refuses function tools together with reasoning
+(docs/protocols/models.md#chat-refuses-tools-together-with-reasoning): from gpt-5.4 on, of 5.2 and
+5.3 by report."""

@@ -1,4 +1,5 @@
-"""What each kind of backend and each family of models takes, as rows (PROTOCOLS.md 0, 3, 4, 6 and 7). Data only.
+"""What each kind of backend and each family of models takes, as rows (docs/protocols/models.md,
+backends.md). Data only.
 
 A row: (patterns, values of Profile's fields). A table: rows, of which the first that matches counts; `*` matches all.
 Patterns cover a whole name, `*` is wild; models are matched by family_name() of profiles.py, which also reads all this.
@@ -20,7 +21,7 @@ ALL = ("*",)
 
 RESPONSES: Table = (
     (ALL, {
-        "stop": 0,  # "OR has no such field" (PROTOCOLS.md 3.1)
+        "stop": 0,  # Responses has none (docs/protocols/requests.md#stop-sequences-in-requests)
         "penalties": False, "n": False, "logprobs": False, "top_k": False,
         "system_text": False, "merge_turns": False, "null_content": True,
         "replay_as": None, "image_detail": True,
@@ -29,7 +30,7 @@ RESPONSES: Table = (
 
 MESSAGES: Table = (
     (ALL, {
-        "temperature_max": 1.0,  # "temperature 0..1" (3.1)
+        "temperature_max": 1.0,  # docs/protocols/requests.md#sampling
         "penalties": False, "n": False, "logprobs": False, "json_object": False,
         "stop": 64, "system_text": False, "null_content": True, "replay_as": None,
         # What compatible servers took over from the first version of the protocol:
@@ -49,7 +50,7 @@ MESSAGES: Table = (
 MODEST: Table = (
     (("*gpt-oss*",), {"reasoning": "effort", "efforts": ("low", "medium", "high"), "replay_as": "reasoning"}),
     (("*magistral*", "*mistral*", "*ministral*", "*mixtral*", "*devstral*", "*codestral*", "*pixtral*"), {
-        "tool_id": "nine",  # "Mistral-style upstreams need exactly 9 alphanumerics" (5.3)
+        "tool_id": "nine",  # docs/protocols/tools.md#call-ids
         "replay_as": None,
     }),
     (("*deepseek-v3.1*", "*deepseek-v3.2*", "*deepseek-v4*", "*granite*", "*kimi-k2.5*", "*kimi-k2.6*", "*kimi-k3*"), {
@@ -61,15 +62,17 @@ MODEST: Table = (
         "reasoning": "template", "template_flag": "enable_thinking",
     }),
 )  # fmt: skip
-"""Models that people run themselves or rent, behind a server that speaks Chat (7.3)."""
+"""Models that people run themselves or rent, behind a server that speaks Chat
+(docs/protocols/reasoning.md#switches-of-local-servers)."""
 
 MODEST_RESPONSES: Table = ((("*gpt-oss*",), {"reasoning": "effort", "efforts": ("low", "medium", "high")}),)
 """The same over Responses, which has a field for effort only."""
 
 LOCAL_CHAT: Table = (
     (ALL, {
-        "safe_schemas": True,  # FIELD.md 1.22
-        "documents": False,  # no local engine reads a `file` part; an error, never nothing (FIELD.md 1.4)
+        "safe_schemas": True,  # docs/protocols/backends.md#grammar-safe-schemas
+        # no local engine reads a `file` part; docs/protocols/backends.md#documents-on-local-servers
+        "documents": False,
     }),
 )  # fmt: skip
 
@@ -87,7 +90,8 @@ HOSTS: Table = (
     }),
     (("api.deepseek.com",), {
         "top_k": False, "penalties": False, "n": False, "structured": False, "images": False, "documents": False,
-        "reasoning": "none", "replay_as": "reasoning_content",  # follow-ups without it are refused (FIELD.md 1.6)
+        # follow-ups without it are refused (docs/protocols/reasoning.md#reasoning-must-come-back)
+        "reasoning": "none", "replay_as": "reasoning_content",
     }),
     (("openrouter.ai",), {
         "reasoning": "effort", "efforts": ("none", "minimal", "low", "medium", "high", "xhigh"), "replay_as": "reasoning",

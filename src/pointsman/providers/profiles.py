@@ -2,7 +2,8 @@
 
 The tables of a backend are laid one over the other, later ones win; what the backend's own row says wins over all. No
 vendor is asked for by name: its own service is one of the hosts in CLOUD_HOSTS, the catalogue's base URL, or the type's
-backend without a name, which stands for the vendor whatever proxy it goes through (DESIGN.md section 2).
+backend without a name, which stands for the vendor whatever proxy it goes through
+(docs/decisions/0006-translation.md).
 """
 
 from __future__ import annotations

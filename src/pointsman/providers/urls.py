@@ -1,7 +1,8 @@
 """Base URLs of backends: one strict parser, and where plain http or anything at all may go. Pure; no DNS.
 
-Strict because two parsers that read one URL differently are how keys leak (RELIABILITY.md 1c): what this one
-does not understand is refused, and what it returns is what is stored, shown and connected to.
+Strict because two parsers that read one URL differently are how keys leak
+(docs/reliability-promises.md#urls): what this one does not understand is refused, and what it
+returns is what is stored, shown and connected to.
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ def parse_base_url(text: str) -> BaseUrl:
 
 
 def check_base_url(type: BackendType, url: BaseUrl, allow_http: bool) -> None:
-    """The rules that can be told without a look-up (DESIGN.md section 2). Raises ValueError with what to do.
+    """The rules that can be told without a look-up (docs/design.md#base-urls). Raises ValueError
+    with what to do.
 
     A name is judged again when it is connected to (address_problem): here it only has to be able to be right.
     """

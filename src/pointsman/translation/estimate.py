@@ -1,4 +1,5 @@
-"""How many tokens a request will be, estimated where nobody can be asked (PROTOCOLS.md 13.2, point 5).
+"""How many tokens a request will be, estimated where nobody can be asked
+(docs/protocols/counting.md#the-estimate).
 
 Always rounded up: clients use the number to decide when to compact. Not here: counting by a backend (gateway/count.py).
 """

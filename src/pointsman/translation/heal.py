@@ -1,4 +1,5 @@
-"""Histories made legal, so that one bad turn does not brick a conversation (PROTOCOLS.md 4.1, 4.2, 5.3). Repairs are told.
+"""Histories made legal, so that one bad turn does not brick a conversation
+(docs/protocols/messages.md#histories-made-legal). Repairs are told.
 
 A legal history is only put in order: the results of one turn's calls stand in one user message, first, in the order of
 the calls, and what stood between them comes behind. Healing a longer history leaves the healed shorter one as its
@@ -105,7 +106,8 @@ class _Healer:
         return msgspec.structs.replace(call, id=new)
 
     def _with_object(self, call: ToolCall) -> ToolCall:
-        """Arguments that are no JSON object would be refused for the rest of the conversation (PROTOCOLS.md 4.2)."""
+        """Arguments that are no JSON object would be refused for the rest of the conversation
+        (docs/protocols/messages.md#arguments-that-are-no-object)."""
         if call.kind is not ToolKind.FUNCTION or not call.arguments:
             return call
         if not call.arguments.strip():

@@ -2,7 +2,7 @@
 
 The part that began first streams live, later ones wait for their turn. Indices out are 0, 1, 2, ... Already sequential
 events pass with hardly any cost. Nothing is lost: what comes for a part that was closed already becomes a new one
-(PROTOCOLS.md 11.4: "Never reopen: later text = new block"). Not here: any protocol.
+(docs/protocols/streams.md#one-part-at-a-time). Not here: any protocol.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Opaque reasoning kept for Chat clients, whose protocol has no place to carry it: put back by tool-call id.
 
-PROTOCOLS.md 7.5, point 4. Bounded in bytes and time; of this process only, so with several workers a later turn may
-miss it, and is then sent without. Not here: capsules, which clients of the other protocols carry themselves.
+docs/protocols/reasoning.md#reasoning-kept-for-chat-clients. Bounded in bytes and time; of this
+process only, so with several workers a later turn may miss it, and is then sent without. Not here:
+capsules, which clients of the other protocols carry themselves.
 """
 
 from __future__ import annotations

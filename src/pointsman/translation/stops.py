@@ -1,4 +1,5 @@
-"""Stop sequences enforced here, for upstreams that cannot (PROTOCOLS.md 9.3): text is held back by as much as could still
+"""Stop sequences enforced here, for upstreams that cannot
+(docs/protocols/stop-reasons.md#stops-enforced-here): text is held back by as much as could still
 become one, cut at the first match, and the answer ends there.
 
 Applied to TEXT parts only, never to thinking or tool arguments, and not across parts. The first match is the one that is

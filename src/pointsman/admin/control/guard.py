@@ -1,7 +1,7 @@
 """What every request to the control plane passes first, as one ASGI wrapper: id, Host, Origin, size, token;
 and the security headers every answer gets. It decides on `scope["path"]`, never on a URL built from the
-Host header (RELIABILITY.md, finding 1). Whatever is not in PUBLIC needs the admin token, so a new route
-cannot be forgotten.
+Host header (docs/reliability-promises.md#paths-are-never-built-from-host). Whatever is not in
+PUBLIC needs the admin token, so a new route cannot be forgotten.
 """
 
 from __future__ import annotations

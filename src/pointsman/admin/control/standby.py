@@ -25,7 +25,8 @@ from ...link.server import LinkServer, NotTaken
 log = logging.getLogger("pointsman.control")
 
 RETRY_SECONDS = 1.0
-"""Between two tries, with a quarter of jitter: back by itself within 5 s of the recovery (RELIABILITY.md R10)."""
+"""Between two tries, with a quarter of jitter: back by itself within 5 s of the recovery
+(docs/reliability-promises.md#r10)."""
 _HEAD_SECONDS = 10.0
 
 T = TypeVar("T")

@@ -58,7 +58,8 @@ def revoke(session: Session, key_id: int) -> ClientKey:
 
 
 def required(session: Session) -> bool:
-    """From the first key on one is needed, also after the last was revoked (DESIGN.md section 6)."""
+    """From the first key on one is needed, also after the last was revoked
+    (docs/reliability-promises.md#client-keys)."""
     return session.exec(select(ClientKey.id).limit(1)).first() is not None
 
 

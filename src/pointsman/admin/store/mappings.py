@@ -61,7 +61,8 @@ def delete(session: Session, mapping_id: int) -> None:
 
 
 def warnings_of(session: Session, row: BackendMapping) -> list[str]:
-    """What the rule says that cannot work yet; it is accepted all the same (DESIGN.md section 2)."""
+    """What the rule says that cannot work yet; it is accepted all the same
+    (docs/design.md#data-model)."""
     found: list[str] = []
     for ref in dict.fromkeys(targets_of(row)):
         warning = _cloud_warning(session, row, ref) if _is_cloud(ref) else _local_warning(session, row, ref)

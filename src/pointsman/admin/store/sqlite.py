@@ -1,7 +1,7 @@
 """One SQLite file behind one connection and one lock, with errors said in our words.
 
 One connection because SQLite before 3.51.3 can lose committed pages when two of them write and checkpoint at
-once (RELIABILITY.md, finding 2). Not here: tables.
+once (docs/reliability-promises.md#one-connection-to-sqlite). Not here: tables.
 """
 
 from __future__ import annotations
@@ -193,7 +193,8 @@ class SqliteFile:
 
 
 def version_problem(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str | None:
-    """What doctor says about the linked SQLite, or None (RELIABILITY.md, finding 2)."""
+    """What doctor says about the linked SQLite, or None
+    (docs/reliability-promises.md#one-connection-to-sqlite)."""
     if version >= _WAL_RESET_FIXED or any(
         version[:2] == fix[:2] and version >= fix for fix in _WAL_RESET_BACKPORTS
     ):

@@ -68,8 +68,8 @@ def _optional_enum(kind: type[StrEnum], check: str) -> Any:
 
 
 class MappingColumns(SQLModel):
-    """A rule: model pattern -> backend, model override, fallbacks, priority (DESIGN.md section
-    2).
+    """A rule: model pattern -> backend, model override, fallbacks, priority
+    (docs/design.md#data-model).
     """
 
     model_pattern: Pattern = Field(index=True)

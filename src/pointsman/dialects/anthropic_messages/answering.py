@@ -1,4 +1,5 @@
-"""What a whole answer and a streamed one have in common: ids, blocks, stop reasons (PROTOCOLS.md 5.6, 7.4, 9.2)."""
+"""What a whole answer and a streamed one have in common: ids, blocks, stop reasons
+(docs/protocols/stop-reasons.md, reasoning.md, tools.md)."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def message_id(upstream_id: str, request_id: str) -> str:
 
 def display(request: Request) -> str:
     """What a client sees of thinking: shown where it said nothing, empty where it wants it omitted, nothing of it where
-    it switched thinking off and the model thought all the same (PROTOCOLS.md 7.4)."""
+    it switched thinking off and the model thought all the same
+    (docs/protocols/reasoning.md#thinking-that-was-not-wanted)."""
     thinking = request.thinking
     if thinking is None:
         return SHOW
@@ -101,7 +103,9 @@ def ending(
     if refused:
         reason = "refusal"
     elif stop is Stop.END and called:
-        reason = "tool_use"  # several servers say "stop" whatever they did (PROTOCOLS.md 5.5)
+        # several servers say "stop" whatever they did
+        # (docs/protocols/stop-reasons.md#stop-although-tools-were-called)
+        reason = "tool_use"
     elif stop is Stop.TOOL_USE and not called:
         reason = "end_turn"
     found: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """The vendor's client tools (bash, text editor, memory) spelt out as plain function tools, for models that were not trained
-on them by name (PROTOCOLS.md 5.1). Not here: the tools that only the vendor can run or that need a screen.
+on them by name (docs/protocols/tools.md#client-tools-by-name). Not here: the tools that only the
+vendor can run or that need a screen.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Content blocks of a client's messages into neutral parts (PROTOCOLS.md 4.3, 4.5, 5.4, 7.5). Not here: the fields around
-them (request_in.py)."""
+"""Content blocks of a client's messages into neutral parts
+(docs/protocols/messages.md#content-parts). Not here: the fields around them (request_in.py)."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ def text(block: Fields, reading: Reading) -> Text:
 
 def citation(value: dict[str, Any]) -> Citation:
     """One citation. Where it has an index only its vendor can read, the vendor's own object is kept; one that we made
-    up for another vendor's model has none, and never goes to Anthropic (PROTOCOLS.md 4.6)."""
+    up for another vendor's model has none, and never goes to Anthropic
+    (docs/protocols/messages.md#citations)."""
     url, title, cited = (_str(value.get(key)) for key in ("url", "title", "cited_text"))
     if value.get("type") == "web_search_result_location" and not value.get("encrypted_index"):
         return Citation(url, title, cited)
@@ -169,7 +170,8 @@ def _search_result(block: Fields, reading: Reading) -> Text:
 
 
 def _thinking(block: Fields, reading: Reading) -> Thinking | None:
-    """A signature of ours is opened; one of the vendor's own is kept as it is (PROTOCOLS.md 7.5)."""
+    """A signature of ours is opened; one of the vendor's own is kept as it is
+    (docs/protocols/reasoning.md#capsules)."""
     shown, signature = block.text("thinking"), block.text("signature")
     block.rest()  # whatever else stands on it belongs to the exact block
     if is_capsule(signature):
@@ -223,7 +225,8 @@ def _tool_result(block: Fields, reading: Reading) -> ToolResult:
 def _result_part(block: Fields, reading: Reading) -> Text | Image | Document:
     kind = block.need_text("type")
     read = _RESULT_READERS.get(kind)
-    if read is None:  # tool_reference, browser_state: said in words (PROTOCOLS.md 5.4)
+    # tool_reference, browser_state: said in words (docs/protocols/tools.md#results)
+    if read is None:
         return Text(words(block.value) or compact(block.value), path=block.path)
     part = read(block, reading)
     block.close(reading.notes)

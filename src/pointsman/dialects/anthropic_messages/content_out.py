@@ -1,5 +1,5 @@
-"""Neutral parts as Messages content blocks (PROTOCOLS.md 4.2, 4.5, 5.3, 5.4). Not here: in which turn they stand
-(turns.py)."""
+"""Neutral parts as Messages content blocks (docs/protocols/messages.md#content-parts). Not here: in
+which turn they stand (turns.py)."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _document_source(part: Document) -> Block | None:
 
 def citation(found: Citation, synthetic: bool) -> Block | None:
     """A citation in the vendor's form. synthetic: one of a foreign web page is made up as well, for a client to show; it
-    has no index, so it never goes to Anthropic (PROTOCOLS.md 4.6)."""
+    has no index, so it never goes to Anthropic (docs/protocols/messages.md#citations)."""
     if found.protocol == OWN and isinstance(found.raw, dict):
         return found.raw
     if not synthetic or found.url is None:
@@ -124,7 +124,8 @@ def tool_use(part: ToolCall) -> Block:
 
 
 def as_object(arguments: str) -> dict[str, Any]:
-    """Arguments as an object. What is none is told under the name that the vendor suggests for it (PROTOCOLS.md 4.2)."""
+    """Arguments as an object. What is none is told under the name that the vendor suggests for it
+    (docs/protocols/messages.md#arguments-that-are-no-object)."""
     if not arguments.strip():
         return {}
     try:

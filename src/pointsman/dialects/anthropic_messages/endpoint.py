@@ -11,7 +11,8 @@ from ..rate_limits import as_moment
 
 
 def model_fields(model: Listed) -> dict[str, Any]:
-    """A model as the SDKs and Claude Code's discovery read it (PROTOCOLS.md 13.1)."""
+    """A model as the SDKs and Claude Code's discovery read it
+    (docs/protocols/models.md#one-list-for-both-parsers)."""
     return {
         "id": model.name,
         "type": "model",
@@ -36,8 +37,10 @@ ENDPOINT = Endpoint(
     "/v1/messages",
     "anthropic",
     below=True,
-    alive=("/api/hello",),  # Claude Code asks before its first request (PROTOCOLS.md 14.1)
-    known_by=b"anthropic-version",  # every call of the SDKs carries it (PROTOCOLS.md 13.1)
+    # Claude Code asks before its first request (docs/protocols/clients.md#claude-code)
+    alive=("/api/hello",),
+    # every call of the SDKs carries it (docs/protocols/models.md#who-asks-on-a-shared-path)
+    known_by=b"anthropic-version",
     varies=(b"anthropic-version", b"anthropic-beta"),
     private_prefixes=(b"anthropic-", b"x-claude-", b"x-stainless-", b"x-api-"),
     rate_limits=RateLimits(

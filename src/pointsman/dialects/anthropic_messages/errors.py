@@ -16,7 +16,8 @@ from ..overflow import overflow
 from ..vendor_errors import KIND_OF_WORD, anthropic_error, status_inside
 
 STATUSES = {ErrorKind.OVERLOADED: 529, ErrorKind.BILLING: 402, ErrorKind.INVALID: 400}
-"""Where this vendor's status is not the usual one (PROTOCOLS.md 12.3)."""
+"""Where this vendor's status is not the usual one
+(docs/protocols/errors.md#kinds-statuses-and-words)."""
 _TELLING = {
     word: KIND_OF_WORD[word]
     for word in (
@@ -54,7 +55,8 @@ def _worded(error: PointsmanError) -> PointsmanError:
 
 
 def parse_error(status: int, body: bytes) -> PointsmanError:
-    """An upstream's error answer as ours; its words and its code are kept (PROTOCOLS.md 12.3)."""
+    """An upstream's error answer as ours; its words and its code are kept
+    (docs/protocols/errors.md#kinds-statuses-and-words)."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

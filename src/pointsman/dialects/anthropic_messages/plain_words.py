@@ -43,7 +43,8 @@ def _collect(value: Any, found: list[str], depth: int) -> None:
 
 
 def search_result(title: str, source: str, texts: list[str]) -> str:
-    """A search result as text: title, source line, content (PROTOCOLS.md 4.5)."""
+    """A search result as text: title, source line, content
+    (docs/protocols/messages.md#content-parts)."""
     return "\n".join([line for line in (title, source) if line] + ["", *texts])
 
 

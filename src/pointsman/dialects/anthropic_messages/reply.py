@@ -64,7 +64,8 @@ def thinking(block: dict[str, Any], text: str, profile: Profile) -> Thinking | N
 
 
 def own_id(call_id: str, index: int, name: str, answer_id: str, seen: set[str]) -> str:
-    """The call's id: made up where there is none, with a suffix where it was used before (PROTOCOLS.md 5.3)."""
+    """The call's id: made up where there is none, with a suffix where it was used before
+    (docs/protocols/tools.md#call-ids)."""
     if not call_id:
         call_id = "call_" + hashlib.sha256(f"{index}:{name}:{answer_id}".encode()).hexdigest()[:24]
     found, count = call_id, 1

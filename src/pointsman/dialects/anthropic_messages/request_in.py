@@ -1,6 +1,6 @@
-"""A Messages request, as its client wrote it, into a neutral one (PROTOCOLS.md 3.1). Not here: content blocks
-(content_in.py), tools (tools_in.py). Used only where the target speaks another protocol: what Anthropic itself would
-get is passed through untouched."""
+"""A Messages request, as its client wrote it, into a neutral one (docs/protocols/requests.md). Not
+here: content blocks (content_in.py), tools (tools_in.py). Used only where the target speaks another
+protocol: what Anthropic itself would get is passed through untouched."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def _system(body: Fields, reading: Reading) -> list[Text]:
         bad("system", "must be a string or a list of text blocks.")
     if found and found[0].text.startswith(_ATTRIBUTION):
         # Claude Code's attribution line means something to Anthropic only, and spoils prefix caches of local servers
-        # (PROTOCOLS.md 14.1). Its text, if any follows in the same block, stays.
+        # (docs/protocols/clients.md#attribution-line). Its text, if any follows in the same block,
+        # stays.
         rest = found[0].text.partition("\n")[2].lstrip("\n")
         found[:1] = [Text(rest, found[0].cache, path=found[0].path)] if rest else []
     return found
@@ -195,7 +196,7 @@ def _metadata(body: Fields, reading: Reading, request: Request) -> None:
         fields.close(reading.notes)
     session = reading.header(_SESSION)
     if session:
-        # "gives OpenAI better cache routing" (PROTOCOLS.md 3.1)
+        # OpenAI sends requests of one key to one machine (docs/protocols/requests.md#cache-key)
         request.cache_key = session.decode("latin-1")
 
 
@@ -207,7 +208,8 @@ def _tier(body: Fields, reading: Reading) -> str | None:
 
 
 def _vendor_only(body: Fields, reading: Reading) -> None:
-    """PROTOCOLS.md 3.1's last row and section 15: what changes the conversation or the account is a 400, hints are told."""
+    """docs/protocols/requests.md#fields-for-one-vendor-only: what changes the conversation or the
+    account is a 400, hints are told."""
     notes = reading.notes
     if body.any("compaction") is not None:
         notes.refuse("compaction", "this backend cannot compact a conversation; leave it out for this model.")

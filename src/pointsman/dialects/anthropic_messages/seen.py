@@ -1,4 +1,5 @@
-"""The one reading of a Messages answer: its frames in, facts out (grammar: PROTOCOLS.md 11.1).
+"""The one reading of a Messages answer: its frames in, facts out (grammar:
+docs/protocols/streams.md#messages-streams).
 
 The straight path, the translated one and a whole answer all come through see(). Not here: the parts of the
 answer (reader.py, reply.py).
@@ -177,7 +178,7 @@ class MessagesSeen(Seen):
 
     def _end(self) -> None:
         reason = self.last.stop_reason
-        if reason is None:  # "null at end of stream: error, not a success" (PROTOCOLS.md 9.1)
+        if reason is None:  # not a success: docs/protocols/stop-reasons.md#a-reason-is-required
             text = "The backend ended its answer without saying why it stopped."
             self.error = PointsmanError(ErrorKind.UPSTREAM_ERROR, text)
             return

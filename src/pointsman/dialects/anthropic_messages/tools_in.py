@@ -1,4 +1,4 @@
-"""A client's tools and tool choice into neutral ones (PROTOCOLS.md 5.1, 5.2, 5.6)."""
+"""A client's tools and tool choice into neutral ones (docs/protocols/tools.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools and tool choice in Messages' words (PROTOCOLS.md 5.1, 5.2, 5.6, 6)."""
+"""Tools and tool choice in Messages' words (docs/protocols/tools.md)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def _search(value: Any, request: Request) -> dict[str, Any]:
 
 
 def tool_choice(request: Request, rendered: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Only together with tools; `parallel_tool_calls: false` alone is `auto` without parallel use (PROTOCOLS.md 5.2)."""
+    """Only together with tools; `parallel_tool_calls: false` alone is `auto` without parallel use
+    (docs/protocols/tools.md#choice)."""
     if not rendered:
         return None
     choice, found = request.tool_choice, None

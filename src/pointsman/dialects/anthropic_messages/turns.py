@@ -1,4 +1,5 @@
-"""The order of turns that Messages demands (PROTOCOLS.md 4.1, 4.2): who may follow whom, results first, how it may end.
+"""The order of turns that Messages demands (docs/protocols/messages.md#turns-in-messages): who may
+follow whom, results first, how it may end.
 
 Deterministic, and a longer conversation renders its earlier turns as before. Not here: single blocks (content_out.py).
 """
@@ -15,7 +16,8 @@ from .content_out import Block, block_of
 
 
 def reminder(text: str) -> str:
-    """A system message in the middle, for models that take none there (PROTOCOLS.md 4.2)."""
+    """A system message in the middle, for models that take none there
+    (docs/protocols/messages.md#system-text-in-the-middle)."""
     return f"<system-reminder>\n{text}\n</system-reminder>"
 
 

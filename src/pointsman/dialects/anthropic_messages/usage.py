@@ -23,7 +23,8 @@ class _ServerTools(msgspec.Struct):
 
 
 class Usage(msgspec.Struct):
-    """As the vendor sends it. Cached tokens are counted apart from input_tokens (PROTOCOLS.md 10)."""
+    """As the vendor sends it. Cached tokens are counted apart from input_tokens
+    (docs/protocols/usage.md#what-each-protocol-counts)."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -59,7 +60,8 @@ class Usage(msgspec.Struct):
 
 def rendered(usage: TokenUsage | None, output: int = 0) -> dict[str, Any]:
     """Numbers for a Messages client. output: told where the backend did not. `cache_*` are 0 rather than absent, because
-    Claude Code adds them up; output_tokens is never null (PROTOCOLS.md 10)."""
+    Claude Code adds them up; output_tokens is never null
+    (docs/protocols/usage.md#keys-that-must-be-there)."""
     told = usage or TokenUsage()
     cached, written = told.cached or 0, told.cache_write or 0
     found: dict[str, Any] = {
@@ -91,5 +93,6 @@ def neutral_tier(tier: str | None) -> str | None:
 
 
 def own_tier(tier: str | None) -> str | None:
-    """The same in Messages' words, None where it has none (PROTOCOLS.md 10)."""
+    """The same in Messages' words, None where it has none
+    (docs/protocols/usage.md#tiers-in-answers)."""
     return _BACK.get(tier) if tier is not None else None

@@ -1,4 +1,5 @@
-"""Writes a Messages stream (grammar: PROTOCOLS.md 11.1): a state machine in which no block can hold another kind's deltas.
+"""Writes a Messages stream (grammar: docs/protocols/streams.md#messages-streams): a state machine
+in which no block can hold another kind's deltas.
 
 A block is opened when it has something to say, so that no empty one reaches a client, which would send it back and be
 refused. Not here: what a block holds (answering.py).

@@ -1,4 +1,5 @@
-"""Our errors as Chat clients expect them, whole or inside a stream; and an upstream's errors as ours (PROTOCOLS.md 12)."""
+"""Our errors as Chat clients expect them, whole or inside a stream; and an upstream's errors as
+ours (docs/protocols/errors.md)."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ parse_error = upstream_error
 
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
     """A chunk with a top-level `error`, which the SDKs raise on, and finish_reason `error`. No `[DONE]` follows:
-    nothing may look like a clean end (DESIGN.md section 5)."""
+    nothing may look like a clean end (docs/protocols/streams.md#errors-inside-a-stream)."""
     chunk = {
         "id": answer_id or request_id,
         "object": "chat.completion.chunk",

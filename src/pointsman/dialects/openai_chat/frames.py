@@ -33,7 +33,8 @@ class Usage(msgspec.Struct, gc=False):
     prompt_cache_hit_tokens: int | None = None  # DeepSeek's name
 
     def neutral(self) -> TokenUsage:
-        """Cached tokens are part of the prompt tokens here as there (PROTOCOLS.md 10)."""
+        """Cached tokens are part of the prompt tokens here as there
+        (docs/protocols/usage.md#what-each-protocol-counts)."""
         prompt = self.prompt_tokens_details or Details()
         completion = self.completion_tokens_details or Details()
         cached = prompt.cached_tokens if prompt.cached_tokens is not None else self.prompt_cache_hit_tokens
@@ -70,8 +71,11 @@ class Call(msgspec.Struct, gc=False):
             return "", ""
         text = inner.input if inner.input is not None else inner.arguments
         if isinstance(
-            text, dict | list
-        ):  # seen: an object where the protocol wants its text (PROTOCOLS.md 5.5)
+            text,
+            dict | list,
+            # seen: an object where the protocol wants its text
+            # (docs/protocols/tools.md#calls-of-weak-models)
+        ):
             text = msgspec.json.encode(text).decode()
         return inner.name or "", text if isinstance(text, str) else ""
 
@@ -89,7 +93,8 @@ class Delta(msgspec.Struct, gc=False):
     annotations: Any = None
 
     def thought(self) -> str:
-        """Reasoning under whichever name; some servers send it under both (PROTOCOLS.md 7.4)."""
+        """Reasoning under whichever name; some servers send it under both
+        (docs/protocols/reasoning.md#where-reasoning-stands-in-answers)."""
         for found in (self.reasoning_content, self.reasoning):
             if isinstance(found, str) and found:
                 return found

@@ -1,4 +1,4 @@
-"""Chat messages as neutral ones (PROTOCOLS.md 4.2, 4.5, 7.5). Pure.
+"""Chat messages as neutral ones (docs/protocols/messages.md#chat-histories). Pure.
 
 Not here: repairing a history (conversation/heal.py).
 """
@@ -209,7 +209,8 @@ def _call(call: Fields) -> ToolCall:
 
 
 def _thoughts(message: Fields, reading: Reading) -> list[Thinking]:
-    """Earlier reasoning, in whichever carrier it came: the one with signatures first (PROTOCOLS.md 7.5)."""
+    """Earlier reasoning, in whichever carrier it came: the one with signatures first
+    (docs/protocols/reasoning.md#where-reasoning-stands-in-answers)."""
     text, key = message.maybe_text("reasoning_content") or "", "reasoning_content"
     other = message.any("reasoning")
     if isinstance(other, str) and not text:

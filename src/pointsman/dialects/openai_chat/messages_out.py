@@ -1,5 +1,6 @@
-"""Neutral messages as Chat messages (PROTOCOLS.md 4.3, 4.5, 5.4). Pure; each message's bytes depend on it and its neighbours
-only, so a longer conversation begins with the shorter one's bytes.
+"""Neutral messages as Chat messages (docs/protocols/messages.md#messages-histories). Pure; each
+message's bytes depend on it and its neighbours only, so a longer conversation begins with the
+shorter one's bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from ..fields import maybe
 from ..openai_parts import Wording, content_part, marked
 
 REMINDER = "<system-reminder>\n{}\n</system-reminder>"
-"""Where a server takes system text at the front only, later ones go into the user's turn like this (PROTOCOLS.md 4.2)."""
+"""Where a server takes system text at the front only, later ones go into the user's turn like this
+(docs/protocols/messages.md#system-text-in-the-middle)."""
 
 
 def render_messages(request: Request, profile: Profile) -> list[dict[str, Any]]:
@@ -114,7 +116,8 @@ _WORDING = Wording("text", _image, _file)
 
 
 def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile) -> str:
-    """A tool message holds text only; its images follow in one user message, in order (PROTOCOLS.md 5.4)."""
+    """A tool message holds text only; its images follow in one user message, in order
+    (docs/protocols/tools.md#results)."""
     texts: list[str] = []
     for inner in part.parts:
         if isinstance(inner, Text):

@@ -1,4 +1,5 @@
-"""A Chat answer from an upstream, told in neutral events (PROTOCOLS.md 11.2, 11.4). Lenient: it takes what servers send.
+"""A Chat answer from an upstream, told in neutral events
+(docs/protocols/streams.md#reading-leniently). Lenient: it takes what servers send.
 
 One delta may carry several kinds at once; tool calls may interleave; ids and names may come late, or repeat.
 """
@@ -76,7 +77,9 @@ class ChatReader(ChatSeen, Reader):
         self._open = -1
         self._open_kind: PartKind | None = None
         self._opaque: list[Opaque] = []
-        self._blank = ""  # white space that is shown only if more text follows (PROTOCOLS.md 11.4, step 3)
+        # white space that is shown only if more text follows
+        # (docs/protocols/streams.md#reading-leniently)
+        self._blank = ""
         self._tools: dict[int, _Tool] = {}
         self._ids: set[str] = set()
         self._refusal = ""
@@ -124,7 +127,8 @@ class ChatReader(ChatSeen, Reader):
         return out
 
     def _parts(self, delta: ChatDelta, out: list[Event]) -> None:
-        """One after the other, never instead of the other (PROTOCOLS.md 11.4, step 2)."""
+        """One after the other, never instead of the other
+        (docs/protocols/streams.md#reading-leniently)."""
         thought = delta.thought()
         if thought:
             self._splitter = None  # this server has a parser of its own
@@ -282,7 +286,7 @@ def citation_of(annotation: Any) -> Citation | None:
 
 
 def unique_id(call_id: Any, index: int, name: str, seen: set[str]) -> str:
-    """Servers leave ids out, or give all calls the same one (PROTOCOLS.md 5.3)."""
+    """Servers leave ids out, or give all calls the same one (docs/protocols/tools.md#call-ids)."""
     found = call_id if isinstance(call_id, str) and call_id else f"call_{index}_{name}"[:64]
     unique, count = found, 1
     while unique in seen:

@@ -1,4 +1,5 @@
-"""Whole Chat answers, written (PROTOCOLS.md 9, 10, 11.5). Pure. Not here: streams (writer.py), and reading (reader.py)."""
+"""Whole Chat answers, written (docs/protocols/stop-reasons.md, usage.md). Pure. Not here: streams
+(writer.py), and reading (reader.py)."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ FINISH = {
     Stop.STOP_SEQUENCE: "stop",
     Stop.MAX_TOKENS: "length",
     Stop.TOOL_USE: "tool_calls",
-    Stop.PAUSE: "length",  # PROTOCOLS.md 9.1: what cannot be continued is told as cut
+    # docs/protocols/stop-reasons.md#from-messages: what cannot be continued is told as cut
+    Stop.PAUSE: "length",
     Stop.REFUSAL: "content_filter",
     Stop.CONTEXT_WINDOW: "length",
 }
@@ -41,7 +43,7 @@ def answer_id(upstream: str, request_id: str) -> str:
 
 
 def usage_value(usage: TokenUsage | None) -> dict[str, Any] | None:
-    """Chat's usage object (PROTOCOLS.md 10)."""
+    """Chat's usage object (docs/protocols/usage.md#what-each-protocol-counts)."""
     if usage is None or (usage.input is None and usage.output is None):
         return None
     prompt, completion = usage.input or 0, usage.output or 0
@@ -58,7 +60,8 @@ def usage_value(usage: TokenUsage | None) -> dict[str, Any] | None:
 
 
 def annotation_value(citation: Citation, offset: int, length: int) -> dict[str, Any] | None:
-    """A web citation with places in the whole text; other kinds have no form in Chat (PROTOCOLS.md 4.6)."""
+    """A web citation with places in the whole text; other kinds have no form in Chat
+    (docs/protocols/messages.md#citations)."""
     if citation.url is None:
         return None
     start = citation.start if citation.start is not None else 0
@@ -137,7 +140,8 @@ def _message(reply: Reply, answering: Answering) -> dict[str, Any]:
 
 
 def detail_value(part: Thinking, index: int, answering: Answering) -> dict[str, Any]:
-    """OpenRouter's carrier, which clients that know it send back; the signature is ours (PROTOCOLS.md 7.5)."""
+    """OpenRouter's carrier, which clients that know it send back; the signature is ours
+    (docs/protocols/reasoning.md#capsules)."""
     value: dict[str, Any] = {
         "type": "reasoning.text",
         "text": part.text,

@@ -1,4 +1,5 @@
-"""A Chat Completions request as a neutral one (PROTOCOLS.md 3.2, 3.4). Pure. Not here: messages (messages_in.py), tools.
+"""A Chat Completions request as a neutral one (docs/protocols/requests.md). Pure. Not here:
+messages (messages_in.py), tools.
 
 Vendors' extras that clients send to everybody (`thinking`, `cache_control`, `top_k`, `reasoning`) are understood.
 """
@@ -41,7 +42,7 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     if messages is None:
         messages = _as_messages(
             fields.any("input")
-        )  # Cursor posts Responses' `input` here (PROTOCOLS.md 14.3)
+        )  # Cursor posts Responses' `input` here (docs/protocols/clients.md#cursor)
     read_messages(request, messages, fields, reading)
     request.stream = bool(fields.flag("stream"))
     if fields.empty:  # the commonest request by far

@@ -1,4 +1,5 @@
-"""A neutral request as a Chat Completions body (PROTOCOLS.md 3.1, 3.4, 6, 7.3, 8). Pure and deterministic.
+"""A neutral request as a Chat Completions body (docs/protocols/requests.md, reasoning.md,
+caching.md). Pure and deterministic.
 
 Not here: messages (messages_out.py).
 """

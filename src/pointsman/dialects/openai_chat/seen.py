@@ -1,4 +1,5 @@
-"""The one reading of a Chat answer (grammar: PROTOCOLS.md 11.2): which facts a chunk, or a whole body, sets.
+"""The one reading of a Chat answer (grammar: docs/protocols/streams.md#chat-streams): which facts a
+chunk, or a whole body, sets.
 
 Not here: the neutral events that are told of it (reader.py).
 """
@@ -174,7 +175,8 @@ class ChatSeen(Seen):
             self.stop = self._class()
 
     def _class(self) -> Stop:
-        """Why it stopped; several servers say `stop` though they call tools (PROTOCOLS.md 9.2)."""
+        """Why it stopped; several servers say `stop` though they call tools
+        (docs/protocols/stop-reasons.md#stop-although-tools-were-called)."""
         stop = STOPS.get(self._finish, Stop.END)
         if self._said_no and stop is not Stop.MAX_TOKENS:
             return Stop.REFUSAL

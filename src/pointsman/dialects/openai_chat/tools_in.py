@@ -1,4 +1,5 @@
-"""Chat's tools and tool choice as neutral ones (PROTOCOLS.md 5.1, 5.2), the older `functions` included. Pure."""
+"""Chat's tools and tool choice as neutral ones (docs/protocols/tools.md), the older `functions`
+included. Pure."""
 
 from __future__ import annotations
 

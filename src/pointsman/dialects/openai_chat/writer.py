@@ -1,4 +1,5 @@
-"""A Chat stream for a client: a state machine whose legal moves are the table MOVES (PROTOCOLS.md 11.2, 11.5)."""
+"""A Chat stream for a client: a state machine whose legal moves are the table MOVES
+(docs/protocols/streams.md#chat-streams)."""
 
 from __future__ import annotations
 
@@ -104,7 +105,8 @@ class ChatWriter(PartWriter):
         return self._chunk(frame, {field: event.text})
 
     def _call(self, frame: str, inner: dict[str, Any], part: PartStart, **first: str) -> bytes:
-        """Id and name once only: the SDK joins the strings of all deltas (PROTOCOLS.md 11.2)."""
+        """Id and name once only: the SDK joins the strings of all deltas
+        (docs/protocols/streams.md#id-and-name-once)."""
         if self._answering.request.legacy_functions:
             return self._chunk(frame, {"function_call": inner})
         call = {"index": self._calls - 1, **first, part.tool_kind.value: inner}

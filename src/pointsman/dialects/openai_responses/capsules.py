@@ -1,4 +1,5 @@
-"""Reasoning that another backend made, taken out of a request on its way to OpenAI's own protocol (PROTOCOLS.md 7.5).
+"""Reasoning that another backend made, taken out of a request on its way to OpenAI's own protocol
+(docs/protocols/reasoning.md#capsules).
 
 For the pass-through: a session that switched backends must not be refused for what its earlier one had said.
 """

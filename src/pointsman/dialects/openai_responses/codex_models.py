@@ -1,7 +1,8 @@
 """The model list as Codex reads it: `GET /v1/models?client_version=...` wants its vendor's own catalogue, not OpenAI's list.
 
-One field missing empties Codex's whole list without a word (FIELD.md 3.2), so every entry has all fields that the
-program's own catalogue has. Checked against codex-cli 0.169. Not here: which models there are.
+One field missing empties Codex's whole list without a word
+(docs/protocols/clients.md#codexs-model-list), so every entry has all fields that the program's own
+catalogue has. Checked against codex-cli 0.169. Not here: which models there are.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _INSTRUCTIONS = (
     "does what was asked, run what proves it, and say plainly what you did and what you could not do."
 )
 _WINDOW = 128_000
-"""Tokens assumed where nobody has told a model's window; Codex itself would assume 272,000 (FIELD.md 3.2)."""
+"""Tokens assumed where nobody has told a model's window; Codex itself would assume 272,000
+(docs/protocols/clients.md#codexs-model-list)."""
 
 
 def catalogue(models: Sequence[Listed]) -> bytes:

@@ -19,11 +19,13 @@ _CODES = {
     ErrorKind.CONTEXT_LENGTH: "context_length_exceeded",
     ErrorKind.BILLING: "insufficient_quota",
 }
-"""Codex acts on a short list of codes and retries on all others (PROTOCOLS.md 12.3)."""
+"""Codex acts on a short list of codes and retries on all others
+(docs/protocols/errors.md#codes-for-codex)."""
 
 
 def failed_value(error: PointsmanError) -> dict[str, str]:
-    """The `error` of a failed response. Codex reads how long to wait out of the words (PROTOCOLS.md 12.3)."""
+    """The `error` of a failed response. Codex reads how long to wait out of the words
+    (docs/protocols/errors.md#codes-for-codex)."""
     message = error.public
     if (
         error.kind is ErrorKind.RATE_LIMITED

@@ -37,7 +37,8 @@ class Usage(msgspec.Struct):
     output_tokens_details: OutputDetails | None = None
 
     def neutral(self) -> TokenUsage:
-        """Cached tokens are part of the input tokens here as there (PROTOCOLS.md 10)."""
+        """Cached tokens are part of the input tokens here as there
+        (docs/protocols/usage.md#what-each-protocol-counts)."""
         given = self.input_tokens_details or InputDetails()
         made = self.output_tokens_details or OutputDetails()
         return TokenUsage(
@@ -134,7 +135,8 @@ def words_of(part: dict[str, Any]) -> tuple[str, bool]:
 
 
 def thought_of(item: Item) -> str:
-    """A reasoning item's words: its summary, else its content; parts apart by a blank line (PROTOCOLS.md 11.6)."""
+    """A reasoning item's words: its summary, else its content; parts apart by a blank line
+    (docs/protocols/streams.md#parts-of-a-responses-answer)."""
     for key in ("summary", "content"):
         texts = [str(part.get("text") or "") for part in objects(item, key)]
         if any(texts):

@@ -1,4 +1,5 @@
-"""Responses' input items as neutral messages (PROTOCOLS.md 3.4, 4.4, 4.5, 7.5). Pure.
+"""Responses' input items as neutral messages (docs/protocols/messages.md#responses-items-as-turns).
+Pure.
 
 Items of one assistant run become one message, in order; outputs of tools become user messages. Not here: repairing a
 history (conversation/heal.py).

@@ -1,4 +1,5 @@
-"""Neutral messages as Responses' input items (PROTOCOLS.md 3.4, 4, 5.4). Pure: an item depends on its message only."""
+"""Neutral messages as Responses' input items (docs/protocols/messages.md). Pure: an item depends on
+its message only."""
 
 from __future__ import annotations
 
@@ -97,7 +98,7 @@ def _assistant(out: list[dict[str, Any]], message: Message, phases: bool, profil
         if texts:
             # As a string: with parts the type wants the id that its vendor once gave the message.
             value = {"type": "message", "role": "assistant", "content": "".join(texts)}
-            if phases:  # only for a client that sent them (PROTOCOLS.md 4.4)
+            if phases:  # only for a client that sent them (docs/protocols/messages.md#phases)
                 value["phase"] = message.phase or ("commentary" if calls else "final_answer")
             out.append(value)
             texts.clear()
@@ -119,7 +120,8 @@ def _assistant(out: list[dict[str, Any]], message: Message, phases: bool, profil
 
 
 def _reasoning(out: list[dict[str, Any]], part: Thinking) -> None:
-    """Replayed for its own producer, exactly; nobody else can use it (PROTOCOLS.md 7.5)."""
+    """Replayed for its own producer, exactly; nobody else can use it
+    (docs/protocols/reasoning.md#reasoning-must-come-back)."""
     opaque = part.opaque
     if opaque is None:
         return

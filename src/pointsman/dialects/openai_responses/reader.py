@@ -1,5 +1,5 @@
-"""A Responses stream told in neutral events, and a whole answer as a reply (PROTOCOLS.md 11.3, 11.6). What it means is
-read in seen.py.
+"""A Responses stream told in neutral events, and a whole answer as a reply
+(docs/protocols/streams.md#responses-streams). What it means is read in seen.py.
 
 Items by output_index, their parts by content_index; encrypted reasoning arrives when its item is done. Not here: facts
 of the answer, which only see() sets.
@@ -191,7 +191,8 @@ class ResponsesReader(ResponsesSeen, Reader):
         return index
 
     def _think(self, frame: Frame, text: str, out: list[Event]) -> None:
-        """Parts of a summary are joined by a blank line (PROTOCOLS.md 11.6)."""
+        """Parts of a summary are joined by a blank line
+        (docs/protocols/streams.md#parts-of-a-responses-answer)."""
         at = frame.summary_index if "summary" in frame.type else frame.content_index
         thought = self._thoughts.get(frame.output_index)
         if thought is None:

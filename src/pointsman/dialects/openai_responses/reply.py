@@ -1,4 +1,5 @@
-"""Whole Responses answers, read and written (PROTOCOLS.md 3.3, 9, 10, 11.6). Pure. Not here: streams."""
+"""Whole Responses answers, read and written (docs/protocols/stop-reasons.md, usage.md, streams.md).
+Pure. Not here: streams."""
 
 from __future__ import annotations
 
@@ -98,7 +99,8 @@ def response_id(upstream: str, request_id: str) -> str:
 
 
 def usage_value(usage: TokenUsage | None) -> dict[str, Any] | None:
-    """Responses' usage; its detail objects are required (PROTOCOLS.md 10)."""
+    """Responses' usage; its detail objects are required
+    (docs/protocols/usage.md#what-each-protocol-counts)."""
     if usage is None or (usage.input is None and usage.output is None):
         return None
     given, made = usage.input or 0, usage.output or 0
@@ -129,7 +131,8 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def echo(request: Request) -> dict[str, Any]:
-    """The request's settings, which a response object repeats (PROTOCOLS.md 3.3)."""
+    """The request's settings, which a response object repeats
+    (docs/protocols/requests.md#settings-in-a-response-object)."""
     raw = request.raw
     value: dict[str, Any] = {}
     for name in _ECHOED:
@@ -165,7 +168,7 @@ def response_value(
 
 
 def status_of(stop: Stop) -> tuple[str, dict[str, str] | None]:
-    """(status, incomplete_details) of a stop (PROTOCOLS.md 9.1)."""
+    """(status, incomplete_details) of a stop (docs/protocols/stop-reasons.md#from-messages)."""
     if stop in (Stop.MAX_TOKENS, Stop.CONTEXT_WINDOW, Stop.PAUSE):
         return "incomplete", {"reason": "max_output_tokens"}
     if stop is Stop.REFUSAL:

@@ -1,4 +1,5 @@
-"""A Responses request as a neutral one (PROTOCOLS.md 3.3, 3.4). Pure. Not here: items (items_in.py), tools (tools_in.py)."""
+"""A Responses request as a neutral one (docs/protocols/requests.md). Pure. Not here: items
+(items_in.py), tools (tools_in.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A neutral request as a Responses body (PROTOCOLS.md 3.1, 3.4, 6, 7.3, 8). Pure and deterministic.
+"""A neutral request as a Responses body (docs/protocols/requests.md, reasoning.md, caching.md).
+Pure and deterministic.
 
 Not here: items (items_out.py).
 """
@@ -96,7 +97,8 @@ def _tool(tool: Tool) -> dict[str, Any]:
     if tool.description is not None:
         value["description"] = tool.description
     value["parameters"] = object_schema(tool.schema)
-    # Said always: absent means true here, false in the other protocols (PROTOCOLS.md 3.4).
+    # Said always: absent means true here, false in the other protocols
+    # (docs/protocols/requests.md#chat-and-responses-beside-each-other).
     value["strict"] = bool(tool.strict)
     return value
 

@@ -1,4 +1,5 @@
-"""The one reading of a Responses answer: its frames in, facts out (grammar: PROTOCOLS.md 11.3).
+"""The one reading of a Responses answer: its frames in, facts out (grammar:
+docs/protocols/streams.md#responses-streams).
 
 The straight path, the translated one and a whole answer all come through see(). Not here: the parts of the
 answer (reader.py, reply.py).

@@ -1,4 +1,4 @@
-"""Responses' tools and tool choice as neutral ones (PROTOCOLS.md 3.4, 5.1, 5.2). Pure."""
+"""Responses' tools and tool choice as neutral ones (docs/protocols/tools.md). Pure."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def _tool(request: Request, tool: Fields, notes: Notes, namespace: str | None) -
                 tool.need_text("name"),
                 tool.maybe_text("description"),
                 tool.mapping("parameters"),
-                strict if "strict" in tool.value else True,  # absent means true here (PROTOCOLS.md 3.4)
+                # absent means true here
+                # (docs/protocols/requests.md#chat-and-responses-beside-each-other)
+                strict if "strict" in tool.value else True,
                 namespace=namespace,
                 path=tool.path,
             )

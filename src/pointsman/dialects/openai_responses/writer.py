@@ -1,4 +1,5 @@
-"""A Responses stream for a client: a state machine whose legal moves are the table MOVES (PROTOCOLS.md 11.3, 11.6).
+"""A Responses stream for a client: a state machine whose legal moves are the table MOVES
+(docs/protocols/streams.md#responses-streams).
 
 A run of text parts is one message item with a content part each; a call, a reasoning is an item of its own. The
 protocol repeats every item when it is done and all of them at the end: that, and no more, is kept.
@@ -285,7 +286,8 @@ class ResponsesWriter(PartWriter):
         if finish.stop is Stop.REFUSAL and any(
             part["type"] == "refusal" for item in self._output for part in item.get("content") or []
         ):
-            status, details = "completed", None  # a refusal in words is a complete answer (PROTOCOLS.md 9.2)
+            # a refusal in words is a complete answer (docs/protocols/stop-reasons.md#from-openai)
+            status, details = "completed", None
         response = response_value(self._answering, self._upstream_id, status, self._output, self._usage)
         response["incomplete_details"] = details
         if finish.service_tier is not None:

@@ -1,7 +1,8 @@
 """Counting input tokens for a backend that cannot be asked in the client's protocol: by its own means, else an estimate.
 
-PROTOCOLS.md 13.2, best first: the backend's own counting path in a protocol it speaks, a local server's tokenizer, our
-estimate, which is marked in `x-pointsman-warnings` as `estimated:input_tokens`.
+docs/protocols/counting.md#ways-to-count, best first: the backend's own counting path in a protocol
+it speaks, a local server's tokenizer, our estimate, which is marked in `x-pointsman-warnings` as
+`estimated:input_tokens`.
 """
 
 from __future__ import annotations

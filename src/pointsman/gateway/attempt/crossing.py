@@ -37,7 +37,8 @@ from .relay import Relay
 
 STREAM_ABOVE = 21_000
 """Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
-cut long calls that do not stream (PROTOCOLS.md 3.2)."""
+cut long calls that do not stream
+(docs/protocols/requests.md#long-answers-are-asked-for-as-a-stream)."""
 
 
 class Asked:

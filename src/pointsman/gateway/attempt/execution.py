@@ -27,8 +27,8 @@ from .relay import Relay
 from .straight import Way
 
 _PING_SECONDS = 10.0
-"""Of silence in the middle of a translated stream (PROTOCOLS.md 11.4: Claude Code aborts a silent
-one after 300 s)."""
+"""Of silence in the middle of a translated stream (docs/protocols/streams.md#keep-alives: Claude
+Code aborts a silent one after 300 s)."""
 
 
 class Health(TypingProtocol):

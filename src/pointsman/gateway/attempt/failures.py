@@ -41,7 +41,8 @@ def unanswered(
     found: Meaning, seen: Seen, way: Way, headers: Headers, body: bytes | None, key: bytes
 ) -> Held[Answer]:
     """An answer with status 2xx that is none, and of which the client has seen nothing. body: of a whole one. key: what
-    must not be told. An error inside is treated, and told, as the status that it means (RELIABILITY.md 1b.3)."""
+    must not be told. An error inside is treated, and told, as the status that it means
+    (docs/protocols/errors.md#errors-inside-a-200)."""
     error = seen.error
     if error is None:
         reason, detail = reason_of(found, seen)

@@ -1,7 +1,7 @@
 """One client connection: HTTP/1.1 in, requests handed on one at a time, answers out. Framing only, no meaning.
 
 States: head -> body -> answering -> head. Pipelined bytes wait, bounded, while an answer is made. A client that
-closes its side is gone: RELIABILITY.md R5.
+closes its side is gone: docs/reliability-promises.md#r5.
 """
 
 from __future__ import annotations
@@ -387,6 +387,7 @@ class ClientConnection(asyncio.Protocol):
             self.abort()
 
     def _trickles(self, now: float) -> bool:
-        """Has the body been slower than 1 KiB a second, after 10 s of patience (RELIABILITY.md 1c, item 8)?"""
+        """Has the body been slower than 1 KiB a second, after 10 s of patience
+        (docs/reliability-promises.md#slow-and-huge)?"""
         late = now - self._body_began - self._limits.body_grace_seconds
         return late > 0 and self._got < late * self._limits.body_rate

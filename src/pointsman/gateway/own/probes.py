@@ -1,6 +1,6 @@
 """Asks local servers that are down every 2 s whether they take connections again: one probe at a time each
-(RELIABILITY.md 1b.3). Nothing is sent; a server that was restarted is used again within 3 s. Not here: clouds, whose
-breakers open by time."""
+(docs/reliability-promises.md#a-backend-that-comes-back). Nothing is sent; a server that was
+restarted is used again within 3 s. Not here: clouds, whose breakers open by time."""
 
 from __future__ import annotations
 

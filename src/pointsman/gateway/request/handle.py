@@ -283,6 +283,7 @@ def _answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
 
 
 def _dialect_of(where: Route, head: RequestHead) -> Dialect:
-    """Shared paths answer in the wording of who asks (PROTOCOLS.md 13.1)."""
+    """Shared paths answer in the wording of who asks
+    (docs/protocols/models.md#who-asks-on-a-shared-path)."""
     shared = where.kind in ("models", "model") or not where.exact
     return dialect_of_client(head.get, where.dialect) if shared else where.dialect
