@@ -1,4 +1,5 @@
-"""What a translation could not carry: collected, told in `x-pointsman-warnings`, refused under `x-pointsman-strict: 1`.
+"""What a translation could not carry: collected, told in `x-pointsman-warnings`, refused under
+`x-pointsman-strict: 1`.
 
 docs/protocols/requests.md#losses is the decision table: a hint is dropped and told, a changed
 answer shape or meaning is a 400.
@@ -20,8 +21,8 @@ _MAX_HEADER = 4000
 
 
 class Notes:
-    """strict: every loss is a 400. names: neutral field (`effort`; of a part or a tool `Image.detail`) -> what the
-    client's protocol calls it (Translation.names, Request.paths)."""
+    """strict: every loss is a 400. names: neutral field (`effort`; of a part or a tool
+    `Image.detail`) -> what the client's protocol calls it (Translation.names, Request.paths)."""
 
     __slots__ = ("_names", "strict", "warnings")
 
@@ -31,11 +32,13 @@ class Notes:
         self._names = names or {}
 
     def drop(self, path: str, why: str = "the backend's protocol has no place for it") -> None:
-        """A hint that cannot travel. path: in the client's body, or a neutral field's name. Raises when strict."""
+        """A hint that cannot travel. path: in the client's body, or a neutral field's name.
+        Raises when strict."""
         self.note("dropped", path, why)
 
     def emulate(self, path: str, why: str) -> None:
-        """Asked for in another way than the client did; the answer is as close as can be. Raises when strict."""
+        """Asked for in another way than the client did; the answer is as close as can be. Raises
+        when strict."""
         self.note("emulated", path, why)
 
     def change(self, path: str, why: str) -> None:
@@ -61,7 +64,8 @@ class Notes:
             self.warnings.append(entry)
 
     def refuse(self, path: str, why: str) -> NoReturn:
-        """A loss that would change the answer's shape or meaning: 400. why: a whole sentence with what to do."""
+        """A loss that would change the answer's shape or meaning: 400. why: a whole sentence
+        with what to do."""
         path = self.path(path)
         raise PointsmanError(ErrorKind.BAD_REQUEST, f"'{path}': {why}", param=path)
 
@@ -70,8 +74,8 @@ class Notes:
         return self._names.get(path, path)
 
     def inside(self, value: msgspec.Struct, field: str, path: str = "") -> str:
-        """The path of one field of a part, a message, a tool, or of the request itself. path: of a value that does not
-        know its own."""
+        """The path of one field of a part, a message, a tool, or of the request itself. path: of
+        a value that does not know its own."""
         kind = type(value).__name__
         above = value.path if isinstance(value, Placed) else path
         key = self._names.get(f"{kind}.{field}") or (field if above else self.path(field))

@@ -1,4 +1,5 @@
-"""The pieces that messages and replies are made of. Plain values; a dialect gives them their shape on the wire."""
+"""The pieces that messages and replies are made of. Plain values; a dialect gives them their
+shape on the wire."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ import msgspec
 
 
 class Placed(msgspec.Struct, kw_only=True, eq=False):
-    """What can be told of to the client. path: where it stood in the client's body (`messages[1].content[0]`), "" for
-    what the gateway made. Not compared: what says the same is equal wherever it stood."""
+    """What can be told of to the client. path: where it stood in the client's body
+    (`messages[1].content[0]`), "" for what the gateway made. Not compared: what says the same is
+    equal wherever it stood."""
 
     path: str = ""
 
@@ -24,10 +26,11 @@ class Placed(msgspec.Struct, kw_only=True, eq=False):
 class Opaque(msgspec.Struct, frozen=True):
     """What its producer wants back unread and unchanged: a signature, encrypted reasoning.
 
-    protocol: the Protocol value of the dialect that can read it. backend: key of the backend that made it, "" when
-    the client brought it in its own vendor's form (who made it is not known). data: a JSON value; for
-    `anthropic_messages` the exact block ({"type": "thinking", ...} or {"type": "redacted_thinking", ...}), for
-    `openai_responses` the exact reasoning item's {"id": ..., "encrypted_content": ...}.
+    protocol: the Protocol value of the dialect that can read it. backend: key of the backend that
+    made it, "" when the client brought it in its own vendor's form (who made it is not known).
+    data: a JSON value; for `anthropic_messages` the exact block ({"type": "thinking", ...} or
+    {"type": "redacted_thinking", ...}), for `openai_responses` the exact reasoning item's {"id":
+    ..., "encrypted_content": ...}.
     """
 
     protocol: str
@@ -36,15 +39,16 @@ class Opaque(msgspec.Struct, frozen=True):
 
 
 class CacheMark(Placed):
-    """The prompt up to here may be cached. ttl: as the client wrote it (`5m`, `1h`, `30m`, `12h`), None = default."""
+    """The prompt up to here may be cached. ttl: as the client wrote it (`5m`, `1h`, `30m`,
+    `12h`), None = default."""
 
     ttl: str | None = None
 
 
 class Citation(msgspec.Struct, frozen=True):
-    """A source of a text. url, title, cited_text: of a web page. start, end: characters of the part's text that it
-    stands for (None = all of it). raw: the vendor's own object where it is not a web citation, with `protocol` naming
-    whose."""
+    """A source of a text. url, title, cited_text: of a web page. start, end: characters of the
+    part's text that it stands for (None = all of it). raw: the vendor's own object where it is
+    not a web citation, with `protocol` naming whose."""
 
     url: str | None = None
     title: str | None = None
@@ -70,8 +74,8 @@ class Refusal(Placed):
 
 
 class Thinking(Placed):
-    """Reasoning. text: what may be shown, "" when omitted. redacted: only the opaque form exists. opaque: what its
-    producer needs back to recognise it."""
+    """Reasoning. text: what may be shown, "" when omitted. redacted: only the opaque form
+    exists. opaque: what its producer needs back to recognise it."""
 
     text: str = ""
     opaque: Opaque | None = None
@@ -79,8 +83,8 @@ class Thinking(Placed):
 
 
 class Image(Placed):
-    """Exactly one of data (base64 text, with media_type), url, file_id (of the vendor named by file_of, a Protocol
-    value). detail: OpenAI's resolution hint."""
+    """Exactly one of data (base64 text, with media_type), url, file_id (of the vendor named by
+    file_of, a Protocol value). detail: OpenAI's resolution hint."""
 
     media_type: str | None = None
     data: str | None = None
@@ -92,8 +96,9 @@ class Image(Placed):
 
 
 class Document(Placed):
-    """A file to read. Exactly one of data (base64 text, with media_type), url, text (plain text), parts (Text and
-    Image) or file_id. title: its file name or title. context: words about it."""
+    """A file to read. Exactly one of data (base64 text, with media_type), url, text (plain
+    text), parts (Text and Image) or file_id. title: its file name or title. context: words about
+    it."""
 
     media_type: str | None = None
     data: str | None = None
@@ -123,8 +128,9 @@ class ToolKind(StrEnum):
 
 
 class ToolCall(Placed):
-    """The model calls a tool. arguments: the JSON text exactly as it was written ("" = none), or the free text of a
-    custom tool. namespace: the group that the tool was declared in, where the protocol has groups."""
+    """The model calls a tool. arguments: the JSON text exactly as it was written ("" = none), or
+    the free text of a custom tool. namespace: the group that the tool was declared in, where the
+    protocol has groups."""
 
     id: str
     name: str
@@ -135,7 +141,8 @@ class ToolCall(Placed):
 
 
 class ToolResult(Placed):
-    """What a tool gave back. parts: Text, Image and Document, in order; empty = nothing. kind: of the call."""
+    """What a tool gave back. parts: Text, Image and Document, in order; empty = nothing. kind:
+    of the call."""
 
     call_id: str
     parts: tuple[Text | Image | Document, ...] = ()
@@ -145,8 +152,9 @@ class ToolResult(Placed):
 
 
 class Foreign(Placed):
-    """A block of one vendor that has no neutral form (a server tool's call or result, a compaction). protocol: whose.
-    value: the exact JSON. text: what it says in words, "" when nothing."""
+    """A block of one vendor that has no neutral form (a server tool's call or result, a
+    compaction). protocol: whose. value: the exact JSON. text: what it says in words, "" when
+    nothing."""
 
     protocol: str
     type: str

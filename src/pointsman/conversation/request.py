@@ -1,6 +1,7 @@
 """A request for one reply, whoever asked and in whichever protocol. Plain values.
 
-Every optional field is None (or empty) when the client did not send it: a renderer never invents a value for it.
+Every optional field is None (or empty) when the client did not send it: a renderer never invents a
+value for it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from .parts import CacheMark, Part, Placed, Text, ToolKind
 
 
 class Role(StrEnum):
-    """Whose turn. SYSTEM and DEVELOPER stand here only for messages in the middle of a conversation; those that lead
-    it are in Request.system."""
+    """Whose turn. SYSTEM and DEVELOPER stand here only for messages in the middle of a
+    conversation; those that lead it are in Request.system."""
 
     SYSTEM = "system"
     DEVELOPER = "developer"
@@ -24,8 +25,8 @@ class Role(StrEnum):
 
 
 class Message(Placed):
-    """One turn. parts: in order; tool results stand in USER messages, before its other parts. name: the speaker's.
-    phase: Responses' `commentary` or `final_answer`."""
+    """One turn. parts: in order; tool results stand in USER messages, before its other parts.
+    name: the speaker's. phase: Responses' `commentary` or `final_answer`."""
 
     role: Role
     parts: list[Part]
@@ -34,9 +35,9 @@ class Message(Placed):
 
 
 class Tool(Placed):
-    """A tool the client runs itself. schema: JSON Schema of its arguments, None = takes none (custom: not used).
-    strict: None = the client did not say. grammar: of a custom tool, the vendor's `format` object. namespace: its
-    group."""
+    """A tool the client runs itself. schema: JSON Schema of its arguments, None = takes none
+    (custom: not used). strict: None = the client did not say. grammar: of a custom tool, the
+    vendor's `format` object. namespace: its group."""
 
     name: str
     description: str | None = None
@@ -49,9 +50,9 @@ class Tool(Placed):
 
 
 class ServerTool(Placed):
-    """A tool that the backend runs (web search, code execution, MCP), or one whose shape only its vendor knows.
-    protocol: whose. type: as its vendor writes it (`web_search_20250305`, `computer_use_preview`). name: what the
-    model calls it. value: the exact JSON."""
+    """A tool that the backend runs (web search, code execution, MCP), or one whose shape only
+    its vendor knows. protocol: whose. type: as its vendor writes it (`web_search_20250305`,
+    `computer_use_preview`). name: what the model calls it. value: the exact JSON."""
 
     protocol: str
     type: str
@@ -60,8 +61,8 @@ class ServerTool(Placed):
 
 
 class ToolChoice(msgspec.Struct):
-    """mode: auto | any | none | tool. name: of the one tool when mode is `tool`. allowed: names of the only tools that
-    may be called, None = all."""
+    """mode: auto | any | none | tool. name: of the one tool when mode is `tool`. allowed: names
+    of the only tools that may be called, None = all."""
 
     mode: str
     name: str | None = None
@@ -69,8 +70,9 @@ class ToolChoice(msgspec.Struct):
 
 
 class ThinkingMode(msgspec.Struct):
-    """How the client wants the model to think. type: adaptive | enabled | disabled | between_tools. budget: tokens,
-    with `enabled`. display: summarized | omitted, None = the model's default."""
+    """How the client wants the model to think. type: adaptive | enabled | disabled |
+    between_tools. budget: tokens, with `enabled`. display: summarized | omitted, None = the
+    model's default."""
 
     type: str
     budget: int | None = None
@@ -88,15 +90,17 @@ class OutputFormat(msgspec.Struct):
 
 
 class Request(msgspec.Struct):
-    """See the module. Names of fields are neutral; Dialect.names says what a client's protocol calls each.
+    """See the module. Names of fields are neutral; Dialect.names says what a client's protocol
+    calls each.
 
-    parallel_tools: None = not said. user: an id of the end user. cache_key: a hint which requests share a prefix.
-    cache_auto: the client asked for automatic caching of the whole prompt (its mark), None = not said. effort:
-    none | minimal | low | medium | high | xhigh | max. thinking: where the protocol says more than an effort.
-    summary: the client wants reasoning shown (auto | concise | detailed). legacy_functions: a Chat client that uses
-    `functions` and expects `function_call`. phases: the client's messages carried Responses phases. raw: the client's
-    body as decoded, for its own dialect's use when the answer must echo it. paths: neutral field -> where the client
-    wrote it, for those that did not stand where Translation.names says.
+    parallel_tools: None = not said. user: an id of the end user. cache_key: a hint which requests
+    share a prefix. cache_auto: the client asked for automatic caching of the whole prompt (its
+    mark), None = not said. effort: none | minimal | low | medium | high | xhigh | max. thinking:
+    where the protocol says more than an effort. summary: the client wants reasoning shown (auto |
+    concise | detailed). legacy_functions: a Chat client that uses `functions` and expects
+    `function_call`. phases: the client's messages carried Responses phases. raw: the client's body
+    as decoded, for its own dialect's use when the answer must echo it. paths: neutral field ->
+    where the client wrote it, for those that did not stand where Translation.names says.
     """
 
     model: str

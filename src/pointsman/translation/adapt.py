@@ -1,9 +1,10 @@
-"""A request made to fit its target, by what the Profile says the target takes. The ONE place where a value changes:
-renderers write what they are given.
+"""A request made to fit its target, by what the Profile says the target takes. The ONE place where
+a value changes: renderers write what they are given.
 
-Pure and deterministic: the same request for the same target gives the same result. Each `fit_` module beside this one
-changes what it is named after. The way back, for the answer, is adaptation.py. Not here: how anything is written in a
-protocol; which fields a protocol has no place for at all (losses.py).
+Pure and deterministic: the same request for the same target gives the same result. Each `fit_`
+module beside this one changes what it is named after. The way back, for the answer, is
+adaptation.py. Not here: how anything is written in a protocol; which fields a protocol has no place
+for at all (losses.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from .fit_values import fit_stops, fit_values
 
 
 def adapt(request: Request, profile: Profile, notes: Notes) -> tuple[Request, Adaptation]:
-    """The request for this target, and how to read its answer. Raises PointsmanError 400 for what it cannot take."""
+    """The request for this target, and how to read its answer. Raises PointsmanError 400 for
+    what it cannot take."""
     adaptation = Adaptation()
     made = msgspec.structs.replace(request, model=profile.model or request.model)
     fit_values(made, profile, notes)

@@ -1,7 +1,8 @@
-"""Marks for prompt caches made to fit: where they are known, how many there may be, which may stand before which
-(docs/protocols/caching.md). See adapt.py.
+"""Marks for prompt caches made to fit: where they are known, how many there may be, which may stand
+before which (docs/protocols/caching.md). See adapt.py.
 
-A mark changes what an answer costs, never what it says: where marks are unknown they go without a word.
+A mark changes what an answer costs, never what it says: where marks are unknown they go without a
+word.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def fit_cache(made: Request, profile: Profile, notes: Notes) -> None:
 
 
 def _bounded(made: Request, marks: list[CacheMark], most: int, notes: Notes) -> list[CacheMark | None]:
-    """The last ones, since each covers all that stands before it; the automatic one counts as one."""
+    """The last ones, since each covers all that stands before it; the automatic one counts as
+    one."""
     left = max(len(marks) - (most - (made.cache_auto is not None)), 0)
     for mark in marks[:left]:
         notes.drop(mark.path, f"no more than {most} parts of a prompt can be marked for the cache")
@@ -62,7 +64,8 @@ def _holders(made: Request) -> list[Tool | Part]:
 
 
 def _mark(holder: Tool | Part) -> CacheMark | None:
-    """Its own, or the first one inside a tool's result. What says nothing is not sent to a target that counts them."""
+    """Its own, or the first one inside a tool's result. What says nothing is not sent to a
+    target that counts them."""
     if isinstance(holder, Refusal | Thinking | Foreign) or not (isinstance(holder, Tool) or says(holder)):
         return None
     own: CacheMark | None = getattr(holder, "cache", None)

@@ -1,4 +1,5 @@
-"""The output format made to fit: schemas rewritten, or asked for in words (docs/protocols/requests.md#structured-output).
+"""The output format made to fit: schemas rewritten, or asked for in words
+(docs/protocols/requests.md#structured-output).
 
 See adapt.py.
 """

@@ -1,5 +1,5 @@
-"""The conversation made to fit: parts the target cannot take, ids and names of calls, turns that it demands in an order.
-See adapt.py. Not here: repairing what no backend would take (heal.py).
+"""The conversation made to fit: parts the target cannot take, ids and names of calls, turns that
+it demands in an order. See adapt.py. Not here: repairing what no backend would take (heal.py).
 """
 
 from __future__ import annotations
@@ -102,8 +102,9 @@ class _Fit:
         return msgspec.structs.replace(part, call_id=call_id, kind=kind, parts=parts)
 
     def _thinking(self, part: Thinking) -> Thinking | None:
-        """What is opaque goes to who made it, and only as it was; its text to models that are shown their earlier
-        reasoning. Of use to nobody else, so that nothing is told (docs/protocols/reasoning.md#reasoning-must-come-back)."""
+        """What is opaque goes to who made it, and only as it was; its text to models that are
+        shown their earlier reasoning. Of use to nobody else, so that nothing is told
+        (docs/protocols/reasoning.md#reasoning-must-come-back)."""
         opaque, profile = part.opaque, self._profile
         if (
             opaque is not None

@@ -1,4 +1,5 @@
-"""How hard the model shall think, in what the target's generation understands (docs/protocols/reasoning.md). See adapt.py.
+"""How hard the model shall think, in what the target's generation understands
+(docs/protocols/reasoning.md). See adapt.py.
 
 Two families: targets that know an effort word at most, and those with a thinking object beside it.
 Not here: thinking that comes back from a history (fit_history.py).
@@ -20,7 +21,8 @@ _TOP_P_LEAST = 0.95
 
 
 def fit_thinking(made: Request, profile: Profile, notes: Notes) -> None:
-    """Changes effort, thinking, summary and what sampling cannot stand beside thinking. Raises PointsmanError 400."""
+    """Changes effort, thinking, summary and what sampling cannot stand beside thinking. Raises
+    PointsmanError 400."""
     if not profile.thinking_field:
         _as_effort(made, profile, notes)
         return
@@ -166,7 +168,8 @@ class _Wish:
         return "summarized" if self._profile.omits_thinking else None
 
     def _effort(self, effort: str | None, most: str = "max") -> str | None:
-        """The word, or the nearest one below it that the model knows. most: without free thinking, "effort <= high"."""
+        """The word, or the nearest one below it that the model knows. most: without free
+        thinking, "effort <= high"."""
         known = tuple(word for word in ORDER[: ORDER.index(most) + 1] if word in self._profile.efforts)
         if effort in (None, "none") or not known:
             return None
@@ -205,8 +208,9 @@ class _Wish:
 
 
 def lacks_thinking(messages: list[Message], merged: bool) -> bool:
-    """Does the latest assistant turn, whose calls are just being answered, begin without thinking? With a thinking
-    budget that is a 400 ("Expected `thinking` ..., but found `tool_use`"). merged: neighbours are one turn."""
+    """Does the latest assistant turn, whose calls are just being answered, begin without
+    thinking? With a thinking budget that is a 400 ("Expected `thinking` ..., but found
+    `tool_use`"). merged: neighbours are one turn."""
     for at in range(len(messages) - 1, 0, -1):
         if messages[at].role is Role.ASSISTANT or messages[at - 1].role is not Role.ASSISTANT:
             continue

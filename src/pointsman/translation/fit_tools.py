@@ -1,4 +1,5 @@
-"""Tools, the backend's own ones and the choice among them made to fit (docs/protocols/tools.md). See adapt.py."""
+"""Tools, the backend's own ones and the choice among them made to fit (docs/protocols/tools.md).
+See adapt.py."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ FORCED = 'tool_choice: type "tool" and "any" are not supported for this model.'
 
 
 def fit_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
-    """Changes `made`. Raises PointsmanError 400 for a tool or a choice that the target does not take."""
+    """Changes `made`. Raises PointsmanError 400 for a tool or a choice that the target does not
+    take."""
     if made.tools:
         _client_tools(made, profile, notes, adaptation)
     if made.server_tools:

@@ -1,5 +1,5 @@
-"""Turns as a strict protocol demands them: who begins, that each says something, how the last may end
-(docs/protocols/messages.md#turns-in-messages). See adapt.py.
+"""Turns as a strict protocol demands them: who begins, that each says something, how the last
+may end (docs/protocols/messages.md#turns-in-messages). See adapt.py.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def _trimmed(messages: list[Message], profile: Profile, notes: Notes) -> list[Me
 
 
 def _from_system(made: Request, notes: Notes) -> Message:
-    """A prompt of system messages alone, which OpenAI answers: the last of them is what the user says."""
+    """A prompt of system messages alone, which OpenAI answers: the last of them is what the user
+    says."""
     system = [text for text in made.system if text.text.strip()]
     if not system:
         notes.refuse("messages", "at least one message must say something.")

@@ -1,4 +1,5 @@
-"""Sizes, sampling, stop sequences and account fields made to fit (docs/protocols/requests.md). See adapt.py."""
+"""Sizes, sampling, stop sequences and account fields made to fit (docs/protocols/requests.md).
+See adapt.py."""
 
 from __future__ import annotations
 
@@ -90,7 +91,8 @@ def _account(made: Request, profile: Profile, notes: Notes) -> None:
 
 
 def fit_stops(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
-    """More than the target takes are the gateway's to enforce: all of them, so that which one matched is known."""
+    """More than the target takes are the gateway's to enforce: all of them, so that which one
+    matched is known."""
     told = tuple(one for one in made.stop if one)
     if len(told) > profile.stop:
         adaptation.stop, made.stop = told, ()

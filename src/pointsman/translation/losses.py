@@ -1,8 +1,9 @@
-"""Reports and refuses what the target's protocol has no place for, by its declaration (dialects/carries.py).
+"""Reports and refuses what the target's protocol has no place for, by its declaration
+(dialects/carries.py).
 
-Every field of every value of the request is looked at, by what the types themselves say they have: a field that nobody
-declared is told as well, so that nothing is lost because somebody forgot it. Not here: what one model does not take
-(adapt.py, which comes first).
+Every field of every value of the request is looked at, by what the types themselves say they have:
+a field that nobody declared is told as well, so that nothing is lost because somebody forgot it.
+Not here: what one model does not take (adapt.py, which comes first).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from ..dialects.carries import REPORTED, Carries, How, Place, reachable
 
 
 class _Plan:
-    """What is looked at in values of one type. lost: (field, the value that says nothing, place). within: the fields
-    whose values, or their items, may lose something themselves."""
+    """What is looked at in values of one type. lost: (field, the value that says nothing,
+    place). within: the fields whose values, or their items, may lose something themselves."""
 
     __slots__ = ("lost", "within")
 
