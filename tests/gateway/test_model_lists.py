@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from pointsman.errors import PointsmanError
+from pointsman.ledger.metrics import REQUESTS
 from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret
 from pointsman.upstream.model_lists import WAIT_SECONDS
@@ -172,14 +173,14 @@ def test_status_tells_what_was_seen() -> None:
             found.plane.board.backend("openai").last_success = 1.0
             failed = found.plane.board.backend("local/a")
             failed.last_failure, failed.last_reason = 2.0, "timeout"
-            found.plane.count('x{y="z"}', 2)
-            found.plane.count('x{y="z"}')
+            for _ in range(3):
+                found.plane.count(REQUESTS, "openai_chat", "2xx")
             status = found.plane.status()
             health = {one.key: one for one in status.backends}
             assert health["openai"].last_success is not None
             assert (health["local/a"].last_reason, health["local/a"].last_success) == ("timeout", None)
             assert status.counters == {
-                'x{y="z"}': 3.0,
+                'pointsman_requests_total{protocol="openai_chat",status="2xx"}': 3.0,
                 "pointsman_inflight": 0.0,
                 "pointsman_usage_dropped_total": 0.0,
             }

@@ -14,7 +14,8 @@ from ..config import Limits
 from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import BackendType
-from ..ledger.metrics import INFLIGHT, USAGE_DROPPED
+from ..ledger.metrics import INFLIGHT, TOKENS, USAGE_DROPPED, Metric
+from ..ledger.records import UsageRecord
 from ..link.messages import BackendSpec, Snapshot, Status
 from ..resilience.board import Board
 from ..resilience.budget import Budget
@@ -77,7 +78,8 @@ class DataPlane:
         self.ticking: set[Ticking] = set()
         self.jobs = 0
         self.draining = False
-        self.counters: dict[str, float] = {}
+        self._counts: dict[tuple[Metric, *tuple[str, ...]], int] = {}
+        self._tokens: dict[str, dict[str, int]] = {}
         self._id_prefix = os.urandom(5).hex()
         self._id_count = 0
         self.usage_dropped = 0
@@ -114,14 +116,37 @@ class DataPlane:
         self._id_count += 1
         return f"req_{self._id_prefix}{self._id_count:08x}"
 
-    def count(self, sample: str, by: float = 1.0) -> None:
-        """Add to a counter. sample: see ledger.metrics.Metric.sample."""
-        self.counters[sample] = self.counters.get(sample, 0.0) + by
+    def count(self, metric: Metric, *values: str) -> None:
+        """One more, with these label values. The sample's name is made when somebody asks."""
+        key = (metric, *values)
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def count_tokens(self, record: UsageRecord) -> None:
+        """What the backend reported, by kind: what the usage totals add up, too. Unknown is not counted as 0."""
+        if record.input_tokens is None and record.output_tokens is None:
+            return
+        backend = (record.target or "").partition(":")[0]
+        totals = self._tokens.get(backend)
+        if totals is None:
+            totals = self._tokens[backend] = {}
+        if record.input_tokens is not None:
+            totals["input"] = totals.get("input", 0) + record.input_tokens
+        if record.output_tokens is not None:
+            totals["output"] = totals.get("output", 0) + record.output_tokens
+        if record.cached_tokens is not None:
+            totals["cached"] = totals.get("cached", 0) + record.cached_tokens
+        if record.reasoning_tokens is not None:
+            totals["reasoning"] = totals.get("reasoning", 0) + record.reasoning_tokens
 
     def samples(self) -> dict[str, float]:
         """Everything that this process counts, and its gauges: metric sample -> value."""
         return {
-            **self.counters,
+            **{metric.sample(*values): float(count) for (metric, *values), count in self._counts.items()},
+            **{
+                TOKENS.sample(backend, kind): float(count)
+                for backend, totals in self._tokens.items()
+                for kind, count in totals.items()
+            },
             **gauges(self.board, self.backends),
             INFLIGHT.sample(): float(self.jobs),
             USAGE_DROPPED.sample(): float(self.usage_dropped),

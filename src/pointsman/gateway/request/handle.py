@@ -59,7 +59,7 @@ class Handler:
             request_id.encode(),
             request_id.encode(),
         )
-        self.plane.count(REQUESTS.sample("none", "4xx"))
+        self.plane.count(REQUESTS, "none", "4xx")
         client.send(error.status, lines, body)
 
     async def _serve(self, job: Job) -> None:
@@ -92,12 +92,11 @@ class Handler:
         self._keep(meter.record_of(job, aborted=aborted))
         sent = (job.joined or job).delivery.status
         status = f"{sent // 100}xx" if sent else "gone"
-        self.plane.count(REQUESTS.sample(where.protocol.value, status))
+        self.plane.count(REQUESTS, where.protocol.value, status)
 
     def _keep(self, record: UsageRecord) -> None:
         self._record(record)
-        for sample, tokens in meter.tokens_of(record):
-            self.plane.count(sample, tokens)
+        self.plane.count_tokens(record)
 
     async def _dispatch(self, job: Job) -> None:
         plane, head, where = self.plane, job.request.head, job.request.route

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from ...ledger.metrics import TOKENS
 from ...ledger.records import UsageRecord
 from .job import Job, Tried
 
@@ -49,18 +48,6 @@ def records_of_others(job: Job) -> list[UsageRecord]:
         for tried in job.tries
         if tried is not last
     ]
-
-
-def tokens_of(record: UsageRecord) -> list[tuple[str, float]]:
-    """(metric sample, tokens) of each count that the backend reported: what the usage totals add up, too."""
-    backend = (record.target or "").partition(":")[0]
-    counts = (
-        ("input", record.input_tokens),
-        ("output", record.output_tokens),
-        ("cached", record.cached_tokens),
-        ("reasoning", record.reasoning_tokens),
-    )
-    return [(TOKENS.sample(backend, kind), float(tokens)) for kind, tokens in counts if tokens is not None]
 
 
 def _record(

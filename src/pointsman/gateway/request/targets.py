@@ -86,7 +86,7 @@ class _Asking:
         tried = job.tries[number]
         tried.seconds = time.monotonic() - tried.start
         result = "ok" if held is None else held.reason.value
-        plane.count(ATTEMPTS.sample(target.key, result))
+        plane.count(ATTEMPTS, target.key, result)
         if held is not None:
             tried.reason = job.failed_reason = held.reason.value
             log.info(
