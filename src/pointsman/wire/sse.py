@@ -8,6 +8,7 @@ from __future__ import annotations
 MAX_EVENT = 8 * 1024 * 1024
 """Bytes kept of one event while it is incomplete; of a longer one only the first KEPT bytes are given."""
 KEPT = 4096
+_LF = 10
 
 
 class EventSplitter:
@@ -23,6 +24,15 @@ class EventSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Events completed by `data`, line ends as LF."""
+        if (
+            data.find(b"\n\n") == len(data) - 2 > 0
+            and not self._pending
+            and not self._cr
+            and b"\r" not in data
+            and data[0] != _LF
+            and len(data) <= MAX_EVENT
+        ):
+            return [data[:-2]]  # the commonest: one event, whole
         if self._cr:
             data = b"\r" + data
             self._cr = False

@@ -149,7 +149,10 @@ class ChatSeen(Seen):
         if delta.thought() or delta.signed():
             self.output = True
         elif isinstance(content, str):
-            if content:
+            first = content[:1]
+            if self._begun is None and first and first != "<" and not first.isspace():
+                self.output = True  # the commonest: it begins with a word
+            elif content:
                 self._begun = self._begun or ThinkSplitter()
                 self._said(self._begun.feed(content))
         elif content is not None:
