@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from ..conversation.notes import Notes
-from ..conversation.parts import CacheMark, Foreign, Part, Refusal, Thinking, ToolResult
+from ..conversation.parts import CacheMark, Part, ToolResult
 from ..conversation.profile import Profile
 from ..conversation.request import Request, Tool
 from .fit_turns import says
@@ -66,12 +66,12 @@ def _holders(made: Request) -> list[Tool | Part]:
 def _mark(holder: Tool | Part) -> CacheMark | None:
     """Its own, or the first one inside a tool's result. What says nothing is not sent to a
     target that counts them."""
-    if isinstance(holder, Refusal | Thinking | Foreign) or not (isinstance(holder, Tool) or says(holder)):
-        return None
     own: CacheMark | None = getattr(holder, "cache", None)
-    if own is None and isinstance(holder, ToolResult):
+    if own is None:
+        if type(holder) is not ToolResult:
+            return None
         return next((inner.cache for inner in holder.parts if inner.cache is not None), None)
-    return own
+    return own if isinstance(holder, Tool) or says(holder) else None
 
 
 def _replace(made: Request, fitted: Iterator[CacheMark | None]) -> None:
