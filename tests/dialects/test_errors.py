@@ -16,7 +16,7 @@ from pointsman.kinds import ErrorKind, Protocol
 from pointsman.practice import Reply, ScriptedUpstream
 from pointsman.wire.sse import EventSplitter, data_of, name_of
 
-from .streams import read
+from .reading import read
 
 ID = "req_0123456789"
 TEXT = 'It did not work: \u00e9 "quoted" \\ \n- next line.'

@@ -16,64 +16,39 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pointsman.conversation.events import Ended, Event, Stop
+from pointsman.conversation.events import Ended, Stop
 from pointsman.conversation.notes import Notes
-from pointsman.conversation.parts import Opaque, Refusal, Text, Thinking, ToolCall
+from pointsman.conversation.parts import Opaque, Text, Thinking, ToolCall
 from pointsman.conversation.profile import Profile
-from pointsman.conversation.reply import Reply, fold, unfold
-from pointsman.conversation.request import Request
+from pointsman.conversation.reply import Reply, fold
 from pointsman.conversation.usage import TokenUsage
-from pointsman.dialects.base import Answering, Reading, Translation
-from pointsman.dialects.capsule import Capsules
+from pointsman.dialects.base import Reading
 from pointsman.dialects.registry import DIALECTS
 from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind, Protocol
 from pointsman.providers.profiles import profile_for
 from pointsman.routing.specs import BackendSpec
-from pointsman.translation import losses
-from pointsman.translation.adapt import adapt
 from pointsman.translation.heal import heal
-from pointsman.translation.sequence import Sequencer
-from pointsman.wire.sse import EventSplitter
 
-CHAT, RESPONSES, MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES
-ALL = [CHAT, RESPONSES, MESSAGES]
+from .halves import (
+    ALL,
+    CAPSULES,
+    CHAT,
+    MESSAGES,
+    RESPONSES,
+    SPECS,
+    answering,
+    comparable,
+    half,
+    parsed,
+    read,
+    sent,
+    told,
+    written,
+)
+
 every = pytest.mark.parametrize("protocol", ALL)
-CAPSULES = Capsules(b"k")
-SPECS = {
-    CHAT: (BackendSpec("openai", "openai", "", "https://api.openai.com", stream_usage=True), "gpt-4.1"),
-    RESPONSES: (BackendSpec("openai", "openai", "", "https://api.openai.com"), "gpt-5.6"),
-    MESSAGES: (BackendSpec("anthropic", "anthropic", "", "https://api.anthropic.com"), "claude-sonnet-4-5"),
-}
 quick = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-def half(protocol: Protocol) -> Translation:
-    found = DIALECTS[protocol].translation
-    assert found is not None
-    return found
-
-
-def answering(stream: bool = True) -> Answering:
-    request = Request("m", stream=stream, include_usage=True, raw={"model": "m"})
-    return Answering(request, "req_1", 1_700_000_000, CAPSULES)
-
-
-def read(protocol: Protocol, pieces: list[bytes]) -> list[Event]:
-    reader, splitter, sequencer = half(protocol).reader(Profile()), EventSplitter(), Sequencer()
-    found: list[Event] = []
-    for piece in pieces:
-        for event in splitter.feed(piece):
-            found.extend(reader.read(event))
-    rest = splitter.finish()
-    found.extend(reader.read(rest) if rest else ())
-    found.extend(reader.finish())
-    return [out for event in found for out in sequencer.add(event)]
-
-
-def written(protocol: Protocol, reply: Reply) -> bytes:
-    writer = half(protocol).writer(answering())
-    return b"".join(writer.write(event) for event in unfold(reply))
 
 
 # -- replies
@@ -97,22 +72,6 @@ def replies(draw: st.DrawFn) -> Reply:
     stop = Stop.TOOL_USE if made else draw(st.sampled_from([Stop.END, Stop.MAX_TOKENS]))
     counted = TokenUsage(draw(st.integers(0, 999)), draw(st.integers(0, 999)), 0, 0)
     return Reply("x1", "m", parts, stop, usage=counted)
-
-
-def told(reply: Reply) -> list[Any]:
-    """What of a reply every protocol carries; thinking without its capsule, empty thinking not at all."""
-    found: list[Any] = [reply.stop, (reply.usage.input, reply.usage.output) if reply.usage else None]
-    for part in reply.parts:
-        match part:
-            case Thinking():
-                found.append(("thinking", part.text))
-            case Text():
-                found.append(("text", part.text))
-            case Refusal():
-                found.append(("refusal", part.text))
-            case ToolCall():
-                found.append(("call", part.id, part.name, json.loads(part.arguments or "{}")))
-    return found
 
 
 @every
@@ -247,39 +206,6 @@ REQUESTS: dict[Protocol, dict[str, Any]] = {
         ],
     },
 }  # fmt: skip
-
-
-def parsed(protocol: Protocol, body: dict[str, Any]) -> Request:
-    notes = Notes(strict=True)
-    return heal(half(protocol).parse_request(copy.deepcopy(body), Reading(notes, CAPSULES)), notes)
-
-
-def sent(upstream: Protocol, request: Request, profile: Profile, notes: Notes) -> bytes:
-    """As the gateway does: made to fit, losses told, written."""
-    fitted, _ = adapt(request, profile, notes)
-    losses.check(fitted, half(upstream).carries, notes)
-    return half(upstream).render_request(fitted, profile)
-
-
-def comparable(request: Request) -> dict[str, Any]:
-    value: dict[str, Any] = msgspec.to_builtins(request)
-    for key in ("raw", "include_usage", "phases", "model", "paths"):
-        value.pop(key)
-    for message in value["messages"]:
-        for part in message["parts"]:
-            if part.get("detail") == "auto":  # a required key whose default this is
-                part["detail"] = None
-    if value["summary"] == "auto":  # asked for on the way out where it was left open
-        value["summary"] = None
-    pathless: dict[str, Any] = without_paths(value)
-    return pathless
-
-
-def without_paths(value: Any) -> Any:
-    """What was said, wherever it stood."""
-    if isinstance(value, dict):
-        return {key: without_paths(inner) for key, inner in value.items() if key != "path"}
-    return [without_paths(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 @every

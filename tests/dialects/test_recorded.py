@@ -15,7 +15,7 @@ from pointsman.kinds import Protocol
 from pointsman.wire.sse import EventSplitter, data_of, name_of
 from tests.conformance.recordings import Recording, recordings
 
-from .streams import cut, read, seen
+from .reading import cut, read, seen
 
 PROTOCOLS = {
     "/v1/chat/completions": Protocol.OPENAI_CHAT,

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from pointsman.conversation.events import Stop
 from pointsman.kinds import ErrorKind, Protocol
 from tests.conformance.recordings import Recording, recordings
+from tests.vendor_bodies.wire import encoded, named
 
-from .streams import cut, encoded, named
+from .reading import cut
 from .verdicts import agree, whole
 
 MESSAGES, RESPONSES = Protocol.ANTHROPIC_MESSAGES, Protocol.OPENAI_RESPONSES

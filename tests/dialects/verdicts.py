@@ -58,7 +58,7 @@ def whole(protocol: Protocol, body: bytes) -> Verdict:
     try:
         reader.reply(body)
     except Exception as error:
-        assert error is reader.error or (isinstance(error, ValueError) and not reader.finished)
+        assert error is reader.error or (isinstance(error, ValueError) and reader.stop is None)
     assert reader.verdict == seen.verdict
     return seen.verdict
 

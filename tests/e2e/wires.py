@@ -1,7 +1,6 @@
 """The three client protocols as tests see them: how to ask, what a backend answers, how to read and judge it.
 
-Written from the vendors' pages and the recordings, apart from the product's own code: both cannot
-be wrong alike.
+What a backend answers is made in tests/vendor_bodies; how an answer is read and judged is here.
 """
 
 from __future__ import annotations
@@ -9,6 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+
+from tests.vendor_bodies import chat, messages, responses
+from tests.vendor_bodies.wire import named
+from tests.vendor_bodies.wire import pieces as cut
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,6 @@ def events(stream: bytes) -> list[Event]:
         if data:
             found.append(Event(name, "\n".join(data)))
     return found
-
-
-def _sse(kind: str, body: dict[str, Any]) -> bytes:
-    return f"event: {kind}\ndata: {json.dumps({'type': kind, **body})}\n\n".encode()
 
 
 class Wire:
@@ -87,13 +86,11 @@ class Wire:
         raise NotImplementedError
 
     def error_body(self, message: str, kind: str = "server_error") -> dict[str, Any]:
-        return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+        return chat.error(message, kind)
 
     def frames(self, text: str, pieces: int = 3) -> list[bytes]:
         """A whole legal stream that says `text`."""
-        step = max(1, -(-len(text) // pieces))
-        parts = [text[at : at + step] for at in range(0, len(text), step)]
-        return [*self.start(), *map(self.piece, parts), *self.end(text)]
+        return [*self.start(), *map(self.piece, cut(text, pieces)), *self.end(text)]
 
     def check_error(self, body: dict[str, Any]) -> str:
         """That this is an error as the protocol's clients read it; returns the message."""
@@ -110,47 +107,27 @@ class Chat(Wire):
     name, path, kind = "openai_chat", "/v1/chat/completions", "openai"
 
     def ask(self, model: str, text: str = "hello", **more: Any) -> dict[str, Any]:
-        return {"model": model, "messages": [{"role": "user", "content": text}], **more}
+        return chat.ask(model, text, **more)
 
     def answer(self, text: str, model: str = "served-model") -> dict[str, Any]:
-        return {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1700000000,
-            "model": model,
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {"role": "assistant", "content": text, "refusal": None},
-                    "logprobs": None,
-                    "finish_reason": "stop",
-                }
-            ],
-            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
-        }
+        usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+        return chat.whole_of(text, usage, id="chatcmpl-1", model=model)
 
     def text(self, answer: dict[str, Any]) -> str:
         said: str = answer["choices"][0]["message"]["content"]
         return said
 
-    def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> bytes:
-        chunk = {
-            "id": "chatcmpl-1",
-            "object": "chat.completion.chunk",
-            "created": 1700000000,
-            "model": "served-model",
-            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-        }
-        return f"data: {json.dumps(chunk)}\n\n".encode()
+    def _chunk(self, delta: dict[str, Any]) -> bytes:
+        return chat.stream(chat.headed(delta, "served-model", "chatcmpl-1"), done=False)
 
     def start(self, model: str = "served-model") -> list[bytes]:
-        return [self._chunk({"role": "assistant", "content": ""})]
+        return [self._chunk(chat.delta(role="assistant", content=""))]
 
     def piece(self, text: str) -> bytes:
-        return self._chunk({"content": text})
+        return self._chunk(chat.delta(content=text))
 
     def end(self, text: str, model: str = "served-model") -> list[bytes]:
-        return [self._chunk({}, "stop"), b"data: [DONE]\n\n"]
+        return [self._chunk(chat.delta("stop")), chat.DONE]
 
     def stream_text(self, stream: bytes) -> str:
         said = ""
@@ -172,24 +149,16 @@ class Chat(Wire):
         return None
 
     def error_event(self, message: str) -> bytes:
-        return f"data: {json.dumps(self.error_body(message))}\n\n".encode()
+        return chat.error_event(message)
 
 
 class Responses(Wire):
     name, path, kind = "openai_responses", "/v1/responses", "openai"
 
     def ask(self, model: str, text: str = "hello", **more: Any) -> dict[str, Any]:
-        return {"model": model, "input": text, **more}
-
-    def _item(self, text: str, status: str = "completed") -> dict[str, Any]:
-        part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-        content = [part] if status == "completed" else []
-        return {"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": content}
+        return responses.ask(model, text, **more)
 
     def answer(self, text: str, model: str = "served-model") -> dict[str, Any]:
-        return self._response("completed", [self._item(text)], model)
-
-    def _response(self, status: str, output: list[Any], model: str = "served-model") -> dict[str, Any]:
         usage = {
             "input_tokens": 11,
             "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 0},
@@ -197,24 +166,7 @@ class Responses(Wire):
             "output_tokens_details": {"reasoning_tokens": 2},
             "total_tokens": 18,
         }
-        return {
-            "id": "resp_1",
-            "object": "response",
-            "created_at": 1700000000,
-            "status": status,
-            "error": None,
-            "incomplete_details": None,
-            "instructions": None,
-            "metadata": {},
-            "model": model,
-            "output": output,
-            "parallel_tool_calls": True,
-            "temperature": 1.0,
-            "tool_choice": "auto",
-            "tools": [],
-            "top_p": 1.0,
-            "usage": usage if status == "completed" else None,
-        }
+        return responses.whole_of(text, usage, id="resp_1", model=model)
 
     def text(self, answer: dict[str, Any]) -> str:
         return "".join(
@@ -222,29 +174,19 @@ class Responses(Wire):
         )
 
     def start(self, model: str = "served-model") -> list[bytes]:
-        begun = self._response("in_progress", [], model)
-        where = {"output_index": 0, "sequence_number": 2}
-        part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-        inside = {"item_id": "msg_1", "output_index": 0, "content_index": 0, "sequence_number": 3}
-        return [
-            _sse("response.created", {"response": begun, "sequence_number": 0}),
-            _sse("response.in_progress", {"response": begun, "sequence_number": 1}),
-            _sse("response.output_item.added", {"item": self._item("", "in_progress"), **where}),
-            _sse("response.content_part.added", {"part": part, **inside}),
-        ]
+        begun = responses.response([], "in_progress", id="resp_1", model=model)
+        events = [responses.event("created", response=begun), responses.event("in_progress", response=begun)]
+        events += responses.opened(0, responses.message(""))
+        return [named(one) for one in responses.numbered(events)]
 
     def piece(self, text: str) -> bytes:
-        where = {"item_id": "msg_1", "output_index": 0, "content_index": 0, "sequence_number": 4}
-        return _sse("response.output_text.delta", {**where, "delta": text, "logprobs": []})
+        (event,) = responses.words(0, responses.message(text), 1)
+        return named({**event, "sequence_number": 4})
 
     def end(self, text: str, model: str = "served-model") -> list[bytes]:
-        item, where = self._item(text), {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-        return [
-            _sse("response.output_text.done", {**where, "text": text, "logprobs": [], "sequence_number": 90}),
-            _sse("response.content_part.done", {**where, "part": item["content"][0], "sequence_number": 91}),
-            _sse("response.output_item.done", {"output_index": 0, "item": item, "sequence_number": 92}),
-            _sse("response.completed", {"response": self.answer(text, model), "sequence_number": 93}),
-        ]
+        last = responses.event("completed", response=self.answer(text, model))
+        events = [*responses.closed(0, responses.message(text)), last]
+        return [named({**one, "sequence_number": 90 + at}) for at, one in enumerate(events)]
 
     def stream_text(self, stream: bytes) -> str:
         return "".join(e.json()["delta"] for e in events(stream) if e.name == "response.output_text.delta")
@@ -261,51 +203,33 @@ class Responses(Wire):
         return None
 
     def error_event(self, message: str) -> bytes:
-        failed = self._response("failed", [])
-        failed["error"] = {"code": "server_error", "message": message}
-        return _sse("response.failed", {"response": failed, "sequence_number": 95})
+        return responses.error_event(message)
 
 
 class Messages(Wire):
     name, path, kind = "anthropic_messages", "/v1/messages", "anthropic"
 
     def ask(self, model: str, text: str = "hello", **more: Any) -> dict[str, Any]:
-        return {"model": model, "max_tokens": 256, "messages": [{"role": "user", "content": text}], **more}
+        return messages.ask(model, text, **more)
 
     def answer(self, text: str, model: str = "served-model") -> dict[str, Any]:
-        return {
-            "id": "msg_1",
-            "type": "message",
-            "role": "assistant",
-            "model": model,
-            "content": [{"type": "text", "text": text}],
-            "stop_reason": "end_turn",
-            "stop_sequence": None,
-            "usage": {"input_tokens": 7, "cache_read_input_tokens": 4, "output_tokens": 7},
-        }
+        usage = {"input_tokens": 7, "cache_read_input_tokens": 4, "output_tokens": 7}
+        return messages.whole_of(text, usage, id="msg_1", model=model)
 
     def text(self, answer: dict[str, Any]) -> str:
         return "".join(block["text"] for block in answer["content"] if block["type"] == "text")
 
     def start(self, model: str = "served-model") -> list[bytes]:
-        message = {**self.answer("", model), "content": [], "stop_reason": None}
-        message["usage"] = {"input_tokens": 7, "cache_read_input_tokens": 4, "output_tokens": 1}
-        return [
-            _sse("message_start", {"message": message}),
-            _sse("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}),
-            _sse("ping", {}),
-        ]
+        usage = {"input_tokens": 7, "cache_read_input_tokens": 4, "output_tokens": 1}
+        begun = messages.started(model=model, usage=usage)
+        return [named(one) for one in (begun, messages.opened(0, type="text", text=""), messages.PING)]
 
     def piece(self, text: str) -> bytes:
-        return _sse("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": text}})
+        return named(messages.piece(0, **messages.text_delta(text)))
 
     def end(self, text: str, model: str = "served-model") -> list[bytes]:
-        stop = {"delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 7}}
-        return [
-            _sse("content_block_stop", {"index": 0}),
-            _sse("message_delta", stop),
-            _sse("message_stop", {}),
-        ]
+        _, closed = messages.block(0, {})
+        return [named(one) for one in (closed, *messages.ended(usage={"output_tokens": 7}))]
 
     def stream_text(self, stream: bytes) -> str:
         deltas = [e.json()["delta"] for e in events(stream) if e.name == "content_block_delta"]
@@ -321,10 +245,10 @@ class Messages(Wire):
         return None
 
     def error_event(self, message: str) -> bytes:
-        return _sse("error", {"error": {"type": "overloaded_error", "message": message}})
+        return messages.error_event(message)
 
     def error_body(self, message: str, kind: str = "api_error") -> dict[str, Any]:
-        return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_upstream"}
+        return messages.error(message, kind)
 
     def check_error(self, body: dict[str, Any]) -> str:
         assert body["type"] == "error", body

@@ -29,7 +29,7 @@ from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind
 from pointsman.wire.sse import EventSplitter
 
-from ..streams import cut
+from ..reading import cut
 from .answers import AM, ANSWERS, PING, RESULT, TEXT, Answer, json_delta, text_delta
 from .kit import CLAUDE, block, ended, frames, merged, read, started
 

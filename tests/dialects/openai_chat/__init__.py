@@ -1,0 +1,1 @@
+"""Tests of the Chat dialect: the shared cases, and its own oddities."""

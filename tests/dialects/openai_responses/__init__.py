@@ -1,0 +1,1 @@
+"""Tests of the Responses dialect: the shared cases, and its own oddities."""
