@@ -190,3 +190,30 @@ def test_a_secret_is_revealed_only_where_it_leaves() -> None:
     found = {name: count for name, tree in modules().items() if (count := reveals(tree))}
     assert set(found) == REVEALED
     assert found["upstream/backend.py"] == found["link/frames.py"] == 1
+
+
+# -- the gateway reads a protocol through its dialect alone
+
+SHARED_OF_DIALECTS = {"base", "beside", "capsule", "endpoint", "fields", "headers", "model_list", "registry"}
+"""What the gateway may import of dialects/: shapes, the list of dialects, and what is made of that list."""
+
+
+def imports_of_dialects(tree: ast.Module) -> set[str]:
+    """`base` of `from ...dialects.base import Seen`."""
+    found = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    found += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    return {module.partition("dialects.")[2] for module in found if "dialects" in module.split(".")}
+
+
+def test_the_gateway_knows_no_vendors_reading() -> None:
+    found = {
+        f"{name}: {module or 'dialects'}"
+        for name, tree in modules().items()
+        if name.startswith(("gateway/", "upstream/"))
+        for module in imports_of_dialects(tree) - SHARED_OF_DIALECTS
+    }
+    assert found == set()
+    assert imports_of_dialects(ast.parse("from ...dialects.vendor_errors import x")) == {"vendor_errors"}
+    assert imports_of_dialects(ast.parse("import pointsman.dialects.openai_chat.seen")) == {
+        "openai_chat.seen"
+    }

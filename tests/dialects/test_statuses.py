@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pointsman.dialects.registry import DIALECTS
-from pointsman.dialects.vendor_errors import error_inside, overflows
+from pointsman.dialects.vendor_errors import error_inside
 from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind
 from pointsman.resilience.verdict import is_loading, is_spent, of_status
@@ -89,10 +89,6 @@ def reasons() -> Iterator[str]:
     asked: dict[str, Callable[[bytes], bool]] = {"spent": is_spent, "loading": is_loading}
     for name, ask in asked.items():
         yield f"walk | {name} | " + ", ".join(body for body in BODIES if ask(BODIES[body]))
-    for body in BODIES:
-        if any(overflows(status, BODIES[body]) for status in STATUSES):
-            told = {status: str(overflows(status, BODIES[body])) for status in STATUSES}
-            yield f"overflow | {body} | {ranges(told)}"
 
 
 def our_own() -> Iterator[str]:

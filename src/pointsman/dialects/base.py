@@ -268,7 +268,7 @@ class Translation:
     client stream.
     moves: the writer's grammar, for the documentation. count_path,
     parse_count, render_count: its way to count input tokens, where it has one, and count_keys the
-    request's keys that belong there. stashes: its clients cannot carry opaque reasoning, so it is kept for them.
+    request's keys that belong there. keeps_reasoning: its clients cannot carry opaque reasoning, so it is kept for them.
     without_capsules: a body for this protocol's own vendor less what we put in, None when there is nothing.
     """
 
@@ -284,7 +284,7 @@ class Translation:
     render_count: Callable[[int], bytes] | None = None
     count_path: str | None = None
     count_keys: frozenset[str] = frozenset()
-    stashes: bool = False
+    keeps_reasoning: bool = False
     without_capsules: Callable[[bytes], bytes | None] | None = None
 
 

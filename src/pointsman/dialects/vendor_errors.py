@@ -146,11 +146,6 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
     )
 
 
-def overflows(status: int, body: bytes) -> bool:
-    """Does an error answer say that the input does not fit?"""
-    return status in _OVERFLOWING and upstream_error(status, body).kind is ErrorKind.CONTEXT_LENGTH
-
-
 def error_inside(payload: bytes) -> PointsmanError:
     """The error inside an answer that says 200: a body, or the data of one event. By the status it names, else by its
     words."""
@@ -172,11 +167,6 @@ def status_inside(error: Any) -> int:
             if isinstance(number, int) and 400 <= number < 600:
                 return number
     return 0
-
-
-def unframed_error(event: bytes) -> bytes:
-    """An error's JSON without event framing, as some servers end a stream (llmgateway#3616); b"" for anything else."""
-    return event if event.startswith(b"{") and b'"error"' in event else b""
 
 
 def _parsed(body: bytes) -> tuple[str, list[str], str | None]:

@@ -21,7 +21,7 @@ from ..resilience.board import Board
 from ..resilience.budget import Budget
 from ..routing.specs import UNIX
 from ..routing.table import Plan
-from ..translation.stash import Shelf
+from ..translation.reasoning_store import ReasoningStore
 from ..upstream.backend import Backend
 from ..upstream.model_lists import ModelLists
 from ..upstream.pool import Pool
@@ -67,7 +67,7 @@ class DataPlane:
         self._practice_path = practice_path
         self.rules: CompiledRules | None = None
         self.lists = ModelLists(pool)
-        self.shelf = Shelf()
+        self.reasoning = ReasoningStore()
         self.dialects = DIALECTS
         self.board = Board(
             time.monotonic, random.random, limit=limits.backend_in_flight, queue=limits.queue_length

@@ -127,3 +127,8 @@ def cut_at_event_end(data: bytes) -> int:
         return len(data)
     lf, crlf, cr = data.rfind(b"\n\n"), data.rfind(b"\r\n\r\n"), data.rfind(b"\r\r")
     return max(lf + 2 if lf >= 0 else 0, crlf + 4 if crlf >= 0 else 0, cr + 2 if cr >= 0 else 0)
+
+
+def unframed_error(event: bytes) -> bytes:
+    """An error's JSON without event framing, as some servers end a stream (llmgateway#3616); b"" for anything else."""
+    return event if event.startswith(b"{") and b'"error"' in event else b""

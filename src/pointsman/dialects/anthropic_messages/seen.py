@@ -12,9 +12,8 @@ from typing import Any
 from ...conversation.events import SILENT_STOPS, PartKind, Stop
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ...wire.sse import data_of, name_of
+from ...wire.sse import data_of, name_of, unframed_error
 from ..base import Seen
-from ..vendor_errors import unframed_error
 from .answering import STOPS
 from .errors import error_inside
 from .frames import (

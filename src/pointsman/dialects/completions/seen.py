@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from ...conversation.usage import TokenUsage
-from ...wire.sse import data_of
+from ...wire.sse import data_of, unframed_error
 from ..base import Seen
-from ..vendor_errors import error_inside, is_json_object, unframed_error
+from ..vendor_errors import error_inside, is_json_object
 
 
 class _Usage(msgspec.Struct, gc=False):

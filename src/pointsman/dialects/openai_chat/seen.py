@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...conversation.events import SILENT_STOPS, Stop
-from ...wire.sse import data_of
+from ...wire.sse import data_of, unframed_error
 from ..base import Seen
 from ..think import ThinkSplitter
-from ..vendor_errors import unframed_error
 from .errors import error_inside
 from .frames import UNREADABLE, Choice, Chunk, Delta, decode, decode_odd, pieces, unknown_output
 

@@ -20,5 +20,5 @@ TRANSLATION = Translation(
     moves=MOVES,
     carries=column(Protocol.OPENAI_CHAT),
     names=NAMES,
-    stashes=True,
+    keeps_reasoning=True,
 )

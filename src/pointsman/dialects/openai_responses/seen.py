@@ -12,9 +12,8 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import SILENT_STOPS, Stop
-from ...wire.sse import data_of
+from ...wire.sse import data_of, unframed_error
 from ..base import Seen
-from ..vendor_errors import unframed_error
 from .errors import error_inside
 from .frames import (
     UNREADABLE,

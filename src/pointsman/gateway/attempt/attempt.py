@@ -14,7 +14,7 @@ from ...kinds import ErrorKind, FallbackReason, Protocol
 from ...providers.profiles import profile_for
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
-from ...translation.stash import Stash
+from ...translation.reasoning_store import KeptReasoning
 from ...upstream.backend import Backend, forwarded, forwarded_across
 from ...upstream.candidates import goes_as_it_is, translated_to, unusable
 from ...upstream.egress import ConnectFailed
@@ -22,7 +22,7 @@ from ...wire.splice import ask_for_usage, replace_model
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
-from ..request.offload import aside
+from ..request.offload import offload
 from ..request.waiting import take_place
 from . import count
 from .answer import Answer
@@ -30,7 +30,7 @@ from .crossing import Asked, Crossing
 from .exchange import Exchange
 from .health import AttemptHealth
 from .moves import State
-from .straight import Straight, Way
+from .passthrough import Codec, Passthrough
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -97,12 +97,12 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     body, hide_usage = _body_for(backend, target, job)
     where = request.route
     path = request.route.path.encode("ascii") + (b"?" + head.query if head.query else b"")
-    way = Straight(where.dialect, path, body, request.id, where.exact, hide_usage)
+    codec = Passthrough(where.dialect, path, body, request.id, where.exact, hide_usage)
     on_trial = where.exact and where.protocol not in backend.spoken
     block, names = head.forward or _remember(job)
     login = request.caller.login if plan.rule.forward_auth and not backend.local else b""
     data = backend.head(head.method, path, block, names, len(body), login)
-    exchange, held = await _run(one, backend, data, way, on_trial=on_trial, own_login=bool(login))
+    exchange, held = await _run(one, backend, data, codec, on_trial=on_trial, own_login=bool(login))
     if exchange.judge.state is not State.UNSPOKEN or held is None:
         return held, True
     held.error = not_spoken(target, where.protocol)
@@ -123,24 +123,24 @@ async def _crossed(one: Attempt, backend: Backend, *, unknown_path: bool = False
     if route.path != client.endpoint.path and not counting:
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
     try:
-        asked = await aside(len(request.body), _read, one.rules, plane, job)
+        asked = await offload(len(request.body), _read, one.rules, plane, job)
         spoken = translated_to(backend, target.model, route.protocol, tools=bool(asked.request.tools))
         if spoken is None:
             return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
         if counting:
             return await count.answer(plane, job, one.plan, one.tried, backend, asked, spoken)
-        way = await aside(len(request.body), _cross, plane, job, target, backend, asked, spoken)
+        codec = await offload(len(request.body), _cross, plane, job, target, backend, asked, spoken)
     except PointsmanError as error:
         if len(job.tries) == 1:
             raise  # the client's own request: nobody else would do better with it
         return Held(FallbackReason.UPSTREAM_ERROR, error)
-    one.tried.warnings = way.warnings
+    one.tried.warnings = codec.warnings
     head = request.head
     if head.across is None:
         head.across = forwarded_across(head.headers)
     block, names = head.across
-    data = backend.head(b"POST", way.path, block, names, len(way.body))
-    return (await _run(one, backend, data, way))[1]
+    data = backend.head(b"POST", codec.path, block, names, len(codec.body))
+    return (await _run(one, backend, data, codec))[1]
 
 
 def _read(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
@@ -149,8 +149,8 @@ def _read(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
         client = job.request.route.dialect.translation
         assert client is not None
         job.asked = Asked(client, job.request.body, job.request.head, job.request.id, rules.capsules)
-        if client.stashes:
-            Stash(plane.shelf, str(job.request.caller.key_id)).restore(job.asked.request)
+        if client.keeps_reasoning:
+            KeptReasoning(plane.reasoning, str(job.request.caller.key_id)).restore(job.asked.request)
     return job.asked
 
 
@@ -159,19 +159,29 @@ def _cross(
 ) -> Crossing:
     upstream = plane.dialects[spoken]
     profile = profile_for(backend.spec, spoken, target.model)
-    stash = Stash(plane.shelf, str(job.request.caller.key_id)) if asked.client.stashes else None
-    return Crossing(asked, job.request.route.dialect, upstream, profile, stash)
+    reasoning = (
+        KeptReasoning(plane.reasoning, str(job.request.caller.key_id))
+        if asked.client.keeps_reasoning
+        else None
+    )
+    return Crossing(asked, job.request.route.dialect, upstream, profile, reasoning)
 
 
 async def _run(
-    one: Attempt, backend: Backend, data: bytes, way: Way, *, on_trial: bool = False, own_login: bool = False
+    one: Attempt,
+    backend: Backend,
+    data: bytes,
+    codec: Codec,
+    *,
+    on_trial: bool = False,
+    own_login: bool = False,
 ) -> tuple[Exchange, Held[Answer] | None]:
     plane, job = one.plane, one.job
     limits = plane.limits
     health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login)
     quiet = limits.first_output_local_seconds if backend.local else limits.first_output_cloud_seconds
     exchange = Exchange(
-        job, one.tried, health, limits, way, data, quiet, backend.key, on_trial, one.onward,
+        job, one.tried, health, limits, codec, data, quiet, backend.key, on_trial, one.onward,
     )  # fmt: skip
     plane.ticking.add(exchange)
     held: Held[Answer] | None = None

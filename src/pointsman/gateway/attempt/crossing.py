@@ -1,7 +1,7 @@
-"""The way of a request that is translated: the client's protocol in, the target's out, and the answer back.
+"""A request that is translated: the client's protocol in, the target's out, and the answer back.
 
 Every stage is a module of `conversation` or a dialect's half (dialects/base.Translation); this one only lines them up.
-way.py has the other way. Not here: when bytes are sent (exchange.py), which protocol is chosen (attempt.py).
+passthrough.py has the other codec. Not here: when bytes are sent (exchange.py), which protocol is chosen (attempt.py).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from ...translation.adapt import adapt
 from ...translation.adaptation import Adaptation
 from ...translation.estimate import estimate_tokens
 from ...translation.heal import heal
+from ...translation.reasoning_store import KeptReasoning
 from ...translation.sequence import Sequencer
-from ...translation.stash import Stash
 from ...translation.stops import StopMatcher
 from ...wire.http1 import RequestHead
 from ...wire.sse import EventSplitter
@@ -62,7 +62,7 @@ class Asked:
 
 
 class Crossing:
-    """One attempt's translation. See way.Way. warnings: the value of `x-pointsman-warnings`."""
+    """One attempt's translation. See passthrough.Codec. warnings: the value of `x-pointsman-warnings`."""
 
     translated = True
 
@@ -73,7 +73,7 @@ class Crossing:
         "_client",
         "_parse_error",
         "_profile",
-        "_stash",
+        "_reasoning",
         "_upstream",
         "body",
         "path",
@@ -81,7 +81,12 @@ class Crossing:
     )
 
     def __init__(
-        self, asked: Asked, client: Dialect, upstream: Dialect, profile: Profile, stash: Stash | None
+        self,
+        asked: Asked,
+        client: Dialect,
+        upstream: Dialect,
+        profile: Profile,
+        reasoning: KeptReasoning | None,
     ) -> None:
         """Raises PointsmanError 400 where the target cannot take what was asked."""
         self._asked = asked
@@ -90,7 +95,7 @@ class Crossing:
         self._upstream = upstream.translation
         self._parse_error = upstream.parse_error
         self._profile = profile
-        self._stash = stash
+        self._reasoning = reasoning
         self._answering = Answering(asked.request, asked.id, int(time.time()), asked.capsules)
         notes = Notes(asked.strict, asked.names)
         notes.warnings.extend(asked.read_warnings)
@@ -104,17 +109,17 @@ class Crossing:
 
     @property
     def collects(self) -> bool:
-        """See Way: the client did not ask for a stream."""
+        """See Codec: the client did not ask for a stream."""
         return not self._asked.request.stream
 
     # -- the answer
 
     def relay(self, readable: bool) -> Relay:
-        """See Way."""
+        """See Codec."""
         return Translating(self, self._upstream, self._asked.client, self._answering, self._profile)
 
     def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
-        """See Way."""
+        """See Codec."""
         reader = self._upstream.reader(self._profile)
         try:
             reply = reader.reply(body)
@@ -123,7 +128,7 @@ class Crossing:
         return self._answer(reply, headers) if reader.output else None, reader
 
     def collected(self, relay: Relay, headers: Headers, stream: bytes) -> Answer:
-        """See Way."""
+        """See Codec."""
         if not self.collects or not isinstance(relay, Translating):
             return Answer(200, self.head_lines(headers), stream)
         return Answer(200, self.head_lines(headers), self._client_body(fold(relay.told)))
@@ -140,8 +145,8 @@ class Crossing:
         return Answer(200, self._headers(headers, b"application/json"), self._client_body(fold(events)))
 
     def _client_body(self, reply: Reply) -> bytes:
-        if self._stash is not None:
-            self._stash.keep_reply(reply)
+        if self._reasoning is not None:
+            self._reasoning.keep_reply(reply)
         return self._asked.client.render_reply(reply, self._answering)
 
     def back(self, events: Iterable[Event]) -> Iterator[Event]:
@@ -157,17 +162,17 @@ class Crossing:
         return Stages(self._adaptation)
 
     def error(self, answer: Answer) -> PointsmanError:
-        """See Way."""
+        """See Codec."""
         return self._parse_error(answer.status, answer.body)
 
-    def told(self, answer: Answer) -> Answer:
-        """See Way."""
+    def rendered(self, answer: Answer) -> Answer:
+        """See Codec."""
         if 300 <= answer.status < 400:
             return answer
         return self.failed(self.error(answer), answer.headers, None)
 
     def failed(self, error: PointsmanError, headers: Headers, body: bytes | None) -> Answer:
-        """See Way. In the client's protocol, whatever the upstream's own body is."""
+        """See Codec. In the client's protocol, whatever the upstream's own body is."""
         if error.kind is ErrorKind.CONTEXT_LENGTH:
             error.tokens = self._tokens(error)
         told = self._client.error(error, self._asked.id)
@@ -184,7 +189,7 @@ class Crossing:
         return used, limit
 
     def head_lines(self, headers: Headers) -> Headers:
-        """See Way."""
+        """See Codec."""
         kind = b"text/event-stream; charset=utf-8" if self._asked.request.stream else b"application/json"
         return self._headers(headers, kind)
 
@@ -194,8 +199,8 @@ class Crossing:
 
     def keep(self, event: Event) -> None:
         """What a Chat client's next request will need and cannot carry."""
-        if self._stash is not None:
-            self._stash.keep_event(event)
+        if self._reasoning is not None:
+            self._reasoning.keep_event(event)
 
 
 def _longest(request: Request, profile: Profile) -> int:

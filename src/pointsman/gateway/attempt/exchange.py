@@ -1,7 +1,7 @@
 """One attempt's answer on its way to the client: what happens, put before the judge.
 
 It decides nothing: that is the table's (moves.py) and the judge's (judge.py). Not here: how it is
-carried out (execution.py), what becomes of the bytes (relay.py, straight.py, crossing.py), what a
+carried out (execution.py), what becomes of the bytes (relay.py, passthrough.py, crossing.py), what a
 failure is for the walk (failures.py).
 """
 
@@ -12,16 +12,15 @@ from time import monotonic
 
 from ...conversation.usage import TokenUsage
 from ...dialects.base import Seen
-from ...dialects.vendor_errors import overflows
 from ...errors import PointsmanError
-from ...kinds import FallbackOn, FallbackReason
+from ...kinds import ErrorKind, FallbackOn, FallbackReason
 from ...providers.unknown_paths import says_unknown_path
 from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
 from .answer import Answer, Headers, excerpt, is_event_stream, is_framed
 from .execution import Execution
-from .failures import refused_with, told_too_late, unanswered
+from .failures import refused_with, too_late, unanswered
 from .judge import HELD
 from .meaning import Meaning, meaning
 from .moves import Event, Stage, State
@@ -50,7 +49,7 @@ class Exchange(Execution):
         self._conn = conn
         self._kept = kept
         self.judge.heard = monotonic()
-        conn.send(self._data, self._way.body, self)
+        conn.send(self._data, self._codec.body, self)
         return self._done
 
     @property
@@ -84,7 +83,7 @@ class Exchange(Execution):
         if effects:
             self._do(effects)
         if judge.state is HOLDING_STREAM:
-            self._relay = self._way.relay(self._readable)
+            self._relay = self._codec.relay(self._readable)
 
     def body(self, data: bytes) -> None:
         judge = self.judge
@@ -162,7 +161,7 @@ class Exchange(Execution):
                 self._do(judge.output(rival=self._job.won is not None))
             else:
                 held = b"".join(self._held) + rest
-                self._whole(found, self._way.collected(relay, self.headers, held))
+                self._whole(found, self._codec.collected(relay, self.headers, held))
         if judge.state is PASSING_STREAM:
             self._do(judge.over(seen, untold=relay.untold is not None), rest)
 
@@ -173,8 +172,9 @@ class Exchange(Execution):
         elif self._on_trial and says_unknown_path(self.head_status, body):
             self._do(self.judge.unspoken("it does not know the path"))
         else:
-            answer = self._way.told(Answer(self.head_status, self.headers, body).without(self._key))
-            if FallbackOn.CONTEXT in self._onward and overflows(self.head_status, body):
+            raw = Answer(self.head_status, self.headers, body).without(self._key)
+            answer = self._codec.rendered(raw)
+            if FallbackOn.CONTEXT in self._onward and self._codec.error(raw).kind is ErrorKind.CONTEXT_LENGTH:
                 self._answer = answer
                 self._do(self.judge.left("the input does not fit its window"))
             else:
@@ -182,10 +182,10 @@ class Exchange(Execution):
 
     def _end_well(self, body: bytes) -> None:
         """A whole answer with status 2xx, which may still hold a failure."""
-        if not body.strip() and (self._way.translated or self._job.request.route.exact):
+        if not body.strip() and (self._codec.translated or self._job.request.route.exact):
             self._do(self.judge.none(FallbackReason.EMPTY, "it answered with an empty body"))
             return
-        answer, seen = self._way.whole(self.headers, body, self._readable)
+        answer, seen = self._codec.whole(self.headers, body, self._readable)
         self._tried.usage = usage_of(seen)
         found = meaning(seen, self._onward, whole=True)
         if answer is not None and (found is ANSWERED or found is LEFT):
@@ -205,12 +205,13 @@ class Exchange(Execution):
         if stage is KEPT_ALIVE and not is_event_stream(answer.headers):
             said = excerpt(answer.body)
             if answer.status >= 400:
-                self._failure = told_too_late(answer.status, answer.body)
+                dialect = self._job.request.route.dialect
+                self._failure = too_late(dialect.parse_error(answer.status, answer.body))
         self._do(judge.whole(no_stream=said, rival=self._job.won is not None))
 
     def _unanswered(self, found: Meaning, seen: Seen, body: bytes | None) -> None:
         """There is no answer in it. body: of a whole one."""
-        self._failure = unanswered(found, seen, self._way, self.headers, body, self._key)
+        self._failure = unanswered(found, seen, self._codec, self.headers, body, self._key)
         inside = body if found is Meaning.ERROR and self._on_trial else None
         if inside is not None and says_unknown_path(self.head_status, inside):
             self._do(self.judge.unspoken(self._failure.error.public))
@@ -220,7 +221,7 @@ class Exchange(Execution):
     def _quote(self) -> None:
         """Its status is a failure: what is handed to the walk has its own words."""
         answer = Answer(self.head_status, self.headers, b"".join(self._held))
-        self._failure = refused_with(self.judge.reason, self._way, answer, self._key)
+        self._failure = refused_with(self.judge.reason, self._codec, answer, self._key)
 
     # -- time, and the client's side
 

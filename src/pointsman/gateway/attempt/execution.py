@@ -23,8 +23,8 @@ from .answer import Answer, Headers, client_lines, failure
 from .failures import left_to_next, lost
 from .judge import Judge
 from .moves import Effect, Effects
+from .passthrough import Codec
 from .relay import Relay
-from .straight import Way
 
 _PING_SECONDS = 10.0
 """Of silence in the middle of a translated stream (docs/protocols/streams.md#keep-alives: Claude
@@ -51,9 +51,30 @@ class Execution:
     are not the judge's own reason in our words."""
 
     __slots__ = (
-        "_answer", "_conn", "_data", "_delivery", "_done", "_error", "_failure", "_health", "_held", "_held_size",
-        "_hold_seconds", "_job", "_kept", "_key", "_length", "_on_trial", "_onward", "_readable", "_relay", "_tried",
-        "_way", "head_status", "headers", "judge",
+        "_answer",
+        "_codec",
+        "_conn",
+        "_data",
+        "_delivery",
+        "_done",
+        "_error",
+        "_failure",
+        "_health",
+        "_held",
+        "_held_size",
+        "_hold_seconds",
+        "_job",
+        "_kept",
+        "_key",
+        "_length",
+        "_on_trial",
+        "_onward",
+        "_readable",
+        "_relay",
+        "_tried",
+        "head_status",
+        "headers",
+        "judge",
     )  # fmt: skip
 
     def __init__(
@@ -62,7 +83,7 @@ class Execution:
         tried: Tried,
         health: Health,
         limits: Limits,
-        way: Way,
+        codec: Codec,
         data: bytes,
         quiet_seconds: float,
         key: bytes,
@@ -75,14 +96,14 @@ class Execution:
         to go to the next target; none when there is no next one."""
         # By position, here and in attempt.py: a keyword costs a class, unlike a function, a dict.
         self.judge = Judge(
-            monotonic(), quiet_seconds, limits.between_chunks_seconds, way.translated, way.collects,
+            monotonic(), quiet_seconds, limits.between_chunks_seconds, codec.translated, codec.collects,
             bool(onward) and FallbackOn.REFUSAL in onward,
         )  # fmt: skip
         self._job = job
         self._delivery = job.delivery
         self._tried = tried
         self._health = health
-        self._way = way
+        self._codec = codec
         self._hold_seconds = limits.hold_seconds
         self._conn: UpstreamConnection | None = None
         self._relay: Relay | None = None
@@ -128,7 +149,7 @@ class Execution:
         self._held.clear()
         headers, length = self.headers, self._length
         if self._relay is not None:
-            headers, length = self._way.head_lines(headers), None
+            headers, length = self._codec.head_lines(headers), None
         about = self._job.target_lines()
         self._delivery.begin(self.head_status, about, client_lines(headers), length, held)
 
@@ -140,7 +161,7 @@ class Execution:
 
     def _ping(self, data: bytes) -> None:
         now, delivery, relay = monotonic(), self._delivery, self._relay
-        if self._way.translated and relay is not None:
+        if self._codec.translated and relay is not None:
             if now >= max(delivery.next_ping, self.judge.heard + _PING_SECONDS):
                 delivery.next_ping = now + _PING_SECONDS
                 delivery.client.write(relay.ping())

@@ -8,37 +8,36 @@ from __future__ import annotations
 import time
 
 from ...dialects.base import Seen
-from ...dialects.vendor_errors import upstream_error
+from ...errors import PointsmanError
 from ...kinds import FallbackReason
 from ...resilience.verdict import is_loading, is_spent, of_status, retry_after
 from ...resilience.walk import Held
 from .answer import Answer, Headers, failure, without_key
 from .meaning import Meaning, reason_of
-from .straight import Way
+from .passthrough import Codec
 
 
-def refused_with(reason: FallbackReason, way: Way, told: Answer, key: bytes) -> Held[Answer]:
+def refused_with(reason: FallbackReason, codec: Codec, told: Answer, key: bytes) -> Held[Answer]:
     """An answer whose status is a failure. key: what must not be told."""
     raw = told.body
     answer = told.without(key)
     return Held(
         reason,
-        way.error(answer),
-        way.told(answer),
+        codec.error(answer),
+        codec.rendered(answer),
         retry_after=retry_after(answer.headers, time.time()),
         spent=reason is FallbackReason.THROTTLED and is_spent(raw),
         loading=answer.status == 503 and is_loading(raw),
     )
 
 
-def told_too_late(status: int, body: bytes) -> Held[Answer]:
+def too_late(error: PointsmanError) -> Held[Answer]:
     """The client's own mistake, told when the client has been promised a stream already: with its kind and its words."""
-    error = upstream_error(status, body)
     return Held(FallbackReason.UPSTREAM_ERROR, error, None, clients=True, final=True)
 
 
 def unanswered(
-    found: Meaning, seen: Seen, way: Way, headers: Headers, body: bytes | None, key: bytes
+    found: Meaning, seen: Seen, codec: Codec, headers: Headers, body: bytes | None, key: bytes
 ) -> Held[Answer]:
     """An answer with status 2xx that is none, and of which the client has seen nothing. body: of a whole one. key: what
     must not be told. An error inside is treated, and told, as the status that it means
@@ -52,7 +51,7 @@ def unanswered(
     return Held(
         meant or FallbackReason.UPSTREAM_ERROR,
         error,
-        way.failed(error, headers, None if body is None else without_key(body, key)),
+        codec.failed(error, headers, None if body is None else without_key(body, key)),
         retry_after=retry_after(headers, time.time()),
         clients=meant is None,
         final=meant is None,

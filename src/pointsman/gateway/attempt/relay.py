@@ -1,7 +1,7 @@
 """What becomes of an upstream's streamed bytes on their way to the client: passed on, or with one chunk taken out.
 
 A relay turns upstream bytes into client bytes and knows what has been seen. The third kind, which translates, is in
-translate.py. Not here: when bytes may be sent (exchange.py).
+crossing.py. Not here: when bytes may be sent (exchange.py).
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import Protocol as TypingProtocol
 
 from ...conversation.usage import TokenUsage
 from ...dialects.base import Dialect, Seen
-from ...dialects.vendor_errors import unframed_error
 from ...errors import PointsmanError
-from ...wire.sse import EventSplitter, cut_at_event_end
+from ...wire.sse import EventSplitter, cut_at_event_end, unframed_error
 
 _TAIL_BYTES = 64 * 1024
 """Of an event still incomplete, so that an in-band error never lands in the middle of one."""

@@ -18,7 +18,7 @@ LARGE = 256 * 1024
 _running = 0
 
 
-async def aside(size: int, work: Callable[..., T], *arguments: object) -> T:
+async def offload(size: int, work: Callable[..., T], *arguments: object) -> T:
     """work(*arguments), at once for a small body, in a thread for one of `size` bytes that is large.
 
     The collector rests meanwhile: with tens of thousands of new objects one of its rounds would be the longest pause

@@ -1,6 +1,7 @@
-"""The way of a request that is not translated: its bytes upstream, and what is made of the answer.
+"""A request that goes as it is: its bytes upstream, and what is made of the answer; and what every codec of an attempt
+offers (Codec).
 
-translate.py has the other way, with the same methods. Not here: when bytes are sent (exchange.py).
+crossing.py has the other codec, which translates. Not here: when bytes are sent (exchange.py).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from .relay import Passing, Relay, WithoutUsage
 JSON: Headers = [(b"content-type", b"application/json")]
 
 
-class Way(TypingProtocol):
+class Codec(TypingProtocol):
     """From one attempt's request to its answer.
 
     body: the request's bytes for this target. path: where it is posted, query included. translated: nothing of a whole
@@ -37,7 +38,7 @@ class Way(TypingProtocol):
     def error(self, answer: Answer) -> PointsmanError:
         """An answer whose status is an error, in our words: as the backend's protocol says it."""
 
-    def told(self, answer: Answer) -> Answer:
+    def rendered(self, answer: Answer) -> Answer:
         """Any other answer (an error, a 304) as the client gets it."""
 
     def failed(self, error: PointsmanError, headers: Headers, body: bytes | None) -> Answer:
@@ -55,7 +56,7 @@ class Way(TypingProtocol):
         """Does the client get a stream's answer only when all of it is there?"""
 
 
-class Straight:
+class Passthrough:
     """Same protocol on both ends: bytes as they came."""
 
     translated = False
@@ -77,7 +78,7 @@ class Straight:
         self.body = body
 
     def relay(self, readable: bool) -> Relay:
-        """See Way."""
+        """See Codec."""
         seen: Seen | None = self._dialect.seen() if self._known and readable else None
         extra = self._dialect.extra_usage
         if self._hide_usage and seen is not None and extra is not None:
@@ -85,7 +86,7 @@ class Straight:
         return Passing(self._dialect, seen)
 
     def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
-        """See Way."""
+        """See Codec."""
         answer = Answer(200, headers, body)
         if not (self._known and readable):
             return answer, None
@@ -94,24 +95,24 @@ class Straight:
         return answer, seen
 
     def failed(self, error: PointsmanError, headers: Headers, body: bytes | None) -> Answer:
-        """See Way. The upstream's own words are kept where they can be."""
+        """See Codec. The upstream's own words are kept where they can be."""
         status = self._dialect.status(error)
         if body is not None:
             return Answer(status, headers, body)
         return Answer(status, JSON, self._dialect.error(error, self._request_id))
 
     def error(self, answer: Answer) -> PointsmanError:
-        """See Way."""
+        """See Codec."""
         return self._dialect.parse_error(answer.status, answer.body)
 
-    def told(self, answer: Answer) -> Answer:
-        """See Way."""
+    def rendered(self, answer: Answer) -> Answer:
+        """See Codec."""
         return answer
 
     def head_lines(self, headers: Headers) -> Headers:
-        """See Way."""
+        """See Codec."""
         return headers
 
     def collected(self, relay: Relay, headers: Headers, stream: bytes) -> Answer:
-        """See Way."""
+        """See Codec."""
         return Answer(200, headers, stream)

@@ -21,7 +21,7 @@ KEPT_SECONDS = 3600.0
 KEPT_BYTES = 16 * 1024 * 1024
 
 
-class Shelf:
+class ReasoningStore:
     """What a process keeps: (caller, tool-call id) -> the thinking parts of that assistant turn. Least used goes first."""
 
     def __init__(self) -> None:
@@ -57,13 +57,13 @@ class Shelf:
             self._bytes -= found[1]
 
 
-class Stash:
-    """One request's side of the shelf. caller: whose it is; nobody reads another's."""
+class KeptReasoning:
+    """One request's side of the store. caller: whose it is; nobody reads another's."""
 
-    __slots__ = ("_call_ids", "_caller", "_open", "_parts", "_shelf", "_text")
+    __slots__ = ("_call_ids", "_caller", "_open", "_parts", "_store", "_text")
 
-    def __init__(self, shelf: Shelf, caller: str) -> None:
-        self._shelf = shelf
+    def __init__(self, store: ReasoningStore, caller: str) -> None:
+        self._store = store
         self._caller = caller
         self._call_ids: list[str] = []
         self._parts: list[Thinking] = []
@@ -79,7 +79,7 @@ class Stash:
                 continue
             for part in message.parts:
                 if isinstance(part, ToolCall):
-                    message.parts[:0] = self._shelf.get(self._caller, part.id)
+                    message.parts[:0] = self._store.get(self._caller, part.id)
                     break
 
     def keep_event(self, event: Event) -> None:
@@ -107,4 +107,4 @@ class Stash:
 
     def _put(self) -> None:
         if self._parts and self._call_ids:
-            self._shelf.put(self._caller, self._call_ids, self._parts)
+            self._store.put(self._caller, self._call_ids, self._parts)
