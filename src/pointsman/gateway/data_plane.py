@@ -118,7 +118,7 @@ class DataPlane:
 
     def count(self, metric: Metric, *values: str) -> None:
         """One more, with these label values. The sample's name is made when somebody asks."""
-        key = (metric, *values)
+        key: tuple[Metric, *tuple[str, ...]] = (metric, *values)
         self._counts[key] = self._counts.get(key, 0) + 1
 
     def count_tokens(self, record: UsageRecord) -> None:
