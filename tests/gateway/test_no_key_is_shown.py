@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
+import time
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -131,10 +131,11 @@ def test_what_a_running_request_holds_and_what_is_logged_shows_none(caplog: pyte
     seen: list[tuple[str, str]] = []
 
     async def look(found: Any) -> None:
-        await asyncio.sleep(0.3)
-        exchanges = [one for one in gc.get_objects() if isinstance(one, Exchange)]
-        assert exchanges
-        for one in exchanges:
+        end = time.monotonic() + 5.0
+        while not any(isinstance(one, Exchange) for one in found.plane.ticking):
+            assert time.monotonic() < end
+            await asyncio.sleep(0.01)
+        for one in list(found.plane.ticking):
             seen.extend(shown(one))
         seen.extend(shown(found.plane))
 
