@@ -74,6 +74,13 @@ def test_the_data_plane_sees_neither_store_nor_control_plane_nor_commands() -> N
     assert "pointsman.process.supervisor" not in imported_by("import pointsman.gateway.__main__")
 
 
+def test_the_control_plane_links_up_before_it_imports_protocols_and_its_http_side() -> None:
+    loaded = imported_by("import pointsman.admin.__main__")
+    assert "pointsman.link.messages" in loaded
+    assert not ours(loaded) & {"dialects", "translation", "upstream", "resilience"}
+    assert heavy(loaded, {"fastapi", "starlette", "uvicorn"}) == set()
+
+
 def test_the_practice_backend_has_its_own_wire_code() -> None:
     assert ours(imported_by("import pointsman.practice")) <= {"practice", "kinds"}
 

@@ -15,6 +15,7 @@ from ..wire.authority import HostRule
 from .control import problems
 from .control.control_plane import ControlPlane
 from .control.guard import Guard
+from .control.routing_view import RoutingView
 from .routers import credentials, doctor, explain, keys, local, mappings, pages, secrets, status, usage
 from .routers.base import Problem
 
@@ -45,6 +46,7 @@ def create_api(control: ControlPlane) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.control = control
+    app.state.routing = RoutingView()  # here, so that the link is up before the protocols are imported
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)

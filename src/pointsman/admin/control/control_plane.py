@@ -36,7 +36,6 @@ from ..vault import Vault, check_opens
 from .auth import AdminToken
 from .last_good import LastGood
 from .process_status import StatusBoard
-from .routing_view import RoutingView
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -81,7 +80,6 @@ class ControlPlane:
         self.usage = usage
         self.token = AdminToken.ensure(data_dir)
         self.board = StatusBoard()
-        self.routing = RoutingView()
         self.epoch = secrets.token_hex(8)
         self.started_at = time.time()
         self._version = 0
