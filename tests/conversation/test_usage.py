@@ -36,11 +36,20 @@ SAME: dict[Protocol, dict[str, Any]] = {
 }
 
 
+ANSWER = {
+    "choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}],
+    "output": [{"type": "message", "content": [{"type": "output_text", "text": "hi"}]}],
+    "content": [{"type": "text", "text": "hi"}],
+    "stop_reason": "end_turn",
+}
+"""Something said, in every protocol: each reads its own members of it."""
+
+
 @pytest.mark.parametrize("protocol", SAME)
 def test_one_definition_for_every_protocol(protocol: Protocol) -> None:
     watch = DIALECTS[protocol].seen()
-    assert watch.whole(json.dumps({"usage": SAME[protocol]}).encode())
-    assert watch.usage == TokenUsage(input=100, output=40, cached=60, reasoning=25)
+    assert watch.whole(json.dumps(ANSWER | {"usage": SAME[protocol]}).encode())
+    assert watch.usage == TokenUsage(input=100, output=40, cached=60, reasoning=25, cache_write=30)
 
 
 @pytest.mark.parametrize("protocol", SAME)
@@ -49,7 +58,7 @@ def test_what_was_not_said_is_unknown_not_zero(protocol: Protocol) -> None:
         name: number for name, number in SAME[protocol].items() if name in ("prompt_tokens", "input_tokens")
     }
     watch = DIALECTS[protocol].seen()
-    assert watch.whole(json.dumps({"usage": words}).encode())
+    assert watch.whole(json.dumps(ANSWER | {"usage": words}).encode())
     assert watch.usage == TokenUsage(input=next(iter(words.values())))
 
 

@@ -76,8 +76,9 @@ class Seen:
         self.answer_id: str | None = None
         self.malformed = 0
 
-    def event(self, event: bytes) -> None:
-        """One server-sent event, as wire.sse gives it: decoded once, then seen."""
+    def event(self, event: bytes) -> object:
+        """One server-sent event, as wire.sse gives it: decoded once, then seen. Gives the frame for the dialect's own
+        reader, None when there is none."""
         raise NotImplementedError
 
     def whole(self, body: bytes) -> bool:
@@ -116,10 +117,6 @@ class Reader(Seen):
     """
 
     __slots__ = ()
-
-    def event(self, event: bytes) -> None:
-        """See Seen."""
-        self.read(event)
 
     @property
     def unreadable(self) -> bool:

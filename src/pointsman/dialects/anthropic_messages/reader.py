@@ -80,7 +80,7 @@ class MessagesReader(MessagesSeen, Reader):
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
-        frame = self.take(event)
+        frame = self.event(event)
         if frame is None or frame.type not in KNOWN:
             return ()
         if frame.type == "content_block_delta":

@@ -59,12 +59,8 @@ class MessagesSeen(Seen):
         self.counted = Usage()
         self.last = FrameDelta()
 
-    def event(self, event: bytes) -> None:
-        """See Seen."""
-        self.take(event)
-
-    def take(self, event: bytes) -> Frame | None:
-        """Decode an event, see it, and give it: None when there is nothing to see, or the answer is over."""
+    def event(self, event: bytes) -> Frame | None:
+        """See Seen. No frame also when the answer is over."""
         if self.finished or self.error is not None:
             return None
         data = data_of(event) or unframed_error(event)

@@ -118,11 +118,11 @@ class Delta(msgspec.Struct, gc=False):
 class Choice(msgspec.Struct, gc=False):
     """One choice. Some servers stream `message` where the protocol wants `delta`. stop_reason: vLLM's, the sequence."""
 
+    index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
     finish_reason: str | None = None
     stop_reason: Any = None
-    index: int | None = None
 
 
 class Chunk(msgspec.Struct, gc=False):
@@ -130,10 +130,10 @@ class Chunk(msgspec.Struct, gc=False):
 
     id: str | None = None
     model: str | None = None
+    service_tier: str | None = None
     choices: list[Choice] | None = None
     usage: Usage | None = None
     error: Any = None
-    service_tier: str | None = None
 
 
 decode = msgspec.json.Decoder(Chunk).decode

@@ -88,11 +88,8 @@ class ChatReader(ChatSeen, Reader):
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
-        frame = self.frame(event)
-        if frame is None or self._over:
-            return ()
-        self.see(frame)
-        return self._tell(frame)
+        frame = self.event(event)
+        return self._tell(frame) if frame is not None and not self._over else ()
 
     def reply(self, body: bytes) -> Reply:
         """See Reader. Told and folded as the stream it could have been."""

@@ -42,28 +42,20 @@ class ChatSeen(Seen):
         self.matched: str | None = None
         self.unknown: dict[str, Any] = {}
 
-    def event(self, event: bytes) -> None:
+    def event(self, event: bytes) -> Chunk | None:
         """See Seen."""
-        frame = self.frame(event)
+        self._data = data = data_of(event)
+        try:
+            frame: Chunk | None = decode(data)
+        except UNREADABLE:
+            frame = self._odd(data) if data else self._unframed(event)
         if frame is not None:
             self.see(frame)
+        return frame
 
     def whole(self, body: bytes) -> bool:
         """See Seen. Its `message` is one big delta."""
         return self.whole_frame(body) is not None
-
-    def frame(self, event: bytes) -> Chunk | None:
-        """One event, decoded. None when it is none: a comment, the stream's last word, what cannot be read."""
-        self._data = data = data_of(event)
-        if not data:
-            return self._unframed(event)
-        try:
-            return decode(data)
-        except UNREADABLE:
-            if data.strip() == b"[DONE]":
-                self._end_told()
-                return None
-            return self._odd(data)
 
     def whole_frame(self, body: bytes) -> Chunk | None:
         """A whole answer, decoded and seen."""
@@ -88,6 +80,9 @@ class ChatSeen(Seen):
         return frame if frame is not None and frame.error else None
 
     def _odd(self, data: bytes) -> Chunk | None:
+        if data.strip() == b"[DONE]":
+            self._end_told()
+            return None
         frame = decode_odd(data)
         if frame is None:
             self.malformed += 1
@@ -95,10 +90,8 @@ class ChatSeen(Seen):
 
     def see(self, frame: Chunk) -> None:
         """One frame: the only place where facts begin."""
-        if self.error is not None:
-            return
-        if frame.error:
-            self.error = error_inside(frame.error)
+        if frame.error or self.error is not None:
+            self.error = self.error or error_inside(frame.error)
             return
         if self.answer_id is None:
             self.answer_id = frame.id

@@ -98,7 +98,7 @@ class ResponsesReader(ResponsesSeen, Reader):
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
-        frame = self.take(event)
+        frame = self.event(event)
         if frame is None:
             return ()
         if self.error is not None:
