@@ -15,13 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pointsman.conversation.events import Stop
+from pointsman.conversation.parts import Text, Thinking
+from pointsman.conversation.reply import fold
 from pointsman.kinds import ErrorKind, Protocol
 from tests.conformance.recordings import Recording, recordings
 from tests.vendor_bodies import chat
 from tests.vendor_bodies.wire import encoded, sse
 
 from .reading import cut
-from .verdicts import agree, straight, whole
+from .verdicts import agree, reader_of, straight, translated, whole
 
 CHAT = Protocol.OPENAI_CHAT
 
@@ -62,7 +64,7 @@ deltas = st.one_of(
     st.builds(lambda text: {"refusal": text}, words),
     st.builds(lambda found: {"tool_calls": found}, calls),
     st.just({"function_call": {"name": "f", "arguments": "{}"}}),
-    st.just({"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}),
+    st.builds(lambda data: {"reasoning_details": [{"data": data}]}, st.sampled_from("xyz")),
     st.builds(lambda text: {"content": [{"type": "text", "text": text}]}, words),
     st.builds(lambda text: {"content": [{"type": "thinking", "thinking": [{"text": text}]}]}, words),
     st.just({"audio": {"id": "a"}}),
@@ -223,6 +225,27 @@ def test_the_usage_of_a_chunk_without_choices_is_read_on_every_path(usage: Any, 
     assert verdict.usage is not None
     assert (verdict.usage.input, verdict.usage.cached) == (9, cached)
     assert whole(CHAT, encoded(merged(plan))) == verdict
+
+
+def test_no_sealed_reasoning_is_lost_however_much_of_it_comes() -> None:
+    sealed: list[dict[str, Any]] = [{"type": "reasoning.encrypted", "data": name} for name in "xyz"]
+    plan = Plan(
+        (
+            {"reasoning": "hm"},
+            {"reasoning_details": sealed[:2]},
+            {"content": "a"},
+            {"reasoning_details": sealed[1:]},
+            {"content": "b"},
+        ),
+        "stop",
+    )
+    for parts in (
+        fold(translated(CHAT, [stream(plan)])[1]).parts,
+        reader_of(CHAT).reply(encoded(merged(plan))).parts,
+    ):
+        kept = [part.opaque.data for part in parts if isinstance(part, Thinking) and part.opaque is not None]
+        assert kept == sealed
+        assert [part.text for part in parts if isinstance(part, Text)] == ["ab"]
 
 
 def test_of_several_choices_the_first_is_the_answer_and_any_is_output() -> None:

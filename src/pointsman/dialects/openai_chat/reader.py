@@ -55,6 +55,7 @@ class ChatReader(ChatSeen, Reader):
     __slots__ = (
         "_blank",
         "_ids",
+        "_late",
         "_next",
         "_opaque",
         "_open",
@@ -62,6 +63,7 @@ class ChatReader(ChatSeen, Reader):
         "_over",
         "_profile",
         "_refusal",
+        "_signed",
         "_splitter",
         "_started",
         "_tier",
@@ -76,7 +78,9 @@ class ChatReader(ChatSeen, Reader):
         self._next = 0
         self._open = -1
         self._open_kind: PartKind | None = None
-        self._opaque: list[Opaque] = []
+        self._opaque: Opaque | None = None  # of the reasoning that is under way
+        self._signed: list[Opaque] = []
+        self._late: list[Opaque] = []  # came while something else was under way
         # white space that is shown only if more text follows
         # (docs/protocols/streams.md#reading-leniently)
         self._blank = ""
@@ -184,18 +188,30 @@ class ChatReader(ChatSeen, Reader):
     def _close(self, out: list[Event]) -> None:
         if self._open >= 0:
             opaque = None
-            if self._open_kind is _THINKING and self._opaque:
-                # Of several only their maker knows which belongs to what: none goes back then.
-                opaque = self._opaque[0] if len(self._opaque) == 1 else None
-                self._opaque = []
+            if self._open_kind is _THINKING:
+                opaque, self._opaque = self._opaque, None
             out.append(PartEnd(self._open, opaque))
             self._open, self._open_kind = -1, None
 
     def _details(self, delta: ChatDelta, out: list[Event]) -> None:
-        signed = delta.signed()
-        if signed and not self._next:  # encrypted reasoning, whose text never comes
-            self._start(_THINKING, out)
-        self._opaque += [Opaque(OWN, one, self._profile.backend) for one in signed]
+        """What must come back as it is belongs to the reasoning that is under way; a second one, or one
+        whose text never comes (it is encrypted), gets a part of its own. None cuts a text in two."""
+        for one in delta.signed():
+            opaque = Opaque(OWN, one, self._profile.backend)
+            if opaque in self._signed:
+                continue  # repeated
+            self._signed.append(opaque)
+            if self._open_kind is _THINKING and self._opaque is None:
+                self._opaque = opaque
+            elif self._open_kind is _THINKING or self._open < 0:
+                self._sealed(opaque, out)
+            else:
+                self._late.append(opaque)
+
+    def _sealed(self, opaque: Opaque, out: list[Event]) -> None:
+        self._close(out)
+        self._start(_THINKING, out)
+        self._opaque = opaque
 
     def _cite(self, annotations: Any, out: list[Event]) -> None:
         if self._open_kind is _TEXT and isinstance(annotations, list):
@@ -258,6 +274,8 @@ class ChatReader(ChatSeen, Reader):
                 self._begin(tool, out)
                 if tool.waiting:
                     out.append(Delta(tool.part, tool.waiting))
+        for opaque in self._late:
+            self._sealed(opaque, out)
         self._close(out)
         out.extend(PartEnd(tool.part) for tool in self._tools.values() if tool.part >= 0)
         if self.finished:
