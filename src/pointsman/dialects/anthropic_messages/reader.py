@@ -75,7 +75,7 @@ class MessagesReader(MessagesSeen, Reader):
         reply = Reply(message.id or "", message.model or "", stop=self.stop, usage=self.usage)
         reply.parts = parts_of(message.content, reply.id, self._profile)
         reply.sequence, reply.explanation = self.last.stop_sequence, self.last.explanation
-        reply.service_tier = neutral_tier(self.counted.service_tier)
+        reply.service_tier = neutral_tier(self.counted.service_tier if self.counted is not None else None)
         return reply
 
     def read(self, event: bytes) -> Sequence[Event]:
@@ -130,7 +130,7 @@ class MessagesReader(MessagesSeen, Reader):
         if self.usage is not None and not self._usage_told:
             out.append(UsageSeen(self.usage))
         last = self.last
-        tier = neutral_tier(self.counted.service_tier)
+        tier = neutral_tier(self.counted.service_tier if self.counted is not None else None)
         out.append(Finished(self.stop, last.stop_sequence, last.explanation, tier))
         out.append(Ended())
 

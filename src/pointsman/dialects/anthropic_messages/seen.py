@@ -21,6 +21,7 @@ from .frames import (
     UNREADABLE,
     Frame,
     FrameDelta,
+    FrameMessage,
     Message,
     bare,
     decode,
@@ -43,12 +44,14 @@ _OF_BLOCK = {
     "tool_use": PartKind.TOOL,
 }
 _MESSAGE_KINDS = (PartKind.TEXT, PartKind.THINKING)
+_NO_DELTA = FrameDelta()
+"""Never changed."""
 
 
 class MessagesSeen(Seen):
     """See dialects.base.Seen. blocks: index -> the kind of the block that is open there, corrected where deltas
-    are of another. called: a client's tool was called. counted: the usage object, merged. last: the `delta` that
-    told why it stopped."""
+    are of another. called: a client's tool was called. counted: the usage object, merged, None before the first. last: the
+    `delta` that told why it stopped."""
 
     __slots__ = ("blocks", "called", "counted", "last")
 
@@ -56,8 +59,8 @@ class MessagesSeen(Seen):
         super().__init__()
         self.blocks: dict[int, PartKind] = {}
         self.called = False
-        self.counted = Usage()
-        self.last = FrameDelta()
+        self.counted: Usage | None = None
+        self.last = _NO_DELTA
 
     def event(self, event: bytes) -> Frame | None:
         """See Seen. No frame also when the answer is over."""
@@ -90,8 +93,15 @@ class MessagesSeen(Seen):
                 message = decode_whole(bare(decode_object(body)))
             except UNREADABLE:
                 return None
-        for frame in message.frames():
-            self.see(frame)
+        if message.error or message.type == "error":
+            self.error = error_inside(message.error)
+            return message
+        self._message(message)
+        if message.content is not None:
+            for index, block in enumerate(message.content):
+                self._block(index, block)
+            self._told_why(message.ending)
+            self._end()
         return message
 
     def see(self, frame: Frame) -> None:
@@ -106,13 +116,11 @@ class MessagesSeen(Seen):
                 self.blocks.pop(frame.index, None)
             case "message_start":
                 if frame.message is not None:
-                    self.answer_id = self.answer_id or frame.message.id
-                    self._count(frame.message.usage)
+                    self._message(frame.message)
             case "message_delta":
                 self._count(frame.usage)
-                if frame.delta is not None and frame.delta.stop_reason is not None:
-                    self.last = frame.delta
-                    self._stop(frame.delta.stop_reason)
+                if frame.delta is not None:
+                    self._told_why(frame.delta)
             case "message_stop":
                 self._end()
             case "error":
@@ -131,10 +139,23 @@ class MessagesSeen(Seen):
             self.malformed += kind is None or kind in KNOWN
             return None
 
+    def _message(self, message: FrameMessage) -> None:
+        self.answer_id = self.answer_id or message.id
+        self._count(message.usage)
+
+    def _told_why(self, delta: FrameDelta) -> None:
+        if delta.stop_reason is not None:
+            self.last = delta
+            self._stop(delta.stop_reason)
+
     def _count(self, new: Usage | None) -> None:
-        if new is not None:
+        if new is None:
+            return
+        if self.counted is None:
+            self.counted = new
+        else:
             self.counted.merge(new)
-            self.usage = self.counted.neutral()
+        self.usage = self.counted.neutral()
 
     def _delta(self, index: int, delta: FrameDelta) -> None:
         wanted = _OF_DELTA.get(delta.type)
@@ -177,7 +198,8 @@ class MessagesSeen(Seen):
             text = "The backend ended its answer without saying why it stopped."
             self.error = PointsmanError(ErrorKind.UPSTREAM_ERROR, text)
             return
-        self._stop(reason)  # once more: calls may have come after the reason
+        if self.called:
+            self._stop(reason)  # once more: the call may have come after the reason
         self.finished = True
 
 

@@ -138,7 +138,8 @@ class ChatSeen(Seen):
 
     def _first_output(self, delta: Delta) -> None:
         content = delta.content
-        if delta.thought() or delta.signed():
+        thinks = delta.reasoning_content or delta.reasoning or delta.reasoning_details
+        if thinks and (delta.thought() or delta.signed()):
             self.output = True
         elif isinstance(content, str):
             first = content[:1]
@@ -167,7 +168,8 @@ class ChatSeen(Seen):
         """The last word of a stream, or of a whole body: an end, whether or not a reason was given."""
         if self.error is None:
             self.finished = True
-            self.stop = self._class()
+            if self.stop is None:
+                self.stop = self._class()
 
     def _class(self) -> Stop:
         """Why it stopped; several servers say `stop` though they call tools
