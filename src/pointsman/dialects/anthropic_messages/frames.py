@@ -23,7 +23,7 @@ KNOWN = {
 """Event types that mean something here; others are legal and passed over."""
 
 
-class FrameDelta(msgspec.Struct):
+class FrameDelta(msgspec.Struct, gc=False):
     """`delta` of a block or of the message; what is not of its type is None."""
 
     type: str = ""
@@ -52,7 +52,7 @@ class FrameMessage(msgspec.Struct):
     usage: Usage | None = None
 
 
-class Frame(msgspec.Struct):
+class Frame(msgspec.Struct, gc=False):
     """Any event."""
 
     type: str = ""

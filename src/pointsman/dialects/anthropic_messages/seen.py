@@ -106,10 +106,19 @@ class MessagesSeen(Seen):
 
     def see(self, frame: Frame) -> None:
         """The facts of one frame."""
+        if frame.type == "content_block_delta":  # by far the commonest
+            delta = frame.delta
+            if delta is not None:
+                wanted = _OF_DELTA.get(delta.type)
+                if wanted is None or self.blocks.get(frame.index) is not wanted:
+                    self._stray(frame.index, wanted)
+                if not self.output:
+                    self.output = _says(delta)
+        else:
+            self._see_other(frame)
+
+    def _see_other(self, frame: Frame) -> None:
         match frame.type:
-            case "content_block_delta":
-                if frame.delta is not None:
-                    self._delta(frame.index, frame.delta)
             case "content_block_start":
                 self._block(frame.index, frame.content_block or {})
             case "content_block_stop":
@@ -156,13 +165,6 @@ class MessagesSeen(Seen):
         else:
             self.counted.merge(new)
         self.usage = self.counted.neutral()
-
-    def _delta(self, index: int, delta: FrameDelta) -> None:
-        wanted = _OF_DELTA.get(delta.type)
-        if self.blocks.get(index) is not wanted or wanted is None:
-            self._stray(index, wanted)
-        if not self.output:
-            self.output = _says(delta)
 
     def _stray(self, index: int, wanted: PartKind | None) -> None:
         """A delta that is not of its block's kind. Compatible servers send text and thinking without a block of

@@ -78,7 +78,7 @@ class Response(msgspec.Struct):
         return [Frame("response.created", response=self)]
 
 
-class Frame(msgspec.Struct):
+class Frame(msgspec.Struct, gc=False):
     """Any event."""
 
     type: str = ""
