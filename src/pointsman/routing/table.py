@@ -8,7 +8,7 @@ backend before any wild pattern. Not here: who is healthy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import PointsmanError
 from ..kinds import PRACTICE, BackendType, ErrorKind
@@ -30,11 +30,11 @@ class Target:
     model: str
     backend: BackendSpec | None
     problem: str | None = None
+    label: str = field(init=False)
+    """`openai:gpt-4o-mini`, as in `x-pointsman-target`."""
 
-    @property
-    def label(self) -> str:
-        """`openai:gpt-4o-mini`, as in `x-pointsman-target`."""
-        return f"{self.key}:{self.model}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", f"{self.key}:{self.model}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,12 @@ class Plan:
     targets: tuple[Target, ...]
     rule: MappingSpec
     why: str
+    unplaced: bool = field(init=False)
+    """A target is any local backend that lists the model, and none is known to: newer lists may tell."""
+
+    def __post_init__(self) -> None:
+        unplaced = any(target.backend is None and target.key == "local" for target in self.targets)
+        object.__setattr__(self, "unplaced", unplaced)
 
     @property
     def mapping_id(self) -> int | None:

@@ -53,7 +53,18 @@ def excerpt(body: bytes) -> str:
 
 def is_event_stream(headers: Headers) -> bool:
     """Does the answer say that it is a stream of events?"""
-    return any(n == b"content-type" and v.lower().startswith(b"text/event-stream") for n, v in headers)
+    for name, value in headers:  # a loop, here and below: a generator costs an answer twice as much
+        if name == b"content-type" and value.lower().startswith(b"text/event-stream"):
+            return True
+    return False
+
+
+def is_readable(headers: Headers) -> bool:
+    """False when it is compressed, against our wish."""
+    for name, value in headers:
+        if name == b"content-encoding" and value.lower() != b"identity":
+            return False
+    return True
 
 
 def is_framed(headers: Headers, length: int | None) -> bool:

@@ -18,7 +18,7 @@ from ...providers.unknown_paths import says_unknown_path
 from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
-from .answer import Answer, Headers, excerpt, is_event_stream, is_framed
+from .answer import Answer, Headers, excerpt, is_event_stream, is_framed, is_readable
 from .execution import Execution
 from .failures import refused_with, too_late, unanswered
 from .judge import HELD
@@ -72,7 +72,7 @@ class Exchange(Execution):
         self.headers = headers
         self._length = length
         # Compressed against our wish: passed on as it is, its usage unknown.
-        self._readable = not any(n == b"content-encoding" and v.lower() != b"identity" for n, v in headers)
+        self._readable = is_readable(headers)
         reason = of_status(status)
         if reason is FallbackReason.AUTH and self._health.own_login:
             reason = None  # the client's own login was refused: that is the client's to know

@@ -172,7 +172,7 @@ class Handler:
         except PointsmanError:
             await plane.lists.refresh()
             return plane.plan(rules, model)
-        if any(target.backend is None and target.key == "local" for target in plan.targets):
+        if plan.unplaced:
             await plane.lists.refresh()
             plan = plane.plan(rules, model)
         return plan
