@@ -114,7 +114,8 @@ async def walk(targets: Sequence[T], steps: Steps[T, R], *, fall_back: bool) -> 
             continue
         if walked.failures and steps.time_left() <= 0.0:
             return walked
-        failures = await steps.try_one(target, [t for t in candidates[asked:] if steps.closed(t) is None])
+        rest = [t for t in candidates[asked:] if steps.closed(t) is None] if asked < len(candidates) else ()
+        failures = await steps.try_one(target, rest)
         if failures is None:
             walked.served = True
             return walked

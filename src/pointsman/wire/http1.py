@@ -7,6 +7,7 @@ llhttp (httptools) judges the grammar; the checks here refuse what it lets pass
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 
 import httptools
@@ -62,12 +63,13 @@ class BadHead(Exception):
 class RequestHead:
     """A parsed request head. Header names are lower-case bytes; values as they came, without space around them.
 
-    content_length: None without a body or when chunked. host: as sent, never empty.
+    content_length: None without a body or when chunked. host: as sent, never empty. get(name): value of a header by
+    lower-case name (the last one, where it was sent twice), None without one.
     """
 
     __slots__ = (
-        "across", "chunked", "content_length", "expect_continue", "forward", "headers", "host", "http11", "keep_alive",
-        "method", "path", "query", "single",
+        "across", "chunked", "content_length", "expect_continue", "forward", "get", "headers", "host", "http11",
+        "keep_alive", "method", "path", "query",
     )  # fmt: skip
 
     method: bytes
@@ -80,13 +82,9 @@ class RequestHead:
     expect_continue: bool
     host: bytes
     headers: list[tuple[bytes, bytes]]
-    single: dict[bytes, bytes]
+    get: Callable[[bytes], bytes | None]  # a dict's own: asked eight times a request
     forward: tuple[bytes, frozenset[bytes]] | None  # what of it travels upstream, once that was asked
     across: tuple[bytes, frozenset[bytes]] | None  # the same for a backend of another protocol
-
-    def get(self, name: bytes) -> bytes | None:
-        """Value of a header by lower-case name (the last one, where it was sent twice)."""
-        return self.single.get(name)
 
 
 class _Collector:
@@ -139,7 +137,8 @@ def _judged(parser: httptools.HttpRequestParser, collector: _Collector) -> Reque
         raise BadHead(400, "This method is not known.")
     head.http11 = parser.get_http_version() == "1.1"
     head.headers = collector.headers
-    head.single = single = dict(collector.headers)
+    single = dict(collector.headers)
+    head.get = single.get
     # Asked of the headers: llhttp has forgotten a message without a body by now.
     head.keep_alive = head.http11
     if b"connection" in single:
@@ -169,7 +168,7 @@ def _judge_target(head: RequestHead, url: bytes) -> None:
 
 
 def _judge_host(head: RequestHead) -> None:
-    host = head.single.get(b"host")
+    host = head.get(b"host")
     if host is None:
         if head.http11:
             raise BadHead(400, "The Host header is missing.")
@@ -180,8 +179,8 @@ def _judge_host(head: RequestHead) -> None:
 
 
 def _judge_framing(head: RequestHead) -> None:
-    coding = head.single.get(b"transfer-encoding")
-    length = head.single.get(b"content-length")
+    coding = head.get(b"transfer-encoding")
+    length = head.get(b"content-length")
     head.content_length = None
     head.chunked = False
     if coding is None and length is None:

@@ -10,6 +10,7 @@ from ...kinds import ErrorKind, FallbackReason
 from ...wire.http1 import NEVER_CLIENT, NEVER_CLIENT_PREFIXES
 
 Headers = list[tuple[bytes, bytes]]
+_IDS = (b"x-request-id", b"request-id")
 
 
 class Answer:
@@ -30,16 +31,18 @@ class Answer:
 def client_lines(headers: Headers) -> bytes:
     """The upstream's headers that may reach the client, as lines; its request id under a name of its own."""
     lines = []
-    hidden: frozenset[bytes] | set[bytes] = NEVER_CLIENT
-    upstream_id = None
+    upstream_id: bytes | None = None
+    also_hidden: set[bytes] | None = None
     for name, value in headers:
-        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
-            hidden = hidden | {token.strip().lower() for token in value.split(b",")}
-        elif name in (b"x-request-id", b"request-id"):
+        if name not in NEVER_CLIENT:
+            if not name.startswith(NEVER_CLIENT_PREFIXES):
+                lines.append(name + b": " + value + b"\r\n")
+        elif name in _IDS:
             upstream_id = upstream_id or value
-    for name, value in headers:
-        if name not in hidden and not name.startswith(NEVER_CLIENT_PREFIXES):
-            lines.append(name + b": " + value + b"\r\n")
+        elif name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+            also_hidden = {token.strip().lower() for token in value.split(b",")}
+    if also_hidden:
+        lines = [line for line in lines if line.partition(b":")[0] not in also_hidden]
     if upstream_id is not None:
         lines.append(b"x-upstream-request-id: " + upstream_id + b"\r\n")
     return b"".join(lines)
@@ -51,20 +54,20 @@ def excerpt(body: bytes) -> str:
     return "".join(c if c.isprintable() else " " for c in text).strip() or "no body"
 
 
+def content_of(headers: Headers) -> tuple[bool, bool]:
+    """(it says that it is a stream of events, it can be read: it is not compressed against our wish)."""
+    stream, readable = False, True
+    for name, value in headers:
+        if name == b"content-type":
+            stream = stream or value.lower().startswith(b"text/event-stream")
+        elif name == b"content-encoding":
+            readable = readable and value.lower() == b"identity"
+    return stream, readable
+
+
 def is_event_stream(headers: Headers) -> bool:
     """Does the answer say that it is a stream of events?"""
-    for name, value in headers:  # a loop, here and below: a generator costs an answer twice as much
-        if name == b"content-type" and value.lower().startswith(b"text/event-stream"):
-            return True
-    return False
-
-
-def is_readable(headers: Headers) -> bool:
-    """False when it is compressed, against our wish."""
-    for name, value in headers:
-        if name == b"content-encoding" and value.lower() != b"identity":
-            return False
-    return True
+    return content_of(headers)[0]
 
 
 def is_framed(headers: Headers, length: int | None) -> bool:

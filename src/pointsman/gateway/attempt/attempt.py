@@ -22,7 +22,7 @@ from ...wire.splice import ask_for_usage, replace_model
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
-from ..request.offload import offload
+from ..request.offload import LARGE, offload
 from ..request.waiting import take_place
 from . import count
 from .answer import Answer
@@ -60,9 +60,8 @@ async def attempt(
     job.tries.append(tried)
     backend = rules.backends.get(target.key)
     login = bool(plan.rule.forward_auth and job.request.caller.login)
-    problem = unusable(
-        target, backend, job.request.route.protocol, login=login, exact=job.request.route.exact
-    )
+    route = job.request.route
+    problem = unusable(target, backend, route.protocol, login=login, exact=route.exact)
     if problem is not None:
         reason, text = problem
         return Held(reason, _unusable(target, text))
@@ -72,21 +71,15 @@ async def attempt(
     if place is None:
         return busy
     try:
-        return await _in_place(one, backend)
+        if not goes_as_it_is(backend, route.protocol, exact=route.exact):
+            return await _crossed(one, backend)
+        held, knows_path = await _straight(one, backend)
+        if held is None or knows_path or job.won is not None:
+            return held
+        # It has just answered that it does not know the path: translated, it may serve.
+        return await _crossed(one, backend)
     finally:
         plane.board.backend(target.key).places.leave(place)
-
-
-async def _in_place(one: Attempt, backend: Backend) -> Held[Answer] | None:
-    """With one of the backend's places taken."""
-    route = one.job.request.route
-    if not goes_as_it_is(backend, route.protocol, exact=route.exact):
-        return await _crossed(one, backend)
-    held, knows_path = await _straight(one, backend)
-    if held is None or knows_path or one.job.won is not None:
-        return held
-    # It has just answered that it does not know the path: translated, it may serve.
-    return await _crossed(one, backend, unknown_path=True)
 
 
 async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None, bool]:
@@ -111,8 +104,7 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     return held, False
 
 
-async def _crossed(one: Attempt, backend: Backend, *, unknown_path: bool = False) -> Held[Answer] | None:
-    """unknown_path: the client's protocol has just been tried there."""
+async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
     plane, job, target = one.plane, one.job, one.target
     request = job.request
     route = request.route
@@ -123,13 +115,16 @@ async def _crossed(one: Attempt, backend: Backend, *, unknown_path: bool = False
     if route.path != client.endpoint.path and not counting:
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
     try:
-        asked = await offload(len(request.body), _read, one.rules, plane, job)
+        large = len(request.body) >= LARGE
+        read = (one.rules, plane, job)
+        asked = await offload(_read, *read) if large else _read(*read)
         spoken = translated_to(backend, target.model, route.protocol, tools=bool(asked.request.tools))
         if spoken is None:
             return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
         if counting:
             return await count.answer(plane, job, one.plan, one.tried, backend, asked, spoken)
-        codec = await offload(len(request.body), _cross, plane, job, target, backend, asked, spoken)
+        cross = (plane, job, target, backend, asked, spoken)
+        codec = await offload(_cross, *cross) if large else _cross(*cross)
     except PointsmanError as error:
         if len(job.tries) == 1:
             raise  # the client's own request: nobody else would do better with it

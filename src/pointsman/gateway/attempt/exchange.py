@@ -18,7 +18,7 @@ from ...providers.unknown_paths import says_unknown_path
 from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
-from .answer import Answer, Headers, excerpt, is_event_stream, is_framed, is_readable
+from .answer import Answer, Headers, content_of, excerpt, is_event_stream, is_framed
 from .execution import Execution
 from .failures import refused_with, too_late, unanswered
 from .judge import HELD
@@ -72,14 +72,12 @@ class Exchange(Execution):
         self.headers = headers
         self._length = length
         # Compressed against our wish: passed on as it is, its usage unknown.
-        self._readable = is_readable(headers)
+        stream, self._readable = content_of(headers)
         reason = of_status(status)
         if reason is FallbackReason.AUTH and self._health.own_login:
             reason = None  # the client's own login was refused: that is the client's to know
         framed = length is not None or is_framed(headers, length)
-        effects = judge.head(
-            status, reason, stream=is_event_stream(headers), readable=self._readable, framed=framed
-        )
+        effects = judge.head(status, reason, stream=stream, readable=self._readable, framed=framed)
         if effects:
             self._do(effects)
         if judge.state is HOLDING_STREAM:

@@ -31,7 +31,7 @@ from ..own.control_proxy import pass_to_control
 from . import meter
 from .job import Job
 from .joining import joins
-from .offload import offload
+from .offload import LARGE, offload
 from .targets import ask_targets, failure_of, unavailable
 
 log = logging.getLogger("pointsman.gateway")
@@ -136,7 +136,7 @@ class Handler:
             )
         if head.get(b"content-encoding") not in (None, b"identity"):
             raise PointsmanError(ErrorKind.BAD_REQUEST, "Send the body without Content-Encoding.", status=415)
-        seen = await offload(len(body), peek, body)
+        seen = peek(body) if len(body) < LARGE else await offload(peek, body)
         assert seen.model is not None
         request = job.request = job.request.known(caller, seen.model, stream=bool(seen.stream))
         limits = plane.limits

@@ -18,15 +18,13 @@ LARGE = 256 * 1024
 _running = 0
 
 
-async def offload(size: int, work: Callable[..., T], *arguments: object) -> T:
-    """work(*arguments), at once for a small body, in a thread for one of `size` bytes that is large.
+async def offload(work: Callable[..., T], *arguments: object) -> T:
+    """work(*arguments) in a thread: for a body of LARGE bytes or more.
 
     The collector rests meanwhile: with tens of thousands of new objects one of its rounds would be the longest pause
     of all, and a decoded body has no cycles.
     """
     global _running
-    if size < LARGE:
-        return work(*arguments)
     collecting = gc.isenabled() or _running > 0
     gc.disable()
     _running += 1
