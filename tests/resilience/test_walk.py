@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind, FallbackReason
-from pointsman.resilience.walk import Closed, Held, Steps, Walked, walk
+from pointsman.resilience.walk import Closed, Held, Walked, walk
 
 R = FallbackReason
 
@@ -49,10 +49,16 @@ class World:
         self.paused.append(seconds)
 
     def walk(self, *, fall_back: bool = True) -> Walked[int, str]:
-        steps: Steps[int, str] = Steps(
-            self.try_one, self.shut.get, lambda target, held: self.wait, self.pause, lambda: self.left
-        )
-        return asyncio.run(walk(range(len(self.outcomes)), steps, fall_back=fall_back))
+        return asyncio.run(walk(range(len(self.outcomes)), self, fall_back=fall_back))
+
+    def closed(self, target: int) -> Closed | None:
+        return self.shut.get(target)
+
+    def repeat(self, target: int, held: Held[str]) -> float | None:
+        return self.wait
+
+    def time_left(self) -> float:
+        return self.left
 
 
 def test_the_first_that_answers_serves_and_no_other_is_tried() -> None:

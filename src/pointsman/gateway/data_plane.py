@@ -118,10 +118,9 @@ class DataPlane:
         self._id_count += 1
         return f"req_{self._id_prefix}{self._id_count:08x}"
 
-    def count(self, metric: Metric, *values: str) -> None:
-        """One more, with these label values. The sample's name is made when somebody asks."""
-        key: tuple[Metric, *tuple[str, ...]] = (metric, *values)
-        self._counts[key] = self._counts.get(key, 0) + 1
+    def count(self, what: tuple[Metric, *tuple[str, ...]]) -> None:
+        """One more. what: the metric and its label values; the sample's name is made when somebody asks."""
+        self._counts[what] = self._counts.get(what, 0) + 1
 
     def count_tokens(self, record: UsageRecord) -> None:
         """What the backend reported, by kind: what the usage totals add up, too."""

@@ -6,9 +6,10 @@ healthy (board.py), how one target is tried (gateway/attempt.py).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+from typing import Protocol as TypingProtocol
 
 from ..errors import PointsmanError
 from ..kinds import FallbackReason
@@ -84,20 +85,24 @@ def _use(held: Held[R]) -> int:
     return _USE[held.reason] + (10 if held.answer is not None else 0)
 
 
-@dataclass(slots=True)
-class Steps(Generic[T, R]):
-    """What the walk needs.
+class Steps(TypingProtocol[T, R]):
+    """What the walk needs."""
 
-    try_one(target, rest): None when the client has been answered, else who failed and why; it may have asked the first
-    of `rest`, too. closed(target): why it is passed over now. repeat(target, held): seconds before the only target is
-    asked once more, None = it is not. pause(seconds): sleep. time_left(): seconds.
-    """
+    async def try_one(self, target: T, rest: Sequence[T]) -> list[tuple[T, Held[R]]] | None:
+        """None when the client has been answered, else who failed and why; it may have asked the first of `rest`,
+        too."""
 
-    try_one: Callable[[T, Sequence[T]], Awaitable[list[tuple[T, Held[R]]] | None]]
-    closed: Callable[[T], Closed | None]
-    repeat: Callable[[T, Held[R]], float | None]
-    pause: Callable[[float], Awaitable[None]]
-    time_left: Callable[[], float]
+    def closed(self, target: T) -> Closed | None:
+        """Why it is passed over now."""
+
+    def repeat(self, target: T, held: Held[R]) -> float | None:
+        """Seconds before the only target is asked once more, None = it is not."""
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep."""
+
+    def time_left(self) -> float:
+        """Seconds."""
 
 
 async def walk(targets: Sequence[T], steps: Steps[T, R], *, fall_back: bool) -> Walked[T, R]:

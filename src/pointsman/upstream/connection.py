@@ -133,12 +133,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             raise ValueError("more than one answer to one request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > MAX_HEADER_BYTES or len(self._headers) >= MAX_HEADERS:
+        headers = self._headers
+        size = self._header_bytes = self._header_bytes + len(name) + len(value)
+        if size > MAX_HEADER_BYTES or len(headers) >= MAX_HEADERS:
             raise ValueError("its headers are too large")
-        if self._head_complete:  # a trailer: nothing may arrive that way
-            return
-        self._headers.append((name.lower(), value))
+        if not self._head_complete:  # a trailer is dropped: nothing may arrive that way
+            headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()

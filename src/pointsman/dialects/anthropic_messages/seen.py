@@ -180,17 +180,20 @@ class MessagesSeen(Seen):
         if index in self.blocks:
             self.malformed += 1
         kind = _OF_BLOCK.get(str(start.get("type")), PartKind.FOREIGN)
-        if kind is PartKind.TOOL and not start.get("name"):
-            self.malformed += 1
-            kind = PartKind.FOREIGN
+        if kind is PartKind.TOOL:
+            if start.get("name"):
+                self.called = True
+            else:
+                self.malformed += 1
+                kind = PartKind.FOREIGN
         self.blocks[index] = kind
-        self.called = self.called or kind is PartKind.TOOL
         if not self.output:
             self.output = _starts_with_words(start) if start.get("type") in ("text", "thinking") else True
 
     def _stop(self, reason: str) -> None:
         self.stop = stop_of(reason, self.called)
-        self.refused = self.refused or self.stop is Stop.REFUSAL
+        if self.stop is Stop.REFUSAL:
+            self.refused = True
         # "Refusal before output: no blocks" (recorded) is a real answer, not an empty one; so is a limit reached.
         self.output = self.output or self.stop not in SILENT_STOPS
 
@@ -226,7 +229,10 @@ def _says(delta: FrameDelta) -> bool:
 def _starts_with_words(start: dict[str, Any]) -> bool:
     """Does a block that may say nothing until its first delta say something by starting?"""
     if start["type"] == "text":
+        text = start.get("text")
+        if isinstance(text, str) and text and not text.isspace():
+            return True
         citations = start.get("citations")
         cited = isinstance(citations, list) and any(isinstance(one, dict) for one in citations)
-        return cited or bool(str(start.get("text") or "").strip())
+        return cited or bool(text and str(text).strip())
     return bool(start.get("thinking") or start.get("signature"))

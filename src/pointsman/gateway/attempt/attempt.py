@@ -23,7 +23,7 @@ from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
 from ..request.offload import LARGE, offload
-from ..request.waiting import take_place
+from ..request.waiting import wait_for_place
 from . import count
 from .answer import Answer
 from .crossing import Asked, Crossing
@@ -43,13 +43,9 @@ class Attempt:
     rules: CompiledRules
     job: Job
     plan: Plan
+    target: Target
     tried: Tried
     onward: Collection[str]
-
-    @property
-    def target(self) -> Target:
-        """Which target this is."""
-        return self.tried.target
 
 
 async def attempt(
@@ -66,10 +62,13 @@ async def attempt(
         reason, text = problem
         return Held(reason, _unusable(target, text))
     assert backend is not None
-    one = Attempt(plane, rules, job, plan, tried, onward)
-    place, busy = await take_place(plane, job, target.key)
+    one = Attempt(plane, rules, job, plan, target, tried, onward)
+    places = plane.board.backend(target.key).places
+    place = places.take(job.request.caller.key_id)
     if place is None:
-        return busy
+        place, busy = await wait_for_place(plane, job, target.key, places)
+        if place is None:
+            return busy
     try:
         if not goes_as_it_is(backend, route.protocol, exact=route.exact):
             return await _crossed(one, backend)
@@ -79,7 +78,7 @@ async def attempt(
         # It has just answered that it does not know the path: translated, it may serve.
         return await _crossed(one, backend)
     finally:
-        plane.board.backend(target.key).places.leave(place)
+        places.leave(place)
 
 
 async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None, bool]:

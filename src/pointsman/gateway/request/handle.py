@@ -59,7 +59,7 @@ class Handler:
             request_id.encode(),
             request_id.encode(),
         )
-        self.plane.count(REQUESTS, "none", "4xx")
+        self.plane.count((REQUESTS, "none", "4xx"))
         client.send(error.status, lines, body)
 
     async def _serve(self, job: Job) -> None:
@@ -92,7 +92,7 @@ class Handler:
         self._keep(meter.record_of(job, aborted=aborted))
         sent = (job.joined or job).delivery.status
         status = f"{sent // 100}xx" if sent else "gone"
-        self.plane.count(REQUESTS, where.protocol.value, status)
+        self.plane.count((REQUESTS, where.protocol, status))
 
     def _keep(self, record: UsageRecord) -> None:
         self._record(record)

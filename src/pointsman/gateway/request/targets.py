@@ -16,7 +16,7 @@ from ...kinds import FallbackReason
 from ...ledger.metrics import ATTEMPTS
 from ...resilience import backoff
 from ...resilience.verdict import worth_a_repeat
-from ...resilience.walk import Closed, Held, Steps, Walked, walk
+from ...resilience.walk import Closed, Held, Walked, walk
 from ...routing.table import Plan, Target
 from ...upstream.candidates import passed_over
 from ..attempt.answer import Answer
@@ -36,8 +36,7 @@ async def ask_targets(plane: DataPlane, rules: CompiledRules, job: Job, plan: Pl
     """Ask the plan's targets until one has answered the client. What failed is in the log, by request id."""
     asking = _Asking(plane, rules, job, plan)
     plane.budget.requested(time.monotonic())
-    steps = Steps(asking.try_one, asking.closed, asking.repeat, asking.pause, asking.time_left)
-    walked = await walk(plan.targets, steps, fall_back=not job.request.no_fallback)
+    walked = await walk(plan.targets, asking, fall_back=not job.request.no_fallback)
     for target, closed in walked.passed_over:
         log.info("request %s: %s was passed over: %s", job.request.id, target.label, closed.reason.value)
     if not walked.served and job.tries:
@@ -86,7 +85,7 @@ class _Asking:
         tried = job.tries[number]
         tried.seconds = time.monotonic() - tried.start
         result = "ok" if held is None else held.reason.value
-        plane.count(ATTEMPTS, target.key, result)
+        plane.count((ATTEMPTS, target.key, result))
         if held is not None:
             tried.reason = job.failed_reason = held.reason.value
             log.info(

@@ -61,12 +61,10 @@ class Wait:
             self.done.set_result(woken)
 
 
-async def take_place(plane: DataPlane, job: Job, key: str) -> tuple[Ticket, None] | tuple[None, Held[Answer]]:
-    """A place at the backend, to be given back; else why there is none."""
-    places = plane.board.backend(key).places
-    free = places.take(job.request.caller.key_id)
-    if free is not None:
-        return free, None
+async def wait_for_place(
+    plane: DataPlane, job: Job, key: str, places: Places
+) -> tuple[Ticket, None] | tuple[None, Held[Answer]]:
+    """A place at a backend where none is free now, to be given back; else why there is none."""
     wait: Wait | None = None
 
     def wake() -> None:
