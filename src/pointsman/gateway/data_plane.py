@@ -81,7 +81,7 @@ class DataPlane:
         self.jobs = 0
         self.draining = False
         self._counts: dict[tuple[Metric, *tuple[str, ...]], int] = {}
-        self._tokens: dict[str, list[int]] = {}  # backend -> of _TOKEN_KINDS
+        self._tokens: dict[str, list[int | None]] = {}  # backend -> of _TOKEN_KINDS
         self._id_prefix = os.urandom(5).hex()
         self._id_count = 0
         self.usage_dropped = 0
@@ -123,19 +123,21 @@ class DataPlane:
         self._counts[what] = self._counts.get(what, 0) + 1
 
     def count_tokens(self, record: UsageRecord) -> None:
-        """What the backend reported, by kind: what the usage totals add up, too."""
+        """What the backend reported, by kind: what the usage totals add up, too. Unknown is not counted as 0."""
         if record.input_tokens is None and record.output_tokens is None:
             return
         backend = (record.target or "").partition(":")[0]
         totals = self._tokens.get(backend)
         if totals is None:
-            totals = self._tokens[backend] = [0, 0, 0, 0]
-        totals[0] += record.input_tokens or 0
-        totals[1] += record.output_tokens or 0
-        if record.cached_tokens:
-            totals[2] += record.cached_tokens
-        if record.reasoning_tokens:
-            totals[3] += record.reasoning_tokens
+            totals = self._tokens[backend] = [None, None, None, None]
+        if record.input_tokens is not None:
+            totals[0] = (totals[0] or 0) + record.input_tokens
+        if record.output_tokens is not None:
+            totals[1] = (totals[1] or 0) + record.output_tokens
+        if record.cached_tokens is not None:
+            totals[2] = (totals[2] or 0) + record.cached_tokens
+        if record.reasoning_tokens is not None:
+            totals[3] = (totals[3] or 0) + record.reasoning_tokens
 
     def samples(self) -> dict[str, float]:
         """Everything that this process counts, and its gauges: metric sample -> value."""
@@ -145,6 +147,7 @@ class DataPlane:
                 TOKENS.sample(backend, kind): float(count)
                 for backend, totals in self._tokens.items()
                 for kind, count in zip(_TOKEN_KINDS, totals, strict=True)
+                if count is not None
             },
             **gauges(self.board, self.backends),
             INFLIGHT.sample(): float(self.jobs),
