@@ -298,9 +298,9 @@ def test_the_memory_of_a_long_translated_stream_does_not_grow() -> None:
 
     from pointsman.dialects.capsule import Capsules
     from pointsman.dialects.registry import DIALECTS
-    from pointsman.gateway.attempt.crossing import Asked, Crossing
     from pointsman.kinds import Protocol
     from pointsman.providers.profiles import profile_for
+    from pointsman.translation.crossing import Asked, Crossing
 
     class Head:
         def get(self, name: bytes) -> None:

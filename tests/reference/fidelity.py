@@ -14,11 +14,11 @@ from pointsman.conversation.notes import Notes
 from pointsman.dialects.capsule import Capsules
 from pointsman.dialects.registry import DIALECTS
 from pointsman.errors import PointsmanError
-from pointsman.gateway.attempt.crossing import Asked, Crossing
 from pointsman.kinds import Protocol
 from pointsman.providers.profiles import profile_for
 from pointsman.routing.specs import BackendSpec
 from pointsman.translation.adapt import adapt
+from pointsman.translation.crossing import Asked, Crossing
 
 CHAT, RESPONSES, MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES
 TITLES = {CHAT: "Chat Completions", RESPONSES: "Responses", MESSAGES: "Messages"}

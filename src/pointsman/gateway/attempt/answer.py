@@ -1,4 +1,4 @@
-"""An upstream's answer as the client gets it: whole answers, header lines, and failures put into words.
+"""What surrounds an upstream's answer: header lines, and failures put into words.
 
 Not here: when something may be sent (exchange.py).
 """
@@ -7,25 +7,10 @@ from __future__ import annotations
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason
+from ...wire.answer import Headers
 from ...wire.http1 import NEVER_CLIENT, NEVER_CLIENT_PREFIXES
 
-Headers = list[tuple[bytes, bytes]]
 _IDS = (b"x-request-id", b"request-id")
-
-
-class Answer:
-    """An upstream's own answer, kept whole: told to the client when nobody else could serve."""
-
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-
-    def without(self, key: bytes) -> Answer:
-        """The same less the key that we sent."""
-        return Answer(self.status, self.headers, without_key(self.body, key))
 
 
 def client_lines(headers: Headers) -> bytes:
@@ -73,12 +58,6 @@ def is_event_stream(headers: Headers) -> bool:
 def is_framed(headers: Headers, length: int | None) -> bool:
     """Would a cut be seen? Where only the connection's end says that an answer is whole, all of it is judged."""
     return length is not None or any(name == b"transfer-encoding" for name, _ in headers)
-
-
-def without_key(body: bytes, key: bytes) -> bytes:
-    """An error that quotes the key we sent ("Incorrect API key provided: sk-...") must not give it away: the one thing
-    in an answer that is changed."""
-    return body.replace(key, b"***") if key and key in body else body
 
 
 _KINDS = {

@@ -14,10 +14,12 @@ from ...kinds import ErrorKind, FallbackReason, Protocol
 from ...providers.profiles import profile_for
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
+from ...translation.crossing import Asked, Crossing
 from ...translation.reasoning_store import KeptReasoning
 from ...upstream.backend import Backend, forwarded, forwarded_across
 from ...upstream.candidates import goes_as_it_is, translated_to, unusable
 from ...upstream.egress import ConnectFailed
+from ...wire.answer import Answer
 from ...wire.splice import ask_for_usage, replace_model
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
@@ -25,8 +27,6 @@ from ..request.job import Job, Tried
 from ..request.offload import LARGE, offload
 from ..request.waiting import wait_for_place
 from . import count
-from .answer import Answer
-from .crossing import Asked, Crossing
 from .exchange import Exchange
 from .health import AttemptHealth
 from .moves import State

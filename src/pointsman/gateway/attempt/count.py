@@ -18,14 +18,15 @@ from ...providers.profiles import profile_for
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
 from ...translation.adapt import adapt
+from ...translation.crossing import Asked
 from ...translation.estimate import estimate_tokens
 from ...upstream.backend import Backend
 from ...upstream.fetch import fetch
 from ...upstream.tokenizer import RENDERED_IN, count_by_tokenizer
+from ...wire.answer import Answer
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
-from .answer import Answer, client_lines
-from .crossing import Asked
+from .answer import client_lines
 
 SECONDS = 10.0
 """Counting is advice: a client that waits longer for it is worse off than with an estimate."""

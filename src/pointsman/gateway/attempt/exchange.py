@@ -1,7 +1,7 @@
 """One attempt's answer on its way to the client: what happens, put before the judge.
 
 It decides nothing: that is the table's (moves.py) and the judge's (judge.py). Not here: how it is
-carried out (execution.py), what becomes of the bytes (relay.py, passthrough.py, crossing.py), what a
+carried out (execution.py), what becomes of the bytes (relay.py, passthrough.py, translation/crossing.py), what a
 failure is for the walk (failures.py).
 """
 
@@ -18,7 +18,8 @@ from ...providers.unknown_paths import says_unknown_path
 from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
-from .answer import Answer, Headers, content_of, excerpt, is_event_stream, is_framed
+from ...wire.answer import Answer, Headers
+from .answer import content_of, excerpt, is_event_stream, is_framed
 from .execution import Execution
 from .failures import refused_with, too_late, unanswered
 from .judge import HELD

@@ -18,8 +18,9 @@ from ...kinds import FallbackOn, FallbackReason
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
 from ...upstream.pool import StaleConnection
+from ...wire.answer import Answer, Headers
 from ..request.job import Job, Tried
-from .answer import Answer, Headers, client_lines, failure
+from .answer import client_lines, failure
 from .failures import left_to_next, lost
 from .judge import Judge
 from .moves import Effect, Effects

@@ -12,7 +12,8 @@ from ...errors import PointsmanError
 from ...kinds import FallbackReason
 from ...resilience.verdict import is_loading, is_spent, of_status, retry_after
 from ...resilience.walk import Held
-from .answer import Answer, Headers, failure, without_key
+from ...wire.answer import Answer, Headers, without_key
+from .answer import failure
 from .meaning import Meaning, reason_of
 from .passthrough import Codec
 

@@ -1,7 +1,7 @@
 """A request that goes as it is: its bytes upstream, and what is made of the answer; and what every codec of an attempt
 offers (Codec).
 
-crossing.py has the other codec, which translates. Not here: when bytes are sent (exchange.py).
+translation/crossing.py has the other codec, which translates. Not here: when bytes are sent (exchange.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Protocol as TypingProtocol
 from ...dialects.base import Dialect, Seen
 from ...dialects.beside import BesideSeen
 from ...errors import PointsmanError
-from .answer import Answer, Headers
+from ...wire.answer import Answer, Headers
 from .relay import Passing, Relay, WithoutUsage
 
 JSON: Headers = [(b"content-type", b"application/json")]

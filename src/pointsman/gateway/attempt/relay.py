@@ -1,7 +1,7 @@
 """What becomes of an upstream's streamed bytes on their way to the client: passed on, or with one chunk taken out.
 
 A relay turns upstream bytes into client bytes and knows what has been seen. The third kind, which translates, is in
-crossing.py. Not here: when bytes may be sent (exchange.py).
+translation/crossing.py. Not here: when bytes may be sent (exchange.py).
 """
 
 from __future__ import annotations

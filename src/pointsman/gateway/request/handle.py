@@ -17,9 +17,10 @@ from ...ledger.metrics import REQUESTS
 from ...ledger.records import UsageRecord
 from ...resilience.walk import Walked
 from ...routing.table import Plan, Target
+from ...wire.answer import Answer
 from ...wire.http1 import BadHead, RequestHead, head_error
 from ...wire.splice import peek
-from ..attempt.answer import Answer, client_lines, is_event_stream
+from ..attempt.answer import client_lines, is_event_stream
 from ..attempt.moves import Stage
 from ..client.access import Caller
 from ..client.paths import Route, names_a_model, route

@@ -14,8 +14,8 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...routing.table import Plan, Target
+from ...translation.crossing import Asked
 from ...wire.http1 import RequestHead
-from ..attempt.crossing import Asked
 from ..client.access import Caller
 from ..client.paths import Route
 from ..client.recorder import Client

@@ -19,7 +19,7 @@ from ...resilience.verdict import worth_a_repeat
 from ...resilience.walk import Closed, Held, Walked, walk
 from ...routing.table import Plan, Target
 from ...upstream.candidates import passed_over
-from ..attempt.answer import Answer
+from ...wire.answer import Answer
 from ..attempt.attempt import attempt
 from ..attempt.moves import Stage
 from ..compiled import CompiledRules

@@ -10,7 +10,7 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason
 from ...resilience.admission import Places, Ticket
 from ...resilience.walk import Held
-from ..attempt.answer import Answer
+from ...wire.answer import Answer
 from ..data_plane import DataPlane
 from .job import Job
 

@@ -1,7 +1,8 @@
 """A request that is translated: the client's protocol in, the target's out, and the answer back.
 
-Every stage is a module of `conversation` or a dialect's half (dialects/base.Translation); this one only lines them up.
-passthrough.py has the other codec. Not here: when bytes are sent (exchange.py), which protocol is chosen (attempt.py).
+Every stage is a module beside this one or a dialect's half (dialects/base.Translation); this one only
+lines them up. The gateway uses it as one of its two codecs (gateway/attempt/passthrough.py has the
+other). Not here: when bytes are sent, and which protocol is chosen (gateway/attempt).
 """
 
 from __future__ import annotations
@@ -11,29 +12,28 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from ...conversation.events import Ended, Event, Failed
-from ...conversation.notes import Notes
-from ...conversation.profile import Profile
-from ...conversation.reply import Reply, fold, unfold
-from ...conversation.request import Request
-from ...dialects.base import BAD_EVENTS, Answering, Dialect, Reading, Seen, Translation
-from ...dialects.capsule import Capsules
-from ...dialects.fields import load
-from ...dialects.headers import cross_headers
-from ...errors import PointsmanError
-from ...kinds import ErrorKind
-from ...translation import losses
-from ...translation.adapt import adapt
-from ...translation.adaptation import Adaptation
-from ...translation.estimate import estimate_tokens
-from ...translation.heal import heal
-from ...translation.reasoning_store import KeptReasoning
-from ...translation.sequence import Sequencer
-from ...translation.stops import StopMatcher
-from ...wire.http1 import RequestHead
-from ...wire.sse import EventSplitter
-from .answer import Answer, Headers
-from .relay import Relay
+from ..conversation.events import Ended, Event, Failed
+from ..conversation.notes import Notes
+from ..conversation.profile import Profile
+from ..conversation.reply import Reply, fold, unfold
+from ..conversation.request import Request
+from ..dialects.base import BAD_EVENTS, Answering, Dialect, Reading, Seen, Translation
+from ..dialects.capsule import Capsules
+from ..dialects.fields import load
+from ..dialects.headers import cross_headers
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
+from ..wire.answer import Answer, Headers
+from ..wire.http1 import RequestHead
+from ..wire.sse import EventSplitter
+from . import losses
+from .adapt import adapt
+from .adaptation import Adaptation
+from .estimate import estimate_tokens
+from .heal import heal
+from .reasoning_store import KeptReasoning
+from .sequence import Sequencer
+from .stops import StopMatcher
 
 STREAM_ABOVE = 21_000
 """Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
@@ -62,7 +62,7 @@ class Asked:
 
 
 class Crossing:
-    """One attempt's translation. See passthrough.Codec. warnings: the value of `x-pointsman-warnings`."""
+    """One attempt's translation. See gateway/attempt/passthrough.Codec. warnings: the value of `x-pointsman-warnings`."""
 
     translated = True
 
@@ -114,7 +114,7 @@ class Crossing:
 
     # -- the answer
 
-    def relay(self, readable: bool) -> Relay:
+    def relay(self, readable: bool) -> Translating:
         """See Codec."""
         return Translating(self, self._upstream, self._asked.client, self._answering, self._profile)
 
@@ -127,7 +127,7 @@ class Crossing:
             return None, reader
         return self._answer(reply, headers) if reader.output else None, reader
 
-    def collected(self, relay: Relay, headers: Headers, stream: bytes) -> Answer:
+    def collected(self, relay: object, headers: Headers, stream: bytes) -> Answer:
         """See Codec."""
         if not self.collects or not isinstance(relay, Translating):
             return Answer(200, self.head_lines(headers), stream)
@@ -237,7 +237,8 @@ class Stages:
 
 
 class Translating:
-    """A stream translated event by event. See relay.Relay. told: the neutral events, for a client that wants it whole."""
+    """A stream translated event by event. See gateway/attempt/relay.Relay. told: the neutral events, for
+    a client that wants it whole."""
 
     untold = None
 
