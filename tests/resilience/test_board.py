@@ -39,10 +39,10 @@ def held(reason: FallbackReason, **more: object) -> Held[str]:
 
 
 def fails(
-    board: Board, reason: FallbackReason, times: int = 1, *, refused: bool = False, **more: object
+    board: Board, reason: FallbackReason, times: int = 1, *, unreachable: bool = False, **more: object
 ) -> None:
     for _ in range(times):
-        board.failed(board.begin("openai", "m", KEY), held(reason, **more), refused=refused)
+        board.failed(board.begin("openai", "m", KEY), held(reason, **more), unreachable=unreachable)
 
 
 def test_five_failures_shut_out_one_model_and_not_its_neighbour(board: Board, clock: Clock) -> None:
@@ -101,12 +101,12 @@ def test_an_answer_shows_that_a_benched_key_is_good_again(board: Board) -> None:
 def test_a_clients_own_login_is_its_own_affair(board: Board) -> None:
     for reason in (R.AUTH, R.THROTTLED):
         one = board.begin("openai", "m", KEY, own_login=True)
-        board.failed(one, held(reason, retry_after=60.0), refused=False)
+        board.failed(one, held(reason, retry_after=60.0), unreachable=False)
     assert board.closed("openai", "m", KEY) is None
 
 
 def test_a_local_server_that_refuses_is_down_at_once_and_back_by_a_probe_or_an_answer(board: Board) -> None:
-    fails(board, R.CONNECT, refused=True)
+    fails(board, R.CONNECT, unreachable=True)
     assert board.closed("openai", "any", KEY) == Closed(R.CONNECT, None)
     assert board.target("openai", "m").breaker.quiet
     board.succeeded(board.begin("openai", "m", KEY))
@@ -152,11 +152,13 @@ class BoardMachine(RuleBasedStateMachine):
     @rule(
         reason=st.sampled_from(list(FallbackReason)),
         said=st.none() | st.floats(0, 1000),
-        refused=st.booleans(),
+        unreachable=st.booleans(),
     )
-    def one_fails(self, reason: FallbackReason, said: float | None, refused: bool) -> None:
+    def one_fails(self, reason: FallbackReason, said: float | None, unreachable: bool) -> None:
         one, _, _ = self.running.pop(0)
-        self.board.failed(one, held(reason, retry_after=said), refused=refused and reason is R.CONNECT)
+        self.board.failed(
+            one, held(reason, retry_after=said), unreachable=unreachable and reason is R.CONNECT
+        )
 
     @precondition(lambda self: self.running)
     @rule()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .regex import ROOM, safe_pattern
-from .structure import LISTED, NAMED, Schema, Unsupported, children, resolve, told
+from .structure import LISTED, NAMED, Schema, Unsupported, children, described, resolve
 
 _MAX_DEPTH = 24
 """Levels of nesting; deeper ones stand for any value. Compilers recurse."""
@@ -76,7 +76,7 @@ class _Safe:
             if key not in ("$ref", "type"):
                 left[key] = value
         if left:
-            out["description"] = told(out.get("description"), left)
+            out["description"] = described(out.get("description"), left)
         return out
 
     def _keyword(

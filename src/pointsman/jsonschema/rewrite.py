@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .grammar import safe_for_grammar
-from .structure import SILENT, Schema, Unsupported, children, merged, resolve, told, type_names
+from .structure import SILENT, Schema, Unsupported, children, described, merged, resolve, type_names
 from .subset import for_anthropic
 
 __all__ = ["Unsupported", "for_anthropic", "is_openai_strict", "object_schema", "safe_for_grammar"]
@@ -79,7 +79,7 @@ def _flat(root: Mapping[str, Any], node: Any, depth: int) -> Schema | None:
             if any(
                 isinstance(sub, dict) and "required" in sub and "properties" not in sub for sub in node[key]
             ):
-                out["description"] = told(out.get("description"), {key: node[key]})
+                out["description"] = described(out.get("description"), {key: node[key]})
     return out if _may_be_object(out) else None
 
 

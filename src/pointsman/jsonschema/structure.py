@@ -79,7 +79,7 @@ def resolve(root: Any, ref: str) -> Any:
     return found
 
 
-def told(description: Any, constraints: Mapping[str, Any]) -> str:
+def described(description: Any, constraints: Mapping[str, Any]) -> str:
     """A description that also says in words what the schema no longer enforces."""
     words = ", ".join(f"{key}: {_plain(value)}" for key, value in constraints.items())
     return f"{description}\n\n{{{words}}}" if isinstance(description, str) and description else f"{{{words}}}"

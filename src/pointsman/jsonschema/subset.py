@@ -28,9 +28,9 @@ from .structure import (
     Schema,
     Unsupported,
     children,
+    described,
     merged,
     resolve,
-    told,
     type_names,
 )
 
@@ -171,7 +171,7 @@ class _Subset:
             elif key in HINTS:
                 left[key] = value
         if left:
-            out["description"] = told(out.get("description"), left)
+            out["description"] = described(out.get("description"), left)
         return out
 
     def _plain(self, body: Schema, path: str, depth: int) -> Schema:
@@ -192,7 +192,7 @@ class _Subset:
         if "object" in types:
             self._close(out, body, path)
         if left:
-            out["description"] = told(out.get("description"), left)
+            out["description"] = described(out.get("description"), left)
         return out
 
     def _close(self, out: Schema, body: Schema, path: str) -> None:

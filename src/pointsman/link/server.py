@@ -29,7 +29,7 @@ class _Peer:
         self.worker = -1
         self.pid = 0
         self.applied: tuple[str, int] = ("", -1)
-        self.told = ""  # why its last batch was not stored
+        self.complaint = ""  # why its last batch was not stored
 
 
 class LinkServer:
@@ -122,14 +122,14 @@ class LinkServer:
                 except NotTaken:
                     return
                 except PointsmanError as error:  # it comes again and again: said once
-                    if error.public != peer.told:
+                    if error.public != peer.complaint:
                         log.warning("usage of worker %s waits: %s", peer.worker, error.public)
-                    peer.told = error.public
+                    peer.complaint = error.public
                     return
                 except Exception:
                     log.exception("usage batch %s of worker %s was not stored", message.batch, peer.worker)
                     return
-                peer.told = ""
+                peer.complaint = ""
                 peer.writer.write(encode(UsageAck(message.batch)))
             case Status():
                 self._on_up(peer.worker, message)

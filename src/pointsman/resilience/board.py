@@ -34,7 +34,7 @@ class TargetState:
 
 
 class BackendState:
-    """One backend. down: it is local and refused; only a probe, or an answer, changes that. benched: the account whose
+    """One backend. down: it is local and unreachable; only a probe, or an answer, changes that. benched: the account whose
     key was refused, and why."""
 
     __slots__ = ("benched", "down", "in_flight", "last_failure", "last_reason", "last_success", "places")
@@ -147,8 +147,8 @@ class Board:
         """The try says nothing: the client left, or what came back was the client's own mistake."""
         one.target.breaker.forgotten(self._clock(), one.probe)
 
-    def failed(self, one: Try, held: Held[Any], *, refused: bool) -> None:
-        """It did not answer. refused: it is local and takes no connection, so that a probe will tell when it is back."""
+    def failed(self, one: Try, held: Held[Any], *, unreachable: bool) -> None:
+        """It did not answer. unreachable: it is local and takes no connection, so that a probe will tell when it is back."""
         now = self._clock()
         target, backend = one.target, one.backend
         said = held.retry_after
@@ -156,9 +156,9 @@ class Board:
             self._throttled(one, held, now)
         if held.reason is FallbackReason.AUTH and not one.own_login:
             backend.benched = (one.account, held.error.public)
-        if refused:
+        if unreachable:
             backend.down = True
-        if refused or held.loading or held.clients or not against_health(held.reason):
+        if unreachable or held.loading or held.clients or not against_health(held.reason):
             target.breaker.forgotten(now, one.probe)
         else:
             target.last_reason = held.reason

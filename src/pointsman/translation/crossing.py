@@ -131,7 +131,7 @@ class Crossing:
         """See Codec."""
         if not self.collects or not isinstance(relay, Translating):
             return Answer(200, self.head_lines(headers), stream)
-        return Answer(200, self.head_lines(headers), self._client_body(fold(relay.told)))
+        return Answer(200, self.head_lines(headers), self._client_body(fold(relay.events)))
 
     def _answer(self, reply: Reply, headers: Headers) -> Answer:
         plain = self._adaptation.identity and not self._adaptation.stop
@@ -175,8 +175,8 @@ class Crossing:
         """See Codec. In the client's protocol, whatever the upstream's own body is."""
         if error.kind is ErrorKind.CONTEXT_LENGTH:
             error.tokens = self._tokens(error)
-        told = self._client.error(error, self._asked.id)
-        return Answer(self._client.status(error), self._headers(headers, b"application/json"), told)
+        body = self._client.error(error, self._asked.id)
+        return Answer(self._client.status(error), self._headers(headers, b"application/json"), body)
 
     def _tokens(self, error: PointsmanError) -> tuple[int | None, int | None]:
         """Clients act on numbers; the upstream's own where it told them, else an estimate."""
@@ -237,7 +237,7 @@ class Stages:
 
 
 class Translating:
-    """A stream translated event by event. See gateway/attempt/relay.Relay. told: the neutral events, for
+    """A stream translated event by event. See gateway/attempt/relay.Relay. events: the neutral ones, for
     a client that wants it whole."""
 
     untold = None
@@ -251,7 +251,7 @@ class Translating:
         "_stream",
         "_writer",
         "complete",
-        "told",
+        "events",
     )
 
     def __init__(
@@ -268,7 +268,7 @@ class Translating:
         self._stream = answering.request.stream
         self._stages = crossing.stages()
         self._splitter = EventSplitter()
-        self.told: list[Event] = []
+        self.events: list[Event] = []
         self.complete = False
         self._over = False  # its end, or its error, has been written
 
@@ -303,7 +303,7 @@ class Translating:
             if self._stream:
                 out.append(self._writer.write(ready))
             else:
-                self.told.append(ready)
+                self.events.append(ready)
             if type(ready) is Ended:
                 self._over = True
                 self.complete = self._stages.matched

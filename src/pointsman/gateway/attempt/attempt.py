@@ -179,13 +179,13 @@ async def _run(
     )  # fmt: skip
     plane.ticking.add(exchange)
     held: Held[Answer] | None = None
-    ended = refused = False
+    ended = unreachable = False
     try:
         held = await plane.pool.ask(backend, one.plan.rule.local_only, exchange.ask)
         ended = True
     except PointsmanError as error:
         held = Held(FallbackReason.CONNECT, _unusable(one.target, error.public))
-        ended, refused = isinstance(error, ConnectFailed), backend.local
+        ended, unreachable = isinstance(error, ConnectFailed), backend.local
     finally:
         plane.ticking.discard(exchange)
         exchange.close()
@@ -193,7 +193,7 @@ async def _run(
         if one.tried.usage is None:
             one.tried.usage = exchange.usage
         ours = held is None or held.clients or held.lost or exchange.judge.state is State.UNSPOKEN
-        health.over(held if ended and not ours else None, refused=refused)
+        health.over(held if ended and not ours else None, unreachable=unreachable)
     if exchange.malformed:
         log.warning(
             "request %s: %s events of %s could not be read",
@@ -201,7 +201,7 @@ async def _run(
             exchange.malformed,
             one.target.label,
         )
-    if refused and ended:
+    if unreachable and ended:
         plane.probes.watch(backend)
     return exchange, held
 

@@ -21,7 +21,7 @@ from ...upstream.connection import UpstreamConnection
 from ...wire.answer import Answer, Headers
 from .answer import content_of, excerpt, is_event_stream, is_framed
 from .execution import Execution
-from .failures import refused_with, too_late, unanswered
+from .failures import of_failed_status, too_late, unanswered
 from .judge import HELD
 from .meaning import Meaning, meaning
 from .moves import Event, Stage, State
@@ -220,7 +220,7 @@ class Exchange(Execution):
     def _quote(self) -> None:
         """Its status is a failure: what is handed to the walk has its own words."""
         answer = Answer(self.head_status, self.headers, b"".join(self._held))
-        self._failure = refused_with(self.judge.reason, self._codec, answer, self._key)
+        self._failure = of_failed_status(self.judge.reason, self._codec, answer, self._key)
 
     # -- time, and the client's side
 

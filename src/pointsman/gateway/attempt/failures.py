@@ -18,10 +18,10 @@ from .meaning import Meaning, reason_of
 from .passthrough import Codec
 
 
-def refused_with(reason: FallbackReason, codec: Codec, told: Answer, key: bytes) -> Held[Answer]:
+def of_failed_status(reason: FallbackReason, codec: Codec, answer: Answer, key: bytes) -> Held[Answer]:
     """An answer whose status is a failure. key: what must not be told."""
-    raw = told.body
-    answer = told.without(key)
+    raw = answer.body
+    answer = answer.without(key)
     return Held(
         reason,
         codec.error(answer),

@@ -40,9 +40,9 @@ class AttemptHealth:
 
     def interrupted(self, reason: FallbackReason) -> None:
         """See exchange.Health."""
-        self._failed(Held(reason, PointsmanError(ErrorKind.UPSTREAM_ERROR, "")), refused=False)
+        self._failed(Held(reason, PointsmanError(ErrorKind.UPSTREAM_ERROR, "")), unreachable=False)
 
-    def over(self, held: Held[Any] | None, *, refused: bool) -> None:
+    def over(self, held: Held[Any] | None, *, unreachable: bool) -> None:
         """The attempt has ended. held: why it failed; None also when it was given up from our side."""
         self._backend.in_flight -= 1
         if self._settled:
@@ -51,9 +51,9 @@ class AttemptHealth:
         if held is None:
             self._board.forgotten(self._try)
         else:
-            self._failed(held, refused=refused)
+            self._failed(held, unreachable=unreachable)
 
-    def _failed(self, held: Held[Any], *, refused: bool) -> None:
-        self._board.failed(self._try, held, refused=refused)
+    def _failed(self, held: Held[Any], *, unreachable: bool) -> None:
+        self._board.failed(self._try, held, unreachable=unreachable)
         self._backend.last_failure = time.time()
         self._backend.last_reason = held.reason.value

@@ -79,14 +79,14 @@ class Delivery:
             self.client.send(status, self.id_lines() + about + lines, body)
         self.stage = CONTENT
 
-    def break_off(self, told: bytes | None) -> None:
+    def break_off(self, last: bytes | None) -> None:
         """The end of what has begun, never a clean one: an error in-band for a stream, a broken
         connection for a whole body (None)."""
-        if told is None:
+        if last is None:
             self.client.abort()
             return
         self.client.closing = True
-        self.client.write(told)
+        self.client.write(last)
         self.client.finish()
 
 
