@@ -128,8 +128,8 @@ def test_is_answered_as_it_should_and_leaves_nothing(attack: Attack) -> None:
             seen.cancel()
             await innocent(found)
             await asyncio.sleep(0.05)
-            assert found.runtime.jobs == 0
-            assert not found.runtime.ticking
+            assert found.plane.jobs == 0
+            assert not found.plane.ticking
 
     SEEN.clear()
     uvloop.run(main())
@@ -173,7 +173,7 @@ def test_a_reset_anywhere_leaves_nothing(place: int) -> None:
                 await asyncio.sleep(0)
                 writer.transport.abort()
             await asyncio.sleep(0.2)
-            assert found.runtime.jobs == 0
+            assert found.plane.jobs == 0
             assert not found.connections
             await innocent(found)
 
@@ -200,9 +200,9 @@ def test_a_client_that_never_reads_is_let_go() -> None:
                 writer.transport.pause_reading()
                 for _ in range(100):
                     await asyncio.sleep(0.05)
-                    if not found.connections and not found.runtime.jobs:
+                    if not found.connections and not found.plane.jobs:
                         break
-                assert found.runtime.jobs == 0, "it holds its place for ever"
+                assert found.plane.jobs == 0, "it holds its place for ever"
                 writer.transport.abort()
 
     uvloop.run(main())

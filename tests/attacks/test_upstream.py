@@ -106,7 +106,7 @@ def test_ends_as_it_should_and_touches_no_other_request(answer: Answer) -> None:
                 assert b"smuggl" not in got.body
                 # Whatever was left on the connection answers nobody.
                 first.always(Reply(200, {"content-type": "application/json"}, body=CHAT.answer("clean")))
-                found.runtime.board.targets.clear()
+                found.plane.board.targets.clear()
                 for _ in range(2):
                     after = await found.ask(CHAT.path, CHAT.ask("m"))
                     assert CHAT.text(after.json()) == "clean"

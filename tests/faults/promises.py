@@ -73,7 +73,7 @@ async def rescue(rounds: int = 200) -> Shown:
                 plain = [await _timed(found, "plain") for _ in range(rounds // 4)]
                 base = statistics.median(plain)
                 for _ in range(rounds // 4):
-                    found.runtime.board.targets.clear()
+                    found.plane.board.targets.clear()
                     added.append(await _timed(found, "m") - base)
     p99 = percentile(added, 0.99) * 1000
     return Shown(
@@ -167,7 +167,7 @@ async def _leave(found: Plane, server: ScriptedUpstream, body: dict[str, Any], c
     left = time.monotonic()
     writer.transport.abort()
     while (
-        found.runtime.jobs or found.runtime.ticking or found.runtime.board.backend("openai/a").places.in_use
+        found.plane.jobs or found.plane.ticking or found.plane.board.backend("openai/a").places.in_use
     ):
         assert time.monotonic() - left < 2.0, "it is never let go"
         await asyncio.sleep(0.001)
@@ -204,13 +204,13 @@ async def stalled_readers(count: int = 1000) -> Shown:
             alone = await _paced(found)
             gc.collect()
             socks = [await _stalled(found) for _ in range(count)]
-            await _until(lambda: found.runtime.jobs >= count, 60.0)
+            await _until(lambda: found.plane.jobs >= count, 60.0)
             await _settled(found)
             kept = [_buffered(client) for client in found.connections]
             beside = await _paced(found)
             for sock in socks:
                 sock.close()
-            await _until(lambda: not found.runtime.jobs, 10.0)
+            await _until(lambda: not found.plane.jobs, 10.0)
     most = max(kept) / 1024
     ratio = beside / max(alone, 1e-6)
     return Shown(
@@ -290,7 +290,7 @@ async def many_streams(count: int = 2000) -> Shown:
                     await asyncio.sleep(0.05)
             at_once = 0
             while not all(task.done() for task in tasks):
-                at_once = max(at_once, found.runtime.jobs)
+                at_once = max(at_once, found.plane.jobs)
                 await asyncio.sleep(0.05)
             good = 0
             for task in tasks:
