@@ -166,9 +166,7 @@ async def _leave(found: Plane, server: ScriptedUpstream, body: dict[str, Any], c
     await asyncio.sleep(0.02)
     left = time.monotonic()
     writer.transport.abort()
-    while (
-        found.plane.jobs or found.plane.ticking or found.plane.board.backend("openai/a").places.in_use
-    ):
+    while found.plane.jobs or found.plane.ticking or found.plane.board.backend("openai/a").places.in_use:
         assert time.monotonic() - left < 2.0, "it is never let go"
         await asyncio.sleep(0.001)
     request = server.requests[-1]
