@@ -83,7 +83,14 @@ def facts(tmp_path: Path, workers: int) -> tuple[Facts, dict[str, int | None]]:
         named = {n: (f.kind, f.help, f.samples) for n, f in found.items()}
         processes = named.pop("pointsman_data_plane_processes")
         assert processes[2] == {(): float(workers)}
-        return named | {"pointsman_data_plane_processes": (*processes[:2], {})}, totals
+        version = named.pop(
+            "pointsman_snapshot_version"
+        )  # how often rules were published: no matter of the traffic
+        assert version[2][()] >= 1.0
+        return named | {
+            "pointsman_data_plane_processes": (*processes[:2], {}),
+            "pointsman_snapshot_version": (*version[:2], {}),
+        }, totals
 
 
 @pytest.mark.slow

@@ -572,7 +572,10 @@ class Request(RuleBasedStateMachine):
             found = Meaning.LEFT
         elif not facts.output:
             found = Meaning.EMPTY
-        if found not in (Meaning.ANSWERED, Meaning.LEFT):
+        passed_whole = found is Meaning.EMPTY and state is State.PASSING_STREAM
+        if (
+            found not in (Meaning.ANSWERED, Meaning.LEFT) and not passed_whole
+        ):  # too long to be held: all of it is told
             one.failed = True
         if state is State.HOLDING_STREAM:
             event = judge.closes(found, output=facts.output)
