@@ -16,7 +16,7 @@ from ...upstream.backend import Backend
 
 
 class AttemptHealth:
-    """See exchange.Health. A try begins when this is made."""
+    """See execution.Health. A try begins when this is made."""
 
     __slots__ = ("_backend", "_board", "_settled", "_try", "own_login")
 
@@ -29,7 +29,7 @@ class AttemptHealth:
         self._settled = False
 
     def answered(self, status: int) -> None:
-        """See exchange.Health. A client's 4xx says nothing about the backend, neither good nor bad."""
+        """See execution.Health. A client's 4xx says nothing about the backend, neither good nor bad."""
         self._settled = True
         if status < 400:
             self._board.succeeded(self._try)
@@ -39,7 +39,7 @@ class AttemptHealth:
         self._try.probe = False
 
     def interrupted(self, reason: FallbackReason) -> None:
-        """See exchange.Health."""
+        """See execution.Health."""
         self._failed(Held(reason, PointsmanError(ErrorKind.UPSTREAM_ERROR, "")), unreachable=False)
 
     def over(self, held: Held[Any] | None, *, unreachable: bool) -> None:
