@@ -1,7 +1,7 @@
 """The control plane while its database cannot be opened: the data plane serves by the last good rules, the admin API
 says 503 and when to come again, and the database is tried until it opens, for ever.
 
-Needs neither SQLAlchemy nor FastAPI. Not here: the file (last_good.py) and the control plane proper (runtime.py).
+Needs neither SQLAlchemy nor FastAPI. Not here: the file (last_good.py) and the control plane proper (control_plane.py).
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Standby(Generic[T]):
         self._open_again = open_again
         self._stopping = stopping
         told = f"{cause.public} The gateway serves by the last good rules meanwhile; they cannot be changed."
+        self._callers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._snapshot = msgspec.structs.replace(
             snapshot, version=1, epoch=secrets.token_hex(8), problems=(*snapshot.problems, told)
         )
@@ -59,6 +60,7 @@ class Standby(Generic[T]):
             return await self._try_for_ever()
         finally:
             server.close()
+            await self._hang_up()
             await link.stop()
             path.unlink(missing_ok=True)
 
@@ -79,8 +81,19 @@ class Standby(Generic[T]):
             return found
         return None
 
+    async def _hang_up(self) -> None:
+        """End every connection. One left to the loop's end is cancelled there, and Python 3.11's streams print a
+        traceback for a cancelled callback task."""
+        for writer in self._callers.values():
+            writer.transport.abort()
+        if self._callers:
+            await asyncio.wait(self._callers)
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Every request: not now. One a connection."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._callers[task] = writer
         try:
             async with asyncio.timeout(_HEAD_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -93,6 +106,7 @@ class Standby(Generic[T]):
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         finally:
+            del self._callers[task]
             writer.close()
 
 
