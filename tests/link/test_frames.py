@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,9 +28,10 @@ from pointsman.link.messages import (
     UsageAck,
     UsageBatch,
 )
-from pointsman.secret import Secret
+from pointsman.secret import Secret, SecretBytes
 
 CANARY = "sk-canary-\u00e9"
+PEPPER = b"pepper-canary-" + b"\x01" * 18
 
 
 def record(number: int = 1) -> UsageRecord:
@@ -61,7 +63,7 @@ SNAPSHOT = Snapshot(
     ),
     client_keys=(ClientKeySpec(1, "me", b"\x00\xff" * 16),),
     keys_required=True,
-    pepper=b"\x01" * 32,
+    pepper=SecretBytes(PEPPER),
     problems=("degraded",),
 )
 UPS: list[Up] = [
@@ -147,6 +149,16 @@ def test_a_cut_frame_is_an_end_not_a_message(size: int) -> None:
 def test_random_bytes_are_no_crash(raw: bytes) -> None:
     end = read(raw, read_up)[-1]
     assert isinstance(end, (asyncio.IncompleteReadError, LinkError))
+
+
+def test_the_pepper_is_in_clear_on_the_wire_alone() -> None:
+    assert PEPPER in encode(SNAPSHOT)
+    (found, _) = read(encode(SNAPSHOT), read_down)
+    assert type(found.pepper) is SecretBytes
+    assert bytes(found.pepper) == PEPPER
+    for value in (found.pepper, msgspec.structs.asdict(found), SNAPSHOT.pepper):
+        assert "pepper-canary" not in repr(value)
+        assert "pepper-canary" not in str(value)
 
 
 def test_no_repr_shows_a_secret() -> None:

@@ -1,6 +1,6 @@
 """Framing of link messages: 4-byte big-endian length, then msgpack. Reads whole messages; knows no meaning.
 
-Packed, a `Secret` is clear text; unpacked it is a `Secret` again. Nothing else of the link sees it in clear.
+Packed, a secret is in clear; unpacked it is a `Secret` or `SecretBytes` again. Nothing else of the link sees it in clear.
 """
 
 from __future__ import annotations
@@ -10,22 +10,26 @@ from typing import Any
 
 import msgspec
 
-from ..secret import Secret
+from ..secret import Secret, SecretBytes
 from .messages import Down, Up
 
 MAX_FRAME = 64 * 1024 * 1024
 """Bytes. A snapshot of 100,000 rules is about 20 MB; more than this is a broken peer."""
 
 
-def _clear(value: Any) -> str:
+def _clear(value: Any) -> str | bytes:
     if isinstance(value, Secret):
         return value.reveal()
+    if isinstance(value, SecretBytes):
+        return bytes(value)
     raise NotImplementedError(f"{type(value).__name__} does not travel by the link")
 
 
-def _hidden(kind: type, value: Any) -> Secret:
+def _hidden(kind: type, value: Any) -> Secret | SecretBytes:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
+    if kind is SecretBytes and isinstance(value, bytes):
+        return SecretBytes(value)
     raise NotImplementedError(f"{kind.__name__} does not travel by the link")
 
 

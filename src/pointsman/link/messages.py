@@ -1,7 +1,8 @@
 """What control plane and data plane tell each other (msgspec structs, msgpack, 4-byte big-endian length prefix).
 
-Secrets travel here in clear: the socket lives in a 0700 folder and both ends are the same user's processes. At both
-ends they are `Secret` again, so that a log line or a traceback never shows one (frames.py packs and unpacks).
+Secrets travel here in clear: the socket lives in a 0700 folder and both ends are the same user's
+processes. At both ends they are `Secret` or `SecretBytes` again, so that a log line or a traceback
+never shows one (frames.py packs and unpacks).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import msgspec
 
 from ..ledger.records import UsageRecord
 from ..routing.specs import BackendSpec, MappingSpec, TargetSpec
+from ..secret import SecretBytes
 
 __all__ = [
     "Applied",
@@ -50,7 +52,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     backends: tuple[BackendSpec, ...] = ()
     client_keys: tuple[ClientKeySpec, ...] = ()
     keys_required: bool = False
-    pepper: bytes = b""
+    pepper: SecretBytes = SecretBytes()
     problems: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from ...secret import SecretBytes
 from . import settings
 from .columns import utc_now
 from .tables import ClientKey
@@ -63,7 +64,7 @@ def required(session: Session) -> bool:
     return session.exec(select(ClientKey.id).limit(1)).first() is not None
 
 
-def digest(pepper: bytes, secret: str) -> bytes:
+def digest(pepper: SecretBytes, secret: str) -> bytes:
     return hmac.new(pepper, secret.encode(), hashlib.sha256).digest()
 
 

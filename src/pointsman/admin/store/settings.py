@@ -7,6 +7,7 @@ import os
 
 from sqlmodel import Session
 
+from ...secret import SecretBytes
 from .tables import Setting
 
 PEPPER = "pepper"
@@ -28,10 +29,10 @@ def put(session: Session, key: str, value: str) -> None:
     session.flush()
 
 
-def pepper(session: Session) -> bytes:
+def pepper(session: Session) -> SecretBytes:
     """32 random bytes that key digests and fingerprints; made when the database is first opened."""
     text = get(session, PEPPER)
     if text is None:
         text = base64.b64encode(os.urandom(32)).decode()
         put(session, PEPPER, text)
-    return base64.b64decode(text)
+    return SecretBytes(base64.b64decode(text))
