@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointsman.chaos import FAULTS, BadFault, ChaosProxy, Fault, Plan, parse_fault
+from pointsman.chaos import FAULTS, BadFault, ChaosProxy, Fault, FaultPlan, parse_fault
 from pointsman.chaos.acts import Changed
 from pointsman.practice import Reply, ScriptedUpstream
 from pointsman.practice.faults import FAULTS as PRACTICE_FAULTS
@@ -152,12 +152,12 @@ def test_a_stream_without_its_end_has_everything_else(protocol: str) -> None:
 
 
 def test_shares_turns_and_a_late_start() -> None:
-    plan = Plan([Fault("500"), Fault("503")], after=2)
+    plan = FaultPlan([Fault("500"), Fault("503")], after=2)
     assert [str(plan.next()) for _ in range(5)] == ["None", "None", "500", "503=0", "500"]
-    half = Plan([Fault("500")], share=50, seed=7)
+    half = FaultPlan([Fault("500")], share=50, seed=7)
     played = [half.next() is not None for _ in range(1000)]
     assert 400 < sum(played) < 600
-    again = Plan([Fault("500")], share=50, seed=7)
+    again = FaultPlan([Fault("500")], share=50, seed=7)
     assert [again.next() is not None for _ in range(1000)] == played
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.cli.common import shown, time_shown
+from pointsman.cli.common import local_time, printable
 from pointsman.cli.mapping import fallback_fields, target_text
 from pointsman.cli.welcome import welcome
 from pointsman.kinds import BackendType
@@ -41,16 +41,16 @@ def test_the_first_fallback_without_a_name_is_the_fallback_backend(
 
 
 def test_a_cell_is_one_line_without_control_characters() -> None:
-    assert shown(None) == "-"
-    assert (shown(True), shown(False)) == ("yes", "no")
-    assert shown("a\x1b[31m\nb\x07") == "a?[31m?b?"
-    assert shown(12.6) == "13"
-    assert shown(0) == "0"
+    assert printable(None) == "-"
+    assert (printable(True), printable(False)) == ("yes", "no")
+    assert printable("a\x1b[31m\nb\x07") == "a?[31m?b?"
+    assert printable(12.6) == "13"
+    assert printable(0) == "0"
 
 
 def test_a_time_is_the_readers_own() -> None:
-    assert time_shown(None) == "-"
-    assert len(time_shown("2026-11-24T01:03:24.245712Z")) == len("2026-11-24 01:03:24")
+    assert local_time(None) == "-"
+    assert len(local_time("2026-11-24T01:03:24.245712Z")) == len("2026-11-24 01:03:24")
 
 
 def test_a_target_is_written_as_everywhere() -> None:

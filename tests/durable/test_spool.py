@@ -13,7 +13,7 @@ from pointsman.ledger.records import UsageRecord
 from pointsman.link import client as link_client
 from pointsman.link import spool as spool_module
 from pointsman.link.client import LinkClient
-from pointsman.link.messages import Status
+from pointsman.link.messages import WorkerStatus
 from pointsman.link.spool import Spool
 from tests.link.ends import Control, until
 from tests.link.test_frames import record
@@ -122,7 +122,7 @@ class Data:
 
     def __init__(self, path: str, folder: Path) -> None:
         self.client = LinkClient(
-            path, 0, lambda snapshot: None, lambda: Status(0, 1, 0, {}), 0.2, spool=Spool(folder, 0)
+            path, 0, lambda snapshot: None, lambda: WorkerStatus(0, 1, 0, {}), 0.2, spool=Spool(folder, 0)
         )
 
     async def live(self, seconds: float) -> None:

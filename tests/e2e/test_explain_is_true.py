@@ -18,7 +18,7 @@ from pointsman.admin.control.process_status import StatusBoard
 from pointsman.admin.control.routing_view import RoutingView
 from pointsman.kinds import BackendType, Protocol
 from pointsman.link.frames import pack, unpack
-from pointsman.link.messages import Snapshot, Status
+from pointsman.link.messages import Snapshot, WorkerStatus
 from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.practice.server import PracticeServer
 from pointsman.providers.catalog import CATALOG
@@ -126,7 +126,7 @@ async def explained(found: Plane, model: str = "m") -> list[TargetExplained]:
     assert found.plane.rules is not None
     snapshot = unpack(pack(found.plane.rules.snapshot))
     assert isinstance(snapshot, Snapshot)
-    status = msgspec.msgpack.decode(pack(found.plane.status()), type=Status)
+    status = msgspec.msgpack.decode(pack(found.plane.status()), type=WorkerStatus)
     board = StatusBoard()
     board.take(status, 0.0)
     return (await explain(snapshot, RoutingView(), board.health(0.0), model)).targets

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.client import LinkClient
-from pointsman.link.messages import Snapshot, Status, Up, UsageBatch
+from pointsman.link.messages import Snapshot, Up, UsageBatch, WorkerStatus
 from pointsman.link.server import LinkServer
 
 from .test_frames import record
@@ -22,12 +22,12 @@ class Control:
         self.server = LinkServer(path, self.on_up)
         self.stored: dict[str, UsageRecord] = {}
         self.batches: list[tuple[int, UsageBatch]] = []
-        self.statuses: list[tuple[int, Status]] = []
+        self.statuses: list[tuple[int, WorkerStatus]] = []
         self.broken = False
         self.slow = 0.0
 
     def on_up(self, worker: int, message: Up) -> None:
-        if isinstance(message, Status):
+        if isinstance(message, WorkerStatus):
             self.statuses.append((worker, message))
         elif isinstance(message, UsageBatch):
             time.sleep(self.slow)
@@ -47,8 +47,8 @@ class Data:
         self.client = LinkClient(path, worker, self.snapshots.append, self.status, resend_seconds)
         self.task: asyncio.Task[None] | None = None
 
-    def status(self) -> Status:
-        return Status(self.worker, 1, 0, {}, usage_dropped=self.client.dropped)
+    def status(self) -> WorkerStatus:
+        return WorkerStatus(self.worker, 1, 0, {}, usage_dropped=self.client.dropped)
 
     def start(self) -> Data:
         self.task = asyncio.ensure_future(self.client.run())

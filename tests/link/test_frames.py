@@ -22,11 +22,11 @@ from pointsman.link.messages import (
     Hello,
     MappingSpec,
     Snapshot,
-    Status,
     TargetSpec,
     Up,
     UsageAck,
     UsageBatch,
+    WorkerStatus,
 )
 from pointsman.secret import Secret, SecretBytes
 
@@ -71,7 +71,7 @@ UPS: list[Up] = [
     Applied("e", 7),
     UsageBatch(3, (record(1), record(2))),
     UsageBatch(4, ()),
-    Status(1, 123, 5, {'a{b="c"}': 1.0}, (BackendHealth("openai", 1, 2.0, None, "timeout"),), 9),
+    WorkerStatus(1, 123, 5, {'a{b="c"}': 1.0}, (BackendHealth("openai", 1, 2.0, None, "timeout"),), 9),
 ]
 DOWNS: list[Down] = [SNAPSHOT, Snapshot(1, "x"), UsageAck(3)]
 

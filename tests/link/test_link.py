@@ -12,7 +12,7 @@ import uvloop
 
 from pointsman.link.client import BATCH, MAX_HELD, STUCK_BYTES, WINDOW
 from pointsman.link.frames import MAX_FRAME, encode, read_up
-from pointsman.link.messages import Applied, BackendSpec, Hello, Snapshot, Status, UsageAck, UsageBatch
+from pointsman.link.messages import Applied, BackendSpec, Hello, Snapshot, UsageAck, UsageBatch, WorkerStatus
 from pointsman.secret import Secret
 
 from .ends import Control, Data, until
@@ -390,7 +390,7 @@ def test_status_comes_at_once_and_about_every_second(path: str) -> None:
         data = Data(path, 4).start()
         await until(lambda: control.statuses, 0.5)
         await until(lambda: len(control.statuses) >= 2, 2.0)
-        assert control.statuses[0] == (4, Status(4, 1, 0, {}))
+        assert control.statuses[0] == (4, WorkerStatus(4, 1, 0, {}))
         await data.stop()
         await control.server.stop()
 

@@ -323,12 +323,12 @@ def _create(path: Path) -> tuple[MasterKey | None, str | None]:
 
 def _wrong_key(source: Source, key: MasterKey, check: str) -> str:
     return (
-        f"the master key (from {_source_words(source)}) is not the one the stored keys were sealed with"
+        f"the master key (from {_source_name(source)}) is not the one the stored keys were sealed with"
         f" (this is {key.id}, they need {Sealed(check).key_id}); put the right one back"
     )
 
 
-def _source_words(source: Source) -> str:
+def _source_name(source: Source) -> str:
     return {
         Source.ENVIRONMENT: KEY_VARIABLE,
         Source.NAMED_FILE: KEY_FILE_VARIABLE,

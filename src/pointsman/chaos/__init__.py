@@ -4,7 +4,7 @@ Faults as words and plain values (plan.py), what they do to an answer's bytes (a
 shares no code with the gateway's own reading and writing of HTTP, so that a test never proves that with itself.
 """
 
-from .plan import FAULTS, BadFault, Fault, Plan, parse_fault
+from .plan import FAULTS, BadFault, Fault, FaultPlan, parse_fault
 from .proxy import ChaosProxy, serve
 
-__all__ = ["FAULTS", "BadFault", "ChaosProxy", "Fault", "Plan", "parse_fault", "serve"]
+__all__ = ["FAULTS", "BadFault", "ChaosProxy", "Fault", "FaultPlan", "parse_fault", "serve"]

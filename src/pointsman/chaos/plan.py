@@ -102,7 +102,7 @@ def parse_fault(text: str) -> Fault:
 
 
 @dataclass(slots=True)
-class Plan:
+class FaultPlan:
     """faults: played in turns. share: of the requests that get one, 0 to 100 percent. after: so many requests pass
     first. seed: makes the choice the same every time."""
 

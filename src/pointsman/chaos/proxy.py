@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from .acts import Act, Changed, instead
-from .plan import INSTEAD, ON_ANSWER, ON_CONNECT, Fault, Plan
+from .plan import INSTEAD, ON_ANSWER, ON_CONNECT, Fault, FaultPlan
 
 _HEAD_BYTES = 64 * 1024
 _PIECE = 64 * 1024
@@ -33,7 +33,7 @@ _HOP = re.compile(rb"^(?:host|connection|keep-alive|proxy-connection):.*\r\n", r
 class Proxy:
     """upstream: base URL, http or https. counts: `passed`, and each fault's word -> how often."""
 
-    def __init__(self, upstream: str, plan: Plan, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, upstream: str, plan: FaultPlan, host: str = "127.0.0.1", port: int = 0) -> None:
         parts = urlsplit(upstream)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{upstream!r} is no URL of a backend; write http://HOST:PORT or https://HOST")
@@ -66,7 +66,7 @@ class Proxy:
                 probe.bind((self.host, 0))
                 self.port = probe.getsockname()[1]
 
-    async def play(self, plan: Plan) -> None:
+    async def play(self, plan: FaultPlan) -> None:
         """From now on this one."""
         self.plan = plan
         if plan.refuses:
@@ -299,10 +299,12 @@ async def serve(proxy: Proxy, stopping: asyncio.Event) -> None:
 
 
 class ChaosProxy:
-    """The same in a thread of its own, for tests: `with ChaosProxy(backend.url, Plan([...])) as proxy: ... proxy.url`."""
+    """The same in a thread of its own, for tests:
+    `with ChaosProxy(backend.url, FaultPlan([...])) as proxy: ... proxy.url`.
+    """
 
-    def __init__(self, upstream: str, plan: Plan | None = None) -> None:
-        self._proxy = Proxy(upstream, plan or Plan())
+    def __init__(self, upstream: str, plan: FaultPlan | None = None) -> None:
+        self._proxy = Proxy(upstream, plan or FaultPlan())
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True, name="chaos")
 
@@ -316,7 +318,7 @@ class ChaosProxy:
 
     def play(self, *faults: Fault, share: float = 100.0, after: int = 0) -> None:
         """From now on these; none = everything passes."""
-        self._call(self._proxy.play(Plan(list(faults), share, after)))
+        self._call(self._proxy.play(FaultPlan(list(faults), share, after)))
 
     def __enter__(self) -> ChaosProxy:
         self._thread.start()

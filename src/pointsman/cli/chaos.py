@@ -19,7 +19,7 @@ import click
 )
 @click.option(
     "--fault",
-    "words",
+    "faults",
     multiple=True,
     metavar="FAULT",
     help="What to play, such as 500 or cut-at=300; repeatable.",
@@ -44,7 +44,7 @@ import click
     "--json", "as_json", is_flag=True, help="Print one line of JSON with the URL, and one at the end."
 )
 def command(
-    upstream: str, listen: str, words: tuple[str, ...], share: float, after: int, seed: int | None, data_dir: Path | None,
+    upstream: str, listen: str, faults: tuple[str, ...], share: float, after: int, seed: int | None, data_dir: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Stand between the gateway and the backend at URL, and play faults.
@@ -55,14 +55,14 @@ def command(
     pointsman chaos http://127.0.0.1:11434 --fault 500 --share 30
     pointsman local add flaky --url http://127.0.0.1:PORT
     """
-    from ..chaos import BadFault, Plan, parse_fault
+    from ..chaos import BadFault, FaultPlan, parse_fault
     from ..chaos.proxy import Proxy
 
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise click.BadParameter("write HOST:PORT, such as 127.0.0.1:8081", param_hint="--listen")
     try:
-        plan = Plan([parse_fault(word) for word in words], share, after, seed)
+        plan = FaultPlan([parse_fault(text) for text in faults], share, after, seed)
     except BadFault as error:
         raise click.BadParameter(str(error), param_hint="--fault") from None
     try:
@@ -96,7 +96,7 @@ async def _run(proxy: Any, as_json: bool) -> None:
 
 def _listen_to_lines(loop: asyncio.AbstractEventLoop, proxy: Any) -> None:
     """Each line of standard input is a new set of faults."""
-    from ..chaos import BadFault, Plan, parse_fault
+    from ..chaos import BadFault, FaultPlan, parse_fault
 
     tasks: set[asyncio.Task[None]] = set()
 
@@ -111,7 +111,7 @@ def _listen_to_lines(loop: asyncio.AbstractEventLoop, proxy: Any) -> None:
             click.echo(str(error), err=True)
             return
         click.echo(f"now: {' '.join(map(str, faults)) or 'everything passes'}", err=True)
-        task = loop.create_task(proxy.play(Plan(faults, proxy.plan.share, 0, proxy.plan.seed)))
+        task = loop.create_task(proxy.play(FaultPlan(faults, proxy.plan.share, 0, proxy.plan.seed)))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -131,6 +131,6 @@ def _list(context: click.Context, wanted: bool) -> None:
     from ..chaos.plan import DEFAULTS, FAULTS
 
     for word, (what, number) in FAULTS.items():
-        shown = f"{word}={DEFAULTS[word]}" if word in DEFAULTS else word
-        click.echo(f"{shown:<18} {what}{f' ({number})' if number else ''}")
+        example = f"{word}={DEFAULTS[word]}" if word in DEFAULTS else word
+        click.echo(f"{example:<18} {what}{f' ({number})' if number else ''}")
     context.exit()

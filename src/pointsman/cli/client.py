@@ -1,4 +1,4 @@
-"""The two ways a command reaches the admin API, by the rule of docs/design.md#who-writes: one
+"""The two transports by which a command reaches the admin API, by the rule of docs/design.md#who-writes: one
 process at a time writes.
 
 A gateway runs: HTTP over its control plane's Unix socket, with the admin token. None runs: take the data
@@ -36,7 +36,7 @@ _POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """What the API said, bytes as they came."""
 
     status: int
@@ -52,15 +52,15 @@ class NotAnswering(PointsmanError):
     """The data folder is in use, and whoever uses it does not answer."""
 
 
-class Client(Protocol):
-    """A way to the admin API."""
+class ApiClient(Protocol):
+    """A transport to the admin API."""
 
-    def request(self, method: str, path: str, body: Any = None) -> Answer: ...
+    def request(self, method: str, path: str, body: Any = None) -> ApiAnswer: ...
 
 
 @contextmanager
-def open_client(data_dir: Path) -> Iterator[Client]:
-    """The way there is right now. Raises PointsmanError with what to do when there is none."""
+def open_client(data_dir: Path) -> Iterator[ApiClient]:
+    """The transport that works right now. Raises PointsmanError with what to do when none does."""
     until = time.monotonic() + WAIT_SECONDS
     while True:
         running = _running(data_dir)
@@ -115,7 +115,7 @@ class _Running:
         self._connection = connection
         self._token = token
 
-    def request(self, method: str, path: str, body: Any = None) -> Answer:
+    def request(self, method: str, path: str, body: Any = None) -> ApiAnswer:
         headers = {"authorization": f"Bearer {self._token}", "accept": "application/json"}
         data = None
         if body is not None:
@@ -124,7 +124,9 @@ class _Running:
         try:
             self._connection.request(method, path, data, headers)
             response = self._connection.getresponse()
-            return Answer(response.status, response.read(), {k.lower(): v for k, v in response.getheaders()})
+            return ApiAnswer(
+                response.status, response.read(), {k.lower(): v for k, v in response.getheaders()}
+            )
         except (OSError, http.client.HTTPException):
             # Not sent again: what it should change may have been changed.
             raise PointsmanError(
@@ -190,10 +192,10 @@ class _Direct:
         self._app = app
         self._token = token
 
-    def request(self, method: str, path: str, body: Any = None) -> Answer:
+    def request(self, method: str, path: str, body: Any = None) -> ApiAnswer:
         return asyncio.run(self._request(method, path, b"" if body is None else json.dumps(body).encode()))
 
-    async def _request(self, method: str, target: str, body: bytes) -> Answer:
+    async def _request(self, method: str, target: str, body: bytes) -> ApiAnswer:
         path, _, query = target.partition("?")
         headers = [
             (b"host", b"localhost"),
@@ -227,7 +229,9 @@ class _Direct:
         await self._app(scope, receive, send)
         start = next(m for m in messages if m["type"] == "http.response.start")
         found = b"".join(m.get("body", b"") for m in messages if m["type"] == "http.response.body")
-        return Answer(start["status"], found, {k.decode(): v.decode("latin-1") for k, v in start["headers"]})
+        return ApiAnswer(
+            start["status"], found, {k.decode(): v.decode("latin-1") for k, v in start["headers"]}
+        )
 
 
 def _unquoted(path: str) -> str:

@@ -141,8 +141,11 @@ def _name() -> str:
 
 def summary(columns: Sequence[Column], row: dict[str, Any]) -> str:
     """What the columns that say something in a list say of this row, in their order."""
-    said = (column.summary(row[column.field]) for column in columns if column.summary is not None)
-    return " ".join(word for words in said for word in words)
+    parts: list[str] = []
+    for column in columns:
+        if column.summary is not None:
+            parts += column.summary(row[column.field])
+    return " ".join(parts)
 
 
 _AT_ONCE = "Send it so many requests at once from each process of --workers; more wait in a queue."

@@ -20,33 +20,33 @@ import click
 from ..kinds import BackendType, parse_backend_key
 
 if TYPE_CHECKING:
-    from .client import Answer, Client
+    from .client import ApiAnswer, ApiClient
 
 P = ParamSpec("P")
 Show = Callable[[Any], None]
 
 
-class Caller:
-    """One command's way to the admin API and to the screen."""
+class Invocation:
+    """One run of a command: how it calls the admin API and prints the answer."""
 
     def __init__(self, data_dir: Path, as_json: bool) -> None:
         self.data_dir = data_dir
         self.as_json = as_json
-        self._client: Client | None = None
+        self._client: ApiClient | None = None
 
     @contextmanager
     def session(self) -> Iterator[None]:
         """Several calls over one connection (or one opening of the database)."""
         from .client import open_client
 
-        with failures_told(self.as_json), open_client(self.data_dir) as client:
+        with exit_on_failure(self.as_json), open_client(self.data_dir) as client:
             self._client = client
             try:
                 yield
             finally:
                 self._client = None
 
-    def send(self, method: str, path: str, body: Any = None) -> Answer:
+    def send(self, method: str, path: str, body: Any = None) -> ApiAnswer:
         """One call inside `session`. An answer of 400 and more ends the command."""
         assert self._client is not None, "send outside of session"
         answer = self._client.request(method, path, body)
@@ -60,7 +60,7 @@ class Caller:
             answer = self.send(method, path, body)
         return self.print(answer, show)
 
-    def print(self, answer: Answer, show: Show) -> Any:
+    def print(self, answer: ApiAnswer, show: Show) -> Any:
         """With --json the answer's bytes; else what `show` makes of them, and the warnings."""
         data = answer.json()
         if self.as_json:
@@ -74,8 +74,8 @@ class Caller:
         return data
 
 
-def with_options(command: Callable[Concatenate[Caller, P], None]) -> Callable[P, None]:
-    """Gives a command --data-dir and --json; it gets a Caller as its first argument."""
+def with_options(command: Callable[Concatenate[Invocation, P], None]) -> Callable[P, None]:
+    """Gives a command --data-dir and --json; it gets an Invocation as its first argument."""
 
     @click.option(
         "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of rules and keys."
@@ -85,7 +85,7 @@ def with_options(command: Callable[Concatenate[Caller, P], None]) -> Callable[P,
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         given = kwargs.pop("data_dir")
         as_json = bool(kwargs.pop("as_json"))
-        command(Caller(data_folder(given), as_json), *args, **kwargs)
+        command(Invocation(data_folder(given), as_json), *args, **kwargs)
 
     return wrapped
 
@@ -100,7 +100,7 @@ def data_folder(given: object) -> Path:
 
 
 @contextmanager
-def failures_told(as_json: bool) -> Iterator[None]:
+def exit_on_failure(as_json: bool) -> Iterator[None]:
     """Ends a command with the error's own text where the data folder or the gateway cannot be used."""
     from ..errors import PointsmanError
 
@@ -151,7 +151,7 @@ def read_secret(prompt: str) -> str:
     return secret
 
 
-class Backend(click.ParamType[Any]):
+class BackendParam(click.ParamType[Any]):
     """`TYPE[/NAME]`, as a pair of type and name."""
 
     name = "TYPE[/NAME]"
@@ -184,7 +184,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     if not rows:
         note(empty)
         return
-    cells = [[shown(value) for value in row] for row in rows]
+    cells = [[printable(value) for value in row] for row in rows]
     if on_terminal():
         from rich.console import Console
         from rich.table import Table
@@ -202,7 +202,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def shown(value: object) -> str:
+def printable(value: object) -> str:
     """A value as one line of text without control characters."""
     if value is None:
         return "-"
@@ -213,7 +213,7 @@ def shown(value: object) -> str:
     return "".join(c if c.isprintable() else "?" for c in str(value))
 
 
-def time_shown(text: object) -> str:
+def local_time(text: object) -> str:
     """An API time (ISO 8601, UTC) in the reader's own time, to the second."""
     from datetime import datetime
 

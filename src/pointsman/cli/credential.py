@@ -9,13 +9,13 @@ import click
 from ..kinds import BackendType, backend_key
 from .columns import MAX_IN_FLIGHT, Column, Verb, takes
 from .common import (
-    Backend,
-    Caller,
+    BackendParam,
+    Invocation,
+    local_time,
     marked,
     note,
     read_secret,
     table,
-    time_shown,
     with_options,
 )
 
@@ -39,10 +39,10 @@ def command() -> None:
 
 
 @command.command("set")
-@click.argument("backend", metavar="TYPE[/NAME]", type=Backend(cloud=True))
+@click.argument("backend", metavar="TYPE[/NAME]", type=BackendParam(cloud=True))
 @takes(COLUMNS, Verb.SET)
 @with_options
-def set_credential(caller: Caller, backend: _Key, body: dict[str, Any]) -> None:
+def set_credential(invocation: Invocation, backend: _Key, body: dict[str, Any]) -> None:
     """Store a key, or replace it. The key is read from standard input or a hidden prompt.
 
     A key that is replaced keeps its base URL unless another is named: it must not go elsewhere by
@@ -53,16 +53,16 @@ def set_credential(caller: Caller, backend: _Key, body: dict[str, Any]) -> None:
     pointsman credential set openai/groq --base-url https://api.groq.com/openai
     """
     body["api_key"] = read_secret(f"Key for {backend_key(*backend)}")
-    with caller.session():
+    with invocation.session():
         if "base_url" not in body:
-            body = _kept(caller, backend) | body
-        answer = caller.send("PUT", _path(backend), body)
-    caller.print(answer, lambda row: _show([row]))
+            body = _kept(invocation, backend) | body
+        answer = invocation.send("PUT", _path(backend), body)
+    invocation.print(answer, lambda row: _show([row]))
 
 
-def _kept(caller: Caller, backend: _Key) -> dict[str, Any]:
+def _kept(invocation: Invocation, backend: _Key) -> dict[str, Any]:
     """The settings of the row that is being replaced, said on standard error."""
-    for row in caller.send("GET", "/api/credentials").json():
+    for row in invocation.send("GET", "/api/credentials").json():
         if (row["backend_type"], row["name"]) != (backend[0].value, backend[1]):
             continue
         if row["base_url"] is None:
@@ -76,30 +76,30 @@ def _kept(caller: Caller, backend: _Key) -> dict[str, Any]:
 
 @command.command("list")
 @with_options
-def show_list(caller: Caller) -> None:
+def show_list(invocation: Invocation) -> None:
     """List them; never a key."""
-    caller.finish("GET", "/api/credentials", show=_show)
+    invocation.finish("GET", "/api/credentials", show=_show)
 
 
 @command.command("remove")
-@click.argument("backend", metavar="TYPE[/NAME]", type=Backend(cloud=True))
+@click.argument("backend", metavar="TYPE[/NAME]", type=BackendParam(cloud=True))
 @with_options
-def remove(caller: Caller, backend: _Key) -> None:
+def remove(invocation: Invocation, backend: _Key) -> None:
     """Forget a key."""
-    caller.finish("DELETE", _path(backend), show=lambda _: note(f"{backend_key(*backend)} is removed"))
+    invocation.finish("DELETE", _path(backend), show=lambda _: note(f"{backend_key(*backend)} is removed"))
 
 
 @command.command("test")
-@click.argument("backend", metavar="TYPE[/NAME]", type=Backend(cloud=True))
+@click.argument("backend", metavar="TYPE[/NAME]", type=BackendParam(cloud=True))
 @with_options
-def test(caller: Caller, backend: _Key) -> None:
+def test(invocation: Invocation, backend: _Key) -> None:
     """List the provider's models with the stored key: one cheap call."""
-    run_test(caller, f"{_path(backend)}/test")
+    run_test(invocation, f"{_path(backend)}/test")
 
 
-def run_test(caller: Caller, path: str) -> None:
+def run_test(invocation: Invocation, path: str) -> None:
     """Shows what a test found; exit code 1 when it did not work."""
-    found = caller.finish("POST", path, show=_show_test)
+    found = invocation.finish("POST", path, show=_show_test)
     if not found["ok"]:
         raise click.exceptions.Exit(1)
 
@@ -125,7 +125,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
             row["base_url"] or "the provider's own",
             row.get("key_fingerprint"),
             row.get("max_in_flight"),
-            time_shown(row["updated_at"]),
+            local_time(row["updated_at"]),
         )
         for row in rows
     ]

@@ -9,34 +9,34 @@ from typing import Any
 import click
 
 from ..errors import PointsmanError
-from .client import Answer, NotAnswering, open_client
-from .common import Caller, on_terminal, shown, with_options
+from .client import ApiAnswer, NotAnswering, open_client
+from .common import Invocation, on_terminal, printable, with_options
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 @click.command("doctor")
 @with_options
-def command(caller: Caller) -> None:
+def command(invocation: Invocation) -> None:
     """Look for what is wrong and say how to fix it. Exit code 1 when something is."""
     try:
-        with open_client(caller.data_dir) as client:
+        with open_client(invocation.data_dir) as client:
             answer = client.request("GET", "/api/doctor")
     except PointsmanError as error:
-        answer = _without_database(caller, error)
-    found = caller.print(answer, _show)
+        answer = _without_database(invocation, error)
+    found = invocation.print(answer, _show)
     if not found.get("ok", False):
         raise click.exceptions.Exit(1)
 
 
-def _without_database(caller: Caller, error: PointsmanError) -> Answer:
+def _without_database(invocation: Invocation, error: PointsmanError) -> ApiAnswer:
     """The checks that need no database, after it could not be asked."""
     from ..admin.control.doctor import examine_files, finding, report
 
     stuck = isinstance(error, NotAnswering)
     checks = [finding("gateway" if stuck else "database", "error", "It cannot be asked.", error.public)]
-    checks += examine_files(caller.data_dir, os.environ)
-    return Answer(200, json.dumps(report(checks), ensure_ascii=False).encode())
+    checks += examine_files(invocation.data_dir, os.environ)
+    return ApiAnswer(200, json.dumps(report(checks), ensure_ascii=False).encode())
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -44,6 +44,6 @@ def _show(found: dict[str, Any]) -> None:
         word = check["status"]
         if on_terminal() and not os.environ.get("NO_COLOR"):
             word = click.style(f"{word:<7}", fg=_COLOURS.get(word))
-        click.echo(f"{word:<7} {shown(check['name'])}: {shown(check['detail'])}")
+        click.echo(f"{word:<7} {printable(check['name'])}: {printable(check['detail'])}")
         if check.get("fix"):
-            click.echo(f"        fix: {shown(check['fix'])}")
+            click.echo(f"        fix: {printable(check['fix'])}")

@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 
 import click
 
-from .common import Caller, marked, shown, time_shown, with_options
+from .common import Invocation, local_time, marked, printable, with_options
 
 
 @click.command("explain")
 @click.argument("model")
 @with_options
-def command(caller: Caller, model: str) -> None:
+def command(invocation: Invocation, model: str) -> None:
     """Show where requests for MODEL would go, and why. Sends nothing to a model."""
-    caller.finish("GET", f"/api/explain?{urlencode({'model': model})}", show=_show)
+    invocation.finish("GET", f"/api/explain?{urlencode({'model': model})}", show=_show)
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -26,14 +26,14 @@ def _show(found: dict[str, Any]) -> None:
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The REST answer as people read it."""
-    yield f"{shown(found['model'])}: {shown(found['why'])}"
+    yield f"{printable(found['model'])}: {printable(found['why'])}"
     if found["fallback_on"]:
-        yield f"  also goes to the next target on: {', '.join(map(shown, found['fallback_on']))}"
+        yield f"  also goes to the next target on: {', '.join(map(printable, found['fallback_on']))}"
     if found["hedge_seconds"] is not None:
         yield f"  asks the next target too after {found['hedge_seconds']:g} s without output"
     for number, target in enumerate(found["targets"], 1):
         word = marked(target["usable"], bad="no")
-        yield f"  {number}. {shown(target['target'])}  {word}  {shown(target['reason'])}"
+        yield f"  {number}. {printable(target['target'])}  {word}  {printable(target['reason'])}"
         yield from _condition(target)
         for protocol, how in target["protocols"].items():
             yield f"       {protocol}: {how}"
@@ -43,10 +43,10 @@ def _condition(target: dict[str, Any]) -> Iterator[str]:
     """What the data plane last saw of it, where that is of interest."""
     if target["passed_over"]:
         until = target["passed_over_until"]
-        when = f" until {time_shown(until)}" if until else ""
-        yield f"     passed over{when} while another target remains: {shown(target['health'])}"
+        when = f" until {local_time(until)}" if until else ""
+        yield f"     passed over{when} while another target remains: {printable(target['health'])}"
     elif target["health"] != "good":
-        yield f"     {shown(target['health'])}"
+        yield f"     {printable(target['health'])}"
     if target["in_flight"] or target["queued"] or target["max_in_flight"] is not None:
         limit = target["max_in_flight"]
         most = f" (limit of each process: {limit})" if limit is not None else ""

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .common import Caller, note, table, time_shown, with_options
+from .common import Invocation, local_time, note, table, with_options
 
 
 @click.group("key")
@@ -21,24 +21,24 @@ def command() -> None:
 @command.command("create")
 @click.option("--name", default="", help="Whose it is, for lists and usage.")
 @with_options
-def create(caller: Caller, name: str) -> None:
+def create(invocation: Invocation, name: str) -> None:
     """Make a key. It is printed once and stored nowhere."""
-    caller.finish("POST", "/api/keys", {"name": name}, show=_show_new)
+    invocation.finish("POST", "/api/keys", {"name": name}, show=_show_new)
 
 
 @command.command("list")
 @with_options
-def show_list(caller: Caller) -> None:
+def show_list(invocation: Invocation) -> None:
     """List the keys by their first characters."""
-    caller.finish("GET", "/api/keys", show=_show)
+    invocation.finish("GET", "/api/keys", show=_show)
 
 
 @command.command("revoke")
 @click.argument("key_id", metavar="ID", type=int)
 @with_options
-def revoke(caller: Caller, key_id: int) -> None:
+def revoke(invocation: Invocation, key_id: int) -> None:
     """Make a key worthless at once."""
-    caller.finish("DELETE", f"/api/keys/{key_id}", show=lambda _: note(f"key {key_id} is revoked"))
+    invocation.finish("DELETE", f"/api/keys/{key_id}", show=lambda _: note(f"key {key_id} is revoked"))
 
 
 def _show_new(row: dict[str, Any]) -> None:
@@ -52,8 +52,8 @@ def _show(rows: list[dict[str, Any]]) -> None:
             row["id"],
             row["name"] or None,
             f"{row['prefix']}...",
-            time_shown(row["created_at"]),
-            time_shown(row["revoked_at"]),
+            local_time(row["created_at"]),
+            local_time(row["revoked_at"]),
         )
         for row in rows
     ]

@@ -9,7 +9,7 @@ import click
 
 from ..kinds import Protocol
 from .columns import MAX_IN_FLIGHT, Column, Verb, takes
-from .common import Caller, note, read_secret, table, with_options
+from .common import Invocation, note, read_secret, table, with_options
 from .credential import run_test
 
 
@@ -63,45 +63,45 @@ def command() -> None:
 @click.argument("name")
 @takes(COLUMNS, Verb.ADD)
 @with_options
-def add(caller: Caller, name: str, body: dict[str, Any]) -> None:
+def add(invocation: Invocation, name: str, body: dict[str, Any]) -> None:
     """Add a server under NAME.
 
     \b
     pointsman local add box --url http://127.0.0.1:8080
     """
-    caller.finish("POST", "/api/local", {"name": name} | body, show=lambda row: _show([row]))
+    invocation.finish("POST", "/api/local", {"name": name} | body, show=lambda row: _show([row]))
 
 
 @command.command("list")
 @with_options
-def show_list(caller: Caller) -> None:
+def show_list(invocation: Invocation) -> None:
     """List them."""
-    caller.finish("GET", "/api/local", show=_show)
+    invocation.finish("GET", "/api/local", show=_show)
 
 
 @command.command("update")
 @click.argument("name")
 @takes(COLUMNS, Verb.UPDATE)
 @with_options
-def update(caller: Caller, name: str, body: dict[str, Any]) -> None:
+def update(invocation: Invocation, name: str, body: dict[str, Any]) -> None:
     """Change a server; what is not named stays as it is."""
-    caller.finish("PATCH", _path(name), body, show=lambda row: _show([row]))
+    invocation.finish("PATCH", _path(name), body, show=lambda row: _show([row]))
 
 
 @command.command("remove")
 @click.argument("name")
 @with_options
-def remove(caller: Caller, name: str) -> None:
+def remove(invocation: Invocation, name: str) -> None:
     """Forget a server."""
-    caller.finish("DELETE", _path(name), show=lambda _: note(f"local/{name} is removed"))
+    invocation.finish("DELETE", _path(name), show=lambda _: note(f"local/{name} is removed"))
 
 
 @command.command("test")
 @click.argument("name")
 @with_options
-def test(caller: Caller, name: str) -> None:
+def test(invocation: Invocation, name: str) -> None:
     """List the server's models: one cheap call."""
-    run_test(caller, f"{_path(name)}/test")
+    run_test(invocation, f"{_path(name)}/test")
 
 
 def _path(name: str) -> str:

@@ -9,12 +9,12 @@ import click
 
 from ..kinds import BackendType, FallbackOn, backend_key
 from .columns import Column, Verb, summary, takes
-from .common import Backend, Caller, note, shown, table, with_options
+from .common import BackendParam, Invocation, note, printable, table, with_options
 
 _Target = tuple[BackendType, str, str | None]
 
 
-class _Fallback(click.ParamType[Any]):
+class _FallbackParam(click.ParamType[Any]):
     """`TYPE[/NAME][=MODEL]`."""
 
     name = "TYPE[/NAME][=MODEL]"
@@ -25,7 +25,7 @@ class _Fallback(click.ParamType[Any]):
         backend, sign, model = str(value).partition("=")
         if sign and not model:
             self.fail("there is nothing after '='; leave it out to keep the model's own name", param, ctx)
-        backend_type, name = Backend().convert(backend, param, ctx)
+        backend_type, name = BackendParam().convert(backend, param, ctx)
         return backend_type, name, model or None
 
 
@@ -63,7 +63,7 @@ COLUMNS = (
         "--to", "to",
         "The backend: openai, anthropic, local/NAME, openai/NAME ...",
         "Another backend.",
-        kind=Backend(), required=True,
+        kind=BackendParam(), required=True,
         body=lambda to: {"backend_type": to[0].value, "backend_name": to[1]},
     ),
     Column(
@@ -76,7 +76,7 @@ COLUMNS = (
         "--fallback", "fallbacks",
         "Where to go when that fails; repeatable.",
         "Replaces all fallbacks; repeatable.",
-        kind=_Fallback(), many=True, body=fallback_fields,
+        kind=_FallbackParam(), many=True, body=fallback_fields,
         clear=("--no-fallback", "Remove all fallbacks."),
     ),
     Column("--priority", "priority", "Higher is asked first.", "", kind=int, default=0),
@@ -115,7 +115,7 @@ def command() -> None:
 @click.argument("pattern")
 @takes(COLUMNS, Verb.ADD)
 @with_options
-def add(caller: Caller, pattern: str, body: dict[str, Any]) -> None:
+def add(invocation: Invocation, pattern: str, body: dict[str, Any]) -> None:
     """Add a rule for models that match PATTERN (* and ? are wild).
 
     \b
@@ -123,31 +123,31 @@ def add(caller: Caller, pattern: str, body: dict[str, Any]) -> None:
     pointsman mapping add fast --to openai --model gpt-4o-mini
     """
     body = {"model_pattern": pattern} | body
-    caller.finish("POST", "/api/mappings", body, show=lambda row: _show([row]))
+    invocation.finish("POST", "/api/mappings", body, show=lambda row: _show([row]))
 
 
 @command.command("list")
 @with_options
-def show_list(caller: Caller) -> None:
+def show_list(invocation: Invocation) -> None:
     """List the rules, in the order of their priority."""
-    caller.finish("GET", "/api/mappings", show=_show)
+    invocation.finish("GET", "/api/mappings", show=_show)
 
 
 @command.command("update")
 @click.argument("mapping_id", metavar="ID", type=int)
 @takes(COLUMNS, Verb.UPDATE)
 @with_options
-def update(caller: Caller, mapping_id: int, body: dict[str, Any]) -> None:
+def update(invocation: Invocation, mapping_id: int, body: dict[str, Any]) -> None:
     """Change a rule; what is not named stays as it is."""
-    caller.finish("PATCH", f"/api/mappings/{mapping_id}", body, show=lambda row: _show([row]))
+    invocation.finish("PATCH", f"/api/mappings/{mapping_id}", body, show=lambda row: _show([row]))
 
 
 @command.command("remove")
 @click.argument("mapping_id", metavar="ID", type=int)
 @with_options
-def remove(caller: Caller, mapping_id: int) -> None:
+def remove(invocation: Invocation, mapping_id: int) -> None:
     """Remove a rule."""
-    caller.finish(
+    invocation.finish(
         "DELETE", f"/api/mappings/{mapping_id}", show=lambda _: note(f"rule {mapping_id} is removed")
     )
 
@@ -178,7 +178,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
                 row["model_pattern"],
                 target_text(row["backend_type"], row.get("backend_name"), row["backend_model"]),
                 ", ".join(targets) or None,
-                shown(summary(COLUMNS, row)),
+                printable(summary(COLUMNS, row)),
             )
         )
     empty = "there is no rule yet; add one with: pointsman mapping add PATTERN --to TYPE[/NAME]"

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .common import Caller, read_secret, with_options
+from .common import Invocation, read_secret, with_options
 
 
 @click.group("secrets")
@@ -16,7 +16,7 @@ def command() -> None:
 
 @command.command("rotate")
 @with_options
-def rotate(caller: Caller) -> None:
+def rotate(invocation: Invocation) -> None:
     """Seal every stored key under a new master key, while the gateway serves.
 
     When the master key comes from the environment, the new one (32 bytes in base64 or hex) is read from
@@ -25,11 +25,11 @@ def rotate(caller: Caller) -> None:
     \b
     openssl rand -base64 32 > new.key && pointsman secrets rotate < new.key
     """
-    with caller.session():
-        state = caller.send("GET", "/api/secrets").json()
+    with invocation.session():
+        state = invocation.send("GET", "/api/secrets").json()
         body = {"new_key": read_secret("New master key")} if state["needs_new_key"] else {}
-        answer = caller.send("POST", "/api/secrets/rotate", body)
-    caller.print(answer, _show)
+        answer = invocation.send("POST", "/api/secrets/rotate", body)
+    invocation.print(answer, _show)
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..config import DEFAULT_HOST, DEFAULT_PORT
-from .common import Caller, failures_told, with_options
+from .common import Invocation, exit_on_failure, with_options
 
 
 @click.command("serve")
@@ -44,7 +44,7 @@ from .common import Caller, failures_told, with_options
 )
 @with_options
 def command(
-    caller: Caller,
+    invocation: Invocation,
     host: str,
     port: int,
     workers: int,
@@ -58,17 +58,17 @@ def command(
     from ..process.supervisor import ServeOptions, serve
     from .welcome import welcome
 
-    with failures_told(caller.as_json):
+    with exit_on_failure(invocation.as_json):
         code = serve(
             ServeOptions(
-                data_dir=caller.data_dir,
+                data_dir=invocation.data_dir,
                 host=host,
                 port=port,
                 workers=workers,
                 allow_hosts=allow_hosts,
                 allow_origins=allow_origins,
-                json=caller.as_json,
-                on_ready=lambda url: _in_background(welcome, caller.data_dir, url),
+                json=invocation.as_json,
+                on_ready=lambda url: _in_background(welcome, invocation.data_dir, url),
             )
         )
     raise click.exceptions.Exit(int(code or 0))

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import click
 
-from .common import Caller, note, table, time_shown, with_options
+from .common import Invocation, local_time, note, table, with_options
 
 
 @click.command("usage")
@@ -20,21 +20,21 @@ from .common import Caller, note, table, time_shown, with_options
 @click.option("--until", metavar="TIME", help="Before this time (ISO 8601).")
 @click.option("--cursor", help="Go on where an earlier list ended.")
 @with_options
-def command(caller: Caller, /, **filters: Any) -> None:
+def command(invocation: Invocation, /, **filters: Any) -> None:
     """List requests, newest first, one row an attempt. Never a prompt or an answer: those are not stored."""
     query = urlencode({name: value for name, value in filters.items() if value is not None})
-    with caller.session():
-        answer = caller.send("GET", f"/api/usage?{query}")
-    caller.print(answer, _show)
+    with invocation.session():
+        answer = invocation.send("GET", f"/api/usage?{query}")
+    invocation.print(answer, _show)
     cursor = answer.headers.get("x-next-cursor")
-    if cursor and not caller.as_json:
+    if cursor and not invocation.as_json:
         note(f"there is more: pointsman usage --cursor {cursor}")
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
     lines = [
         (
-            time_shown(row["at"]),
+            local_time(row["at"]),
             row["model"] or None,
             row["target"],
             f"{row['attempt']}/{row['attempts']}" if row["attempts"] > 1 else None,

@@ -7,11 +7,11 @@ import json
 import click
 
 from .. import __version__
-from .common import Caller, with_options
+from .common import Invocation, with_options
 
 
 @click.command("version")
 @with_options
-def command(caller: Caller) -> None:
+def command(invocation: Invocation) -> None:
     """Print the version."""
-    click.echo(json.dumps({"version": __version__}) if caller.as_json else f"pointsman {__version__}")
+    click.echo(json.dumps({"version": __version__}) if invocation.as_json else f"pointsman {__version__}")

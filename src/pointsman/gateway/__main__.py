@@ -53,7 +53,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-class Worker:
+class DataPlaneProcess:
     """One process: listener, practice backend, link and ticker around one DataPlane."""
 
     def __init__(self, args: argparse.Namespace) -> None:
@@ -193,7 +193,7 @@ def main() -> int:
 
 
 async def _run(args: argparse.Namespace) -> None:
-    await Worker(args).run()
+    await DataPlaneProcess(args).run()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ..errors import PointsmanError
 from ..kinds import BackendType
 from ..ledger.metrics import INFLIGHT, TOKENS, USAGE_DROPPED, Metric
 from ..ledger.records import UsageRecord
-from ..link.messages import BackendSpec, Snapshot, Status
+from ..link.messages import BackendSpec, Snapshot, WorkerStatus
 from ..resilience.board import Board
 from ..resilience.budget import Budget
 from ..routing.specs import UNIX
@@ -154,9 +154,9 @@ class DataPlane:
             USAGE_DROPPED.sample(): float(self.usage_dropped),
         }
 
-    def status(self) -> Status:
+    def status(self) -> WorkerStatus:
         """For the control plane: explain, pages, metrics."""
-        return Status(
+        return WorkerStatus(
             worker=self.worker,
             pid=os.getpid(),
             in_flight=self.jobs,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from ..ledger.records import UsageRecord
 from .frames import LinkError, encode, read_down
-from .messages import Applied, Hello, Snapshot, Status, UsageAck, UsageBatch
+from .messages import Applied, Hello, Snapshot, UsageAck, UsageBatch, WorkerStatus
 from .spool import Spool
 
 log = logging.getLogger("pointsman.link")
@@ -36,7 +36,7 @@ RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5)
 
 
 class LinkClient:
-    """path: the control plane's Unix socket. on_snapshot: must raise nothing. status: makes the newest Status. spool:
+    """path: the control plane's Unix socket. on_snapshot: must raise nothing. status: makes the newest WorkerStatus. spool:
     where usage goes that nobody takes, None = it stays in memory."""
 
     def __init__(
@@ -44,7 +44,7 @@ class LinkClient:
         path: str,
         worker: int,
         on_snapshot: Callable[[Snapshot], None],
-        status: Callable[[], Status],
+        status: Callable[[], WorkerStatus],
         resend_seconds: float = RESEND_SECONDS,
         spool: Spool | None = None,
     ) -> None:

@@ -22,12 +22,12 @@ __all__ = [
     "Hello",
     "MappingSpec",
     "Snapshot",
-    "Status",
     "TargetHealth",
     "TargetSpec",
     "Up",
     "UsageAck",
     "UsageBatch",
+    "WorkerStatus",
 ]
 
 
@@ -112,7 +112,7 @@ class BackendHealth(msgspec.Struct, frozen=True):
     targets: tuple[TargetHealth, ...] = ()
 
 
-class Status(msgspec.Struct, frozen=True, tag="status"):
+class WorkerStatus(msgspec.Struct, frozen=True, tag="status"):
     """Sent about once a second and after failures. counters: metric sample name with labels -> value."""
 
     worker: int
@@ -124,4 +124,4 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
 
 
 Down = Snapshot | UsageAck
-Up = Hello | Applied | UsageBatch | Status
+Up = Hello | Applied | UsageBatch | WorkerStatus

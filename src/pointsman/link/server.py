@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from ..errors import PointsmanError
 from .frames import MAX_FRAME, LinkError, encode, read_up
-from .messages import Applied, Hello, Snapshot, Status, Up, UsageAck, UsageBatch
+from .messages import Applied, Hello, Snapshot, Up, UsageAck, UsageBatch, WorkerStatus
 
 log = logging.getLogger("pointsman.link")
 
@@ -33,7 +33,7 @@ class _Peer:
 
 
 class LinkServer:
-    """path: Unix socket to listen on (folder must be 0700). on_up(worker, message): called for Status on the
+    """path: Unix socket to listen on (folder must be 0700). on_up(worker, message): called for WorkerStatus on the
     loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising."""
 
     def __init__(self, path: str, on_up: Callable[[int, Up], None]) -> None:
@@ -131,5 +131,5 @@ class LinkServer:
                     return
                 peer.complaint = ""
                 peer.writer.write(encode(UsageAck(message.batch)))
-            case Status():
+            case WorkerStatus():
                 self._on_up(peer.worker, message)

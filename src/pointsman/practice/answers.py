@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from . import chat, completions, embeddings, faults, messages, models, responses
 from .exchange import Part, Received, Reply
-from .model import EMPTY, Problem, Speaker, compact, compose, fingerprint
+from .model import EMPTY, PracticeError, Speaker, compact, compose, fingerprint
 
 _SPEAKERS: dict[str, Speaker] = {
     "/chat/completions": chat,
@@ -46,7 +46,7 @@ def reply_to(received: Received, pace: float = 0.0, fault: str | None = None) ->
     mark = fingerprint(received.body or received.target.encode())
     try:
         return _reply(received, path, speaker, mark, pace, fault)
-    except Problem as problem:
+    except PracticeError as problem:
         return _refused(speaker, problem, mark, {"allow": "GET" if path == "/models" else "POST"})
 
 
@@ -67,7 +67,7 @@ def _headers(speaker: Speaker, mark: str) -> dict[str, str]:
     return {"x-request-id": f"req_{mark}", **_RATE_HEADERS}
 
 
-def _refused(speaker: Speaker, problem: Problem, mark: str, extra: Mapping[str, str]) -> Reply:
+def _refused(speaker: Speaker, problem: PracticeError, mark: str, extra: Mapping[str, str]) -> Reply:
     headers = {
         **_headers(speaker, mark),
         **{k: v for k, v in extra.items() if k != "allow" or problem.status == 405},
@@ -81,7 +81,7 @@ def _reply(
     if path not in _SPEAKERS and path not in _COUNTS:
         return _listing(received, path, speaker, mark)
     if received.method != "POST":
-        raise Problem(405, f"{received.path} takes POST")
+        raise PracticeError(405, f"{received.path} takes POST")
     body = _body(received)
     play = faults.read_model(body["model"])
     fault = fault or play.fault
@@ -109,11 +109,11 @@ def _body(received: Received) -> dict[str, Any]:
     try:
         body = received.json()
     except ValueError:
-        raise Problem(400, "the body is not valid JSON") from None
+        raise PracticeError(400, "the body is not valid JSON") from None
     if not isinstance(body, dict):
-        raise Problem(400, "the body must be a JSON object")
+        raise PracticeError(400, "the body must be a JSON object")
     if not isinstance(body.get("model"), str) or not body["model"]:
-        raise Problem(400, "you must provide a `model`", param="model")
+        raise PracticeError(400, "you must provide a `model`", param="model")
     return body
 
 
@@ -126,7 +126,7 @@ def _pace(received: Received, play: faults.Play, pace: float) -> float:
 
 def _whole(body: dict[str, Any], speaker: Speaker, mark: str, fault: str | None) -> Reply:
     if fault in _WHOLE_ONLY_ERRORS:
-        problem = Problem(500, "the practice model failed, as it was asked to")
+        problem = PracticeError(500, "the practice model failed, as it was asked to")
         return _refused(speaker, problem, mark, {})
     headers = {"content-type": "application/json", **_headers(speaker, mark)}
     data = compact(body).encode()
@@ -144,10 +144,10 @@ def _listing(received: Received, path: str, speaker: Speaker, mark: str) -> Repl
         return Reply(200, headers, body={"status": "ok", "model": faults.NAME})
     if path == "/models" or path.startswith("/models/"):
         if received.method not in ("GET", "HEAD"):
-            raise Problem(405, f"{received.path} takes GET")
+            raise PracticeError(405, f"{received.path} takes GET")
         if path == "/models":
             return Reply(200, headers, body=models.listing())
         return Reply(200, headers, body=models.entry(unquote(path.removeprefix("/models/"))))
-    raise Problem(
+    raise PracticeError(
         404, f"the practice model does not serve {received.method} {received.path}", code="not_found"
     )

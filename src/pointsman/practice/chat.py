@@ -5,10 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .model import CREATED, Answer, Ask, Call, Frame, Problem, Stage, Stop, Tool, compact, pieces
+from .model import (
+    CREATED,
+    Ask,
+    Phase,
+    PracticeAnswer,
+    PracticeCall,
+    PracticeError,
+    PracticeFrame,
+    PracticeTool,
+    StopReason,
+    compact,
+    pieces,
+)
 from .reading import cost_of, items_of, limit_of, mapping, objects, stops_of, words_of
 
-_FINISH = {Stop.END: "stop", Stop.SEQUENCE: "stop", Stop.LENGTH: "length", Stop.TOOL: "tool_calls"}
+_FINISH = {
+    StopReason.END: "stop",
+    StopReason.SEQUENCE: "stop",
+    StopReason.LENGTH: "length",
+    StopReason.TOOL: "tool_calls",
+}
 
 
 def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
@@ -35,10 +52,10 @@ def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
     )
 
 
-def _tool(item: dict[str, Any]) -> Tool:
+def _tool(item: dict[str, Any]) -> PracticeTool:
     custom = item.get("type") == "custom"
     inner = mapping(item.get("custom" if custom else "function"))
-    return Tool(str(inner.get("name", "")), mapping(inner.get("parameters")), custom)
+    return PracticeTool(str(inner.get("name", "")), mapping(inner.get("parameters")), custom)
 
 
 def _choice(value: Any) -> str:
@@ -66,7 +83,7 @@ def _schema(form: dict[str, Any]) -> Mapping[str, Any] | None:
     return None
 
 
-def _usage(ask: Ask, answer: Answer) -> dict[str, Any]:
+def _usage(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
     output = answer.output_tokens * ask.n
     return {
         "prompt_tokens": answer.input_tokens,
@@ -82,7 +99,7 @@ def _usage(ask: Ask, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _call(call: Call) -> dict[str, Any]:
+def _call(call: PracticeCall) -> dict[str, Any]:
     if call.custom:
         return {
             "id": f"call_{call.id}",
@@ -93,7 +110,7 @@ def _call(call: Call) -> dict[str, Any]:
     return {"id": f"call_{call.id}", "type": "function", "function": function}
 
 
-def whole(ask: Ask, answer: Answer) -> dict[str, Any]:
+def whole(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": None if answer.calls else answer.text}
     if answer.thinking:
         message["reasoning_content"] = answer.thinking
@@ -131,35 +148,37 @@ class _Chunks:
         }
 
     def frame(
-        self, stage: Stage, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None
-    ) -> Frame:
+        self, stage: Phase, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None
+    ) -> PracticeFrame:
         chunk = {**self.base, "choices": choices}
         if self.ask.include_usage:
             # null in every chunk but the last (docs/protocols/streams.md#chat-streams)
             chunk["usage"] = usage
-        return Frame(stage, f"data: {compact(chunk)}\n\n".encode())
+        return PracticeFrame(stage, f"data: {compact(chunk)}\n\n".encode())
 
-    def delta(self, stage: Stage, index: int, delta: dict[str, Any], finish: str | None = None) -> Frame:
+    def delta(
+        self, stage: Phase, index: int, delta: dict[str, Any], finish: str | None = None
+    ) -> PracticeFrame:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
         return self.frame(stage, [choice])
 
 
-def frames(ask: Ask, answer: Answer) -> Iterator[Frame]:
+def frames(ask: Ask, answer: PracticeAnswer) -> Iterator[PracticeFrame]:
     chunks = _Chunks(ask)
     content = None if answer.calls else ""
     for index in range(ask.n):
-        yield chunks.delta(Stage.START, index, {"role": "assistant", "content": content, "refusal": None})
+        yield chunks.delta(Phase.START, index, {"role": "assistant", "content": content, "refusal": None})
     for index in range(ask.n):
         for delta in _deltas(answer):
-            yield chunks.delta(Stage.OUTPUT, index, delta)
+            yield chunks.delta(Phase.OUTPUT, index, delta)
     for index in range(ask.n):
-        yield chunks.delta(Stage.END, index, {}, _FINISH[answer.stop])
+        yield chunks.delta(Phase.END, index, {}, _FINISH[answer.stop])
     if ask.include_usage:
-        yield chunks.frame(Stage.END, [], _usage(ask, answer))
-    yield Frame(Stage.END, b"data: [DONE]\n\n")
+        yield chunks.frame(Phase.END, [], _usage(ask, answer))
+    yield PracticeFrame(Phase.END, b"data: [DONE]\n\n")
 
 
-def _deltas(answer: Answer) -> Iterator[dict[str, Any]]:
+def _deltas(answer: PracticeAnswer) -> Iterator[dict[str, Any]]:
     for piece in pieces(answer.thinking):
         yield {"reasoning_content": piece}
     for piece in pieces(answer.text):
@@ -172,12 +191,12 @@ def _deltas(answer: Answer) -> Iterator[dict[str, Any]]:
             yield {"tool_calls": [{"index": index, kind: {slot: piece}}]}
 
 
-def error_body(problem: Problem, request_id: str) -> dict[str, Any]:
+def error_body(problem: PracticeError, request_id: str) -> dict[str, Any]:
     kind, code = openai_error(problem)
     return {"error": {"message": problem.message, "type": kind, "param": problem.param, "code": code}}
 
 
-def openai_error(problem: Problem) -> tuple[str, str | None]:
+def openai_error(problem: PracticeError) -> tuple[str, str | None]:
     """The type and code OpenAI uses for a status."""
     known: dict[int, tuple[str, str | None]] = {
         401: ("invalid_request_error", "invalid_api_key"),
@@ -190,5 +209,5 @@ def openai_error(problem: Problem) -> tuple[str, str | None]:
     return kind, problem.code or code
 
 
-def error_frames(ask: Ask, problem: Problem, sent: int) -> list[bytes]:
+def error_frames(ask: Ask, problem: PracticeError, sent: int) -> list[bytes]:
     return [f"data: {compact(error_body(problem, ''))}\n\n".encode()]

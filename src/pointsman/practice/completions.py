@@ -7,7 +7,18 @@ from typing import Any
 
 from .chat import error_body as error_body
 from .chat import error_frames as error_frames
-from .model import CREATED, Answer, Ask, Frame, Problem, Stage, Stop, compact, count, pieces
+from .model import (
+    CREATED,
+    Ask,
+    Phase,
+    PracticeAnswer,
+    PracticeError,
+    PracticeFrame,
+    StopReason,
+    compact,
+    count,
+    pieces,
+)
 from .reading import limit_of, mapping, stops_of
 
 
@@ -15,7 +26,7 @@ def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
     prompt = body.get("prompt")
     texts = prompt if isinstance(prompt, list) else [prompt]
     if not texts or not all(isinstance(text, str) for text in texts):
-        raise Problem(400, "`prompt` must be a text or a list of texts", param="prompt")
+        raise PracticeError(400, "`prompt` must be a text or a list of texts", param="prompt")
     return Ask(
         id=fingerprint,
         model=body["model"],
@@ -37,11 +48,11 @@ def _choice(index: int, text: str, finish: str | None) -> dict[str, Any]:
     return {"text": text, "index": index, "logprobs": None, "finish_reason": finish}
 
 
-def _finish(answer: Answer) -> str:
-    return "length" if answer.stop is Stop.LENGTH else "stop"
+def _finish(answer: PracticeAnswer) -> str:
+    return "length" if answer.stop is StopReason.LENGTH else "stop"
 
 
-def _usage(ask: Ask, answer: Answer) -> dict[str, Any]:
+def _usage(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
     output = answer.output_tokens * ask.n
     return {
         "prompt_tokens": answer.input_tokens,
@@ -50,22 +61,24 @@ def _usage(ask: Ask, answer: Answer) -> dict[str, Any]:
     }
 
 
-def whole(ask: Ask, answer: Answer) -> dict[str, Any]:
+def whole(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
     choices = [_choice(index, answer.text, _finish(answer)) for index in range(ask.n)]
     return {**_envelope(ask), "choices": choices, "usage": _usage(ask, answer)}
 
 
-def frames(ask: Ask, answer: Answer) -> Iterator[Frame]:
+def frames(ask: Ask, answer: PracticeAnswer) -> Iterator[PracticeFrame]:
     nothing = {"usage": None} if ask.include_usage else {}
 
-    def frame(stage: Stage, choices: list[dict[str, Any]], usage: Mapping[str, Any]) -> Frame:
-        return Frame(stage, f"data: {compact({**_envelope(ask), 'choices': choices, **usage})}\n\n".encode())
+    def frame(stage: Phase, choices: list[dict[str, Any]], usage: Mapping[str, Any]) -> PracticeFrame:
+        return PracticeFrame(
+            stage, f"data: {compact({**_envelope(ask), 'choices': choices, **usage})}\n\n".encode()
+        )
 
     for index in range(ask.n):
         for piece in pieces(answer.text):
-            yield frame(Stage.OUTPUT, [_choice(index, piece, None)], nothing)
+            yield frame(Phase.OUTPUT, [_choice(index, piece, None)], nothing)
     for index in range(ask.n):
-        yield frame(Stage.END, [_choice(index, "", _finish(answer))], nothing)
+        yield frame(Phase.END, [_choice(index, "", _finish(answer))], nothing)
     if ask.include_usage:
-        yield frame(Stage.END, [], {"usage": _usage(ask, answer)})
-    yield Frame(Stage.END, b"data: [DONE]\n\n")
+        yield frame(Phase.END, [], {"usage": _usage(ask, answer)})
+    yield PracticeFrame(Phase.END, b"data: [DONE]\n\n")

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from .model import Problem, pieces
+from .model import PracticeError, pieces
 from .reading import limit_of
 
 _DIMENSIONS = 256
@@ -20,10 +20,10 @@ def answer(body: Mapping[str, Any]) -> dict[str, Any]:
     inputs = _inputs(body.get("input"))
     size = limit_of(body, "dimensions") or _DIMENSIONS
     if size > _MOST:
-        raise Problem(400, f"`dimensions` must be at most {_MOST}", param="dimensions")
+        raise PracticeError(400, f"`dimensions` must be at most {_MOST}", param="dimensions")
     form = body.get("encoding_format", "float")
     if form not in ("float", "base64"):
-        raise Problem(400, "`encoding_format` must be float or base64", param="encoding_format")
+        raise PracticeError(400, "`encoding_format` must be float or base64", param="encoding_format")
     data = []
     for index, tokens in enumerate(inputs):
         vector = _vector(tokens, size)
@@ -42,7 +42,7 @@ def _inputs(value: Any) -> list[list[str]]:
     if one or isinstance(value, str):
         value = [value]
     if not isinstance(value, list) or not value or len(value) > 2048:
-        raise Problem(400, "`input` must be a text or a list of 1 to 2048 of them", param="input")
+        raise PracticeError(400, "`input` must be a text or a list of 1 to 2048 of them", param="input")
     return [_tokens(item) for item in value]
 
 
@@ -51,7 +51,7 @@ def _tokens(item: Any) -> list[str]:
         return [piece.strip().lower() for piece in pieces(item)]
     if isinstance(item, list) and all(isinstance(number, int) for number in item):
         return [str(number) for number in item]
-    raise Problem(400, "each `input` must be a text or a list of token ids", param="input")
+    raise PracticeError(400, "each `input` must be a text or a list of token ids", param="input")
 
 
 def _vector(tokens: list[str], size: int) -> list[float]:

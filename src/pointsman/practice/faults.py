@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .exchange import CUT, RESET, STALL, Part, Pause, Reply
-from .model import Ask, Frame, Problem, Speaker, Stage
+from .model import Ask, Phase, PracticeError, PracticeFrame, Speaker
 
 NAME = "practice"
 FAULTS: dict[str, str] = {
@@ -56,7 +56,7 @@ class Play:
 
 
 def read_model(model: str) -> Play:
-    """`practice:slow+cut` -> what to play. Another name plays nothing; an unknown word is a Problem."""
+    """`practice:slow+cut` -> what to play. Another name plays nothing; an unknown word is a PracticeError."""
     name, colon, words = model.partition(":")
     if name != NAME or not colon:
         return Play()
@@ -71,7 +71,7 @@ def read_model(model: str) -> Play:
         elif word in ("slow", "fast"):
             pace = 0.1 if word == "slow" else 0.0
         elif word not in MANNERS:
-            raise Problem(404, _unknown(word), code="model_not_found", param="model")
+            raise PracticeError(404, _unknown(word), code="model_not_found", param="model")
     return Play(fault, pace, "long" in known, "think" in known)
 
 
@@ -82,12 +82,12 @@ def _unknown(word: str) -> str:
     )
 
 
-def refusal(fault: str) -> tuple[Problem, dict[str, str]] | None:
+def refusal(fault: str) -> tuple[PracticeError, dict[str, str]] | None:
     """The error and headers of a fault that is a plain status, else None."""
     if fault not in _STATUS:
         return None
     message, headers = _STATUS[fault]
-    return Problem(int(fault), message), headers
+    return PracticeError(int(fault), message), headers
 
 
 def before_head(fault: str) -> Reply | None:
@@ -113,15 +113,15 @@ def in_whole(fault: str, body: bytes) -> list[Part] | None:
 
 
 def in_stream(
-    fault: str | None, frames: Iterable[Frame], ask: Ask, speaker: Speaker, pace: float
+    fault: str | None, frames: Iterable[PracticeFrame], ask: Ask, speaker: Speaker, pace: float
 ) -> Iterator[Part]:
     """The events of a stream, paced, with the fault in its place."""
-    broken = Problem(500, "the practice model failed in the middle, as it was asked to")
+    broken = PracticeError(500, "the practice model failed in the middle, as it was asked to")
     if fault == "error-first":
         yield from speaker.error_frames(ask, broken, 0)
         return
     planned = list(frames)
-    outputs = [at for at, frame in enumerate(planned) if frame.stage is Stage.OUTPUT]
+    outputs = [at for at, frame in enumerate(planned) if frame.stage is Phase.OUTPUT]
     middle = outputs[len(outputs) // 2] if outputs else len(planned)
     early = outputs[0] if outputs else len(planned)
     stop_at = {
@@ -134,7 +134,7 @@ def in_stream(
     end = stop_at.get(fault or "", len(planned))
     for frame in planned[:end]:
         yield frame.data
-        if frame.stage is not Stage.END:
+        if frame.stage is not Phase.END:
             yield Pause(pace)
     if fault in ("cut", "cut-early"):
         yield CUT

@@ -7,14 +7,25 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .model import Answer, Ask, Call, Frame, Problem, Stage, Stop, Tool, compact, pieces
+from .model import (
+    Ask,
+    Phase,
+    PracticeAnswer,
+    PracticeCall,
+    PracticeError,
+    PracticeFrame,
+    PracticeTool,
+    StopReason,
+    compact,
+    pieces,
+)
 from .reading import cost_of, items_of, limit_of, mapping, objects, stops_of, words_of
 
 _STOP = {
-    Stop.END: "end_turn",
-    Stop.SEQUENCE: "stop_sequence",
-    Stop.LENGTH: "max_tokens",
-    Stop.TOOL: "tool_use",
+    StopReason.END: "end_turn",
+    StopReason.SEQUENCE: "stop_sequence",
+    StopReason.LENGTH: "max_tokens",
+    StopReason.TOOL: "tool_use",
 }
 _TYPES = {
     400: "invalid_request_error",
@@ -30,7 +41,7 @@ _TYPES = {
 
 def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
     if "max_tokens" not in body:
-        raise Problem(400, "max_tokens: Field required", param="max_tokens")
+        raise PracticeError(400, "max_tokens: Field required", param="max_tokens")
     messages = items_of(body, "messages")
     choice = mapping(body.get("tool_choice"))
     thinking = mapping(body.get("thinking"))
@@ -43,7 +54,7 @@ def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
         tool_result=_result(messages[-1]),
         # A server tool has a dated type and no schema; this model has nothing behind it, so it is not called.
         tools=tuple(
-            Tool(str(item.get("name", "")), mapping(item["input_schema"]))
+            PracticeTool(str(item.get("name", "")), mapping(item["input_schema"]))
             for item in tools
             if "input_schema" in item
         ),
@@ -96,7 +107,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return mapping(form.get("schema")) if form.get("type") == "json_schema" else None
 
 
-def _usage(answer: Answer) -> dict[str, Any]:
+def _usage(answer: PracticeAnswer) -> dict[str, Any]:
     usage: dict[str, Any] = {
         "input_tokens": answer.input_tokens,
         "cache_creation_input_tokens": 0,
@@ -112,7 +123,7 @@ def _signature(ask: Ask) -> str:
     return base64.b64encode(f"practice:{ask.id}".encode()).decode()
 
 
-def _block(call: Call) -> dict[str, Any]:
+def _block(call: PracticeCall) -> dict[str, Any]:
     return {
         "type": "tool_use",
         "id": f"toolu_{call.id}",
@@ -125,7 +136,7 @@ def _envelope(ask: Ask) -> dict[str, Any]:
     return {"id": f"msg_{ask.id}", "type": "message", "role": "assistant", "model": ask.model, "content": []}
 
 
-def whole(ask: Ask, answer: Answer) -> dict[str, Any]:
+def whole(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if answer.thinking:
         text = "" if ask.thought_hidden else answer.thinking
@@ -142,28 +153,28 @@ def whole(ask: Ask, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _frame(stage: Stage, kind: str, **fields: Any) -> Frame:
+def _frame(stage: Phase, kind: str, **fields: Any) -> PracticeFrame:
     # The event line is not decoration: the Python SDK ignores frames without it.
-    return Frame(stage, f"event: {kind}\ndata: {compact({'type': kind, **fields})}\n\n".encode())
+    return PracticeFrame(stage, f"event: {kind}\ndata: {compact({'type': kind, **fields})}\n\n".encode())
 
 
-def frames(ask: Ask, answer: Answer) -> Iterator[Frame]:
+def frames(ask: Ask, answer: PracticeAnswer) -> Iterator[PracticeFrame]:
     usage = {**_usage(answer), "output_tokens": 1, "service_tier": "standard"}
     usage.pop("output_tokens_details", None)
     message = {**_envelope(ask), "stop_reason": None, "stop_sequence": None, "usage": usage}
-    yield _frame(Stage.START, "message_start", message=message)
-    yield _frame(Stage.START, "ping")
+    yield _frame(Phase.START, "message_start", message=message)
+    yield _frame(Phase.START, "ping")
     for index, (block, deltas) in enumerate(_blocks(ask, answer)):
-        yield _frame(Stage.OUTPUT, "content_block_start", index=index, content_block=block)
+        yield _frame(Phase.OUTPUT, "content_block_start", index=index, content_block=block)
         for delta in deltas:
-            yield _frame(Stage.OUTPUT, "content_block_delta", index=index, delta=delta)
-        yield _frame(Stage.OUTPUT, "content_block_stop", index=index)
+            yield _frame(Phase.OUTPUT, "content_block_delta", index=index, delta=delta)
+        yield _frame(Phase.OUTPUT, "content_block_stop", index=index)
     delta = {"stop_reason": _STOP[answer.stop], "stop_sequence": answer.stop_sequence}
-    yield _frame(Stage.END, "message_delta", delta=delta, usage=_usage(answer))
-    yield _frame(Stage.END, "message_stop")
+    yield _frame(Phase.END, "message_delta", delta=delta, usage=_usage(answer))
+    yield _frame(Phase.END, "message_stop")
 
 
-def _blocks(ask: Ask, answer: Answer) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+def _blocks(ask: Ask, answer: PracticeAnswer) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Each block as it starts, and its deltas in order."""
     if answer.thinking:
         told = [""] if ask.thought_hidden else pieces(answer.thinking)
@@ -184,10 +195,10 @@ def _blocks(ask: Ask, answer: Answer) -> Iterator[tuple[dict[str, Any], list[dic
         )
 
 
-def error_body(problem: Problem, request_id: str) -> dict[str, Any]:
+def error_body(problem: PracticeError, request_id: str) -> dict[str, Any]:
     error = {"type": _TYPES.get(problem.status, "api_error"), "message": problem.message}
     return {"type": "error", "error": error, "request_id": request_id}
 
 
-def error_frames(ask: Ask, problem: Problem, sent: int) -> list[bytes]:
+def error_frames(ask: Ask, problem: PracticeError, sent: int) -> list[bytes]:
     return [f"event: error\ndata: {compact(error_body(problem, f'req_{ask.id}'))}\n\n".encode()]

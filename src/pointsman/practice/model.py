@@ -32,7 +32,7 @@ _THOUGHT = "The practice model pretends to think here: it reads the question, th
 _LONG = " The practice model keeps talking so that there is something to stream."
 
 
-class Problem(Exception):
+class PracticeError(Exception):
     """The request is refused: a status, a sentence, and the words the protocols want."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Problem(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Tool:
+class PracticeTool:
     """A tool the caller offers. schema: of its input; custom: takes free text instead of JSON."""
 
     name: str
@@ -55,7 +55,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PracticeCall:
     """One tool call. arguments: JSON text, or free text for a custom tool."""
 
     id: str
@@ -74,7 +74,7 @@ class Ask:
     model: str
     text: str = ""
     tool_result: str | None = None
-    tools: tuple[Tool, ...] = ()
+    tools: tuple[PracticeTool, ...] = ()
     choice: str = "auto"
     parallel: bool = True
     thinks: bool = False
@@ -92,7 +92,7 @@ class Ask:
     echo: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Stop(Enum):
+class StopReason(Enum):
     """Why the answer ended."""
 
     END = "end"
@@ -102,24 +102,24 @@ class Stop(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PracticeAnswer:
     """An answer in neutral form, with what it cost."""
 
     thinking: str = ""
     text: str = ""
-    calls: tuple[Call, ...] = ()
-    stop: Stop = Stop.END
+    calls: tuple[PracticeCall, ...] = ()
+    stop: StopReason = StopReason.END
     stop_sequence: str | None = None
     input_tokens: int = 0
     output_tokens: int = 0
     thinking_tokens: int = 0
 
 
-EMPTY = Answer()
+EMPTY = PracticeAnswer()
 """An answer without any output: the `empty` fault."""
 
 
-class Stage(Enum):
+class Phase(Enum):
     """Where in a stream a frame stands; the faults cut at these places."""
 
     START = "start"  # before any output
@@ -128,10 +128,10 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PracticeFrame:
     """One server-sent event, complete with its blank line."""
 
-    stage: Stage
+    stage: Phase
     data: bytes
 
 
@@ -139,10 +139,10 @@ class Speaker(Protocol):
     """What each protocol's module offers."""
 
     def parse(self, body: Mapping[str, Any], fingerprint: str) -> Ask: ...
-    def whole(self, ask: Ask, answer: Answer) -> dict[str, Any]: ...
-    def frames(self, ask: Ask, answer: Answer) -> Iterator[Frame]: ...
-    def error_body(self, problem: Problem, request_id: str) -> dict[str, Any]: ...
-    def error_frames(self, ask: Ask, problem: Problem, sent: int) -> list[bytes]: ...
+    def whole(self, ask: Ask, answer: PracticeAnswer) -> dict[str, Any]: ...
+    def frames(self, ask: Ask, answer: PracticeAnswer) -> Iterator[PracticeFrame]: ...
+    def error_body(self, problem: PracticeError, request_id: str) -> dict[str, Any]: ...
+    def error_frames(self, ask: Ask, problem: PracticeError, sent: int) -> list[bytes]: ...
 
 
 def fingerprint(body: bytes) -> str:
@@ -175,12 +175,12 @@ def shorten(text: str, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def compose(ask: Ask) -> Answer:
+def compose(ask: Ask) -> PracticeAnswer:
     """The answer to a question."""
     thinking = _THOUGHT if ask.thinks else ""
-    answer = Answer(thinking=thinking, calls=_calls(ask), input_tokens=ask.input_tokens)
+    answer = PracticeAnswer(thinking=thinking, calls=_calls(ask), input_tokens=ask.input_tokens)
     if answer.calls:
-        answer = replace(answer, stop=Stop.TOOL)
+        answer = replace(answer, stop=StopReason.TOOL)
     else:
         answer = _stopped(replace(answer, text=_text(ask)), ask.stop)
     return _limited(answer, ask.max_tokens)
@@ -198,15 +198,15 @@ def _text(ask: Ask) -> str:
     return said + _LONG * 30 if ask.long else said
 
 
-def _calls(ask: Ask) -> tuple[Call, ...]:
+def _calls(ask: Ask) -> tuple[PracticeCall, ...]:
     wanted = _wanted(ask)
     return tuple(
-        Call(f"{ask.id}{index}", tool.name, _arguments(tool, ask.text), tool.custom)
+        PracticeCall(f"{ask.id}{index}", tool.name, _arguments(tool, ask.text), tool.custom)
         for index, tool in enumerate(wanted if ask.parallel else wanted[:1])
     )
 
 
-def _wanted(ask: Ask) -> tuple[Tool, ...]:
+def _wanted(ask: Ask) -> tuple[PracticeTool, ...]:
     if not ask.tools or ask.choice == "none":
         return ()
     if ask.choice not in ("auto", "required"):
@@ -228,7 +228,7 @@ def _names(text: str, name: str) -> bool:
     return bool(name) and re.search(rf"{verb}(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
-def _arguments(tool: Tool, text: str) -> str:
+def _arguments(tool: PracticeTool, text: str) -> str:
     said = shorten(text, 80) or "practice"
     if tool.custom:
         return said
@@ -236,15 +236,15 @@ def _arguments(tool: Tool, text: str) -> str:
     return compact(value if isinstance(value, dict) else {})
 
 
-def _stopped(answer: Answer, stop: tuple[str, ...]) -> Answer:
+def _stopped(answer: PracticeAnswer, stop: tuple[str, ...]) -> PracticeAnswer:
     found = [(answer.text.find(word), word) for word in stop if word and word in answer.text]
     if not found:
         return answer
     at, word = min(found)
-    return replace(answer, text=answer.text[:at], stop=Stop.SEQUENCE, stop_sequence=word)
+    return replace(answer, text=answer.text[:at], stop=StopReason.SEQUENCE, stop_sequence=word)
 
 
-def _limited(answer: Answer, limit: int | None) -> Answer:
+def _limited(answer: PracticeAnswer, limit: int | None) -> PracticeAnswer:
     """Count the output and cut it where the caller's limit is: thinking first, calls whole or not at all."""
     thoughts, words = pieces(answer.thinking), pieces(answer.text)
     call_tokens = sum(4 + count(call.arguments) for call in answer.calls)
@@ -258,7 +258,7 @@ def _limited(answer: Answer, limit: int | None) -> Answer:
         thinking="".join(thoughts),
         text="".join(words),
         calls=(),
-        stop=Stop.LENGTH,
+        stop=StopReason.LENGTH,
         stop_sequence=None,
         output_tokens=limit if answer.calls else len(thoughts) + len(words),
         thinking_tokens=len(thoughts),

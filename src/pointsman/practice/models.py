@@ -16,7 +16,7 @@ def names() -> list[str]:
 
 
 def entry(name: str) -> dict[str, Any]:
-    """One model. Raises the 404 Problem for a word that cannot be played."""
+    """One model. Raises the 404 PracticeError for a word that cannot be played."""
     read_model(name if name.partition(":")[0] == NAME else f"{NAME}:{name}")
     about = _ABOUT.get(name, "built in, free, answers every protocol")
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .model import Problem, count
+from .model import PracticeError, count
 
 
 def words_of(content: Any) -> str:
@@ -23,7 +23,7 @@ def items_of(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """A required, non-empty list of objects."""
     items = body.get(name)
     if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
-        raise Problem(400, f"`{name}` must be a list of at least one object", param=name)
+        raise PracticeError(400, f"`{name}` must be a list of at least one object", param=name)
     return items
 
 
@@ -43,7 +43,7 @@ def limit_of(body: Mapping[str, Any], *names: str) -> int | None:
         value = body.get(name)
         if value is not None:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise Problem(400, f"`{name}` must be a whole number of at least 1", param=name)
+                raise PracticeError(400, f"`{name}` must be a whole number of at least 1", param=name)
             return value
     return None
 

@@ -8,7 +8,19 @@ from typing import Any
 
 from .chat import error_body as error_body
 from .chat import openai_error
-from .model import CREATED, Answer, Ask, Call, Frame, Problem, Stage, Stop, Tool, compact, pieces
+from .model import (
+    CREATED,
+    Ask,
+    Phase,
+    PracticeAnswer,
+    PracticeCall,
+    PracticeError,
+    PracticeFrame,
+    PracticeTool,
+    StopReason,
+    compact,
+    pieces,
+)
 from .reading import cost_of, items_of, limit_of, mapping, objects, words_of
 
 _RESULTS = ("function_call_output", "custom_tool_call_output")
@@ -37,7 +49,7 @@ _ECHO: dict[str, Any] = {
 
 def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
     if body.get("previous_response_id") is not None or body.get("conversation") is not None:
-        raise Problem(
+        raise PracticeError(
             400,
             "the practice model keeps nothing: send the whole conversation in `input`",
             code="previous_response_not_found",
@@ -87,8 +99,10 @@ def _result(item: dict[str, Any]) -> str | None:
     return words_of(item.get("output")) if item.get("type") in _RESULTS else None
 
 
-def _tool(item: dict[str, Any]) -> Tool:
-    return Tool(str(item.get("name", "")), mapping(item.get("parameters")), item.get("type") == "custom")
+def _tool(item: dict[str, Any]) -> PracticeTool:
+    return PracticeTool(
+        str(item.get("name", "")), mapping(item.get("parameters")), item.get("type") == "custom"
+    )
 
 
 def _choice(value: Any) -> str:
@@ -108,7 +122,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     )
 
 
-def _thought(ask: Ask, answer: Answer) -> dict[str, Any]:
+def _thought(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
     """The reasoning item: a summary when asked for, else its text, and the capsule a client may replay."""
     item: dict[str, Any] = {"id": f"rs_{ask.id}", "type": "reasoning", "summary": []}
     if answer.thinking and ask.summary:
@@ -134,7 +148,7 @@ def _part(text: str) -> dict[str, Any]:
     return {"type": "output_text", "annotations": [], "logprobs": [], "text": text}
 
 
-def _call(call: Call, status: str, arguments: str) -> dict[str, Any]:
+def _call(call: PracticeCall, status: str, arguments: str) -> dict[str, Any]:
     kind, slot, short = (
         ("custom_tool_call", "input", "ctc") if call.custom else ("function_call", "arguments", "fc")
     )
@@ -142,10 +156,10 @@ def _call(call: Call, status: str, arguments: str) -> dict[str, Any]:
     return {**item, "call_id": f"call_{call.id}", "name": call.name}
 
 
-def _output(ask: Ask, answer: Answer) -> list[dict[str, Any]]:
+def _output(ask: Ask, answer: PracticeAnswer) -> list[dict[str, Any]]:
     output = [_thought(ask, answer)] if answer.thinking else []
     if answer.text:
-        status = "incomplete" if answer.stop is Stop.LENGTH else "completed"
+        status = "incomplete" if answer.stop is StopReason.LENGTH else "completed"
         output.append(_message(ask, [_part(answer.text)], status))
     return output + [_call(call, "completed", call.arguments) for call in answer.calls]
 
@@ -168,8 +182,8 @@ def _envelope(ask: Ask, status: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def whole(ask: Ask, answer: Answer) -> dict[str, Any]:
-    cut = answer.stop is Stop.LENGTH
+def whole(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
+    cut = answer.stop is StopReason.LENGTH
     return _envelope(
         ask,
         "incomplete" if cut else "completed",
@@ -185,12 +199,12 @@ def whole(ask: Ask, answer: Answer) -> dict[str, Any]:
     )
 
 
-_Event = tuple[Stage, str, dict[str, Any]]
+_Event = tuple[Phase, str, dict[str, Any]]
 
 
-def frames(ask: Ask, answer: Answer) -> Iterator[Frame]:
+def frames(ask: Ask, answer: PracticeAnswer) -> Iterator[PracticeFrame]:
     for sequence, (stage, kind, fields) in enumerate(_events(ask, answer)):
-        yield Frame(stage, _encoded(kind, sequence, fields))
+        yield PracticeFrame(stage, _encoded(kind, sequence, fields))
 
 
 def _encoded(kind: str, sequence: int, fields: dict[str, Any]) -> bytes:
@@ -199,15 +213,17 @@ def _encoded(kind: str, sequence: int, fields: dict[str, Any]) -> bytes:
     )
 
 
-def _events(ask: Ask, answer: Answer) -> Iterator[_Event]:
+def _events(ask: Ask, answer: PracticeAnswer) -> Iterator[_Event]:
     for kind in ("response.created", "response.in_progress"):
-        yield Stage.START, kind, {"response": _envelope(ask, "in_progress")}
+        yield Phase.START, kind, {"response": _envelope(ask, "in_progress")}
     index = 0
     if answer.thinking:
-        yield from _outputs(index, _thought(ask, Answer()), _thought(ask, answer), _thinking(ask, answer))
+        yield from _outputs(
+            index, _thought(ask, PracticeAnswer()), _thought(ask, answer), _thinking(ask, answer)
+        )
         index += 1
     if answer.text:
-        done = _output(ask, Answer(text=answer.text, stop=answer.stop))[0]
+        done = _output(ask, PracticeAnswer(text=answer.text, stop=answer.stop))[0]
         yield from _outputs(index, _message(ask, [], "in_progress"), done, _saying(answer.text))
         index += 1
     for call in answer.calls:
@@ -215,20 +231,20 @@ def _events(ask: Ask, answer: Answer) -> Iterator[_Event]:
         yield from _outputs(index, _call(call, "in_progress", ""), done, _calling(call))
         index += 1
     final = whole(ask, answer)
-    yield Stage.END, f"response.{final['status']}", {"response": final}
+    yield Phase.END, f"response.{final['status']}", {"response": final}
 
 
 def _outputs(
     index: int, start: dict[str, Any], done: dict[str, Any], inner: Iterator[tuple[str, dict[str, Any]]]
 ) -> Iterator[_Event]:
     """One output item: added, what happens in it, done."""
-    yield Stage.OUTPUT, "response.output_item.added", {"output_index": index, "item": start}
+    yield Phase.OUTPUT, "response.output_item.added", {"output_index": index, "item": start}
     for kind, fields in inner:
-        yield Stage.OUTPUT, f"response.{kind}", {"item_id": start["id"], "output_index": index, **fields}
-    yield Stage.OUTPUT, "response.output_item.done", {"output_index": index, "item": done}
+        yield Phase.OUTPUT, f"response.{kind}", {"item_id": start["id"], "output_index": index, **fields}
+    yield Phase.OUTPUT, "response.output_item.done", {"output_index": index, "item": done}
 
 
-def _thinking(ask: Ask, answer: Answer) -> Iterator[tuple[str, dict[str, Any]]]:
+def _thinking(ask: Ask, answer: PracticeAnswer) -> Iterator[tuple[str, dict[str, Any]]]:
     if ask.summary:
         part, text, at, shape = (
             "reasoning_summary_part",
@@ -254,7 +270,7 @@ def _saying(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "content_part.done", {**at, "part": _part(text)}
 
 
-def _calling(call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
+def _calling(call: PracticeCall) -> Iterator[tuple[str, dict[str, Any]]]:
     name, slot = (
         ("custom_tool_call_input", "input") if call.custom else ("function_call_arguments", "arguments")
     )
@@ -264,7 +280,7 @@ def _calling(call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
     yield f"{name}.done", {**named, slot: call.arguments}
 
 
-def error_frames(ask: Ask, problem: Problem, sent: int) -> list[bytes]:
+def error_frames(ask: Ask, problem: PracticeError, sent: int) -> list[bytes]:
     """Both forms, as a recorded stream of the provider has them: the bare event, then the response."""
     _, code = openai_error(problem)
     code = code if code == "rate_limit_exceeded" else "server_error"

@@ -81,8 +81,8 @@ def serve(options: ServeOptions) -> int:
     listener = _listen(options.host, options.port)
     runtime_dir = tempfile.mkdtemp(prefix="pointsman-", dir=_short_folder())
     port = listener.getsockname()[1]
-    shown = f"[{options.host}]" if ":" in options.host else options.host
-    supervisor = _Supervisor(options, runtime_dir, f"http://{shown}:{port}", listener)
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    supervisor = _Supervisor(options, runtime_dir, f"http://{host}:{port}", listener)
     ready_read, ready_write = os.pipe()
     wake_read, wake_write = os.pipe()
     try:

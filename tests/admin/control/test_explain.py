@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from pointsman.link.messages import BackendHealth, Status, TargetHealth
+from pointsman.link.messages import BackendHealth, TargetHealth, WorkerStatus
 from pointsman.practice import Reply
 from pointsman.practice.scripted import ScriptedUpstream
 
@@ -133,7 +133,9 @@ def test_what_the_data_plane_saw_of_a_backend_is_shown(plane: Plane, worker: Wor
             (second, BackendHealth(key, 3, last_failure=200.0, last_reason="connect")),
         ):
             one.send(
-                Status(one.number, one.pid, 1, {'pointsman_requests_total{status="2xx"}': 5.0}, (health,))
+                WorkerStatus(
+                    one.number, one.pid, 1, {'pointsman_requests_total{status="2xx"}': 5.0}, (health,)
+                )
             )
         until = time.monotonic() + 5
         while (target := explain(plane, name)["targets"][0])["in_flight"] != 5 and time.monotonic() < until:
@@ -185,7 +187,7 @@ def test_who_is_passed_over_is_said_with_the_reason_and_until_when(
         ),
         (BackendHealth(key, queued=4), "good", False),
     ):
-        worker.send(Status(worker.number, worker.pid, 1, {}, (health,)))
+        worker.send(WorkerStatus(worker.number, worker.pid, 1, {}, (health,)))
         end = time.monotonic() + 5
         while word not in (target := (found := explain(plane, name))["targets"][0])["health"]:
             assert time.monotonic() < end, target
@@ -202,7 +204,7 @@ def test_each_part_of_what_was_seen_is_told_apart(plane: Plane, worker: Worker, 
     key, past, later = f"local/{name}", 100.0, time.time() + 60
 
     def seen(health: BackendHealth, word: str) -> Any:
-        worker.send(Status(worker.number, worker.pid, 1, {}, (health,)))
+        worker.send(WorkerStatus(worker.number, worker.pid, 1, {}, (health,)))
         end = time.monotonic() + 5
         while word not in (target := explain(plane, name)["targets"][0])["health"]:
             assert time.monotonic() < end, target

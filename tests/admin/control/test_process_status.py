@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pointsman.admin.control.process_status import STALE_SECONDS, StatusBoard
-from pointsman.link.messages import BackendHealth, Status, TargetHealth
+from pointsman.link.messages import BackendHealth, TargetHealth, WorkerStatus
 
 
-def status(worker: int, pid: int, counters: dict[str, float], *backends: BackendHealth) -> Status:
-    return Status(worker, pid, 0, counters, backends)
+def status(worker: int, pid: int, counters: dict[str, float], *backends: BackendHealth) -> WorkerStatus:
+    return WorkerStatus(worker, pid, 0, counters, backends)
 
 
 COUNTER, OTHER = 'pointsman_requests_total{x="1"}', "pointsman_usage_dropped_total"

@@ -19,9 +19,9 @@ from ...upstream.candidates import passed_over
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """words: what is wrong with it, or `good`. until: unix seconds, None where it does not end by itself."""
+    """text: what is wrong with it, or `good`. until: unix seconds, None where it does not end by itself."""
 
-    words: str
+    text: str
     passed_over: bool
     until: float | None
 
@@ -37,10 +37,10 @@ def condition_of(
     while (closed := passed_over(board, target, backend, login=False)) is not None:
         shut = closed
         if not closed.wait:  # it does not open by itself, or its probe is on its way
-            return Condition(_words(closed, seen, model), True, None)
+            return Condition(_text(closed, seen, model), True, None)
         clock.now += closed.wait
     if shut is not None:
-        return Condition(_words(shut, seen, model), True, clock.now)
+        return Condition(_text(shut, seen, model), True, clock.now)
     if model.state != BreakerState.CLOSED:
         return Condition(f"its breaker is open and the next request tries it ({_row(model)})", False, None)
     return Condition("good", False, None)
@@ -66,7 +66,7 @@ def _recalled(seen: BackendHealth, model: TargetHealth, account: Hashable, clock
     return board
 
 
-def _words(closed: Closed, seen: BackendHealth, model: TargetHealth) -> str:
+def _text(closed: Closed, seen: BackendHealth, model: TargetHealth) -> str:
     if closed.key:
         return f"its key was refused and is not used until it is edited ({seen.benched})"
     if seen.down:

@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ...config import LAST_GOOD_FILE, USAGE_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ...link.messages import Snapshot, Status, Up, UsageBatch
+from ...link.messages import Snapshot, Up, UsageBatch, WorkerStatus
 from ..store import client_keys, settings
 from ..store.database import BACKUP_FOLDER, Store, database_path
 from ..store.rotation import open_vault
@@ -95,7 +95,7 @@ class ControlPlane:
         """Open everything in a data folder whose lock the caller holds. Raises PointsmanError saying what
         to do."""
         url = environ.get("POINTSMAN_DATABASE_URL")
-        with _told(), ExitStack() as opened:
+        with _translated_errors(), ExitStack() as opened:
             _refuse_lost(data_dir, url)
             store = Store.open(data_dir, url)
             opened.callback(store.close)
@@ -133,7 +133,7 @@ class ControlPlane:
         with self._publishing:  # versions go out in the order they were compiled
             self._stale = True
             try:
-                with _told():
+                with _translated_errors():
                     snapshot = self._compile()
             except PointsmanError as error:
                 log.error("a change is stored but not live yet: %s", error.public)
@@ -158,7 +158,7 @@ class ControlPlane:
         """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last
         good stays, and the log says why. Whether it worked."""
         try:
-            with _told():
+            with _translated_errors():
                 vault = open_vault(self.store, self.data_dir, self.environ)
                 if vault.problem is not None:
                     raise PointsmanError(ErrorKind.UNAVAILABLE, vault.problem)
@@ -211,7 +211,7 @@ class ControlPlane:
 
     def take(self, worker: int, message: Up) -> None:
         """What a data-plane process sends up. A usage batch is on disk when this returns."""
-        if isinstance(message, Status):
+        if isinstance(message, WorkerStatus):
             self.board.take(message, time.monotonic())
         elif isinstance(message, UsageBatch):
             self.usage.add(message.records)
@@ -251,7 +251,7 @@ def _refuse_lost(data_dir: Path, url: str | None) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     """What a data folder in trouble raises beyond the errors that have words of their own already."""
     try:
         yield

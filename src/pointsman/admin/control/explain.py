@@ -135,7 +135,7 @@ def _judged(
         last_reason=seen.last_reason,
         queued=seen.queued,
         max_in_flight=spec.max_in_flight if spec else None,
-        health=condition.words,
+        health=condition.text,
         passed_over=condition.passed_over,
         passed_over_until=_time(condition.until),
         breaker=model.state,

@@ -92,10 +92,10 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, PointsmanError)
         return problem_response(error, _request_id(request))
 
-    async def refused(request: Request, error: Exception) -> Response:
+    async def not_valid(request: Request, error: Exception) -> Response:
         assert isinstance(error, ValidationError | RequestValidationError)
-        told, errors = invalid(error)
-        return problem_response(told, _request_id(request), errors)
+        problem, errors = invalid(error)
+        return problem_response(problem, _request_id(request), errors)
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -106,8 +106,8 @@ def install(app: FastAPI) -> None:
             ErrorKind.METHOD_NOT_ALLOWED: f"{method} is not possible at {path[:200]!r}.",
             ErrorKind.TOO_LARGE: str(error.detail),
         }.get(kind, HTTPStatus(error.status_code).phrase)
-        told = PointsmanError(kind, text, status=error.status_code)
-        return problem_response(told, _request_id(request), headers=error.headers)
+        problem = PointsmanError(kind, text, status=error.status_code)
+        return problem_response(problem, _request_id(request), headers=error.headers)
 
     async def unexpected(request: Request, error: Exception) -> Response:
         # Written before the answer goes out; Starlette raises it again after that, and the guard drops it.
@@ -117,8 +117,8 @@ def install(app: FastAPI) -> None:
         return problem_response(internal_error(), _request_id(request))
 
     app.add_exception_handler(PointsmanError, ours)
-    app.add_exception_handler(RequestValidationError, refused)
-    app.add_exception_handler(ValidationError, refused)
+    app.add_exception_handler(RequestValidationError, not_valid)
+    app.add_exception_handler(ValidationError, not_valid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unexpected)
 

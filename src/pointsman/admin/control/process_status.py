@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...ledger.metrics import add, is_counter
-from ...link.messages import BackendHealth, Status, TargetHealth
+from ...link.messages import BackendHealth, TargetHealth, WorkerStatus
 
 STALE_SECONDS = 15.0
 """A process says something every second; after this long its gauges no longer count."""
@@ -19,7 +19,7 @@ _BADNESS = {"closed": 0, "probing": 1, "open": 2}
 
 @dataclass(slots=True)
 class _Seen:
-    status: Status
+    status: WorkerStatus
     at: float
 
 
@@ -31,14 +31,14 @@ class StatusBoard:
         self._seen: dict[int, _Seen] = {}
         self._gone: dict[str, float] = {}
 
-    def take(self, status: Status, now: float) -> None:
+    def take(self, status: WorkerStatus, now: float) -> None:
         """Remember what a process says; `now` is monotonic seconds."""
         before = self._seen.get(status.worker)
         if before is not None and before.status.pid != status.pid:
             add(self._gone, ((name, v) for name, v in before.status.counters.items() if is_counter(name)))
         self._seen[status.worker] = _Seen(status, now)
 
-    def live(self, now: float) -> list[Status]:
+    def live(self, now: float) -> list[WorkerStatus]:
         """The newest word of every process that is still heard, by worker number."""
         return [seen.status for _, seen in sorted(self._seen.items()) if now - seen.at <= STALE_SECONDS]
 

@@ -41,10 +41,12 @@ class Standby(Generic[T]):
         self._cause = cause
         self._open_again = open_again
         self._stopping = stopping
-        told = f"{cause.public} The gateway serves by the last good rules meanwhile; they cannot be changed."
+        problem = (
+            f"{cause.public} The gateway serves by the last good rules meanwhile; they cannot be changed."
+        )
         self._callers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._snapshot = msgspec.structs.replace(
-            snapshot, version=1, epoch=secrets.token_hex(8), problems=(*snapshot.problems, told)
+            snapshot, version=1, epoch=secrets.token_hex(8), problems=(*snapshot.problems, problem)
         )
 
     async def run(self, runtime_dir: Path) -> T | None:
@@ -112,7 +114,7 @@ class Standby(Generic[T]):
 
 def _not_now(cause: PointsmanError, head_only: bool) -> bytes:
     """The whole answer. What control/problems.py says and control/guard.py adds, without their FastAPI."""
-    told = {
+    problem = {
         "type": "about:blank",
         "title": "Service Unavailable",
         "status": 503,
@@ -121,7 +123,7 @@ def _not_now(cause: PointsmanError, head_only: bool) -> bytes:
         "param": None,
         "request_id": None,
     }
-    body = json.dumps(told).encode()
+    body = json.dumps(problem).encode()
     lines = (
         "HTTP/1.1 503 Service Unavailable",
         "content-type: application/problem+json",

@@ -33,7 +33,7 @@ class Problem(BaseModel):
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI entries for these error statuses, and those every route has."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    words = {
+    descriptions = {
         401: "The admin token is missing or wrong.",
         403: "The Host or Origin is not let in.",
         404: "There is no such thing.",
@@ -42,6 +42,6 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         503: "The database cannot be used now; Retry-After says when to try again.",
     }
     return {
-        status: {"description": words[status], "content": content}
+        status: {"description": descriptions[status], "content": content}
         for status in sorted({401, 403, 422, 503, *statuses})
     }

@@ -23,9 +23,9 @@ def add(control: Run, body: ClientKeyCreate, response: Response) -> ClientKeyCre
     """Make a key. `secret` is shown this once. From the first key on, every LLM request needs one."""
     with control.change() as session:
         row, secret = client_keys.create(session, body.name)
-        shown = ClientKeyResponse.model_validate(row)
-    response.headers["location"] = f"{router.prefix}/{shown.id}"
-    return ClientKeyCreated(**shown.model_dump(), secret=secret)
+        answer = ClientKeyResponse.model_validate(row)
+    response.headers["location"] = f"{router.prefix}/{answer.id}"
+    return ClientKeyCreated(**answer.model_dump(), secret=secret)
 
 
 @router.get("/{key_id}", responses=errors(404))

@@ -69,8 +69,8 @@ async def metrics(control: Run) -> Response:
     """What all data-plane processes counted, as text."""
     now = time.monotonic()
     snapshot = control.snapshot
-    told = served(snapshot.version, snapshot.problems, len(control.workers()))
-    return Response(exposition(control.board.samples(now) | told), media_type=CONTENT_TYPE)
+    rules = served(snapshot.version, snapshot.problems, len(control.workers()))
+    return Response(exposition(control.board.samples(now) | rules), media_type=CONTENT_TYPE)
 
 
 def status_of(control: ControlPlane) -> Status:

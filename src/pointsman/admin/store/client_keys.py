@@ -21,7 +21,7 @@ from .columns import utc_now
 from .tables import ClientKey
 
 PREFIX = "pm-"
-_SHOWN = 8
+_PREFIX_LENGTH = 8
 
 
 def list_all(session: Session) -> list[ClientKey]:
@@ -41,7 +41,9 @@ def get(session: Session, key_id: int) -> ClientKey:
 def create(session: Session, name: str = "") -> tuple[ClientKey, str]:
     """The row and the key itself: the only time it is seen."""
     secret = new_secret()
-    row = ClientKey(name=name, digest=digest(settings.pepper(session), secret), prefix=secret[:_SHOWN])
+    row = ClientKey(
+        name=name, digest=digest(settings.pepper(session), secret), prefix=secret[:_PREFIX_LENGTH]
+    )
     session.add(row)
     session.flush()
     return row, secret
