@@ -7,14 +7,15 @@ client gets (`=`: the backend's own).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from pointsman.dialects.registry import DIALECTS
 from pointsman.dialects.vendor_errors import error_inside
 from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind
-from pointsman.resilience.verdict import is_loading, is_spent, of_status
+from pointsman.providers.wordings import LOADING, SPENT, says
+from pointsman.resilience.verdict import of_status
 
 PAGE = Path(__file__).with_name("statuses.txt")
 STATUSES = range(400, 600)
@@ -86,9 +87,9 @@ def named_inside() -> Iterator[str]:
 
 def reasons() -> Iterator[str]:
     yield "walk | any | " + ranges({status: str(of_status(status)) for status in range(100, 1000)})
-    asked: dict[str, Callable[[bytes], bool]] = {"spent": is_spent, "loading": is_loading}
-    for name, ask in asked.items():
-        yield f"walk | {name} | " + ", ".join(body for body in BODIES if ask(BODIES[body]))
+    for name, wordings, status in (("spent", SPENT, 429), ("loading", LOADING, 503)):
+        found = [body for body in BODIES if says(wordings, status, BODIES[body])]
+        yield f"walk | {name} | " + ", ".join(found)
 
 
 def our_own() -> Iterator[str]:

@@ -15,7 +15,7 @@ from pointsman.errors import PointsmanError
 from pointsman.kinds import FallbackReason
 from pointsman.upstream.connection import UpstreamConnection
 from pointsman.wire.http1 import BadHead, ChunkedBody, parse_head
-from pointsman.wire.splice import ask_for_usage, peek, replace_model
+from pointsman.wire.splice import peek, replace_model, set_flag
 from pointsman.wire.sse import EventSplitter, data_of
 
 Target = Callable[[random.Random], None]
@@ -143,7 +143,7 @@ def splice(chance: random.Random) -> None:
     assert value["model"] == seen.model
     try:
         changed = _parsed(replace_model(body, "another"))
-        asked = ask_for_usage(body)
+        asked = set_flag(body, "stream_options", "include_usage")
     except PointsmanError as error:  # stray bytes in a top-level name: these two do read it
         assert error.status == 400
         return

@@ -20,9 +20,11 @@ from pointsman.practice import Pause, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret, SecretBytes
 from pointsman.upstream.backend import Backend
-from tests.agents.model import CHAT, JSON, WHOLE
+from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE
+from tests.conformance.facts import ASK
+from tests.vendor_bodies import chat, messages, responses
 
-from .plane import plane, rule
+from .plane import Got, plane, rule
 
 CANARY = "sk-canary-3e1f00d5"
 LOGIN = "sk-login-3e1f00d5"
@@ -165,3 +167,63 @@ def test_what_a_running_request_holds_and_what_is_logged_shows_none(caplog: pyte
     assert seen
     assert [path for path, text in seen if CANARY in text] == []
     assert not any(text in caplog.text for text in (CANARY, LOGIN))
+
+
+# -- an upstream's error that quotes a key
+
+PATHS = {CHAT: "/v1/chat/completions", RESPONSES: "/v1/responses", MESSAGES: "/v1/messages"}
+ERROR_EVENT = {
+    CHAT: chat.error_event, RESPONSES: responses.error_event, MESSAGES: messages.error_event,
+}  # fmt: skip
+STRANGE = "sk-ant-api03-of_somebody-else-0123456789"
+QUOTED = pytest.mark.parametrize("quoted", [CANARY, STRANGE], ids=["ours", "another's"])
+
+
+def asked(client: str, upstream: str, reply: Reply, *, stream: bool, key: str = CANARY) -> Got:
+    async def main() -> Got:
+        with ScriptedUpstream() as server:
+            server.always(reply)
+            async with plane() as found:
+                backend = msgspec.structs.replace(spec(server.url, key), dialects=(upstream,))
+                found.rules(rule("*", "openai/x"), backends=[backend])
+                return await found.ask(PATHS[client], {"model": "m", **ASK[client], "stream": stream})
+
+    return uvloop.run(main())
+
+
+@QUOTED
+@pytest.mark.parametrize("client", PATHS)
+@pytest.mark.parametrize("upstream", PATHS)
+@pytest.mark.parametrize("when", ["instead", "first", "after content"])
+def test_a_key_in_an_upstreams_error_is_masked_wherever_it_is_told(
+    client: str, upstream: str, when: str, quoted: str
+) -> None:
+    """By a status, as a stream's first event, and after content: once untouched in translation."""
+    text = f"Incorrect API key provided: {quoted} (no task-0123456789abcdef0123 can run)"
+    event = ERROR_EVENT[upstream](text)
+    content = STREAM[upstream]("Words that came before.")
+    content = content[: content.index(b"before")].rpartition(b"\n\n")[0] + b"\n\n"
+    reply = {
+        "instead": Reply(400, JSON, body={"error": {"message": text, "type": "x"}}),
+        "first": Reply(200, SSE, body=event),
+        "after content": Reply(200, SSE, parts=[content, Pause(0.01), event]),
+    }[when]
+    got = asked(client, upstream, reply, stream=when != "instead")
+    assert (b"Words that" in got.body) is (when == "after content")
+    if client == upstream and when == "after content":
+        assert text.encode() in got.body  # the upstream's own bytes, passed as they came
+        return
+    assert quoted.encode() not in got.body
+    assert b"Incorrect API key provided: *** (no task-0123456789abcdef0123 can run)" in got.body
+
+
+@QUOTED
+def test_a_key_in_an_error_without_event_framing_is_masked(quoted: str) -> None:
+    """It cannot be passed on as it came, so it is told in our words."""
+    content = STREAM[CHAT]("Words that came before.")
+    content = content[: content.index(b"before")].rpartition(b"\n\n")[0] + b"\n\n"
+    bare = b'{"error":{"message":"Incorrect API key provided: %b"}}' % quoted.encode()
+    got = asked(CHAT, CHAT, Reply(200, SSE, parts=[content, Pause(0.01), bare]), stream=True)
+    assert b"Words that" in got.body
+    assert b"Incorrect API key provided: ***" in got.body
+    assert quoted.encode() not in got.body

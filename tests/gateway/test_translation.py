@@ -18,6 +18,7 @@ import uvloop
 
 from pointsman.practice import CUT, STALL, Pause, Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
+from pointsman.wire.key_mask import KeyMask
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE, Call
 from tests.conformance.facts import ASK
 
@@ -314,7 +315,7 @@ def test_the_memory_of_a_long_translated_stream_does_not_grow() -> None:
     profile = profile_for(
         BackendSpec("local/b", "local", "b", "http://127.0.0.1:1"), Protocol.OPENAI_CHAT, "m"
     )
-    relay = Crossing(asked, dialect, DIALECTS[Protocol.OPENAI_CHAT], profile, None).relay(True)
+    relay = Crossing(asked, dialect, DIALECTS[Protocol.OPENAI_CHAT], profile, None, KeyMask(b"")).relay(True)
     for _ in range(100):
         relay.take(chunk)
     tracemalloc.start()

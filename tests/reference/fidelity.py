@@ -19,6 +19,7 @@ from pointsman.providers.profiles import profile_for
 from pointsman.routing.specs import BackendSpec
 from pointsman.translation.adapt import adapt
 from pointsman.translation.crossing import Asked, Crossing
+from pointsman.wire.key_mask import KeyMask
 
 CHAT, RESPONSES, MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES
 TITLES = {CHAT: "Chat Completions", RESPONSES: "Responses", MESSAGES: "Messages"}
@@ -190,7 +191,7 @@ def outcome(client: Protocol, upstream: Protocol, spec: BackendSpec, model: str,
         """The translation, and whether the gateway enforces a part of it itself (stop sequences)."""
         asked = Asked(dialect.translation, msgspec.json.encode(body), _Head(), "req", Capsules(b"k"))  # type: ignore[arg-type]
         enforced = bool(adapt(asked.request, profile, Notes())[1].stop)
-        return Crossing(asked, dialect, DIALECTS[upstream], profile, None), enforced
+        return Crossing(asked, dialect, DIALECTS[upstream], profile, None, KeyMask(b"")), enforced
 
     plain, _ = crossed(BASE[client])
     try:

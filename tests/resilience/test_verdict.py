@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pointsman.kinds import FallbackReason
-from pointsman.resilience.verdict import is_loading, is_spent, of_status, retry_after
+from pointsman.resilience.verdict import of_status, retry_after
 
 NEXT = {
     401: FallbackReason.AUTH,
@@ -61,14 +61,3 @@ def test_reasons_are_the_words_of_the_header() -> None:
 )
 def test_retry_after_is_read_in_every_form(headers: list[tuple[bytes, bytes]], seconds: float | None) -> None:
     assert retry_after(headers, 40.0) == seconds
-
-
-def test_an_account_that_is_used_up_is_told_from_a_busy_one() -> None:
-    assert is_spent(b'{"error":{"code":"insufficient_quota"}}')
-    assert is_spent(b"Your credit balance is too low")
-    assert not is_spent(b'{"error":{"message":"Rate limit reached for requests"}}')
-
-
-def test_a_server_that_loads_its_model_says_so() -> None:
-    assert is_loading(b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}')
-    assert not is_loading(b'{"error":"overloaded"}')

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.errors import PointsmanError
-from pointsman.wire.splice import ask_for_usage, depth_exceeds, peek, replace_model
+from pointsman.wire.splice import depth_exceeds, peek, replace_model, set_flag
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=8),
@@ -78,7 +78,7 @@ def test_depth_128_passes_and_brackets_in_strings_do_not_count() -> None:
     ],
 )
 def test_usage_is_asked_for_once(body: str, expected: bool) -> None:
-    asked = ask_for_usage(body.encode())
+    asked = set_flag(body.encode(), "stream_options", "include_usage")
     assert (asked is not None) is expected
     if asked is not None:
         assert json.loads(asked)["stream_options"]["include_usage"] is True

@@ -20,11 +20,11 @@ from pointsman.wire.splice import (
     MAX_DEPTH,
     MAX_KEYS,
     MAX_MODEL,
-    ask_for_usage,
     depth_exceeds,
     find_values,
     peek,
     replace_model,
+    set_flag,
 )
 
 CHEAP = settings(max_examples=120, deadline=None)
@@ -146,7 +146,7 @@ def test_what_only_looks_like_a_second_model_is_none(body: bytes, filler: bytes)
     ],
 )
 def test_a_key_that_is_not_utf8_is_the_clients_mistake_not_a_crash(body: bytes) -> None:
-    for use in (peek, lambda b: replace_model(b, "n"), ask_for_usage):
+    for use in (peek, lambda b: replace_model(b, "n"), lambda b: set_flag(b, "x", "y")):
         try:
             use(body)
         except PointsmanError as error:
@@ -329,7 +329,7 @@ def test_a_new_model_name_is_written_as_json() -> None:
     assert replace_model(b'{"model":"a"}', 'x"\\\n\u00e9') == b'{"model":"x\\"\\\\\\n\xc3\xa9"}'
 
 
-# -- ask_for_usage
+# -- set_flag
 
 
 @pytest.mark.parametrize(
@@ -359,8 +359,8 @@ def test_a_new_model_name_is_written_as_json() -> None:
         (b'{"stream_options":{"include_usage":false,"include_usage":false}}', None),
     ],
 )
-def test_ask_for_usage(body: bytes, expected: bytes | None) -> None:
-    assert ask_for_usage(body) == expected
+def test_set_flag(body: bytes, expected: bytes | None) -> None:
+    assert set_flag(body, "stream_options", "include_usage") == expected
 
 
 options = st.none() | st.dictionaries(
@@ -382,13 +382,13 @@ def with_options(draw: st.DrawFn) -> bytes:
 @CHEAP
 @given(with_options())
 def test_asking_for_usage_changes_nothing_else(text: bytes) -> None:
-    asked = ask_for_usage(text)
+    asked = set_flag(text, "stream_options", "include_usage")
     said = json.loads(text).get("stream_options") or {}
     if asked is None:
         assert said.get("include_usage") not in (None, False)
         return
     assert json.loads(asked)["stream_options"] == {**said, "include_usage": True}
-    assert ask_for_usage(asked) is None
+    assert set_flag(asked, "stream_options", "include_usage") is None
     before, after = (
         [p for p in json.loads(t, object_pairs_hook=Pairs) if p[0] != "stream_options"] for t in (text, asked)
     )

@@ -286,13 +286,23 @@ class Translation:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageOption:
+    """How a stream's usage is asked for where it is not told unasked: `name` true in the request's
+    object `member`. is_extra(event): is this the chunk that is only there because of it?"""
+
+    member: str
+    name: str
+    is_extra: Callable[[bytes], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
     """One protocol. error: an error as a whole body. stream_error: the same inside a stream.
-    parse_error(status, body): a backend's error answer as ours, its text and code kept. seen: the reading of one
-    answer. endpoint: how its clients reach it, and how they are known. extra_usage(event): is this the
-    usage-only chunk that only exists because we asked for usage? statuses: the status of a kind of error where this
-    protocol's is not the usual one. ping: a keep-alive before anything else of a stream. translation: None for
-    protocols that only pass through."""
+    parse_error(status, body): a backend's error answer as ours, its text and code kept. seen: the
+    reading of one answer. endpoint: how its clients reach it, and how they are known.
+    usage_option: None where every stream tells its usage. statuses: the status of a kind of error
+    where this protocol's is not the usual one. ping: a keep-alive before anything else of a
+    stream. translation: None for protocols that only pass through."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
@@ -300,7 +310,7 @@ class Dialect:
     parse_error: Callable[[int, bytes], PointsmanError]
     seen: Callable[[], Seen]
     endpoint: Endpoint
-    extra_usage: Callable[[bytes], bool] | None = None
+    usage_option: UsageOption | None = None
     statuses: Mapping[ErrorKind, int] = field(default_factory=dict)
     ping: bytes = b": waiting for the backend\n\n"
     translation: Translation | None = None

@@ -22,7 +22,7 @@ from .embeddings.endpoint import ENDPOINT as EMBEDDINGS_ENDPOINT
 from .embeddings.seen import EmbeddingsSeen
 from .openai_chat import errors as chat_errors
 from .openai_chat.endpoint import ENDPOINT as CHAT_ENDPOINT
-from .openai_chat.frames import is_extra_usage
+from .openai_chat.frames import USAGE_OPTION
 from .openai_chat.seen import ChatSeen
 from .openai_chat.translation import TRANSLATION as CHAT
 from .openai_responses import errors as responses_errors
@@ -41,7 +41,7 @@ DIALECTS: dict[Protocol, Dialect] = {
             chat_errors.parse_error,
             ChatSeen,
             CHAT_ENDPOINT,
-            extra_usage=is_extra_usage,
+            usage_option=USAGE_OPTION,
             statuses=OPENAI_STATUSES,
             translation=CHAT,
         ),

@@ -1,5 +1,5 @@
 """What an upstream's answer means for the walk (docs/reliability-promises.md#verdicts). Pure. Not
-here: the table of statuses (statuses.py)."""
+here: the table of statuses (statuses.py), and the servers' own words (providers/wordings.py)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,6 @@ _AGAINST_HEALTH = frozenset(
 )
 _WORTH_A_REPEAT = frozenset({FallbackReason.CONNECT, FallbackReason.UPSTREAM_ERROR, FallbackReason.EMPTY})
 
-SPENT_WORDS = (b"insufficient_quota", b"credit balance", b"billing", b"spend limit", b"usage limit")
-"""In a 429's body: waiting a second does not help, someone must pay or wait for the next period."""
-LOADING_WORDS = (b"loading model", b"model is loading", b"model is currently loading")
-"""In a 503's body: so llama.cpp and others say that they are alive and will be ready soon."""
-
 
 def of_status(status: int) -> FallbackReason | None:
     """Why to leave this target for the next one, or None when the answer is the client's."""
@@ -40,21 +35,6 @@ def against_health(reason: FallbackReason) -> bool:
 def worth_a_repeat(reason: FallbackReason) -> bool:
     """May the only target be asked once more? What took all its time, or cannot be read, would do so again."""
     return reason in _WORTH_A_REPEAT
-
-
-def is_loading(body: bytes) -> bool:
-    """Does an error's body say that the model is being loaded?"""
-    return _says(body, LOADING_WORDS)
-
-
-def is_spent(body: bytes) -> bool:
-    """Does a 429's body say that the account is used up, not that it is busy?"""
-    return _says(body, SPENT_WORDS)
-
-
-def _says(body: bytes, words: Iterable[bytes]) -> bool:
-    text = body[:4096].lower()
-    return any(word in text for word in words)
 
 
 def retry_after(headers: Iterable[tuple[bytes, bytes]], wall: float) -> float | None:

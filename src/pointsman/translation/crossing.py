@@ -25,6 +25,7 @@ from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..wire.answer import Answer, Headers
 from ..wire.http1 import RequestHead
+from ..wire.key_mask import KeyMask
 from ..wire.sse import EventSplitter
 from . import losses
 from .adapt import adapt
@@ -76,6 +77,7 @@ class Crossing:
         "_reasoning",
         "_upstream",
         "body",
+        "mask",
         "path",
         "warnings",
     )
@@ -87,6 +89,7 @@ class Crossing:
         upstream: Dialect,
         profile: Profile,
         reasoning: KeptReasoning | None,
+        mask: KeyMask,
     ) -> None:
         """Raises PointsmanError 400 where the target cannot take what was asked."""
         self._asked = asked
@@ -96,6 +99,7 @@ class Crossing:
         self._parse_error = upstream.parse_error
         self._profile = profile
         self._reasoning = reasoning
+        self.mask = mask
         self._answering = Answering(asked.request, asked.id, int(time.time()), asked.capsules)
         notes = Notes(asked.strict, asked.names)
         notes.warnings.extend(asked.read_warnings)
@@ -163,7 +167,7 @@ class Crossing:
 
     def error(self, answer: Answer) -> PointsmanError:
         """See Codec."""
-        return self._parse_error(answer.status, answer.body)
+        return self.mask.error(self._parse_error(answer.status, self.mask.body(answer.body)))
 
     def rendered(self, answer: Answer) -> Answer:
         """See Codec."""
@@ -175,7 +179,7 @@ class Crossing:
         """See Codec. In the client's protocol, whatever the upstream's own body is."""
         if error.kind is ErrorKind.CONTEXT_LENGTH:
             error.tokens = self._tokens(error)
-        body = self._client.error(error, self._asked.id)
+        body = self._client.error(self.mask.error(error), self._asked.id)
         return Answer(self._client.status(error), self._headers(headers, b"application/json"), body)
 
     def _tokens(self, error: PointsmanError) -> tuple[int | None, int | None]:
@@ -295,8 +299,8 @@ class Translating:
         if self._over:
             return
         if type(event) is Failed:
+            out.append(self.fail(event.error, ""))
             self._over = True
-            out.append(self._writer.fail(event.error))
             return
         for ready in self._stages.add(event):
             self._crossing.keep(ready)
@@ -322,7 +326,7 @@ class Translating:
 
     def fail(self, error: PointsmanError, request_id: str) -> bytes:
         """See Relay. An upstream that stays after its last word changes nothing of what was told."""
-        return b"" if self._over else self._writer.fail(error)
+        return b"" if self._over else self._writer.fail(self._crossing.mask.error(error))
 
     def ping(self) -> bytes:
         """See Relay."""

@@ -16,6 +16,7 @@ from ..providers.urls import BaseUrl, parse_base_url
 from ..routing.specs import UNIX, BackendSpec
 from ..secret import SecretBytes
 from ..wire.http1 import NEVER_UPSTREAM, NEVER_UPSTREAM_PREFIXES
+from ..wire.key_mask import KeyMask
 
 LEARNED_SECONDS = 60.0
 """How long a backend's "I do not know this path" is believed; it may be updated meanwhile."""
@@ -27,13 +28,13 @@ Headers = list[tuple[bytes, bytes]]
 
 class Backend:
     """spec: the row. url: None for a Unix socket, whose path is in unix_path. host: value of the Host header.
-    key: what an answer must not quote. account: tells one key from another, in this process only.
+    mask: of its key, which no error may show. account: tells one key from another, in this process only.
 
     Raises ValueError when the base URL or the key cannot be used.
     """
 
     __slots__ = (
-        "_before_path", "_defaults", "_fixed", "_unspoken", "_without_auth", "account", "host", "key", "local",
+        "_before_path", "_defaults", "_fixed", "_unspoken", "_without_auth", "account", "host", "local", "mask",
         "spec", "spoken", "tried", "unix_path", "url",
     )  # fmt: skip
 
@@ -60,11 +61,12 @@ class Backend:
             self.tried = frozenset(provider.tried) | unsure
         self._unspoken: dict[Protocol, float] = {}
         # The only place of the data plane where a key is revealed: from here on it stands in bytes that show a mask.
-        self.key = SecretBytes(b"" if spec.api_key is None else spec.api_key.reveal().encode())
-        self.account = blake2b(self.key, digest_size=8, key=_ACCOUNTS).digest()
+        key = SecretBytes(b"" if spec.api_key is None else spec.api_key.reveal().encode())
+        self.mask = KeyMask(key)
+        self.account = blake2b(key, digest_size=8, key=_ACCOUNTS).digest()
         self._defaults = [(n.encode(), f"{n}: {v}\r\n".encode()) for n, v in provider.headers]
         self._without_auth = b" HTTP/1.1\r\nhost: " + self.host + b"\r\naccept-encoding: identity\r\n"
-        auth = auth_line(AuthScheme(spec.auth), self.key) if self.key else b""
+        auth = auth_line(AuthScheme(spec.auth), key) if key else b""
         self._fixed = SecretBytes(self._without_auth + auth)
 
     def speaks(self, protocol: Protocol) -> bool:

@@ -1,6 +1,6 @@
 """A JSON body looked at and changed by position, never re-encoded: what is not touched keeps its very bytes.
 
-Not here: the meaning of any field but the top-level `model`, `stream` and `stream_options`.
+Not here: the meaning of any field but the top-level `model` and `stream`, which every protocol has.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_KEYS = 10_000
 
 
 class Peek(msgspec.Struct):
-    """What routing needs of a body. include_usage: did the client ask for usage in the stream?"""
+    """What routing needs of a body."""
 
     model: str | None = None
     stream: bool | None = None
@@ -219,33 +219,31 @@ def replace_model(body: bytes, model: str) -> bytes:
     return body[:start] + msgspec.json.encode(model) + body[end:]
 
 
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
-def ask_for_usage(body: bytes) -> bytes | None:
-    """The body with `stream_options.include_usage` true, or None when it asks already or says something unusual."""
-    spans = find_values(body, "stream_options")
+def set_flag(body: bytes, member: str, name: str) -> bytes | None:
+    """The body with `name` true in the object `member`; None when it is true already or what stands
+    there is something unusual. The body has passed peek()."""
+    flag = msgspec.json.encode(name) + b":true"
+    spans = find_values(body, member)
     if not spans:
         at = body.rindex(b"}")
-        return body[:at] + b',"stream_options":{"include_usage":true}' + body[at:]
+        return b"%b,%b:{%b}%b" % (body[:at], msgspec.json.encode(member), flag, body[at:])
     if len(spans) > 1:
         return None
-    start, end = spans[0]
+    ((start, end),) = spans
     value = body[start:end]
     if value == b"null":
-        return body[:start] + b'{"include_usage":true}' + body[end:]
-    try:
-        if msgspec.json.decode(value, type=_StreamOptions).include_usage:
-            return None
-    except msgspec.DecodeError:
+        return b"%b{%b}%b" % (body[:start], flag, body[end:])
+    if not value.startswith(b"{"):
         return None
-    inner = find_values(value, "include_usage")
+    inner = find_values(value, name)
     if len(inner) > 1:
         return None
     if inner:
-        changed = value[: inner[0][0]] + b"true" + value[inner[0][1] :]
+        at, to = inner[0]
+        if value[at:to] not in (b"false", b"null"):
+            return None
+        changed = value[:at] + b"true" + value[to:]
     else:
         comma = b"," if value.strip(b"{} \t\r\n") else b""
-        changed = b'{"include_usage":true' + comma + value[1:]
+        changed = b"{" + flag + comma + value[1:]
     return body[:start] + changed + body[end:]

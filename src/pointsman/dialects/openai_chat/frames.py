@@ -13,6 +13,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
+from ..base import UsageOption
 
 
 class Details(msgspec.Struct, gc=False):
@@ -187,3 +188,7 @@ def is_extra_usage(event: bytes) -> bool:
     except UNREADABLE:
         return False
     return not chunk.choices and chunk.usage is not None and chunk.error is None
+
+
+USAGE_OPTION = UsageOption("stream_options", "include_usage", is_extra_usage)
+"""https://platform.openai.com/docs/api-reference/chat/create: without it a stream tells no usage."""

@@ -20,7 +20,7 @@ from ...upstream.backend import Backend, forwarded, forwarded_across
 from ...upstream.candidates import goes_as_it_is, translated_to, unusable
 from ...upstream.egress import ConnectFailed
 from ...wire.answer import Answer
-from ...wire.splice import ask_for_usage, replace_model
+from ...wire.splice import replace_model, set_flag
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
@@ -89,7 +89,7 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     body, hide_usage = _body_for(backend, target, job)
     where = request.route
     path = request.route.path.encode("ascii") + (b"?" + head.query if head.query else b"")
-    codec = Passthrough(where.dialect, path, body, request.id, where.exact, hide_usage)
+    codec = Passthrough(where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask)
     on_trial = where.exact and where.protocol not in backend.spoken
     block, names = head.forward or _remember(job)
     login = request.caller.login if plan.rule.forward_auth and not backend.local else b""
@@ -158,7 +158,7 @@ def _cross(
         if asked.client.keeps_reasoning
         else None
     )
-    return Crossing(asked, job.request.route.dialect, upstream, profile, reasoning)
+    return Crossing(asked, job.request.route.dialect, upstream, profile, reasoning, backend.mask)
 
 
 async def _run(
@@ -175,7 +175,7 @@ async def _run(
     health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login)
     quiet = limits.first_output_local_seconds if backend.local else limits.first_output_cloud_seconds
     exchange = Exchange(
-        job, one.tried, health, limits, codec, data, quiet, backend.key, on_trial, one.onward,
+        job, one.tried, health, limits, codec, data, quiet, on_trial, one.onward,
     )  # fmt: skip
     plane.ticking.add(exchange)
     held: Held[Answer] | None = None
@@ -217,10 +217,11 @@ def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
         body = translation.without_capsules(body) or body
     if target.model != request.model:
         body = replace_model(body, target.model)
-    if request.stream and backend.spec.stream_usage and dialect.extra_usage is not None:
-        asked = ask_for_usage(body)
-        if asked is not None:
-            return asked, True
+    option = dialect.usage_option
+    if request.stream and backend.spec.stream_usage and option is not None:
+        asking = set_flag(body, option.member, option.name)
+        if asking is not None:
+            return asking, True
     return body, False
 
 

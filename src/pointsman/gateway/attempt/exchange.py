@@ -14,7 +14,7 @@ from ...conversation.usage import TokenUsage
 from ...dialects.base import Seen
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, FallbackReason
-from ...providers.unknown_paths import says_unknown_path
+from ...providers.wordings import UNKNOWN_PATH, says
 from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
@@ -168,10 +168,10 @@ class Exchange(Execution):
         body = b"".join(self._held)
         if self.head_status < 300:
             self._end_well(body)
-        elif self._on_trial and says_unknown_path(self.head_status, body):
+        elif self._on_trial and says(UNKNOWN_PATH, self.head_status, body):
             self._do(self.judge.unspoken("it does not know the path"))
         else:
-            raw = Answer(self.head_status, self.headers, body).without(self._key)
+            raw = Answer(self.head_status, self.headers, body)
             answer = self._codec.rendered(raw)
             if FallbackOn.CONTEXT in self._onward and self._codec.error(raw).kind is ErrorKind.CONTEXT_LENGTH:
                 self._answer = answer
@@ -202,7 +202,7 @@ class Exchange(Execution):
             return
         said = ""
         if stage is KEPT_ALIVE and not is_event_stream(answer.headers):
-            said = excerpt(answer.body)
+            said = excerpt(self._codec.mask.body(answer.body))
             if answer.status >= 400:
                 dialect = self._job.request.route.dialect
                 self._failure = too_late(dialect.parse_error(answer.status, answer.body))
@@ -210,9 +210,9 @@ class Exchange(Execution):
 
     def _unanswered(self, found: Meaning, seen: Seen, body: bytes | None) -> None:
         """There is no answer in it. body: of a whole one."""
-        self._failure = unanswered(found, seen, self._codec, self.headers, body, self._key)
+        self._failure = unanswered(found, seen, self._codec, self.headers, body)
         inside = body if found is Meaning.ERROR and self._on_trial else None
-        if inside is not None and says_unknown_path(self.head_status, inside):
+        if inside is not None and says(UNKNOWN_PATH, self.head_status, inside):
             self._do(self.judge.unspoken(self._failure.error.public))
         else:
             self._do(self.judge.move(Event.UNANSWERED))
@@ -220,7 +220,7 @@ class Exchange(Execution):
     def _quote(self) -> None:
         """Its status is a failure: what is handed to the walk has its own words."""
         answer = Answer(self.head_status, self.headers, b"".join(self._held))
-        self._failure = of_failed_status(self.judge.reason, self._codec, answer, self._key)
+        self._failure = of_failed_status(self.judge.reason, self._codec, answer)
 
     # -- time, and the client's side
 

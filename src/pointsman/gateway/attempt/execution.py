@@ -66,7 +66,6 @@ class Execution:
         "_hold_seconds",
         "_job",
         "_kept",
-        "_key",
         "_length",
         "_on_trial",
         "_onward",
@@ -87,14 +86,13 @@ class Execution:
         codec: Codec,
         data: bytes,
         quiet_seconds: float,
-        key: bytes,
         on_trial: bool,
         onward: Collection[str],
     ) -> None:
         """health: who is told how it went. data: the request's head. quiet_seconds: how long the
-        backend may be silent before its first output. key: what must not be told in an error.
-        on_trial: nobody has said that the backend speaks this protocol. onward: further reasons
-        to go to the next target; none when there is no next one."""
+        backend may be silent before its first output. on_trial: nobody has said that the
+        backend speaks this protocol. onward: further reasons to go to the next target; none when
+        there is no next one."""
         # By position, here and in attempt.py: a keyword costs a class, unlike a function, a dict.
         self.judge = Judge(
             monotonic(), quiet_seconds, limits.between_chunks_seconds, codec.translated, codec.collects,
@@ -117,7 +115,6 @@ class Execution:
         self.head_status = 0
         self.headers: Headers = []
         self._data = data
-        self._key = key
         self._on_trial = on_trial
         self._onward = onward
         self._kept = False

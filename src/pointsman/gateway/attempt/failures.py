@@ -10,25 +10,24 @@ import time
 from ...dialects.base import Seen
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
-from ...resilience.verdict import is_loading, is_spent, of_status, retry_after
+from ...providers.wordings import LOADING, SPENT, says
+from ...resilience.verdict import of_status, retry_after
 from ...resilience.walk import Held
-from ...wire.answer import Answer, Headers, without_key
+from ...wire.answer import Answer, Headers
 from .answer import failure
 from .meaning import Meaning, reason_of
 from .passthrough import Codec
 
 
-def of_failed_status(reason: FallbackReason, codec: Codec, answer: Answer, key: bytes) -> Held[Answer]:
-    """An answer whose status is a failure. key: what must not be told."""
-    raw = answer.body
-    answer = answer.without(key)
+def of_failed_status(reason: FallbackReason, codec: Codec, answer: Answer) -> Held[Answer]:
+    """An answer whose status is a failure."""
     return Held(
         reason,
         codec.error(answer),
         codec.rendered(answer),
         retry_after=retry_after(answer.headers, time.time()),
-        spent=reason is FallbackReason.THROTTLED and is_spent(raw),
-        loading=answer.status == 503 and is_loading(raw),
+        spent=says(SPENT, answer.status, answer.body),
+        loading=says(LOADING, answer.status, answer.body),
     )
 
 
@@ -38,21 +37,20 @@ def too_late(error: PointsmanError) -> Held[Answer]:
 
 
 def unanswered(
-    found: Meaning, seen: Seen, codec: Codec, headers: Headers, body: bytes | None, key: bytes
+    found: Meaning, seen: Seen, codec: Codec, headers: Headers, body: bytes | None
 ) -> Held[Answer]:
-    """An answer with status 2xx that is none, and of which the client has seen nothing. body: of a whole one. key: what
-    must not be told. An error inside is treated, and told, as the status that it means
+    """An answer with status 2xx that is none, and of which the client has seen nothing. body: of a
+    whole one. An error inside is treated, and told, as the status that it means
     (docs/protocols/errors.md#errors-inside-a-200)."""
     error = seen.error
     if error is None:
         reason, detail = reason_of(found, seen)
         return Held(reason, failure(reason, detail))
-    error.public = without_key(error.public.encode(), key).decode()
     meant = of_status(error.status)
     return Held(
         meant or FallbackReason.UPSTREAM_ERROR,
         error,
-        codec.failed(error, headers, None if body is None else without_key(body, key)),
+        codec.failed(error, headers, body),
         retry_after=retry_after(headers, time.time()),
         clients=meant is None,
         final=meant is None,

@@ -12,6 +12,7 @@ from ...dialects.base import Dialect, Seen
 from ...dialects.beside import BesideSeen
 from ...errors import PointsmanError
 from ...wire.answer import Answer, Headers
+from ...wire.key_mask import KeyMask
 from .relay import Passing, Relay, WithoutUsage
 
 JSON: Headers = [(b"content-type", b"application/json")]
@@ -20,13 +21,15 @@ JSON: Headers = [(b"content-type", b"application/json")]
 class Codec(TypingProtocol):
     """From one attempt's request to its answer.
 
-    body: the request's bytes for this target. path: where it is posted, query included. translated: nothing of a whole
-    answer can be sent before all of it is there.
+    body: the request's bytes for this target. path: where it is posted, query included. translated:
+    nothing of a whole answer can be sent before all of it is there. mask: what every error that it
+    makes has gone through.
     """
 
     translated: bool
     body: bytes
     path: bytes
+    mask: KeyMask
 
     def relay(self, readable: bool) -> Relay:
         """For an answer that streams. readable: False when it is compressed."""
@@ -62,10 +65,19 @@ class Passthrough:
     translated = False
     collects = False
 
-    __slots__ = ("_beside", "_dialect", "_hide_usage", "_known", "_request_id", "body", "path")
+    __slots__ = (
+        "_beside", "_dialect", "_hide_usage", "_known", "_request_id", "body", "mask", "path",
+    )  # fmt: skip
 
     def __init__(
-        self, dialect: Dialect, path: bytes, body: bytes, request_id: str, known: bool, hide_usage: bool
+        self,
+        dialect: Dialect,
+        path: bytes,
+        body: bytes,
+        request_id: str,
+        known: bool,
+        hide_usage: bool,
+        mask: KeyMask,
     ) -> None:
         """known: the path is one whose answers the dialect can read."""
         own = dialect.endpoint.path.encode()
@@ -76,14 +88,15 @@ class Passthrough:
         self._hide_usage = hide_usage
         self.path = path
         self.body = body
+        self.mask = mask
 
     def relay(self, readable: bool) -> Relay:
         """See Codec."""
         seen: Seen | None = self._dialect.seen() if self._known and readable else None
-        extra = self._dialect.extra_usage
-        if self._hide_usage and seen is not None and extra is not None:
-            return WithoutUsage(self._dialect, seen, extra)
-        return Passing(self._dialect, seen)
+        option = self._dialect.usage_option
+        if self._hide_usage and seen is not None and option is not None:
+            return WithoutUsage(self._dialect, seen, self.mask, option.is_extra)
+        return Passing(self._dialect, seen, self.mask)
 
     def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
         """See Codec."""
@@ -96,18 +109,20 @@ class Passthrough:
 
     def failed(self, error: PointsmanError, headers: Headers, body: bytes | None) -> Answer:
         """See Codec. The upstream's own words are kept where they can be."""
+        error = self.mask.error(error)
         status = self._dialect.status(error)
         if body is not None:
-            return Answer(status, headers, body)
+            return Answer(status, headers, self.mask.body(body))
         return Answer(status, JSON, self._dialect.error(error, self._request_id))
 
     def error(self, answer: Answer) -> PointsmanError:
         """See Codec."""
-        return self._dialect.parse_error(answer.status, answer.body)
+        body = self.mask.body(answer.body)
+        return self.mask.error(self._dialect.parse_error(answer.status, body))
 
     def rendered(self, answer: Answer) -> Answer:
         """See Codec."""
-        return answer
+        return Answer(answer.status, answer.headers, self.mask.body(answer.body))
 
     def head_lines(self, headers: Headers) -> Headers:
         """See Codec."""

@@ -12,6 +12,7 @@ from typing import Protocol as TypingProtocol
 from ...conversation.usage import TokenUsage
 from ...dialects.base import Dialect, Seen
 from ...errors import PointsmanError
+from ...wire.key_mask import KeyMask
 from ...wire.sse import EventSplitter, cut_at_event_end, unframed_error
 
 _TAIL_BYTES = 64 * 1024
@@ -54,10 +55,13 @@ class Passing:
 
     complete = False
 
-    __slots__ = ("_dialect", "_in_event", "_last", "_splitter", "_tail", "seen", "untold")
+    __slots__ = (
+        "_dialect", "_in_event", "_last", "_mask", "_splitter", "_tail", "seen", "untold",
+    )  # fmt: skip
 
-    def __init__(self, dialect: Dialect, seen: Seen | None) -> None:
+    def __init__(self, dialect: Dialect, seen: Seen | None, mask: KeyMask) -> None:
         self._dialect = dialect
+        self._mask = mask
         self.seen = seen
         self._splitter = EventSplitter()
         self.untold: PointsmanError | None = None
@@ -90,72 +94,57 @@ class Passing:
     def end(self) -> bytes:
         """See Relay."""
         seen = self.seen
-        tail, self._tail = self._tail, b""
+        rest = self._splitter.finish()  # a last event without its blank line
         if seen is not None:
-            rest = self._splitter.finish()
-            if rest:  # a last event without its blank line
+            if rest:
                 seen.event(rest)
             seen.end()
             if seen.error is not None and unframed_error(rest):
                 self.untold = seen.error
                 return b""
-        return tail
+        return self._last_bytes(rest)
+
+    def _last_bytes(self, rest: bytes) -> bytes:
+        """The client's, of an event that did not end. rest: the same as an event."""
+        return self._tail
 
     def fail(self, error: PointsmanError, request_id: str) -> bytes:
         """See Relay."""
         answer_id = self.seen.answer_id if self.seen is not None else None
-        told = self._dialect.stream_error(error, request_id, answer_id)
-        return b"\n\n" + told if self._in_event else told
+        event = self._dialect.stream_error(self._mask.error(error), request_id, answer_id)
+        return b"\n\n" + event if self._in_event else event
 
     def ping(self) -> bytes:
         """See Relay: the stream is the upstream's, byte for byte."""
         return b""
 
 
-class WithoutUsage:
+class WithoutUsage(Passing):
     """The events as they came, less the usage-only chunk that is there because we asked for it."""
 
-    complete = False
+    __slots__ = ("_is_extra",)
+    seen: Seen
 
-    __slots__ = ("_dialect", "_extra", "_splitter", "seen", "untold")
-
-    def __init__(self, dialect: Dialect, seen: Seen, extra: Callable[[bytes], bool]) -> None:
-        self._dialect = dialect
-        self.seen: Seen = seen
-        self.untold: PointsmanError | None = None
-        self._extra = extra
-        self._splitter = EventSplitter()
+    def __init__(
+        self, dialect: Dialect, seen: Seen, mask: KeyMask, is_extra: Callable[[bytes], bool]
+    ) -> None:
+        super().__init__(dialect, seen, mask)
+        self._is_extra = is_extra
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
         kept = []
         for event in self._splitter.feed(data):
             self.seen.event(event)
-            if not self._extra(event):
+            if not self._is_extra(event):
                 kept.append(event + b"\n\n")
         return b"".join(kept)
 
     def look(self) -> None:
         """See Relay: take() has done it."""
 
-    def end(self) -> bytes:
-        """See Relay."""
-        rest = self._splitter.finish()
-        if rest:
-            self.seen.event(rest)
-        self.seen.end()
-        if rest and self.seen.error is not None and unframed_error(rest):
-            self.untold = self.seen.error
-            return b""
-        return b"" if not rest or self._extra(rest) else rest + b"\n\n"
-
-    def fail(self, error: PointsmanError, request_id: str) -> bytes:
-        """See Relay."""
-        return self._dialect.stream_error(error, request_id, self.seen.answer_id)
-
-    def ping(self) -> bytes:
-        """See Relay."""
-        return b""
+    def _last_bytes(self, rest: bytes) -> bytes:
+        return rest + b"\n\n" if rest and not self._is_extra(rest) else b""
 
 
 def usage_of(seen: Seen | None) -> TokenUsage | None:

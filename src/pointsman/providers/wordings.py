@@ -1,0 +1,55 @@
+"""How servers say in words what their status does not: that they do not know a path, that the account is used up,
+that the model is still being loaded. Rows. Not here: what follows from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_LOOKED_AT = 4096
+"""Bytes of a body that are searched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """statuses: of the answer. says: one of these stands in its first `within` bytes, in lower case.
+    says_not: what shows that it is about something else."""
+
+    statuses: tuple[int, ...]
+    says: tuple[bytes, ...] = (b"",)
+    says_not: bytes | None = None
+    within: int = _LOOKED_AT
+
+    def fits(self, status: int, text: bytes) -> bool:
+        """Is the answer one of these? text: its body in lower case."""
+        start = text[: self.within]
+        return (
+            status in self.statuses
+            and any(words in start for words in self.says)
+            and (self.says_not is None or self.says_not not in text)
+        )
+
+
+UNKNOWN_PATH = (
+    # By the status alone; but "the model was not found" is a 404 of a path that is known.
+    Phrases((404, 405, 501), says_not=b"model"),
+    # LM Studio: "Unexpected endpoint or method. (POST /v1/messages). Returning 200 anyway".
+    Phrases((200,), (b"endpoint",), within=500),
+)
+"""So that a protocol which was tried there can be translated instead. Of a 200: one that holds an error."""
+
+SPENT = (
+    Phrases((429,), (b"insufficient_quota", b"credit balance", b"billing", b"spend limit", b"usage limit")),
+)
+"""Waiting a second does not help: someone must pay, or wait for the next period."""
+
+LOADING = (
+    # llama.cpp and others: alive, and ready soon.
+    Phrases((503,), (b"loading model", b"model is loading", b"model is currently loading")),
+)
+
+
+def says(rows: tuple[Phrases, ...], status: int, body: bytes) -> bool:
+    """Does a whole answer say so?"""
+    text = body.lower()
+    return any(one.fits(status, text) for one in rows)
