@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pointsman.conversation.notes import Notes
@@ -237,6 +237,7 @@ def check_legal(messages: list[Message]) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(HISTORIES)
+@example([assistant(call("a")), user(result("a")), assistant(), user("u")])
 def test_any_history_becomes_legal_and_stays_so(messages: list[Message]) -> None:
     done, _ = healed(*messages)
     check_legal(done)

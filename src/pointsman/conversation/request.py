@@ -13,6 +13,9 @@ import msgspec
 
 from .parts import CacheMark, Part, Placed, Text, ToolKind
 
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""How hard the model shall think, weakest first."""
+
 
 class Role(StrEnum):
     """Whose turn. SYSTEM and DEVELOPER stand here only for messages in the middle of a
@@ -95,7 +98,7 @@ class Request(msgspec.Struct):
 
     parallel_tools: None = not said. user: an id of the end user. cache_key: a hint which requests
     share a prefix. cache_auto: the client asked for automatic caching of the whole prompt (its
-    mark), None = not said. effort: none | minimal | low | medium | high | xhigh | max. thinking:
+    mark), None = not said. effort: one of EFFORTS. thinking:
     where the protocol says more than an effort. summary: the client wants reasoning shown (auto |
     concise | detailed). legacy_functions: a Chat client that uses `functions` and expects
     `function_call`. phases: the client's messages carried Responses phases. raw: the client's body

@@ -1,6 +1,7 @@
-"""What both of OpenAI's chat protocols write alike inside a message: data URLs, images, files, cache marks, strict schemas.
+"""The parts of messages in both of OpenAI's chat protocols, read and written.
 
-Shared by those two dialects. Not here: anything else of theirs; the dialects do not see each other.
+Clients mix the two (docs/protocols/clients.md#cursor): either's parts are read in either's messages.
+Not here: messages and items themselves; the rest of a request (openai_request.py).
 """
 
 from __future__ import annotations
@@ -11,16 +12,126 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..conversation.parts import Audio, CacheMark, Document, Image, Part, Text
-from ..conversation.request import OutputFormat
-from .fields import bad, maybe
+from ..conversation.parts import Audio, CacheMark, Document, Image, Part, Refusal, Text, Thinking
+from .base import Reading
+from .fields import Fields, bad, maybe
 
 FILES = "openai"
 """Whose file ids these protocols carry (Image.file_of, Profile.files)."""
 
 
-def data_url(url: str, path: str) -> tuple[str, str]:
-    """(media type, base64 text) of `data:TYPE;base64,DATA`. Raises PointsmanError 400."""
+# -- read
+
+
+def read_parts(holder: Fields, key: str, reading: Reading) -> list[Part]:
+    """A string, or a list of parts; empty texts say nothing and are left out."""
+    content = holder.any(key)
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [Text(content, path=holder.at(key))] if content else []
+    if not isinstance(content, list):
+        bad(holder.at(key), "must be a string or a list of parts.")
+    parts: list[Part] = []
+    for index, one in enumerate(content):
+        value = {"type": "text", "text": one} if isinstance(one, str) else one
+        part = Fields(value, f"{key}[{index}]", holder)
+        found = _part(part, reading)
+        found.path = part.path
+        part.close(reading.notes)
+        if not (isinstance(found, Text) and not found.text):
+            parts.append(found)
+    return parts
+
+
+def read_results(holder: Fields, key: str, reading: Reading) -> tuple[Text | Image | Document, ...]:
+    """What a tool gave back: no other kinds of parts can stand there."""
+    results: list[Text | Image | Document] = []
+    for part in read_parts(holder, key, reading):
+        if not isinstance(part, Text | Image | Document):
+            bad(f"{part.path}.type", "cannot stand in a tool's output.")
+        results.append(part)
+    return tuple(results)
+
+
+def _part(part: Fields, reading: Reading) -> Part:
+    kind = part.need_text("type")
+    mark = cache_mark(part, reading)
+    match kind:
+        case "text" | "input_text" | "output_text" | "summary_text":
+            part.ignore("annotations", "logprobs")
+            return Text(part.text("text"), mark)
+        case "refusal":
+            return Refusal(part.text("refusal"))
+        case "image_url" | "input_image":
+            return _image(part, mark, reading)
+        case "file" | "input_file":
+            return _document(part, mark)
+        case "input_audio":
+            inner = part.object("input_audio") or part
+            return Audio(inner.need_text("data"), inner.text("format", "wav"))
+        case "thinking":  # Mistral's form of reasoning in a history
+            part.ignore("closed")
+            return Thinking("".join(piece.text("text") for piece in part.objects("thinking")))
+    raise bad(part.at("type"), f"is a kind of part that is not known: {kind[:60]!r}.")
+
+
+def cache_mark(holder: Fields, reading: Reading) -> CacheMark | None:
+    """OpenAI's mark, or Anthropic's, which clients send to everybody."""
+    found = holder.object("prompt_cache_breakpoint") or holder.object("cache_control")
+    if found is None:
+        return None
+    found.ignore("type", "mode")
+    mark = CacheMark(found.maybe_text("ttl"), path=found.path)
+    found.close(reading.notes)
+    return mark
+
+
+def _image(part: Fields, mark: CacheMark | None, reading: Reading) -> Image:
+    """By its URL, which may hold the data itself, or by its id."""
+    url, file_id, detail = part.any("image_url"), part.maybe_text("file_id"), part.maybe_text("detail")
+    path = part.at("image_url")
+    if isinstance(url, dict):
+        inner = Fields(url, "image_url", part)
+        url, detail = inner.need_text("url"), inner.maybe_text("detail") or detail
+        inner.close(reading.notes)
+    if url is None and file_id is not None:
+        return Image(file_id=file_id, file_of=FILES, detail=detail, cache=mark)
+    if not isinstance(url, str) or not url:
+        bad(path, "must be a URL or an object with a url, or file_id must be there.")
+    if not url.startswith("data:"):
+        if not url.startswith(("http://", "https://")):
+            bad(path, "must be an http(s) or a data: URL.")
+        return Image(url=url, detail=detail, cache=mark)
+    media_type, data = _data_url(url, path)
+    return Image(media_type, data, detail=detail, cache=mark)
+
+
+def _document(part: Fields, mark: CacheMark | None) -> Document:
+    """A file. Text files become text: every protocol can carry that."""
+    inner = part.object("file") or part
+    data, title = inner.maybe_text("file_data"), inner.maybe_text("filename")
+    url, file_id = inner.maybe_text("file_url"), inner.maybe_text("file_id")
+    inner.ignore("detail")
+    path = inner.at("file_data")
+    if data is None:
+        if url is not None:
+            return Document(url=url, title=title, cache=mark)
+        if file_id is None:
+            bad(path, "or another source of the file must be there.")
+        return Document(file_id=file_id, file_of=FILES, title=title, cache=mark)
+    media_type, encoded = _data_url(data, path) if data.startswith("data:") else ("application/pdf", data)
+    if not media_type.startswith("text/"):
+        return Document(media_type, encoded, title=title, cache=mark)
+    try:
+        text = base64.b64decode(encoded).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        bad(path, "is not base64 of UTF-8 text.")
+    return Document(media_type, text=text, title=title, cache=mark)
+
+
+def _data_url(url: str, path: str) -> tuple[str, str]:
+    """(media type, base64 text) of `data:TYPE;base64,DATA`."""
     head, comma, data = url[5:].partition(",")
     media_type, *rest = head.split(";")
     if not comma or "base64" not in rest or not media_type:
@@ -28,34 +139,7 @@ def data_url(url: str, path: str) -> tuple[str, str]:
     return media_type.lower(), data
 
 
-def image_of(url: str, detail: str | None, mark: CacheMark | None, path: str) -> Image:
-    """An image by its URL, which may hold the data itself. Raises PointsmanError 400."""
-    if not url.startswith("data:"):
-        if not url.startswith(("http://", "https://")):
-            bad(path, "must be an http(s) or a data: URL.")
-        return Image(url=url, detail=detail, cache=mark)
-    media_type, data = data_url(url, path)
-    return Image(media_type=media_type, data=data, detail=detail, cache=mark)
-
-
-def document_of(
-    data: str | None, title: str | None, file_id: str | None, url: str | None, path: str
-) -> Document:
-    """A file part. Text files become text: every protocol can carry that. Raises PointsmanError 400."""
-    if data is None:
-        if url is not None:
-            return Document(url=url, title=title)
-        if file_id is None:
-            bad(path, "or another source of the file must be there.")
-        return Document(file_id=file_id, file_of=FILES, title=title)
-    media_type, encoded = data_url(data, path) if data.startswith("data:") else ("application/pdf", data)
-    if media_type.startswith("text/"):
-        try:
-            text = base64.b64decode(encoded).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError):
-            bad(path, "is not base64 of UTF-8 text.")
-        return Document(media_type=media_type, text=text, title=title)
-    return Document(media_type=media_type, data=encoded, title=title)
+# -- written
 
 
 def marked(value: dict[str, Any], mark: CacheMark | None) -> dict[str, Any]:
@@ -87,7 +171,7 @@ def content_part(part: Part, wording: Wording) -> list[Rendered]:
         case Image():
             return [marked(wording.image(part), part.cache)]
         case Document():
-            return _document(part, wording)
+            return _file(part, wording)
         case Audio():
             return [{"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}]
     return []
@@ -97,7 +181,7 @@ def _text(wording: Wording, text: str) -> Rendered:
     return {"type": wording.text, "text": text}
 
 
-def _document(part: Document, wording: Wording) -> list[Rendered]:
+def _file(part: Document, wording: Wording) -> list[Rendered]:
     head = [line for line in (part.title, part.context) if line]
     if part.text is not None:
         return [marked(_text(wording, "\n".join([*head, part.text])), part.cache)]
@@ -107,16 +191,3 @@ def _document(part: Document, wording: Wording) -> list[Rendered]:
     value = marked(wording.file(part), part.cache)
     # What was said about the file goes before it.
     return [_text(wording, part.context), value] if part.context else [value]
-
-
-def json_schema(found: OutputFormat) -> dict[str, Any]:
-    """name, description, schema, strict."""
-    name = found.name or "output"  # required here; Messages has none
-    return maybe(
-        {
-            "name": name,
-            "description": found.description,
-            "schema": found.schema or {},
-            "strict": found.strict,
-        }
-    )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from ..conversation.request import Request
+from ..conversation.request import EFFORTS, Request
 
-ORDER = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""Weakest first."""
 BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768}
 """Words as tokens."""
 _WORDS = ((2048, "low"), (8192, "medium"), (24576, "high"))
@@ -33,6 +31,6 @@ def nearest_effort(effort: str, known: tuple[str, ...]) -> str | None:
     """The strongest known effort that is not above it, else the weakest known; None when none is known."""
     if effort in known:
         return effort
-    rank = ORDER.index(effort) if effort in ORDER else ORDER.index("medium")
-    below = [word for word in known if ORDER.index(word) <= rank]
+    rank = EFFORTS.index(effort) if effort in EFFORTS else EFFORTS.index("medium")
+    below = [word for word in known if EFFORTS.index(word) <= rank]
     return below[-1] if below else (known[0] if known else None)

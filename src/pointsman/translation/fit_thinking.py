@@ -10,8 +10,8 @@ from __future__ import annotations
 from ..conversation.notes import Notes
 from ..conversation.parts import Text, Thinking, ToolResult
 from ..conversation.profile import Profile
-from ..conversation.request import Message, Request, Role, ThinkingMode
-from .effort import BUDGETS, ORDER, effort_of, nearest_effort, word_of
+from ..conversation.request import EFFORTS, Message, Request, Role, ThinkingMode
+from .effort import BUDGETS, effort_of, nearest_effort, word_of
 from .fit_tools import FORCED
 
 _LEAST = 1024
@@ -170,7 +170,7 @@ class _Wish:
     def _effort(self, effort: str | None, most: str = "max") -> str | None:
         """The word, or the nearest one below it that the model knows. most: without free
         thinking, "effort <= high"."""
-        known = tuple(word for word in ORDER[: ORDER.index(most) + 1] if word in self._profile.efforts)
+        known = tuple(word for word in EFFORTS[: EFFORTS.index(most) + 1] if word in self._profile.efforts)
         if effort in (None, "none") or not known:
             return None
         assert effort is not None

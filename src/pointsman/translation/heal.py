@@ -21,17 +21,15 @@ NO_RESULT = "no result provided"
 
 def heal(request: Request, notes: Notes) -> Request:
     """The request with a legal history; the same object where nothing was to be done. Raises 400 under strict."""
-    messages = request.messages
-    if not any(type(part) in (ToolCall, ToolResult) for message in messages for part in message.parts):
-        kept = [message for message in messages if message.parts]
-        if len(kept) == len(messages):
-            return request
-        return msgspec.structs.replace(request, messages=kept)
-    healer = _Healer(notes)
-    for message in messages:
-        healer.add(message)
-    done = healer.finish()
-    return request if done == messages else msgspec.structs.replace(request, messages=done)
+    messages = [message for message in request.messages if message.parts]
+    if any(type(part) in (ToolCall, ToolResult) for message in messages for part in message.parts):
+        healer = _Healer(notes)
+        for message in messages:
+            healer.add(message)
+        messages = healer.finish()
+    elif len(messages) == len(request.messages):
+        return request
+    return request if messages == request.messages else msgspec.structs.replace(request, messages=messages)
 
 
 class _Healer:
@@ -40,16 +38,14 @@ class _Healer:
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
         self._done: list[Message] = []
-        self._seen: Counter[str] = (
-            Counter()
-        )  # every call id that was given out, and how often it was asked for
+        # every call id that was given out, and how often it was asked for
+        self._seen: Counter[str] = Counter()
         self._begin()
 
     def _begin(self) -> None:
         self._calls: list[ToolCall] = []  # of this turn
-        self._ids: dict[str, deque[ToolCall]] = defaultdict(
-            deque
-        )  # id as the client wrote it -> calls not answered
+        # id as the client wrote it -> calls not answered
+        self._ids: dict[str, deque[ToolCall]] = defaultdict(deque)
         self._results: dict[str, ToolResult] = {}  # by the call's own id
         self._others: list[Message] = []  # what else was said in this turn
 
@@ -90,7 +86,7 @@ class _Healer:
         if goes_on:
             before = self._done.pop()
             self._done.append(msgspec.structs.replace(before, parts=[*before.parts, *parts]))
-        elif parts:
+        else:
             self._done.append(msgspec.structs.replace(message, parts=parts))
 
     def _with_own_id(self, call: ToolCall) -> ToolCall:

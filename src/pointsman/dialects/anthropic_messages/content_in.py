@@ -23,8 +23,8 @@ from ...conversation.parts import (
 )
 from ...kinds import Protocol
 from ..base import Reading
-from ..capsule import Forged, is_capsule
 from ..fields import Fields, bad
+from ..replayed import replayed
 from .plain_words import compact, search_result, words
 
 OWN = Protocol.ANTHROPIC_MESSAGES.value
@@ -174,27 +174,15 @@ def _thinking(block: Fields, reading: Reading) -> Thinking | None:
     (docs/protocols/reasoning.md#capsules)."""
     shown, signature = block.text("thinking"), block.text("signature")
     block.rest()  # whatever else stands on it belongs to the exact block
-    if is_capsule(signature):
-        try:
-            return Thinking(shown, reading.capsules.open(signature))
-        except Forged:
-            reading.notes.drop(block.at("signature"), "its signature is not one that this gateway gave")
-            return None
     if not signature:
         return Thinking(shown)
-    return Thinking(shown, Opaque(OWN, block.value))
+    return replayed(shown, signature, Opaque(OWN, block.value), block.at("signature"), reading)
 
 
 def _redacted(block: Fields, reading: Reading) -> Thinking | None:
     data = block.text("data")
     block.rest()
-    if is_capsule(data):
-        try:
-            return Thinking("", reading.capsules.open(data), redacted=True)
-        except Forged:
-            reading.notes.drop(block.at("data"), "it is not one that this gateway gave")
-            return None
-    return Thinking("", Opaque(OWN, block.value), redacted=True)
+    return replayed("", data, Opaque(OWN, block.value), block.at("data"), reading)
 
 
 def _tool_use(block: Fields, reading: Reading) -> ToolCall:

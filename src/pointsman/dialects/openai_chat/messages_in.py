@@ -9,25 +9,13 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.parts import (
-    Audio,
-    CacheMark,
-    Document,
-    Image,
-    Opaque,
-    Part,
-    Refusal,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolKind,
-    ToolResult,
-)
+from ...conversation.parts import Opaque, Part, Refusal, Text, Thinking, ToolCall, ToolKind, ToolResult
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
-from ..capsule import Forged, is_capsule
+from ..capsule import is_capsule
 from ..fields import Fields, bad
-from ..openai_parts import document_of, image_of
+from ..openai_parts import cache_mark, read_parts, read_results
+from ..replayed import replayed
 
 OWN = "openai_chat"
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -71,97 +59,23 @@ def _turn(role: str, index: int, message: Fields, reading: Reading, function_ids
     if role == "function":
         message.need_text("name")
         call_id = function_ids.pop(0) if function_ids else ""
-        parts = _result_parts(message, reading)
+        parts = read_results(message, "content", reading)
         return Message(Role.USER, [ToolResult(call_id, parts, path=message.path)])
     call_id = message.need_text("tool_call_id")
     message.ignore("name")
-    mark = _cache(message, reading)
-    result = ToolResult(call_id, _result_parts(message, reading), cache=mark, path=message.path)
+    mark = cache_mark(message, reading)
+    parts = read_results(message, "content", reading)
+    result = ToolResult(call_id, parts, cache=mark, path=message.path)
     return Message(Role.USER, [result])
 
 
-def _result_parts(message: Fields, reading: Reading) -> tuple[Text | Image | Document, ...]:
-    return tuple(part for part in _content(message, reading) if isinstance(part, Text | Image | Document))
-
-
 def _content(message: Fields, reading: Reading) -> list[Part]:
-    """String or parts; empty texts say nothing and are left out."""
-    content = message.any("content")
-    if content is None:
-        return []
-    mark = _cache(message, reading) if "cache_control" in message.value else None
-    if isinstance(content, str):
-        return [Text(content, mark, path=message.at("content"))] if content else []
-    if not isinstance(content, list):
-        bad(message.at("content"), "must be a string or a list of parts.")
-    parts: list[Part] = []
-    for index, one in enumerate(content):
-        if isinstance(one, str):
-            parts.append(Text(one, path=message.at(f"content[{index}]")))
-            continue
-        part = Fields(one, f"content[{index}]", message)
-        found = _part(part, reading)
-        found.path = part.path
-        part.close(reading.notes)
-        if not (isinstance(found, Text) and not found.text):
-            parts.append(found)
+    parts = read_parts(message, "content", reading)
+    if "cache_control" in message.value:
+        mark = cache_mark(message, reading)
+        if len(parts) == 1 and isinstance(parts[0], Text) and parts[0].cache is None:
+            parts[0].cache = mark
     return parts
-
-
-def _part(part: Fields, reading: Reading) -> Part:
-    kind = part.need_text("type")
-    mark = _cache(part, reading)
-    if kind in ("text", "input_text", "output_text"):
-        part.ignore("annotations", "logprobs")
-        return Text(part.text("text"), mark)
-    if kind == "refusal":
-        return Refusal(part.text("refusal"))
-    if kind in ("image_url", "input_image"):
-        return _image(part, mark, reading)
-    if kind in ("file", "input_file"):
-        inner = part.object("file") or part
-        found = document_of(
-            inner.maybe_text("file_data"),
-            inner.maybe_text("filename"),
-            inner.maybe_text("file_id"),
-            inner.maybe_text("file_url"),
-            inner.at("file_data"),
-        )
-        found.cache = mark
-        return found
-    if kind == "input_audio":
-        inner = part.object("input_audio") or part
-        return Audio(inner.need_text("data"), inner.text("format", "wav"))
-    if kind == "thinking":  # Mistral's form of reasoning in a history
-        pieces = [
-            Fields(one, f"thinking[{at}]", part).text("text") for at, one in enumerate(part.items("thinking"))
-        ]
-        part.ignore("closed")
-        return Thinking("".join(pieces))
-    raise bad(part.at("type"), f"is a kind of part that is not known: {kind[:60]!r}.")
-
-
-def _image(part: Fields, mark: CacheMark | None, reading: Reading) -> Image:
-    source = part.any("image_url")
-    detail = part.maybe_text("detail")
-    if isinstance(source, dict):
-        inner = Fields(source, "image_url", part)
-        detail = inner.maybe_text("detail") or detail
-        source = inner.need_text("url")
-        inner.close(reading.notes)
-    if not isinstance(source, str) or not source:
-        bad(part.at("image_url"), "must be an object with a url.")
-    return image_of(source, detail, mark, part.at("image_url"))
-
-
-def _cache(part: Fields, reading: Reading) -> CacheMark | None:
-    found = part.object("prompt_cache_breakpoint") or part.object("cache_control")
-    if found is None:
-        return None
-    found.ignore("type", "mode")
-    mark = CacheMark(found.maybe_text("ttl"), path=found.path)
-    found.close(reading.notes)
-    return mark
 
 
 # -- the assistant's turns
@@ -233,17 +147,6 @@ def _detail(detail: Fields, reading: Reading) -> Thinking | None:
     carrier = detail.maybe_text("signature") or detail.maybe_text("data")
     if carrier is None:
         return Thinking(text) if text else None
-    if not is_capsule(carrier):
-        return Thinking(text, Opaque(OWN, detail.value)) if text else None
-    try:
-        opaque = reading.capsules.open(carrier)
-    except Forged:
-        reading.notes.drop(detail.at("signature"), "it was not made by this gateway, or was changed")
+    if not text and not is_capsule(carrier):
         return None
-    redacted = (
-        not text
-        and opaque is not None
-        and isinstance(opaque.data, dict)
-        and opaque.data.get("type") == "redacted_thinking"
-    )
-    return Thinking(text, opaque, redacted)
+    return replayed(text, carrier, Opaque(OWN, detail.value), detail.at("signature"), reading)

@@ -10,9 +10,10 @@ from typing import Any
 
 from ...conversation.notes import Notes
 from ...conversation.parts import CacheMark
-from ...conversation.request import OutputFormat, Request, ThinkingMode
+from ...conversation.request import EFFORTS, Request, ThinkingMode
 from ..base import Reading
 from ..fields import Fields
+from ..openai_request import read_account, read_format
 from .messages_in import read_messages
 from .tools_in import read_tools
 
@@ -30,7 +31,6 @@ NAMES = {
     "Tool.schema": "parameters",
     "OutputFormat.description": "json_schema.description",
 }
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _HINTS = ("prediction", "moderation", "prompt_cache_retention", "store")
 
 
@@ -39,10 +39,8 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     fields, notes = Fields(body), reading.notes
     request = Request(model=fields.need_text("model"), raw=body)
     messages = fields.any("messages")
-    if messages is None:
-        messages = _as_messages(
-            fields.any("input")
-        )  # Cursor posts Responses' `input` here (docs/protocols/clients.md#cursor)
+    if messages is None:  # Cursor posts Responses' `input` here (docs/protocols/clients.md#cursor)
+        messages = _as_messages(fields.any("input"))
     read_messages(request, messages, fields, reading)
     request.stream = bool(fields.flag("stream"))
     if fields.empty:  # the commonest request by far
@@ -50,8 +48,9 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     read_tools(request, fields, notes)
     _numbers(request, fields)
     _reasoning(request, fields, notes)
-    _format(request, fields)
-    _account(request, fields, notes)
+    request.format = read_format(fields, "response_format", notes)
+    read_account(request, fields, notes)
+    _hints(request, fields, notes)
     _shape(request, fields, notes)
     fields.close(notes)
     return request
@@ -88,10 +87,8 @@ def _reasoning(request: Request, fields: Fields, notes: Notes) -> None:
     reasoning = fields.object("reasoning")  # OpenRouter's form
     if reasoning is not None:
         if request.effort is None:
-            request.effort, request.paths["effort"] = (
-                reasoning.choice("effort", EFFORTS),
-                reasoning.at("effort"),
-            )
+            request.effort = reasoning.choice("effort", EFFORTS)
+            request.paths["effort"] = reasoning.at("effort")
         request.summary = reasoning.maybe_text("summary")
         budget = reasoning.integer("max_tokens", 1)
         if budget is not None:
@@ -109,46 +106,10 @@ def _reasoning(request: Request, fields: Fields, notes: Notes) -> None:
             request.thinking = ThinkingMode(kind, budget, display)
             request.paths.pop("thinking", None)
         thinking.close(notes)
-    verbosity = fields.choice("verbosity", ("low", "medium", "high"))
-    request.verbosity = verbosity
+    request.verbosity = fields.choice("verbosity", ("low", "medium", "high"))
 
 
-def _format(request: Request, fields: Fields) -> None:
-    found = fields.object("response_format")
-    if found is None:
-        return
-    kind = found.choice("type", ("text", "json_object", "json_schema"))
-    if kind == "json_schema":
-        inner = found.object("json_schema")
-        if inner is None:
-            found = Fields({}, "response_format.json_schema")
-            found.need_text("name")
-            return
-        request.format = OutputFormat(
-            "json_schema",
-            inner.maybe_text("name"),
-            inner.mapping("schema") or {},
-            inner.flag("strict"),
-            inner.maybe_text("description"),
-        )
-    elif kind == "json_object":
-        request.format = OutputFormat("json_object")
-
-
-def _account(request: Request, fields: Fields, notes: Notes) -> None:
-    identifier, user = fields.maybe_text("safety_identifier"), fields.maybe_text("user")
-    request.user = identifier or user
-    if user and not identifier:
-        request.paths["user"] = "user"
-    request.cache_key = fields.maybe_text("prompt_cache_key")
-    request.service_tier = fields.maybe_text("service_tier")
-    request.metadata = fields.mapping("metadata")
-    options = fields.object("prompt_cache_options")
-    if options is not None:
-        if options.maybe_text("mode") == "implicit":
-            request.cache_auto = CacheMark(options.maybe_text("ttl"))
-        options.ignore("ttl", "prewarm")
-        options.close(notes)
+def _hints(request: Request, fields: Fields, notes: Notes) -> None:
     mark = fields.object("cache_control")
     if mark is not None:
         mark.ignore("type")
@@ -156,8 +117,7 @@ def _account(request: Request, fields: Fields, notes: Notes) -> None:
         request.paths["cache_auto"] = "cache_control"
         mark.close(notes)
     for name in _HINTS:
-        value = fields.any(name)
-        if value not in (None, False):
+        if fields.any(name) not in (None, False):
             notes.drop(name)
 
 
@@ -174,7 +134,5 @@ def _shape(request: Request, fields: Fields, notes: Notes) -> None:
     modalities = fields.items("modalities")
     audio = fields.mapping("audio")
     if audio is not None or any(one != "text" for one in modalities):
-        notes.refuse(
-            "audio" if audio is not None else "modalities",
-            "this backend answers in text only; leave audio out.",
-        )
+        name = "audio" if audio is not None else "modalities"
+        notes.refuse(name, "this backend answers in text only; leave audio out.")

@@ -15,7 +15,7 @@ from ...conversation.profile import Profile
 from ...conversation.request import Request, Tool
 from ...jsonschema.rewrite import object_schema
 from ..fields import maybe
-from ..openai_parts import json_schema
+from ..openai_request import account_value, choice_value, format_value
 from .messages_out import render_messages
 
 
@@ -25,7 +25,7 @@ def render_request(request: Request, profile: Profile) -> bytes:
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
         if request.tool_choice is not None:
-            body["tool_choice"] = _choice(request)
+            body["tool_choice"] = choice_value(request, nested=True)
         if request.parallel_tools is not None:
             body["parallel_tool_calls"] = request.parallel_tools
     body |= maybe(
@@ -40,14 +40,14 @@ def render_request(request: Request, profile: Profile) -> bytes:
             "logit_bias": request.logit_bias,
             "n": request.n,
             "verbosity": request.verbosity,
-            "service_tier": request.service_tier,
-            "metadata": request.metadata,
             "stop": list(request.stop) or None,
-            "response_format": _format(request),
+            "web_search_options": request.web_search,
         }
     )
+    if request.format is not None:
+        body["response_format"] = format_value(request.format, nested=True)
     _reasoning(body, request, profile)
-    _account(body, request, profile)
+    body |= account_value(request, profile)
     if request.stream:
         body["stream"] = True
         if profile.stream_usage:
@@ -75,24 +75,6 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": inside}
 
 
-def _choice(request: Request) -> Any:
-    choice = request.tool_choice
-    assert choice is not None
-    if choice.mode == "tool":
-        kind = next((tool.kind.value for tool in request.tools if tool.name == choice.name), "function")
-        return {"type": kind, kind: {"name": choice.name}}
-    return {"auto": "auto", "any": "required", "none": "none"}[choice.mode]
-
-
-def _format(request: Request) -> dict[str, Any] | None:
-    found = request.format
-    if found is None:
-        return None
-    if found.type == "json_object":
-        return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": json_schema(found)}
-
-
 def _reasoning(body: dict[str, Any], request: Request, profile: Profile) -> None:
     if request.effort is None:
         return
@@ -100,14 +82,3 @@ def _reasoning(body: dict[str, Any], request: Request, profile: Profile) -> None
         body["chat_template_kwargs"] = {profile.template_flag: request.effort != "none"}
     else:
         body["reasoning_effort"] = request.effort
-
-
-def _account(body: dict[str, Any], request: Request, profile: Profile) -> None:
-    if request.user is not None:
-        body["safety_identifier" if profile.safety_id else "user"] = request.user
-    if request.cache_key is not None:
-        body["prompt_cache_key"] = request.cache_key
-    if request.cache_auto is not None:
-        body["prompt_cache_options"] = {"mode": "implicit"}
-    if request.web_search is not None:
-        body["web_search_options"] = request.web_search

@@ -8,7 +8,8 @@ from typing import Any
 from ...conversation.notes import Notes
 from ...conversation.parts import CacheMark, ToolKind
 from ...conversation.request import Request, ServerTool, Tool, ToolChoice
-from ..fields import Fields, bad
+from ..fields import Fields
+from ..openai_request import read_choice
 
 OWN = "openai_chat"
 
@@ -24,11 +25,11 @@ def read_tools(request: Request, fields: Fields, notes: Notes) -> None:
     choice = fields.any("tool_choice")
     legacy = fields.any("function_call")
     if choice is not None:
-        request.tool_choice = _choice(choice)
+        request.tool_choice = read_choice(choice, hosted=False)
     elif legacy is not None:
         request.paths["tool_choice"] = "function_call"
         request.tool_choice = (
-            _choice(legacy)
+            read_choice(legacy, hosted=False)
             if isinstance(legacy, str)
             else ToolChoice("tool", Fields(legacy, "function_call").need_text("name"))
         )
@@ -79,29 +80,3 @@ def _function(function: Fields, path: str) -> Tool:
     name = function.need_text("name")
     schema = function.mapping("parameters")
     return Tool(name, function.maybe_text("description"), schema, function.flag("strict"), path=path)
-
-
-def _choice(choice: Any) -> ToolChoice:
-    if isinstance(choice, str):
-        modes = {"auto": "auto", "required": "any", "any": "any", "none": "none"}
-        if choice not in modes:
-            bad("tool_choice", "must be auto, required, none, or an object that names a tool.")
-        return ToolChoice(modes[choice])
-    found = Fields(choice, "tool_choice")
-    kind = found.need_text("type")
-    if kind in ("function", "custom", "tool"):
-        inner = found.object(kind) or found
-        return ToolChoice("tool", inner.need_text("name"))
-    if kind == "allowed_tools":
-        inner = found.object("allowed_tools") or found
-        mode = inner.choice("mode", ("auto", "required")) or "auto"
-        names = tuple(_name_of(one) for one in inner.objects("tools"))
-        return ToolChoice("any" if mode == "required" else "auto", None, names)
-    if kind in ("auto", "required", "none", "any"):
-        return _choice(kind)
-    raise bad("tool_choice.type", f"is not a kind of choice that is known: {kind[:60]!r}.")
-
-
-def _name_of(tool: Fields) -> str:
-    inner = tool.object(tool.text("type", "function")) or tool
-    return inner.need_text("name")

@@ -11,26 +11,12 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.parts import (
-    Audio,
-    CacheMark,
-    Document,
-    Foreign,
-    Image,
-    Opaque,
-    Part,
-    Refusal,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolKind,
-    ToolResult,
-)
+from ...conversation.parts import Foreign, Opaque, Part, Text, Thinking, ToolCall, ToolKind, ToolResult
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
-from ..capsule import Forged, is_capsule
 from ..fields import Fields, bad
-from ..openai_parts import FILES, document_of, image_of
+from ..openai_parts import read_parts, read_results
+from ..replayed import replayed
 
 OWN = "openai_responses"
 _ROLES = ("user", "assistant", "system", "developer")
@@ -71,7 +57,7 @@ def _item(request: Request, item: Fields, reading: Reading) -> None:
         item.ignore("id", "name")
         custom = kind.startswith("custom")
         call_id = item.need_text("call_id")
-        parts = _output(item, reading)
+        parts = read_results(item, "output", reading)
         kind_of = ToolKind.CUSTOM if custom else ToolKind.FUNCTION
         _answer(request, ToolResult(call_id, parts, kind=kind_of), item.path)
     elif kind in _SHELL:
@@ -124,7 +110,7 @@ def _message(request: Request, item: Fields, reading: Reading) -> None:
     phase = item.maybe_text("phase")
     if phase is not None:
         request.phases = True
-    parts = _content(item, reading)
+    parts = read_parts(item, "content", reading)
     if role in ("system", "developer"):
         if not request.messages:
             request.system.extend(part for part in parts if isinstance(part, Text))
@@ -135,72 +121,6 @@ def _message(request: Request, item: Fields, reading: Reading) -> None:
             _say(request, part, item.path, phase)
     else:
         request.messages.append(Message(Role.USER, parts, path=item.path))
-
-
-def _content(item: Fields, reading: Reading) -> list[Part]:
-    content = item.any("content")
-    if content is None:
-        return []
-    if isinstance(content, str):
-        return [Text(content, path=item.at("content"))] if content else []
-    if not isinstance(content, list):
-        bad(item.at("content"), "must be a string or a list of parts.")
-    parts: list[Part] = []
-    for index, one in enumerate(content):
-        part = Fields(one, f"content[{index}]", item)
-        found = read_part(part, reading)
-        found.path = part.path
-        part.close(reading.notes)
-        if not (isinstance(found, Text) and not found.text):
-            parts.append(found)
-    return parts
-
-
-def read_part(part: Fields, reading: Reading) -> Part:
-    """One content part of a message or of a tool's output."""
-    kind = part.need_text("type")
-    mark = _mark(part, reading)
-    if kind in ("input_text", "output_text", "text", "summary_text"):
-        part.ignore("annotations", "logprobs")
-        return Text(part.text("text"), mark)
-    if kind == "refusal":
-        return Refusal(part.text("refusal"))
-    if kind == "input_image":
-        return _image(part, mark)
-    if kind == "input_file":
-        return _file(part, mark)
-    if kind == "input_audio":
-        inner = part.object("input_audio") or part
-        return Audio(inner.need_text("data"), inner.text("format", "wav"))
-    raise bad(part.at("type"), f"is a kind of part that is not known: {kind[:60]!r}.")
-
-
-def _mark(part: Fields, reading: Reading) -> CacheMark | None:
-    found = part.object("prompt_cache_breakpoint")
-    if found is None:
-        return None
-    found.ignore("mode", "type")
-    mark = CacheMark(found.maybe_text("ttl"), path=found.path)
-    found.close(reading.notes)
-    return mark
-
-
-def _image(part: Fields, mark: CacheMark | None) -> Image:
-    url, file_id, detail = part.maybe_text("image_url"), part.maybe_text("file_id"), part.maybe_text("detail")
-    if url is None:
-        if file_id is None:
-            bad(part.at("image_url"), "or file_id must be there.")
-        return Image(file_id=file_id, file_of=FILES, detail=detail, cache=mark)
-    return image_of(url, detail, mark, part.at("image_url"))
-
-
-def _file(part: Fields, mark: CacheMark | None) -> Document:
-    data, title = part.maybe_text("file_data"), part.maybe_text("filename")
-    url, file_id = part.maybe_text("file_url"), part.maybe_text("file_id")
-    part.ignore("detail")
-    found = document_of(data, title, file_id, url, part.at("file_data"))
-    found.cache = mark
-    return found
 
 
 def _call(item: Fields, kind: str) -> ToolCall:
@@ -216,27 +136,6 @@ def _call(item: Fields, kind: str) -> ToolCall:
     )
 
 
-def _output(item: Fields, reading: Reading) -> tuple[Text | Image | Document, ...]:
-    value = item.any("output")
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return (Text(value, path=item.at("output")),) if value else ()
-    if not isinstance(value, list):
-        bad(item.at("output"), "must be a string or a list of parts.")
-    parts = []
-    for index, one in enumerate(value):
-        part = Fields(one, f"output[{index}]", item)
-        found = read_part(part, reading)
-        found.path = part.path
-        part.close(reading.notes)
-        if not isinstance(found, Text | Image | Document):
-            bad(part.at("type"), "cannot stand in a tool's output.")
-        if not (isinstance(found, Text) and not found.text):
-            parts.append(found)
-    return tuple(parts)
-
-
 def _reasoning(item: Fields, reading: Reading) -> Thinking | None:
     texts = [one.text("text") for one in item.objects("summary")]
     texts += [one.text("text") for one in item.objects("content")]
@@ -244,12 +143,5 @@ def _reasoning(item: Fields, reading: Reading) -> Thinking | None:
     item_id, encrypted = item.maybe_text("id"), item.maybe_text("encrypted_content")
     if encrypted is None:
         return Thinking(text) if text else None
-    if not is_capsule(encrypted):
-        return Thinking(text, Opaque(OWN, {"id": item_id, "encrypted_content": encrypted}))
-    try:
-        opaque = reading.capsules.open(encrypted)
-    except Forged:
-        reading.notes.drop(item.at("encrypted_content"), "it was not made by this gateway, or was changed")
-        return None
-    data = opaque.data if opaque is not None else None
-    return Thinking(text, opaque, isinstance(data, dict) and data.get("type") == "redacted_thinking")
+    own = Opaque(OWN, {"id": item_id, "encrypted_content": encrypted})
+    return replayed(text, encrypted, own, item.at("encrypted_content"), reading)

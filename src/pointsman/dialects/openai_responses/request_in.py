@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from ...conversation.notes import Notes
-from ...conversation.parts import CacheMark, Text
-from ...conversation.request import OutputFormat, Request
+from ...conversation.parts import Text
+from ...conversation.request import EFFORTS, Request
 from ..base import Reading
 from ..fields import Fields
+from ..openai_request import read_account, read_format
 from .items_in import read_input
 from .tools_in import read_tools
 
@@ -27,7 +28,6 @@ NAMES = {
     "Tool.schema": "parameters",
     "messages": "input",
 }
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NEEDS_STORE = {
     "previous_response_id": "this gateway keeps no responses; send the whole conversation in 'input' instead.",
     "conversation": "this gateway keeps no conversations; send the whole conversation in 'input' instead.",
@@ -50,22 +50,19 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
             notes.refuse(name, advice)
     if fields.flag("background"):
         notes.refuse("background", "this backend cannot answer later; leave it out and wait for the answer.")
-    _instructions(request, fields)
+    instructions = fields.text("instructions")
+    if instructions:
+        request.system.append(Text(instructions, path="instructions"))
     read_input(request, fields, reading)
     read_tools(request, fields, notes)
     _numbers(request, fields, notes)
     _reasoning(request, fields, notes)
     _text(request, fields, notes)
     _include(request, fields, notes)
-    _account(request, fields, notes)
+    read_account(request, fields, notes)
+    _hints(fields, notes)
     fields.close(notes)
     return request
-
-
-def _instructions(request: Request, fields: Fields) -> None:
-    text = fields.text("instructions")
-    if text:
-        request.system.append(Text(text, path="instructions"))
 
 
 def _numbers(request: Request, fields: Fields, notes: Notes) -> None:
@@ -101,20 +98,7 @@ def _text(request: Request, fields: Fields, notes: Notes) -> None:
     if found is None:
         return
     request.verbosity = found.choice("verbosity", ("low", "medium", "high"))
-    form = found.object("format")
-    if form is not None:
-        kind = form.choice("type", ("text", "json_object", "json_schema"))
-        if kind == "json_schema":
-            request.format = OutputFormat(
-                kind,
-                form.maybe_text("name"),
-                form.mapping("schema") or {},
-                form.flag("strict"),
-                form.maybe_text("description"),
-            )
-        elif kind == "json_object":
-            request.format = OutputFormat(kind)
-        form.close(notes)
+    request.format = read_format(found, "format", notes)
     found.close(notes)
 
 
@@ -126,20 +110,7 @@ def _include(request: Request, fields: Fields, notes: Notes) -> None:
             notes.drop(f"include[{index}]")
 
 
-def _account(request: Request, fields: Fields, notes: Notes) -> None:
-    identifier, user = fields.maybe_text("safety_identifier"), fields.maybe_text("user")
-    request.user = identifier or user
-    if user and not identifier:
-        request.paths["user"] = "user"
-    request.cache_key = fields.maybe_text("prompt_cache_key")
-    request.service_tier = fields.maybe_text("service_tier")
-    request.metadata = fields.mapping("metadata")
-    options = fields.object("prompt_cache_options")
-    if options is not None:
-        if options.maybe_text("mode") == "implicit":
-            request.cache_auto = CacheMark(options.maybe_text("ttl"))
-        options.ignore("ttl", "prewarm")
-        options.close(notes)
+def _hints(fields: Fields, notes: Notes) -> None:
     if fields.flag("store"):
         notes.drop("store", "this gateway keeps no responses")
     if fields.maybe_text("truncation") not in (None, "disabled"):

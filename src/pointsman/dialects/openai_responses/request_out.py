@@ -15,7 +15,7 @@ from ...conversation.profile import Profile
 from ...conversation.request import Request, Tool
 from ...jsonschema.rewrite import object_schema
 from ..fields import maybe
-from ..openai_parts import json_schema
+from ..openai_request import account_value, choice_value, format_value
 from .items_out import render_input
 
 
@@ -33,21 +33,13 @@ def render_request(request: Request, profile: Profile) -> bytes:
             "temperature": request.temperature,
             "top_p": request.top_p,
             "max_tool_calls": request.max_tool_calls,
-            "service_tier": request.service_tier,
-            "metadata": request.metadata,
             "text": _text(request) or None,
             "reasoning": maybe({"effort": request.effort, "summary": request.summary}) or None,
         }
     )
-    include = ["reasoning.encrypted_content"] if profile.encrypted and profile.reasoning != "none" else []
-    if include:
-        body["include"] = include
-    if request.user is not None:
-        body["safety_identifier" if profile.safety_id else "user"] = request.user
-    if request.cache_key is not None:
-        body["prompt_cache_key"] = request.cache_key
-    if request.cache_auto is not None:
-        body["prompt_cache_options"] = {"mode": "implicit"}
+    if profile.encrypted and profile.reasoning != "none":
+        body["include"] = ["reasoning.encrypted_content"]
+    body |= account_value(request, profile)
     body["store"] = False  # what the client did not ask to be kept is not kept
     if request.stream:
         body["stream"] = True
@@ -77,13 +69,8 @@ def _tools(body: dict[str, Any], request: Request) -> None:
     if not tools:
         return
     body["tools"] = tools
-    choice = request.tool_choice
-    if choice is not None:
-        if choice.mode == "tool":
-            kind = next((tool.kind.value for tool in request.tools if tool.name == choice.name), "function")
-            body["tool_choice"] = {"type": kind, "name": choice.name}
-        else:
-            body["tool_choice"] = {"auto": "auto", "any": "required", "none": "none"}[choice.mode]
+    if request.tool_choice is not None:
+        body["tool_choice"] = choice_value(request, nested=False)
     if request.parallel_tools is not None:
         body["parallel_tool_calls"] = request.parallel_tools
 
@@ -104,12 +91,6 @@ def _tool(tool: Tool) -> dict[str, Any]:
 
 
 def _text(request: Request) -> dict[str, Any]:
-    text: dict[str, Any] = {}
-    found = request.format
-    if found is not None and found.type == "json_object":
-        text["format"] = {"type": "json_object"}
-    elif found is not None:
-        text["format"] = {"type": "json_schema", **json_schema(found)}
-    if request.verbosity is not None:
-        text["verbosity"] = request.verbosity
-    return text
+    form = request.format
+    value = format_value(form, nested=False) if form is not None else None
+    return maybe({"format": value, "verbosity": request.verbosity})

@@ -6,8 +6,9 @@ from typing import Any
 
 from ...conversation.notes import Notes
 from ...conversation.parts import ToolKind
-from ...conversation.request import Request, ServerTool, Tool, ToolChoice
-from ..fields import Fields, bad
+from ...conversation.request import Request, ServerTool, Tool
+from ..fields import Fields
+from ..openai_request import read_choice
 
 OWN = "openai_responses"
 _CLIENT_RUN: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -42,7 +43,7 @@ def read_tools(request: Request, fields: Fields, notes: Notes) -> None:
         tool.close(notes)
     choice = fields.any("tool_choice")
     if choice is not None:
-        request.tool_choice = _choice(choice)
+        request.tool_choice = read_choice(choice, hosted=True)
     request.parallel_tools = fields.flag("parallel_tool_calls")
 
 
@@ -92,20 +93,3 @@ def _tool(request: Request, tool: Fields, notes: Notes, namespace: str | None) -
         request.server_tools.append(
             ServerTool(OWN, kind, str(value.get("name") or kind), value, path=tool.path)
         )
-
-
-def _choice(choice: Any) -> ToolChoice:
-    if isinstance(choice, str):
-        modes = {"auto": "auto", "required": "any", "none": "none"}
-        if choice not in modes:
-            bad("tool_choice", "must be auto, required, none, or an object that names a tool.")
-        return ToolChoice(modes[choice])
-    found = Fields(choice, "tool_choice")
-    kind = found.need_text("type")
-    if kind in ("function", "custom"):
-        return ToolChoice("tool", found.need_text("name"))
-    if kind == "allowed_tools":
-        mode = found.choice("mode", ("auto", "required"))
-        names = tuple(one.text("name") or one.text("type") for one in found.objects("tools"))
-        return ToolChoice("any" if mode == "required" else "auto", None, names)
-    return ToolChoice("tool", kind)
