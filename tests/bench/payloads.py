@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
+
+from tests.vendor_bodies import chat, messages
+from tests.vendor_bodies.wire import sse
 
 VARIANTS = 17  # a number that shares no factor with a count of connections
 EVENTS = 200  # events of one stream, before the closing `[DONE]`
@@ -45,11 +49,9 @@ def _json(value: object) -> bytes:
 
 
 def _chat(name: str, text: str, **more: object) -> Workload:
-    def body(number: int) -> bytes:
-        messages = [{"role": "user", "content": text + "." * number}]
-        return _json({"model": f"bench-{name}", "messages": messages} | more)
-
-    bodies = tuple(body(number) for number in range(VARIANTS))
+    bodies = tuple(
+        _json(chat.ask(f"bench-{name}", text + "." * number, **more)) for number in range(VARIANTS)
+    )
     return Workload(name, "/v1/chat/completions", bodies, stream=bool(more.get("stream")))
 
 
@@ -67,11 +69,10 @@ def stream(pace_ms: int) -> Workload:
 def translated(pace_ms: int | None = None) -> Workload:
     """The small chat, or the stream, asked for by a client of Messages: the mock speaks Chat only."""
     name = "small" if pace_ms is None else f"stream-{pace_ms}"
+    more: dict[str, Any] = {"max_tokens": 32} | ({} if pace_ms is None else {"stream": True})
 
     def body(number: int) -> bytes:
-        messages = [{"role": "user", "content": "Say hello in one short sentence" + "." * number}]
-        more = {} if pace_ms is None else {"stream": True}
-        return _json({"model": f"bench-{name}", "max_tokens": 32, "messages": messages} | more)
+        return _json(messages.ask(f"bench-{name}", "Say hello in one short sentence" + "." * number, **more))
 
     bodies = tuple(body(number) for number in range(VARIANTS))
     return Workload(f"translated {name}", "/v1/messages", bodies, stream=pace_ms is not None, translated=True)
@@ -147,11 +148,10 @@ def chat_reply() -> bytes:
         "prompt_tokens_details": {"cached_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0},
     }
-    message = {"role": "assistant", "content": "Hello, and welcome to the bench.", "refusal": None}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    head = {"id": "chatcmpl-bench0000000000000000", "object": "chat.completion", "created": 1790000000}
+    head = {"id": "chatcmpl-bench0000000000000000", "created": 1790000000, "model": "bench-small"}
     tail = {"service_tier": "default", "system_fingerprint": "fp_bench00000"}
-    return _json(head | {"model": "bench-small", "choices": [choice], "usage": usage | details} | tail)
+    message = {"content": "Hello, and welcome to the bench.", "refusal": None}
+    return _json(chat.whole(message, "stop", usage | details, **head, **tail))
 
 
 def message_reply() -> bytes:
@@ -163,11 +163,8 @@ def message_reply() -> bytes:
         "output_tokens": 30,
         "service_tier": "standard",
     }
-    head = {"id": "msg_bench0000000000000000", "type": "message", "role": "assistant", "model": "bench-large"}
-    content = [{"type": "text", "text": _text(2, 40)}]
-    return _json(
-        head | {"content": content, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
-    )
+    head = {"id": "msg_bench0000000000000000", "model": "bench-large"}
+    return _json(messages.whole([{"type": "text", "text": _text(2, 40)}], "end_turn", usage, **head))
 
 
 def models_reply() -> bytes:
@@ -176,23 +173,32 @@ def models_reply() -> bytes:
     return _json({"object": "list", "data": rows})
 
 
-_CHUNK_HEAD = (
-    b'data: {"id":"chatcmpl-bench0000","object":"chat.completion.chunk","created":1790000000,"model":"bench",'
-)
 STAMP = b'"system_fingerprint":"'  # twenty digits follow: nanoseconds at which the mock wrote the event
+
+
+def _around(chunk: dict[str, Any]) -> list[bytes]:
+    """An event's bytes before the stamp and after it."""
+    head = chat.headed(chunk, "bench", "chatcmpl-bench0000", system_fingerprint="?")
+    return sse(head).split(b"?")
+
+
+def _words() -> dict[str, Any]:
+    chunk = chat.delta(content=" wonder")
+    chunk["choices"][0]["logprobs"] = None
+    return chunk
+
+
+_ROLE = _around(chat.delta(role="assistant", content=""))
+_WORD = _around(_words())
+_FINISH = _around(chat.delta("stop"))
+_USAGE = _around(chat.counted({"prompt_tokens": 14, "completion_tokens": 197, "total_tokens": 211}))
+_LAST = {EVENTS - 2: _FINISH, EVENTS - 1: _USAGE}
 
 
 def event(index: int, at_ns: int) -> bytes:
     """Event `index` of a stream (about 200 bytes): a role, words, the finish, the usage."""
-    if index == 0:
-        rest = b'"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}'
-    elif index == EVENTS - 2:
-        rest = b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
-    elif index == EVENTS - 1:
-        rest = b'"choices":[],"usage":{"prompt_tokens":14,"completion_tokens":197,"total_tokens":211}}'
-    else:
-        rest = b'"choices":[{"index":0,"delta":{"content":" wonder"},"logprobs":null,"finish_reason":null}]}'
-    return b'%s%s%020d",%s\n\n' % (_CHUNK_HEAD, STAMP, at_ns, rest)
+    before, after = _LAST.get(index, _WORD) if index else _ROLE
+    return b"%b%020d%b" % (before, at_ns, after)
 
 
-DONE = b"data: [DONE]\n\n"
+DONE = chat.DONE

@@ -34,6 +34,14 @@ SPECS = {
     MESSAGES: (BackendSpec("anthropic", "anthropic", "", "https://api.anthropic.com"), "claude-sonnet-4-5"),
 }
 
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "string"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+PICTURE = "iVBORw0KGgo="
+
 
 def half(protocol: Protocol) -> Translation:
     found = DIALECTS[protocol].translation

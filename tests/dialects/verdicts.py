@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
-
 from pointsman.conversation.events import (
     SILENT_STOPS,
     Cited,
@@ -126,7 +124,3 @@ def agree(protocol: Protocol, pieces: list[bytes]) -> Verdict:
         assert passed.answered >= told.answered
         assert passed.refused >= told.refused
     return passed
-
-
-def encoded(value: object) -> bytes:
-    return msgspec.json.encode(value)

@@ -27,6 +27,8 @@ from pointsman.secret import Secret
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, WHOLE
 from tests.gateway.plane import Plane, plane, rule
 from tests.gateway.test_translation import ask
+from tests.vendor_bodies import chat as bodies
+from tests.vendor_bodies.wire import encoded
 
 COMPLETIONS, EMBEDDINGS = Protocol.COMPLETIONS.value, Protocol.EMBEDDINGS.value
 PATHS = {
@@ -47,9 +49,7 @@ def body(protocol: str) -> dict[str, Any]:
 
 def whole(protocol: str) -> Reply:
     if protocol == COMPLETIONS:
-        text = {"id": "c", "object": "text_completion", "created": 1, "model": "m",
-                "choices": [{"index": 0, "text": "hello", "finish_reason": "stop", "logprobs": None}]}  # fmt: skip
-        return Reply(200, JSON, body=msgspec.json.encode(text))
+        return Reply(200, JSON, body=encoded(bodies.whole_text("hello")))
     if protocol == EMBEDDINGS:
         row = {"object": "embedding", "index": 0, "embedding": [0.5]}
         listed = {

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.vendor_bodies import chat
+
 from .gateway import Gateway
 from .replies import JSON, STALL, Reply
 
@@ -77,7 +79,7 @@ def test_a_local_servers_own_models_are_listed_and_answer_without_a_rule(
         seen.append(received.path)
         if received.path == "/v1/models":
             return model_list(name)
-        return Reply(200, JSON, body={"id": "x", "choices": [{"message": {"content": "from the box"}}]})
+        return Reply(200, JSON, body=chat.whole_of("from the box"))
 
     server.always(answer)
     backend = gateway.backend("local", server.url)

@@ -37,11 +37,7 @@ class Row:
 
 
 def body(said: dict[str, Any], reason: str, usage: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"id": "c1", "choices": [{"index": 0, "message": said, "finish_reason": reason}], "usage": usage}
-
-
-def in_message(reason: str | None = None, **said: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "message": said, "finish_reason": reason}]}
+    return chat.whole(said, reason) | {"usage": usage}
 
 
 HI = {"role": "assistant", "content": "hi"}
@@ -60,7 +56,7 @@ ROWS = {
         (chat.delta(refusal="no"), chat.delta("stop")),
         body({"role": "assistant", "content": None, "refusal": "no"}, "stop"), "upstream_error", refusals=True,
     ),
-    "message in chunks": Row((in_message(content="hi"), in_message("stop")), body(HI, "stop")),
+    "message in chunks": Row((chat.in_message(content="hi"), chat.in_message("stop")), body(HI, "stop")),
     "white space": Row(
         (chat.delta(content=" "), chat.delta(content="\n"), chat.delta("stop")),
         body({"role": "assistant", "content": " \n"}, "stop"), "empty",

@@ -19,6 +19,8 @@ from pointsman.kinds import Protocol
 from pointsman.routing.specs import BackendSpec
 from pointsman.wire.sse import EventSplitter, data_of
 from tests.upstream.raw import Talk, Talker, says, serving, spec_of
+from tests.vendor_bodies import chat, messages, responses
+from tests.vendor_bodies.wire import encoded, named, sse
 
 from .plane import Got, Plane, plane, rule
 
@@ -33,57 +35,37 @@ PATHS = {
 ASK = {"model": "m", "stream": True}
 
 
-def sse(*values: dict[str, Any] | bytes, named: bool = False) -> list[bytes]:
-    found = []
-    for value in values:
-        text = value if isinstance(value, bytes) else json.dumps(value, separators=(",", ":")).encode()
-        name = b"event: " + value["type"].encode() + b"\n" if named and isinstance(value, dict) else b""
-        found.append(name + b"data: " + text + b"\n\n")
-    return found
-
-
-def delta(finish: str | None = None, **fields: Any) -> dict[str, Any]:
-    return {
-        "id": "c1",
-        "object": "chat.completion.chunk",
-        "choices": [{"index": 0, "delta": fields, "finish_reason": finish}],
-    }
-
-
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2}
+COUNTED = {"input_tokens": 9, "output_tokens": 2}
+
+
+def each(*events: dict[str, Any]) -> list[bytes]:
+    return [named(event) for event in events]
+
+
 EVENTS: dict[Protocol, list[bytes]] = {
-    CHAT: sse(
-        delta(role="assistant", content=""),
-        delta(content="Hel"),
-        delta(content="lo \u00e9"),
-        delta("stop"),
-        b"[DONE]",
+    CHAT: [
+        sse(chat.delta(role="assistant", content="")),
+        sse(chat.delta(content="Hel")),
+        sse(chat.delta(content="lo \u00e9")),
+        sse(chat.delta("stop")),
+        chat.DONE,
+    ],
+    COMPLETIONS: [sse(chat.text("Hel")), sse(chat.text("lo", "stop")), chat.DONE],
+    RESPONSES: each(
+        responses.event("created", response={"id": "r1", "object": "response"}),
+        responses.event("output_text.delta", delta="Hel"),
+        responses.event("output_text.delta", delta="lo"),
+        responses.ended(id="r1", usage=COUNTED),
     ),
-    COMPLETIONS: sse(
-        {"id": "c1", "choices": [{"text": "Hel"}]},
-        {"choices": [{"text": "lo", "finish_reason": "stop"}]},
-        b"[DONE]",
-    ),
-    RESPONSES: sse(
-        {"type": "response.created", "response": {"id": "r1", "object": "response"}},
-        {"type": "response.output_text.delta", "delta": "Hel"},
-        {"type": "response.output_text.delta", "delta": "lo"},
-        {
-            "type": "response.completed",
-            "response": {"id": "r1", "usage": {"input_tokens": 9, "output_tokens": 2}},
-        },
-        named=True,
-    ),
-    MESSAGES: sse(
-        {"type": "message_start", "message": {"id": "m1", "usage": {"input_tokens": 9, "output_tokens": 1}}},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "ping"},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "lo"}},
+    MESSAGES: each(
+        messages.started(id="m1", usage={**COUNTED, "output_tokens": 1}),
+        messages.opened(0, type="text", text=""),
+        messages.PING,
+        messages.piece(0, **messages.text_delta("Hel")),
+        messages.piece(0, **messages.text_delta("lo")),
         {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
-        {"type": "message_stop"},
-        named=True,
+        *messages.ended("end_turn", {"output_tokens": 2}),
     ),
 }
 CLEAN_ENDS = (b"[DONE]", b'"finish_reason":"stop"', b"response.completed", b"message_stop")
@@ -247,7 +229,7 @@ def test_a_stream_cut_at_every_byte_never_looks_complete(protocol: Protocol, how
 
 @pytest.mark.parametrize("how", ["connection", "framing"])
 def test_an_error_after_half_of_a_large_event_is_an_event_of_its_own(how: str) -> None:
-    raw = b"".join(EVENTS[CHAT][:2]) + sse(delta(content="x" * 300_000))[0][:-500]
+    raw = b"".join(EVENTS[CHAT][:2]) + sse(chat.delta(content="x" * 300_000))[:-500]
     pieces = [raw[i : i + 50_000] for i in range(0, len(raw), 50_000)]
 
     async def main() -> None:
@@ -320,7 +302,7 @@ def test_a_failed_response_keeps_the_id_of_the_one_that_began() -> None:
 # -- the usage we asked for
 
 
-CHAT_WITH_USAGE = EVENTS[CHAT][:-1] + sse({"id": "c1", "choices": [], "usage": USAGE}, b"[DONE]")
+CHAT_WITH_USAGE = [*EVENTS[CHAT][:-1], sse(chat.counted(USAGE)), chat.DONE]
 
 
 def hidden(body: bytes) -> bytes:
@@ -392,10 +374,7 @@ def test_a_cut_in_a_stream_with_hidden_usage_is_told_too() -> None:
 
 @pytest.mark.parametrize("size", [0, 10, 200_000, 300_000, 2_000_000])
 def test_a_whole_answer_passes_byte_for_byte(size: int) -> None:
-    said = [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]
-    body = json.dumps(
-        {"object": "chat.completion", "choices": said, "x": "y" * size, "usage": USAGE}
-    ).encode()
+    body = encoded(chat.whole({"content": "hi"}, usage=USAGE, x="y" * size))
     answers = [
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body,
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n",
@@ -413,7 +392,7 @@ def test_a_whole_answer_passes_byte_for_byte(size: int) -> None:
 
 @pytest.mark.parametrize("size", [1000, 600_000])
 def test_a_whole_answer_that_is_cut_never_looks_whole(size: int) -> None:
-    body = json.dumps({"object": "chat.completion", "choices": [], "x": "y" * size}).encode()
+    body = encoded(chat.whole({"content": "hi"}, x="y" * size))
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
 
     async def main() -> None:
@@ -467,7 +446,7 @@ def test_a_slow_client_slows_the_upstream() -> None:
         await talker.request()
         await talker.say(CHUNKED)
         for _ in range(2000):
-            piece = b"".join(sse(delta(content="x" * 20_000)))
+            piece = sse(chat.delta(content="x" * 20_000))
             await talker.say(b"%x\r\n%b\r\n" % (len(piece), piece))
             sent += len(piece)
 

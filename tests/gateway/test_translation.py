@@ -21,6 +21,8 @@ from pointsman.routing.specs import BackendSpec
 from pointsman.wire.key_mask import KeyMask
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE, Call
 from tests.conformance.facts import ASK
+from tests.vendor_bodies import chat as bodies
+from tests.vendor_bodies.wire import encoded
 
 from .plane import Got, Plane, plane, rule
 
@@ -877,25 +879,7 @@ def test_a_session_that_goes_from_a_local_model_to_the_vendor_is_not_refused() -
                 Reply(
                     200,
                     JSON,
-                    body=json.dumps(
-                        {
-                            "id": "c",
-                            "object": "chat.completion",
-                            "created": 1,
-                            "model": "x",
-                            "choices": [
-                                {
-                                    "index": 0,
-                                    "message": {
-                                        "role": "assistant",
-                                        "content": "hello",
-                                        "reasoning_content": "hm",
-                                    },
-                                    "finish_reason": "stop",
-                                }
-                            ],
-                        }
-                    ).encode(),
+                    body=encoded(bodies.whole({"content": "hello", "reasoning_content": "hm"})),
                 )
             )
             async with plane() as found:

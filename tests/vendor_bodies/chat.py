@@ -35,14 +35,21 @@ def text(words: str | None, finish: str | None = None) -> dict[str, Any]:
     return {"object": "text_completion", "choices": [{"index": 0, "text": words, "finish_reason": finish}]}
 
 
-def headed(chunk: dict[str, Any], model: str = "x", id: str = "chatcmpl-9") -> dict[str, Any]:
-    """The chunk with everything that the vendor repeats in each."""
-    return {"id": id, "created": 1_700_000_000, "model": model, **chunk}
+def headed(chunk: dict[str, Any], model: str = "x", id: str = "chatcmpl-9", **more: Any) -> dict[str, Any]:
+    """The chunk with everything that the vendor repeats in each, in the vendor's order."""
+    head = {"id": id, "object": chunk["object"], "created": 1_700_000_000, "model": model}
+    return {**head, **more, **chunk}
 
 
-def counted(usage: dict[str, Any]) -> dict[str, Any]:
+def counted(usage: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The last chunk, where usage was asked for."""
-    return {"object": "chat.completion.chunk", "choices": [], "usage": usage}
+    return {"object": "chat.completion.chunk", "choices": [], "usage": usage, **more}
+
+
+def in_message(finish: str | None = None, /, **fields: Any) -> dict[str, Any]:
+    """A chunk that says under `message` what belongs under `delta`: some servers do."""
+    choice = {"index": 0, "message": fields, "finish_reason": finish}
+    return {"object": "chat.completion.chunk", "choices": [choice]}
 
 
 def stream(*chunks: dict[str, Any] | bytes, done: bool = True) -> bytes:
@@ -69,16 +76,31 @@ def said(step: Step, usage: dict[str, Any], thought: str = "", count: int = 2) -
 
 
 def whole(
-    message: dict[str, Any], finish: str | None = "stop", usage: dict[str, Any] | None = None, **more: Any
+    message: dict[str, Any],
+    finish: str | None = "stop",
+    usage: dict[str, Any] | None = None,
+    matched: str | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
+    """matched: the stop sequence that ended it, as vLLM tells it."""
     choice = {
         "index": 0,
         "message": {"role": "assistant", **message},
         "logprobs": None,
         "finish_reason": finish,
+        **({} if matched is None else {"stop_reason": matched}),
     }
     head = {"id": "chatcmpl-9", "object": "chat.completion", "created": 1_700_000_000, "model": "x"}
     return {**head, "choices": [choice], "usage": usage or USAGE, **more}
+
+
+def whole_text(words: str, **more: Any) -> dict[str, Any]:
+    """Of Completions."""
+    choice = {"index": 0, "text": words, "finish_reason": "stop", "logprobs": None}
+    return {
+        "id": "cmpl-9", "object": "text_completion", "created": 1_700_000_000, "model": "x",
+        "choices": [choice], **more,
+    }  # fmt: skip
 
 
 def whole_of(step: Step, usage: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pointsman.conversation.events import Stop
 from pointsman.conversation.parts import Citation, Foreign, Opaque, Text, Thinking, ToolCall
 from pointsman.conversation.reply import Reply
 from pointsman.conversation.usage import TokenUsage
-
-from .kit import block, ended, frames, started
+from tests.vendor_bodies.messages import PING, block, ended, json_delta, started, text_delta, whole
+from tests.vendor_bodies.wire import named
 
 AM = "anthropic_messages"
 
@@ -24,32 +24,8 @@ class Answer:
     reply: Reply
 
 
-def whole(
-    content: list[Any], reason: str = "end_turn", usage: dict[str, Any] | None = None, **more: Any
-) -> dict[str, Any]:
-    return {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "claude",
-        "content": content,
-        "stop_reason": reason,
-        "stop_sequence": None,
-        "usage": usage or {"input_tokens": 10, "output_tokens": 5},
-        **more,
-    }
-
-
 def replied(*parts: Any, stop: Stop = Stop.END, usage: TokenUsage | None = None, **more: Any) -> Reply:
     return Reply("msg_1", "claude", list(parts), stop, usage=usage or TokenUsage(10, 5), **more)
-
-
-def text_delta(text: str) -> dict[str, Any]:
-    return {"type": "text_delta", "text": text}
-
-
-def json_delta(text: str) -> dict[str, Any]:
-    return {"type": "input_json_delta", "partial_json": text}
 
 
 TEXT = {"type": "text", "text": ""}
@@ -65,7 +41,6 @@ WEB = {
 THOUGHT = {"type": "thinking", "thinking": "let me", "signature": "sig"}
 HIDDEN = {"type": "thinking", "thinking": "", "signature": "sig2"}
 REDACTED = {"type": "redacted_thinking", "data": "zzz"}
-PING = {"type": "ping"}
 
 
 def thinking(block_: dict[str, Any]) -> Thinking:
@@ -75,12 +50,12 @@ def thinking(block_: dict[str, Any]) -> Thinking:
 
 ANSWERS = {
     "text": Answer(
-        frames(started(), PING, *block(0, TEXT, text_delta("Hel"), text_delta("lo ☃")), *ended()),
+        named(started(), PING, *block(0, TEXT, text_delta("Hel"), text_delta("lo ☃")), *ended()),
         whole([{"type": "text", "text": "Hello ☃"}]),
         replied(Text("Hello ☃")),
     ),
     "thinking, text, tools": Answer(
-        frames(
+        named(
             started(),
             *block(
                 0,
@@ -122,7 +97,7 @@ ANSWERS = {
         ),
     ),
     "omitted thinking": Answer(
-        frames(
+        named(
             started(),
             *block(
                 0,
@@ -137,7 +112,7 @@ ANSWERS = {
         replied(thinking(HIDDEN), Text("x"), stop=Stop.MAX_TOKENS),
     ),
     "server tools and citations": Answer(
-        frames(
+        named(
             started(),
             *block(0, {**SEARCH, "input": {}}, json_delta('{"query"'), json_delta(':"q"}')),
             *block(1, RESULT),
@@ -153,7 +128,7 @@ ANSWERS = {
         ),
     ),
     "a refusal before any output": Answer(
-        frames(
+        named(
             started(),
             *ended("refusal", stop_details={"type": "refusal", "category": "cyber", "explanation": "no"}),
         ),
@@ -161,7 +136,7 @@ ANSWERS = {
         replied(stop=Stop.REFUSAL, explanation="no"),
     ),
     "a stop sequence, cached input, a tier": Answer(
-        frames(
+        named(
             started(
                 usage={
                     "input_tokens": 1,
@@ -202,5 +177,5 @@ ANSWERS = {
             service_tier="default",
         ),
     ),
-    "nothing at all": Answer(frames(started(), *ended()), whole([]), replied()),
+    "nothing at all": Answer(named(started(), *ended()), whole([]), replied()),
 }

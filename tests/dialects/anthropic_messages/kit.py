@@ -93,40 +93,6 @@ def answering(request: Request | None = None) -> Answering:
     return Answering(request or Request("asked-for"), "req_1", 1, CAPSULES)
 
 
-def frames(*events: dict[str, Any]) -> bytes:
-    return b"".join(b"event: %b\ndata: %b\n\n" % (e["type"].encode(), json.dumps(e).encode()) for e in events)
-
-
-def started(**message: Any) -> dict[str, Any]:
-    base = {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "claude",
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": {"input_tokens": 10, "output_tokens": 1},
-    }
-    return {"type": "message_start", "message": {**base, **message}}
-
-
-def block(index: int, start: dict[str, Any], *deltas: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {"type": "content_block_start", "index": index, "content_block": start},
-        *({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas),
-        {"type": "content_block_stop", "index": index},
-    ]
-
-
-def ended(reason: str | None = "end_turn", output: int = 5, **delta: Any) -> list[dict[str, Any]]:
-    change = {"stop_reason": reason, "stop_sequence": None, **delta}
-    return [
-        {"type": "message_delta", "delta": change, "usage": {"output_tokens": output}},
-        {"type": "message_stop"},
-    ]
-
-
 def read(pieces: bytes | Iterable[bytes], profile: Profile = CLAUDE) -> list[Event]:
     """Neutral events of a stream that comes in these pieces and then ends."""
     reader = TRANSLATION.reader(profile)

@@ -6,6 +6,7 @@ from pointsman.conversation.usage import TokenUsage
 from tests.vendor_bodies.messages import PING, ended, opened, piece, started
 from tests.vendor_bodies.wire import named
 
+from ..halves import PICTURE, SCHEMA
 from ..reading import DONE, NOTHING, Seen, full
 
 START_USAGE = {
@@ -78,3 +79,16 @@ WHOLE = {
     ),
 }  # fmt: skip
 """name -> (the body, what is to be seen of it)."""
+
+REQUEST = {
+    "model": "m", "max_tokens": 50, "temperature": 0.5, "stop_sequences": ["END"], "stream": True,
+    "system": [{"type": "text", "text": "be short", "cache_control": {"type": "ephemeral"}}],
+    "metadata": {"user_id": "u"}, "tools": [{"name": "f", "description": "d", "input_schema": SCHEMA}],
+    "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "look"}, {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PICTURE}}]},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": "I will"}, {"type": "tool_use", "id": "call_1", "name": "f", "input": {"a": "1"}}, {"type": "tool_use", "id": "call_2", "name": "f", "input": {"a": "2"}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "one"}, {"type": "tool_result", "tool_use_id": "call_2", "content": [{"type": "text", "text": "two"}]}, {"type": "text", "text": "go on"}]},
+    ],
+}  # fmt: skip
+"""A body as a client sends it, with most of what it can say."""

@@ -28,10 +28,12 @@ from pointsman.dialects.anthropic_messages.translation import TRANSLATION, parse
 from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind
 from pointsman.wire.sse import EventSplitter
+from tests.vendor_bodies.messages import PING, block, ended, json_delta, started, text_delta
+from tests.vendor_bodies.wire import named
 
 from ..reading import cut
-from .answers import AM, ANSWERS, PING, RESULT, TEXT, Answer, json_delta, text_delta
-from .kit import CLAUDE, block, ended, frames, merged, read, started
+from .answers import AM, ANSWERS, RESULT, TEXT, Answer
+from .kit import CLAUDE, merged, read
 
 every = pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
 
@@ -109,7 +111,7 @@ def test_output_is_seen_with_the_first_piece() -> None:
     reader = TRANSLATION.reader(CLAUDE)
     seen = []
     for event in EventSplitter().feed(
-        frames(started(), PING, *block(0, TEXT, text_delta(""), text_delta("a")))
+        named(started(), PING, *block(0, TEXT, text_delta(""), text_delta("a")))
     ):
         reader.read(event)
         seen.append(reader.output)
@@ -121,7 +123,7 @@ def test_output_is_seen_with_the_first_piece() -> None:
 
 def test_an_error_in_the_stream() -> None:
     error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-    raw = frames(started(), *block(0, TEXT, text_delta("a"))[:2], error, *ended())
+    raw = named(started(), *block(0, TEXT, text_delta("a"))[:2], error, *ended())
     found = read(raw)
     assert isinstance(found[-1], Failed)
     assert (found[-1].error.kind, found[-1].error.public) == (ErrorKind.OVERLOADED, "Overloaded")
@@ -129,7 +131,7 @@ def test_an_error_in_the_stream() -> None:
 
 
 def test_no_stop_reason_is_a_failure() -> None:
-    found = read(frames(started(), *block(0, TEXT, text_delta("a")), {"type": "message_stop"}))
+    found = read(named(started(), *block(0, TEXT, text_delta("a")), {"type": "message_stop"}))
     assert isinstance(found[-1], Failed)
     assert found[-1].error.kind is ErrorKind.UPSTREAM_ERROR
 
@@ -153,7 +155,7 @@ def test_malformed_events_are_counted_and_passed_over() -> None:
 
 def test_arguments_in_the_start_of_the_call() -> None:
     start = {"type": "tool_use", "id": "t", "name": "f", "input": {"b": 1, "a": 2}}
-    (call,) = fold(read(frames(started(), *block(0, start), *ended("tool_use")))).parts
+    (call,) = fold(read(named(started(), *block(0, start), *ended("tool_use")))).parts
     assert call == ToolCall("t", "f", '{"b":1,"a":2}')
 
 
@@ -161,7 +163,7 @@ def test_calls_without_id_or_with_the_same() -> None:
     def call(index: int, call_id: str | None) -> list[dict[str, Any]]:
         return block(index, {"type": "tool_use", "id": call_id, "name": "f", "input": {}}, json_delta("{}"))
 
-    raw = frames(started(), *call(0, None), *call(1, "t"), *call(2, "t"), *ended("end_turn"))
+    raw = named(started(), *call(0, None), *call(1, "t"), *call(2, "t"), *ended("end_turn"))
     reply = fold(read(raw))
     ids = [part.id for part in reply.parts if isinstance(part, ToolCall)]
     assert ids[1:] == ["t", "t_2"]
@@ -173,7 +175,7 @@ def test_calls_without_id_or_with_the_same() -> None:
 
 def test_deltas_of_another_kind_than_their_block() -> None:
     """litellm 32357: thinking inside a text block, and the message begun twice."""
-    raw = frames(
+    raw = named(
         started(),
         started(id="msg_2"),
         {"type": "content_block_start", "index": 0, "content_block": TEXT},
@@ -189,20 +191,20 @@ def test_deltas_of_another_kind_than_their_block() -> None:
 
 
 def test_a_stream_without_its_beginning() -> None:
-    found = read(frames({"type": "content_block_delta", "index": 0, "delta": text_delta("a")}, *ended()))
+    found = read(named({"type": "content_block_delta", "index": 0, "delta": text_delta("a")}, *ended()))
     assert found[:2] == [Started(), PartStart(0, PartKind.TEXT)]
     assert fold(found).parts == [Text("a")]
 
 
 def test_the_name_of_the_event_where_its_data_has_no_type() -> None:
-    raw = frames(started(), *block(0, TEXT, text_delta("a")), *ended()).replace(
-        b'"type": "message_stop"', b""
-    )
+    full = named(started(), *block(0, TEXT, text_delta("a")), *ended())
+    raw = full.replace(b'"type":"message_stop"', b"")
+    assert raw != full
     assert fold(read(raw)).parts == [Text("a")]
 
 
 def test_empty_blocks_are_not_told() -> None:
-    raw = frames(
+    raw = named(
         started(), *block(0, TEXT, text_delta("")), *block(1, {"type": "thinking", "thinking": ""}), *ended()
     )
     assert fold(read(raw)).parts == []
@@ -210,7 +212,7 @@ def test_empty_blocks_are_not_told() -> None:
 
 def test_a_compaction() -> None:
     start = {"type": "compaction", "content": None}
-    raw = frames(
+    raw = named(
         started(), *block(0, start, {"type": "compaction_delta", "content": "so far"}), *ended("compaction")
     )
     (found,) = fold(read(raw)).parts
@@ -219,10 +221,10 @@ def test_a_compaction() -> None:
 
 
 def test_usage_is_cumulative() -> None:
-    raw = frames(
+    raw = named(
         started(usage={"input_tokens": 5, "output_tokens": 1}),
         {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 3}},
-        *ended(output=9),
+        *ended(usage={"output_tokens": 9}),
     )
     assert [one.usage for one in read(raw) if isinstance(one, UsageSeen)] == [
         TokenUsage(5, 3),
@@ -231,7 +233,7 @@ def test_usage_is_cumulative() -> None:
 
 
 def test_no_usage_at_all() -> None:
-    raw = frames(
+    raw = named(
         {"type": "message_start", "message": {}},
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
         {"type": "message_stop"},
@@ -241,7 +243,7 @@ def test_no_usage_at_all() -> None:
 
 def test_calls_make_it_tool_use_whatever_an_unknown_reason_says() -> None:
     start = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
-    assert fold(read(frames(started(), *block(0, start), *ended("brand_new")))).stop is Stop.TOOL_USE
+    assert fold(read(named(started(), *block(0, start), *ended("brand_new")))).stop is Stop.TOOL_USE
 
 
 @pytest.mark.parametrize(

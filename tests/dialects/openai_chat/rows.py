@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.vendor_bodies.chat import USAGE, delta, stream
 from tests.vendor_bodies.wire import encoded
 
+from ..halves import PICTURE, SCHEMA
 from ..reading import ALL, DONE, FAILED, NOTHING, Seen, full
 
 ROLE = delta(role="assistant", content="")
@@ -59,3 +60,19 @@ WHOLE = {
     "chat of unknown types": ({"choices": [SAID], "id": 1, "usage": "many"}, Seen(usage=None, **DONE)),
 }  # fmt: skip
 """name -> (the body, what is to be seen of it)."""
+
+REQUEST = {
+    "model": "m", "max_completion_tokens": 50, "temperature": 0.5, "stop": ["END"], "stream": True, "user": "u",
+    "stream_options": {"include_usage": True}, "parallel_tool_calls": False, "tool_choice": "required",
+    "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA, "strict": True}},
+    "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": SCHEMA, "strict": True}}],
+    "messages": [
+        {"role": "system", "content": "be short"},
+        {"role": "user", "content": [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE}"}}]},
+        {"role": "assistant", "content": "I will", "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{\"a\":\"1\"}"}}, {"id": "call_2", "type": "function", "function": {"name": "f", "arguments": "{\"a\":\"2\"}"}}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "one"},
+        {"role": "tool", "tool_call_id": "call_2", "content": "two"},
+        {"role": "user", "content": "go on"},
+    ],
+}  # fmt: skip
+"""A body as a client sends it, with most of what it can say."""

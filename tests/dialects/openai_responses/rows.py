@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.vendor_bodies.responses import USAGE, ended, event
 from tests.vendor_bodies.wire import named
 
+from ..halves import PICTURE, SCHEMA
 from ..reading import ALL, DONE, NOTHING, Seen, full
 
 CREATED = event("created", response={"id": "resp_1", "object": "response", "usage": None, "error": None})
@@ -59,3 +60,21 @@ WHOLE = {
     ),
 }  # fmt: skip
 """name -> (the body, what is to be seen of it)."""
+
+REQUEST = {
+    "model": "m", "instructions": "be short", "max_output_tokens": 50, "stream": True, "safety_identifier": "u",
+    "parallel_tool_calls": False, "tool_choice": "required", "reasoning": {"effort": "high"},
+    "text": {"format": {"type": "json_schema", "name": "x", "schema": SCHEMA, "strict": True}},
+    "tools": [{"type": "function", "name": "f", "description": "d", "parameters": SCHEMA, "strict": True}],
+    "input": [
+        {"role": "user", "content": [{"type": "input_text", "text": "look"}, {"type": "input_image", "image_url": f"data:image/png;base64,{PICTURE}"}]},
+        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "x"},
+        {"role": "assistant", "content": "I will"},
+        {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{\"a\":\"1\"}"},
+        {"type": "function_call", "call_id": "call_2", "name": "f", "arguments": "{\"a\":\"2\"}"},
+        {"type": "function_call_output", "call_id": "call_1", "output": "one"},
+        {"type": "function_call_output", "call_id": "call_2", "output": [{"type": "input_text", "text": "two"}]},
+        {"role": "user", "content": "go on"},
+    ],
+}  # fmt: skip
+"""A body as a client sends it, with most of what it can say."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from pointsman.kinds import ErrorKind, Protocol
 
+from ..both_ways import BothWays
 from ..shared import Errors, Replies, Requests, Verdicts
-from .rows import STREAMS, WHOLE
+from .rows import REQUEST, STREAMS, WHOLE
 
 
 class TestSeen(Verdicts):
@@ -32,3 +33,14 @@ class TestReplies(Replies):
 class TestErrors(Errors):
     protocol = Protocol.OPENAI_RESPONSES
     in_band = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.CONTEXT_LENGTH})
+
+
+class TestBothWays(BothWays):
+    protocol = Protocol.OPENAI_RESPONSES
+    request = REQUEST
+    turns = "input"
+    ends = b"response.completed"
+
+    def replayed(self, answer: dict[str, Any]) -> list[Any]:
+        output: list[Any] = answer["output"]
+        return output
