@@ -6,6 +6,7 @@ Lenient where compatible servers stray: deltas without their block's start, of a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,12 +27,12 @@ from ...conversation.events import (
 )
 from ...conversation.parts import Foreign, Opaque
 from ...conversation.profile import Profile
-from ...conversation.reply import Reply
+from ...conversation.reply import Reply, fold
 from ..base import Reader
+from ..call_ids import unique_id
 from .content_in import OWN, citation
 from .frames import KNOWN, Frame, FrameDelta, FrameMessage
 from .plain_words import compact, words
-from .reply import own_id, parts_of, thinking
 from .seen import MessagesSeen
 from .usage import neutral_tier
 
@@ -66,17 +67,19 @@ class MessagesReader(MessagesSeen, Reader):
         self._usage_told = False
 
     def reply(self, body: bytes) -> Reply:
-        """See Reader."""
+        """See Reader. Told and folded as the stream it could have been."""
         message = self.take_whole(body)
         if self.error is not None:
             raise self.error
         if message is None or message.content is None or self.stop is None:
             raise ValueError("it has no content that can be read")
-        reply = Reply(message.id or "", message.model or "", stop=self.stop, usage=self.usage)
-        reply.parts = parts_of(message.content, reply.id, self._profile)
-        reply.sequence, reply.explanation = self.last.stop_sequence, self.last.explanation
-        reply.service_tier = neutral_tier(self.counted.service_tier if self.counted is not None else None)
-        return reply
+        out: list[Event] = []
+        self._start(message, out)
+        for index, block in enumerate(message.content):
+            self._block_start(index, block, out)
+            self._block_stop(index, out)
+        self._message_stop(out)
+        return fold(out)
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
@@ -149,8 +152,8 @@ class MessagesReader(MessagesSeen, Reader):
                     self._cite(block, one, out)
         elif kind is PartKind.TOOL:
             name = str(start["name"])
-            call_id = own_id(str(start.get("id") or ""), index, name, self._answer, self._ids)
-            self._begin(block, out, call_id, name)
+            call_id = str(start.get("id") or "") or _made_up(index, name, self._answer)
+            self._begin(block, out, unique_id(call_id, self._ids), name)
         elif start.get("type") == "thinking":
             self._say(block, str(start.get("thinking") or ""), out)
             block.signature = str(start.get("signature") or "")
@@ -219,8 +222,7 @@ class MessagesReader(MessagesSeen, Reader):
                 self._thinking_stop(block, out)
             case PartKind.TOOL:
                 if not block.said:  # none, or all of them in the start
-                    given = block.start.get("input")
-                    out.append(Delta(block.index, compact(given) if isinstance(given, dict) else "{}"))
+                    out.append(Delta(block.index, compact(block.start.get("input") or {})))
                 out.append(PartEnd(block.index))
             case PartKind.FOREIGN:
                 value = _completed(block)
@@ -233,18 +235,21 @@ class MessagesReader(MessagesSeen, Reader):
                     out.append(PartEnd(block.index))
 
     def _thinking_stop(self, block: _Block, out: list[Event]) -> None:
-        if block.start.get("type") == "redacted_thinking":
-            opaque: Opaque | None = Opaque(OWN, block.start, self._profile.backend)
-        else:
+        """Its exact form is what its maker wants back, signed or not."""
+        exact = block.start
+        if exact.get("type") != "redacted_thinking":
             text = "".join(block.pieces)
-            exact = {**block.start, "thinking": text, "signature": block.signature}
-            part = thinking(exact, text, self._profile)
-            if part is None:
+            if not text and not block.signature:
                 return
-            opaque = part.opaque
+            exact = {**exact, "thinking": text, "signature": block.signature}
         if block.index < 0:
             self._begin(block, out)
-        out.append(PartEnd(block.index, opaque))
+        out.append(PartEnd(block.index, Opaque(OWN, exact, self._profile.backend)))
+
+
+def _made_up(index: int, name: str, answer_id: str) -> str:
+    """For a call without an id; the same call of the same answer always gets the same one."""
+    return "call_" + hashlib.sha256(f"{index}:{name}:{answer_id}".encode()).hexdigest()[:24]
 
 
 def _text_of(delta: FrameDelta) -> str:

@@ -1,14 +1,12 @@
-"""A whole Messages answer, both ways. unfold() and fold() make it equal to the stream (reader.py, writer.py)."""
+"""A whole Messages answer, written. Not here: reading one, which is told as a stream (reader.py)."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import msgspec
 
-from ...conversation.parts import AssistantPart, Foreign, Opaque, Refusal, Text, Thinking, ToolCall
-from ...conversation.profile import Profile
+from ...conversation.parts import AssistantPart, Foreign, Refusal, Text, Thinking, ToolCall
 from ...conversation.reply import Reply
 from ..base import Answering
 from .answering import (
@@ -21,59 +19,8 @@ from .answering import (
     redacted_block,
     signature,
 )
-from .content_in import OWN
-from .content_in import citation as citation_in
 from .content_out import citation, tool_use
-from .plain_words import compact, words
 from .usage import own_tier, rendered
-
-
-def parts_of(content: list[dict[str, Any]], answer_id: str, profile: Profile) -> list[AssistantPart]:
-    """A whole answer's blocks as parts."""
-    ids: set[str] = set()
-    found = (_part(block, index, answer_id, profile, ids) for index, block in enumerate(content))
-    return [part for part in found if part is not None]
-
-
-def _part(
-    block: dict[str, Any], index: int, answer_id: str, profile: Profile, ids: set[str]
-) -> AssistantPart | None:
-    match block.get("type"):
-        case "text":
-            said = str(block.get("text") or "")
-            found = block.get("citations")
-            cites = found if isinstance(found, list) else ()
-            cited = tuple(citation_in(one) for one in cites if isinstance(one, dict))
-            return Text(said, None, cited) if said or cited else None
-        case "thinking":
-            return thinking(block, str(block.get("thinking") or ""), profile)
-        case "redacted_thinking":
-            return Thinking("", Opaque(OWN, block, profile.backend), redacted=True)
-        case "tool_use" if block.get("name"):
-            name = str(block["name"])
-            call_id = own_id(str(block.get("id") or ""), index, name, answer_id, ids)
-            return ToolCall(call_id, name, compact(block.get("input") or {}))
-    return Foreign(OWN, str(block.get("type") or ""), block, words(block))
-
-
-def thinking(block: dict[str, Any], text: str, profile: Profile) -> Thinking | None:
-    """A thinking block; its exact form is what its maker wants back, signed or not. None when it holds nothing."""
-    if not text and not block.get("signature"):
-        return None
-    return Thinking(text, Opaque(OWN, block, profile.backend))
-
-
-def own_id(call_id: str, index: int, name: str, answer_id: str, seen: set[str]) -> str:
-    """The call's id: made up where there is none, with a suffix where it was used before
-    (docs/protocols/tools.md#call-ids)."""
-    if not call_id:
-        call_id = "call_" + hashlib.sha256(f"{index}:{name}:{answer_id}".encode()).hexdigest()[:24]
-    found, count = call_id, 1
-    while found in seen:
-        count += 1
-        found = f"{call_id}_{count}"
-    seen.add(found)
-    return found
 
 
 def render_reply(reply: Reply, answering: Answering) -> bytes:

@@ -27,6 +27,7 @@ from ...conversation.parts import Citation, Foreign, Opaque, ToolKind
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ..base import Reader
+from ..call_ids import unique_id
 from ..think import ThinkSplitter
 from .frames import Call, Chunk, pieces
 from .frames import Delta as ChatDelta
@@ -230,7 +231,7 @@ class ChatReader(ChatSeen, Reader):
         if call.custom is not None or call.type == "custom":
             tool.kind = ToolKind.CUSTOM
         if call.id and not tool.id:
-            tool.id = unique_id(call.id, index, "", self._ids)
+            tool.id = unique_id(call.id, self._ids)
         tool.name = tool.name or name  # repeated in every chunk by some: the first counts
         tool.waiting += text
         if tool.part < 0 and tool.id and tool.name:
@@ -270,7 +271,7 @@ class ChatReader(ChatSeen, Reader):
                 self._add(_THINKING if thinking else _TEXT, text, out)
         for index, tool in self._tools.items():
             if tool.part < 0 and (tool.name or tool.waiting):
-                tool.id = tool.id or unique_id(None, index, tool.name, self._ids)
+                tool.id = tool.id or unique_id(f"call_{index}_{tool.name}"[:64], self._ids)
                 self._begin(tool, out)
                 if tool.waiting:
                     out.append(Delta(tool.part, tool.waiting))
@@ -298,14 +299,3 @@ def citation_of(annotation: Any) -> Citation | None:
     return Citation(
         inner.get("url"), inner.get("title"), None, inner.get("start_index"), inner.get("end_index")
     )
-
-
-def unique_id(call_id: Any, index: int, name: str, seen: set[str]) -> str:
-    """Servers leave ids out, or give all calls the same one (docs/protocols/tools.md#call-ids)."""
-    found = call_id if isinstance(call_id, str) and call_id else f"call_{index}_{name}"[:64]
-    unique, count = found, 1
-    while unique in seen:
-        count += 1
-        unique = f"{found}_{count}"
-    seen.add(unique)
-    return unique

@@ -26,12 +26,12 @@ from ...conversation.events import (
     Stop,
     UsageSeen,
 )
-from ...conversation.parts import Foreign, Refusal
+from ...conversation.parts import Foreign
 from ...conversation.profile import Profile
-from ...conversation.reply import Reply
+from ...conversation.reply import Reply, fold
 from ..base import Reader
-from .frames import Frame, Item, Response, decode_object, kind_of, objects, thought_of, words_of
-from .reply import OWN, call_of, citation_of, opaque_of, parts_of
+from .frames import UNREADABLE, Frame, Item, Response, decode_object, kind_of, objects, thought_of, words_of
+from .reply import OWN, call_of, citation_of, opaque_of
 from .seen import CALLS, ResponsesSeen
 
 _TEXTS = {"response.output_text.delta": PartKind.TEXT, "response.refusal.delta": PartKind.REFUSAL}
@@ -84,17 +84,15 @@ class ResponsesReader(ResponsesSeen, Reader):
         self._refusal: list[str] = []
 
     def reply(self, body: bytes) -> Reply:
-        """See Reader."""
+        """See Reader. Told and folded as the last event of a stream that told nothing before it."""
         response = self.take_whole(body)
         if self.error is not None:
             raise self.error
         if response is None or response.output is None or self.stop is None:
             raise ValueError("it has no output, or has not ended")
-        parts = [part for _, item in self.late for part in parts_of(item, self._profile)]
-        self._refusal.extend(part.text for part in parts if isinstance(part, Refusal))
-        reply = Reply(response.id or "", response.model or "", parts, self.stop, usage=self.usage)
-        reply.explanation, reply.service_tier = self._explanation(), _tier(response)
-        return reply
+        out: list[Event] = []
+        self._finished(out)
+        return fold(out)
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
@@ -148,11 +146,10 @@ class ResponsesReader(ResponsesSeen, Reader):
         if self.usage is not None:
             out.append(UsageSeen(self.usage))
         if self.stop is not None:
-            out.append(Finished(self.stop, None, self._explanation(), _tier(self.response)))
+            words = "".join(self._refusal) if self.stop is Stop.REFUSAL else ""
+            tier = self.response.service_tier
+            out.append(Finished(self.stop, None, words or None, tier if isinstance(tier, str) else None))
             out.append(Ended())
-
-    def _explanation(self) -> str | None:
-        return "".join(self._refusal) or None if self.stop is Stop.REFUSAL else None
 
     def _part(self, kind: PartKind, out: list[Event]) -> int:
         index = self._next
@@ -265,12 +262,8 @@ class ResponsesReader(ResponsesSeen, Reader):
         out.append(PartEnd(thought.index, opaque))
 
 
-def _tier(response: Response) -> str | None:
-    return response.service_tier if isinstance(response.service_tier, str) else None
-
-
 def _object(raw: msgspec.Raw) -> dict[str, Any]:
     try:
         return decode_object(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return {}

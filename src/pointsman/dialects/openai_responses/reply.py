@@ -1,4 +1,4 @@
-"""Whole Responses answers, read and written (docs/protocols/stop-reasons.md, usage.md, streams.md).
+"""Pieces of Responses answers, read, and whole ones, written (docs/protocols/stop-reasons.md, usage.md, streams.md).
 Pure. Not here: streams."""
 
 from __future__ import annotations
@@ -8,47 +8,14 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import Stop
-from ...conversation.parts import (
-    AssistantPart,
-    Citation,
-    Foreign,
-    Opaque,
-    Refusal,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolKind,
-)
+from ...conversation.parts import Citation, Opaque, ToolCall, ToolKind
 from ...conversation.profile import Profile
 from ...conversation.request import Request
 from ...conversation.usage import TokenUsage
 from ..base import Answering
-from .frames import Item, kind_of, objects, thought_of, words_of
+from .frames import Item, kind_of
 
 OWN = "openai_responses"
-
-
-def parts_of(item: Item, profile: Profile) -> list[AssistantPart]:
-    """One output item as parts."""
-    kind = kind_of(item)
-    if kind == "message":
-        return [part for part in map(_content, objects(item, "content")) if part is not None]
-    if kind == "reasoning":
-        text, opaque = thought_of(item), opaque_of(item, profile)
-        return [Thinking(text, opaque)] if text or opaque is not None else []
-    if kind in _CALLS:
-        return [call_of(item)]
-    return [Foreign(OWN, kind, item)] if kind else []
-
-
-def _content(part: dict[str, Any]) -> AssistantPart | None:
-    text, refusal = words_of(part)
-    if not text:
-        return None
-    if refusal:
-        return Refusal(text)
-    citations = (citation_of(one) for one in objects(part, "annotations"))
-    return Text(text, None, tuple(one for one in citations if one is not None))
 
 
 _CALLS = {"function_call": ToolKind.FUNCTION, "custom_tool_call": ToolKind.CUSTOM}
@@ -80,13 +47,8 @@ def citation_of(annotation: Any) -> Citation | None:
     """A web citation; file citations need a file id, which means nothing elsewhere."""
     if not isinstance(annotation, dict) or annotation.get("type") != "url_citation":
         return None
-    return Citation(
-        annotation.get("url"),
-        annotation.get("title"),
-        None,
-        annotation.get("start_index"),
-        annotation.get("end_index"),
-    )
+    url, title = annotation.get("url"), annotation.get("title")
+    return Citation(url, title, None, annotation.get("start_index"), annotation.get("end_index"))
 
 
 # -- writing
