@@ -5,6 +5,7 @@ For the property that they are equal, whatever the dialect.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from pointsman.conversation.events import (
@@ -22,6 +23,7 @@ from pointsman.conversation.events import (
     Stop,
     UsageSeen,
 )
+from pointsman.conversation.parts import ToolKind
 from pointsman.conversation.profile import Profile
 from pointsman.dialects.base import Reader, Seen, Verdict
 from pointsman.dialects.registry import DIALECTS
@@ -80,6 +82,7 @@ def of_events(events: list[Event]) -> Verdict:
     """By what was told alone. While an answer is under way this may say less than has been seen: a vendor's block is
     told when it is complete."""
     kinds: dict[int, PartKind] = {}
+    calls: dict[int, list[str]] = {}  # of functions: their arguments
     answered = finished = refused = False
     stop: Stop | None = None
     error = usage = None
@@ -89,8 +92,11 @@ def of_events(events: list[Event]) -> Verdict:
                 usage = told if told is not None else usage
             case PartStart(index, kind):
                 kinds[index] = kind
+                if kind is PartKind.TOOL and event.tool_kind is ToolKind.FUNCTION:
+                    calls[index] = []
                 answered = answered or kind in (PartKind.TOOL, PartKind.FOREIGN)
             case Delta(index, text):
+                calls.get(index, []).append(text)
                 said = bool(text.strip()) if kinds[index] is PartKind.TEXT else bool(text)
                 answered = answered or said
                 refused = refused or kinds[index] is PartKind.REFUSAL
@@ -106,7 +112,14 @@ def of_events(events: list[Event]) -> Verdict:
                 finished = True
             case Failed(found):
                 error = (found.kind, found.status)
-    return Verdict(answered, finished, stop, refused, error, usage)
+    texts = ["".join(pieces) for pieces in calls.values()]
+    return Verdict(answered, finished, stop, refused, error, usage, all(map(_nothing_open, texts)))
+
+
+def _nothing_open(text: str) -> bool:
+    """Strings are paired, and no more is opened than closed. Slow, and sure."""
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", text, flags=re.DOTALL)
+    return '"' not in bare and sum(map(bare.count, "{[")) <= sum(map(bare.count, "}]"))
 
 
 def agree(protocol: Protocol, pieces: list[bytes]) -> Verdict:

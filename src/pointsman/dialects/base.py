@@ -27,6 +27,7 @@ from ..conversation.request import Request
 from ..conversation.usage import TokenUsage
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, Protocol
+from ..wire.jsontext import Closing
 from .capsule import Capsules
 from .carries import Carries
 from .endpoint import Endpoint
@@ -46,6 +47,7 @@ class Verdict:
     refused: bool
     error: tuple[ErrorKind, int] | None
     usage: TokenUsage | None
+    calls_whole: bool
 
 
 class Seen:
@@ -59,12 +61,16 @@ class Seen:
     that says why there is none (limit, filter, refusal). refused: the model, or its vendor's
     filter, will not, whatever came before. stop: the class of the finish as every path tells it;
     None while none was told. finished: the protocol's own proper end was seen, so nothing was cut.
-    error: what the backend said inside an answer with status 200; nothing after it counts. usage:
-    as reported so far. answer_id: the id that the answer carries, where the protocol has one.
+    error: what the backend said inside an answer with status 200; nothing after it counts.
+    concluded: it did not say so itself, only ended in a way that cannot be. usage: as reported so
+    far. answer_id: the id that the answer carries, where the protocol has one. arguments: of each
+    call of a client's function, whether its text is closed so far.
     malformed: frames that are not what the protocol allows.
     """
 
-    __slots__ = ("answer_id", "error", "finished", "malformed", "output", "refused", "stop", "usage")
+    __slots__ = (
+        "answer_id", "arguments", "concluded", "error", "finished", "malformed", "output", "refused", "stop", "usage",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.output = False
@@ -72,8 +78,10 @@ class Seen:
         self.stop: Stop | None = None
         self.finished = False
         self.error: PointsmanError | None = None
+        self.concluded = False
         self.usage: TokenUsage | None = None
         self.answer_id: str | None = None
+        self.arguments: list[Closing] = []
         self.malformed = 0
 
     def event(self, event: bytes) -> object:
@@ -90,6 +98,30 @@ class Seen:
         """The bytes are over: what only the end can tell. Nothing in most dialects."""
 
     @property
+    def calls_whole(self) -> bool:
+        """Is every call told to its end?"""
+        return all(text.closed for text in self.arguments)
+
+    def call_cut(self) -> bool:
+        """At the answer's end: whether it says that it is whole and has a call that is not. Then it is an error: the client
+        would run another call than the model meant (docs/protocols/tools.md#pieces-of-a-call)."""
+        if self.error is None and self.arguments and not self.calls_whole:
+            self.conclude("The backend ended its answer inside the arguments of a tool call.")
+            return True
+        return False
+
+    def conclude(self, public: str) -> None:
+        """An error that the answer does not say itself: its protocol allows no such end."""
+        self.error = PointsmanError(ErrorKind.UPSTREAM_ERROR, public)
+        self.concluded = True
+
+    def call_begun(self) -> Closing:
+        """One more call of a client's function; feed its arguments."""
+        text = Closing()
+        self.arguments.append(text)
+        return text
+
+    @property
     def unreadable(self) -> bool:
         """Is too much of it not what the protocol allows to go on? Bytes that pass as they came always go on."""
         return False
@@ -98,7 +130,9 @@ class Seen:
     def verdict(self) -> Verdict:
         """The facts as one value."""
         error = (self.error.kind, self.error.status) if self.error is not None else None
-        return Verdict(self.output, self.finished, self.stop, self.refused, error, self.usage)
+        return Verdict(
+            self.output, self.finished, self.stop, self.refused, error, self.usage, self.calls_whole
+        )
 
 
 class StreamError(TypingProtocol):

@@ -1,4 +1,5 @@
-"""One string member of a JSON object, decoded while the object's text still streams: `{"input": "free text...` -> free text.
+"""JSON text that comes in pieces: one string member of an object, decoded while the object still streams (`{"input":
+"free text...` -> free text), and whether a text has been closed.
 
 Lenient: a model that answers with plain text instead of the object gets its text through. Not a JSON parser.
 """
@@ -12,6 +13,47 @@ import msgspec
 _ESCAPE = re.compile(r'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt])')
 _PLAIN = re.compile(r'[^"\\]+')
 _SIMPLE = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+_MARK = re.compile(r'["{}\[\]]')
+_IN_STRING = re.compile(r'["\\]')
+
+
+class Closing:
+    """Is a JSON text closed, or was it cut? feed(text) piece by piece; `closed` at any time. Memory: three words, however
+    long the text. Nothing at all is closed, and so is what is no JSON but has nothing open."""
+
+    __slots__ = ("_depth", "_escaped", "_quoted", "begun")
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._depth = 0
+        self._quoted = False
+        self._escaped = False  # the piece ended after a backslash
+
+    def feed(self, text: str) -> None:
+        """More of the text."""
+        if not text:
+            return
+        self.begun = True
+        at = 1 if self._escaped else 0
+        self._escaped = False
+        while (mark := (_IN_STRING if self._quoted else _MARK).search(text, at)) is not None:
+            at = mark.end()
+            match mark[0]:
+                case '"':
+                    self._quoted = not self._quoted
+                case "\\":
+                    self._escaped = at == len(text)
+                    at += 1
+                case "{" | "[":
+                    self._depth += 1
+                case _:
+                    self._depth -= 1
+
+    @property
+    def closed(self) -> bool:
+        """True while nothing is open."""
+        return not self._quoted and self._depth <= 0
 
 
 class StringReader:

@@ -41,6 +41,8 @@ calls = st.sampled_from(
     [
         [{"index": 0, "id": "c0", "function": {"name": "f", "arguments": ""}}],
         [{"index": 0, "function": {"arguments": '{"a":1}'}}],
+        [{"index": 0, "function": {"arguments": '{"a":"'}}],
+        [{"index": 0, "function": {"arguments": '}"}'}}],
         [{"index": 0, "id": "c0", "function": {"name": "f", "arguments": {"a": 1}}}],
         [{"index": 1, "id": "c0", "custom": {"name": "g", "input": "x"}, "type": "custom"}],
         [{"index": 0}],
@@ -130,7 +132,28 @@ def merged(plan: Plan) -> dict[str, Any] | None:
                 message[name] = message[name] + value
             else:
                 return None
+    if message.get("tool_calls"):
+        message["tool_calls"] = merged_calls(message["tool_calls"])
+        if message["tool_calls"] is None:
+            return None
     return chat.whole(message, plan.reason, matched=plan.matched) | {"usage": plan.usage}
+
+
+def merged_calls(pieces: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """Whole calls of pieces by index; None where an index may stand for several."""
+    found: dict[int, dict[str, Any]] = {}
+    for piece in pieces:
+        kind = "custom" if "custom" in piece else "function"
+        before = found.get(piece["index"])
+        if before is None:
+            found[piece["index"]] = {**piece, kind: dict(piece.get(kind, {}))}
+            continue
+        more, inner = piece.get(kind, {}), before.setdefault(kind, {})
+        texts = (inner.get("arguments") or "", more.get("arguments") or "")
+        if more.get("name") or not all(isinstance(text, str) for text in texts):
+            return None
+        inner["arguments"] = "".join(texts)
+    return list(found.values())
 
 
 SAID = ({"content": "a"},)

@@ -20,6 +20,7 @@ DELTAS = {
     "thinking": "reasoning_summary_text.delta",
     "sealed": "reasoning_summary_text.delta",
     "call": "function_call_arguments.delta",
+    "cut call": "function_call_arguments.delta",
 }
 
 
@@ -33,10 +34,11 @@ def item_of(kind: str, text: str, index: int) -> dict[str, Any]:
             summary = [{"type": "summary_text", "text": text}] if text else []
             item: dict[str, Any] = {"id": f"i{index}", "type": "reasoning", "summary": summary}
             return item | ({"encrypted_content": "x"} if kind == "sealed" else {})
-        case "call":
+        case "call" | "cut call":
+            arguments = json.dumps({"a": text})
             return {
                 "id": f"i{index}", "type": "function_call", "call_id": f"c{index}", "name": "f",
-                "arguments": json.dumps({"a": text}),
+                "arguments": arguments if kind == "call" else arguments[:-1],
             }  # fmt: skip
     return {"id": f"i{index}", "type": "web_search_call", "status": "completed"}
 
@@ -58,11 +60,11 @@ def stream_of(plan: Plan) -> list[dict[str, Any]]:
         done = item_of(kind, text, index)
         place = {"output_index": index}
         empty = {key: [] if isinstance(value, list) else value for key, value in done.items()}
-        empty |= {"arguments": ""} if kind == "call" else {}
+        empty |= {"arguments": ""} if "arguments" in done else {}
         empty.pop("encrypted_content", None)
         events.append(responses.event("output_item.added", **place, item=empty))
         if kind in DELTAS:
-            said = done["arguments"] if kind == "call" else text
+            said = done.get("arguments", text)
             events += [responses.event(DELTAS[kind], **place, delta=half) for half in halves(said)]
         events.append(responses.event("output_item.done", **place, item=done))
     if plan.error is not None:
@@ -73,7 +75,7 @@ def stream_of(plan: Plan) -> list[dict[str, Any]]:
 class TestVerdict(OneVerdict):
     protocol = Protocol.OPENAI_RESPONSES
     plans = plans(
-        ["text", "refusal", "thinking", "sealed", "call", "vendor"],
+        ["text", "refusal", "thinking", "sealed", "call", "cut call", "vendor"],
         ["completed", "incomplete", "max_output_tokens", "content_filter", "failed", "cancelled"],
     )
     table: ClassVar = {

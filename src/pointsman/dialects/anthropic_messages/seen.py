@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...conversation.events import SILENT_STOPS, PartKind, Stop
-from ...errors import PointsmanError
-from ...kinds import ErrorKind
+from ...wire.jsontext import Closing
 from ...wire.sse import data_of, name_of, unframed_error
 from ..base import Seen
 from .answering import STOPS
@@ -43,6 +42,7 @@ _OF_BLOCK = {
     "redacted_thinking": PartKind.THINKING,
     "tool_use": PartKind.TOOL,
 }
+_TOOL = PartKind.TOOL
 _MESSAGE_KINDS = (PartKind.TEXT, PartKind.THINKING)
 _NO_DELTA = FrameDelta()
 """Never changed."""
@@ -53,11 +53,12 @@ class MessagesSeen(Seen):
     are of another. called: a client's tool was called. counted: the usage object, merged, None before the first. last: the
     `delta` that told why it stopped."""
 
-    __slots__ = ("blocks", "called", "counted", "last")
+    __slots__ = ("_texts", "blocks", "called", "counted", "last")
 
     def __init__(self) -> None:
         super().__init__()
         self.blocks: dict[int, PartKind] = {}
+        self._texts: dict[int, Closing] = {}  # by the block of a call
         self.called = False
         self.counted: Usage | None = None
         self.last = _NO_DELTA
@@ -112,6 +113,8 @@ class MessagesSeen(Seen):
                 wanted = _OF_DELTA.get(delta.type)
                 if wanted is None or self.blocks.get(frame.index) is not wanted:
                     self._stray(frame.index, wanted)
+                elif wanted is _TOOL:
+                    self._texts[frame.index].feed(delta.partial_json or "")
                 if not self.output:
                     self.output = _says(delta)
         else:
@@ -183,6 +186,7 @@ class MessagesSeen(Seen):
         if kind is PartKind.TOOL:
             if start.get("name"):
                 self.called = True
+                self._texts[index] = self.call_begun()
             else:
                 self.malformed += 1
                 kind = PartKind.FOREIGN
@@ -200,12 +204,11 @@ class MessagesSeen(Seen):
     def _end(self) -> None:
         reason = self.last.stop_reason
         if reason is None:  # not a success: docs/protocols/stop-reasons.md#a-reason-is-required
-            text = "The backend ended its answer without saying why it stopped."
-            self.error = PointsmanError(ErrorKind.UPSTREAM_ERROR, text)
+            self.conclude("The backend ended its answer without saying why it stopped.")
             return
         if self.called:
             self._stop(reason)  # once more: the call may have come after the reason
-        self.finished = True
+        self.finished = not self.call_cut()
 
 
 def stop_of(reason: str, called: bool) -> Stop:

@@ -23,13 +23,14 @@ from ...conversation.events import (
     Stop,
     UsageSeen,
 )
-from ...conversation.parts import Citation, Foreign, Opaque, ToolKind
+from ...conversation.parts import Citation, Foreign, Opaque
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ..base import Reader
 from ..call_ids import unique_id
 from ..think import ThinkSplitter
-from .frames import Call, Chunk, pieces
+from .calls import Tool
+from .frames import Chunk, pieces
 from .frames import Delta as ChatDelta
 from .reply import OWN
 from .seen import ChatSeen
@@ -37,15 +38,14 @@ from .seen import ChatSeen
 _TEXT, _THINKING, _REFUSAL = PartKind.TEXT, PartKind.THINKING, PartKind.REFUSAL
 
 
-class _Tool:
-    """One call on its way. part: its index among the parts, once it has begun."""
+class _Told:
+    """How far a call has been told. id: as its client gets it. part: its index among the parts, once it has begun.
+    waiting: arguments that came before its name or id."""
 
-    __slots__ = ("id", "kind", "name", "part", "waiting")
+    __slots__ = ("id", "part", "waiting")
 
     def __init__(self) -> None:
         self.id = ""
-        self.name = ""
-        self.kind = ToolKind.FUNCTION
         self.part = -1
         self.waiting = ""
 
@@ -68,7 +68,7 @@ class ChatReader(ChatSeen, Reader):
         "_splitter",
         "_started",
         "_tier",
-        "_tools",
+        "_told",
     )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
@@ -85,7 +85,7 @@ class ChatReader(ChatSeen, Reader):
         # white space that is shown only if more text follows
         # (docs/protocols/streams.md#reading-leniently)
         self._blank = ""
-        self._tools: dict[int, _Tool] = {}
+        self._told: list[_Told] = []  # by the call's place
         self._ids: set[str] = set()
         self._refusal = ""
         self._tier: str | None = None
@@ -103,9 +103,6 @@ class ChatReader(ChatSeen, Reader):
             raise ValueError("not JSON of this protocol")
         if self.error is not None:
             raise self.error
-        for choice in frame.choices or ():
-            for place, call in enumerate((choice.message and choice.message.tool_calls) or ()):
-                call.index = place  # each is a call of its own, whatever its id
         return fold([*self._tell(frame), *self.finish()])
 
     def _tell(self, frame: Chunk) -> Sequence[Event]:
@@ -144,9 +141,10 @@ class ChatReader(ChatSeen, Reader):
         if delta.refusal:
             self._refusal += str(delta.refusal)
             self._add(_REFUSAL, str(delta.refusal), out)
-        if delta.tool_calls or delta.function_call is not None:
-            for call in delta.calls():
-                self._call(call, out)
+        if self.calls is not None and (delta.tool_calls or delta.function_call is not None):
+            fresh, self.calls.fresh = self.calls.fresh, []
+            for tool, text in fresh:
+                self._call(tool, text, out)
 
     def _vendors_own(self, out: list[Event]) -> None:
         """Output of a kind that only its vendor knows, once: an answer all the same."""
@@ -219,43 +217,26 @@ class ChatReader(ChatSeen, Reader):
             found = (citation_of(one) for one in annotations)
             out.extend(Cited(self._open, citation) for citation in found if citation is not None)
 
-    def _call(self, call: Call, out: list[Event]) -> None:
-        index = call.index if call.index is not None else self._index_of(call)
-        tool = self._tools.get(index)
-        if tool is not None and call.id and tool.id and call.id != tool.id:
-            index = max(self._tools) + 1  # another call under the same index, as some servers do
-            tool = None
-        if tool is None:
-            tool = self._tools[index] = _Tool()
-        name, text = call.said()
-        if call.custom is not None or call.type == "custom":
-            tool.kind = ToolKind.CUSTOM
-        if call.id and not tool.id:
-            tool.id = unique_id(call.id, self._ids)
-        tool.name = tool.name or name  # repeated in every chunk by some: the first counts
-        tool.waiting += text
-        if tool.part < 0 and tool.id and tool.name:
-            self._begin(tool, out)
-        if tool.part >= 0 and tool.waiting:
-            out.append(Delta(tool.part, tool.waiting))
-            tool.waiting = ""
+    def _call(self, tool: Tool, text: str, out: list[Event]) -> None:
+        if tool.place == len(self._told):
+            self._told.append(_Told())
+        told = self._told[tool.place]
+        if tool.id and not told.id:
+            told.id = unique_id(tool.id, self._ids)
+        told.waiting += text
+        if told.part < 0 and told.id and tool.name:
+            self._begin(tool, told, out)
+        if told.part >= 0 and told.waiting:
+            out.append(Delta(told.part, told.waiting))
+            told.waiting = ""
 
-    def _index_of(self, call: Call) -> int:
-        """Without an index: the call with this id, else a new one if it names itself, else the last."""
-        for index, tool in self._tools.items():
-            if call.id and tool.id == call.id:
-                return index
-        if call.id or (call.function is not None and call.function.name) or not self._tools:
-            return len(self._tools)
-        return max(self._tools)
-
-    def _begin(self, tool: _Tool, out: list[Event]) -> None:
+    def _begin(self, tool: Tool, told: _Told, out: list[Event]) -> None:
         self._close(out)
         self._blank = ""
         self._splitter = None
-        tool.part = self._next
+        told.part = self._next
         self._next += 1
-        out.append(PartStart(tool.part, PartKind.TOOL, tool.id, tool.name, tool.kind))
+        out.append(PartStart(told.part, PartKind.TOOL, told.id, tool.name, tool.kind))
 
     def finish(self) -> Sequence[Event]:
         """See Reader. A stream is whole after a finish reason or `[DONE]`."""
@@ -263,22 +244,24 @@ class ChatReader(ChatSeen, Reader):
             return ()
         self._over = True
         self.end()
+        if self.error is not None:  # nothing but the end told it
+            return (Failed(self.error),)
         out: list[Event] = []
         if self.finished and not self._started:
             out.append(Started())
         if self._splitter is not None:
             for thinking, text in self._splitter.finish():
                 self._add(_THINKING if thinking else _TEXT, text, out)
-        for index, tool in self._tools.items():
-            if tool.part < 0 and (tool.name or tool.waiting):
-                tool.id = tool.id or unique_id(f"call_{index}_{tool.name}"[:64], self._ids)
-                self._begin(tool, out)
-                if tool.waiting:
-                    out.append(Delta(tool.part, tool.waiting))
+        for tool, told in zip(self.calls.tools if self.calls is not None else (), self._told, strict=True):
+            if told.part < 0 and (tool.name or told.waiting):
+                told.id = told.id or unique_id(f"call_{tool.place}_{tool.name}"[:64], self._ids)
+                self._begin(tool, told, out)
+                if told.waiting:
+                    out.append(Delta(told.part, told.waiting))
         for opaque in self._late:
             self._sealed(opaque, out)
         self._close(out)
-        out.extend(PartEnd(tool.part) for tool in self._tools.values() if tool.part >= 0)
+        out.extend(PartEnd(told.part) for told in self._told if told.part >= 0)
         if self.finished:
             out += (self._last(), Ended())
         return out

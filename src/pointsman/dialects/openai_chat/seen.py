@@ -13,6 +13,7 @@ from ...conversation.events import SILENT_STOPS, Stop
 from ...wire.sse import data_of, unframed_error
 from ..base import Seen
 from ..think import ThinkSplitter
+from .calls import Calls
 from .errors import error_inside
 from .frames import UNREADABLE, Choice, Chunk, Delta, decode, decode_odd, pieces, unknown_output
 
@@ -26,10 +27,10 @@ STOPS = {
 
 
 class ChatSeen(Seen):
-    """See dialects.base.Seen. matched: the stop sequence that ended the answer, where the server tells it. unknown: the
-    first output, where it was of a kind that only its vendor knows."""
+    """See dialects.base.Seen. calls: the answer's, None before the first. matched: the stop sequence that ended the
+    answer, where the server tells it. unknown: the first output, where it was of a kind that only its vendor knows."""
 
-    __slots__ = ("_begun", "_called", "_data", "_finish", "_index", "_said_no", "matched", "unknown")
+    __slots__ = ("_begun", "_called", "_data", "_finish", "_index", "_said_no", "calls", "matched", "unknown")
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,6 +40,7 @@ class ChatSeen(Seen):
         self._finish = ""
         self._index = -1  # of the choice that is the answer: the first that comes
         self._said_no = False
+        self.calls: Calls | None = None
         self.matched: str | None = None
         self.unknown: dict[str, Any] = {}
 
@@ -66,6 +68,9 @@ class ChatSeen(Seen):
             frame = self._odd(body)
         if frame is None:
             return None
+        for choice in frame.choices or ():
+            for place, call in enumerate((choice.message and choice.message.tool_calls) or ()):
+                call.index = place  # each is a call of its own, whatever its id
         self.see(frame)
         if frame.choices is None and self.error is None:
             self.malformed += 1
@@ -117,6 +122,8 @@ class ChatSeen(Seen):
         """See Seen: what looked like the beginning of a `<think>` was text."""
         if not self.output and self._begun is not None and self.error is None:
             self._said(self._begun.finish())
+        if self.finished:
+            self.call_cut()
 
     def _delta(self, delta: Delta, answers: bool) -> None:
         if not self.output:
@@ -124,10 +131,8 @@ class ChatSeen(Seen):
         if delta.refusal:
             self.output = True
             self._said_no = self._said_no or answers
-        if not self._called and (delta.tool_calls or delta.function_call is not None):
-            called = any(any(call.said()) for call in delta.calls())
-            self.output = self.output or called
-            self._called = called and answers
+        if delta.tool_calls or delta.function_call is not None:
+            self._calls_of(delta, answers)
         if not self.output:
             self.unknown = unknown_output(self._data)
             self.output = bool(self.unknown)
@@ -135,6 +140,17 @@ class ChatSeen(Seen):
             self.refused = self.refused or self._said_no
             if self._finish:  # told before the rest of the answer
                 self.stop = self._class()
+
+    def _calls_of(self, delta: Delta, answers: bool) -> None:
+        for call in delta.calls():
+            name, text = call.said()
+            if name or text:
+                self.output = True
+                self._called = self._called or answers
+            if answers:
+                calls = self.calls = self.calls or Calls()
+                tool = calls.known(call, name, text) or calls.begin(self.call_begun())
+                calls.add(tool, call, name, text, self._data)
 
     def _first_output(self, delta: Delta) -> None:
         content = delta.content
@@ -166,7 +182,7 @@ class ChatSeen(Seen):
 
     def _end_told(self) -> None:
         """The last word of a stream, or of a whole body: an end, whether or not a reason was given."""
-        if self.error is None:
+        if self.error is None and not self.call_cut():
             self.finished = True
             if self.stop is None:
                 self.stop = self._class()

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import SILENT_STOPS, Stop
+from ...wire.jsontext import Closing
 from ...wire.sse import data_of, unframed_error
 from ..base import Seen
 from .errors import error_inside
@@ -31,7 +32,8 @@ from .frames import (
 )
 
 CALLS = ("function_call", "custom_tool_call")
-_ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
+_FREE_TEXT = "response.custom_tool_call_input.delta"
+_ARGUMENTS = ("response.function_call_arguments.delta", _FREE_TEXT)
 _ENDS = {
     "response.completed": "completed",
     "response.incomplete": "incomplete",
@@ -58,7 +60,7 @@ class ResponsesSeen(Seen):
         self.called = False
         self.late: list[tuple[int, Item]] = []
         self.response = Response()
-        self._open_calls: set[int] = set()
+        self._open_calls: dict[int, Closing] = {}  # by place: the text of its arguments
         self._done: set[int | str] = set()  # places and ids of the items that events told
 
     def event(self, event: bytes) -> Frame | None:
@@ -106,7 +108,6 @@ class ResponsesSeen(Seen):
         elif kind == "response.output_item.added":
             self._added(frame.output_index, frame.item or {})
         elif kind == "response.output_item.done":
-            self._open_calls.discard(frame.output_index)
             self._told(frame.output_index, frame.item or {})
         elif kind in _ENDS:
             self._end(_ENDS[kind], frame.response or Response())
@@ -129,7 +130,11 @@ class ResponsesSeen(Seen):
 
     def _delta(self, kind: str, frame: Frame) -> None:
         if kind in _ARGUMENTS:  # output by their call's beginning, which must have come
-            self.malformed += frame.output_index not in self._open_calls
+            closing = self._open_calls.get(frame.output_index)
+            if closing is None:
+                self.malformed += 1
+            elif isinstance(frame.delta, str) and kind != _FREE_TEXT:
+                closing.feed(frame.delta)
         elif frame.delta:  # reasoning, a refusal, or what a vendor's own tool does
             self.output = True
             self.refused = self.refused or kind == "response.refusal.delta"
@@ -137,7 +142,7 @@ class ResponsesSeen(Seen):
     def _added(self, place: int, item: Item) -> None:
         if kind_of(item) in CALLS:
             self.called = self.output = True
-            self._open_calls.add(place)
+            self._open_calls[place] = self.call_begun()
 
     def _told(self, place: int, item: Item) -> None:
         """An item that is complete."""
@@ -145,9 +150,10 @@ class ResponsesSeen(Seen):
         name = item.get("id")
         if isinstance(name, str):
             self._done.add(name)
-        self._item(item)
+        self._item(item, self._open_calls.pop(place, None))
 
-    def _item(self, item: Item) -> None:
+    def _item(self, item: Item, told: Closing | None = None) -> None:
+        """told: the text of a call's arguments, where its beginning has come."""
         match kind_of(item):
             case "message":
                 for part in objects(item, "content"):
@@ -159,8 +165,13 @@ class ResponsesSeen(Seen):
             case "":
                 self.malformed += 1
             case kind:  # a call, a vendor's own
-                self.called = self.called or kind in CALLS
                 self.output = True
+                self.called = self.called or kind in CALLS
+                arguments = item.get("arguments")
+                if kind == "function_call" and isinstance(arguments, str):
+                    closing = told or self.call_begun()
+                    if not closing.begun:
+                        closing.feed(arguments)
 
     def _about(self, response: Response) -> None:
         self.answer_id = self.answer_id or response.id
@@ -176,6 +187,7 @@ class ResponsesSeen(Seen):
             status = response.status
         if status in _FAILED or response.error:
             self._fail(response.error or {"message": f"The response's status is {status}."})
+        if self.error is not None or self.call_cut():
             return
         if status == "incomplete":
             self.stop = _INCOMPLETE.get(response.reason or "", Stop.END)

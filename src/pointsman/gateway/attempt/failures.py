@@ -46,6 +46,8 @@ def unanswered(
     if error is None:
         reason, detail = reason_of(found, seen)
         return Held(reason, failure(reason, detail))
+    if seen.concluded:
+        body = None  # its own words say nothing of it
     meant = of_status(error.status)
     return Held(
         meant or FallbackReason.UPSTREAM_ERROR,
