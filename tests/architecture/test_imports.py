@@ -121,5 +121,5 @@ def test_dialect_folders_are_the_registry() -> None:
 
 def test_every_dialect_has_the_same_files() -> None:
     shapes = {name: {path.name for path in (SOURCE / "dialects" / name).glob("*.py")} for name in folders()}
-    needed = {"__init__.py", "endpoint.py", "errors.py", "seen.py"}
+    needed = {"__init__.py", "dialect.py", "errors.py", "seen.py"}
     assert all(needed <= files for files in shapes.values()), shapes

@@ -1,5 +1,5 @@
 """Reads whole answers of the paths beside a protocol's own (count_tokens, cancel, compact): no answers of a model, so
-all there is to know is whether they are JSON, and whether they say that something failed."""
+all there is to know is whether they are JSON, and whether they say that something failed; or the count."""
 
 from __future__ import annotations
 
@@ -30,9 +30,17 @@ class BesideSeen(Seen):
             frame = _frame(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        if (
-            frame.error and frame.object is None
-        ):  # an object of the API may hold an error and be told all the same
+        # an object of the API may hold an error and be told all the same
+        if frame.error and frame.object is None:
             self.error = error_inside(body)
         self.output = self.finished = self.error is None
         return True
+
+
+class _Count(msgspec.Struct):
+    input_tokens: int
+
+
+def parse_count(body: bytes) -> int:
+    """The answer of a path that counts input tokens. Raises ValueError when it is none."""
+    return msgspec.json.decode(body, type=_Count).input_tokens

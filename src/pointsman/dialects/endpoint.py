@@ -1,5 +1,5 @@
 """What a protocol's endpoint looks like beside requests and answers: paths, request headers, rate-limit headers, the list
-of models. Shapes only; each dialect's own is in its endpoint.py. Not here: which request goes where (gateway/client)."""
+of models. Shapes only; each dialect's own is in its dialect.py. Not here: which request goes where (gateway/client)."""
 
 from __future__ import annotations
 

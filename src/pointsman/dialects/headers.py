@@ -1,7 +1,7 @@
 """Headers between two protocols: an upstream's answer for a client of another one, and which of a client's own may travel.
 
 docs/protocols/errors.md#rate-limit-headers. Same protocol on both ends: all headers travel, and
-nothing here is asked. Which names a protocol has is in its endpoint.py.
+nothing here is asked. Which names a protocol has is in its Endpoint.
 """
 
 from __future__ import annotations

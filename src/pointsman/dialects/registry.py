@@ -7,85 +7,16 @@ from functools import lru_cache
 from typing import ParamSpec, TypeVar, cast
 
 from ..kinds import Protocol
-from .anthropic_messages import errors as messages_errors
-from .anthropic_messages.endpoint import ENDPOINT as MESSAGES_ENDPOINT
-from .anthropic_messages.seen import MessagesSeen
-from .anthropic_messages.translation import TRANSLATION as MESSAGES
-from .anthropic_messages.writer import PING
+from .anthropic_messages.dialect import DIALECT as MESSAGES
 from .base import Dialect
 from .carries import gaps
-from .completions import errors as completions_errors
-from .completions.endpoint import ENDPOINT as COMPLETIONS_ENDPOINT
-from .completions.seen import CompletionsSeen
-from .embeddings import errors as embeddings_errors
-from .embeddings.endpoint import ENDPOINT as EMBEDDINGS_ENDPOINT
-from .embeddings.seen import EmbeddingsSeen
-from .openai_chat import errors as chat_errors
-from .openai_chat.endpoint import ENDPOINT as CHAT_ENDPOINT
-from .openai_chat.frames import USAGE_OPTION
-from .openai_chat.seen import ChatSeen
-from .openai_chat.translation import TRANSLATION as CHAT
-from .openai_responses import errors as responses_errors
-from .openai_responses.endpoint import ENDPOINT as RESPONSES_ENDPOINT
-from .openai_responses.seen import ResponsesSeen
-from .openai_responses.translation import TRANSLATION as RESPONSES
-from .vendor_errors import OPENAI_STATUSES
+from .completions.dialect import DIALECT as COMPLETIONS
+from .embeddings.dialect import DIALECT as EMBEDDINGS
+from .openai_chat.dialect import DIALECT as CHAT
+from .openai_responses.dialect import DIALECT as RESPONSES
 
-DIALECTS: dict[Protocol, Dialect] = {
-    dialect.protocol: dialect
-    for dialect in (
-        Dialect(
-            Protocol.OPENAI_CHAT,
-            chat_errors.error,
-            chat_errors.stream_error,
-            chat_errors.parse_error,
-            ChatSeen,
-            CHAT_ENDPOINT,
-            usage_option=USAGE_OPTION,
-            statuses=OPENAI_STATUSES,
-            translation=CHAT,
-        ),
-        Dialect(
-            Protocol.OPENAI_RESPONSES,
-            responses_errors.error,
-            responses_errors.stream_error,
-            responses_errors.parse_error,
-            ResponsesSeen,
-            RESPONSES_ENDPOINT,
-            statuses=OPENAI_STATUSES,
-            translation=RESPONSES,
-        ),
-        Dialect(
-            Protocol.ANTHROPIC_MESSAGES,
-            messages_errors.error,
-            messages_errors.stream_error,
-            messages_errors.parse_error,
-            MessagesSeen,
-            MESSAGES_ENDPOINT,
-            statuses=messages_errors.STATUSES,
-            ping=PING,
-            translation=MESSAGES,
-        ),
-        Dialect(
-            Protocol.COMPLETIONS,
-            completions_errors.error,
-            completions_errors.stream_error,
-            completions_errors.parse_error,
-            CompletionsSeen,
-            COMPLETIONS_ENDPOINT,
-        ),
-        Dialect(
-            Protocol.EMBEDDINGS,
-            embeddings_errors.error,
-            embeddings_errors.stream_error,
-            embeddings_errors.parse_error,
-            EmbeddingsSeen,
-            EMBEDDINGS_ENDPOINT,
-        ),
-    )
-}
-
-
+DIALECTS = {one.protocol: one for one in (CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS)}
+"""In the order in which they are listed and asked."""
 SHARED = Protocol.OPENAI_CHAT
 """In whose wording a path that is no protocol's own is answered when nothing tells who asks
 (docs/protocols/models.md#who-asks-on-a-shared-path)."""

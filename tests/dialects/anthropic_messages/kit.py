@@ -12,7 +12,7 @@ from pointsman.conversation.events import Event
 from pointsman.conversation.notes import Notes
 from pointsman.conversation.profile import Profile
 from pointsman.conversation.request import Request
-from pointsman.dialects.anthropic_messages.translation import TRANSLATION
+from pointsman.dialects.anthropic_messages.dialect import TRANSLATION
 from pointsman.dialects.base import Answering, Reading
 from pointsman.dialects.capsule import Capsules
 from pointsman.providers.profile_rows import MESSAGES

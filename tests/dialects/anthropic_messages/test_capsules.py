@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pointsman.conversation.parts import Citation, Foreign, Opaque, Text, Thinking, ToolCall
 from pointsman.conversation.reply import Reply
 from pointsman.dialects.anthropic_messages.capsules import without_capsules
-from pointsman.dialects.anthropic_messages.translation import TRANSLATION
+from pointsman.dialects.anthropic_messages.dialect import TRANSLATION
 
 from .kit import CAPSULES, answering
 

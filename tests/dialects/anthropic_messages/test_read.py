@@ -24,7 +24,7 @@ from pointsman.conversation.events import (
 from pointsman.conversation.parts import Opaque, Text, Thinking, ToolCall
 from pointsman.conversation.reply import CutShort, fold, unfold
 from pointsman.conversation.usage import TokenUsage
-from pointsman.dialects.anthropic_messages.translation import TRANSLATION, parse_count, render_count
+from pointsman.dialects.anthropic_messages.dialect import TRANSLATION
 from pointsman.errors import PointsmanError
 from pointsman.kinds import ErrorKind
 from pointsman.wire.sse import EventSplitter
@@ -261,6 +261,9 @@ def test_an_error_with_status_200() -> None:
 
 
 def test_counting() -> None:
+    parse_count, render_count = TRANSLATION.parse_count, TRANSLATION.render_count
+    assert parse_count is not None
+    assert render_count is not None
     assert parse_count(render_count(12)) == 12
     for body in (b"{}", b"x", b'{"input_tokens": "1"}'):
         with pytest.raises(ValueError):

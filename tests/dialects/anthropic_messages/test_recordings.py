@@ -11,7 +11,7 @@ from pointsman.conversation.events import Ended
 from pointsman.conversation.notes import Notes
 from pointsman.conversation.parts import Text, Thinking, ToolCall
 from pointsman.conversation.reply import Reply, fold
-from pointsman.dialects.anthropic_messages.translation import TRANSLATION
+from pointsman.dialects.anthropic_messages.dialect import TRANSLATION
 from pointsman.dialects.base import Reading
 from pointsman.dialects.fields import load
 from tests.conformance.recordings import Recording, recordings

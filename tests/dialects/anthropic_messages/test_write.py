@@ -31,7 +31,7 @@ from pointsman.conversation.reply import Reply, fold, unfold
 from pointsman.conversation.request import Request, ThinkingMode
 from pointsman.conversation.usage import TokenUsage
 from pointsman.dialects.anthropic_messages.answering import message_id
-from pointsman.dialects.anthropic_messages.translation import TRANSLATION
+from pointsman.dialects.anthropic_messages.dialect import TRANSLATION
 from pointsman.dialects.anthropic_messages.writer import MOVES
 from pointsman.dialects.base import IllegalMove
 from pointsman.errors import PointsmanError

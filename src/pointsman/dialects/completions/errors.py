@@ -5,10 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ...errors import PointsmanError
-from ..vendor_errors import openai_error, openai_fields, upstream_error
-
-error = openai_error
-parse_error = upstream_error
+from ..vendor_errors import openai_fields
 
 
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:

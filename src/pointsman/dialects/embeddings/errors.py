@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from ...errors import PointsmanError
-from ..vendor_errors import openai_error, upstream_error
-
-error = openai_error
-parse_error = upstream_error
+from ..vendor_errors import openai_error
 
 
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:

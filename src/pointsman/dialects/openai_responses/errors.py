@@ -9,10 +9,7 @@ import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ..vendor_errors import openai_error, status_inside, upstream_error
-
-error = openai_error
-parse_error = upstream_error
+from ..vendor_errors import status_inside, upstream_error
 
 _CODES = {
     ErrorKind.RATE_LIMITED: "rate_limit_exceeded",

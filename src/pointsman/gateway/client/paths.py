@@ -1,6 +1,6 @@
 """Which request goes where, by method and path. Pure. Paths with `/v1` twice or not at all are understood
 (a wrong base URL is the commonest mistake: docs/protocols/clients.md#base-urls). Not here: which
-paths a protocol has (its endpoint.py)."""
+paths a protocol has (its Endpoint)."""
 
 from __future__ import annotations
 

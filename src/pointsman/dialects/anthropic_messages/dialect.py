@@ -1,0 +1,62 @@
+"""Messages as one of the dialects (base.Dialect): what of this folder is seen from outside."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...kinds import Protocol
+from ..base import Dialect, Translation
+from ..beside import parse_count
+from ..carries import column
+from .capsules import without_capsules
+from .endpoint import ENDPOINT
+from .errors import STATUSES, error, parse_error, stream_error
+from .reader import MessagesReader
+from .reply import render_reply
+from .request_in import NAMES, parse_request
+from .request_out import render_request
+from .seen import MessagesSeen
+from .writer import MOVES, PING, MessagesWriter
+
+_COUNTED = (
+    "model",
+    "messages",
+    "system",
+    "tools",
+    "tool_choice",
+    "thinking",
+    "output_config",
+    "cache_control",
+)
+
+
+def _render_count(tokens: int) -> bytes:
+    return msgspec.json.encode({"input_tokens": tokens})
+
+
+TRANSLATION = Translation(
+    parse_request=parse_request,
+    render_request=render_request,
+    render_reply=render_reply,
+    reader=MessagesReader,
+    writer=MessagesWriter,
+    moves=MOVES,
+    carries=column(Protocol.ANTHROPIC_MESSAGES),
+    names=NAMES,
+    count_path="/v1/messages/count_tokens",
+    parse_count=parse_count,
+    render_count=_render_count,
+    count_keys=frozenset(_COUNTED),
+    without_capsules=without_capsules,
+)
+DIALECT = Dialect(
+    Protocol.ANTHROPIC_MESSAGES,
+    error,
+    stream_error,
+    parse_error,
+    MessagesSeen,
+    ENDPOINT,
+    statuses=STATUSES,
+    ping=PING,
+    translation=TRANSLATION,
+)

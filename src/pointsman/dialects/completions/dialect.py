@@ -1,0 +1,20 @@
+"""Completions as one of the dialects (base.Dialect): what of this folder is seen from outside."""
+
+from __future__ import annotations
+
+from ...kinds import Protocol
+from ..base import Dialect
+from ..endpoint import Endpoint
+from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
+from ..vendor_errors import openai_error, upstream_error
+from .errors import stream_error
+from .seen import CompletionsSeen
+
+DIALECT = Dialect(
+    Protocol.COMPLETIONS,
+    openai_error,
+    stream_error,
+    upstream_error,
+    CompletionsSeen,
+    Endpoint("/v1/completions", FAMILY, private_prefixes=PRIVATE_PREFIXES, rate_limits=RATE_LIMITS),
+)

@@ -1,0 +1,20 @@
+"""Embeddings as one of the dialects (base.Dialect): what of this folder is seen from outside."""
+
+from __future__ import annotations
+
+from ...kinds import Protocol
+from ..base import Dialect
+from ..endpoint import Endpoint
+from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
+from ..vendor_errors import openai_error, upstream_error
+from .errors import stream_error
+from .seen import EmbeddingsSeen
+
+DIALECT = Dialect(
+    Protocol.EMBEDDINGS,
+    openai_error,
+    stream_error,
+    upstream_error,
+    EmbeddingsSeen,
+    Endpoint("/v1/embeddings", FAMILY, private_prefixes=PRIVATE_PREFIXES, rate_limits=RATE_LIMITS),
+)

@@ -1,0 +1,49 @@
+"""Chat Completions as one of the dialects (base.Dialect): what of this folder is seen from outside."""
+
+from __future__ import annotations
+
+from ...kinds import Protocol
+from ..base import Dialect, Translation
+from ..carries import column
+from ..endpoint import Endpoint
+from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
+from ..vendor_errors import OPENAI_STATUSES, openai_error, upstream_error
+from .errors import stream_error
+from .frames import USAGE_OPTION
+from .reader import ChatReader
+from .reply import render_reply
+from .request_in import NAMES, parse_request
+from .request_out import render_request
+from .seen import ChatSeen
+from .writer import MOVES, ChatWriter
+
+ENDPOINT = Endpoint(
+    "/v1/chat/completions",
+    FAMILY,
+    private_prefixes=PRIVATE_PREFIXES,
+    rate_limits=RATE_LIMITS,
+    model_fields=model_fields,
+    list_fields=list_fields,
+)
+TRANSLATION = Translation(
+    parse_request=parse_request,
+    render_request=render_request,
+    render_reply=render_reply,
+    reader=ChatReader,
+    writer=ChatWriter,
+    moves=MOVES,
+    carries=column(Protocol.OPENAI_CHAT),
+    names=NAMES,
+    keeps_reasoning=True,
+)
+DIALECT = Dialect(
+    Protocol.OPENAI_CHAT,
+    openai_error,
+    stream_error,
+    upstream_error,
+    ChatSeen,
+    ENDPOINT,
+    usage_option=USAGE_OPTION,
+    statuses=OPENAI_STATUSES,
+    translation=TRANSLATION,
+)

@@ -1,0 +1,77 @@
+"""Responses as one of the dialects (base.Dialect): what of this folder is seen from outside.
+
+Codex, which speaks it, wants a model list of its own.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...kinds import Protocol
+from ..base import Dialect, Translation
+from ..beside import parse_count
+from ..carries import column
+from ..endpoint import Catalogue, Endpoint
+from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
+from ..vendor_errors import OPENAI_STATUSES, openai_error, upstream_error
+from .capsules import without_capsules
+from .codex_models import catalogue
+from .errors import stream_error
+from .reader import ResponsesReader
+from .request_in import NAMES, parse_request
+from .request_out import render_request
+from .seen import ResponsesSeen
+from .writer import MOVES, ResponsesWriter, render_reply
+
+ENDPOINT = Endpoint(
+    "/v1/responses",
+    FAMILY,
+    below=True,
+    private=(b"originator", b"session_id", b"session-id", b"conversation_id", b"version"),
+    private_prefixes=(*PRIVATE_PREFIXES, b"x-codex-"),
+    rate_limits=RATE_LIMITS,
+    model_fields=model_fields,
+    list_fields=list_fields,
+    catalogue=Catalogue(b"client_version", catalogue),
+)
+_COUNTED = (
+    "model",
+    "input",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "text",
+    "reasoning",
+    "parallel_tool_calls",
+)
+
+
+def _render_count(tokens: int) -> bytes:
+    return msgspec.json.encode({"object": "response.input_tokens", "input_tokens": tokens})
+
+
+TRANSLATION = Translation(
+    parse_request=parse_request,
+    render_request=render_request,
+    render_reply=render_reply,
+    reader=ResponsesReader,
+    writer=ResponsesWriter,
+    moves=MOVES,
+    carries=column(Protocol.OPENAI_RESPONSES),
+    names=NAMES,
+    count_path="/v1/responses/input_tokens",
+    parse_count=parse_count,
+    render_count=_render_count,
+    count_keys=frozenset(_COUNTED),
+    without_capsules=without_capsules,
+)
+DIALECT = Dialect(
+    Protocol.OPENAI_RESPONSES,
+    openai_error,
+    stream_error,
+    upstream_error,
+    ResponsesSeen,
+    ENDPOINT,
+    statuses=OPENAI_STATUSES,
+    translation=TRANSLATION,
+)
