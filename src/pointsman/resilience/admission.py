@@ -8,37 +8,33 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 
+@dataclass(slots=True, eq=False)
 class Ticket:
     """A place, or a wait for one. wake: called once, when the place is there; it must not raise."""
 
-    __slots__ = ("caller", "held", "wake")
-
-    def __init__(self, caller: Hashable, wake: Callable[[], None] | None) -> None:
-        self.caller = caller
-        self.wake = wake
-        self.held = False
+    caller: Hashable
+    wake: Callable[[], None] | None
+    held: bool = False
 
 
+@dataclass(slots=True)
 class Places:
     """limit: how many hold a place at once. queue: how many may wait."""
 
-    __slots__ = ("_waiting", "in_use", "limit", "queue", "queued")
-
-    def __init__(self, limit: int, queue: int) -> None:
-        self.limit = limit
-        self.queue = queue
-        self.in_use = 0
-        self.queued = 0
-        self._waiting: OrderedDict[Hashable, deque[Ticket]] = OrderedDict()
+    limit: int
+    queue: int
+    in_use: int = 0
+    queued: int = 0
+    _waiting: OrderedDict[Hashable, deque[Ticket]] = field(default_factory=OrderedDict)
 
     def take(self, caller: Hashable) -> Ticket | None:
         """A place that is free now, and nobody waits for."""
         if self.in_use >= self.limit or self.queued:
             return None
-        ticket = Ticket(caller, None)
-        ticket.held = True
+        ticket = Ticket(caller, None, True)
         self.in_use += 1
         return ticket
 

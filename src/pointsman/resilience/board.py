@@ -7,6 +7,7 @@ Not here: I/O (gateway/probes.py asks a server that is down), what a status mean
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..kinds import FallbackReason
@@ -20,48 +21,42 @@ MOST_TARGETS = 4096
 """Models remembered: clients choose names, and a wild rule lets every name through."""
 
 
+@dataclass(slots=True)
 class TargetState:
-    """One model at one backend."""
+    """One model at one backend. account: whose throttling it is."""
 
-    __slots__ = ("account", "breaker", "last_reason", "throttled_until", "throttles")
-
-    def __init__(self) -> None:
-        self.breaker = Breaker()
-        self.account: Hashable = None  # whose throttling it is
-        self.throttled_until = 0.0
-        self.throttles = 0
-        self.last_reason = FallbackReason.UPSTREAM_ERROR
+    breaker: Breaker = field(default_factory=Breaker)
+    account: Hashable = None
+    throttled_until: float = 0.0
+    throttles: int = 0
+    last_reason: FallbackReason = FallbackReason.UPSTREAM_ERROR
 
 
+@dataclass(slots=True)
 class BackendState:
-    """One backend. down: it is local and unreachable; only a probe, or an answer, changes that. benched: the account whose
-    key was refused, and why."""
+    """One backend. down: it is local and unreachable; only a probe, or an answer, changes that.
+    benched: the account whose key was refused, and why. last_success and last_failure: unix
+    seconds, since they are shown to people."""
 
-    __slots__ = ("benched", "down", "in_flight", "last_failure", "last_reason", "last_success", "places")
-
-    def __init__(self, places: Places) -> None:
-        self.places = places
-        self.down = False
-        self.benched: tuple[Hashable, str] | None = None
-        self.in_flight = 0
-        self.last_success: float | None = None  # unix seconds, as the next two: shown to people
-        self.last_failure: float | None = None
-        self.last_reason: str | None = None
+    places: Places
+    down: bool = False
+    benched: tuple[Hashable, str] | None = None
+    in_flight: int = 0
+    last_success: float | None = None
+    last_failure: float | None = None
+    last_reason: str | None = None
 
 
+@dataclass(slots=True)
 class Try:
-    """One try of a target, from begin() to one of the ends. own_login: it carries the client's own login."""
+    """One try of a target, from begin() to one of the ends. own_login: it carries the client's own
+    login."""
 
-    __slots__ = ("account", "backend", "own_login", "probe", "target")
-
-    def __init__(
-        self, backend: BackendState, target: TargetState, account: Hashable, probe: bool, own_login: bool
-    ) -> None:
-        self.backend = backend
-        self.target = target
-        self.account = account
-        self.probe = probe
-        self.own_login = own_login
+    backend: BackendState
+    target: TargetState
+    account: Hashable
+    probe: bool
+    own_login: bool
 
 
 class Board:

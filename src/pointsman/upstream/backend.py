@@ -15,6 +15,7 @@ from ..providers.catalog import CATALOG
 from ..providers.urls import BaseUrl, parse_base_url
 from ..routing.specs import UNIX, BackendSpec
 from ..secret import SecretBytes
+from ..wire.answer import Headers
 from ..wire.http1 import NEVER_UPSTREAM, NEVER_UPSTREAM_PREFIXES
 from ..wire.key_mask import KeyMask
 
@@ -22,8 +23,6 @@ LEARNED_SECONDS = 60.0
 """How long a backend's "I do not know this path" is believed; it may be updated meanwhile."""
 
 _ACCOUNTS = os.urandom(16)
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Backend:

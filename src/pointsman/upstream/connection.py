@@ -14,6 +14,7 @@ from typing import Protocol as TypingProtocol
 import httptools
 
 from ..kinds import FallbackReason
+from ..wire.answer import Headers
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 256
@@ -26,7 +27,7 @@ MAX_FRUITLESS = 2 * MAX_HEADER_BYTES
 class Sink(TypingProtocol):
     """Who gets an answer. Exactly one of end() and failed() is called, last."""
 
-    def head(self, status: int, headers: list[tuple[bytes, bytes]], length: int | None) -> None:
+    def head(self, status: int, headers: Headers, length: int | None) -> None:
         """Status and headers (lower-case names). length: Content-Length, None when not said."""
 
     def body(self, data: bytes) -> None:
@@ -52,7 +53,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._closed = closed
         self._transport: asyncio.Transport | None = None
         self._sink: Sink | None = None
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: Headers = []
         self._header_bytes = 0
         self._parts: list[bytes] = []
         self._parser = httptools.HttpResponseParser(self)

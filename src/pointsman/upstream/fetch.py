@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 import msgspec
 
 from ..kinds import FallbackReason
+from ..wire.answer import Answer, Headers
 from .backend import Backend
 from .connection import UpstreamConnection
 from .egress import ConnectFailed
@@ -16,28 +16,19 @@ from .pool import Pool, StaleConnection
 _MAX_BODY = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """status, headers with lower-case names, body."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-
 class _Collect:
     """Sink of one small answer."""
 
     def __init__(self, conn: UpstreamConnection, kept: bool) -> None:
-        self.done: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._kept = kept
         self.complete = False  # then the connection is the pool's again, and perhaps another's already
         self._conn = conn
         self._status = 0
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: Headers = []
         self._body = b""
 
-    def head(self, status: int, headers: list[tuple[bytes, bytes]], length: int | None) -> None:
+    def head(self, status: int, headers: Headers, length: int | None) -> None:
         self._status, self._headers = status, headers
 
     def body(self, data: bytes) -> None:
@@ -49,7 +40,7 @@ class _Collect:
     def end(self) -> None:
         self.complete = True
         if not self.done.done():
-            self.done.set_result(Fetched(self._status, self._headers, self._body))
+            self.done.set_result(Answer(self._status, self._headers, self._body))
 
     def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
         if not self.done.done():
@@ -65,7 +56,7 @@ async def fetch(
     *,
     body: bytes | None = None,
     local_only: bool = False,
-) -> Fetched:
+) -> Answer:
     """GET `path` (from `/v1` on), or POST a JSON body to it. Raises ConnectFailed (a time-out included) or EgressRefused."""
     block = b"accept: application/json\r\n"
     if body is None:
@@ -74,7 +65,7 @@ async def fetch(
         block += b"content-type: application/json\r\n"
         data = backend.head(b"POST", path, block, frozenset(), len(body))
 
-    async def once(conn: UpstreamConnection, kept: bool) -> Fetched:
+    async def once(conn: UpstreamConnection, kept: bool) -> Answer:
         sink = _Collect(conn, kept)
         try:
             conn.send(data, body or b"", sink)
@@ -101,7 +92,7 @@ class _List(msgspec.Struct):
 _list = msgspec.json.Decoder(_List).decode
 
 
-async def model_names(pool: Pool, backend: Backend, seconds: float) -> tuple[Fetched, list[str] | None]:
+async def model_names(pool: Pool, backend: Backend, seconds: float) -> tuple[Answer, list[str] | None]:
     """Ask for `/v1/models`: the answer and the names in it, None when it is no model list. Raises like fetch."""
     answer = await fetch(pool, backend, b"/v1/models", seconds)
     if answer.status != 200:

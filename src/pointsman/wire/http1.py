@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import httptools
@@ -60,17 +61,13 @@ class BadHead(Exception):
         self.text = text
 
 
+@dataclass(slots=True, init=False, eq=False)
 class RequestHead:
     """A parsed request head. Header names are lower-case bytes; values as they came, without space around them.
 
     content_length: None without a body or when chunked. host: as sent, never empty. get(name): value of a header by
     lower-case name (the last one, where it was sent twice), None without one.
     """
-
-    __slots__ = (
-        "across", "chunked", "content_length", "expect_continue", "forward", "get", "headers", "host", "http11",
-        "keep_alive", "method", "path", "query",
-    )  # fmt: skip
 
     method: bytes
     path: str
@@ -87,14 +84,12 @@ class RequestHead:
     across: tuple[bytes, frozenset[bytes]] | None  # the same for a backend of another protocol
 
 
+@dataclass(slots=True)
 class _Collector:
     """What llhttp calls back into."""
 
-    __slots__ = ("headers", "url")
-
-    def __init__(self) -> None:
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.url = b""
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    url: bytes = b""
 
     def on_url(self, url: bytes) -> None:
         self.url += url
@@ -312,10 +307,5 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 def head_error(error: BadHead) -> PointsmanError:
     """A refused head as an error that a dialect can render."""
-    kinds = {
-        413: ErrorKind.TOO_LARGE,
-        431: ErrorKind.BAD_REQUEST,
-        403: ErrorKind.FORBIDDEN,
-        408: ErrorKind.BAD_REQUEST,
-    }
-    return PointsmanError(kinds.get(error.status, ErrorKind.BAD_REQUEST), error.text, status=error.status)
+    kind = ErrorKind.TOO_LARGE if error.status == 413 else ErrorKind.BAD_REQUEST
+    return PointsmanError(kind, error.text, status=error.status)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
+from time import monotonic
 
 from ...errors import PointsmanError
-from ...kinds import ErrorKind, FallbackReason, Protocol
+from ...kinds import ErrorKind, FallbackOn, FallbackReason, Protocol
 from ...providers.profiles import profile_for
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
@@ -29,6 +30,7 @@ from ..request.waiting import wait_for_place
 from . import count
 from .exchange import Exchange
 from .health import AttemptHealth
+from .judge import Judge
 from .moves import State
 from .passthrough import Codec, Passthrough
 
@@ -95,7 +97,7 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     login = request.caller.login if plan.rule.forward_auth and not backend.local else b""
     data = backend.head(head.method, path, block, names, len(body), login)
     exchange, held = await _run(one, backend, data, codec, on_trial=on_trial, own_login=bool(login))
-    if exchange.judge.state is not State.UNSPOKEN or held is None:
+    if held is None or exchange.judge.state is not State.UNSPOKEN:
         return held, True
     held.error = not_spoken(target, where.protocol)
     if where.path == where.dialect.endpoint.path:
@@ -174,8 +176,13 @@ async def _run(
     limits = plane.limits
     health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login)
     quiet = limits.first_output_local_seconds if backend.local else limits.first_output_cloud_seconds
+    # By position: a keyword costs a class, unlike a function, a dict; and an enum's member costs.
+    leaves = bool(one.onward) and FallbackOn.REFUSAL in one.onward
+    judge = Judge(
+        monotonic(), quiet, limits.between_chunks_seconds, codec.translated, codec.collects, leaves,
+    )  # fmt: skip
     exchange = Exchange(
-        job, one.tried, health, limits, codec, data, quiet, on_trial, one.onward,
+        judge, job, one.tried, health, limits.hold_seconds, codec, data, on_trial, one.onward,
     )  # fmt: skip
     plane.ticking.add(exchange)
     held: Held[Answer] | None = None

@@ -20,7 +20,7 @@ from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
 from ...wire.answer import Answer, Headers
 from .answer import content_of, excerpt, is_event_stream, is_framed
-from .execution import Execution
+from .execution import Execution, future
 from .failures import of_failed_status, too_late, unanswered
 from .judge import HELD
 from .meaning import Meaning, meaning
@@ -46,7 +46,7 @@ class Exchange(Execution):
             conn.close()
             return self._done
         if self._done.done():  # the second time
-            self._done = asyncio.get_running_loop().create_future()
+            self._done = future()
         self._conn = conn
         self._kept = kept
         self.judge.heard = monotonic()
@@ -75,7 +75,7 @@ class Exchange(Execution):
         # Compressed against our wish: passed on as it is, its usage unknown.
         stream, self._readable = content_of(headers)
         reason = of_status(status)
-        if reason is FallbackReason.AUTH and self._health.own_login:
+        if reason is not None and reason is FallbackReason.AUTH and self._health.own_login:
             reason = None  # the client's own login was refused: that is the client's to know
         framed = length is not None or is_framed(headers, length)
         effects = judge.head(status, reason, stream=stream, readable=self._readable, framed=framed)
@@ -93,7 +93,7 @@ class Exchange(Execution):
         ):  # the table's (PASSING_STREAM, BYTES), by hand: it is all that an event costs
             relay = self._relay
             assert relay is not None
-            self._delivery.client.write(relay.take(data))
+            self._job.delivery.client.write(relay.take(data))
             relay.look()  # after the client's write: its answer does not wait for our counting
             if relay.complete:
                 self._do(judge.move(Event.COMPLETE))
@@ -104,7 +104,7 @@ class Exchange(Execution):
         else:
             self._held_size += len(data)
             rival = self._job.won is not None
-            effects = judge.held(self._held_size, self._delivery.stage, rival=rival)
+            effects = judge.held(self._held_size, self._job.delivery.stage, rival=rival)
             if effects is HELD:
                 self._held.append(data)
             else:
@@ -195,7 +195,7 @@ class Exchange(Execution):
 
     def _whole(self, found: Meaning, answer: Answer) -> None:
         """All of an answer for the client is there."""
-        judge, stage = self.judge, self._delivery.stage
+        judge, stage = self.judge, self._job.delivery.stage
         self._answer = answer
         if found is LEFT:
             self._do(judge.left("its model refused"))

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from time import monotonic
-from typing import Protocol as TypingProtocol
 
-from ...config import Limits
 from ...errors import PointsmanError
-from ...kinds import FallbackOn, FallbackReason
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
 from ...upstream.pool import StaleConnection
@@ -22,6 +20,7 @@ from ...wire.answer import Answer, Headers
 from ..request.job import Job, Tried
 from .answer import client_lines, failure
 from .failures import left_to_next, lost
+from .health import AttemptHealth
 from .judge import Judge
 from .moves import Effect, Effects
 from .passthrough import Codec
@@ -32,94 +31,44 @@ _PING_SECONDS = 10.0
 Code aborts a silent one after 300 s)."""
 
 
-class Health(TypingProtocol):
-    """Who is told how the backend did once its answer is the client's. own_login: the client's
-    own login was sent."""
-
-    own_login: bool
-
-    def answered(self, status: int) -> None:
-        """With real output, or with an answer that is the client's own affair."""
-
-    def interrupted(self, reason: FallbackReason) -> None:
-        """It failed after that."""
+def future() -> asyncio.Future[Held[Answer] | None]:
+    """For what an attempt comes to."""
+    return asyncio.get_running_loop().create_future()
 
 
+@dataclass(slots=True, eq=False)
 class Execution:
-    """judge: says what. _done: what the attempt came to, None = the client has been answered.
-    _held: bytes of the answer that the client has not. _answer: the whole one, for SEND and
-    LEAVE; _failure: what is handed to the walk, and _error: what the client is told, where they
-    are not the judge's own reason in our words."""
+    """judge: says what. health: is told how the backend did once its answer is the client's. data:
+    the request's head. on_trial: nobody has said that the backend speaks this protocol. onward:
+    further reasons to go to the next target; none when there is no next one.
 
-    __slots__ = (
-        "_answer",
-        "_codec",
-        "_conn",
-        "_data",
-        "_delivery",
-        "_done",
-        "_error",
-        "_failure",
-        "_health",
-        "_held",
-        "_held_size",
-        "_hold_seconds",
-        "_job",
-        "_kept",
-        "_length",
-        "_on_trial",
-        "_onward",
-        "_readable",
-        "_relay",
-        "_tried",
-        "head_status",
-        "headers",
-        "judge",
-    )  # fmt: skip
+    _done: what the attempt came to, None = the client has been answered. _held: bytes of the
+    answer that the client has not. _answer: the whole one, for SEND and LEAVE; _failure: what is
+    handed to the walk, and _error: what the client is told, where they are not the judge's own
+    reason in our words."""
 
-    def __init__(
-        self,
-        job: Job,
-        tried: Tried,
-        health: Health,
-        limits: Limits,
-        codec: Codec,
-        data: bytes,
-        quiet_seconds: float,
-        on_trial: bool,
-        onward: Collection[str],
-    ) -> None:
-        """health: who is told how it went. data: the request's head. quiet_seconds: how long the
-        backend may be silent before its first output. on_trial: nobody has said that the
-        backend speaks this protocol. onward: further reasons to go to the next target; none when
-        there is no next one."""
-        # By position, here and in attempt.py: a keyword costs a class, unlike a function, a dict.
-        self.judge = Judge(
-            monotonic(), quiet_seconds, limits.between_chunks_seconds, codec.translated, codec.collects,
-            bool(onward) and FallbackOn.REFUSAL in onward,
-        )  # fmt: skip
-        self._job = job
-        self._delivery = job.delivery
-        self._tried = tried
-        self._health = health
-        self._codec = codec
-        self._hold_seconds = limits.hold_seconds
-        self._conn: UpstreamConnection | None = None
-        self._relay: Relay | None = None
-        self._length: int | None = None
-        self._held: list[bytes] = []
-        self._answer: Answer | None = None
-        self._failure: Held[Answer] | None = None
-        self._error: PointsmanError | None = None
-        self._done: asyncio.Future[Held[Answer] | None] = asyncio.get_running_loop().create_future()
-        self.head_status = 0
-        self.headers: Headers = []
-        self._data = data
-        self._on_trial = on_trial
-        self._onward = onward
-        self._kept = False
-        self._readable = True
-        self._held_size = 0
+    judge: Judge
+    _job: Job
+    _tried: Tried
+    _health: AttemptHealth
+    _hold_seconds: float
+    _codec: Codec
+    _data: bytes
+    _on_trial: bool
+    _onward: Collection[str]
+    head_status: int = 0
+    headers: Headers = field(default_factory=list)
+    _conn: UpstreamConnection | None = None
+    _kept: bool = False
+    _relay: Relay | None = None
+    _length: int | None = None
+    _readable: bool = True
+    _held: list[bytes] = field(default_factory=list)
+    _held_size: int = 0
+    _answer: Answer | None = None
+    _failure: Held[Answer] | None = None
+    _error: PointsmanError | None = None
+    _done: asyncio.Future[Held[Answer] | None] = field(default_factory=future)
 
     def _client_writable(self, ready: bool) -> None:
         self._do(self.judge.client(ready, monotonic()))
@@ -135,30 +84,30 @@ class Execution:
         """From now on this target is the one."""
         job = self._job
         job.won = self._tried
-        self._delivery.first_output = monotonic()
+        self._job.delivery.first_output = monotonic()
         self._health.answered(self.head_status)
         if job.on_won is not None:
             job.on_won(self._tried)
 
     def _commit(self, data: bytes) -> None:
         self._claim()
-        self._delivery.client.on_writable = self._client_writable
+        self._job.delivery.client.on_writable = self._client_writable
         held = b"".join(self._held)
         self._held.clear()
         headers, length = self.headers, self._length
         if self._relay is not None:
             headers, length = self._codec.head_lines(headers), None
         about = self._job.target_lines()
-        self._delivery.begin(self.head_status, about, client_lines(headers), length, held)
+        self._job.delivery.begin(self.head_status, about, client_lines(headers), length, held)
 
     def _pass(self, data: bytes) -> None:
-        self._delivery.client.write(data)
+        self._job.delivery.client.write(data)
 
     def _keep_alive(self, data: bytes) -> None:
-        self._delivery.keep_alive(monotonic(), self._hold_seconds, self._job.request.route.dialect.ping)
+        self._job.delivery.keep_alive(monotonic(), self._hold_seconds, self._job.request.route.dialect.ping)
 
     def _ping(self, data: bytes) -> None:
-        now, delivery, relay = monotonic(), self._delivery, self._relay
+        now, delivery, relay = monotonic(), self._job.delivery, self._relay
         if self._codec.translated and relay is not None:
             if now >= max(delivery.next_ping, self.judge.heard + _PING_SECONDS):
                 delivery.next_ping = now + _PING_SECONDS
@@ -182,7 +131,7 @@ class Execution:
         raise NotImplementedError
 
     def _blame(self, data: bytes) -> None:
-        self._delivery.outcome = "interrupted"
+        self._job.delivery.outcome = "interrupted"
         self._health.interrupted(self.judge.reason)
 
     def _ask_again(self, data: bytes) -> None:
@@ -194,24 +143,24 @@ class Execution:
         assert answer is not None
         self._claim()
         about = self._job.target_lines()
-        self._delivery.send(answer.status, about, client_lines(answer.headers), answer.body)
+        self._job.delivery.send(answer.status, about, client_lines(answer.headers), answer.body)
         self._settle(None)
 
     def _finish(self, data: bytes) -> None:
-        self._delivery.client.finish()
+        self._job.delivery.client.finish()
         self._settle(None)
 
     def _tell(self, data: bytes) -> None:
         relay, judge = self._relay, self.judge
         assert relay is not None
-        self._delivery.outcome = "interrupted"
+        self._job.delivery.outcome = "interrupted"
         error = self._error or failure(judge.reason, judge.detail)
-        self._delivery.break_off(relay.fail(error, self._job.request.id))
+        self._job.delivery.break_off(relay.fail(error, self._job.request.id))
         self._settle(None)
 
     def _abort(self, data: bytes) -> None:
-        self._delivery.outcome = "interrupted"
-        self._delivery.break_off(None)
+        self._job.delivery.outcome = "interrupted"
+        self._job.delivery.break_off(None)
         self._settle(None)
 
     def _give_up(self, data: bytes) -> None:

@@ -16,7 +16,8 @@ from ...upstream.backend import Backend
 
 
 class AttemptHealth:
-    """See execution.Health. A try begins when this is made."""
+    """Told how the backend did. A try begins when this is made. own_login: the client's own login
+    was sent."""
 
     __slots__ = ("_backend", "_board", "_settled", "_try", "own_login")
 
@@ -29,7 +30,8 @@ class AttemptHealth:
         self._settled = False
 
     def answered(self, status: int) -> None:
-        """See execution.Health. A client's 4xx says nothing about the backend, neither good nor bad."""
+        """With real output, or with an answer that is the client's own affair: a client's 4xx says
+        nothing about the backend, neither good nor bad."""
         self._settled = True
         if status < 400:
             self._board.succeeded(self._try)
@@ -39,7 +41,7 @@ class AttemptHealth:
         self._try.probe = False
 
     def interrupted(self, reason: FallbackReason) -> None:
-        """See execution.Health."""
+        """It failed after that."""
         self._failed(Held(reason, PointsmanError(ErrorKind.UPSTREAM_ERROR, "")), unreachable=False)
 
     def over(self, held: Held[Any] | None, *, unreachable: bool) -> None:

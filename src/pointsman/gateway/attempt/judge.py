@@ -8,6 +8,7 @@ walk makes of a failure (failures.py, resilience/walk.py).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol as TypingProtocol
 
 from ...kinds import FallbackReason
@@ -46,38 +47,31 @@ class Facts(TypingProtocol):
         """Were there more bad events than a stream may have?"""
 
 
+@dataclass(slots=True, eq=False)
 class Judge:
     """Of one attempt. state: where it stands; only move() changes it. heard: when the upstream's
-    last byte came. reason, detail: why it was given up, in our words.
+    last byte came. quiet: seconds of silence before the first output, between: after it
+    (docs/reliability-promises.md#times-and-sizes: both are limits of their own). translated:
+    nothing of a whole answer can be sent before all of it is there; collects: nor of a stream.
+    leaves: the rule leaves a refusal to the next target, and there is one. reason, detail: why it
+    was given up, in our words.
 
     The methods name the event that a fact is, and return what to do. seen: what has been read of
     the stream, None when nobody can read it. rival: another attempt has won already. size: bytes
     held.
     """
 
-    __slots__ = (
-        "_between", "_collects", "_framed", "_leaves", "_paused", "_quiet", "_translated", "detail",
-        "heard", "reason", "state",
-    )  # fmt: skip
-
-    def __init__(
-        self, now: float, quiet: float, between: float, translated: bool, collects: bool, leaves: bool
-    ) -> None:
-        """quiet: seconds of silence before the first output, between: after it
-        (docs/reliability-promises.md#times-and-sizes: both are limits of their own). translated:
-        nothing of a whole answer can be sent before all of it is there; collects: nor of a stream.
-        leaves: the rule leaves a refusal to the next target, and there is one."""
-        self.state = WAITING
-        self.heard = now
-        self.reason = FallbackReason.UPSTREAM_ERROR
-        self.detail = ""
-        self._quiet = quiet
-        self._between = between
-        self._translated = translated
-        self._collects = collects
-        self._leaves = leaves
-        self._paused = False
-        self._framed = True
+    heard: float
+    quiet: float
+    between: float
+    translated: bool
+    collects: bool
+    leaves: bool
+    state: State = WAITING
+    reason: FallbackReason = FallbackReason.UPSTREAM_ERROR
+    detail: str = ""
+    _paused: bool = False
+    _framed: bool = True
 
     def move(self, event: Event) -> Effects:
         """Take the step. Raises IllegalMove."""
@@ -115,7 +109,7 @@ class Judge:
             )
         if status >= 300:
             stream = False
-        elif not readable and (stream or self._translated):
+        elif not readable and (stream or self.translated):
             return self._because(
                 Event.HEAD_UNUSABLE,
                 FallbackReason.MALFORMED,
@@ -132,11 +126,11 @@ class Judge:
             if size <= ERROR_BYTES:
                 return self.move(QUIET)
             return self._because(Event.TOO_MUCH, self.reason, "its error is too large")
-        if not self._translated and stage is Stage.NOTHING and self._framed:
+        if not self.translated and stage is Stage.NOTHING and self._framed:
             return self.output(rival=rival)
         if size <= COLLECT_BYTES:
             return self.move(QUIET)
-        what = "translate" if self._translated else "be held"
+        what = "translate" if self.translated else "be held"
         return self._because(Event.TOO_MUCH, FallbackReason.MALFORMED, f"its answer is too large to {what}")
 
     def read(self, seen: Facts | None, size: int, *, rival: bool) -> Effects:
@@ -144,13 +138,13 @@ class Judge:
         output = seen is None or seen.output
         if seen is not None and not output and (seen.error is not None or seen.unreadable):
             return self.move(Event.SAID_FAILED)  # what it does after that is not waited for
-        if self._collects:
+        if self.collects:
             if size <= COLLECT_BYTES:
                 return self.move(QUIET)
             return self._because(
                 Event.TOO_MUCH, FallbackReason.MALFORMED, "its answer is too large to translate"
             )
-        if self._leaves and seen is not None and seen.refused and size < COLLECT_BYTES:
+        if self.leaves and seen is not None and seen.refused and size < COLLECT_BYTES:
             return self.move(QUIET)  # another target may do better, else it is told whole
         if output or size > HOLD_BYTES:
             return self.output(rival=rival)
@@ -161,7 +155,7 @@ class Judge:
         nobody can read it."""
         if found is Meaning.LEFT:
             return Event.LEFT
-        if self._collects:
+        if self.collects:
             return ANSWERED if found is Meaning.ANSWERED else Event.UNANSWERED
         return OUTPUT if output else Event.UNANSWERED
 
@@ -228,9 +222,9 @@ class Judge:
             return f"it took longer than {seconds:g} s"
         silent = now - self.heard
         if self.state < PASSING_WHOLE:
-            return f"it gave no output within {self._quiet:g} s" if silent > self._quiet else None
-        if silent > self._between and not self._paused:
-            return f"it sent nothing for {self._between:g} s in the middle of its answer"
+            return f"it gave no output within {self.quiet:g} s" if silent > self.quiet else None
+        if silent > self.between and not self._paused:
+            return f"it sent nothing for {self.between:g} s in the middle of its answer"
         return None
 
     def client(self, ready: bool, now: float) -> Effects:

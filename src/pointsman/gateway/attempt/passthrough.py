@@ -6,6 +6,7 @@ translation/crossing.py has the other codec, which translates. Not here: when by
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol as TypingProtocol
 
 from ...dialects.base import Dialect, Seen
@@ -59,66 +60,52 @@ class Codec(TypingProtocol):
         """Does the client get a stream's answer only when all of it is there?"""
 
 
+@dataclass(slots=True, eq=False)
 class Passthrough:
-    """Same protocol on both ends: bytes as they came."""
+    """Same protocol on both ends: bytes as they came. known: the path is one whose answers the
+    dialect can read. hide_usage: usage was asked for that the client did not ask for."""
 
+    dialect: Dialect
+    path: bytes
+    body: bytes
+    request_id: str
+    known: bool
+    hide_usage: bool
+    mask: KeyMask
     translated = False
     collects = False
 
-    __slots__ = (
-        "_beside", "_dialect", "_hide_usage", "_known", "_request_id", "body", "mask", "path",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        dialect: Dialect,
-        path: bytes,
-        body: bytes,
-        request_id: str,
-        known: bool,
-        hide_usage: bool,
-        mask: KeyMask,
-    ) -> None:
-        """known: the path is one whose answers the dialect can read."""
-        own = dialect.endpoint.path.encode()
-        self._beside = dialect.translation is not None and path.partition(b"?")[0] != own
-        self._request_id = request_id
-        self._dialect = dialect
-        self._known = known
-        self._hide_usage = hide_usage
-        self.path = path
-        self.body = body
-        self.mask = mask
-
     def relay(self, readable: bool) -> Relay:
         """See Codec."""
-        seen: Seen | None = self._dialect.seen() if self._known and readable else None
-        option = self._dialect.usage_option
-        if self._hide_usage and seen is not None and option is not None:
-            return WithoutUsage(self._dialect, seen, self.mask, option.is_extra)
-        return Passing(self._dialect, seen, self.mask)
+        seen: Seen | None = self.dialect.seen() if self.known and readable else None
+        option = self.dialect.usage_option
+        if self.hide_usage and seen is not None and option is not None:
+            return WithoutUsage(self.dialect, seen, self.mask, is_extra=option.is_extra)
+        return Passing(self.dialect, seen, self.mask)
 
     def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
         """See Codec."""
         answer = Answer(200, headers, body)
-        if not (self._known and readable):
+        if not (self.known and readable):
             return answer, None
-        seen = BesideSeen() if self._beside else self._dialect.seen()
+        translatable = self.dialect.translation is not None
+        beside = self.path.partition(b"?")[0] != self.dialect.endpoint.path.encode()
+        seen = BesideSeen() if translatable and beside else self.dialect.seen()
         seen.whole(body)
         return answer, seen
 
     def failed(self, error: PointsmanError, headers: Headers, body: bytes | None) -> Answer:
         """See Codec. The upstream's own words are kept where they can be."""
         error = self.mask.error(error)
-        status = self._dialect.status(error)
+        status = self.dialect.status(error)
         if body is not None:
             return Answer(status, headers, self.mask.body(body))
-        return Answer(status, JSON, self._dialect.error(error, self._request_id))
+        return Answer(status, JSON, self.dialect.error(error, self.request_id))
 
     def error(self, answer: Answer) -> PointsmanError:
         """See Codec."""
         body = self.mask.body(answer.body)
-        return self.mask.error(self._dialect.parse_error(answer.status, body))
+        return self.mask.error(self.dialect.parse_error(answer.status, body))
 
     def rendered(self, answer: Answer) -> Answer:
         """See Codec."""

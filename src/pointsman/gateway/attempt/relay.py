@@ -7,6 +7,7 @@ translation/crossing.py. Not here: when bytes may be sent (exchange.py).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol as TypingProtocol
 
 from ...conversation.usage import TokenUsage
@@ -50,24 +51,19 @@ class Relay(TypingProtocol):
         """A keep-alive for a stream that has begun; b"" where nothing of ours may stand in it."""
 
 
+@dataclass(slots=True, eq=False)
 class Passing:
     """Bytes as they came. One event is held back until it is whole, unless it is very large."""
 
+    dialect: Dialect
+    seen: Seen | None
+    mask: KeyMask
+    untold: PointsmanError | None = None
+    _splitter: EventSplitter = field(default_factory=EventSplitter)
+    _tail: bytes = b""
+    _last: bytes = b""
+    _in_event: bool = False  # part of an event too large to hold back has been passed on
     complete = False
-
-    __slots__ = (
-        "_dialect", "_in_event", "_last", "_mask", "_splitter", "_tail", "seen", "untold",
-    )  # fmt: skip
-
-    def __init__(self, dialect: Dialect, seen: Seen | None, mask: KeyMask) -> None:
-        self._dialect = dialect
-        self._mask = mask
-        self.seen = seen
-        self._splitter = EventSplitter()
-        self.untold: PointsmanError | None = None
-        self._tail = b""
-        self._last = b""
-        self._in_event = False  # part of an event too large to hold back has been passed on
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
@@ -111,7 +107,7 @@ class Passing:
     def fail(self, error: PointsmanError, request_id: str) -> bytes:
         """See Relay."""
         answer_id = self.seen.answer_id if self.seen is not None else None
-        event = self._dialect.stream_error(self._mask.error(error), request_id, answer_id)
+        event = self.dialect.stream_error(self.mask.error(error), request_id, answer_id)
         return b"\n\n" + event if self._in_event else event
 
     def ping(self) -> bytes:
@@ -119,24 +115,19 @@ class Passing:
         return b""
 
 
+@dataclass(slots=True, eq=False)
 class WithoutUsage(Passing):
     """The events as they came, less the usage-only chunk that is there because we asked for it."""
 
-    __slots__ = ("_is_extra",)
     seen: Seen
-
-    def __init__(
-        self, dialect: Dialect, seen: Seen, mask: KeyMask, is_extra: Callable[[bytes], bool]
-    ) -> None:
-        super().__init__(dialect, seen, mask)
-        self._is_extra = is_extra
+    is_extra: Callable[[bytes], bool] = field(kw_only=True)
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
         kept = []
         for event in self._splitter.feed(data):
             self.seen.event(event)
-            if not self._is_extra(event):
+            if not self.is_extra(event):
                 kept.append(event + b"\n\n")
         return b"".join(kept)
 
@@ -144,7 +135,7 @@ class WithoutUsage(Passing):
         """See Relay: take() has done it."""
 
     def _last_bytes(self, rest: bytes) -> bytes:
-        return rest + b"\n\n" if rest and not self._is_extra(rest) else b""
+        return rest + b"\n\n" if rest and not self.is_extra(rest) else b""
 
 
 def usage_of(seen: Seen | None) -> TokenUsage | None:

@@ -7,6 +7,7 @@ Not here: when any of it may be sent (attempt/judge.py), and the connection (cli
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from ..attempt.moves import Stage
 from ..client.recorder import Client
@@ -15,25 +16,21 @@ NOTHING, KEPT_ALIVE, CONTENT = Stage.NOTHING, Stage.KEPT_ALIVE, Stage.CONTENT
 _STREAM_HEAD = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
 
 
+@dataclass(slots=True, eq=False)
 class Delivery:
     """stage: how far the client has been answered; written here only. status: what it was sent, 0
     = nothing yet. outcome: ok | error | interrupted. first_output: when the first output was,
     monotonic seconds. next_ping: when the next keep-alive is due. lines: header lines of every
     answer to this client, besides its ids."""
 
-    __slots__ = (
-        "_id", "client", "first_output", "lines", "next_ping", "outcome", "stage", "status",
-    )  # fmt: skip
-
-    def __init__(self, client: Client, request_id: str) -> None:
-        self._id = request_id
-        self.client = client
-        self.stage = NOTHING
-        self.status = 0
-        self.outcome = "ok"
-        self.first_output: float | None = None
-        self.next_ping = math.inf
-        self.lines = b""
+    client: Client
+    request_id: str
+    stage: Stage = NOTHING
+    status: int = 0
+    outcome: str = "ok"
+    first_output: float | None = None
+    next_ping: float = math.inf
+    lines: bytes = b""
 
     @property
     def fresh(self) -> bool:
@@ -42,7 +39,7 @@ class Delivery:
 
     def id_lines(self) -> bytes:
         """Our ids under both vendors' names, and what every answer carries."""
-        one = self._id.encode()
+        one = self.request_id.encode()
         return b"x-request-id: %b\r\nrequest-id: %b\r\n%b" % (one, one, self.lines)
 
     def keep_alive(self, now: float, seconds: float, ping: bytes) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from ...dialects.base import Dialect
@@ -30,7 +31,8 @@ from ..data_plane import DataPlane
 from ..own import pages
 from ..own.control_proxy import pass_to_control
 from . import meter
-from .job import Job
+from .delivery import Delivery
+from .job import ClientRequest, Job
 from .joining import joins
 from .offload import LARGE, offload
 from .targets import ask_targets, failure_of, unavailable
@@ -47,7 +49,10 @@ class Handler:
 
     def start(self, client: ClientConnection, head: RequestHead, body: bytes) -> asyncio.Task[None]:
         """Begin to serve one request."""
-        job = Job(client, head, body, route(head.path), self.plane.next_id())
+        request = ClientRequest(
+            self.plane.next_id(), head, body, route(head.path), time.monotonic(), time.time()
+        )
+        job = Job(request, Delivery(client, request.id))
         return asyncio.get_running_loop().create_task(self._serve(job))
 
     def refuse(self, client: ClientConnection, bad: BadHead) -> None:
@@ -246,8 +251,8 @@ def answer_error(job: Job, error: PointsmanError, *, pointless: bool = False) ->
     delivery.outcome = "error" if delivery.outcome == "ok" else delivery.outcome
     dialect = _dialect_of(request.route, request.head)
     if not delivery.fresh:
-        told = dialect.stream_error(error, request.id) if delivery.stage is Stage.KEPT_ALIVE else None
-        delivery.break_off(told)
+        event = dialect.stream_error(error, request.id) if delivery.stage is Stage.KEPT_ALIVE else None
+        delivery.break_off(event)
         return
     lines = pages.JSON
     if error.retry_after is not None:

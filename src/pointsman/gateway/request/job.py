@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -18,7 +19,6 @@ from ...translation.crossing import Asked
 from ...wire.http1 import RequestHead
 from ..client.access import Caller
 from ..client.paths import Route
-from ..client.recorder import Client
 from .delivery import Delivery
 
 _NOBODY = Caller(None, b"")
@@ -48,28 +48,25 @@ class ClientRequest(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
 
+@dataclass(slots=True, eq=False)
 class Tried:
     """One attempt. number: from 1. warnings: what its translation lost. reason: why it failed,
     None while it has not. start and wall: when it began, monotonic and unix seconds; seconds: how
     long it took, once it is over. status: the upstream's, 0 = it gave none."""
 
-    __slots__ = (
-        "number", "outcome", "reason", "seconds", "start", "status", "target", "usage", "wall", "warnings",
-    )  # fmt: skip
-
-    def __init__(self, target: Target, number: int) -> None:
-        self.target = target
-        self.number = number
-        self.start = time.monotonic()
-        self.wall = time.time()
-        self.seconds: float | None = None
-        self.warnings = b""
-        self.usage: TokenUsage | None = None
-        self.reason: str | None = None
-        self.status = 0
-        self.outcome = "failed"
+    target: Target
+    number: int
+    start: float = field(default_factory=time.monotonic)
+    wall: float = field(default_factory=time.time)
+    seconds: float | None = None
+    warnings: bytes = b""
+    usage: TokenUsage | None = None
+    reason: str | None = None
+    status: int = 0
+    outcome: str = "failed"
 
 
+@dataclass(slots=True, eq=False)
 class Job:
     """How one request goes. asked: its neutral form, once a target needed that. tries: the
     attempts so far. won: the one whose answer the client gets, once there is real output; on_won:
@@ -77,22 +74,17 @@ class Job:
     target that failed did, or was not asked. deadline: monotonic seconds. joined: the job whose
     answer this client was given, where another request had begun it."""
 
-    __slots__ = (
-        "asked", "deadline", "delivery", "failed_reason", "joined", "on_won", "plan", "reported", "request", "tries", "won",
-    )  # fmt: skip
-
-    def __init__(self, client: Client, head: RequestHead, body: bytes, route: Route, request_id: str) -> None:
-        self.request = ClientRequest(request_id, head, body, route, time.monotonic(), time.time())
-        self.delivery = Delivery(client, request_id)
-        self.plan: Plan | None = None
-        self.tries: list[Tried] = []
-        self.won: Tried | None = None
-        self.reported: Tried | None = None
-        self.on_won: Callable[[Tried], None] | None = None
-        self.deadline = math.inf
-        self.failed_reason: str | None = None
-        self.asked: Asked | None = None
-        self.joined: Job | None = None
+    request: ClientRequest
+    delivery: Delivery
+    plan: Plan | None = None
+    tries: list[Tried] = field(default_factory=list)
+    won: Tried | None = None
+    reported: Tried | None = None
+    on_won: Callable[[Tried], None] | None = None
+    deadline: float = math.inf
+    failed_reason: str | None = None
+    asked: Asked | None = None
+    joined: Job | None = None
 
     @property
     def decisive(self) -> Tried | None:

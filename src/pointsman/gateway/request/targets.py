@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
@@ -40,48 +41,47 @@ async def ask_targets(plane: DataPlane, rules: CompiledRules, job: Job, plan: Pl
     for target, closed in walked.passed_over:
         log.info("request %s: %s was passed over: %s", job.request.id, target.label, closed.reason.value)
     if not walked.served and job.tries:
-        told = "; ".join(f"{target.label}: {held.reason.value}" for target, held in walked.failures)
-        log.warning("request %s failed at every target: %s", job.request.id, told)
+        reasons = "; ".join(f"{target.label}: {held.reason.value}" for target, held in walked.failures)
+        log.warning("request %s failed at every target: %s", job.request.id, reasons)
     return walked
 
 
+@dataclass(slots=True)
 class _Asking:
     """One request's. See resilience.walk.Steps."""
 
-    __slots__ = ("_job", "_plan", "_plane", "_rules")
-
-    def __init__(self, plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -> None:
-        self._plane = plane
-        self._rules = rules
-        self._job = job
-        self._plan = plan
+    plane: DataPlane
+    rules: CompiledRules
+    job: Job
+    plan: Plan
 
     def closed(self, target: Target) -> Closed | None:
-        login = bool(self._plan.rule.forward_auth and self._job.request.caller.login)
-        return passed_over(self._plane.board, target, self._rules.backends.get(target.key), login=login)
+        login = bool(self.plan.rule.forward_auth and self.job.request.caller.login)
+        return passed_over(self.plane.board, target, self.rules.backends.get(target.key), login=login)
 
     def _say_why(self, target: Target) -> None:
         """Nobody was asked before this one: the answer says why the rule's first target did not give it."""
-        for before in self._plan.targets:
+        for before in self.plan.targets:
             closed = self.closed(before) if before is not target else None
             if closed is None:
                 return
-            self._job.failed_reason = closed.reason.value
+            self.job.failed_reason = closed.reason.value
 
     async def try_one(self, target: Target, rest: Sequence[Target]) -> Failures | None:
-        if target is not self._plan.targets[0] and not self._job.tries:
+        if target is not self.plan.targets[0] and not self.job.tries:
             self._say_why(target)
-        onward = self._plan.rule.fallback_on if rest else ()
-        seconds = self._plan.rule.hedge_seconds
-        if seconds is None or not rest or self._plan.rule.local_only:
-            held = await self._try(target, onward)
+        onward = self.plan.rule.fallback_on if rest else ()
+        seconds = self.plan.rule.hedge_seconds
+        if seconds is None or not rest or self.plan.rule.local_only:
+            held = await self.attempt(target, onward)
             return None if held is None else [(target, held)]
-        return await _Hedge(self, self._job).run(target, rest[0], seconds, onward)
+        return await _Hedge(self).run(target, rest[0], seconds, onward)
 
-    async def _try(self, target: Target, onward: Collection[str]) -> Held[Answer] | None:
-        job, plane = self._job, self._plane
+    async def attempt(self, target: Target, onward: Collection[str]) -> Held[Answer] | None:
+        """One attempt, counted and in the log."""
+        job, plane = self.job, self.plane
         number = len(job.tries)
-        held = await attempt(plane, self._rules, job, self._plan, target, onward)
+        held = await attempt(plane, self.rules, job, self.plan, target, onward)
         tried = job.tries[number]
         tried.seconds = time.monotonic() - tried.start
         result = "ok" if held is None else held.reason.value
@@ -94,9 +94,9 @@ class _Asking:
         return held
 
     def repeat(self, target: Target, held: Held[Answer]) -> float | None:
-        if target.problem is not None or held.clients or self._job.delivery.stage is Stage.CONTENT:
+        if target.problem is not None or held.clients or self.job.delivery.stage is Stage.CONTENT:
             return None
-        if not self._plane.board.target(target.key, target.model).breaker.allows(time.monotonic()):
+        if not self.plane.board.target(target.key, target.model).breaker.allows(time.monotonic()):
             return None  # it has failed too often for one more to be worth its load
         chance = random.random()  # noqa: S311 -- spreads repeats, guards nothing
         if held.reason is FallbackReason.THROTTLED or held.retry_after is not None:
@@ -105,28 +105,24 @@ class _Asking:
             wait = backoff.after_fault(chance)
         else:
             wait = None
-        if wait is None or wait >= self.time_left() or not self._plane.budget.spend(time.monotonic()):
+        if wait is None or wait >= self.time_left() or not self.plane.budget.spend(time.monotonic()):
             return None
         return wait
 
     async def pause(self, seconds: float) -> None:
-        await pause(self._plane, self._job, seconds)
+        await pause(self.plane, self.job, seconds)
 
     def time_left(self) -> float:
-        return self._job.deadline - time.monotonic()
-
-    async def once(self, target: Target, onward: Collection[str]) -> Held[Answer] | None:
-        """One attempt, for the hedge."""
-        return await self._try(target, onward)
+        return self.job.deadline - time.monotonic()
 
 
 class _Hedge:
     """Two targets in a race: the second starts when the first has given no output for some seconds, or has failed. The
     first real output wins, and the other is given up at once."""
 
-    def __init__(self, asking: _Asking, job: Job) -> None:
+    def __init__(self, asking: _Asking) -> None:
         self._asking = asking
-        self._job = job
+        self._job = asking.job
         self._tasks: dict[asyncio.Task[Held[Answer] | None], Target] = {}
 
     async def run(
@@ -165,7 +161,7 @@ class _Hedge:
                 await asyncio.wait(left)
 
     def _start(self, target: Target, onward: Collection[str]) -> asyncio.Task[Held[Answer] | None]:
-        task = asyncio.get_running_loop().create_task(self._asking.once(target, onward))
+        task = asyncio.get_running_loop().create_task(self._asking.attempt(target, onward))
         self._tasks[task] = target
         return task
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass, field
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason
@@ -15,26 +16,18 @@ from ..data_plane import DataPlane
 from .job import Job
 
 
+@dataclass(slots=True, eq=False)
 class Wait:
-    """Ends by wake(), or by itself at `until` (monotonic seconds). done: True when it was woken."""
+    """Ends by wake(), or by itself at `until` (monotonic seconds). done: True when it was woken.
+    places and ticket: of a wait in a queue."""
 
-    __slots__ = ("_hold", "_job", "_places", "_ticket", "_until", "done", "error")
-
-    def __init__(
-        self,
-        job: Job,
-        until: float,
-        hold_seconds: float,
-        places: Places | None = None,
-        ticket: Ticket | None = None,
-    ) -> None:
-        self._job = job
-        self._until = until
-        self._hold = hold_seconds
-        self._places = places
-        self._ticket = ticket
-        self.error: PointsmanError | None = None
-        self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    job: Job
+    until: float
+    hold_seconds: float
+    places: Places | None = None
+    ticket: Ticket | None = None
+    error: PointsmanError | None = None
+    done: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def wake(self) -> None:
         """The place is there."""
@@ -42,17 +35,17 @@ class Wait:
 
     def stop(self, error: PointsmanError) -> None:
         """End now, e.g. when a drain has run out of time."""
-        self._job.deadline = 0.0  # nobody else is asked either
+        self.job.deadline = 0.0  # nobody else is asked either
         self.error = error
         self._end(False)
 
     def tick(self, now: float) -> None:
         """Called a few times a second."""
-        if now >= self._until:
+        if now >= self.until:
             self._end(False)
             return
-        delivery, places, ticket = self._job.delivery, self._places, self._ticket
-        due = delivery.keep_alive(now, self._hold, self._job.request.route.dialect.ping)
+        delivery, places, ticket = self.job.delivery, self.places, self.ticket
+        due = delivery.keep_alive(now, self.hold_seconds, self.job.request.route.dialect.ping)
         if due and places is not None and ticket is not None and ticket.wake is not None:
             delivery.client.write(b": queued, %d before this one\n\n" % places.position(ticket))
 
