@@ -16,7 +16,7 @@ from sqlmodel import Session, SQLModel, create_engine, select
 from pointsman import models
 from pointsman.admin.store import mappings
 from pointsman.admin.store.database import Store
-from pointsman.admin.vault import Vault
+from pointsman.admin.vault import Binding, Vault
 from pointsman.models import (
     BackendMapping,
     BackendMappingCreate,
@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def sealed(tmp_path: Path, store: Store) -> Any:
     vault = Vault.load(tmp_path / "data", {}, False)
-    return vault.seal(Secret("sk-x"), table="t", type="openai", name="", origin="")
+    return vault.require().seal(Secret("sk-x"), Binding("t", "openai", "", ""))
 
 
 def rule(**fields: Any) -> BackendMapping:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("pointsman.control")
 
 REFUSED = 3
-_ORPHAN_SECONDS = 1.0
 _NEEDS_KEY = (
     "To serve other computers clients need keys, and there is none yet. Make one first: pointsman key create"
 )
@@ -97,7 +96,6 @@ def _stand_by(args: argparse.Namespace, options: Options, cause: PointsmanError)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # it is tried all the time
-        watching = asyncio.create_task(_watch_parent(stopping))
         warming = asyncio.create_task(asyncio.to_thread(_warm))
         try:
             standby = Standby(
@@ -105,7 +103,6 @@ def _stand_by(args: argparse.Namespace, options: Options, cause: PointsmanError)
             )
             return await standby.run(args.runtime_dir)
         finally:
-            watching.cancel()
             await warming
 
     return asyncio.run(wait())
@@ -138,7 +135,7 @@ async def _serve(control: ControlPlane, runtime_dir: Path) -> None:
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, control.reload))
     link = await control.connect_link(str(runtime_dir / "link.sock"))
-    tasks = [asyncio.create_task(control.keep_published()), asyncio.create_task(_watch_parent(stopping))]
+    publishing = asyncio.create_task(control.keep_published())
     try:
         server = await asyncio.to_thread(_http_server, control)
         with _listening(runtime_dir / "control.sock") as listener:
@@ -150,9 +147,8 @@ async def _serve(control: ControlPlane, runtime_dir: Path) -> None:
             await serving
     finally:
         stopping.set()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
         await link.stop()
 
 
@@ -199,16 +195,6 @@ def _listening(path: Path) -> Iterator[socket.socket]:
     finally:
         listener.close()
         path.unlink(missing_ok=True)
-
-
-async def _watch_parent(stopping: asyncio.Event) -> None:
-    """Ends this process when the supervisor is gone: nobody would start it again or end it, and it holds
-    the lock."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        await asyncio.sleep(_ORPHAN_SECONDS)
-    log.warning("the supervisor is gone; stopping")
-    stopping.set()
 
 
 if __name__ == "__main__":

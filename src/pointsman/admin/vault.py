@@ -177,14 +177,6 @@ class Vault:
             key = None
         return cls(source, path, key, problem)
 
-    def seal(self, secret: Secret, *, table: str, type: str, name: str, origin: str) -> Sealed:
-        """Raises VaultError while degraded."""
-        return self.require().seal(secret, Binding(table, type, name, origin))
-
-    def open(self, sealed: Sealed, *, table: str, type: str, name: str, origin: str) -> Secret:
-        """Raises VaultError while degraded, and for what is not this row's."""
-        return self.require().open(sealed, Binding(table, type, name, origin))
-
     def require(self) -> MasterKey:
         """The key in use. Raises VaultError with the way out while degraded."""
         if self._key is None:

@@ -9,7 +9,6 @@ the same.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import http.client
 import json
 import os
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..config import LOCK_FILE, SERVE_FILE
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from ..process.private_files import lock_folder
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -166,23 +166,12 @@ def _running(data_dir: Path) -> _Running | None:
 @contextmanager
 def _locked(data_dir: Path) -> Iterator[bool]:
     """Whether this process got the data folder for itself."""
+    lock = lock_folder(data_dir, LOCK_FILE)
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise PointsmanError(
-            ErrorKind.UNAVAILABLE,
-            f"The data folder {data_dir} cannot be used: {error.strerror}. Choose another with --data-dir.",
-        ) from None
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        yield lock is not None
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 class _Direct:

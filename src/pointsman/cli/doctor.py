@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -31,12 +30,12 @@ def command(invocation: Invocation) -> None:
 
 def _without_database(invocation: Invocation, error: PointsmanError) -> ApiAnswer:
     """The checks that need no database, after it could not be asked."""
-    from ..admin.control.doctor import examine_files, finding, report
+    from ..admin.control import doctor
 
-    stuck = isinstance(error, NotAnswering)
-    checks = [finding("gateway" if stuck else "database", "error", "It cannot be asked.", error.public)]
-    checks += examine_files(invocation.data_dir, os.environ)
-    return ApiAnswer(200, json.dumps(report(checks), ensure_ascii=False).encode())
+    what = "gateway" if isinstance(error, NotAnswering) else "database"
+    checks = [doctor.error(what, "It cannot be asked.", error.public)]
+    checks += doctor.examine_files(invocation.data_dir, os.environ)
+    return ApiAnswer(200, doctor.report(checks).model_dump_json().encode())
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -118,20 +118,7 @@ SNAPSHOT_VERSION = Metric(
     merge=Merge.MAX,
 )
 
-METRICS = (
-    REQUESTS,
-    ATTEMPTS,
-    TOKENS,
-    USAGE_DROPPED,
-    INFLIGHT,
-    QUEUED,
-    BREAKER_OPEN,
-    BACKEND_DOWN,
-    KEY_BENCHED,
-    PROCESSES,
-    DEGRADED,
-    SNAPSHOT_VERSION,
-)
+METRICS = tuple(declared for declared in list(globals().values()) if isinstance(declared, Metric))
 _BY_NAME = {metric.name: metric for metric in METRICS}
 
 

@@ -5,9 +5,13 @@ Not here: what is in them.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from pathlib import Path
+
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
 
 
 def mode_problem(path: Path) -> str | None:
@@ -20,6 +24,29 @@ def mode_problem(path: Path) -> str | None:
         mode = "700" if stat.S_ISDIR(info.st_mode) else "600"
         return f"{path} can be read or changed by other users; run: chmod {mode} {path}"
     return None
+
+
+def lock_folder(folder: Path, name: str) -> int | None:
+    """The descriptor of the folder's lock file, which is this process's until it is closed; None
+    while another has it. Makes the folder. Raises PointsmanError where it cannot be used.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            lock = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:  # a folder that cannot be written now can still be served from
+            lock = os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE,
+            f"The data folder {folder} cannot be used ({error.strerror}); choose another with --data-dir.",
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def write_new(path: Path, text: str) -> None:

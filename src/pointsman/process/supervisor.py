@@ -5,7 +5,6 @@ again when they die, passes signals on. Imports nothing heavy and looks into no 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import select
@@ -25,6 +24,7 @@ from .. import config
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..wire.authority import is_loopback_host
+from .private_files import lock_folder, write_over
 
 REFUSED = 3
 """Exit code of a child that must not be started again: it has said why. Once the gateway has served it is tried again
@@ -104,28 +104,14 @@ def serve(options: ServeOptions) -> int:
 
 
 def _take_lock(data_dir: Path) -> int:
-    """The exclusive lock of a data folder, held while the gateway lives. Raises PointsmanError CONFLICT."""
-    path = data_dir / config.LOCK_FILE
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError:  # a folder that cannot be written now can still be served from
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise PointsmanError(
-            ErrorKind.UNAVAILABLE,
-            f"the data folder {data_dir} cannot be used ({error.strerror}); choose another with --data-dir",
-        ) from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
+    """The exclusive lock of a data folder, held while the gateway lives."""
+    lock = lock_folder(data_dir, config.LOCK_FILE)
+    if lock is None:
         raise PointsmanError(
             ErrorKind.CONFLICT,
             f"another gateway or command is using {data_dir}; stop it, or give this one its own --data-dir",
-        ) from None
-    return fd
+        )
+    return lock
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -285,17 +271,9 @@ def _note(supervisor: _Supervisor) -> None:
         "socket": os.path.join(supervisor.runtime_dir, "control.sock"),
         "started_at": time.time(),
     }
-    path = supervisor.options.data_dir / config.SERVE_FILE
-    partial = path.with_suffix(".tmp")
-    try:
-        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            json.dump(facts, file)
-        os.replace(partial, path)
+    with suppress(OSError):
+        write_over(supervisor.options.data_dir / config.SERVE_FILE, json.dumps(facts))
         supervisor.noted = True
-    except OSError:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def _stop_children(supervisor: _Supervisor) -> None:

@@ -55,7 +55,7 @@ def test_every_row_is_sealed_anew_and_the_vault_goes_on(store: Store, filled: Va
         texts = {row.encrypted_api_key.text for row in sealing.sealed_rows(session) if row.encrypted_api_key}
         marks = [row.key_fingerprint for row in sealing.sealed_rows(session)]
     done = rotate(store, filled)
-    assert (done.rows, done.key_id, done.instruction) == (4, filled.key_id, None)
+    assert (done.resealed, done.key_id, done.next_step) == (4, filled.key_id, None)
     assert done.key_id != before
     assert opened(store, filled) == KEYS
     assert opened(store, open_vault(store, data_dir, {})) == KEYS, "and after a restart"
@@ -71,7 +71,7 @@ def test_every_row_is_sealed_anew_and_the_vault_goes_on(store: Store, filled: Va
 
 
 def test_nothing_stored_can_be_rotated_too(store: Store, vault: Vault, data_dir: Path) -> None:
-    assert rotate(store, vault).rows == 0
+    assert rotate(store, vault).resealed == 0
     fill(store, vault)
     assert opened(store, open_vault(store, data_dir, {})) == KEYS
 
@@ -90,8 +90,8 @@ def test_a_key_of_the_environment_needs_the_new_one(store: Store, data_dir: Path
             rotate(store, vault, text)
         assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID, "new_key")
     done = rotate(store, vault, new.text())
-    assert "Set POINTSMAN_MASTER_KEY to the new key" in (done.instruction or "")
-    assert new.text() not in (done.instruction or "")
+    assert "Set POINTSMAN_MASTER_KEY to the new key" in (done.next_step or "")
+    assert new.text() not in (done.next_step or "")
     assert opened(store, vault) == KEYS
     assert not (data_dir / "master.key").exists()
     assert open_vault(store, data_dir, {"POINTSMAN_MASTER_KEY": old.text()}).problem is not None
@@ -105,7 +105,7 @@ def test_a_named_key_file_is_replaced_in_place(store: Store, data_dir: Path, tmp
     environ = {"POINTSMAN_MASTER_KEY_FILE": str(named)}
     vault = open_vault(store, data_dir, environ)
     fill(store, vault)
-    assert rotate(store, vault).instruction is None
+    assert rotate(store, vault).next_step is None
     assert opened(store, open_vault(store, data_dir, environ)) == KEYS
 
 

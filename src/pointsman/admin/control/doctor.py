@@ -14,7 +14,9 @@ import sqlite3
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
 
 from ... import __version__
 from ...config import (
@@ -38,37 +40,51 @@ PROBE_SECONDS = 10.0
 _LEAST_FREE = 200 * 1024 * 1024
 
 
-class Finding(TypedDict):
-    """One check. fix is None where nothing is to be done."""
+class Check(BaseModel):
+    """One check. status: ok, warning or error."""
 
     name: str
-    status: Literal["ok", "warning", "error"]
+    status: str
     detail: str
     fix: str | None
 
 
-def finding(
-    name: str, status: Literal["ok", "warning", "error"], detail: str, fix: str | None = None
-) -> Finding:
-    """A finding, written shortly."""
-    return {"name": name, "status": status, "detail": detail, "fix": fix}
+class Report(BaseModel):
+    """ok: no check is an error."""
+
+    ok: bool
+    version: str
+    checks: list[Check]
 
 
-def report(checks: list[Finding]) -> dict[str, Any]:
-    """All findings; ok when none is an error."""
-    return {"ok": all(c["status"] != "error" for c in checks), "version": __version__, "checks": checks}
+def _ok(name: str, detail: str) -> Check:
+    return Check(name=name, status="ok", detail=detail, fix=None)
 
 
-async def examine(control: ControlPlane) -> dict[str, Any]:
+def _warning(name: str, detail: str, fix: str | None = None) -> Check:
+    return Check(name=name, status="warning", detail=detail, fix=fix)
+
+
+def error(name: str, detail: str, fix: str) -> Check:
+    """Something that does not work, and what to do about it."""
+    return Check(name=name, status="error", detail=detail, fix=fix)
+
+
+def report(checks: list[Check]) -> Report:
+    """All checks; ok when none is an error."""
+    ok = all(check.status != "error" for check in checks)
+    return Report(ok=ok, version=__version__, checks=checks)
+
+
+async def examine(control: ControlPlane) -> Report:
     """Every check there is."""
     checks = await asyncio.to_thread(_examine_open, control)
     specs = list(control.snapshot.backends)
     checks += await asyncio.gather(*(_backend(spec) for spec in specs if spec.name != PRACTICE))
     if not specs:
         checks.append(
-            finding(
+            _warning(
                 "backends",
-                "warning",
                 "There is no backend yet; only the practice model answers.",
                 "pointsman local add NAME --url URL, or: pointsman credential set openai",
             )
@@ -76,7 +92,7 @@ async def examine(control: ControlPlane) -> dict[str, Any]:
     return report(checks)
 
 
-def _examine_open(control: ControlPlane) -> list[Finding]:
+def _examine_open(control: ControlPlane) -> list[Check]:
     checks = examine_files(control.data_dir, control.environ, gateway_url=control.options.url)
     checks.append(_master_key(control))
     checks.append(_database("database", control.store.integrity))
@@ -85,7 +101,7 @@ def _examine_open(control: ControlPlane) -> list[Finding]:
     return checks
 
 
-def examine_files(data_dir: Path, environ: Mapping[str, str], gateway_url: str = "") -> list[Finding]:
+def examine_files(data_dir: Path, environ: Mapping[str, str], gateway_url: str = "") -> list[Check]:
     """Port, modes, disk, admin token and SQLite's version: what needs no database."""
     checks = [_answering(gateway_url) if gateway_url else _port_free(environ)]
     checks += _modes(data_dir)
@@ -98,60 +114,54 @@ def examine_files(data_dir: Path, environ: Mapping[str, str], gateway_url: str =
 # -- port --
 
 
-def _answering(url: str) -> Finding:
+def _answering(url: str) -> Check:
     host, _, port = url.partition("://")[2].rstrip("/").rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=3.0):
-            return finding("port", "ok", f"The gateway answers at {url}.")
+            return _ok("port", f"The gateway answers at {url}.")
     except (OSError, ValueError):
-        return finding("port", "error", f"Nothing answers at {url}.", "look at the gateway's log; restart it")
+        return error("port", f"Nothing answers at {url}.", "look at the gateway's log; restart it")
 
 
-def _port_free(environ: Mapping[str, str]) -> Finding:
+def _port_free(environ: Mapping[str, str]) -> Check:
     host = environ.get("POINTSMAN_HOST") or DEFAULT_HOST
     text = environ.get("POINTSMAN_PORT") or str(DEFAULT_PORT)
     if not text.isdigit() or int(text) > 65535:
-        return finding(
-            "port", "error", f"POINTSMAN_PORT={text!r} is not a port.", "set it to a number up to 65535"
-        )
+        return error("port", f"POINTSMAN_PORT={text!r} is not a port.", "set it to a number up to 65535")
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, int(text), type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, proto) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
+    except OSError as caught:
+        if caught.errno == errno.EADDRINUSE:
             detail = (
                 f"Port {text} on {host} is taken by another program (no gateway of this data folder runs)."
             )
-            return finding("port", "warning", detail, "stop that program, or serve with --port N")
-        detail = f"Port {text} on {host} cannot be used: {error.strerror or error}."
-        return finding("port", "error", detail, "choose others with --host and --port")
-    return finding("port", "ok", f"Port {text} on {host} is free; the gateway is not running.")
+            return _warning("port", detail, "stop that program, or serve with --port N")
+        detail = f"Port {text} on {host} cannot be used: {caught.strerror or caught}."
+        return error("port", detail, "choose others with --host and --port")
+    return _ok("port", f"Port {text} on {host} is free; the gateway is not running.")
 
 
 # -- files --
 
 
-def _modes(data_dir: Path) -> list[Finding]:
+def _modes(data_dir: Path) -> list[Check]:
     """The folder 0700 and everything of ours in it 0600, backups and SQLite's side files included."""
     try:
         folder = data_dir.stat()
         files = [entry for entry in sorted(data_dir.iterdir()) if _is_ours(entry.name)]
-    except OSError as error:
-        detail = f"The data folder {data_dir} cannot be read: {error.strerror}."
-        return [
-            finding(
-                "data folder", "error", detail, "choose another with --data-dir, or create it with mode 0700"
-            )
-        ]
-    wrong: list[Finding] = []
+    except OSError as caught:
+        detail = f"The data folder {data_dir} cannot be read: {caught.strerror}."
+        return [error("data folder", detail, "choose another with --data-dir, or create it with mode 0700")]
+    wrong: list[Check] = []
     if folder.st_uid != os.geteuid():
         detail = f"{data_dir} belongs to another user."
-        wrong.append(finding("data folder", "error", detail, f"chown -R {os.geteuid()} {data_dir}"))
+        wrong.append(error("data folder", detail, f"chown -R {os.geteuid()} {data_dir}"))
     if stat.S_IMODE(folder.st_mode) & 0o077:
         detail = f"Other users can enter {data_dir} (mode {stat.S_IMODE(folder.st_mode):04o})."
-        wrong.append(finding("data folder", "error", detail, f"chmod 700 {data_dir}"))
+        wrong.append(error("data folder", detail, f"chmod 700 {data_dir}"))
     for path in files:
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -159,8 +169,8 @@ def _modes(data_dir: Path) -> list[Finding]:
             continue
         if mode & 0o077:
             detail = f"Other users can read {path.name} (mode {mode:04o})."
-            wrong.append(finding("file modes", "error", detail, f"chmod 600 {path}"))
-    return wrong or [finding("file modes", "ok", f"Only you can read {data_dir}.")]
+            wrong.append(error("file modes", detail, f"chmod 600 {path}"))
+    return wrong or [_ok("file modes", f"Only you can read {data_dir}.")]
 
 
 def _is_ours(name: str) -> bool:
@@ -170,77 +180,70 @@ def _is_ours(name: str) -> bool:
     )
 
 
-def _admin_token(data_dir: Path) -> Finding:
+def _admin_token(data_dir: Path) -> Check:
     try:
         token = AdminToken.read(data_dir)
-    except PointsmanError as error:
-        return finding("admin token", "error", error.public, f"chmod 600 {AdminToken.path(data_dir)}")
+    except PointsmanError as caught:
+        return error("admin token", caught.public, f"chmod 600 {AdminToken.path(data_dir)}")
     if token is None:
-        return finding(
-            "admin token", "warning", "There is no admin token yet.", "start the gateway; it makes one"
-        )
-    return finding("admin token", "ok", f"It is in {AdminToken.path(data_dir)}.")
+        return _warning("admin token", "There is no admin token yet.", "start the gateway; it makes one")
+    return _ok("admin token", f"It is in {AdminToken.path(data_dir)}.")
 
 
-def _disk(data_dir: Path) -> Finding:
+def _disk(data_dir: Path) -> Check:
     try:
         free = shutil.disk_usage(data_dir).free
-    except OSError as error:
-        return finding("disk", "warning", f"Free space is unknown: {error.strerror}.")
+    except OSError as caught:
+        return _warning("disk", f"Free space is unknown: {caught.strerror}.")
     detail = f"{free // (1024 * 1024)} MiB are free for the data folder."
     if free < _LEAST_FREE:
-        return finding(
-            "disk", "warning", detail, "free some space: a full disk stops changes and usage records"
-        )
-    return finding("disk", "ok", detail)
+        return _warning("disk", detail, "free some space: a full disk stops changes and usage records")
+    return _ok("disk", detail)
 
 
 # -- key and database --
 
 
-def _master_key(control: ControlPlane) -> Finding:
+def _master_key(control: ControlPlane) -> Check:
     problem = control.vault.problem
     if problem:
         fix = "put the right key back and restart the gateway; nothing was overwritten"
-        return finding("master key", "error", problem, fix)
-    return finding("master key", "ok", f"Key {control.vault.key_id} from {control.vault.source.value}.")
+        return error("master key", problem, fix)
+    return _ok("master key", f"Key {control.vault.key_id} from {control.vault.source.value}.")
 
 
-def _database(name: str, integrity: Callable[[], list[str]]) -> Finding:
+def _database(name: str, integrity: Callable[[], list[str]]) -> Check:
     try:
         found = integrity()
-    except PointsmanError as error:
-        return finding(name, "error", error.public, "see what it says; the gateway serves on meanwhile")
+    except PointsmanError as caught:
+        return error(name, caught.public, "see what it says; the gateway serves on meanwhile")
     if found:
         fix = "stop the gateway and put back a backup (the backups folder of the data folder)"
-        return finding(name, "error", f"It is damaged: {found[0]}", fix)
-    return finding(name, "ok", "SQLite finds no fault in it.")
+        return error(name, f"It is damaged: {found[0]}", fix)
+    return _ok(name, "SQLite finds no fault in it.")
 
 
-def _client_keys(control: ControlPlane) -> Finding:
+def _client_keys(control: ControlPlane) -> Check:
     snapshot = control.snapshot
     live = len(snapshot.client_keys)
     if snapshot.keys_required and not live:
-        return finding(
-            "client keys", "warning", "A client key is needed and none is live: nobody can use the gateway.",
+        return _warning(
+            "client keys",
+            "A client key is needed and none is live: nobody can use the gateway.",
             "pointsman key create",
-        )  # fmt: skip
-    if not snapshot.keys_required:
-        return finding(
-            "client keys", "ok", "None was ever made: everybody on this computer may use the gateway."
         )
-    return finding("client keys", "ok", f"{live} live; every request needs one.")
+    if not snapshot.keys_required:
+        return _ok("client keys", "None was ever made: everybody on this computer may use the gateway.")
+    return _ok("client keys", f"{live} live; every request needs one.")
 
 
-def _sqlite_version() -> Finding:
+def _sqlite_version() -> Check:
     from ..store.sqlite import version_problem
 
     problem = version_problem()
     if problem is None:
-        return finding("sqlite version", "ok", f"SQLite {sqlite3.sqlite_version}.")
-    return finding(
-        "sqlite version", "warning", f"{problem}.", "use a Python built with SQLite 3.51.3 or newer"
-    )
+        return _ok("sqlite version", f"SQLite {sqlite3.sqlite_version}.")
+    return _warning("sqlite version", f"{problem}.", "use a Python built with SQLite 3.51.3 or newer")
 
 
 # -- backends --
@@ -254,22 +257,20 @@ _FIXES = {
 }
 
 
-async def _backend(spec: BackendSpec) -> Finding:
+async def _backend(spec: BackendSpec) -> Check:
     name = f"backend {spec.key}"
     if spec.problem:
-        return finding(name, "error", spec.problem, _command(spec))
+        return error(name, spec.problem, _command(spec))
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             result = await probe_spec(spec)
     except TimeoutError:
-        return finding(
-            name, "error", f"{spec.base_url} did not answer in {PROBE_SECONDS:.0f} s.", _FIXES["tcp"]
-        )
+        return error(name, f"{spec.base_url} did not answer in {PROBE_SECONDS:.0f} s.", _FIXES["tcp"])
     bad = next((step for step in result.steps if not step.ok), None)
     if bad is None:
-        return finding(name, "ok", f"{spec.base_url} answers; {len(result.models)} models.")
+        return _ok(name, f"{spec.base_url} answers; {len(result.models)} models.")
     fix = f"{_FIXES.get(bad.name, 'look at the server')}: {_command(spec)}"
-    return finding(name, "error", f"{spec.base_url}: {bad.name}: {bad.detail}", fix)
+    return error(name, f"{spec.base_url}: {bad.name}: {bad.detail}", fix)
 
 
 def _command(spec: BackendSpec) -> str:

@@ -11,18 +11,20 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import msgspec
 from pydantic import BaseModel
 
 from ...dialects.base import Dialect
 from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
 from ...kinds import BackendType
-from ...link.messages import BackendHealth, BackendSpec, Snapshot, TargetHealth
+from ...link.messages import BackendHealth, BackendSpec, MappingSpec, Snapshot, TargetHealth
 from ...providers.urls import is_loopback
 from ...routing.specs import PRACTICE_KEY
 from ...routing.table import Listed, Plan, RoutingTable, Target
 from ...upstream.backend import Backend
 from ...upstream.candidates import goes_as_it_is, translated_to, unusable
+from ..store.shapes import with_fields
 from .condition import condition_of
 from .routing_view import RoutingView
 
@@ -60,19 +62,27 @@ class TargetExplained(BaseModel):
     benched: str | None = None
 
 
-class Explanation(BaseModel):
-    """What would happen to a request for this model. targets are in the order in which they are tried; none
-    when nothing matches (code `model_not_found`)."""
+RULE_COLUMNS = {
+    column.name: (column.type, column.default)
+    for column in msgspec.structs.fields(MappingSpec)
+    if not column.required
+}
+"""The columns that say how a rule works beyond whom it is for and where it leads: all are shown."""
 
+
+@with_fields(RULE_COLUMNS)
+class _PlanExplained(BaseModel):
     model: str
     why: str
     code: str | None = None
     mapping_id: int | None = None
     pattern: str | None = None
-    local_only: bool = False
-    forward_auth: bool = False
-    fallback_on: list[str] = []
-    hedge_seconds: float | None = None
+
+
+class Explanation(_PlanExplained):
+    """What would happen to a request for this model. targets are in the order in which they are tried; none
+    when nothing matches (code `model_not_found`)."""
+
     targets: list[TargetExplained] = []
 
 
@@ -91,10 +101,7 @@ async def explain(
         why=plan.why,
         mapping_id=plan.mapping_id,
         pattern=plan.pattern,
-        local_only=plan.rule.local_only,
-        forward_auth=plan.rule.forward_auth,
-        fallback_on=list(plan.rule.fallback_on),
-        hedge_seconds=plan.rule.hedge_seconds,
+        **{name: getattr(plan.rule, name) for name in RULE_COLUMNS},
         targets=[_judged(target, plan, view.backends, health) for target in plan.targets],
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 
 from pydantic import BaseModel
 
@@ -54,8 +55,7 @@ async def probe_spec(spec: BackendSpec) -> ProbeOutcome:
     from ...upstream.probe import probe
 
     result = await probe(spec)
-    steps = [ProbeStep(name=s.name, ok=s.ok, detail=s.detail, ms=s.ms) for s in result.steps]
-    return ProbeOutcome(ok=result.ok, backend=spec.key, steps=steps, models=list(result.models))
+    return ProbeOutcome.model_validate({"backend": spec.key, **asdict(result)})
 
 
 def _exists(control: ControlPlane, name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..store.rotation import rotate
+from ..store.rotation import RotationResult, rotate
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/secrets", tags=["secrets"])
@@ -28,15 +28,6 @@ class Rotation(BaseModel):
     new_key: str | None = Field(None, repr=False, max_length=256, json_schema_extra={"writeOnly": True})
 
 
-class RotationResult(BaseModel):
-    """resealed: how many stored keys are now under the new master key. next_step: what is left to do, if
-    anything."""
-
-    key_id: str
-    resealed: int
-    next_step: str | None
-
-
 @router.get("", responses=errors())
 def show(control: Run) -> MasterKeyState:
     """The master key's id and source."""
@@ -54,4 +45,4 @@ def change(control: Run, body: Rotation | None = None) -> RotationResult:
     """Seal every stored key under a new master key, in one transaction, while the gateway serves."""
     done = rotate(control.store, control.vault, body.new_key if body is not None else None)
     control.publish()
-    return RotationResult(key_id=done.key_id, resealed=done.rows, next_step=done.instruction)
+    return done

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
@@ -12,7 +11,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel
 
 from ...ledger.records import UsageRecord
-from ..store.usage import MAX_LIMIT, UsageFilter
+from ..store.shapes import with_fields
+from ..store.usage import MAX_LIMIT, Totals, UsageFilter
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/usage", tags=["usage"])
@@ -21,44 +21,13 @@ Text = Annotated[str | None, Query(max_length=512)]
 Time = Annotated[AwareDatetime | None, Query(description="ISO 8601 with a time zone, or unix seconds.")]
 
 
+_COLUMNS = {field.name: (field.type, ...) for field in msgspec.structs.fields(UsageRecord)}
+
+
+@with_fields(_COLUMNS | {"at": (datetime, ...)})
 class UsageRow(BaseModel):
     """One attempt; the one whose id is its request's stands for it. Token counts are null where the backend reported
     none; durations are milliseconds."""
-
-    id: str
-    at: datetime
-    protocol: str
-    path: str
-    model: str
-    target: str | None
-    attempts: int
-    fallback: str | None
-    status: int
-    outcome: str
-    stream: bool
-    input_tokens: int | None
-    output_tokens: int | None
-    cached_tokens: int | None
-    reasoning_tokens: int | None
-    first_output_ms: float | None
-    total_ms: float | None
-    key_id: int | None
-    mapping_id: int | None
-    request: str
-    attempt: int
-    joined: bool
-
-
-class Totals(BaseModel):
-    """Sums over the filtered requests; tokens over all their attempts, since each is paid for. A token sum is null when
-    no backend reported that count."""
-
-    requests: int
-    failed: int
-    input_tokens: int | None
-    output_tokens: int | None
-    cached_tokens: int | None
-    reasoning_tokens: int | None
 
 
 class Filters(BaseModel):
@@ -108,9 +77,9 @@ def show_list(
 @router.get("/totals", responses=errors())
 def totals(control: Run, filters: Annotated[Filters, Query()]) -> Totals:
     """Sums over the filtered requests."""
-    return Totals(**asdict(control.usage.totals(filters.compiled())))
+    return control.usage.totals(filters.compiled())
 
 
 def _row(record: UsageRecord) -> UsageRow:
-    values = msgspec.structs.asdict(record)
-    return UsageRow(**{**values, "at": datetime.fromtimestamp(record.at, UTC)})
+    at = datetime.fromtimestamp(record.at, UTC)
+    return UsageRow(**msgspec.structs.asdict(record) | {"at": at})

@@ -78,9 +78,7 @@ class Store:
 
     def integrity(self) -> list[str]:
         """What SQLite's own check finds; empty when all is well."""
-        with self._file.raw() as connection:
-            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check").fetchall()]
-        return [] if found == ["ok"] else found
+        return self._file.integrity()
 
     def backup(self, target: Path) -> None:
         """A consistent copy, 0600. It holds sealed keys only; the master key is not in it."""

@@ -8,9 +8,9 @@ database tells the next start which of the two is right. Not here: the cipher an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
 from sqlmodel import Session
 
 from ...errors import PointsmanError
@@ -31,13 +31,13 @@ from . import sealing, settings
 from .database import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Rotated:
-    """What a rotation did. rows: keys sealed anew. instruction: what is left for a person to do, or None."""
+class RotationResult(BaseModel):
+    """resealed: how many stored keys are now under the new master key. next_step: what is left to do, if
+    anything."""
 
     key_id: str
-    rows: int
-    instruction: str | None
+    resealed: int
+    next_step: str | None
 
 
 def open_vault(store: Store, data_dir: Path, environ: Mapping[str, str]) -> Vault:
@@ -58,7 +58,7 @@ def open_vault(store: Store, data_dir: Path, environ: Mapping[str, str]) -> Vaul
     return vault
 
 
-def rotate(store: Store, vault: Vault, new_key: str | None = None) -> Rotated:
+def rotate(store: Store, vault: Vault, new_key: str | None = None) -> RotationResult:
     """Seals every row under a new key and makes `vault` use it. new_key: needed when the environment holds
     the key, else made. Raises PointsmanError, and changes nothing, when a row cannot be opened."""
     old = vault.require()
@@ -69,7 +69,7 @@ def rotate(store: Store, vault: Vault, new_key: str | None = None) -> Rotated:
     with store.write(after_commit=lambda: vault.adopt(new)) as session:
         rows = reseal(session, old, new)
     store.truncate_log()  # the old ciphertexts leave the write-ahead log too
-    return Rotated(new.id, rows, _finish(vault))
+    return RotationResult(key_id=new.id, resealed=rows, next_step=_finish(vault))
 
 
 def reseal(session: Session, old: MasterKey, new: MasterKey) -> int:

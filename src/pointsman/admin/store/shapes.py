@@ -7,7 +7,7 @@ the two decorators here. Not here: any column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import reduce
 from inspect import get_annotations
 from operator import or_
@@ -68,7 +68,14 @@ def patch_of(whole: type[BaseModel], without: Collection[str] = ()) -> Callable[
     return decorated
 
 
-def _remade(shape: type[Shape], fields: dict[str, Any]) -> type[Shape]:
+def with_fields(fields: Mapping[str, Any]) -> Callable[[type[Shape]], type[Shape]]:
+    """Class decorator for a shape that has these fields too: name -> (type, default), as
+    `create_model` takes them.
+    """
+    return lambda shape: _remade(shape, fields)
+
+
+def _remade(shape: type[Shape], fields: Mapping[str, Any]) -> type[Shape]:
     return create_model(
         shape.__name__, __base__=shape, __module__=shape.__module__, __doc__=shape.__doc__, **fields
     )

@@ -99,6 +99,12 @@ class SqliteFile:
             with self._raw(self._ready()) as connection:
                 yield connection
 
+    def integrity(self) -> list[str]:
+        """What SQLite's own check finds; empty when all is well."""
+        with self.raw() as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check").fetchall()]
+        return [] if found == ["ok"] else found
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         if self._holder == threading.get_ident():

@@ -12,10 +12,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import msgspec
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from ...errors import PointsmanError
@@ -29,32 +31,25 @@ MAX_TEXT = 512
 _VERSION = 2
 _FIELDS = tuple(UsageRecord.__struct_fields__)
 
+_SQL_TYPES = {str: sa.Text, float: sa.Float, int: sa.Integer, bool: sa.Boolean}
+
+
+def _column(field: msgspec.structs.FieldInfo) -> sa.Column[Any]:
+    """As the record declares it. One that rows of version 1 have not says what they stand for."""
+    kinds = get_args(field.type) or (field.type,)
+    column: sa.Column[Any] = sa.Column(
+        field.name, _SQL_TYPES[kinds[0]], primary_key=field.name == "id", nullable=NoneType in kinds
+    )
+    if not field.required and field.default is not None:
+        column.server_default = sa.DefaultClause(sa.literal(field.default))
+    return column
+
+
 _metadata = sa.MetaData()
 _usage = sa.Table(
     "usage",
     _metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("at", sa.Float, nullable=False),
-    sa.Column("protocol", sa.Text, nullable=False),
-    sa.Column("path", sa.Text, nullable=False),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("target", sa.Text),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("fallback", sa.Text),
-    sa.Column("status", sa.Integer, nullable=False),
-    sa.Column("outcome", sa.Text, nullable=False),
-    sa.Column("stream", sa.Boolean, nullable=False),
-    sa.Column("input_tokens", sa.Integer),
-    sa.Column("output_tokens", sa.Integer),
-    sa.Column("cached_tokens", sa.Integer),
-    sa.Column("reasoning_tokens", sa.Integer),
-    sa.Column("first_output_ms", sa.Float),
-    sa.Column("total_ms", sa.Float),
-    sa.Column("key_id", sa.Integer),
-    sa.Column("mapping_id", sa.Integer),
-    sa.Column("request", sa.Text, nullable=False, server_default=""),
-    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("joined", sa.Boolean, nullable=False, server_default=sa.false()),
+    *map(_column, msgspec.structs.fields(UsageRecord)),
     sa.Index("usage_request", "request"),
     sa.Index("usage_newest", "at", "id"),
 )
@@ -86,10 +81,9 @@ class UsageFilter:
     request: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UsageTotals:
-    """Sums over what the filter lets through. requests and failed count requests, not their further attempts; tokens
-    are those of every attempt, since each is paid for. A token sum is None when no backend reported that count."""
+class Totals(BaseModel):
+    """Sums over the filtered requests; tokens over all their attempts, since each is paid for. A token sum is null when
+    no backend reported that count."""
 
     requests: int
     failed: int
@@ -136,7 +130,7 @@ class UsageStore:
         found = [_record(row) for row in rows[:limit]]
         return found, _cursor(found[-1]) if len(rows) > limit else None
 
-    def totals(self, filters: UsageFilter | None = None) -> UsageTotals:
+    def totals(self, filters: UsageFilter | None = None) -> Totals:
         columns = _usage.c
         query = sa.select(
             sa.func.coalesce(sa.func.sum(sa.case((_OWN, 1), else_=0)), 0),
@@ -147,13 +141,12 @@ class UsageStore:
             sa.func.sum(columns.reasoning_tokens),
         ).where(*_conditions(filters))
         with self._file.transaction(write=False) as connection:
-            return UsageTotals(*connection.execute(query).one())
+            sums = connection.execute(query).one()
+        return Totals(**dict(zip(Totals.model_fields, sums, strict=True)))
 
     def integrity(self) -> list[str]:
         """What SQLite's own check finds; empty when all is well."""
-        with self._file.raw() as connection:
-            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check").fetchall()]
-        return [] if found == ["ok"] else found
+        return self._file.integrity()
 
     def close(self) -> None:
         self._file.close()
