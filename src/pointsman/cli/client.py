@@ -185,6 +185,8 @@ class _Direct:
         return asyncio.run(self._request(method, path, b"" if body is None else json.dumps(body).encode()))
 
     async def _request(self, method: str, target: str, body: bytes) -> ApiAnswer:
+        from urllib.parse import unquote
+
         path, _, query = target.partition("?")
         headers = [
             (b"host", b"localhost"),
@@ -199,7 +201,7 @@ class _Direct:
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": _unquoted(path),
+            "path": unquote(path),
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
@@ -221,12 +223,6 @@ class _Direct:
         return ApiAnswer(
             start["status"], found, {k.decode(): v.decode("latin-1") for k, v in start["headers"]}
         )
-
-
-def _unquoted(path: str) -> str:
-    from urllib.parse import unquote
-
-    return unquote(path)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ that).
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 from typing import Any
@@ -36,7 +36,7 @@ class Column:
     makes of the text, bool = a switch. many: repeatable. required, default: in `add`. clear: the
     switch that empties the column, and its help. blank_clears: '' empties it in `update`. body:
     what a value puts into the request, None or () = empty it. summary: what a list of rows says of
-    a value in its last column.
+    a value in its last column. sentence: what `explain` says of it, None = nothing.
     """
 
     option: str
@@ -53,6 +53,7 @@ class Column:
     blank_clears: bool = False
     body: Callable[[Any], Body] | None = None
     summary: Callable[[Any], Iterable[str]] | None = None
+    sentence: Callable[[Any], str | None] | None = None
 
     def help(self, verb: Verb) -> str | None:
         return self.update if verb is Verb.UPDATE else self.add
@@ -146,6 +147,14 @@ def summary(columns: Sequence[Column], row: dict[str, Any]) -> str:
         if column.summary is not None:
             parts += column.summary(row[column.field])
     return " ".join(parts)
+
+
+def sentences(columns: Sequence[Column], row: dict[str, Any]) -> Iterator[str]:
+    """What the columns say of this row in `explain`."""
+    for column in columns:
+        text = column.sentence(row[column.field]) if column.sentence is not None else None
+        if text is not None:
+            yield text
 
 
 _AT_ONCE = "Send it so many requests at once from each process of --workers; more wait in a queue."

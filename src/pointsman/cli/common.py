@@ -10,7 +10,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 Show = Callable[[Any], None]
+Row = dict[str, Any]
 
 
 class Invocation:
@@ -178,28 +179,43 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-    """Rows for a person: a rich table on a terminal, else aligned plain text. `empty`: what to do when
-    there is none."""
-    if not rows:
-        note(empty)
-        return
-    cells = [[printable(value) for value in row] for row in rows]
-    if on_terminal():
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+def table(*columns: tuple[str, str | Callable[[Row], object]], empty: str) -> Show:
+    """How a list of rows looks, or one row. columns: (heading, the row's field or what is made of
+    the row). empty: what to do when there is none.
+    """
+    headings = [heading for heading, _ in columns]
 
-        rich = Table(box=None, header_style="bold", pad_edge=False)
-        for column in columns:
-            rich.add_column(column, overflow="fold")
-        for row in cells:
-            rich.add_row(*(Text(cell) for cell in row))  # Text: a name such as [red] is not markup
-        Console(no_color=bool(os.environ.get("NO_COLOR"))).print(rich)
-        return
-    widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]
-    for line in [list(columns), *cells]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    def show(found: Any) -> None:
+        rows = found if isinstance(found, list) else [found]
+        cells = [[printable(_cell(row, cell)) for _, cell in columns] for row in rows]
+        if not rows:
+            note(empty)
+        elif on_terminal():
+            _rich_table(headings, cells)
+        else:
+            lines = [headings, *cells]
+            widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+            for line in lines:
+                click.echo("  ".join(map(str.ljust, line, widths)).rstrip())
+
+    return show
+
+
+def _cell(row: Row, cell: str | Callable[[Row], object]) -> object:
+    return row.get(cell) if isinstance(cell, str) else cell(row)
+
+
+def _rich_table(headings: list[str], cells: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rich = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in headings:
+        rich.add_column(heading, overflow="fold")
+    for row in cells:
+        rich.add_row(*map(Text, row))  # Text: a name such as [red] is not markup
+    Console(no_color=bool(os.environ.get("NO_COLOR"))).print(rich)
 
 
 def printable(value: object) -> str:

@@ -33,6 +33,16 @@ COLUMNS = (
 """What `set` takes, in the order of its help."""
 
 
+_SHOW = table(
+    ("backend", lambda row: backend_key(BackendType(row["backend_type"]), row["name"])),
+    ("base URL", lambda row: row["base_url"] or "the provider's own"),
+    ("key", "key_fingerprint"),
+    ("at once", "max_in_flight"),
+    ("set", lambda row: local_time(row["updated_at"])),
+    empty="there is no key yet; set one with: pointsman credential set openai",
+)
+
+
 @click.group("credential")
 def command() -> None:
     """Keys and base URLs of cloud providers."""
@@ -57,7 +67,7 @@ def set_credential(invocation: Invocation, backend: _Key, body: dict[str, Any]) 
         if "base_url" not in body:
             body = _kept(invocation, backend) | body
         answer = invocation.send("PUT", _path(backend), body)
-    invocation.print(answer, lambda row: _show([row]))
+    invocation.print(answer, _SHOW)
 
 
 def _kept(invocation: Invocation, backend: _Key) -> dict[str, Any]:
@@ -78,7 +88,7 @@ def _kept(invocation: Invocation, backend: _Key) -> dict[str, Any]:
 @with_options
 def show_list(invocation: Invocation) -> None:
     """List them; never a key."""
-    invocation.finish("GET", "/api/credentials", show=_show)
+    invocation.finish("GET", "/api/credentials", show=_SHOW)
 
 
 @command.command("remove")
@@ -116,21 +126,3 @@ def _show_test(found: dict[str, Any]) -> None:
 
 def _path(backend: _Key) -> str:
     return f"/api/credentials/{backend_key(*backend)}"
-
-
-def _show(rows: list[dict[str, Any]]) -> None:
-    lines = [
-        (
-            backend_key(BackendType(row["backend_type"]), row["name"]),
-            row["base_url"] or "the provider's own",
-            row.get("key_fingerprint"),
-            row.get("max_in_flight"),
-            local_time(row["updated_at"]),
-        )
-        for row in rows
-    ]
-    table(
-        ("backend", "base URL", "key", "at once", "set"),
-        lines,
-        empty="there is no key yet; set one with: pointsman credential set openai",
-    )

@@ -8,7 +8,9 @@ from urllib.parse import urlencode
 
 import click
 
+from .columns import sentences
 from .common import Invocation, local_time, marked, printable, with_options
+from .mapping import COLUMNS
 
 
 @click.command("explain")
@@ -27,10 +29,8 @@ def _show(found: dict[str, Any]) -> None:
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The REST answer as people read it."""
     yield f"{printable(found['model'])}: {printable(found['why'])}"
-    if found["fallback_on"]:
-        yield f"  also goes to the next target on: {', '.join(map(printable, found['fallback_on']))}"
-    if found["hedge_seconds"] is not None:
-        yield f"  asks the next target too after {found['hedge_seconds']:g} s without output"
+    for sentence in sentences(COLUMNS, found):
+        yield f"  {printable(sentence)}"
     for number, target in enumerate(found["targets"], 1):
         word = marked(target["usable"], bad="no")
         yield f"  {number}. {printable(target['target'])}  {word}  {printable(target['reason'])}"

@@ -8,6 +8,15 @@ import click
 
 from .common import Invocation, local_time, note, table, with_options
 
+_SHOW = table(
+    ("id", "id"),
+    ("name", lambda row: row["name"] or None),
+    ("key", lambda row: f"{row['prefix']}..."),
+    ("created", lambda row: local_time(row["created_at"])),
+    ("revoked", lambda row: local_time(row["revoked_at"])),
+    empty="there is no client key: everybody on this computer may use the gateway",
+)
+
 
 @click.group("key")
 def command() -> None:
@@ -30,7 +39,7 @@ def create(invocation: Invocation, name: str) -> None:
 @with_options
 def show_list(invocation: Invocation) -> None:
     """List the keys by their first characters."""
-    invocation.finish("GET", "/api/keys", show=_show)
+    invocation.finish("GET", "/api/keys", show=_SHOW)
 
 
 @command.command("revoke")
@@ -44,21 +53,3 @@ def revoke(invocation: Invocation, key_id: int) -> None:
 def _show_new(row: dict[str, Any]) -> None:
     note(f"key {row['id']}; this is the only time it is shown:")
     click.echo(row["secret"])
-
-
-def _show(rows: list[dict[str, Any]]) -> None:
-    lines = [
-        (
-            row["id"],
-            row["name"] or None,
-            f"{row['prefix']}...",
-            local_time(row["created_at"]),
-            local_time(row["revoked_at"]),
-        )
-        for row in rows
-    ]
-    table(
-        ("id", "name", "key", "created", "revoked"),
-        lines,
-        empty="there is no client key: everybody on this computer may use the gateway",
-    )

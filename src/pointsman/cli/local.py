@@ -54,6 +54,19 @@ COLUMNS = (
 """What `add` and `update` take, in the order of their help."""
 
 
+_SHOW = table(
+    ("name", "name"),
+    ("base URL", "base_url"),
+    ("enabled", "enabled"),
+    ("key", "key_fingerprint"),
+    ("speaks", lambda row: ", ".join(row.get("dialects") or ()) or None),
+    ("context", "context_window"),
+    ("at once", "max_in_flight"),
+    ("joins resends", lambda row: "yes" if row.get("join_resends") else None),
+    empty="there is no local server yet; add one with: pointsman local add NAME --url URL",
+)
+
+
 @click.group("local")
 def command() -> None:
     """Model servers on this computer or network."""
@@ -69,14 +82,14 @@ def add(invocation: Invocation, name: str, body: dict[str, Any]) -> None:
     \b
     pointsman local add box --url http://127.0.0.1:8080
     """
-    invocation.finish("POST", "/api/local", {"name": name} | body, show=lambda row: _show([row]))
+    invocation.finish("POST", "/api/local", {"name": name} | body, show=_SHOW)
 
 
 @command.command("list")
 @with_options
 def show_list(invocation: Invocation) -> None:
     """List them."""
-    invocation.finish("GET", "/api/local", show=_show)
+    invocation.finish("GET", "/api/local", show=_SHOW)
 
 
 @command.command("update")
@@ -85,7 +98,7 @@ def show_list(invocation: Invocation) -> None:
 @with_options
 def update(invocation: Invocation, name: str, body: dict[str, Any]) -> None:
     """Change a server; what is not named stays as it is."""
-    invocation.finish("PATCH", _path(name), body, show=lambda row: _show([row]))
+    invocation.finish("PATCH", _path(name), body, show=_SHOW)
 
 
 @command.command("remove")
@@ -106,24 +119,3 @@ def test(invocation: Invocation, name: str) -> None:
 
 def _path(name: str) -> str:
     return f"/api/local/{quote(name, safe='')}"
-
-
-def _show(rows: list[dict[str, Any]]) -> None:
-    lines = [
-        (
-            row["name"],
-            row["base_url"],
-            row["enabled"],
-            row.get("key_fingerprint"),
-            ", ".join(row.get("dialects") or ()) or None,
-            row.get("context_window"),
-            row.get("max_in_flight"),
-            "yes" if row.get("join_resends") else None,
-        )
-        for row in rows
-    ]
-    table(
-        ("name", "base URL", "enabled", "key", "speaks", "context", "at once", "joins resends"),
-        lines,
-        empty="there is no local server yet; add one with: pointsman local add NAME --url URL",
-    )

@@ -9,7 +9,7 @@ import click
 
 from ..kinds import BackendType, FallbackOn, backend_key
 from .columns import Column, Verb, summary, takes
-from .common import BackendParam, Invocation, note, printable, table, with_options
+from .common import BackendParam, Invocation, Row, note, table, with_options
 
 _Target = tuple[BackendType, str, str | None]
 
@@ -94,16 +94,45 @@ COLUMNS = (
         kind=click.Choice([reason.value for reason in FallbackOn]), many=True,
         clear=("--no-fallback-on", "Tell the client of those again."),
         summary=lambda reasons: [f"on_{reason}" for reason in reasons],
+        sentence=lambda reasons: f"also goes to the next target on: {', '.join(reasons)}" if reasons else None,
     ),
     Column(
         "--hedge", "hedge_seconds", _HEDGE, _HEDGE,
         kind=float, metavar="SECONDS",
         clear=("--no-hedge", "Ask one target after the other again."),
         summary=lambda seconds: [] if seconds is None else [f"hedge={seconds:g}s"],
+        sentence=lambda seconds: (
+            None if seconds is None else f"asks the next target too after {seconds:g} s without output"
+        ),
     ),
     Column("--enable/--disable", "enabled", None, "", kind=bool),
 )  # fmt: skip
 """What `add` and `update` take, in the order of their help."""
+
+
+def target_text(kind: str, name: str | None, model: str | None) -> str:
+    """`openai/groq:llama-3`, without the model where the client's own name is used."""
+    backend = f"{kind}/{name}" if name else kind
+    return f"{backend}:{model}" if model else backend
+
+
+def _fallbacks(row: Row) -> str | None:
+    targets = [(one["backend_type"], one.get("backend_name"), one.get("model")) for one in row["fallbacks"]]
+    if row["fallback_backend"]:
+        targets.insert(0, (row["fallback_backend"], "", row["fallback_model"]))
+    return ", ".join(target_text(*target) for target in targets) or None
+
+
+_SHOW = table(
+    ("id", "id"),
+    ("enabled", "enabled"),
+    ("priority", "priority"),
+    ("pattern", "model_pattern"),
+    ("to", lambda row: target_text(row["backend_type"], row["backend_name"], row["backend_model"])),
+    ("fallbacks", _fallbacks),
+    ("", lambda row: summary(COLUMNS, row)),
+    empty="there is no rule yet; add one with: pointsman mapping add PATTERN --to TYPE[/NAME]",
+)
 
 
 @click.group("mapping")
@@ -123,14 +152,14 @@ def add(invocation: Invocation, pattern: str, body: dict[str, Any]) -> None:
     pointsman mapping add fast --to openai --model gpt-4o-mini
     """
     body = {"model_pattern": pattern} | body
-    invocation.finish("POST", "/api/mappings", body, show=lambda row: _show([row]))
+    invocation.finish("POST", "/api/mappings", body, show=_SHOW)
 
 
 @command.command("list")
 @with_options
 def show_list(invocation: Invocation) -> None:
     """List the rules, in the order of their priority."""
-    invocation.finish("GET", "/api/mappings", show=_show)
+    invocation.finish("GET", "/api/mappings", show=_SHOW)
 
 
 @command.command("update")
@@ -139,7 +168,7 @@ def show_list(invocation: Invocation) -> None:
 @with_options
 def update(invocation: Invocation, mapping_id: int, body: dict[str, Any]) -> None:
     """Change a rule; what is not named stays as it is."""
-    invocation.finish("PATCH", f"/api/mappings/{mapping_id}", body, show=lambda row: _show([row]))
+    invocation.finish("PATCH", f"/api/mappings/{mapping_id}", body, show=_SHOW)
 
 
 @command.command("remove")
@@ -150,36 +179,3 @@ def remove(invocation: Invocation, mapping_id: int) -> None:
     invocation.finish(
         "DELETE", f"/api/mappings/{mapping_id}", show=lambda _: note(f"rule {mapping_id} is removed")
     )
-
-
-def target_text(kind: str, name: str | None, model: str | None) -> str:
-    """`openai/groq:llama-3`, without the model where the client's own name is used."""
-    backend = f"{kind}/{name}" if name else kind
-    return f"{backend}:{model}" if model else backend
-
-
-def _show(rows: list[dict[str, Any]]) -> None:
-    lines = []
-    for row in rows:
-        targets = (
-            [target_text(row["fallback_backend"], "", row["fallback_model"])]
-            if row["fallback_backend"]
-            else []
-        )
-        targets += [
-            target_text(t["backend_type"], t.get("backend_name"), t.get("model"))
-            for t in row.get("fallbacks") or ()
-        ]
-        lines.append(
-            (
-                row["id"],
-                row["enabled"],
-                row["priority"],
-                row["model_pattern"],
-                target_text(row["backend_type"], row.get("backend_name"), row["backend_model"]),
-                ", ".join(targets) or None,
-                printable(summary(COLUMNS, row)),
-            )
-        )
-    empty = "there is no rule yet; add one with: pointsman mapping add PATTERN --to TYPE[/NAME]"
-    table(("id", "enabled", "priority", "pattern", "to", "fallbacks", ""), lines, empty=empty)

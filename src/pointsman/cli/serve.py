@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -43,14 +44,7 @@ from .common import Invocation, exit_on_failure, with_options
     help="A web origin whose pages may call us.",
 )
 @with_options
-def command(
-    invocation: Invocation,
-    host: str,
-    port: int,
-    workers: int,
-    allow_hosts: tuple[str, ...],
-    allow_origins: tuple[str, ...],
-) -> None:
+def command(invocation: Invocation, /, **options: Any) -> None:
     """Serve: one endpoint for every model.
 
     With --json one line {"url": ..., "pid": ...} is printed when it answers.
@@ -62,13 +56,9 @@ def command(
         code = serve(
             ServeOptions(
                 data_dir=invocation.data_dir,
-                host=host,
-                port=port,
-                workers=workers,
-                allow_hosts=allow_hosts,
-                allow_origins=allow_origins,
                 json=invocation.as_json,
                 on_ready=lambda url: _in_background(welcome, invocation.data_dir, url),
+                **options,
             )
         )
     raise click.exceptions.Exit(int(code or 0))

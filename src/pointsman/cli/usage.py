@@ -9,6 +9,22 @@ import click
 
 from .common import Invocation, local_time, note, table, with_options
 
+_SHOW = table(
+    ("time", lambda row: local_time(row["at"])),
+    ("model", lambda row: row["model"] or None),
+    ("target", "target"),
+    ("try", lambda row: f"{row['attempt']}/{row['attempts']}" if row["attempts"] > 1 else None),
+    ("status", lambda row: row["status"] or None),
+    ("outcome", lambda row: row["outcome"] + (" (joined)" if row["joined"] else "")),
+    ("fallback", "fallback"),
+    ("in", "input_tokens"),
+    ("out", "output_tokens"),
+    ("first ms", "first_output_ms"),
+    ("total ms", "total_ms"),
+    ("request", lambda row: row["request"] or row["id"]),
+    empty="nothing was asked yet",
+)
+
 
 @click.command("usage")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
@@ -25,42 +41,7 @@ def command(invocation: Invocation, /, **filters: Any) -> None:
     query = urlencode({name: value for name, value in filters.items() if value is not None})
     with invocation.session():
         answer = invocation.send("GET", f"/api/usage?{query}")
-    invocation.print(answer, _show)
+    invocation.print(answer, _SHOW)
     cursor = answer.headers.get("x-next-cursor")
     if cursor and not invocation.as_json:
         note(f"there is more: pointsman usage --cursor {cursor}")
-
-
-def _show(rows: list[dict[str, Any]]) -> None:
-    lines = [
-        (
-            local_time(row["at"]),
-            row["model"] or None,
-            row["target"],
-            f"{row['attempt']}/{row['attempts']}" if row["attempts"] > 1 else None,
-            row["status"] or None,
-            row["outcome"] + (" (joined)" if row["joined"] else ""),
-            row["fallback"],
-            row["input_tokens"],
-            row["output_tokens"],
-            row["first_output_ms"],
-            row["total_ms"],
-            row["request"] or row["id"],
-        )
-        for row in rows
-    ]
-    columns = (
-        "time",
-        "model",
-        "target",
-        "try",
-        "status",
-        "outcome",
-        "fallback",
-        "in",
-        "out",
-        "first ms",
-        "total ms",
-        "request",
-    )
-    table(columns, lines, empty="nothing was asked yet")
