@@ -6,15 +6,13 @@ Not here: client keys (store/client_keys.py), which open the LLM paths and never
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
-import stat
 from pathlib import Path
 
 from ...config import ADMIN_TOKEN_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ...process.private_files import write_new
+from ...process.private_files import mode_problem, write_new
 
 PREFIX = "pma-"
 _SHORTEST = 20  # an empty or cut file must never become a token that an empty bearer matches
@@ -54,22 +52,18 @@ class AdminToken:
     @classmethod
     def read(cls, data_dir: Path) -> AdminToken | None:
         """The token on disk, None when there is none. Raises PointsmanError when others can read it."""
+        path = cls.path(data_dir)
         try:
-            with cls.path(data_dir).open("rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                text = file.read(1024).decode("ascii", "replace").strip()
+            problem = mode_problem(path)
+            text = path.read_text(encoding="ascii", errors="replace").strip()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise PointsmanError(
                 ErrorKind.UNAVAILABLE, f"{ADMIN_TOKEN_FILE} cannot be read: {error.strerror}"
             ) from None
-        if mode & 0o077:
-            raise PointsmanError(
-                ErrorKind.INVALID,
-                f"{ADMIN_TOKEN_FILE} can be read by other users (mode {mode:04o}); "
-                f"run: chmod 600 <data-dir>/{ADMIN_TOKEN_FILE}",
-            )
+        if problem is not None:
+            raise PointsmanError(ErrorKind.INVALID, f"{problem}.")
         return cls(text) if len(text) >= _SHORTEST else None
 
     @classmethod

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import shutil
 import socket
 import sqlite3
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +28,7 @@ from ...config import (
 from ...errors import PointsmanError
 from ...kinds import PRACTICE
 from ...link.messages import BackendSpec
+from ...process.private_files import mode_problem
 from .auth import AdminToken
 from .probing import probe_spec
 
@@ -150,26 +149,19 @@ def _port_free(environ: Mapping[str, str]) -> Check:
 def _modes(data_dir: Path) -> list[Check]:
     """The folder 0700 and everything of ours in it 0600, backups and SQLite's side files included."""
     try:
-        folder = data_dir.stat()
         files = [entry for entry in sorted(data_dir.iterdir()) if _is_ours(entry.name)]
     except OSError as caught:
         detail = f"The data folder {data_dir} cannot be read: {caught.strerror}."
         return [error("data folder", detail, "choose another with --data-dir, or create it with mode 0700")]
     wrong: list[Check] = []
-    if folder.st_uid != os.geteuid():
-        detail = f"{data_dir} belongs to another user."
-        wrong.append(error("data folder", detail, f"chown -R {os.geteuid()} {data_dir}"))
-    if stat.S_IMODE(folder.st_mode) & 0o077:
-        detail = f"Other users can enter {data_dir} (mode {stat.S_IMODE(folder.st_mode):04o})."
-        wrong.append(error("data folder", detail, f"chmod 700 {data_dir}"))
-    for path in files:
+    for path in (data_dir, *files):
         try:
-            mode = stat.S_IMODE(path.stat().st_mode)
+            problem = mode_problem(path)
         except FileNotFoundError:  # a side file that SQLite just removed
             continue
-        if mode & 0o077:
-            detail = f"Other users can read {path.name} (mode {mode:04o})."
-            wrong.append(error("file modes", detail, f"chmod 600 {path}"))
+        if problem is not None:
+            detail, _, fix = problem.partition("; run: ")
+            wrong.append(error("data folder" if path == data_dir else "file modes", f"{detail}.", fix))
     return wrong or [_ok("file modes", f"Only you can read {data_dir}.")]
 
 

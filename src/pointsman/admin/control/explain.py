@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 from pydantic import BaseModel
@@ -26,6 +26,7 @@ from ...upstream.backend import Backend
 from ...upstream.candidates import goes_as_it_is, translated_to, unusable
 from ..store.shapes import with_fields
 from .condition import condition_of
+from .process_status import utc
 from .routing_view import RoutingView
 
 
@@ -137,18 +138,18 @@ def _judged(
         protocols=protocols(target, backend, login=plan.rule.forward_auth),
         leaves_machine=away,
         in_flight=seen.in_flight,
-        last_success=_time(seen.last_success),
-        last_failure=_time(seen.last_failure),
+        last_success=utc(seen.last_success),
+        last_failure=utc(seen.last_failure),
         last_reason=seen.last_reason,
         queued=seen.queued,
         max_in_flight=spec.max_in_flight if spec else None,
         health=condition.text,
         passed_over=condition.passed_over,
-        passed_over_until=_time(condition.until),
+        passed_over_until=utc(condition.until),
         breaker=model.state,
-        breaker_until=_time(model.until),
+        breaker_until=utc(model.until),
         failures_in_a_row=model.failures,
-        throttled_until=_time(model.throttled_until),
+        throttled_until=utc(model.throttled_until),
         down=seen.down,
         benched=seen.benched,
     )
@@ -223,7 +224,3 @@ def _leaves_machine(spec: BackendSpec | None, backend: Backend | None) -> bool |
     if url.host == "localhost" or url.host.endswith(".localhost"):
         return False
     return None if spec.type == BackendType.LOCAL else True
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -26,16 +26,11 @@ log = logging.getLogger("pointsman.control")
 CONTENT_TYPE = "application/problem+json"
 
 _KIND_OF_STATUS = {
-    400: ErrorKind.BAD_REQUEST,
-    401: ErrorKind.UNAUTHORIZED,
-    403: ErrorKind.FORBIDDEN,
     404: ErrorKind.NOT_FOUND,
     405: ErrorKind.METHOD_NOT_ALLOWED,
-    409: ErrorKind.CONFLICT,
     413: ErrorKind.TOO_LARGE,
-    422: ErrorKind.INVALID,
-    503: ErrorKind.UNAVAILABLE,
 }
+"""Of what routing and the guard raise; any other is a request that cannot be read."""
 
 
 def problem_body(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ...ledger.metrics import add, is_counter
 from ...link.messages import BackendHealth, TargetHealth, WorkerStatus
@@ -93,6 +94,11 @@ def _worse(one: TargetHealth, other: TargetHealth) -> TargetHealth:
         _later(one.until, other.until),
         _later(one.throttled_until, other.throttled_until),
     )
+
+
+def utc(seconds: float | None) -> datetime | None:
+    """A process's unix seconds as the API tells them."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _later(one: float | None, other: float | None) -> float | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from ... import __version__
 from ...ledger.metrics import CONTENT_TYPE, exposition, served
 from ..control.control_plane import ControlPlane
+from ..control.process_status import utc
 from .base import Run, errors
 
 router = APIRouter(tags=["status"])
@@ -97,14 +98,10 @@ def status_of(control: ControlPlane) -> Status:
             BackendSeen(
                 backend=one.key,
                 in_flight=one.in_flight,
-                last_success=_time(one.last_success),
-                last_failure=_time(one.last_failure),
+                last_success=utc(one.last_success),
+                last_failure=utc(one.last_failure),
                 last_reason=one.last_reason,
             )
             for _, one in sorted(control.board.health(now).items())
         ],
     )
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

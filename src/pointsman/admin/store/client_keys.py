@@ -55,7 +55,6 @@ def revoke(session: Session, key_id: int) -> ClientKey:
     row = get(session, key_id)
     if row.revoked_at is None:
         row.revoked_at = utc_now()
-        session.add(row)
         session.flush()
     return row
 

@@ -10,7 +10,6 @@ from ...errors import PointsmanError
 from ...kinds import BackendType, ErrorKind, backend_key
 from ..vault import Secret, Vault
 from . import rows, sealing
-from .columns import utc_now
 from .schemas import CloudCredentialCreate
 from .tables import CloudCredential, CredentialColumns
 
@@ -56,8 +55,6 @@ def put(session: Session, vault: Vault, data: CloudCredentialCreate) -> tuple[Cl
         return create(session, vault, data), True
     for field, value in _columns(session, vault, data).items():
         setattr(row, field, value)
-    row.updated_at = utc_now()
-    session.add(row)
     session.flush()
     return row, False
 

@@ -11,7 +11,6 @@ from ...kinds import BackendType, ErrorKind
 from ...providers.urls import check_base_url, parse_base_url
 from ..vault import Secret, Vault
 from . import rows, sealing
-from .columns import utc_now
 from .schemas import LocalBackendCreate, LocalBackendUpdate
 from .tables import LocalBackend
 
@@ -56,8 +55,6 @@ def update(session: Session, vault: Vault, name: str, data: LocalBackendUpdate) 
                 " give the key again, or null to use none.",
                 param="api_key",
             )
-    row.updated_at = utc_now()
-    session.add(row)
     session.flush()
     return row
 

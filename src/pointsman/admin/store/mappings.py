@@ -8,7 +8,6 @@ from ...errors import PointsmanError
 from ...kinds import PRACTICE, BackendType, ErrorKind
 from ...providers.addresses import is_loopback_address
 from ...providers.urls import parse_base_url
-from .columns import utc_now
 from .rows import valid
 from .schemas import BackendMappingCreate, BackendMappingResponse, BackendMappingUpdate
 from .tables import BackendMapping, CloudCredential, LocalBackend, MappingColumns
@@ -47,10 +46,7 @@ def update(session: Session, mapping_id: int, data: BackendMappingUpdate) -> Bac
     stands = {name: getattr(row, name) for name in MappingColumns.model_fields}
     merged = valid(BackendMappingCreate, stands | changes)
     for field, value in merged.model_dump(mode="json").items():
-        if getattr(row, field) != value:
-            setattr(row, field, value)
-            row.updated_at = utc_now()
-    session.add(row)
+        setattr(row, field, value)
     session.flush()
     return row
 

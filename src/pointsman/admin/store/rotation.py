@@ -89,7 +89,6 @@ def reseal(session: Session, old: MasterKey, new: MasterKey) -> int:
                 " Set it again or remove it, then rotate.",
             ) from error
         row.encrypted_api_key = new.seal(secret, binding)
-        session.add(row)
     settings.put(session, settings.MASTER_KEY_CHECK, make_check(new))
     return len(rows)
 

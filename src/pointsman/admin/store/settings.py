@@ -25,7 +25,6 @@ def put(session: Session, key: str, value: str) -> None:
         session.add(Setting(key=key, value=value))
     else:
         row.value = value
-        session.add(row)
     session.flush()
 
 

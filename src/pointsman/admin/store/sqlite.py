@@ -96,8 +96,13 @@ class SqliteFile:
     def raw(self) -> Iterator[sqlite3.Connection]:
         """The driver's own connection, outside any transaction: for backups and pragmas."""
         with self._locked(), self._errors():
-            with self._raw(self._ready()) as connection:
+            fairy = self._ready().raw_connection()
+            try:
+                connection = fairy.driver_connection
+                assert isinstance(connection, sqlite3.Connection)
                 yield connection
+            finally:
+                fairy.close()
 
     def integrity(self) -> list[str]:
         """What SQLite's own check finds; empty when all is well."""
@@ -185,17 +190,6 @@ class SqliteFile:
         engine, self._engine, self._identity = self._engine, None, None
         if engine is not None:
             engine.dispose()
-
-    @staticmethod
-    @contextmanager
-    def _raw(engine: Engine) -> Iterator[sqlite3.Connection]:
-        fairy = engine.raw_connection()
-        try:
-            connection = fairy.driver_connection
-            assert isinstance(connection, sqlite3.Connection)
-            yield connection
-        finally:
-            fairy.close()
 
 
 def version_problem(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str | None:
