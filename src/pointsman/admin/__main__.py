@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import PointsmanError
-from ..process.parent import end_with_parent
+from ..process.parent import REFUSED, end_with_parent
 from .control.control_plane import ControlPlane, Options
 from .control.last_good import LastGood
 from .control.standby import Standby
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pointsman.control")
 
-REFUSED = 3
 _NEEDS_KEY = (
     "To serve other computers clients need keys, and there is none yet. Make one first: pointsman key create"
 )

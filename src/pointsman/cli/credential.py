@@ -11,6 +11,7 @@ from .columns import MAX_IN_FLIGHT, Column, Verb, takes
 from .common import (
     BackendParam,
     Invocation,
+    Row,
     local_time,
     marked,
     note,
@@ -70,17 +71,18 @@ def set_credential(invocation: Invocation, backend: _Key, body: dict[str, Any]) 
     invocation.print(answer, _SHOW)
 
 
-def _kept(invocation: Invocation, backend: _Key) -> dict[str, Any]:
-    """The settings of the row that is being replaced, said on standard error."""
+_NOT_SET = {"id", "backend_type", "name", "key_fingerprint", "created_at", "updated_at", "warnings"}
+"""What the API answers beside a credential's columns."""
+
+
+def _kept(invocation: Invocation, backend: _Key) -> Row:
+    """The columns of the row that is being replaced; where it leads is said on standard error."""
     for row in invocation.send("GET", "/api/credentials").json():
         if (row["backend_type"], row["name"]) != (backend[0].value, backend[1]):
             continue
-        if row["base_url"] is None:
-            return {"max_in_flight": row["max_in_flight"]}
-        note(f"it stays at {row['base_url']} (change that with --base-url or --default-url)")
-        return {
-            field: row[field] for field in ("base_url", "allow_http", "dialects", "auth", "max_in_flight")
-        }
+        if row["base_url"] is not None:
+            note(f"it stays at {row['base_url']} (change that with --base-url or --default-url)")
+        return {field: value for field, value in row.items() if field not in _NOT_SET}
     return {}
 
 

@@ -10,6 +10,10 @@ import signal
 import threading
 import time
 
+REFUSED = 3
+"""Exit code of a child that must not be started again: it has said why. Once the gateway has served
+it is tried again all the same: a folder's wrong mode must not end the processes that serve on.
+"""
 _POLL_SECONDS = 0.25
 
 

@@ -24,11 +24,9 @@ from .. import config
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..wire.authority import is_loopback_host
+from .parent import REFUSED
 from .private_files import lock_folder, write_over
 
-REFUSED = 3
-"""Exit code of a child that must not be started again: it has said why. Once the gateway has served it is tried again
-all the same: a folder's wrong mode must not end the processes that serve on."""
 _BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _HEALTHY_SECONDS = 10.0
 
