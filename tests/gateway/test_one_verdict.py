@@ -42,6 +42,7 @@ def body(said: dict[str, Any], reason: str, usage: dict[str, Any] | None = None)
 
 HI = {"role": "assistant", "content": "hi"}
 USED = {"prompt_tokens": 7, "completion_tokens": 2}
+CALL = {"index": 0, "id": "call_1", "type": "function"}
 HIT = {"prompt_tokens": 9, "completion_tokens": 2, "prompt_cache_hit_tokens": 8}
 ROWS = {
     "a filter without text": Row(
@@ -71,6 +72,22 @@ ROWS = {
     ),
     "an empty reason, then the end": Row(
         (chat.delta("", content="hi"), chat.delta("", content=" there")), None, cut=True, done=False
+    ),
+    "a call cut in its arguments": Row(
+        (
+            chat.delta(tool_calls=[{**CALL, "function": {"name": "rm", "arguments": '{"path":'}}]),
+            chat.delta(tool_calls=[{"index": 0, "function": {"arguments": '"/ho'}}]),
+            chat.delta("tool_calls"),
+        ),
+        None, cut=True,
+    ),
+    "a call cut in its arguments, no end": Row(
+        (chat.delta(tool_calls=[{**CALL, "function": {"name": "rm", "arguments": "{"}}]), chat.delta("stop")),
+        None, cut=True, done=False,
+    ),
+    "a whole call cut in its arguments": Row(
+        (), body({"content": None, "tool_calls": [{**CALL, "function": {"name": "rm", "arguments": "{"}}]}, "length"),
+        "upstream_error",
     ),
     "an error inside": Row(
         ({"error": {"message": "slow down", "code": 429}},), {"error": {"message": "slow down", "code": 429}}, "throttled",

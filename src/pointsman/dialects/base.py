@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from typing import Protocol as TypingProtocol
 
 from ..conversation.events import (
@@ -65,8 +65,11 @@ class Seen:
     concluded: it did not say so itself, only ended in a way that cannot be. usage: as reported so
     far. answer_id: the id that the answer carries, where the protocol has one. arguments: of each
     call of a client's function, whether its text is closed so far.
-    malformed: frames that are not what the protocol allows.
+    malformed: frames that are not what the protocol allows. last_word (of the class): bytes that
+    stand in every event that ends an answer, and in few others.
     """
+
+    last_word: ClassVar[bytes] = b"[DONE]"
 
     __slots__ = (
         "answer_id", "arguments", "concluded", "error", "finished", "malformed", "output", "refused", "stop", "usage",

@@ -53,6 +53,7 @@ class ResponsesSeen(Seen):
     told. response: the response object of the end.
     """
 
+    last_word = b"complete"
     __slots__ = ("_done", "_open_calls", "called", "late", "response")
 
     def __init__(self) -> None:

@@ -96,7 +96,7 @@ class Exchange(Execution):
             self._job.delivery.client.write(relay.take(data))
             relay.look()  # after the client's write: its answer does not wait for our counting
             if relay.complete:
-                self._do(judge.move(Event.COMPLETE))
+                self._end_early()
         elif state is HOLDING_STREAM:
             self._hold_stream(data)
         elif state is PASSING_WHOLE:
@@ -139,7 +139,14 @@ class Exchange(Execution):
         self._held_size += len(data)
         self._do(self.judge.read(relay.seen, self._held_size, rival=self._job.won is not None), taken)
         if relay.complete and self.judge.state is PASSING_STREAM:
+            self._end_early()
+
+    def _end_early(self) -> None:
+        """The upstream may go on, the client's stream does not: it is whole, or its end cannot be."""
+        if self._relay is None or self._relay.untold is None:
             self._do(self.judge.move(Event.COMPLETE))
+        else:
+            self._end_stream()
 
     def _end_here(self, data: bytes) -> None:
         self._end_stream()
@@ -151,7 +158,7 @@ class Exchange(Execution):
         seen = relay.seen
         self._tried.usage = usage_of(seen)
         self._error = relay.untold
-        found = ANSWERED if relay.complete else meaning(seen, self._onward)
+        found = ANSWERED if relay.complete and relay.untold is None else meaning(seen, self._onward)
         if judge.state is HOLDING_STREAM:
             event = judge.closes(found, output=seen is None or seen.output)
             if event is Event.UNANSWERED and seen is not None:

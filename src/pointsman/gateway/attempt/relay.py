@@ -29,11 +29,11 @@ class Relay(TypingProtocol):
 
     @property
     def untold(self) -> PointsmanError | None:
-        """An error of the upstream that the client's bytes cannot hold, because it came without event framing."""
+        """An error that does not stand in the client's bytes: it came without event framing, or is concluded."""
 
     @property
     def complete(self) -> bool:
-        """The client's answer is whole though the upstream has not ended: let go of it."""
+        """Nothing that the upstream may still send is for the client: let go of it."""
 
     def take(self, data: bytes) -> bytes:
         """Upstream bytes in, client bytes out: whole events only."""
@@ -63,11 +63,16 @@ class Passing:
     _tail: bytes = b""
     _last: bytes = b""
     _in_event: bool = False  # part of an event too large to hold back has been passed on
-    complete = False
+    complete: bool = False
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
-        self._last = data
+        if self.seen is not None and self.seen.last_word in data:
+            kept = self._read_first(data)
+            if self.complete:
+                return kept
+        else:
+            self._last = data
         if not self._tail and data.endswith(b"\n\n"):
             self._in_event = False
             return data
@@ -78,6 +83,26 @@ class Passing:
             cut = len(whole)
         self._tail = whole[cut:]
         return whole[:cut]
+
+    def _read_first(self, data: bytes) -> bytes:
+        """An end that cannot be must not reach the client: what stands before it, and then the stream is over."""
+        kept = [] if self._in_event else [b""]
+        for event in self._splitter.feed(data):
+            if not self._read(event):
+                break
+            kept.append(event)
+        self._last = b""
+        return b"".join(event + b"\n\n" for event in kept[1:])
+
+    def _read(self, event: bytes) -> bool:
+        """May it be passed on?"""
+        seen = self.seen
+        if seen is not None:
+            seen.event(event)
+            if seen.concluded and self.untold is None:
+                self.untold, self.complete = seen.error, True
+                return False
+        return True
 
     def look(self) -> None:
         """See Relay."""
@@ -91,14 +116,13 @@ class Passing:
         """See Relay."""
         seen = self.seen
         rest = self._splitter.finish()  # a last event without its blank line
-        if seen is not None:
+        if seen is not None and self.untold is None:
             if rest:
                 seen.event(rest)
             seen.end()
-            if seen.error is not None and unframed_error(rest):
+            if seen.error is not None and (seen.concluded or unframed_error(rest)):
                 self.untold = seen.error
-                return b""
-        return self._last_bytes(rest)
+        return self._last_bytes(rest) if self.untold is None else b""
 
     def _last_bytes(self, rest: bytes) -> bytes:
         """The client's, of an event that did not end. rest: the same as an event."""
@@ -126,7 +150,8 @@ class WithoutUsage(Passing):
         """See Relay."""
         kept = []
         for event in self._splitter.feed(data):
-            self.seen.event(event)
+            if not self._read(event):
+                break
             if not self.is_extra(event):
                 kept.append(event + b"\n\n")
         return b"".join(kept)
