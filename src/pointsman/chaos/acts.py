@@ -9,6 +9,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from enum import Enum
+from typing import NamedTuple
 
 from .plan import Fault
 
@@ -20,41 +21,43 @@ class Act(Enum):
     STALL = "stall"
 
 
-_TEXT = {
-    "401": "chaos: this key is refused",
-    "404": "chaos: there is no such model",
-    "429": "chaos: too many requests",
-    "500": "chaos: it broke",
-    "503": "chaos: not available",
-    "529": "chaos: overloaded",
-    "loading": "Loading model",
-    "too-long": "This model's maximum context length is 4096 tokens. However, your messages resulted in 9000 tokens.",
-    "error-body": "chaos: it broke",
-}
-_STATUS = {"loading": 503, "too-long": 400, "error-body": 200, "redirect": 302, "empty": 200, "garbage": 200}
-_OPENAI = {
-    "401": ("invalid_request_error", "invalid_api_key"),
-    "404": ("invalid_request_error", "model_not_found"),
-    "429": ("requests", "rate_limit_exceeded"),
-    "too-long": ("invalid_request_error", "context_length_exceeded"),
-}
-_ANTHROPIC = {
-    "401": "authentication_error",
-    "404": "not_found_error",
-    "429": "rate_limit_error",
-    "529": "overloaded_error",
-    "503": "overloaded_error",
-    "too-long": "invalid_request_error",
+class Canned(NamedTuple):
+    """An answer in place of the backend's: its status, its text (None = no error object), and the words of both vendors
+    for it."""
+
+    status: int
+    text: str | None = None
+    openai: tuple[str, str | None] = ("server_error", None)
+    anthropic: str = "api_error"
+
+
+_TOO_LONG = (
+    "This model's maximum context length is 4096 tokens. However, your messages resulted in 9000 tokens."
+)
+_INVALID = "invalid_request_error"
+_SAID = {
+    "401": Canned(401, "chaos: this key is refused", (_INVALID, "invalid_api_key"), "authentication_error"),
+    "404": Canned(404, "chaos: there is no such model", (_INVALID, "model_not_found"), "not_found_error"),
+    "429": Canned(429, "chaos: too many requests", ("requests", "rate_limit_exceeded"), "rate_limit_error"),
+    "500": Canned(500, "chaos: it broke"),
+    "503": Canned(503, "chaos: not available", anthropic="overloaded_error"),
+    "529": Canned(529, "chaos: overloaded", anthropic="overloaded_error"),
+    "loading": Canned(503, "Loading model"),
+    "too-long": Canned(400, _TOO_LONG, (_INVALID, "context_length_exceeded"), _INVALID),
+    "error-body": Canned(200, "chaos: it broke"),
+    "redirect": Canned(302),
+    "empty": Canned(200),
+    "garbage": Canned(200),
 }
 
 
 def instead(fault: Fault, path: str) -> bytes:
     """A whole HTTP answer, in the wording of who the path belongs to."""
-    status = _STATUS.get(fault.word) or int(fault.word)
-    lines = [f"HTTP/1.1 {status} chaos", "content-type: application/json", "connection: close"]
+    said = _SAID[fault.word]
+    lines = [f"HTTP/1.1 {said.status} chaos", "content-type: application/json", "connection: close"]
     body = b""
-    if fault.word in _TEXT:
-        body = json.dumps(_error(fault.word, path)).encode()
+    if said.text is not None:
+        body = json.dumps(_error(said, path)).encode()
     elif fault.word == "garbage":
         body = b'{"this is": not JSON, \xff\xfe<html>'
     elif fault.word == "redirect":
@@ -65,11 +68,11 @@ def instead(fault: Fault, path: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def _error(word: str, path: str) -> dict[str, object]:
+def _error(said: Canned, path: str) -> dict[str, object]:
     if path.startswith("/v1/messages"):
-        return {"type": "error", "error": {"type": _ANTHROPIC.get(word, "api_error"), "message": _TEXT[word]}}
-    kind, code = _OPENAI.get(word, ("server_error", None))
-    return {"error": {"message": _TEXT[word], "type": kind, "param": None, "code": code}}
+        return {"type": "error", "error": {"type": said.anthropic, "message": said.text}}
+    kind, code = said.openai
+    return {"error": {"message": said.text, "type": kind, "param": None, "code": code}}
 
 
 class Changed:
@@ -132,29 +135,20 @@ class Changed:
             yield Act.STALL
 
     def _error_event(self) -> bytes:
-        body = json.dumps(_error("500", self._path))
+        said = _SAID["500"]
+        body = json.dumps(_error(said, self._path))
         if self._path.startswith("/v1/messages"):
             return f"event: error\ndata: {body}\n\n".encode()
         if self._path.startswith("/v1/responses"):
-            told = {
-                "type": "error",
-                "code": "server_error",
-                "message": _TEXT["500"],
-                "param": None,
-                "sequence_number": 99,
-            }
-            return f"event: error\ndata: {json.dumps(told)}\n\n".encode()
+            inside = {"code": "server_error", "message": said.text, "param": None, "sequence_number": 99}
+            return f"event: error\ndata: {json.dumps({'type': 'error', **inside})}\n\n".encode()
         return f"data: {body}\n\n".encode()
 
 
 _ENDS = (
-    b"[DONE]",
-    b"message_stop",
-    b"response.completed",
-    b'finish_reason":"',
-    b'finish_reason": "',
+    b"[DONE]", b"message_stop", b"response.completed", b'finish_reason":"', b'finish_reason": "',
     b"message_delta",
-)
+)  # fmt: skip
 
 
 def _is_end(event: bytes) -> bool:

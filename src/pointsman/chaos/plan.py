@@ -4,71 +4,66 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
 
-FAULTS: dict[str, tuple[str, str | None]] = {
-    # word: (what it does, what its number means or None)
-    "refuse": ("takes no connections", None),
-    "reset": ("resets each connection at once", None),
-    "black-hole": ("takes the request and never answers", None),
-    "delay": ("waits before it passes the answer on", "milliseconds"),
-    "trickle": ("passes the answer on slowly", "bytes a second"),
-    "cut-at": ("closes in the middle of the answer", "bytes of the answer"),
-    "reset-at": ("resets the connection in the middle of the answer", "bytes of the answer"),
-    "stall-at": ("stops in the middle of the answer and keeps the connection", "bytes of the answer"),
-    "401": ("refuses the key", None),
-    "404": ("knows no such model", None),
-    "429": ("is busy, with a retry-after", "seconds of retry-after"),
-    "500": ("has an internal error", None),
-    "503": ("is unavailable, with a retry-after", "seconds of retry-after"),
-    "529": ("is overloaded", None),
-    "loading": ("is loading its model: a 503 that says so", None),
-    "too-long": ("says that the input does not fit its window", None),
-    "error-body": ("answers 200 with an error inside", None),
-    "redirect": ("sends the client elsewhere", None),
-    "empty": ("answers well, with nothing in it", None),
-    "garbage": ("answers something that is not of the protocol", None),
-    "gzip": ("compresses the answer though nobody asked for it", None),
-    "error-event": ("sends an error inside the stream, then ends", "events before it"),
-    "garbage-event": ("puts an event that cannot be read into the stream, then goes on", "events before it"),
-    "cut-event": ("closes between two events of the stream", "events before it"),
-    "stall-event": ("stops between two events of the stream and keeps the connection", "events before it"),
-    "no-end": ("leaves out the stream's last event, and ends in good order", None),
-}
-"""Every fault. Those with a number are written word=NUMBER; the number may be left out where a default stands below."""
 
-DEFAULTS = {
-    "delay": 2000,
-    "trickle": 20,
-    "cut-at": 300,
-    "reset-at": 300,
-    "stall-at": 300,
-    "429": 1,
-    "503": 1,
-    "error-event": 3,
-    "garbage-event": 3,
-    "cut-event": 3,
-    "stall-event": 3,
+class Strikes(Enum):
+    """Where a fault strikes."""
+
+    CONNECT = "connect"  # the connection
+    BYTES = "bytes"  # the answer, whatever is in it
+    INSTEAD = "instead"  # answered by the proxy itself; the backend is not asked
+    ANSWER = "answer"  # what the answer says
+
+
+class FaultRow(NamedTuple):
+    """What a fault does. number: what its number means, None = it has none; default: where it is left out."""
+
+    place: Strikes
+    what: str
+    number: str | None = None
+    default: int = 0
+
+
+_BYTES = "bytes of the answer"
+_EVENTS = "events before it"
+_RETRY = "seconds of retry-after"
+FAULTS: dict[str, FaultRow] = {
+    "refuse": FaultRow(Strikes.CONNECT, "takes no connections"),
+    "reset": FaultRow(Strikes.CONNECT, "resets each connection at once"),
+    "black-hole": FaultRow(Strikes.CONNECT, "takes the request and never answers"),
+    "delay": FaultRow(Strikes.BYTES, "waits before it passes the answer on", "milliseconds", 2000),
+    "trickle": FaultRow(Strikes.BYTES, "passes the answer on slowly", "bytes a second", 20),
+    "cut-at": FaultRow(Strikes.BYTES, "closes in the middle of the answer", _BYTES, 300),
+    "reset-at": FaultRow(Strikes.BYTES, "resets the connection in the middle of the answer", _BYTES, 300),
+    "stall-at": FaultRow(
+        Strikes.BYTES, "stops in the middle of the answer and keeps the connection", _BYTES, 300
+    ),
+    "401": FaultRow(Strikes.INSTEAD, "refuses the key"),
+    "404": FaultRow(Strikes.INSTEAD, "knows no such model"),
+    "429": FaultRow(Strikes.INSTEAD, "is busy, with a retry-after", _RETRY, 1),
+    "500": FaultRow(Strikes.INSTEAD, "has an internal error"),
+    "503": FaultRow(Strikes.INSTEAD, "is unavailable, with a retry-after", _RETRY, 1),
+    "529": FaultRow(Strikes.INSTEAD, "is overloaded"),
+    "loading": FaultRow(Strikes.INSTEAD, "is loading its model: a 503 that says so"),
+    "too-long": FaultRow(Strikes.INSTEAD, "says that the input does not fit its window"),
+    "error-body": FaultRow(Strikes.INSTEAD, "answers 200 with an error inside"),
+    "redirect": FaultRow(Strikes.INSTEAD, "sends the client elsewhere"),
+    "empty": FaultRow(Strikes.INSTEAD, "answers well, with nothing in it"),
+    "garbage": FaultRow(Strikes.INSTEAD, "answers something that is not of the protocol"),
+    "gzip": FaultRow(Strikes.ANSWER, "compresses the answer though nobody asked for it"),
+    "error-event": FaultRow(Strikes.ANSWER, "sends an error inside the stream, then ends", _EVENTS, 3),
+    "garbage-event": FaultRow(
+        Strikes.ANSWER, "puts an event that cannot be read into the stream, then goes on", _EVENTS, 3
+    ),
+    "cut-event": FaultRow(Strikes.ANSWER, "closes between two events of the stream", _EVENTS, 3),
+    "stall-event": FaultRow(
+        Strikes.ANSWER, "stops between two events of the stream and keeps the connection", _EVENTS, 3
+    ),
+    "no-end": FaultRow(Strikes.ANSWER, "leaves out the stream's last event, and ends in good order"),
 }
-ON_CONNECT = frozenset({"refuse", "reset", "black-hole"})
-ON_BYTES = frozenset({"delay", "trickle", "cut-at", "reset-at", "stall-at"})
-INSTEAD = frozenset(
-    {
-        "401",
-        "404",
-        "429",
-        "500",
-        "503",
-        "529",
-        "loading",
-        "too-long",
-        "error-body",
-        "redirect",
-        "empty",
-        "garbage",
-    }
-)
-"""Answered by the proxy itself; the backend is not asked."""
-ON_ANSWER = frozenset(FAULTS) - ON_CONNECT - ON_BYTES - INSTEAD
+"""Every fault by its word. One with a number is written word=NUMBER."""
 
 
 class BadFault(ValueError):
@@ -83,7 +78,12 @@ class Fault:
     number: int = 0
 
     def __str__(self) -> str:
-        return f"{self.word}={self.number}" if self.word in DEFAULTS else self.word
+        return f"{self.word}={self.number}" if FAULTS[self.word].number else self.word
+
+    @property
+    def place(self) -> Strikes:
+        """Where it strikes."""
+        return FAULTS[self.word].place
 
 
 def parse_fault(text: str) -> Fault:
@@ -91,13 +91,13 @@ def parse_fault(text: str) -> Fault:
     word, sign, number = text.strip().lower().partition("=")
     if word not in FAULTS:
         raise BadFault(f"{text.strip()!r} is no fault; they are: {', '.join(FAULTS)}")
-    meaning = FAULTS[word][1]
+    about = FAULTS[word]
     if not sign:
-        return Fault(word, DEFAULTS.get(word, 0))
-    if meaning is None:
+        return Fault(word, about.default)
+    if about.number is None:
         raise BadFault(f"{word} takes no number")
     if not number.isdigit() or len(number) > 9:
-        raise BadFault(f"{word}= wants a number: {meaning}")
+        raise BadFault(f"{word}= wants a number: {about.number}")
     return Fault(word, int(number))
 
 

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from .acts import Act, Changed, instead
-from .plan import INSTEAD, ON_ANSWER, ON_CONNECT, Fault, FaultPlan
+from .plan import Fault, FaultPlan, Strikes
 
 _HEAD_BYTES = 64 * 1024
 _PIECE = 64 * 1024
@@ -40,7 +40,7 @@ class Proxy:
         self._tls = parts.scheme == "https"
         self._host = parts.hostname
         self._port = parts.port or (443 if self._tls else 80)
-        self._shown = parts.netloc.rpartition("@")[2].encode("ascii")
+        self._authority = parts.netloc.rpartition("@")[2].encode("ascii")
         self._prefix = parts.path.rstrip("/").removesuffix("/v1").encode("ascii")
         self.plan = plan
         self.host = host
@@ -53,8 +53,8 @@ class Proxy:
     @property
     def url(self) -> str:
         """Where it listens."""
-        shown = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{shown}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     async def start(self) -> None:
         """Listen, unless the plan is to take no connections. Raises OSError."""
@@ -100,15 +100,17 @@ class Proxy:
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         fault = self.plan.next()
         self.counts[fault.word if fault is not None else "passed"] += 1
-        if fault is not None and fault.word in ON_CONNECT - {"black-hole"}:
+        place = fault.place if fault is not None else None
+        black_hole = fault is not None and fault.word == "black-hole"
+        if place is Strikes.CONNECT and not black_hole:
             _reset(writer)
             return
         head = await reader.readuntil(b"\r\n\r\n")
-        if fault is not None and fault.word == "black-hole":
+        if black_hole:
             await _until_gone(reader)
             return
         path = head.split(b" ", 2)[1].decode("latin-1")
-        if fault is not None and fault.word in INSTEAD:
+        if fault is not None and place is Strikes.INSTEAD:
             await _body_of(head, reader)
             writer.write(instead(fault, path))
             await writer.drain()
@@ -117,7 +119,7 @@ class Proxy:
             up_writer.write(self._rewritten(head))
             forwarding = asyncio.create_task(_pump(reader, up_writer))
             try:
-                if fault is not None and fault.word in ON_ANSWER:
+                if fault is not None and place is Strikes.ANSWER:
                     await _changed(
                         up_reader, writer, Changed(fault, path), gzipped=fault.word == "gzip", gone=forwarding
                     )
@@ -134,7 +136,7 @@ class Proxy:
             method,
             self._prefix,
             target,
-            self._shown,
+            self._authority,
             rest,
         )
 

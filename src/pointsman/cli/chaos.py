@@ -128,9 +128,9 @@ def _tell(facts: dict[str, Any], as_json: bool, text: str) -> None:
 def _list(context: click.Context, wanted: bool) -> None:
     if not wanted or context.resilient_parsing:
         return
-    from ..chaos.plan import DEFAULTS, FAULTS
+    from ..chaos.plan import FAULTS, parse_fault
 
-    for word, (what, number) in FAULTS.items():
-        example = f"{word}={DEFAULTS[word]}" if word in DEFAULTS else word
-        click.echo(f"{example:<18} {what}{f' ({number})' if number else ''}")
+    for word, about in FAULTS.items():
+        number = f" ({about.number})" if about.number else ""
+        click.echo(f"{parse_fault(word)!s:<18} {about.what}{number}")
     context.exit()

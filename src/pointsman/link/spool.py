@@ -41,7 +41,7 @@ class Spool:
         self._worker = worker
         self._workers = workers
         self._path = folder / f"{worker}{_SUFFIX}"
-        self._refused = 0.0
+        self._retry_at = 0.0
         self._at = 0
         self._size = self._mend()
         self.rewind()
@@ -54,7 +54,7 @@ class Spool:
 
     def append(self, records: Sequence[UsageRecord]) -> bool:
         """False when there is no room, or the disk does not take it: then memory is all there is."""
-        if time.monotonic() < self._refused:
+        if time.monotonic() < self._retry_at:
             return False
         body = _encode(tuple(records))
         frame = len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big") + body
@@ -64,7 +64,7 @@ class Spool:
             self._write(frame)
         except OSError as error:
             log.error("usage cannot be spooled (%s); it is kept in memory", error.strerror)
-            self._refused = time.monotonic() + RETRY_SECONDS
+            self._retry_at = time.monotonic() + RETRY_SECONDS
             return False
         self._size += len(frame)
         if self._path not in self._left:
@@ -108,7 +108,7 @@ class Spool:
                 OSError
             ) as error:  # it stays and comes again at the next start, when the store knows its ids
                 log.warning("a usage spool cannot be removed (%s)", error.strerror)
-        self._refused = 0.0
+        self._retry_at = 0.0
         self._size = 0
         self._holds = False
         self._left, self._at = [], 0

@@ -47,7 +47,7 @@ def reply_to(received: Received, pace: float = 0.0, fault: str | None = None) ->
     try:
         return _reply(received, path, speaker, mark, pace, fault)
     except PracticeError as problem:
-        return _refused(speaker, problem, mark, {"allow": "GET" if path == "/models" else "POST"})
+        return _error_reply(speaker, problem, mark, {"allow": "GET" if path == "/models" else "POST"})
 
 
 def _short(path: str) -> str:
@@ -67,7 +67,7 @@ def _headers(speaker: Speaker, mark: str) -> dict[str, str]:
     return {"x-request-id": f"req_{mark}", **_RATE_HEADERS}
 
 
-def _refused(speaker: Speaker, problem: PracticeError, mark: str, extra: Mapping[str, str]) -> Reply:
+def _error_reply(speaker: Speaker, problem: PracticeError, mark: str, extra: Mapping[str, str]) -> Reply:
     headers = {
         **_headers(speaker, mark),
         **{k: v for k, v in extra.items() if k != "allow" or problem.status == 405},
@@ -86,9 +86,9 @@ def _reply(
     play = faults.read_model(body["model"])
     fault = fault or play.fault
     if fault is not None:
-        refusal = faults.refusal(fault)
-        if refusal is not None:
-            return _refused(speaker, refusal[0], mark, refusal[1])
+        failure = faults.status_of(fault)
+        if failure is not None:
+            return _error_reply(speaker, failure[0], mark, failure[1])
         early = faults.before_head(fault)
         if early is not None:
             return early
@@ -127,7 +127,7 @@ def _pace(received: Received, play: faults.Play, pace: float) -> float:
 def _whole(body: dict[str, Any], speaker: Speaker, mark: str, fault: str | None) -> Reply:
     if fault in _WHOLE_ONLY_ERRORS:
         problem = PracticeError(500, "the practice model failed, as it was asked to")
-        return _refused(speaker, problem, mark, {})
+        return _error_reply(speaker, problem, mark, {})
     headers = {"content-type": "application/json", **_headers(speaker, mark)}
     data = compact(body).encode()
     parts: list[Part] | None = faults.in_whole(fault, data) if fault else None

@@ -18,7 +18,7 @@ from .model import (
     compact,
     pieces,
 )
-from .reading import cost_of, items_of, limit_of, mapping, objects, stops_of, words_of
+from .reading import cost_of, items_of, limit_of, mapping, objects, stops_of, text_of
 
 _FINISH = {
     StopReason.END: "stop",
@@ -32,12 +32,12 @@ def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
     messages = items_of(body, "messages")
     tools = objects(body.get("tools"))
     last = messages[-1]
-    asked = [words_of(item.get("content")) for item in messages if item.get("role") == "user"]
+    asked = [text_of(item.get("content")) for item in messages if item.get("role") == "user"]
     return Ask(
         id=fingerprint,
         model=body["model"],
         text=asked[-1] if asked else "",
-        tool_result=words_of(last.get("content")) if last.get("role") == "tool" else None,
+        tool_result=text_of(last.get("content")) if last.get("role") == "tool" else None,
         tools=tuple(_tool(item) for item in tools),
         choice=_choice(body.get("tool_choice")),
         parallel=body.get("parallel_tool_calls") is not False,

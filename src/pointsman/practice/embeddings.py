@@ -27,10 +27,10 @@ def answer(body: Mapping[str, Any]) -> dict[str, Any]:
     data = []
     for index, tokens in enumerate(inputs):
         vector = _vector(tokens, size)
-        shown: Any = vector
+        encoded: Any = vector
         if form == "base64":
-            shown = base64.b64encode(struct.pack(f"<{size}f", *vector)).decode()
-        data.append({"object": "embedding", "index": index, "embedding": shown})
+            encoded = base64.b64encode(struct.pack(f"<{size}f", *vector)).decode()
+        data.append({"object": "embedding", "index": index, "embedding": encoded})
     used = sum(len(tokens) for tokens in inputs)
     usage = {"prompt_tokens": used, "total_tokens": used}
     return {"object": "list", "data": data, "model": body["model"], "usage": usage}

@@ -82,7 +82,7 @@ def _unknown(word: str) -> str:
     )
 
 
-def refusal(fault: str) -> tuple[PracticeError, dict[str, str]] | None:
+def status_of(fault: str) -> tuple[PracticeError, dict[str, str]] | None:
     """The error and headers of a fault that is a plain status, else None."""
     if fault not in _STATUS:
         return None

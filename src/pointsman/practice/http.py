@@ -183,8 +183,9 @@ async def _read_request(reader: _Reader, writer: asyncio.StreamWriter) -> Receiv
     except asyncio.LimitOverrunError:
         raise BadRequest("the request's head is too large") from None
     first, *lines = head.lstrip(b"\r\n").decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-    words = first.split(" ")
-    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+    method, _, rest = first.partition(" ")
+    target, _, version = rest.partition(" ")
+    if not version.startswith("HTTP/1.") or " " in version:
         raise BadRequest("the request line is not `METHOD target HTTP/1.1`")
     pairs = []
     for line in lines:
@@ -192,7 +193,7 @@ async def _read_request(reader: _Reader, writer: asyncio.StreamWriter) -> Receiv
         if not colon or not name or name != name.strip():
             raise BadRequest(f"not a header line: {line!r}")
         pairs.append((name, value.strip()))
-    received = Received(words[0], words[1], words[2], pairs)
+    received = Received(method, target, version, pairs)
     if received.headers.get("expect", "").lower() == "100-continue":
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     received.body = await _read_body(reader, received.headers)

@@ -19,7 +19,7 @@ from .model import (
     compact,
     pieces,
 )
-from .reading import cost_of, items_of, limit_of, mapping, objects, stops_of, words_of
+from .reading import cost_of, items_of, limit_of, mapping, objects, stops_of, text_of
 
 _STOP = {
     StopReason.END: "end_turn",
@@ -72,7 +72,7 @@ def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
 
 def tokens(body: Mapping[str, Any]) -> int:
     """Input tokens of a Messages or count_tokens request."""
-    extra = [words_of(body.get("system")), objects(body.get("tools"))]
+    extra = [text_of(body.get("system")), objects(body.get("tools"))]
     return cost_of(items_of(body, "messages"), extra)
 
 
@@ -86,13 +86,13 @@ def _said(item: dict[str, Any]) -> str:
     if isinstance(content, list):
         texts = [part for part in objects(content) if part.get("type") == "text"]
         # Claude Code puts its reminders before what the person typed; an echo of them helps nobody.
-        content = [part for part in texts if not words_of(part).startswith("<system-reminder>")] or texts
-    return words_of(content)
+        content = [part for part in texts if not text_of(part).startswith("<system-reminder>")] or texts
+    return text_of(content)
 
 
 def _result(item: dict[str, Any]) -> str | None:
     results = [part for part in objects(item.get("content")) if part.get("type") == "tool_result"]
-    return "\n".join(words_of(part.get("content")) for part in results) if results else None
+    return "\n".join(text_of(part.get("content")) for part in results) if results else None
 
 
 def _choice(choice: dict[str, Any]) -> str:
@@ -177,8 +177,8 @@ def frames(ask: Ask, answer: PracticeAnswer) -> Iterator[PracticeFrame]:
 def _blocks(ask: Ask, answer: PracticeAnswer) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Each block as it starts, and its deltas in order."""
     if answer.thinking:
-        told = [""] if ask.thought_hidden else pieces(answer.thinking)
-        deltas = [{"type": "thinking_delta", "thinking": piece} for piece in told]
+        thoughts = [""] if ask.thought_hidden else pieces(answer.thinking)
+        deltas = [{"type": "thinking_delta", "thinking": piece} for piece in thoughts]
         # The SDK assigns the signature, it does not append: one delta, right before the stop.
         deltas.append({"type": "signature_delta", "signature": _signature(ask)})
         yield {"type": "thinking", "thinking": "", "signature": ""}, deltas

@@ -246,20 +246,20 @@ def _stopped(answer: PracticeAnswer, stop: tuple[str, ...]) -> PracticeAnswer:
 
 def _limited(answer: PracticeAnswer, limit: int | None) -> PracticeAnswer:
     """Count the output and cut it where the caller's limit is: thinking first, calls whole or not at all."""
-    thoughts, words = pieces(answer.thinking), pieces(answer.text)
+    thoughts, tokens = pieces(answer.thinking), pieces(answer.text)
     call_tokens = sum(4 + count(call.arguments) for call in answer.calls)
-    total = len(thoughts) + len(words) + call_tokens
+    total = len(thoughts) + len(tokens) + call_tokens
     if limit is None or total <= limit:
         return replace(answer, output_tokens=total, thinking_tokens=len(thoughts))
     thoughts = thoughts[:limit]
-    words = words[: limit - len(thoughts)]
+    tokens = tokens[: limit - len(thoughts)]
     return replace(
         answer,
         thinking="".join(thoughts),
-        text="".join(words),
+        text="".join(tokens),
         calls=(),
         stop=StopReason.LENGTH,
         stop_sequence=None,
-        output_tokens=limit if answer.calls else len(thoughts) + len(words),
+        output_tokens=limit if answer.calls else len(thoughts) + len(tokens),
         thinking_tokens=len(thoughts),
     )

@@ -8,14 +8,14 @@ from typing import Any
 from .model import PracticeError, count
 
 
-def words_of(content: Any) -> str:
+def text_of(content: Any) -> str:
     """The text in a message's content, whichever of the protocols' shapes it has."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "\n".join(filter(None, (words_of(part) for part in content)))
+        return "\n".join(filter(None, (text_of(part) for part in content)))
     if isinstance(content, dict):
-        return words_of(content.get("text") or content.get("content") or content.get("refusal") or "")
+        return text_of(content.get("text") or content.get("content") or content.get("refusal") or "")
     return ""
 
 
@@ -57,4 +57,4 @@ def stops_of(value: Any) -> tuple[str, ...]:
 
 def cost_of(messages: list[dict[str, Any]], extra: Any = None) -> int:
     """Input tokens: every message, four more for its frame, and what else is sent along."""
-    return sum(count(words_of(item)) + 4 for item in messages) + count(extra)
+    return sum(count(text_of(item)) + 4 for item in messages) + count(extra)

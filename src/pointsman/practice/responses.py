@@ -21,7 +21,7 @@ from .model import (
     compact,
     pieces,
 )
-from .reading import cost_of, items_of, limit_of, mapping, objects, words_of
+from .reading import cost_of, items_of, limit_of, mapping, objects, text_of
 
 _RESULTS = ("function_call_output", "custom_tool_call_output")
 # Given back as the caller sent them (or as these defaults), the way the provider does.
@@ -58,7 +58,7 @@ def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
     items = _input(body)
     reasoning = mapping(body.get("reasoning"))
     tools = objects(body.get("tools"))
-    asked = [words_of(item.get("content")) for item in items if item.get("role") == "user"]
+    asked = [text_of(item.get("content")) for item in items if item.get("role") == "user"]
     include = body.get("include") if isinstance(body.get("include"), list) else []
     return Ask(
         id=fingerprint,
@@ -87,7 +87,7 @@ def _input(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 def tokens(body: Mapping[str, Any]) -> int:
     """Input tokens of a Responses or input_tokens request."""
     items = [{"text": item.get("output") or item.get("arguments"), **item} for item in _input(body)]
-    return cost_of(items, [words_of(body.get("instructions")), objects(body.get("tools"))])
+    return cost_of(items, [text_of(body.get("instructions")), objects(body.get("tools"))])
 
 
 def counted(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def counted(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _result(item: dict[str, Any]) -> str | None:
-    return words_of(item.get("output")) if item.get("type") in _RESULTS else None
+    return text_of(item.get("output")) if item.get("type") in _RESULTS else None
 
 
 def _tool(item: dict[str, Any]) -> PracticeTool:

@@ -44,8 +44,8 @@ def reason_of(found: Meaning, seen: Seen) -> tuple[FallbackReason, str]:
     if found is Meaning.CUT:
         return FallbackReason.UPSTREAM_ERROR, "its stream ended before it was finished"
     if found is Meaning.EMPTY:
-        told = "its answer was empty" if seen.finished else "its stream ended before any output"
-        return FallbackReason.EMPTY, told
+        detail = "its answer was empty" if seen.finished else "its stream ended before any output"
+        return FallbackReason.EMPTY, detail
     if seen.unreadable:
         return FallbackReason.MALFORMED, f"{BAD_EVENTS} of its events could not be read"
     return FallbackReason.MALFORMED, "its answer is not what the protocol allows"

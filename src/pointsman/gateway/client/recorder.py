@@ -35,12 +35,22 @@ class Recorder:
     client gets its own instead of. whole: all that was told is still here. size: bytes of it."""
 
     __slots__ = (
-        "_client", "_closing", "_head", "_ids", "_on_writable", "_over", "_pieces", "_shown", "size", "started", "whole",
+        "_client",
+        "_clients_ids",
+        "_closing",
+        "_head",
+        "_ids",
+        "_on_writable",
+        "_over",
+        "_pieces",
+        "size",
+        "started",
+        "whole",
     )  # fmt: skip
 
     def __init__(self, client: Client, ids: bytes) -> None:
         self._client: Client | None = client
-        self._ids = self._shown = ids
+        self._ids = self._clients_ids = ids
         self._head: tuple[int, bytes, int | None] | None = None
         self._pieces: list[bytes] = []
         self.size = 0
@@ -99,7 +109,7 @@ class Recorder:
     def give_to(self, client: Client | None, ids: bytes) -> None:
         """From now on this one is told, and first all that was told before. None: nobody is."""
         self._client = client
-        self._shown = ids
+        self._clients_ids = ids
         if client is None:
             if self._on_writable is not None:
                 self._on_writable(True)  # nobody is slow any more
@@ -109,17 +119,17 @@ class Recorder:
             return
         status, lines, length = self._head
         lines = self._for(lines)
-        told = b"".join(self._pieces)
-        if self._over and length == len(told):
-            client.send(status, lines, told)
+        body = b"".join(self._pieces)
+        if self._over and length == len(body):
+            client.send(status, lines, body)
             return
-        client.start(status, lines, length, told)
+        client.start(status, lines, length, body)
         if self._over:
             client.finish()
 
     def _for(self, lines: bytes) -> bytes:
         """With the ids of who is told now."""
-        return self._shown + lines.removeprefix(self._ids)
+        return self._clients_ids + lines.removeprefix(self._ids)
 
     def _begin(self, status: int, lines: bytes, length: int | None, first: bytes) -> None:
         self.started = True
