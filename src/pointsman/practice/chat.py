@@ -18,7 +18,7 @@ from .model import (
     compact,
     pieces,
 )
-from .reading import cost_of, items_of, limit_of, mapping, objects, stops_of, text_of
+from .reading import cost_of, items_of, limit_of, mapping, objects, schema_of, stops_of, text_of
 
 _FINISH = {
     StopReason.END: "stop",
@@ -32,6 +32,7 @@ def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
     messages = items_of(body, "messages")
     tools = objects(body.get("tools"))
     last = messages[-1]
+    form = mapping(body.get("response_format"))
     asked = [text_of(item.get("content")) for item in messages if item.get("role") == "user"]
     return Ask(
         id=fingerprint,
@@ -44,7 +45,7 @@ def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
         thinks=_thinks(body),
         max_tokens=limit_of(body, "max_completion_tokens", "max_tokens"),
         stop=stops_of(body.get("stop")),
-        schema=_schema(mapping(body.get("response_format"))),
+        schema=schema_of(form, mapping(form.get("json_schema"))),
         stream=body.get("stream") is True,
         include_usage=mapping(body.get("stream_options")).get("include_usage") is True,
         n=min(limit_of(body, "n") or 1, 8),
@@ -75,20 +76,19 @@ def _thinks(body: Mapping[str, Any]) -> bool:
     return bool(body.get("enable_thinking") or template.get("enable_thinking"))
 
 
-def _schema(form: dict[str, Any]) -> Mapping[str, Any] | None:
-    if form.get("type") == "json_schema":
-        return mapping(mapping(form.get("json_schema")).get("schema"))
-    if form.get("type") == "json_object":
-        return {"type": "object", "properties": {"answer": {"type": "string"}}}
-    return None
-
-
-def _usage(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
+def totals(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
+    """What both of OpenAI's older protocols tell of the cost."""
     output = answer.output_tokens * ask.n
     return {
         "prompt_tokens": answer.input_tokens,
         "completion_tokens": output,
         "total_tokens": answer.input_tokens + output,
+    }
+
+
+def _usage(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
+    return {
+        **totals(ask, answer),
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": answer.thinking_tokens * ask.n,

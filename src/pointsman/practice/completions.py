@@ -7,6 +7,7 @@ from typing import Any
 
 from .chat import error_body as error_body
 from .chat import error_frames as error_frames
+from .chat import totals
 from .model import (
     CREATED,
     Ask,
@@ -52,18 +53,9 @@ def _finish(answer: PracticeAnswer) -> str:
     return "length" if answer.stop is StopReason.LENGTH else "stop"
 
 
-def _usage(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
-    output = answer.output_tokens * ask.n
-    return {
-        "prompt_tokens": answer.input_tokens,
-        "completion_tokens": output,
-        "total_tokens": answer.input_tokens + output,
-    }
-
-
 def whole(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
     choices = [_choice(index, answer.text, _finish(answer)) for index in range(ask.n)]
-    return {**_envelope(ask), "choices": choices, "usage": _usage(ask, answer)}
+    return {**_envelope(ask), "choices": choices, "usage": totals(ask, answer)}
 
 
 def frames(ask: Ask, answer: PracticeAnswer) -> Iterator[PracticeFrame]:
@@ -80,5 +72,5 @@ def frames(ask: Ask, answer: PracticeAnswer) -> Iterator[PracticeFrame]:
     for index in range(ask.n):
         yield frame(Phase.END, [_choice(index, "", _finish(answer))], nothing)
     if ask.include_usage:
-        yield frame(Phase.END, [], {"usage": _usage(ask, answer)})
+        yield frame(Phase.END, [], {"usage": totals(ask, answer)})
     yield PracticeFrame(Phase.END, b"data: [DONE]\n\n")

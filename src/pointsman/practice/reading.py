@@ -55,6 +55,15 @@ def stops_of(value: Any) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
+def schema_of(form: Mapping[str, Any], named: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The shape of the answer that a request asks for. named: where a `json_schema` has its schema."""
+    if form.get("type") == "json_schema":
+        return mapping(named.get("schema"))
+    if form.get("type") == "json_object":
+        return {"type": "object", "properties": {"answer": {"type": "string"}}}
+    return None
+
+
 def cost_of(messages: list[dict[str, Any]], extra: Any = None) -> int:
     """Input tokens: every message, four more for its frame, and what else is sent along."""
     return sum(count(text_of(item)) + 4 for item in messages) + count(extra)

@@ -21,7 +21,7 @@ from .model import (
     compact,
     pieces,
 )
-from .reading import cost_of, items_of, limit_of, mapping, objects, text_of
+from .reading import cost_of, items_of, limit_of, mapping, objects, schema_of, text_of
 
 _RESULTS = ("function_call_output", "custom_tool_call_output")
 # Given back as the caller sent them (or as these defaults), the way the provider does.
@@ -57,6 +57,7 @@ def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
         )
     items = _input(body)
     reasoning = mapping(body.get("reasoning"))
+    form = mapping(mapping(body.get("text")).get("format"))
     tools = objects(body.get("tools"))
     asked = [text_of(item.get("content")) for item in items if item.get("role") == "user"]
     include = body.get("include") if isinstance(body.get("include"), list) else []
@@ -72,7 +73,7 @@ def parse(body: Mapping[str, Any], fingerprint: str) -> Ask:
         sealed="reasoning.encrypted_content" in (include or []),
         summary=bool(reasoning.get("summary") or reasoning.get("generate_summary")),
         max_tokens=limit_of(body, "max_output_tokens"),
-        schema=_schema(body),
+        schema=schema_of(form, form),
         stream=body.get("stream") is True,
         input_tokens=tokens(body),
         echo={name: body.get(name, default) for name, default in _ECHO.items()},
@@ -109,17 +110,6 @@ def _choice(value: Any) -> str:
     if isinstance(value, dict):
         return str(value.get("name", "auto"))
     return value if value in ("none", "required") else "auto"
-
-
-def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    form = mapping(mapping(body.get("text")).get("format"))
-    if form.get("type") == "json_schema":
-        return mapping(form.get("schema"))
-    return (
-        {"type": "object", "properties": {"answer": {"type": "string"}}}
-        if form.get("type") == "json_object"
-        else None
-    )
 
 
 def _thought(ask: Ask, answer: PracticeAnswer) -> dict[str, Any]:
