@@ -93,3 +93,16 @@ def test_a_tool_s_output_holds_no_sound(protocol: Protocol, history: dict[str, A
     with pytest.raises(PointsmanError) as caught:
         of(["ok", sound])
     assert caught.value.param == f"{key}[1].{field}[1].type"
+
+
+@BOTH
+@pytest.mark.parametrize("before", [[], [{"role": "user", "content": "hi"}]])
+def test_an_image_in_a_system_message_is_not_lost_without_a_word(
+    protocol: Protocol, before: list[Any]
+) -> None:
+    key = "messages" if protocol is CHAT else "input"
+    image = {"type": "image_url", "image_url": {"url": URL}}
+    body = {"model": "m", key: [*before, {"role": "system", "content": ["words", image]}]}
+    with pytest.raises(PointsmanError) as caught:
+        half(protocol).parse_request(body, Reading(Notes(), CAPSULES))
+    assert caught.value.param == f"{key}[{len(before)}].content[1].type"

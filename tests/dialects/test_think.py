@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pointsman.dialects.think import ThinkSplitter
 
 
-def split(pieces: list[str], starts_inside: bool = False) -> tuple[str, str]:
+def split(pieces: list[str]) -> tuple[str, str]:
     """(thinking, text) of a text that came in pieces."""
-    splitter = ThinkSplitter(starts_inside=starts_inside)
+    splitter = ThinkSplitter()
     found = [pair for piece in pieces for pair in splitter.feed(piece)] + splitter.finish()
     assert all(text for _, text in found), "nothing empty is told"
     assert [thinking for thinking, _ in found] == sorted((t for t, _ in found), reverse=True), (
@@ -48,22 +48,6 @@ def test_a_text(text: str, expected: tuple[str, str]) -> None:
     assert split(list(text)) == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a</think>\n\nb", ("a", "b")),
-        ("<think>a</think>b", ("a", "b")),
-        ("a</think>b</think>c", ("a", "b</think>c")),
-        ("no end", ("no end", "")),
-        ("<thi", ("<thi", "")),
-        ("", ("", "")),
-    ],
-)
-def test_the_opening_tag_stood_in_the_prompt(text: str, expected: tuple[str, str]) -> None:
-    assert split([text], starts_inside=True) == expected
-    assert split(list(text), starts_inside=True) == expected
-
-
 @settings(max_examples=200, deadline=None)
 @given(
     pieces=st.lists(
@@ -72,11 +56,10 @@ def test_the_opening_tag_stood_in_the_prompt(text: str, expected: tuple[str, str
         ),
         max_size=12,
     ),
-    starts_inside=st.booleans(),
 )
-def test_how_it_is_cut_does_not_matter(pieces: list[str], starts_inside: bool) -> None:
+def test_how_it_is_cut_does_not_matter(pieces: list[str]) -> None:
     whole = "".join(pieces)
-    assert split(pieces, starts_inside) == split([whole], starts_inside) == split(list(whole), starts_inside)
+    assert split(pieces) == split([whole]) == split(list(whole))
 
 
 def test_text_streams_at_once() -> None:

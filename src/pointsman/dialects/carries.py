@@ -22,29 +22,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from ..conversation.parts import (
-    Audio,
-    CacheMark,
-    Citation,
-    Document,
-    Foreign,
-    Image,
-    Opaque,
-    Refusal,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-)
-from ..conversation.request import (
-    Message,
-    OutputFormat,
-    Request,
-    ServerTool,
-    ThinkingMode,
-    Tool,
-    ToolChoice,
-)
+from ..conversation import parts, request
 from ..kinds import Protocol
 
 
@@ -115,11 +93,12 @@ _IMAGE_BY_ID = refused("a file id of an image has no place in this protocol; sen
 _FILE_BY_URL = refused("Chat Completions has no documents by URL; send the file's data.")
 _PHASE = apart("a mark of one vendor's models on their own history, which no other reads")
 _NAMED = apart("a label that the model is not shown")
+_NO_INDEX = apart("one without the vendor's index is refused there")
 _CONTROL = apart("what the gateway itself needs to know of the client's request")
 _FORM = Place(How.FORM)
 
 ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
-    Request: {
+    request.Request: {
         "model": _EVERYWHERE,
         "system": _EVERYWHERE,
         "messages": _EVERYWHERE,
@@ -158,14 +137,13 @@ ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
         "raw": _all(_CONTROL),
         "paths": _WHERE,
     },
-    Message: {
+    request.Message: {
         "role": _EVERYWHERE,
         "parts": _EVERYWHERE,
         "name": _row(MAPPED, REPORTED, REPORTED),
         "phase": _row(_PHASE, MAPPED, _PHASE),
-        "path": _WHERE,
     },
-    Tool: {
+    request.Tool: {
         "name": _EVERYWHERE,
         "description": _EVERYWHERE,
         "schema": _EVERYWHERE,
@@ -174,51 +152,40 @@ ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
         "grammar": _row(MAPPED, MAPPED, EMULATED),
         "namespace": _row(EMULATED, MAPPED, EMULATED),
         "cache": _row(_PRICE, _PRICE, MAPPED),
-        "path": _WHERE,
     },
-    ServerTool: {
+    request.ServerTool: {
         "protocol": _all(_FORM),
         "type": _all(_FORM),
         "name": _all(_FORM),
         "value": _row(_NO_SERVER_TOOL, MAPPED, MAPPED),
-        "path": _WHERE,
     },
-    ToolChoice: {"mode": _EVERYWHERE, "name": _EVERYWHERE, "allowed": _all(EMULATED)},
-    ThinkingMode: {
+    request.ToolChoice: {"mode": _EVERYWHERE, "name": _EVERYWHERE, "allowed": _all(EMULATED)},
+    request.ThinkingMode: {
         "type": _row(EMULATED, EMULATED, MAPPED),
         "budget": _row(EMULATED, EMULATED, MAPPED),
         "display": _row(apart("the answer is written as the client wants it shown"), EMULATED, MAPPED),
     },
-    OutputFormat: {
+    request.OutputFormat: {
         "type": _row(MAPPED, MAPPED, EMULATED),
         "name": _row(MAPPED, MAPPED, _NAMED),
         "schema": _EVERYWHERE,
         "strict": _row(MAPPED, MAPPED, apart("a format is always enforced there")),
         "description": _row(MAPPED, MAPPED, REPORTED),
     },
-    CacheMark: {
-        "ttl": _EVERYWHERE,
-        "path": _WHERE,
-    },
-    Text: {"text": _EVERYWHERE, "cache": _EVERYWHERE, "citations": _row(_SHOWN, _SHOWN, MAPPED), "path": _WHERE},
-    Refusal: {"text": _row(MAPPED, EMULATED, EMULATED), "path": _WHERE},
-    Thinking: {
-        "text": _row(MAPPED, MAPPED, _MAKER),
-        "opaque": _EVERYWHERE,
-        "redacted": _all(_FORM),
-        "path": _WHERE,
-    },
-    Image: {
-        "media_type": _row(MAPPED, MAPPED, MAPPED),
+    parts.CacheMark: {"ttl": _EVERYWHERE},
+    parts.Text: {"text": _EVERYWHERE, "cache": _EVERYWHERE, "citations": _row(_SHOWN, _SHOWN, MAPPED)},
+    parts.Refusal: {"text": _row(MAPPED, EMULATED, EMULATED)},
+    parts.Thinking: {"text": _row(MAPPED, MAPPED, _MAKER), "opaque": _EVERYWHERE, "redacted": _all(_FORM)},
+    parts.Image: {
+        "media_type": _EVERYWHERE,
         "data": _EVERYWHERE,
         "url": _EVERYWHERE,
         "file_id": _row(_IMAGE_BY_ID, MAPPED, MAPPED),
         "file_of": _all(_FORM),
         "detail": _row(MAPPED, MAPPED, REPORTED),
         "cache": _EVERYWHERE,
-        "path": _WHERE,
     },
-    Document: {
+    parts.Document: {
         "media_type": _EVERYWHERE,
         "data": _EVERYWHERE,
         "url": _row(_FILE_BY_URL, MAPPED, MAPPED),
@@ -230,48 +197,43 @@ ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
         "context": _row(EMULATED, EMULATED, MAPPED),
         "citations": _row(REPORTED, REPORTED, MAPPED),
         "cache": _EVERYWHERE,
-        "path": _WHERE,
     },
-    Audio: {
-        "data": _row(MAPPED, MAPPED, _NO_SOUND),
-        "format": _row(MAPPED, MAPPED, _NO_SOUND),
-        "path": _WHERE,
-    },
-    ToolCall: {
+    parts.Audio: {"data": _row(MAPPED, MAPPED, _NO_SOUND), "format": _row(MAPPED, MAPPED, _NO_SOUND)},
+    parts.ToolCall: {
         "id": _EVERYWHERE,
         "name": _EVERYWHERE,
         "arguments": _EVERYWHERE,
         "kind": _row(MAPPED, MAPPED, EMULATED),
         "namespace": _row(EMULATED, MAPPED, EMULATED),
         "cache": _row(_PRICE, _PRICE, MAPPED),
-        "path": _WHERE,
     },
-    ToolResult: {
+    parts.ToolResult: {
         "call_id": _EVERYWHERE,
         "parts": _EVERYWHERE,
         "is_error": _row(EMULATED, EMULATED, MAPPED),
         "kind": _all(_FORM),
         "cache": _row(_PRICE, _PRICE, MAPPED),
-        "path": _WHERE,
     },
-    Foreign: {
+    parts.Foreign: {
         "protocol": _all(_FORM),
         "type": _all(_FORM),
         "value": _row(REPORTED, MAPPED, MAPPED),
         "text": _all(EMULATED),
-        "path": _WHERE,
     },
-    Citation: {
-        "url": _row(_SHOWN, _SHOWN, apart("one without the vendor's index is refused there")),
-        "title": _row(_SHOWN, _SHOWN, apart("one without the vendor's index is refused there")),
-        "cited_text": _row(_SHOWN, _SHOWN, apart("one without the vendor's index is refused there")),
-        "start": _row(_SHOWN, _SHOWN, _SHOWN),
-        "end": _row(_SHOWN, _SHOWN, _SHOWN),
+    parts.Citation: {
+        "url": _row(_SHOWN, _SHOWN, _NO_INDEX),
+        "title": _row(_SHOWN, _SHOWN, _NO_INDEX),
+        "cited_text": _row(_SHOWN, _SHOWN, _NO_INDEX),
+        "start": _all(_SHOWN),
+        "end": _all(_SHOWN),
         "raw": _row(_SHOWN, _SHOWN, MAPPED),
         "protocol": _all(_FORM),
     },
-    Opaque: {"protocol": _all(_FORM), "data": _EVERYWHERE, "backend": _all(_FORM)},
+    parts.Opaque: {"protocol": _all(_FORM), "data": _EVERYWHERE, "backend": _all(_FORM)},
 }  # fmt: skip
+for _kind, _fields in ROWS.items():
+    if issubclass(_kind, parts.Placed):
+        _fields["path"] = _WHERE
 
 
 def column(protocol: Protocol) -> Carries:
@@ -280,7 +242,7 @@ def column(protocol: Protocol) -> Carries:
     return {kind: {name: places[at] for name, places in fields.items()} for kind, fields in ROWS.items()}
 
 
-def reachable(kind: type[msgspec.Struct] = Request) -> dict[type[msgspec.Struct], None]:
+def reachable(kind: type[msgspec.Struct] = request.Request) -> dict[type[msgspec.Struct], None]:
     """Every type that a request is made of, itself first."""
     found: dict[type[msgspec.Struct], None] = {}
     waiting: list[Any] = [kind]

@@ -182,9 +182,14 @@ class Fields:
 
     def choice(self, key: str, allowed: tuple[str, ...]) -> str | None:
         """One of the words, or None."""
-        value = self._left.pop(key, None)
-        if value is None:
+        if self._left.get(key) is None:
+            self._left.pop(key, None)
             return None
+        return self.need_choice(key, allowed)
+
+    def need_choice(self, key: str, allowed: tuple[str, ...]) -> str:
+        """One of the words, which must be there."""
+        value = self._left.pop(key, None)
         if type(value) is not str or value not in allowed:
             bad(self.at(key), f"must be one of {', '.join(allowed)}.")
         return value
@@ -207,6 +212,10 @@ class Fields:
         """An object, or None."""
         value = self._left.pop(key, None)
         return None if value is None else Fields(value, key, self)
+
+    def need_object(self, key: str) -> Fields:
+        """An object that must be there."""
+        return Fields(self._left.pop(key, None), key, self)
 
     def mapping(self, key: str) -> dict[str, Any] | None:
         """An object as it is, or None."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..conversation.parts import Audio, CacheMark, Document, Image, Part, Refusal, Text, Thinking
+from ..conversation.parts import Audio, CacheMark, Citation, Document, Image, Part, Refusal, Text, Thinking
 from .base import Reading
 from .fields import Fields, bad, maybe
 
@@ -24,12 +24,14 @@ FILES = "openai"
 
 
 def read_parts(holder: Fields, key: str, reading: Reading) -> list[Part]:
-    """A string, or a list of parts; empty texts say nothing and are left out."""
+    """A string, which a mark beside it is for, or a list of parts; empty texts say nothing and are
+    left out."""
     content = holder.any(key)
     if content is None:
         return []
+    mark = cache_mark(holder, reading) if "cache_control" in holder.value else None
     if isinstance(content, str):
-        return [Text(content, path=holder.at(key))] if content else []
+        return [Text(content, mark, path=holder.at(key))] if content else []
     if not isinstance(content, list):
         bad(holder.at(key), "must be a string or a list of parts.")
     parts: list[Part] = []
@@ -52,6 +54,16 @@ def read_results(holder: Fields, key: str, reading: Reading) -> tuple[Text | Ima
             bad(f"{part.path}.type", "cannot stand in a tool's output.")
         results.append(part)
     return tuple(results)
+
+
+def read_texts(holder: Fields, key: str, reading: Reading) -> list[Text]:
+    """A system or developer message: what else stood there would be lost without a word."""
+    texts: list[Text] = []
+    for part in read_parts(holder, key, reading):
+        if not isinstance(part, Text):
+            bad(f"{part.path}.type", "must be text in a system message.")
+        texts.append(part)
+    return texts
 
 
 def _part(part: Fields, reading: Reading) -> Part:
@@ -139,7 +151,30 @@ def _data_url(url: str, path: str) -> tuple[str, str]:
     return media_type.lower(), data
 
 
+def citation_of(annotation: Any) -> Citation | None:
+    """A web citation; file citations need a file id, which means nothing elsewhere."""
+    if not isinstance(annotation, dict) or annotation.get("type") != "url_citation":
+        return None
+    inner = annotation.get("url_citation")  # Chat nests it
+    found = inner if isinstance(inner, dict) else annotation
+    url, title = found.get("url"), found.get("title")
+    return Citation(url, title, None, found.get("start_index"), found.get("end_index"))
+
+
 # -- written
+
+
+def url_citation(citation: Citation, length: int, offset: int = 0) -> dict[str, Any] | None:
+    """length, offset: of the citation's text, which it stands for where it does not say more. Other
+    kinds have no form here (docs/protocols/messages.md#citations)."""
+    if citation.url is None:
+        return None
+    return {
+        "start_index": offset + (citation.start or 0),
+        "end_index": offset + (citation.end if citation.end is not None else length),
+        "title": citation.title or "",
+        "url": citation.url,
+    }
 
 
 def marked(value: dict[str, Any], mark: CacheMark | None) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """What both of OpenAI's chat protocols have alike in a request beside its messages: account fields,
-output format, tool choice; read and written.
+output format, tools, tool choice.
 
 Where Chat nests what Responses writes flat, either form is read. Not here: the parts of messages
 (openai_parts.py); what one of the two calls otherwise.
@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..conversation.notes import Notes
-from ..conversation.parts import CacheMark
+from ..conversation.parts import CacheMark, ToolKind
 from ..conversation.profile import Profile
-from ..conversation.request import OutputFormat, Request, ToolChoice
+from ..conversation.request import OutputFormat, Request, Tool, ToolChoice
+from .base import Reading
 from .fields import Fields, bad, maybe
+from .openai_parts import cache_mark
 
 _MODES = {"auto": "auto", "required": "any", "any": "any", "none": "none"}
 _WORDS = {"auto": "auto", "any": "required", "none": "none"}
@@ -79,6 +81,31 @@ def format_value(found: OutputFormat, *, nested: bool) -> dict[str, Any]:
         "strict": found.strict,
     }
     return _named("json_schema", maybe(inner), nested=nested)
+
+
+def read_tool(
+    tool: Fields, kind: str, reading: Reading, *, strict: bool | None = None, namespace: str | None = None
+) -> Tool:
+    """kind: function or custom. strict: of a function that does not say."""
+    inner = tool.object(kind) or tool
+    name, description = inner.need_text("name"), inner.maybe_text("description")
+    made = Tool(name, description, namespace=namespace, path=inner.path, cache=cache_mark(tool, reading))
+    if kind == "custom":
+        made.kind, made.grammar = ToolKind.CUSTOM, _grammar(inner.mapping("format"))
+    else:
+        made.schema = inner.mapping("parameters")
+        made.strict = inner.flag("strict") if "strict" in inner.value else strict
+    inner.ignore("defer_loading")
+    inner.close(reading.notes)
+    tool.close(reading.notes)
+    return made
+
+
+def _grammar(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    if found is None or found.get("type") == "text":
+        return None
+    inner = found.get("grammar")
+    return {"type": "grammar", **inner} if isinstance(inner, dict) else found
 
 
 def read_choice(choice: Any, *, hosted: bool) -> ToolChoice:

@@ -10,14 +10,12 @@ _OPEN, _CLOSE = "<think>", "</think>"
 
 
 class ThinkSplitter:
-    """feed(text) -> [(is thinking, text)]; finish() -> what was held back. starts_inside: the opening tag is known to
-    be missing (some chat templates put it into the prompt)."""
+    """feed(text) -> [(is thinking, text)]; finish() -> what was held back."""
 
-    __slots__ = ("_held", "_inside_anyway", "_state")
+    __slots__ = ("_held", "_state")
 
-    def __init__(self, *, starts_inside: bool = False) -> None:
+    def __init__(self) -> None:
         self._held = ""
-        self._inside_anyway = starts_inside
         self._state = "start"  # then: opened, inside, after, text
 
     def feed(self, text: str) -> list[tuple[bool, str]]:
@@ -41,9 +39,7 @@ class ThinkSplitter:
     def finish(self) -> list[tuple[bool, str]]:
         """The text is over. What never became a tag is what it was."""
         held, self._held = self._held, ""
-        if not held:
-            return []
-        return [(self._state == "inside" or (self._inside_anyway and self._state == "start"), held)]
+        return [(self._state == "inside", held)] if held else []
 
     def _at_start(self, text: str) -> str:
         begun = text.lstrip()
@@ -53,7 +49,7 @@ class ThinkSplitter:
         if _OPEN.startswith(begun):
             self._held = text
             return ""
-        self._state = "inside" if self._inside_anyway else "text"
+        self._state = "text"
         return text
 
     def _without_newlines(self, text: str, then: str) -> str:

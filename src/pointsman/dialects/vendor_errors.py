@@ -16,49 +16,28 @@ from ..kinds import ErrorKind
 from ..statuses import kind_of_status
 from .overflow import overflow
 
-_OPENAI: dict[ErrorKind, tuple[str, str | None]] = {  # type, code
-    ErrorKind.BAD_REQUEST: ("invalid_request_error", None),
-    ErrorKind.UNAUTHORIZED: ("invalid_request_error", "invalid_api_key"),
-    ErrorKind.FORBIDDEN: ("invalid_request_error", "permission_denied"),
-    ErrorKind.NOT_FOUND: ("invalid_request_error", "not_found"),
-    ErrorKind.MODEL_NOT_FOUND: ("invalid_request_error", "model_not_found"),
-    ErrorKind.METHOD_NOT_ALLOWED: ("invalid_request_error", "method_not_allowed"),
-    ErrorKind.CONFLICT: ("invalid_request_error", "conflict"),
-    ErrorKind.TOO_LARGE: ("invalid_request_error", "request_too_large"),
-    ErrorKind.INVALID: ("invalid_request_error", None),
-    ErrorKind.RATE_LIMITED: ("requests", "rate_limit_exceeded"),
-    ErrorKind.INTERNAL: ("server_error", None),
-    ErrorKind.NOT_IMPLEMENTED: ("invalid_request_error", "not_implemented"),
-    ErrorKind.UPSTREAM_UNREACHABLE: ("server_error", "upstream_unreachable"),
-    ErrorKind.UPSTREAM_ERROR: ("server_error", "upstream_error"),
-    ErrorKind.UPSTREAM_TIMEOUT: ("server_error", "timeout"),
-    ErrorKind.UNAVAILABLE: ("server_error", "unavailable"),
-    ErrorKind.CONTEXT_LENGTH: ("invalid_request_error", "context_length_exceeded"),
-    ErrorKind.BILLING: ("insufficient_quota", "insufficient_quota"),
-    ErrorKind.OVERLOADED: ("server_error", "overloaded"),
+_WORDS: dict[ErrorKind, tuple[str, str | None, str]] = {
+    ErrorKind.BAD_REQUEST: ("invalid_request_error", None, "invalid_request_error"),
+    ErrorKind.UNAUTHORIZED: ("invalid_request_error", "invalid_api_key", "authentication_error"),
+    ErrorKind.FORBIDDEN: ("invalid_request_error", "permission_denied", "permission_error"),
+    ErrorKind.NOT_FOUND: ("invalid_request_error", "not_found", "not_found_error"),
+    ErrorKind.MODEL_NOT_FOUND: ("invalid_request_error", "model_not_found", "not_found_error"),
+    ErrorKind.METHOD_NOT_ALLOWED: ("invalid_request_error", "method_not_allowed", "invalid_request_error"),
+    ErrorKind.CONFLICT: ("invalid_request_error", "conflict", "conflict_error"),
+    ErrorKind.TOO_LARGE: ("invalid_request_error", "request_too_large", "request_too_large"),
+    ErrorKind.INVALID: ("invalid_request_error", None, "invalid_request_error"),
+    ErrorKind.RATE_LIMITED: ("requests", "rate_limit_exceeded", "rate_limit_error"),
+    ErrorKind.INTERNAL: ("server_error", None, "api_error"),
+    ErrorKind.NOT_IMPLEMENTED: ("invalid_request_error", "not_implemented", "invalid_request_error"),
+    ErrorKind.UPSTREAM_UNREACHABLE: ("server_error", "upstream_unreachable", "api_error"),
+    ErrorKind.UPSTREAM_ERROR: ("server_error", "upstream_error", "api_error"),
+    ErrorKind.UPSTREAM_TIMEOUT: ("server_error", "timeout", "timeout_error"),
+    ErrorKind.UNAVAILABLE: ("server_error", "unavailable", "overloaded_error"),
+    ErrorKind.CONTEXT_LENGTH: ("invalid_request_error", "context_length_exceeded", "invalid_request_error"),
+    ErrorKind.BILLING: ("insufficient_quota", "insufficient_quota", "billing_error"),
+    ErrorKind.OVERLOADED: ("server_error", "overloaded", "overloaded_error"),
 }
-
-_ANTHROPIC: dict[ErrorKind, str] = {
-    ErrorKind.BAD_REQUEST: "invalid_request_error",
-    ErrorKind.UNAUTHORIZED: "authentication_error",
-    ErrorKind.FORBIDDEN: "permission_error",
-    ErrorKind.NOT_FOUND: "not_found_error",
-    ErrorKind.MODEL_NOT_FOUND: "not_found_error",
-    ErrorKind.METHOD_NOT_ALLOWED: "invalid_request_error",
-    ErrorKind.CONFLICT: "conflict_error",
-    ErrorKind.TOO_LARGE: "request_too_large",
-    ErrorKind.INVALID: "invalid_request_error",
-    ErrorKind.RATE_LIMITED: "rate_limit_error",
-    ErrorKind.INTERNAL: "api_error",
-    ErrorKind.NOT_IMPLEMENTED: "invalid_request_error",
-    ErrorKind.UPSTREAM_UNREACHABLE: "api_error",
-    ErrorKind.UPSTREAM_ERROR: "api_error",
-    ErrorKind.UPSTREAM_TIMEOUT: "timeout_error",
-    ErrorKind.UNAVAILABLE: "overloaded_error",
-    ErrorKind.CONTEXT_LENGTH: "invalid_request_error",
-    ErrorKind.BILLING: "billing_error",
-    ErrorKind.OVERLOADED: "overloaded_error",
-}
+"""OpenAI's type and code, Anthropic's type."""
 
 
 def is_json_object(body: bytes) -> bool:
@@ -72,7 +51,7 @@ def is_json_object(body: bytes) -> bool:
 
 def openai_fields(error: PointsmanError) -> dict[str, str | None]:
     """The inside of OpenAI's `error` object."""
-    kind, code = _OPENAI[error.kind]
+    kind, code, _ = _WORDS[error.kind]
     return {"message": error.public, "type": kind, "param": error.param, "code": code}
 
 
@@ -83,7 +62,7 @@ def openai_error(error: PointsmanError, request_id: str) -> bytes:
 
 def anthropic_error(error: PointsmanError, request_id: str) -> bytes:
     """Anthropic's error body."""
-    inside = {"type": _ANTHROPIC[error.kind], "message": error.public}
+    inside = {"type": _WORDS[error.kind][2], "message": error.public}
     return msgspec.json.encode({"type": "error", "error": inside, "request_id": request_id})
 
 

@@ -11,19 +11,15 @@ The rules are read off llama.cpp's json-schema-to-grammar.cpp of 2026 and its is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .regex import ROOM, safe_pattern
-from .structure import LISTED, NAMED, Schema, Unsupported, children, described, resolve
+from .structure import FORMATS, LISTED, NAMED, TYPES, Schema, Unsupported, children, described, resolve
 
 _MAX_DEPTH = 24
 """Levels of nesting; deeper ones stand for any value. Compilers recurse."""
 _MAX_INT = 2**53
-_TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
-_FORMATS = frozenset(
-    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
-)
 _MACHINE = frozenset({"int32", "int64", "uint32", "uint64", "float", "double", "byte", "binary", "password"})
 """OpenAPI's formats: how a value is stored, not which values there are."""
 _NEVER = frozenset(
@@ -64,7 +60,7 @@ class _Safe:
         if depth > _MAX_DEPTH:
             self.changed.append(path.rstrip("."))
             kind = node.get("type")
-            return {"type": kind} if isinstance(kind, str) and kind in _TYPES else {}
+            return {"type": kind} if isinstance(kind, str) and kind in TYPES else {}
         out: Schema = {}
         left: Schema = {}
         for key, value in node.items():
@@ -82,13 +78,24 @@ class _Safe:
     def _keyword(
         self, key: str, value: Any, node: Mapping[str, Any], path: str, depth: int, room: int
     ) -> Any:
-        rule = _RULES.get(key)
-        if rule is not None:
-            return rule(self, value, node, room)
+        match key:
+            case "$ref":
+                return value if self._leads_somewhere(value) else _LEFT
+            case "type":
+                return _kind(value)
+            case "pattern":
+                safe = safe_pattern(value, room) if isinstance(value, str) else None
+                return _LEFT if safe is None else safe
+            case "format":
+                return value if isinstance(value, str) and (value in FORMATS or value in _MACHINE) else _LEFT
+            case "enum":
+                return list(value) if isinstance(value, list) and value else _LEFT
+            case "description":
+                return value if isinstance(value, str) else _LEFT
         if key in _NEVER or (key in _REPEATED and not _fits(value, room)):
             return _LEFT
         if key in _BOUNDS:
-            return self._bound(key, value, node)
+            return _bound(value, node)
         if key in NAMED:
             if not isinstance(value, dict):
                 return _LEFT
@@ -105,17 +112,15 @@ class _Safe:
             return self.convert(value, f"{path}{key}.", depth + 1, inside)
         return value
 
-    # -- keywords: the value to keep, or _LEFT
-
-    def reference(self, value: Any, node: Mapping[str, Any], room: int) -> Any:
+    def _leads_somewhere(self, ref: Any) -> bool:
         """It must be found by its plain path, and must not come back to itself before anything was written."""
-        if not isinstance(value, str) or not value.startswith("#/") or "~" in value or "%" in value:
-            return _LEFT
+        if not isinstance(ref, str) or not ref.startswith("#/") or "~" in ref or "%" in ref:
+            return False
         try:
-            target = resolve(self.root, value)
+            target = resolve(self.root, ref)
         except Unsupported:
-            return _LEFT
-        return _LEFT if not isinstance(target, dict) or self._turns_back(value) else value
+            return False
+        return isinstance(target, dict) and not self._turns_back(ref)
 
     def _turns_back(self, ref: str) -> bool:
         """Left recursion: from a reference over unions and references back to it."""
@@ -138,36 +143,22 @@ class _Safe:
                 continue
         return False
 
-    def kind(self, value: Any, node: Mapping[str, Any], room: int) -> Any:
-        """Types that are none (`file`, `any`) are an error; some tool servers send them."""
-        if isinstance(value, str):
-            return value if value in _TYPES else _LEFT
-        if isinstance(value, list) and value and all(isinstance(one, str) and one in _TYPES for one in value):
-            return list(value)
+
+def _kind(value: Any) -> Any:
+    """Types that are none (`file`, `any`) are an error; some tool servers send them."""
+    if isinstance(value, list) and value and all(one in TYPES for one in value):
+        return list(value)
+    return value if isinstance(value, str) and value in TYPES else _LEFT
+
+
+def _bound(value: Any, node: Mapping[str, Any]) -> Any:
+    """Of integers they become digits; a fraction or a number beyond 64 bits is cut to something else."""
+    if node.get("type") != "integer":
+        return value
+    if type(value) is not int or abs(value) >= _MAX_INT:
         return _LEFT
-
-    def pattern(self, value: Any, node: Mapping[str, Any], room: int) -> Any:
-        safe = safe_pattern(value, room) if isinstance(value, str) else None
-        return _LEFT if safe is None else safe
-
-    def format(self, value: Any, node: Mapping[str, Any], room: int) -> Any:
-        known = isinstance(value, str) and (value in _FORMATS or value in _MACHINE)
-        return value if known else _LEFT
-
-    def enum(self, value: Any, node: Mapping[str, Any], room: int) -> Any:
-        return list(value) if isinstance(value, list) and value else _LEFT
-
-    def description(self, value: Any, node: Mapping[str, Any], room: int) -> Any:
-        return value if isinstance(value, str) else _LEFT
-
-    def _bound(self, key: str, value: Any, node: Mapping[str, Any]) -> Any:
-        """Of integers they become digits; a fraction or a number beyond 64 bits is cut to something else."""
-        if node.get("type") != "integer":
-            return value
-        if type(value) is not int or abs(value) >= _MAX_INT:
-            return _LEFT
-        low, high = node.get("minimum"), node.get("maximum")
-        return _LEFT if type(low) is int and type(high) is int and low > high else value
+    low, high = node.get("minimum"), node.get("maximum")
+    return _LEFT if type(low) is int and type(high) is int and low > high else value
 
 
 def _fits(value: Any, room: int) -> bool:
@@ -184,13 +175,3 @@ def _plain_names(node: Mapping[str, Any]) -> bool:
     """Other names than the fixed ones become a rule made of their letters, which not every letter stands."""
     names = node.get("properties")
     return all(_PLAIN_NAME.fullmatch(name) for name in names) if isinstance(names, dict) else True
-
-
-_RULES: dict[str, Callable[[_Safe, Any, Mapping[str, Any], int], Any]] = {
-    "$ref": _Safe.reference,
-    "type": _Safe.kind,
-    "pattern": _Safe.pattern,
-    "format": _Safe.format,
-    "enum": _Safe.enum,
-    "description": _Safe.description,
-}

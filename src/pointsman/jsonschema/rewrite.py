@@ -1,7 +1,7 @@
 """JSON Schemas changed to what a target understands. Deterministic, keys in their order, the input never changed.
 
-for_anthropic: the subset that Anthropic enforces (schema_subset.py). safe_for_grammar: what the grammar compilers of
-local servers stand (schema_grammar.py). Here: the shape of a tool's schema, and whether OpenAI enforces one as it is.
+for_anthropic: the subset that Anthropic enforces (subset.py). safe_for_grammar: what the grammar compilers of
+local servers stand (grammar.py). Here: the shape of a tool's schema, and whether OpenAI enforces one as it is.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .grammar import safe_for_grammar
-from .structure import SILENT, Schema, Unsupported, children, described, merged, resolve, type_names
+from .structure import FORMATS, SILENT, Schema, Unsupported, children, described, merged, resolve, type_names
 from .subset import for_anthropic
 
 __all__ = ["Unsupported", "for_anthropic", "is_openai_strict", "object_schema", "safe_for_grammar"]
@@ -28,9 +28,7 @@ _STRICT_KEYS = SILENT - {"discriminator"} | {
     "anyOf", "$ref", "$defs", "definitions", "pattern", "format", "minimum", "maximum", "exclusiveMinimum",
     "exclusiveMaximum", "multipleOf", "minItems", "maxItems",
 }  # fmt: skip
-_STRICT_FORMATS = frozenset(
-    {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
-)
+_STRICT_FORMATS = FORMATS - {"uri"}
 
 
 def object_schema(schema: Mapping[str, Any] | None) -> Schema:

@@ -1,6 +1,6 @@
 """What the rewriters of JSON Schemas share: where subschemas stand, local references, and two schemas as one.
 
-Not here: what any target takes (schema_subset.py, schema_grammar.py).
+Not here: what any target takes (subset.py, grammar.py).
 """
 
 from __future__ import annotations
@@ -25,10 +25,15 @@ SINGLE = (
 )  # fmt: skip
 """Keywords whose value is a schema."""
 
+TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
+FORMATS = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
+)
+"""Of strings: those that both vendors and the grammar compilers know."""
 SILENT = frozenset({"$schema", "$id", "$anchor", "$comment", "discriminator"})
 """Keywords that constrain nothing and say nothing to a model."""
 HINTS = frozenset(
-    {
+    [
         "title",
         "description",
         "default",
@@ -38,7 +43,7 @@ HINTS = frozenset(
         "readOnly",
         "writeOnly",
         "nullable",
-    }
+    ]
 )
 """Keywords that constrain nothing but may help a model."""
 

@@ -18,13 +18,15 @@ What the subset lacks is said in words in the description, as the vendor's own S
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .structure import (
+    FORMATS,
     HINTS,
     MAX_DEPTH,
     SILENT,
+    TYPES,
     Schema,
     Unsupported,
     children,
@@ -34,9 +36,6 @@ from .structure import (
     type_names,
 )
 
-FORMATS = frozenset(
-    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
-)
 MAX_OPTIONAL = 24
 MAX_UNIONS = 16
 """Of one request: optional properties, and properties of more than one type."""
@@ -48,7 +47,6 @@ _MAX_REPEAT = 100
 _DEFS = ("$defs", "definitions")
 _DEF = re.compile(r"#/(\$defs|definitions)/([^/~%]+)")
 _UNION = ("anyOf", "oneOf")
-_TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
 _BAD_PATTERN = re.compile(r"\(\?(?!:)|\\[1-9bBkpPAZzuxc]|[*+?}][?+]")
 _REPEATS = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _LEFT: Any = object()
@@ -181,8 +179,7 @@ class _Subset:
         if "type" not in body and not _literal(body):
             out["type"] = types[0]  # SDK: a schema must say its type
         for key, value in body.items():
-            rule = _RULES.get(key)
-            kept = rule(self, value, body, types, path, depth) if rule is not None else _LEFT
+            kept = self._keyword(key, value, types, path, depth)
             if kept is _LEFT:
                 left[key] = value
                 if key not in HINTS:
@@ -207,69 +204,46 @@ class _Subset:
                 self.moved.append(f"{path}required")
                 out["required"] = known
 
-    # -- keywords: the value to keep, or _LEFT
-
-    def type_of(self, value: Any, body: Schema, types: tuple[str, ...], path: str, depth: int) -> Any:
-        return value
-
-    def words(self, value: Any, body: Schema, types: tuple[str, ...], path: str, depth: int) -> Any:
-        return value if isinstance(value, str) else _LEFT
-
-    def enum(self, value: Any, body: Schema, types: tuple[str, ...], path: str, depth: int) -> Any:
-        return value if isinstance(value, list) and value and all(map(_primitive, value)) else _LEFT
-
-    def const(self, value: Any, body: Schema, types: tuple[str, ...], path: str, depth: int) -> Any:
-        return value if _primitive(value) else _LEFT
-
-    def properties(self, value: Any, body: Schema, types: tuple[str, ...], path: str, depth: int) -> Any:
-        if "object" not in types or not isinstance(value, dict):
-            return _LEFT
-        return {
-            name: self.convert(sub, f"{path}properties.{name}.", depth + 1) for name, sub in value.items()
-        }
-
-    def required(self, value: Any, body: Schema, types: tuple[str, ...], path: str, depth: int) -> Any:
-        return list(value) if "object" in types and isinstance(value, list) else _LEFT
-
-    def additional(self, value: Any, body: Schema, types: tuple[str, ...], path: str, depth: int) -> Any:
-        if "object" not in types:
-            return _LEFT
-        if value is not False:
-            self.moved.append(f"{path}additionalProperties")
-        return False
-
-    def items(self, value: Any, body: Schema, types: tuple[str, ...], path: str, depth: int) -> Any:
-        if "array" not in types or not isinstance(value, dict):
-            return _LEFT
-        return self.convert(value, f"{path}items.", depth + 1)
-
-    def min_items(self, value: Any, body: Schema, types: tuple[str, ...], path: str, depth: int) -> Any:
-        return value if "array" in types and type(value) is int and value in (0, 1) else _LEFT
-
-    def format(self, value: Any, body: Schema, types: tuple[str, ...], path: str, depth: int) -> Any:
-        return value if "string" in types and isinstance(value, str) and value in FORMATS else _LEFT
-
-    def pattern(self, value: Any, body: Schema, types: tuple[str, ...], path: str, depth: int) -> Any:
-        if "string" not in types or not isinstance(value, str) or _BAD_PATTERN.search(value):
-            return _LEFT
-        largest = max((int(high or low) for low, high in _REPEATS.findall(value)), default=0)
-        return value if largest <= _MAX_REPEAT else _LEFT
+    def _keyword(self, key: str, value: Any, types: tuple[str, ...], path: str, depth: int) -> Any:
+        """The value to keep, or _LEFT."""
+        match key:
+            case "properties" if "object" in types and isinstance(value, dict):
+                at = f"{path}properties"
+                return {name: self.convert(sub, f"{at}.{name}.", depth + 1) for name, sub in value.items()}
+            case "required" if "object" in types and isinstance(value, list):
+                return list(value)
+            case "additionalProperties" if "object" in types:
+                if value is not False:
+                    self.moved.append(f"{path}additionalProperties")
+                return False
+            case "items" if "array" in types and isinstance(value, dict):
+                return self.convert(value, f"{path}items.", depth + 1)
+        return value if _is_kept(key, value, types) else _LEFT
 
 
-_RULES: dict[str, Callable[[_Subset, Any, Schema, tuple[str, ...], str, int], Any]] = {
-    "type": _Subset.type_of,
-    "title": _Subset.words,
-    "description": _Subset.words,
-    "enum": _Subset.enum,
-    "const": _Subset.const,
-    "properties": _Subset.properties,
-    "required": _Subset.required,
-    "additionalProperties": _Subset.additional,
-    "items": _Subset.items,
-    "minItems": _Subset.min_items,
-    "format": _Subset.format,
-    "pattern": _Subset.pattern,
-}
+def _is_kept(key: str, value: Any, types: tuple[str, ...]) -> bool:
+    """Does a keyword without schemas in it stay as it is?"""
+    match key:
+        case "type":
+            return True
+        case "title" | "description":
+            return isinstance(value, str)
+        case "enum":
+            return isinstance(value, list) and bool(value) and all(map(_primitive, value))
+        case "const":
+            return _primitive(value)
+        case "minItems":
+            return "array" in types and type(value) is int and value in (0, 1)
+        case "format":
+            return "string" in types and isinstance(value, str) and value in FORMATS
+        case "pattern":
+            return "string" in types and isinstance(value, str) and _is_kept_pattern(value)
+    return False
+
+
+def _is_kept_pattern(pattern: str) -> bool:
+    largest = max((int(high or low) for low, high in _REPEATS.findall(pattern)), default=0)
+    return not _BAD_PATTERN.search(pattern) and largest <= _MAX_REPEAT
 
 
 def _primitive(value: Any) -> bool:
@@ -277,16 +251,13 @@ def _primitive(value: Any) -> bool:
 
 
 def _literal(body: Mapping[str, Any]) -> bool:
-    values = body.get("enum")
-    return ("const" in body and _primitive(body["const"])) or (
-        isinstance(values, list) and bool(values) and all(map(_primitive, values))
-    )
+    return any(key in body and _is_kept(key, body[key], ()) for key in ("const", "enum"))
 
 
 def _types_of(body: Mapping[str, Any]) -> tuple[str, ...]:
     """The types, said or plain from the other keywords. Raises Unsupported for one that says nothing."""
     types = type_names(body)
-    if types and all(one in _TYPES for one in types) and len(types) == len(set(types)):
+    if types and all(one in TYPES for one in types) and len(types) == len(set(types)):
         return types
     if "type" in body:
         raise Unsupported(f"{body['type']!r} is not a type")

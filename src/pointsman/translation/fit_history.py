@@ -64,10 +64,8 @@ class _Fit:
                 return self._call(part)
             case ToolResult():
                 return self._result(part)
-            case Image():
-                return fit_image(part, self._profile, self._notes)
-            case Document():
-                return fit_document(part, self._profile, self._notes)
+            case Image() | Document():
+                return self._shown(part)
             case Thinking():
                 return self._thinking(part)
             case Foreign():
@@ -89,29 +87,25 @@ class _Fit:
     def _result(self, part: ToolResult) -> ToolResult:
         call_id = self._adaptation.id_for(part.call_id, self._profile.tool_id)
         kind = part.kind if self._profile.custom_tools else ToolKind.FUNCTION
-        parts = tuple(
-            fit_image(inner, self._profile, self._notes)
-            if isinstance(inner, Image)
-            else fit_document(inner, self._profile, self._notes)
-            if isinstance(inner, Document)
-            else inner
-            for inner in part.parts
-        )
+        parts = tuple(map(self._shown, part.parts))
         if call_id == part.call_id and kind is part.kind and all(map(_is, parts, part.parts)):
             return part
         return msgspec.structs.replace(part, call_id=call_id, kind=kind, parts=parts)
+
+    def _shown(self, part: Text | Image | Document) -> Text | Image | Document:
+        """What a tool's output can hold as well."""
+        if isinstance(part, Image):
+            return fit_image(part, self._profile, self._notes)
+        return fit_document(part, self._profile, self._notes) if isinstance(part, Document) else part
 
     def _thinking(self, part: Thinking) -> Thinking | None:
         """What is opaque goes to who made it, and only as it was; its text to models that are
         shown their earlier reasoning. Of use to nobody else, so that nothing is told
         (docs/protocols/reasoning.md#reasoning-must-come-back)."""
         opaque, profile = part.opaque, self._profile
-        if (
-            opaque is not None
-            and opaque.protocol == profile.protocol
-            and opaque.backend in ("", profile.backend)
-        ):
-            return part
+        if opaque is not None and opaque.protocol == profile.protocol:
+            if opaque.backend in ("", profile.backend):
+                return part
         if profile.replay_as is None or not part.text:
             return None
         return part if opaque is None else msgspec.structs.replace(part, opaque=None)

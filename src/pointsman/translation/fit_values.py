@@ -10,9 +10,10 @@ from ..conversation.profile import Profile
 from ..conversation.request import Request
 from .adaptation import Adaptation
 
-_PENALTIES = ("seed", "frequency_penalty", "presence_penalty", "logit_bias")
-_HARMLESS: tuple[object, ...] = (None, 0, {})
-"""Penalties that change nothing; a seed of 0 is a seed."""
+_HARMLESS: dict[str, object] = {
+    "seed": None, "frequency_penalty": 0, "presence_penalty": 0, "logit_bias": {},
+}  # fmt: skip
+"""What of penalties and their like changes nothing; a seed of 0 is a seed."""
 
 
 def fit_values(made: Request, profile: Profile, notes: Notes) -> None:
@@ -47,26 +48,18 @@ def _sampling(made: Request, profile: Profile, notes: Notes) -> None:
         if both and profile.sampling == "one_of":
             notes.drop("top_p", "the model takes temperature or top_p, not both")
             made.top_p = None
-    if made.top_k is not None and not profile.top_k:
-        notes.drop("top_k", "the backend does not take it")
-        made.top_k = None
+    if not profile.top_k:
+        _leave_out(made, "top_k", None, notes, "the backend does not take it")
     if not profile.penalties:
-        for name in _PENALTIES:
-            value = getattr(made, name)
-            if value not in _HARMLESS or (name == "seed" and value is not None):
-                notes.drop(name, "the backend does not take it")
-            setattr(made, name, None)
+        for name in _HARMLESS:
+            _leave_out(made, name, _HARMLESS[name], notes, "the backend does not take it")
 
 
 def _only_defaults(made: Request, notes: Notes) -> None:
     """For a model that takes only the defaults; one that was asked for goes silently."""
     for name in ("temperature", "top_p"):
-        if getattr(made, name) not in (None, 1):
-            notes.drop(name, "the model takes only its default")
-        setattr(made, name, None)
-    if made.top_k is not None:
-        notes.drop("top_k", "the model does not take it")
-        made.top_k = None
+        _leave_out(made, name, 1, notes, "the model takes only its default")
+    _leave_out(made, "top_k", None, notes, "the model does not take it")
 
 
 def _account(made: Request, profile: Profile, notes: Notes) -> None:
@@ -76,18 +69,19 @@ def _account(made: Request, profile: Profile, notes: Notes) -> None:
         if notes.path("cache_key") in made.raw:  # else it came from a header that every request carries
             notes.drop("cache_key", "the backend does not know it")
         made.cache_key = None
-    if made.service_tier is not None and made.service_tier not in profile.service_tiers:
-        if made.service_tier != "auto":
-            notes.drop("service_tier", "the backend does not know this tier")
-        made.service_tier = None
-    if made.metadata is not None and not profile.metadata:
-        if made.metadata:
-            notes.drop("metadata", "the backend does not keep it")
-        made.metadata = None
-    if made.verbosity is not None and not profile.verbosity:
-        if made.verbosity != "medium":
-            notes.drop("verbosity", "the backend does not take it")
-        made.verbosity = None
+    if made.service_tier not in profile.service_tiers:
+        _leave_out(made, "service_tier", "auto", notes, "the backend does not know this tier")
+    if not profile.metadata:
+        _leave_out(made, "metadata", {}, notes, "the backend does not keep it")
+    if not profile.verbosity:
+        _leave_out(made, "verbosity", "medium", notes, "the backend does not take it")
+
+
+def _leave_out(made: Request, name: str, harmless: object, notes: Notes, why: str) -> None:
+    """Told unless it was `harmless`, which changes nothing."""
+    if getattr(made, name) not in (None, harmless):
+        notes.drop(name, why)
+    setattr(made, name, None)
 
 
 def fit_stops(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:

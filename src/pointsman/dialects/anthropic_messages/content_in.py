@@ -93,35 +93,29 @@ def _str(value: Any) -> str | None:
 
 
 def _image(block: Fields, reading: Reading) -> Image:
-    source = block.object("source")
-    if source is None:
-        bad(block.at("source"), "must be an object.")
+    source = block.need_object("source")
     cache = mark(block, reading)
-    match source.choice("type", ("base64", "url", "file")):
+    match source.need_choice("type", ("base64", "url", "file")):
         case "base64":
             image = Image(source.need_text("media_type"), source.need_text("data"))
         case "url":
             image = Image(url=source.need_text("url"))
-        case "file":
-            image = Image(file_id=source.need_text("file_id"), file_of=OWN)
         case _:
-            bad(source.at("type"), "must be one of base64, url, file.")
+            image = Image(file_id=source.need_text("file_id"), file_of=OWN)
     source.close(reading.notes)
     image.cache = cache
     return image
 
 
 def _document(block: Fields, reading: Reading) -> Document:
-    source = block.object("source")
-    if source is None:
-        bad(block.at("source"), "must be an object.")
+    source = block.need_object("source")
     document = Document(
         title=block.maybe_text("title") or None,
         context=block.maybe_text("context") or None,
         citations=_enabled(block, reading),
         cache=mark(block, reading),
     )
-    match source.choice("type", ("base64", "text", "content", "url", "file")):
+    match source.need_choice("type", ("base64", "text", "content", "url", "file")):
         case "base64":
             document.media_type, document.data = source.need_text("media_type"), source.need_text("data")
         case "text":
@@ -131,10 +125,8 @@ def _document(block: Fields, reading: Reading) -> Document:
             document.parts = _source_parts(source, reading)
         case "url":
             document.url = source.need_text("url")
-        case "file":
-            document.file_id, document.file_of = source.need_text("file_id"), OWN
         case _:
-            bad(source.at("type"), "must be one of base64, text, content, url, file.")
+            document.file_id, document.file_of = source.need_text("file_id"), OWN
     source.close(reading.notes)
     return document
 

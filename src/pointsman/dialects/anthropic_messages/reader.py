@@ -29,7 +29,7 @@ from ...conversation.parts import Foreign, Opaque
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ..base import Reader
-from ..call_ids import unique_id
+from ..ids import unique_id
 from .content_in import OWN, citation
 from .frames import KNOWN, Frame, FrameDelta, FrameMessage
 from .plain_words import compact, words

@@ -113,11 +113,9 @@ def _messages(body: Fields, reading: Reading, request: Request) -> None:
     if not messages:
         bad("messages", "must be a list of at least one message.")
     for message in messages:
-        role = message.choice("role", ("user", "assistant", "system"))
+        role = message.need_choice("role", ("user", "assistant", "system"))
         if role == "system":
             _system_message(message, reading, request)
-        elif role is None:
-            bad(message.at("role"), "must be one of user, assistant, system.")
         else:
             parts = blocks(message, "content", reading)
             request.messages.append(Message(Role(role), parts, path=message.path))
@@ -150,9 +148,7 @@ def _thinking(body: Fields, reading: Reading) -> ThinkingMode | None:
     fields = body.object("thinking")
     if fields is None:
         return None
-    kind = fields.choice("type", _THINKING)
-    if kind is None:
-        bad(fields.at("type"), f"must be one of {', '.join(_THINKING)}.")
+    kind = fields.need_choice("type", _THINKING)
     budget = fields.integer("budget_tokens", 0)
     if kind == "enabled" and budget is None:
         bad(fields.at("budget_tokens"), "must be a whole number when thinking is enabled.")

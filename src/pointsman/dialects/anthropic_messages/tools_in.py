@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ...conversation.parts import CacheMark
 from ...conversation.request import ServerTool, Tool, ToolChoice
 from ..base import Reading
-from ..fields import Fields, bad
+from ..fields import Fields
 from .client_tools import spelt_out
 from .content_in import OWN, mark
 
@@ -21,42 +22,25 @@ def tools(body: Fields, reading: Reading) -> tuple[list[Tool], list[ServerTool]]
     server: list[ServerTool] = []
     for tool in body.objects("tools"):
         kind = tool.maybe_text("type") or "custom"
-        if kind == "custom":
-            own.append(_function(tool, reading))
-            continue
         known = spelt_out(kind)
-        if known is not None:
+        if kind == "custom":
+            name, schema = tool.need_text("name"), tool.mapping("input_schema")
+            own.append(_function(tool, name, tool.maybe_text("description"), schema, reading))
+        elif known is not None:
             name, description, schema = known
-            cache = _extras(tool, reading)
-            own.append(
-                Tool(
-                    tool.text("name") or name,
-                    description,
-                    schema,
-                    tool.flag("strict"),
-                    cache=cache,
-                    path=tool.path,
-                )
-            )
-            tool.close(reading.notes)
-            continue
-        name = tool.text("name") or _VERSION.sub("", kind)
-        server.append(ServerTool(OWN, kind, name, tool.value, path=tool.path))
+            own.append(_function(tool, tool.text("name") or name, description, schema, reading))
+        else:
+            name = tool.text("name") or _VERSION.sub("", kind)
+            server.append(ServerTool(OWN, kind, name, tool.value, path=tool.path))
     return own, server
 
 
-def _function(tool: Fields, reading: Reading) -> Tool:
-    cache = _extras(tool, reading)
-    found = Tool(
-        tool.need_text("name"),
-        tool.maybe_text("description"),
-        tool.mapping("input_schema"),
-        tool.flag("strict"),
-        cache=cache,
-        path=tool.path,
-    )
+def _function(
+    tool: Fields, name: str, description: str | None, schema: dict[str, Any] | None, reading: Reading
+) -> Tool:
+    cache, strict = _extras(tool, reading), tool.flag("strict")
     tool.close(reading.notes)
-    return found
+    return Tool(name, description, schema, strict, cache=cache, path=tool.path)
 
 
 def _extras(tool: Fields, reading: Reading) -> CacheMark | None:
@@ -78,9 +62,7 @@ def tool_choice(body: Fields, reading: Reading) -> tuple[ToolChoice | None, bool
     choice = body.object("tool_choice")
     if choice is None:
         return None, None
-    mode = choice.choice("type", _FORCED)
-    if mode is None:
-        bad(choice.at("type"), f"must be one of {', '.join(_FORCED)}.")
+    mode = choice.need_choice("type", _FORCED)
     name = choice.need_text("name") if mode == "tool" else None
     parallel = False if choice.flag("disable_parallel_tool_use") else None
     choice.close(reading.notes)

@@ -58,17 +58,16 @@ class Usage(msgspec.Struct):
         )
 
 
-def rendered(usage: TokenUsage | None, output: int = 0) -> dict[str, Any]:
-    """Numbers for a Messages client. output: told where the backend did not. `cache_*` are 0 rather than absent, because
-    Claude Code adds them up; output_tokens is never null
-    (docs/protocols/usage.md#keys-that-must-be-there)."""
+def rendered(usage: TokenUsage | None) -> dict[str, Any]:
+    """Numbers for a Messages client. `cache_*` are 0 rather than absent, because Claude Code adds
+    them up; output_tokens is never null (docs/protocols/usage.md#keys-that-must-be-there)."""
     told = usage or TokenUsage()
     cached, written = told.cached or 0, told.cache_write or 0
     found: dict[str, Any] = {
         "input_tokens": max(0, (told.input or 0) - cached - written),
         "cache_creation_input_tokens": written,
         "cache_read_input_tokens": cached,
-        "output_tokens": told.output if told.output is not None else output,
+        "output_tokens": told.output or 0,
     }
     if written:
         long = min(told.cache_write_long or 0, written)

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.parts import Opaque, Part, Refusal, Text, Thinking, ToolCall, ToolKind, ToolResult
+from ...conversation.parts import Opaque, Part, Refusal, Thinking, ToolCall, ToolKind, ToolResult
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
 from ..capsule import is_capsule
 from ..fields import Fields, bad
-from ..openai_parts import cache_mark, read_parts, read_results
+from ..openai_parts import cache_mark, read_parts, read_results, read_texts
 from ..replayed import replayed
 
 OWN = "openai_chat"
@@ -30,18 +30,14 @@ def read_messages(request: Request, messages: Any, body: Fields, reading: Readin
     function_ids: list[str] = []
     for index, one in enumerate(messages):
         message = Fields(one, f"messages[{index}]")
-        role = message.choice("role", _ROLES)
-        if role is None:
-            bad(message.at("role"), f"must be one of {', '.join(_ROLES)}.")
+        role = message.need_choice("role", _ROLES)
         if role in ("system", "developer"):
-            parts = _content(message, reading)
+            texts = read_texts(message, "content", reading)
+            name = message.maybe_text("name")
             if leading:
-                request.system.extend(part for part in parts if isinstance(part, Text))
+                request.system.extend(texts)
             else:
-                request.messages.append(
-                    Message(Role(role), parts, message.maybe_text("name"), path=message.path)
-                )
-            message.ignore("name")
+                request.messages.append(Message(Role(role), [*texts], name, path=message.path))
         else:
             leading = False
             turn = _turn(role, index, message, reading, function_ids)
@@ -53,7 +49,7 @@ def read_messages(request: Request, messages: Any, body: Fields, reading: Readin
 def _turn(role: str, index: int, message: Fields, reading: Reading, function_ids: list[str]) -> Message:
     if role == "user":
         name = message.maybe_text("name")
-        return Message(Role.USER, _content(message, reading), name)
+        return Message(Role.USER, read_parts(message, "content", reading), name)
     if role == "assistant":
         return _assistant(index, message, reading, function_ids)
     if role == "function":
@@ -69,21 +65,12 @@ def _turn(role: str, index: int, message: Fields, reading: Reading, function_ids
     return Message(Role.USER, [result])
 
 
-def _content(message: Fields, reading: Reading) -> list[Part]:
-    parts = read_parts(message, "content", reading)
-    if "cache_control" in message.value:
-        mark = cache_mark(message, reading)
-        if len(parts) == 1 and isinstance(parts[0], Text) and parts[0].cache is None:
-            parts[0].cache = mark
-    return parts
-
-
 # -- the assistant's turns
 
 
 def _assistant(index: int, message: Fields, reading: Reading, function_ids: list[str]) -> Message:
     parts: list[Part] = list(_thoughts(message, reading))
-    parts += _content(message, reading)
+    parts += read_parts(message, "content", reading)
     refusal = message.maybe_text("refusal")
     if refusal:
         parts.append(Refusal(refusal, path=message.at("refusal")))
@@ -110,9 +97,9 @@ def _call(call: Fields) -> ToolCall:
     call_id = call.need_text("id")
     call.ignore("index")
     if kind == "custom":
-        inner = call.object("custom") or Fields({}, "custom", call)
+        inner = call.need_object("custom")
         return ToolCall(call_id, inner.need_text("name"), inner.text("input"), ToolKind.CUSTOM)
-    inner = call.object("function") or Fields({}, "function", call)
+    inner = call.need_object("function")
     name = inner.need_text("name")
     arguments = inner.any("arguments")
     if isinstance(arguments, dict):  # some clients replay them parsed

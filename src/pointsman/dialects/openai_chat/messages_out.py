@@ -14,13 +14,13 @@ from ...conversation.parts import (
     Text,
     Thinking,
     ToolCall,
-    ToolKind,
     ToolResult,
 )
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
 from ..openai_parts import Wording, content_part, marked
+from .reply import call_value
 
 REMINDER = "<system-reminder>\n{}\n</system-reminder>"
 """Where a server takes system text at the front only, later ones go into the user's turn like this
@@ -46,11 +46,7 @@ def render_messages(request: Request, profile: Profile) -> list[dict[str, Any]]:
 def _system(parts: list[Text], profile: Profile) -> Any:
     if profile.system_text or (len(parts) == 1 and parts[0].cache is None):
         return "\n\n".join(part.text for part in parts)
-    return [_text(part, profile) for part in parts]
-
-
-def _text(part: Text, profile: Profile) -> dict[str, Any]:
-    return marked({"type": "text", "text": part.text}, part.cache)
+    return [marked({"type": "text", "text": part.text}, part.cache) for part in parts]
 
 
 def _late_system(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
@@ -71,14 +67,13 @@ def _user(out: list[dict[str, Any]], message: Message, profile: Profile) -> None
     shown: list[dict[str, Any]] = []
     for part in message.parts:
         if isinstance(part, ToolResult):
-            content = _result(part, shown, profile)
+            content = _result(part, shown)
             out.append({"role": "tool", "tool_call_id": part.call_id, "content": content})
-    parts: list[dict[str, Any]] = shown
     for part in message.parts:
         if not isinstance(part, ToolResult):
-            parts = parts + content_part(part, _WORDING)
-    if parts:
-        _append_user(out, parts, profile, message.name)
+            shown += content_part(part, _WORDING)
+    if shown:
+        _append_user(out, shown, profile, message.name)
 
 
 def _append_user(
@@ -115,7 +110,7 @@ def _file(part: Document) -> dict[str, Any]:
 _WORDING = Wording("text", _image, _file)
 
 
-def _result(part: ToolResult, shown: list[dict[str, Any]], profile: Profile) -> str:
+def _result(part: ToolResult, shown: list[dict[str, Any]]) -> str:
     """A tool message holds text only; its images follow in one user message, in order
     (docs/protocols/tools.md#results)."""
     texts: list[str] = []
@@ -155,7 +150,7 @@ def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile) ->
                 if part.opaque is not None:
                     details.append(part.opaque.data)
             case ToolCall():
-                calls.append(_call(part))
+                calls.append(call_value(part))
     text = "".join(texts)
     value: dict[str, Any] = {"role": "assistant", "content": text}
     if not text and calls and profile.null_content:
@@ -180,10 +175,3 @@ def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile) ->
         return
     if text or calls or refusal or details or any(thoughts):
         out.append(value)
-
-
-def _call(call: ToolCall) -> dict[str, Any]:
-    if call.kind is ToolKind.CUSTOM:
-        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
-    function = {"name": call.name, "arguments": call.arguments or "{}"}
-    return {"id": call.id, "type": "function", "function": function}

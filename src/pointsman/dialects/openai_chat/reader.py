@@ -23,11 +23,12 @@ from ...conversation.events import (
     Stop,
     UsageSeen,
 )
-from ...conversation.parts import Citation, Foreign, Opaque
+from ...conversation.parts import Foreign, Opaque
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ..base import Reader
-from ..call_ids import unique_id
+from ..ids import unique_id
+from ..openai_parts import citation_of
 from ..think import ThinkSplitter
 from .calls import Tool
 from .frames import Chunk, pieces
@@ -271,14 +272,3 @@ class ChatReader(ChatSeen, Reader):
         matched = self.matched if stop is Stop.STOP_SEQUENCE else None
         refusal = self._refusal if stop is Stop.REFUSAL else ""
         return Finished(stop, matched, refusal or None, self._tier)
-
-
-def citation_of(annotation: Any) -> Citation | None:
-    """One `url_citation`; of other kinds there are none in Chat."""
-    if not isinstance(annotation, dict) or annotation.get("type") != "url_citation":
-        return None
-    inner = annotation.get("url_citation")
-    inner = inner if isinstance(inner, dict) else annotation
-    return Citation(
-        inner.get("url"), inner.get("title"), None, inner.get("start_index"), inner.get("end_index")
-    )

@@ -20,6 +20,8 @@ from ...conversation.parts import (
 from ...conversation.reply import Reply
 from ...conversation.usage import TokenUsage
 from ..base import Answering
+from ..ids import own_id
+from ..openai_parts import url_citation
 
 OWN = "openai_chat"
 FINISH = {
@@ -32,14 +34,6 @@ FINISH = {
     Stop.REFUSAL: "content_filter",
     Stop.CONTEXT_WINDOW: "length",
 }
-
-
-def answer_id(upstream: str, request_id: str) -> str:
-    """Ours, from the upstream's where it had one: the same answer keeps the same id."""
-    clean = "".join(c for c in upstream if c.isalnum() or c in "_-")[:80]
-    if clean.startswith("chatcmpl-"):
-        return clean
-    return f"chatcmpl-{clean or request_id}"
 
 
 def usage_value(usage: TokenUsage | None) -> dict[str, Any] | None:
@@ -60,19 +54,9 @@ def usage_value(usage: TokenUsage | None) -> dict[str, Any] | None:
 
 
 def annotation_value(citation: Citation, offset: int, length: int) -> dict[str, Any] | None:
-    """A web citation with places in the whole text; other kinds have no form in Chat
-    (docs/protocols/messages.md#citations)."""
-    if citation.url is None:
-        return None
-    start = citation.start if citation.start is not None else 0
-    end = citation.end if citation.end is not None else length
-    inner = {
-        "start_index": offset + start,
-        "end_index": offset + end,
-        "title": citation.title or "",
-        "url": citation.url,
-    }
-    return {"type": "url_citation", "url_citation": inner}
+    """A web citation with places in the whole text (docs/protocols/messages.md#citations)."""
+    found = url_citation(citation, length, offset)
+    return None if found is None else {"type": "url_citation", "url_citation": found}
 
 
 def render_reply(reply: Reply, answering: Answering) -> bytes:
@@ -85,7 +69,7 @@ def render_reply(reply: Reply, answering: Answering) -> bytes:
     if reply.sequence is not None:
         choice["stop_reason"] = reply.sequence  # vLLM's name for it: OpenAI never says which
     body = {
-        "id": answer_id(reply.id, answering.request_id),
+        "id": own_id("chatcmpl-", reply.id, answering.request_id),
         "object": "chat.completion",
         "created": answering.created,
         "model": answering.request.model,
@@ -117,7 +101,7 @@ def _message(reply: Reply, answering: Answering) -> dict[str, Any]:
             case Refusal():
                 refusal = part.text
             case ToolCall():
-                calls.append(call_value(part.id, part.name, part.arguments, part.kind))
+                calls.append(call_value(part))
             case Foreign():
                 pass  # the vendor's own tool: its text, if any, stands in the texts around it
     text = "".join(texts)
@@ -155,8 +139,9 @@ def detail_value(part: Thinking, index: int, answering: Answering) -> dict[str, 
     return value
 
 
-def call_value(call_id: str, name: str, arguments: str, kind: ToolKind) -> dict[str, Any]:
-    """One call of a whole answer."""
-    if kind is ToolKind.CUSTOM:
-        return {"id": call_id, "type": "custom", "custom": {"name": name, "input": arguments}}
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments or "{}"}}
+def call_value(call: ToolCall) -> dict[str, Any]:
+    """One call, of an answer or of a history."""
+    if call.kind is ToolKind.CUSTOM:
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+    function = {"name": call.name, "arguments": call.arguments or "{}"}
+    return {"id": call.id, "type": "function", "function": function}

@@ -45,7 +45,7 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     request.stream = bool(fields.flag("stream"))
     if fields.empty:  # the commonest request by far
         return request
-    read_tools(request, fields, notes)
+    read_tools(request, fields, reading)
     _numbers(request, fields)
     _reasoning(request, fields, notes)
     request.format = read_format(fields, "response_format", notes)

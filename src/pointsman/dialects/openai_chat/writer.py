@@ -11,8 +11,9 @@ from ...conversation.events import Cited, Delta, PartEnd, PartKind, PartStart, S
 from ...conversation.parts import Thinking, ToolKind
 from ...errors import PointsmanError
 from ..base import Answering, PartWriter
+from ..ids import own_id
 from .errors import stream_error
-from .reply import FINISH, annotation_value, answer_id, detail_value, usage_value
+from .reply import FINISH, annotation_value, detail_value, usage_value
 
 _DELTAS = frozenset({"role", "content", "reasoning", "refusal", "tool call", "arguments", "annotations"})
 _AFTER_DELTA = _DELTAS - {"role"} | {"finish", "error"}
@@ -73,7 +74,7 @@ class ChatWriter(PartWriter):
 
     def _begin(self, event: Started) -> bytes:
         request = self._answering.request
-        self._id = answer_id(event.id, self._answering.request_id)
+        self._id = own_id("chatcmpl-", event.id, self._answering.request_id)
         head = {
             "id": self._id,
             "object": "chat.completion.chunk",

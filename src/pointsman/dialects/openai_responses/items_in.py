@@ -15,7 +15,7 @@ from ...conversation.parts import Foreign, Opaque, Part, Text, Thinking, ToolCal
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
 from ..fields import Fields, bad
-from ..openai_parts import read_parts, read_results
+from ..openai_parts import read_parts, read_results, read_texts
 from ..replayed import replayed
 
 OWN = "openai_responses"
@@ -104,19 +104,19 @@ def _say(request: Request, part: Part, path: str, phase: str | None = None) -> N
 
 
 def _message(request: Request, item: Fields, reading: Reading) -> None:
-    role = item.choice("role", _ROLES)
-    if role is None:
-        bad(item.at("role"), f"must be one of {', '.join(_ROLES)}.")
+    role = item.need_choice("role", _ROLES)
     phase = item.maybe_text("phase")
     if phase is not None:
         request.phases = True
-    parts = read_parts(item, "content", reading)
     if role in ("system", "developer"):
+        texts = read_texts(item, "content", reading)
         if not request.messages:
-            request.system.extend(part for part in parts if isinstance(part, Text))
+            request.system.extend(texts)
         else:
-            request.messages.append(Message(Role(role), parts, path=item.path))
-    elif role == "assistant":
+            request.messages.append(Message(Role(role), [*texts], path=item.path))
+        return
+    parts = read_parts(item, "content", reading)
+    if role == "assistant":
         for part in parts:
             _say(request, part, item.path, phase)
     else:

@@ -3,12 +3,14 @@ its message only."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ...conversation.parts import (
     Document,
     Foreign,
     Image,
+    Part,
     Refusal,
     Text,
     Thinking,
@@ -27,17 +29,15 @@ def render_input(request: Request, profile: Profile, *, leave_system: bool) -> l
     out: list[dict[str, Any]] = []
     role = "developer" if profile.developer_role else "system"
     if request.system and not leave_system:
-        out.append(_message(role, [_text(part, profile) for part in request.system]))
+        out.append(_message(role, _texts(request.system)))
     for message in request.messages:
         if message.role is Role.ASSISTANT:
-            _assistant(out, message, request.phases, profile)
+            _assistant(out, message, request.phases)
         elif message.role is Role.USER:
-            _user(out, message, profile)
+            _user(out, message)
         else:
             late = role if message.role is Role.SYSTEM and profile.developer_role else message.role.value
-            out.append(
-                _message(late, [_text(part, profile) for part in message.parts if isinstance(part, Text)])
-            )
+            out.append(_message(late, _texts(message.parts)))
     return out
 
 
@@ -45,23 +45,24 @@ def _message(role: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "message", "role": role, "content": parts}
 
 
-def _text(part: Text, profile: Profile) -> dict[str, Any]:
-    return marked({"type": "input_text", "text": part.text}, part.cache)
+def _texts(parts: Iterable[Part]) -> list[dict[str, Any]]:
+    texts = (part for part in parts if isinstance(part, Text))
+    return [marked({"type": "input_text", "text": text.text}, text.cache) for text in texts]
 
 
-def _user(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
+def _user(out: list[dict[str, Any]], message: Message) -> None:
     parts: list[dict[str, Any]] = []
     for part in message.parts:
         if isinstance(part, ToolResult):
             kind = "custom_tool_call_output" if part.kind is ToolKind.CUSTOM else "function_call_output"
-            out.append({"type": kind, "call_id": part.call_id, "output": _output(part, profile)})
+            out.append({"type": kind, "call_id": part.call_id, "output": _output(part)})
         else:
             parts += content_part(part, _WORDING)
     if parts:
         out.append(_message("user", parts))
 
 
-def _output(part: ToolResult, profile: Profile) -> Any:
+def _output(part: ToolResult) -> Any:
     if all(isinstance(inner, Text) for inner in part.parts):
         text = "\n".join(inner.text for inner in part.parts if isinstance(inner, Text))
         return f"Error: {text}" if part.is_error and not text.startswith("Error:") else text
@@ -90,7 +91,7 @@ def _file(part: Document) -> dict[str, Any]:
 _WORDING = Wording("input_text", _image, _file)
 
 
-def _assistant(out: list[dict[str, Any]], message: Message, phases: bool, profile: Profile) -> None:
+def _assistant(out: list[dict[str, Any]], message: Message, phases: bool) -> None:
     texts: list[str] = []
     calls = any(isinstance(part, ToolCall) for part in message.parts)
 
@@ -135,10 +136,6 @@ def _call(call: ToolCall) -> dict[str, Any]:
     if call.kind is ToolKind.CUSTOM:
         value = {"type": "custom_tool_call", "call_id": call.id, "name": call.name, "input": call.arguments}
     else:
-        value = {
-            "type": "function_call",
-            "call_id": call.id,
-            "name": call.name,
-            "arguments": call.arguments or "{}",
-        }
+        value = {"type": "function_call", "call_id": call.id, "name": call.name}
+        value["arguments"] = call.arguments or "{}"
     return maybe({**value, "namespace": call.namespace})

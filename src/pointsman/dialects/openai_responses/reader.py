@@ -30,8 +30,9 @@ from ...conversation.parts import Foreign
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ..base import Reader
+from ..openai_parts import citation_of
 from .frames import UNREADABLE, Frame, Item, Response, decode_object, kind_of, objects, thought_of, words_of
-from .reply import OWN, call_of, citation_of, opaque_of
+from .reply import OWN, call_of, opaque_of
 from .seen import CALLS, ResponsesSeen
 
 _TEXTS = {"response.output_text.delta": PartKind.TEXT, "response.refusal.delta": PartKind.REFUSAL}

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import Stop
-from ...conversation.parts import Citation, Opaque, ToolCall, ToolKind
+from ...conversation.parts import Opaque, ToolCall, ToolKind
 from ...conversation.profile import Profile
 from ...conversation.request import Request
 from ...conversation.usage import TokenUsage
 from ..base import Answering
+from ..ids import own_id
 from .frames import Item, kind_of
 
 OWN = "openai_responses"
@@ -43,21 +44,7 @@ def opaque_of(item: dict[str, Any], profile: Profile) -> Opaque | None:
     return Opaque(OWN, {"id": item.get("id"), "encrypted_content": encrypted}, profile.backend)
 
 
-def citation_of(annotation: Any) -> Citation | None:
-    """A web citation; file citations need a file id, which means nothing elsewhere."""
-    if not isinstance(annotation, dict) or annotation.get("type") != "url_citation":
-        return None
-    url, title = annotation.get("url"), annotation.get("title")
-    return Citation(url, title, None, annotation.get("start_index"), annotation.get("end_index"))
-
-
 # -- writing
-
-
-def response_id(upstream: str, request_id: str) -> str:
-    """Ours, from the upstream's where it had one."""
-    clean = "".join(c for c in upstream if c.isalnum() or c in "_-")[:80]
-    return clean if clean.startswith("resp_") else f"resp_{clean or request_id}"
 
 
 def usage_value(usage: TokenUsage | None) -> dict[str, Any] | None:
@@ -113,7 +100,7 @@ def response_value(
     """A response object with every key that the SDK's type requires."""
     request = answering.request
     return {
-        "id": response_id(upstream_id, answering.request_id),
+        "id": own_id("resp_", upstream_id, answering.request_id),
         "object": "response",
         "created_at": answering.created,
         "status": status,

@@ -54,7 +54,7 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     if instructions:
         request.system.append(Text(instructions, path="instructions"))
     read_input(request, fields, reading)
-    read_tools(request, fields, notes)
+    read_tools(request, fields, reading)
     _numbers(request, fields, notes)
     _reasoning(request, fields, notes)
     _text(request, fields, notes)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...conversation.notes import Notes
-from ...conversation.parts import ToolKind
 from ...conversation.request import Request, ServerTool, Tool
+from ..base import Reading
 from ..fields import Fields
-from ..openai_request import read_choice
+from ..openai_request import read_choice, read_tool
 
 OWN = "openai_responses"
 _CLIENT_RUN: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -36,60 +35,32 @@ _CLIENT_RUN: dict[str, tuple[str, str, dict[str, Any]]] = {
 """Tools that the client runs and whose schema only the vendor's models know: (name, description, schema)."""
 
 
-def read_tools(request: Request, fields: Fields, notes: Notes) -> None:
+def read_tools(request: Request, fields: Fields, reading: Reading) -> None:
     """Fill tools, server_tools, tool_choice, parallel_tools."""
     for tool in fields.objects("tools"):
-        _tool(request, tool, notes, None)
-        tool.close(notes)
+        _tool(request, tool, reading, None)
     choice = fields.any("tool_choice")
     if choice is not None:
         request.tool_choice = read_choice(choice, hosted=True)
     request.parallel_tools = fields.flag("parallel_tool_calls")
 
 
-def _tool(request: Request, tool: Fields, notes: Notes, namespace: str | None) -> None:
+def _tool(request: Request, tool: Fields, reading: Reading, namespace: str | None) -> None:
     kind = tool.need_text("type")
-    if kind == "function":
-        strict = tool.flag("strict")
-        tool.ignore("defer_loading")
-        request.tools.append(
-            Tool(
-                tool.need_text("name"),
-                tool.maybe_text("description"),
-                tool.mapping("parameters"),
-                # absent means true here
-                # (docs/protocols/requests.md#chat-and-responses-beside-each-other)
-                strict if "strict" in tool.value else True,
-                namespace=namespace,
-                path=tool.path,
-            )
-        )
-    elif kind == "custom":
-        grammar = tool.mapping("format")
-        plain = grammar is None or grammar.get("type") == "text"
-        request.tools.append(
-            Tool(
-                tool.need_text("name"),
-                tool.maybe_text("description"),
-                kind=ToolKind.CUSTOM,
-                grammar=None if plain else grammar,
-                namespace=namespace,
-                path=tool.path,
-            )
-        )
-        tool.ignore("defer_loading")
+    if kind in ("function", "custom"):
+        # A function is strict where it does not say
+        # (docs/protocols/requests.md#chat-and-responses-beside-each-other).
+        request.tools.append(read_tool(tool, kind, reading, strict=True, namespace=namespace))
     elif kind == "namespace":
         name = tool.need_text("name")
         tool.ignore("description")
         for inner in tool.objects("tools"):
-            _tool(request, inner, notes, name)
-            inner.close(notes)
+            _tool(request, inner, reading, name)
+        tool.close(reading.notes)
     elif kind in _CLIENT_RUN:
         own, description, schema = _CLIENT_RUN[kind]
         request.tools.append(Tool(own, description, schema, path=tool.path))
+        tool.close(reading.notes)
     else:
-        value = tool.value
-        tool.rest()
-        request.server_tools.append(
-            ServerTool(OWN, kind, str(value.get("name") or kind), value, path=tool.path)
-        )
+        name = str(tool.value.get("name") or kind)
+        request.server_tools.append(ServerTool(OWN, kind, name, tool.value, path=tool.path))

@@ -16,44 +16,42 @@ from ...conversation.parts import ToolKind
 from ...conversation.reply import Reply, unfold
 from ...errors import PointsmanError
 from ..base import Answering, PartWriter
+from ..openai_parts import url_citation
 from .errors import failed_value
 from .reply import OWN, response_value, status_of
 
-_TEXT = frozenset({"output_text.delta", "output_text.annotation.added", "output_text.done", "failed"})
-_NEXT_ITEM = frozenset({"output_item.added", "completed", "incomplete", "failed"})
-MOVES = {
-    "": frozenset({"created", "failed"}),
-    "created": frozenset({"in_progress", "failed"}),
+_TEXT = ("output_text.delta", "output_text.annotation.added", "output_text.done")
+_NEXT_ITEM = ("output_item.added", "completed", "incomplete")
+_FOLLOWS: dict[str, tuple[str, ...]] = {
+    "": ("created",),
+    "created": ("in_progress",),
     "in_progress": _NEXT_ITEM,
-    "output_item.added": frozenset(
-        {
-            "content_part.added", "function_call_arguments.delta", "function_call_arguments.done", "output_item.done",
-            "custom_tool_call_input.delta", "custom_tool_call_input.done", "reasoning_summary_part.added", "failed",
-        }
+    "output_item.added": (
+        "content_part.added", "function_call_arguments.delta", "function_call_arguments.done", "output_item.done",
+        "custom_tool_call_input.delta", "custom_tool_call_input.done", "reasoning_summary_part.added",
     ),
-    "content_part.added": frozenset(
-        {"output_text.delta", "output_text.done", "refusal.delta", "refusal.done", "failed"}
-    ),
+    "content_part.added": ("output_text.delta", "output_text.done", "refusal.delta", "refusal.done"),
     "output_text.delta": _TEXT,
     "output_text.annotation.added": _TEXT,
-    "output_text.done": frozenset({"content_part.done", "failed"}),
-    "refusal.delta": frozenset({"refusal.delta", "refusal.done", "failed"}),
-    "refusal.done": frozenset({"content_part.done", "failed"}),
-    "content_part.done": frozenset({"content_part.added", "output_item.done", "failed"}),
-    "function_call_arguments.delta": frozenset({"function_call_arguments.delta", "function_call_arguments.done", "failed"}),
-    "function_call_arguments.done": frozenset({"output_item.done", "failed"}),
-    "custom_tool_call_input.delta": frozenset({"custom_tool_call_input.delta", "custom_tool_call_input.done", "failed"}),
-    "custom_tool_call_input.done": frozenset({"output_item.done", "failed"}),
-    "reasoning_summary_part.added": frozenset({"reasoning_summary_text.delta", "reasoning_summary_text.done", "failed"}),
-    "reasoning_summary_text.delta": frozenset({"reasoning_summary_text.delta", "reasoning_summary_text.done", "failed"}),
-    "reasoning_summary_text.done": frozenset({"reasoning_summary_part.done", "failed"}),
-    "reasoning_summary_part.done": frozenset({"output_item.done", "failed"}),
+    "output_text.done": ("content_part.done",),
+    "refusal.delta": ("refusal.delta", "refusal.done"),
+    "refusal.done": ("content_part.done",),
+    "content_part.done": ("content_part.added", "output_item.done"),
+    "function_call_arguments.delta": ("function_call_arguments.delta", "function_call_arguments.done"),
+    "function_call_arguments.done": ("output_item.done",),
+    "custom_tool_call_input.delta": ("custom_tool_call_input.delta", "custom_tool_call_input.done"),
+    "custom_tool_call_input.done": ("output_item.done",),
+    "reasoning_summary_part.added": ("reasoning_summary_text.delta", "reasoning_summary_text.done"),
+    "reasoning_summary_text.delta": ("reasoning_summary_text.delta", "reasoning_summary_text.done"),
+    "reasoning_summary_text.done": ("reasoning_summary_part.done",),
+    "reasoning_summary_part.done": ("output_item.done",),
     "output_item.done": _NEXT_ITEM,
-    "completed": frozenset[str](),
-    "incomplete": frozenset[str](),
-    "failed": frozenset[str](),
 }  # fmt: skip
-"""Frame -> the frames that may follow it. Names are those of the events, without `response.`."""
+_LAST = ("completed", "incomplete", "failed")
+MOVES = {frame: frozenset((*after, "failed")) for frame, after in _FOLLOWS.items()}
+MOVES |= {frame: frozenset[str]() for frame in _LAST}
+"""Frame -> the frames that may follow it. Names are those of the events, without `response.`; a failure may
+come after any that is not the last."""
 
 _encode = msgspec.json.Encoder().encode
 _PING = b": ping\n\n"
@@ -143,18 +141,10 @@ class ResponsesWriter(PartWriter):
         return self._frame("refusal.delta", {**self._content_places(), "delta": event.text})
 
     def _cite(self, event: Cited) -> bytes:
-        citation = event.citation
-        if citation.url is None:
+        found = url_citation(event.citation, sum(map(len, self._text)))
+        if found is None:
             return b""
-        start = citation.start or 0
-        end = citation.end if citation.end is not None else sum(map(len, self._text))
-        value = {
-            "type": "url_citation",
-            "start_index": start,
-            "end_index": end,
-            "title": citation.title or "",
-            "url": citation.url,
-        }
+        value = {"type": "url_citation", **found}
         more = {**self._content_places(), "annotation_index": len(self._annotations), "annotation": value}
         self._annotations.append(value)
         return self._frame("output_text.annotation.added", more) if self._text else b""
