@@ -144,14 +144,10 @@ class Vault:
         self.source = source
         self.path = path  # the key's file; None when the environment holds the key itself
         self._key = key
-        self._problem = problem
+        self.problem = problem  # why no key is used
 
     def __repr__(self) -> str:
         return f"Vault(source={self.source.value}, key={self._key!r}, degraded={self.problem is not None})"
-
-    @property
-    def problem(self) -> str | None:
-        return self._problem
 
     @property
     def key_id(self) -> str | None:
@@ -180,16 +176,16 @@ class Vault:
     def require(self) -> MasterKey:
         """The key in use. Raises VaultError with the way out while degraded."""
         if self._key is None:
-            raise VaultError(f"Stored keys cannot be used: {self._problem or 'there is no master key'}.")
+            raise VaultError(f"Stored keys cannot be used: {self.problem or 'there is no master key'}.")
         return self._key
 
     def adopt(self, key: MasterKey) -> None:
         """Use this key from now on (a rotation committed)."""
-        self._key, self._problem = key, None
+        self._key, self.problem = key, None
 
     def refuse(self, problem: str) -> None:
         """Use no key: it is not the right one."""
-        self._key, self._problem = None, problem
+        self._key, self.problem = None, problem
 
 
 def make_check(key: MasterKey) -> str:

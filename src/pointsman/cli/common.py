@@ -103,21 +103,13 @@ def data_folder(given: object) -> Path:
 @contextmanager
 def exit_on_failure(as_json: bool) -> Iterator[None]:
     """Ends a command with the error's own text where the data folder or the gateway cannot be used."""
+    from ..admin.problem import problem_body
     from ..errors import PointsmanError
 
     try:
         yield
     except PointsmanError as error:
-        body = {
-            "type": "about:blank",
-            "title": error.kind.value,
-            "status": error.status,
-            "detail": error.public,
-            "code": error.kind.value,
-            "param": error.param,
-            "request_id": None,
-        }
-        fail(json.dumps(body, ensure_ascii=False).encode(), as_json)
+        fail(problem_body(error), as_json)
 
 
 def fail(body: bytes, as_json: bool) -> NoReturn:

@@ -19,6 +19,7 @@ import click
 
 from ..config import ADMIN_TOKEN_FILE, default_data_dir
 from ..errors import PointsmanError
+from ..kinds import BackendType, backend_key
 
 _LOOK_SECONDS = 0.3
 _USUAL_PORTS = {
@@ -97,12 +98,7 @@ def _stored(data_dir: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
 
 
 def _listed(backends: list[dict[str, Any]]) -> str:
-    names = [
-        f"{row['backend_type']}/{row['name']}".rstrip("/")
-        if "backend_type" in row
-        else f"local/{row['name']}"
-        for row in backends
-    ]
+    names = [backend_key(BackendType(row.get("backend_type", "local")), row["name"]) for row in backends]
     return ", ".join([*names, "local/practice (built in)"])
 
 

@@ -34,12 +34,7 @@ class LastGood:
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / LAST_GOOD_FILE
         self._written: bytes | None = None  # digest; None = what is on disk has not been looked at
-        self._failed = False
-
-    @property
-    def failed(self) -> bool:
-        """Did the disk not take the newest? Then `keep` wants to be called again."""
-        return self._failed
+        self.failed = False  # the disk did not take the newest: `keep` wants to be called again
 
     def keep(self, snapshot: Snapshot, vault: Vault) -> None:
         """Write it. When that fails the old one goes, too: it might hold a key that has been revoked."""
@@ -54,11 +49,11 @@ class LastGood:
         sealed = vault.require().seal(Secret(base64.b64encode(raw).decode()), _BINDING)
         try:
             self._write(sealed.text + "\n")
-            self._written, self._failed = digest, False
+            self._written, self.failed = digest, False
         except OSError as error:
-            if not self._failed:
+            if not self.failed:
                 log.warning("the last good rules could not be kept on disk (%s)", error.strerror)
-            self._written, self._failed = b"", True
+            self._written, self.failed = b"", True
 
     def _write(self, text: str) -> None:
         try:

@@ -6,11 +6,9 @@ errors.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +18,7 @@ from starlette.responses import Response
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from ..problem import problem_body
 
 log = logging.getLogger("pointsman.control")
 
@@ -33,24 +32,6 @@ _KIND_OF_STATUS = {
 """Of what routing and the guard raise; any other is a request that cannot be read."""
 
 
-def problem_body(
-    error: PointsmanError, request_id: str | None, errors: Sequence[Mapping[str, str]] = ()
-) -> dict[str, Any]:
-    """The members of a problem. `errors`: one entry a wrong field, when there are several to tell."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(error.status).phrase,
-        "status": error.status,
-        "detail": error.public,
-        "code": error.kind.value,
-        "param": error.param,
-        "request_id": request_id,
-    }
-    if errors:
-        body["errors"] = list(errors)
-    return body
-
-
 def problem_response(
     error: PointsmanError,
     request_id: str | None,
@@ -61,7 +42,7 @@ def problem_response(
     extra = dict(headers or {})
     if error.retry_after is not None:
         extra["retry-after"] = str(error.retry_after)
-    body = json.dumps(problem_body(error, request_id, errors), ensure_ascii=False).encode()
+    body = problem_body(error, request_id, errors)
     return Response(body, status_code=error.status, media_type=CONTENT_TYPE, headers=extra)
 
 

@@ -7,7 +7,6 @@ Needs neither SQLAlchemy nor FastAPI. Not here: the file (last_good.py) and the 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 import secrets
@@ -21,6 +20,7 @@ import msgspec
 from ...errors import PointsmanError
 from ...link.messages import Snapshot, Up, UsageBatch
 from ...link.server import LinkServer, NotTaken
+from ..problem import problem_body
 
 log = logging.getLogger("pointsman.control")
 
@@ -113,17 +113,8 @@ class Standby(Generic[T]):
 
 
 def _not_now(cause: PointsmanError, head_only: bool) -> bytes:
-    """The whole answer. What control/problems.py says and control/guard.py adds, without their FastAPI."""
-    problem = {
-        "type": "about:blank",
-        "title": "Service Unavailable",
-        "status": 503,
-        "detail": cause.public,
-        "code": cause.kind.value,
-        "param": None,
-        "request_id": None,
-    }
-    body = json.dumps(problem).encode()
+    """The whole answer, with the headers that control/guard.py adds, without its FastAPI."""
+    body = problem_body(cause)
     lines = (
         "HTTP/1.1 503 Service Unavailable",
         "content-type: application/problem+json",

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from ...ledger.records import UsageRecord
 from ..store.shapes import with_fields
@@ -16,10 +16,6 @@ from ..store.usage import MAX_LIMIT, Totals, UsageFilter
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/usage", tags=["usage"])
-
-Text = Annotated[str | None, Query(max_length=512)]
-Time = Annotated[AwareDatetime | None, Query(description="ISO 8601 with a time zone, or unix seconds.")]
-
 
 _COLUMNS = {field.name: (field.type, ...) for field in msgspec.structs.fields(UsageRecord)}
 
@@ -30,32 +26,10 @@ class UsageRow(BaseModel):
     none; durations are milliseconds."""
 
 
-class Filters(BaseModel):
-    """Which requests; what is left out lets everything through."""
-
-    model: Text = None
-    target: Text = None
-    protocol: Text = None
-    outcome: Text = None
-    status: Annotated[int | None, Query(ge=100, le=599)] = None
-    key_id: int | None = None
-    mapping_id: int | None = None
-    request: Text = None
-    since: Time = None
-    until: Time = None
-
-    def compiled(self) -> UsageFilter:
-        """As the store takes them."""
-        values = self.model_dump(include=set(Filters.model_fields))
-        for name in ("since", "until"):
-            values[name] = values[name].timestamp() if values[name] is not None else None
-        return UsageFilter(**values)
-
-
-class Page(Filters):
+class Page(UsageFilter):
     """Filters, and which piece of the list."""
 
-    model_config = {"extra": "forbid"}
+    model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 100
     cursor: Annotated[str | None, Query(max_length=512, description="Where an earlier page ended.")] = None
@@ -66,7 +40,7 @@ def show_list(
     control: Run, request: Request, response: Response, page: Annotated[Page, Query()]
 ) -> list[UsageRow]:
     """Requests, newest first. When there is more, `x-next-cursor` and `Link: <...>; rel="next"` say where."""
-    rows, cursor = control.usage.page(page.compiled(), page.cursor, page.limit)
+    rows, cursor = control.usage.page(page, page.cursor, page.limit)
     if cursor is not None:
         pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
         response.headers["x-next-cursor"] = cursor
@@ -75,9 +49,9 @@ def show_list(
 
 
 @router.get("/totals", responses=errors())
-def totals(control: Run, filters: Annotated[Filters, Query()]) -> Totals:
+def totals(control: Run, filters: Annotated[UsageFilter, Query()]) -> Totals:
     """Sums over the filtered requests."""
-    return control.usage.totals(filters.compiled())
+    return control.usage.totals(filters)
 
 
 def _row(record: UsageRecord) -> UsageRow:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,17 +61,15 @@ class Store:
             raise
         return store
 
-    @contextmanager
-    def write(self, after_commit: Callable[[], None] | None = None) -> Iterator[Session]:
-        """BEGIN IMMEDIATE ... COMMIT. after_commit: run when the change is on disk, before anybody can read it."""
-        with self._session(write=True, after_commit=after_commit) as session:
-            yield session
+    def write(self, after_commit: Callable[[], None] | None = None) -> AbstractContextManager[Session]:
+        """BEGIN IMMEDIATE ... COMMIT. after_commit: run when the change is on disk, before anybody
+        can read it.
+        """
+        return self._session(write=True, after_commit=after_commit)
 
-    @contextmanager
-    def read(self) -> Iterator[Session]:
+    def read(self) -> AbstractContextManager[Session]:
         """One consistent view. What is changed in it is not kept."""
-        with self._session(write=False) as session:
-            yield session
+        return self._session(write=False)
 
     def close(self) -> None:
         self._file.close()

@@ -8,9 +8,10 @@ from ...errors import PointsmanError
 from ...kinds import PRACTICE, BackendType, ErrorKind
 from ...providers.addresses import is_loopback_address
 from ...providers.urls import parse_base_url
+from . import credentials
 from .rows import valid
 from .schemas import BackendMappingCreate, BackendMappingResponse, BackendMappingUpdate
-from .tables import BackendMapping, CloudCredential, LocalBackend, MappingColumns
+from .tables import BackendMapping, LocalBackend, MappingColumns
 from .targets import TargetRef, targets_of
 
 _ADD_FALLBACK = "add one with: pointsman mapping update {} --fallback TYPE[/NAME]"
@@ -61,7 +62,8 @@ def warnings_of(session: Session, row: BackendMapping) -> list[str]:
     (docs/design.md#data-model)."""
     found: list[str] = []
     for ref in dict.fromkeys(targets_of(row)):
-        warning = _cloud_warning(session, row, ref) if _is_cloud(ref) else _local_warning(session, row, ref)
+        warn = _local_warning if ref.type is BackendType.LOCAL else _cloud_warning
+        warning = warn(session, row, ref)
         if warning is not None and warning not in found:
             found.append(warning)
     if row.fallback_on and len(targets_of(row)) == 1:
@@ -75,17 +77,10 @@ def response(session: Session, row: BackendMapping) -> BackendMappingResponse:
     return answer.model_copy(update={"warnings": warnings_of(session, row)})
 
 
-def _is_cloud(ref: TargetRef) -> bool:
-    return ref.type is not BackendType.LOCAL
-
-
 def _cloud_warning(session: Session, row: BackendMapping, ref: TargetRef) -> str | None:
     if row.forward_auth:
         return None  # the client brings its own login
-    query = select(CloudCredential.id).where(
-        col(CloudCredential.backend_type) == ref.type, col(CloudCredential.name) == ref.name
-    )
-    if session.exec(query).first() is None:
+    if credentials.find(session, ref.type, ref.name) is None:
         return f"{ref.backend} has no key yet; add it with: pointsman credential set {ref.backend}"
     return None
 

@@ -44,8 +44,9 @@ def open_vault(store: Store, data_dir: Path, environ: Mapping[str, str]) -> Vaul
     """Loads the master key, verifies it against the stored rows, finishes an interrupted rotation. Degraded
     (`vault.problem`) instead of an exception; nothing is overwritten then."""
     with store.read() as session:
-        sealed_by = {_key_id(row) for row in sealing.sealed_rows(session)}
+        keys = [row.encrypted_api_key for row in sealing.sealed_rows(session)]
         check = settings.get(session, settings.MASTER_KEY_CHECK)
+    sealed_by = {None if key is None else key.key_id for key in keys}
     vault = Vault.load(data_dir, environ, bool(sealed_by), check)
     if vault.problem is not None:
         return vault
@@ -91,10 +92,6 @@ def reseal(session: Session, old: MasterKey, new: MasterKey) -> int:
         row.encrypted_api_key = new.seal(secret, binding)
     settings.put(session, settings.MASTER_KEY_CHECK, make_check(new))
     return len(rows)
-
-
-def _key_id(row: sealing.SealedRow) -> str | None:
-    return None if row.encrypted_api_key is None else row.encrypted_api_key.key_id
 
 
 def _next_key(vault: Vault, old: MasterKey, text: str | None) -> MasterKey:

@@ -10,14 +10,13 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import msgspec
 import sqlalchemy as sa
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import Connection
 
 from ...errors import PointsmanError
@@ -65,20 +64,23 @@ _INSERT = f"INSERT OR IGNORE INTO usage ({', '.join(_FIELDS)}) VALUES ({', '.joi
 """By the driver itself, whose executemany takes a third of the time that bound columns take; the names are our own."""
 
 
-@dataclass(frozen=True, slots=True)
-class UsageFilter:
-    """What to look at; None = any. since and until are unix seconds: since <= at < until."""
+Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
+Time = Annotated[AwareDatetime | None, Field(description="ISO 8601 with a time zone, or unix seconds.")]
 
-    model: str | None = None
-    target: str | None = None
-    status: int | None = None
-    since: float | None = None
-    until: float | None = None
-    protocol: str | None = None
-    outcome: str | None = None
+
+class UsageFilter(BaseModel):
+    """Which requests; what is left out lets everything through. since <= at < until."""
+
+    model: Text = None
+    target: Text = None
+    protocol: Text = None
+    outcome: Text = None
+    status: Annotated[int | None, Field(ge=100, le=599)] = None
     key_id: int | None = None
     mapping_id: int | None = None
-    request: str | None = None
+    request: Text = None
+    since: Time = None
+    until: Time = None
 
 
 class Totals(BaseModel):
@@ -187,9 +189,9 @@ def _conditions(filters: UsageFilter | None) -> list[sa.ColumnElement[bool]]:
         old = sa.and_(_usage.c.request == "", _usage.c.id == filters.request)
         found.append(sa.or_(_usage.c.request == filters.request, old))
     if filters.since is not None:
-        found.append(_usage.c.at >= filters.since)
+        found.append(_usage.c.at >= filters.since.timestamp())
     if filters.until is not None:
-        found.append(_usage.c.at < filters.until)
+        found.append(_usage.c.at < filters.until.timestamp())
     return found
 
 
