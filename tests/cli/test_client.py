@@ -91,11 +91,31 @@ def test_one_that_is_starting_is_waited_for(tmp_path: Path) -> None:
         thread = threading.Thread(target=later)
         thread.start()
         try:
-            with open_client(data) as client:
+            with open_client(data, wait_seconds=60.0) as client:
                 assert client.request("GET", "/api/mappings").json() == []
         finally:
             thread.join()
             plane.stop()
+
+
+def test_a_queue_of_commands_that_moves_on_is_waited_for(tmp_path: Path) -> None:
+    """Each of them may take its time; all together may take longer than one."""
+    data, begun = tmp_path / "data", threading.Event()
+
+    def others() -> None:
+        for _ in range(3):
+            with open_client(data):
+                begun.set()
+                time.sleep(0.8)
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    try:
+        assert begun.wait(60)
+        with open_client(data, wait_seconds=2.0) as client:
+            assert client.request("GET", "/api/mappings").json() == []
+    finally:
+        thread.join()
 
 
 def test_a_lock_that_is_held_for_good_is_told_after_ten_seconds(tmp_path: Path) -> None:
@@ -163,7 +183,7 @@ def test_many_commands_at_once_take_turns(tmp_path: Path) -> None:
     running = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(5)]
     ids = set()
     for process in running:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
         ids.add(json.loads(out)["id"])
     assert len(ids) == 5

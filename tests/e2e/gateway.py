@@ -13,10 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.crowding import within
+
 from .web import Answer, Connection, fetch
 
 POINTSMAN = str(Path(sys.executable).with_name("pointsman"))
-START_SECONDS = 30.0  # a loaded machine; the product's own budget is measured by tests/bench
+START_SECONDS = 60.0  # a loaded machine; the product's own budget is measured by tests/bench
 
 _numbers = itertools.count(1)
 
@@ -274,12 +276,12 @@ def split_target(text: str) -> tuple[str, str, str | None]:
 
 
 def wait_until(what: str, check: Any, seconds: float = 10.0, pause: float = 0.05) -> Any:
-    """Waits for `check()` to be true and returns it."""
-    until = time.monotonic() + seconds
+    """Waits for `check()` to be true and returns it. seconds: of a machine that is not crowded."""
+    begun = time.monotonic()
     while True:
         value = check()
         if value:
             return value
-        if time.monotonic() > until:
+        if not within(time.monotonic() - begun, seconds):
             raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(pause)

@@ -22,7 +22,7 @@ from tests.upstream.raw import Talk, Talker, says, serving, spec_of
 from tests.vendor_bodies import chat, messages, responses
 from tests.vendor_bodies.wire import encoded, named, sse
 
-from .plane import Got, Plane, plane, rule
+from .plane import HANG_SECONDS, Got, Plane, plane, rule
 
 CHAT, RESPONSES, MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES
 COMPLETIONS = Protocol.COMPLETIONS
@@ -491,9 +491,9 @@ def test_pieces_reach_the_client_as_they_come() -> None:
                 % len(body)
                 + body
             )
-            await asyncio.wait_for(reader.readuntil(b'"Hel"'), 1.0)
+            await asyncio.wait_for(reader.readuntil(b'"Hel"'), HANG_SECONDS)
             release.set()
-            await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 1.0)
+            await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), HANG_SECONDS)
             writer.close()
 
     uvloop.run(main())

@@ -24,7 +24,7 @@ from tests.conformance.facts import ASK
 from tests.vendor_bodies import chat as bodies
 from tests.vendor_bodies.wire import encoded
 
-from .plane import Got, Plane, plane, rule
+from .plane import HANG_SECONDS, Got, Plane, plane, rule
 
 PATHS = {CHAT: "/v1/chat/completions", RESPONSES: "/v1/responses", MESSAGES: "/v1/messages"}
 PAIRS = [(client, upstream) for client in PATHS for upstream in PATHS if client != upstream]
@@ -671,7 +671,7 @@ def test_a_client_that_leaves_frees_the_backend_at_once(client: str, upstream: s
                     f"POST {PATHS[client]} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(raw)}\r\n\r\n".encode()
                     + raw
                 )
-                await asyncio.wait_for(reader.readuntil(b"hello"), 5)
+                await asyncio.wait_for(reader.readuntil(b"hello"), HANG_SECONDS)
                 left = time.monotonic()
                 writer.transport.abort()
                 for _ in range(200):

@@ -14,7 +14,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +28,11 @@ from ..process.private_files import lock_folder
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from ..admin.control.control_plane import ControlPlane
+
 WAIT_SECONDS = 10.0
-"""How long a gateway may take to start (or its control plane to come back) before a command gives up."""
+"""How long a gateway may take to start (or its control plane to come back) before a command gives up; of
+other commands, how long each may take in its turn."""
 
 ANSWER_SECONDS = 120.0
 _POLL_SECONDS = 0.05
@@ -59,9 +62,9 @@ class ApiClient(Protocol):
 
 
 @contextmanager
-def open_client(data_dir: Path) -> Iterator[ApiClient]:
+def open_client(data_dir: Path, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[ApiClient]:
     """The transport that works right now. Raises PointsmanError with what to do when none does."""
-    until = time.monotonic() + WAIT_SECONDS
+    until, turn = 0.0, -1
     while True:
         running = _running(data_dir)
         if running is not None:
@@ -70,11 +73,15 @@ def open_client(data_dir: Path) -> Iterator[ApiClient]:
             finally:
                 running.close()
             return
+        _application()  # before the lock, for which others may wait
         with _locked(data_dir) as mine:
             if mine:
                 with _direct(data_dir) as direct:
                     yield direct
                 return
+        taken = (data_dir / LOCK_FILE).stat().st_mtime_ns
+        if taken != turn:  # many commands at once: the queue moves on
+            until, turn = time.monotonic() + wait_seconds, taken
         if time.monotonic() > until:
             raise NotAnswering(
                 ErrorKind.UNAVAILABLE,
@@ -225,14 +232,21 @@ class _Direct:
         )
 
 
-@contextmanager
-def _direct(data_dir: Path) -> Iterator[_Direct]:
+def _application() -> tuple[Callable[[ControlPlane], ASGIApp], type[ControlPlane]]:
+    """What a command needs to be the control plane itself. Imported before it takes the lock: that takes longer
+    than what most commands do, and others wait for their turn."""
     from ..admin.app import create_app
     from ..admin.control.control_plane import ControlPlane
 
+    return create_app, ControlPlane
+
+
+@contextmanager
+def _direct(data_dir: Path) -> Iterator[_Direct]:
+    create_app, kind = _application()
     with suppress(OSError):  # left by a gateway that was killed: we hold its lock, so it is gone
         (data_dir / SERVE_FILE).unlink()
-    control = ControlPlane.open(data_dir, os.environ)
+    control = kind.open(data_dir, os.environ)
     try:
         yield _Direct(create_app(control), control.token.reveal())
     finally:

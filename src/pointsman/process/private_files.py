@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import PointsmanError
@@ -28,7 +29,8 @@ def mode_problem(path: Path) -> str | None:
 
 def lock_folder(folder: Path, name: str) -> int | None:
     """The descriptor of the folder's lock file, which is this process's until it is closed; None
-    while another has it. Makes the folder. Raises PointsmanError where it cannot be used.
+    while another has it. The file's time is when it was taken. Makes the folder. Raises
+    PointsmanError where it cannot be used.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,6 +48,8 @@ def lock_folder(folder: Path, name: str) -> int | None:
     except OSError:
         os.close(lock)
         return None
+    with suppress(OSError):
+        os.utime(lock)  # whoever waits sees by it that this is another one's turn
     return lock
 
 

@@ -23,7 +23,7 @@ from typing import Any, Self
 from pointsman.link.frames import encode, unpack
 from pointsman.link.messages import Applied, Hello, Snapshot, Up, UsageAck
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ class Worker:
     def send(self, message: Up) -> None:
         self._socket.sendall(encode(message))
 
-    def wait(self, check: Callable[[], bool], seconds: float = 10.0) -> None:
+    def wait(self, check: Callable[[], bool], seconds: float = 60.0) -> None:
         with self._news:
             assert self._news.wait_for(check, seconds)
 

@@ -233,3 +233,9 @@ def test_each_part_of_what_was_seen_is_told_apart(plane: Plane, worker: Worker, 
     )
     assert (target["passed_over"], target["breaker"]) == (False, "closed")
     assert explain(plane, name)["hedge_seconds"] == 2.5
+
+
+def test_a_model_that_nobody_has_is_told_without_a_failure_in_the_log(plane: Plane, fresh: Fresh) -> None:
+    """It asked for the list of the practice model, which is in other processes: "invalid argument", each time."""
+    assert explain(plane, fresh())["code"] == "model_not_found"
+    assert "local/practice gave no model list" not in plane.log()

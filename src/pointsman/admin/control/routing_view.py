@@ -7,7 +7,7 @@ The control plane asks the servers itself: the data plane's lists live in proces
 from __future__ import annotations
 
 from ...link.messages import Snapshot
-from ...routing.specs import practice_spec
+from ...routing.specs import PRACTICE_KEY, practice_spec
 from ...routing.table import RoutingTable
 from ...upstream.backend import Backend, compile_backends
 from ...upstream.egress import Egress
@@ -38,7 +38,8 @@ class RoutingView:
     async def listed(self) -> dict[str, frozenset[str]]:
         """Local backend's key -> its models; asks those whose list is not fresh, and waits at most
         `upstream.model_lists.WAIT_SECONDS` for them."""
-        self._lists.follow(self.backends)
+        # the practice model is in the data plane's processes, and never found by its list
+        self._lists.follow({key: one for key, one in self.backends.items() if key != PRACTICE_KEY})
         await self._lists.refresh()
         self._pool.close()  # the next question may come in another event loop
         return self._lists.known
