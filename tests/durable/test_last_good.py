@@ -19,7 +19,8 @@ from pointsman.admin.control.control_plane import ControlPlane
 from pointsman.admin.control.last_good import LastGood
 from pointsman.admin.vault import Vault
 from pointsman.errors import PointsmanError
-from pointsman.link.messages import BackendSpec, Snapshot
+from pointsman.link.messages import Snapshot
+from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret
 from tests.e2e.gateway import Gateway, run_cli, wait_until
 from tests.e2e.web import Connection

@@ -16,18 +16,16 @@ from pointsman.link.frames import MAX_FRAME, LinkError, encode, read_down, read_
 from pointsman.link.messages import (
     Applied,
     BackendHealth,
-    BackendSpec,
     ClientKeySpec,
     Down,
     Hello,
-    MappingSpec,
     Snapshot,
-    TargetSpec,
     Up,
     UsageAck,
     UsageBatch,
     WorkerStatus,
 )
+from pointsman.routing.specs import BackendSpec, MappingSpec, TargetSpec
 from pointsman.secret import Secret, SecretBytes
 
 CANARY = "sk-canary-\u00e9"

@@ -12,7 +12,8 @@ import uvloop
 
 from pointsman.link.client import BATCH, MAX_HELD, STUCK_BYTES, WINDOW
 from pointsman.link.frames import MAX_FRAME, encode, read_up
-from pointsman.link.messages import Applied, BackendSpec, Hello, Snapshot, UsageAck, UsageBatch, WorkerStatus
+from pointsman.link.messages import Applied, Hello, Snapshot, UsageAck, UsageBatch, WorkerStatus
+from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret
 
 from .ends import Control, Data, until

@@ -16,10 +16,10 @@ from ..errors import PointsmanError
 from ..kinds import BackendType
 from ..ledger.metrics import INFLIGHT, TOKENS, USAGE_DROPPED, Metric
 from ..ledger.records import UsageRecord
-from ..link.messages import BackendSpec, Snapshot, WorkerStatus
+from ..link.messages import Snapshot, WorkerStatus
 from ..resilience.board import Board
 from ..resilience.budget import Budget
-from ..routing.specs import UNIX
+from ..routing.specs import UNIX, BackendSpec
 from ..routing.table import Plan
 from ..translation.reasoning_store import ReasoningStore
 from ..upstream.backend import Backend

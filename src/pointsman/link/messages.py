@@ -10,25 +10,8 @@ from __future__ import annotations
 import msgspec
 
 from ..ledger.records import UsageRecord
-from ..routing.specs import BackendSpec, MappingSpec, TargetSpec
+from ..routing.specs import BackendSpec, MappingSpec
 from ..secret import SecretBytes
-
-__all__ = [
-    "Applied",
-    "BackendHealth",
-    "BackendSpec",
-    "ClientKeySpec",
-    "Down",
-    "Hello",
-    "MappingSpec",
-    "Snapshot",
-    "TargetHealth",
-    "TargetSpec",
-    "Up",
-    "UsageAck",
-    "UsageBatch",
-    "WorkerStatus",
-]
 
 
 class ClientKeySpec(msgspec.Struct, frozen=True):

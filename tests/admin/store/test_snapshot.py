@@ -19,7 +19,8 @@ from pointsman.admin.store.tables import (
 )
 from pointsman.admin.vault import Vault
 from pointsman.kinds import BackendType
-from pointsman.link.messages import BackendSpec, MappingSpec, Snapshot
+from pointsman.link.messages import Snapshot
+from pointsman.routing.specs import BackendSpec, MappingSpec
 from pointsman.secret import Secret
 
 

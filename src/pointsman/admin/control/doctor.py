@@ -27,8 +27,8 @@ from ...config import (
 )
 from ...errors import PointsmanError
 from ...kinds import PRACTICE
-from ...link.messages import BackendSpec
 from ...process.private_files import mode_problem
+from ...routing.specs import BackendSpec
 from .auth import AdminToken
 from .probing import probe_spec
 

@@ -18,9 +18,9 @@ from ...dialects.base import Dialect
 from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
 from ...kinds import BackendType
-from ...link.messages import BackendHealth, BackendSpec, MappingSpec, Snapshot, TargetHealth
+from ...link.messages import BackendHealth, Snapshot, TargetHealth
 from ...providers.urls import is_loopback
-from ...routing.specs import PRACTICE_KEY
+from ...routing.specs import PRACTICE_KEY, BackendSpec, MappingSpec
 from ...routing.table import Listed, Plan, RoutingTable, Target
 from ...upstream.backend import Backend
 from ...upstream.candidates import goes_as_it_is, translated_to, unusable

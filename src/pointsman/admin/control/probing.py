@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from ...errors import PointsmanError
 from ...kinds import BackendType, ErrorKind, backend_key
-from ...link.messages import BackendSpec
+from ...routing.specs import BackendSpec
 from .control_plane import ControlPlane
 
 

@@ -14,9 +14,10 @@ import msgspec
 from sqlmodel import Session, col, select
 
 from ...kinds import AuthScheme, BackendType
-from ...link.messages import BackendSpec, ClientKeySpec, MappingSpec, Snapshot, TargetSpec
+from ...link.messages import ClientKeySpec, Snapshot
 from ...providers.catalog import CATALOG
 from ...providers.urls import check_base_url, parse_base_url
+from ...routing.specs import BackendSpec, MappingSpec, TargetSpec
 from ..vault import Secret, Vault, VaultError
 from . import client_keys, credentials, local_backends, mappings, sealing, settings
 from .tables import BackendMapping, ClientKey

@@ -27,10 +27,10 @@ from ...wire.answer import Answer
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
 from .answer import client_lines
+from .passthrough import JSON
 
 SECONDS = 10.0
 """Counting is advice: a client that waits longer for it is worse off than with an estimate."""
-_JSON = [(b"content-type", b"application/json")]
 
 
 async def answer(
@@ -47,8 +47,7 @@ async def answer(
         tokens = estimate_tokens(asked.request)
         tried.warnings = b"estimated:input_tokens"
     job.won = tried
-    lines = client_lines(_JSON)
-    job.delivery.send(200, job.target_lines(), lines, client.render_count(tokens))
+    job.delivery.send(200, job.target_lines(), client_lines(JSON), client.render_count(tokens))
     return None
 
 

@@ -59,14 +59,9 @@ class Handler:
         """Answer a request whose head or body cannot be read."""
         dialect = DIALECTS[SHARED] if client.head is None else route(client.head.path).dialect
         error = head_error(bad)
-        request_id = self.plane.next_id()
-        body = dialect.error(error, request_id)
-        lines = pages.JSON + b"x-request-id: %b\r\nrequest-id: %b\r\n" % (
-            request_id.encode(),
-            request_id.encode(),
-        )
+        delivery = Delivery(client, self.plane.next_id())
         self.plane.count((REQUESTS, "none", "4xx"))
-        client.send(error.status, lines, body)
+        delivery.send(error.status, b"", pages.JSON, dialect.error(error, delivery.request_id))
 
     async def _serve(self, job: Job) -> None:
         """The request boundary: whatever happens, the client gets an answer of its own protocol or a closed line."""
