@@ -3,49 +3,68 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Generic, TypeVar
 
 import msgspec
 
+from ..errors import PointsmanError
 from ..kinds import FallbackReason
 from ..wire.answer import Answer, Headers
 from .backend import Backend
-from .connection import UpstreamConnection
+from .connection import Sink, UpstreamConnection
 from .egress import ConnectFailed
 from .pool import Pool, StaleConnection
+
+T = TypeVar("T")
 
 _MAX_BODY = 8 * 1024 * 1024
 
 
-class _Collect:
-    """Sink of one small answer."""
+class Waited(Sink, Generic[T]):
+    """Sink of an answer that somebody waits for. complete: then the connection is the pool's again,
+    and perhaps another's already."""
 
     def __init__(self, conn: UpstreamConnection, kept: bool) -> None:
-        self.done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.conn = conn
+        self.complete = False
+        self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._kept = kept
-        self.complete = False  # then the connection is the pool's again, and perhaps another's already
-        self._conn = conn
-        self._status = 0
-        self._headers: Headers = []
-        self._body = b""
+
+    async def ask(self, data: bytes, body: bytes, *, no_body: bool = False) -> T:
+        """Send the request and wait. Raises what failed() makes of a failure."""
+        try:
+            self.conn.send(data, body, self, no_body=no_body)
+            return await self.done
+        finally:
+            if not self.complete:
+                self.conn.close()
+
+    def gone(self, error: PointsmanError, received: bool) -> None:
+        """There will be no answer. A kept connection that gave no byte was dead: once more."""
+        if not self.done.done():
+            stale = self._kept and not received
+            self.done.set_exception(StaleConnection() if stale else error)
+
+
+class _Collect(Waited[Answer]):
+    """Sink of one small answer."""
 
     def head(self, status: int, headers: Headers, length: int | None) -> None:
-        self._status, self._headers = status, headers
+        self._answer = Answer(status, headers, b"")
 
     def body(self, data: bytes) -> None:
-        self._body += data
-        if len(self._body) > _MAX_BODY:
-            self._conn.close()
+        self._answer.body += data
+        if len(self._answer.body) > _MAX_BODY:
+            self.conn.close()
             self.failed(FallbackReason.MALFORMED, "its answer is too large", True)
 
     def end(self) -> None:
         self.complete = True
         if not self.done.done():
-            self.done.set_result(Answer(self._status, self._headers, self._body))
+            self.done.set_result(self._answer)
 
     def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
-        if not self.done.done():
-            stale = self._kept and not received
-            self.done.set_exception(StaleConnection() if stale else ConnectFailed("http", detail))
+        self.gone(ConnectFailed("http", detail), received)
 
 
 async def fetch(
@@ -66,13 +85,7 @@ async def fetch(
         data = backend.head(b"POST", path, block, frozenset(), len(body))
 
     async def once(conn: UpstreamConnection, kept: bool) -> Answer:
-        sink = _Collect(conn, kept)
-        try:
-            conn.send(data, body or b"", sink)
-            return await sink.done
-        finally:
-            if not sink.complete:
-                conn.close()
+        return await _Collect(conn, kept).ask(data, body or b"")
 
     try:
         async with asyncio.timeout(seconds):

@@ -11,7 +11,7 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason
 from ...upstream.backend import forwarded
 from ...upstream.connection import UpstreamConnection
-from ...upstream.pool import StaleConnection
+from ...upstream.fetch import Waited
 from ...wire.http1 import NEVER_CLIENT, TO_CONTROL
 from ..attempt.moves import Stage
 from ..data_plane import DataPlane
@@ -38,13 +38,7 @@ async def pass_to_control(plane: DataPlane, job: Job, path: str | None = None) -
     )
 
     async def once(conn: UpstreamConnection, kept: bool) -> None:
-        relay = _Relay(job, conn, kept)
-        try:
-            conn.send(data, request.body, relay, no_body=head.method == b"HEAD")
-            await relay.done
-        finally:
-            if not relay.complete:
-                conn.close()
+        await _Relay(job, conn, kept).ask(data, request.body, no_body=head.method == b"HEAD")
 
     try:
         async with asyncio.timeout(_SECONDS):
@@ -65,18 +59,15 @@ def _away() -> PointsmanError:
     )
 
 
-class _Relay:
+class _Relay(Waited[None]):
     """Sink that passes an answer on as it comes."""
 
     def __init__(self, job: Job, conn: UpstreamConnection, kept: bool) -> None:
+        super().__init__(conn, kept)
         self._request = job.request
         self._delivery = job.delivery
-        self._conn = conn
-        self._kept = kept
         self._whole: int | None = None
         self._lines = b""
-        self.complete = False  # then the connection is the pool's again, and perhaps another's already
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def head(self, status: int, headers: list[tuple[bytes, bytes]], length: int | None) -> None:
         kept = [n + b": " + v + b"\r\n" for n, v in headers if n not in NEVER_CLIENT or n == b"set-cookie"]
@@ -85,7 +76,7 @@ class _Relay:
             self._whole = status
             return
         self._delivery.begin(status, b"", self._lines, length, b"")
-        self._delivery.client.on_writable = lambda ready: self._conn.resume() if ready else self._conn.pause()
+        self._delivery.client.on_writable = lambda ready: self.conn.resume() if ready else self.conn.pause()
 
     def body(self, data: bytes) -> None:
         if self._whole is None:
@@ -100,11 +91,8 @@ class _Relay:
         self.done.set_result(None)
 
     def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
-        if self.done.done():
-            return
-        if self._delivery.stage is Stage.CONTENT:
+        if self._delivery.stage is not Stage.CONTENT:
+            self.gone(_away(), received)
+        elif not self.done.done():
             self._delivery.break_off(None)
             self.done.set_result(None)
-        else:
-            stale = self._kept and not received
-            self.done.set_exception(StaleConnection() if stale else _away())
