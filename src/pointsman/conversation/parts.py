@@ -140,12 +140,15 @@ class ToolCall(Placed):
     cache: CacheMark | None = None
 
 
+ResultPart = Text | Image | Document
+"""What a tool's output can hold."""
+
+
 class ToolResult(Placed):
-    """What a tool gave back. parts: Text, Image and Document, in order; empty = nothing. kind:
-    of the call."""
+    """What a tool gave back. parts: in order; empty = nothing. kind: of the call."""
 
     call_id: str
-    parts: tuple[Text | Image | Document, ...] = ()
+    parts: tuple[ResultPart, ...] = ()
     is_error: bool = False
     kind: ToolKind = ToolKind.FUNCTION
     cache: CacheMark | None = None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..conversation.parts import Audio, CacheMark, Citation, Document, Image, Part, Refusal, Text, Thinking
+from ..conversation import parts as neutral
 from .base import Reading
 from .fields import Fields, bad, maybe
 
@@ -23,7 +23,7 @@ FILES = "openai"
 # -- read
 
 
-def read_parts(holder: Fields, key: str, reading: Reading) -> list[Part]:
+def read_parts(holder: Fields, key: str, reading: Reading) -> list[neutral.Part]:
     """A string, which a mark beside it is for, or a list of parts; empty texts say nothing and are
     left out."""
     content = holder.any(key)
@@ -31,75 +31,75 @@ def read_parts(holder: Fields, key: str, reading: Reading) -> list[Part]:
         return []
     mark = cache_mark(holder, reading) if "cache_control" in holder.value else None
     if isinstance(content, str):
-        return [Text(content, mark, path=holder.at(key))] if content else []
+        return [neutral.Text(content, mark, path=holder.at(key))] if content else []
     if not isinstance(content, list):
         bad(holder.at(key), "must be a string or a list of parts.")
-    parts: list[Part] = []
+    parts: list[neutral.Part] = []
     for index, one in enumerate(content):
         value = {"type": "text", "text": one} if isinstance(one, str) else one
         part = Fields(value, f"{key}[{index}]", holder)
         found = _part(part, reading)
         found.path = part.path
         part.close(reading.notes)
-        if not (isinstance(found, Text) and not found.text):
+        if not (isinstance(found, neutral.Text) and not found.text):
             parts.append(found)
     return parts
 
 
-def read_results(holder: Fields, key: str, reading: Reading) -> tuple[Text | Image | Document, ...]:
+def read_results(holder: Fields, key: str, reading: Reading) -> tuple[neutral.ResultPart, ...]:
     """What a tool gave back: no other kinds of parts can stand there."""
-    results: list[Text | Image | Document] = []
+    results: list[neutral.ResultPart] = []
     for part in read_parts(holder, key, reading):
-        if not isinstance(part, Text | Image | Document):
+        if not isinstance(part, neutral.ResultPart):
             bad(f"{part.path}.type", "cannot stand in a tool's output.")
         results.append(part)
     return tuple(results)
 
 
-def read_texts(holder: Fields, key: str, reading: Reading) -> list[Text]:
+def read_texts(holder: Fields, key: str, reading: Reading) -> list[neutral.Text]:
     """A system or developer message: what else stood there would be lost without a word."""
-    texts: list[Text] = []
+    texts: list[neutral.Text] = []
     for part in read_parts(holder, key, reading):
-        if not isinstance(part, Text):
+        if not isinstance(part, neutral.Text):
             bad(f"{part.path}.type", "must be text in a system message.")
         texts.append(part)
     return texts
 
 
-def _part(part: Fields, reading: Reading) -> Part:
+def _part(part: Fields, reading: Reading) -> neutral.Part:
     kind = part.need_text("type")
     mark = cache_mark(part, reading)
     match kind:
         case "text" | "input_text" | "output_text" | "summary_text":
             part.ignore("annotations", "logprobs")
-            return Text(part.text("text"), mark)
+            return neutral.Text(part.text("text"), mark)
         case "refusal":
-            return Refusal(part.text("refusal"))
+            return neutral.Refusal(part.text("refusal"))
         case "image_url" | "input_image":
             return _image(part, mark, reading)
         case "file" | "input_file":
             return _document(part, mark)
         case "input_audio":
             inner = part.object("input_audio") or part
-            return Audio(inner.need_text("data"), inner.text("format", "wav"))
+            return neutral.Audio(inner.need_text("data"), inner.text("format", "wav"))
         case "thinking":  # Mistral's form of reasoning in a history
             part.ignore("closed")
-            return Thinking("".join(piece.text("text") for piece in part.objects("thinking")))
+            return neutral.Thinking("".join(piece.text("text") for piece in part.objects("thinking")))
     raise bad(part.at("type"), f"is a kind of part that is not known: {kind[:60]!r}.")
 
 
-def cache_mark(holder: Fields, reading: Reading) -> CacheMark | None:
+def cache_mark(holder: Fields, reading: Reading) -> neutral.CacheMark | None:
     """OpenAI's mark, or Anthropic's, which clients send to everybody."""
     found = holder.object("prompt_cache_breakpoint") or holder.object("cache_control")
     if found is None:
         return None
     found.ignore("type", "mode")
-    mark = CacheMark(found.maybe_text("ttl"), path=found.path)
+    mark = neutral.CacheMark(found.maybe_text("ttl"), path=found.path)
     found.close(reading.notes)
     return mark
 
 
-def _image(part: Fields, mark: CacheMark | None, reading: Reading) -> Image:
+def _image(part: Fields, mark: neutral.CacheMark | None, reading: Reading) -> neutral.Image:
     """By its URL, which may hold the data itself, or by its id."""
     url, file_id, detail = part.any("image_url"), part.maybe_text("file_id"), part.maybe_text("detail")
     path = part.at("image_url")
@@ -108,18 +108,18 @@ def _image(part: Fields, mark: CacheMark | None, reading: Reading) -> Image:
         url, detail = inner.need_text("url"), inner.maybe_text("detail") or detail
         inner.close(reading.notes)
     if url is None and file_id is not None:
-        return Image(file_id=file_id, file_of=FILES, detail=detail, cache=mark)
+        return neutral.Image(file_id=file_id, file_of=FILES, detail=detail, cache=mark)
     if not isinstance(url, str) or not url:
         bad(path, "must be a URL or an object with a url, or file_id must be there.")
     if not url.startswith("data:"):
         if not url.startswith(("http://", "https://")):
             bad(path, "must be an http(s) or a data: URL.")
-        return Image(url=url, detail=detail, cache=mark)
+        return neutral.Image(url=url, detail=detail, cache=mark)
     media_type, data = _data_url(url, path)
-    return Image(media_type, data, detail=detail, cache=mark)
+    return neutral.Image(media_type, data, detail=detail, cache=mark)
 
 
-def _document(part: Fields, mark: CacheMark | None) -> Document:
+def _document(part: Fields, mark: neutral.CacheMark | None) -> neutral.Document:
     """A file. Text files become text: every protocol can carry that."""
     inner = part.object("file") or part
     data, title = inner.maybe_text("file_data"), inner.maybe_text("filename")
@@ -128,18 +128,18 @@ def _document(part: Fields, mark: CacheMark | None) -> Document:
     path = inner.at("file_data")
     if data is None:
         if url is not None:
-            return Document(url=url, title=title, cache=mark)
+            return neutral.Document(url=url, title=title, cache=mark)
         if file_id is None:
             bad(path, "or another source of the file must be there.")
-        return Document(file_id=file_id, file_of=FILES, title=title, cache=mark)
+        return neutral.Document(file_id=file_id, file_of=FILES, title=title, cache=mark)
     media_type, encoded = _data_url(data, path) if data.startswith("data:") else ("application/pdf", data)
     if not media_type.startswith("text/"):
-        return Document(media_type, encoded, title=title, cache=mark)
+        return neutral.Document(media_type, encoded, title=title, cache=mark)
     try:
         text = base64.b64decode(encoded).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError):
         bad(path, "is not base64 of UTF-8 text.")
-    return Document(media_type, text=text, title=title, cache=mark)
+    return neutral.Document(media_type, text=text, title=title, cache=mark)
 
 
 def _data_url(url: str, path: str) -> tuple[str, str]:
@@ -151,20 +151,20 @@ def _data_url(url: str, path: str) -> tuple[str, str]:
     return media_type.lower(), data
 
 
-def citation_of(annotation: Any) -> Citation | None:
+def citation_of(annotation: Any) -> neutral.Citation | None:
     """A web citation; file citations need a file id, which means nothing elsewhere."""
     if not isinstance(annotation, dict) or annotation.get("type") != "url_citation":
         return None
     inner = annotation.get("url_citation")  # Chat nests it
     found = inner if isinstance(inner, dict) else annotation
     url, title = found.get("url"), found.get("title")
-    return Citation(url, title, None, found.get("start_index"), found.get("end_index"))
+    return neutral.Citation(url, title, None, found.get("start_index"), found.get("end_index"))
 
 
 # -- written
 
 
-def url_citation(citation: Citation, length: int, offset: int = 0) -> dict[str, Any] | None:
+def url_citation(citation: neutral.Citation, length: int, offset: int = 0) -> dict[str, Any] | None:
     """length, offset: of the citation's text, which it stands for where it does not say more. Other
     kinds have no form here (docs/protocols/messages.md#citations)."""
     if citation.url is None:
@@ -177,7 +177,7 @@ def url_citation(citation: Citation, length: int, offset: int = 0) -> dict[str, 
     }
 
 
-def marked(value: dict[str, Any], mark: CacheMark | None) -> dict[str, Any]:
+def marked(value: dict[str, Any], mark: neutral.CacheMark | None) -> dict[str, Any]:
     """The part with its cache mark."""
     if mark is not None:
         ttl = "12h" if mark.ttl == "12h" else None
@@ -194,20 +194,20 @@ class Wording:
     documents that are not text."""
 
     text: str
-    image: Callable[[Image], Rendered]
-    file: Callable[[Document], Rendered]
+    image: Callable[[neutral.Image], Rendered]
+    file: Callable[[neutral.Document], Rendered]
 
 
-def content_part(part: Part, wording: Wording) -> list[Rendered]:
+def content_part(part: neutral.Part, wording: Wording) -> list[Rendered]:
     """One part of a user's message or a tool's output; none where it has no form here."""
     match part:
-        case Text():
+        case neutral.Text():
             return [marked(_text(wording, part.text), part.cache)]
-        case Image():
+        case neutral.Image():
             return [marked(wording.image(part), part.cache)]
-        case Document():
+        case neutral.Document():
             return _file(part, wording)
-        case Audio():
+        case neutral.Audio():
             return [{"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}]
     return []
 
@@ -216,7 +216,7 @@ def _text(wording: Wording, text: str) -> Rendered:
     return {"type": wording.text, "text": text}
 
 
-def _file(part: Document, wording: Wording) -> list[Rendered]:
+def _file(part: neutral.Document, wording: Wording) -> list[Rendered]:
     head = [line for line in (part.title, part.context) if line]
     if part.text is not None:
         return [marked(_text(wording, "\n".join([*head, part.text])), part.cache)]

@@ -12,6 +12,7 @@ from ..conversation.parts import (
     Foreign,
     Image,
     Part,
+    ResultPart,
     Text,
     Thinking,
     ToolCall,
@@ -92,7 +93,7 @@ class _Fit:
             return part
         return msgspec.structs.replace(part, call_id=call_id, kind=kind, parts=parts)
 
-    def _shown(self, part: Text | Image | Document) -> Text | Image | Document:
+    def _shown(self, part: ResultPart) -> ResultPart:
         """What a tool's output can hold as well."""
         if isinstance(part, Image):
             return fit_image(part, self._profile, self._notes)

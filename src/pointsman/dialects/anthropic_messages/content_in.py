@@ -8,19 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.parts import (
-    CacheMark,
-    Citation,
-    Document,
-    Foreign,
-    Image,
-    Opaque,
-    Part,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-)
+from ...conversation import parts as neutral
 from ...kinds import Protocol
 from ..base import Reading
 from ..fields import Fields, bad
@@ -31,7 +19,7 @@ OWN = Protocol.ANTHROPIC_MESSAGES.value
 _DEAR = "only the vendor's own models can use it"
 
 
-def mark(fields: Fields, reading: Reading, key: str = "cache_control") -> CacheMark | None:
+def mark(fields: Fields, reading: Reading, key: str = "cache_control") -> neutral.CacheMark | None:
     """The cache mark on a block, a tool or the body."""
     control = fields.object(key)
     if control is None:
@@ -40,18 +28,18 @@ def mark(fields: Fields, reading: Reading, key: str = "cache_control") -> CacheM
     ttl = control.choice("ttl", ("5m", "1h"))
     control.ignore("scope")
     control.close(reading.notes)
-    return CacheMark(ttl, path=control.path)
+    return neutral.CacheMark(ttl, path=control.path)
 
 
-def blocks(holder: Fields, key: str, reading: Reading) -> list[Part]:
+def blocks(holder: Fields, key: str, reading: Reading) -> list[neutral.Part]:
     """A message's `content`: a string, or a list of blocks."""
     content = holder.value.get(key)
     if isinstance(content, str):
         holder.ignore(key)
-        return [Text(content, path=holder.at(key))] if content else []
+        return [neutral.Text(content, path=holder.at(key))] if content else []
     if content is None:
         bad(holder.at(key), "must be a string or a list of content blocks.")
-    parts: list[Part] = []
+    parts: list[neutral.Part] = []
     for block in holder.objects(key):
         part = _block(block, reading)
         if part is not None:
@@ -60,56 +48,56 @@ def blocks(holder: Fields, key: str, reading: Reading) -> list[Part]:
     return parts
 
 
-def _block(block: Fields, reading: Reading) -> Part | None:
+def _block(block: Fields, reading: Reading) -> neutral.Part | None:
     kind = block.need_text("type")
     read = _READERS.get(kind)
     if read is None:
-        return Foreign(OWN, kind, block.value, words(block.value))
+        return neutral.Foreign(OWN, kind, block.value, words(block.value))
     part = read(block, reading)
     block.close(reading.notes)
     return part
 
 
-def text(block: Fields, reading: Reading) -> Text:
+def text(block: Fields, reading: Reading) -> neutral.Text:
     """A text block, with its citations."""
     value = block.text("text")
     cache = mark(block, reading)
     found = tuple(citation(one.value) for one in block.objects("citations"))
-    return Text(value, cache, found)
+    return neutral.Text(value, cache, found)
 
 
-def citation(value: dict[str, Any]) -> Citation:
+def citation(value: dict[str, Any]) -> neutral.Citation:
     """One citation. Where it has an index only its vendor can read, the vendor's own object is kept; one that we made
     up for another vendor's model has none, and never goes to Anthropic
     (docs/protocols/messages.md#citations)."""
     url, title, cited = (_str(value.get(key)) for key in ("url", "title", "cited_text"))
     if value.get("type") == "web_search_result_location" and not value.get("encrypted_index"):
-        return Citation(url, title, cited)
-    return Citation(url, title or _str(value.get("document_title")), cited, raw=value, protocol=OWN)
+        return neutral.Citation(url, title, cited)
+    return neutral.Citation(url, title or _str(value.get("document_title")), cited, raw=value, protocol=OWN)
 
 
 def _str(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _image(block: Fields, reading: Reading) -> Image:
+def _image(block: Fields, reading: Reading) -> neutral.Image:
     source = block.need_object("source")
     cache = mark(block, reading)
     match source.need_choice("type", ("base64", "url", "file")):
         case "base64":
-            image = Image(source.need_text("media_type"), source.need_text("data"))
+            image = neutral.Image(source.need_text("media_type"), source.need_text("data"))
         case "url":
-            image = Image(url=source.need_text("url"))
+            image = neutral.Image(url=source.need_text("url"))
         case _:
-            image = Image(file_id=source.need_text("file_id"), file_of=OWN)
+            image = neutral.Image(file_id=source.need_text("file_id"), file_of=OWN)
     source.close(reading.notes)
     image.cache = cache
     return image
 
 
-def _document(block: Fields, reading: Reading) -> Document:
+def _document(block: Fields, reading: Reading) -> neutral.Document:
     source = block.need_object("source")
-    document = Document(
+    document = neutral.Document(
         title=block.maybe_text("title") or None,
         context=block.maybe_text("context") or None,
         citations=_enabled(block, reading),
@@ -131,10 +119,10 @@ def _document(block: Fields, reading: Reading) -> Document:
     return document
 
 
-def _source_parts(source: Fields, reading: Reading) -> tuple[Text | Image, ...]:
-    parts: list[Text | Image] = []
+def _source_parts(source: Fields, reading: Reading) -> tuple[neutral.Text | neutral.Image, ...]:
+    parts: list[neutral.Text | neutral.Image] = []
     for part in blocks(source, "content", reading):
-        if not isinstance(part, Text | Image):
+        if not isinstance(part, neutral.Text | neutral.Image):
             bad(source.at("content"), "may hold only text and image blocks.")
         parts.append(part)
     return tuple(parts)
@@ -149,7 +137,7 @@ def _enabled(block: Fields, reading: Reading) -> bool:
     return enabled
 
 
-def _search_result(block: Fields, reading: Reading) -> Text:
+def _search_result(block: Fields, reading: Reading) -> neutral.Text:
     texts = []
     for inner in block.objects("content"):
         inner.choice("type", ("text",))
@@ -158,27 +146,27 @@ def _search_result(block: Fields, reading: Reading) -> Text:
     if _enabled(block, reading):
         reading.notes.drop(block.at("citations"), _DEAR)
     cache = mark(block, reading)
-    return Text(search_result(block.text("title"), block.text("source"), texts), cache)
+    return neutral.Text(search_result(block.text("title"), block.text("source"), texts), cache)
 
 
-def _thinking(block: Fields, reading: Reading) -> Thinking | None:
+def _thinking(block: Fields, reading: Reading) -> neutral.Thinking | None:
     """A signature of ours is opened; one of the vendor's own is kept as it is
     (docs/protocols/reasoning.md#capsules)."""
     shown, signature = block.text("thinking"), block.text("signature")
     block.rest()  # whatever else stands on it belongs to the exact block
     if not signature:
-        return Thinking(shown)
-    return replayed(shown, signature, Opaque(OWN, block.value), block.at("signature"), reading)
+        return neutral.Thinking(shown)
+    return replayed(shown, signature, neutral.Opaque(OWN, block.value), block.at("signature"), reading)
 
 
-def _redacted(block: Fields, reading: Reading) -> Thinking | None:
+def _redacted(block: Fields, reading: Reading) -> neutral.Thinking | None:
     data = block.text("data")
     block.rest()
-    return replayed("", data, Opaque(OWN, block.value), block.at("data"), reading)
+    return replayed("", data, neutral.Opaque(OWN, block.value), block.at("data"), reading)
 
 
-def _tool_use(block: Fields, reading: Reading) -> ToolCall:
-    call = ToolCall(block.need_text("id"), block.need_text("name"))
+def _tool_use(block: Fields, reading: Reading) -> neutral.ToolCall:
+    call = neutral.ToolCall(block.need_text("id"), block.need_text("name"))
     given = block.mapping("input")
     call.arguments = msgspec.json.encode(given).decode() if given is not None else ""
     call.cache = mark(block, reading)
@@ -189,12 +177,12 @@ def _tool_use(block: Fields, reading: Reading) -> ToolCall:
     return call
 
 
-def _tool_result(block: Fields, reading: Reading) -> ToolResult:
-    result = ToolResult(block.need_text("tool_use_id"))
+def _tool_result(block: Fields, reading: Reading) -> neutral.ToolResult:
+    result = neutral.ToolResult(block.need_text("tool_use_id"))
     content = block.value.get("content")
     if isinstance(content, str):
         block.ignore("content")
-        result.parts = (Text(content, path=block.at("content")),) if content else ()
+        result.parts = (neutral.Text(content, path=block.at("content")),) if content else ()
     else:
         result.parts = tuple(_result_part(inner, reading) for inner in block.objects("content"))
     result.is_error = block.flag("is_error") or False
@@ -202,26 +190,26 @@ def _tool_result(block: Fields, reading: Reading) -> ToolResult:
     return result
 
 
-def _result_part(block: Fields, reading: Reading) -> Text | Image | Document:
+def _result_part(block: Fields, reading: Reading) -> neutral.ResultPart:
     kind = block.need_text("type")
     read = _RESULT_READERS.get(kind)
     # tool_reference, browser_state: said in words (docs/protocols/tools.md#results)
     if read is None:
-        return Text(words(block.value) or compact(block.value), path=block.path)
+        return neutral.Text(words(block.value) or compact(block.value), path=block.path)
     part = read(block, reading)
     block.close(reading.notes)
-    assert isinstance(part, Text | Image | Document)
+    assert isinstance(part, neutral.ResultPart)
     part.path = block.path
     return part
 
 
-_RESULT_READERS: dict[str, Callable[[Fields, Reading], Part | None]] = {
+_RESULT_READERS: dict[str, Callable[[Fields, Reading], neutral.Part | None]] = {
     "text": text,
     "image": _image,
     "document": _document,
     "search_result": _search_result,
 }
-_READERS: dict[str, Callable[[Fields, Reading], Part | None]] = {
+_READERS: dict[str, Callable[[Fields, Reading], neutral.Part | None]] = {
     **_RESULT_READERS,
     "thinking": _thinking,
     "redacted_thinking": _redacted,

@@ -8,47 +8,36 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.parts import (
-    Citation,
-    Document,
-    Foreign,
-    Image,
-    Part,
-    Refusal,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-)
+from ...conversation import parts as neutral
 from .cache_marks import put
 from .content_in import OWN
 
 Block = dict[str, Any]
 
 
-def block_of(part: Part) -> Block | None:
+def block_of(part: neutral.Part) -> Block | None:
     """One part as a block, None where it says nothing here."""
     match part:
-        case Text():
+        case neutral.Text():
             return put(_text(part), part.cache) if part.text.strip() else None
-        case ToolCall():
+        case neutral.ToolCall():
             return put(tool_use(part), part.cache)
-        case ToolResult():
+        case neutral.ToolResult():
             return _result(part)
-        case Thinking():
+        case neutral.Thinking():
             return part.opaque.data if part.opaque is not None else None
-        case Refusal():
+        case neutral.Refusal():
             return {"type": "text", "text": part.text} if part.text.strip() else None
-        case Image():
+        case neutral.Image():
             return put({"type": "image", "source": _image_source(part)}, part.cache)
-        case Document():
+        case neutral.Document():
             return _document(part)
-        case Foreign():
+        case neutral.Foreign():
             return dict(part.value)
     return None
 
 
-def _blocks(parts: Iterable[Part]) -> list[Block]:
+def _blocks(parts: Iterable[neutral.Part]) -> list[Block]:
     """Those inside another: the mark stands on the whole."""
     found = [block for part in parts if (block := block_of(part)) is not None]
     for block in found:
@@ -56,7 +45,7 @@ def _blocks(parts: Iterable[Part]) -> list[Block]:
     return found
 
 
-def _result(part: ToolResult) -> Block:
+def _result(part: neutral.ToolResult) -> Block:
     block: Block = {"type": "tool_result", "tool_use_id": part.call_id}
     content = _blocks(part.parts)
     if content:
@@ -66,7 +55,7 @@ def _result(part: ToolResult) -> Block:
     return put(block, part.cache)
 
 
-def _image_source(part: Image) -> Block:
+def _image_source(part: neutral.Image) -> Block:
     if part.data is not None:
         return {"type": "base64", "media_type": part.media_type, "data": part.data}
     if part.url is not None:
@@ -74,7 +63,7 @@ def _image_source(part: Image) -> Block:
     return {"type": "file", "file_id": part.file_id}
 
 
-def _document(part: Document) -> Block | None:
+def _document(part: neutral.Document) -> Block | None:
     source = _document_source(part)
     if source is None:
         return None
@@ -88,7 +77,7 @@ def _document(part: Document) -> Block | None:
     return put(block, part.cache)
 
 
-def _document_source(part: Document) -> Block | None:
+def _document_source(part: neutral.Document) -> Block | None:
     if part.text is not None:
         text = {"type": "text", "media_type": "text/plain", "data": part.text}
         return text if part.text.strip() else None
@@ -102,7 +91,7 @@ def _document_source(part: Document) -> Block | None:
     return {"type": "file", "file_id": part.file_id}
 
 
-def citation(found: Citation, synthetic: bool) -> Block | None:
+def citation(found: neutral.Citation, synthetic: bool) -> Block | None:
     """A citation in the vendor's form. synthetic: one of a foreign web page is made up as well, for a client to show; it
     has no index, so it never goes to Anthropic (docs/protocols/messages.md#citations)."""
     if found.protocol == OWN and isinstance(found.raw, dict):
@@ -118,7 +107,7 @@ def citation(found: Citation, synthetic: bool) -> Block | None:
     }
 
 
-def tool_use(part: ToolCall) -> Block:
+def tool_use(part: neutral.ToolCall) -> Block:
     """A call; its arguments as the object that the vendor requires."""
     return {"type": "tool_use", "id": part.id, "name": part.name, "input": as_object(part.arguments)}
 
@@ -135,7 +124,7 @@ def as_object(arguments: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"INVALID_JSON": arguments}
 
 
-def _text(part: Text) -> Block:
+def _text(part: neutral.Text) -> Block:
     block: Block = {"type": "text", "text": part.text}
     found = [one for one in (citation(c, synthetic=False) for c in part.citations) if one is not None]
     if found:

@@ -7,15 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...conversation.parts import (
-    Document,
-    Image,
-    Refusal,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-)
+from ...conversation import parts as neutral
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
@@ -43,14 +35,14 @@ def render_messages(request: Request, profile: Profile) -> list[dict[str, Any]]:
     return out
 
 
-def _system(parts: list[Text], profile: Profile) -> Any:
+def _system(parts: list[neutral.Text], profile: Profile) -> Any:
     if profile.system_text or (len(parts) == 1 and parts[0].cache is None):
         return "\n\n".join(part.text for part in parts)
     return [marked({"type": "text", "text": part.text}, part.cache) for part in parts]
 
 
 def _late_system(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
-    text = "\n\n".join(part.text for part in message.parts if isinstance(part, Text))
+    text = "\n\n".join(part.text for part in message.parts if isinstance(part, neutral.Text))
     if not text:
         return
     if profile.system_text:
@@ -66,11 +58,11 @@ def _late_system(out: list[dict[str, Any]], message: Message, profile: Profile) 
 def _user(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
     shown: list[dict[str, Any]] = []
     for part in message.parts:
-        if isinstance(part, ToolResult):
+        if isinstance(part, neutral.ToolResult):
             content = _result(part, shown)
             out.append({"role": "tool", "tool_call_id": part.call_id, "content": content})
     for part in message.parts:
-        if not isinstance(part, ToolResult):
+        if not isinstance(part, neutral.ToolResult):
             shown += content_part(part, _WORDING)
     if shown:
         _append_user(out, shown, profile, message.name)
@@ -95,12 +87,12 @@ def _plain(parts: list[dict[str, Any]]) -> Any:
     return parts
 
 
-def _image(part: Image) -> dict[str, Any]:
+def _image(part: neutral.Image) -> dict[str, Any]:
     url = part.url or f"data:{part.media_type};base64,{part.data}"
     return {"type": "image_url", "image_url": maybe({"url": url, "detail": part.detail})}
 
 
-def _file(part: Document) -> dict[str, Any]:
+def _file(part: neutral.Document) -> dict[str, Any]:
     if part.file_id is not None:
         return {"type": "file", "file": {"file_id": part.file_id}}
     data = f"data:{part.media_type};base64,{part.data}"
@@ -110,18 +102,18 @@ def _file(part: Document) -> dict[str, Any]:
 _WORDING = Wording("text", _image, _file)
 
 
-def _result(part: ToolResult, shown: list[dict[str, Any]]) -> str:
+def _result(part: neutral.ToolResult, shown: list[dict[str, Any]]) -> str:
     """A tool message holds text only; its images follow in one user message, in order
     (docs/protocols/tools.md#results)."""
     texts: list[str] = []
     for inner in part.parts:
-        if isinstance(inner, Text):
+        if isinstance(inner, neutral.Text):
             texts.append(inner.text)
-        elif isinstance(inner, Document) and inner.text is not None:
+        elif isinstance(inner, neutral.Document) and inner.text is not None:
             texts += [line for line in (inner.title, inner.context) if line] + [inner.text]
         else:
             count = sum(value["type"] != "text" for value in shown) + 1
-            kind = "image" if isinstance(inner, Image) else "file"
+            kind = "image" if isinstance(inner, neutral.Image) else "file"
             texts.append(f"[{kind} {count} follows]")
             shown += content_part(inner, _WORDING)
     text = "\n".join(texts)
@@ -141,15 +133,15 @@ def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile) ->
     refusal: str | None = None
     for part in message.parts:
         match part:
-            case Text():
+            case neutral.Text():
                 texts.append(part.text)
-            case Refusal():
+            case neutral.Refusal():
                 refusal = part.text
-            case Thinking():
+            case neutral.Thinking():
                 thoughts.append(part.text)
                 if part.opaque is not None:
                     details.append(part.opaque.data)
-            case ToolCall():
+            case neutral.ToolCall():
                 calls.append(call_value(part))
     text = "".join(texts)
     value: dict[str, Any] = {"role": "assistant", "content": text}

@@ -6,18 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ...conversation.parts import (
-    Document,
-    Foreign,
-    Image,
-    Part,
-    Refusal,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolKind,
-    ToolResult,
-)
+from ...conversation import parts as neutral
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
@@ -45,16 +34,17 @@ def _message(role: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "message", "role": role, "content": parts}
 
 
-def _texts(parts: Iterable[Part]) -> list[dict[str, Any]]:
-    texts = (part for part in parts if isinstance(part, Text))
+def _texts(parts: Iterable[neutral.Part]) -> list[dict[str, Any]]:
+    texts = (part for part in parts if isinstance(part, neutral.Text))
     return [marked({"type": "input_text", "text": text.text}, text.cache) for text in texts]
 
 
 def _user(out: list[dict[str, Any]], message: Message) -> None:
     parts: list[dict[str, Any]] = []
     for part in message.parts:
-        if isinstance(part, ToolResult):
-            kind = "custom_tool_call_output" if part.kind is ToolKind.CUSTOM else "function_call_output"
+        if isinstance(part, neutral.ToolResult):
+            custom = part.kind is neutral.ToolKind.CUSTOM
+            kind = "custom_tool_call_output" if custom else "function_call_output"
             out.append({"type": kind, "call_id": part.call_id, "output": _output(part)})
         else:
             parts += content_part(part, _WORDING)
@@ -62,9 +52,9 @@ def _user(out: list[dict[str, Any]], message: Message) -> None:
         out.append(_message("user", parts))
 
 
-def _output(part: ToolResult) -> Any:
-    if all(isinstance(inner, Text) for inner in part.parts):
-        text = "\n".join(inner.text for inner in part.parts if isinstance(inner, Text))
+def _output(part: neutral.ToolResult) -> Any:
+    if all(isinstance(inner, neutral.Text) for inner in part.parts):
+        text = "\n".join(inner.text for inner in part.parts if isinstance(inner, neutral.Text))
         return f"Error: {text}" if part.is_error and not text.startswith("Error:") else text
     values: list[dict[str, Any]] = [{"type": "input_text", "text": "Error:"}] if part.is_error else []
     for inner in part.parts:
@@ -72,14 +62,14 @@ def _output(part: ToolResult) -> Any:
     return values
 
 
-def _image(part: Image) -> dict[str, Any]:
+def _image(part: neutral.Image) -> dict[str, Any]:
     url = part.url or (f"data:{part.media_type};base64,{part.data}" if part.data is not None else None)
     # `detail` is a required key of the type; auto is its default.
     detail = part.detail or "auto"
     return maybe({"type": "input_image", "image_url": url, "file_id": part.file_id, "detail": detail})
 
 
-def _file(part: Document) -> dict[str, Any]:
+def _file(part: neutral.Document) -> dict[str, Any]:
     if part.url is not None:
         return {"type": "input_file", "file_url": part.url}
     if part.file_id is not None:
@@ -93,7 +83,7 @@ _WORDING = Wording("input_text", _image, _file)
 
 def _assistant(out: list[dict[str, Any]], message: Message, phases: bool) -> None:
     texts: list[str] = []
-    calls = any(isinstance(part, ToolCall) for part in message.parts)
+    calls = any(isinstance(part, neutral.ToolCall) for part in message.parts)
 
     def flush() -> None:
         if texts:
@@ -106,21 +96,21 @@ def _assistant(out: list[dict[str, Any]], message: Message, phases: bool) -> Non
 
     for part in message.parts:
         match part:
-            case Text() | Refusal():
+            case neutral.Text() | neutral.Refusal():
                 texts.append(part.text)
-            case Foreign():
+            case neutral.Foreign():
                 flush()
                 out.append(part.value)
-            case Thinking():
+            case neutral.Thinking():
                 flush()
                 _reasoning(out, part)
-            case ToolCall():
+            case neutral.ToolCall():
                 flush()
                 out.append(_call(part))
     flush()
 
 
-def _reasoning(out: list[dict[str, Any]], part: Thinking) -> None:
+def _reasoning(out: list[dict[str, Any]], part: neutral.Thinking) -> None:
     """Replayed for its own producer, exactly; nobody else can use it
     (docs/protocols/reasoning.md#reasoning-must-come-back)."""
     opaque = part.opaque
@@ -132,8 +122,8 @@ def _reasoning(out: list[dict[str, Any]], part: Thinking) -> None:
     out.append(maybe(item | {"encrypted_content": data.get("encrypted_content")}))
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
-    if call.kind is ToolKind.CUSTOM:
+def _call(call: neutral.ToolCall) -> dict[str, Any]:
+    if call.kind is neutral.ToolKind.CUSTOM:
         value = {"type": "custom_tool_call", "call_id": call.id, "name": call.name, "input": call.arguments}
     else:
         value = {"type": "function_call", "call_id": call.id, "name": call.name}
