@@ -11,7 +11,12 @@ from pydantic import BaseModel
 
 from pointsman.cli import credential, local, mapping
 from pointsman.cli.columns import Column, Verb, summary, takes
-from pointsman.models import BackendMappingUpdate, CloudCredentialCreate, LocalBackendUpdate
+from pointsman.models import (
+    BackendMappingUpdate,
+    CloudCredentialCreate,
+    CloudCredentialResponse,
+    LocalBackendUpdate,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +40,12 @@ def test_each_column_of_the_api_has_its_option(
     for column in columns:
         named |= several.get(column.field, {column.field})
     assert named == set(shape.model_fields) - without
+
+
+def test_a_replaced_key_keeps_every_column_of_its_row() -> None:
+    """What the API answers is what it takes, but for what it sets itself and the row's address."""
+    columns = set(CloudCredentialResponse.model_fields) - credential.SET_BY_THE_API
+    assert columns == set(CloudCredentialCreate.model_fields) - {"backend_type", "name", "api_key"}
 
 
 COLUMNS = (

@@ -71,8 +71,8 @@ def set_credential(invocation: Invocation, backend: _Key, body: dict[str, Any]) 
     invocation.print(answer, _SHOW)
 
 
-_NOT_SET = {"id", "backend_type", "name", "key_fingerprint", "created_at", "updated_at", "warnings"}
-"""What the API answers beside a credential's columns."""
+SET_BY_THE_API = {"id", "backend_type", "name", "key_fingerprint", "created_at", "updated_at", "warnings"}
+"""What the API answers beside a credential's columns: its address, and what nobody sets."""
 
 
 def _kept(invocation: Invocation, backend: _Key) -> Row:
@@ -82,7 +82,7 @@ def _kept(invocation: Invocation, backend: _Key) -> Row:
             continue
         if row["base_url"] is not None:
             note(f"it stays at {row['base_url']} (change that with --base-url or --default-url)")
-        return {field: value for field, value in row.items() if field not in _NOT_SET}
+        return {field: value for field, value in row.items() if field not in SET_BY_THE_API}
     return {}
 
 

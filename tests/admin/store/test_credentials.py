@@ -28,13 +28,13 @@ def test_put_creates_then_replaces_the_whole_row(store: Store, vault: Vault) -> 
         base_url="https://gw.example", auth="api-key", dialects=["openai_chat"], max_in_flight=7
     )
     with store.write() as session:
-        first, created = credentials.put(session, vault, first_wish)
-        assert created
+        assert credentials.list_all(session) == []
+        first = credentials.put(session, vault, first_wish)
         number, made, mark = first.id, first.created_at, first.key_fingerprint
         assert first.max_in_flight == 7
     with store.write() as session:
-        second, created = credentials.put(session, vault, wish(api_key="sk-2"))
-        assert not created
+        second = credentials.put(session, vault, wish(api_key="sk-2"))
+        assert credentials.list_all(session) == [second]
     assert (second.id, second.created_at) == (number, made)
     assert (second.base_url, second.auth, second.dialects, second.max_in_flight) == (None, None, None, None)
     assert second.updated_at > made
@@ -90,7 +90,7 @@ def test_no_byte_of_the_folder_and_no_log_line_holds_a_key(
     caplog.set_level(logging.DEBUG)
     local = LocalBackendCreate(name="box", base_url="http://127.0.0.1:1", api_key="sk-canary-2")
     with store.write() as session:
-        row, _ = credentials.put(session, vault, wish())
+        row = credentials.put(session, vault, wish())
         local_backends.create(session, vault, local)
     for path in data_dir.iterdir():
         assert b"canary" not in path.read_bytes()
@@ -103,7 +103,7 @@ def test_no_byte_of_the_folder_and_no_log_line_holds_a_key(
 
 def test_a_removed_keys_ciphertext_leaves_the_file(store: Store, vault: Vault, data_dir: Path) -> None:
     with store.write() as session:
-        row, _ = credentials.put(session, vault, wish())
+        row = credentials.put(session, vault, wish())
     store.truncate_log()
     body = row.encrypted_api_key.text.rpartition(".")[2].encode()
     assert body in (data_dir / "pointsman.db").read_bytes()
@@ -115,8 +115,8 @@ def test_a_removed_keys_ciphertext_leaves_the_file(store: Store, vault: Vault, d
 
 def test_swapped_ciphertexts_open_neither_row(store: Store, vault: Vault) -> None:
     with store.write() as session:
-        here, _ = credentials.put(session, vault, wish())
-        there, _ = credentials.put(session, vault, wish(name="b"))
+        here = credentials.put(session, vault, wish())
+        there = credentials.put(session, vault, wish(name="b"))
         here.encrypted_api_key, there.encrypted_api_key = there.encrypted_api_key, here.encrypted_api_key
         session.add_all([here, there])
     with store.read() as session:
@@ -127,7 +127,7 @@ def test_swapped_ciphertexts_open_neither_row(store: Store, vault: Vault) -> Non
 
 def test_a_key_does_not_follow_a_changed_origin(store: Store, vault: Vault) -> None:
     with store.write() as session:
-        row, _ = credentials.put(session, vault, wish())
+        row = credentials.put(session, vault, wish())
         row.base_url = "https://evil.example"
         with pytest.raises(VaultError, match="openai cannot be used"):
             sealing.open_key(vault, row)
@@ -151,6 +151,6 @@ def test_auth_and_dialects_are_kept(store: Store, vault: Vault) -> None:
 @pytest.mark.parametrize("same", [True, False])
 def test_the_fingerprint_tells_two_keys_apart(store: Store, vault: Vault, same: bool) -> None:
     with store.write() as session:
-        a, _ = credentials.put(session, vault, wish())
-        b, _ = credentials.put(session, vault, wish(name="b", api_key="sk-canary-1" if same else "sk-3"))
+        a = credentials.put(session, vault, wish())
+        b = credentials.put(session, vault, wish(name="b", api_key="sk-canary-1" if same else "sk-3"))
     assert (a.key_fingerprint == b.key_fingerprint) is same

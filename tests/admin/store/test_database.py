@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -142,17 +141,10 @@ def test_opening_again_is_quick_and_needs_no_migration_tool(data_dir: Path) -> N
     assert imported == "False"
 
 
-def test_integrity_and_backup(store: Store, tmp_path: Path) -> None:
+def test_integrity(store: Store) -> None:
     with store.write() as session:
-        mappings.create(session, rule("copied"))
+        mappings.create(session, rule("kept"))
     assert store.integrity() == []
-    store.backup(tmp_path / "copy.db")
-    assert stat.S_IMODE((tmp_path / "copy.db").stat().st_mode) == 0o600
-    with pytest.raises(FileExistsError):
-        store.backup(tmp_path / "copy.db")
-    copy = sqlite3.connect(tmp_path / "copy.db")
-    assert copy.execute("SELECT model_pattern FROM backend_mappings").fetchone() == ("copied",)
-    copy.close()
 
 
 WRITER = """

@@ -75,8 +75,7 @@ def put(
             )
     data = CloudCredentialCreate.model_validate({**body, "backend_type": backend_type, "name": name})
     with control.change() as session:
-        row, _ = credentials.put(session, control.vault, data)
-        return CloudCredentialResponse.model_validate(row)
+        return CloudCredentialResponse.model_validate(credentials.put(session, control.vault, data))
 
 
 @router.delete("/{backend_type}", status_code=204, responses=errors(404))

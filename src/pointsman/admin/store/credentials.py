@@ -48,15 +48,15 @@ def create(session: Session, vault: Vault, data: CloudCredentialCreate) -> Cloud
     return row
 
 
-def put(session: Session, vault: Vault, data: CloudCredentialCreate) -> tuple[CloudCredential, bool]:
-    """Creates or replaces the whole row. True = created."""
+def put(session: Session, vault: Vault, data: CloudCredentialCreate) -> CloudCredential:
+    """Creates or replaces the whole row."""
     row = find(session, data.backend_type, data.name)
     if row is None:
-        return create(session, vault, data), True
+        return create(session, vault, data)
     for field, value in _columns(session, vault, data).items():
         setattr(row, field, value)
     session.flush()
-    return row, False
+    return row
 
 
 def delete(session: Session, backend_type: BackendType, name: str = "") -> None:

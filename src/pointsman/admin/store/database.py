@@ -78,11 +78,6 @@ class Store:
         """What SQLite's own check finds; empty when all is well."""
         return self._file.integrity()
 
-    def backup(self, target: Path) -> None:
-        """A consistent copy, 0600. It holds sealed keys only; the master key is not in it."""
-        with self._file.raw() as connection:
-            _copy(connection, target)
-
     def truncate_log(self) -> None:
         """Empties the write-ahead log into the database."""
         with self._file.raw() as connection:
