@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -180,12 +180,15 @@ def test_many_commands_at_once_take_turns(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert run(data, "mapping", "list").returncode == 0
     words = [POINTSMAN, "mapping", "add", "m", "--to", "local/practice", "--json", "--data-dir", str(data)]
-    running = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(5)]
     ids = set()
-    for process in running:
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        ids.add(json.loads(out)["id"])
+    with ExitStack() as stack:
+        started = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(5)]
+        for process in started:
+            stack.enter_context(process)
+        for process in started:
+            out, err = process.communicate(timeout=300)
+            assert process.returncode == 0, err
+            ids.add(json.loads(out)["id"])
     assert len(ids) == 5
 
 
