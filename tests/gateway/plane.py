@@ -133,7 +133,7 @@ async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[
         found = Plane(plane)
         handler = Handler(plane, found.records.append)
 
-        accept = acceptor(settings, handler.start, handler.reject, found.connections)
+        accept = acceptor(settings, handler.start, handler.refuse, found.connections)
         server = await loop.create_server(accept, "127.0.0.1", 0)
         found.port = server.sockets[0].getsockname()[1]
         ticker = loop.create_task(tick_for_ever(found))

@@ -110,7 +110,7 @@ class DataPlaneProcess:
         link = loop.create_task(self._link.run())
         ticker = loop.create_task(self._tick_for_ever())
         await _first(self._has_rules, self._stop)
-        accept = acceptor(self._limits, self._handler.start, self._handler.reject, self._connections)
+        accept = acceptor(self._limits, self._handler.start, self._handler.refuse, self._connections)
         server = await loop.create_server(accept, sock=self._listener, backlog=1024)
         gc.collect()
         gc.freeze()

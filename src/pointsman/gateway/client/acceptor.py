@@ -30,7 +30,7 @@ class _TurnedAway(asyncio.Protocol):
 def acceptor(
     limits: Limits,
     handler: Callable[[ClientConnection, RequestHead, bytes], asyncio.Task[None] | None],
-    reject: Callable[[ClientConnection, BadHead], None],
+    refuse: Callable[[ClientConnection, BadHead], None],
     connections: set[ClientConnection],
 ) -> Callable[[], asyncio.BaseProtocol]:
     """Makes the protocol of each new connection; `connections` holds those that are open."""
@@ -38,7 +38,7 @@ def acceptor(
     def accept() -> asyncio.BaseProtocol:
         if len(connections) >= limits.max_connections:
             return _TurnedAway()
-        client = ClientConnection(limits, handler, reject, connections.discard)
+        client = ClientConnection(limits, handler, refuse, connections.discard)
         connections.add(client)
         return client
 

@@ -30,14 +30,14 @@ HEAD, SIZED, CHUNKED, ANSWERING, CLOSED = range(5)
 
 
 class ClientConnection(asyncio.Protocol):
-    """handler(connection, head, body): starts an answer, returns its task. reject(connection, error): answers a bad head.
+    """handler(connection, head, body): starts an answer, returns its task. refuse(connection, error): answers a bad head.
 
     The answer is written by send() or by start(), write(), finish(). After either the next request is read.
     """
 
     __slots__ = (
         "_body_began", "_buffer", "_chunked_answer", "_deadline", "_got", "_handler", "_limits", "_memo",
-        "_memo_parts", "_on_lost", "_pieces", "_reject", "_rejected", "_served", "_state", "_task",
+        "_memo_parts", "_on_lost", "_pieces", "_refuse", "_refused", "_served", "_state", "_task",
         "_transport", "_waiting_since", "chunks", "closing", "head", "need", "on_writable", "started",
     )  # fmt: skip
 
@@ -45,12 +45,12 @@ class ClientConnection(asyncio.Protocol):
         self,
         limits: Limits,
         handler: Callable[[ClientConnection, RequestHead, bytes], asyncio.Task[None] | None],
-        reject: Callable[[ClientConnection, BadHead], None],
+        refuse: Callable[[ClientConnection, BadHead], None],
         on_lost: Callable[[ClientConnection], None],
     ) -> None:
         self._limits = limits
         self._handler = handler
-        self._reject = reject
+        self._refuse = refuse
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
@@ -61,7 +61,7 @@ class ClientConnection(asyncio.Protocol):
         self._memo: RequestHead | None = None
         self._waiting_since: float | None = None
         self._served = 0
-        self._rejected = False
+        self._refused = False
         self._deadline = time.monotonic() + limits.header_seconds
         self._body_began = 0.0
         self._got = 0
@@ -241,8 +241,8 @@ class ClientConnection(asyncio.Protocol):
         self._buffer = b""
         self.closing = True
         self.started = False
-        self._rejected = True
-        self._reject(self, error)
+        self._refused = True
+        self._refuse(self, error)
 
     # -- answering
 
@@ -334,7 +334,7 @@ class ClientConnection(asyncio.Protocol):
                     self._transport.resume_reading()
 
     def _close(self) -> None:
-        lingers = self._state == ANSWERING and self._rejected
+        lingers = self._state == ANSWERING and self._refused
         self._state = CLOSED
         if self._transport is None:
             return

@@ -55,7 +55,7 @@ class Handler:
         job = Job(request, Delivery(client, request.id))
         return asyncio.get_running_loop().create_task(self._serve(job))
 
-    def reject(self, client: ClientConnection, bad: BadHead) -> None:
+    def refuse(self, client: ClientConnection, bad: BadHead) -> None:
         """Answer a request whose head or body cannot be read."""
         dialect = DIALECTS[SHARED] if client.head is None else route(client.head.path).dialect
         error = head_error(bad)
