@@ -92,12 +92,14 @@ class UsageSeen(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """The model stopped. sequence: the matched stop sequence. explanation: of a refusal. service_tier: as reported."""
+    """The model stopped. sequence: the matched stop sequence. explanation: of a refusal. service_tier: as reported.
+    word: the upstream's reason, where nobody knows what it says."""
 
     stop: Stop
     sequence: str | None = None
     explanation: str | None = None
     service_tier: str | None = None
+    word: str = ""
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from .usage import TokenUsage
 
 
 class Reply(msgspec.Struct):
-    """A finished answer. id, model: as the upstream named them ("" when it did not)."""
+    """A finished answer. id, model: as the upstream named them ("" when it did not). word: see events.Finished."""
 
     id: str = ""
     model: str = ""
@@ -35,6 +35,7 @@ class Reply(msgspec.Struct):
     explanation: str | None = None
     usage: TokenUsage | None = None
     service_tier: str | None = None
+    word: str = ""
 
 
 class CutShort(ValueError):
@@ -75,6 +76,7 @@ class Fold:
             case Finished():
                 reply.stop, reply.sequence = event.stop, event.sequence
                 reply.explanation, reply.service_tier = event.explanation, event.service_tier
+                reply.word = event.word
             case Ended():
                 self.ended = True
             case Failed(error):
@@ -114,7 +116,7 @@ def unfold(reply: Reply) -> Iterator[Event]:
         yield from _unfold_part(index, part)
     if reply.usage is not None:
         yield UsageSeen(reply.usage)
-    yield Finished(reply.stop, reply.sequence, reply.explanation, reply.service_tier)
+    yield Finished(reply.stop, reply.sequence, reply.explanation, reply.service_tier, reply.word)
     yield Ended()
 
 

@@ -31,6 +31,7 @@ from ..wire.jsontext import Closing
 from .capsule import Capsules
 from .carries import Carries
 from .endpoint import Endpoint
+from .stop_words import FAILED, meaning_of
 
 BAD_EVENTS = 3
 """In a translated stream an event that cannot be read is left out and noted; so many are a failure."""
@@ -65,6 +66,7 @@ class Seen:
     concluded: it did not say so itself, only ended in a way that cannot be. usage: as reported so
     far. answer_id: the id that the answer carries, where the protocol has one. arguments: of each
     call of a client's function, whether its text is closed so far.
+    stop_word: the backend's own reason to stop, where nobody knows what it says.
     malformed: frames that are not what the protocol allows. last_word (of the class): bytes that
     stand in every event that ends an answer, and in few others.
     """
@@ -72,13 +74,15 @@ class Seen:
     last_word: ClassVar[bytes] = b"[DONE]"
 
     __slots__ = (
-        "answer_id", "arguments", "concluded", "error", "finished", "malformed", "output", "refused", "stop", "usage",
+        "answer_id", "arguments", "concluded", "error", "finished", "malformed", "output", "refused", "stop",
+        "stop_word", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.output = False
         self.refused = False
         self.stop: Stop | None = None
+        self.stop_word = ""
         self.finished = False
         self.error: PointsmanError | None = None
         self.concluded = False
@@ -112,6 +116,15 @@ class Seen:
             self.conclude("The backend ended its answer inside the arguments of a tool call.")
             return True
         return False
+
+    def other_stop(self, word: str) -> Stop | None:
+        """The class of a reason to stop that the protocol does not define; an error where it says that the backend failed.
+        None, and told as `stop_word`, where nobody knows it."""
+        found = meaning_of(word)
+        if found is FAILED:
+            self.conclude(f"The backend ended its answer with {word!r}.")
+        self.stop_word = "" if found is not None else word
+        return found if isinstance(found, Stop) else None
 
     def conclude(self, public: str) -> None:
         """An error that the answer does not say itself: its protocol allows no such end."""

@@ -138,6 +138,36 @@ def error_inside(payload: bytes) -> PointsmanError:
     return upstream_error(status_inside(inner), msgspec.json.encode({"error": inner}))
 
 
+_TEXTS = ("message", "detail", "error_message", "error_msg", "errorMessage", "msg", "errors")
+
+
+def bare_error(payload: bytes, *, sure: bool = False) -> Any:
+    """The error in what should have been an answer and has none of its members: servers leave the wrapper out. None
+    where it is no error. sure: something else said that it is one (an event's name), whatever it looks like."""
+    try:
+        value = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return payload[:_MAX_TEXT].decode("utf-8", "replace") if sure else None
+    if not isinstance(value, dict):
+        return value if sure else None
+    if value.get("error"):
+        return value["error"]
+    text = next((value[name] for name in _TEXTS if value.get(name)), None)
+    if text is None:
+        return (
+            value
+            if sure or "error" in (value.get("object"), value.get("type"), value.get("status"))
+            else None
+        )
+    return value if isinstance(value.get("message"), str) else {**value, "message": _plain(text)}
+
+
+def _plain(text: Any) -> str:
+    if isinstance(text, list) and text:
+        text = text[0].get("message", text) if isinstance(text[0], dict) else text[0]
+    return text if isinstance(text, str) else msgspec.json.encode(text).decode()
+
+
 def status_inside(error: Any) -> int:
     """The HTTP status that an error object names, 0 when it names none."""
     if isinstance(error, dict):

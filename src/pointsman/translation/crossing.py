@@ -7,6 +7,7 @@ other). Not here: when bytes are sent, and which protocol is chosen (gateway/att
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 
@@ -35,6 +36,8 @@ from .heal import heal
 from .reasoning_store import KeptReasoning
 from .sequence import Sequencer
 from .stops import StopMatcher
+
+log = logging.getLogger("pointsman.translation")
 
 STREAM_ABOVE = 21_000
 """Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
@@ -72,6 +75,7 @@ class Crossing:
         "_answering",
         "_asked",
         "_client",
+        "_notes",
         "_parse_error",
         "_profile",
         "_reasoning",
@@ -109,6 +113,7 @@ class Crossing:
         losses.check(request, self._upstream.carries, notes)
         self.body = self._upstream.render_request(request, profile)
         self.path = upstream.endpoint.path.encode()
+        self._notes = notes
         self.warnings = notes.header()
 
     @property
@@ -135,9 +140,14 @@ class Crossing:
         """See Codec."""
         if not self.collects or not isinstance(relay, Translating):
             return Answer(200, self.head_lines(headers), stream)
-        return Answer(200, self.head_lines(headers), self._client_body(fold(relay.events)))
+        reply = fold(relay.events)
+        if reply.word:
+            self.unknown_stop(reply.word)
+        return Answer(200, self.head_lines(headers), self._client_body(reply))
 
     def _answer(self, reply: Reply, headers: Headers) -> Answer:
+        if reply.word:
+            self.unknown_stop(reply.word)
         plain = self._adaptation.identity and not self._adaptation.stop
         if plain and not self._asked.request.stream:  # nothing to change on the way back
             return Answer(200, self._headers(headers, b"application/json"), self._client_body(reply))
@@ -152,6 +162,14 @@ class Crossing:
         if self._reasoning is not None:
             self._reasoning.keep_reply(reply)
         return self._asked.client.render_reply(reply, self._answering)
+
+    def unknown_stop(self, word: str) -> bytes:
+        """Nobody knows why the backend stopped: told in the log, and in the warnings header of what is not a stream yet.
+        The comment that tells it inside one."""
+        self._notes.warnings.append(f"unknown_stop:{word}")
+        self.warnings = self._notes.header()
+        log.warning("%s: the backend stopped for a reason that nobody knows: %.80r", self._asked.id, word)
+        return b": the backend stopped for a reason that nobody knows: %a\n\n" % word[:80]
 
     def back(self, events: Iterable[Event]) -> Iterator[Event]:
         """A whole answer's events through the stages that a stream's go through."""
@@ -309,6 +327,8 @@ class Translating:
             else:
                 self.events.append(ready)
             if type(ready) is Ended:
+                if self._reader.stop_word and self._stream:
+                    out.insert(-1, self._crossing.unknown_stop(self._reader.stop_word))
                 self._over = True
                 self.complete = self._stages.matched
 

@@ -57,7 +57,7 @@ class TestOddities(Oddities):
         ),
         "a call, and end_turn": Odd(
             named(started(), *block(0, CALL, json_delta('{"a":1}')), *ended("end_turn")),
-            GOOD, whole([CALLED_WITH], "end_turn"), 10,
+            CALLED, whole([CALLED_WITH], "end_turn"), 10,
         ),
         "a call's input in the block's start": Odd(
             named(started(), *block(0, CALLED_WITH), *ended("tool_use")), CALLED, whole([CALLED_WITH], "tool_use"), 10

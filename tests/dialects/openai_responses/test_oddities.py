@@ -92,11 +92,11 @@ class TestOddities(Oddities):
         ),
         "incomplete for a reason that is new": Odd(
             named(BEGUN, *ANSWER, event("incomplete", response=DONE | {"incomplete_details": {"reason": "new"}, "status": "incomplete"})),
-            GOOD, DONE | {"incomplete_details": {"reason": "new"}, "status": "incomplete"}, 20,
+            LIMIT, DONE | {"incomplete_details": {"reason": "new"}, "status": "incomplete"}, 20,
         ),
         "incomplete without details": Odd(
             named(BEGUN, *ANSWER, event("incomplete", response=DONE | {"status": "incomplete"})),
-            GOOD, DONE | {"status": "incomplete"}, 20,
+            LIMIT, DONE | {"status": "incomplete"}, 20,
         ),
         "an error event, then the connection closes": Odd(
             named(BEGUN, *ANSWER, {"type": "error", "code": "server_error", "message": "boom", "param": None}),

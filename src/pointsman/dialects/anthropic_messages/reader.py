@@ -88,7 +88,7 @@ class MessagesReader(MessagesSeen, Reader):
             return ()
         if frame.type == "content_block_delta":
             return self._delta_of(frame.index, frame.delta) if frame.delta is not None else ()
-        if self.error is not None and frame.type == "error":
+        if self.error is not None:
             return (Failed(self.error),)
         out: list[Event] = []
         self._start(frame.message, out)
@@ -127,14 +127,13 @@ class MessagesReader(MessagesSeen, Reader):
     def _message_stop(self, out: list[Event]) -> None:
         for index in sorted(self._open):
             self._block_stop(index, out)
-        if self.error is not None or self.stop is None:
-            out.extend((Failed(self.error),) if self.error is not None else ())
+        if self.stop is None:
             return
         if self.usage is not None and not self._usage_told:
             out.append(UsageSeen(self.usage))
         last = self.last
         tier = neutral_tier(self.counted.service_tier if self.counted is not None else None)
-        out.append(Finished(self.stop, last.stop_sequence, last.explanation, tier))
+        out.append(Finished(self.stop, last.stop_sequence, last.explanation, tier, self.stop_word))
         out.append(Ended())
 
     # -- its blocks

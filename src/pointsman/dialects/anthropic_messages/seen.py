@@ -196,7 +196,9 @@ class MessagesSeen(Seen):
             self.output = _starts_with_words(start) if start.get("type") in ("text", "thinking") else True
 
     def _stop(self, reason: str) -> None:
-        self.stop = stop_of(reason, self.called)
+        stop = STOPS.get(reason) or self.other_stop(reason) or Stop.END
+        # docs/protocols/stop-reasons.md#stop-although-tools-were-called
+        self.stop = Stop.TOOL_USE if stop is Stop.END and self.called else stop
         if self.stop is Stop.REFUSAL:
             self.refused = True
         # "Refusal before output: no blocks" (recorded) is a real answer, not an empty one; so is a limit reached.
@@ -207,14 +209,9 @@ class MessagesSeen(Seen):
         if reason is None:  # not a success: docs/protocols/stop-reasons.md#a-reason-is-required
             self.conclude("The backend ended its answer without saying why it stopped.")
             return
-        if self.called:
+        if self.called and self.error is None:
             self._stop(reason)  # once more: the call may have come after the reason
-        self.finished = not self.call_cut()
-
-
-def stop_of(reason: str, called: bool) -> Stop:
-    """Why it stopped; a reason that is new is judged by what came."""
-    return STOPS.get(reason) or (Stop.TOOL_USE if called else Stop.END)
+        self.finished = self.error is None and not self.call_cut()
 
 
 def _says(delta: FrameDelta) -> bool:

@@ -271,4 +271,4 @@ class ChatReader(ChatSeen, Reader):
         stop = self.stop or Stop.END
         matched = self.matched if stop is Stop.STOP_SEQUENCE else None
         refusal = self._refusal if stop is Stop.REFUSAL else ""
-        return Finished(stop, matched, refusal or None, self._tier)
+        return Finished(stop, matched, refusal or None, self._tier, self.stop_word)

@@ -10,14 +10,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...conversation.events import SILENT_STOPS, Stop
-from ...wire.sse import data_of, unframed_error
+from ...wire.sse import data_of, name_of, unframed_error
 from ..base import Seen
 from ..think import ThinkSplitter
+from ..vendor_errors import bare_error
 from .calls import Calls
 from .errors import error_inside
 from .frames import UNREADABLE, Choice, Chunk, Delta, decode, decode_odd, pieces, unknown_output
 
 STOPS = {
+    "": Stop.END,
     "stop": Stop.END,
     "length": Stop.MAX_TOKENS,
     "tool_calls": Stop.TOOL_USE,
@@ -50,8 +52,10 @@ class ChatSeen(Seen):
         try:
             frame: Chunk | None = decode(data)
         except UNREADABLE:
-            frame = self._odd(data) if data else self._unframed(event)
+            frame = self._odd(data, event) if data else self._unframed(event)
         if frame is not None:
+            if frame.choices is None and not frame.error:
+                frame.error = bare_error(data, sure=name_of(event) == b"error")
             self.see(frame)
         return frame
 
@@ -68,6 +72,8 @@ class ChatSeen(Seen):
             frame = self._odd(body)
         if frame is None:
             return None
+        if frame.choices is None and not frame.error:
+            frame.error = bare_error(body)
         for choice in frame.choices or ():
             for place, call in enumerate((choice.message and choice.message.tool_calls) or ()):
                 call.index = place  # each is a call of its own, whatever its id
@@ -84,11 +90,13 @@ class ChatSeen(Seen):
         frame = decode_odd(data) if data else None
         return frame if frame is not None and frame.error else None
 
-    def _odd(self, data: bytes) -> Chunk | None:
+    def _odd(self, data: bytes, event: bytes = b"") -> Chunk | None:
         if data.strip() == b"[DONE]":
             self._end_told()
             return None
         frame = decode_odd(data)
+        if frame is None and name_of(event) == b"error":
+            return Chunk(error=bare_error(data, sure=True))
         if frame is None:
             self.malformed += 1
         return frame
@@ -97,6 +105,8 @@ class ChatSeen(Seen):
         """One frame: the only place where facts begin."""
         if frame.error or self.error is not None:
             self.error = self.error or error_inside(frame.error)
+            if frame.usage is not None:  # what a failed answer cost
+                self.usage = frame.usage.neutral()
             return
         if self.answer_id is None:
             self.answer_id = frame.id
@@ -190,7 +200,7 @@ class ChatSeen(Seen):
     def _class(self) -> Stop:
         """Why it stopped; several servers say `stop` though they call tools
         (docs/protocols/stop-reasons.md#stop-although-tools-were-called)."""
-        stop = STOPS.get(self._finish, Stop.END)
+        stop = STOPS.get(self._finish) or self.other_stop(self._finish) or Stop.END
         if self._said_no and stop is not Stop.MAX_TOKENS:
             return Stop.REFUSAL
         if stop is Stop.END and self._called:

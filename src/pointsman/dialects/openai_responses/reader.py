@@ -149,7 +149,8 @@ class ResponsesReader(ResponsesSeen, Reader):
         if self.stop is not None:
             words = "".join(self._refusal) if self.stop is Stop.REFUSAL else ""
             tier = self.response.service_tier
-            out.append(Finished(self.stop, None, words or None, tier if isinstance(tier, str) else None))
+            tier = tier if isinstance(tier, str) else None
+            out.append(Finished(self.stop, None, words or None, tier, self.stop_word))
             out.append(Ended())
 
     def _part(self, kind: PartKind, out: list[Event]) -> int:

@@ -191,7 +191,10 @@ class ResponsesSeen(Seen):
         if self.error is not None or self.call_cut():
             return
         if status == "incomplete":
-            self.stop = _INCOMPLETE.get(response.reason or "", Stop.END)
+            reason = response.reason or status
+            self.stop = _INCOMPLETE.get(reason) or self.other_stop(reason) or Stop.MAX_TOKENS
+            if self.stop in SILENT_STOPS:  # whatever it says, it is not whole
+                self.stop, self.stop_word = Stop.MAX_TOKENS, reason
         elif self.refused:
             self.stop = Stop.REFUSAL
         else:

@@ -204,6 +204,7 @@ class Exchange(Execution):
         """All of an answer for the client is there."""
         judge, stage = self.judge, self._job.delivery.stage
         self._answer = answer
+        self._tried.warnings = self._codec.warnings
         if found is LEFT:
             self._do(judge.left("its model refused"))
             return

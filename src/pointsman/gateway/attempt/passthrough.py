@@ -24,13 +24,14 @@ class Codec(TypingProtocol):
 
     body: the request's bytes for this target. path: where it is posted, query included. translated:
     nothing of a whole answer can be sent before all of it is there. mask: what every error that it
-    makes has gone through.
+    makes has gone through. warnings: what was lost, for `x-pointsman-warnings`; complete with the answer.
     """
 
     translated: bool
     body: bytes
     path: bytes
     mask: KeyMask
+    warnings: bytes
 
     def relay(self, readable: bool) -> Relay:
         """For an answer that streams. readable: False when it is compressed."""
@@ -74,6 +75,7 @@ class Passthrough:
     mask: KeyMask
     translated = False
     collects = False
+    warnings = b""
 
     def relay(self, readable: bool) -> Relay:
         """See Codec."""
