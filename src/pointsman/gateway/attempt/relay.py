@@ -62,37 +62,45 @@ class Passing:
     _splitter: EventSplitter = field(default_factory=EventSplitter)
     _tail: bytes = b""
     _last: bytes = b""
-    _in_event: bool = False  # part of an event too large to hold back has been passed on
+    _in_event: bool = False  # what was passed on last is part of an event too large to hold back
     complete: bool = False
+    _last_word: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._last_word = (self.seen or Seen).last_word
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
-        if self.seen is not None and self.seen.last_word in data:
-            kept = self._read_first(data)
-            if self.complete:
-                return kept
-        else:
-            self._last = data
+        self._last = data
+        inside = self._in_event
         if not self._tail and data.endswith(b"\n\n"):
             self._in_event = False
-            return data
-        whole = self._tail + data
-        cut = cut_at_event_end(whole)
-        self._in_event = len(whole) - cut > _TAIL_BYTES
-        if self._in_event:
-            cut = len(whole)
-        self._tail = whole[cut:]
-        return whole[:cut]
+            passed = data
+        else:
+            whole = self._tail + data
+            cut = cut_at_event_end(whole)
+            if len(whole) - cut > _TAIL_BYTES:
+                cut = len(whole)
+                self._in_event = True
+            elif cut:
+                self._in_event = False
+            self._tail = whole[cut:]
+            passed = whole[:cut]
+        if passed.find(self._last_word) >= 0:  # of bytes, half the cost of `in`
+            return self._read_first(data, passed, inside)
+        return passed
 
-    def _read_first(self, data: bytes) -> bytes:
-        """An end that cannot be must not reach the client: what stands before it, and then the stream is over."""
-        kept = [] if self._in_event else [b""]
+    def _read_first(self, data: bytes, passed: bytes, inside: bool) -> bytes:
+        """An end that cannot be must not reach the client, only what stands before it. inside: `passed`
+        begins within an event."""
+        kept: list[bytes] = []
         for event in self._splitter.feed(data):
             if not self._read(event):
-                break
-            kept.append(event)
+                self._in_event = inside
+                return b"" if inside else b"".join(kept)
+            kept.append(event + b"\n\n")
         self._last = b""
-        return b"".join(event + b"\n\n" for event in kept[1:])
+        return passed
 
     def _read(self, event: bytes) -> bool:
         """May it be passed on?"""
@@ -148,7 +156,7 @@ class WithoutUsage(Passing):
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
-        kept = []
+        kept: list[bytes] = []
         for event in self._splitter.feed(data):
             if not self._read(event):
                 break
