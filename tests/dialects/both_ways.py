@@ -70,7 +70,7 @@ def replies(draw: st.DrawFn) -> Reply:
     made = draw(st.lists(calls, max_size=3))
     parts += [ToolCall(f"call_{at}", name, arguments) for at, (name, arguments) in enumerate(made)]
     stop = Stop.TOOL_USE if made else draw(st.sampled_from([Stop.END, Stop.MAX_TOKENS]))
-    counted = TokenUsage(draw(st.integers(0, 999)), draw(st.integers(0, 999)), 0, 0)
+    counted = TokenUsage(draw(st.integers(1, 999)), draw(st.integers(0, 999)), 0, 0)
     return Reply("x1", "m", parts, stop, usage=counted)
 
 

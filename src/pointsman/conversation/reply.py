@@ -56,45 +56,48 @@ class Fold:
 
     def add(self, event: Event) -> None:
         """One more event, in order."""
+        # by class, the commonest first: patterns with fields cost several times as much
+        if isinstance(event, Delta):
+            self._pieces[event.index].append(event.text)
+        elif isinstance(event, PartStart):
+            self._open[event.index] = event
+            self._pieces[event.index] = []
+        elif isinstance(event, PartEnd):
+            self.reply.parts.append(self._close(event.index, event.opaque))
+        elif isinstance(event, Cited):
+            self._citations.setdefault(event.index, []).append(event.citation)
+        else:
+            self._about(event)
+
+    def _about(self, event: Event) -> None:
+        """What is of no part."""
         reply = self.reply
-        match event:
-            case Delta(index, text):
-                self._pieces[index].append(text)
-            case PartStart():
-                self._open[event.index] = event
-                self._pieces[event.index] = []
-                self._citations[event.index] = []
-            case Cited(index, citation):
-                self._citations[index].append(citation)
-            case PartEnd(index, opaque):
-                reply.parts.append(self._close(index, opaque))
-            case Started():
-                reply.id, reply.model = event.id, event.model
-                reply.usage = event.usage or reply.usage
-            case UsageSeen(usage):
-                reply.usage = usage
-            case Finished():
-                reply.stop, reply.sequence = event.stop, event.sequence
-                reply.explanation, reply.service_tier = event.explanation, event.service_tier
-                reply.word = event.word
-            case Ended():
-                self.ended = True
-            case Failed(error):
-                raise error
+        if isinstance(event, Started):
+            reply.id, reply.model = event.id, event.model
+            reply.usage = event.usage or reply.usage
+        elif isinstance(event, UsageSeen):
+            reply.usage = event.usage
+        elif isinstance(event, Finished):
+            reply.stop, reply.sequence = event.stop, event.sequence
+            reply.explanation, reply.service_tier = event.explanation, event.service_tier
+            reply.word = event.word
+        elif isinstance(event, Ended):
+            self.ended = True
+        elif isinstance(event, Failed):
+            raise event.error
 
     def _close(self, index: int, opaque: Opaque | None) -> AssistantPart:
         start = self._open.pop(index)
         text = "".join(self._pieces.pop(index))
-        citations = tuple(self._citations.pop(index))
-        match start.kind:
-            case PartKind.TEXT:
-                return Text(text, None, citations)
-            case PartKind.THINKING:
-                return Thinking(text, opaque, start.redacted)
-            case PartKind.REFUSAL:
-                return Refusal(text)
-            case PartKind.TOOL:
-                return ToolCall(start.call_id, start.name, text, start.tool_kind, start.namespace)
+        kind = start.kind
+        if kind is PartKind.TEXT:
+            return Text(text, None, tuple(self._citations.pop(index, ())))
+        if kind is PartKind.TOOL:
+            return ToolCall(start.call_id, start.name, text, start.tool_kind, start.namespace)
+        if kind is PartKind.THINKING:
+            return Thinking(text, opaque, start.redacted)
+        if kind is PartKind.REFUSAL:
+            return Refusal(text)
         assert start.foreign is not None
         return start.foreign
 

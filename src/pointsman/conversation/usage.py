@@ -22,3 +22,41 @@ class TokenUsage(msgspec.Struct, frozen=True):
     cache_write: int | None = None
     cache_write_long: int | None = None
     web_searches: int | None = None
+
+    @property
+    def told(self) -> bool:
+        """Does it say anything?"""
+        return self.input is not None or self.output is not None
+
+    def bounded(self) -> TokenUsage:
+        """The same with parts that fit their whole: servers report more cached than asked, and the same tokens as read and
+        as written. Nothing where all is zero: no answer was made of no tokens
+        (docs/protocols/usage.md#numbers-that-cannot-be)."""
+        counts = (self.input, self.output, self.cached, self.cache_write)
+        whole, output, read, wrote = (None if one is None else max(0, one) for one in counts)
+        if not (whole or output or read or wrote):
+            return TokenUsage()
+        if not whole and (read or wrote):
+            whole = (read or 0) + (wrote or 0)
+        cached = _part(self.cached, whole)
+        written = _part(self.cache_write, None if whole is None else whole - (cached or 0))
+        return msgspec.structs.replace(
+            self,
+            input=whole,
+            output=output,
+            cached=cached,
+            reasoning=_part(self.reasoning, output),
+            cache_write=written,
+            cache_write_long=_part(self.cache_write_long, written),
+        )
+
+
+def newer(before: TokenUsage | None, now: TokenUsage) -> TokenUsage:
+    """What is known after one more report: one that says nothing changes nothing."""
+    return now if now.told or before is None else before
+
+
+def _part(part: int | None, whole: int | None) -> int | None:
+    if part is None:
+        return None
+    return max(0, part if whole is None else min(part, max(0, whole)))

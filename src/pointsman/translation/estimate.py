@@ -59,6 +59,11 @@ def estimate_tokens(request: Request) -> int:
     return max(1, math.ceil(total))
 
 
+def tokens_of(characters: int) -> int:
+    """Of an answer of so many characters."""
+    return math.ceil(characters / _PROSE)
+
+
 def _parts(parts: Iterable[Part]) -> float:
     return sum(_part(part) for part in parts)
 

@@ -15,6 +15,7 @@ import msgspec
 from ..conversation.notes import Notes
 from ..conversation.parts import Part, Text, ToolCall, ToolKind, ToolResult
 from ..conversation.request import Message, Request, Role
+from .usable_calls import as_object
 
 NO_RESULT = "no result provided"
 
@@ -106,16 +107,12 @@ class _Healer:
         (docs/protocols/messages.md#arguments-that-are-no-object)."""
         if call.kind is not ToolKind.FUNCTION or not call.arguments:
             return call
-        if not call.arguments.strip():
-            return msgspec.structs.replace(call, arguments="")
-        try:
-            if isinstance(msgspec.json.decode(call.arguments), dict):
-                return call
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-            pass
-        self._notes.repair(call.path, "its arguments are not a JSON object")
-        raw = call.arguments.encode("utf-8", "replace").decode()
-        return msgspec.structs.replace(call, arguments=msgspec.json.encode({"INVALID_JSON": raw}).decode())
+        arguments = as_object(call.arguments)
+        if arguments == call.arguments:
+            return call
+        if arguments:
+            self._notes.repair(call.path, "its arguments are not a JSON object")
+        return msgspec.structs.replace(call, arguments=arguments)
 
     def _result(self, result: ToolResult) -> None:
         waiting = self._ids.get(result.call_id)

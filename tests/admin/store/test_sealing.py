@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,11 @@ def test_a_plain_key_is_not_written_whatever_writes_it(
 
 
 def test_the_guard_outlives_a_file_that_was_put_back(filled: Store) -> None:
-    text = filled.path.with_suffix(".copy")
-    filled.backup(text)
-    text.replace(filled.path)  # the store opens it anew, with another engine
+    copy = filled.path.with_suffix(".copy")
+    with closing(sqlite3.connect(filled.path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    copy.chmod(0o600)
+    copy.replace(filled.path)  # the store opens it anew, with another engine
     with pytest.raises(sa.exc.StatementError, match="not a sealed key"), filled.write() as session:
         changed_row(session)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ...kinds import Protocol
-from ..base import Dialect, Straight, Translation
+from ..base import Dialect, Translation
 from ..beside import parse_count
 from ..carries import column
 from .capsules import without_capsules
@@ -16,7 +16,6 @@ from .reply import render_reply
 from .request_in import NAMES, parse_request
 from .request_out import render_request
 from .seen import MessagesSeen
-from .threads import MARKS, without_threads
 from .writer import MOVES, PING, MessagesWriter
 
 _COUNTED = (
@@ -41,6 +40,7 @@ TRANSLATION = Translation(
     render_reply=render_reply,
     reader=MessagesReader,
     writer=MessagesWriter,
+    usage_required=True,
     moves=MOVES,
     carries=column(Protocol.ANTHROPIC_MESSAGES),
     names=NAMES,
@@ -59,6 +59,5 @@ DIALECT = Dialect(
     ENDPOINT,
     statuses=STATUSES,
     ping=PING,
-    straight=Straight(MARKS, without_threads),
     translation=TRANSLATION,
 )

@@ -32,20 +32,22 @@ class Usage(msgspec.Struct, gc=False):
     prompt_tokens_details: Details | None = None
     completion_tokens_details: Details | None = None
     prompt_cache_hit_tokens: int | None = None  # DeepSeek's name
+    cached_tokens: int | None = None  # Moonshot's, on the top level
 
     def neutral(self) -> TokenUsage:
         """Cached tokens are part of the prompt tokens here as there
         (docs/protocols/usage.md#what-each-protocol-counts)."""
         prompt = self.prompt_tokens_details or Details()
         completion = self.completion_tokens_details or Details()
-        cached = prompt.cached_tokens if prompt.cached_tokens is not None else self.prompt_cache_hit_tokens
+        named = (prompt.cached_tokens, self.prompt_cache_hit_tokens, self.cached_tokens)
+        cached = next((found for found in named if found is not None), None)
         return TokenUsage(
             self.prompt_tokens,
             self.completion_tokens,
             cached,
             completion.reasoning_tokens,
             cache_write=prompt.cache_write_tokens,
-        )
+        ).bounded()
 
 
 class Function(msgspec.Struct, gc=False):
@@ -117,13 +119,15 @@ class Delta(msgspec.Struct, gc=False):
 
 
 class Choice(msgspec.Struct, gc=False):
-    """One choice. Some servers stream `message` where the protocol wants `delta`. stop_reason: vLLM's, the sequence."""
+    """One choice. Some servers stream `message` where the protocol wants `delta`. stop_reason: vLLM's, the
+    sequence. usage: some servers tell it here (Moonshot)."""
 
     index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
     finish_reason: str | None = None
     stop_reason: Any = None
+    usage: Usage | None = None
 
 
 class Chunk(msgspec.Struct, gc=False):

@@ -26,6 +26,7 @@ from ...conversation.events import (
 from ...conversation.parts import Foreign, Opaque
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
+from ...conversation.usage import TokenUsage
 from ..base import Reader
 from ..ids import unique_id
 from ..openai_parts import citation_of
@@ -70,6 +71,7 @@ class ChatReader(ChatSeen, Reader):
         "_started",
         "_tier",
         "_told",
+        "_usage",
     )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
@@ -90,6 +92,7 @@ class ChatReader(ChatSeen, Reader):
         self._ids: set[str] = set()
         self._refusal = ""
         self._tier: str | None = None
+        self._usage: TokenUsage | None = None  # as told
         self._splitter: ThinkSplitter | None = ThinkSplitter()
 
     def read(self, event: bytes) -> Sequence[Event]:
@@ -120,7 +123,8 @@ class ChatReader(ChatSeen, Reader):
             delta = choice.delta or choice.message
             if delta is not None and self.answers(choice):
                 self._parts(delta, out)
-        if frame.usage is not None and self.usage is not None:
+        if self.usage is not None and self.usage is not self._usage:
+            self._usage = self.usage
             out.append(UsageSeen(self.usage))
         if frame.service_tier is not None:
             self._tier = frame.service_tier

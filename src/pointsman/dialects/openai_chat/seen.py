@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...conversation.events import SILENT_STOPS, Stop
+from ...conversation.usage import newer
 from ...wire.sse import data_of, name_of, unframed_error
 from ..base import Seen
 from ..think import ThinkSplitter
 from ..vendor_errors import bare_error
 from .calls import Calls
 from .errors import error_inside
-from .frames import UNREADABLE, Choice, Chunk, Delta, decode, decode_odd, pieces, unknown_output
+from .frames import UNREADABLE, Choice, Chunk, Delta, Usage, decode, decode_odd, pieces, unknown_output
 
 STOPS = {
     "": Stop.END,
@@ -106,7 +107,7 @@ class ChatSeen(Seen):
         if frame.error or self.error is not None:
             self.error = self.error or error_inside(frame.error)
             if frame.usage is not None:  # what a failed answer cost
-                self.usage = frame.usage.neutral()
+                self._count(frame.usage)
             return
         if self.answer_id is None:
             self.answer_id = frame.id
@@ -119,8 +120,13 @@ class ChatSeen(Seen):
                     self._delta(delta, self.answers(choice))
                 if choice.finish_reason and not self._finish and self.answers(choice):
                     self._finished(choice.finish_reason, choice.stop_reason)
+                if choice.usage is not None:
+                    self._count(choice.usage)
         if frame.usage is not None:
-            self.usage = frame.usage.neutral()
+            self._count(frame.usage)
+
+    def _count(self, usage: Usage) -> None:
+        self.usage = newer(self.usage, usage.neutral())
 
     def answers(self, choice: Choice) -> bool:
         """Is this choice the answer? Of several the first; the others count as output and as nothing else."""

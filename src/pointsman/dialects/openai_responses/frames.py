@@ -47,7 +47,7 @@ class Usage(msgspec.Struct):
             given.cached_tokens,
             made.reasoning_tokens,
             cache_write=given.cache_write_tokens,
-        )
+        ).bounded()
 
 
 class Response(msgspec.Struct):

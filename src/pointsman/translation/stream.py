@@ -1,0 +1,173 @@
+"""A stream translated event by event: upstream bytes in, the client's out. One of the gateway's relays
+(gateway/attempt/relay.Relay).
+
+Not here: whole answers and the request (crossing.py), and when bytes are sent (gateway/attempt).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol as TypingProtocol
+
+from ..conversation.events import Delta, Ended, Event, Failed, UsageSeen
+from ..conversation.request import Request
+from ..conversation.usage import TokenUsage
+from ..dialects.base import BAD_EVENTS, Reader, Seen, Writer
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
+from ..wire.key_mask import KeyMask
+from ..wire.sse import EventSplitter
+from .adaptation import Adaptation
+from .sequence import Sequencer
+from .stops import StopMatcher
+from .usable_calls import UsableCalls
+
+ESTIMATED = b": usage is an estimate\n\n"
+"""In a stream whose usage nobody reported (docs/protocols/usage.md#where-nobody-counts)."""
+
+
+class StreamOwner(TypingProtocol):
+    """What a stream asks of the request that it answers."""
+
+    mask: KeyMask
+
+    def keep(self, event: Event) -> None:
+        """What the client's next request will need and cannot carry."""
+
+    def unknown_stop(self, word: str) -> bytes:
+        """Tell that nobody knows why the backend stopped; the comment for the stream."""
+
+    def estimate(self, characters: int, *, stopped: bool) -> TokenUsage | None:
+        """Usage that nobody reported, where the client must have one. characters: of the answer. stopped: by us."""
+
+
+class Stages:
+    """Neutral events on their way from reader to writer: one part at a time, names and ids back, calls that can be used,
+    stop sequences."""
+
+    __slots__ = ("_adaptation", "_calls", "_sequencer", "_stops")
+
+    def __init__(self, adaptation: Adaptation, request: Request) -> None:
+        """request: the client's."""
+        self._sequencer = Sequencer()
+        self._calls = UsableCalls(request)
+        self._adaptation = None if adaptation.identity else adaptation.start()
+        self._stops = StopMatcher(adaptation.stop) if adaptation.stop else None
+
+    @property
+    def matched(self) -> bool:
+        """A stop sequence was met: the answer is whole."""
+        return self._stops is not None and self._stops.matched
+
+    def add(self, event: Event) -> Iterable[Event]:
+        """One event of the reader; those of the writer."""
+        events: Iterable[Event] = self._sequencer.add(event)
+        if self._adaptation is not None:
+            back = self._adaptation.back
+            events = [found for one in events for found in back(one)]
+        if self._calls.waits or type(event) is not Delta:
+            usable = self._calls.add
+            events = [found for one in events for found in usable(one)]
+        if self._stops is not None:
+            stops = self._stops
+            events = [found for one in events for found in stops.add(one)]
+        return events
+
+
+class Translating:
+    """See gateway/attempt/relay.Relay. writer: None for a client that wants it whole, and gets `events`."""
+
+    untold = None
+
+    __slots__ = (
+        "_characters", "_over", "_owner", "_reader", "_splitter", "_stages", "_stream", "_writer", "complete", "events",
+    )  # fmt: skip
+
+    def __init__(
+        self, owner: StreamOwner, reader: Reader, writer: Writer, stages: Stages, *, stream: bool
+    ) -> None:
+        """stream: False where the client wants it whole, and gets `events`, the neutral ones."""
+        self._owner = owner
+        self._reader = reader
+        self._writer = writer
+        self._stages = stages
+        self._stream = stream
+        self._splitter = EventSplitter()
+        self._characters = 0  # of the answer so far
+        self.events: list[Event] = []
+        self.complete = False
+        self._over = False  # its end, or its error, has been written
+
+    @property
+    def seen(self) -> Seen:
+        """The reader is the one reading, too."""
+        return self._reader
+
+    def take(self, data: bytes) -> bytes:
+        """See Relay."""
+        out: list[bytes] = []
+        for event in self._splitter.feed(data):
+            for found in self._reader.read(event):
+                self._pass(found, out)
+            if self._reader.unreadable and not self._over:
+                error = PointsmanError(
+                    ErrorKind.UPSTREAM_ERROR,
+                    f"The backend failed: {BAD_EVENTS} of its events could not be read.",
+                )
+                self._pass(Failed(error), out)
+        return b"".join(out)
+
+    def _pass(self, event: Event, out: list[bytes]) -> None:
+        if self._over:
+            return
+        if type(event) is Failed:
+            out.append(self.fail(event.error, ""))
+            self._over = True
+            return
+        for ready in self._stages.add(event):
+            self._owner.keep(ready)
+            if type(ready) is Delta:
+                self._characters += len(ready.text)
+            elif type(ready) is Ended:
+                self._last_facts(out)
+            self._tell(ready, out)
+
+    def _tell(self, event: Event, out: list[bytes]) -> None:
+        if self._stream:
+            out.append(self._writer.write(event))
+        else:
+            self.events.append(event)
+
+    def _last_facts(self, out: list[bytes]) -> None:
+        """Before the end: what only we can tell of it."""
+        self._over = True
+        self.complete = self._stages.matched
+        if self._reader.stop_word and self._stream:
+            out.append(self._owner.unknown_stop(self._reader.stop_word))
+        usage = self._reader.usage
+        if usage is None or not usage.told:
+            usage = self._owner.estimate(self._characters, stopped=self.complete)
+            if usage is not None and self._stream:
+                out.append(ESTIMATED)
+        if usage is not None:  # once more: it may have come after a stop sequence of ours
+            self._tell(UsageSeen(usage), out)
+
+    def look(self) -> None:
+        """See Relay: take() has done it."""
+
+    def end(self) -> bytes:
+        """See Relay."""
+        out: list[bytes] = []
+        rest = self._splitter.finish()
+        events = list(self._reader.read(rest)) if rest else []
+        for found in (*events, *self._reader.finish()):
+            self._pass(found, out)
+        return b"".join(out)
+
+    def fail(self, error: PointsmanError, request_id: str) -> bytes:
+        """See Relay. An upstream that stays after its last word changes nothing of what was told."""
+        return b"" if self._over else self._writer.fail(self._owner.mask.error(error))
+
+    def ping(self) -> bytes:
+        """See Relay."""
+        return b"" if self._over else self._writer.ping()
