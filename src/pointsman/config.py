@@ -29,6 +29,10 @@ def default_data_dir() -> Path:
     return Path(platformdirs.user_data_dir("pointsman", appauthor=False))
 
 
+_CAN_BE_OFF = frozenset({"response_memory_bytes"})
+"""Limits that may be 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the data plane puts up with. Sizes in bytes, times in seconds
@@ -56,6 +60,8 @@ class Limits:
     write_seconds: float = 60.0
     hold_seconds: float = 8.0
     drain_seconds: float = 120.0
+    response_memory_bytes: int = 64 * 1024 * 1024
+    response_memory_seconds: float = 24 * 3600.0
 
     @staticmethod
     def from_environment() -> Limits:
@@ -71,7 +77,7 @@ class Limits:
                 value = kind(text)
             except ValueError:
                 raise ValueError(f"{variable}={text!r} is not a number") from None
-            if value <= 0:
+            if value < 0 or (value == 0 and name not in _CAN_BE_OFF):
                 raise ValueError(f"{variable}={text!r} must be more than zero")
             values[name] = value
         return Limits(**values)  # type: ignore[arg-type]

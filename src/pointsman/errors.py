@@ -5,6 +5,9 @@ Not here: how an error looks on the wire (dialects/*/errors.py, control/problems
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .kinds import ErrorKind
 
 _STATUS: dict[ErrorKind, int] = {
@@ -36,7 +39,7 @@ class PointsmanError(Exception):
     kind: what happened, as a small set. public: a sentence for the caller that says what to do next; never a
     path, a key or another exception's text. status: HTTP status (default by kind). retry_after: whole seconds,
     or None. param: the field it is about, or None. code: the upstream's own word for it, where it had one. tokens: (used,
-    limit) of a CONTEXT_LENGTH, each None when not told.
+    limit) of a CONTEXT_LENGTH, each None when not told. details: what a client's program acts on, as its protocol has it.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class PointsmanError(Exception):
         param: str | None = None,
         code: str | None = None,
         tokens: tuple[int | None, int | None] = (None, None),
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(public)
         self.kind = kind
@@ -58,3 +62,4 @@ class PointsmanError(Exception):
         self.param = param
         self.code = code
         self.tokens = tokens
+        self.details = details

@@ -194,7 +194,17 @@ def test_a_secret_is_revealed_only_where_it_leaves() -> None:
 
 # -- the gateway reads a protocol through its dialect alone
 
-SHARED_OF_DIALECTS = {"base", "beside", "capsule", "endpoint", "fields", "headers", "model_list", "registry"}
+SHARED_OF_DIALECTS = {
+    "base",
+    "beside",
+    "capsule",
+    "endpoint",
+    "fields",
+    "headers",
+    "model_list",
+    "recall",
+    "registry",
+}
 """What the gateway may import of dialects/: shapes, the list of dialects, and what is made of that list."""
 
 

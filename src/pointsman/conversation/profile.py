@@ -50,6 +50,8 @@ class Profile(msgspec.Struct, frozen=True):
     files: whose file ids it knows (as in Image.file_of). verbosity: taken. n, logprobs, metadata,
     store: taken. safety_id: the end user's id goes under `safety_identifier` (else `user`).
     user_max: its longest id in characters, None = any. service_tiers: values it knows.
+    State: keeps_responses: clients may refer to what it answered before. threads: it keeps
+    conversations (Messages' `thread`).
     stream_usage: stream_options.include_usage is understood. stream_long: long answers must be
     asked for as a stream.
     """
@@ -119,3 +121,5 @@ class Profile(msgspec.Struct, frozen=True):
     service_tiers: tuple[str, ...] = ()
     stream_usage: bool = True
     stream_long: bool = False
+    keeps_responses: bool = False
+    threads: bool = False

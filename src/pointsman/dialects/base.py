@@ -31,6 +31,7 @@ from ..wire.jsontext import Closing
 from .capsule import Capsules
 from .carries import Carries
 from .endpoint import Endpoint
+from .recall import NOTHING, Keep, Recalled, Remembered
 from .stop_words import FAILED, meaning_of
 
 BAD_EVENTS = 3
@@ -67,6 +68,7 @@ class Seen:
     far. answer_id: the id that the answer carries, where the protocol has one. arguments: of each
     call of a client's function, whether its text is closed so far.
     stop_word: the backend's own reason to stop, where nobody knows what it says.
+    keep: who remembers the answer, in protocols whose clients may refer to it; nobody by default.
     malformed: frames that are not what the protocol allows. last_word (of the class): bytes that
     stand in every event that ends an answer, and in few others.
     """
@@ -74,8 +76,8 @@ class Seen:
     last_word: ClassVar[bytes] = b"[DONE]"
 
     __slots__ = (
-        "answer_id", "arguments", "concluded", "error", "finished", "malformed", "output", "refused", "stop",
-        "stop_word", "usage",
+        "answer_id", "arguments", "concluded", "error", "finished", "keep", "malformed", "output", "refused",
+        "stop", "stop_word", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -90,6 +92,11 @@ class Seen:
         self.answer_id: str | None = None
         self.arguments: list[Closing] = []
         self.malformed = 0
+        self.keep: Keep | None = None
+
+    def remembered_by(self, keep: Keep | None) -> None:
+        """Tell the answer's items to it, before anything of the answer is read."""
+        self.keep = keep
 
     def event(self, event: bytes) -> object:
         """One server-sent event, as wire.sse gives it: decoded once, then seen. Gives the frame for the dialect's own
@@ -285,22 +292,36 @@ class Moves:
 
 @dataclass(slots=True)
 class Reading:
-    """What parse_request is given beside the body. header: the client's header by its lower-case name, or None."""
+    """What parse_request is given beside the body. header: the client's header by its lower-case name, or None.
+    recalled: what the body refers to."""
 
     notes: Notes
     capsules: Capsules
     header: Callable[[bytes], bytes | None] = lambda _: None
+    recalled: Recalled = NOTHING
 
 
 @dataclass(slots=True)
 class Answering:
     """What an answer's rendering is given. request: as the client sent it (parsed, not adapted to the target).
-    request_id: ours; ids of the answer derive from it where the upstream gave none. created: unix seconds."""
+    request_id: ours; ids of the answer derive from it where the upstream gave none. created: unix seconds.
+    keep: who remembers the answer, None for nobody."""
 
     request: Request
     request_id: str
     created: int
     capsules: Capsules
+    keep: Keep | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Straight:
+    """What must be looked at of a body that goes as it is. marks: one of these stands in every body that fit() could
+    change or refuse; others are not looked at. fit(body, profile, recalled): the body for this target. Raises
+    PointsmanError 400 for what the target would take and ignore, and lose a conversation by it."""
+
+    marks: Sequence[bytes]
+    fit: Callable[[bytes, Profile, Recalled], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +339,7 @@ class Translation:
     request's keys that belong there. keeps_reasoning: its clients cannot carry opaque reasoning, so it is kept for them.
     usage_required: every answer of it has numbers.
     without_capsules: a body for this protocol's own vendor less what we put in, None when there is nothing.
+    remembered: its clients may refer to what they were given.
     """
 
     parse_request: Callable[[dict[str, Any], Reading], Request]
@@ -335,6 +357,7 @@ class Translation:
     keeps_reasoning: bool = False
     usage_required: bool = False
     without_capsules: Callable[[bytes], bytes | None] | None = None
+    remembered: Remembered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +377,7 @@ class Dialect:
     reading of one answer. endpoint: how its clients reach it, and how they are known.
     usage_option: None where every stream tells its usage. statuses: the status of a kind of error
     where this protocol's is not the usual one. ping: a keep-alive before anything else of a
-    stream. translation: None for protocols that only pass through."""
+    stream. straight: see Straight. translation: None for protocols that only pass through."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
@@ -365,6 +388,7 @@ class Dialect:
     usage_option: UsageOption | None = None
     statuses: Mapping[ErrorKind, int] = field(default_factory=dict)
     ping: bytes = b": waiting for the backend\n\n"
+    straight: Straight | None = None
     translation: Translation | None = None
 
     def status(self, error: PointsmanError) -> int:

@@ -50,19 +50,23 @@ def no_fields(_: Any) -> dict[str, Any]:
 class Endpoint:
     """How clients of a protocol reach it, and how they are known.
 
-    path: where its requests are posted, from `/v1` on. methods: of that path. family: the vendor's interface it is
-    part of; a path that is no protocol's own goes to a backend that speaks any protocol of the family. below: do all
-    paths below that one belong to it, too? alive: paths by which its clients ask whether anybody is there. known_by: a
-    request header that only its clients send; on paths that protocols share they are answered in its wording. varies:
-    request headers that change an answer. private: request headers that speak to its own vendor and mean nothing to
-    another; private_prefixes: how the names of such headers begin. rate_limits: None when it has none. model_fields,
-    list_fields: what its clients read of a model in the list that all protocols share, and of that list beside its
-    `data`. catalogue: where they want another.
+    path: where its requests are posted, from `/v1` on. methods: of that path. stored: further
+    methods by which the vendor gives out there what it has stored for an account; this gateway has
+    no such store. family: the vendor's interface it is part of; a path that is no protocol's own
+    goes to a backend that speaks any protocol of the family. below: do all paths below that one
+    belong to it, too? alive: paths by which its clients ask whether anybody is there. known_by: a
+    request header that only its clients send; on paths that protocols share they are answered in
+    its wording. varies: request headers that change an answer. private: request headers that speak
+    to its own vendor and mean nothing to another; private_prefixes: how the names of such headers
+    begin. rate_limits: None when it has none. model_fields, list_fields: what its clients read of a
+    model in the list that all protocols share, and of that list beside its `data`. catalogue: where
+    they want another.
     """
 
     path: str
     family: str = ""
     methods: tuple[str, ...] = ("POST",)
+    stored: tuple[str, ...] = ()
     below: bool = False
     alive: tuple[str, ...] = ()
     known_by: bytes | None = None

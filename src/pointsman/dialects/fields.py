@@ -22,10 +22,10 @@ _LARGE = 256 * 1024
 """Bytes from which a list is decoded item by item, so that a thread that does it lets the event loop in between."""
 
 
-def bad(path: str, message: str) -> NoReturn:
-    """A 400 about the field at `path`. message: a sentence that begins with what it must be."""
+def bad(path: str, message: str, code: str | None = None) -> NoReturn:
+    """A 400 about the field at `path`. message: a sentence that begins with what it must be. code: OpenAI's word."""
     where = f"'{path}' " if path else "The body "
-    raise PointsmanError(ErrorKind.BAD_REQUEST, where + message, param=path or None)
+    raise PointsmanError(ErrorKind.BAD_REQUEST, where + message, param=path or None, code=code)
 
 
 def load(body: bytes) -> dict[str, Any]:
@@ -252,7 +252,9 @@ def _within(fields: Fields, key: str, value: float, low: float | None, high: flo
             if low is None
             else f"from {low} to {high}"
         )
-        bad(fields.at(key), f"must be {text}.")
+        size = "below_min" if low is not None and value < low else "above_max"
+        kind = "integer" if type(value) is int else "decimal"
+        bad(fields.at(key), f"must be {text}.", f"{kind}_{size}_value")
 
 
 def maybe(value: dict[str, Any]) -> dict[str, Any]:

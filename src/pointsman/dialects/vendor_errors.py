@@ -52,6 +52,8 @@ def is_json_object(body: bytes) -> bool:
 def openai_fields(error: PointsmanError) -> dict[str, str | None]:
     """The inside of OpenAI's `error` object."""
     kind, code, _ = _WORDS[error.kind]
+    if error.kind is ErrorKind.BAD_REQUEST and error.code != kind:  # its code says more than the kind
+        code = error.code
     return {"message": error.public, "type": kind, "param": error.param, "code": code}
 
 
@@ -62,7 +64,9 @@ def openai_error(error: PointsmanError, request_id: str) -> bytes:
 
 def anthropic_error(error: PointsmanError, request_id: str) -> bytes:
     """Anthropic's error body."""
-    inside = {"type": _WORDS[error.kind][2], "message": error.public}
+    inside: dict[str, Any] = {"type": _WORDS[error.kind][2], "message": error.public}
+    if error.details is not None:
+        inside["details"] = error.details
     return msgspec.json.encode({"type": "error", "error": inside, "request_id": request_id})
 
 

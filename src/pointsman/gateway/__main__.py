@@ -31,6 +31,7 @@ from .client.acceptor import acceptor
 from .client.access import HostGuard
 from .client.server import ClientConnection
 from .data_plane import DataPlane
+from .own.siblings import Siblings
 from .request.handle import Handler
 
 log = logging.getLogger("pointsman.gateway")
@@ -72,6 +73,9 @@ class DataPlaneProcess:
             practice_path=practice_path,
             control_path=os.path.join(args.runtime_dir, "control.sock"),
         )
+        if args.workers > 1:
+            folder, memory = args.runtime_dir, self.plane.responses
+            self.plane.siblings = Siblings(folder, args.worker, args.workers, memory)
         self._practice = PracticeServer(path=practice_path)
         self._link = LinkClient(
             os.path.join(args.runtime_dir, "link.sock"),
@@ -107,6 +111,8 @@ class DataPlaneProcess:
         with suppress(FileNotFoundError):
             os.unlink(os.path.join(self._args.runtime_dir, f"practice-{self._args.worker}.sock"))
         await self._practice.start()
+        if self.plane.siblings is not None:
+            await self.plane.siblings.start()
         link = loop.create_task(self._link.run())
         ticker = loop.create_task(self._tick_for_ever())
         await _first(self._has_rules, self._stop)
@@ -127,6 +133,8 @@ class DataPlaneProcess:
         self.plane.probes.close()
         self.plane.joining.close()
         self.plane.pool.close()
+        if self.plane.siblings is not None:
+            self.plane.siblings.close()
         await self._practice.stop()
 
     async def _drain(self, server: asyncio.AbstractServer) -> None:
@@ -160,6 +168,7 @@ class DataPlaneProcess:
             for exchange in list(plane.ticking):
                 exchange.tick(now)
             plane.pool.tick(now)
+            plane.responses.trim()
             self._link.trim()
             plane.usage_dropped = self._link.dropped
 

@@ -22,6 +22,7 @@ from ..resilience.budget import Budget
 from ..routing.specs import UNIX, BackendSpec
 from ..routing.table import Plan
 from ..translation.reasoning_store import ReasoningStore
+from ..translation.response_memory import ResponseMemory
 from ..upstream.backend import Backend
 from ..upstream.model_lists import ModelLists
 from ..upstream.pool import Pool
@@ -29,6 +30,7 @@ from .client.access import HostGuard
 from .compiled import CompiledRules
 from .own.board_status import backends_health, gauges
 from .own.probes import Probes
+from .own.siblings import Siblings
 from .request.joining import Joining
 
 _TOKEN_KINDS = ("input", "output", "cached", "reasoning")
@@ -70,6 +72,8 @@ class DataPlane:
         self.rules: CompiledRules | None = None
         self.lists = ModelLists(pool)
         self.reasoning = ReasoningStore()
+        self.responses = ResponseMemory(limits.response_memory_bytes, limits.response_memory_seconds)
+        self.siblings: Siblings | None = None  # where there are several processes
         self.dialects = DIALECTS
         self.board = Board(
             time.monotonic, random.random, limit=limits.backend_in_flight, queue=limits.queue_length

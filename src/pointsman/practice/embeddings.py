@@ -21,7 +21,7 @@ def answer(body: Mapping[str, Any]) -> dict[str, Any]:
     size = limit_of(body, "dimensions") or _DIMENSIONS
     if size > _MOST:
         raise PracticeError(400, f"`dimensions` must be at most {_MOST}", param="dimensions")
-    form = body.get("encoding_format", "float")
+    form = body.get("encoding_format") or "float"
     if form not in ("float", "base64"):
         raise PracticeError(400, "`encoding_format` must be float or base64", param="encoding_format")
     data = []

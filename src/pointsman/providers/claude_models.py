@@ -90,7 +90,7 @@ MODELS: Table = (
 
 _UNKNOWN: Row = (("claude*",), NEWEST)
 
-CLOUD: tuple[Table, ...] = (((ALL, API),), (*MODELS, (ALL, NEWEST)))
+CLOUD: tuple[Table, ...] = (((ALL, {**API, "threads": True}),), (*MODELS, (ALL, NEWEST)))
 """On the vendor's own service: every name is Claude's."""
 ELSEWHERE: tuple[Table, ...] = (((("claude*",), API),), (*MODELS, _UNKNOWN))
 """Behind another address, by name only: proxies, other clouds, or a vendor that only speaks like this one."""

@@ -99,6 +99,10 @@ HOSTS: Table = (
 )  # fmt: skip
 """Compatible providers over Chat whose own rules matter, by host."""
 
+RESPONSES_HOSTS: Table = ((("api.x.ai",), {"keeps_responses": True}),)
+"""The same over Responses. All others are taken to keep no responses
+(docs/protocols/messages.md#the-memory-of-responses)."""
+
 CLOUD_HOSTS: dict[str, tuple[str, ...]] = {
     "openai": ("api.openai.com", "*.api.openai.com", "*.openai.azure.com", "*.services.ai.azure.com"),
     "anthropic": ("api.anthropic.com", "*.api.anthropic.com", "*.services.ai.azure.com"),

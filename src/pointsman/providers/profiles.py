@@ -50,6 +50,9 @@ _TABLES: dict[tuple[str, bool], dict[Protocol, _Tables]] = {
 """By backend type, and whether it is the vendor's own service. A local model may carry any vendor's name as an alias, so
 that a local backend never gets a vendor's rows."""
 
+_HOSTS: dict[Protocol, rows.Table] = {_CHAT: rows.HOSTS, _RESPONSES: rows.RESPONSES_HOSTS}
+"""Rows by a compatible provider's host, over those of its type."""
+
 _ORDER: dict[str, tuple[Protocol, ...]] = {
     BackendType.OPENAI: (_CHAT, _RESPONSES, _MESSAGES),
     BackendType.ANTHROPIC: (_MESSAGES, _CHAT, _RESPONSES),
@@ -87,8 +90,8 @@ def _profile(
     values: dict[str, Any] = {}
     for table in _TABLES[type, own].get(protocol, ()):
         values |= _first(table, family)
-    if protocol is _CHAT and not own:
-        values |= _first(rows.HOSTS, _host(base_url))
+    if not own:
+        values |= _first(_HOSTS.get(protocol, ()), _host(base_url))
     if window is not None:
         values["context_window"] = window
     values["stream_usage"] = stream_usage or type == BackendType.LOCAL

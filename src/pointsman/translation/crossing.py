@@ -23,6 +23,7 @@ from ..dialects.base import Answering, Dialect, Reading, Seen, Translation
 from ..dialects.capsule import Capsules
 from ..dialects.fields import load
 from ..dialects.headers import cross_headers
+from ..dialects.recall import NOTHING, Keep, Recalled
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..wire.answer import Answer, Headers
@@ -49,7 +50,13 @@ class Asked:
     __slots__ = ("capsules", "client", "id", "names", "read_warnings", "request", "strict")
 
     def __init__(
-        self, client: Translation, body: bytes, head: RequestHead, request_id: str, capsules: Capsules
+        self,
+        client: Translation,
+        body: bytes,
+        head: RequestHead,
+        request_id: str,
+        capsules: Capsules,
+        recalled: Recalled = NOTHING,
     ) -> None:
         """Raises PointsmanError 400, naming the field by its path."""
         self.client = client
@@ -57,7 +64,7 @@ class Asked:
         self.capsules = capsules
         self.strict = head.get(b"x-pointsman-strict") == b"1"
         notes = Notes(self.strict, client.names)
-        self.request = client.parse_request(load(body), Reading(notes, capsules, head.get))
+        self.request = client.parse_request(load(body), Reading(notes, capsules, head.get, recalled))
         self.names = {**client.names, **self.request.paths}
         self.request = heal(self.request, notes)
         self.read_warnings = tuple(notes.warnings)
@@ -92,8 +99,9 @@ class Crossing:
         profile: Profile,
         reasoning: KeptReasoning | None,
         mask: KeyMask,
+        keep: Keep | None = None,
     ) -> None:
-        """Raises PointsmanError 400 where the target cannot take what was asked."""
+        """keep: who remembers the answer. Raises PointsmanError 400 where the target cannot take what was asked."""
         self._asked = asked
         self._client = client
         assert upstream.translation is not None
@@ -102,7 +110,7 @@ class Crossing:
         self._profile = profile
         self._reasoning = reasoning
         self.mask = mask
-        self._answering = Answering(asked.request, asked.id, int(time.time()), asked.capsules)
+        self._answering = Answering(asked.request, asked.id, int(time.time()), asked.capsules, keep)
         notes = Notes(asked.strict, asked.names)
         notes.warnings.extend(asked.read_warnings)
         request, self._adaptation = adapt(asked.request, profile, notes)

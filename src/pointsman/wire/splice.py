@@ -81,6 +81,14 @@ def peek(body: bytes) -> Peek:
     return found
 
 
+def speaks_of_a_model(body: bytes) -> bool:
+    """Does a body that peek() refuses try to name a model all the same?"""
+    try:
+        return "model" in _top_level(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body.lstrip(_SPACE).startswith(b"{") and b'"model"' in body
+
+
 def _may_repeat_model(body: bytes) -> bool:
     """False where it is spelled once and nothing is escaped; True where the keys must be walked to be sure."""
     return body.count(b'"model"') != 1 or b"\\u" in body

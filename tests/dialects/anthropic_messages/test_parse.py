@@ -267,6 +267,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     # (docs/protocols/requests.md#fields-for-one-vendor-only)
     ({"compaction": {"type": "x"}}, "compaction"),
     ({"thread": {"type": "continue", "id": "t"}}, "thread"),
+    ({"thread": {"type": "create"}}, "thread"),
     ({"mcp_servers": [{"type": "url", "url": "u", "name": "n"}]}, "mcp_servers"),
     ({"inference_geo": "eu"}, "inference_geo"),
     ({"workspace_id": "w"}, "workspace_id"),

@@ -331,10 +331,10 @@ CASES = {
     "direct caller": Case(turn({**USE, "caller": {"type": "direct"}}), turned(CALL), turn(USE)),
     "stream": Case({"stream": True}, {"stream": True, "include_usage": True}),
     "context management": Case(
-        {"context_management": {"edits": []}, "speed": "fast", "thread": {"type": "new"}},
+        {"context_management": {"edits": []}, "speed": "fast"},
         {},
-        {"context_management": None, "speed": None, "thread": None},
-        ["dropped:speed", "dropped:thread", "dropped:context_management"],
+        {"context_management": None, "speed": None},
+        ["dropped:speed", "dropped:context_management"],
     ),
     "task budget and unknown fields": Case(
         {"output_config": {"effort": "low", "task_budget": {"total": 9}}, "brand_new": 1},

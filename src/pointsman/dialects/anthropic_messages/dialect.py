@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ...kinds import Protocol
-from ..base import Dialect, Translation
+from ..base import Dialect, Straight, Translation
 from ..beside import parse_count
 from ..carries import column
 from .capsules import without_capsules
@@ -16,6 +16,7 @@ from .reply import render_reply
 from .request_in import NAMES, parse_request
 from .request_out import render_request
 from .seen import MessagesSeen
+from .threads import MARKS, without_threads
 from .writer import MOVES, PING, MessagesWriter
 
 _COUNTED = (
@@ -59,5 +60,6 @@ DIALECT = Dialect(
     ENDPOINT,
     statuses=STATUSES,
     ping=PING,
+    straight=Straight(MARKS, without_threads),
     translation=TRANSLATION,
 )

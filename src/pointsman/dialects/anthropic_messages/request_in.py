@@ -11,6 +11,7 @@ from ...conversation.request import Message, OutputFormat, Request, Role, Thinki
 from ..base import Reading
 from ..fields import Fields, bad
 from .content_in import blocks, mark, text
+from .threads import refuse_thread
 from .tools_in import tool_choice, tools
 
 NAMES = {
@@ -209,11 +210,8 @@ def _vendor_only(body: Fields, reading: Reading) -> None:
     notes = reading.notes
     if body.any("compaction") is not None:
         notes.refuse("compaction", "this backend cannot compact a conversation; leave it out for this model.")
-    thread = body.mapping("thread")
-    if thread is not None:
-        if thread.get("type") == "continue" or "id" in thread:
-            notes.refuse("thread", "this backend keeps no conversations; send the whole one in 'messages'.")
-        notes.drop("thread")
+    if body.mapping("thread") is not None:
+        refuse_thread()
     if body.items("mcp_servers"):
         notes.refuse(
             "mcp_servers", "this backend runs no MCP servers; connect them in the client for this model."

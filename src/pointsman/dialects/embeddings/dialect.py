@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ...kinds import Protocol
-from ..base import Dialect
+from ..base import Dialect, Straight
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
 from ..vendor_errors import openai_error, upstream_error
 from .errors import stream_error
+from .format import MARKS, without_null
 from .seen import EmbeddingsSeen
 
 DIALECT = Dialect(
@@ -17,4 +18,5 @@ DIALECT = Dialect(
     upstream_error,
     EmbeddingsSeen,
     Endpoint("/v1/embeddings", FAMILY, private_prefixes=PRIVATE_PREFIXES, rate_limits=RATE_LIMITS),
+    straight=Straight(MARKS, without_null),
 )

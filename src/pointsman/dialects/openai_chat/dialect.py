@@ -20,6 +20,7 @@ from .writer import MOVES, ChatWriter
 ENDPOINT = Endpoint(
     "/v1/chat/completions",
     FAMILY,
+    stored=("GET",),
     private_prefixes=PRIVATE_PREFIXES,
     rate_limits=RATE_LIMITS,
     model_fields=model_fields,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from ...kinds import Protocol
-from ..base import Dialect, Translation
+from ..base import Dialect, Straight, Translation
 from ..beside import parse_count
 from ..carries import column
 from ..endpoint import Catalogue, Endpoint
@@ -18,6 +18,7 @@ from .capsules import without_capsules
 from .codex_models import catalogue
 from .errors import stream_error
 from .reader import ResponsesReader
+from .references import REMEMBERED, STORED, with_items
 from .request_in import NAMES, parse_request
 from .request_out import render_request
 from .seen import ResponsesSeen
@@ -64,6 +65,7 @@ TRANSLATION = Translation(
     render_count=_render_count,
     count_keys=frozenset(_COUNTED),
     without_capsules=without_capsules,
+    remembered=REMEMBERED,
 )
 DIALECT = Dialect(
     Protocol.OPENAI_RESPONSES,
@@ -73,5 +75,6 @@ DIALECT = Dialect(
     ResponsesSeen,
     ENDPOINT,
     statuses=OPENAI_STATUSES,
+    straight=Straight(STORED, with_items),
     translation=TRANSLATION,
 )

@@ -17,6 +17,8 @@ from ..base import Reading
 from ..fields import Fields, bad
 from ..openai_parts import read_parts, read_results, read_texts
 from ..replayed import replayed
+from .frames import decode_object as decode
+from .references import UNKNOWN_ITEM, UNKNOWN_RESPONSE
 
 OWN = "openai_responses"
 _ROLES = ("user", "assistant", "system", "developer")
@@ -40,7 +42,22 @@ def read_input(request: Request, fields: Fields, reading: Reading) -> None:
         item.close(reading.notes)
 
 
+def read_earlier(request: Request, fields: Fields, reading: Reading) -> None:
+    """What was said up to the response that the request goes on from, out of the gateway's memory."""
+    path = "previous_response_id"
+    previous = fields.maybe_text(path)
+    if previous is None:
+        return
+    if reading.recalled.earlier is None:
+        reading.notes.refuse(path, UNKNOWN_RESPONSE)
+    for index, one in enumerate(reading.recalled.earlier):
+        item = Fields(decode(one), f"{path}[{index}]")
+        _item(request, item, reading)
+        item.close(reading.notes)
+
+
 def _item(request: Request, item: Fields, reading: Reading) -> None:
+    item = _referred(item, reading)
     kind = item.text("type", "message")
     item.ignore("status")
     if kind == "message":
@@ -69,12 +86,21 @@ def _item(request: Request, item: Fields, reading: Reading) -> None:
         output = item.rest().get("output")
         text = output if isinstance(output, str) else msgspec.json.encode(output).decode()
         _answer(request, ToolResult(call_id, (Text(text, path=item.at("output")),)), item.path)
-    elif kind == "item_reference":
-        reading.notes.refuse(item.path, "this gateway keeps no items; send the item itself.")
     else:
         value = item.value
         item.rest()
         _say(request, Foreign(OWN, kind, value, _text_of(value)), item.path)
+
+
+def _referred(item: Fields, reading: Reading) -> Fields:
+    """The item itself, where this one only refers to it by its id."""
+    if item.value.get("type") != "item_reference":
+        return item
+    item.ignore("type")
+    found = reading.recalled.items.get(item.text("id"))
+    if found is None:
+        reading.notes.refuse(item.path, UNKNOWN_ITEM)
+    return Fields(decode(found[0]), item.path)
 
 
 def _text_of(value: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ from ...conversation.request import EFFORTS, Request
 from ..base import Reading
 from ..fields import Fields
 from ..openai_request import read_account, read_format
-from .items_in import read_input
+from .items_in import read_earlier, read_input
+from .references import NEEDS_STORE
 from .tools_in import read_tools
 
 NAMES = {
@@ -28,11 +29,6 @@ NAMES = {
     "Tool.schema": "parameters",
     "messages": "input",
 }
-_NEEDS_STORE = {
-    "previous_response_id": "this gateway keeps no responses; send the whole conversation in 'input' instead.",
-    "conversation": "this gateway keeps no conversations; send the whole conversation in 'input' instead.",
-    "prompt": "this gateway keeps no prompt templates; send the prompt's text in 'instructions' and 'input'.",
-}
 _HINTS = (
     "access_programs", "image", "moderation", "background_options", "prompt_cache_retention", "context_management",
     "max_messages", "personality",
@@ -45,7 +41,7 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     """Raises PointsmanError 400 naming the field by its path."""
     fields, notes = Fields(body), reading.notes
     request = Request(model=fields.need_text("model"), raw=body, include_usage=True)
-    for name, advice in _NEEDS_STORE.items():
+    for name, advice in NEEDS_STORE.items():
         if fields.any(name) is not None:
             notes.refuse(name, advice)
     if fields.flag("background"):
@@ -53,6 +49,7 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     instructions = fields.text("instructions")
     if instructions:
         request.system.append(Text(instructions, path="instructions"))
+    read_earlier(request, fields, reading)
     read_input(request, fields, reading)
     read_tools(request, fields, reading)
     _numbers(request, fields, notes)
@@ -112,7 +109,7 @@ def _include(request: Request, fields: Fields, notes: Notes) -> None:
 
 def _hints(fields: Fields, notes: Notes) -> None:
     if fields.flag("store"):
-        notes.drop("store", "this gateway keeps no responses")
+        notes.drop("store", "this gateway keeps responses for the next turn only")
     if fields.maybe_text("truncation") not in (None, "disabled"):
         notes.drop("truncation")
     for name in _HINTS:

@@ -55,7 +55,7 @@ class ResponsesSeen(Seen):
     """
 
     last_word = b"complete"
-    __slots__ = ("_done", "_open_calls", "called", "late", "response")
+    __slots__ = ("_done", "_open_calls", "_told_items", "called", "late", "response")
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,6 +64,7 @@ class ResponsesSeen(Seen):
         self.response = Response()
         self._open_calls: dict[int, Closing] = {}  # by place: the text of its arguments
         self._done: set[int | str] = set()  # places and ids of the items that events told
+        self._told_items: list[Item] = []  # those items, where the answer is remembered
 
     def event(self, event: bytes) -> Frame | None:
         """See Seen. No frame also when the answer is over."""
@@ -152,6 +153,8 @@ class ResponsesSeen(Seen):
         name = item.get("id")
         if isinstance(name, str):
             self._done.add(name)
+        if self.keep is not None:
+            self._told_items.append(item)
         self._item(item, self._open_calls.pop(place, None))
 
     def _item(self, item: Item, told: Closing | None = None) -> None:
@@ -191,6 +194,8 @@ class ResponsesSeen(Seen):
             self._fail(response.error or {"message": f"The response's status is {status}."})
         if self.error is not None or self.call_cut():
             return
+        if self.keep is not None and self.answer_id is not None:
+            self.keep(self.answer_id, self._items_of(response))
         if status == "incomplete":
             reason = response.reason or status
             self.stop = _INCOMPLETE.get(reason) or self.other_stop(reason) or Stop.MAX_TOKENS
@@ -202,6 +207,13 @@ class ResponsesSeen(Seen):
             self.stop = Stop.TOOL_USE if self.called else Stop.END
         self.refused = self.refused or self.stop is Stop.REFUSAL
         self.output = self.output or self.stop not in SILENT_STOPS  # a limit, a filter says why
+
+    def _items_of(self, response: Response) -> list[tuple[str, bytes]]:
+        """All of the answer as the memory takes it: as the end tells it, else as the events before did."""
+        raws = [bytes(raw) for raw in response.output or []] or [
+            msgspec.json.encode(item) for item in self._told_items
+        ]
+        return [(str(decode_object(raw).get("id") or ""), raw) for raw in raws]
 
     def _late(self, output: list[msgspec.Raw]) -> None:
         """Items that the events before did not tell: compatible servers leave some out, a whole answer all."""

@@ -282,6 +282,9 @@ class ResponsesWriter(PartWriter):
         response["incomplete_details"] = details
         if finish.service_tier is not None:
             response["service_tier"] = finish.service_tier
+        if self._answering.keep is not None:
+            items = [(str(item.get("id") or ""), _encode(item)) for item in self._output]
+            self._answering.keep(response["id"], items)
         return status, response
 
 

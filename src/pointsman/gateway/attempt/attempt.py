@@ -26,6 +26,7 @@ from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
 from ..request.offload import LARGE, offload
+from ..request.recall import keeping
 from ..request.waiting import wait_for_place
 from . import count
 from .exchange import Exchange
@@ -88,10 +89,14 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     job, plan, target = one.job, one.plan, one.target
     request = job.request
     head = request.head
-    body, hide_usage = _body_for(backend, target, job)
+    try:
+        body, hide_usage = _body_for(backend, target, job)
+    except PointsmanError as error:
+        return _not_for(job, error), True
     where = request.route
     path = request.route.path.encode("ascii") + (b"?" + head.query if head.query else b"")
-    codec = Passthrough(where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask)
+    keep = keeping(one.plane, one.rules, job, plan, target, straight=True)
+    codec = Passthrough(where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep)
     on_trial = where.exact and where.protocol not in backend.spoken
     block, names = head.forward or _remember(job)
     login = request.caller.login if plan.rule.forward_auth and not backend.local else b""
@@ -124,12 +129,10 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
             return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
         if counting:
             return await count.answer(plane, job, one.plan, one.tried, backend, asked, spoken)
-        cross = (plane, job, target, backend, asked, spoken)
+        cross = (one, backend, asked, spoken)
         codec = await offload(_cross, *cross) if large else _cross(*cross)
     except PointsmanError as error:
-        if len(job.tries) == 1:
-            raise  # the client's own request: nobody else would do better with it
-        return Held(FallbackReason.UPSTREAM_ERROR, error)
+        return _not_for(job, error)
     one.tried.warnings = codec.warnings
     head = request.head
     if head.across is None:
@@ -139,28 +142,38 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
     return (await _run(one, backend, data, codec))[1]
 
 
+def _not_for(job: Job, error: PointsmanError) -> Held[Answer]:
+    """This target cannot take what was asked. Raises the error where none was tried before: it is the client's own
+    request, and nobody else would do better with it."""
+    if len(job.tries) == 1:
+        raise error
+    return Held(FallbackReason.UPSTREAM_ERROR, error)
+
+
 def _read(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
     """The request in neutral form; once a request, whatever is tried."""
     if job.asked is None:
         client = job.request.route.dialect.translation
         assert client is not None
-        job.asked = Asked(client, job.request.body, job.request.head, job.request.id, rules.capsules)
+        job.asked = Asked(
+            client, job.request.body, job.request.head, job.request.id, rules.capsules, job.recalled
+        )
         if client.keeps_reasoning:
             KeptReasoning(plane.reasoning, str(job.request.caller.key_id)).restore(job.asked.request)
     return job.asked
 
 
-def _cross(
-    plane: DataPlane, job: Job, target: Target, backend: Backend, asked: Asked, spoken: Protocol
-) -> Crossing:
+def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Crossing:
+    plane, job = one.plane, one.job
     upstream = plane.dialects[spoken]
-    profile = profile_for(backend.spec, spoken, target.model)
+    profile = profile_for(backend.spec, spoken, one.target.model)
+    keep = keeping(plane, one.rules, job, one.plan, one.target, straight=False)
     reasoning = (
         KeptReasoning(plane.reasoning, str(job.request.caller.key_id))
         if asked.client.keeps_reasoning
         else None
     )
-    return Crossing(asked, job.request.route.dialect, upstream, profile, reasoning, backend.mask)
+    return Crossing(asked, job.request.route.dialect, upstream, profile, reasoning, backend.mask, keep)
 
 
 async def _run(
@@ -214,11 +227,16 @@ async def _run(
 
 
 def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
-    """The body's bytes as they came; the model spliced where it has another name there; usage asked for where the
-    backend's row says it understands that. Also: must the extra usage chunk be hidden?"""
+    """The body's bytes as they came, with what it refers to where the backend does not keep that; the model spliced where
+    it has another name there; usage asked for where the backend's row says it understands that. Also: must the extra
+    usage chunk be hidden? Raises PointsmanError 400 for what the backend would take and ignore."""
     request = job.request
     body, dialect = request.body, request.route.dialect
     translation = dialect.translation
+    fitting = dialect.straight if request.route.exact else None
+    if fitting is not None and any(mark in body for mark in fitting.marks):
+        profile = profile_for(backend.spec, request.route.protocol, target.model)
+        body = fitting.fit(body, profile, job.recalled)
     if translation is not None and translation.without_capsules is not None:
         # What another backend made, carried in this protocol: its own vendor would refuse it.
         body = translation.without_capsules(body) or body

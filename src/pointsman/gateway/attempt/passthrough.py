@@ -11,6 +11,7 @@ from typing import Protocol as TypingProtocol
 
 from ...dialects.base import Dialect, Seen
 from ...dialects.beside import BesideSeen
+from ...dialects.recall import Keep
 from ...errors import PointsmanError
 from ...wire.answer import Answer, Headers
 from ...wire.key_mask import KeyMask
@@ -64,7 +65,8 @@ class Codec(TypingProtocol):
 @dataclass(slots=True, eq=False)
 class Passthrough:
     """Same protocol on both ends: bytes as they came. known: the path is one whose answers the
-    dialect can read. hide_usage: usage was asked for that the client did not ask for."""
+    dialect can read. hide_usage: usage was asked for that the client did not ask for. keep: who
+    remembers the answer, None for nobody."""
 
     dialect: Dialect
     path: bytes
@@ -73,6 +75,7 @@ class Passthrough:
     known: bool
     hide_usage: bool
     mask: KeyMask
+    keep: Keep | None = None
     translated = False
     collects = False
     warnings = b""
@@ -80,6 +83,8 @@ class Passthrough:
     def relay(self, readable: bool) -> Relay:
         """See Codec."""
         seen: Seen | None = self.dialect.seen() if self.known and readable else None
+        if seen is not None:
+            seen.remembered_by(self.keep)
         option = self.dialect.usage_option
         if self.hide_usage and seen is not None and option is not None:
             return WithoutUsage(self.dialect, seen, self.mask, is_extra=option.is_extra)
@@ -93,6 +98,7 @@ class Passthrough:
         translatable = self.dialect.translation is not None
         beside = self.path.partition(b"?")[0] != self.dialect.endpoint.path.encode()
         seen = BesideSeen() if translatable and beside else self.dialect.seen()
+        seen.remembered_by(self.keep)
         seen.whole(body)
         return answer, seen
 

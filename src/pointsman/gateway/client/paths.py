@@ -53,6 +53,12 @@ def _alive() -> frozenset[str]:
 
 
 @derived
+def _counted() -> frozenset[str | None]:
+    translations = (dialect.translation for dialect in DIALECTS.values())
+    return frozenset(one.count_path for one in translations if one is not None)
+
+
+@derived
 def route(path: str) -> Route:
     """The route of a path (without query)."""
     own = _OWN.get(path)
@@ -87,4 +93,4 @@ def _from_v1(path: str) -> str:
 
 def names_a_model(path: str) -> bool:
     """Is this one of the paths whose POST body names a model, so that any other method is simply wrong there?"""
-    return path in _posted()
+    return path in _posted() or path in _counted()

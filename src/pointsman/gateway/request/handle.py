@@ -20,7 +20,7 @@ from ...resilience.walk import Walked
 from ...routing.table import Plan, Target
 from ...wire.answer import Answer
 from ...wire.http1 import BadHead, RequestHead, head_error
-from ...wire.splice import peek
+from ...wire.splice import Peek, peek, speaks_of_a_model
 from ..attempt.answer import client_lines, is_event_stream
 from ..attempt.moves import Stage
 from ..client.access import Caller
@@ -35,6 +35,7 @@ from .delivery import Delivery
 from .job import ClientRequest, Job
 from .joining import joins
 from .offload import LARGE, offload
+from .recall import recall
 from .targets import ask_targets, failure_of, unavailable
 
 log = logging.getLogger("pointsman.gateway")
@@ -111,7 +112,6 @@ class Handler:
             await pass_to_control(plane, job)
             return
         if head.method.decode() not in where.methods:
-            job.delivery.lines += f"allow: {', '.join(where.methods)}\r\n".encode()
             raise _no_such_method(job)
         if where.kind in ("live", "ready", "metrics", "root", "hello"):
             await self._own_page(job)
@@ -137,7 +137,7 @@ class Handler:
             )
         if head.get(b"content-encoding") not in (None, b"identity"):
             raise PointsmanError(ErrorKind.BAD_REQUEST, "Send the body without Content-Encoding.", status=415)
-        seen = peek(body) if len(body) < LARGE else await offload(peek, body)
+        seen = await _looked_at(job, body)
         assert seen.model is not None
         request = job.request = job.request.known(caller, seen.model, stream=bool(seen.stream))
         limits = plane.limits
@@ -147,6 +147,7 @@ class Handler:
         else:
             job.deadline = request.start + limits.total_whole_seconds
         plan = job.plan = await self._plan(request.model, rules)
+        await recall(plane, job)
 
         async def make(job: Job) -> None:
             try:
@@ -224,19 +225,34 @@ def _options(job: Job) -> None:
     _send(job, 204, lines, b"")
 
 
-def _no_such_method(job: Job) -> PointsmanError:
-    if (
-        job.request.route.kind == "llm"
-        and job.request.head.method in (b"GET", b"DELETE")
-        and not names_a_model(job.request.route.path)
-    ):
-        return PointsmanError(
-            ErrorKind.NOT_FOUND,
-            "This path names no model, so no rule can route it. Only requests with a 'model' in a JSON body are routed.",
-        )
+async def _looked_at(job: Job, body: bytes) -> Peek:
+    """What the body names. Beside the protocols' own paths only a model could route it: without one the path is not
+    offered, and its body, or that there is none, is no mistake of the client's."""
+    try:
+        return peek(body) if len(body) < LARGE else await offload(peek, body)
+    except PointsmanError:
+        if names_a_model(job.request.route.path) or speaks_of_a_model(body):
+            raise
+        raise _not_offered(job) from None
+
+
+def _not_offered(job: Job) -> PointsmanError:
+    request = job.request
     return PointsmanError(
-        ErrorKind.METHOD_NOT_ALLOWED, f"Use {' or '.join(job.request.route.methods)} on this path."
+        ErrorKind.NOT_FOUND,
+        f"{request.head.method.decode()} {request.route.path} is not offered by this gateway. It routes requests by "
+        "the 'model' in a JSON body; what a vendor stores for its account (files, batches, stored answers) is "
+        "reached at the vendor itself.",
     )
+
+
+def _no_such_method(job: Job) -> PointsmanError:
+    where, method = job.request.route, job.request.head.method.decode()
+    stores = method in where.dialect.endpoint.stored
+    if where.kind == "llm" and (stores or not names_a_model(where.path)):
+        return _not_offered(job)
+    job.delivery.lines += f"allow: {', '.join(where.methods)}\r\n".encode()
+    return PointsmanError(ErrorKind.METHOD_NOT_ALLOWED, f"Use {' or '.join(where.methods)} on this path.")
 
 
 def answer_error(job: Job, error: PointsmanError, *, pointless: bool = False) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ...conversation.usage import TokenUsage
+from ...dialects.recall import NOTHING, Recalled
 from ...routing.table import Plan, Target
 from ...translation.crossing import Asked
 from ...wire.http1 import RequestHead
@@ -68,7 +69,8 @@ class Tried:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """How one request goes. asked: its neutral form, once a target needed that. tries: the
+    """How one request goes. recalled: what it refers to, out of the memory. asked: its neutral
+    form, once a target needed that. tries: the
     attempts so far. won: the one whose answer the client gets, once there is real output; on_won:
     called then. reported: the one whose failure the client is told. failed_reason: why the last
     target that failed did, or was not asked. deadline: monotonic seconds. joined: the job whose
@@ -83,6 +85,7 @@ class Job:
     on_won: Callable[[Tried], None] | None = None
     deadline: float = math.inf
     failed_reason: str | None = None
+    recalled: Recalled = NOTHING
     asked: Asked | None = None
     joined: Job | None = None
 

@@ -1,0 +1,74 @@
+"""What a request refers to instead of sending it, and what the gateway's memory has of that
+(docs/protocols/messages.md#the-memory-of-responses). Shapes only.
+
+Not here: the memory (translation/response_memory.py), and how a protocol writes a reference (its own folder).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A response that a client was given.
+
+    previous: the id of the one that it goes on from, None for the first. asked: its request's body; None where only the
+    items are left. items: (id, JSON) of its output, "" for no id. holder: key of the backend that keeps it itself, ""
+    for none.
+    """
+
+    id: str
+    previous: str | None
+    asked: bytes | None
+    items: tuple[tuple[str, bytes], ...]
+    holder: str = ""
+
+    def item(self, name: str) -> bytes:
+        """The item of that id. Raises StopIteration where there is none."""
+        return next(item for own, item in self.items if own == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the memory has for one request. previous: the response that it goes on from, None where it names none.
+    earlier: all items before its own, None where they are not known. holder: see Given, of `previous`. items: the known
+    ones of those that it refers to: id -> (JSON, holder)."""
+
+    previous: str | None = None
+    earlier: tuple[bytes, ...] | None = None
+    holder: str = ""
+    items: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
+
+
+NOTHING = Recalled()
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What a body refers to: the response before, and items by their ids."""
+
+    previous: str | None = None
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A protocol whose clients may refer to what they were given. Bodies have passed wire.splice.peek().
+
+    marks: one of these stands in every body that refers to something. references: of a body. own_items: a body's own
+    items as JSON, without those before it. reference: the id that an item refers to, None for an item that is there
+    itself. keeps: may the answer to this body be remembered? A client that forbids it is obeyed.
+    """
+
+    marks: Sequence[bytes]
+    references: Callable[[bytes], References]
+    own_items: Callable[[bytes], list[bytes]]
+    reference: Callable[[bytes], str | None]
+    keeps: Callable[[bytes], bool]
+
+
+Keep = Callable[[str, Sequence[tuple[str, bytes]]], None]
+"""Called once with an answer's id and its items (as in Given), before or while the client gets the last of it."""

@@ -1,0 +1,100 @@
+"""Processes of one gateway ask one another for responses that a client refers to and they do not remember: a Unix
+socket each, beside the link's, in the folder that only its user may enter.
+
+Asked only on a miss and only where there are several processes; nothing is copied before. Not here: the memory
+(translation/response_memory.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+
+from ...dialects.recall import Given
+from ...translation.response_memory import ResponseMemory
+
+log = logging.getLogger("pointsman.gateway")
+
+ASK_SECONDS = 1.0
+"""A process that does not answer so fast is busy or gone: then it counts as one that does not know."""
+_MAX_FRAME = 256 * 1024 * 1024
+
+
+class _Question(msgspec.Struct, frozen=True):
+    caller: str
+    names: tuple[str, ...]
+
+
+_questions = msgspec.msgpack.Decoder(_Question)
+_answers = msgspec.msgpack.Decoder(list[Given])
+
+
+class Siblings:
+    """folder: where the sockets are. worker: index of this process, of `workers`."""
+
+    def __init__(self, folder: str, worker: int, workers: int, memory: ResponseMemory) -> None:
+        self._paths = [os.path.join(folder, f"memory-{index}.sock") for index in range(workers)]
+        self._own = self._paths.pop(worker)
+        self._memory = memory
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the socket cannot be made."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._own)
+        self._server = await asyncio.start_unix_server(self._answer, self._own)
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        if self._server is not None:
+            self._server.close()
+
+    async def ask(self, caller: str, names: Sequence[str]) -> list[Given]:
+        """The responses that the others know by these ids of responses and items."""
+        question = msgspec.msgpack.encode(_Question(caller, tuple(names)))
+        answers = await asyncio.gather(*(self._ask(path, question) for path in self._paths))
+        return [given for answer in answers for given in answer]
+
+    async def _ask(self, path: str, question: bytes) -> list[Given]:
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                reader, writer = await asyncio.open_unix_connection(path)
+                try:
+                    writer.write(_frame(question))
+                    return _answers.decode(await _read(reader))
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError, EOFError, msgspec.DecodeError) as error:
+            log.info("a process of this gateway does not say what it remembers: %s", type(error).__name__)
+            return []
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            question = _questions.decode(await _read(reader))
+            found = {
+                given.id: given
+                for name in question.names
+                if (given := self._memory.find(question.caller, name)) is not None
+            }
+            writer.write(_frame(msgspec.msgpack.encode(list(found.values()))))
+            await writer.drain()
+        except (OSError, EOFError, msgspec.DecodeError) as error:
+            log.info("a process of this gateway asked and did not listen: %s", type(error).__name__)
+        finally:
+            writer.close()
+
+
+def _frame(body: bytes) -> bytes:
+    return len(body).to_bytes(4, "big") + body
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    size = int.from_bytes(await reader.readexactly(4), "big")
+    if size > _MAX_FRAME:
+        raise EOFError
+    return await reader.readexactly(size)

@@ -1,0 +1,151 @@
+"""The memory of responses in the way of one request: what it refers to is looked up before a target is asked, and its
+answer is remembered when it is given (docs/protocols/messages.md#the-memory-of-responses).
+
+Not here: the memory itself (translation/response_memory.py), and what becomes of a reference that nobody knows: that
+depends on the target (the dialect's Straight, parse_request).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...dialects.recall import Given, Keep, Recalled, Remembered
+from ...providers.profiles import profile_for
+from ...routing.table import Plan, Target
+from ...translation.response_memory import ResponseMemory
+from ..compiled import CompiledRules
+from ..data_plane import DataPlane
+from .job import ClientRequest, Job
+from .offload import LARGE, offload
+
+
+async def recall(plane: DataPlane, job: Job) -> None:
+    """Set job.recalled where the request refers to something."""
+    request = job.request
+    remembered = _remembered(request)
+    if remembered is None or not any(mark in request.body for mark in remembered.marks):
+        return
+    refers = remembered.references(request.body)
+    caller = _caller(request)
+    chain = await _chain(plane, caller, refers.previous)
+    earlier: list[bytes] | None = None
+    if chain is not None:
+        size = sum(len(given.asked or b"") for given in chain)
+        expand = (remembered, chain)
+        earlier = await offload(_expanded, *expand) if size >= LARGE else _expanded(*expand)
+    inside = [name for item in earlier or () if (name := remembered.reference(item)) is not None]
+    items = await _items(plane, caller, [*refers.items, *inside])
+    if earlier is not None:
+        earlier = _resolved(remembered, earlier, items)
+    job.recalled = Recalled(
+        refers.previous,
+        tuple(earlier) if earlier is not None else None,
+        chain[0].holder if chain else "",
+        items,
+    )
+
+
+async def _chain(plane: DataPlane, caller: str, name: str | None) -> list[Given] | None:
+    """The response of that id and those that it goes on from, newest first; None where one of them is not known."""
+    if name is None:
+        return None
+    chain: list[Given] = []
+    passed: set[str] = set()
+    while name is not None:
+        found = await _find(plane, caller, [name])
+        given = found.get(name)
+        if given is None or given.id != name or given.asked is None or name in passed:
+            return None
+        passed.add(name)
+        chain.append(given)
+        name = given.previous
+    return chain
+
+
+def _expanded(remembered: Remembered, chain: Sequence[Given]) -> list[bytes]:
+    items: list[bytes] = []
+    for given in reversed(chain):
+        assert given.asked is not None
+        items += remembered.own_items(given.asked)
+        items += [item for _, item in given.items]
+    return items
+
+
+async def _items(plane: DataPlane, caller: str, names: list[str]) -> dict[str, tuple[bytes, str]]:
+    found = await _find(plane, caller, names)
+    return {name: (given.item(name), given.holder) for name, given in found.items() if given.id != name}
+
+
+def _resolved(
+    remembered: Remembered, earlier: list[bytes], items: dict[str, tuple[bytes, str]]
+) -> list[bytes] | None:
+    """Without references of their own; None where one cannot be followed."""
+    whole: list[bytes] = []
+    for item in earlier:
+        name = remembered.reference(item)
+        if name is not None and name not in items:
+            return None
+        whole.append(item if name is None else items[name][0])
+    return whole
+
+
+async def _find(plane: DataPlane, caller: str, names: Sequence[str]) -> dict[str, Given]:
+    """What this process knows of these ids, else what the others do."""
+    memory = plane.responses
+    found = {name: given for name in names if (given := memory.find(caller, name)) is not None}
+    missing = [name for name in names if name not in found]
+    if missing and plane.siblings is not None and memory.on:
+        for given in await plane.siblings.ask(caller, missing):
+            memory.put(caller, given)
+        found |= {name: given for name in missing if (given := memory.find(caller, name)) is not None}
+    return found
+
+
+@dataclass(slots=True)
+class _Keeping:
+    """See dialects.recall.Keep."""
+
+    memory: ResponseMemory
+    caller: str
+    previous: str | None
+    asked: bytes
+    holder: str
+
+    def __call__(self, name: str, items: Sequence[tuple[str, bytes]]) -> None:
+        given = Given(name, self.previous, self.asked, tuple(items), self.holder)
+        self.memory.put(self.caller, given)
+
+
+def keeping(
+    plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan, target: Target, *, straight: bool
+) -> Keep | None:
+    """Who remembers this target's answer: nobody where the protocol has no references, the client wants nothing kept, or
+    all of the rule's targets keep theirs. straight: it gets the client's own protocol."""
+    request = job.request
+    remembered = _remembered(request)
+    if remembered is None or not plane.responses.on or not remembered.keeps(request.body):
+        return None
+    if request.route.path != request.route.dialect.endpoint.path:
+        return None
+    holder = target.key if straight and _keeps(rules, request, target) else ""
+    if holder and all(_keeps(rules, request, other) for other in plan.targets):
+        return None
+    return _Keeping(plane.responses, _caller(request), job.recalled.previous, request.body, holder)
+
+
+def _keeps(rules: CompiledRules, request: ClientRequest, target: Target) -> bool:
+    backend = rules.backends.get(target.key)
+    protocol = request.route.protocol
+    if backend is None or not backend.speaks(protocol):
+        return False
+    return profile_for(backend.spec, protocol, target.model).keeps_responses
+
+
+def _remembered(request: ClientRequest) -> Remembered | None:
+    translation = request.route.dialect.translation
+    return translation.remembered if translation is not None and request.route.exact else None
+
+
+def _caller(request: ClientRequest) -> str:
+    return str(request.caller.key_id)
