@@ -3,6 +3,9 @@ name no model, and that is no mistake of the client's (docs/protocols/errors.md#
 
 from __future__ import annotations
 
+import base64
+import json
+import struct
 from typing import Any
 
 import pytest
@@ -138,6 +141,48 @@ def test_an_encoding_format_that_nobody_asked_for_is_not_sent(body: bytes, sent:
     """Libraries send null where the program asked for none; servers refuse "received null"."""
     _, asked = send("POST", "/v1/embeddings", body)
     assert asked == [sent]
+
+
+VECTOR = [0.5, -1.25, 3.0, 0.0]
+PACKED = base64.b64encode(struct.pack("<4f", *VECTOR)).decode()
+
+
+def embedded(asked: dict[str, Any], vectors: list[Any]) -> bytes:
+    async def main() -> Got:
+        with ScriptedUpstream() as server:
+            data = [{"object": "embedding", "index": at, "embedding": one} for at, one in enumerate(vectors)]
+            usage = {"prompt_tokens": 2, "total_tokens": 2}
+            value = {"object": "list", "data": data, "model": "m", "usage": usage}
+            server.always(Reply(200, JSON, body=json.dumps(value).encode()))
+            async with plane() as found:
+                found.rules(rule("*", "local/box"), backends=[spec(server, None)])
+                got = await found.ask("/v1/embeddings", {"model": "m", "input": ["a", "b"], **asked})
+                (record,) = await found.recorded()
+                assert record.input_tokens == 2
+                return got
+
+    got = uvloop.run(main())
+    assert got.status == 200
+    assert got.complete
+    return got.body
+
+
+@pytest.mark.parametrize("count", [1, 2, 20_000], ids=["one", "two", "megabytes"])
+def test_the_typescript_sdk_reads_the_vectors_of_a_server_that_ignores_base64(count: int) -> None:
+    """It asks for base64 where its program asked for nothing, and decodes whatever comes."""
+    body = embedded({"encoding_format": "base64"}, [VECTOR] * count)
+    assert [one["embedding"] for one in json.loads(body)["data"]] == [PACKED] * count
+
+
+@pytest.mark.parametrize("vectors", [[PACKED], ["", "[1]"], [[1, "x"]], [[1e60]], [None]], ids=str)
+def test_what_is_base64_already_or_no_vector_stays(vectors: list[Any]) -> None:
+    body = embedded({"encoding_format": "base64"}, vectors)
+    assert [one["embedding"] for one in json.loads(body)["data"]] == vectors
+
+
+@pytest.mark.parametrize("asked", [{}, {"encoding_format": "float"}, {"user": "base64"}], ids=str)
+def test_numbers_stay_numbers_where_nobody_asked_for_base64(asked: dict[str, Any]) -> None:
+    assert [one["embedding"] for one in json.loads(embedded(asked, [VECTOR]))["data"]] == [VECTOR]
 
 
 @pytest.mark.parametrize("more", [{}, {"encoding_format": None}, {"encoding_format": "float"}])

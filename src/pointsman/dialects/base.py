@@ -374,10 +374,12 @@ class UsageOption:
 class Dialect:
     """One protocol. error: an error as a whole body. stream_error: the same inside a stream.
     parse_error(status, body): a backend's error answer as ours, its text and code kept. seen: the
-    reading of one answer. endpoint: how its clients reach it, and how they are known.
-    usage_option: None where every stream tells its usage. statuses: the status of a kind of error
-    where this protocol's is not the usual one. ping: a keep-alive before anything else of a
-    stream. straight: see Straight. translation: None for protocols that only pass through."""
+    reading of one answer. endpoint: how its clients reach it, and how they are known. usage_option:
+    None where every stream tells its usage. statuses: the status of a kind of error where this
+    protocol's is not the usual one. ping: a keep-alive before anything else of a stream. straight:
+    see Straight. revision: of a request's body, what is done to a whole answer whose backend
+    ignores a wish of it; None for nothing, and then bytes pass as they come. translation: None for
+    protocols that only pass through."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
@@ -389,6 +391,7 @@ class Dialect:
     statuses: Mapping[ErrorKind, int] = field(default_factory=dict)
     ping: bytes = b": waiting for the backend\n\n"
     straight: Straight | None = None
+    revision: Callable[[bytes], Callable[[bytes], bytes] | None] | None = None
     translation: Translation | None = None
 
     def status(self, error: PointsmanError) -> int:

@@ -8,7 +8,7 @@ from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
 from ..vendor_errors import openai_error, upstream_error
 from .errors import stream_error
-from .format import MARKS, without_null
+from .format import MARKS, revision, without_null
 from .seen import EmbeddingsSeen
 
 DIALECT = Dialect(
@@ -19,4 +19,5 @@ DIALECT = Dialect(
     EmbeddingsSeen,
     Endpoint("/v1/embeddings", FAMILY, private_prefixes=PRIVATE_PREFIXES, rate_limits=RATE_LIMITS),
     straight=Straight(MARKS, without_null),
+    revision=revision,
 )

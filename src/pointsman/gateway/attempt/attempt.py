@@ -33,7 +33,7 @@ from .exchange import Exchange
 from .health import AttemptHealth
 from .judge import Judge
 from .moves import State
-from .passthrough import Codec, Passthrough
+from .passthrough import Codec, Passthrough, Revising
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -96,7 +96,10 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     where = request.route
     path = request.route.path.encode("ascii") + (b"?" + head.query if head.query else b"")
     keep = keeping(one.plane, one.rules, job, plan, target, straight=True)
-    codec = Passthrough(where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep)
+    revision = where.dialect.revision if where.exact else None
+    revise = revision(body) if revision is not None else None
+    going = (where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep)
+    codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
     on_trial = where.exact and where.protocol not in backend.spoken
     block, names = head.forward or _remember(job)
     login = request.caller.login if plan.rule.forward_auth and not backend.local else b""

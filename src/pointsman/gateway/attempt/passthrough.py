@@ -6,7 +6,8 @@ translation/crossing.py has the other codec, which translates. Not here: when by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol as TypingProtocol
 
 from ...dialects.base import Dialect, Seen
@@ -126,3 +127,15 @@ class Passthrough:
     def collected(self, relay: Relay, headers: Headers, stream: bytes) -> Answer:
         """See Codec."""
         return Answer(200, headers, stream)
+
+
+@dataclass(slots=True, eq=False)
+class Revising(Passthrough):
+    """The same, but a whole answer is held to its end and revised (Dialect.revision)."""
+
+    revise: Callable[[bytes], bytes] = field(kw_only=True)
+    translated = True
+
+    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
+        """See Codec."""
+        return Passthrough.whole(self, headers, self.revise(body), readable)
