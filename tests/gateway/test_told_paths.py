@@ -126,7 +126,7 @@ TOLD: list[tuple[str, str, dict[str, Any], str]] = [
     (CHAT, MESSAGES, {"reasoning_effort": "high", "max_tokens": 500}, "dropped:reasoning_effort"),
     (CHAT, MESSAGES, {"reasoning": {"effort": "high"}, "max_tokens": 500}, "dropped:reasoning.effort"),
     (RESPONSES, CHAT, {"input": [HI, ITEM, HI]}, "repaired:input[1]"),
-    (RESPONSES, CHAT, {"input": [HI, {"type": "web_search_call", "id": "w"}, HI]}, "dropped:input[1]"),
+    (RESPONSES, CHAT, {"input": [HI, {"type": "web_search_call", "id": "w"}, HI]}, "changed:input[1]"),
     (
         RESPONSES,
         MESSAGES,

@@ -40,6 +40,7 @@ from pointsman.conversation.request import (
     ThinkingMode,
     Tool,
     ToolChoice,
+    WebSearch,
 )
 from pointsman.dialects.base import Translation
 from pointsman.dialects.carries import How, gaps, reachable
@@ -138,7 +139,8 @@ HOSTS: dict[type, Callable[[Any], Request]] = {
     Message: in_history,
     Tool: lambda one: asking(tools=[one]),
     ServerTool: lambda one: asking(server_tools=[one]),
-    ToolChoice: lambda one: asking(tool_choice=one),
+    WebSearch: lambda one: asking(web_search=one),
+    ToolChoice: lambda one: asking(tool_choice=one, web_search=WebSearch()),
     ThinkingMode: lambda one: asking(thinking=one),
     OutputFormat: lambda one: asking(format=one),
     CacheMark: lambda one: said(Text("a", one)),
@@ -184,6 +186,7 @@ BASES: dict[type, Callable[[Protocol], Any]] = {
     Message: lambda target: Message(Role.ASSISTANT, [Text("a")], path="messages[1]", phase="commentary"),
     Tool: lambda target: Tool("f", "d", SCHEMA, path="tools[0]"),
     ServerTool: search,
+    WebSearch: lambda target: WebSearch(path="tools[0]"),
     ToolChoice: lambda target: ToolChoice("auto"),
     ThinkingMode: lambda target: ThinkingMode("enabled", 5000),
     OutputFormat: lambda target: OutputFormat("json_schema", "x", SCHEMA),
@@ -211,11 +214,14 @@ VALUES: dict[str, Any] = {
     "Request.thinking": ThinkingMode("enabled", 5000), "Request.summary": "detailed",
     "Request.format": OutputFormat("json_schema", "x", SCHEMA), "Request.verbosity": "low", "Request.user": "ann",
     "Request.cache_auto": CacheMark("1h"), "Request.service_tier": "default", "Request.metadata": {"a": "b"},
-    "Request.stream": True, "Request.include_usage": True, "Request.max_tool_calls": 3, "Request.web_search": {},
+    "Request.stream": True, "Request.include_usage": True, "Request.max_tool_calls": 3, "Request.web_search": WebSearch(),
     "Request.legacy_functions": True, "Request.phases": True, "Request.raw": {"a": 1}, "Request.paths": {"n": "n"},
     "Message.role": Role.USER, "Message.parts": [Text("b")], "Message.name": "ann", "Message.phase": "final_answer",
     "Tool.name": "h", "Tool.description": "e", "Tool.schema": OTHER, "Tool.strict": True, "Tool.kind": ToolKind.CUSTOM,
     "Tool.namespace": "group", "Tool.cache": MARK,
+    "WebSearch.allowed_domains": ("a.org",), "WebSearch.blocked_domains": ("b.org",), "WebSearch.max_uses": 2,
+    "WebSearch.location": {"city": "Rome"}, "WebSearch.context_size": "low", "WebSearch.live": False,
+    "WebSearch.cache": MARK,
     "ToolChoice.mode": "any", "ToolChoice.allowed": ("f",),
     "ThinkingMode.display": "omitted",
     "OutputFormat.type": "json_object", "OutputFormat.name": "y", "OutputFormat.schema": OTHER, "OutputFormat.strict": False,
@@ -237,7 +243,10 @@ PAIRS: dict[str, Callable[[Protocol], tuple[Any, Any]]] = {
     # where another value must stand beside it: (without, with)
     "Request.server_tools": lambda t: (asking(), asking(server_tools=[search(t)])),
     "Request.cache_key": lambda t: (asking(), asking(cache_key="k", raw={"cache_key": "k"})),
-    "Request.max_tool_calls": lambda t: (asking(web_search={}), asking(web_search={}, max_tool_calls=3)),
+    "Request.max_tool_calls": lambda t: (
+        asking(web_search=WebSearch()),
+        asking(web_search=WebSearch(), max_tool_calls=3),
+    ),
     "Tool.grammar": lambda t: (
         Tool("f", kind=ToolKind.CUSTOM),
         Tool(
@@ -245,6 +254,10 @@ PAIRS: dict[str, Callable[[Protocol], tuple[Any, Any]]] = {
         ),
     ),
     "ServerTool.value": lambda t: (search(t), search(t, max_uses=2)),
+    "ToolChoice.allowed_server": lambda t: (
+        ToolChoice("auto", allowed=("f",)),
+        ToolChoice("auto", allowed=("f",), allowed_server=("web_search",)),
+    ),
     "ToolChoice.name": lambda t: (ToolChoice("tool", "f"), ToolChoice("tool", "g")),
     "ThinkingMode.type": lambda t: (ThinkingMode("disabled"), ThinkingMode("enabled", 5000)),
     "ThinkingMode.budget": lambda t: (ThinkingMode("enabled", 1500), ThinkingMode("enabled", 5000)),
@@ -264,10 +277,14 @@ PAIRS: dict[str, Callable[[Protocol], tuple[Any, Any]]] = {
     "Document.parts": lambda t: (Document(parts=(Text("a"),)), Document(parts=(Text("b"),))),
     "Document.file_id": lambda t: tuple(Document(file_id=x, file_of=GENEROUS[t].files) for x in "ab"),  # type: ignore[dict-item]
     "Foreign.value": lambda t: (
-        Foreign("x" if t is CHAT else t.value, "c", {"type": "c", "id": "1"}),
-        Foreign("x" if t is CHAT else t.value, "c", {"type": "c", "id": "2"}),
+        Foreign("x" if t is CHAT else t.value, "c", {"type": "c", "id": "1"}, "words"),
+        Foreign("x" if t is CHAT else t.value, "c", {"type": "c", "id": "2"}, "words"),
     ),
-    "Foreign.text": lambda t: (Foreign("x", "c", {}), Foreign("x", "c", {}, "words")),
+    "Foreign.text": lambda t: (Foreign("x", "c", {}, "words"), Foreign("x", "c", {}, "others")),
+    "Foreign.shown": lambda t: (
+        Foreign("x", "c", {}, "words"),
+        Foreign("x", "c", {}, "words", (Image("image/png", PICTURE),)),
+    ),
 }
 PROFILES: dict[tuple[str, Protocol], dict[str, Any]] = {
     ("ThinkingMode.budget", MESSAGES): {"reasoning": "budget"},

@@ -25,7 +25,7 @@ from pointsman.conversation.parts import (
 )
 from pointsman.conversation.profile import Profile
 from pointsman.conversation.reply import CutShort, Reply, fold, unfold
-from pointsman.conversation.request import Message, Request, Role, ServerTool, Tool, ToolChoice
+from pointsman.conversation.request import Message, Request, Role, ServerTool, Tool, ToolChoice, WebSearch
 from pointsman.conversation.usage import TokenUsage
 from pointsman.dialects.capsule import Capsules, Forged, is_capsule
 from pointsman.errors import PointsmanError
@@ -105,14 +105,14 @@ def test_a_forced_choice_that_a_model_refuses_is_refused_in_its_words() -> None:
 
 
 def test_server_tools() -> None:
-    search, run = (
-        ServerTool("p", "web_search_20250305", "web_search", {}, path="tools[0]"),
-        ServerTool("p", "code_execution_20250825", "x", {}, path="tools[0]"),
-    )
-    assert warned(Profile(), request(server_tools=[search]))[1] == ["dropped:tools[0]"]
+    search = WebSearch(path="tools[0]")
+    run = ServerTool("p", "code_execution_20250825", "x", {}, path="tools[0]")
+    assert warned(Profile(), request(web_search=search))[1] == ["dropped:tools[0]"]
     assert "code_execution" in refused(Profile(), request(server_tools=[run])).public
-    kept, told = warned(Profile(server_tools=frozenset({"web_search"})), request(server_tools=[search]))
-    assert (kept.server_tools, told) == ([search], [])
+    kept, told = warned(Profile(server_tools=frozenset({"web_search"})), request(web_search=search))
+    assert (kept.web_search, told) == (search, [])
+    kept, told = warned(Profile(server_tools=frozenset({"code_execution"})), request(server_tools=[run]))
+    assert (kept.server_tools, told) == ([run], [])
 
 
 def test_what_a_model_cannot_see_is_refused_never_lost() -> None:

@@ -30,12 +30,14 @@ class Opaque(msgspec.Struct, frozen=True):
     made it, "" when the client brought it in its own vendor's form (who made it is not known).
     data: a JSON value; for `anthropic_messages` the exact block ({"type": "thinking", ...} or
     {"type": "redacted_thinking", ...}), for `openai_responses` the exact reasoning item's {"id":
-    ..., "encrypted_content": ...}.
+    ..., "encrypted_content": ...}. before: the id of the server tool's call that it led to, "" when
+    to none; without that it must not come back (docs/protocols/reasoning.md#with-a-servers-tool).
     """
 
     protocol: str
     data: Any
     backend: str = ""
+    before: str = ""
 
 
 class CacheMark(Placed):
@@ -156,13 +158,20 @@ class ToolResult(Placed):
 
 class Foreign(Placed):
     """A block of one vendor that has no neutral form (a server tool's call or result, a
-    compaction). protocol: whose. value: the exact JSON. text: what it says in words, "" when
-    nothing."""
+    compaction). protocol: whose. value: the exact JSON. text, shown: what it says to models of
+    other vendors, in words ("" = nothing), in pictures and files."""
 
     protocol: str
     type: str
     value: Any
     text: str = ""
+    shown: tuple[Image | Document, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Its vendor's id of it, "" when it has none."""
+        found = self.value.get("id") if isinstance(self.value, dict) else None
+        return found if isinstance(found, str) else ""
 
 
 AssistantPart = Text | Refusal | Thinking | ToolCall | Foreign

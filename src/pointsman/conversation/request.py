@@ -6,6 +6,7 @@ value for it.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +16,9 @@ from .parts import CacheMark, Part, Placed, Text, ToolKind
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """How hard the model shall think, weakest first."""
+
+
+_VERSION = re.compile(r"_\d{8}$|_\d{4}_\d{2}_\d{2}$")
 
 
 class Role(StrEnum):
@@ -53,23 +57,52 @@ class Tool(Placed):
 
 
 class ServerTool(Placed):
-    """A tool that the backend runs (web search, code execution, MCP), or one whose shape only
-    its vendor knows. protocol: whose. type: as its vendor writes it (`web_search_20250305`,
-    `computer_use_preview`). name: what the model calls it. value: the exact JSON."""
+    """A tool that the backend runs (code execution, MCP), or one whose shape only its vendor
+    knows. protocol: whose. type: as its vendor writes it (`code_execution_20250825`,
+    `computer_use_preview`). name: what the model calls it. value: the exact JSON. Not here: web
+    search, which all protocols have."""
 
     protocol: str
     type: str
     name: str
     value: Any
 
+    @property
+    def kind(self) -> str:
+        """Its type without the version."""
+        return _VERSION.sub("", self.type)
+
+
+SEARCH = "web_search"
+"""What a tool choice calls the backend's web search."""
+
+
+class WebSearch(Placed):
+    """The backend shall search the web where the model wants it to. allowed_domains: the only ones
+    that it may find. blocked_domains: those that it may not. max_uses: most searches of one
+    answer. location: the user's, any of `city`, `region`, `country` (ISO 3166-1), `timezone`
+    (IANA); {} = nowhere, None = not said. context_size: how much of what is found the model is
+    shown, low | medium | high. live: False = from what is cached already, None = not said."""
+
+    allowed_domains: tuple[str, ...] = ()
+    blocked_domains: tuple[str, ...] = ()
+    max_uses: int | None = None
+    location: dict[str, str] | None = None
+    context_size: str | None = None
+    live: bool | None = None
+    cache: CacheMark | None = None
+
 
 class ToolChoice(msgspec.Struct):
-    """mode: auto | any | none | tool. name: of the one tool when mode is `tool`. allowed: names
-    of the only tools that may be called, None = all."""
+    """mode: auto | any | none | tool. name: of the one tool when mode is `tool`; server: it is one
+    that the backend runs (SEARCH, or a ServerTool's name). allowed: names of the only functions
+    that may be called, None = all tools; allowed_server: then, of the backend's tools."""
 
     mode: str
     name: str | None = None
     allowed: tuple[str, ...] | None = None
+    server: bool = False
+    allowed_server: tuple[str, ...] = ()
 
 
 class ThinkingMode(msgspec.Struct):
@@ -138,8 +171,14 @@ class Request(msgspec.Struct):
     stream: bool = False
     include_usage: bool = False
     max_tool_calls: int | None = None
-    web_search: dict[str, Any] | None = None
+    web_search: WebSearch | None = None
     legacy_functions: bool = False
     phases: bool = False
     raw: dict[str, Any] = msgspec.field(default_factory=dict)
     paths: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def hosted(self) -> frozenset[str]:
+        """Kinds of the tools that the backend would have to run."""
+        found = {tool.kind for tool in self.server_tools}
+        return frozenset(found | {SEARCH} if self.web_search is not None else found)

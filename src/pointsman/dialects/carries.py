@@ -40,11 +40,12 @@ class How(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Place:
     """why: a sentence for a refusal or for `apart`, a clause for a report. harmless: values besides the field's default
-    that lose nothing when they are left out."""
+    that lose nothing when they are left out. field: a refusal names the field, not the part or tool that has it."""
 
     how: How
     why: str = ""
     harmless: tuple[Any, ...] = ()
+    field: bool = False
 
 
 Fields = Mapping[str, Place]
@@ -89,8 +90,16 @@ _SHOWN = apart("the text goes; what it had cited was for the user to see")
 _MAKER = apart("earlier reasoning is of use to the model that made it only; nobody else is sent it")
 _NO_SOUND = refused("this backend takes no sound; send its text instead.")
 _NO_SERVER_TOOL = refused("Chat Completions has no tools of this type; leave it out for this model.")
+_ANY_DOMAIN = Place(
+    How.REFUSED,
+    "this backend's search cannot be kept to or from domains; leave them out for this model.",
+    field=True,
+)
+_LIVE = Place(How.REPORTED, "the backend's search has no such switch", (True,))
+_DEFAULT_SIZE = Place(How.REPORTED, "the backend's search has no such size", ("medium",))
 _IMAGE_BY_ID = refused("a file id of an image has no place in this protocol; send the image itself.")
 _FILE_BY_URL = refused("Chat Completions has no documents by URL; send the file's data.")
+_IN_WORDS = apart("a model of another vendor is told what it says")
 _PHASE = apart("a mark of one vendor's models on their own history, which no other reads")
 _NAMED = apart("a label that the model is not shown")
 _NO_INDEX = apart("one without the vendor's index is refused there")
@@ -159,7 +168,22 @@ ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
         "name": _all(_FORM),
         "value": _row(_NO_SERVER_TOOL, MAPPED, MAPPED),
     },
-    request.ToolChoice: {"mode": _EVERYWHERE, "name": _EVERYWHERE, "allowed": _all(EMULATED)},
+    request.WebSearch: {
+        "allowed_domains": _row(_ANY_DOMAIN, MAPPED, MAPPED),
+        "blocked_domains": _row(_ANY_DOMAIN, _ANY_DOMAIN, MAPPED),
+        "max_uses": _row(REPORTED, MAPPED, MAPPED),
+        "location": _EVERYWHERE,
+        "context_size": _row(MAPPED, MAPPED, _DEFAULT_SIZE),
+        "live": _row(_LIVE, MAPPED, _LIVE),
+        "cache": _row(_PRICE, _PRICE, MAPPED),
+    },
+    request.ToolChoice: {
+        "mode": _EVERYWHERE,
+        "name": _EVERYWHERE,
+        "allowed": _all(EMULATED),
+        "server": _all(_FORM),
+        "allowed_server": _all(EMULATED),
+    },
     request.ThinkingMode: {
         "type": _row(EMULATED, EMULATED, MAPPED),
         "budget": _row(EMULATED, EMULATED, MAPPED),
@@ -217,8 +241,9 @@ ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
     parts.Foreign: {
         "protocol": _all(_FORM),
         "type": _all(_FORM),
-        "value": _row(REPORTED, MAPPED, MAPPED),
+        "value": _row(_IN_WORDS, MAPPED, MAPPED),
         "text": _all(EMULATED),
+        "shown": _all(EMULATED),
     },
     parts.Citation: {
         "url": _row(_SHOWN, _SHOWN, _NO_INDEX),
@@ -229,7 +254,7 @@ ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
         "raw": _row(_SHOWN, _SHOWN, MAPPED),
         "protocol": _all(_FORM),
     },
-    parts.Opaque: {"protocol": _all(_FORM), "data": _EVERYWHERE, "backend": _all(_FORM)},
+    parts.Opaque: {"protocol": _all(_FORM), "data": _EVERYWHERE, "backend": _all(_FORM), "before": _all(_FORM)},
 }  # fmt: skip
 for _kind, _fields in ROWS.items():
     if issubclass(_kind, parts.Placed):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..conversation import parts as neutral
+from ..conversation.notes import Notes
 from .base import Reading
 from .fields import Fields, bad, maybe
 
@@ -76,7 +77,7 @@ def _part(part: Fields, reading: Reading) -> neutral.Part:
         case "refusal":
             return neutral.Refusal(part.text("refusal"))
         case "image_url" | "input_image":
-            return _image(part, mark, reading)
+            return image_of(part, mark, reading.notes)
         case "file" | "input_file":
             return _document(part, mark)
         case "input_audio":
@@ -99,14 +100,17 @@ def cache_mark(holder: Fields, reading: Reading) -> neutral.CacheMark | None:
     return mark
 
 
-def _image(part: Fields, mark: neutral.CacheMark | None, reading: Reading) -> neutral.Image:
-    """By its URL, which may hold the data itself, or by its id."""
+def image_of(
+    part: Fields, mark: neutral.CacheMark | None = None, notes: Notes | None = None
+) -> neutral.Image:
+    """By its URL, which may hold the data itself, or by its id. Raises PointsmanError 400."""
     url, file_id, detail = part.any("image_url"), part.maybe_text("file_id"), part.maybe_text("detail")
     path = part.at("image_url")
     if isinstance(url, dict):
         inner = Fields(url, "image_url", part)
         url, detail = inner.need_text("url"), inner.maybe_text("detail") or detail
-        inner.close(reading.notes)
+        if notes is not None:
+            inner.close(notes)
     if url is None and file_id is not None:
         return neutral.Image(file_id=file_id, file_of=FILES, detail=detail, cache=mark)
     if not isinstance(url, str) or not url:

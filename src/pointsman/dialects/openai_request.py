@@ -7,15 +7,17 @@ Where Chat nests what Responses writes flat, either form is read. Not here: the 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from ..conversation.notes import Notes
 from ..conversation.parts import CacheMark, ToolKind
 from ..conversation.profile import Profile
-from ..conversation.request import OutputFormat, Request, Tool, ToolChoice
+from ..conversation.request import SEARCH, OutputFormat, Request, Tool, ToolChoice
 from .base import Reading
 from .fields import Fields, bad, maybe
 from .openai_parts import cache_mark
+from .web_search import is_search
 
 _MODES = {"auto": "auto", "required": "any", "any": "any", "none": "none"}
 _WORDS = {"auto": "auto", "any": "required", "none": "none"}
@@ -108,8 +110,9 @@ def _grammar(found: dict[str, Any] | None) -> dict[str, Any] | None:
     return {"type": "grammar", **inner} if isinstance(inner, dict) else found
 
 
-def read_choice(choice: Any, *, hosted: bool) -> ToolChoice:
-    """hosted: a kind that is none of these names a tool that the backend runs."""
+def read_choice(choice: Any, *, client_run: Collection[str] | None = None) -> ToolChoice:
+    """client_run: types of tools that are functions by another name; any other kind is then one that
+    the backend runs. None: such kinds are not known, but for a web search."""
     if isinstance(choice, str):
         if choice not in _MODES:
             bad("tool_choice", "must be auto, required, none, or an object that names a tool.")
@@ -118,23 +121,33 @@ def read_choice(choice: Any, *, hosted: bool) -> ToolChoice:
     kind = found.need_text("type")
     if kind in _MODES:
         return ToolChoice(_MODES[kind])
-    if kind in ("function", "custom", "tool"):
-        return ToolChoice("tool", (found.object(kind) or found).need_text("name"))
     if kind == "allowed_tools":
-        inner = found.object(kind) or found
-        mode = inner.choice("mode", ("auto", "required")) or "auto"
-        return ToolChoice(_MODES[mode], None, tuple(map(_name_of, inner.objects("tools"))))
-    if not hosted:
+        return _allowed(found.object(kind) or found, client_run or ())
+    if client_run is None and kind not in _CALLED and not is_search(kind):
         bad("tool_choice.type", f"is not a kind of choice that is known: {kind[:60]!r}.")
-    return ToolChoice("tool", kind)
+    name, server = _named_tool(found, kind, client_run or ())
+    return ToolChoice("tool", name, server=server)
 
 
-def _name_of(tool: Fields) -> str:
-    """Of a function; a tool that the backend runs is named by its type."""
-    kind = tool.text("type", "function")
-    if kind in ("function", "custom"):
-        return (tool.object(kind) or tool).need_text("name")
-    return tool.text("name") or kind
+def _allowed(inner: Fields, client_run: Collection[str]) -> ToolChoice:
+    mode = inner.choice("mode", ("auto", "required")) or "auto"
+    named = [_named_tool(tool, tool.text("type", "function"), client_run) for tool in inner.objects("tools")]
+    functions, others = (
+        tuple(name for name, server in named if server is wanted) for wanted in (False, True)
+    )
+    return ToolChoice(_MODES[mode], None, functions, allowed_server=others)
+
+
+_CALLED = ("function", "custom", "tool")
+
+
+def _named_tool(tool: Fields, kind: str, client_run: Collection[str]) -> tuple[str, bool]:
+    """(name, does the backend run it?): a function by its name, any other by its type."""
+    if kind in _CALLED:
+        return (tool.object(kind) or tool).need_text("name"), False
+    if is_search(kind):
+        return SEARCH, True
+    return (kind, False) if kind in client_run else (tool.text("name") or kind, True)
 
 
 def choice_value(request: Request, *, nested: bool) -> Any:
@@ -143,6 +156,8 @@ def choice_value(request: Request, *, nested: bool) -> Any:
     assert choice is not None
     if choice.mode != "tool":
         return _WORDS[choice.mode]
+    if choice.server:
+        return {"type": choice.name}
     kind = next((tool.kind.value for tool in request.tools if tool.name == choice.name), "function")
     return _named(kind, {"name": choice.name}, nested=nested)
 

@@ -27,7 +27,7 @@ API: dict[str, Any] = {
     "tool_name_max": 128,
     "sampling": "one_of",
     # Of those it runs, the one that another protocol's clients can ask for; its own clients are not translated.
-    "server_tools": frozenset({"web_search", "web_search_preview"}),
+    "server_tools": frozenset({"web_search"}),
     "service_tiers": ("auto", "default"),
     "files": "anthropic_messages",
 }  # fmt: skip

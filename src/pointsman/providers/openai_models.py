@@ -38,7 +38,7 @@ RESPONSES: Table = (
     (ALL, {
         **_SERVICE, "min_output_tokens": 16, "metadata": True, "store": True, "keeps_responses": True,
         # Of those it runs, the one that another protocol's clients can ask for; its own clients are not translated.
-        "server_tools": frozenset({"web_search", "web_search_preview"}),
+        "server_tools": frozenset({"web_search"}),
     }),
 )  # fmt: skip
 """OpenAI's own service, of every model."""

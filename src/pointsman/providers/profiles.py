@@ -106,17 +106,31 @@ def dialect_order(spec: BackendSpec, model: str, client: Protocol, tools: bool) 
     return _order(spec.type, spec.name, spec.base_url, model, tools)
 
 
+def demanded(spec: BackendSpec, model: str, tools: bool) -> Protocol | None:
+    """The one protocol in which the vendor's own service takes this model, or tools of it; None
+    where any that it speaks will do."""
+    return _demanded(spec.type, spec.name, spec.base_url, model, tools)
+
+
 @derived
-def _order(type: str, name: str, base_url: str, model: str, tools: bool) -> tuple[Protocol, ...]:
+def _demanded(type: str, name: str, base_url: str, model: str, tools: bool) -> Protocol | None:
     kind = (type, _is_own(type, name, base_url))
     patterns = _ANY_REQUEST.get(kind, ()) + (_WITH_TOOLS.get(kind, ()) if tools else ())
     family = family_name(model)
-    if any(wild_match(pattern, family) for pattern in patterns):
-        first: tuple[Protocol, ...] = (_RESPONSES, *_ORDER[type])
-    else:
-        first = _ORDER[type]
+    return _RESPONSES if any(wild_match(pattern, family) for pattern in patterns) else None
+
+
+@derived
+def _order(type: str, name: str, base_url: str, model: str, tools: bool) -> tuple[Protocol, ...]:
+    best = _demanded(type, name, base_url, model, tools)
+    first = _ORDER[type] if best is None else (best, *_ORDER[type])
     others = (one for one, dialect in DIALECTS.items() if dialect.translation is not None)
     return tuple(dict.fromkeys((*first, *others)))
+
+
+def is_own(spec: BackendSpec) -> bool:
+    """Is it the vendor's own service, or one that stands for it?"""
+    return _is_own(spec.type, spec.name, spec.base_url)
 
 
 def family_name(model: str) -> str:

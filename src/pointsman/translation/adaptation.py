@@ -25,25 +25,30 @@ _HASH = 8
 class Adaptation:
     """stop: sequences that the gateway enforces, because the upstream cannot take them all."""
 
-    __slots__ = ("_names", "_upstream", "_wrapped", "stop")
+    __slots__ = ("_names", "_reserved", "_upstream", "_wrapped", "stop")
 
     def __init__(self) -> None:
         self.stop: tuple[str, ...] = ()
         self._names: dict[str, tuple[str, str | None]] = {}  # upstream name -> (name, namespace)
         self._upstream: dict[str, str] = {}  # name as the client writes it -> upstream name
         self._wrapped: set[str] = set()
+        self._reserved: set[str] = set()
 
     @property
     def identity(self) -> bool:
         """Nothing of an answer has to be changed back."""
         return not self._names and not self._wrapped
 
+    def reserve(self, name: str) -> None:
+        """A tool that the backend runs has this name: a function that is called so gets another."""
+        self._reserved.add(name)
+
     def shorten(self, name: str, namespace: str | None, profile: Profile) -> str:
         """The tool's name upstream: its group in front where groups are unknown there, legal characters, short enough."""
         grouped = namespace is not None and not profile.namespaces
         full = f"{namespace}{_SEPARATOR}{name}" if grouped else name
         short = full
-        if len(full) > profile.tool_name_max or _ILLEGAL.search(full):
+        if len(full) > profile.tool_name_max or _ILLEGAL.search(full) or full in self._reserved:
             digest = hashlib.sha256(full.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH]
             short = f"{_ILLEGAL.sub('_', full)[: profile.tool_name_max - _HASH - 1]}_{digest}"
         if short != name:

@@ -54,6 +54,7 @@ def estimate_tokens(request: Request) -> int:
         total += _json(tool.schema) + _json(tool.grammar)
     for server_tool in request.server_tools:
         total += _PER_TOOL + _json(server_tool.value)
+    total += _PER_TOOL * (request.web_search is not None)
     if request.format is not None:
         total += _json(request.format.schema)
     return max(1, math.ceil(total))

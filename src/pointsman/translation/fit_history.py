@@ -4,6 +4,8 @@ it demands in an order. See adapt.py. Not here: repairing what no backend would 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ..conversation.notes import Notes
@@ -20,10 +22,15 @@ from ..conversation.parts import (
     ToolResult,
 )
 from ..conversation.profile import Profile
-from ..conversation.request import Message, Request
+from ..conversation.request import Message, Request, Role
 from .adaptation import Adaptation
+from .bound import together
 from .fit_media import fit_document, fit_image
 from .fit_turns import fit_turns
+
+MARKED = '\n<block type="{}">\n{}\n</block>\n'
+"""What the assistant's tools said, told apart from its own words."""
+_UNREADABLE = "can be read by its own vendor only; leave it out, or use one of that vendor's models."
 
 
 def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
@@ -31,13 +38,27 @@ def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adapt
     fit = _Fit(profile, notes, adaptation)
     changed = False
     messages: list[Message] = []
+    shown: list[Part] = []  # what the assistant's tools showed, which is the user's to say
     for message in made.messages:
-        parts = [found for part in message.parts if (found := fit.part(part)) is not None]
+        parts = [found for part in together(message.parts, profile) for found in fit.parts(part)]
+        if message.role is Role.ASSISTANT:
+            if shown:
+                messages.append(Message(Role.USER, shown, path=shown[0].path))
+                shown = []
+            shown = [part for part in parts if isinstance(part, Image | Document)]
+            parts = [part for part in parts if not isinstance(part, Image | Document)]
+        elif shown and message.role is Role.USER:
+            results = [part for part in parts if isinstance(part, ToolResult)]
+            parts = [*results, *shown, *(part for part in parts if not isinstance(part, ToolResult))]
+            shown = []
         if len(parts) == len(message.parts) and all(map(_is, parts, message.parts)):
             messages.append(message)
         else:
             changed = True
             messages.append(msgspec.structs.replace(message, parts=parts))
+    if shown:
+        changed = True
+        messages.append(Message(Role.USER, shown, path=shown[0].path))
     if changed:
         made.messages = messages
     if profile.turns == "strict":
@@ -58,20 +79,21 @@ class _Fit:
         self._notes = notes
         self._adaptation = adaptation
 
-    def part(self, part: Part) -> Part | None:
-        """None: it does not go."""
+    def parts(self, part: Part) -> Sequence[Part]:
+        """What goes of it, and in which form."""
         match part:
             case ToolCall():
-                return self._call(part)
+                return (self._call(part),)
             case ToolResult():
-                return self._result(part)
+                return (self._result(part),)
             case Image() | Document():
-                return self._shown(part)
+                return (self._shown(part),)
             case Thinking():
-                return self._thinking(part)
+                thought = self._thinking(part)
+                return () if thought is None else (thought,)
             case Foreign():
                 return self._foreign(part)
-        return part
+        return (part,)
 
     def _call(self, part: ToolCall) -> ToolCall:
         profile = self._profile
@@ -111,8 +133,12 @@ class _Fit:
             return None
         return part if opaque is None else msgspec.structs.replace(part, opaque=None)
 
-    def _foreign(self, part: Foreign) -> Part | None:
+    def _foreign(self, part: Foreign) -> Sequence[Part]:
+        """Told to a model of another vendor in words and pictures, marked as what it is."""
         if part.protocol == self._profile.protocol:
-            return part
-        self._notes.drop(part.path, f"'{part.type}' is of one vendor only")
-        return Text(part.text, path=part.path) if part.text.strip() else None
+            return (part,)
+        if not part.text.strip() and not part.shown:
+            self._notes.refuse(part.path, f"'{part.type}' {_UNREADABLE}")
+        self._notes.change(part.path, f"'{part.type}' is of one vendor only, and is told in words")
+        marked = Text(MARKED.format(part.type, part.text), path=part.path)
+        return (marked, *map(self._shown, part.shown))

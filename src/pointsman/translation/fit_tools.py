@@ -3,7 +3,6 @@ See adapt.py."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -11,12 +10,9 @@ import msgspec
 from ..conversation.notes import Notes
 from ..conversation.parts import ToolKind
 from ..conversation.profile import Profile
-from ..conversation.request import Request, ServerTool, Tool, ToolChoice
+from ..conversation.request import SEARCH, Request, Tool, ToolChoice
 from ..jsonschema.rewrite import Unsupported, for_anthropic, is_openai_strict, object_schema, safe_for_grammar
 from .adaptation import Adaptation
-
-_SEARCHES = ("web_search", "web_search_preview")
-_VERSION = re.compile(r"_\d{8}$|_\d{4}_\d{2}_\d{2}$")
 
 FORCED = 'tool_choice: type "tool" and "any" are not supported for this model.'
 """The vendor's own wording, which clients know (docs/protocols/tools.md#forced-tools)."""
@@ -25,42 +21,70 @@ FORCED = 'tool_choice: type "tool" and "any" are not supported for this model.'
 def fit_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
     """Changes `made`. Raises PointsmanError 400 for a tool or a choice that the target does not
     take."""
+    if made.web_search is not None:
+        adaptation.reserve(SEARCH)
     if made.tools:
         _client_tools(made, profile, notes, adaptation)
-    if made.server_tools:
-        made.server_tools = _server_tools(made, profile, notes)
-    if made.web_search is not None and "web_search" not in profile.server_tools:
-        notes.drop("web_search", "the backend has no web search")
+    for tool in made.server_tools:
+        if tool.kind not in profile.server_tools:
+            notes.refuse(
+                tool.path,
+                f"the backend cannot run the tool type '{tool.type}'; leave it out for this model.",
+            )
+    if made.web_search is not None and SEARCH not in profile.server_tools:
+        notes.drop(made.web_search.path or "web_search", "the backend has no web search")
         made.web_search = None
-    if made.max_tool_calls is not None and profile.max_tool_calls == "searches" and not _searches(made):
+    searches = made.web_search is not None
+    if made.max_tool_calls is not None and profile.max_tool_calls == "searches" and not searches:
         notes.drop("max_tool_calls")
         made.max_tool_calls = None
     if made.tool_choice is not None:
-        _choice(made, profile, notes, adaptation)
-    if made.parallel_tools is not None and not (
-        made.tools or made.server_tools or made.web_search is not None
-    ):
+        made.tool_choice = _choice(made, made.tool_choice, profile, notes, adaptation)
+    if made.parallel_tools is not None and not _has_tools(made):
         made.parallel_tools = None
 
 
-def _choice(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
-    choice = made.tool_choice
-    assert choice is not None
+def _has_tools(made: Request) -> bool:
+    return bool(made.tools or made.server_tools or made.web_search is not None)
+
+
+def _choice(
+    made: Request, choice: ToolChoice, profile: Profile, notes: Notes, adaptation: Adaptation
+) -> ToolChoice | None:
+    """None: there is nothing to choose from, or the tool that it names was left out."""
     if choice.allowed is not None:
-        wanted = {adaptation.upstream_name(name) for name in choice.allowed}
-        kept = [tool for tool in made.tools if tool.name in wanted]
-        if len(kept) < len(made.tools):
-            notes.emulate(
-                "tool_choice", "the other tools are left out, which changes what the backend has cached"
-            )
-            made.tools = kept
-    if not made.tools and not made.server_tools:
-        made.tool_choice = None  # "tool_choice without tools toward OpenAI is a 400"
-        return
+        _only(made, choice.allowed, choice.allowed_server, notes, adaptation)
+    if not _has_tools(made):
+        return None  # "tool_choice without tools toward OpenAI is a 400"
+    if choice.server and choice.name not in _server_names(made):
+        notes.drop("tool_choice", "the tool that it names is not there")
+        return None
     if choice.mode in ("any", "tool") and not profile.forced_tools:
         notes.refuse("tool_choice", FORCED)
     name = choice.name
-    made.tool_choice = ToolChoice(choice.mode, None if name is None else adaptation.upstream_name(name))
+    if name is not None and not choice.server:
+        name = adaptation.upstream_name(name)
+    return ToolChoice(choice.mode, name, server=choice.server)
+
+
+def _server_names(made: Request) -> set[str]:
+    names = {tool.name for tool in made.server_tools}
+    return names | {SEARCH} if made.web_search is not None else names
+
+
+def _only(
+    made: Request, allowed: tuple[str, ...], server: tuple[str, ...], notes: Notes, adaptation: Adaptation
+) -> None:
+    """Leave out all tools but these."""
+    wanted = {adaptation.upstream_name(name) for name in allowed}
+    kept = [tool for tool in made.tools if tool.name in wanted]
+    others = [tool for tool in made.server_tools if tool.name in server]
+    search = made.web_search if SEARCH in server else None
+    before = (len(made.tools), len(made.server_tools), made.web_search)
+    if (len(kept), len(others), search) != before:
+        why = "the other tools are left out, which changes what the backend has cached"
+        notes.emulate("tool_choice", why)
+        made.tools, made.server_tools, made.web_search = kept, others, search
 
 
 # -- the client's tools
@@ -136,30 +160,3 @@ def _with_grammar(tool: Tool) -> str | None:
     syntax = grammar.get("syntax") or "grammar"
     text = f"The `input` must match this {syntax}:\n{definition}"
     return f"{tool.description}\n\n{text}" if tool.description else text
-
-
-# -- tools that the backend runs
-
-
-def _plain(tool: ServerTool) -> str:
-    return _VERSION.sub("", tool.type)
-
-
-def _searches(made: Request) -> bool:
-    return made.web_search is not None or any(_plain(tool) in _SEARCHES for tool in made.server_tools)
-
-
-def _server_tools(made: Request, profile: Profile, notes: Notes) -> list[ServerTool]:
-    kept = []
-    for tool in made.server_tools:
-        plain = _plain(tool)
-        if plain in profile.server_tools:
-            kept.append(tool)
-        elif plain in _SEARCHES:
-            notes.drop(tool.path, "the backend has no web search")
-        else:
-            notes.refuse(
-                tool.path,
-                f"the backend cannot run the tool type '{tool.type}'; leave it out for this model.",
-            )
-    return kept

@@ -72,7 +72,10 @@ def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
         if found == nothing or found in place.harmless:
             continue
         if place.how is How.REFUSED:
-            notes.refuse(_refused_path(value, name, found, notes), place.why)
+            named = (
+                notes.inside(value, name, path) if place.field else _refused_path(value, name, found, notes)
+            )
+            notes.refuse(named, place.why)
         notes.drop(notes.inside(value, name, path), place.why)
     for name in plan.within:
         inner = getattr(value, name)

@@ -7,9 +7,12 @@ walk over several targets (resilience/walk.py), and what is sent.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from ..conversation.request import SEARCH, Request
 from ..dialects.registry import family_of
 from ..kinds import FallbackReason, Protocol
-from ..providers.profiles import dialect_order
+from ..providers.profiles import demanded, dialect_order, is_own, profile_for
 from ..resilience.board import Board
 from ..resilience.walk import Closed
 from ..routing.table import Target
@@ -50,9 +53,55 @@ def goes_as_it_is(backend: Backend, protocol: Protocol, *, exact: bool = True) -
     return any(backend.speaks(one) for one in family_of(protocol))
 
 
-def translated_to(backend: Backend, model: str, client: Protocol, *, tools: bool) -> Protocol | None:
-    """The protocol that a backend gets which does not speak the client's; None when there is none."""
-    for protocol in dialect_order(backend.spec, model, client, tools):
-        if protocol is not client and backend.speaks(protocol):
-            return protocol
-    return None
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What of a request decides in which protocol it can be sent. tools: functions that the client
+    runs. hosted: kinds of the tools that the backend runs. thinks: False where the client wants no
+    reasoning."""
+
+    tools: bool = False
+    hosted: frozenset[str] = frozenset()
+    thinks: bool = True
+
+
+def needs_of(request: Request) -> Needs:
+    """Of a request in neutral form."""
+    return Needs(bool(request.tools), request.hosted, request.effort != "none")
+
+
+def translated_to(backend: Backend, model: str, client: Protocol, needs: Needs) -> Protocol | None:
+    """The protocol that a backend gets which does not speak the client's, the best of those in which
+    it runs all that is needed; None when there is none."""
+    found = [
+        protocol
+        for protocol in dialect_order(backend.spec, model, client, needs.tools)
+        if protocol is not client and backend.speaks(protocol)
+    ]
+    able = (protocol for protocol in found if _runs(backend, protocol, model, needs))
+    return next(able, found[0] if found else None)
+
+
+def crosses(backend: Backend, model: str, client: Protocol, needs: Needs) -> bool:
+    """Must a request be translated although the backend speaks the client's protocol? Where its
+    vendor takes the model, or what is needed of it, in another one only
+    (docs/protocols/models.md#chat-refuses-tools-together-with-reasoning)."""
+    other = translated_to(backend, model, client, needs) if is_own(backend.spec) else None
+    if other is None:
+        return False
+    best = demanded(backend.spec, model, needs.tools and needs.thinks)
+    if best is not None:
+        return best is not client and best is other
+    lacks = bool(needs.hosted) and not _runs(backend, client, model, needs)
+    return lacks and _runs(backend, other, model, needs)
+
+
+def may_cross(backend: Backend, model: str, client: Protocol) -> bool:
+    """Is there any request that would? Asked before its body is read."""
+    return any(crosses(backend, model, client, Needs(True, hosted)) for hosted in (_NONE, _SEARCHES))
+
+
+_NONE, _SEARCHES = frozenset[str](), frozenset({SEARCH})
+
+
+def _runs(backend: Backend, protocol: Protocol, model: str, needs: Needs) -> bool:
+    return needs.hosted <= profile_for(backend.spec, protocol, model).server_tools

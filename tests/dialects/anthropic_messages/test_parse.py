@@ -160,12 +160,12 @@ def test_what_a_server_tool_said_is_kept_in_words() -> None:
     ]
     found = parts_of(parse(assistant(*blocks)))
     assert [(f.type, f.text) for f in found] == [
-        ("server_tool_use", ""),
+        ("server_tool_use", 'Called bash_code_execution with {"command":"ls"}'),
         ("bash_code_execution_tool_result", "a.txt"),
         ("web_fetch_tool_result", "https://p\npage"),
         ("compaction", "so far"),
         ("mcp_tool_result", "from mcp"),
-        ("something_new", ""),
+        ("something_new", '{"a":1}'),
     ]
     assert all(isinstance(f, Foreign) and f.value == block for f, block in zip(found, blocks, strict=True))
 

@@ -33,6 +33,7 @@ from pointsman.conversation.request import (
     ThinkingMode,
     Tool,
     ToolChoice,
+    WebSearch,
 )
 from pointsman.errors import PointsmanError
 
@@ -292,15 +293,8 @@ def test_strict_tools() -> None:
 
 
 def test_web_search_of_another_vendor() -> None:
-    value = {
-        "type": "web_search",
-        "filters": {"allowed_domains": ["a.org"]},
-        "user_location": {"type": "approximate", "city": "Rome", "country": "IT"},
-        "search_context_size": "low",
-    }
-    request = ask(
-        server_tools=[ServerTool("openai_responses", "web_search", "web_search", value, path="tools[0]")]
-    )
+    place = {"city": "Rome", "country": "IT"}
+    request = ask(web_search=WebSearch(("a.org",), location=place, context_size="low", path="tools[0]"))
     request.max_tool_calls = 2
     assert render(request)["tools"] == [
         {
@@ -311,10 +305,10 @@ def test_web_search_of_another_vendor() -> None:
             "user_location": {"type": "approximate", "city": "Rome", "country": "IT"},
         }
     ]
-    assert warned(request) == []
+    assert warned(request) == ["dropped:tools[0].context_size"]
     nothing = but(server_tools=frozenset())
     assert warned(request, nothing) == ["dropped:tools[0]", "dropped:max_tool_calls"]
-    chat = ask(web_search={"user_location": {"type": "approximate", "approximate": {"country": "IT"}}})
+    chat = ask(web_search=WebSearch(location={"country": "IT"}))
     assert render(chat)["tools"][0]["user_location"] == {"type": "approximate", "country": "IT"}
     assert warned(chat, nothing) == ["dropped:web_search"]
     other = ask(
@@ -566,8 +560,10 @@ def test_refusals_names_and_foreign_blocks() -> None:
     assert warned(ask(Message(U, [Text("a")], "bob"))) == ["dropped:messages[0].name"]
     spoken = Foreign("openai_responses", "web_search_call", {}, "found it")
     silent = Foreign("openai_responses", "image_generation_call", {})
-    assert messages(user("a"), said(spoken, silent), user("b"))[1] == ("assistant", ["found it"])
-    assert warned(ask(user("a"), said("x", silent), user("b"))) == ["dropped:messages[1].content[1]"]
+    marked = '\n<block type="web_search_call">\nfound it\n</block>\n'
+    assert messages(user("a"), said(spoken), user("b"))[1] == ("assistant", [marked])
+    assert warned(ask(user("a"), said("x", spoken), user("b"))) == ["changed:messages[1].content[1]"]
+    assert "'messages[1].content[1]'" in refused(ask(user("a"), said("x", silent), user("b")))
 
 
 def test_citations_without_the_vendors_index_stay_here() -> None:

@@ -33,10 +33,10 @@ from pointsman.conversation.request import (
     OutputFormat,
     Request,
     Role,
-    ServerTool,
     ThinkingMode,
     Tool,
     ToolChoice,
+    WebSearch,
 )
 
 from .kit import parse, render
@@ -206,15 +206,7 @@ CASES = {
     "server tool": Case(
         {"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}]},
         {
-            "server_tools": [
-                ServerTool(
-                    AM,
-                    "web_search_20250305",
-                    "web_search",
-                    {"type": "web_search_20250305", "name": "web_search", "max_uses": 3},
-                    path="tools[0]",
-                )
-            ]
+            "web_search": WebSearch(max_uses=3, path="tools[0]"),
         },
     ),
     "images": Case(
@@ -316,7 +308,7 @@ CASES = {
     "server tool blocks": Case(
         turn(SEARCHED, FOUND, text("so", citations=[WEB, PAGE])),
         turned(
-            Foreign(AM, "server_tool_use", SEARCHED),
+            Foreign(AM, "server_tool_use", SEARCHED, 'Called web_search with {"query":"q"}'),
             Foreign(AM, "web_search_tool_result", FOUND, "T\nhttps://t"),
             Text(
                 "so",

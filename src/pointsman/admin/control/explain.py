@@ -14,16 +14,17 @@ from datetime import datetime
 import msgspec
 from pydantic import BaseModel
 
+from ...conversation.request import SEARCH
 from ...dialects.base import Dialect
 from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
-from ...kinds import BackendType
+from ...kinds import BackendType, Protocol
 from ...link.messages import BackendHealth, Snapshot, TargetHealth
 from ...providers.urls import is_loopback
 from ...routing.specs import PRACTICE_KEY, BackendSpec, MappingSpec
 from ...routing.table import Listed, Plan, RoutingTable, Target
 from ...upstream.backend import Backend
-from ...upstream.candidates import goes_as_it_is, translated_to, unusable
+from ...upstream.candidates import Needs, crosses, goes_as_it_is, translated_to, unusable
 from ..store.shapes import with_fields
 from .condition import condition_of
 from .process_status import utc
@@ -34,8 +35,9 @@ class TargetExplained(BaseModel):
     """One target. reason: why it is usable, or what to do so that it is. leaves_machine: whether a request
     that goes there leaves this computer; None when only connecting would tell. protocols: for each protocol a client
     may speak, what the backend gets: `as it is`, `translated to openai_chat`, `as it is if it knows the path, else
-    translated to openai_chat`. health: `good`, or what is wrong with it; passed_over: whether it is left out while another
-    target remains, and until when where that ends by itself. breaker: closed, open or probing."""
+    translated to openai_chat`, `as it is (with tools: translated to openai_responses)`. health: `good`, or what is
+    wrong with it; passed_over: whether it is left out while another target remains, and until when where that ends
+    by itself. breaker: closed, open or probing."""
 
     target: str
     backend: str
@@ -176,18 +178,35 @@ def _gets(target: Target, backend: Backend, dialect: Dialect, login: bool) -> st
     if unusable(target, backend, client, login=login) is not None:
         return "not possible"
     if client in backend.spoken:
-        return "as it is"
+        return _spoken(target, backend, client)
     other = _translated(target, backend, dialect)
     if goes_as_it_is(backend, client):
         return "as it is if it knows the path" + (f", else {other}" if other else "")
     return other or "not possible"
 
 
+_WANTED = {"tools": Needs(tools=True), "a web search": Needs(hosted=frozenset({SEARCH}))}
+
+
+def _spoken(target: Target, backend: Backend, client: Protocol) -> str:
+    """As it is, but for what its vendor takes in another protocol only."""
+    model = target.model
+    if crosses(backend, model, client, Needs()):
+        return f"translated to {translated_to(backend, model, client, Needs())}"
+    said = [
+        f"with {name}: translated to {translated_to(backend, model, client, needs)}"
+        for name, needs in _WANTED.items()
+        if crosses(backend, model, client, needs)
+    ]
+    return f"as it is ({'; '.join(said)})" if said else "as it is"
+
+
 def _translated(target: Target, backend: Backend, dialect: Dialect) -> str | None:
     if dialect.translation is None:
         return None
     plain, tools = (
-        translated_to(backend, target.model, dialect.protocol, tools=wanted) for wanted in (False, True)
+        translated_to(backend, target.model, dialect.protocol, Needs(tools=wanted))
+        for wanted in (False, True)
     )
     if plain is None or tools is None:
         return None

@@ -11,6 +11,7 @@ from ...conversation.parts import Foreign, Opaque
 from ...conversation.request import Request
 from ..capsule import Capsules
 from .content_in import OWN
+from .made_up import search_blocks
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
 _REASONS = {
@@ -23,9 +24,6 @@ _REASONS = {
     Stop.CONTEXT_WINDOW: "model_context_window_exceeded",
 }
 STOPS = {reason: stop for stop, reason in _REASONS.items()}
-MADE_UP = "srvtoolu_pm_"
-"""How ids of server tool calls begin that another vendor's model made; Anthropic must never see them."""
-
 SHOW, OMIT, HIDE = "show", "omit", "hide"
 
 
@@ -68,30 +66,8 @@ def foreign_blocks(part: Foreign) -> list[dict[str, Any]]:
     if part.protocol == OWN:
         return [part.value]
     if part.type == "web_search_call" and isinstance(part.value, dict):
-        return _search_blocks(part.value)
+        return search_blocks(part.value)
     return [{"type": "text", "text": part.text}] if part.text.strip() else []
-
-
-def _search_blocks(value: dict[str, Any]) -> list[dict[str, Any]]:
-    made = MADE_UP + _NOT_IN_IDS.sub("_", str(value.get("id") or ""))[:64]
-    action = value.get("action") if isinstance(value.get("action"), dict) else {}
-    query = action.get("query") or "" if isinstance(action, dict) else ""
-    sources = action.get("sources") if isinstance(action, dict) else None
-    results = [
-        {
-            "type": "web_search_result",
-            "url": one["url"],
-            "title": str(one.get("title") or one["url"]),
-            "encrypted_content": "",
-            "page_age": None,
-        }
-        for one in (sources if isinstance(sources, list) else [])
-        if isinstance(one, dict) and isinstance(one.get("url"), str)
-    ]
-    return [
-        {"type": "server_tool_use", "id": made, "name": "web_search", "input": {"query": str(query)}},
-        {"type": "web_search_tool_result", "tool_use_id": made, "content": results},
-    ]
 
 
 def ending(

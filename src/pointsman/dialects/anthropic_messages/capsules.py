@@ -14,7 +14,7 @@ import msgspec
 from ...errors import PointsmanError
 from ...wire.splice import find_values
 from ..capsule import PREFIX
-from .answering import MADE_UP
+from .made_up import MADE_UP
 
 _HINTS = (b"encrypted_index", MADE_UP.encode(), f'"{PREFIX}'.encode())
 """One of these stands in every body that holds something of ours; long ones are found fastest."""

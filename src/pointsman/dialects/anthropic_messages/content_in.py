@@ -13,10 +13,12 @@ from ...kinds import Protocol
 from ..base import Reading
 from ..fields import Fields, bad
 from ..replayed import replayed
-from .plain_words import compact, search_result, words
+from .made_up import is_made_up, is_result_of, restored, with_results
+from .plain_words import compact, said, search_result, shown, words
 
 OWN = Protocol.ANTHROPIC_MESSAGES.value
 _DEAR = "only the vendor's own models can use it"
+NO_CHANGES = "tools cannot change within a conversation here; declare them in 'tools' from the start."
 
 
 def mark(fields: Fields, reading: Reading, key: str = "cache_control") -> neutral.CacheMark | None:
@@ -41,6 +43,10 @@ def blocks(holder: Fields, key: str, reading: Reading) -> list[neutral.Part]:
         bad(holder.at(key), "must be a string or a list of content blocks.")
     parts: list[neutral.Part] = []
     for block in holder.objects(key):
+        last = parts[-1] if parts else None
+        if isinstance(last, neutral.Foreign) and is_result_of(last, block.value):
+            parts[-1] = with_results(last, block.value, words(block.value))
+            continue
         part = _block(block, reading)
         if part is not None:
             part.path = block.path
@@ -52,10 +58,41 @@ def _block(block: Fields, reading: Reading) -> neutral.Part | None:
     kind = block.need_text("type")
     read = _READERS.get(kind)
     if read is None:
-        return neutral.Foreign(OWN, kind, block.value, words(block.value))
+        return _foreign(block, kind, reading)
     part = read(block, reading)
     block.close(reading.notes)
     return part
+
+
+_UNREADABLE = {
+    "container_upload": "a file id is known to its own vendor only; send the file itself.",
+    "tool_addition": NO_CHANGES,
+    "tool_removal": NO_CHANGES,
+}
+"""Blocks that mean nothing without their vendor, and cannot be left out."""
+
+
+def _foreign(block: Fields, kind: str, reading: Reading) -> neutral.Foreign | None:
+    """A kind that only its vendor knows; what it says is told to others."""
+    value = block.value
+    if kind in _UNREADABLE:
+        reading.notes.refuse(block.path, _UNREADABLE[kind])
+    if kind == "fallback" or (
+        kind == "compaction" and not (value.get("content") or value.get("encrypted_content"))
+    ):
+        reading.notes.drop(block.path, "it says nothing to a model")
+        return None
+    if is_made_up(value):
+        return restored(value, said(value))
+    files = []
+    for path, inner in shown(value):
+        fields = Fields(inner, path, block)
+        fields.ignore("type")
+        read = _image if inner["type"] == "image" else _document
+        part = read(fields, reading)
+        part.path = fields.path
+        files.append(part)
+    return neutral.Foreign(OWN, kind, value, said(value), tuple(files))
 
 
 def text(block: Fields, reading: Reading) -> neutral.Text:

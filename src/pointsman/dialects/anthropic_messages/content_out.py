@@ -107,9 +107,15 @@ def citation(found: neutral.Citation, synthetic: bool) -> Block | None:
     }
 
 
+FREE_TEXT = ('{"input":"', '"}')
+"""What stands around a call's free text in a stream (docs/protocols/tools.md#free-form-tools)."""
+
+
 def tool_use(part: neutral.ToolCall) -> Block:
     """A call; its arguments as the object that the vendor requires."""
-    return {"type": "tool_use", "id": part.id, "name": part.name, "input": as_object(part.arguments)}
+    free = part.kind is neutral.ToolKind.CUSTOM
+    given = {"input": part.arguments} if free else as_object(part.arguments)
+    return {"type": "tool_use", "id": part.id, "name": part.name, "input": given}
 
 
 def as_object(arguments: str) -> dict[str, Any]:

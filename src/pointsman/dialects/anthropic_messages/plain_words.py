@@ -7,20 +7,33 @@ from typing import Any
 
 import msgspec
 
-_BOUND = 20_000
-"""Characters kept of one block's words."""
-_SAYING = ("title", "url", "text", "content", "stdout", "stderr", "error_code", "data")
+_SAYING = (
+    "title", "url", "text", "content", "stdout", "stderr", "error_code", "data", "tool_name", "tool_references", "tools",
+    "name", "description",
+)  # fmt: skip
 """Keys whose strings are words, in the order in which they are said."""
-_SILENT = ("encrypted_content", "encrypted_stdout", "encrypted_index", "signature")
+_BESIDE = frozenset({"type", "id", "tool_use_id", "cache_control", "signature", "caller"})
+"""Keys that say nothing to a model."""
+_CALLS = ("server_tool_use", "mcp_tool_use")
 
 
 def words(block: dict[str, Any]) -> str:
     """The text of a server tool's result, a compaction, ...; "" when it has none (a server tool's call, an upload)."""
-    if block.get("type") == "server_tool_use":
-        return ""
     found: list[str] = []
-    _collect({key: value for key, value in block.items() if key in ("content", "text")}, found, 0)
-    return "\n".join(found)[:_BOUND]
+    _collect({key: value for key, value in block.items() if key in ("content", "text", "tools")}, found, 0)
+    return "\n".join(found)
+
+
+def said(block: dict[str, Any]) -> str:
+    """The same; of a call what was asked, of any other block without words and files what can be read of its JSON."""
+    if block.get("type") in _CALLS:
+        whose = f" of {block['server_name']}" if block.get("server_name") else ""
+        return f"Called {block.get('name')}{whose} with {compact(block.get('input') or {})}"
+    found = words(block)
+    if found or shown(block):
+        return found
+    left = _readable(block)
+    return compact(left) if left else ""
 
 
 def _collect(value: Any, found: list[str], depth: int) -> None:
@@ -36,10 +49,43 @@ def _collect(value: Any, found: list[str], depth: int) -> None:
         if value.get("type") == "base64":
             return
         for key in _SAYING:
-            if key in value and key not in _SILENT:
+            if key in value:
                 _collect(value[key], found, depth + 1)
+        if isinstance(value.get("file_id"), str) and value.get("type") not in ("document", "image", "file"):
+            found.append(f"file {value['file_id']}")
+        if value.get("return_code"):
+            found.append(f"return code {value['return_code']}")
         if isinstance(value.get("source"), dict):
             _collect(value["source"], found, depth + 1)
+
+
+def _readable(value: Any) -> Any:
+    """The JSON value less what is nobody's to read; None where nothing is left."""
+    if isinstance(value, dict):
+        kept = {
+            key: found
+            for key, inner in value.items()
+            if key not in _BESIDE
+            and not key.startswith("encrypted_")
+            and (found := _readable(inner)) is not None
+        }
+        return kept or None
+    if isinstance(value, list):
+        return [found for inner in value if (found := _readable(inner)) is not None] or None
+    return value
+
+
+def shown(value: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """(path, block) of the images, and of the documents that are no text, inside a block. path: of the value."""
+    if isinstance(value, list):
+        return [found for at, inner in enumerate(value) for found in shown(inner, f"{path}[{at}]")]
+    if not isinstance(value, dict):
+        return []
+    source = value.get("source")
+    if value.get("type") in ("image", "document") and isinstance(source, dict):
+        return [] if source.get("type") == "text" else [(path, value)]
+    inner = value.get("content")
+    return shown(inner, f"{path}.content" if path else "content") if isinstance(inner, list | dict) else []
 
 
 def search_result(title: str, source: str, texts: list[str]) -> str:

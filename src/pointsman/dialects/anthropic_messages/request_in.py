@@ -10,9 +10,10 @@ from ...conversation.parts import Part, Text
 from ...conversation.request import Message, OutputFormat, Request, Role, ThinkingMode
 from ..base import Reading
 from ..fields import Fields, bad
-from .content_in import blocks, mark, text
+from ..web_search import NAMES as SEARCH_NAMES
+from .content_in import NO_CHANGES, blocks, mark, text
 from .threads import refuse_thread
-from .tools_in import tool_choice, tools
+from .tools_in import read_tools, tool_choice
 
 NAMES = {
     "stop": "stop_sequences",
@@ -24,6 +25,7 @@ NAMES = {
     "cache_key": "x-claude-code-session-id",
     "summary": "thinking.display",
     "Tool.schema": "input_schema",
+    **SEARCH_NAMES,
 }
 """Neutral fields that Messages calls otherwise."""
 
@@ -53,8 +55,8 @@ def parse_request(value: dict[str, Any], reading: Reading) -> Request:
     request.stream = request.include_usage = body.flag("stream") or False
     if body.empty and reading.header(_SESSION) is None:  # the commonest request by far
         return request
-    request.tools, request.server_tools = tools(body, reading)
-    request.tool_choice, request.parallel_tools = tool_choice(body, reading)
+    read_tools(request, body, reading)
+    request.tool_choice, request.parallel_tools = tool_choice(request, body, reading)
     request.stop = _stop(body)
     request.temperature = body.number("temperature", 0, 2)
     request.top_p = body.number("top_p", 0, 1)
@@ -96,10 +98,7 @@ def _text_blocks(items: list[Fields], reading: Reading) -> list[Text]:
     for block in items:
         kind = block.need_text("type")
         if kind in ("tool_addition", "tool_removal"):
-            reading.notes.refuse(
-                block.path,
-                "tools cannot change within a conversation here; declare them in 'tools' from the start.",
-            )
+            reading.notes.refuse(block.path, NO_CHANGES)
         if kind != "text":
             bad(block.at("type"), "must be text in a system prompt.")
         part = text(block, reading)

@@ -2,48 +2,51 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from ...conversation.parts import CacheMark
-from ...conversation.request import ServerTool, Tool, ToolChoice
+from ...conversation.request import SEARCH, Request, ServerTool, Tool, ToolChoice
 from ..base import Reading
 from ..fields import Fields
+from ..web_search import is_search, take_search
 from .client_tools import spelt_out
 from .content_in import OWN, mark
 
-_VERSION = re.compile(r"_\d{8}$")
 _FORCED = ("auto", "any", "tool", "none")
 
 
-def tools(body: Fields, reading: Reading) -> tuple[list[Tool], list[ServerTool]]:
-    """The client's tools, and those that the backend would run."""
-    own: list[Tool] = []
-    server: list[ServerTool] = []
+def read_tools(request: Request, body: Fields, reading: Reading) -> None:
+    """Fill tools, server_tools, web_search: the client's, and those that the backend would run."""
     for tool in body.objects("tools"):
         kind = tool.maybe_text("type") or "custom"
         known = spelt_out(kind)
         if kind == "custom":
             name, schema = tool.need_text("name"), tool.mapping("input_schema")
-            own.append(_function(tool, name, tool.maybe_text("description"), schema, reading))
+            made = _function(tool, name, tool.maybe_text("description"), schema, reading)
+            request.tools.append(made)
         elif known is not None:
             name, description, schema = known
-            own.append(_function(tool, tool.text("name") or name, description, schema, reading))
+            made = _function(tool, tool.text("name") or name, description, schema, reading)
+            request.tools.append(made)
+        elif is_search(kind):
+            _extras(tool, reading)
+            tool.ignore("strict")
+            take_search(request, tool, reading)
         else:
-            name = tool.text("name") or _VERSION.sub("", kind)
-            server.append(ServerTool(OWN, kind, name, tool.value, path=tool.path))
-    return own, server
+            found = ServerTool(OWN, kind, tool.text("name"), tool.value, path=tool.path)
+            found.name = found.name or found.kind
+            request.server_tools.append(found)
 
 
 def _function(
     tool: Fields, name: str, description: str | None, schema: dict[str, Any] | None, reading: Reading
 ) -> Tool:
-    cache, strict = _extras(tool, reading), tool.flag("strict")
+    _extras(tool, reading)
+    cache, strict = mark(tool, reading), tool.flag("strict")
     tool.close(reading.notes)
     return Tool(name, description, schema, strict, cache=cache, path=tool.path)
 
 
-def _extras(tool: Fields, reading: Reading) -> CacheMark | None:
+def _extras(tool: Fields, reading: Reading) -> None:
     """What only the vendor's own models use. How a tool's input streams, and that the model itself may call it, are
     defaults everywhere else."""
     tool.ignore("eager_input_streaming")
@@ -54,10 +57,9 @@ def _extras(tool: Fields, reading: Reading) -> CacheMark | None:
         reading.notes.drop(tool.at("allowed_callers"), "this backend runs no code that could call it")
     if tool.items("input_examples"):
         reading.notes.drop(tool.at("input_examples"))
-    return mark(tool, reading)
 
 
-def tool_choice(body: Fields, reading: Reading) -> tuple[ToolChoice | None, bool | None]:
+def tool_choice(request: Request, body: Fields, reading: Reading) -> tuple[ToolChoice | None, bool | None]:
     """The choice, and whether several calls at once are allowed (None = not said)."""
     choice = body.object("tool_choice")
     if choice is None:
@@ -66,4 +68,6 @@ def tool_choice(body: Fields, reading: Reading) -> tuple[ToolChoice | None, bool
     name = choice.need_text("name") if mode == "tool" else None
     parallel = False if choice.flag("disable_parallel_tool_use") else None
     choice.close(reading.notes)
-    return ToolChoice(mode, name), parallel
+    server = {SEARCH} if request.web_search is not None else set()
+    server |= {tool.name for tool in request.server_tools}
+    return ToolChoice(mode, name, server=name in server), parallel

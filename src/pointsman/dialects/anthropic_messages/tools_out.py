@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...conversation.request import Request, Tool
+from ...conversation.request import SEARCH, Request, Tool, WebSearch
 from ...jsonschema.rewrite import object_schema
+from ..web_search import searches
 from .cache_marks import put
-from .content_in import OWN
 
 _SEARCH_TYPE = "web_search_20250305"
 
@@ -15,8 +15,7 @@ _SEARCH_TYPE = "web_search_20250305"
 def tools(request: Request) -> list[dict[str, Any]]:
     """The client's tools in their order, then the backend's own."""
     rendered = [_tool(tool) for tool in request.tools]
-    for server in request.server_tools:
-        rendered.append(dict(server.value) if server.protocol == OWN else _search(server.value, request))
+    rendered += [dict(server.value) for server in request.server_tools]
     if request.web_search is not None:
         rendered.append(_search(request.web_search, request))
     return rendered
@@ -32,25 +31,19 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return put(block, tool.cache)
 
 
-def _search(value: Any, request: Request) -> dict[str, Any]:
-    """OpenAI's web search as this vendor's."""
-    block: dict[str, Any] = {"type": _SEARCH_TYPE, "name": "web_search"}
-    options = value if isinstance(value, dict) else {}
-    if request.max_tool_calls is not None:
-        block["max_uses"] = request.max_tool_calls
-    filters = options.get("filters")
-    if isinstance(filters, dict):
-        for key in ("allowed_domains", "blocked_domains"):
-            if isinstance(filters.get(key), list) and filters[key] and "allowed_domains" not in block:
-                block[key] = filters[key]
-    place = options.get("user_location")
-    if isinstance(place, dict):
-        inner = place.get("approximate")
-        fields = inner if isinstance(inner, dict) else place
-        kept = {k: fields[k] for k in ("city", "region", "country", "timezone") if fields.get(k)}
-        if kept:
-            block["user_location"] = {"type": "approximate", **kept}
-    return block
+def _search(found: WebSearch, request: Request) -> dict[str, Any]:
+    """Its first version, which every model with a search has."""
+    block: dict[str, Any] = {"type": _SEARCH_TYPE, "name": SEARCH}
+    most = searches(found, request.max_tool_calls)
+    if most is not None:
+        block["max_uses"] = most
+    if found.allowed_domains:
+        block["allowed_domains"] = list(found.allowed_domains)
+    if found.blocked_domains:
+        block["blocked_domains"] = list(found.blocked_domains)
+    if found.location:
+        block["user_location"] = {"type": "approximate", **found.location}
+    return put(block, found.cache)
 
 
 def tool_choice(request: Request, rendered: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import Cited, Delta, PartEnd, PartKind, PartStart, Started
-from ...conversation.parts import Opaque
+from ...conversation.parts import Opaque, ToolKind
 from ...errors import PointsmanError
 from ..base import Answering, PartWriter
 from .answering import HIDE, SHOW, display, ending, foreign_blocks, message_id, redacted_block, signature
-from .content_out import citation
+from .content_out import FREE_TEXT, citation
 from .errors import stream_error
 from .usage import rendered
 
@@ -57,7 +57,18 @@ _DELTAS = {
 class MessagesWriter(PartWriter):
     """See dialects.base.Writer."""
 
-    __slots__ = ("_begun", "_called", "_frame", "_held", "_index", "_kind", "_prefix", "_refused", "_shown")
+    __slots__ = (
+        "_begun",
+        "_called",
+        "_frame",
+        "_free",
+        "_held",
+        "_index",
+        "_kind",
+        "_prefix",
+        "_refused",
+        "_shown",
+    )
 
     def __init__(self, answering: Answering) -> None:
         super().__init__(answering, MOVES)
@@ -69,6 +80,7 @@ class MessagesWriter(PartWriter):
         self._frame = ""
         self._prefix = b""
         self._called = False
+        self._free = False  # the open call is free text, which goes into an object here
         self._refused = ""
 
     def ping(self) -> bytes:
@@ -122,7 +134,9 @@ class MessagesWriter(PartWriter):
             return b"".join(self._whole(block) for block in foreign_blocks(event.foreign))
         if event.kind is PartKind.TOOL:
             self._called = True
-            return self._open({"type": "tool_use", "id": event.call_id, "name": event.name, "input": {}})
+            self._free = event.tool_kind is ToolKind.CUSTOM
+            opened = self._open({"type": "tool_use", "id": event.call_id, "name": event.name, "input": {}})
+            return opened + self._piece(FREE_TEXT[0]) if self._free else opened
         return b""
 
     def _open(self, block: dict[str, Any]) -> bytes:
@@ -149,6 +163,8 @@ class MessagesWriter(PartWriter):
     def _delta(self, event: Delta) -> bytes:
         text = event.text
         if self._begun:
+            if self._free:  # the text of a JSON string
+                text = _encode(text).decode()[1:-1]
             if self._kind is PartKind.REFUSAL:
                 self._refused += text
             return self._piece(text)
@@ -184,6 +200,9 @@ class MessagesWriter(PartWriter):
             return self._thinking_end(event.opaque)
         if not self._begun:
             return b""
+        if self._free:
+            self._free = False
+            return self._piece(FREE_TEXT[1]) + self._stop_block()
         if self._kind is PartKind.TOOL and self._moves.at == "start tool_use":
             return (
                 self._piece("") + self._stop_block()

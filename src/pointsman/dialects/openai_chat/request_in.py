@@ -14,6 +14,7 @@ from ...conversation.request import EFFORTS, Request, ThinkingMode
 from ..base import Reading
 from ..fields import Fields
 from ..openai_request import read_account, read_format
+from ..web_search import NAMES as SEARCH_NAMES
 from .messages_in import read_messages
 from .tools_in import read_tools
 
@@ -30,6 +31,7 @@ NAMES = {
     "Image.detail": "image_url.detail",
     "Tool.schema": "parameters",
     "OutputFormat.description": "json_schema.description",
+    **SEARCH_NAMES,
 }
 _HINTS = ("prediction", "moderation", "prompt_cache_retention", "store")
 
@@ -130,7 +132,6 @@ def _shape(request: Request, fields: Fields, notes: Notes) -> None:
     request.n = fields.integer("n", 1)
     request.logprobs = fields.flag("logprobs")
     request.top_logprobs = fields.integer("top_logprobs", 0)
-    request.web_search = fields.mapping("web_search_options")
     modalities = fields.items("modalities")
     audio = fields.mapping("audio")
     if audio is not None or any(one != "text" for one in modalities):

@@ -12,7 +12,7 @@ import msgspec
 
 from ...conversation.parts import ToolKind
 from ...conversation.profile import Profile
-from ...conversation.request import Request, Tool
+from ...conversation.request import Request, Tool, WebSearch
 from ...jsonschema.rewrite import object_schema
 from ..fields import maybe
 from ..openai_request import account_value, choice_value, format_value
@@ -24,7 +24,7 @@ def render_request(request: Request, profile: Profile) -> bytes:
     body: dict[str, Any] = {"model": request.model, "messages": render_messages(request, profile)}
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
-        if request.tool_choice is not None:
+        if request.tool_choice is not None and not request.tool_choice.server:
             body["tool_choice"] = choice_value(request, nested=True)
         if request.parallel_tools is not None:
             body["parallel_tool_calls"] = request.parallel_tools
@@ -41,7 +41,7 @@ def render_request(request: Request, profile: Profile) -> bytes:
             "n": request.n,
             "verbosity": request.verbosity,
             "stop": list(request.stop) or None,
-            "web_search_options": request.web_search,
+            "web_search_options": _search(request.web_search),
         }
     )
     if request.format is not None:
@@ -73,6 +73,14 @@ def _tool(tool: Tool) -> dict[str, Any]:
         }
     )
     return {"type": "function", "function": inside}
+
+
+def _search(found: WebSearch | None) -> dict[str, Any] | None:
+    """Models that have it here search for every answer, so that no choice names it."""
+    if found is None:
+        return None
+    place = {"type": "approximate", "approximate": found.location} if found.location else None
+    return maybe({"search_context_size": found.context_size, "user_location": place})
 
 
 def _reasoning(body: dict[str, Any], request: Request, profile: Profile) -> None:

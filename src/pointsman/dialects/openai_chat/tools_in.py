@@ -7,29 +7,35 @@ from ...conversation.request import Request, ServerTool, ToolChoice
 from ..base import Reading
 from ..fields import Fields
 from ..openai_request import read_choice, read_tool
+from ..web_search import is_search, take_search
 
 OWN = "openai_chat"
 
 
 def read_tools(request: Request, fields: Fields, reading: Reading) -> None:
-    """Fill tools, server_tools, tool_choice, parallel_tools."""
+    """Fill tools, server_tools, web_search, tool_choice, parallel_tools."""
     for tool in fields.objects("tools"):
         kind = tool.text("type", "function")
         if kind in ("function", "custom"):
             request.tools.append(read_tool(tool, kind, reading))
+        elif is_search(kind):  # as in Responses, which some compatible providers take here
+            take_search(request, tool, reading)
         else:
             found = ServerTool(OWN, kind, tool.text("name", kind), tool.value, path=tool.path)
             request.server_tools.append(found)
     for function in fields.objects("functions"):
         request.tools.append(read_tool(function, "function", reading))
         request.legacy_functions = True
+    options = fields.object("web_search_options")
+    if options is not None:
+        take_search(request, options, reading)
     choice, older = fields.any("tool_choice"), fields.any("function_call")
     if choice is not None:
-        request.tool_choice = read_choice(choice, hosted=False)
+        request.tool_choice = read_choice(choice)
     elif older is not None:
         request.paths["tool_choice"] = "function_call"
         if isinstance(older, str):
-            request.tool_choice = read_choice(older, hosted=False)
+            request.tool_choice = read_choice(older)
         else:
             request.tool_choice = ToolChoice("tool", Fields(older, "function_call").need_text("name"))
     request.parallel_tools = fields.flag("parallel_tool_calls")

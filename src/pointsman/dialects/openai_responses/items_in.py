@@ -15,20 +15,48 @@ from ...conversation.parts import Foreign, Opaque, Part, Text, Thinking, ToolCal
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
 from ..fields import Fields, bad
-from ..openai_parts import read_parts, read_results, read_texts
+from ..openai_parts import image_of, read_parts, read_results, read_texts
 from ..replayed import replayed
+from .client_tools import ITEMS
 from .frames import decode_object as decode
+from .plain_words import told
 from .references import UNKNOWN_ITEM, UNKNOWN_RESPONSE
 
 OWN = "openai_responses"
 _ROLES = ("user", "assistant", "system", "developer")
-_SHELL = {"local_shell_call": "local_shell", "shell_call": "shell", "apply_patch_call": "apply_patch"}
-"""Calls of tools that the client runs, but whose shape is a kind of its own: the tool's name for each."""
-_SHELL_OUTPUTS = frozenset(f"{kind}_output" for kind in _SHELL)
+_CALLS = {"function_call": ToolKind.FUNCTION, "custom_tool_call": ToolKind.CUSTOM}
+_UNREADABLE = {
+    "compaction": "a compacted conversation can be read by the vendor that made it only; send its "
+    "messages themselves, or use one of that vendor's models.",
+    "compaction_trigger": "this backend cannot compact a conversation; leave it out for this model.",
+}
+"""Items that mean nothing without their vendor, and cannot be left out."""
 
 
-def read_input(request: Request, fields: Fields, reading: Reading) -> None:
-    """Fill request.system (leading texts) and request.messages."""
+class Later:
+    """What stands among the items and belongs elsewhere. tools: declared in mid-conversation.
+    updates: of the request's settings."""
+
+    __slots__ = ("_calls", "tools", "updates")
+
+    def __init__(self) -> None:
+        self.tools: list[Fields] = []
+        self.updates: list[Fields] = []
+        self._calls: dict[str, str] = {}
+
+    def remember(self, item_id: Any, call_id: str) -> None:
+        """The id of a call's item, by which some of its outputs name it."""
+        if isinstance(item_id, str):
+            self._calls[item_id] = call_id
+
+    def call_of(self, value: dict[str, Any]) -> str:
+        """The call that an output answers."""
+        found = str(value.get("call_id") or value.get("id") or "")
+        return self._calls.get(found, found)
+
+
+def read_input(request: Request, fields: Fields, later: Later, reading: Reading) -> None:
+    """Fill request.system (leading texts), request.messages and `later`."""
     value = fields.any("input")
     if isinstance(value, str):
         if value:
@@ -37,12 +65,10 @@ def read_input(request: Request, fields: Fields, reading: Reading) -> None:
     if not isinstance(value, list):
         bad("input", "must be a string or a list of items.")
     for index, one in enumerate(value):
-        item = Fields(one, f"input[{index}]")
-        _item(request, item, reading)
-        item.close(reading.notes)
+        _item(request, Fields(one, f"input[{index}]"), later, reading)
 
 
-def read_earlier(request: Request, fields: Fields, reading: Reading) -> None:
+def read_earlier(request: Request, fields: Fields, later: Later, reading: Reading) -> None:
     """What was said up to the response that the request goes on from, out of the gateway's memory."""
     path = "previous_response_id"
     previous = fields.maybe_text(path)
@@ -51,13 +77,11 @@ def read_earlier(request: Request, fields: Fields, reading: Reading) -> None:
     if reading.recalled.earlier is None:
         reading.notes.refuse(path, UNKNOWN_RESPONSE)
     for index, one in enumerate(reading.recalled.earlier):
-        item = Fields(decode(one), f"{path}[{index}]")
-        _item(request, item, reading)
-        item.close(reading.notes)
+        _item(request, Fields(decode(one), f"{path}[{index}]"), later, reading)
 
 
-def _item(request: Request, item: Fields, reading: Reading) -> None:
-    item = _referred(item, reading)
+def _item(request: Request, item: Fields, later: Later, reading: Reading) -> None:
+    given, item = item, _referred(item, reading)
     kind = item.text("type", "message")
     item.ignore("status")
     if kind == "message":
@@ -67,29 +91,9 @@ def _item(request: Request, item: Fields, reading: Reading) -> None:
         part = _reasoning(item, reading)
         if part is not None:
             _say(request, part, item.path)
-    elif kind in ("function_call", "custom_tool_call"):
-        item.ignore("id")
-        _say(request, _call(item, kind), item.path)
-    elif kind in ("function_call_output", "custom_tool_call_output"):
-        item.ignore("id", "name")
-        custom = kind.startswith("custom")
-        call_id = item.need_text("call_id")
-        parts = read_results(item, "output", reading)
-        kind_of = ToolKind.CUSTOM if custom else ToolKind.FUNCTION
-        _answer(request, ToolResult(call_id, parts, kind=kind_of), item.path)
-    elif kind in _SHELL:
-        arguments = {key: inner for key, inner in item.rest().items() if key not in ("id", "call_id")}
-        call_id = str(item.value.get("call_id") or item.value.get("id") or "")
-        _say(request, ToolCall(call_id, _SHELL[kind], msgspec.json.encode(arguments).decode()), item.path)
-    elif kind in _SHELL_OUTPUTS:
-        call_id = str(item.value.get("call_id") or item.value.get("id") or "")
-        output = item.rest().get("output")
-        text = output if isinstance(output, str) else msgspec.json.encode(output).decode()
-        _answer(request, ToolResult(call_id, (Text(text, path=item.at("output")),)), item.path)
-    else:
-        value = item.value
-        item.rest()
-        _say(request, Foreign(OWN, kind, value, _text_of(value)), item.path)
+    elif not _called(request, item, kind, later, reading):
+        _other(request, item, kind, later, reading)
+    given.close(reading.notes)
 
 
 def _referred(item: Fields, reading: Reading) -> Fields:
@@ -103,13 +107,84 @@ def _referred(item: Fields, reading: Reading) -> Fields:
     return Fields(decode(found[0]), item.path)
 
 
-def _text_of(value: dict[str, Any]) -> str:
-    """What a foreign item says in words, if anything."""
-    for key in ("summary", "text"):
-        found = value.get(key)
-        if isinstance(found, str):
-            return found
-    return ""
+def _called(request: Request, item: Fields, kind: str, later: Later, reading: Reading) -> bool:
+    """Calls of tools that the client runs, and their outputs. False: it is none."""
+    call = kind.removesuffix("_output")
+    output = call != kind
+    if call in _CALLS:
+        item.ignore("id", "caller", *(("name", "namespace") if output else ()))
+        if output:
+            call_id, parts = item.need_text("call_id"), read_results(item, "output", reading)
+            _answer(request, ToolResult(call_id, parts, kind=_CALLS[call]), item.path)
+        else:
+            _say(request, _call(item, kind), item.path)
+    elif call in ITEMS:
+        value = item.value
+        item.rest()
+        if output:
+            _answer(request, _shell_output(item, later.call_of(value)), item.path)
+        else:
+            tool = ITEMS[call]
+            call_id = str(value.get("call_id") or value.get("id") or "")
+            later.remember(value.get("id"), call_id)
+            given = msgspec.json.encode({tool.key: value.get(tool.key)}).decode()
+            _say(request, ToolCall(call_id, tool.type, given), item.path)
+    elif call == "computer_call":
+        _computer(request, item, output, reading)
+    else:
+        return False
+    return True
+
+
+def _shell_output(item: Fields, call_id: str) -> ToolResult:
+    value = item.value
+    output = value.get("output")
+    if output is None:  # a patch, whose words are optional
+        output = str(value.get("status") or "completed")
+    text = output if isinstance(output, str) else msgspec.json.encode(output).decode()
+    failed = value.get("status") == "failed"
+    return ToolResult(call_id, (Text(text, path=item.at("output")),), failed)
+
+
+def _computer(request: Request, item: Fields, output: bool, reading: Reading) -> None:
+    """A screen that the client works: its calls and screenshots are those of any tool."""
+    value = item.value
+    call_id = item.need_text("call_id")
+    if output:
+        item.ignore("id", "acknowledged_safety_checks")
+        shot = item.need_object("output")
+        shot.ignore("type")
+        picture = image_of(shot)
+        picture.path = shot.path
+        shot.close(reading.notes)
+        _answer(request, ToolResult(call_id, (picture,)), item.path)
+        return
+    item.rest()
+    actions = {key: value[key] for key in ("action", "actions") if value.get(key) is not None}
+    _say(request, ToolCall(call_id, "computer", msgspec.json.encode(actions).decode()), item.path)
+
+
+def _other(request: Request, item: Fields, kind: str, later: Later, reading: Reading) -> None:
+    """What only its vendor knows: told in words where it has any."""
+    if kind in _UNREADABLE:
+        reading.notes.refuse(item.path, _UNREADABLE[kind])
+    if kind == "configuration_update":
+        later.updates.append(Fields(item.rest(), item.path))
+        return
+    if kind in ("additional_tools", "tool_search_output"):
+        later.tools += item.objects("tools")
+        reading.notes.change(item.at("tools"), "the tools are declared with the others, from the start")
+    value = item.value
+    if kind == "mcp_approval_response":
+        item.rest()
+        said = "The user allowed the call." if value.get("approve") else "The user did not allow the call."
+        words = " ".join(filter(None, (said, value.get("reason"))))
+        request.messages.append(Message(Role.USER, [Text(words, path=item.path)], path=item.path))
+    elif kind != "additional_tools":
+        words, pictures = told(item)
+        item.rest()
+        _say(request, Foreign(OWN, kind, value, words, pictures), item.path)
+    item.ignore("id", "role")
 
 
 def _answer(request: Request, result: ToolResult, path: str) -> None:
@@ -153,7 +228,6 @@ def _call(item: Fields, kind: str) -> ToolCall:
     custom = kind == "custom_tool_call"
     call_id, name = item.need_text("call_id"), item.need_text("name")
     namespace = item.maybe_text("namespace")
-    item.ignore("caller")
     arguments = item.any("input" if custom else "arguments")
     if arguments is not None and not isinstance(arguments, str):
         bad(item.at("input" if custom else "arguments"), "must be a string.")

@@ -11,7 +11,8 @@ from ...conversation.request import EFFORTS, Request
 from ..base import Reading
 from ..fields import Fields
 from ..openai_request import read_account, read_format
-from .items_in import read_earlier, read_input
+from ..web_search import NAMES as SEARCH_NAMES
+from .items_in import Later, read_earlier, read_input
 from .references import NEEDS_STORE
 from .tools_in import read_tools
 
@@ -28,6 +29,9 @@ NAMES = {
     "logprobs": "include",
     "Tool.schema": "parameters",
     "messages": "input",
+    **SEARCH_NAMES,
+    "WebSearch.allowed_domains": "filters.allowed_domains",
+    "WebSearch.blocked_domains": "filters.blocked_domains",
 }
 _HINTS = (
     "access_programs", "image", "moderation", "background_options", "prompt_cache_retention", "context_management",
@@ -49,9 +53,10 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     instructions = fields.text("instructions")
     if instructions:
         request.system.append(Text(instructions, path="instructions"))
-    read_earlier(request, fields, reading)
-    read_input(request, fields, reading)
-    read_tools(request, fields, reading)
+    later = Later()
+    read_earlier(request, fields, later, reading)
+    read_input(request, fields, later, reading)
+    read_tools(request, fields, later.tools, reading)
     _numbers(request, fields, notes)
     _reasoning(request, fields, notes)
     _text(request, fields, notes)
@@ -59,6 +64,8 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     read_account(request, fields, notes)
     _hints(fields, notes)
     fields.close(notes)
+    for update in later.updates:
+        _update(request, update, notes)
     return request
 
 
@@ -97,6 +104,22 @@ def _text(request: Request, fields: Fields, notes: Notes) -> None:
     request.verbosity = found.choice("verbosity", ("low", "medium", "high"))
     request.format = read_format(found, "format", notes)
     found.close(notes)
+
+
+def _update(request: Request, update: Fields, notes: Notes) -> None:
+    """ "Each setting stays in effect until a later update replaces it"; supplied are "reasoning,
+    text, or both". What the last of them says holds for the answer that is asked for."""
+    reasoning, text = update.object("reasoning"), update.object("text")
+    if reasoning is not None:
+        effort = reasoning.choice("effort", EFFORTS)
+        if effort is not None:
+            request.effort, request.paths["effort"] = effort, reasoning.at("effort")
+        reasoning.close(notes)
+    if text is not None:
+        request.format, request.paths["format"] = read_format(text, "format", notes), text.at("format")
+        text.close(notes)
+    update.ignore("id", "type")
+    update.close(notes)
 
 
 def _include(request: Request, fields: Fields, notes: Notes) -> None:

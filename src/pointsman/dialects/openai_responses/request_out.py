@@ -12,10 +12,11 @@ import msgspec
 
 from ...conversation.parts import ToolKind
 from ...conversation.profile import Profile
-from ...conversation.request import Request, Tool
+from ...conversation.request import Request, Tool, WebSearch
 from ...jsonschema.rewrite import object_schema
 from ..fields import maybe
 from ..openai_request import account_value, choice_value, format_value
+from ..web_search import searches
 from .items_out import render_input
 
 
@@ -32,7 +33,7 @@ def render_request(request: Request, profile: Profile) -> bytes:
             "max_output_tokens": request.max_tokens,
             "temperature": request.temperature,
             "top_p": request.top_p,
-            "max_tool_calls": request.max_tool_calls,
+            "max_tool_calls": _tool_calls(request),
             "text": _text(request) or None,
             "reasoning": maybe({"effort": request.effort, "summary": request.summary}) or None,
         }
@@ -60,12 +61,9 @@ def _tools(body: dict[str, Any], request: Request) -> None:
             tools.append(group)
         group["tools"].append(value)
     for server_tool in request.server_tools:
-        if server_tool.protocol == "openai_responses":
-            tools.append(server_tool.value)
-        else:
-            tools.append({"type": "web_search"})  # adapt() lets through only what the target runs
+        tools.append(server_tool.value)  # adapt() lets through only what the target runs
     if request.web_search is not None:
-        tools.append({"type": "web_search", **request.web_search})
+        tools.append(_search(request.web_search))
     if not tools:
         return
     body["tools"] = tools
@@ -88,6 +86,19 @@ def _tool(tool: Tool) -> dict[str, Any]:
     # (docs/protocols/requests.md#chat-and-responses-beside-each-other).
     value["strict"] = bool(tool.strict)
     return value
+
+
+def _search(found: WebSearch) -> dict[str, Any]:
+    filters = {"allowed_domains": list(found.allowed_domains)} if found.allowed_domains else None
+    place = {"type": "approximate", **found.location} if found.location is not None else None
+    settings = {"filters": filters, "search_context_size": found.context_size, "user_location": place}
+    return maybe({"type": "web_search", **settings, "external_web_access": found.live})
+
+
+def _tool_calls(request: Request) -> int | None:
+    """The limit is on all tools that the backend runs: of another protocol's, on its search."""
+    found = request.web_search
+    return request.max_tool_calls if found is None else searches(found, request.max_tool_calls)
 
 
 def _text(request: Request) -> dict[str, Any]:

@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...conversation.request import Request, ServerTool, Tool
 from ..base import Reading
 from ..fields import Fields
 from ..openai_request import read_choice, read_tool
+from ..web_search import is_search, take_search
+from .client_tools import TOOLS, run_by_client
 
 OWN = "openai_responses"
-_CLIENT_RUN: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "local_shell": (
-        "local_shell",
-        "Runs a command on the user's computer and returns its output.",
-        {
-            "type": "object",
-            "properties": {
-                "action": {
-                    "type": "object",
-                    "properties": {
-                        "type": {"type": "string", "enum": ["exec"]},
-                        "command": {"type": "array", "items": {"type": "string"}},
-                        "working_directory": {"type": "string"},
-                        "timeout_ms": {"type": "integer"},
-                    },
-                    "required": ["type", "command"],
-                }
-            },
-            "required": ["action"],
-        },
-    ),
-}
-"""Tools that the client runs and whose schema only the vendor's models know: (name, description, schema)."""
 
 
-def read_tools(request: Request, fields: Fields, reading: Reading) -> None:
-    """Fill tools, server_tools, tool_choice, parallel_tools."""
+def read_tools(request: Request, fields: Fields, more: list[Fields], reading: Reading) -> None:
+    """Fill tools, server_tools, web_search, tool_choice, parallel_tools. more: tools that stand
+    elsewhere; those that are declared already are the same."""
     for tool in fields.objects("tools"):
         _tool(request, tool, reading, None)
+    known = {(tool.namespace, tool.name) for tool in request.tools}
+    before = len(request.tools)
+    for tool in more:
+        _tool(request, tool, reading, None)
+    added = request.tools[before:]
+    request.tools[before:] = [tool for tool in added if (tool.namespace, tool.name) not in known]
     choice = fields.any("tool_choice")
     if choice is not None:
-        request.tool_choice = read_choice(choice, hosted=True)
+        request.tool_choice = read_choice(choice, client_run=TOOLS)
     request.parallel_tools = fields.flag("parallel_tool_calls")
 
 
@@ -57,10 +41,12 @@ def _tool(request: Request, tool: Fields, reading: Reading, namespace: str | Non
         for inner in tool.objects("tools"):
             _tool(request, inner, reading, name)
         tool.close(reading.notes)
-    elif kind in _CLIENT_RUN:
-        own, description, schema = _CLIENT_RUN[kind]
-        request.tools.append(Tool(own, description, schema, path=tool.path))
+    elif (own := run_by_client(tool.value)) is not None:
+        request.tools.append(Tool(own.type, own.description, own.schema, path=tool.path))
+        tool.ignore("environment", "allowed_callers")
         tool.close(reading.notes)
+    elif is_search(kind):
+        take_search(request, tool, reading)
     else:
         name = str(tool.value.get("name") or kind)
         request.server_tools.append(ServerTool(OWN, kind, name, tool.value, path=tool.path))

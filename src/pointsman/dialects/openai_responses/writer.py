@@ -17,6 +17,7 @@ from ...conversation.reply import Reply, unfold
 from ...errors import PointsmanError
 from ..base import Answering, PartWriter
 from ..openai_parts import url_citation
+from .client_tools import ClientTool, call_item, declared
 from .errors import failed_value
 from .reply import OWN, response_value, status_of
 
@@ -64,7 +65,9 @@ _CALL = {
 class ResponsesWriter(PartWriter):
     """See dialects.base.Writer."""
 
-    __slots__ = ("_annotations", "_item", "_number", "_output", "_part", "_text", "_upstream_id")
+    __slots__ = (
+        "_annotations", "_client_tool", "_client_tools", "_item", "_number", "_output", "_part", "_text", "_upstream_id",
+    )  # fmt: skip
 
     def __init__(self, answering: Answering) -> None:
         super().__init__(answering, MOVES)
@@ -75,6 +78,8 @@ class ResponsesWriter(PartWriter):
         self._part: PartStart | None = None
         self._text: list[str] = []
         self._annotations: list[dict[str, Any]] = []
+        self._client_tools = declared(answering.request)
+        self._client_tool: ClientTool | None = None  # whose call is open: it is told when it is whole
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         """The response object of a whole reply."""
@@ -126,6 +131,8 @@ class ResponsesWriter(PartWriter):
             case PartKind.TEXT:
                 more = {**self._content_places(), "delta": event.text, "logprobs": []}
                 return self._frame("output_text.delta", more)
+            case PartKind.TOOL if self._client_tool is not None:
+                return b""
             case PartKind.TOOL:
                 kind = _CALL[part.tool_kind][3]
                 return self._frame(f"{kind}.delta", {**self._places(), "delta": event.text})
@@ -189,18 +196,24 @@ class ResponsesWriter(PartWriter):
             return self._start_text(event)
         out = self._close_item()
         if event.kind is PartKind.TOOL:
-            kind, prefix, field, _ = _CALL[event.tool_kind]
-            item = {"id": f"{prefix}{event.call_id}", "type": kind, "status": "in_progress", field: ""}
-            item |= {"call_id": event.call_id, "name": event.name}
-            if event.namespace is not None:
-                item["namespace"] = event.namespace
-            return out + self._add_item(item)
+            self._client_tool = self._client_tools.get(event.name) if event.namespace is None else None
+            if self._client_tool is not None:
+                return out
+            return out + self._start_call(event)
         if event.kind is PartKind.THINKING:
             return out + self._add_item({"id": self._own_id("rs_"), "type": "reasoning", "summary": []})
         foreign = event.foreign
         if foreign is not None and foreign.protocol == OWN:
             return out + self._add_item(foreign.value)
         return out  # another vendor's own tool: no form here, its text stands in the texts around it
+
+    def _start_call(self, event: PartStart) -> bytes:
+        kind, prefix, field, _ = _CALL[event.tool_kind]
+        item = {"id": f"{prefix}{event.call_id}", "type": kind, "status": "in_progress", field: ""}
+        item |= {"call_id": event.call_id, "name": event.name}
+        if event.namespace is not None:
+            item["namespace"] = event.namespace
+        return self._add_item(item)
 
     def _start_text(self, event: PartStart) -> bytes:
         out = b""
@@ -225,6 +238,8 @@ class ResponsesWriter(PartWriter):
         part, self._part = self._part, None
         assert part is not None
         text = "".join(self._text)
+        if self._client_tool is not None and part.kind is PartKind.TOOL:
+            return self._client_call(part, self._client_tool, text)
         item = self._item
         if item is None:
             return b""
@@ -243,6 +258,19 @@ class ResponsesWriter(PartWriter):
         if part.kind is PartKind.THINKING:
             return self._end_reasoning(event, item, text)
         return self._item_done(item)
+
+    def _client_call(self, part: PartStart, tool: ClientTool, text: str) -> bytes:
+        """Of a tool that has items of its own (docs/protocols/tools.md#client-tools-by-name)."""
+        self._client_tool = None
+        item = call_item(tool, part.call_id, text, self._status())
+        if item is not None:
+            return self._add_item({**item, "status": "in_progress"}) + self._item_done(item)
+        out = self._start_call(part)
+        if text:
+            more = {**self._places(), "delta": text}
+            out += self._frame("function_call_arguments.delta", more)
+        assert self._item is not None
+        return out + self._end_call(part, self._item, text)
 
     def _end_call(self, part: PartStart, item: dict[str, Any], text: str) -> bytes:
         _, _, field, event = _CALL[part.tool_kind]

@@ -18,7 +18,15 @@ from ...routing.table import Plan, Target
 from ...translation.crossing import Asked, Crossing
 from ...translation.reasoning_store import KeptReasoning
 from ...upstream.backend import Backend, forwarded, forwarded_across
-from ...upstream.candidates import goes_as_it_is, translated_to, unusable
+from ...upstream.candidates import (
+    Needs,
+    crosses,
+    goes_as_it_is,
+    may_cross,
+    needs_of,
+    translated_to,
+    unusable,
+)
 from ...upstream.egress import ConnectFailed
 from ...wire.answer import Answer
 from ...wire.splice import replace_model, set_flag
@@ -75,6 +83,11 @@ async def attempt(
     try:
         if not goes_as_it_is(backend, route.protocol, exact=route.exact):
             return await _crossed(one, backend)
+        if await _must_cross(one, backend):
+            held = await _crossed(one, backend)
+            if held is None or job.won is not None or await _must_cross(one, backend):
+                return held
+            # It has just answered that it does not know that protocol, which only its vendor must.
         held, knows_path = await _straight(one, backend)
         if held is None or knows_path or job.won is not None:
             return held
@@ -82,6 +95,28 @@ async def attempt(
         return await _crossed(one, backend)
     finally:
         places.leave(place)
+
+
+async def _must_cross(one: Attempt, backend: Backend) -> bool:
+    """Does the backend, which speaks the client's protocol, take this request in another one only?
+    Its body is read where there may be a reason."""
+    job, model, route = one.job, one.target.model, one.job.request.route
+    client = route.protocol
+    if not route.exact or route.path != route.dialect.endpoint.path or not may_cross(backend, model, client):
+        return False
+    body = job.request.body
+    if not any(hint in body for hint in _TOOLS):
+        return crosses(backend, model, client, Needs())
+    try:
+        read = (one.rules, one.plane, job)
+        asked = await offload(_read, *read) if len(body) >= LARGE else _read(*read)
+    except PointsmanError:
+        return False  # the vendor's own error is the better answer
+    return crosses(backend, model, client, needs_of(asked.request))
+
+
+_TOOLS = (b'"tools"', b'"functions"', b'"web_search_options"')
+"""One of these stands in every body that declares a tool."""
 
 
 async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None, bool]:
@@ -127,7 +162,7 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
         large = len(request.body) >= LARGE
         read = (one.rules, plane, job)
         asked = await offload(_read, *read) if large else _read(*read)
-        spoken = translated_to(backend, target.model, route.protocol, tools=bool(asked.request.tools))
+        spoken = translated_to(backend, target.model, route.protocol, needs_of(asked.request))
         if spoken is None:
             return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
         if counting:
@@ -142,7 +177,10 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
         head.across = forwarded_across(head.headers)
     block, names = head.across
     data = backend.head(b"POST", codec.path, block, names, len(codec.body))
-    return (await _run(one, backend, data, codec))[1]
+    exchange, held = await _run(one, backend, data, codec, on_trial=spoken not in backend.spoken)
+    if exchange.judge.state is State.UNSPOKEN:
+        backend.learn_unspoken(spoken)
+    return held
 
 
 def _not_for(job: Job, error: PointsmanError) -> Held[Answer]:
