@@ -311,8 +311,8 @@ def test_a_process_asks_the_others_for_what_it_does_not_remember() -> None:
             await found.plane.siblings.start()
             response_of(await found.ask(PATH, on))
             assert "one" in words(CHAT, bodies(server)[-1])
-            found.plane.siblings.close()
-            other.close()
+            await found.plane.siblings.stop()
+            await other.stop()
             response_of(await found.ask(PATH, on))
             await asyncio.sleep(0)
 

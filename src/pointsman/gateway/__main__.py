@@ -134,7 +134,7 @@ class DataPlaneProcess:
         self.plane.joining.close()
         self.plane.pool.close()
         if self.plane.siblings is not None:
-            self.plane.siblings.close()
+            await self.plane.siblings.stop()
         await self._practice.stop()
 
     async def _drain(self, server: asyncio.AbstractServer) -> None:

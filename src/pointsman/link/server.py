@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from ..errors import PointsmanError
 from .frames import MAX_FRAME, LinkError, encode, read_up
+from .local_server import LocalServer
 from .messages import Applied, Hello, Snapshot, Up, UsageAck, UsageBatch, WorkerStatus
 
 log = logging.getLogger("pointsman.link")
@@ -37,24 +38,19 @@ class LinkServer:
     loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising."""
 
     def __init__(self, path: str, on_up: Callable[[int, Up], None]) -> None:
-        self._path = path
         self._on_up = on_up
+        self._server = LocalServer(path, self._serve)
         self._peers: set[_Peer] = set()
         self._snapshot: Snapshot | None = None
-        self._server: asyncio.Server | None = None
         self._changed = asyncio.Condition()
 
     async def start(self) -> None:
         """Listen. Raises OSError when the socket cannot be made."""
-        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        await self._server.start()
 
     async def stop(self) -> None:
         """Close the socket and every connection."""
-        if self._server is not None:
-            self._server.close()
-            for peer in list(self._peers):
-                peer.writer.transport.abort()  # what is lost of the last words, the client asks for again
-            await self._server.wait_closed()
+        await self._server.stop()
 
     @property
     def workers(self) -> list[tuple[int, int]]:
@@ -95,8 +91,6 @@ class LinkServer:
             while True:
                 await self._take(peer, await read_up(reader))
                 await writer.drain()
-        except asyncio.CancelledError:
-            return  # the loop is ending; Python 3.11's streams would print a traceback for a cancelled callback task
         except (asyncio.IncompleteReadError, ConnectionError, LinkError) as error:
             if not isinstance(error, asyncio.IncompleteReadError):
                 log.warning("link to worker %s ended: %s", peer.worker, error)
@@ -104,7 +98,6 @@ class LinkServer:
             self._peers.discard(peer)
             async with self._changed:
                 self._changed.notify_all()
-            writer.close()
 
     async def _take(self, peer: _Peer, message: Up) -> None:
         match message:

@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from ...errors import PointsmanError
+from ...link.local_server import LocalServer
 from ...link.messages import Snapshot, Up, UsageBatch
 from ...link.server import LinkServer, NotTaken
 from ..problem import problem_body
@@ -44,7 +45,6 @@ class Standby(Generic[T]):
         problem = (
             f"{cause.public} The gateway serves by the last good rules meanwhile; they cannot be changed."
         )
-        self._callers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._snapshot = msgspec.structs.replace(
             snapshot, version=1, epoch=secrets.token_hex(8), problems=(*snapshot.problems, problem)
         )
@@ -55,14 +55,12 @@ class Standby(Generic[T]):
         await link.start()
         link.publish(self._snapshot)
         path = runtime_dir / "control.sock"
-        path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._answer, str(path))
-        path.chmod(0o600)
+        server = LocalServer(str(path), self._answer)
+        await server.start()
         try:
             return await self._try_for_ever()
         finally:
-            server.close()
-            await self._hang_up()
+            await server.stop()
             await link.stop()
             path.unlink(missing_ok=True)
 
@@ -83,19 +81,8 @@ class Standby(Generic[T]):
             return found
         return None
 
-    async def _hang_up(self) -> None:
-        """End every connection. One left to the loop's end is cancelled there, and Python 3.11's streams print a
-        traceback for a cancelled callback task."""
-        for writer in self._callers.values():
-            writer.transport.abort()
-        if self._callers:
-            await asyncio.wait(self._callers)
-
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Every request: not now. One a connection."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._callers[task] = writer
         try:
             async with asyncio.timeout(_HEAD_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -107,9 +94,6 @@ class Standby(Generic[T]):
                     pass
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
-        finally:
-            del self._callers[task]
-            writer.close()
 
 
 def _not_now(cause: PointsmanError, head_only: bool) -> bytes:

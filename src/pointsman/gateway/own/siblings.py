@@ -11,11 +11,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 
 import msgspec
 
 from ...dialects.recall import Given
+from ...link.local_server import LocalServer
 from ...translation.response_memory import ResponseMemory
 
 log = logging.getLogger("pointsman.gateway")
@@ -41,18 +41,15 @@ class Siblings:
         self._paths = [os.path.join(folder, f"memory-{index}.sock") for index in range(workers)]
         self._own = self._paths.pop(worker)
         self._memory = memory
-        self._server: asyncio.Server | None = None
+        self._server = LocalServer(self._own, self._answer)
 
     async def start(self) -> None:
         """Listen. Raises OSError when the socket cannot be made."""
-        with suppress(FileNotFoundError):
-            os.unlink(self._own)
-        self._server = await asyncio.start_unix_server(self._answer, self._own)
+        await self._server.start()
 
-    def close(self) -> None:
+    async def stop(self) -> None:
         """Answer nobody any more."""
-        if self._server is not None:
-            self._server.close()
+        await self._server.stop()
 
     async def ask(self, caller: str, names: Sequence[str]) -> list[Given]:
         """The responses that the others know by these ids of responses and items."""
@@ -85,8 +82,6 @@ class Siblings:
             await writer.drain()
         except (OSError, EOFError, msgspec.DecodeError) as error:
             log.info("a process of this gateway asked and did not listen: %s", type(error).__name__)
-        finally:
-            writer.close()
 
 
 def _frame(body: bytes) -> bytes:
