@@ -316,11 +316,11 @@ class Answering:
 
 @dataclass(frozen=True, slots=True)
 class Straight:
-    """What must be looked at of a body that goes as it is. marks: one of these stands in every body that fit() could
-    change or refuse; others are not looked at. fit(body, profile, recalled): the body for this target. Raises
+    """What must be looked at of a body that goes as it is. wanted(body, recalled): could fit() change or refuse it? Asked
+    of every body, so it costs next to nothing. fit(body, profile, recalled): the body for this target. Raises
     PointsmanError 400 for what the target would take and ignore, and lose a conversation by it."""
 
-    marks: Sequence[bytes]
+    wanted: Callable[[bytes, Recalled], bool]
     fit: Callable[[bytes, Profile, Recalled], bytes]
 
 

@@ -32,12 +32,23 @@ class Given(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
-    """What the memory has for one request. previous: the response that it goes on from, None where it names none.
-    earlier: all items before its own, None where they are not known. holder: see Given, of `previous`. items: the known
-    ones of those that it refers to: id -> (JSON, holder)."""
+class References:
+    """What a body says of state that it does not bring. previous: the response that it goes on from. items: the ids of
+    items. stored: it names either, or other state that only its vendor keeps. keeps: its answer may be remembered."""
 
     previous: str | None = None
+    items: tuple[str, ...] = ()
+    stored: bool = False
+    keeps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the memory has for one request. asks: what its body refers to. earlier: all items before its own, None where
+    they are not known. holder: see Given, of the response before. items: the known ones of those that it refers to:
+    id -> (JSON, holder)."""
+
+    asks: References = References()
     earlier: tuple[bytes, ...] | None = None
     holder: str = ""
     items: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
@@ -47,27 +58,16 @@ NOTHING = Recalled()
 
 
 @dataclass(frozen=True, slots=True)
-class References:
-    """What a body refers to: the response before, and items by their ids."""
-
-    previous: str | None = None
-    items: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Remembered:
     """A protocol whose clients may refer to what they were given. Bodies have passed wire.splice.peek().
 
-    marks: one of these stands in every body that refers to something. references: of a body. own_items: a body's own
-    items as JSON, without those before it. reference: the id that an item refers to, None for an item that is there
-    itself. keeps: may the answer to this body be remembered? A client that forbids it is obeyed.
+    references: of a body. own_items: a body's own items as JSON, without those before it. reference: the id that an item
+    refers to, None for an item that is there itself.
     """
 
-    marks: Sequence[bytes]
     references: Callable[[bytes], References]
     own_items: Callable[[bytes], list[bytes]]
     reference: Callable[[bytes], str | None]
-    keeps: Callable[[bytes], bool]
 
 
 Keep = Callable[[str, Sequence[tuple[str, bytes]]], None]

@@ -16,7 +16,7 @@ from .reply import render_reply
 from .request_in import NAMES, parse_request
 from .request_out import render_request
 from .seen import MessagesSeen
-from .threads import MARKS, without_threads
+from .threads import may_have_thread, without_threads
 from .writer import MOVES, PING, MessagesWriter
 
 _COUNTED = (
@@ -60,6 +60,6 @@ DIALECT = Dialect(
     ENDPOINT,
     statuses=STATUSES,
     ping=PING,
-    straight=Straight(MARKS, without_threads),
+    straight=Straight(may_have_thread, without_threads),
     translation=TRANSLATION,
 )

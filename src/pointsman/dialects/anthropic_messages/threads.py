@@ -14,8 +14,6 @@ from ...kinds import ErrorKind
 from ...wire.splice import find_values
 from ..recall import Recalled
 
-MARKS = (b'"thread"',)
-
 
 def refuse_thread() -> NoReturn:
     """The 400 after which the SDK's toolRunner and Claude Code send the whole conversation again, and no threads from
@@ -26,6 +24,11 @@ def refuse_thread() -> NoReturn:
         param="thread",
         details={"error_code": "thread_unsupported_request", "unsupported": ["thread"]},
     )
+
+
+def may_have_thread(body: bytes, recalled: Recalled) -> bool:
+    """Is it worth a look?"""
+    return body.find(b'"thread"') >= 0
 
 
 def without_threads(body: bytes, profile: Profile, recalled: Recalled) -> bytes:

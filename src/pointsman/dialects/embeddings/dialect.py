@@ -8,7 +8,7 @@ from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
 from ..vendor_errors import openai_error, upstream_error
 from .errors import stream_error
-from .format import MARKS, revision, without_null
+from .format import may_have_null, revision, without_null
 from .seen import EmbeddingsSeen
 
 DIALECT = Dialect(
@@ -18,6 +18,6 @@ DIALECT = Dialect(
     upstream_error,
     EmbeddingsSeen,
     Endpoint("/v1/embeddings", FAMILY, private_prefixes=PRIVATE_PREFIXES, rate_limits=RATE_LIMITS),
-    straight=Straight(MARKS, without_null),
+    straight=Straight(may_have_null, without_null),
     revision=revision,
 )

@@ -13,8 +13,6 @@ import msgspec
 from ...conversation.profile import Profile
 from ..recall import Recalled
 
-MARKS = (b'"encoding_format"',)
-
 
 class _Wish(msgspec.Struct):
     encoding_format: Any = None
@@ -25,6 +23,11 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _data = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _numbers = msgspec.json.Decoder(list[float]).decode
 _NOT_OURS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError, struct.error)
+
+
+def may_have_null(body: bytes, recalled: Recalled) -> bool:
+    """Is it worth a look?"""
+    return body.find(b'"encoding_format"') >= 0
 
 
 def without_null(body: bytes, profile: Profile, recalled: Recalled) -> bytes:

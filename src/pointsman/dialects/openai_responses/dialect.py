@@ -18,7 +18,7 @@ from .capsules import without_capsules
 from .codex_models import catalogue
 from .errors import stream_error
 from .reader import ResponsesReader
-from .references import REMEMBERED, STORED, with_items
+from .references import REMEMBERED, with_items
 from .request_in import NAMES, parse_request
 from .request_out import render_request
 from .seen import ResponsesSeen
@@ -75,6 +75,6 @@ DIALECT = Dialect(
     ResponsesSeen,
     ENDPOINT,
     statuses=OPENAI_STATUSES,
-    straight=Straight(STORED, with_items),
+    straight=Straight(lambda _, recalled: recalled.asks.stored, with_items),
     translation=TRANSLATION,
 )

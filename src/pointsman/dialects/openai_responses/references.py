@@ -16,14 +16,11 @@ from ...kinds import ErrorKind
 from ..recall import Recalled, References, Remembered
 
 _REFERENCE = b"item_reference"
-MARKS = (b"previous_response_id", _REFERENCE)
 NEEDS_STORE = {
     "conversation": "this gateway keeps no conversations; send the whole conversation in 'input' instead.",
     "prompt": "this gateway keeps no prompt templates; send the prompt's text in 'instructions' and 'input'.",
 }
 """Fields that mean something to the vendor alone, and what to do instead."""
-STORED = (*MARKS, *(f'"{name}"'.encode() for name in NEEDS_STORE))
-"""One of these stands in every body that only a backend with a store can serve as it is."""
 UNKNOWN_RESPONSE = (
     "this gateway does not know that response (any more); send the whole conversation in 'input', "
     "and 'store: false', with which clients do so by themselves."
@@ -34,9 +31,15 @@ UNKNOWN_ITEM = (
 )
 
 
-class _Referring(msgspec.Struct):
+_NULL = b"null"
+_NONE = msgspec.Raw(_NULL)
+
+
+class _Top(msgspec.Struct):
     previous_response_id: Any = None
-    input: Any = None
+    conversation: msgspec.Raw = _NONE
+    prompt: msgspec.Raw = _NONE
+    store: Any = None
 
 
 class _Item(msgspec.Struct):
@@ -44,36 +47,38 @@ class _Item(msgspec.Struct):
     id: Any = None
 
 
-class _Stored(msgspec.Struct):
-    store: Any = None
-
-
 class _Said(msgspec.Struct):
     input: msgspec.Raw = msgspec.Raw()
 
 
-_referring = msgspec.json.Decoder(_Referring).decode
+_top = msgspec.json.Decoder(_Top).decode
 _said = msgspec.json.Decoder(_Said).decode
-_stored = msgspec.json.Decoder(_Stored).decode
 _item = msgspec.json.Decoder(_Item).decode
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_NULL = b"null"
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def references(body: bytes) -> References:
-    """See Remembered. Nothing where the body is not what it should be: who reads it says so."""
+    """See Remembered. Nothing where the body is not what it should be: who reads it says so. One pass over the body, and
+    one for the word: most bodies refer to nothing, and pay no more."""
     try:
-        found = _referring(body)
+        found = _top(body)
     except _UNREADABLE:
         return References()
-    items = found.input if isinstance(found.input, list) else []
-    ids = (one.get("id") for one in items if isinstance(one, dict) and one.get("type") == "item_reference")
+    items = _references_in(body) if body.find(_REFERENCE) >= 0 else ()
     previous = found.previous_response_id
-    return References(
-        previous if isinstance(previous, str) else None, tuple(one for one in ids if isinstance(one, str))
+    stored = (
+        previous is not None
+        or bool(items)
+        or any(bytes(one) != _NULL for one in (found.conversation, found.prompt))
     )
+    known = previous if isinstance(previous, str) else None
+    return References(known, items, stored, found.store is not False)
+
+
+def _references_in(body: bytes) -> tuple[str, ...]:
+    return tuple(name for item in own_items(body) if (name := reference(item)) is not None)
 
 
 def own_items(body: bytes) -> list[bytes]:
@@ -98,17 +103,7 @@ def reference(item: bytes) -> str | None:
     return found.id if found.type == "item_reference" and isinstance(found.id, str) else None
 
 
-def keeps(body: bytes) -> bool:
-    """See Remembered: not with `store: false`."""
-    if b'"store"' not in body:
-        return True
-    try:
-        return _stored(body).store is not False
-    except _UNREADABLE:
-        return False
-
-
-REMEMBERED = Remembered(MARKS, references, own_items, reference, keeps)
+REMEMBERED = Remembered(references, own_items, reference)
 
 
 def with_items(body: bytes, profile: Profile, recalled: Recalled) -> bytes:

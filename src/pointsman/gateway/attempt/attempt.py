@@ -275,7 +275,7 @@ def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
     body, dialect = request.body, request.route.dialect
     translation = dialect.translation
     fitting = dialect.straight if request.route.exact else None
-    if fitting is not None and any(mark in body for mark in fitting.marks):
+    if fitting is not None and fitting.wanted(body, job.recalled):
         profile = profile_for(backend.spec, request.route.protocol, target.model)
         body = fitting.fit(body, profile, job.recalled)
     if translation is not None and translation.without_capsules is not None:

@@ -35,7 +35,7 @@ from .delivery import Delivery
 from .job import ClientRequest, Job
 from .joining import joins
 from .offload import LARGE, offload
-from .recall import recall
+from .recall import has_references, recall
 from .targets import ask_targets, failure_of, unavailable
 
 log = logging.getLogger("pointsman.gateway")
@@ -147,7 +147,8 @@ class Handler:
         else:
             job.deadline = request.start + limits.total_whole_seconds
         plan = job.plan = await self._plan(request.model, rules)
-        await recall(plane, job)
+        if has_references(request):
+            await recall(plane, job)
 
         async def make(job: Job) -> None:
             try:

@@ -20,30 +20,33 @@ from .job import ClientRequest, Job
 from .offload import LARGE, offload
 
 
+def has_references(request: ClientRequest) -> bool:
+    """Is it of a protocol whose clients may refer to what they were given?"""
+    return _remembered(request) is not None
+
+
 async def recall(plane: DataPlane, job: Job) -> None:
-    """Set job.recalled where the request refers to something."""
+    """Set job.recalled. The request has_references()."""
     request = job.request
     remembered = _remembered(request)
-    if remembered is None or not any(mark in request.body for mark in remembered.marks):
+    assert remembered is not None
+    asks = remembered.references(request.body)
+    if asks.previous is None and not asks.items:
+        job.recalled = Recalled(asks)
         return
-    refers = remembered.references(request.body)
     caller = _caller(request)
-    chain = await _chain(plane, caller, refers.previous)
+    chain = await _chain(plane, caller, asks.previous)
     earlier: list[bytes] | None = None
     if chain is not None:
         size = sum(len(given.asked or b"") for given in chain)
         expand = (remembered, chain)
         earlier = await offload(_expanded, *expand) if size >= LARGE else _expanded(*expand)
     inside = [name for item in earlier or () if (name := remembered.reference(item)) is not None]
-    items = await _items(plane, caller, [*refers.items, *inside])
+    items = await _items(plane, caller, [*asks.items, *inside])
     if earlier is not None:
         earlier = _resolved(remembered, earlier, items)
-    job.recalled = Recalled(
-        refers.previous,
-        tuple(earlier) if earlier is not None else None,
-        chain[0].holder if chain else "",
-        items,
-    )
+    holder = chain[0].holder if chain else ""
+    job.recalled = Recalled(asks, tuple(earlier) if earlier is not None else None, holder, items)
 
 
 async def _chain(plane: DataPlane, caller: str, name: str | None) -> list[Given] | None:
@@ -124,14 +127,14 @@ def keeping(
     all of the rule's targets keep theirs. straight: it gets the client's own protocol."""
     request = job.request
     remembered = _remembered(request)
-    if remembered is None or not plane.responses.on or not remembered.keeps(request.body):
+    if remembered is None or not plane.responses.on or not job.recalled.asks.keeps:
         return None
     if request.route.path != request.route.dialect.endpoint.path:
         return None
     holder = target.key if straight and _keeps(rules, request, target) else ""
     if holder and all(_keeps(rules, request, other) for other in plan.targets):
         return None
-    return _Keeping(plane.responses, _caller(request), job.recalled.previous, request.body, holder)
+    return _Keeping(plane.responses, _caller(request), job.recalled.asks.previous, request.body, holder)
 
 
 def _keeps(rules: CompiledRules, request: ClientRequest, target: Target) -> bool:
