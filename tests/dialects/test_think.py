@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointsman.dialects.think import ThinkSplitter
+from pointsman.dialects.think import PATIENCE, ThinkSplitter
 
 
-def split(pieces: list[str]) -> tuple[str, str]:
+def split(pieces: list[str], patient: bool = False) -> tuple[str, str]:
     """(thinking, text) of a text that came in pieces."""
-    splitter = ThinkSplitter()
+    splitter = ThinkSplitter(patient)
     found = [pair for piece in pieces for pair in splitter.feed(piece)] + splitter.finish()
     assert all(text for _, text in found), "nothing empty is told"
     assert [thinking for thinking, _ in found] == sorted((t for t, _ in found), reverse=True), (
@@ -41,6 +41,14 @@ def split(pieces: list[str]) -> tuple[str, str]:
         ("<think>only", ("only", "")),
         ("<think>a</think>", ("a", "")),
         ("a</think>b", ("", "a</think>b")),
+        ("<thought>a</thought>b", ("a", "b")),
+        ("\n[THINK]a[/THINK]\n\nb", ("a", "b")),
+        ("<seed:think>a</seed:think>b", ("a", "b")),
+        ("\u25c1think\u25b7a\u25c1/think\u25b7b", ("a", "b")),
+        ("<thought>a</think>b", ("a</think>b", "")),
+        ("[THINK", ("", "[THINK")),
+        ("[1] see", ("", "[1] see")),
+        ("<thoughts>b", ("", "<thoughts>b")),
     ],
 )
 def test_a_text(text: str, expected: tuple[str, str]) -> None:
@@ -52,14 +60,66 @@ def test_a_text(text: str, expected: tuple[str, str]) -> None:
 @given(
     pieces=st.lists(
         st.sampled_from(
-            ["<think>", "</think>", "<", "think>", "</", "\n", " ", "a", "b c", "<thi", "nk>", ""]
+            [
+                "<think>",
+                "</think>",
+                "[THINK]",
+                "[/THINK]",
+                "`",
+                "<",
+                "think>",
+                "</",
+                "\n",
+                " ",
+                "a",
+                "b c",
+                "<thi",
+                "nk>",
+                "",
+            ]
         ),
         max_size=12,
     ),
 )
 def test_how_it_is_cut_does_not_matter(pieces: list[str]) -> None:
     whole = "".join(pieces)
-    assert split(pieces) == split([whole]) == split(list(whole))
+    for patient in (False, True):
+        assert split(pieces, patient) == split([whole], patient) == split(list(whole), patient)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("so it is 4.\n</think>\n\nFour.", ("so it is 4.\n", "Four.")),
+        ("so it is 4.</think>Four.", ("so it is 4.", "Four.")),
+        ("so it is 4. </think>\nFour.", ("so it is 4. ", "Four.")),
+        ("so it is 4.\n</think>", ("so it is 4.\n", "")),
+        ("\n</think>\n\nFour.", ("", "Four.")),
+        ("</think>Four.", ("", "Four.")),
+        ("a</think>b</think>c", ("a", "b</think>c")),
+        ("<think>a</think>b", ("a", "b")),
+        ("no tag at all", ("", "no tag at all")),
+        ("the </think> tag ends it", ("", "the </think> tag ends it")),
+        ("write `</think>` at its end", ("", "write `</think>` at its end")),
+        ('write "</think>" at its end', ("", 'write "</think>" at its end')),
+        ("```\nx\n</think>\n```", ("", "```\nx\n</think>\n```")),
+        ("first <think>, then\n</think>\n", ("", "first <think>, then\n</think>\n")),
+        ("cut </thin", ("", "cut </thin")),
+    ],
+)
+def test_a_text_that_may_begin_inside_its_reasoning(text: str, expected: tuple[str, str]) -> None:
+    assert split([text], True) == expected
+    assert split(list(text), True) == expected
+    for at in range(len(text)):
+        assert split([text[:at], text[at:]], True) == expected
+
+
+def test_a_text_that_waits_for_a_tag_costs_linear_time_and_no_more_than_its_bound() -> None:
+    splitter, told = ThinkSplitter(patient=True), 0
+    for _ in range(PATIENCE):  # quadratic would be minutes
+        told += sum(len(text) for _, text in splitter.feed("ab"))
+    assert told > PATIENCE
+    assert splitter.finish() == []
 
 
 def test_text_streams_at_once() -> None:

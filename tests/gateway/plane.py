@@ -60,14 +60,14 @@ class Plane:
             *headers,
         ]
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
-        data = b""
+        pieces: list[bytes] = []
         try:
             with suppress(ConnectionError):
-                while piece := await asyncio.wait_for(reader.read(65536), HANG_SECONDS):
-                    data += piece
+                while piece := await asyncio.wait_for(reader.read(1024 * 1024), HANG_SECONDS):
+                    pieces.append(piece)
         finally:
             writer.close()
-        return got(data)
+        return got(b"".join(pieces))
 
     async def recorded(self, count: int = 1) -> list[UsageRecord]:
         """One record a request; those of its other attempts are in `records` only."""
@@ -106,15 +106,20 @@ def got(data: bytes) -> Got:
     if headers.get("transfer-encoding") != "chunked":
         size = int(headers.get("content-length", -1))
         return Got(status, headers, rest, len(rest) == size)
-    body = b""
+    body: list[bytes] = []
+    at = 0
     while True:
-        size_line, separator, rest = rest.partition(b"\r\n")
-        size = int(size_line, 16) if separator and size_line else -1
+        end = rest.find(b"\r\n", at)
+        size_line = rest[at:end] if end >= 0 else b""
+        size = int(size_line, 16) if size_line else -1
+        at = end + 2
         if size == 0:
-            return Got(status, headers, body, rest == b"\r\n")
-        if size < 0 or len(rest) < size + 2:
-            return Got(status, headers, body + rest[: max(size, 0)], False)
-        body, rest = body + rest[:size], rest[size + 2 :]
+            return Got(status, headers, b"".join(body), rest[at:] == b"\r\n")
+        if size < 0 or len(rest) < at + size + 2:
+            left = rest[at : at + size] if size > 0 else b""
+            return Got(status, headers, b"".join([*body, left]), False)
+        body.append(rest[at : at + size])
+        at += size + 2
 
 
 @asynccontextmanager

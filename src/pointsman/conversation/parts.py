@@ -60,6 +60,14 @@ class Citation(msgspec.Struct, frozen=True):
     raw: Any = None
     protocol: str = ""
 
+    def moved(self, by: int) -> Citation:
+        """The same in a text that begins elsewhere: without a place where that is before it."""
+        if self.start is None or self.end is None:
+            return self
+        end = self.end + by
+        start = max(self.start + by, 0) if end > 0 else None
+        return msgspec.structs.replace(self, start=start, end=end if end > 0 else None)
+
 
 class Text(Placed):
     """Text. cache: a cache mark stands on it."""

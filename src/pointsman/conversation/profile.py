@@ -39,7 +39,8 @@ class Profile(msgspec.Struct, frozen=True):
     weakest first. thinking_off: `disabled` is taken. between_tools: likewise. omits_thinking:
     without a display it sends no text. replay_as: Chat's field for earlier reasoning in history,
     None = it is left out. summaries, encrypted: Responses' reasoning.summary and include are
-    understood.
+    understood. begins_inside: its answers may begin inside their reasoning, without an opening tag
+    (the template has it in the prompt), so that text waits for the closing one.
     Tools: tool_name_max. tool_id: any | short (letters, digits, _ and -, up to 64) | nine (exactly
     nine letters and digits). forced_tools: any/tool are taken. custom_tools, namespaces: taken as
     they are. server_tools: types it runs, without version suffix. strict_tools: it knows `strict`;
@@ -97,6 +98,7 @@ class Profile(msgspec.Struct, frozen=True):
     replay_as: str | None = "reasoning_content"
     summaries: bool = False
     encrypted: bool = False
+    begins_inside: bool = False
     tool_name_max: int = 64
     tool_id: str = "short"
     forced_tools: bool = True

@@ -113,7 +113,7 @@ def fold(events: Iterable[Event]) -> Reply:
 
 
 def unfold(reply: Reply) -> Iterator[Event]:
-    """A whole reply as events, one delta a part."""
+    """A whole reply as events, one delta a part; citations before their text, whose places are then known to a writer."""
     yield Started(reply.id, reply.model, reply.usage)
     for index, part in enumerate(reply.parts):
         yield from _unfold_part(index, part)
@@ -140,9 +140,9 @@ def _unfold_part(index: int, part: AssistantPart) -> Iterator[Event]:
             text = part.arguments
         case Foreign():
             yield PartStart(index, PartKind.FOREIGN, foreign=part)
-    if text:
-        yield Delta(index, text)
     if isinstance(part, Text):
         for citation in part.citations:
             yield Cited(index, citation)
+    if text:
+        yield Delta(index, text)
     yield PartEnd(index, opaque)

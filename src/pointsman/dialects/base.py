@@ -176,6 +176,11 @@ class Reader(Seen):
     __slots__ = ()
 
     @property
+    def tag(self) -> str:
+        """The tag in the text by which reasoning was found, or that its text was told with; "" where there is none."""
+        return ""
+
+    @property
     def unreadable(self) -> bool:
         """See Seen: a translated answer with such gaps would not be the answer."""
         return self.malformed >= BAD_EVENTS

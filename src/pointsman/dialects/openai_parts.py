@@ -156,26 +156,43 @@ def _data_url(url: str, path: str) -> tuple[str, str]:
 
 
 def citation_of(annotation: Any) -> neutral.Citation | None:
-    """A web citation; file citations need a file id, which means nothing elsewhere."""
+    """A web citation; file citations need a file id, which means nothing elsewhere. OpenRouter adds the source's words
+    as `content`."""
     if not isinstance(annotation, dict) or annotation.get("type") != "url_citation":
         return None
     inner = annotation.get("url_citation")  # Chat nests it
     found = inner if isinstance(inner, dict) else annotation
-    url, title = found.get("url"), found.get("title")
-    return neutral.Citation(url, title, None, found.get("start_index"), found.get("end_index"))
+    url, title, words = (found.get(key) for key in ("url", "title", "content"))
+    if not isinstance(url, str) or not url:
+        return None
+    return neutral.Citation(
+        url,
+        title if isinstance(title, str) else None,
+        words if isinstance(words, str) else None,
+        _place(found.get("start_index")),
+        _place(found.get("end_index")),
+    )
+
+
+def _place(value: Any) -> int | None:
+    return value if type(value) is int else None
 
 
 # -- written
 
 
 def url_citation(citation: neutral.Citation, length: int, offset: int = 0) -> dict[str, Any] | None:
-    """length, offset: of the citation's text, which it stands for where it does not say more. Other
-    kinds have no form here (docs/protocols/messages.md#citations)."""
+    """length, offset: of the citation's whole text, which it stands for where it does not say more, or names a place
+    that is none. Other kinds have no form here (docs/protocols/messages.md#citations)."""
     if citation.url is None:
         return None
+    start = citation.start or 0
+    end = min(length if citation.end is None else citation.end, length)
+    if not 0 <= start < end:
+        start, end = 0, length
     return {
-        "start_index": offset + (citation.start or 0),
-        "end_index": offset + (citation.end if citation.end is not None else length),
+        "start_index": offset + start,
+        "end_index": offset + end,
         "title": citation.title or "",
         "url": citation.url,
     }

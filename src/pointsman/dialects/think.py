@@ -1,22 +1,46 @@
-"""Inline `<think>...</think>` at the start of a text, as servers without a reasoning parser send it
-(docs/protocols/reasoning.md#where-reasoning-stands-in-answers).
+"""Inline `<think>...</think>` at the start of a text, as servers without a reasoning parser send it, in the tags of each
+family (docs/protocols/reasoning.md#where-reasoning-stands-in-answers).
 
-Tags may be cut anywhere; how a text is cut never changes what comes out. A `<think>` later in the text is text.
+Tags may be cut anywhere; how a text is cut never changes what comes out. An opening tag later in the text is text.
 """
 
 from __future__ import annotations
 
-_OPEN, _CLOSE = "<think>", "</think>"
+USUAL, UNOPENED = "<think>", "</think>"
+"""The tags that most have; the closing one alone where a template opens it in the prompt, so that the answer begins
+inside."""
+_TAGS = {
+    USUAL: UNOPENED,  # DeepSeek, Qwen, GLM and most others
+    "<thought>": "</thought>",  # Gemini and Gemma over Chat
+    "[THINK]": "[/THINK]",  # Magistral
+    "<seed:think>": "</seed:think>",  # Seed
+    "\u25c1think\u25b7": "\u25c1/think\u25b7",  # Kimi-VL
+}
+"""Opening tag -> closing tag."""
+FIRSTS = frozenset(tag[0] for tag in _TAGS)
+"""What a text with reasoning in it can begin with, besides white space."""
+PATIENCE = 256 * 1024
+"""Characters held for a closing tag at most; a longer text is text."""
 
 
 class ThinkSplitter:
-    """feed(text) -> [(is thinking, text)]; finish() -> what was held back."""
+    """feed(text) -> [(is thinking, text)]; finish() -> what was held back.
 
-    __slots__ = ("_held", "_state")
+    patient: a text may begin inside its reasoning, without an opening tag, so it is held until its closing tag, or until
+    its end says that there is none. tag: by which the reasoning was found: the opening one, or UNOPENED; "" while none.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_close", "_held", "_patient", "_pieces", "_size", "_state", "_tail", "tag")
+
+    def __init__(self, patient: bool = False) -> None:
+        self._patient = patient
         self._held = ""
-        self._state = "start"  # then: opened, inside, after, text
+        self._pieces: list[str] = []  # what waits for a closing tag
+        self._size = 0  # of that
+        self._tail = ""  # its end, where a tag may have begun
+        self._state = "start"  # then: opened, inside, after, text; or waiting first
+        self._close = ""
+        self.tag = ""
 
     def feed(self, text: str) -> list[tuple[bool, str]]:
         """More of the text."""
@@ -26,6 +50,8 @@ class ThinkSplitter:
         out: list[tuple[bool, str]] = []
         if self._state == "start":
             text = self._at_start(text)
+        if self._state == "waiting":
+            text = self._waiting(text, out)
         if self._state == "opened":
             text = self._without_newlines(text, "inside")
         if self._state == "inside":
@@ -39,18 +65,51 @@ class ThinkSplitter:
     def finish(self) -> list[tuple[bool, str]]:
         """The text is over. What never became a tag is what it was."""
         held, self._held = self._held, ""
-        return [(self._state == "inside", held)] if held else []
+        out: list[tuple[bool, str]] = []
+        if self._state == "waiting":
+            held, self._pieces = "".join(self._pieces), []
+            at = _unopened(held, over=True)
+            if at >= 0:
+                held = self._split(held, at, out).lstrip("\n")
+            self._state = "text"
+        return [*out, (self._state == "inside", held)] if held else out
 
     def _at_start(self, text: str) -> str:
         begun = text.lstrip()
-        if begun.startswith(_OPEN):
-            self._state = "opened"
-            return begun[len(_OPEN) :]
-        if _OPEN.startswith(begun):
+        for tag, close in _TAGS.items():
+            if begun.startswith(tag):
+                self._state, self._close, self.tag = "opened", close, tag
+                return begun[len(tag) :]
+        if any(tag.startswith(begun) for tag in _TAGS):
             self._held = text
             return ""
-        self._state = "text"
+        self._state = "waiting" if self._patient else "text"
         return text
+
+    def _waiting(self, text: str, out: list[tuple[bool, str]]) -> str:
+        self._pieces.append(text)
+        self._size += len(text)
+        window = self._tail + text
+        self._tail = window[-len(UNOPENED) :]
+        at = _NOT_YET
+        if UNOPENED in window or self._size > PATIENCE:
+            whole = "".join(self._pieces)
+            at = _unopened(whole, over=False)
+            if at == _NEVER or self._size > PATIENCE:
+                self._pieces, self._state = [], "text"
+                return whole
+            self._pieces = [whole]
+        if at == _NOT_YET:
+            return ""
+        whole, self._pieces = self._pieces[0], []
+        return self._split(whole, at, out)
+
+    def _split(self, text: str, at: int, out: list[tuple[bool, str]]) -> str:
+        self.tag = UNOPENED
+        self._state = "after"
+        if text[:at].strip():
+            out.append((True, text[:at]))
+        return text[at + len(UNOPENED) :]
 
     def _without_newlines(self, text: str, then: str) -> str:
         text = text.lstrip("\n")
@@ -59,15 +118,35 @@ class ThinkSplitter:
         return text
 
     def _inside(self, text: str, out: list[tuple[bool, str]]) -> str:
-        at = text.find(_CLOSE)
+        close = self._close
+        at = text.find(close)
         if at >= 0:
             if thinking := text[:at]:
                 out.append((True, thinking))
             self._state = "after"
-            return text[at + len(_CLOSE) :]
-        keep = next((size for size in range(len(_CLOSE) - 1, 0, -1) if text.endswith(_CLOSE[:size])), 0)
+            return text[at + len(close) :]
+        keep = next((size for size in range(len(close) - 1, 0, -1) if text.endswith(close[:size])), 0)
         cut = len(text) - keep
         if text[:cut]:
             out.append((True, text[:cut]))
         self._held = text[cut:]
         return ""
+
+
+_NOT_YET, _NEVER = -1, -2
+_QUOTES = frozenset("`'\"")
+
+
+def _unopened(text: str, *, over: bool) -> int:
+    """Where the closing tag of reasoning stands that was never opened. It is a token of its own there; one that the text
+    speaks of stands in quotes, in code or after a space among words, and then all of it is text (_NEVER). over: no more
+    follows."""
+    at = text.find(UNOPENED)
+    if at < 0:
+        return _NOT_YET
+    before, after = text[at - 1 : at] if at else "", text[at + len(UNOPENED) :][:1]
+    if not after and not over:
+        return _NOT_YET
+    spoken_of = before in (" ", "\t") and after not in ("", "\n", "\r")
+    quoted = before in _QUOTES or after in _QUOTES or text.count("```", 0, at) % 2 == 1
+    return _NEVER if spoken_of or quoted or USUAL in text[:at] else at

@@ -65,6 +65,12 @@ MODEST: Table = (
 """Models that people run themselves or rent, behind a server that speaks Chat
 (docs/protocols/reasoning.md#switches-of-local-servers)."""
 
+THINKERS: Table = (
+    (("*qwen3-*thinking*", "*qwen-3-*thinking*", "*qwq*", "*deepseek-r1*", "*glm-z1*"), {"begins_inside": True}),
+)  # fmt: skip
+"""Models whose templates open the reasoning in the prompt
+(docs/protocols/reasoning.md#reasoning-without-an-opening-tag)."""
+
 MODEST_RESPONSES: Table = ((("*gpt-oss*",), {"reasoning": "effort", "efforts": ("low", "medium", "high")}),)
 """The same over Responses, which has a field for effort only."""
 
@@ -83,18 +89,19 @@ LOCAL_MESSAGES: Table = ((ALL, {"safe_schemas": True, "documents": False}),)
 HOSTS: Table = (
     (("api.groq.com",), {
         "max_tokens_field": "max_completion_tokens", "top_k": False, "penalties": False, "n": False, "logprobs": False,
-        "replay_as": None, "documents": False,
+        "replay_as": None, "documents": False, "begins_inside": False,
     }),
     (("api.mistral.ai",), {
-        "top_k": False, "penalties": False, "logprobs": False, "tool_id": "nine", "replay_as": None,
+        "top_k": False, "penalties": False, "logprobs": False, "tool_id": "nine", "replay_as": None, "begins_inside": False,
     }),
     (("api.deepseek.com",), {
         "top_k": False, "penalties": False, "n": False, "structured": False, "images": False, "documents": False,
         # follow-ups without it are refused (docs/protocols/reasoning.md#reasoning-must-come-back)
-        "reasoning": "none", "replay_as": "reasoning_content",
+        "reasoning": "none", "replay_as": "reasoning_content", "begins_inside": False,
     }),
     (("openrouter.ai",), {
         "reasoning": "effort", "efforts": ("none", "minimal", "low", "medium", "high", "xhigh"), "replay_as": "reasoning",
+        "begins_inside": False,
     }),
 )  # fmt: skip
 """Compatible providers over Chat whose own rules matter, by host."""

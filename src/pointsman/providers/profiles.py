@@ -26,7 +26,7 @@ _CHAT, _RESPONSES, _MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, 
 
 _Tables = tuple[rows.Table, ...]
 _MODEST: dict[Protocol, _Tables] = {
-    _CHAT: (openai.MODELS, rows.MODEST),
+    _CHAT: (openai.MODELS, rows.MODEST, rows.THINKERS),
     _RESPONSES: (rows.RESPONSES, openai.MODELS, rows.MODEST_RESPONSES),
     _MESSAGES: (rows.MESSAGES, *claude.ELSEWHERE),
 }
@@ -42,7 +42,7 @@ _TABLES: dict[tuple[str, bool], dict[Protocol, _Tables]] = {
     (BackendType.ANTHROPIC, True): {**_MODEST, _MESSAGES: (rows.MESSAGES, *claude.CLOUD)},
     (BackendType.ANTHROPIC, False): _MODEST,
     (BackendType.LOCAL, False): {
-        _CHAT: (rows.LOCAL_CHAT, rows.MODEST),
+        _CHAT: (rows.LOCAL_CHAT, rows.MODEST, rows.THINKERS),
         _RESPONSES: (rows.RESPONSES, rows.LOCAL_RESPONSES, rows.MODEST_RESPONSES),
         _MESSAGES: (rows.MESSAGES, rows.LOCAL_MESSAGES),
     },

@@ -24,6 +24,7 @@ from ..dialects.capsule import Capsules
 from ..dialects.fields import load
 from ..dialects.headers import cross_headers
 from ..dialects.recall import NOTHING, Keep, Recalled
+from ..dialects.think import UNOPENED, USUAL
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..wire.answer import Answer, Headers
@@ -71,7 +72,8 @@ class Asked:
 
 
 class Crossing:
-    """One attempt's translation. See gateway/attempt/passthrough.Codec. warnings: the value of `x-pointsman-warnings`."""
+    """One attempt's translation. See gateway/attempt/passthrough.Codec. warnings: the value of `x-pointsman-warnings`.
+    inside: did the answer begin inside its reasoning? None where nobody knows."""
 
     translated = True
 
@@ -86,6 +88,7 @@ class Crossing:
         "_reasoning",
         "_upstream",
         "body",
+        "inside",
         "mask",
         "path",
         "warnings",
@@ -120,6 +123,7 @@ class Crossing:
         self.body = self._upstream.render_request(request, profile)
         self.path = upstream.endpoint.path.encode()
         self._notes = notes
+        self.inside: bool | None = None
         self.warnings = notes.header()
 
     @property
@@ -130,8 +134,11 @@ class Crossing:
     # -- the answer
 
     def relay(self, readable: bool) -> Translating:
-        """See Codec."""
-        reader, writer = self._upstream.reader(self._profile), self._asked.client.writer(self._answering)
+        """See Codec. Who waits for all of it can wait for a tag, too."""
+        profile = self._profile
+        if self.collects and not profile.begins_inside:
+            profile = msgspec.structs.replace(profile, begins_inside=True)
+        reader, writer = self._upstream.reader(profile), self._asked.client.writer(self._answering)
         return Translating(
             self, reader, writer, Stages(self._adaptation, self._asked.request), stream=not self.collects
         )
@@ -143,12 +150,14 @@ class Crossing:
             reply = reader.reply(body)
         except (ValueError, PointsmanError):
             return None, reader
+        self.found_tag(reader.tag)
         return self._answer(reply, headers) if reader.output else None, reader
 
     def collected(self, relay: object, headers: Headers, stream: bytes) -> Answer:
         """See Codec."""
         if not self.collects or not isinstance(relay, Translating):
             return Answer(200, self.head_lines(headers), stream)
+        self.found_tag(relay.tag)
         return self._rendered(fold(relay.events), self.head_lines(headers))
 
     def _answer(self, reply: Reply, headers: Headers) -> Answer:
@@ -184,9 +193,20 @@ class Crossing:
     def unknown_stop(self, word: str) -> bytes:
         """Nobody knows why the backend stopped: told in the log, and in the warnings header of what is not a stream yet.
         The comment that tells it inside one."""
-        self._warn(f"unknown_stop:{word}")
-        log.warning("%s: the backend stopped for a reason that nobody knows: %.80r", self._asked.id, word)
-        return b": the backend stopped for a reason that nobody knows: %a\n\n" % word[:80]
+        return self._say(f"unknown_stop:{word}", "the backend stopped for a reason that nobody knows", word)
+
+    def found_tag(self, tag: str) -> bytes:
+        """See stream.StreamOwner."""
+        if tag == UNOPENED or self._profile.begins_inside:
+            self.inside = tag == UNOPENED
+        if tag in ("", USUAL):
+            return b""
+        return self._say(f"inline_reasoning:{tag}", "reasoning stood in the backend's text, by the tag", tag)
+
+    def _say(self, warning: str, what: str, word: str) -> bytes:
+        self._warn(warning)
+        log.warning("%s: %s: %.80r", self._asked.id, what, word)
+        return b": %b: %a\n\n" % (what.encode(), word[:80])
 
     def estimate(self, characters: int, *, stopped: bool) -> TokenUsage | None:
         """See stream.StreamOwner (docs/protocols/usage.md#where-nobody-counts)."""

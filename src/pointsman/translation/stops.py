@@ -26,7 +26,7 @@ class StopMatcher:
         self._held = ""
         self._index = -1  # of the open text part
         self._sent = 0  # its characters that were let through
-        self._cited: list[Cited] = []  # what came while text was held
+        self._cited: list[Cited] = []  # of words that were not let through yet
         self.matched = False
 
     def add(self, event: Event) -> Sequence[Event]:
@@ -38,11 +38,12 @@ class StopMatcher:
         if isinstance(event, PartStart):
             self._index = event.index if event.kind is PartKind.TEXT else -1
             self._sent = 0
-        elif isinstance(event, Cited) and self._held and event.index == self._index:
-            self._cited.append(event)
-            return ()
+        elif isinstance(event, Cited) and event.index == self._index:
+            if self._held or (event.citation.end or 0) > self._sent:
+                self._cited.append(event)
+                return ()
         elif isinstance(event, PartEnd) and event.index == self._index:
-            return [*self._let(self._held), event]
+            return [*self._let(self._held), *self._rest(), event]
         return (event,)
 
     def _text(self, event: Delta) -> Sequence[Event]:
@@ -68,9 +69,15 @@ class StopMatcher:
         self._sent += len(text)
         out: list[Event] = [Delta(self._index, text)] if text else []
         if self._cited:
-            out += [one for one in self._cited if (one.citation.end or 0) <= self._sent or not self.matched]
-            self._cited.clear()
+            waiting, self._cited = self._cited, []
+            for one in waiting:
+                (out if (one.citation.end or 0) <= self._sent else self._cited).append(one)
         return out
+
+    def _rest(self) -> list[Cited]:
+        """Citations whose places lie beyond their text."""
+        left, self._cited = self._cited, []
+        return left
 
     def _possible_tail(self, text: str) -> int:
         """How many last characters could be the beginning of a sequence."""

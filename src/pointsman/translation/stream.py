@@ -37,6 +37,9 @@ class StreamOwner(TypingProtocol):
     def unknown_stop(self, word: str) -> bytes:
         """Tell that nobody knows why the backend stopped; the comment for the stream."""
 
+    def found_tag(self, tag: str) -> bytes:
+        """Tell, the same way, that reasoning stood in the text in other tags than the usual; b"" where it did not."""
+
     def estimate(self, characters: int, *, stopped: bool) -> TokenUsage | None:
         """Usage that nobody reported, where the client must have one. characters: of the answer. stopped: by us."""
 
@@ -103,6 +106,11 @@ class Translating:
         """The reader is the one reading, too."""
         return self._reader
 
+    @property
+    def tag(self) -> str:
+        """See Reader."""
+        return self._reader.tag
+
     def take(self, data: bytes) -> bytes:
         """See Relay."""
         out: list[bytes] = []
@@ -110,12 +118,14 @@ class Translating:
             for found in self._reader.read(event):
                 self._pass(found, out)
             if self._reader.unreadable and not self._over:
-                error = PointsmanError(
-                    ErrorKind.UPSTREAM_ERROR,
-                    f"The backend failed: {BAD_EVENTS} of its events could not be read.",
-                )
-                self._pass(Failed(error), out)
+                self._fail(f"{BAD_EVENTS} of its events could not be read", out)
+        if self._splitter.cut and not self._over:
+            self._fail("an event of its stream is too large to translate", out)
         return b"".join(out)
+
+    def _fail(self, detail: str, out: list[bytes]) -> None:
+        error = PointsmanError(ErrorKind.UPSTREAM_ERROR, f"The backend failed: {detail}.")
+        self._pass(Failed(error), out)
 
     def _pass(self, event: Event, out: list[bytes]) -> None:
         if self._over:
@@ -142,6 +152,8 @@ class Translating:
         """Before the end: what only we can tell of it."""
         self._over = True
         self.complete = self._stages.matched
+        if self._stream:
+            out.append(self._owner.found_tag(self._reader.tag))
         if self._reader.stop_word and self._stream:
             out.append(self._owner.unknown_stop(self._reader.stop_word))
         usage = self._reader.usage

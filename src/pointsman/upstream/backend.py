@@ -21,6 +21,8 @@ from ..wire.key_mask import KeyMask
 
 LEARNED_SECONDS = 60.0
 """How long a backend's "I do not know this path" is believed; it may be updated meanwhile."""
+_MODELS_MAX = 1000
+"""Models of one backend that something is remembered of."""
 
 _ACCOUNTS = os.urandom(16)
 
@@ -33,7 +35,7 @@ class Backend:
     """
 
     __slots__ = (
-        "_before_path", "_defaults", "_fixed", "_unspoken", "_without_auth", "account", "host", "local", "mask",
+        "_before_path", "_defaults", "_fixed", "_inside", "_unspoken", "_without_auth", "account", "host", "local", "mask",
         "spec", "spoken", "tried", "unix_path", "url",
     )  # fmt: skip
 
@@ -59,6 +61,7 @@ class Backend:
             self.spoken = frozenset(provider.dialects) - unsure
             self.tried = frozenset(provider.tried) | unsure
         self._unspoken: dict[Protocol, float] = {}
+        self._inside: set[str] = set()  # models whose last answer began inside its reasoning
         # The only place of the data plane where a key is revealed: from here on it stands in bytes that show a mask.
         key = SecretBytes(b"" if spec.api_key is None else spec.api_key.reveal().encode())
         self.mask = KeyMask(key)
@@ -79,6 +82,17 @@ class Backend:
     def learn_unspoken(self, protocol: Protocol) -> None:
         """It answered that it does not know the path."""
         self._unspoken[protocol] = time.monotonic()
+
+    def begins_inside(self, model: str) -> bool:
+        """Did this model's last answer that could tell begin inside its reasoning?"""
+        return model in self._inside
+
+    def learn_inside(self, model: str, inside: bool) -> None:
+        """What an answer told (docs/protocols/reasoning.md#reasoning-without-an-opening-tag)."""
+        if not inside:
+            self._inside.discard(model)
+        elif len(self._inside) < _MODELS_MAX:
+            self._inside.add(model)
 
     def head(
         self,

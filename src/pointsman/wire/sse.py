@@ -5,23 +5,53 @@ Line ends may be LF, CRLF or CR (WHATWG HTML, section 9.2.5). An event is given 
 
 from __future__ import annotations
 
-MAX_EVENT = 8 * 1024 * 1024
+import re
+
+MAX_EVENT = 32 * 1024 * 1024
 """Bytes kept of one event while it is incomplete; of a longer one only the first KEPT bytes are given."""
 KEPT = 4096
+LARGE_EVENT = 1024 * 1024
+"""Bytes from which an event's long strings are cut, where it is only judged."""
+LONG_STRING = 64 * 1024
+BOM = b"\xef\xbb\xbf"
 _LF, _CR = 10, 13
 """As numbers: `in` asks bytes whether they are a number first, which costs more than the search."""
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+"""A JSON string without its closing quote, which may be on its way; or what stands between two. Possessive: linear."""
+_HEAD = re.compile(rb'"[^\\{}\[\]]{0,32}')
+_CUT = "\u2026".encode()
+_BETWEEN = frozenset((b",", b":", b"}", b"]", b" ", b"\t", b"\n", b"\r"))
+_FIELD = re.compile(rb"[\r\n]*(?:data|event|id|retry)?:")
+_FIELD_NAMES = (b"data:", b"event:", b"id:", b"retry:")
+
+
+def begins_events(data: bytes) -> bool | None:
+    """Are these the first bytes of a stream of events, whatever their label says? None: too few of them. JSON cannot
+    begin so, nor a page. Without a byte order mark, which may stand before them."""
+    if _FIELD.match(data):
+        return True
+    begun = data.lstrip(b"\r\n")
+    return None if any(name.startswith(begun) for name in _FIELD_NAMES) else False
 
 
 class EventSplitter:
-    """feed(bytes) -> the events they complete; finish() -> what was left. Memory: one event, at most MAX_EVENT."""
+    """feed(bytes) -> the events they complete; finish() -> what was left. Memory: one event, at most MAX_EVENT.
 
-    __slots__ = ("_cr", "_overflow", "_pending", "_size")
+    short: events are only judged, so the long strings of large ones are cut: a picture costs no memory. cut: so many
+    events were too long all the same, and were given without their end.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_cr", "_overflow", "_pending", "_short", "_shorten_at", "_shortened", "_size", "cut")
+
+    def __init__(self, *, short: bool = False) -> None:
         self._pending: list[bytes] = []
         self._size = 0
+        self._short = short
+        self._shorten_at = LARGE_EVENT
+        self._shortened = False  # what is pending
         self._cr = False
         self._overflow = False
+        self.cut = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """Events completed by `data`, line ends as LF."""
@@ -31,7 +61,7 @@ class EventSplitter:
             and not self._cr
             and data.find(b"\r") < 0  # of bytes, half the cost of `in`
             and data[0] != _LF
-            and len(data) <= MAX_EVENT
+            and len(data) <= LARGE_EVENT
         ):
             return [data[:-2]]  # the commonest: one event, whole
         if self._cr:
@@ -49,25 +79,43 @@ class EventSplitter:
             if self._overflow:
                 return self._end_of_long_one(data)
             data = b"".join(self._pending) + data
+            large = self._shortened
             self._forget()
+            if large:
+                first, _, data = data.lstrip(b"\n").partition(b"\n\n")
+                return [shortened(first), *self._more(data)]
+        return self._more(data)
+
+    def _more(self, data: bytes) -> list[bytes]:
         events = data.split(b"\n\n")
         rest = events.pop()
         if rest:
             self._keep(rest)
         events = [event for event in map(_unpadded, events) if event]
-        return events if len(data) <= MAX_EVENT else [_bounded(event) for event in events]
+        return events if len(data) <= LARGE_EVENT else [self._bounded(event) for event in events]
 
     def finish(self) -> bytes:
         """The incomplete event at the end of the stream, b"" when there is none."""
         rest = self._pending[0] if self._overflow else b"".join(self._pending)
+        rest = shortened(rest) if self._shortened else rest
         self._forget()
         self._cr = False
-        return _bounded(rest.strip(b"\n"))
+        return self._bounded(rest.strip(b"\n"))
 
     def _forget(self) -> None:
         self._pending.clear()
         self._size = 0
+        self._shorten_at = LARGE_EVENT
+        self._shortened = False
         self._overflow = False
+
+    def _bounded(self, event: bytes) -> bytes:
+        if self._short and len(event) > LARGE_EVENT:
+            event = shortened(event)
+        if len(event) <= MAX_EVENT:
+            return event
+        self.cut += 1
+        return event[:KEPT]
 
     def _end_of_long_one(self, data: bytes) -> list[bytes]:
         """Its first bytes, and whatever follows it in `data`."""
@@ -88,13 +136,28 @@ class EventSplitter:
             self._pending[-1] = data[-1:]  # only what decides where the event ends
             return
         self._pending.append(data)
+        if self._short and self._size > self._shorten_at:
+            short = shortened(_unpadded(b"".join(self._pending)))
+            self._shortened, self._pending, self._size = True, [short], len(short)
+            self._shorten_at = 2 * self._size + LARGE_EVENT  # so that many small pieces cost linear time
         if self._size > MAX_EVENT + 2:  # a line end before and one after are not the event's
-            self._pending = [_bounded(_unpadded(b"".join(self._pending))), data[-1:]]
+            self._pending = [self._bounded(_unpadded(b"".join(self._pending))), data[-1:]]
             self._overflow = True
 
 
-def _bounded(event: bytes) -> bytes:
-    return event if len(event) <= MAX_EVENT else event[:KEPT]
+def shortened(event: bytes) -> bytes:
+    """The same event with the long strings of its JSON cut, and those that were cut before once more: a beginning that
+    nothing is open in, and a mark. It may end in the middle of one."""
+    return _STRING.sub(_cut, event)
+
+
+def _cut(found: re.Match[bytes]) -> bytes:
+    text = found[0]
+    if (len(text) <= LONG_STRING and _CUT not in text[:64]) or text[1:2] in _BETWEEN:
+        return text
+    head = _HEAD.match(text)
+    assert head is not None
+    return head[0].partition(_CUT)[0].decode("utf-8", "ignore").encode() + _CUT
 
 
 def _unpadded(event: bytes) -> bytes:

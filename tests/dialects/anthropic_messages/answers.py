@@ -116,7 +116,7 @@ ANSWERS = {
             started(),
             *block(0, {**SEARCH, "input": {}}, json_delta('{"query"'), json_delta(':"q"}')),
             *block(1, RESULT),
-            *block(2, TEXT, text_delta("so"), {"type": "citations_delta", "citation": WEB}),
+            *block(2, TEXT, {"type": "citations_delta", "citation": WEB}, text_delta("so")),  # as recorded
             *ended("pause_turn"),
         ),
         whole([SEARCH, RESULT, {"type": "text", "text": "so", "citations": [WEB]}], "pause_turn"),

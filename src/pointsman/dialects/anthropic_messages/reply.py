@@ -19,7 +19,8 @@ from .answering import (
     redacted_block,
     signature,
 )
-from .content_out import citation, tool_use
+from .cited import blocks_of
+from .content_out import tool_use
 from .usage import own_tier, rendered
 
 
@@ -52,11 +53,7 @@ def render_reply(reply: Reply, answering: Answering) -> bytes:
 def _blocks(part: AssistantPart, shown: str, answering: Answering) -> list[dict[str, Any]]:
     match part:
         case Text():
-            found = [c for c in (citation(one, synthetic=True) for one in part.citations) if c is not None]
-            if not part.text.strip() and not found:
-                return []  # a client would send it back, and "empty or whitespace-only text blocks are rejected"
-            block: dict[str, Any] = {"type": "text", "text": part.text}
-            return [{**block, "citations": found} if found else block]
+            return blocks_of(part.text, part.citations)
         case Refusal():
             return [{"type": "text", "text": part.text}] if part.text.strip() else []
         case ToolCall():

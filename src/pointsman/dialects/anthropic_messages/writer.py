@@ -16,7 +16,8 @@ from ...conversation.parts import Opaque, ToolKind
 from ...errors import PointsmanError
 from ..base import Answering, PartWriter
 from .answering import HIDE, SHOW, display, ending, foreign_blocks, message_id, redacted_block, signature
-from .content_out import FREE_TEXT, citation
+from .cited import CITED, CUT, CitedText, Step
+from .content_out import FREE_TEXT
 from .errors import stream_error
 from .usage import rendered
 
@@ -58,17 +59,9 @@ class MessagesWriter(PartWriter):
     """See dialects.base.Writer."""
 
     __slots__ = (
-        "_begun",
-        "_called",
-        "_frame",
-        "_free",
-        "_held",
-        "_index",
-        "_kind",
-        "_prefix",
-        "_refused",
-        "_shown",
-    )
+        "_begun", "_called", "_cites", "_frame", "_free", "_held", "_index", "_kind", "_prefix", "_refused", "_shown",
+        "_text",
+    )  # fmt: skip
 
     def __init__(self, answering: Answering) -> None:
         super().__init__(answering, MOVES)
@@ -77,6 +70,9 @@ class MessagesWriter(PartWriter):
         self._kind: PartKind | None = None  # of the open part
         self._begun = False  # its block is open
         self._held = ""  # what was not written (yet): white space is no text unless more follows
+        self._text: CitedText | None = None  # of an open text part
+        # Of a text that may be cited the last piece is held back: its citation comes right behind it.
+        self._cites = bool(answering.request.server_tools)
         self._frame = ""
         self._prefix = b""
         self._called = False
@@ -93,8 +89,9 @@ class MessagesWriter(PartWriter):
         """See Writer. A stream that is over stays as it is."""
         if self._moves.at in ("message_stop", "error"):
             return b""
+        said = self._release()
         self._moves.to("error")
-        return stream_error(error, self._answering.request_id)
+        return said + stream_error(error, self._answering.request_id)
 
     # -- the message
 
@@ -129,8 +126,10 @@ class MessagesWriter(PartWriter):
         self._kind = event.kind
         self._begun = False
         self._held = ""
+        self._text = CitedText() if event.kind is PartKind.TEXT else None
         if event.kind is PartKind.FOREIGN:
             assert event.foreign is not None
+            self._cites = True  # a search's, perhaps
             return b"".join(self._whole(block) for block in foreign_blocks(event.foreign))
         if event.kind is PartKind.TOOL:
             self._called = True
@@ -162,6 +161,8 @@ class MessagesWriter(PartWriter):
 
     def _delta(self, event: Delta) -> bytes:
         text = event.text
+        if self._text is not None:
+            return self._words(self._text, text)
         if self._begun:
             if self._free:  # the text of a JSON string
                 text = _encode(text).decode()[1:-1]
@@ -176,21 +177,43 @@ class MessagesWriter(PartWriter):
         self._held += text
         if not self._held.strip():
             return b""
-        if self._kind is PartKind.REFUSAL:
-            self._refused += self._held
+        self._refused += self._held
         return self._open_text() + self._piece(self._held)
 
+    def _words(self, cited: CitedText, text: str) -> bytes:
+        if self._cites:
+            text, self._held = self._held, text
+        elif cited.plain:
+            cited.told(len(text))
+            return self._piece(text)
+        return self._steps(cited.text(text))
+
     def _cite(self, event: Cited) -> bytes:
-        found = citation(event.citation, synthetic=True)
-        if found is None:
+        self._cites = True  # where one is, more may follow
+        return self._steps(self._text.cite(event.citation)) if self._text is not None else b""
+
+    def _release(self) -> bytes:
+        """What was held back of a text that may be cited."""
+        held = self._held if self._text is not None else ""
+        if not held or self._text is None:
             return b""
-        opening = b""
-        if not self._begun:
-            opening = self._open_text()
-            if self._held:
-                opening += self._piece(self._held)
-        self._moves.to("citations_delta")
-        return opening + self._own_delta({"type": "citations_delta", "citation": found})
+        self._held = ""
+        return self._steps(self._text.text(held))
+
+    def _steps(self, steps: list[Step]) -> bytes:
+        out: list[bytes] = []
+        for kind, value in steps:
+            if kind == CUT:
+                out.append(self._stop_block())
+                continue
+            if not self._begun:
+                out.append(self._open_text())
+            if kind == CITED:
+                self._moves.to("citations_delta")
+                out.append(self._own_delta({"type": "citations_delta", "citation": value}))
+            elif value:
+                out.append(self._piece(value))
+        return b"".join(out)
 
     def _own_delta(self, delta: dict[str, Any]) -> bytes:
         return _event("content_block_delta", {"index": self._index, "delta": delta})
@@ -198,6 +221,8 @@ class MessagesWriter(PartWriter):
     def _end(self, event: PartEnd) -> bytes:
         if self._kind is PartKind.THINKING:
             return self._thinking_end(event.opaque)
+        if self._text is not None:
+            return self._text_end(self._text)
         if not self._begun:
             return b""
         if self._free:
@@ -208,6 +233,11 @@ class MessagesWriter(PartWriter):
                 self._piece("") + self._stop_block()
             )  # "a tool without arguments sends only an empty string"
         return self._stop_block()
+
+    def _text_end(self, cited: CitedText) -> bytes:
+        said = self._release() + self._steps(cited.end())
+        self._text = None
+        return said + self._stop_block() if self._begun else said
 
     def _thinking_end(self, opaque: Opaque | None) -> bytes:
         """The signature comes "once, right before the stop"."""

@@ -23,14 +23,14 @@ from ...conversation.events import (
     Stop,
     UsageSeen,
 )
-from ...conversation.parts import Foreign, Opaque
+from ...conversation.parts import Citation, Foreign, Opaque
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ...conversation.usage import TokenUsage
 from ..base import Reader
 from ..ids import unique_id
 from ..openai_parts import citation_of
-from ..think import ThinkSplitter
+from ..think import UNOPENED, ThinkSplitter
 from .calls import Tool
 from .frames import Chunk, pieces
 from .frames import Delta as ChatDelta
@@ -56,7 +56,11 @@ class ChatReader(ChatSeen, Reader):
     """See dialects.base.Reader."""
 
     __slots__ = (
+        "_at_once",
+        "_base",
         "_blank",
+        "_cited",
+        "_fed",
         "_ids",
         "_late",
         "_next",
@@ -72,7 +76,9 @@ class ChatReader(ChatSeen, Reader):
         "_tier",
         "_told",
         "_usage",
+        "tag",
     )  # fmt: skip
+    tag: str
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
@@ -88,12 +94,17 @@ class ChatReader(ChatSeen, Reader):
         # white space that is shown only if more text follows
         # (docs/protocols/streams.md#reading-leniently)
         self._blank = ""
+        self._fed = 0  # characters of the answer's text so far, as the server counts them
+        self._base = 0  # where the open text part, or the last one, begins in it
+        self._cited: list[Citation] = []  # whose text has not begun, or is over
         self._told: list[_Told] = []  # by the call's place
         self._ids: set[str] = set()
         self._refusal = ""
         self._tier: str | None = None
         self._usage: TokenUsage | None = None  # as told
-        self._splitter: ThinkSplitter | None = ThinkSplitter()
+        self._splitter: ThinkSplitter | None = ThinkSplitter(profile.begins_inside)
+        self._at_once = False  # its text was told as it came
+        self.tag = ""
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
@@ -107,6 +118,7 @@ class ChatReader(ChatSeen, Reader):
             raise ValueError("not JSON of this protocol")
         if self.error is not None:
             raise self.error
+        self._splitter = ThinkSplitter(patient=True)
         return fold([*self._tell(frame), *self.finish()])
 
     def _tell(self, frame: Chunk) -> Sequence[Event]:
@@ -135,7 +147,7 @@ class ChatReader(ChatSeen, Reader):
         (docs/protocols/streams.md#reading-leniently)."""
         thought = delta.thought()
         if thought:
-            self._splitter = None  # this server has a parser of its own
+            self._settle(out)  # this server has a parser of its own
             self._add(_THINKING, thought, out)
         if delta.reasoning_details:
             self._details(delta, out)
@@ -161,15 +173,28 @@ class ChatReader(ChatSeen, Reader):
     def _content(self, content: str | list[Any], out: list[Event]) -> None:
         if isinstance(content, list):
             for thinking, text in pieces(content):
+                self._fed += 0 if thinking else len(text)
                 self._add(_THINKING if thinking else _TEXT, text, out)
             return
+        self._fed += len(content)
         if self._splitter is None:
             self._add(_TEXT, content, out)
+            if self._at_once and UNOPENED in content:
+                self.tag = UNOPENED
             return
         for thinking, text in self._splitter.feed(content):
             self._add(_THINKING if thinking else _TEXT, text, out)
-            if not thinking:
-                self._splitter = None  # from here on it is all text
+            if not thinking and self._splitter is not None:  # from here on it is all text
+                self.tag, self._splitter = self._splitter.tag, None
+                self._at_once = not self.tag
+
+    def _settle(self, out: list[Event]) -> None:
+        """No tags can follow: what was held for one is text."""
+        splitter, self._splitter = self._splitter, None
+        if splitter is not None:
+            for thinking, text in splitter.finish():
+                self._add(_THINKING if thinking else _TEXT, text, out)
+            self.tag = splitter.tag
 
     def _add(self, kind: PartKind, text: str, out: list[Event]) -> None:
         if not text:
@@ -180,8 +205,10 @@ class ChatReader(ChatSeen, Reader):
                 return
             self._close(out)
             self._start(kind, out)
-            if kind is _TEXT and self._blank:
+            if kind is _TEXT:
                 text, self._blank = self._blank + text, ""
+                self._base = self._fed - len(text)
+                self._tell_cited(out)
         out.append(Delta(self._open, text))
 
     def _start(self, kind: PartKind, out: list[Event]) -> None:
@@ -218,9 +245,15 @@ class ChatReader(ChatSeen, Reader):
         self._opaque = opaque
 
     def _cite(self, annotations: Any, out: list[Event]) -> None:
-        if self._open_kind is _TEXT and isinstance(annotations, list):
-            found = (citation_of(one) for one in annotations)
-            out.extend(Cited(self._open, citation) for citation in found if citation is not None)
+        found = (citation_of(one) for one in annotations) if isinstance(annotations, list) else ()
+        self._cited += [citation for citation in found if citation is not None]
+        if self._open_kind is _TEXT:
+            self._tell_cited(out)
+
+    def _tell_cited(self, out: list[Event]) -> None:
+        """Their places are in the whole text, an event's in its part."""
+        cited, self._cited = self._cited, []
+        out.extend(Cited(self._open, one.moved(-self._base)) for one in cited)
 
     def _call(self, tool: Tool, text: str, out: list[Event]) -> None:
         if tool.place == len(self._told):
@@ -236,9 +269,9 @@ class ChatReader(ChatSeen, Reader):
             told.waiting = ""
 
     def _begin(self, tool: Tool, told: _Told, out: list[Event]) -> None:
+        self._settle(out)
         self._close(out)
         self._blank = ""
-        self._splitter = None
         told.part = self._next
         self._next += 1
         out.append(PartStart(told.part, PartKind.TOOL, told.id, tool.name, tool.kind))
@@ -254,9 +287,7 @@ class ChatReader(ChatSeen, Reader):
         out: list[Event] = []
         if self.finished and not self._started:
             out.append(Started())
-        if self._splitter is not None:
-            for thinking, text in self._splitter.finish():
-                self._add(_THINKING if thinking else _TEXT, text, out)
+        self._settle(out)
         for tool, told in zip(self.calls.tools if self.calls is not None else (), self._told, strict=True):
             if told.part < 0 and (tool.name or told.waiting):
                 told.id = told.id or unique_id(f"call_{tool.place}_{tool.name}"[:64], self._ids)
@@ -265,6 +296,11 @@ class ChatReader(ChatSeen, Reader):
                     out.append(Delta(told.part, told.waiting))
         for opaque in self._late:
             self._sealed(opaque, out)
+        if self._cited and self.output and self._open_kind is not _TEXT:  # came after their text
+            self._close(out)
+            self._start(_TEXT, out)
+            self._base = self._fed
+            self._tell_cited(out)
         self._close(out)
         out.extend(PartEnd(told.part) for told in self._told if told.part >= 0)
         if self.finished:

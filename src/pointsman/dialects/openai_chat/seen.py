@@ -13,7 +13,7 @@ from ...conversation.events import SILENT_STOPS, Stop
 from ...conversation.usage import newer
 from ...wire.sse import data_of, name_of, unframed_error
 from ..base import Seen
-from ..think import ThinkSplitter
+from ..think import FIRSTS, ThinkSplitter
 from ..vendor_errors import bare_error
 from .calls import Calls
 from .errors import error_inside
@@ -175,7 +175,7 @@ class ChatSeen(Seen):
             self.output = True
         elif isinstance(content, str):
             first = content[:1]
-            if self._begun is None and first and first != "<" and not first.isspace():
+            if self._begun is None and first and first not in FIRSTS and not first.isspace():
                 self.output = True  # the commonest: it begins with a word
             elif content:
                 self._begun = self._begun or ThinkSplitter()

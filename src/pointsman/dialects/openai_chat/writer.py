@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import Cited, Delta, PartEnd, PartKind, PartStart, Started, Stop
-from ...conversation.parts import Thinking, ToolKind
+from ...conversation.parts import Citation, Thinking, ToolKind
 from ...errors import PointsmanError
 from ..base import Answering, PartWriter
 from ..ids import own_id
@@ -46,7 +46,8 @@ class ChatWriter(PartWriter):
     """See dialects.base.Writer."""
 
     __slots__ = (
-        "_arguments", "_calls", "_head", "_id", "_kind", "_length", "_offset", "_refused", "_thought", "_thoughts",
+        "_annotations", "_arguments", "_calls", "_cited", "_head", "_id", "_kind", "_length", "_offset",
+        "_refused", "_thought", "_thoughts",
     )  # fmt: skip
 
     def __init__(self, answering: Answering) -> None:
@@ -59,6 +60,8 @@ class ChatWriter(PartWriter):
         self._thought: list[str] = []
         self._thoughts = 0
         self._offset = self._length = 0
+        self._cited: list[Citation] = []  # of the open text: it may be cited before it is said
+        self._annotations = 0
         self._refused = False
 
     def ping(self) -> bytes:
@@ -114,8 +117,17 @@ class ChatWriter(PartWriter):
         return self._chunk(frame, {"tool_calls": [call]})
 
     def _cite(self, event: Cited) -> bytes:
-        value = annotation_value(event.citation, self._offset, self._length)
-        return self._chunk("annotations", {"annotations": [value]}) if value is not None else b""
+        self._cited.append(event.citation)
+        return b""
+
+    def _annotate(self) -> bytes:
+        """All of one text at once, each with its own index: the SDK joins the lists of all deltas by it
+        (docs/protocols/messages.md#citations)."""
+        found = (annotation_value(one, self._offset, self._length) for one in self._cited)
+        values = [{"index": self._annotations + at, **one} for at, one in enumerate(filter(None, found))]
+        self._cited.clear()
+        self._annotations += len(values)
+        return self._chunk("annotations", {"annotations": values}) if values else b""
 
     def _start(self, event: PartStart) -> bytes:
         self._kind = event
@@ -138,6 +150,8 @@ class ChatWriter(PartWriter):
             found = self._delta(Delta(event.index, "{}"))
             self._kind = None
             return found
+        if self._cited:
+            return self._annotate()
         if part.kind is PartKind.THINKING:
             text = "".join(self._thought)
             self._thought.clear()

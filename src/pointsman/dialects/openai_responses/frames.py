@@ -88,11 +88,31 @@ class Frame(msgspec.Struct, gc=False):
     summary_index: int = 0
     item: Item | None = None
     part: msgspec.Raw = msgspec.Raw()
+    annotation: Any = None
+    text: Any = None
+    refusal: Any = None
+    arguments: Any = None
+    input: Any = None
     response: Response | None = None
     message: Any = None
     code: Any = None
     param: Any = None
     error: Any = None
+
+    @property
+    def said(self) -> str:
+        """What a closing event repeats: all of a text, of a refusal, of a thought, of a call's arguments."""
+        for found in (self.text, self.refusal, self.arguments, self.input):
+            if isinstance(found, str) and found:
+                return found
+        return ""
+
+    def whole_part(self) -> dict[str, Any]:
+        """The content part that it repeats."""
+        try:
+            return decode_object(self.part)
+        except UNREADABLE:
+            return {}
 
 
 decode = msgspec.json.Decoder(Frame).decode
@@ -125,6 +145,12 @@ def objects(item: Item, key: str) -> list[dict[str, Any]]:
     """The objects of a list in an item; whatever else stands there is passed over."""
     found = item.get(key)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def arguments_of(item: Item) -> str:
+    """A call's arguments, or its free text, as text. Servers send objects, too."""
+    found = item.get("arguments" if kind_of(item) == "function_call" else "input") or ""
+    return found if isinstance(found, str) else msgspec.json.encode(found).decode()
 
 
 def words_of(part: dict[str, Any]) -> tuple[str, bool]:

@@ -1,16 +1,14 @@
 """A Responses stream told in neutral events, and a whole answer as a reply
 (docs/protocols/streams.md#responses-streams). What it means is read in seen.py.
 
-Items by output_index, their parts by content_index; encrypted reasoning arrives when its item is done. Not here: facts
-of the answer, which only see() sets.
+Items by output_index, their parts by content_index; encrypted reasoning arrives when its item is done. What repeats a
+whole text adds what its deltas left out (told.py). Not here: facts of the answer, which only see() sets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from ...conversation.events import (
     Cited,
@@ -31,42 +29,57 @@ from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ..base import Reader
 from ..openai_parts import citation_of
-from .frames import UNREADABLE, Frame, Item, Response, decode_object, kind_of, objects, thought_of, words_of
+from .frames import Frame, Item, Response, arguments_of, kind_of, objects, thought_of, words_of
 from .reply import OWN, call_of, opaque_of
-from .seen import CALLS, ResponsesSeen
+from .seen import CALLS, CLOSING, ResponsesSeen
+from .told import Told
 
 _TEXTS = {"response.output_text.delta": PartKind.TEXT, "response.refusal.delta": PartKind.REFUSAL}
 _THOUGHTS = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")
 _ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
+_WHOLE_TEXTS = {"response.output_text.done": PartKind.TEXT, "response.refusal.done": PartKind.REFUSAL}
+_WHOLE_THOUGHTS = ("response.reasoning_summary_text.done", "response.reasoning_text.done")
+_WHOLE_ARGUMENTS = ("response.function_call_arguments.done", "response.custom_tool_call_input.done")
 
 
-class _Message:
-    """A message on its way. parts: content index -> index of the part."""
+class _Part:
+    """A part of a message on its way. index: of its neutral part, -1 until it has words. told: of them. annotations: that
+    came; those before `cited` have been told."""
 
-    __slots__ = ("parts",)
+    __slots__ = ("annotations", "cited", "index", "told")
 
     def __init__(self) -> None:
-        self.parts: dict[int, int] = {}
+        self.index = -1
+        self.told = Told()
+        self.annotations: list[Any] = []
+        self.cited = 0
+
+
+_Message = dict[int, _Part]
+"""Content index -> part."""
 
 
 class _Thought:
-    """A reasoning item on its way. index: of its part. at: place of the summary's part that is being told."""
+    """A reasoning item on its way. index: of its part. told: of it. at: place of the summary's part that is being told,
+    and piece: of that alone."""
 
-    __slots__ = ("at", "index")
+    __slots__ = ("at", "index", "piece", "told")
 
     def __init__(self, index: int, at: int) -> None:
         self.index = index
         self.at = at
+        self.told = Told()
+        self.piece = Told()
 
 
 class _Call:
-    """A call on its way. index: of its part. said: some of its arguments were told."""
+    """A call on its way. index: of its part. told: of its arguments."""
 
-    __slots__ = ("index", "said")
+    __slots__ = ("index", "told")
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self.said = False
+        self.told = Told()
 
 
 class ResponsesReader(ResponsesSeen, Reader):
@@ -113,10 +126,11 @@ class ResponsesReader(ResponsesSeen, Reader):
         elif kind == "response.output_item.done":
             self._start(None, out)
             self._item_done(frame.output_index, frame.item or {}, out)
-        elif kind == "response.content_part.done":
-            message = self._messages.get(frame.output_index)
-            if message is not None:
-                self._cite(_object(frame.part), message, frame.content_index, out)
+        elif kind in CLOSING:
+            self._start(None, out)
+            self._closing(frame, out)
+        elif kind == "response.output_text.annotation.added":
+            self._annotated(frame.output_index, frame.content_index, [frame.annotation], out)
         elif kind == "response.created":
             self._start(frame.response, out)
         elif self.finished:
@@ -140,7 +154,9 @@ class ResponsesReader(ResponsesSeen, Reader):
         self._start(self.response, out)
         for place, item in self.late:
             self._item_done(place, item, out)
-        left = [index for message in self._messages.values() for index in message.parts.values()]
+        left = [
+            part.index for message in self._messages.values() for part in message.values() if part.index >= 0
+        ]
         left += [thought.index for thought in self._thoughts.values()]
         left += [call.index for call in self._calls.values()]
         out.extend(PartEnd(index) for index in sorted(left))
@@ -167,27 +183,65 @@ class ResponsesReader(ResponsesSeen, Reader):
             return
         if frame.type in _TEXTS:
             self._start(None, out)
-            message = self._messages.get(place)
-            if message is None:
-                message = self._messages[place] = _Message()
-            out.append(Delta(self._said(message, frame.content_index, _TEXTS[frame.type], text, out), text))
+            part = self._part_of(place, frame.content_index)
+            part.told.add(text)
+            self._say(part, _TEXTS[frame.type], text, out)
         elif frame.type in _ARGUMENTS:
             call = self._calls.get(place)
             if call is not None:
-                call.said = True
+                call.told.add(text)
                 out.append(Delta(call.index, text))
         elif frame.type in _THOUGHTS:
             self._start(None, out)
             self._think(frame, text, out)
 
-    def _said(self, message: _Message, at: int, kind: PartKind, text: str, out: list[Event]) -> int:
-        """The index of a text-like part, which begins with its first words."""
+    def _closing(self, frame: Frame, out: list[Event]) -> None:
+        """It repeats all of what deltas said."""
+        kind, place, at = frame.type, frame.output_index, frame.content_index
+        if kind in _WHOLE_TEXTS:
+            self._say_rest(self._part_of(place, at), _WHOLE_TEXTS[kind], frame.said, out)
+        elif kind in _WHOLE_ARGUMENTS:
+            call = self._calls.get(place)
+            if call is not None and (rest := call.told.rest(frame.said)):
+                out.append(Delta(call.index, rest))
+        elif kind in _WHOLE_THOUGHTS:
+            self._think_rest(frame, out)
+        else:
+            self._part_done(place, at, frame.whole_part(), out)
+
+    def _part_of(self, place: int, at: int) -> _Part:
+        return self._messages.setdefault(place, {}).setdefault(at, _Part())
+
+    def _say(self, part: _Part, kind: PartKind, text: str, out: list[Event]) -> None:
+        """A text-like part begins with its first words."""
         if kind is PartKind.REFUSAL:
             self._refusal.append(text)
-        index = message.parts.get(at)
-        if index is None:
-            index = message.parts[at] = self._part(kind, out)
-        return index
+        if part.index < 0:
+            part.index = self._part(kind, out)
+            self._cite(part, out)
+        out.append(Delta(part.index, text))
+
+    def _say_rest(self, part: _Part, kind: PartKind, whole: str, out: list[Event]) -> None:
+        if rest := part.told.rest(whole):
+            self._say(part, kind, rest, out)
+
+    def _part_done(self, place: int, at: int, value: dict[str, Any], out: list[Event]) -> None:
+        text, refusal = words_of(value)
+        kind = PartKind.REFUSAL if refusal else PartKind.TEXT
+        self._say_rest(self._part_of(place, at), kind, text, out)
+        self._annotated(place, at, objects(value, "annotations"), out)
+
+    def _annotated(self, place: int, at: int, annotations: list[Any], out: list[Event]) -> None:
+        """Each comes several times: alone, with its part, with its item."""
+        part = self._part_of(place, at)
+        part.annotations += [one for one in annotations if one not in part.annotations]
+        if part.index >= 0:
+            self._cite(part, out)
+
+    def _cite(self, part: _Part, out: list[Event]) -> None:
+        found = (citation_of(one) for one in part.annotations[part.cited :])
+        out.extend(Cited(part.index, citation) for citation in found if citation is not None)
+        part.cited = len(part.annotations)
 
     def _think(self, frame: Frame, text: str, out: list[Event]) -> None:
         """Parts of a summary are joined by a blank line
@@ -197,9 +251,22 @@ class ResponsesReader(ResponsesSeen, Reader):
         if thought is None:
             index = self._part(PartKind.THINKING, out)
             thought = self._thoughts[frame.output_index] = _Thought(index, at)
+        gap = ""
         if at != thought.at:
-            thought.at, text = at, "\n\n" + text
-        out.append(Delta(thought.index, text))
+            thought.at, thought.piece, gap = at, Told(), "\n\n"
+        thought.piece.add(text)
+        thought.told.add(gap + text)
+        out.append(Delta(thought.index, gap + text))
+
+    def _think_rest(self, frame: Frame, out: list[Event]) -> None:
+        at = frame.summary_index if "summary" in frame.type else frame.content_index
+        thought = self._thoughts.get(frame.output_index)
+        if thought is None or at > thought.at:
+            if frame.said:
+                self._think(frame, frame.said, out)
+        elif at == thought.at and (rest := thought.piece.rest(frame.said)):
+            thought.told.add(rest)
+            out.append(Delta(thought.index, rest))
 
     def _begin_call(self, place: int, item: Item, out: list[Event]) -> _Call:
         before = self._calls.pop(place, None)
@@ -211,29 +278,18 @@ class ResponsesReader(ResponsesSeen, Reader):
         out.append(PartStart(call.index, PartKind.TOOL, told.id, told.name, told.kind, told.namespace))
         return call
 
-    def _cite(self, part: dict[str, Any], message: _Message, at: int, out: list[Event]) -> None:
-        index = message.parts.get(at)
-        if index is None:
-            return
-        for annotation in objects(part, "annotations"):
-            citation = citation_of(annotation)
-            if citation is not None:
-                out.append(Cited(index, citation))
-
     # -- items that are complete: what was not streamed is told now, and every part of it ends
 
     def _item_done(self, place: int, item: Item, out: list[Event]) -> None:
         kind = kind_of(item)
         if kind == "message":
-            message = self._messages.pop(place) if place in self._messages else _Message()
-            self._message_done(message, item, out)
+            self._message_done(place, item, out)
         elif kind == "reasoning":
             self._thought_done(self._thoughts.pop(place, None), item, out)
         elif kind in CALLS:
             call = self._calls.get(place) or self._begin_call(place, item, out)
-            text = call_of(item).arguments
-            if text and not call.said:
-                out.append(Delta(call.index, text))
+            if rest := call.told.rest(arguments_of(item)):
+                out.append(Delta(call.index, rest))
             out.append(PartEnd(call.index))
             del self._calls[place]
         elif kind:
@@ -242,15 +298,11 @@ class ResponsesReader(ResponsesSeen, Reader):
             out.append(PartEnd(self._next))
             self._next += 1
 
-    def _message_done(self, message: _Message, item: Item, out: list[Event]) -> None:
-        streamed = set(message.parts)
-        for at, part in enumerate(objects(item, "content")):
-            text, refusal = words_of(part)
-            if text and at not in streamed:
-                kind = PartKind.REFUSAL if refusal else PartKind.TEXT
-                out.append(Delta(self._said(message, at, kind, text, out), text))
-                self._cite(part, message, at, out)
-        out.extend(PartEnd(index) for index in message.parts.values())
+    def _message_done(self, place: int, item: Item, out: list[Event]) -> None:
+        for at, value in enumerate(objects(item, "content")):
+            self._part_done(place, at, value, out)
+        message = self._messages.pop(place, {})
+        out.extend(PartEnd(part.index) for part in message.values() if part.index >= 0)
 
     def _thought_done(self, thought: _Thought | None, item: Item, out: list[Event]) -> None:
         opaque = opaque_of(item, self._profile)
@@ -259,13 +311,6 @@ class ResponsesReader(ResponsesSeen, Reader):
             if opaque is None and not text:
                 return
             thought = _Thought(self._part(PartKind.THINKING, out), 0)
-            if text:
-                out.append(Delta(thought.index, text))
+        if rest := thought.told.rest(text):
+            out.append(Delta(thought.index, rest))
         out.append(PartEnd(thought.index, opaque))
-
-
-def _object(raw: msgspec.Raw) -> dict[str, Any]:
-    try:
-        return decode_object(raw)
-    except UNREADABLE:
-        return {}

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from ...conversation.events import Stop
 from ...conversation.parts import Opaque, ToolCall, ToolKind
 from ...conversation.profile import Profile
@@ -14,7 +12,7 @@ from ...conversation.request import Request
 from ...conversation.usage import TokenUsage
 from ..base import Answering
 from ..ids import own_id
-from .frames import Item, kind_of
+from .frames import Item, arguments_of, kind_of
 
 OWN = "openai_responses"
 
@@ -25,12 +23,11 @@ _CALLS = {"function_call": ToolKind.FUNCTION, "custom_tool_call": ToolKind.CUSTO
 def call_of(item: Item) -> ToolCall:
     """A call, as far as its item tells it."""
     kind = _CALLS[kind_of(item)]
-    arguments = item.get("arguments" if kind is ToolKind.FUNCTION else "input") or ""
     namespace = item.get("namespace")
     return ToolCall(
         str(item.get("call_id") or item.get("id") or ""),
         str(item.get("name") or ""),
-        arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode(),
+        arguments_of(item),
         kind,
         namespace if isinstance(namespace, str) else None,
     )

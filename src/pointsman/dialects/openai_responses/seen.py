@@ -22,6 +22,7 @@ from .frames import (
     Frame,
     Item,
     Response,
+    arguments_of,
     bare,
     decode,
     decode_object,
@@ -31,10 +32,21 @@ from .frames import (
     thought_of,
     words_of,
 )
+from .told import Told
 
 CALLS = ("function_call", "custom_tool_call")
-_FREE_TEXT = "response.custom_tool_call_input.delta"
-_ARGUMENTS = ("response.function_call_arguments.delta", _FREE_TEXT)
+_ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
+CLOSING = {
+    "response.output_text.done",
+    "response.refusal.done",
+    "response.content_part.done",
+    "response.reasoning_text.done",
+    "response.reasoning_summary_text.done",
+    "response.function_call_arguments.done",
+    "response.custom_tool_call_input.done",
+}
+"""Events that repeat all of what their deltas said, and may say more
+(docs/protocols/streams.md#what-a-closing-event-adds)."""
 _ENDS = {
     "response.completed": "completed",
     "response.incomplete": "incomplete",
@@ -45,6 +57,28 @@ _ENDS = {
 _FAILED = ("failed", "cancelled")
 _GOING_ON = ("queued", "in_progress")
 _INCOMPLETE = {"max_output_tokens": Stop.MAX_TOKENS, "content_filter": Stop.REFUSAL}
+
+
+class _OpenCall:
+    """A call whose item is not complete. text: of its arguments."""
+
+    __slots__ = ("_free", "_told", "text")
+
+    def __init__(self, text: Closing, free: bool) -> None:
+        self.text = text
+        self._free = free  # the input of a custom tool, which nothing has to close
+        self._told = Told()
+
+    def add(self, text: str) -> None:
+        self._told.add(text)
+        if not self._free:
+            self.text.feed(text)
+
+    def whole(self, text: str) -> None:
+        """All of it, repeated."""
+        rest = self._told.rest(text)
+        if not self._free:
+            self.text.feed(rest)
 
 
 class ResponsesSeen(Seen):
@@ -62,7 +96,7 @@ class ResponsesSeen(Seen):
         self.called = False
         self.late: list[tuple[int, Item]] = []
         self.response = Response()
-        self._open_calls: dict[int, Closing] = {}  # by place: the text of its arguments
+        self._open_calls: dict[int, _OpenCall] = {}  # by place
         self._done: set[int | str] = set()  # places and ids of the items that events told
         self._told_items: list[Item] = []  # those items, where the answer is remembered
 
@@ -108,6 +142,8 @@ class ResponsesSeen(Seen):
                 self.output = isinstance(frame.delta, str) and bool(frame.delta.strip())
         elif kind.endswith(".delta"):
             self._delta(kind, frame)
+        elif kind in CLOSING:
+            self._repeated(kind, frame)
         elif kind == "response.output_item.added":
             self._added(frame.output_index, frame.item or {})
         elif kind == "response.output_item.done":
@@ -133,19 +169,39 @@ class ResponsesSeen(Seen):
 
     def _delta(self, kind: str, frame: Frame) -> None:
         if kind in _ARGUMENTS:  # output by their call's beginning, which must have come
-            closing = self._open_calls.get(frame.output_index)
-            if closing is None:
+            call = self._open_calls.get(frame.output_index)
+            if call is None:
                 self.malformed += 1
-            elif isinstance(frame.delta, str) and kind != _FREE_TEXT:
-                closing.feed(frame.delta)
+            elif isinstance(frame.delta, str):
+                call.add(frame.delta)
         elif frame.delta:  # reasoning, a refusal, or what a vendor's own tool does
             self.output = True
             self.refused = self.refused or kind == "response.refusal.delta"
 
+    def _repeated(self, kind: str, frame: Frame) -> None:
+        call = self._open_calls.get(frame.output_index)
+        if kind == "response.content_part.done":
+            self._of_message(frame.whole_part())
+        elif kind == "response.refusal.done":
+            self._of_message({"type": "refusal", "refusal": frame.said})
+        elif "reasoning" in kind:
+            self.output = self.output or bool(frame.said)
+        elif kind == "response.output_text.done":
+            self._of_message({"text": frame.said})
+        elif call is not None:
+            call.whole(frame.said)
+
+    def _of_message(self, part: dict[str, Any]) -> None:
+        """Of a message, complete."""
+        text, refusal = words_of(part)
+        self.refused = self.refused or (refusal and bool(text))
+        self.output = self.output or bool(text if refusal else text.strip())
+
     def _added(self, place: int, item: Item) -> None:
-        if kind_of(item) in CALLS:
+        kind = kind_of(item)
+        if kind in CALLS:
             self.called = self.output = True
-            self._open_calls[place] = self.call_begun()
+            self._open_calls[place] = _OpenCall(self.call_begun(), kind != CALLS[0])
 
     def _told(self, place: int, item: Item) -> None:
         """An item that is complete."""
@@ -157,14 +213,12 @@ class ResponsesSeen(Seen):
             self._told_items.append(item)
         self._item(item, self._open_calls.pop(place, None))
 
-    def _item(self, item: Item, told: Closing | None = None) -> None:
-        """told: the text of a call's arguments, where its beginning has come."""
+    def _item(self, item: Item, call: _OpenCall | None) -> None:
+        """call: what came of it before, where it is one."""
         match kind_of(item):
             case "message":
                 for part in objects(item, "content"):
-                    text, refusal = words_of(part)
-                    self.refused = self.refused or (refusal and bool(text))
-                    self.output = self.output or bool(text if refusal else text.strip())
+                    self._of_message(part)
             case "reasoning":
                 self.output = self.output or bool(thought_of(item) or item.get("encrypted_content"))
             case "":
@@ -172,11 +226,8 @@ class ResponsesSeen(Seen):
             case kind:  # a call, a vendor's own
                 self.output = True
                 self.called = self.called or kind in CALLS
-                arguments = item.get("arguments")
-                if kind == "function_call" and isinstance(arguments, str):
-                    closing = told or self.call_begun()
-                    if not closing.begun:
-                        closing.feed(arguments)
+                if kind == "function_call":
+                    (call or _OpenCall(self.call_begun(), False)).whole(arguments_of(item))
 
     def _about(self, response: Response) -> None:
         self.answer_id = self.answer_id or response.id
@@ -227,7 +278,7 @@ class ResponsesSeen(Seen):
                 continue
             if item.get("id") not in self._done:
                 self.late.append((place, item))
-                self._item(item)
+                self._item(item, self._open_calls.pop(place, None))
 
     def _fail(self, error: Any) -> None:
         self.error = error_inside(error)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import Cited, Delta, Ended, PartEnd, PartKind, PartStart, Started, Stop
-from ...conversation.parts import ToolKind
+from ...conversation.parts import Citation, ToolKind
 from ...conversation.reply import Reply, unfold
 from ...errors import PointsmanError
 from ..base import Answering, PartWriter
@@ -66,7 +66,8 @@ class ResponsesWriter(PartWriter):
     """See dialects.base.Writer."""
 
     __slots__ = (
-        "_annotations", "_client_tool", "_client_tools", "_item", "_number", "_output", "_part", "_text", "_upstream_id",
+        "_annotations", "_cited", "_client_tool", "_client_tools", "_item", "_number", "_output", "_part", "_text",
+        "_upstream_id",
     )  # fmt: skip
 
     def __init__(self, answering: Answering) -> None:
@@ -77,6 +78,7 @@ class ResponsesWriter(PartWriter):
         self._item: dict[str, Any] | None = None  # the open item
         self._part: PartStart | None = None
         self._text: list[str] = []
+        self._cited: list[Citation] = []  # of the open text: it may be cited before it is said
         self._annotations: list[dict[str, Any]] = []
         self._client_tools = declared(answering.request)
         self._client_tool: ClientTool | None = None  # whose call is open: it is told when it is whole
@@ -148,13 +150,23 @@ class ResponsesWriter(PartWriter):
         return self._frame("refusal.delta", {**self._content_places(), "delta": event.text})
 
     def _cite(self, event: Cited) -> bytes:
-        found = url_citation(event.citation, sum(map(len, self._text)))
-        if found is None:
-            return b""
-        value = {"type": "url_citation", **found}
-        more = {**self._content_places(), "annotation_index": len(self._annotations), "annotation": value}
-        self._annotations.append(value)
-        return self._frame("output_text.annotation.added", more) if self._text else b""
+        self._cited.append(event.citation)
+        return b""
+
+    def _annotate(self, text: str) -> bytes:
+        out: list[bytes] = []
+        for one in self._cited:
+            found = url_citation(one, len(text))
+            if found is not None:
+                value = {"type": "url_citation", **found}
+                more = {"annotation_index": len(self._annotations), "annotation": value}
+                self._annotations.append(value)
+                if text:
+                    out.append(
+                        self._frame("output_text.annotation.added", {**self._content_places(), **more})
+                    )
+        self._cited.clear()
+        return b"".join(out)
 
     # -- items
 
@@ -246,7 +258,8 @@ class ResponsesWriter(PartWriter):
         if part.kind is PartKind.TEXT or part.kind is PartKind.REFUSAL:
             places = self._content_places()
             if part.kind is PartKind.TEXT:
-                out = self._frame("output_text.done", {**places, "text": text, "logprobs": []})
+                out = self._annotate(text)
+                out += self._frame("output_text.done", {**places, "text": text, "logprobs": []})
             else:
                 out = self._frame("refusal.done", {**places, "refusal": text})
             content = self._content(part, text)

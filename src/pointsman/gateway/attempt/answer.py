@@ -55,6 +55,17 @@ def is_event_stream(headers: Headers) -> bool:
     return content_of(headers)[0]
 
 
+def labelled_as_events(headers: Headers) -> Headers:
+    """The headers of an answer that is a stream of events and does not say so."""
+    return [(b"content-type", b"text/event-stream"), *(one for one in headers if one[0] != b"content-type")]
+
+
+def label_of(headers: Headers) -> str:
+    """What an answer says it is, for a person."""
+    found = next((value for name, value in headers if name == b"content-type"), b"")
+    return found.decode("latin-1")
+
+
 def is_framed(headers: Headers, length: int | None) -> bool:
     """Would a cut be seen? Where only the connection's end says that an answer is whole, all of it is judged."""
     return length is not None or any(name == b"transfer-encoding" for name, _ in headers)

@@ -10,6 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from time import monotonic
 
+import msgspec
+
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, FallbackReason, Protocol
 from ...providers.profiles import profile_for
@@ -180,6 +182,8 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
     exchange, held = await _run(one, backend, data, codec, on_trial=spoken not in backend.spoken)
     if exchange.judge.state is State.UNSPOKEN:
         backend.learn_unspoken(spoken)
+    if codec.inside is not None:
+        backend.learn_inside(target.model, codec.inside)
     return held
 
 
@@ -208,6 +212,8 @@ def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Cr
     plane, job = one.plane, one.job
     upstream = plane.dialects[spoken]
     profile = profile_for(backend.spec, spoken, one.target.model)
+    if backend.begins_inside(one.target.model) and not profile.begins_inside:
+        profile = msgspec.structs.replace(profile, begins_inside=True)
     keep = keeping(plane, one.rules, job, one.plan, one.target, straight=False)
     reasoning = (
         KeptReasoning(plane.reasoning, str(job.request.caller.key_id))

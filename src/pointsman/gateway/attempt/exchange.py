@@ -8,6 +8,7 @@ failure is for the walk (failures.py).
 from __future__ import annotations
 
 import asyncio
+import logging
 from time import monotonic
 
 from ...conversation.usage import TokenUsage
@@ -19,13 +20,16 @@ from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
 from ...wire.answer import Answer, Headers
-from .answer import content_of, excerpt, is_event_stream, is_framed
+from ...wire.sse import BOM, begins_events
+from .answer import content_of, excerpt, is_event_stream, is_framed, label_of, labelled_as_events
 from .execution import Execution, future
 from .failures import of_failed_status, too_late, unanswered
 from .judge import HELD
 from .meaning import Meaning, meaning
 from .moves import Event, Stage, State
 from .relay import usage_of
+
+log = logging.getLogger("pointsman.gateway")
 
 FAILING, HOLDING_STREAM, DELIVERED = State.FAILING, State.HOLDING_STREAM, State.DELIVERED
 KEPT_ALIVE = Stage.KEPT_ALIVE
@@ -97,7 +101,13 @@ class Exchange(Execution):
             relay.look()  # after the client's write: its answer does not wait for our counting
             if relay.complete:
                 self._end_early()
-        elif state is HOLDING_STREAM:
+            return
+        if self._opening is not None:
+            data = self._opened(data)
+            if not data:
+                return
+            state = judge.state
+        if state is HOLDING_STREAM:
             self._hold_stream(data)
         elif state is PASSING_WHOLE:
             self._do(judge.move(Event.BYTES), data)
@@ -112,6 +122,8 @@ class Exchange(Execution):
 
     def end(self) -> None:
         self._conn = None  # from here on it is the pool's, and may serve another request at any moment
+        if self._opening:
+            self.body(b"")  # so few bytes, and no more
         state = self.judge.state
         if state is HOLDING_STREAM or state is PASSING_STREAM:
             self._end_stream()
@@ -130,6 +142,42 @@ class Exchange(Execution):
         self._do(self.judge.cut(reason, detail, stale=self._kept and not received))
 
     # -- what has come, put before the judge
+
+    def _opened(self, data: bytes) -> bytes:
+        """Its first bytes say what it is, where its label does not
+        (docs/protocols/streams.md#streams-under-another-label); b"" while they are too few."""
+        begun, over = (self._opening or b"") + data, not data
+        self._opening = None
+        if self.head_status >= 300 or not (self._readable and self._reads):
+            return begun
+        if len(begun) < len(BOM) and BOM.startswith(begun) and not over:
+            self._opening = begun
+            return b""
+        marked = begun.startswith(BOM)
+        first = begun[len(BOM) :] if marked else begun
+        events = begins_events(first)
+        if events is None and not over:
+            self._opening = begun
+            return b""
+        if marked and self._length is not None:
+            self._length -= len(BOM)
+        if events and self.judge.state is State.HOLDING_WHOLE:
+            label = label_of(self.headers)
+            log.warning("request %s: a stream of events is labelled %.80r", self._job.request.id, label)
+            self._meant = b"mislabelled:content-type"
+            self._warn()
+            self.headers = labelled_as_events(self.headers)
+            self._do(self.judge.move(Event.EVENTS))
+            self._relay = self._codec.relay(self._readable)
+        return first
+
+    @property
+    def _reads(self) -> bool:
+        """Is it an answer of a protocol that is known here?"""
+        return self._codec.translated or self._job.request.route.exact
+
+    def _warn(self) -> None:
+        self._tried.warnings = b",".join(filter(None, (self._codec.warnings, self._meant)))
 
     def _hold_stream(self, data: bytes) -> None:
         relay = self._relay
@@ -204,7 +252,7 @@ class Exchange(Execution):
         """All of an answer for the client is there."""
         judge, stage = self.judge, self._job.delivery.stage
         self._answer = answer
-        self._tried.warnings = self._codec.warnings
+        self._warn()
         if found is LEFT:
             self._do(judge.left("its model refused"))
             return

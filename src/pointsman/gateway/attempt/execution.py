@@ -43,9 +43,10 @@ class Execution:
     further reasons to go to the next target; none when there is no next one.
 
     _done: what the attempt came to, None = the client has been answered. _held: bytes of the
-    answer that the client has not. _answer: the whole one, for SEND and LEAVE; _failure: what is
-    handed to the walk, and _error: what the client is told, where they are not the judge's own
-    reason in our words."""
+    answer that the client has not. _opening: its first bytes while they do not tell what it is,
+    None once they have. _meant: a warning where it is not what its label says. _answer: the whole
+    one, for SEND and LEAVE; _failure: what is handed to the walk, and _error: what the client is
+    told, where they are not the judge's own reason in our words."""
 
     judge: Judge
     _job: Job
@@ -65,6 +66,8 @@ class Execution:
     _readable: bool = True
     _held: list[bytes] = field(default_factory=list)
     _held_size: int = 0
+    _opening: bytes | None = b""
+    _meant: bytes = b""
     _answer: Answer | None = None
     _failure: Held[Answer] | None = None
     _error: PointsmanError | None = None

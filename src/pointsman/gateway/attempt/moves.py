@@ -70,6 +70,7 @@ class Event(IntEnum):
     RIVAL = 23  # another target was faster
     STOP = 24  # the gateway drains and has no more time
     GONE = 25  # the client has left, or nobody wants this attempt any more
+    EVENTS = 26  # what comes is a stream, whatever its label says
 
 
 class Effect(IntEnum):
@@ -175,6 +176,7 @@ MOVES: Mapping[State, Mapping[Event, Move]] = {
     State.HOLDING_WHOLE: _holding(
         State.HOLDING_WHOLE,
         {
+            Event.EVENTS: (State.HOLDING_STREAM, ()),
             Event.QUIET: (State.HOLDING_WHOLE, (Effect.HOLD,)),
             Event.OUTPUT: (State.PASSING_WHOLE, (Effect.HOLD, Effect.COMMIT)),
             Event.TOO_MUCH: (State.GIVEN_UP, _GIVE_UP),

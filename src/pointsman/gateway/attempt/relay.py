@@ -6,6 +6,7 @@ translation/crossing.py. Not here: when bytes may be sent (exchange.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol as TypingProtocol
@@ -16,6 +17,7 @@ from ...errors import PointsmanError
 from ...wire.key_mask import KeyMask
 from ...wire.sse import EventSplitter, cut_at_event_end, unframed_error
 
+_AFTER_EVENT = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
 _TAIL_BYTES = 64 * 1024
 """Of an event still incomplete, so that an in-band error never lands in the middle of one."""
 
@@ -59,7 +61,7 @@ class Passing:
     seen: Seen | None
     mask: KeyMask
     untold: PointsmanError | None = None
-    _splitter: EventSplitter = field(default_factory=EventSplitter)
+    _splitter: EventSplitter = field(default_factory=lambda: EventSplitter(short=True))
     _tail: bytes = b""
     _last: bytes = b""
     _in_event: bool = False  # what was passed on last is part of an event too large to hold back
@@ -156,19 +158,17 @@ class WithoutUsage(Passing):
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
-        kept: list[bytes] = []
-        for event in self._splitter.feed(data):
-            if not self._read(event):
-                break
-            if not self.is_extra(event):
-                kept.append(event + b"\n\n")
-        return b"".join(kept)
+        passed = Passing.take(self, data)
+        if passed.find(b'"usage"') < 0:
+            return passed
+        # A piece of an event too large to hold back is no chunk, and stays.
+        return b"".join(one for one in _AFTER_EVENT.split(passed) if not self._extra(one))
 
-    def look(self) -> None:
-        """See Relay: take() has done it."""
+    def _extra(self, raw: bytes) -> bool:
+        return self.is_extra(raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
     def _last_bytes(self, rest: bytes) -> bytes:
-        return rest + b"\n\n" if rest and not self.is_extra(rest) else b""
+        return b"" if self.is_extra(rest) else self._tail
 
 
 def usage_of(seen: Seen | None) -> TokenUsage | None:
