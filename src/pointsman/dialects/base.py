@@ -175,10 +175,8 @@ class Reader(Seen):
 
     __slots__ = ()
 
-    @property
-    def tag(self) -> str:
-        """The tag in the text by which reasoning was found, or that its text was told with; "" where there is none."""
-        return ""
+    tag: str = ""
+    """Of reasoning in the text: the one it was found by, or was told with as text; "" where there is none."""
 
     @property
     def unreadable(self) -> bool:

@@ -78,7 +78,6 @@ class ChatReader(ChatSeen, Reader):
         "_usage",
         "tag",
     )  # fmt: skip
-    tag: str
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
