@@ -174,9 +174,7 @@ class Reader(Seen):
     """
 
     __slots__ = ()
-
-    tag: str = ""
-    """Of reasoning in the text: the one it was found by, or was told with as text; "" where there is none."""
+    tag: str = ""  # by which reasoning was found in the text, or with which it was told as text
 
     @property
     def unreadable(self) -> bool:
