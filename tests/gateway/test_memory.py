@@ -27,7 +27,12 @@ from .plane import Got, Plane, plane, rule
 from .test_translation import spec
 
 PATH = "/v1/responses"
-TOOL = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
+TOOL = {
+    "type": "function",
+    "name": "weather",
+    "parameters": {"type": "object", "properties": {}},
+    "strict": False,
+}
 CALL = Call("weather", {"city": "Rome"})
 everywhere = pytest.mark.parametrize("upstream", [CHAT, MESSAGES, RESPONSES])
 streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -151,6 +156,69 @@ def test_a_conversation_goes_on_from_the_response_before(upstream: str, stream: 
         assert sorted(order, key=told.index) == order
         assert "only at first" not in json.dumps(last)
         assert "previous_response_id" not in last
+
+    run(scene)
+
+
+@everywhere
+@streamed
+def test_a_tool_loop_by_previous_response_id_sends_the_result_alone(upstream: str, stream: bool) -> None:
+    """As openai-agents does with `auto_previous_response_id`."""
+
+    async def scene(server: ScriptedUpstream, found: Plane) -> None:
+        scripted(server, upstream, CALL, "It rains in Rome.")
+        local(server, upstream, found)
+        more = {"model": "m", "tools": [TOOL], "stream": stream}
+        first = response_of(await found.ask(PATH, {**more, "input": "weather in Rome?"}))
+        call = next(item for item in first["output"] if item["type"] == "function_call")
+        result = {"type": "function_call_output", "call_id": call["call_id"], "output": "rain, 9 degrees"}
+        body = {**more, "input": [result], "previous_response_id": first["id"]}
+        got = await found.ask(PATH, body, "x-pointsman-strict: 1")
+        response_of(got)
+        assert "x-pointsman-warnings" not in got.headers, "nothing of what we gave is lost"
+        told = bodies(server)[-1]
+        assert results(upstream, told) == ["rain, 9 degrees"]
+        for word in ("weather in Rome?", call["call_id"], '"weather"'):
+            assert word in words(upstream, told)
+
+    run(scene)
+
+
+def test_a_stream_whose_end_repeats_no_items_is_remembered_by_its_items() -> None:
+    """Some servers leave `output` empty in `response.completed`."""
+
+    async def scene(server: ScriptedUpstream, found: Plane) -> None:
+        said = STREAM[RESPONSES]("hello there").split(b"\n\n")
+        events = [event for event in said if event]
+        last = json.loads(events[-1].split(b"data: ")[1])
+        last["response"]["output"] = []
+        events[-1] = b"event: response.completed\ndata: " + json.dumps(last).encode()
+        server.always(Reply(200, SSE, body=b"\n\n".join([*events, b""])))
+        local(server, RESPONSES, found)
+        await found.ask(PATH, {"model": "m", "input": "hi", "stream": True})
+        body = {
+            "model": "m",
+            "input": "and now?",
+            "previous_response_id": last["response"]["id"],
+            "stream": True,
+        }
+        assert (await found.ask(PATH, body)).status == 200
+        told = words(RESPONSES, bodies(server)[-1])
+        assert told.index("hi") < told.index("hello there") < told.index("and now?")
+
+    run(scene)
+
+
+@everywhere
+def test_an_answer_that_failed_is_not_remembered(upstream: str) -> None:
+    async def scene(server: ScriptedUpstream, found: Plane) -> None:
+        whole = STREAM[upstream]("hello there")
+        cut = whole[: whole.index(b"hello") + len("hello there")]
+        server.always(Reply(200, SSE, parts=[cut], framing="chunked"))
+        local(server, upstream, found)
+        got = await found.ask(PATH, {"model": "m", "input": "hi", "stream": True})
+        assert b"response.completed" not in got.body
+        assert found.plane.responses.size == 0
 
     run(scene)
 

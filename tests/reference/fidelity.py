@@ -219,7 +219,10 @@ def page() -> str:
         "- **silent**: nothing is lost by leaving it out (it is a default there, or means nothing to a model).",
         "",
         "With `x-pointsman-strict: 1` everything that is told here becomes a 400. Same protocol on both ends: nothing is",
-        "translated and every byte passes.",
+        "translated and every byte passes, but for references to state that the backend does not keep:",
+        "[message threads](../protocols/requests.md#message-threads), [earlier",
+        "responses](../protocols/messages.md#the-memory-of-responses). `previous_response_id` is refused below because",
+        "nobody knows it; one that this gateway has given is mapped.",
     ]
     for client, fields in FIELDS.items():
         targets = [target for target in TARGETS if target[1] is not client]
