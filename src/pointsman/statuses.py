@@ -34,6 +34,13 @@ target's chance: the key is this gateway's, not the client's
 (docs/reliability-promises.md#verdicts)."""
 
 
+def is_final(status: int) -> bool:
+    """Would the same request get the same answer again? status: of an error. Not of those that the SDKs repeat (408,
+    409, 429, from 500 on), but of 501 and 505, which they repeat too
+    (docs/protocols/errors.md#retries-of-clients)."""
+    return (400 <= status < 500 and status not in (408, 409, 425, 429)) or status in (501, 505)
+
+
 def kind_of_status(status: int) -> ErrorKind:
     """The kind of error. status: 400 to 599, or 0 for an error inside an answer that had begun well."""
     row = MEANINGS.get(status)

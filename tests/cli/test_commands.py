@@ -175,6 +175,40 @@ def test_a_local_server_from_add_to_remove(shell: Shell) -> None:
     assert "local add" in shell.run("local", "list").stderr
 
 
+def test_what_a_backend_speaks_is_said_and_taken_back(shell: Shell) -> None:
+    url = ("--base-url", "https://api.example.com")
+    made = shell.json("credential", "set", "openai/x", *url, "--dialect", "openai_chat", stdin="k1")
+    assert made["dialects"] == ["openai_chat"]
+    assert shell.json("credential", "set", "openai/x", stdin="k2")["dialects"] == ["openai_chat"], "kept"
+    shell.run("mapping", "add", "*", "--to", "openai/x")
+    assert explained(shell)["openai_responses"] == "translated to openai_chat"
+    assert "openai_chat" in shell.run("credential", "list").stdout
+    cleared = shell.json("credential", "set", "openai/x", "--no-dialect", stdin="k3")
+    assert (cleared["dialects"], cleared["base_url"]) == (None, "https://api.example.com")
+    said = "as it is if it knows the path, else translated to openai_chat"
+    assert explained(shell)["openai_responses"] == said
+    assert explained(shell)["openai_chat"] == "as it is"
+
+    shell.run("local", "add", "box", "--url", "http://127.0.0.1:9")
+    words = ("--dialect", "anthropic_messages", "--dialect", "openai_chat")
+    changed = shell.json("local", "update", "box", *words)
+    assert changed["dialects"] == ["anthropic_messages", "openai_chat"]
+    assert shell.json("local", "update", "box", "--no-dialect")["dialects"] is None
+    both = shell.run("local", "update", "box", "--dialect", "openai_chat", "--no-dialect", code=2)
+    assert "exclude each other" in both.stderr
+
+
+def explained(shell: Shell) -> dict[str, str]:
+    found: dict[str, str] = shell.json("explain", "m")["targets"][0]["protocols"]
+    return found
+
+
+def test_a_provider_at_its_own_address_speaks_what_is_its_own(shell: Shell) -> None:
+    shell.run("credential", "set", "openai", stdin="k")
+    shell.run("mapping", "add", "*", "--to", "openai")
+    assert explained(shell)["openai_responses"] == "as it is"
+
+
 def test_client_keys(shell: Shell) -> None:
     assert "everybody on this computer" in shell.run("key", "list").stderr
     done = shell.run("key", "create", "--name", "laptop")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -214,17 +215,32 @@ def test_the_anthropic_sdk_raises_on_an_error_in_a_stream(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_openai_sdk_sees_a_failed_response(
+def test_the_openai_sdk_raises_in_a_stream_of_responses(
     server: ScriptedUpstream, oa: openai.OpenAI, kind: ErrorKind
 ) -> None:
+    """As at the vendor's own: `error` first, on which it raises."""
     server.script(Reply.sse(BEGUN[RESPONSES], DIALECTS[RESPONSES].stream_error(error_of(kind), ID)))
-    events = list(ask_openai(oa, RESPONSES, stream=True))
-    assert [event.type for event in events] == ["response.created", "response.failed"]
-    failed = events[-1].response
-    assert failed.status == "failed"
-    assert failed.error.message == TEXT
+    kinds: list[str] = []
+    with pytest.raises(openai.APIError) as caught:
+        for event in ask_openai(oa, RESPONSES, stream=True):
+            kinds.append(event.type)
+    assert kinds == ["response.created"]
+    assert caught.value.message == TEXT
+    assert isinstance(caught.value.body, dict)
+    assert caught.value.body["code"] == FAILED_CODES.get(kind, "server_error")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_codex_finds_the_failed_response_with_a_code_it_acts_on(kind: ErrorKind) -> None:
+    error, last = EventSplitter().feed(DIALECTS[RESPONSES].stream_error(error_of(kind), ID))
+    told, failed = json.loads(data_of(error)), json.loads(data_of(last))
+    assert failed["type"] == "response.failed"
+    assert failed["response"]["status"] == "failed"
+    assert failed["response"]["error"]["message"] == TEXT
     # Codex knows these codes and retries on every other (docs/protocols/errors.md#codes-for-codex)
-    assert failed.error.code == FAILED_CODES.get(kind, "server_error")
+    assert failed["response"]["error"]["code"] == FAILED_CODES.get(kind, "server_error")
+    assert (told["code"], told["message"]) == (failed["response"]["error"]["code"], TEXT)
+    assert failed["sequence_number"] == told["sequence_number"] + 1
 
 
 def test_the_openai_sdks_strict_stream_helper_sees_it_too(
@@ -237,23 +253,26 @@ def test_the_openai_sdks_strict_stream_helper_sees_it_too(
     assert watch.answer_id == "r"
     end = DIALECTS[RESPONSES].stream_error(error_of(ErrorKind.UPSTREAM_ERROR), ID, watch.answer_id)
     server.script(Reply.sse(BEGUN[RESPONSES], end))
-    with oa.responses.stream(model="m", input="hi") as stream:
-        kinds = [event.type for event in stream]
-    assert kinds == ["response.created", "response.failed"]
+    kinds: list[str] = []
+    with pytest.raises(openai.APIError, match=re.escape(TEXT)):
+        with oa.responses.stream(model="m", input="hi") as stream:
+            for event in stream:
+                kinds.append(event.type)
+    assert kinds == ["response.created"]
 
 
 @pytest.mark.parametrize(
     ("protocol", "answer_id", "told"),
-    [(CHAT, "c", "c"), (COMPLETIONS, "c", "c"), (RESPONSES, "r", "r"), (MESSAGES, "m", ID)],
+    [(CHAT, "c", None), (COMPLETIONS, "c", None), (RESPONSES, "r", "r"), (MESSAGES, "m", ID)],
 )
 def test_the_answers_id_is_kept_where_events_carry_one(protocol: Protocol, answer_id: str, told: str) -> None:
-    """Messages' error events carry the request's id instead."""
+    """Messages' error events carry the request's id instead, those of Chat none: beside `error` nothing may stand."""
     dialect = DIALECTS[protocol]
     watch = dialect.seen()
     for event in EventSplitter().feed(BEGUN[protocol]):
         watch.event(event)
     assert watch.answer_id == answer_id
-    (event,) = EventSplitter().feed(dialect.stream_error(error_of(ErrorKind.INTERNAL), ID, watch.answer_id))
+    *_, event = EventSplitter().feed(dialect.stream_error(error_of(ErrorKind.INTERNAL), ID, watch.answer_id))
     value = json.loads(data_of(event))
     found = value.get("id") or value.get("response", {}).get("id") or value.get("request_id")
     assert found == told
@@ -266,10 +285,12 @@ def test_an_error_in_a_stream_is_whole_events_and_no_clean_end(protocol: Protoco
     splitter = EventSplitter()
     events = splitter.feed(raw)
     assert splitter.finish() == b""
-    assert len(events) == 1
+    names = {MESSAGES: ["error"], RESPONSES: ["error", "response.failed"]}
+    assert [name_of(event).decode() for event in events] == names.get(protocol, [""])
     assert raw.endswith(b"\n\n")
-    value = json.loads(data_of(events[0]))
-    assert name_of(events[0]).decode() == {MESSAGES: "error", RESPONSES: "response.failed"}.get(protocol, "")
+    value = json.loads(data_of(events[-1]))
+    if protocol in (CHAT, COMPLETIONS):
+        assert set(value) == {"error"}, "Vercel's client takes an error beside choices for a chunk"
     for clean in (b"[DONE]", b"message_stop", b"response.completed", b'"finish_reason":"stop"'):
         assert clean not in raw
     assert (value.get("error") or value["response"]["error"])["message"] == worded(protocol, kind)

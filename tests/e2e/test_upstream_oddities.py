@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .gateway import Gateway
+from .gateway import Gateway, wait_until
 from .replies import JSON, SSE, Pause, Reply, either, says
-from .wires import CHAT, MESSAGES
+from .wires import CHAT, MESSAGES, RESPONSES
 
 if TYPE_CHECKING:
     from pointsman.practice.scripted import ScriptedUpstream
@@ -44,6 +44,29 @@ def test_an_http_1_0_stream_with_keepalive_comments_works(gateway: Gateway, upst
     answer = gateway.fetch("POST", CHAT.path, CHAT.ask(name, stream=True))
     assert CHAT.stream_text(answer.body) == "old but fine"
     assert CHAT.ended(answer.body)
+
+
+@pytest.mark.parametrize("said", ["Not Found", "Unknown request URL: POST /v1/responses; see our models"])
+def test_codex_works_on_a_provider_that_has_only_chat(
+    gateway: Gateway, upstream: Upstreams, said: str
+) -> None:
+    """`credential set openai/NAME --base-url`: its /v1/responses is asked once, then translated."""
+    server = upstream()
+    chat = either(CHAT, "from chat")
+    server.always(
+        lambda got: chat(got) if got.path == CHAT.path else Reply(404, body={"error": {"message": said}})
+    )
+    name, _ = gateway.route("openai", server.url)
+    for _ in range(2):
+        answer = gateway.fetch("POST", RESPONSES.path, RESPONSES.ask(name))
+        assert RESPONSES.text(answer.json()) == "from chat"
+    assert [got.path for got in server.requests].count(RESPONSES.path) == 1
+
+    def told() -> bool:
+        protocols = gateway.cli_json("explain", name)["targets"][0]["protocols"]
+        return protocols["openai_responses"] == "translated to openai_chat"
+
+    wait_until("explain says what was learned", told)
 
 
 def test_connections_to_a_backend_are_kept_and_used_again(gateway: Gateway, upstream: Upstreams) -> None:

@@ -52,6 +52,7 @@ LIVING: dict[str, dict[str, str]] = {
         "QUIET": "FAILING: HOLD",
         "TOO_MUCH": GIVE_UP,
         "UNANSWERED": GIVE_UP,
+        "UNKNOWN_PATH": "UNSPOKEN: CLOSE GIVE_UP",
     },
     "HOLDING_WHOLE": {
         **BEFORE_CONTENT,
@@ -108,7 +109,7 @@ ENDED = ("DELIVERED", "INTERRUPTED", "GIVEN_UP", "UNSPOKEN", "ABANDONED")
 ILLEGAL = {
     "WAITING": "QUIET OUTPUT TOO_MUCH SAID_FAILED BYTES COMPLETE ANSWERED UNANSWERED UNKNOWN_PATH LEFT UNFINISHED FAILED"
     " OVERSTAYED SLOW READY EVENTS",
-    "FAILING": "HEAD_WHOLE HEAD_STREAM HEAD_FAILURE HEAD_UNUSABLE OUTPUT SAID_FAILED BYTES COMPLETE ANSWERED UNKNOWN_PATH LEFT"
+    "FAILING": "HEAD_WHOLE HEAD_STREAM HEAD_FAILURE HEAD_UNUSABLE OUTPUT SAID_FAILED BYTES COMPLETE ANSWERED LEFT"
     " UNFINISHED FAILED STALE OVERSTAYED SLOW READY EVENTS",
     "HOLDING_WHOLE": "HEAD_WHOLE HEAD_STREAM HEAD_FAILURE HEAD_UNUSABLE SAID_FAILED BYTES COMPLETE UNFINISHED FAILED STALE"
     " OVERSTAYED SLOW READY",
@@ -638,14 +639,14 @@ class Request(RuleBasedStateMachine):
             elif as_what == "none":
                 one.facts.error = "it broke"
             self.ended(one)
+        elif as_what == "unknown path":
+            one.failed = True
+            self.do(one, judge_.move(Event.UNKNOWN_PATH))
         elif state is State.FAILING or as_what == "none":
             one.failed = True
             self.do(one, judge_.none(FallbackReason.UPSTREAM_ERROR, "no answer"))
         elif as_what == "left":
             self.do(one, judge_.left("its model refused"))
-        elif as_what == "unknown path":
-            one.failed = True
-            self.do(one, judge_.move(Event.UNKNOWN_PATH))
         else:
             late = self.stage is Stage.KEPT_ALIVE
             self.do(one, judge_.whole(no_stream="{}" if late else "", rival=self.rival(one)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -381,6 +382,37 @@ def test_openai_models_elsewhere_reason_but_get_nothing_of_the_vendors_service()
     profile = profile_for(FOREIGN, CHAT, "openai/gpt-5.6-sol")
     assert (profile.reasoning, profile.sampling) == ("effort", "default_only")
     assert (profile.cache_marks, profile.safety_id, profile.service_tiers) == (False, False, ())
+
+
+# -- a type's backend without a name that leads elsewhere
+
+GLM = BackendSpec("anthropic", "anthropic", "", "https://api.z.ai/api/anthropic")
+BEFORE = BackendSpec("anthropic", "anthropic", "", "http://127.0.0.1:9000")
+
+
+@pytest.mark.parametrize("spec", [GLM, BEFORE])
+@pytest.mark.parametrize("model", ["glm-5", "deepseek-v4", "kimi-k3", "our-alias", "gpt-5.6"])
+def test_an_unknown_name_there_gets_the_careful_rules_not_the_newest_claudes(
+    spec: BackendSpec, model: str
+) -> None:
+    profile = profile_for(spec, MESSAGES, model)
+    careful = profile_for(ANTHROPIC_LIKE, MESSAGES, model)
+    assert profile == msgspec.structs.replace(careful, backend="anthropic")
+    assert (profile.reasoning, profile.sampling, profile.mid_system) == ("budget", "any", False)
+    assert profile_for(ANTHROPIC, MESSAGES, model).reasoning == "adaptive", "at the vendor's it is the newest"
+
+
+@pytest.mark.parametrize(
+    "model", ["claude-opus-5-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-9"]
+)
+def test_claudes_names_there_are_claude_behind_a_proxy(model: str) -> None:
+    assert profile_for(BEFORE, MESSAGES, model) == profile_for(ANTHROPIC, MESSAGES, model)
+
+
+def test_openais_names_of_deployments_behind_a_proxy_stay_openais() -> None:
+    proxy = BackendSpec("openai", "openai", "", "https://proxy.example.com")
+    assert profile_for(proxy, CHAT, "our-deployment").max_tokens_field == "max_completion_tokens"
+    assert dialect_order(proxy, "gpt-5.6", MESSAGES, True)[0] is RESPONSES
 
 
 def test_local_responses() -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import click
 
+from ..kinds import Protocol
+
 Body = dict[str, Any]
 Command = Callable[..., None]
 
@@ -157,9 +159,17 @@ def sentences(columns: Sequence[Column], row: dict[str, Any]) -> Iterator[str]:
             yield text
 
 
+DIALECT = Column(
+    "--dialect", "dialects", "A protocol it speaks; repeatable.", "",
+    kind=click.Choice([protocol.value for protocol in Protocol]), many=True,
+    clear=("--no-dialect", "Go back to what is usual there, and what it answers to a try."),
+    body=lambda values: {"dialects": list(values) if values else None},
+)  # fmt: skip
+"""Credentials and local servers have it; without it protocols are tried."""
+
 _AT_ONCE = "Send it so many requests at once from each process of --workers; more wait in a queue."
 MAX_IN_FLIGHT = Column(
     "--max-in-flight", "max_in_flight", _AT_ONCE, _AT_ONCE, kind=click.IntRange(1, 10_000), metavar="N",
     clear=("--no-max-in-flight", "Go back to the gateway's own limit."),
 )  # fmt: skip
-"""Credentials and local servers have it."""
+"""Both have this one, too."""

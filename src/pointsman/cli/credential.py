@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..kinds import BackendType, backend_key
-from .columns import MAX_IN_FLIGHT, Column, Verb, takes
+from .columns import DIALECT, MAX_IN_FLIGHT, Column, Verb, takes
 from .common import (
     BackendParam,
     Invocation,
@@ -29,6 +29,7 @@ COLUMNS = (
         metavar="URL", clear=("--default-url", "Go back to the provider's own URL."),
     ),
     Column("--allow-http", "allow_http", "Let the key travel over plain http to that URL.", kind=bool),
+    DIALECT,
     MAX_IN_FLIGHT,
 )  # fmt: skip
 """What `set` takes, in the order of its help."""
@@ -38,6 +39,7 @@ _SHOW = table(
     ("backend", lambda row: backend_key(BackendType(row["backend_type"]), row["name"])),
     ("base URL", lambda row: row["base_url"] or "the provider's own"),
     ("key", "key_fingerprint"),
+    ("speaks", lambda row: ", ".join(row.get("dialects") or ()) or None),
     ("at once", "max_in_flight"),
     ("set", lambda row: local_time(row["updated_at"])),
     empty="there is no key yet; set one with: pointsman credential set openai",

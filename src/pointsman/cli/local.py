@@ -7,8 +7,7 @@ from urllib.parse import quote
 
 import click
 
-from ..kinds import Protocol
-from .columns import MAX_IN_FLIGHT, Column, Verb, takes
+from .columns import DIALECT, MAX_IN_FLIGHT, Column, Verb, takes
 from .common import Invocation, note, read_secret, table, with_options
 from .credential import run_test
 
@@ -36,10 +35,7 @@ COLUMNS = (
         "Let plain http go to an address that is not private.", "",
         kind=bool,
     ),
-    Column(
-        "--dialect", "dialects", "A protocol it speaks; repeatable.",
-        kind=click.Choice([protocol.value for protocol in Protocol]), many=True,
-    ),
+    DIALECT,
     Column(
         "--context-window", "context_window", "", "", kind=click.IntRange(min=1), metavar="TOKENS",
     ),

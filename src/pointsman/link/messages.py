@@ -82,7 +82,8 @@ class TargetHealth(msgspec.Struct, frozen=True):
 
 class BackendHealth(msgspec.Struct, frozen=True):
     """What this process last saw of a backend. Times are unix seconds or None. queued: requests that wait for a place.
-    down: a local server that refused; it is probed. benched: why its key is not used until it is edited."""
+    down: a local server that refused; it is probed. benched: why its key is not used until it is edited.
+    unspoken: protocols that were tried there and whose path it does not know."""
 
     key: str
     in_flight: int = 0
@@ -92,6 +93,7 @@ class BackendHealth(msgspec.Struct, frozen=True):
     queued: int = 0
     down: bool = False
     benched: str | None = None
+    unspoken: tuple[str, ...] = ()
     targets: tuple[TargetHealth, ...] = ()
 
 

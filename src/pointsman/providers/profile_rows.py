@@ -115,3 +115,8 @@ CLOUD_HOSTS: dict[str, tuple[str, ...]] = {
     "anthropic": ("api.anthropic.com", "*.api.anthropic.com", "*.services.ai.azure.com"),
 }
 """Hosts of a backend type that are the vendor's own service, or one that is run for it."""
+
+OWN_NAMES: dict[str, tuple[str, ...]] = {"openai": ALL, "anthropic": ("claude*",)}
+"""Models that are taken for the vendor's where its type's backend without a name leads elsewhere: a
+proxy before it, or another vendor that speaks its protocol. Of OpenAI all: behind proxies they have
+the names of deployments, and what nothing is known of is sent as the client asks."""

@@ -1,9 +1,9 @@
 """profile_for(backend, protocol, model): what the target takes, composed of the rows that apply to it. Cached.
 
 The tables of a backend are laid one over the other, later ones win; what the backend's own row says wins over all. No
-vendor is asked for by name: its own service is one of the hosts in CLOUD_HOSTS, the catalogue's base URL, or the type's
-backend without a name, which stands for the vendor whatever proxy it goes through
-(docs/decisions/0006-translation.md).
+vendor is asked for by name: its own service is one of the hosts in CLOUD_HOSTS, the catalogue's base URL, or, for the
+vendor's own models (OWN_NAMES), the type's backend without a name, which stands for the vendor whatever proxy it goes
+through (docs/decisions/0006-translation.md).
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def _profile(
     key: str, type: str, name: str, base_url: str, window: int | None, stream_usage: bool, protocol: Protocol, model: str
 ) -> Profile:  # fmt: skip
     """By parts of the spec, so that the cache does not hold its key."""
-    own, family = _is_own(type, name, base_url), family_name(model)
+    family = family_name(model)
+    own = _is_own(type, name, base_url, family)
     values: dict[str, Any] = {}
     for table in _TABLES[type, own].get(protocol, ()):
         values |= _first(table, family)
@@ -114,10 +115,10 @@ def demanded(spec: BackendSpec, model: str, tools: bool) -> Protocol | None:
 
 @derived
 def _demanded(type: str, name: str, base_url: str, model: str, tools: bool) -> Protocol | None:
-    kind = (type, _is_own(type, name, base_url))
-    patterns = _ANY_REQUEST.get(kind, ()) + (_WITH_TOOLS.get(kind, ()) if tools else ())
     family = family_name(model)
-    return _RESPONSES if any(wild_match(pattern, family) for pattern in patterns) else None
+    kind = (type, _is_own(type, name, base_url, family))
+    patterns = _ANY_REQUEST.get(kind, ()) + (_WITH_TOOLS.get(kind, ()) if tools else ())
+    return _RESPONSES if _matches(patterns, family) else None
 
 
 @derived
@@ -128,9 +129,9 @@ def _order(type: str, name: str, base_url: str, model: str, tools: bool) -> tupl
     return tuple(dict.fromkeys((*first, *others)))
 
 
-def is_own(spec: BackendSpec) -> bool:
-    """Is it the vendor's own service, or one that stands for it?"""
-    return _is_own(spec.type, spec.name, spec.base_url)
+def is_own(spec: BackendSpec, model: str) -> bool:
+    """Is it the vendor's own service for this model, or one that stands for it?"""
+    return _is_own(spec.type, spec.name, spec.base_url, family_name(model))
 
 
 def family_name(model: str) -> str:
@@ -148,16 +149,20 @@ def family_name(model: str) -> str:
 
 
 def _first(table: rows.Table, name: str) -> rows.Values:
-    return next((values for patterns, values in table if any(wild_match(p, name) for p in patterns)), {})
+    return next((values for patterns, values in table if _matches(patterns, name)), {})
 
 
-def _is_own(type: str, name: str, base_url: str) -> bool:
+def _is_own(type: str, name: str, base_url: str, family: str) -> bool:
     if type == BackendType.LOCAL:
         return False
-    if not name or base_url == CATALOG[BackendType(type)].base_url:
-        return True
     host = _host(base_url)
-    return any(wild_match(pattern, host) for pattern in rows.CLOUD_HOSTS[type])
+    if base_url == CATALOG[BackendType(type)].base_url or _matches(rows.CLOUD_HOSTS[type], host):
+        return True
+    return not name and _matches(rows.OWN_NAMES[type], family)
+
+
+def _matches(patterns: tuple[str, ...], text: str) -> bool:
+    return any(wild_match(pattern, text) for pattern in patterns)
 
 
 def _host(base_url: str) -> str:

@@ -30,13 +30,43 @@ class Phrases:
         )
 
 
+_NO_SUCH_PATH = (
+    b"invalid url (",  # OpenAI, and what is built like it: "Invalid URL (POST /v1/responses)"
+    b"unknown request url",  # Groq
+    b"unrecognized request url",
+    b"unknown_url",
+    b"no route matched",  # Kong, before Mistral and others
+    b"route post",  # Fastify: "Route POST:/v1/responses not found"
+    b"cannot post /",  # Express
+    b"unexpected endpoint",  # LM Studio
+    b"unknown endpoint",
+    b"unsupported endpoint",
+    b"endpoint not found",
+    b"endpoint not supported",
+)
+"""What no server says of anything but the path, whatever its status is."""
+
 UNKNOWN_PATH = (
     # By the status alone; but "the model was not found" is a 404 of a path that is known.
     Phrases((404, 405, 501), says_not=b"model"),
+    # A website's own page may have any word in it, and no API answers with one.
+    Phrases((404, 405, 501), (b"<!doctype html", b"<html"), within=500),
+    Phrases((400, 403, 404, 405, 501), _NO_SUCH_PATH, within=500),
+    # new-api and one-api, of a provider that they cannot speak this protocol to.
+    Phrases((400, 500), (b'"not implemented"', b"not_implemented"), within=500),
+    # Amazon's API gateway, of a path that it does not have, whatever key is sent.
+    Phrases((403,), (b"missing authentication token",), within=500),
     # LM Studio: "Unexpected endpoint or method. (POST /v1/messages). Returning 200 anyway".
     Phrases((200,), (b"endpoint",), within=500),
+    # Z.ai: {"code":500,"msg":"404 NOT_FOUND","success":false} with status 200.
+    Phrases((200, 500), (b"404 not_found", b"404 not found"), within=500),
 )
-"""So that a protocol which was tried there can be translated instead. Of a 200: one that holds an error."""
+"""So that a protocol which was tried there can be translated instead
+(docs/protocols/backends.md#what-is-tried). Of a 200: one that holds an error."""
+
+MAYBE_UNKNOWN_PATH = (Phrases((404, 405, 501)),)
+"""Some speak of the model where they mean the path. Translated, it is seen which; a path counts as
+unknown only when that has served."""
 
 SPENT = (
     Phrases((429,), (b"insufficient_quota", b"credit balance", b"billing", b"spend limit", b"usage limit")),

@@ -20,9 +20,17 @@ from ..wire.http1 import NEVER_UPSTREAM, NEVER_UPSTREAM_PREFIXES
 from ..wire.key_mask import KeyMask
 
 LEARNED_SECONDS = 60.0
-"""How long a backend's "I do not know this path" is believed; it may be updated meanwhile."""
+"""How long a local server's "I do not know this path" is believed; it may be updated meanwhile."""
+LEARNED_SECONDS_CLOUD = 6 * 3600.0
+"""A provider's: it seldom learns a protocol, and asking it costs every request so long a way."""
 _MODELS_MAX = 1000
 """Models of one backend that something is remembered of."""
+
+
+def key_command(key: str) -> str:
+    """What sets the key of the cloud backend of that key."""
+    return f"pointsman credential set {key}"
+
 
 _ACCOUNTS = os.urandom(16)
 
@@ -71,17 +79,36 @@ class Backend:
         auth = auth_line(AuthScheme(spec.auth), key) if key else b""
         self._fixed = SecretBytes(self._without_auth + auth)
 
+    @property
+    def key_command(self) -> str:
+        """What sets its key."""
+        spec = self.spec
+        return f"pointsman local update {spec.name} --key" if self.local else key_command(spec.key)
+
     def speaks(self, protocol: Protocol) -> bool:
         """Is the protocol one this backend is known or assumed to speak?"""
         if protocol in self.spoken:
             return True
         if protocol not in self.tried:
             return False
-        return time.monotonic() - self._unspoken.get(protocol, -LEARNED_SECONDS) >= LEARNED_SECONDS
+        return protocol not in self.unspoken
+
+    @property
+    def unspoken(self) -> list[Protocol]:
+        """What it has lately answered that it does not know the path of."""
+        if not self._unspoken:
+            return []
+        believed = LEARNED_SECONDS if self.local else LEARNED_SECONDS_CLOUD
+        now = time.monotonic()
+        return [protocol for protocol, at in self._unspoken.items() if now - at < believed]
 
     def learn_unspoken(self, protocol: Protocol) -> None:
         """It answered that it does not know the path."""
         self._unspoken[protocol] = time.monotonic()
+
+    def follow_unspoken(self, protocols: Iterable[Protocol]) -> None:
+        """Another process has learned these, and no others."""
+        self._unspoken = dict.fromkeys(protocols, time.monotonic())
 
     def begins_inside(self, model: str) -> bool:
         """Did this model's last answer that could tell begin inside its reasoning?"""

@@ -16,7 +16,7 @@ from ..providers.profiles import demanded, dialect_order, is_own, profile_for
 from ..resilience.board import Board
 from ..resilience.walk import Closed
 from ..routing.table import Target
-from .backend import Backend
+from .backend import Backend, key_command
 
 
 def unusable(
@@ -29,7 +29,7 @@ def unusable(
     if target.problem is not None or backend is None:
         return FallbackReason.CONNECT, target.problem or "its row cannot be used"
     if backend.spec.login_only and not (login and goes_as_it_is(backend, protocol, exact=exact)):
-        text = f"no key is stored and none came with the request; pointsman credential set {target.key}"
+        text = f"no key is stored and none came with the request; {key_command(target.key)}"
         return FallbackReason.AUTH, text
     return None
 
@@ -85,7 +85,7 @@ def crosses(backend: Backend, model: str, client: Protocol, needs: Needs) -> boo
     """Must a request be translated although the backend speaks the client's protocol? Where its
     vendor takes the model, or what is needed of it, in another one only
     (docs/protocols/models.md#chat-refuses-tools-together-with-reasoning)."""
-    other = translated_to(backend, model, client, needs) if is_own(backend.spec) else None
+    other = translated_to(backend, model, client, needs) if is_own(backend.spec, model) else None
     if other is None:
         return False
     best = demanded(backend.spec, model, needs.tools and needs.thinks)

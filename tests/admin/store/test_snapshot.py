@@ -72,6 +72,13 @@ def test_a_credential_gets_its_types_defaults(store: Store, vault: Vault) -> Non
     assert openai.problem is None
 
 
+def test_a_provider_at_another_address_leaves_its_protocols_to_be_tried(store: Store, vault: Vault) -> None:
+    credential(store, vault, name="groq", base_url="https://api.groq.com/openai/v1")
+    assert backend(store, vault, "openai/groq").dialects is None
+    credential(store, vault, backend_type="anthropic", name="glm", base_url="https://api.z.ai/api/anthropic")
+    assert backend(store, vault, "anthropic/glm").dialects == ("anthropic_messages",)
+
+
 def test_what_the_row_says_stands(store: Store, vault: Vault) -> None:
     credential(
         store, vault, name="azure", base_url="https://x.openai.azure.com/openai/v1", auth="api-key",

@@ -8,7 +8,7 @@ seconds.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -137,7 +137,7 @@ def _judged(
         reason=problem or _why_usable(spec, plan, away),
         base_url=spec.base_url if spec and spec.base_url and spec.key != PRACTICE_KEY else None,
         dialects=list(spec.dialects) if spec and spec.dialects is not None else None,
-        protocols=protocols(target, backend, login=plan.rule.forward_auth),
+        protocols=protocols(target, backend, login=plan.rule.forward_auth, unspoken=seen.unspoken),
         leaves_machine=away,
         in_flight=seen.in_flight,
         last_success=utc(seen.last_success),
@@ -165,11 +165,15 @@ def _problem(target: Target, backend: Backend | None, plan: Plan) -> str | None:
     return None
 
 
-def protocols(target: Target, backend: Backend | None, *, login: bool) -> dict[str, str]:
+def protocols(
+    target: Target, backend: Backend | None, *, login: bool, unspoken: Collection[str] = ()
+) -> dict[str, str]:
     """For each protocol a client may speak, what the backend gets; {} where it can get nothing. login: the
-    rule sends the client's own provider login on."""
+    rule sends the client's own provider login on. unspoken: what the data plane has learned that it does not
+    speak."""
     if target.problem is not None or backend is None:
         return {}
+    backend.follow_unspoken(protocol for protocol in DIALECTS if protocol in unspoken)
     return {dialect.protocol.value: _gets(target, backend, dialect, login) for dialect in DIALECTS.values()}
 
 

@@ -72,6 +72,7 @@ def _together(one: BackendHealth, other: BackendHealth) -> BackendHealth:
         queued=one.queued + other.queued,
         down=one.down or other.down,
         benched=one.benched or other.benched,
+        unspoken=tuple(dict.fromkeys((*one.unspoken, *other.unspoken))),
         targets=_worst((*one.targets, *other.targets)),
     )
 

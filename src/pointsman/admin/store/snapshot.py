@@ -96,14 +96,16 @@ def backend_spec(vault: Vault, row: sealing.SealedRow) -> BackendSpec:
     kind = sealing.type_of(row)
     provider = CATALOG[kind]
     key, problem = _open(vault, row)
+    base_url = sealing.base_url_of(row)
     dialects: tuple[str, ...] | None = tuple(row.dialects) if row.dialects else None
-    if dialects is None and not provider.tried:
+    sure = not provider.tried and (base_url == provider.base_url or not provider.tried_elsewhere)
+    if dialects is None and sure:  # else it is asked (upstream/backend.py)
         dialects = tuple(protocol.value for protocol in provider.dialects)
     auth = row.auth or (provider.auth if row.encrypted_api_key is not None else AuthScheme.NONE)
     return BackendSpec(
         key=sealing.key_of(row),
         type=kind.value,
-        base_url=sealing.base_url_of(row),
+        base_url=base_url,
         dialects=dialects,
         auth=auth.value,
         api_key=key,

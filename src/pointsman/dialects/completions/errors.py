@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from ...errors import PointsmanError
-from ..vendor_errors import openai_fields
+from ..vendor_errors import openai_error
 
 
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
-    """A chunk with a top-level `error`; no `[DONE]` follows."""
-    chunk = {
-        "id": answer_id or request_id,
-        "object": "text_completion",
-        "error": openai_fields(error),
-        "choices": [],
-    }
-    return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+    """The bare error object; no `[DONE]` follows (docs/protocols/streams.md#errors-inside-a-stream)."""
+    return b"data: " + openai_error(error, request_id) + b"\n\n"

@@ -9,19 +9,13 @@ import msgspec
 
 from ...errors import PointsmanError
 from .. import vendor_errors as shapes
-from ..vendor_errors import openai_fields
+from ..vendor_errors import openai_error
 
 
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
-    """A chunk with a top-level `error`, which the SDKs raise on, and finish_reason `error`. No `[DONE]` follows:
-    nothing may look like a clean end (docs/protocols/streams.md#errors-inside-a-stream)."""
-    chunk = {
-        "id": answer_id or request_id,
-        "object": "chat.completion.chunk",
-        "error": openai_fields(error),
-        "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
-    }
-    return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+    """The bare error object, on which every client raises; beside `choices` some take it for a chunk like any other.
+    No `[DONE]` follows: nothing may look like a clean end (docs/protocols/streams.md#errors-inside-a-stream)."""
+    return b"data: " + openai_error(error, request_id) + b"\n\n"
 
 
 def error_inside(error: Any) -> PointsmanError:

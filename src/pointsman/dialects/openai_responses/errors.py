@@ -9,7 +9,7 @@ import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ..vendor_errors import status_inside, upstream_error
+from ..vendor_errors import openai_fields, status_inside, upstream_error
 
 _CODES = {
     ErrorKind.RATE_LIMITED: "rate_limit_exceeded",
@@ -33,11 +33,28 @@ def failed_value(error: PointsmanError) -> dict[str, str]:
     return {"code": _CODES.get(error.kind, "server_error"), "message": message}
 
 
+_LAST_NUMBER = 1_000_000_000
+"""After every number that the backend can have used."""
+
+
+def error_event(error: PointsmanError, number: int) -> bytes:
+    """`event: error`, as the vendor sends it before `response.failed`: the SDKs raise on its member `error`, other
+    clients read the documented members beside it (docs/protocols/streams.md#errors-inside-a-stream)."""
+    told = {**failed_value(error), "param": error.param}
+    value = {
+        "type": "error",
+        "sequence_number": number,
+        "error": {"type": openai_fields(error)["type"], **told},
+        **told,
+    }
+    return b"event: error\ndata: " + msgspec.json.encode(value) + b"\n\n"
+
+
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
-    """`response.failed`, which ends the stream as a failure for the SDKs and Codex."""
+    """`error`, on which the SDKs raise, and `response.failed`, on whose code Codex acts."""
     failed = {
         "type": "response.failed",
-        "sequence_number": 1_000_000_000,  # after every number the backend can have used
+        "sequence_number": _LAST_NUMBER + 1,
         "response": {
             "id": answer_id or request_id,
             "object": "response",
@@ -56,7 +73,8 @@ def stream_error(error: PointsmanError, request_id: str, answer_id: str | None =
             "top_p": None,
         },
     }
-    return b"event: response.failed\ndata: " + msgspec.json.encode(failed) + b"\n\n"
+    ended = b"event: response.failed\ndata: " + msgspec.json.encode(failed) + b"\n\n"
+    return error_event(error, _LAST_NUMBER) + ended
 
 
 def error_inside(error: Any) -> PointsmanError:

@@ -18,7 +18,7 @@ from ...errors import PointsmanError
 from ..base import Answering, PartWriter
 from ..openai_parts import url_citation
 from .client_tools import ClientTool, call_item, declared
-from .errors import failed_value
+from .errors import error_event, failed_value
 from .reply import OWN, response_value, status_of
 
 _TEXT = ("output_text.delta", "output_text.annotation.added", "output_text.done")
@@ -96,10 +96,12 @@ class ResponsesWriter(PartWriter):
         return _PING
 
     def fail(self, error: PointsmanError) -> bytes:
-        """See Writer: `response.failed`, with a code that Codex acts on."""
+        """See Writer: `error`, on which the SDKs raise, and `response.failed`, with a code that Codex acts on."""
         response = response_value(self._answering, self._upstream_id, "failed", self._output, self._usage)
         response["error"] = failed_value(error)
-        return self._frame("failed", {"response": response})
+        told = error_event(error, self._number)
+        self._number += 1
+        return told + self._frame("failed", {"response": response})
 
     # -- frames
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason
-from ...wire.answer import Headers
+from ...statuses import is_final
+from ...wire.answer import Answer, Headers
 from ...wire.http1 import NEVER_CLIENT, NEVER_CLIENT_PREFIXES
 
+_RETRY = b"x-should-retry"
+NO_RETRY = _RETRY + b": false\r\n"
 _IDS = (b"x-request-id", b"request-id")
 
 
@@ -31,6 +34,14 @@ def client_lines(headers: Headers) -> bytes:
     if upstream_id is not None:
         lines.append(b"x-upstream-request-id: " + upstream_id + b"\r\n")
     return b"".join(lines)
+
+
+def final_line(answer: Answer, *, surely: bool = False) -> bytes:
+    """The header line that keeps a client from repeating what would end the same way, where the upstream has not said
+    itself whether to repeat it. surely: whatever its status is."""
+    if not surely and not is_final(answer.status):
+        return b""
+    return b"" if any(name == _RETRY for name, _ in answer.headers) else NO_RETRY
 
 
 def excerpt(body: bytes) -> str:

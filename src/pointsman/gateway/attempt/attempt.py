@@ -15,6 +15,7 @@ import msgspec
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, FallbackReason, Protocol
 from ...providers.profiles import profile_for
+from ...providers.wordings import MAYBE_UNKNOWN_PATH, UNKNOWN_PATH, Phrases
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
 from ...translation.crossing import Asked, Crossing
@@ -40,6 +41,7 @@ from ..request.recall import keeping
 from ..request.waiting import wait_for_place
 from . import count
 from .exchange import Exchange
+from .failures import key_refused
 from .health import AttemptHealth
 from .judge import Judge
 from .moves import State
@@ -90,11 +92,14 @@ async def attempt(
             if held is None or job.won is not None or await _must_cross(one, backend):
                 return held
             # It has just answered that it does not know that protocol, which only its vendor must.
-        held, knows_path = await _straight(one, backend)
-        if held is None or knows_path or job.won is not None:
+        held, unknown = await _straight(one, backend)
+        if held is None or unknown is None or job.won is not None:
             return held
         # It has just answered that it does not know the path: translated, it may serve.
-        return await _crossed(one, backend)
+        held = await _crossed(one, backend)
+        if held is None and tried.status < 300:
+            backend.learn_unspoken(unknown)
+        return held
     finally:
         places.leave(place)
 
@@ -121,15 +126,15 @@ _TOOLS = (b'"tools"', b'"functions"', b'"web_search_options"')
 """One of these stands in every body that declares a tool."""
 
 
-async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None, bool]:
-    """Also: does it know the path?"""
+async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None, Protocol | None]:
+    """Also the protocol whose path it does not know."""
     job, plan, target = one.job, one.plan, one.target
     request = job.request
     head = request.head
     try:
         body, hide_usage = _body_for(backend, target, job)
     except PointsmanError as error:
-        return _not_for(job, error), True
+        return _not_for(job, error), None
     where = request.route
     path = request.route.path.encode("ascii") + (b"?" + head.query if head.query else b"")
     keep = keeping(one.plane, one.rules, job, plan, target, straight=True)
@@ -138,53 +143,72 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     going = (where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep)
     codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
     on_trial = where.exact and where.protocol not in backend.spoken
+    rows = (*UNKNOWN_PATH, *MAYBE_UNKNOWN_PATH) if on_trial else ()
     block, names = head.forward or _remember(job)
     login = request.caller.login if plan.rule.forward_auth and not backend.local else b""
     data = backend.head(head.method, path, block, names, len(body), login)
-    exchange, held = await _run(one, backend, data, codec, on_trial=on_trial, own_login=bool(login))
+    exchange, held = await _run(one, backend, data, codec, unknown_path=rows, own_login=bool(login))
     if held is None or exchange.judge.state is not State.UNSPOKEN:
-        return held, True
+        return held, None
     held.error = not_spoken(target, where.protocol)
-    if where.path == where.dialect.endpoint.path:
+    if exchange.sure and where.path == where.dialect.endpoint.path:
         backend.learn_unspoken(where.protocol)
-    return held, False
+    return held, where.protocol
 
 
 async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
-    plane, job, target = one.plane, one.job, one.target
-    request = job.request
-    route = request.route
+    """Translated to what it speaks; where that was a try and its path is not known, to the next."""
+    job, target, route = one.job, one.target, one.job.request.route
     client = route.dialect
-    if client.translation is None or not route.exact:
+    counting = client.translation is not None and route.path == client.translation.count_path
+    if client.translation is None or not route.exact or not (counting or route.path == client.endpoint.path):
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
-    counting = route.path == client.translation.count_path
-    if route.path != client.endpoint.path and not counting:
-        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
-    try:
-        large = len(request.body) >= LARGE
-        read = (one.rules, plane, job)
-        asked = await offload(_read, *read) if large else _read(*read)
-        spoken = translated_to(backend, target.model, route.protocol, needs_of(asked.request))
+    while True:
+        try:
+            asked, spoken, codec = await _translated(one, backend, counting=counting)
+        except PointsmanError as error:
+            return _not_for(job, error)
         if spoken is None:
             return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
-        if counting:
-            return await count.answer(plane, job, one.plan, one.tried, backend, asked, spoken)
-        cross = (one, backend, asked, spoken)
-        codec = await offload(_cross, *cross) if large else _cross(*cross)
-    except PointsmanError as error:
-        return _not_for(job, error)
+        if codec is None:
+            return await count.answer(one.plane, job, one.plan, one.tried, backend, asked, spoken)
+        rows = () if spoken in backend.spoken else UNKNOWN_PATH
+        exchange, held = await _send_across(one, backend, codec, rows)
+        if exchange.judge.state is not State.UNSPOKEN or job.won is not None:
+            return held
+        backend.learn_unspoken(spoken)
+
+
+async def _translated(
+    one: Attempt, backend: Backend, *, counting: bool
+) -> tuple[Asked, Protocol | None, Crossing | None]:
+    """(the request in neutral form, the protocol that the backend gets: None when there is none,
+    the request in it: None where it is only counted). Raises PointsmanError for what cannot be."""
+    plane, job, target = one.plane, one.job, one.target
+    large = len(job.request.body) >= LARGE
+    read = (one.rules, plane, job)
+    asked = await offload(_read, *read) if large else _read(*read)
+    client = job.request.route.protocol
+    spoken = translated_to(backend, target.model, client, needs_of(asked.request))
+    if spoken is None or counting:
+        return asked, spoken, None
+    cross = (one, backend, asked, spoken)
+    return asked, spoken, await offload(_cross, *cross) if large else _cross(*cross)
+
+
+async def _send_across(
+    one: Attempt, backend: Backend, codec: Crossing, unknown_path: tuple[Phrases, ...]
+) -> tuple[Exchange, Held[Answer] | None]:
     one.tried.warnings = codec.warnings
-    head = request.head
+    head = one.job.request.head
     if head.across is None:
         head.across = forwarded_across(head.headers)
     block, names = head.across
     data = backend.head(b"POST", codec.path, block, names, len(codec.body))
-    exchange, held = await _run(one, backend, data, codec, on_trial=spoken not in backend.spoken)
-    if exchange.judge.state is State.UNSPOKEN:
-        backend.learn_unspoken(spoken)
+    sent = await _run(one, backend, data, codec, unknown_path=unknown_path)
     if codec.inside is not None:
-        backend.learn_inside(target.model, codec.inside)
-    return held
+        backend.learn_inside(one.target.model, codec.inside)
+    return sent
 
 
 def _not_for(job: Job, error: PointsmanError) -> Held[Answer]:
@@ -229,7 +253,7 @@ async def _run(
     data: bytes,
     codec: Codec,
     *,
-    on_trial: bool = False,
+    unknown_path: tuple[Phrases, ...] = (),
     own_login: bool = False,
 ) -> tuple[Exchange, Held[Answer] | None]:
     plane, job = one.plane, one.job
@@ -242,13 +266,15 @@ async def _run(
         monotonic(), quiet, limits.between_chunks_seconds, codec.translated, codec.collects, leaves,
     )  # fmt: skip
     exchange = Exchange(
-        judge, job, one.tried, health, limits.hold_seconds, codec, data, on_trial, one.onward,
+        judge, job, one.tried, health, limits.hold_seconds, codec, data, unknown_path, one.onward,
     )  # fmt: skip
     plane.ticking.add(exchange)
     held: Held[Answer] | None = None
     ended = unreachable = False
     try:
         held = await plane.pool.ask(backend, one.plan.rule.local_only, exchange.ask)
+        if held is not None and held.reason is FallbackReason.AUTH and not own_login:
+            key_refused(held, backend, job.request.route.dialect, job.request.id)
         ended = True
     except PointsmanError as error:
         held = Held(FallbackReason.CONNECT, _unusable(one.target, error.public))

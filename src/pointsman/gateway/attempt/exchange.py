@@ -129,7 +129,8 @@ class Exchange(Execution):
             self._end_stream()
         elif state is FAILING:
             self._quote()
-            self._do(self.judge.move(Event.UNANSWERED))
+            if not self._unspoken(b"".join(self._held)):
+                self._do(self.judge.move(Event.UNANSWERED))
         elif state is PASSING_WHOLE:
             self._do(self.judge.move(Event.ANSWERED))
         elif state < DELIVERED:
@@ -223,9 +224,7 @@ class Exchange(Execution):
         body = b"".join(self._held)
         if self.head_status < 300:
             self._end_well(body)
-        elif self._on_trial and says(UNKNOWN_PATH, self.head_status, body):
-            self._do(self.judge.unspoken("it does not know the path"))
-        else:
+        elif not self._unspoken(body):
             raw = Answer(self.head_status, self.headers, body)
             answer = self._codec.rendered(raw)
             if FallbackOn.CONTEXT in self._onward and self._codec.error(raw).kind is ErrorKind.CONTEXT_LENGTH:
@@ -267,11 +266,17 @@ class Exchange(Execution):
     def _unanswered(self, found: Meaning, seen: Seen, body: bytes | None) -> None:
         """There is no answer in it. body: of a whole one."""
         self._failure = unanswered(found, seen, self._codec, self.headers, body)
-        inside = body if found is Meaning.ERROR and self._on_trial else None
-        if inside is not None and says(UNKNOWN_PATH, self.head_status, inside):
-            self._do(self.judge.unspoken(self._failure.error.public))
-        else:
+        failed = found is Meaning.ERROR or found is Meaning.MALFORMED
+        if not failed or body is None or not self._unspoken(body):
             self._do(self.judge.move(Event.UNANSWERED))
+
+    def _unspoken(self, body: bytes) -> bool:
+        """Was the protocol only tried, and does this error say that its path is not known?"""
+        if not self._unknown_path or not says(self._unknown_path, self.head_status, body):
+            return False
+        self.sure = says(UNKNOWN_PATH, self.head_status, body)
+        self._do(self.judge.unspoken("it does not know the path"))
+        return True
 
     def _quote(self) -> None:
         """Its status is a failure: what is handed to the walk has its own words."""

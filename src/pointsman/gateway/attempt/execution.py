@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from ...errors import PointsmanError
+from ...providers.wordings import Phrases
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
 from ...upstream.pool import StaleConnection
 from ...wire.answer import Answer, Headers
 from ..request.job import Job, Tried
-from .answer import client_lines, failure
+from .answer import client_lines, failure, final_line
 from .failures import left_to_next, lost
 from .health import AttemptHealth
 from .judge import Judge
@@ -39,8 +40,9 @@ def future() -> asyncio.Future[Held[Answer] | None]:
 @dataclass(slots=True, eq=False)
 class Execution:
     """judge: says what. health: is told how the backend did once its answer is the client's. data:
-    the request's head. on_trial: nobody has said that the backend speaks this protocol. onward:
-    further reasons to go to the next target; none when there is no next one.
+    the request's head. unknown_path: nobody has said that the backend speaks this protocol, and an
+    answer of these words says that it does not; sure: it says so of nothing else. onward: further
+    reasons to go to the next target; none when there is no next one.
 
     _done: what the attempt came to, None = the client has been answered. _held: bytes of the
     answer that the client has not. _opening: its first bytes while they do not tell what it is,
@@ -55,9 +57,10 @@ class Execution:
     _hold_seconds: float
     _codec: Codec
     _data: bytes
-    _on_trial: bool
+    _unknown_path: tuple[Phrases, ...]
     _onward: Collection[str]
     head_status: int = 0
+    sure: bool = False
     headers: Headers = field(default_factory=list)
     _conn: UpstreamConnection | None = None
     _kept: bool = False
@@ -145,8 +148,10 @@ class Execution:
         answer = self._answer
         assert answer is not None
         self._claim()
-        about = self._job.target_lines()
-        self._job.delivery.send(answer.status, about, client_lines(answer.headers), answer.body)
+        about, lines = self._job.target_lines(), client_lines(answer.headers)
+        if answer.status >= 400 and not self._health.own_login:  # its client may log in anew, and repeat
+            lines += final_line(answer)
+        self._job.delivery.send(answer.status, about, lines, answer.body)
         self._settle(None)
 
     def _finish(self, data: bytes) -> None:

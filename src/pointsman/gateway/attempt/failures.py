@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import time
 
-from ...dialects.base import Seen
+from ...dialects.base import Dialect, Seen
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
 from ...providers.wordings import LOADING, SPENT, says
 from ...resilience.verdict import of_status, retry_after
 from ...resilience.walk import Held
+from ...upstream.backend import Backend
 from ...wire.answer import Answer, Headers
 from .answer import failure
 from .meaning import Meaning, reason_of
-from .passthrough import Codec
+from .passthrough import JSON, Codec
 
 
 def of_failed_status(reason: FallbackReason, codec: Codec, answer: Answer) -> Held[Answer]:
@@ -29,6 +30,33 @@ def of_failed_status(reason: FallbackReason, codec: Codec, answer: Answer) -> He
         spent=says(SPENT, answer.status, answer.body),
         loading=says(LOADING, answer.status, answer.body),
     )
+
+
+_KEY_REFUSED = {
+    401: "{by} refused the key that is stored for {key}",
+    402: "{by} says that the account of the key that is stored for {key} cannot pay",
+    403: "{by} does not allow this with the key that is stored for {key}",
+}
+
+
+def key_refused(held: Held[Answer], backend: Backend, dialect: Dialect, request_id: str) -> None:
+    """A stored key is ours and not the client's: say whose it is, who refused it, and what sets it
+    (docs/protocols/errors.md#a-refused-key-of-ours)."""
+    error, answer = held.error, held.answer
+    if backend.url is None or backend.spec.api_key is None:
+        return
+    what = _KEY_REFUSED.get(error.status, _KEY_REFUSED[401])
+    by = backend.url.origin
+    said = f"{error.status}: {error.public.rstrip('. ')}"
+    text = f"{what.format(by=by, key=backend.spec.key)} ({said}). Set one that it takes with: {backend.key_command}."
+    held.error = PointsmanError(error.kind, text, status=error.status, param=error.param, code=error.code)
+    if answer is not None:
+        kept = [(name, value) for name, value in answer.headers if name not in _OF_ITS_BODY]
+        body = dialect.error(held.error, request_id)
+        held.answer = Answer(answer.status, [*JSON, *kept], body)
+
+
+_OF_ITS_BODY = (b"content-type", b"content-encoding", b"x-should-retry")
 
 
 def too_late(error: PointsmanError) -> Held[Answer]:

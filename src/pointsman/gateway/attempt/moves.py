@@ -171,6 +171,7 @@ MOVES: Mapping[State, Mapping[Event, Move]] = {
             Event.QUIET: (State.FAILING, (Effect.HOLD,)),
             Event.TOO_MUCH: (State.GIVEN_UP, _GIVE_UP),
             Event.UNANSWERED: (State.GIVEN_UP, _GIVE_UP),
+            Event.UNKNOWN_PATH: (State.UNSPOKEN, _GIVE_UP),
         },
     ),
     State.HOLDING_WHOLE: _holding(

@@ -28,6 +28,7 @@ def backends_health(board: Board, backends: Mapping[str, Backend], epoch: float)
             queued=health.places.queued,
             down=health.down,
             benched=_benched(health, _account(backends, key)),
+            unspoken=tuple(protocol.value for protocol in backends[key].unspoken) if key in backends else (),
             targets=tuple(targets.get(key, ())),
         )
         for key, health in board.backends.items()

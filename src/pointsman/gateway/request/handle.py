@@ -18,10 +18,11 @@ from ...ledger.metrics import REQUESTS
 from ...ledger.records import UsageRecord
 from ...resilience.walk import Walked
 from ...routing.table import Plan, Target
+from ...statuses import is_final
 from ...wire.answer import Answer
 from ...wire.http1 import BadHead, RequestHead, head_error
 from ...wire.splice import Peek, peek, speaks_of_a_model
-from ..attempt.answer import client_lines, is_event_stream
+from ..attempt.answer import NO_RETRY, client_lines, final_line, is_event_stream
 from ..attempt.moves import Stage
 from ..client.access import Caller
 from ..client.paths import Route, names_a_model, route
@@ -269,8 +270,8 @@ def answer_error(job: Job, error: PointsmanError, *, pointless: bool = False) ->
     lines = pages.JSON
     if error.retry_after is not None:
         lines += b"retry-after: %d\r\n" % error.retry_after
-    elif pointless or error.kind is ErrorKind.NOT_IMPLEMENTED:
-        lines += b"x-should-retry: false\r\n"
+    elif pointless or is_final(error.status) or error.kind is ErrorKind.BILLING:
+        lines += NO_RETRY
     body = dialect.error(error, request.id)
     if request.route.kind == "control":
         lines, body = lines.replace(pages.JSON, pages.PROBLEM), pages.problem(error, request.id)
@@ -287,16 +288,27 @@ def _answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
                 job.reported = tried
     answer = held.answer
     delivery.outcome = "ok" if held.clients and answer is not None else "error"
+    pointless = _pointless(walked)
     if answer is not None and (
         delivery.stage is Stage.NOTHING or (held.clients and is_event_stream(answer.headers))
     ):
-        delivery.send(answer.status, job.target_lines(), client_lines(answer.headers), answer.body)
+        lines = client_lines(answer.headers)
+        if pointless or held.clients:
+            lines += final_line(answer, surely=pointless)
+        delivery.send(answer.status, job.target_lines(), lines, answer.body)
         return
-    pointless = all(
-        failed.reason is FallbackReason.AUTH or target.problem is not None
-        for target, failed in walked.failures
-    )
     answer_error(job, held.error if pointless else unavailable(held.error, walked), pointless=pointless)
+
+
+def _pointless(walked: Walked[Target, Answer]) -> bool:
+    """Would everybody say the same again, until somebody has changed something?"""
+    return all(
+        target.problem is not None
+        or failed.reason is FallbackReason.AUTH
+        or failed.spent
+        or is_final(failed.error.status)
+        for target, failed in walked.failures
+    ) and all(closed.wait is None for _, closed in walked.passed_over)
 
 
 def _dialect_of(where: Route, head: RequestHead) -> Dialect:
