@@ -196,6 +196,7 @@ def test_a_stream_of_responses_is_split_where_its_annotations_come() -> None:
     )  # fmt: skip
     got = stream(MESSAGES, RESPONSES, raw)
     assert [each for each in blocks(got.body) if each[0]] == SPLIT
+    assert b"no form for" not in got.body  # the search is shown as the vendor's own two blocks
     assert CLEAN[MESSAGES] in got.body
 
 

@@ -48,7 +48,7 @@ def asked(client: str, upstream: str, raw: bytes, **more: Any) -> tuple[Got, Any
     async def main() -> tuple[Got, Any]:
         with ScriptedUpstream() as server:
             server.always(Reply(200, SSE, parts=[raw], framing="chunked"))
-            async with plane() as found:
+            async with plane(hold_seconds=120.0) as found:  # a slow machine is no slow backend
                 found.rules(rule("*", "local/box"), backends=[spec(server, upstream)])
                 got = await found.ask(PATHS[client], ask(client, **{"stream": True, **more}))
                 (record,) = await found.recorded()
@@ -77,6 +77,10 @@ def test_words_beside_a_large_picture_are_told_to_a_client_of_another_protocol(
     said = got.body.replace(b'"', b"").replace(b"\n", b"")
     assert b"Here" in said
     assert b"error" not in got.body
+    if stream:
+        assert b": the client's protocol has no form for: 'image_generation_call'\n\n" in got.body
+    else:
+        assert "dropped:image_generation_call" in got.headers["x-pointsman-warnings"]
 
 
 @pytest.mark.parametrize("client", [MESSAGES, CHAT])
@@ -205,6 +209,7 @@ def test_a_large_document_that_anthropic_fetched_passes() -> None:
     assert record.outcome == "ok"
     got, record = asked(CHAT, MESSAGES, raw)
     assert b"Read." in got.body
+    assert b"no form for: 'web_fetch_tool_result'" in got.body
     assert CLEAN[CHAT] in got.body
 
 

@@ -16,7 +16,7 @@ from pointsman.wire.sse import BOM, begins_events
 from tests.agents.model import STREAM, WHOLE
 
 from .plane import Got, Plane, plane, rule
-from .test_translation import CHAT, CLEAN, JSON, MESSAGES, PATHS, RESPONSES, SSE, ask, one, spec
+from .test_translation import CHAT, CLEAN, JSON, MESSAGES, PATHS, RESPONSES, SSE, ask, one, spec, text_of
 
 LABELS: list[dict[str, str]] = [
     {"content-type": "text/plain"}, {"content-type": "application/json; charset=utf-8"}, {},
@@ -46,6 +46,16 @@ def test_a_stream_under_another_label_is_a_stream(client: str, upstream: str, la
     assert got.complete
     if client == upstream:
         assert got.body == STREAM[client]("hello there")
+
+
+@pytest.mark.parametrize(("client", "upstream"), [pair for pair in EVERY if pair[0] != pair[1]])
+def test_a_mislabelled_stream_for_a_client_that_wants_it_whole_is_collected(
+    client: str, upstream: str
+) -> None:
+    got, _ = one(client, upstream, reply(upstream, {"content-type": "application/json"}))
+    assert got.headers["content-type"] == "application/json"
+    assert "mislabelled:content-type" in got.headers["x-pointsman-warnings"]
+    assert text_of(client, got.json()) == "hello there"
 
 
 @all_pairs

@@ -14,7 +14,7 @@ import msgspec
 
 from ..conversation.events import Event, Stop
 from ..conversation.notes import Notes
-from ..conversation.parts import ToolCall
+from ..conversation.parts import Foreign, ToolCall
 from ..conversation.profile import Profile
 from ..conversation.reply import Fold, Reply, fold, unfold
 from ..conversation.request import Request
@@ -35,7 +35,7 @@ from .adapt import adapt
 from .estimate import estimate_tokens, tokens_of
 from .heal import heal
 from .reasoning_store import KeptReasoning
-from .stream import Stages, Translating
+from .stream import Stages, Translating, shows
 
 log = logging.getLogger("pointsman.translation")
 
@@ -176,9 +176,14 @@ class Crossing:
         if self._reasoning is not None:
             self._reasoning.keep_reply(reply)
         if self.collects:
-            return Answer(200, headers, self._asked.client.render_reply(reply, self._answering))
-        writer = self._asked.client.writer(self._answering)
-        return Answer(200, headers, b"".join([writer.write(event) for event in unfold(reply)]))
+            body = self._asked.client.render_reply(reply, self._answering)
+        else:
+            writer = self._asked.client.writer(self._answering)
+            body = b"".join([writer.write(event) for event in unfold(reply)])
+        for part in reply.parts:
+            if type(part) is Foreign and not shows(body, part):
+                self.not_shown(part)
+        return Answer(200, headers, body)
 
     def _back(self, reply: Reply) -> Reply:
         """Through the stages that a stream's events go through."""
@@ -202,6 +207,10 @@ class Crossing:
         if tag in ("", USUAL):
             return b""
         return self._say(f"inline_reasoning:{tag}", "reasoning stood in the backend's text, by the tag", tag)
+
+    def not_shown(self, part: Foreign) -> bytes:
+        """See stream.StreamOwner (docs/protocols/messages.md#blocks-without-a-form-in-an-answer)."""
+        return self._say(f"dropped:{part.type}", "the client's protocol has no form for", part.type)
 
     def _say(self, warning: str, what: str, word: str) -> bytes:
         self._warn(warning)

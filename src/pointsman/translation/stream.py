@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol as TypingProtocol
 
-from ..conversation.events import Delta, Ended, Event, Failed, UsageSeen
+import msgspec
+
+from ..conversation.events import Delta, Ended, Event, Failed, PartStart, UsageSeen
+from ..conversation.parts import Foreign
 from ..conversation.request import Request
 from ..conversation.usage import TokenUsage
 from ..dialects.base import BAD_EVENTS, Reader, Seen, Writer
@@ -40,8 +43,17 @@ class StreamOwner(TypingProtocol):
     def found_tag(self, tag: str) -> bytes:
         """Tell, the same way, that reasoning stood in the text in other tags than the usual; b"" where it did not."""
 
+    def not_shown(self, part: Foreign) -> bytes:
+        """Tell, the same way, that the client gets nothing of this part."""
+
     def estimate(self, characters: int, *, stopped: bool) -> TokenUsage | None:
         """Usage that nobody reported, where the client must have one. characters: of the answer. stopped: by us."""
+
+
+def shows(written: bytes, part: Foreign) -> bool:
+    """Does what a client gets hold a block of another vendor, by its id or in its words?"""
+    words = msgspec.json.encode(part.text.strip())[1:-1]
+    return any(said and said in written for said in (part.id.encode(), words))
 
 
 class Stages:
@@ -144,7 +156,10 @@ class Translating:
 
     def _tell(self, event: Event, out: list[bytes]) -> None:
         if self._stream:
-            out.append(self._writer.write(event))
+            written = self._writer.write(event)
+            out.append(written)
+            if type(event) is PartStart and event.foreign is not None and not shows(written, event.foreign):
+                out.append(self._owner.not_shown(event.foreign))
         else:
             self.events.append(event)
 
