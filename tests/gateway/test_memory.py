@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from pointsman.dialects.ids import upstream_id
 from pointsman.gateway.own.siblings import Siblings
 from pointsman.link.messages import ClientKeySpec
 from pointsman.practice import Received, Reply, ScriptedUpstream
@@ -111,7 +112,7 @@ def test_a_tool_loop_by_item_references_goes_on_in_every_protocol(upstream: str,
         response_of(await found.ask(PATH, {**more, "input": history}))
         _, told, last = bodies(server)
         assert results(upstream, told) == ["rain, 9 degrees"]
-        assert call["call_id"] in words(upstream, told)
+        assert upstream_id(call["call_id"]) in words(upstream, told)
         assert "weather" in words(upstream, told)
         assert "item_reference" not in json.dumps(told)
         assert words(upstream, last).index("It rains in Rome.") < words(upstream, last).index("thanks")
@@ -178,7 +179,7 @@ def test_a_tool_loop_by_previous_response_id_sends_the_result_alone(upstream: st
         assert "x-pointsman-warnings" not in got.headers, "nothing of what we gave is lost"
         told = bodies(server)[-1]
         assert results(upstream, told) == ["rain, 9 degrees"]
-        for word in ("weather in Rome?", call["call_id"], '"weather"'):
+        for word in ("weather in Rome?", upstream_id(call["call_id"]), '"weather"'):
             assert word in words(upstream, told)
 
     run(scene)

@@ -38,7 +38,9 @@ class Profile(msgspec.Struct, frozen=True):
     thinking_field: its protocol has a thinking object beside the effort. efforts: words it knows,
     weakest first. thinking_off: `disabled` is taken. between_tools: likewise. omits_thinking:
     without a display it sends no text. replay_as: Chat's field for earlier reasoning in history,
-    None = it is left out. summaries, encrypted: Responses' reasoning.summary and include are
+    None = it is left out. no_reasoning: what stands there on turns that had none, where a backend
+    refuses them without; "" = nothing. unsigned_call: a signature that its calls need and other
+    models' calls lack, "" = none. summaries, encrypted: Responses' reasoning.summary and include are
     understood. begins_inside: its answers may begin inside their reasoning, without an opening tag
     (the template has it in the prompt), so that text waits for the closing one.
     Tools: tool_name_max. tool_id: any | short (letters, digits, _ and -, up to 64) | nine (exactly
@@ -96,6 +98,8 @@ class Profile(msgspec.Struct, frozen=True):
     between_tools: bool = False
     omits_thinking: bool = False
     replay_as: str | None = "reasoning_content"
+    no_reasoning: str = ""
+    unsigned_call: str = ""
     summaries: bool = False
     encrypted: bool = False
     begins_inside: bool = False

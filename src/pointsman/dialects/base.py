@@ -7,19 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from typing import Protocol as TypingProtocol
 
-from ..conversation.events import (
-    Cited,
-    Delta,
-    Ended,
-    Event,
-    Failed,
-    Finished,
-    PartEnd,
-    PartStart,
-    Started,
-    Stop,
-    UsageSeen,
-)
+from ..conversation.events import Event, Stop
 from ..conversation.notes import Notes
 from ..conversation.profile import Profile
 from ..conversation.reply import Reply
@@ -28,6 +16,7 @@ from ..conversation.usage import TokenUsage
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, Protocol
 from ..wire.jsontext import Closing
+from ..wire.surrogates import Halves
 from .capsule import Capsules
 from .carries import Carries
 from .endpoint import Endpoint
@@ -69,6 +58,7 @@ class Seen:
     call of a client's function, whether its text is closed so far.
     stop_word: the backend's own reason to stop, where nobody knows what it says.
     keep: who remembers the answer, in protocols whose clients may refer to it; nobody by default.
+    halves: of characters that the stream's events cut, None before the first.
     malformed: frames that are not what the protocol allows. last_word (of the class): bytes that
     stand in every event that ends an answer, and in few others.
     """
@@ -76,7 +66,8 @@ class Seen:
     last_word: ClassVar[bytes] = b"[DONE]"
 
     __slots__ = (
-        "answer_id", "arguments", "concluded", "error", "finished", "keep", "malformed", "output", "refused",
+        "answer_id", "arguments", "concluded", "error", "finished", "halves", "keep", "malformed", "output",
+        "refused",
         "stop", "stop_word", "usage",
     )  # fmt: skip
 
@@ -93,6 +84,7 @@ class Seen:
         self.arguments: list[Closing] = []
         self.malformed = 0
         self.keep: Keep | None = None
+        self.halves: Halves | None = None
 
     def remembered_by(self, keep: Keep | None) -> None:
         """Tell the answer's items to it, before anything of the answer is read."""
@@ -107,6 +99,13 @@ class Seen:
         """A whole answer, judged by the same see() as the stream it could have been. False, and not `finished`, when it
         is not JSON of this protocol at all: without the member that holds an answer, and without an error."""
         raise NotImplementedError
+
+    def mend(self, data: bytes) -> bytes:
+        """One event's JSON that could not be decoded, or comes after one that could not, with its characters whole; the
+        same object where that was not why (docs/protocols/streams.md#halves-of-characters)."""
+        if self.halves is None:
+            self.halves = Halves()
+        return self.halves.mend(data)
 
     def end(self) -> None:
         """The bytes are over: what only the end can tell. Nothing in most dialects."""
@@ -211,66 +210,6 @@ class Writer(TypingProtocol):
         (docs/protocols/streams.md#errors-inside-a-stream)."""
 
 
-class PartWriter:
-    """What every writer does alike: an event goes to the method of its kind; usage and the reason to stop are kept for
-    the end, where all protocols tell them."""
-
-    __slots__ = ("_answering", "_finish", "_moves", "_usage")
-
-    def __init__(self, answering: Answering, table: Mapping[str, frozenset[str]]) -> None:
-        self._answering = answering
-        self._moves = Moves(table)
-        self._usage: TokenUsage | None = None
-        self._finish = Finished(Stop.END)
-
-    def write(self, event: Event) -> bytes:
-        """See Writer."""
-        if type(event) is Delta:  # by far the commonest
-            return self._delta(event)
-        match event:
-            case PartStart():
-                return self._start(event)
-            case PartEnd():
-                return self._end(event)
-            case Cited():
-                return self._cite(event)
-            case Started():
-                return self._begin(event)
-            case UsageSeen():
-                self._usage = event.usage
-            case Finished():
-                self._finish = event
-            case Ended():
-                return self._close()
-            case Failed():
-                return self.fail(event.error)
-        return b""
-
-    def fail(self, error: PointsmanError) -> bytes:
-        """See Writer."""
-        raise NotImplementedError
-
-    def _begin(self, event: Started) -> bytes:
-        """The answer's first frames."""
-        raise NotImplementedError
-
-    def _start(self, event: PartStart) -> bytes:
-        raise NotImplementedError
-
-    def _delta(self, event: Delta) -> bytes:
-        raise NotImplementedError
-
-    def _cite(self, event: Cited) -> bytes:
-        raise NotImplementedError
-
-    def _end(self, event: PartEnd) -> bytes:
-        raise NotImplementedError
-
-    def _close(self) -> bytes:
-        """The answer's last frames."""
-        raise NotImplementedError
-
-
 class IllegalMove(Exception):
     """A writer was asked for an order of events that its protocol forbids."""
 
@@ -305,8 +244,8 @@ class Reading:
 @dataclass(slots=True)
 class Answering:
     """What an answer's rendering is given. request: as the client sent it (parsed, not adapted to the target).
-    request_id: ours; ids of the answer derive from it where the upstream gave none. created: unix seconds.
-    keep: who remembers the answer, None for nobody."""
+    request_id: ours; ids of the answer derive from it. created: unix seconds. keep: who remembers the answer, None
+    for nobody."""
 
     request: Request
     request_id: str
@@ -337,8 +276,8 @@ class Translation:
     client stream.
     moves: the writer's grammar, for the documentation. count_path,
     parse_count, render_count: its way to count input tokens, where it has one, and count_keys the
-    request's keys that belong there. keeps_reasoning: its clients cannot carry opaque reasoning, so it is kept for them.
-    usage_required: every answer of it has numbers.
+    request's keys that belong there. usage_required: every answer of it has numbers. ordered: its histories tell
+    where in a turn thinking stood.
     without_capsules: a body for this protocol's own vendor less what we put in, None when there is nothing.
     remembered: its clients may refer to what they were given.
     """
@@ -355,8 +294,8 @@ class Translation:
     render_count: Callable[[int], bytes] | None = None
     count_path: str | None = None
     count_keys: frozenset[str] = frozenset()
-    keeps_reasoning: bool = False
     usage_required: bool = False
+    ordered: bool = True
     without_capsules: Callable[[bytes], bytes | None] | None = None
     remembered: Remembered | None = None
 

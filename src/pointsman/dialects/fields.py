@@ -14,6 +14,7 @@ from ..conversation.notes import Notes
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..wire.splice import MAX_DEPTH, depth_exceeds
+from ..wire.surrogates import mended
 
 _decode = msgspec.json.Decoder().decode
 _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -28,11 +29,17 @@ def bad(path: str, message: str, code: str | None = None) -> NoReturn:
     raise PointsmanError(ErrorKind.BAD_REQUEST, where + message, param=path or None, code=code)
 
 
-def load(body: bytes) -> dict[str, Any]:
-    """A request body as plain values. Raises PointsmanError 400: not a JSON object, deeper than MAX_DEPTH, a key twice."""
+def load(body: bytes, notes: Notes | None = None) -> dict[str, Any]:
+    """A request body as plain values. Half a character is no text: what stands there is U+FFFD, and told. Raises
+    PointsmanError 400: not a JSON object, deeper than MAX_DEPTH, a key twice."""
     try:
         value = _decode(body) if len(body) < _LARGE else _load_in_parts(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        sound = mended(body)
+        if sound is not body:
+            if notes is not None:
+                notes.repair("body", "a character of it is only half there")
+            return load(sound, notes)
         text = str(error).removeprefix("JSON is malformed: ")
         bad("", f"is not valid JSON: {text if text.isprintable() else 'malformed'}.")
     except RecursionError:

@@ -1,7 +1,23 @@
-"""Ids of answers and of calls: backends leave them out, or give all calls the same one
-(docs/protocols/tools.md#call-ids)."""
+"""Ids of answers and of calls. Backends leave them out, give all calls the same one, or count them anew in every answer;
+clients and agents tell turns apart by them (docs/protocols/tools.md#call-ids). So a translated answer, its items and its
+calls get ids of our own, from the request's id, which is unique. A call's holds its backend's, which the backend may need
+again: the same conversation gives the same ids, and nothing is remembered."""
 
 from __future__ import annotations
+
+import hashlib
+import re
+import string
+
+_LONGEST = 40
+"""Characters of a call's id: OpenAI's Chat refuses longer ones ("string too long. Expected a string with maximum length
+40")."""
+_SIGNS = string.digits + string.ascii_letters
+_LEGAL = re.compile(r"[A-Za-z0-9_-]+").fullmatch
+_ESCAPED = re.compile(r"[^A-Za-z0-9_]")
+_ESCAPE = re.compile(r"-([0-9A-F]{2})")
+_TOLD = re.compile(r"(.+)_p([mx])[0-9A-Za-z]{6}").fullmatch
+"""A call's id as we tell it: its backend's (x: with illegal characters escaped), and six signs of the answer's."""
 
 
 def unique_id(call_id: str, seen: set[str]) -> str:
@@ -14,7 +30,51 @@ def unique_id(call_id: str, seen: set[str]) -> str:
     return found
 
 
-def own_id(prefix: str, upstream: str, request_id: str) -> str:
-    """An answer's, from the upstream's where it had one: the same answer keeps the same id."""
-    clean = "".join(c for c in upstream if c.isalnum() or c in "_-")[:80]
-    return clean if clean.startswith(prefix) else f"{prefix}{clean or request_id}"
+def own_id(prefix: str, request_id: str) -> str:
+    """An answer's, or that of a part of it: of the same request always the same."""
+    return prefix + tail(request_id)
+
+
+def tail(request_id: str) -> str:
+    """What tells this request from any other."""
+    return "".join(c for c in request_id.removeprefix("req_") if c.isascii() and c.isalnum())
+
+
+def told_id(call_id: str, request_id: str) -> str:
+    """A call's, unique over a conversation, and safe with every backend: letters, digits, `_` and `-`, up to 40. call_id:
+    the backend's, unique in its answer."""
+    signs = _signs(request_id)
+    if _LEGAL(call_id):
+        told = f"{call_id}_pm{signs}"
+    else:
+        told = f"{_ESCAPED.sub(_hex, call_id)}_px{signs}"
+    return told if len(told) <= _LONGEST else f"call_{_digest(f'{request_id} {call_id}')[:24]}"
+
+
+def upstream_id(call_id: str) -> str:
+    """The backend's own, where it stands in what we told; any other id is itself."""
+    found = _TOLD(call_id)
+    if found is None:
+        return call_id
+    own, form = found.groups()
+    return own if form == "m" else _ESCAPE.sub(lambda code: chr(int(code[1], 16)), own)
+
+
+def _hex(found: re.Match[str]) -> str:
+    """Of what is outside Latin-1, and in no id that was ever seen, too long to be told."""
+    code = ord(found[0])
+    return f"-{code:02X}" if code < 256 else "-" * (_LONGEST + 1)
+
+
+def _signs(request_id: str) -> str:
+    """Six of 62: two of a thousand answers have the same once in 100,000 conversations."""
+    number = int(_digest(request_id)[:16], 16)
+    out = ""
+    for _ in range(6):
+        number, place = divmod(number, len(_SIGNS))
+        out += _SIGNS[place]
+    return out
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -17,6 +17,11 @@ Table = tuple[Row, ...]
 
 ALL = ("*",)
 
+NO_REASONING = " "
+"""docs/protocols/reasoning.md#turns-without-reasoning: Moonshot takes an empty text for a missing one."""
+UNSIGNED_CALL = "skip_thought_signature_validator"
+"""docs/protocols/reasoning.md#signed-calls: Google's word for a call that Gemini did not make."""
+
 # -- protocols, whoever speaks them ------------------------------------------------------------------------------
 
 RESPONSES: Table = (
@@ -53,9 +58,17 @@ MODEST: Table = (
         "tool_id": "nine",  # docs/protocols/tools.md#call-ids
         "replay_as": None,
     }),
-    (("*deepseek-v3.1*", "*deepseek-v3.2*", "*deepseek-v4*", "*granite*", "*kimi-k2.5*", "*kimi-k2.6*", "*kimi-k3*"), {
-        "reasoning": "template", "template_flag": "thinking",
+    (("*deepseek-v3.1*", "*granite*"), {"reasoning": "template", "template_flag": "thinking"}),
+    (("*deepseek-v3.2*", "*deepseek-v4*"), {
+        "reasoning": "template", "template_flag": "thinking", "no_reasoning": NO_REASONING,
     }),
+    (("*deepseek-reasoner*",), {"no_reasoning": NO_REASONING}),
+    (("*kimi-k2.5*", "*kimi-k2.6*", "*kimi-k2.7*", "*kimi-k3*"), {
+        "reasoning": "template", "template_flag": "thinking", "no_reasoning": NO_REASONING, "tool_id": "any",
+    }),
+    (("*kimi-k2-thinking*", "*kimi-for-coding*"), {"no_reasoning": NO_REASONING, "tool_id": "any"}),
+    (("*kimi*",), {"tool_id": "any"}),  # `functions.NAME:N`, docs/protocols/tools.md#call-ids
+    (("*gemini-3*",), {"unsigned_call": UNSIGNED_CALL}),
     (("*qwen3-coder*", "*qwen3-*instruct-2507*"), {}),  # these do not think
     (("*qwen3*", "*qwen-3*", "*glm-4.5*", "*glm-4.6*", "*glm-4.7*", "*glm-5*", "*smollm3*", "*hunyuan*", "*gemma-4*",
       "*gemma4*", "*nemotron*"), {
@@ -97,11 +110,15 @@ HOSTS: Table = (
     (("api.deepseek.com",), {
         "top_k": False, "penalties": False, "n": False, "structured": False, "images": False, "documents": False,
         # follow-ups without it are refused (docs/protocols/reasoning.md#reasoning-must-come-back)
-        "reasoning": "none", "replay_as": "reasoning_content", "begins_inside": False,
+        "reasoning": "none", "replay_as": "reasoning_content", "no_reasoning": NO_REASONING, "begins_inside": False,
+    }),
+    (("api.moonshot.ai", "api.moonshot.cn", "api.kimi.com"), {"no_reasoning": NO_REASONING}),
+    (("generativelanguage.googleapis.com", "*aiplatform.googleapis.com"), {
+        "replay_as": None, "unsigned_call": UNSIGNED_CALL,
     }),
     (("openrouter.ai",), {
         "reasoning": "effort", "efforts": ("none", "minimal", "low", "medium", "high", "xhigh"), "replay_as": "reasoning",
-        "begins_inside": False,
+        "unsigned_call": "", "begins_inside": False,
     }),
 )  # fmt: skip
 """Compatible providers over Chat whose own rules matter, by host."""

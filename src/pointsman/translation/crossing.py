@@ -65,7 +65,7 @@ class Asked:
         self.capsules = capsules
         self.strict = head.get(b"x-pointsman-strict") == b"1"
         notes = Notes(self.strict, client.names)
-        self.request = client.parse_request(load(body), Reading(notes, capsules, head.get, recalled))
+        self.request = client.parse_request(load(body, notes), Reading(notes, capsules, head.get, recalled))
         self.names = {**client.names, **self.request.paths}
         self.request = heal(self.request, notes)
         self.read_warnings = tuple(notes.warnings)
@@ -139,9 +139,10 @@ class Crossing:
         if self.collects and not profile.begins_inside:
             profile = msgspec.structs.replace(profile, begins_inside=True)
         reader, writer = self._upstream.reader(profile), self._asked.client.writer(self._answering)
-        return Translating(
-            self, reader, writer, Stages(self._adaptation, self._asked.request), stream=not self.collects
-        )
+        return Translating(self, reader, writer, self._stages(), stream=not self.collects)
+
+    def _stages(self) -> Stages:
+        return Stages(self._adaptation, self._asked.request, self._asked.id)
 
     def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
         """See Codec."""
@@ -151,6 +152,7 @@ class Crossing:
         except (ValueError, PointsmanError):
             return None, reader
         self.found_tag(reader.tag)
+        self.began(reply.id)
         return self._answer(reply, headers) if reader.output else None, reader
 
     def collected(self, relay: object, headers: Headers, stream: bytes) -> Answer:
@@ -187,13 +189,18 @@ class Crossing:
 
     def _back(self, reply: Reply) -> Reply:
         """Through the stages that a stream's events go through."""
-        stages = Stages(self._adaptation, self._asked.request)
+        stages = self._stages()
         folding = Fold()
         for event in unfold(reply):
             for one in stages.add(event):
                 folding.add(one)
         folding.reply.usage = reply.usage  # it comes after a stop sequence of ours
         return folding.reply
+
+    def began(self, upstream_id: str) -> None:
+        """The answer has begun. Its client knows it by an id of ours."""
+        if upstream_id:
+            log.info("request %s: its backend calls the answer %.200r", self._asked.id, upstream_id)
 
     def unknown_stop(self, word: str) -> bytes:
         """Nobody knows why the backend stopped: told in the log, and in the warnings header of what is not a stream yet.
@@ -265,7 +272,7 @@ class Crossing:
         return [(b"content-type", content_type), *kept]
 
     def keep(self, event: Event) -> None:
-        """What a Chat client's next request will need and cannot carry."""
+        """What the client's next request will need, and may not bring."""
         if self._reasoning is not None:
             self._reasoning.keep_event(event)
 

@@ -23,6 +23,7 @@ from ..conversation.parts import (
 )
 from ..conversation.profile import Profile
 from ..conversation.request import Message, Request, Role
+from ..dialects.ids import upstream_id
 from .adaptation import Adaptation
 from .bound import together
 from .fit_media import fit_document, fit_image
@@ -72,12 +73,14 @@ def _is(one: Part, other: Part) -> bool:
 class _Fit:
     """Part by part; the same object where nothing is to be changed."""
 
-    __slots__ = ("_adaptation", "_notes", "_profile")
+    __slots__ = ("_adaptation", "_ids", "_notes", "_profile", "_taken")
 
     def __init__(self, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
         self._profile = profile
         self._notes = notes
         self._adaptation = adaptation
+        self._ids: dict[str, str] = {}  # of the calls so far: the client's -> the target's
+        self._taken: set[str] = set()
 
     def parts(self, part: Part) -> Sequence[Part]:
         """What goes of it, and in which form."""
@@ -97,7 +100,7 @@ class _Fit:
 
     def _call(self, part: ToolCall) -> ToolCall:
         profile = self._profile
-        call_id = self._adaptation.id_for(part.id, profile.tool_id)
+        call_id = self._call_id(part.id)
         name = self._adaptation.shorten(part.name, part.namespace, profile)
         if part.kind is ToolKind.CUSTOM and not profile.custom_tools:
             arguments = msgspec.json.encode({"input": part.arguments}).decode()
@@ -107,8 +110,18 @@ class _Fit:
             return part
         return msgspec.structs.replace(part, id=call_id, name=name, namespace=namespace)
 
+    def _call_id(self, told: str) -> str:
+        """The backend's own where we told the client another: thinking is bound to it. A backend that uses one twice gets
+        ours for the second, as it stays the same in the turns to come (docs/protocols/tools.md#call-ids)."""
+        own = upstream_id(told)
+        if own in self._taken:
+            own = told
+        self._taken.add(own)
+        found = self._ids[told] = self._adaptation.id_for(own, self._profile.tool_id)
+        return found
+
     def _result(self, part: ToolResult) -> ToolResult:
-        call_id = self._adaptation.id_for(part.call_id, self._profile.tool_id)
+        call_id = self._ids.get(part.call_id) or self._call_id(part.call_id)
         kind = part.kind if self._profile.custom_tools else ToolKind.FUNCTION
         parts = tuple(map(self._shown, part.parts))
         if call_id == part.call_id and kind is part.kind and all(map(_is, parts, part.parts)):

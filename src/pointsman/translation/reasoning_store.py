@@ -1,8 +1,8 @@
-"""Opaque reasoning kept for Chat clients, whose protocol has no place to carry it: put back by tool-call id.
+"""Opaque reasoning that a client did not bring back: kept, and put back by tool-call id where it stood.
 
-docs/protocols/reasoning.md#reasoning-kept-for-chat-clients. Bounded in bytes and time; of this
-process only, so with several workers a later turn may miss it, and is then sent without. Not here:
-capsules, which clients of the other protocols carry themselves.
+docs/protocols/reasoning.md#reasoning-kept-for-clients. Chat has no place for it; clients of the other protocols
+carry it themselves, but some leave it out, and a call that its maker signed is refused without. Bounded in bytes and
+time; of this process only, so with several workers a later turn may miss it, and is then sent without. Not here: capsules.
 """
 
 from __future__ import annotations
@@ -13,41 +13,52 @@ from collections import OrderedDict
 import msgspec
 
 from ..conversation.events import Delta, Event, Finished, PartEnd, PartKind, PartStart
-from ..conversation.parts import Thinking, ToolCall
+from ..conversation.parts import Text, Thinking, ToolCall
+from ..conversation.places import Before, Place, in_place
 from ..conversation.reply import Reply
-from ..conversation.request import Request, Role
+from ..conversation.request import Message, Request, Role
+
+
+class Thoughts(msgspec.Struct, frozen=True):
+    """The signed thinking of one assistant turn, and where each stood. characters: of all its text."""
+
+    parts: tuple[tuple[Thinking, Place], ...] = ()
+    characters: int = 0
+
+
+_NONE = Thoughts()
 
 KEPT_SECONDS = 3600.0
 KEPT_BYTES = 16 * 1024 * 1024
 
 
 class ReasoningStore:
-    """What a process keeps: (caller, tool-call id) -> the thinking parts of that assistant turn. Least used goes first."""
+    """What a process keeps: (caller, tool-call id) -> the thinking of that assistant turn. Least used goes first."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], tuple[float, int, tuple[Thinking, ...]]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[float, int, Thoughts]] = OrderedDict()
         self._bytes = 0
 
-    def put(self, caller: str, call_ids: list[str], parts: list[Thinking]) -> None:
-        """Keep the parts under each of the turn's calls."""
-        size = sum(len(part.text) + len(msgspec.json.encode(part.opaque)) for part in parts)
+    def put(self, caller: str, call_ids: list[str], thoughts: Thoughts) -> None:
+        """Keep them under each of the turn's calls."""
+        size = sum(len(part.text) + len(msgspec.json.encode(part.opaque)) for part, _ in thoughts.parts)
         if size > KEPT_BYTES // 4:
             return
         for call_id in call_ids:
             self._forget((caller, call_id))
-            self._kept[caller, call_id] = (time.monotonic() + KEPT_SECONDS, size, tuple(parts))
+            self._kept[caller, call_id] = (time.monotonic() + KEPT_SECONDS, size, thoughts)
             self._bytes += size
         while self._bytes > KEPT_BYTES:
             self._forget(next(iter(self._kept)))
 
-    def get(self, caller: str, call_id: str) -> tuple[Thinking, ...]:
-        """The parts of the turn that made this call, () when they are gone."""
+    def get(self, caller: str, call_id: str) -> Thoughts:
+        """Those of the turn that made this call; none when they are gone."""
         found = self._kept.get((caller, call_id))
         if found is None:
-            return ()
+            return _NONE
         if found[0] < time.monotonic():
             self._forget((caller, call_id))
-            return ()
+            return _NONE
         self._kept.move_to_end((caller, call_id))
         return found[2]
 
@@ -60,51 +71,80 @@ class ReasoningStore:
 class KeptReasoning:
     """One request's side of the store. caller: whose it is; nobody reads another's."""
 
-    __slots__ = ("_call_ids", "_caller", "_open", "_parts", "_store", "_text")
+    __slots__ = ("_call_ids", "_caller", "_open", "_places", "_store", "_text", "_thoughts")
 
     def __init__(self, store: ReasoningStore, caller: str) -> None:
         self._store = store
         self._caller = caller
         self._call_ids: list[str] = []
-        self._parts: list[Thinking] = []
+        self._thoughts: list[tuple[Thinking, Place]] = []
+        self._places = Before()
         self._open: PartStart | None = None
         self._text: list[str] = []
 
-    def restore(self, request: Request) -> None:
-        """Put kept reasoning in front of the assistant turns that have calls and no reasoning of their own."""
+    def restore(self, request: Request, ordered: bool) -> None:
+        """Put kept reasoning back into the assistant turns that have calls and lack some of it. What they brought
+        themselves, its words alone, gives way. ordered: what they brought stands where it stood."""
         for message in request.messages:
-            if message.role is not Role.ASSISTANT or any(
-                isinstance(part, Thinking) for part in message.parts
-            ):
-                continue
-            for part in message.parts:
-                if isinstance(part, ToolCall):
-                    message.parts[:0] = self._store.get(self._caller, part.id)
-                    break
+            if message.role is Role.ASSISTANT:
+                self._restore(message, ordered)
+
+    def _restore(self, message: Message, ordered: bool) -> None:
+        call_id = next((part.id for part in message.parts if isinstance(part, ToolCall)), None)
+        thoughts = self._store.get(self._caller, call_id) if call_id is not None else _NONE
+        signed = [part.opaque for part, _ in thoughts.parts]
+        brought = [part.opaque for part in message.parts if isinstance(part, Thinking) and part.opaque]
+        if any(one not in signed for one in brought) or (ordered and len(brought) >= len(signed)):
+            return
+        rest = [part for part in message.parts if not isinstance(part, Thinking)]
+        said = sum(len(part.text) for part in rest if isinstance(part, Text))
+        parts = thoughts.parts
+        if said != thoughts.characters:  # the client changed it: it is not cut
+            parts = tuple((part, (said if before else 0, calls)) for part, (before, calls) in parts)
+        if parts:
+            message.parts = in_place(rest, parts)
 
     def keep_event(self, event: Event) -> None:
         """One event of an answer, in the writer's order."""
+        if type(event) is Delta:  # by far the commonest
+            if self._open is not None:
+                if self._open.kind is PartKind.THINKING:
+                    self._text.append(event.text)
+                elif self._open.kind is PartKind.TEXT:
+                    self._places.characters += len(event.text)
+            return
         match event:
             case PartStart():
                 self._open = event
                 self._text.clear()
                 if event.kind is PartKind.TOOL:
-                    self._call_ids.append(event.call_id)
-            case Delta() if self._open is not None and self._open.kind is PartKind.THINKING:
-                self._text.append(event.text)
+                    self._called(event.call_id)
             case PartEnd() if self._open is not None:
                 if self._open.kind is PartKind.THINKING and event.opaque is not None:
-                    self._parts.append(Thinking("".join(self._text), event.opaque, self._open.redacted))
+                    thought = Thinking("".join(self._text), event.opaque, self._open.redacted)
+                    self._thoughts.append((thought, self._places.here))
                 self._open = None
             case Finished():
                 self._put()
 
     def keep_reply(self, reply: Reply) -> None:
         """A whole answer."""
-        self._parts = [part for part in reply.parts if isinstance(part, Thinking) and part.opaque is not None]
-        self._call_ids = [part.id for part in reply.parts if isinstance(part, ToolCall)]
+        self._thoughts, self._call_ids, self._places = [], [], Before()
+        for part in reply.parts:
+            if isinstance(part, Thinking):
+                if part.opaque is not None:
+                    self._thoughts.append((part, self._places.here))
+            elif isinstance(part, ToolCall):
+                self._called(part.id)
+            elif isinstance(part, Text):
+                self._places.characters += len(part.text)
         self._put()
 
+    def _called(self, call_id: str) -> None:
+        self._call_ids.append(call_id)
+        self._places.calls += 1
+
     def _put(self) -> None:
-        if self._parts and self._call_ids:
-            self._store.put(self._caller, self._call_ids, self._parts)
+        if self._thoughts and self._call_ids:
+            thoughts = Thoughts(tuple(self._thoughts), self._places.characters)
+            self._store.put(self._caller, self._call_ids, thoughts)

@@ -11,11 +11,12 @@ from typing import Protocol as TypingProtocol
 
 import msgspec
 
-from ..conversation.events import Delta, Ended, Event, Failed, PartStart, UsageSeen
+from ..conversation.events import Delta, Ended, Event, Failed, PartStart, Started, UsageSeen
 from ..conversation.parts import Foreign
 from ..conversation.request import Request
 from ..conversation.usage import TokenUsage
 from ..dialects.base import BAD_EVENTS, Reader, Seen, Writer
+from ..dialects.ids import told_id
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..wire.key_mask import KeyMask
@@ -34,8 +35,11 @@ class StreamOwner(TypingProtocol):
 
     mask: KeyMask
 
+    def began(self, upstream_id: str) -> None:
+        """The answer has begun, under the backend's id."""
+
     def keep(self, event: Event) -> None:
-        """What the client's next request will need and cannot carry."""
+        """What the client's next request will need, and may not bring."""
 
     def unknown_stop(self, word: str) -> bytes:
         """Tell that nobody knows why the backend stopped; the comment for the stream."""
@@ -57,13 +61,14 @@ def shows(written: bytes, part: Foreign) -> bool:
 
 
 class Stages:
-    """Neutral events on their way from reader to writer: one part at a time, names and ids back, calls that can be used,
-    stop sequences."""
+    """Neutral events on their way from reader to writer: ids of our own, one part at a time, names back, calls that can be
+    used, stop sequences."""
 
-    __slots__ = ("_adaptation", "_calls", "_sequencer", "_stops")
+    __slots__ = ("_adaptation", "_calls", "_request_id", "_sequencer", "_stops")
 
-    def __init__(self, adaptation: Adaptation, request: Request) -> None:
-        """request: the client's."""
+    def __init__(self, adaptation: Adaptation, request: Request, request_id: str = "") -> None:
+        """request: the client's. request_id: ours, which ids of calls are made from."""
+        self._request_id = request_id
         self._sequencer = Sequencer()
         self._calls = UsableCalls(request)
         self._adaptation = None if adaptation.identity else adaptation.start()
@@ -76,6 +81,8 @@ class Stages:
 
     def add(self, event: Event) -> Iterable[Event]:
         """One event of the reader; those of the writer."""
+        if type(event) is PartStart and event.call_id:
+            event = msgspec.structs.replace(event, call_id=told_id(event.call_id, self._request_id))
         events: Iterable[Event] = self._sequencer.add(event)
         if self._adaptation is not None:
             back = self._adaptation.back
@@ -146,6 +153,8 @@ class Translating:
             out.append(self.fail(event.error, ""))
             self._over = True
             return
+        if type(event) is Started:
+            self._owner.began(event.id)
         for ready in self._stages.add(event):
             self._owner.keep(ready)
             if type(ready) is Delta:

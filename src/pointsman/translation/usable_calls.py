@@ -14,16 +14,21 @@ import msgspec
 from ..conversation.events import Delta, Event, PartEnd, PartKind, PartStart
 from ..conversation.parts import ToolKind
 from ..conversation.request import Request
+from ..wire.surrogates import mended
 
 NAMELESS = "unnamed_tool"
 """Of a call without a name where several tools could be meant: the client answers that it has no such tool."""
 
 
 def as_object(text: str) -> str:
-    """Arguments as the JSON text of an object: as they are; out of a string that holds one; else kept as they came under
-    `INVALID_JSON`. White space alone is none."""
+    """Arguments as the JSON text of an object: as they are, halves of characters as U+FFFD; out of a string that holds
+    one; else kept as they came under `INVALID_JSON`. White space alone is none."""
     if not text.strip():
         return ""
+    given = text.encode("utf-8", "replace")
+    sound = mended(given)
+    if sound is not given:
+        text = sound.decode()
     try:
         value = msgspec.json.decode(text)
         if isinstance(value, str):  # encoded twice
@@ -32,8 +37,7 @@ def as_object(text: str) -> str:
             return text
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         pass
-    raw = text.encode("utf-8", "replace").decode()
-    return msgspec.json.encode({"INVALID_JSON": raw}).decode()
+    return msgspec.json.encode({"INVALID_JSON": given.decode()}).decode()
 
 
 class UsableCalls:

@@ -10,6 +10,8 @@ import re
 
 import msgspec
 
+from .surrogates import decode
+
 _ESCAPE = re.compile(r'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt])')
 _PLAIN = re.compile(r'[^"\\]+')
 _SIMPLE = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -140,7 +142,7 @@ class StringReader:
 def _looked_up(text: str, key: re.Pattern[str]) -> str:
     """The member of an object that has others before it; else the text itself."""
     try:
-        value = msgspec.json.decode(text or "{}")
+        value = decode(text or "{}")
     except (msgspec.DecodeError, RecursionError):
         return text
     if isinstance(value, str):

@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from .surrogates import mended
 
 MAX_DEPTH = 128
 MAX_MODEL = 1024
@@ -62,6 +63,9 @@ def peek(body: bytes) -> Peek:
     except msgspec.ValidationError:
         raise _wrong_shape(body) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        sound = mended(body)  # its text is the backend's to judge
+        if sound is not body:
+            return peek(sound)
         raise _bad(f"The body is not valid JSON: {_position(error)}.") from None
     except RecursionError:
         raise _too_deep() from None
@@ -119,7 +123,7 @@ def _position(error: Exception) -> str:
 
 def _wrong_shape(body: bytes) -> PointsmanError:
     try:
-        value = _any(body)
+        value = _any(mended(body))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _bad(f"The body is not valid JSON: {_position(error)}.")
     except RecursionError:
@@ -182,6 +186,9 @@ def find_values(body: bytes, key: str) -> list[tuple[int, int]]:
         raws = _top_level(body)
     except UnicodeDecodeError as error:
         raise _bad(f"The body is not valid JSON: {_position(error)}.") from None
+    except msgspec.DecodeError:
+        body = mended(body)  # of the same length
+        raws = _top_level(body)
     found: list[tuple[int, int]] = []
     keys = 0
     position = body.index(b"{") + 1

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ...conversation.events import Stop
@@ -13,7 +12,6 @@ from ..capsule import Capsules
 from .content_in import OWN
 from .made_up import search_blocks
 
-_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
 _REASONS = {
     Stop.END: "end_turn",
     Stop.STOP_SEQUENCE: "stop_sequence",
@@ -25,12 +23,6 @@ _REASONS = {
 }
 STOPS = {reason: stop for stop, reason in _REASONS.items()}
 SHOW, OMIT, HIDE = "show", "omit", "hide"
-
-
-def message_id(upstream_id: str, request_id: str) -> str:
-    """`msg_` and the upstream's id, as far as it is one; else ours."""
-    found = _NOT_IN_IDS.sub("_", upstream_id or request_id)[:80]
-    return found if found.startswith("msg_") else f"msg_{found}"
 
 
 def display(request: Request) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ...conversation import parts as neutral
+from ...wire.surrogates import decode
 from .cache_marks import put
 from .content_in import OWN
 
@@ -124,8 +125,8 @@ def as_object(arguments: str) -> dict[str, Any]:
     if not arguments.strip():
         return {}
     try:
-        value = msgspec.json.decode(arguments)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        value = decode(arguments)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return {"INVALID_JSON": arguments}
     return value if isinstance(value, dict) else {"INVALID_JSON": arguments}
 

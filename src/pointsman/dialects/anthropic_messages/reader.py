@@ -28,6 +28,7 @@ from ...conversation.events import (
 from ...conversation.parts import Foreign, Opaque
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
+from ...wire.surrogates import decode
 from ..base import Reader
 from ..ids import unique_id
 from .content_in import OWN, citation
@@ -264,6 +265,6 @@ def _completed(block: _Block) -> dict[str, Any]:
     if "input" not in block.start:
         return {**block.start, "content": text}
     try:
-        return {**block.start, "input": msgspec.json.decode(text)}
+        return {**block.start, "input": decode(text)}
     except (msgspec.DecodeError, RecursionError):
         return {**block.start, "input": {"INVALID_JSON": text}}

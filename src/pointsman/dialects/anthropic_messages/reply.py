@@ -9,13 +9,13 @@ import msgspec
 from ...conversation.parts import AssistantPart, Foreign, Refusal, Text, Thinking, ToolCall
 from ...conversation.reply import Reply
 from ..base import Answering
+from ..ids import own_id
 from .answering import (
     HIDE,
     SHOW,
     display,
     ending,
     foreign_blocks,
-    message_id,
     redacted_block,
     signature,
 )
@@ -39,7 +39,7 @@ def render_reply(reply: Reply, answering: Answering) -> bytes:
     if tier is not None:
         usage["service_tier"] = tier
     message = {
-        "id": message_id(reply.id, answering.request_id),
+        "id": own_id("msg_", answering.request_id),
         "type": "message",
         "role": "assistant",
         "model": answering.request.model,

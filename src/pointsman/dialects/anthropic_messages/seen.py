@@ -7,11 +7,13 @@ answer (reader.py, reply.py).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from ...conversation.events import SILENT_STOPS, PartKind, Stop
 from ...wire.jsontext import Closing
 from ...wire.sse import data_of, name_of, unframed_error
+from ...wire.surrogates import mended
 from ..base import Seen
 from .answering import STOPS
 from .errors import error_inside
@@ -71,10 +73,12 @@ class MessagesSeen(Seen):
         data = data_of(event) or unframed_error(event)
         if not data:
             return None
+        if self.halves is not None:
+            data = self.mend(data)
         try:
             frame: Frame | None = decode(data)
         except UNREADABLE:
-            frame = self._odd(data)
+            frame = self._odd(self.mend(data))
         if frame is None:
             return None
         if not frame.type:
@@ -88,13 +92,9 @@ class MessagesSeen(Seen):
 
     def take_whole(self, body: bytes) -> Message | None:
         """A whole answer seen as the stream it could have been; None when it is none of this protocol."""
-        try:
-            message = decode_whole(body)
-        except UNREADABLE:
-            try:
-                message = decode_whole(bare(decode_object(body)))
-            except UNREADABLE:
-                return None
+        message = _whole(body) or _whole(mended(body), less=True)
+        if message is None:
+            return None
         if message.error or message.type == "error":
             self.error = error_inside(message.error)
             return message
@@ -144,6 +144,8 @@ class MessagesSeen(Seen):
         if data.strip() == b"[DONE]":
             return None
         kind: str | None = None
+        with suppress(*UNREADABLE):  # its characters have been put together
+            return decode(data)
         try:
             value = decode_object(data)
             kind = str(value.get("type", ""))
@@ -237,3 +239,13 @@ def _starts_with_words(start: dict[str, Any]) -> bool:
         cited = isinstance(citations, list) and any(isinstance(one, dict) for one in citations)
         return cited or bool(text and str(text).strip())
     return bool(start.get("thinking") or start.get("signature"))
+
+
+def _whole(body: bytes, less: bool = False) -> Message | None:
+    """less: also without what stands beside the answer."""
+    with suppress(*UNREADABLE):
+        return decode_whole(body)
+    if less:
+        with suppress(*UNREADABLE):
+            return decode_whole(bare(decode_object(body)))
+    return None

@@ -14,8 +14,10 @@ import msgspec
 from ...conversation.events import Cited, Delta, PartEnd, PartKind, PartStart, Started
 from ...conversation.parts import Opaque, ToolKind
 from ...errors import PointsmanError
-from ..base import Answering, PartWriter
-from .answering import HIDE, SHOW, display, ending, foreign_blocks, message_id, redacted_block, signature
+from ..base import Answering
+from ..ids import own_id
+from ..part_writer import PartWriter
+from .answering import HIDE, SHOW, display, ending, foreign_blocks, redacted_block, signature
 from .cited import CITED, CUT, CitedText, Step
 from .content_out import FREE_TEXT
 from .errors import stream_error
@@ -98,7 +100,7 @@ class MessagesWriter(PartWriter):
     def _begin(self, event: Started) -> bytes:
         self._usage = event.usage
         message: dict[str, Any] = {
-            "id": message_id(event.id, self._answering.request_id),
+            "id": own_id("msg_", self._answering.request_id),
             "type": "message",
             "role": "assistant",
             "model": self._answering.request.model,

@@ -8,6 +8,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of, unframed_error
+from ...wire.surrogates import mended
 from ..base import Seen
 from ..vendor_errors import error_inside, is_json_object
 
@@ -54,7 +55,10 @@ class CompletionsSeen(Seen):
     def _read(self, data: bytes) -> bool:
         try:
             frame = _chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except msgspec.DecodeError:
+            sound = mended(data)
+            return sound is not data and self._read(sound)
+        except (UnicodeDecodeError, RecursionError):
             return False
         self.see(frame)
         return True

@@ -6,6 +6,8 @@ Not here: what calls mean for the answer (seen.py), and how they are told on (re
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...conversation.parts import ToolKind
 from ...wire.jsontext import Closing
 from .frames import Call
@@ -13,9 +15,10 @@ from .frames import Call
 
 class Tool:
     """One call. place: among the answer's calls. id, name: the first that was told, "" until then. ids: every id that
-    its pieces had. text: its arguments, as far as they are closed; those of a custom tool are free text."""
+    its pieces had. text: its arguments, as far as they are closed; those of a custom tool are free text. extra: what must
+    come back with it."""
 
-    __slots__ = ("id", "ids", "kind", "name", "place", "text")
+    __slots__ = ("extra", "id", "ids", "kind", "name", "place", "text")
 
     def __init__(self, place: int, text: Closing) -> None:
         self.place = place
@@ -24,6 +27,7 @@ class Tool:
         self.ids: set[str] = set()
         self.name = ""
         self.kind = ToolKind.FUNCTION
+        self.extra: Any = None
 
     def ended_by(self, call_id: str, name: str, text: str) -> bool:
         """Does a piece that could go on with this call begin another one?"""
@@ -77,6 +81,7 @@ class Calls:
             tool.id = tool.id or call.id
             tool.ids.add(call.id)
             self._by_id[None, call.id] = self._by_id[call.index, call.id] = tool
+        tool.extra = tool.extra or call.extra_content
         tool.name = tool.name or name  # repeated in every chunk by some: the first counts
         if tool.kind is ToolKind.FUNCTION:
             tool.text.feed(text)

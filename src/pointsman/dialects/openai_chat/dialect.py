@@ -35,7 +35,7 @@ TRANSLATION = Translation(
     moves=MOVES,
     carries=column(Protocol.OPENAI_CHAT),
     names=NAMES,
-    keeps_reasoning=True,
+    ordered=False,
 )
 DIALECT = Dialect(
     Protocol.OPENAI_CHAT,

@@ -7,6 +7,7 @@ values mean (seen.py), and what is told of them (reader.py).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -59,13 +60,14 @@ class Function(msgspec.Struct, gc=False):
 
 
 class Call(msgspec.Struct, gc=False):
-    """One tool call, or a piece of one."""
+    """One tool call, or a piece of one. extra_content: Gemini's, which must come back with it."""
 
     index: int | None = None
     id: str | None = None
     type: str | None = None
     function: Function | None = None
     custom: Function | None = None
+    extra_content: Any = None
 
     def said(self) -> tuple[str, str]:
         """(name, arguments), each "" where this piece holds none."""
@@ -83,6 +85,9 @@ class Call(msgspec.Struct, gc=False):
         return inner.name or "", text if isinstance(text, str) else ""
 
 
+_IN_DETAILS = ("text", "summary", "signature", "data")
+
+
 class Delta(msgspec.Struct, gc=False):
     """`delta` of a chunk, `message` of a whole answer."""
 
@@ -94,6 +99,7 @@ class Delta(msgspec.Struct, gc=False):
     tool_calls: list[Call] | None = None
     function_call: Function | None = None
     annotations: Any = None
+    extra_content: Any = None
 
     def thought(self) -> str:
         """Reasoning under whichever name; some servers send it under both
@@ -103,12 +109,12 @@ class Delta(msgspec.Struct, gc=False):
                 return found
         return ""
 
-    def signed(self) -> list[dict[str, Any]]:
-        """The reasoning details that must come back as they are: with a signature, or encrypted."""
+    def details(self) -> list[dict[str, Any]]:
+        """The reasoning details that say something: words, a signature, encrypted data."""
         if not isinstance(self.reasoning_details, list):
             return []
         found = (one for one in self.reasoning_details if isinstance(one, dict))
-        return [one for one in found if one.get("signature") or one.get("data")]
+        return [one for one in found if any(one.get(key) for key in _IN_DETAILS)]
 
     def calls(self) -> list[Call]:
         """Tool calls, and the older `function_call`, of which there is one."""
@@ -150,6 +156,8 @@ _BESIDE = ("id", "model", "usage", "service_tier")
 def decode_odd(data: bytes) -> Chunk | None:
     """What decode() refused, less what stands beside the answer: a usage of another shape costs no answer. None when
     it is no JSON of this protocol at all."""
+    with suppress(*UNREADABLE):  # its characters have been put together
+        return decode(data)
     try:
         value = msgspec.json.decode(data, type=dict[str, Any])
         return msgspec.convert({name: one for name, one in value.items() if name not in _BESIDE}, Chunk)

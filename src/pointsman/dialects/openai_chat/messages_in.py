@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ...conversation.parts import Opaque, Part, Refusal, Thinking, ToolCall, ToolKind, ToolResult
+from ...conversation.places import Place, in_place
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
 from ..capsule import is_capsule
@@ -69,8 +70,8 @@ def _turn(role: str, index: int, message: Fields, reading: Reading, function_ids
 
 
 def _assistant(index: int, message: Fields, reading: Reading, function_ids: list[str]) -> Message:
-    parts: list[Part] = list(_thoughts(message, reading))
-    parts += read_parts(message, "content", reading)
+    thoughts = _thoughts(message, reading)
+    parts: list[Part] = list(read_parts(message, "content", reading))
     refusal = message.maybe_text("refusal")
     if refusal:
         parts.append(Refusal(refusal, path=message.at("refusal")))
@@ -89,6 +90,7 @@ def _assistant(index: int, message: Fields, reading: Reading, function_ids: list
     if message.any("audio") is not None:
         reading.notes.drop(message.at("audio"))
     message.ignore("annotations")
+    parts = in_place(parts, thoughts)
     return Message(Role.ASSISTANT, parts, message.maybe_text("name"))
 
 
@@ -109,7 +111,7 @@ def _call(call: Fields) -> ToolCall:
     return ToolCall(call_id, name, arguments or "")
 
 
-def _thoughts(message: Fields, reading: Reading) -> list[Thinking]:
+def _thoughts(message: Fields, reading: Reading) -> list[tuple[Thinking, Place]]:
     """Earlier reasoning, in whichever carrier it came: the one with signatures first
     (docs/protocols/reasoning.md#where-reasoning-stands-in-answers)."""
     text, key = message.maybe_text("reasoning_content") or "", "reasoning_content"
@@ -117,16 +119,24 @@ def _thoughts(message: Fields, reading: Reading) -> list[Thinking]:
     if isinstance(other, str) and not text:
         text, key = other, "reasoning"
     details = message.items("reasoning_details")
-    found: list[Thinking] = []
+    found: list[tuple[Thinking, Place]] = []
     for index, one in enumerate(details):
         detail = Fields(one, f"reasoning_details[{index}]", message)
         part = _detail(detail, reading)
         if part is not None:
             part.path = detail.path
-            found.append(part)
+            found.append((part, _place(detail.value)))
     if found:
         return found
-    return [Thinking(text, path=message.at(key))] if text else []
+    return [(Thinking(text, path=message.at(key)), (0, 0))] if text else []
+
+
+def _place(detail: dict[str, Any]) -> Place:
+    """As we told it; the front for any other's."""
+    found = detail.get("place")
+    if isinstance(found, list) and len(found) == 2 and all(type(one) is int for one in found):
+        return found[0], found[1]
+    return 0, 0
 
 
 def _detail(detail: Fields, reading: Reading) -> Thinking | None:

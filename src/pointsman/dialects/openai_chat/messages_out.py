@@ -12,6 +12,7 @@ from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
 from ..openai_parts import Wording, content_part, marked
+from . import details
 from .reply import call_value
 
 REMINDER = "<system-reminder>\n{}\n</system-reminder>"
@@ -125,25 +126,57 @@ def _result(part: neutral.ToolResult, shown: list[dict[str, Any]]) -> str:
 # -- the assistant's turns
 
 
-def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
-    texts: list[str] = []
-    thoughts: list[str] = []
-    details: list[Any] = []
-    calls: list[dict[str, Any]] = []
-    refusal: str | None = None
-    for part in message.parts:
+class _Said:
+    """What one turn holds, by the members of a Chat message."""
+
+    def __init__(self, message: Message) -> None:
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self.details: list[dict[str, Any]] = []
+        self.calls: list[dict[str, Any]] = []
+        self.refusal: str | None = None
+        self.beside: dict[str, Any] = {}  # of the message
+        self._beside_call: dict[str, Any] = {}  # of the next call
+        for part in message.parts:
+            self._add(part)
+
+    def _add(self, part: neutral.Part) -> None:
         match part:
             case neutral.Text():
-                texts.append(part.text)
+                self.texts.append(part.text)
             case neutral.Refusal():
-                refusal = part.text
+                self.refusal = part.text
             case neutral.Thinking():
-                thoughts.append(part.text)
-                if part.opaque is not None:
-                    details.append(part.opaque.data)
+                self.thoughts.append(part.text)
+                if part.opaque is not None and isinstance(part.opaque.data, dict):
+                    self._must_come_back(part.opaque.data)
             case neutral.ToolCall():
-                calls.append(call_value(part))
-    text = "".join(texts)
+                self.calls.append(call_value(part) | self._beside_call)
+                self._beside_call = {}
+
+    def _must_come_back(self, value: dict[str, Any]) -> None:
+        """As its maker told it (docs/protocols/reasoning.md#reasoning-in-pieces)."""
+        beside = {"extra_content": value.get("extra_content")}
+        match value.get("type"):
+            case details.BESIDE_CALL:
+                self._beside_call = beside
+            case details.BESIDE_MESSAGE:
+                self.beside = beside
+            case _:
+                self.details.append(value)
+
+    def reasoning(self, profile: Profile) -> dict[str, Any]:
+        """The members that hold it."""
+        if self.details:
+            return {"reasoning_details": details.as_sent(self.details)}
+        field = profile.replay_as
+        text = "\n\n".join(filter(None, self.thoughts)) or profile.no_reasoning
+        return {field: text} if field is not None and text else {}
+
+
+def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
+    said = _Said(message)
+    text, calls, refusal = "".join(said.texts), said.calls, said.refusal
     value: dict[str, Any] = {"role": "assistant", "content": text}
     if not text and calls and profile.null_content:
         value["content"] = None
@@ -152,11 +185,10 @@ def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile) ->
             value["refusal"] = refusal
         else:
             value["content"] = text + refusal
-    if details:
-        value["reasoning_details"] = details
-    elif profile.replay_as is not None and any(thoughts):
-        value[profile.replay_as] = "\n\n".join(filter(None, thoughts))
+    value |= said.reasoning(profile) | said.beside
     if calls:
+        if profile.unsigned_call and not any("extra_content" in call for call in calls):
+            calls[0]["extra_content"] = {"google": {"thought_signature": profile.unsigned_call}}
         value["tool_calls"] = calls
     last = out[-1] if out else {}
     if message.name is not None:
@@ -165,5 +197,5 @@ def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile) ->
     if mergeable and not (calls or last.get("tool_calls")):
         last["content"] = "\n\n".join(filter(None, [last["content"], value["content"]]))
         return
-    if text or calls or refusal or details or any(thoughts):
+    if text or calls or refusal or said.details or any(said.thoughts):
         out.append(value)

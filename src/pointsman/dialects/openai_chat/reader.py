@@ -32,6 +32,7 @@ from ..ids import unique_id
 from ..openai_parts import citation_of
 from ..think import UNOPENED, ThinkSplitter
 from .calls import Tool
+from .details import BESIDE_CALL, BESIDE_MESSAGE, Detail, Details
 from .frames import Chunk, pieces
 from .frames import Delta as ChatDelta
 from .reply import OWN
@@ -60,19 +61,20 @@ class ChatReader(ChatSeen, Reader):
         "_base",
         "_blank",
         "_cited",
+        "_detail",
+        "_details",
         "_fed",
         "_ids",
         "_late",
         "_next",
-        "_opaque",
         "_open",
         "_open_kind",
         "_over",
         "_profile",
         "_refusal",
-        "_signed",
         "_splitter",
         "_started",
+        "_thought",
         "_tier",
         "_told",
         "_usage",
@@ -87,9 +89,10 @@ class ChatReader(ChatSeen, Reader):
         self._next = 0
         self._open = -1
         self._open_kind: PartKind | None = None
-        self._opaque: Opaque | None = None  # of the reasoning that is under way
-        self._signed: list[Opaque] = []
-        self._late: list[Opaque] = []  # came while something else was under way
+        self._details: Details | None = None
+        self._detail: Detail | None = None  # of the reasoning that is under way
+        self._thought = False  # some of it was told, and not by its details
+        self._late: list[dict[str, Any]] = []  # must come back; came while something else was under way
         # white space that is shown only if more text follows
         # (docs/protocols/streams.md#reading-leniently)
         self._blank = ""
@@ -145,11 +148,8 @@ class ChatReader(ChatSeen, Reader):
         """One after the other, never instead of the other
         (docs/protocols/streams.md#reading-leniently)."""
         thought = delta.thought()
-        if thought:
-            self._settle(out)  # this server has a parser of its own
-            self._add(_THINKING, thought, out)
-        if delta.reasoning_details:
-            self._details(delta, out)
+        if thought or delta.reasoning_details:
+            self._reasoned(delta, thought, out)
         if delta.content:
             self._content(delta.content, out)
         if delta.annotations:
@@ -161,6 +161,8 @@ class ChatReader(ChatSeen, Reader):
             fresh, self.calls.fresh = self.calls.fresh, []
             for tool, text in fresh:
                 self._call(tool, text, out)
+        if delta.extra_content:
+            self._seal({"type": BESIDE_MESSAGE, "extra_content": delta.extra_content}, out)
 
     def _vendors_own(self, out: list[Event]) -> None:
         """Output of a kind that only its vendor knows, once: an answer all the same."""
@@ -217,31 +219,62 @@ class ChatReader(ChatSeen, Reader):
 
     def _close(self, out: list[Event]) -> None:
         if self._open >= 0:
-            opaque = None
-            if self._open_kind is _THINKING:
-                opaque, self._opaque = self._opaque, None
+            opaque, detail = None, self._detail
+            if detail is not None:
+                opaque = Opaque(OWN, dict(detail.value), self._profile.backend)
+                detail.over, self._detail = True, None
             out.append(PartEnd(self._open, opaque))
             self._open, self._open_kind = -1, None
 
-    def _details(self, delta: ChatDelta, out: list[Event]) -> None:
-        """What must come back as it is belongs to the reasoning that is under way; a second one, or one
-        whose text never comes (it is encrypted), gets a part of its own. None cuts a text in two."""
-        for one in delta.signed():
-            opaque = Opaque(OWN, one, self._profile.backend)
-            if opaque in self._signed:
-                continue  # repeated
-            self._signed.append(opaque)
-            if self._open_kind is _THINKING and self._opaque is None:
-                self._opaque = opaque
-            elif self._open_kind is _THINKING or self._open < 0:
-                self._sealed(opaque, out)
-            else:
-                self._late.append(opaque)
+    def _reasoned(self, delta: ChatDelta, thought: str, out: list[Event]) -> None:
+        """By its details where they say the same words, each a part of its own; most servers tell both."""
+        told = []
+        for piece in delta.details():
+            self._details = self._details or Details()
+            found = self._details.add(piece)
+            if found is not None:
+                told.append(found)
+        words = "".join(text for _, text in told)
+        shown = bool(words) and thought in ("", words) and not self._thought
+        if thought or shown:
+            self._settle(out)  # this server has a parser of its own
+        if thought and not shown:
+            self._thought = True
+            self._add(_THINKING, thought, out)
+        for detail, text in told:
+            self._part_of(detail, text if shown else "", out)
 
-    def _sealed(self, opaque: Opaque, out: list[Event]) -> None:
-        self._close(out)
-        self._start(_THINKING, out)
-        self._opaque = opaque
+    def _part_of(self, detail: Detail, text: str, out: list[Event]) -> None:
+        """A detail belongs to the reasoning that is under way, or gets a part of its own. None cuts a text in two."""
+        if detail.over:  # signed late
+            if not any(one is detail.value for one in self._late):
+                self._late.append(detail.value)
+        elif detail is not self._detail:
+            ours = self._open_kind is _THINKING and self._detail is None
+            if not ours and not text and self._open_kind not in (None, _THINKING):
+                detail.over = True
+                self._late.append(detail.value)
+                return
+            if not ours:
+                self._close(out)
+                self._start(_THINKING, out)
+            self._detail = detail
+        if text:
+            out.append(Delta(self._open, text))
+
+    def _seal(self, value: dict[str, Any], out: list[Event]) -> None:
+        """What must come back and has no words, in a part of its own as soon as that cuts nothing in two."""
+        self._late.append(value)
+        if self._open < 0:
+            self._tell_late(out)
+
+    def _tell_late(self, out: list[Event]) -> None:
+        for value in self._late:
+            self._close(out)
+            self._start(_THINKING, out)
+            out.append(PartEnd(self._open, Opaque(OWN, dict(value), self._profile.backend)))
+            self._open, self._open_kind = -1, None
+        self._late.clear()
 
     def _cite(self, annotations: Any, out: list[Event]) -> None:
         found = (citation_of(one) for one in annotations) if isinstance(annotations, list) else ()
@@ -271,6 +304,9 @@ class ChatReader(ChatSeen, Reader):
         self._settle(out)
         self._close(out)
         self._blank = ""
+        if tool.extra:
+            self._late.append({"type": BESIDE_CALL, "extra_content": tool.extra})
+        self._tell_late(out)
         told.part = self._next
         self._next += 1
         out.append(PartStart(told.part, PartKind.TOOL, told.id, tool.name, tool.kind))
@@ -293,8 +329,7 @@ class ChatReader(ChatSeen, Reader):
                 self._begin(tool, told, out)
                 if told.waiting:
                     out.append(Delta(told.part, told.waiting))
-        for opaque in self._late:
-            self._sealed(opaque, out)
+        self._tell_late(out)
         if self._cited and self.output and self._open_kind is not _TEXT:  # came after their text
             self._close(out)
             self._start(_TEXT, out)

@@ -17,6 +17,7 @@ from ...conversation.parts import (
     ToolCall,
     ToolKind,
 )
+from ...conversation.places import Place
 from ...conversation.reply import Reply
 from ...conversation.usage import TokenUsage
 from ..base import Answering
@@ -69,7 +70,7 @@ def render_reply(reply: Reply, answering: Answering) -> bytes:
     if reply.sequence is not None:
         choice["stop_reason"] = reply.sequence  # vLLM's name for it: OpenAI never says which
     body = {
-        "id": own_id("chatcmpl-", reply.id, answering.request_id),
+        "id": own_id("chatcmpl-", answering.request_id),
         "object": "chat.completion",
         "created": answering.created,
         "model": answering.request.model,
@@ -97,7 +98,9 @@ def _message(reply: Reply, answering: Answering) -> dict[str, Any]:
                 annotations += [one for one in found if one is not None]
             case Thinking():
                 thoughts.append(part.text)
-                details.append(detail_value(part, len(details), answering))
+                details.append(
+                    detail_value(part, len(details), answering, (sum(map(len, texts)), len(calls)))
+                )
             case Refusal():
                 refusal = part.text
             case ToolCall():
@@ -123,18 +126,18 @@ def _message(reply: Reply, answering: Answering) -> dict[str, Any]:
     return message
 
 
-def detail_value(part: Thinking, index: int, answering: Answering) -> dict[str, Any]:
+def detail_value(part: Thinking, index: int, answering: Answering, place: Place) -> dict[str, Any]:
     """OpenRouter's carrier, which clients that know it send back; the signature is ours
-    (docs/protocols/reasoning.md#capsules)."""
+    (docs/protocols/reasoning.md#capsules). place: where in the turn it stands, which Chat has no other way to tell
+    (#order-of-thinking)."""
     value: dict[str, Any] = {
         "type": "reasoning.text",
         "text": part.text,
         "format": "pointsman-v1",
         "index": index,
+        "place": place,
     }
     if part.opaque is not None:
-        if part.opaque.protocol == OWN and isinstance(part.opaque.data, dict):
-            return dict(part.opaque.data)
         value["signature"] = answering.capsules.seal(part.opaque)
     return value
 

@@ -12,6 +12,7 @@ from typing import Any
 from ...conversation.events import SILENT_STOPS, Stop
 from ...conversation.usage import newer
 from ...wire.sse import data_of, name_of, unframed_error
+from ...wire.surrogates import mended
 from ..base import Seen
 from ..think import FIRSTS, ThinkSplitter
 from ..vendor_errors import bare_error
@@ -49,7 +50,10 @@ class ChatSeen(Seen):
 
     def event(self, event: bytes) -> Chunk | None:
         """See Seen."""
-        self._data = data = data_of(event)
+        data = data_of(event)
+        if self.halves is not None:
+            data = self.mend(data)
+        self._data = data
         try:
             frame: Chunk | None = decode(data)
         except UNREADABLE:
@@ -70,6 +74,7 @@ class ChatSeen(Seen):
         try:
             frame: Chunk | None = decode(body)
         except UNREADABLE:
+            self._data = body = mended(body)
             frame = self._odd(body)
         if frame is None:
             return None
@@ -95,6 +100,7 @@ class ChatSeen(Seen):
         if data.strip() == b"[DONE]":
             self._end_told()
             return None
+        self._data = data = self.mend(data)
         frame = decode_odd(data)
         if frame is None and name_of(event) == b"error":
             return Chunk(error=bare_error(data, sure=True))
@@ -171,7 +177,7 @@ class ChatSeen(Seen):
     def _first_output(self, delta: Delta) -> None:
         content = delta.content
         thinks = delta.reasoning_content or delta.reasoning or delta.reasoning_details
-        if thinks and (delta.thought() or delta.signed()):
+        if thinks and (delta.thought() or delta.details()):
             self.output = True
         elif isinstance(content, str):
             first = content[:1]

@@ -10,8 +10,9 @@ import msgspec
 from ...conversation.events import Cited, Delta, PartEnd, PartKind, PartStart, Started, Stop
 from ...conversation.parts import Citation, Thinking, ToolKind
 from ...errors import PointsmanError
-from ..base import Answering, PartWriter
+from ..base import Answering
 from ..ids import own_id
+from ..part_writer import PartWriter
 from .errors import stream_error
 from .reply import FINISH, annotation_value, detail_value, usage_value
 
@@ -77,7 +78,7 @@ class ChatWriter(PartWriter):
 
     def _begin(self, event: Started) -> bytes:
         request = self._answering.request
-        self._id = own_id("chatcmpl-", event.id, self._answering.request_id)
+        self._id = own_id("chatcmpl-", self._answering.request_id)
         head = {
             "id": self._id,
             "object": "chat.completion.chunk",
@@ -157,7 +158,9 @@ class ChatWriter(PartWriter):
             self._thought.clear()
             self._thoughts += 1
             if event.opaque is not None:
-                value = detail_value(Thinking(text, event.opaque), self._thoughts - 1, self._answering)
+                place = (self._offset + self._length, self._calls)
+                thought = Thinking(text, event.opaque)
+                value = detail_value(thought, self._thoughts - 1, self._answering, place)
                 return self._chunk("reasoning", {"reasoning_details": [value]})
         return b""
 

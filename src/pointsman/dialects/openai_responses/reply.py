@@ -89,7 +89,6 @@ def echo(request: Request) -> dict[str, Any]:
 
 def response_value(
     answering: Answering,
-    upstream_id: str,
     status: str,
     output: list[dict[str, Any]],
     usage: TokenUsage | None,
@@ -97,7 +96,7 @@ def response_value(
     """A response object with every key that the SDK's type requires."""
     request = answering.request
     return {
-        "id": own_id("resp_", upstream_id, answering.request_id),
+        "id": own_id("resp_", answering.request_id),
         "object": "response",
         "created_at": answering.created,
         "status": status,

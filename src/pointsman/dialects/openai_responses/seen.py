@@ -7,6 +7,7 @@ answer (reader.py, reply.py).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from ...conversation.events import SILENT_STOPS, Stop
 from ...conversation.usage import newer
 from ...wire.jsontext import Closing
 from ...wire.sse import data_of, unframed_error
+from ...wire.surrogates import mended
 from ..base import Seen
 from .errors import error_inside
 from .frames import (
@@ -107,10 +109,12 @@ class ResponsesSeen(Seen):
         data = data_of(event) or unframed_error(event)
         if not data or data == b"[DONE]":
             return None
+        if self.halves is not None:
+            data = self.mend(data)
         try:
             frame: Frame | None = decode(data)
         except UNREADABLE:
-            frame = self._odd(data)
+            frame = self._odd(self.mend(data))
         if frame is not None:
             self.see(frame)
         return frame
@@ -121,13 +125,9 @@ class ResponsesSeen(Seen):
 
     def take_whole(self, body: bytes) -> Response | None:
         """A whole answer, seen as the last event of a stream that told nothing before it."""
-        try:
-            response = decode_whole(body)
-        except UNREADABLE:
-            try:
-                response = decode_whole(bare(decode_object(body)))
-            except UNREADABLE:
-                return None
+        response = _whole(body) or _whole(mended(body), less=True)
+        if response is None:
+            return None
         for frame in response.frames():
             self.see(frame)
         if response.status in _GOING_ON:  # whole as it is: a job in the background, which ends elsewhere
@@ -161,6 +161,8 @@ class ResponsesSeen(Seen):
     def _odd(self, data: bytes) -> Frame | None:
         if data.strip() == b"[DONE]":
             return None
+        with suppress(*UNREADABLE):  # its characters have been put together
+            return decode(data)
         try:
             return decode(bare(decode_object(data)))
         except UNREADABLE:
@@ -282,3 +284,13 @@ class ResponsesSeen(Seen):
 
     def _fail(self, error: Any) -> None:
         self.error = error_inside(error)
+
+
+def _whole(body: bytes, less: bool = False) -> Response | None:
+    """less: also without what stands beside the answer."""
+    with suppress(*UNREADABLE):
+        return decode_whole(body)
+    if less:
+        with suppress(*UNREADABLE):
+            return decode_whole(bare(decode_object(body)))
+    return None

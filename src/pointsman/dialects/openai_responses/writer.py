@@ -15,8 +15,10 @@ from ...conversation.events import Cited, Delta, Ended, PartEnd, PartKind, PartS
 from ...conversation.parts import Citation, ToolKind
 from ...conversation.reply import Reply, unfold
 from ...errors import PointsmanError
-from ..base import Answering, PartWriter
+from ..base import Answering
+from ..ids import own_id
 from ..openai_parts import url_citation
+from ..part_writer import PartWriter
 from .client_tools import ClientTool, call_item, declared
 from .errors import error_event, failed_value
 from .reply import OWN, response_value, status_of
@@ -67,13 +69,11 @@ class ResponsesWriter(PartWriter):
 
     __slots__ = (
         "_annotations", "_cited", "_client_tool", "_client_tools", "_item", "_number", "_output", "_part", "_text",
-        "_upstream_id",
     )  # fmt: skip
 
     def __init__(self, answering: Answering) -> None:
         super().__init__(answering, MOVES)
         self._number = 0
-        self._upstream_id = ""
         self._output: list[dict[str, Any]] = []
         self._item: dict[str, Any] | None = None  # the open item
         self._part: PartStart | None = None
@@ -97,7 +97,7 @@ class ResponsesWriter(PartWriter):
 
     def fail(self, error: PointsmanError) -> bytes:
         """See Writer: `error`, on which the SDKs raise, and `response.failed`, with a code that Codex acts on."""
-        response = response_value(self._answering, self._upstream_id, "failed", self._output, self._usage)
+        response = response_value(self._answering, "failed", self._output, self._usage)
         response["error"] = failed_value(error)
         told = error_event(error, self._number)
         self._number += 1
@@ -113,8 +113,7 @@ class ResponsesWriter(PartWriter):
         return b"event: " + name.encode() + b"\ndata: " + _encode(value) + b"\n\n"
 
     def _begin(self, event: Started) -> bytes:
-        self._upstream_id = event.id
-        response = response_value(self._answering, event.id, "in_progress", [], None)
+        response = response_value(self._answering, "in_progress", [], None)
         return self._frame("created", {"response": response}) + self._frame(
             "in_progress", {"response": response}
         )
@@ -199,8 +198,7 @@ class ResponsesWriter(PartWriter):
         return out
 
     def _own_id(self, prefix: str) -> str:
-        base = response_id_tail(self._upstream_id or self._answering.request_id)
-        return f"{prefix}{base}_{len(self._output)}"
+        return f"{own_id(prefix, self._answering.request_id)}_{len(self._output)}"
 
     def _start(self, event: PartStart) -> bytes:
         self._part = event
@@ -321,7 +319,7 @@ class ResponsesWriter(PartWriter):
         ):
             # a refusal in words is a complete answer (docs/protocols/stop-reasons.md#from-openai)
             status, details = "completed", None
-        response = response_value(self._answering, self._upstream_id, status, self._output, self._usage)
+        response = response_value(self._answering, status, self._output, self._usage)
         response["incomplete_details"] = details
         if finish.service_tier is not None:
             response["service_tier"] = finish.service_tier
@@ -329,11 +327,6 @@ class ResponsesWriter(PartWriter):
             items = [(str(item.get("id") or ""), _encode(item)) for item in self._output]
             self._answering.keep(response["id"], items)
         return status, response
-
-
-def response_id_tail(upstream: str) -> str:
-    """What tells this answer's items from another's, from the answer's own id."""
-    return "".join(c for c in upstream if c.isalnum())[-24:]
 
 
 def render_reply(reply: Reply, answering: Answering) -> bytes:

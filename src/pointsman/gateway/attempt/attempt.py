@@ -224,11 +224,9 @@ def _read(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
     if job.asked is None:
         client = job.request.route.dialect.translation
         assert client is not None
-        job.asked = Asked(
-            client, job.request.body, job.request.head, job.request.id, rules.capsules, job.recalled
-        )
-        if client.keeps_reasoning:
-            KeptReasoning(plane.reasoning, str(job.request.caller.key_id)).restore(job.asked.request)
+        request = job.request
+        job.asked = Asked(client, request.body, request.head, request.id, rules.capsules, job.recalled)
+        KeptReasoning(plane.reasoning, str(request.caller.key_id)).restore(job.asked.request, client.ordered)
     return job.asked
 
 
@@ -239,11 +237,7 @@ def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Cr
     if backend.begins_inside(one.target.model) and not profile.begins_inside:
         profile = msgspec.structs.replace(profile, begins_inside=True)
     keep = keeping(plane, one.rules, job, one.plan, one.target, straight=False)
-    reasoning = (
-        KeptReasoning(plane.reasoning, str(job.request.caller.key_id))
-        if asked.client.keeps_reasoning
-        else None
-    )
+    reasoning = KeptReasoning(plane.reasoning, str(job.request.caller.key_id))
     return Crossing(asked, job.request.route.dialect, upstream, profile, reasoning, backend.mask, keep)
 
 
