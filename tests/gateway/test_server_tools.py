@@ -12,7 +12,9 @@ import uvloop
 from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret
-from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE
+from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE, Call
+from tests.vendor_bodies import responses
+from tests.vendor_bodies.wire import named
 
 from .plane import Got, plane, rule
 from .test_translation import PATHS, ask, one
@@ -254,3 +256,273 @@ def test_a_function_that_is_called_like_the_search_is_called_by_its_own_name() -
     assert len(set(names)) == 2
     assert body["tool_choice"] == {"type": "tool", "name": names[0]}
     assert names[0].startswith("web_search_")
+
+
+# -- reasoning that led to a server's call
+
+REASONED = {
+    "id": "resp_1", "object": "response", "model": "m", "status": "completed",
+    "output": [
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "enc1"},
+        {"type": "web_search_call", "id": "ws_1", "status": "completed",
+         "action": {"type": "search", "query": "rome", "sources": [{"type": "url", "url": "https://a.org/"}]}},
+        {"type": "web_search_call", "id": "ws_2", "status": "completed",
+         "action": {"type": "open_page", "url": "https://a.org/x"}},
+        {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "enc2"},
+        {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+         "content": [{"type": "output_text", "text": "So it is.", "annotations": []}]},
+    ],
+    "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
+}  # fmt: skip
+
+
+def conversation(
+    client: str,
+    stream: bool,
+    answer: dict[str, Any],
+    again: Any,
+    kind: str = "openai",
+    model: str = "gpt-5.6",
+) -> dict[str, Any]:
+    """Two turns: `answer` first, then what `again` makes of it. What the backend gets the second time."""
+
+    async def main() -> dict[str, Any]:
+        with ScriptedUpstream() as server:
+            whole = Reply(200, JSON, body=json.dumps(answer).encode())
+            streamed = (
+                Reply(200, SSE, parts=[named(*responses.told(answer["output"]))], framing="chunked")
+                if stream
+                else whole
+            )
+            server.script(streamed)
+            spoken = RESPONSES if kind == "openai" else MESSAGES
+            server.always(Reply(200, JSON, body=WHOLE[spoken]("ok")))
+            backend = BackendSpec(
+                kind, kind, "", server.url, api_key=Secret("sk-1"), allow_http=True, dialects=(spoken,)
+            )
+            async with plane() as found:
+                found.rules(rule("*", f"{kind}={model}"), backends=[backend])
+                first = await found.ask(PATHS[client], ask(client, stream=stream))
+                assert first.status == 200, first.body
+                body = again(first)
+                second = await found.ask(PATHS[client], body)
+                assert second.status == 200, second.body
+            found_body: dict[str, Any] = json.loads(
+                [r for r in server.requests if r.method == "POST"][-1].body
+            )
+            return found_body
+
+    return uvloop.run(main())
+
+
+def messages_again(first: Got, drop: tuple[str, ...] = ()) -> dict[str, Any]:
+    if first.headers["content-type"].startswith("text/event-stream"):
+        blocks = streamed_blocks(first.body)
+    else:
+        blocks = first.json()["content"]
+    kept = [block for block in blocks if block["type"] not in drop]
+    turns = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": kept},
+        {"role": "user", "content": "go on"},
+    ]
+    return {"model": "m", "max_tokens": 100, "messages": turns}
+
+
+def streamed_blocks(body: bytes) -> list[dict[str, Any]]:
+    """As the vendor's SDK puts them together."""
+    blocks: list[dict[str, Any]] = []
+    texts: dict[int, str] = {}
+    for line in body.decode().splitlines():
+        if not line.startswith("data: "):
+            continue
+        event = json.loads(line.removeprefix("data: "))
+        if event["type"] == "content_block_start":
+            blocks.append(event["content_block"])
+        elif event["type"] == "content_block_delta":
+            delta, block = event["delta"], blocks[event["index"]]
+            if delta["type"] == "input_json_delta":
+                texts[event["index"]] = texts.get(event["index"], "") + delta["partial_json"]
+                block["input"] = (
+                    json.loads(texts[event["index"]] or "{}") if closed(texts[event["index"]]) else {}
+                )
+            elif delta["type"] == "signature_delta":
+                block["signature"] = delta["signature"]
+            else:
+                key = "text" if delta["type"] == "text_delta" else "thinking"
+                block[key] += delta[key]
+    return blocks
+
+
+def closed(text: str) -> bool:
+    try:
+        json.loads(text or "{}")
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_search_comes_back_to_openai_between_its_reasoning(stream: bool) -> None:
+    body = conversation(MESSAGES, stream, REASONED, messages_again)
+    kinds = [(item["type"], item.get("id")) for item in body["input"]]
+    assert kinds == [
+        ("message", None), ("reasoning", "rs_1"), ("web_search_call", "ws_1"), ("web_search_call", "ws_2"),
+        ("reasoning", "rs_2"), ("message", None), ("message", None),
+    ]  # fmt: skip
+    assert body["input"][2] == REASONED["output"][1]  # type: ignore[index]
+    assert body["input"][3] == REASONED["output"][2]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_reasoning_that_lost_its_search_is_left_out(stream: bool) -> None:
+    drop = ("server_tool_use", "web_search_tool_result")
+    body = conversation(MESSAGES, stream, REASONED, lambda first: messages_again(first, drop))
+    assert [item.get("id") for item in body["input"] if item["type"] == "reasoning"] == ["rs_2"]
+    assert not any(item["type"] == "web_search_call" for item in body["input"])
+
+
+def test_a_search_that_lost_its_reasoning_is_told_in_words() -> None:
+    body = conversation(MESSAGES, False, REASONED, lambda first: messages_again(first, ("thinking",)))
+    assert not any(item["type"] in ("reasoning", "web_search_call") for item in body["input"])
+    assert '<block type="web_search_call">' in json.dumps(body).replace('\\"', '"')
+    assert "https://a.org/" in json.dumps(body)
+
+
+def chat_again(first: Got) -> dict[str, Any]:
+    said = first.json()["choices"][0]["message"]
+    return {
+        "model": "m",
+        "messages": [{"role": "user", "content": "hi"}, said, {"role": "user", "content": "go on"}],
+    }
+
+
+def test_a_chat_client_never_sends_reasoning_without_its_search() -> None:
+    body = conversation(CHAT, False, REASONED, chat_again)
+    assert [item.get("id") for item in body["input"] if item["type"] == "reasoning"] == ["rs_2"]
+
+
+SEARCHED = {
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": None,
+    "content": [
+        {"type": "thinking", "thinking": "t1", "signature": "s1"},
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "rome"}},
+        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
+        {"type": "thinking", "thinking": "t2", "signature": "s2"},
+        {"type": "text", "text": "So it is."},
+    ],
+    "usage": {"input_tokens": 1, "output_tokens": 1},
+}  # fmt: skip
+
+
+def responses_again(first: Got) -> dict[str, Any]:
+    return {
+        "model": "m",
+        "input": [
+            {"role": "user", "content": "hi"},
+            *first.json()["output"],
+            {"role": "user", "content": "go on"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(("client", "again"), [(RESPONSES, responses_again), (CHAT, chat_again)])
+def test_thinking_that_led_to_anthropics_search_does_not_come_back_alone(client: str, again: Any) -> None:
+    body = conversation(client, False, SEARCHED, again, "anthropic", "claude-opus-4-8")
+    thoughts = [
+        block for message in body["messages"] for block in message["content"] if block["type"] == "thinking"
+    ]
+    assert thoughts == [{"type": "thinking", "thinking": "t2", "signature": "s2"}]
+
+
+# -- tools that the client runs
+
+
+ACTIONS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
+    # type of the tool: (what the model says, the item's key, what stands there)
+    "local_shell": (
+        {"action": {"type": "exec", "command": ["ls", "-l"]}},
+        "action",
+        {"type": "exec", "command": ["ls", "-l"], "env": {}},
+    ),
+    "shell": ({"action": {"commands": ["ls"]}}, "action", {"commands": ["ls"]}),
+    "apply_patch": (
+        {"operation": {"type": "delete_file", "path": "a"}},
+        "operation",
+        {"type": "delete_file", "path": "a"},
+    ),
+}
+
+
+@pytest.mark.parametrize("upstream", [CHAT, MESSAGES])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("kind", ACTIONS)
+def test_a_call_of_the_clients_shell_comes_back_as_its_own_item(
+    kind: str, stream: bool, upstream: str
+) -> None:
+    given, key, wanted = ACTIONS[kind]
+    call = Call(kind, given, id="call_1")
+    reply = (
+        Reply(200, SSE, parts=[STREAM[upstream](call)], framing="chunked")
+        if stream
+        else Reply(200, JSON, body=WHOLE[upstream](call))
+    )
+    got, received = one(RESPONSES, upstream, reply, ask(RESPONSES, stream=stream, tools=[{"type": kind}]))
+    (tool,) = json.loads(received[0].body)["tools"]
+    assert (tool["function"] if upstream == CHAT else tool)["name"] == kind
+    if stream:
+        events = [
+            json.loads(line[6:]) for line in got.body.decode().splitlines() if line.startswith("data: {")
+        ]
+        item = [e["item"] for e in events if e["type"] == "response.output_item.done"][-1]
+        added = [e["item"] for e in events if e["type"] == "response.output_item.added"][-1]
+        assert (added["type"], added["call_id"]) == (item["type"], item["call_id"])
+        assert not any("function_call" in e["type"] for e in events)
+    else:
+        item = got.json()["output"][-1]
+    assert (item["type"], item[key], item["status"]) == (f"{kind}_call", wanted, "completed")
+    again = {
+        "model": "m",
+        "input": [item, {"type": f"{kind}_call_output", "call_id": item["call_id"], "output": "a.txt"}],
+        "tools": [{"type": kind}],
+    }
+    _, received = one(RESPONSES, CHAT, Reply(200, JSON, body=WHOLE[CHAT]("x")), again)
+    messages = json.loads(received[0].body)["messages"]
+    assert json.loads(messages[0]["tool_calls"][0]["function"]["arguments"]) == {key: wanted}
+    assert messages[1]["content"] == "a.txt"
+
+
+def test_arguments_that_are_no_shells_come_back_as_a_function_call() -> None:
+    reply = Reply(200, JSON, body=WHOLE[CHAT](Call("local_shell", {"action": {"cmd": "ls"}}, id="call_1")))
+    got, _ = one(RESPONSES, CHAT, reply, ask(RESPONSES, tools=[{"type": "local_shell"}]))
+    (item,) = got.json()["output"]
+    assert (item["type"], json.loads(item["arguments"])) == ("function_call", {"action": {"cmd": "ls"}})
+
+
+def test_a_function_of_that_name_is_the_clients_own() -> None:
+    mine = {"type": "function", "name": "shell", "parameters": {"type": "object", "properties": {}}}
+    reply = Reply(200, JSON, body=WHOLE[CHAT](Call("shell", {"action": {"commands": []}}, id="call_1")))
+    got, _ = one(RESPONSES, CHAT, reply, ask(RESPONSES, tools=[mine]))
+    assert got.json()["output"][0]["type"] == "function_call"
+
+
+def test_a_shell_in_the_vendors_container_is_refused() -> None:
+    tool = {"type": "shell", "environment": {"type": "container_auto"}}
+    got, received = one(RESPONSES, CHAT, Reply(500), ask(RESPONSES, tools=[tool]))
+    assert (got.status, got.json()["error"]["param"], received) == (400, "tools[0]", [])
+
+
+# -- free text in a stream of Messages
+
+FREE = 'say "hi"\n\u00e9 \U0001f600 \\ end'
+
+
+@pytest.mark.parametrize("pieces", [[FREE], list(FREE), []], ids=["at once", "by characters", "nothing"])
+def test_a_call_of_free_text_is_json_for_a_client_of_messages(pieces: list[str]) -> None:
+    reply = Reply(200, SSE, parts=[named(*responses.free_call(pieces, "note"))], framing="chunked")
+    got, _ = one(MESSAGES, RESPONSES, reply, ask(MESSAGES, stream=True))
+    (block,) = streamed_blocks(got.body)
+    assert (block["type"], block["name"], block["input"]) == ("tool_use", "note", {"input": "".join(pieces)})
+    got, _ = one(MESSAGES, RESPONSES, reply, ask(MESSAGES))
+    (block,) = got.json()["content"]
+    assert block["input"] == {"input": "".join(pieces)}

@@ -135,3 +135,28 @@ def error(message: str, kind: str = "server_error") -> dict[str, Any]:
 def error_event(message: str) -> bytes:
     failed = response([], "failed", error={"code": "server_error", "message": message})
     return named(event("failed", response=failed, sequence_number=95))
+
+
+def told(output: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A stream of items that come whole, without words in pieces."""
+    events = [event("created", response=response([], "in_progress"))]
+    for index, item in enumerate(output):
+        events.append(event("output_item.added", output_index=index, item={**item, "status": "in_progress"}))
+        events.append(event("output_item.done", output_index=index, item=item))
+    return [*events, event("completed", response=response(output))]
+
+
+def free_call(pieces: list[str], name: str) -> list[dict[str, Any]]:
+    """A call of free text, streamed in these pieces."""
+    item = {
+        "type": "custom_tool_call",
+        "id": "ctc_1",
+        "call_id": "c1",
+        "name": name,
+        "input": "".join(pieces),
+    }
+    created, added, done, completed = told([{**item, "status": "completed"}])
+    added["item"] = {**added["item"], "input": ""}
+    places = {"item_id": "ctc_1", "output_index": 0}
+    deltas = [event("custom_tool_call_input.delta", **places, delta=one) for one in pieces]
+    return [created, added, *deltas, done, completed]

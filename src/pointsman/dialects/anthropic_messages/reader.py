@@ -55,7 +55,7 @@ class _Block:
 class MessagesReader(MessagesSeen, Reader):
     """See dialects.base.Reader."""
 
-    __slots__ = ("_answer", "_ids", "_next", "_open", "_profile", "_started", "_usage_told")
+    __slots__ = ("_answer", "_held", "_ids", "_next", "_open", "_profile", "_started", "_usage_told")
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
@@ -66,6 +66,8 @@ class MessagesReader(MessagesSeen, Reader):
         self._started = False
         self._answer = ""
         self._usage_told = False
+        # A thinking that is over but for what it led to, which the next block tells.
+        self._held: tuple[int, Opaque] | None = None
 
     def reply(self, body: bytes) -> Reply:
         """See Reader. Told and folded as the stream it could have been."""
@@ -128,6 +130,7 @@ class MessagesReader(MessagesSeen, Reader):
     def _message_stop(self, out: list[Event]) -> None:
         for index in sorted(self._open):
             self._block_stop(index, out)
+        self._release(None, out)
         if self.stop is None:
             return
         if self.usage is not None and not self._usage_told:
@@ -143,6 +146,7 @@ class MessagesReader(MessagesSeen, Reader):
         if index in self._open:
             self._block_stop(index, out)
         kind = self.blocks[index]
+        self._release(start if kind is PartKind.FOREIGN else None, out)
         block = self._open[index] = _Block(kind, start)
         if kind is PartKind.TEXT:
             self._say(block, str(start.get("text") or ""), out)
@@ -195,6 +199,7 @@ class MessagesReader(MessagesSeen, Reader):
             return out
         if block is None or block.kind is not kind:  # a delta of another kind than its block, or without one
             self._block_stop(index, out)
+            self._release(None, out)
             block = self._open[index] = _Block(kind, {"type": kind.value})
         if kind is PartKind.FOREIGN:
             block.pieces.append(_text_of(delta))
@@ -244,7 +249,18 @@ class MessagesReader(MessagesSeen, Reader):
             exact = {**exact, "thinking": text, "signature": block.signature}
         if block.index < 0:
             self._begin(block, out)
-        out.append(PartEnd(block.index, Opaque(OWN, exact, self._profile.backend)))
+        self._held = (block.index, Opaque(OWN, exact, self._profile.backend))
+
+    def _release(self, after: dict[str, Any] | None, out: list[Event]) -> None:
+        """End the thinking that was held. after: the vendor's own block that follows it
+        (docs/protocols/reasoning.md#with-a-servers-tool)."""
+        if self._held is None:
+            return
+        (index, opaque), self._held = self._held, None
+        led_to = after.get("id") if after is not None else None
+        if isinstance(led_to, str):
+            opaque = msgspec.structs.replace(opaque, before=led_to)
+        out.append(PartEnd(index, opaque))
 
 
 def _made_up(index: int, name: str, answer_id: str) -> str:

@@ -74,7 +74,7 @@ class MessagesWriter(PartWriter):
         self._held = ""  # what was not written (yet): white space is no text unless more follows
         self._text: CitedText | None = None  # of an open text part
         # Of a text that may be cited the last piece is held back: its citation comes right behind it.
-        self._cites = bool(answering.request.server_tools)
+        self._cites = bool(answering.request.hosted)
         self._frame = ""
         self._prefix = b""
         self._called = False

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from ...conversation.events import (
     Cited,
     Delta,
@@ -24,7 +26,7 @@ from ...conversation.events import (
     Stop,
     UsageSeen,
 )
-from ...conversation.parts import Foreign
+from ...conversation.parts import Foreign, Opaque
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ..base import Reader
@@ -36,6 +38,8 @@ from .told import Told
 
 _TEXTS = {"response.output_text.delta": PartKind.TEXT, "response.refusal.delta": PartKind.REFUSAL}
 _THOUGHTS = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")
+_OURS = ("message", "reasoning", "", *CALLS)
+"""Items that every client returns in some form; any other is of a tool that the vendor ran."""
 _ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
 _WHOLE_TEXTS = {"response.output_text.done": PartKind.TEXT, "response.refusal.done": PartKind.REFUSAL}
 _WHOLE_THOUGHTS = ("response.reasoning_summary_text.done", "response.reasoning_text.done")
@@ -85,7 +89,9 @@ class _Call:
 class ResponsesReader(ResponsesSeen, Reader):
     """See dialects.base.Reader."""
 
-    __slots__ = ("_calls", "_messages", "_next", "_profile", "_refusal", "_started", "_thoughts")
+    __slots__ = (
+        "_calls", "_held", "_messages", "_next", "_profile", "_refusal", "_started", "_thoughts",
+    )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
@@ -96,6 +102,8 @@ class ResponsesReader(ResponsesSeen, Reader):
         self._thoughts: dict[int, _Thought] = {}
         self._calls: dict[int, _Call] = {}
         self._refusal: list[str] = []
+        # A reasoning that is over but for what it led to, which the next item tells.
+        self._held: tuple[int, Opaque] | None = None
 
     def reply(self, body: bytes) -> Reply:
         """See Reader. Told and folded as the last event of a stream that told nothing before it."""
@@ -121,6 +129,7 @@ class ResponsesReader(ResponsesSeen, Reader):
             self._delta_of(frame, out)
         elif kind == "response.output_item.added":
             self._start(None, out)
+            self._release(frame.item, out)
             if kind_of(frame.item or {}) in CALLS:
                 self._begin_call(frame.output_index, frame.item or {}, out)
         elif kind == "response.output_item.done":
@@ -154,6 +163,7 @@ class ResponsesReader(ResponsesSeen, Reader):
         self._start(self.response, out)
         for place, item in self.late:
             self._item_done(place, item, out)
+        self._release(None, out)
         left = [
             part.index for message in self._messages.values() for part in message.values() if part.index >= 0
         ]
@@ -170,6 +180,7 @@ class ResponsesReader(ResponsesSeen, Reader):
             out.append(Ended())
 
     def _part(self, kind: PartKind, out: list[Event]) -> int:
+        self._release(None, out)
         index = self._next
         self._next += 1
         out.append(PartStart(index, kind))
@@ -281,6 +292,7 @@ class ResponsesReader(ResponsesSeen, Reader):
     # -- items that are complete: what was not streamed is told now, and every part of it ends
 
     def _item_done(self, place: int, item: Item, out: list[Event]) -> None:
+        self._release(item, out)
         kind = kind_of(item)
         if kind == "message":
             self._message_done(place, item, out)
@@ -313,4 +325,18 @@ class ResponsesReader(ResponsesSeen, Reader):
             thought = _Thought(self._part(PartKind.THINKING, out), 0)
         if rest := thought.told.rest(text):
             out.append(Delta(thought.index, rest))
-        out.append(PartEnd(thought.index, opaque))
+        if opaque is None:
+            out.append(PartEnd(thought.index))
+        else:
+            self._held = (thought.index, opaque)
+
+    def _release(self, after: Item | None, out: list[Event]) -> None:
+        """End the reasoning that was held. after: the item that follows it
+        (docs/protocols/reasoning.md#with-a-servers-tool)."""
+        if self._held is None:
+            return
+        (index, opaque), self._held = self._held, None
+        led_to = after.get("id") if after is not None and kind_of(after) not in _OURS else None
+        if isinstance(led_to, str):
+            opaque = msgspec.structs.replace(opaque, before=led_to)
+        out.append(PartEnd(index, opaque))
