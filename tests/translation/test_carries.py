@@ -218,7 +218,7 @@ VALUES: dict[str, Any] = {
     "Request.legacy_functions": True, "Request.phases": True, "Request.raw": {"a": 1}, "Request.paths": {"n": "n"},
     "Message.role": Role.USER, "Message.parts": [Text("b")], "Message.name": "ann", "Message.phase": "final_answer",
     "Tool.name": "h", "Tool.description": "e", "Tool.schema": OTHER, "Tool.strict": True, "Tool.kind": ToolKind.CUSTOM,
-    "Tool.namespace": "group", "Tool.cache": MARK,
+    "Tool.namespace": "group", "Tool.cache": MARK, "Tool.strict_unsaid": True,
     "WebSearch.allowed_domains": ("a.org",), "WebSearch.blocked_domains": ("b.org",), "WebSearch.max_uses": 2,
     "WebSearch.location": {"city": "Rome"}, "WebSearch.context_size": "low", "WebSearch.live": False,
     "WebSearch.cache": MARK,
@@ -253,6 +253,10 @@ PAIRS: dict[str, Callable[[Protocol], tuple[Any, Any]]] = {
             "f", kind=ToolKind.CUSTOM, grammar={"type": "grammar", "syntax": "lark", "definition": "start: X"}
         ),
     ),
+    "Tool.namespace_description": lambda t: (
+        Tool("f", "d", SCHEMA, namespace="g"),
+        Tool("f", "d", SCHEMA, namespace="g", namespace_description="of them"),
+    ),
     "ServerTool.value": lambda t: (search(t), search(t, max_uses=2)),
     "ToolChoice.allowed_server": lambda t: (
         ToolChoice("auto", allowed=("f",)),
@@ -265,7 +269,7 @@ PAIRS: dict[str, Callable[[Protocol], tuple[Any, Any]]] = {
         BASES[Thinking](t) if t is not CHAT else Thinking("a"),
         msgspec.structs.replace(BASES[Thinking](t), text="b") if t is not CHAT else Thinking("b"),
     ),
-    "Thinking.opaque": lambda t: (Thinking("a"), BASES[Thinking](t)),
+    "Thinking.opaque": lambda t: (Thinking(), BASES[Thinking](t)),
     "Opaque.data": lambda t: (BASES[Opaque](t), Opaque(t.value, OTHER_OPAQUE[t])),
     "Image.url": lambda t: (Image(url="https://example.com/a"), Image(url="https://example.com/b")),
     "Image.file_id": lambda t: tuple(Image(file_id=x, file_of=GENEROUS[t].files) for x in "ab"),  # type: ignore[dict-item]
@@ -290,6 +294,8 @@ PROFILES: dict[tuple[str, Protocol], dict[str, Any]] = {
     ("ThinkingMode.budget", MESSAGES): {"reasoning": "budget"},
     ("ThinkingMode.type", MESSAGES): {"reasoning": "budget"},
     ("Request.thinking", MESSAGES): {"reasoning": "budget"},
+    ("OutputFormat.type", CHAT): {"json_word": False},
+    ("OutputFormat.type", RESPONSES): {"json_word": False},
     ("Request.seed", RESPONSES): {"penalties": True},
     ("Request.seed", MESSAGES): {"penalties": True},
     ("Request.verbosity", MESSAGES): {"verbosity": True},

@@ -27,7 +27,7 @@ class Profile(msgspec.Struct, frozen=True):
     stand in the middle. merge_turns: neighbours of one role are merged. turns: any | strict (the
     user begins, every text says something, no turn ends in thinking or in white space).
     null_content: an assistant turn of calls only may have content null. prefill: the last message
-    may be the assistant's.
+    may be the assistant's; continues: it goes on with that message instead of answering anew.
     Content: image_urls: it fetches them itself. images, documents: it takes them at all.
     image_types, document_types: media types it takes, () = any. image_detail: it takes OpenAI's
     hint. cache_marks: it takes marks on parts; cache_marks_max: so many at most, the longer-lived
@@ -48,7 +48,8 @@ class Profile(msgspec.Struct, frozen=True):
     they are. server_tools: types it runs, without version suffix. strict_tools: it knows `strict`;
     strict_tools_max: of so many tools, None = of all. max_tool_calls: all | searches (only its own
     searches can be limited). safe_schemas: schemas are reduced to what grammar compilers stand.
-    Output: structured: json_schema is taken. json_object: taken. schema_subset: full | required
+    Output: structured: json_schema is taken. json_object: taken; json_word: only where the prompt
+    says JSON. schema_subset: full | required
     (strict where every property is required) | closed (constraints are moved into descriptions).
     files: whose file ids it knows (as in Image.file_of). verbosity: taken. n, logprobs, metadata,
     store: taken. safety_id: the end user's id goes under `safety_identifier` (else `user`).
@@ -81,6 +82,7 @@ class Profile(msgspec.Struct, frozen=True):
     turns: str = "any"
     null_content: bool = False
     prefill: bool = True
+    continues: bool = False
     images: bool = True
     documents: bool = True
     image_urls: bool = True
@@ -115,6 +117,7 @@ class Profile(msgspec.Struct, frozen=True):
     safe_schemas: bool = False
     structured: bool = True
     json_object: bool = True
+    json_word: bool = False
     schema_subset: str = "required"
     files: str = ""
     verbosity: bool = False

@@ -43,8 +43,10 @@ class Message(Placed):
 
 class Tool(Placed):
     """A tool the client runs itself. schema: JSON Schema of its arguments, None = takes none
-    (custom: not used). strict: None = the client did not say. grammar: of a custom tool, the
-    vendor's `format` object. namespace: its group."""
+    (custom: not used). strict: None = the client did not say. strict_unsaid: it is the client
+    protocol's default, not the client's word. grammar: of a custom tool, the
+    vendor's `format` object. namespace: its group; namespace_description: of that, on the
+    group's first tool."""
 
     name: str
     description: str | None = None
@@ -54,6 +56,8 @@ class Tool(Placed):
     grammar: dict[str, Any] | None = None
     namespace: str | None = None
     cache: CacheMark | None = None
+    strict_unsaid: bool = False
+    namespace_description: str | None = None
 
 
 class ServerTool(Placed):

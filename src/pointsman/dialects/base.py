@@ -319,7 +319,8 @@ class Dialect:
     protocol's is not the usual one. ping: a keep-alive before anything else of a stream. straight:
     see Straight. revision: of a request's body, what is done to a whole answer whose backend
     ignores a wish of it; None for nothing, and then bytes pass as they come. translation: None for
-    protocols that only pass through."""
+    protocols that only pass through. is_error(body): is a backend's body an error in this
+    protocol's own form, which its clients can read and act on?"""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
@@ -333,6 +334,7 @@ class Dialect:
     straight: Straight | None = None
     revision: Callable[[bytes], Callable[[bytes], bytes] | None] | None = None
     translation: Translation | None = None
+    is_error: Callable[[bytes], bool] = lambda _: True
 
     def status(self, error: PointsmanError) -> int:
         """The HTTP status of an error in this protocol."""

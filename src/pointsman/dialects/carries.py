@@ -86,9 +86,11 @@ _ONE_ANSWER = refused(
 )
 _NO_LOGPROBS = refused("this backend's protocol has no log probabilities; leave it out.", False)
 _PRICE = apart("a cache mark changes what an answer costs, never what it says")
-_SHOWN = apart("the text goes; what it had cited was for the user to see")
-_MAKER = apart("earlier reasoning is of use to the model that made it only; nobody else is sent it")
+_SHOWN = Place(How.REPORTED, "the text goes, but the backend's protocol has no place for what it cites")
+_WITHIN = apart("it goes, and is told, with the citation as a whole")
+_MAKER = apart("earlier reasoning goes to the model that made it only; fit_history.py tells what does not go")
 _NO_SOUND = refused("this backend takes no sound; send its text instead.")
+"""Responses has no sound in either: its input is text, images and files (OpenAI SDK, `ResponseInputContentParam`)."""
 _NO_SERVER_TOOL = refused("Chat Completions has no tools of this type; leave it out for this model.")
 _ANY_DOMAIN = Place(
     How.REFUSED,
@@ -102,7 +104,7 @@ _FILE_BY_URL = refused("Chat Completions has no documents by URL; send the file'
 _IN_WORDS = apart("a model of another vendor is told what it says")
 _PHASE = apart("a mark of one vendor's models on their own history, which no other reads")
 _NAMED = apart("a label that the model is not shown")
-_NO_INDEX = apart("one without the vendor's index is refused there")
+_NO_INDEX = Place(How.REPORTED, "a citation without the vendor's own index is refused there")
 _CONTROL = apart("what the gateway itself needs to know of the client's request")
 _FORM = Place(How.FORM)
 
@@ -161,6 +163,8 @@ ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
         "grammar": _row(MAPPED, MAPPED, EMULATED),
         "namespace": _row(EMULATED, MAPPED, EMULATED),
         "cache": _row(_PRICE, _PRICE, MAPPED),
+        "strict_unsaid": _all(_CONTROL),
+        "namespace_description": _row(EMULATED, MAPPED, EMULATED),
     },
     request.ServerTool: {
         "protocol": _all(_FORM),
@@ -222,7 +226,7 @@ ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
         "citations": _row(REPORTED, REPORTED, MAPPED),
         "cache": _EVERYWHERE,
     },
-    parts.Audio: {"data": _row(MAPPED, MAPPED, _NO_SOUND), "format": _row(MAPPED, MAPPED, _NO_SOUND)},
+    parts.Audio: {"data": _row(MAPPED, _NO_SOUND, _NO_SOUND), "format": _row(MAPPED, _NO_SOUND, _NO_SOUND)},
     parts.ToolCall: {
         "id": _EVERYWHERE,
         "name": _EVERYWHERE,
@@ -246,12 +250,12 @@ ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
         "shown": _all(EMULATED),
     },
     parts.Citation: {
-        "url": _row(_SHOWN, _SHOWN, _NO_INDEX),
-        "title": _row(_SHOWN, _SHOWN, _NO_INDEX),
-        "cited_text": _row(_SHOWN, _SHOWN, _NO_INDEX),
-        "start": _all(_SHOWN),
-        "end": _all(_SHOWN),
-        "raw": _row(_SHOWN, _SHOWN, MAPPED),
+        "url": _row(_WITHIN, _WITHIN, _NO_INDEX),
+        "title": _all(_WITHIN),
+        "cited_text": _all(_WITHIN),
+        "start": _all(_WITHIN),
+        "end": _all(_WITHIN),
+        "raw": _row(_WITHIN, _WITHIN, MAPPED),
         "protocol": _all(_FORM),
     },
     parts.Opaque: {"protocol": _all(_FORM), "data": _EVERYWHERE, "backend": _all(_FORM), "before": _all(_FORM)},

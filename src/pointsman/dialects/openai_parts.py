@@ -72,8 +72,8 @@ def _part(part: Fields, reading: Reading) -> neutral.Part:
     mark = cache_mark(part, reading)
     match kind:
         case "text" | "input_text" | "output_text" | "summary_text":
-            part.ignore("annotations", "logprobs")
-            return neutral.Text(part.text("text"), mark)
+            part.ignore("logprobs")
+            return neutral.Text(part.text("text"), mark, _citations(part, reading))
         case "refusal":
             return neutral.Refusal(part.text("refusal"))
         case "image_url" | "input_image":
@@ -153,6 +153,18 @@ def _data_url(url: str, path: str) -> tuple[str, str]:
     if not comma or "base64" not in rest or not media_type:
         bad(path, "must look like data:TYPE;base64,DATA.")
     return media_type.lower(), data
+
+
+def _citations(holder: Fields, reading: Reading) -> tuple[neutral.Citation, ...]:
+    """The annotations of a text in a history."""
+    found = []
+    for at, one in enumerate(holder.items("annotations")):
+        citation = citation_of(one)
+        if citation is None:
+            reading.notes.drop(holder.at(f"annotations[{at}]"), "it names a file that only its vendor has")
+        else:
+            found.append(citation)
+    return tuple(found)
 
 
 def citation_of(annotation: Any) -> neutral.Citation | None:

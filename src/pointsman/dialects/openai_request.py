@@ -96,7 +96,8 @@ def read_tool(
         made.kind, made.grammar = ToolKind.CUSTOM, _grammar(inner.mapping("format"))
     else:
         made.schema = inner.mapping("parameters")
-        made.strict = inner.flag("strict") if "strict" in inner.value else strict
+        said = "strict" in inner.value
+        made.strict, made.strict_unsaid = (inner.flag("strict") if said else strict), not said
     inner.ignore("defer_loading")
     inner.close(reading.notes)
     tool.close(reading.notes)

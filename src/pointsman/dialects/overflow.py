@@ -7,6 +7,8 @@ Not here: that wording (vendor_errors.py, anthropic_messages/errors.py).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 _CODES = frozenset(
     {
@@ -79,20 +81,31 @@ _LOOKED_AT = 2000
 """Characters of an error that are searched."""
 
 
-def overflow(message: str, code: str | None) -> tuple[int | None, int | None] | None:
+def overflow(
+    message: str, *words: str | None, inside: Mapping[str, Any] | None = None
+) -> tuple[int | None, int | None] | None:
     """(tokens used, limit), each None when not told; None when the error is about something else.
 
-    used counts the output that was asked for where the server counts it.
+    words: the error's code and type. inside: its object, in which llama.cpp tells the numbers. used counts the output
+    that was asked for where the server counts it.
     """
     found = _search(message)
     if found is None:
-        return (None, None) if code in _CODES else None
+        if not _CODES.intersection(words):
+            return None
+        found = (None, None, None)
+    if found[0] is None and inside:
+        found = (_count(inside.get("n_prompt_tokens")), None, _count(inside.get("n_ctx")) or found[2])
     used, out, limit = found
     if used is not None:
         used += out or 0
         if limit is not None and used <= limit:
             used = None  # not the number that was too large
     return used, limit
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value > 0 else None
 
 
 def _search(message: str) -> tuple[int | None, int | None, int | None] | None:

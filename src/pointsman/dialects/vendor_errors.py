@@ -109,10 +109,10 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
     Parsed by content: some servers answer JSON with a wrong content type, some a bare string
     (docs/protocols/errors.md#bodies-seen).
     """
-    message, words, param = _parsed(body)
+    message, words, param, inside = _parsed(body)
     text = message or (f"The backend answered {status}." if status else "The backend failed.")
     code = words[0] if words else None
-    tokens = overflow(message, code) if not status or status in _OVERFLOWING else None
+    tokens = overflow(message, *words, inside=inside) if not status or status in _OVERFLOWING else None
     by_status = kind = kind_of_status(status)
     if tokens is not None:
         kind = ErrorKind.CONTEXT_LENGTH
@@ -172,6 +172,32 @@ def _plain(text: Any) -> str:
     return text if isinstance(text, str) else msgspec.json.encode(text).decode()
 
 
+_OWN_CODES = ("context_length_exceeded", "string_above_max_length")
+"""By which OpenAI itself says that the input is too long."""
+
+
+def is_openai_error(body: bytes) -> bool:
+    """Is it an error as OpenAI's clients read it: an object with a message under `error`? That the input is too long must
+    be said by the code on which they act (docs/protocols/errors.md#bodies-of-a-backends-own)."""
+    inside = member_object(body, "error")
+    if inside is None or not isinstance(inside.get("message"), str):
+        return False
+    kind, code = inside.get("type"), inside.get("code")
+    if not isinstance(kind, str | None) or not isinstance(code, str | int | None):
+        return False
+    return code in _OWN_CODES or upstream_error(0, body).kind is not ErrorKind.CONTEXT_LENGTH
+
+
+def member_object(body: bytes, member: str) -> dict[str, Any] | None:
+    """The object that stands there in a JSON object, None when there is none."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    found = value.get(member) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else None
+
+
 def status_inside(error: Any) -> int:
     """The HTTP status that an error object names, 0 when it names none."""
     if isinstance(error, dict):
@@ -182,15 +208,15 @@ def status_inside(error: Any) -> int:
     return 0
 
 
-def _parsed(body: bytes) -> tuple[str, list[str], str | None]:
-    """(message, code and type as far as the body has them, param)."""
+def _parsed(body: bytes) -> tuple[str, list[str], str | None, dict[str, Any]]:
+    """(message, code and type as far as the body has them, param, the error object)."""
     try:
         value: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return body[:_MAX_TEXT].decode("utf-8", "replace").strip(), [], None
+        return body[:_MAX_TEXT].decode("utf-8", "replace").strip(), [], None, {}
     inner = value.get("error", value) if isinstance(value, dict) else value
     if not isinstance(inner, dict):
-        return str(inner or "")[:_MAX_TEXT], [], None
+        return str(inner or "")[:_MAX_TEXT], [], None, {}
     message = (
         inner.get("message")
         or inner.get("detail")
@@ -200,4 +226,4 @@ def _parsed(body: bytes) -> tuple[str, list[str], str | None]:
         message = msgspec.json.encode(message if message is not None else inner).decode()
     words = [word for word in (inner.get("code"), inner.get("type")) if isinstance(word, str) and word]
     param = inner.get("param")
-    return message[:_MAX_TEXT], words, param if isinstance(param, str) else None
+    return message[:_MAX_TEXT], words, param if isinstance(param, str) else None, inner

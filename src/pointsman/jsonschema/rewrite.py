@@ -1,7 +1,8 @@
 """JSON Schemas changed to what a target understands. Deterministic, keys in their order, the input never changed.
 
 for_anthropic: the subset that Anthropic enforces (subset.py). safe_for_grammar: what the grammar compilers of
-local servers stand (grammar.py). Here: the shape of a tool's schema, and whether OpenAI enforces one as it is.
+local servers stand (grammar.py). Here: the shape of a tool's schema, the arrays that OpenAI takes, and whether it
+enforces a schema as it is.
 """
 
 from __future__ import annotations
@@ -10,10 +11,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from .grammar import safe_for_grammar
-from .structure import FORMATS, SILENT, Schema, Unsupported, children, described, merged, resolve, type_names
-from .subset import for_anthropic
+from .structure import (
+    FORMATS,
+    LISTED,
+    MAX_DEPTH,
+    NAMED,
+    SILENT,
+    SINGLE,
+    Schema,
+    Unsupported,
+    children,
+    described,
+    merged,
+    resolve,
+    type_names,
+)
+from .subset import Room, for_anthropic
 
-__all__ = ["Unsupported", "for_anthropic", "is_openai_strict", "object_schema", "safe_for_grammar"]
+__all__ = [
+    "Room",
+    "Unsupported",
+    "for_anthropic",
+    "is_openai_strict",
+    "object_schema",
+    "safe_for_grammar",
+    "with_items",
+]
 
 _UNIONS = ("anyOf", "oneOf")
 _WRAPPER = "value"
@@ -116,6 +139,50 @@ def _any_of(base: Schema, variants: list[Schema]) -> Schema:
     else:
         out["additionalProperties"] = False
     return out
+
+
+def with_items(schema: Mapping[str, Any]) -> Schema:
+    """The schema whose arrays all say what their items are, which means the same: OpenAI answers 400 "array schema
+    missing items" to others, strict or not. A list of items becomes `prefixItems`, as the newer drafts write it. The
+    same object when nothing is to do."""
+    found = _itemised(schema, 0)
+    return found if isinstance(found, dict) else dict(schema)
+
+
+def _itemised(node: Any, depth: int) -> Any:
+    if not isinstance(node, dict) or depth > MAX_DEPTH:
+        return node
+    out: Schema = {}
+    changed = False
+    for key, value in node.items():
+        if key in NAMED and isinstance(value, dict):
+            made: Any = {name: _itemised(sub, depth + 1) for name, sub in value.items()}
+            same = all(made[name] is sub for name, sub in value.items())
+        elif key in LISTED and isinstance(value, list):
+            made = [_itemised(sub, depth + 1) for sub in value]
+            same = all(map(_is, made, value))
+        elif key in SINGLE and isinstance(value, dict):
+            made = _itemised(value, depth + 1)
+            same = made is value
+        else:
+            continue
+        if not same:
+            out[key], changed = made, True
+    out = {**node, **out} if changed else node
+    if "array" not in type_names(out) or isinstance(out.get("items"), dict):
+        return out
+    listed = out.get("items")
+    if not isinstance(listed, list):
+        return {**out, "items": {"not": {}} if listed is False else {}}
+    first = [_itemised(sub, depth + 1) for sub in listed]
+    more = out.get("additionalItems", {})
+    rest = {key: value for key, value in out.items() if key not in ("items", "additionalItems")}
+    after = more if isinstance(more, dict) else {} if more else {"not": {}}
+    return {**rest, "prefixItems": first, "items": after}
+
+
+def _is(one: Any, other: Any) -> bool:
+    return one is other
 
 
 def is_openai_strict(schema: Mapping[str, Any]) -> bool:

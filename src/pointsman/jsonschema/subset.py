@@ -38,7 +38,8 @@ from .structure import (
 
 MAX_OPTIONAL = 24
 MAX_UNIONS = 16
-"""Of one request: optional properties, and properties of more than one type."""
+"""Of one request, all its strict tools and its output format together: optional properties, and
+properties of more than one type."""
 _MAX_NODES = 4000
 """Schemas that references may be written out to."""
 _MAX_REPEAT = 100
@@ -53,12 +54,35 @@ _LEFT: Any = object()
 """Not a value: the keyword is said in words instead."""
 
 
-def for_anthropic(schema: Mapping[str, Any]) -> tuple[Schema, list[str]]:
-    """The schema in the subset, and the paths of the constraints that became words. Raises Unsupported."""
+class Room:
+    """What is left of the limits of one request; each schema that is taken uses some of it up."""
+
+    __slots__ = ("optional", "unions")
+
+    def __init__(self) -> None:
+        self.optional = MAX_OPTIONAL
+        self.unions = MAX_UNIONS
+
+    def take(self, schema: Mapping[str, Any]) -> None:
+        """Raises Unsupported, and takes nothing, where the request's schemas would be too many together."""
+        optional, unions = _counted(schema)
+        if optional > self.optional:
+            raise Unsupported(f"more than {MAX_OPTIONAL} properties of the request's schemas are optional")
+        if unions > self.unions:
+            raise Unsupported(
+                f"more than {MAX_UNIONS} properties of the request's schemas have several types"
+            )
+        self.optional -= optional
+        self.unions -= unions
+
+
+def for_anthropic(schema: Mapping[str, Any], room: Room | None = None) -> tuple[Schema, list[str]]:
+    """The schema in the subset, and the paths of the constraints that became words. room: of its request, None for a
+    schema that stands alone. Raises Unsupported."""
     _no_recursion(schema)
     work = _Subset(schema)
     out = work.convert(dict(schema), "", 0)
-    _limits(out)
+    (room or Room()).take(out)
     return out, work.moved
 
 
@@ -270,8 +294,8 @@ def _types_of(body: Mapping[str, Any]) -> tuple[str, ...]:
     raise Unsupported("a schema without a type stands for any value")
 
 
-def _limits(out: Mapping[str, Any]) -> None:
-    """Raises Unsupported above what the API compiles."""
+def _counted(out: Mapping[str, Any]) -> tuple[int, int]:
+    """(optional properties, properties of several types), as the API counts them."""
     optional = unions = 0
     rest: list[Any] = [out]
     while rest:
@@ -282,7 +306,4 @@ def _limits(out: Mapping[str, Any]) -> None:
         required = node.get("required", ())
         optional += sum(1 for name in node.get("properties", ()) if name not in required)
         unions += "anyOf" in node or isinstance(node.get("type"), list)
-    if optional > MAX_OPTIONAL:
-        raise Unsupported(f"more than {MAX_OPTIONAL} properties are optional")
-    if unions > MAX_UNIONS:
-        raise Unsupported(f"more than {MAX_UNIONS} properties are of several types")
+    return optional, unions

@@ -19,6 +19,7 @@ _ALL = ("low", "medium", "high", "xhigh", "max")
 API: dict[str, Any] = {
     # the API merges neighbours of one role (docs/protocols/messages.md#turns-in-messages)
     "merge_turns": False,
+    "continues": True,
     "cache_marks": True,
     "auto_cache": True,
     "stream_long": True,

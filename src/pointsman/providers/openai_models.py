@@ -20,6 +20,7 @@ _SERVICE: dict[str, Any] = {
     "system_text": False,
     "merge_turns": False,
     "null_content": True,
+    "json_word": True,
     "safety_id": True,
     "user_max": 128,  # of `safety_identifier`; Claude Code's ids are longer
     "image_detail": True,

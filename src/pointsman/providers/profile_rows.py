@@ -29,7 +29,7 @@ RESPONSES: Table = (
         "stop": 0,  # Responses has none (docs/protocols/requests.md#stop-sequences-in-requests)
         "penalties": False, "n": False, "logprobs": False, "top_k": False,
         "system_text": False, "merge_turns": False, "null_content": True,
-        "replay_as": None, "image_detail": True,
+        "replay_as": None, "image_detail": True, "json_word": True,
     }),
 )  # fmt: skip
 
@@ -111,6 +111,7 @@ HOSTS: Table = (
         "top_k": False, "penalties": False, "n": False, "structured": False, "images": False, "documents": False,
         # follow-ups without it are refused (docs/protocols/reasoning.md#reasoning-must-come-back)
         "reasoning": "none", "replay_as": "reasoning_content", "no_reasoning": NO_REASONING, "begins_inside": False,
+        "json_word": True,
     }),
     (("api.moonshot.ai", "api.moonshot.cn", "api.kimi.com"), {"no_reasoning": NO_REASONING}),
     (("generativelanguage.googleapis.com", "*aiplatform.googleapis.com"), {

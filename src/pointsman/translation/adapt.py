@@ -14,6 +14,7 @@ import msgspec
 from ..conversation.notes import Notes
 from ..conversation.profile import Profile
 from ..conversation.request import Request
+from ..jsonschema.rewrite import Room
 from .adaptation import Adaptation
 from .fit_cache import fit_cache
 from .fit_format import fit_format
@@ -28,11 +29,12 @@ def adapt(request: Request, profile: Profile, notes: Notes) -> tuple[Request, Ad
     what it cannot take."""
     adaptation = Adaptation()
     made = msgspec.structs.replace(request, model=profile.model or request.model)
+    room = Room()
     fit_values(made, profile, notes)
     fit_stops(made, profile, notes, adaptation)
-    fit_tools(made, profile, notes, adaptation)
+    fit_format(made, profile, notes, room)  # before the tools, which get what schemas it leaves room for
+    fit_tools(made, profile, notes, adaptation, room)
     fit_history(made, profile, notes, adaptation)
-    fit_format(made, profile, notes)
     fit_thinking(made, profile, notes)  # knows by now whether a tool is forced, and what history is left
     fit_cache(made, profile, notes)
     return made, adaptation

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from ..conversation.notes import Notes
-from ..conversation.parts import CacheMark, Part, ToolResult
+from ..conversation.parts import CacheMark, Part, Thinking, ToolResult
 from ..conversation.profile import Profile
 from ..conversation.request import Request, Tool
 from .fit_turns import says
@@ -31,6 +31,11 @@ def fit_cache(made: Request, profile: Profile, notes: Notes) -> None:
     elif made.cache_auto is None and profile.auto_cache and not marks and (made.tools or made.server_tools):
         # OpenAI's users expect caching without asking for it; it pays where tools make the prompt long.
         made.cache_auto = CacheMark()
+    if made.cache_auto is not None and profile.cache_marks_max is not None:
+        last = _last_mark(made)
+        if last is not None and (last.ttl in _LONG) != (made.cache_auto.ttl in _LONG):
+            # It would stand there, too: "the target block already has cache_control with ttl='1h'"
+            made.cache_auto = None
     if not profile.cache_marks:
         fitted: list[CacheMark | None] = [None] * len(marks)
     elif profile.cache_marks_max is not None:
@@ -56,6 +61,13 @@ def _bounded(made: Request, marks: list[CacheMark], most: int, notes: Notes) -> 
     if made.cache_auto is not None and short and made.cache_auto.ttl is not None:
         made.cache_auto = CacheMark(path=made.cache_auto.path)
     return fitted
+
+
+def _last_mark(made: Request) -> CacheMark | None:
+    """Of the last part that can bear one, None where it bears none of its own."""
+    shown = (part for part in reversed(_holders(made)) if isinstance(part, Tool) or says(part))
+    last = next((part for part in shown if not isinstance(part, Thinking)), None)
+    return None if last is None else _mark(last)
 
 
 def _holders(made: Request) -> list[Tool | Part]:

@@ -62,8 +62,7 @@ def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adapt
         messages.append(Message(Role.USER, shown, path=shown[0].path))
     if changed:
         made.messages = messages
-    if profile.turns == "strict":
-        fit_turns(made, profile, notes)
+    fit_turns(made, profile, notes)
 
 
 def _is(one: Part, other: Part) -> bool:
@@ -136,13 +135,16 @@ class _Fit:
 
     def _thinking(self, part: Thinking) -> Thinking | None:
         """What is opaque goes to who made it, and only as it was; its text to models that are
-        shown their earlier reasoning. Of use to nobody else, so that nothing is told
-        (docs/protocols/reasoning.md#reasoning-must-come-back)."""
+        shown their earlier reasoning. Signed reasoning of another maker is of use to nobody
+        else, so that nothing is told of it; what bears no signature the client may have written
+        itself (docs/protocols/reasoning.md#reasoning-must-come-back)."""
         opaque, profile = part.opaque, self._profile
         if opaque is not None and opaque.protocol == profile.protocol:
             if opaque.backend in ("", profile.backend):
                 return part
         if profile.replay_as is None or not part.text:
+            if opaque is None and part.text.strip():
+                self._notes.drop(part.path, "the backend is not shown reasoning that it did not sign")
             return None
         return part if opaque is None else msgspec.structs.replace(part, opaque=None)
 

@@ -16,6 +16,8 @@ from .fit_tools import FORCED
 
 _LEAST = 1024
 """Tokens of the smallest budget."""
+_ANSWER = 1024
+"""Tokens that a word for thinking leaves for the answer at least."""
 _TOP_P_LEAST = 0.95
 """The least that thinking models take (docs/protocols/requests.md#sampling)."""
 
@@ -191,8 +193,7 @@ class _Wish:
         if lacks_thinking(self._request.messages, self._profile.merge_turns):
             self._notes.drop(self._named, "the thinking of the turn that goes on has not come back with it")
             return None
-        limit = self._request.max_tokens or self._profile.max_tokens_default
-        budget = min(max(self._wanted(thinking, effort, limit), _LEAST), limit - 1)
+        budget = self._fitting(self._wanted(thinking, effort))
         if budget < _LEAST:
             self._notes.drop(self._named, f"the answer's limit leaves less than {_LEAST} tokens for thinking")
             return None
@@ -201,10 +202,26 @@ class _Wish:
         shown = thinking.display if thinking is not None and self._profile.omits_thinking else None
         return ThinkingMode("enabled", budget, shown)
 
-    def _wanted(self, thinking: ThinkingMode | None, effort: str | None, limit: int) -> int:
+    def _limit(self) -> int:
+        """Tokens of thinking and answer together."""
+        asked, most = self._request.max_tokens, self._profile.max_tokens_limit
+        limit = self._profile.max_tokens_default if asked is None else asked
+        return limit if most is None else min(limit, most)
+
+    def _fitting(self, wanted: int) -> int:
+        """What is asked for, as long as an answer has room beside it. What the client said in tokens
+        itself need only be below the limit, as the vendor has it."""
+        thinking, limit = self._request.thinking, self._limit()
+        if thinking is not None and thinking.budget == wanted and _LEAST <= wanted < limit:
+            return wanted
+        return min(max(wanted, _LEAST), limit - _ANSWER)
+
+    def _wanted(self, thinking: ThinkingMode | None, effort: str | None) -> int:
         if thinking is not None and thinking.type == "enabled" and thinking.budget is not None:
             return thinking.budget
-        return int(limit * 0.9) if effort == "max" else BUDGETS.get(effort or "high", BUDGETS["high"])
+        if effort == "max":  # never less than the word below it
+            return max(int(self._limit() * 0.9), *BUDGETS.values())
+        return BUDGETS.get(effort or "high", BUDGETS["high"])
 
 
 def lacks_thinking(messages: list[Message], merged: bool) -> bool:

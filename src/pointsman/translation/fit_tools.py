@@ -11,20 +11,28 @@ from ..conversation.notes import Notes
 from ..conversation.parts import ToolKind
 from ..conversation.profile import Profile
 from ..conversation.request import SEARCH, Request, Tool, ToolChoice
-from ..jsonschema.rewrite import Unsupported, for_anthropic, is_openai_strict, object_schema, safe_for_grammar
+from ..jsonschema.rewrite import (
+    Room,
+    Unsupported,
+    for_anthropic,
+    is_openai_strict,
+    object_schema,
+    safe_for_grammar,
+    with_items,
+)
 from .adaptation import Adaptation
 
 FORCED = 'tool_choice: type "tool" and "any" are not supported for this model.'
 """The vendor's own wording, which clients know (docs/protocols/tools.md#forced-tools)."""
 
 
-def fit_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
-    """Changes `made`. Raises PointsmanError 400 for a tool or a choice that the target does not
-    take."""
+def fit_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation, room: Room) -> None:
+    """Changes `made`. room: of the request's strict schemas. Raises PointsmanError 400 for a tool or
+    a choice that the target does not take."""
     if made.web_search is not None:
         adaptation.reserve(SEARCH)
     if made.tools:
-        _client_tools(made, profile, notes, adaptation)
+        _client_tools(made, profile, notes, adaptation, room)
     for tool in made.server_tools:
         if tool.kind not in profile.server_tools:
             notes.refuse(
@@ -90,37 +98,42 @@ def _only(
 # -- the client's tools
 
 
-def _client_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
+def _client_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation, room: Room) -> None:
     tools = []
     strict, most = 0, profile.strict_tools_max
     for tool in made.tools:
-        fitted = _tool(tool, profile, notes, adaptation, most is None or strict < most)
+        left = room if most is None or strict < most else None
+        fitted = _tool(tool, profile, notes, adaptation, left)
         strict += bool(fitted.strict)
         tools.append(fitted)
     made.tools = tools
 
 
-def _tool(tool: Tool, profile: Profile, notes: Notes, adaptation: Adaptation, may_be_strict: bool) -> Tool:
+def _tool(tool: Tool, profile: Profile, notes: Notes, adaptation: Adaptation, room: Room | None) -> Tool:
+    """room: None where no more tools can be strict."""
     name = adaptation.shorten(tool.name, tool.namespace, profile)
     if tool.kind is ToolKind.CUSTOM:
         if not profile.custom_tools:
             adaptation.wrap(name)
-            return Tool(name, _with_grammar(tool), _WRAPPED, cache=tool.cache, path=tool.path)
+            said = _with_grammar(tool, tool.description if profile.namespaces else _with_group(tool))
+            return Tool(name, said, _WRAPPED, cache=tool.cache, path=tool.path)
         schema, strict = tool.schema, tool.strict
     else:
-        schema, strict = _schema(tool, profile, notes, may_be_strict)
-    namespace = tool.namespace if profile.namespaces else None
-    if (name, namespace, strict) == (tool.name, tool.namespace, tool.strict) and schema is tool.schema:
+        schema, strict = _schema(tool, profile, notes, room)
+    changes: dict[str, Any] = {}
+    if not profile.namespaces and tool.namespace is not None:
+        changes = {"namespace": None, "namespace_description": None, "description": _with_group(tool)}
+    if (name, strict) == (tool.name, tool.strict) and schema is tool.schema and not changes:
         return tool
-    return msgspec.structs.replace(tool, name=name, schema=schema, strict=strict, namespace=namespace)
+    return msgspec.structs.replace(tool, name=name, schema=schema, strict=strict, **changes)
 
 
 def _schema(
-    tool: Tool, profile: Profile, notes: Notes, may_be_strict: bool
+    tool: Tool, profile: Profile, notes: Notes, room: Room | None
 ) -> tuple[dict[str, Any] | None, bool | None]:
     """The schema, and whether it is enforced strictly."""
     schema, strict = tool.schema, tool.strict
-    if strict and not (profile.strict_tools and may_be_strict):
+    if strict and not (profile.strict_tools and room is not None):
         notes.drop(notes.inside(tool, "strict"), "the backend does not know it, or not for so many tools")
         strict = None
     if schema is not None and profile.safe_schemas:
@@ -132,14 +145,18 @@ def _schema(
             schema = safe
     if strict and profile.schema_subset == "closed":
         try:
-            schema, rewritten = for_anthropic(object_schema(schema))
+            schema, rewritten = for_anthropic(object_schema(schema), room)
         except Unsupported:
             notes.drop(notes.inside(tool, "strict"), "its schema cannot be enforced there")
             return schema, None
         if rewritten:
             notes.change(tool.path, "constraints its grammar does not know were put into descriptions")
-    elif strict and profile.schema_subset == "required" and not is_openai_strict(schema or {}):
-        # Strict needs every property required there, elsewhere not; a client of Responses says strict by saying nothing.
+    if schema is not None and profile.schema_subset == "required" and not profile.safe_schemas:
+        schema = with_items(schema)
+    if strict and profile.schema_subset == "required" and not is_openai_strict(schema or {}):
+        # Strict needs every property required there, elsewhere not.
+        if not tool.strict_unsaid:
+            notes.change(notes.inside(tool, "strict"), "its schema cannot be enforced strictly there")
         strict = False
     return schema, strict
 
@@ -152,11 +169,19 @@ _WRAPPED: dict[str, Any] = {
 }
 
 
-def _with_grammar(tool: Tool) -> str | None:
+def _with_group(tool: Tool) -> str | None:
+    """Where groups are unknown, what is said of one is said with its first tool."""
+    if not tool.namespace_description:
+        return tool.description
+    text = f"(Of all tools whose names begin with {tool.namespace}: {tool.namespace_description})"
+    return f"{tool.description}\n\n{text}" if tool.description else text
+
+
+def _with_grammar(tool: Tool, description: str | None) -> str | None:
     grammar = tool.grammar or {}
     definition = grammar.get("definition")
     if not isinstance(definition, str):
-        return tool.description
+        return description
     syntax = grammar.get("syntax") or "grammar"
     text = f"The `input` must match this {syntax}:\n{definition}"
-    return f"{tool.description}\n\n{text}" if tool.description else text
+    return f"{description}\n\n{text}" if description else text

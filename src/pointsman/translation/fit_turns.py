@@ -1,5 +1,5 @@
-"""Turns as a strict protocol demands them: who begins, that each says something, how the last
-may end (docs/protocols/messages.md#turns-in-messages). See adapt.py.
+"""Turns as the target demands them: that there are any, who begins, that each says something, how
+the last may end (docs/protocols/messages.md#turns-in-messages). See adapt.py.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ PREFILL = (
     "This model does not support assistant message prefill. The conversation must end with a user message."
 )
 """The vendor's wording, which clients know."""
+_NOTHING = "at least one message must say something."
 
 
 def says(part: Part) -> bool:
@@ -27,6 +28,16 @@ def says(part: Part) -> bool:
 
 def fit_turns(made: Request, profile: Profile, notes: Notes) -> None:
     """Changes `made`. Raises PointsmanError 400 for a conversation that cannot be sent."""
+    if profile.turns == "strict":
+        _strict(made, profile, notes)
+    elif not made.messages and not any(text.text for text in made.system):
+        notes.refuse("messages", _NOTHING)
+    if made.messages and made.messages[-1].role is Role.ASSISTANT and not profile.continues:
+        told = made.messages[-1].path or "messages"
+        notes.change(told, "the backend may answer anew instead of going on with the assistant's message")
+
+
+def _strict(made: Request, profile: Profile, notes: Notes) -> None:
     messages = _speaking(made.messages, notes)
     messages = _trimmed(messages, profile, notes)
     if not messages:
@@ -40,13 +51,16 @@ def fit_turns(made: Request, profile: Profile, notes: Notes) -> None:
 
 
 def _speaking(messages: list[Message], notes: Notes) -> list[Message]:
-    """Those that say something; of the user that is demanded."""
+    """Those that say something; of the user's last one that is demanded."""
     kept = []
-    for message in messages:
+    last = max((at for at, one in enumerate(messages) if one.role is Role.USER), default=0)
+    for at, message in enumerate(messages):
         if any(map(says, message.parts)):
             kept.append(message)
         elif message.role is Role.USER and all(isinstance(part, Text) for part in message.parts):
-            notes.refuse(notes.inside(message, "content"), "a user message must say something.")
+            if at == last:
+                notes.refuse(notes.inside(message, "content"), "a user message must say something.")
+            notes.repair(message.path, "a user message must say something")
     return kept
 
 
@@ -76,7 +90,7 @@ def _from_system(made: Request, notes: Notes) -> Message:
     says."""
     system = [text for text in made.system if text.text.strip()]
     if not system:
-        notes.refuse("messages", "at least one message must say something.")
+        notes.refuse("messages", _NOTHING)
     notes.change("messages", "there must be a user's message; the last system message was sent as one")
     last = system.pop()
     made.system = system

@@ -33,6 +33,19 @@ def heal(request: Request, notes: Notes) -> Request:
     return request if messages == request.messages else msgspec.structs.replace(request, messages=messages)
 
 
+def with_last_turn(healed: Request, given: Request) -> Request:
+    """The healed request, with the user's message of nothing that was the last one: it is a turn all the same. Without it
+    nothing would be asked, or the assistant's message before it would be gone on with. Whether it can go is the
+    target's to say (fit_turns.py)."""
+    last = given.messages[-1] if given.messages else None
+    if last is None or last.parts or last.role is not Role.USER:
+        return healed
+    if healed.messages and healed.messages[-1].role is Role.USER:
+        return healed
+    said = msgspec.structs.replace(last, parts=[Text("", path=last.path)])
+    return msgspec.structs.replace(healed, messages=[*healed.messages, said])
+
+
 class _Healer:
     """A turn is an assistant message with what follows it up to the next one; it is written down when it is over."""
 

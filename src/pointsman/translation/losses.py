@@ -80,8 +80,9 @@ def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
     for name in plan.within:
         inner = getattr(value, name)
         if type(inner) in (list, tuple):
-            for one in inner:
-                _look(one, plans, notes, "")
+            for at, one in enumerate(inner):
+                known = type(one) not in plans or isinstance(one, Placed)
+                _look(one, plans, notes, "" if known else f"{notes.inside(value, name, path)}[{at}]")
         elif inner is not None:
             _look(inner, plans, notes, notes.inside(value, name, path))
 

@@ -6,6 +6,7 @@ Not here: the meaning of any field but the top-level `model` and `stream`, which
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
@@ -35,6 +36,7 @@ _SPACE = b" \t\r\n"
 _key_at = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+').match
 _comma_at = re.compile(rb"[ \t\r\n]*+[,}]").match
 _scalar_at = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^\[{"][^,}\] \t\r\n]*+').match
+_null_at = re.compile(rb":[ \t\r\n]*+null").search
 _tokens = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]').finditer
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _LARGE = 4096
@@ -182,6 +184,12 @@ def find_values(body: bytes, key: str) -> list[tuple[int, int]]:
     are skipped whole, by the length msgspec found for them. Raises PointsmanError (400) when a key is not UTF-8,
     which peek() does not look at.
     """
+    return [(start, end) for name, _, start, end in _walk(body) if name == key]
+
+
+def _walk(body: bytes) -> Iterator[tuple[str, int, int, int]]:
+    """(key, where its member begins, start and end of its value) of each top-level member, in order. A member begins
+    behind the comma before it."""
     try:
         raws = _top_level(body)
     except UnicodeDecodeError as error:
@@ -189,7 +197,6 @@ def find_values(body: bytes, key: str) -> list[tuple[int, int]]:
     except msgspec.DecodeError:
         body = mended(body)  # of the same length
         raws = _top_level(body)
-    found: list[tuple[int, int]] = []
     keys = 0
     position = body.index(b"{") + 1
     while (match := _key_at(body, position)) is not None:
@@ -200,15 +207,13 @@ def find_values(body: bytes, key: str) -> list[tuple[int, int]]:
         following = body[end : end + 1]
         if following not in (b",", b"}") and following not in (b" ", b"\t", b"\r", b"\n"):
             end = _value_end(body, start)  # an earlier twin of the key began with the same bytes
-        if name == key:
-            found.append((start, end))
+        yield name, position, start, end
         after = _comma_at(body, end)
         assert after is not None  # the body is valid JSON
         position = after.end()
         keys += 1
         if keys > MAX_KEYS:
             raise _bad(f"The body has more than {MAX_KEYS} keys at its top level.")
-    return found
 
 
 def _value_end(body: bytes, start: int) -> int:
@@ -262,3 +267,27 @@ def set_flag(body: bytes, member: str, name: str) -> bytes | None:
         comma = b"," if value.strip(b"{} \t\r\n") else b""
         changed = b"{" + flag + comma + value[1:]
     return body[:start] + changed + body[end:]
+
+
+def without_nulls(body: bytes) -> bytes:
+    """The body less its top-level members that are null; the others keep their very bytes. The body has passed peek()."""
+    if _null_at(body) is None:
+        return body
+    members = list(_walk(body))
+    kept = [body[at:end] for _, at, start, end in members if body[start:end] != b"null"]
+    if len(kept) == len(members):
+        return body
+    return body[: members[0][1]] + b",".join(kept) + body[members[-1][3] :]
+
+
+def say_flag(body: bytes, member: str, name: str) -> bytes:
+    """The body with `name` false in the object `member`, where that is there and says nothing of it."""
+    spans = find_values(body, member) if member.encode() in body else []
+    if len(spans) != 1:
+        return body
+    ((start, end),) = spans
+    value = body[start:end]
+    if not value.startswith(b"{") or find_values(value, name):
+        return body
+    comma = b"," if value.strip(b"{} \t\r\n") else b""
+    return body[:start] + b"{" + msgspec.json.encode(name) + b":false" + comma + value[1:] + body[end:]

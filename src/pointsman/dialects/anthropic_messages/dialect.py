@@ -10,7 +10,7 @@ from ..beside import parse_count
 from ..carries import column
 from .capsules import without_capsules
 from .endpoint import ENDPOINT
-from .errors import STATUSES, error, parse_error, stream_error
+from .errors import STATUSES, error, is_error, parse_error, stream_error
 from .reader import MessagesReader
 from .reply import render_reply
 from .request_in import NAMES, parse_request
@@ -62,4 +62,5 @@ DIALECT = Dialect(
     ping=PING,
     straight=Straight(may_have_thread, without_threads),
     translation=TRANSLATION,
+    is_error=is_error,
 )

@@ -13,7 +13,7 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...statuses import kind_of_status
 from ..overflow import overflow
-from ..vendor_errors import KIND_OF_WORD, anthropic_error, status_inside
+from ..vendor_errors import KIND_OF_WORD, anthropic_error, member_object, status_inside
 
 STATUSES = {ErrorKind.OVERLOADED: 529, ErrorKind.BILLING: 402, ErrorKind.INVALID: 400}
 """Where this vendor's status is not the usual one
@@ -27,6 +27,8 @@ _TELLING = {
 } | {"conflict_error": ErrorKind.CONFLICT}  # fmt: skip
 """Types that say more than a status; the general two, `invalid_request_error` and `api_error`, do not."""
 _TOO_LONG = "prompt is too long"
+_OWN_WORDS = (_TOO_LONG, "exceed context limit")
+"""In which the vendor itself says that the input is too long, the second of input and output together."""
 _NO_CREDIT = "credit balance is too low"
 _BOUND = 2000
 """Characters kept of an upstream's text."""
@@ -65,6 +67,18 @@ def parse_error(status: int, body: bytes) -> PointsmanError:
     return _of(inside, status, body)
 
 
+def is_error(body: bytes) -> bool:
+    """Is it an error as this protocol's clients read it: `type: error` with a type and a message inside? That the input is
+    too long must be said in words on which they act (docs/protocols/errors.md#bodies-of-a-backends-own)."""
+    inside = member_object(body, "error")
+    if inside is None or msgspec.json.decode(body).get("type") != "error":
+        return False
+    text = inside.get("message")
+    if not isinstance(inside.get("type"), str) or not isinstance(text, str):
+        return False
+    return any(words in text for words in _OWN_WORDS) or _of(inside, 400).kind is not ErrorKind.CONTEXT_LENGTH
+
+
 def error_inside(error: Any) -> PointsmanError:
     """The error inside an answer that says 200. By the status it names, else by its words."""
     return _of(error, status_inside(error) or None)
@@ -77,11 +91,12 @@ def _of(inside: Any, status: int | None, body: bytes = b"") -> PointsmanError:
     message = _message(inside, body) or silent
     details = fields.get("details")
     code = (details.get("error_code") if isinstance(details, dict) else None) or fields.get("code")
-    code = code if isinstance(code, str) else None
     own = fields.get("type")
-    kind = _kind(own if isinstance(own, str) else "", status, message)
+    code = code if isinstance(code, str) else None
+    own = own if isinstance(own, str) else ""
+    kind = _kind(own, status, message)
     if kind in (ErrorKind.BAD_REQUEST, ErrorKind.TOO_LARGE, ErrorKind.UPSTREAM_ERROR):
-        found = overflow(message, code)
+        found = overflow(message, code, own, inside=fields)
         if found is not None:
             return PointsmanError(ErrorKind.CONTEXT_LENGTH, message, status=400, code=code, tokens=found)
     if status == 422:

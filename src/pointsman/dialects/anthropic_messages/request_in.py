@@ -182,7 +182,7 @@ def _format(holder: Fields, key: str, reading: Reading) -> OutputFormat | None:
         return None
     if schema is None:
         bad(fields.at("schema"), "must be an object, the JSON Schema of the output.")
-    return OutputFormat("json_schema", name, schema)
+    return OutputFormat("json_schema", name, schema, strict=True)  # always enforced in this protocol
 
 
 def _metadata(body: Fields, reading: Reading, request: Request) -> None:

@@ -6,7 +6,7 @@ from ...kinds import Protocol
 from ..base import Dialect
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
-from ..vendor_errors import openai_error, upstream_error
+from ..vendor_errors import is_openai_error, openai_error, upstream_error
 from .errors import stream_error
 from .seen import CompletionsSeen
 
@@ -17,4 +17,5 @@ DIALECT = Dialect(
     upstream_error,
     CompletionsSeen,
     Endpoint("/v1/completions", FAMILY, private_prefixes=PRIVATE_PREFIXES, rate_limits=RATE_LIMITS),
+    is_error=is_openai_error,
 )

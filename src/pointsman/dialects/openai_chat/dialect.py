@@ -7,7 +7,7 @@ from ..base import Dialect, Translation
 from ..carries import column
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
-from ..vendor_errors import OPENAI_STATUSES, openai_error, upstream_error
+from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .errors import stream_error
 from .frames import USAGE_OPTION
 from .reader import ChatReader
@@ -47,4 +47,5 @@ DIALECT = Dialect(
     usage_option=USAGE_OPTION,
     statuses=OPENAI_STATUSES,
     translation=TRANSLATION,
+    is_error=is_openai_error,
 )

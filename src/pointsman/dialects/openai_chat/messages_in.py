@@ -36,6 +36,8 @@ def read_messages(request: Request, messages: Any, body: Fields, reading: Readin
             texts = read_texts(message, "content", reading)
             name = message.maybe_text("name")
             if leading:
+                if name is not None:
+                    reading.notes.drop(message.at("name"))
                 request.system.extend(texts)
             else:
                 request.messages.append(Message(Role(role), [*texts], name, path=message.path))
@@ -72,6 +74,8 @@ def _turn(role: str, index: int, message: Fields, reading: Reading, function_ids
 def _assistant(index: int, message: Fields, reading: Reading, function_ids: list[str]) -> Message:
     thoughts = _thoughts(message, reading)
     parts: list[Part] = list(read_parts(message, "content", reading))
+    if message.items("annotations"):
+        reading.notes.drop(message.at("annotations"))
     refusal = message.maybe_text("refusal")
     if refusal:
         parts.append(Refusal(refusal, path=message.at("refusal")))
@@ -89,7 +93,6 @@ def _assistant(index: int, message: Fields, reading: Reading, function_ids: list
         legacy.close(reading.notes)
     if message.any("audio") is not None:
         reading.notes.drop(message.at("audio"))
-    message.ignore("annotations")
     parts = in_place(parts, thoughts)
     return Message(Role.ASSISTANT, parts, message.maybe_text("name"))
 

@@ -126,6 +126,16 @@ def _result(part: neutral.ToolResult, shown: list[dict[str, Any]]) -> str:
 # -- the assistant's turns
 
 
+def _merge(last: dict[str, Any], value: dict[str, Any], profile: Profile) -> None:
+    """A second turn of the assistant's into the one before it; its reasoning goes with it."""
+    last["content"] = "\n\n".join(filter(None, [last["content"], value["content"]]))
+    if "reasoning_details" in value:
+        last["reasoning_details"] = [*last.get("reasoning_details", ()), *value["reasoning_details"]]
+    for key in ("refusal", profile.replay_as):
+        if key is not None and key in value:
+            last[key] = "\n\n".join(filter(None, [last.get(key), value[key]]))
+
+
 class _Said:
     """What one turn holds, by the members of a Chat message."""
 
@@ -195,7 +205,7 @@ def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile) ->
         value["name"] = message.name
     mergeable = profile.merge_turns and last.get("role") == "assistant" and last.get("name") == message.name
     if mergeable and not (calls or last.get("tool_calls")):
-        last["content"] = "\n\n".join(filter(None, [last["content"], value["content"]]))
+        _merge(last, value, profile)
         return
     if text or calls or refusal or said.details or any(said.thoughts):
         out.append(value)

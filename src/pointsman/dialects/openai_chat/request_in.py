@@ -30,6 +30,7 @@ NAMES = {
     "summary": "reasoning.summary",
     "Image.detail": "image_url.detail",
     "Tool.schema": "parameters",
+    "Text.citations": "annotations",
     "OutputFormat.description": "json_schema.description",
     **SEARCH_NAMES,
 }

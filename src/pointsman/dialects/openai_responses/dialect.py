@@ -13,7 +13,7 @@ from ..beside import parse_count
 from ..carries import column
 from ..endpoint import Catalogue, Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
-from ..vendor_errors import OPENAI_STATUSES, openai_error, upstream_error
+from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .capsules import without_capsules
 from .codex_models import catalogue
 from .errors import stream_error
@@ -77,4 +77,5 @@ DIALECT = Dialect(
     statuses=OPENAI_STATUSES,
     straight=Straight(lambda _, recalled: recalled.asks.stored, with_items),
     translation=TRANSLATION,
+    is_error=is_openai_error,
 )

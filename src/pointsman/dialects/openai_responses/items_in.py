@@ -59,8 +59,8 @@ def read_input(request: Request, fields: Fields, later: Later, reading: Reading)
     """Fill request.system (leading texts), request.messages and `later`."""
     value = fields.any("input")
     if isinstance(value, str):
-        if value:
-            request.messages.append(Message(Role.USER, [Text(value, path="input")], path="input"))
+        said: list[Part] = [Text(value, path="input")] if value else []
+        request.messages.append(Message(Role.USER, said, path="input"))
         return
     if not isinstance(value, list):
         bad("input", "must be a string or a list of items.")

@@ -28,6 +28,7 @@ NAMES = {
     "parallel_tools": "parallel_tool_calls",
     "logprobs": "include",
     "Tool.schema": "parameters",
+    "Text.citations": "annotations",
     "messages": "input",
     **SEARCH_NAMES,
     "WebSearch.allowed_domains": "filters.allowed_domains",

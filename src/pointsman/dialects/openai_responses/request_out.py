@@ -23,7 +23,9 @@ from .items_out import render_input
 def render_request(request: Request, profile: Profile) -> bytes:
     """The body. request: fits the target (translation/adapt.py)."""
     body: dict[str, Any] = {"model": request.model}
-    single = len(request.system) == 1 and request.system[0].cache is None
+    single = len(request.system) == 1 and request.system[0].cache is None and bool(request.messages)
+    if request.format is not None and request.format.type == "json_object":
+        single = False  # "input messages must contain the word 'json'": in `instructions` it does not count
     if single:
         body["instructions"] = request.system[0].text
     body["input"] = render_input(request, profile, leave_system=single)
@@ -57,7 +59,8 @@ def _tools(body: dict[str, Any], request: Request) -> None:
             continue
         group = groups.get(tool.namespace)
         if group is None:
-            group = groups[tool.namespace] = {"type": "namespace", "name": tool.namespace, "tools": []}
+            group = {"type": "namespace", "name": tool.namespace, "description": tool.namespace_description}
+            group = groups[tool.namespace] = {**maybe(group), "tools": []}
             tools.append(group)
         group["tools"].append(value)
     for server_tool in request.server_tools:

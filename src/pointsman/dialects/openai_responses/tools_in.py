@@ -37,9 +37,11 @@ def _tool(request: Request, tool: Fields, reading: Reading, namespace: str | Non
         request.tools.append(read_tool(tool, kind, reading, strict=True, namespace=namespace))
     elif kind == "namespace":
         name = tool.need_text("name")
-        tool.ignore("description")
+        description, first = tool.maybe_text("description"), len(request.tools)
         for inner in tool.objects("tools"):
             _tool(request, inner, reading, name)
+        if len(request.tools) > first:
+            request.tools[first].namespace_description = description
         tool.close(reading.notes)
     elif (own := run_by_client(tool.value)) is not None:
         request.tools.append(Tool(own.type, own.description, own.schema, path=tool.path))

@@ -32,7 +32,7 @@ from ...upstream.candidates import (
 )
 from ...upstream.egress import ConnectFailed
 from ...wire.answer import Answer
-from ...wire.splice import replace_model, set_flag
+from ...wire.splice import replace_model, say_flag, set_flag, without_nulls
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
@@ -295,8 +295,9 @@ async def _run(
 
 def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
     """The body's bytes as they came, with what it refers to where the backend does not keep that; the model spliced where
-    it has another name there; usage asked for where the backend's row says it understands that. Also: must the extra
-    usage chunk be hidden? Raises PointsmanError 400 for what the backend would take and ignore."""
+    it has another name there; for a local server less its nulls; usage asked for where the backend's row says it
+    understands that. Also: must the extra usage chunk be hidden? Raises PointsmanError 400 for what the backend would
+    take and ignore."""
     request = job.request
     body, dialect = request.body, request.route.dialect
     translation = dialect.translation
@@ -310,6 +311,11 @@ def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
     if target.model != request.model:
         body = replace_model(body, target.model)
     option = dialect.usage_option
+    if backend.local:
+        # A null is a value to some of them: mlx_lm answers "temperature must be a non-negative float", and fails on
+        # stream_options that do not say include_usage (docs/protocols/backends.md#nulls).
+        body = without_nulls(body)
+        body = body if option is None else say_flag(body, option.member, option.name)
     if request.stream and backend.spec.stream_usage and option is not None:
         asking = set_flag(body, option.member, option.name)
         if asking is not None:

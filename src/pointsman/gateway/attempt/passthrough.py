@@ -14,11 +14,18 @@ from ...dialects.base import Dialect, Seen
 from ...dialects.beside import BesideSeen
 from ...dialects.recall import Keep
 from ...errors import PointsmanError
+from ...kinds import ErrorKind
 from ...wire.answer import Answer, Headers
 from ...wire.key_mask import KeyMask
+from .answer import content_of
 from .relay import Passing, Relay, WithoutUsage
 
 JSON: Headers = [(b"content-type", b"application/json")]
+
+
+def _as_json(headers: Headers) -> Headers:
+    """The upstream's headers with a body of ours."""
+    return [*JSON, *(line for line in headers if line[0] != b"content-type")]
 
 
 class Codec(TypingProtocol):
@@ -107,9 +114,10 @@ class Passthrough:
         """See Codec. The upstream's own words are kept where they can be."""
         error = self.mask.error(error)
         status = self.dialect.status(error)
-        if body is not None:
+        if body is not None and self.dialect.is_error(body):
             return Answer(status, headers, self.mask.body(body))
-        return Answer(status, JSON, self.dialect.error(error, self.request_id))
+        lines = JSON if body is None else _as_json(headers)
+        return Answer(status, lines, self.dialect.error(error, self.request_id))
 
     def error(self, answer: Answer) -> PointsmanError:
         """See Codec."""
@@ -117,8 +125,16 @@ class Passthrough:
         return self.mask.error(self.dialect.parse_error(answer.status, body))
 
     def rendered(self, answer: Answer) -> Answer:
-        """See Codec."""
-        return Answer(answer.status, answer.headers, self.mask.body(answer.body))
+        """See Codec. An error in the protocol's own form is passed on byte for byte; any other is told in that form, with
+        its words and its status: clients act on what they can read (docs/protocols/errors.md#bodies-of-a-backends-own).
+        """
+        body = self.mask.body(answer.body)
+        readable = bool(self.body) and content_of(answer.headers)[1]  # a request without a body may be a HEAD
+        if answer.status < 400 or not readable or self.dialect.is_error(body):
+            return Answer(answer.status, answer.headers, body)
+        error = self.error(answer)
+        status = error.status if error.kind is ErrorKind.CONTEXT_LENGTH else answer.status
+        return Answer(status, _as_json(answer.headers), self.dialect.error(error, self.request_id))
 
     def head_lines(self, headers: Headers) -> Headers:
         """See Codec."""
