@@ -213,7 +213,8 @@ def _parsed(body: bytes) -> tuple[str, list[str], str | None, dict[str, Any]]:
     try:
         value: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return body[:_MAX_TEXT].decode("utf-8", "replace").strip(), [], None, {}
+        text = body[:_MAX_TEXT].decode("utf-8", "replace").strip()
+        return "" if text.startswith("<") else text, [], None, {}  # a page is no sentence
     inner = value.get("error", value) if isinstance(value, dict) else value
     if not isinstance(inner, dict):
         return str(inner or "")[:_MAX_TEXT], [], None, {}
