@@ -21,15 +21,9 @@ from pointsman.translation.adapt import adapt
 from pointsman.translation.crossing import Asked, Crossing
 from pointsman.wire.key_mask import KeyMask
 
-CHAT, RESPONSES, MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES
+from .nested import CHAT, HISTORY, INSIDE, MESSAGES, PICTURE, RESPONSES, SCHEMA, Pair
+
 TITLES = {CHAT: "Chat Completions", RESPONSES: "Responses", MESSAGES: "Messages"}
-PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg=="
-SCHEMA = {
-    "type": "object",
-    "properties": {"a": {"type": "string"}},
-    "required": ["a"],
-    "additionalProperties": False,
-}
 TARGETS: tuple[tuple[str, Protocol, BackendSpec, str], ...] = (
     ("OpenAI, Chat (gpt-4.1)", CHAT, BackendSpec("openai", "openai", "", "https://api.openai.com", stream_usage=True), "gpt-4.1"),
     ("OpenAI, Responses (gpt-5.6)", RESPONSES, BackendSpec("openai", "openai", "", "https://api.openai.com"), "gpt-5.6"),
@@ -180,8 +174,15 @@ class _Head:
         return None
 
 
-def outcome(client: Protocol, upstream: Protocol, spec: BackendSpec, model: str, more: dict[str, Any]) -> str:
-    """One cell: what happens, with the warnings' codes and paths."""
+def outcome(
+    client: Protocol,
+    upstream: Protocol,
+    spec: BackendSpec,
+    model: str,
+    more: dict[str, Any],
+    without: dict[str, Any],
+) -> str:
+    """One cell: what happens of what `more` says beyond `without`, both on top of a small request."""
     dialect = DIALECTS[client]
     assert dialect.translation is not None
 
@@ -193,17 +194,22 @@ def outcome(client: Protocol, upstream: Protocol, spec: BackendSpec, model: str,
         enforced = bool(adapt(asked.request, profile, Notes())[1].stop)
         return Crossing(asked, dialect, DIALECTS[upstream], profile, None, KeyMask(b"")), enforced
 
-    plain, _ = crossed(BASE[client])
+    def told(made: Crossing, but: Crossing) -> str:
+        new = set(made.warnings.decode().split(",")) - set(but.warnings.decode().split(",")) - {""}
+        return " and ".join(sorted({entry.partition(":")[0] for entry in new}))
+
     try:
-        made, enforced = crossed({**BASE[client], **more})
+        plain, _ = crossed({**BASE[client], **without})
+        made, enforced = crossed({**BASE[client], **without, **more})
     except PointsmanError as error:
         assert error.status == 400, error
         return "refused"
-    new = set(made.warnings.decode().split(",")) - set(plain.warnings.decode().split(",")) - {""}
-    if new:
-        codes = sorted({entry.partition(":")[0] for entry in new})
-        return " and ".join(codes)
-    return "mapped" if made.body != plain.body or enforced else "silent"
+    if found := told(made, plain):
+        return found
+    if made.body != plain.body or enforced:
+        return "mapped"
+    bare, _ = crossed(BASE[client])
+    return told(plain, bare) or "silent"  # what is said of the whole holds for what is in it
 
 
 def page() -> str:
@@ -224,12 +230,42 @@ def page() -> str:
         "responses](../protocols/messages.md#the-memory-of-responses). `previous_response_id` is refused below because",
         "nobody knows it; one that this gateway has given is mapped.",
     ]
-    for client, fields in FIELDS.items():
+    for client in FIELDS:
         targets = [target for target in TARGETS if target[1] is not client]
-        lines += ["", f"## A client of {TITLES[client]}", ""]
-        lines.append("| field | " + " | ".join(title for title, *_ in targets) + " |")
-        lines.append("|---" * (len(targets) + 1) + "|")
-        for name, more in fields.items():
-            cells = [outcome(client, upstream, spec, model, more) for _, upstream, spec, model in targets]
-            lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        lines += ["", f"## A client of {TITLES[client]}"]
+        for title, rows in rows_of(client).items():
+            lines += ["", f"| {title} | " + " | ".join(name for name, *_ in targets) + " |"]
+            lines.append("|---" * (len(targets) + 1) + "|")
+            for name, (without, more) in rows.items():
+                cells = [outcome(client, *target[1:], more, without) for target in targets]
+                lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n" + PLAINLY
+
+
+def rows_of(client: Protocol) -> dict[str, dict[str, Pair]]:
+    """Title of a table -> its rows."""
+    plain: dict[str, Pair] = {name: ({}, more) for name, more in FIELDS[client].items()}
+    return {"field": plain, "inside a field": INSIDE[client], "in a history": HISTORY[client]}
+
+
+PLAINLY = """
+## Said plainly
+
+- **`pause_turn`**: a Messages backend pauses when one of its own tools wants another round. To the
+  other two protocols' clients that is an answer that was cut (`finish_reason: length`, `status:
+  incomplete`); the gateway does not go on by itself. A Messages client that sends a paused turn
+  back to a backend of another protocol gets a new answer, with what the turn had said so far as
+  history, and is told so. No other protocol's backend ever pauses.
+- **`max_tokens: 0`** of Messages only fills Anthropic's cache. No other protocol can ask for no
+  answer: one token is asked for, 16 at OpenAI's Responses, which is told as `changed:max_tokens`.
+  Toward Anthropic itself, in its own protocol, it goes as it is.
+- **PDFs and local servers**: no local engine reads a PDF, in Chat, in Responses or in Messages, so
+  that one is a 400 that names it, in a message as in a tool's result; never an answer about a file
+  that nobody has read. Text files become text and go everywhere.
+- **What a Chat client loses between turns**: Chat has no place for signed or encrypted reasoning.
+  What the model thought before it called a tool is kept here by the call's id, for an hour and in
+  16 MB, and put back. Lost are: the reasoning of turns without calls, that of a call whose hour or
+  memory is over, and with several workers that of a turn which another one answered. A client that
+  sends `reasoning_details` back loses nothing. Searches and other server tools' results of earlier
+  turns are not in a Chat history either: only the text that came of them.
+"""

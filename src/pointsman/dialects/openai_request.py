@@ -46,11 +46,15 @@ def account_value(request: Request, profile: Profile) -> dict[str, Any]:
         {
             "safety_identifier" if profile.safety_id else "user": request.user,
             "prompt_cache_key": request.cache_key,
-            "prompt_cache_options": None if request.cache_auto is None else {"mode": "implicit"},
+            "prompt_cache_options": None if request.cache_auto is None else _implicit(request.cache_auto),
             "service_tier": request.service_tier,
             "metadata": request.metadata,
         }
     )
+
+
+def _implicit(mark: CacheMark) -> dict[str, Any]:
+    return maybe({"mode": "implicit", "ttl": "12h" if mark.ttl == "12h" else None})
 
 
 def read_format(holder: Fields, key: str, notes: Notes) -> OutputFormat | None:
@@ -97,7 +101,10 @@ def read_tool(
     else:
         made.schema = inner.mapping("parameters")
         said = "strict" in inner.value
-        made.strict, made.strict_unsaid = (inner.flag("strict") if said else strict), not said
+        made.strict, made.strict_unsaid = (
+            (inner.flag("strict") if said else strict),
+            bool(strict and not said),
+        )
     inner.ignore("defer_loading")
     inner.close(reading.notes)
     tool.close(reading.notes)

@@ -167,11 +167,11 @@ CASES = {
     ),
     "format": Case(
         {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
-        {"format": OutputFormat("json_schema", None, SCHEMA)},
+        {"format": OutputFormat("json_schema", None, SCHEMA, True)},
     ),
     "older format": Case(
         {"output_format": {"type": "json_schema", "schema": SCHEMA}},
-        {"format": OutputFormat("json_schema", None, SCHEMA)},
+        {"format": OutputFormat("json_schema", None, SCHEMA, True)},
         {"output_format": None, "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
     ),
     "tools": Case(

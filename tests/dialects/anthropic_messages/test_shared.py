@@ -21,9 +21,9 @@ class TestRequests(Requests):
     protocol = Protocol.ANTHROPIC_MESSAGES
 
     def otherwise(self, said: dict[str, Any]) -> None:
-        """A format has no name here, and is strict without saying so."""
+        """A format has no name here."""
         if said["format"] is not None:
-            said["format"] |= {"name": None, "strict": None}
+            said["format"]["name"] = None
 
 
 class TestReplies(Replies):
