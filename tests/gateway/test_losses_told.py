@@ -55,6 +55,7 @@ TOLD: list[tuple[str, str, dict[str, Any], str]] = [
     (CHAT, RESPONSES, {"messages": [HI, {"role": "assistant", "content": "b", "reasoning": "hm"}, GO]}, "dropped:messages[1].reasoning"),
     (MESSAGES, RESPONSES, {"messages": [HI, said(THOUGHT, {"type": "text", "text": "b"}), GO]}, "dropped:messages[1].content[0]"),
     (RESPONSES, MESSAGES, {"input": [HI, {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}, output(), GO]}, "dropped:input[1]"),
+    (RESPONSES, MESSAGES, {"tools": [{"type": "web_search", "external_web_access": False}]}, "dropped:tools[0].external_web_access"),
 ]  # fmt: skip
 
 

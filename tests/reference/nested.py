@@ -78,6 +78,10 @@ INSIDE: dict[Protocol, dict[str, Pair]] = {
             {"tools": [_function(), _function(name="g")],
              "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [_function()]}}},
         ),
+        "web_search_options.user_location": _inside(
+            "web_search_options", {}, user_location={"type": "approximate", "approximate": {"country": "IT"}}
+        ),
+        "web_search_options.search_context_size": _inside("web_search_options", {}, search_context_size="low"),
         "file.filename": (
             {"messages": _said({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}})},
             {"messages": _said({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"}})},
@@ -110,6 +114,10 @@ INSIDE: dict[Protocol, dict[str, Pair]] = {
             {"tools": [FLAT, {**FLAT, "name": "g"}],
              "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}},
         ),
+        "web_search.filters.allowed_domains": _tool({"type": "web_search"}, filters={"allowed_domains": ["example.com"]}),
+        "web_search.user_location": _tool({"type": "web_search"}, user_location=PLACE),
+        "web_search.search_context_size": _tool({"type": "web_search"}, search_context_size="low"),
+        "web_search.external_web_access": _tool({"type": "web_search"}, external_web_access=False),
         "reasoning.context": _inside("reasoning", {"effort": "low"}, context="all"),
         "stream_options.include_obfuscation": ({"stream": True}, {"stream": True, "stream_options": {"include_obfuscation": False}}),
         "input_image.detail": _part({"type": "input_image", "image_url": DATA_URL}, "input", detail="low"),
@@ -131,6 +139,10 @@ INSIDE: dict[Protocol, dict[str, Pair]] = {
         "tools: input_examples": _tool(OWN, input_examples=[{"a": "x"}]),
         "tools: allowed_callers": _tool(OWN, allowed_callers=["code_execution_20250825"]),
         "tools: eager_input_streaming": _tool(OWN, eager_input_streaming=True),
+        "web_search.allowed_domains": _tool(SEARCH, allowed_domains=["example.com"]),
+        "web_search.blocked_domains": _tool(SEARCH, blocked_domains=["example.com"]),
+        "web_search.max_uses": _tool(SEARCH, max_uses=2),
+        "web_search.user_location": _tool(SEARCH, user_location=PLACE),
         "document.title": _part(DOCUMENT, title="t"),
         "document.context": _part(DOCUMENT, context="c"),
         "cache_control.ttl: 1h": (

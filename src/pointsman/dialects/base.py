@@ -319,8 +319,7 @@ class Dialect:
     protocol's is not the usual one. ping: a keep-alive before anything else of a stream. straight:
     see Straight. revision: of a request's body, what is done to a whole answer whose backend
     ignores a wish of it; None for nothing, and then bytes pass as they come. translation: None for
-    protocols that only pass through. is_error(body): is a backend's body an error in this
-    protocol's own form, which its clients can read and act on?"""
+    protocols that only pass through. is_error: is a body an error in this protocol's own form?"""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]

@@ -15,12 +15,13 @@ import msgspec
 from ..conversation.notes import Notes
 from ..conversation.parts import CacheMark, Part, Thinking, ToolResult
 from ..conversation.profile import Profile
-from ..conversation.request import Request, Tool
+from ..conversation.request import Request, Tool, WebSearch
 from .fit_turns import says
 
 _LONG = ("1h", "12h")
 """Times that must stand before shorter ones where the order counts."""
-Marked = TypeVar("Marked", bound=Tool | Part)
+Holder = Tool | WebSearch | Part
+Marked = TypeVar("Marked", bound=Holder)
 
 
 def fit_cache(made: Request, profile: Profile, notes: Notes) -> None:
@@ -65,17 +66,20 @@ def _bounded(made: Request, marks: list[CacheMark], most: int, notes: Notes) -> 
 
 def _last_mark(made: Request) -> CacheMark | None:
     """Of the last part that can bear one, None where it bears none of its own."""
-    shown = (part for part in reversed(_holders(made)) if isinstance(part, Tool) or says(part))
+    shown = (part for part in reversed(_holders(made)) if isinstance(part, Tool | WebSearch) or says(part))
     last = next((part for part in shown if not isinstance(part, Thinking)), None)
     return None if last is None else _mark(last)
 
 
-def _holders(made: Request) -> list[Tool | Part]:
+def _holders(made: Request) -> list[Holder]:
     """What a mark can stand on, in the order of the prompt."""
-    return [*made.tools, *made.system, *(part for message in made.messages for part in message.parts)]
+    tools: list[Holder] = [*made.tools]
+    if made.web_search is not None:
+        tools.append(made.web_search)
+    return [*tools, *made.system, *(part for message in made.messages for part in message.parts)]
 
 
-def _mark(holder: Tool | Part) -> CacheMark | None:
+def _mark(holder: Holder) -> CacheMark | None:
     """Its own, or the first one inside a tool's result. What says nothing is not sent to a
     target that counts them."""
     own: CacheMark | None = getattr(holder, "cache", None)
@@ -83,12 +87,14 @@ def _mark(holder: Tool | Part) -> CacheMark | None:
         if type(holder) is not ToolResult:
             return None
         return next((inner.cache for inner in holder.parts if inner.cache is not None), None)
-    return own if isinstance(holder, Tool) or says(holder) else None
+    return own if isinstance(holder, Tool | WebSearch) or says(holder) else None
 
 
 def _replace(made: Request, fitted: Iterator[CacheMark | None]) -> None:
     """Every mark by the one that was made of it, in the order of _holders()."""
     made.tools = [_with(tool, fitted) for tool in made.tools]
+    if made.web_search is not None:
+        made.web_search = _with(made.web_search, fitted)
     made.system = [_with(text, fitted) for text in made.system]
     made.messages = [
         msgspec.structs.replace(message, parts=[_with(part, fitted) for part in message.parts])
