@@ -32,22 +32,29 @@ class TokenUsage(msgspec.Struct, frozen=True):
         """The same with parts that fit their whole: servers report more cached than asked, and the same tokens as read and
         as written. Nothing where all is zero: no answer was made of no tokens
         (docs/protocols/usage.md#numbers-that-cannot-be)."""
+        cached = self.cached or 0
+        if (
+            0 <= cached <= (self.input or 0) > 0
+            and not (self.cache_write or self.reasoning)
+            and (self.output or 0) >= 0
+        ):
+            return self  # as nearly all are
         counts = (self.input, self.output, self.cached, self.cache_write)
         whole, output, read, wrote = (None if one is None else max(0, one) for one in counts)
         if not (whole or output or read or wrote):
             return TokenUsage()
         if not whole and (read or wrote):
             whole = (read or 0) + (wrote or 0)
-        cached = _part(self.cached, whole)
-        written = _part(self.cache_write, None if whole is None else whole - (cached or 0))
+        read = _part(self.cached, whole)
+        wrote = _part(self.cache_write, None if whole is None else whole - (read or 0))
         return msgspec.structs.replace(
             self,
             input=whole,
             output=output,
-            cached=cached,
+            cached=read,
             reasoning=_part(self.reasoning, output),
-            cache_write=written,
-            cache_write_long=_part(self.cache_write_long, written),
+            cache_write=wrote,
+            cache_write_long=_part(self.cache_write_long, wrote),
         )
 
 

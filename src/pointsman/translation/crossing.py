@@ -174,7 +174,10 @@ class Crossing:
             self.unknown_stop(reply.word)
         if reply.usage is None or not reply.usage.told:
             characters = sum(len(getattr(part, "text", "")) for part in reply.parts)
-            reply.usage = self.estimate(characters, stopped=reply.stop is Stop.STOP_SEQUENCE)
+            if self._adaptation.stop and reply.stop is Stop.STOP_SEQUENCE:
+                reply.usage = self.estimate(characters)
+            elif self.usage_required:
+                self._warn("unknown:usage")
         if self._reasoning is not None:
             self._reasoning.keep_reply(reply)
         if self.collects:
@@ -224,10 +227,13 @@ class Crossing:
         log.warning("%s: %s: %.80r", self._asked.id, what, word)
         return b": %b: %a\n\n" % (what.encode(), word[:80])
 
-    def estimate(self, characters: int, *, stopped: bool) -> TokenUsage | None:
+    @property
+    def usage_required(self) -> bool:
+        """Must an answer of the client's protocol have numbers?"""
+        return self._asked.client.usage_required
+
+    def estimate(self, characters: int) -> TokenUsage:
         """See stream.StreamOwner (docs/protocols/usage.md#where-nobody-counts)."""
-        if not stopped and not self._asked.client.usage_required:
-            return None
         self._warn("estimated:usage")
         return TokenUsage(estimate_tokens(self._asked.request), tokens_of(characters))
 

@@ -26,7 +26,7 @@ from .sequence import Sequencer
 from .stops import StopMatcher
 from .usable_calls import UsableCalls
 
-ESTIMATED = b": usage is an estimate\n\n"
+ESTIMATED, UNTOLD = b": usage is an estimate\n\n", b": the backend told no usage\n\n"
 """In a stream whose usage nobody reported (docs/protocols/usage.md#where-nobody-counts)."""
 
 
@@ -34,6 +34,7 @@ class StreamOwner(TypingProtocol):
     """What a stream asks of the request that it answers."""
 
     mask: KeyMask
+    usage_required: bool
 
     def began(self, upstream_id: str) -> None:
         """The answer has begun, under the backend's id."""
@@ -50,8 +51,8 @@ class StreamOwner(TypingProtocol):
     def not_shown(self, part: Foreign) -> bytes:
         """Tell, the same way, that the client gets nothing of this part."""
 
-    def estimate(self, characters: int, *, stopped: bool) -> TokenUsage | None:
-        """Usage that nobody reported, where the client must have one. characters: of the answer. stopped: by us."""
+    def estimate(self, characters: int) -> TokenUsage:
+        """Usage of an answer that was ended here, so that nobody reported it. characters: of the answer."""
 
 
 def shows(written: bytes, part: Foreign) -> bool:
@@ -182,9 +183,9 @@ class Translating:
             out.append(self._owner.unknown_stop(self._reader.stop_word))
         usage = self._reader.usage
         if usage is None or not usage.told:
-            usage = self._owner.estimate(self._characters, stopped=self.complete)
-            if usage is not None and self._stream:
-                out.append(ESTIMATED)
+            usage = self._owner.estimate(self._characters) if self.complete else None
+            if self._stream and (usage is not None or self._owner.usage_required):
+                out.append(UNTOLD if usage is None else ESTIMATED)
         if usage is not None:  # once more: it may have come after a stop sequence of ours
             self._tell(UsageSeen(usage), out)
 

@@ -43,8 +43,8 @@ class Backend:
     """
 
     __slots__ = (
-        "_before_path", "_defaults", "_fixed", "_inside", "_unspoken", "_without_auth", "account", "host", "local", "mask",
-        "spec", "spoken", "tried", "unix_path", "url",
+        "_before_path", "_defaults", "_fixed", "_inside", "_unspoken", "_without_auth", "account", "crossing", "host",
+        "local", "mask", "spec", "spoken", "tried", "unix_path", "url",
     )  # fmt: skip
 
     def __init__(self, spec: BackendSpec) -> None:
@@ -69,6 +69,7 @@ class Backend:
             self.spoken = frozenset(provider.dialects) - unsure
             self.tried = frozenset(provider.tried) | unsure
         self._unspoken: dict[Protocol, float] = {}
+        self.crossing: dict[tuple[str, Protocol], bool] = {}  # see candidates.may_cross
         self._inside: set[str] = set()  # models whose last answer began inside its reasoning
         # The only place of the data plane where a key is revealed: from here on it stands in bytes that show a mask.
         key = SecretBytes(b"" if spec.api_key is None else spec.api_key.reveal().encode())

@@ -96,8 +96,19 @@ def crosses(backend: Backend, model: str, client: Protocol, needs: Needs) -> boo
 
 
 def may_cross(backend: Backend, model: str, client: Protocol) -> bool:
-    """Is there any request that would? Asked before its body is read."""
-    return any(crosses(backend, model, client, Needs(True, hosted)) for hosted in (_NONE, _SEARCHES))
+    """Is there any request that would? Asked before its body is read, of every request: so remembered."""
+    if backend.local:
+        return False
+    known = backend.crossing.get((model, client))
+    if known is None:
+        known = any(crosses(backend, model, client, Needs(True, hosted)) for hosted in (_NONE, _SEARCHES))
+        if not backend.unspoken and len(backend.crossing) < _REMEMBERED:
+            backend.crossing[model, client] = known
+    return known
+
+
+_REMEMBERED = 1000
+"""Models of a backend; names come from clients."""
 
 
 _NONE, _SEARCHES = frozenset[str](), frozenset({SEARCH})

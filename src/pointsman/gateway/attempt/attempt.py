@@ -12,6 +12,7 @@ from time import monotonic
 
 import msgspec
 
+from ...dialects.recall import NOTHING
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, FallbackReason, Protocol
 from ...providers.profiles import profile_for
@@ -87,7 +88,7 @@ async def attempt(
     try:
         if not goes_as_it_is(backend, route.protocol, exact=route.exact):
             return await _crossed(one, backend)
-        if await _must_cross(one, backend):
+        if may_cross(backend, target.model, route.protocol) and await _must_cross(one, backend):
             held = await _crossed(one, backend)
             if held is None or job.won is not None or await _must_cross(one, backend):
                 return held
@@ -105,11 +106,10 @@ async def attempt(
 
 
 async def _must_cross(one: Attempt, backend: Backend) -> bool:
-    """Does the backend, which speaks the client's protocol, take this request in another one only?
-    Its body is read where there may be a reason."""
+    """Does the backend, which speaks the client's protocol and may_cross(), take this request in another one only?"""
     job, model, route = one.job, one.target.model, one.job.request.route
     client = route.protocol
-    if not route.exact or route.path != route.dialect.endpoint.path or not may_cross(backend, model, client):
+    if not route.exact or route.path != route.dialect.endpoint.path:
         return False
     body = job.request.body
     if not any(hint in body for hint in _TOOLS):
@@ -137,7 +137,9 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
         return _not_for(job, error), None
     where = request.route
     path = request.route.path.encode("ascii") + (b"?" + head.query if head.query else b"")
-    keep = keeping(one.plane, one.rules, job, plan, target, straight=True)
+    keep = (
+        None if job.recalled is NOTHING else keeping(one.plane, one.rules, job, plan, target, straight=True)
+    )
     revision = where.dialect.revision if where.exact else None
     revise = revision(body) if revision is not None else None
     going = (where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep)

@@ -32,6 +32,9 @@ from .relay import usage_of
 log = logging.getLogger("pointsman.gateway")
 
 FAILING, HOLDING_STREAM, DELIVERED = State.FAILING, State.HOLDING_STREAM, State.DELIVERED
+HOLDING_WHOLE = State.HOLDING_WHOLE
+_JSON, _FIELDS = b"{", b"dei:"
+"""First bytes of a JSON object, and of an event's field or comment."""
 KEPT_ALIVE = Stage.KEPT_ALIVE
 ANSWERED, LEFT = Meaning.ANSWERED, Meaning.LEFT
 PASSING_WHOLE, PASSING_STREAM = State.PASSING_WHOLE, State.PASSING_STREAM
@@ -103,7 +106,11 @@ class Exchange(Execution):
                 self._end_early()
             return
         if self._opening is not None:
-            data = self._opened(data)
+            first = data[0] if data else 0
+            if not self._opening and first in (_JSON if state is HOLDING_WHOLE else _FIELDS):
+                self._opening = None  # the commonest: it begins as its label says
+            else:
+                data = self._opened(data)
             if not data:
                 return
             state = judge.state
@@ -251,7 +258,8 @@ class Exchange(Execution):
         """All of an answer for the client is there."""
         judge, stage = self.judge, self._job.delivery.stage
         self._answer = answer
-        self._warn()
+        if self._codec.warnings or self._meant:
+            self._warn()
         if found is LEFT:
             self._do(judge.left("its model refused"))
             return

@@ -21,7 +21,7 @@ from ...routing.table import Plan, Target
 from ...statuses import is_final
 from ...wire.answer import Answer
 from ...wire.http1 import BadHead, RequestHead, head_error
-from ...wire.splice import Peek, peek, speaks_of_a_model
+from ...wire.splice import peek, speaks_of_a_model
 from ..attempt.answer import NO_RETRY, client_lines, final_line, is_event_stream
 from ..attempt.moves import Stage
 from ..client.access import Caller
@@ -138,7 +138,10 @@ class Handler:
             )
         if head.get(b"content-encoding") not in (None, b"identity"):
             raise PointsmanError(ErrorKind.BAD_REQUEST, "Send the body without Content-Encoding.", status=415)
-        seen = await _looked_at(job, body)
+        try:
+            seen = peek(body) if len(body) < LARGE else await offload(peek, body)
+        except PointsmanError as error:
+            raise _unnamed(job, body, error) from None
         assert seen.model is not None
         request = job.request = job.request.known(caller, seen.model, stream=bool(seen.stream))
         limits = plane.limits
@@ -227,15 +230,12 @@ def _options(job: Job) -> None:
     _send(job, 204, lines, b"")
 
 
-async def _looked_at(job: Job, body: bytes) -> Peek:
-    """What the body names. Beside the protocols' own paths only a model could route it: without one the path is not
-    offered, and its body, or that there is none, is no mistake of the client's."""
-    try:
-        return peek(body) if len(body) < LARGE else await offload(peek, body)
-    except PointsmanError:
-        if names_a_model(job.request.route.path) or speaks_of_a_model(body):
-            raise
-        raise _not_offered(job) from None
+def _unnamed(job: Job, body: bytes, error: PointsmanError) -> PointsmanError:
+    """Of a body that names no model. Beside the protocols' own paths only a model could route it: without one the path is
+    not offered, and its body, or that there is none, is no mistake of the client's."""
+    if names_a_model(job.request.route.path) or speaks_of_a_model(body):
+        return error
+    return _not_offered(job)
 
 
 def _not_offered(job: Job) -> PointsmanError:
