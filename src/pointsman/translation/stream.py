@@ -34,7 +34,10 @@ class StreamOwner(TypingProtocol):
     """What a stream asks of the request that it answers."""
 
     mask: KeyMask
-    usage_required: bool
+
+    @property
+    def usage_required(self) -> bool:
+        """Must an answer have numbers?"""
 
     def began(self, upstream_id: str) -> None:
         """The answer has begun, under the backend's id."""
