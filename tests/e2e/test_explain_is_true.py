@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import uvloop
 
-from pointsman.admin.control.explain import TargetExplained, explain
+from pointsman.admin.control.explain import TargetExplained, explain, protocols
 from pointsman.admin.control.process_status import StatusBoard
 from pointsman.admin.control.routing_view import RoutingView
 from pointsman.kinds import BackendType, Protocol
@@ -23,7 +23,9 @@ from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.practice.server import PracticeServer
 from pointsman.providers.catalog import CATALOG
 from pointsman.routing.specs import BackendSpec
+from pointsman.routing.table import Target
 from pointsman.secret import Secret
+from pointsman.upstream.backend import Backend
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, WHOLE
 from tests.gateway.plane import Plane, plane, rule
 from tests.gateway.test_translation import ask
@@ -354,3 +356,21 @@ def test_a_local_server_that_takes_no_connections_is_told_down_and_left_out() ->
                 assert (await chat(found)).headers["x-pointsman-attempts"] == "1"
 
     uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (
+            "gpt-5.6",
+            "as it is (with tools: translated to openai_responses; with a web search: translated to openai_responses)",
+        ),
+        ("gpt-4.1", "as it is (with a web search: translated to openai_responses)"),
+        ("o3-pro", "translated to openai_responses"),
+        ("gpt-4o-search-preview", "as it is"),
+    ],
+)
+def test_what_its_vendor_takes_in_another_protocol_only_is_told(model: str, said: str) -> None:
+    backend = Backend(BackendSpec("openai", "openai", "", "https://api.openai.com", api_key=Secret("sk-1")))
+    found = protocols(Target("openai", model, backend.spec), backend, login=False)
+    assert (found[CHAT], found[RESPONSES]) == (said, "as it is")

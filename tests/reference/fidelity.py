@@ -19,6 +19,8 @@ from pointsman.providers.profiles import profile_for
 from pointsman.routing.specs import BackendSpec
 from pointsman.translation.adapt import adapt
 from pointsman.translation.crossing import Asked, Crossing
+from pointsman.upstream.backend import Backend
+from pointsman.upstream.candidates import needs_of, translated_to
 from pointsman.wire.key_mask import KeyMask
 
 from .nested import CHAT, HISTORY, INSIDE, MESSAGES, PICTURE, RESPONSES, SCHEMA, Pair
@@ -66,6 +68,8 @@ FIELDS: dict[Protocol, dict[str, dict[str, Any]]] = {
         "parallel_tool_calls: false": {**CHAT_TOOL, "parallel_tool_calls": False},
         "functions": {"functions": [FUNCTION]},
         "web_search_options": {"web_search_options": {}},
+        "web_search_options.user_location": {"web_search_options": {"user_location": {"type": "approximate", "approximate": {"city": "Rome"}}}},
+        "web_search_options.search_context_size": {"web_search_options": {"search_context_size": "high"}},
         "image by data": {"messages": said({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE}"}})},
         "image by URL": {"messages": said({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}})},
         "image detail": {"messages": said({"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}})},
@@ -100,6 +104,12 @@ FIELDS: dict[Protocol, dict[str, dict[str, Any]]] = {
         "tools: custom with a grammar": {"tools": [{"type": "custom", "name": "c", "format": {"type": "grammar", "syntax": "lark", "definition": "start: X"}}]},
         "tools: namespace": {"tools": [{"type": "namespace", "name": "g", "tools": FLAT_TOOL["tools"]}]},
         "tools: web_search": {"tools": [{"type": "web_search"}]},
+        "web_search: filters.allowed_domains": {"tools": [{"type": "web_search", "filters": {"allowed_domains": ["a.org"]}}]},
+        "web_search: user_location": {"tools": [{"type": "web_search", "user_location": {"type": "approximate", "city": "Rome"}}]},
+        "web_search: search_context_size": {"tools": [{"type": "web_search", "search_context_size": "high"}]},
+        "web_search: external_web_access: false": {"tools": [{"type": "web_search", "external_web_access": False}]},
+        "tools: local_shell": {"tools": [{"type": "local_shell"}]},
+        "tools: apply_patch": {"tools": [{"type": "apply_patch"}]},
         "tools: file_search": {"tools": [{"type": "file_search", "vector_store_ids": ["v"]}]},
         "tool_choice: required": {**FLAT_TOOL, "tool_choice": "required"},
         "tool_choice: a function": {**FLAT_TOOL, "tool_choice": {"type": "function", "name": "f"}},
@@ -140,6 +150,10 @@ FIELDS: dict[Protocol, dict[str, dict[str, Any]]] = {
         "tools": OWN_TOOL,
         "tools: bash": {"tools": [{"type": "bash_20250124", "name": "bash"}]},
         "tools: web_search": {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+        "web_search: allowed_domains": {"tools": [{"type": "web_search_20250305", "name": "web_search", "allowed_domains": ["a.org"]}]},
+        "web_search: blocked_domains": {"tools": [{"type": "web_search_20250305", "name": "web_search", "blocked_domains": ["a.org"]}]},
+        "web_search: max_uses": {"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}]},
+        "web_search: user_location": {"tools": [{"type": "web_search_20250305", "name": "web_search", "user_location": {"type": "approximate", "city": "Rome"}}]},
         "tools: code_execution": {"tools": [{"type": "code_execution_20250825", "name": "code_execution"}]},
         "tool_choice: any": {**OWN_TOOL, "tool_choice": {"type": "any"}},
         "tool_choice: tool": {**OWN_TOOL, "tool_choice": {"type": "tool", "name": "f"}},
@@ -188,6 +202,10 @@ def outcome(
 
     profile = profile_for(spec, upstream, model)
 
+    other = otherwise(client, upstream, spec, model, more)
+    if other is not None:
+        return f"{outcome(client, other, spec, model, more)} (by {TITLES[other]})"
+
     def crossed(body: dict[str, Any]) -> tuple[Crossing, bool]:
         """The translation, and whether the gateway enforces a part of it itself (stop sequences)."""
         asked = Asked(dialect.translation, msgspec.json.encode(body), _Head(), "req", Capsules(b"k"))  # type: ignore[arg-type]
@@ -210,6 +228,23 @@ def outcome(
         return "mapped"
     bare, _ = crossed(BASE[client])
     return told(plain, bare) or "silent"  # what is said of the whole holds for what is in it
+
+
+def otherwise(
+    client: Protocol, upstream: Protocol, spec: BackendSpec, model: str, more: dict[str, Any]
+) -> Protocol | None:
+    """The protocol that the backend gets instead, since it runs a tool in that one only."""
+    half = DIALECTS[client].translation
+    assert half is not None
+    try:
+        body = msgspec.json.encode({**BASE[client], **more})
+        needs = needs_of(Asked(half, body, _Head(), "req", Capsules(b"k")).request)  # type: ignore[arg-type]
+    except PointsmanError:
+        return None
+    chosen = translated_to(Backend(spec), model, client, needs)
+    if chosen is None or needs.hosted <= profile_for(spec, upstream, model).server_tools:
+        return None
+    return chosen if needs.hosted <= profile_for(spec, chosen, model).server_tools else None
 
 
 def page() -> str:
