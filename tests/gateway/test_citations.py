@@ -272,3 +272,36 @@ def test_annotations_of_odd_shapes_do_no_harm(upstream: str) -> None:
     (block,) = got.json()["content"]
     assert block["text"] == "hello"
     assert sorted(each["url"] for each in block["citations"]) == [f"https://{name}.example" for name in "abc"]
+
+
+PLACE = {
+    "type": "char_location", "cited_text": "it is", "document_index": 0, "document_title": "D", "start_char_index": 0,
+    "end_char_index": 5, "file_id": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("client", [CHAT, RESPONSES])
+def test_a_citation_without_a_form_in_the_clients_protocol_is_told_once(client: str) -> None:
+    content = [
+        {"type": "text", "text": "so", "citations": [PLACE, PLACE]},
+        {"type": "text", "text": "too", "citations": [PLACE, PAGE]},
+    ]
+    got, _ = one(client, MESSAGES, Reply(200, JSON, body=encoded(messages.whole(content))))
+    assert got.headers["x-pointsman-warnings"].split(",").count("dropped:char_location") == 1
+    assert "dropped:web_search_result_location" not in got.headers["x-pointsman-warnings"]
+    text = {"type": "text", "text": ""}
+    raw = named(
+        messages.started(), *messages.block(0, text, *cited(PLACE, PLACE, PAGE), messages.text_delta("so")), *messages.ended()
+    )  # fmt: skip
+    got = stream(client, MESSAGES, raw)
+    assert got.body.count(b": the client's protocol has no form for: 'char_location'\n\n") == 1
+    assert got.body.count(b"no form for") == 1
+    assert CLEAN[client] in got.body
+
+
+@pytest.mark.parametrize("kind", ["file_citation", "container_file_citation"])
+def test_a_file_citation_of_openai_is_told_to_a_messages_client(kind: str) -> None:
+    note = {"type": kind, "file_id": "file_1", "filename": "a.txt", "index": 1}
+    got, _ = one(MESSAGES, RESPONSES, Reply(200, JSON, body=encoded(as_whole("so", [note]))))
+    assert f"dropped:{kind}" in got.headers["x-pointsman-warnings"]
+    assert got.json()["content"] == [{"type": "text", "text": "so"}]

@@ -168,10 +168,12 @@ def _citations(holder: Fields, reading: Reading) -> tuple[neutral.Citation, ...]
 
 
 def citation_of(annotation: Any) -> neutral.Citation | None:
-    """A web citation; file citations need a file id, which means nothing elsewhere. OpenRouter adds the source's words
-    as `content`."""
-    if not isinstance(annotation, dict) or annotation.get("type") != "url_citation":
+    """A web citation; another kind (a file's, whose id means nothing elsewhere) as its own raw form, so that it can be
+    told of. OpenRouter adds the source's words as `content`."""
+    if not isinstance(annotation, dict):
         return None
+    if annotation.get("type") != "url_citation":
+        return neutral.Citation(raw=annotation, protocol=FILES)
     inner = annotation.get("url_citation")  # Chat nests it
     found = inner if isinstance(inner, dict) else annotation
     url, title, words = (found.get(key) for key in ("url", "title", "content"))

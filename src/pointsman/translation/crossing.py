@@ -14,7 +14,7 @@ import msgspec
 
 from ..conversation.events import Event, Stop
 from ..conversation.notes import Notes
-from ..conversation.parts import Foreign, ToolCall
+from ..conversation.parts import Citation, Foreign, Text, ToolCall
 from ..conversation.profile import Profile
 from ..conversation.reply import Fold, Reply, fold, unfold
 from ..conversation.request import Request
@@ -188,6 +188,8 @@ class Crossing:
         for part in reply.parts:
             if type(part) is Foreign and not shows(body, part):
                 self.not_shown(part)
+            for citation in part.citations if type(part) is Text else ():
+                self.not_cited(citation)
         return Answer(200, headers, body)
 
     def _back(self, reply: Reply) -> Reply:
@@ -220,7 +222,20 @@ class Crossing:
 
     def not_shown(self, part: Foreign) -> bytes:
         """See stream.StreamOwner (docs/protocols/messages.md#blocks-without-a-form-in-an-answer)."""
-        return self._say(f"dropped:{part.type}", "the client's protocol has no form for", part.type)
+        return self._no_form(part.type)
+
+    def not_cited(self, citation: Citation) -> bytes:
+        """See stream.StreamOwner. A web page can be cited everywhere, the rest only where it comes from."""
+        if citation.url is not None or citation.protocol == self._client.protocol.value:
+            return b""
+        kind = citation.raw.get("type") if isinstance(citation.raw, dict) else None
+        return self._no_form(str(kind or "citation"))
+
+    def _no_form(self, kind: str) -> bytes:
+        warning = f"dropped:{kind}"
+        if warning in self._notes.warnings:  # once is enough
+            return b""
+        return self._say(warning, "the client's protocol has no form for", kind)
 
     def _say(self, warning: str, what: str, word: str) -> bytes:
         self._warn(warning)

@@ -11,8 +11,8 @@ from typing import Protocol as TypingProtocol
 
 import msgspec
 
-from ..conversation.events import Delta, Ended, Event, Failed, PartStart, Started, UsageSeen
-from ..conversation.parts import Foreign
+from ..conversation.events import Cited, Delta, Ended, Event, Failed, PartStart, Started, UsageSeen
+from ..conversation.parts import Citation, Foreign
 from ..conversation.request import Request
 from ..conversation.usage import TokenUsage
 from ..dialects.base import BAD_EVENTS, Reader, Seen, Writer
@@ -53,6 +53,9 @@ class StreamOwner(TypingProtocol):
 
     def not_shown(self, part: Foreign) -> bytes:
         """Tell, the same way, that the client gets nothing of this part."""
+
+    def not_cited(self, citation: Citation) -> bytes:
+        """The same of a citation, where its protocol has no form for such a one; b"" where it has."""
 
     def estimate(self, characters: int) -> TokenUsage:
         """Usage of an answer that was ended here, so that nobody reported it. characters: of the answer."""
@@ -165,6 +168,8 @@ class Translating:
                 self._characters += len(ready.text)
             elif type(ready) is Ended:
                 self._last_facts(out)
+            elif type(ready) is Cited and self._stream:
+                out.append(self._owner.not_cited(ready.citation))
             self._tell(ready, out)
 
     def _tell(self, event: Event, out: list[bytes]) -> None:
