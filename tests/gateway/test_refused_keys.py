@@ -47,7 +47,7 @@ def one(client: str, spec: Any, reply: Reply, *headers: str, **rules: Any) -> tu
 CASES = {
     "Claude Code at Anthropic": (
         MESSAGES, lambda s: cloud(s, "anthropic", ""), Reply(401, JSON, body=ANTHROPICS),
-        "pointsman credential set anthropic.", "invalid x-api-key",
+        "pointsman credential set anthropic.", "invalid API key",
     ),
     "Claude Code at a Chat provider": (
         MESSAGES, lambda s: cloud(s, dialects=(CHAT,)), Reply(401, JSON, body=OPENAIS),
@@ -92,6 +92,7 @@ def test_a_refused_stored_key_says_whose_it_is_by_whom_and_what_sets_it(case: st
     value = got.json()
     text = value["error"]["message"]
     assert words in text
+    assert "x-api-key" not in text, "Claude Code shows a text of its own in place of one with that"
     if command:
         assert text.endswith(command)
         assert url in text

@@ -5,6 +5,7 @@ Not here: what follows from it (resilience/), and how it is told (answer.py, han
 
 from __future__ import annotations
 
+import re
 import time
 
 from ...dialects.base import Dialect, Seen
@@ -39,6 +40,10 @@ _KEY_REFUSED = {
 }
 
 
+_HEADER = re.compile(r"x-api-key", re.IGNORECASE)
+"""Where these words stand in an error, Claude Code shows "Not logged in, please run /login" in its place."""
+
+
 def key_refused(held: Held[Answer], backend: Backend, dialect: Dialect, request_id: str) -> None:
     """A stored key is ours and not the client's: say whose it is, who refused it, and what sets it
     (docs/protocols/errors.md#a-refused-key-of-ours)."""
@@ -47,7 +52,8 @@ def key_refused(held: Held[Answer], backend: Backend, dialect: Dialect, request_
         return
     what = _KEY_REFUSED.get(error.status, _KEY_REFUSED[401])
     by = backend.url.origin
-    said = f"{error.status}: {error.public.rstrip('. ')}"
+    words = _HEADER.sub("API key", error.public).rstrip(". ")
+    said = f"{error.status}: {words}"
     text = f"{what.format(by=by, key=backend.spec.key)} ({said}). Set one that it takes with: {backend.key_command}."
     held.error = PointsmanError(error.kind, text, status=error.status, param=error.param, code=error.code)
     if answer is not None:
