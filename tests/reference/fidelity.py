@@ -204,7 +204,7 @@ def outcome(
 
     other = otherwise(client, upstream, spec, model, more)
     if other is not None:
-        return f"{outcome(client, other, spec, model, more)} (by {TITLES[other]})"
+        return f"{outcome(client, other, spec, model, more, without)} (by {TITLES[other]})"
 
     def crossed(body: dict[str, Any]) -> tuple[Crossing, bool]:
         """The translation, and whether the gateway enforces a part of it itself (stop sequences)."""
