@@ -205,7 +205,10 @@ def test_the_clients_own_mistake_is_answered_verbatim_and_not_repeated(
     first, second = upstream(), upstream()
     reply = fails(wire, status, "your fault")
     first.always(reply)
-    name, _ = gateway.route(wire.kind, first.url, second.url)
+    # A protocol that is only tried there is translated after a 404 or 501 (decision 0004).
+    speaks = [gateway.backend(wire.kind, one.url, dialects=[wire.name]) for one in (first, second)]
+    name = gateway.fresh()
+    gateway.rule(name, *speaks)
     answer = gateway.fetch("POST", wire.path, wire.ask(name))
     assert answer.status == status
     assert answer.body == reply.body
