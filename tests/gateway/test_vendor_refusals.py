@@ -244,6 +244,16 @@ def test_system_text_alone_is_an_input() -> None:
     assert (got.status, got.json()["error"]["param"], body) == (400, "input", {})
 
 
+def test_a_history_of_foreign_reasoning_alone_is_no_empty_list() -> None:
+    """Found by the generated conversations: all that was said was left out on the way."""
+    turn = {"role": "assistant", "content": "", "reasoning_content": "hm"}
+    got, body = sent(CHAT, RESPONSES, messages=[turn])
+    assert (got.status, got.json()["error"]["param"], body) == (400, "messages", {})
+    item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "theirs"}
+    got, body = sent(RESPONSES, CHAT, input=[item])
+    assert (got.status, got.json()["error"]["param"], body) == (400, "input", {})
+
+
 def test_sound_is_refused_where_the_input_has_none() -> None:
     sound = {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}
     message = {"role": "user", "content": [{"type": "text", "text": "hear"}, sound]}

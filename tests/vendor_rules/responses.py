@@ -123,7 +123,7 @@ def tools_are_well_formed(body: Body, target: Target) -> Iterator[str]:
             if tool["parameters"].get("type") != "object":
                 yield "parameters are no object"
             if target.vendor:
-                yield from openai_schema(tool["parameters"], tool["strict"])
+                yield from openai_schema(tool["parameters"], tool.get("strict", True))
 
 
 def choice_fits(body: Body, target: Target) -> Iterator[str]:

@@ -85,6 +85,7 @@ def sent(
     return found
 
 
+@pytest.mark.timeout(120 + EXAMPLES)  # 20 ms a conversation; a busy machine takes its time
 @pytest.mark.parametrize(("client", "upstream"), PAIRS, ids=lambda value: value.value)
 def test_what_goes_out_is_what_the_vendor_takes(client: Protocol, upstream: Protocol) -> None:
     told = [0, 0]

@@ -28,6 +28,8 @@ def says(part: Part) -> bool:
 
 def fit_turns(made: Request, profile: Profile, notes: Notes) -> None:
     """Changes `made`. Raises PointsmanError 400 for a conversation that cannot be sent."""
+    if not all(message.parts for message in made.messages):  # its reasoning was all that it said
+        made.messages = [message for message in made.messages if message.parts]
     if profile.turns == "strict":
         _strict(made, profile, notes)
     elif not made.messages and not any(text.text for text in made.system):
