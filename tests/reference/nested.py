@@ -23,7 +23,6 @@ HI, GO = {"role": "user", "content": "hi"}, {"role": "user", "content": "go on"}
 DATA_URL = f"data:image/png;base64,{PICTURE}"
 LINK = {"type": "url_citation", "url": "https://example.com", "title": "t", "start_index": 0, "end_index": 1}
 PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
-PLACE = {"type": "approximate", "country": "IT"}
 
 
 def _said(*parts: Body) -> list[Body]:
@@ -54,7 +53,6 @@ def _json_schema(**more: Any) -> Body:
 
 FLAT: Body = {"type": "function", "name": "f", "description": "d", "parameters": SCHEMA, "strict": False}
 OWN: Body = {"name": "f", "description": "d", "input_schema": SCHEMA}
-SEARCH: Body = {"type": "web_search_20250305", "name": "web_search"}
 FORM: Body = {"type": "json_schema", "name": "x", "schema": SCHEMA}
 GROUP: Body = {"type": "namespace", "name": "g", "tools": [FLAT]}
 FORMAT: Body = {"type": "json_schema", "schema": SCHEMA}
@@ -78,10 +76,6 @@ INSIDE: dict[Protocol, dict[str, Pair]] = {
             {"tools": [_function(), _function(name="g")],
              "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [_function()]}}},
         ),
-        "web_search_options.user_location": _inside(
-            "web_search_options", {}, user_location={"type": "approximate", "approximate": {"country": "IT"}}
-        ),
-        "web_search_options.search_context_size": _inside("web_search_options", {}, search_context_size="low"),
         "file.filename": (
             {"messages": _said({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}})},
             {"messages": _said({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"}})},
@@ -114,10 +108,6 @@ INSIDE: dict[Protocol, dict[str, Pair]] = {
             {"tools": [FLAT, {**FLAT, "name": "g"}],
              "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}},
         ),
-        "web_search.filters.allowed_domains": _tool({"type": "web_search"}, filters={"allowed_domains": ["example.com"]}),
-        "web_search.user_location": _tool({"type": "web_search"}, user_location=PLACE),
-        "web_search.search_context_size": _tool({"type": "web_search"}, search_context_size="low"),
-        "web_search.external_web_access": _tool({"type": "web_search"}, external_web_access=False),
         "reasoning.context": _inside("reasoning", {"effort": "low"}, context="all"),
         "stream_options.include_obfuscation": ({"stream": True}, {"stream": True, "stream_options": {"include_obfuscation": False}}),
         "input_image.detail": _part({"type": "input_image", "image_url": DATA_URL}, "input", detail="low"),
@@ -139,10 +129,6 @@ INSIDE: dict[Protocol, dict[str, Pair]] = {
         "tools: input_examples": _tool(OWN, input_examples=[{"a": "x"}]),
         "tools: allowed_callers": _tool(OWN, allowed_callers=["code_execution_20250825"]),
         "tools: eager_input_streaming": _tool(OWN, eager_input_streaming=True),
-        "web_search.allowed_domains": _tool(SEARCH, allowed_domains=["example.com"]),
-        "web_search.blocked_domains": _tool(SEARCH, blocked_domains=["example.com"]),
-        "web_search.max_uses": _tool(SEARCH, max_uses=2),
-        "web_search.user_location": _tool(SEARCH, user_location=PLACE),
         "document.title": _part(DOCUMENT, title="t"),
         "document.context": _part(DOCUMENT, context="c"),
         "cache_control.ttl: 1h": (
