@@ -49,6 +49,7 @@ TOLD: list[tuple[str, str, dict[str, Any], str]] = [
     (RESPONSES, MESSAGES, {"input": [HI, output(ANNOTATION), GO]}, "dropped:input[1].content[0].annotations[0].url"),
     (RESPONSES, CHAT, {"input": [HI, output(ANNOTATION), GO]}, "dropped:input[1].content[0].annotations"),
     (RESPONSES, CHAT, {"input": [HI, output(ANNOTATION, FILE), GO]}, "dropped:input[1].content[0].annotations[1]"),
+    (RESPONSES, MESSAGES, {"input": [HI, output(FILE), GO]}, "dropped:input[1].content[0].annotations[0]"),
     (MESSAGES, CHAT, {"messages": [HI, said({"type": "text", "text": "b", "citations": [{"type": "char_location", "cited_text": "b"}]}), GO]}, "dropped:messages[1].content[0].citations"),
     (MESSAGES, RESPONSES, {"messages": [HI, said({"type": "text", "text": "b", "citations": [{"type": "page_location", "cited_text": "b"}]}), GO]}, "dropped:messages[1].content[0].citations"),
     (CHAT, MESSAGES, {"messages": [HI, {"role": "assistant", "content": "b", "reasoning_content": "hm"}, GO]}, "dropped:messages[1].reasoning_content"),

@@ -160,7 +160,7 @@ def _citations(holder: Fields, reading: Reading) -> tuple[neutral.Citation, ...]
     found = []
     for at, one in enumerate(holder.items("annotations")):
         citation = citation_of(one)
-        if citation is None:
+        if citation is None or citation.url is None:
             reading.notes.drop(holder.at(f"annotations[{at}]"), "it names a file that only its vendor has")
         else:
             found.append(citation)
