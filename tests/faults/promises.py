@@ -275,7 +275,7 @@ async def _until(true: Callable[[], bool], seconds: float) -> None:
 async def many_streams(count: int = 2000) -> Shown:
     """R7: streams that live at the same time in one process; memory of gateway, clients and connections together."""
     slow = Reply(
-        200, SSE, parts=[*CHAT.start(), CHAT.piece("x"), Pause(8.0), *CHAT.end("x")], framing="chunked"
+        200, SSE, parts=[*CHAT.start(), CHAT.piece("x"), Pause(20.0), *CHAT.end("x")], framing="chunked"
     )
     with ScriptedUpstream() as server:
         server.always(slow)
