@@ -118,7 +118,7 @@ class Seen:
     def call_cut(self) -> bool:
         """At the answer's end: whether it says that it is whole and has a call that is not. Then it is an error: the client
         would run another call than the model meant (docs/protocols/tools.md#pieces-of-a-call)."""
-        if self.error is None and self.arguments and not self.calls_whole:
+        if self.error is None and not self.calls_whole:
             self.conclude("The backend ended its answer inside the arguments of a tool call.")
             return True
         return False

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .base import Seen
+from .decoding import UNREADABLE
 from .vendor_errors import error_inside
 
 
@@ -28,7 +29,7 @@ class BesideSeen(Seen):
         """See Seen."""
         try:
             frame = _frame(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return False
         # an object of the API may hold an error and be told all the same
         if frame.error and frame.object is None:

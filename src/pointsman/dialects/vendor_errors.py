@@ -14,6 +14,7 @@ import msgspec
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..statuses import kind_of_status
+from .decoding import UNREADABLE
 from .overflow import overflow
 
 _WORDS: dict[ErrorKind, tuple[str, str | None, str]] = {
@@ -44,7 +45,7 @@ def is_json_object(body: bytes) -> bool:
     """Is a whole answer at least JSON of the right kind? Asked where its fields are not of the types we know."""
     try:
         msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True
 
@@ -134,7 +135,7 @@ def error_inside(payload: bytes) -> PointsmanError:
     words."""
     try:
         value: Any = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return upstream_error(0, payload)
     if isinstance(value, dict) and isinstance(value.get("response"), dict):  # of a `response.failed`
         value = value["response"]
@@ -150,7 +151,7 @@ def bare_error(payload: bytes, *, sure: bool = False) -> Any:
     where it is no error. sure: something else said that it is one (an event's name), whatever it looks like."""
     try:
         value = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return payload[:_MAX_TEXT].decode("utf-8", "replace") if sure else None
     if not isinstance(value, dict):
         return value if sure else None
@@ -192,7 +193,7 @@ def member_object(body: bytes, member: str) -> dict[str, Any] | None:
     """The object that stands there in a JSON object, None when there is none."""
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     found = value.get(member) if isinstance(value, dict) else None
     return found if isinstance(found, dict) else None
@@ -212,7 +213,7 @@ def _parsed(body: bytes) -> tuple[str, list[str], str | None, dict[str, Any]]:
     """(message, code and type as far as the body has them, param, the error object)."""
     try:
         value: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         text = body[:_MAX_TEXT].decode("utf-8", "replace").strip()
         return "" if text.startswith("<") else text, [], None, {}  # a page is no sentence
     inner = value.get("error", value) if isinstance(value, dict) else value

@@ -64,8 +64,8 @@ UNKNOWN_PATH = (
 """So that a protocol which was tried there can be translated instead
 (docs/protocols/backends.md#what-is-tried). Of a 200: one that holds an error."""
 
-MAYBE_UNKNOWN_PATH = (Phrases((404, 405, 501)),)
-"""Some speak of the model where they mean the path. Translated, it is seen which; a path counts as
+MAYBE_UNKNOWN_PATH = (*UNKNOWN_PATH, Phrases((404, 405, 501)))
+"""Also those that speak of the model where they mean the path. Translated, it is seen which; a path counts as
 unknown only when that has served."""
 
 SPENT = (

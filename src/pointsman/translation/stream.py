@@ -104,7 +104,7 @@ class Stages:
 
 
 class Translating:
-    """See gateway/attempt/relay.Relay. writer: None for a client that wants it whole, and gets `events`."""
+    """See gateway/attempt/relay.Relay. events: the neutral ones, for a client that wants it whole."""
 
     untold = None
 
@@ -115,7 +115,7 @@ class Translating:
     def __init__(
         self, owner: StreamOwner, reader: Reader, writer: Writer, stages: Stages, *, stream: bool
     ) -> None:
-        """stream: False where the client wants it whole, and gets `events`, the neutral ones."""
+        """stream: False where the client wants it whole."""
         self._owner = owner
         self._reader = reader
         self._writer = writer

@@ -12,6 +12,7 @@ import msgspec
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...statuses import kind_of_status
+from ..decoding import UNREADABLE
 from ..overflow import overflow
 from ..vendor_errors import KIND_OF_WORD, anthropic_error, member_object, status_inside
 
@@ -61,7 +62,7 @@ def parse_error(status: int, body: bytes) -> PointsmanError:
     (docs/protocols/errors.md#kinds-statuses-and-words)."""
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         value = None
     inside = value.get("error", value) if isinstance(value, dict) else value
     return _of(inside, status, body)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ..decoding import without
 from .usage import Usage
 
 KNOWN = {
@@ -86,15 +87,9 @@ decode = msgspec.json.Decoder(Frame).decode
 """Raises one of UNREADABLE."""
 decode_whole = msgspec.json.Decoder(Message).decode
 """Raises one of UNREADABLE."""
-decode_object = msgspec.json.Decoder(dict[str, Any]).decode
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _BESIDE = ("usage", "stop_details", "stop_sequence", "id", "model")
 
 
 def bare(value: dict[str, Any]) -> bytes:
-    """JSON that decode() or decode_whole() refused, less what stands beside the answer: a usage of another shape
-    costs no answer."""
-    kept = {name: one for name, one in value.items() if name not in _BESIDE}
-    if isinstance(kept.get("message"), dict):
-        kept["message"] = {name: one for name, one in kept["message"].items() if name not in _BESIDE}
-    return msgspec.json.encode(kept)
+    """See decoding.without: of a frame, and of a whole answer."""
+    return without(value, _BESIDE, "message")

@@ -13,20 +13,18 @@ from typing import Any
 from ...conversation.events import SILENT_STOPS, PartKind, Stop
 from ...wire.jsontext import Closing
 from ...wire.sse import data_of, name_of, unframed_error
-from ...wire.surrogates import mended
 from ..base import Seen
+from ..decoding import UNREADABLE, decode_object, read_whole
 from .answering import STOPS
 from .errors import error_inside
 from .frames import (
     KNOWN,
-    UNREADABLE,
     Frame,
     FrameDelta,
     FrameMessage,
     Message,
     bare,
     decode,
-    decode_object,
     decode_whole,
 )
 from .usage import Usage
@@ -92,7 +90,7 @@ class MessagesSeen(Seen):
 
     def take_whole(self, body: bytes) -> Message | None:
         """A whole answer seen as the stream it could have been; None when it is none of this protocol."""
-        message = _whole(body) or _whole(mended(body), less=True)
+        message = read_whole(decode_whole, bare, body)
         if message is None:
             return None
         if message.error or message.type == "error":
@@ -239,13 +237,3 @@ def _starts_with_words(start: dict[str, Any]) -> bool:
         cited = isinstance(citations, list) and any(isinstance(one, dict) for one in citations)
         return cited or bool(text and str(text).strip())
     return bool(start.get("thinking") or start.get("signature"))
-
-
-def _whole(body: bytes, less: bool = False) -> Message | None:
-    """less: also without what stands beside the answer."""
-    with suppress(*UNREADABLE):
-        return decode_whole(body)
-    if less:
-        with suppress(*UNREADABLE):
-            return decode_whole(bare(decode_object(body)))
-    return None

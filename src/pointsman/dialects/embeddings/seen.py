@@ -8,6 +8,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ..base import Seen
+from ..decoding import UNREADABLE
 from ..vendor_errors import error_inside, is_json_object
 
 
@@ -39,7 +40,7 @@ class EmbeddingsSeen(Seen):
         except msgspec.ValidationError:
             if not is_json_object(body):
                 return False
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return False
         self.output = self.finished = self.error is None
         return True

@@ -15,6 +15,7 @@ import msgspec
 from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
 from ..base import UsageOption
+from ..decoding import UNREADABLE
 
 
 class Details(msgspec.Struct, gc=False):
@@ -149,7 +150,6 @@ class Chunk(msgspec.Struct, gc=False):
 
 decode = msgspec.json.Decoder(Chunk).decode
 """Raises one of UNREADABLE."""
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _BESIDE = ("id", "model", "usage", "service_tier")
 
 

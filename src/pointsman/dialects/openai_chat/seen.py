@@ -14,11 +14,12 @@ from ...conversation.usage import newer
 from ...wire.sse import data_of, name_of, unframed_error
 from ...wire.surrogates import mended
 from ..base import Seen
+from ..decoding import UNREADABLE
 from ..think import FIRSTS, ThinkSplitter
 from ..vendor_errors import bare_error
 from .calls import Calls
 from .errors import error_inside
-from .frames import UNREADABLE, Choice, Chunk, Delta, Usage, decode, decode_odd, pieces, unknown_output
+from .frames import Choice, Chunk, Delta, Usage, decode, decode_odd, pieces, unknown_output
 
 STOPS = {
     "": Stop.END,

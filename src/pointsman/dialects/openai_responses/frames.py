@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ...conversation.usage import TokenUsage
+from ..decoding import UNREADABLE, decode_object, without
 
 Item = dict[str, Any]
 
@@ -119,18 +120,12 @@ decode = msgspec.json.Decoder(Frame).decode
 """Raises one of UNREADABLE."""
 decode_whole = msgspec.json.Decoder(Response).decode
 """Raises one of UNREADABLE."""
-decode_object = msgspec.json.Decoder(dict[str, Any]).decode
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _BESIDE = ("usage", "id", "model")
 
 
 def bare(value: dict[str, Any]) -> bytes:
-    """JSON that decode() or decode_whole() refused, less what stands beside the answer: a usage of another shape
-    costs no answer."""
-    kept = {name: one for name, one in value.items() if name not in _BESIDE}
-    if isinstance(kept.get("response"), dict):
-        kept["response"] = {name: one for name, one in kept["response"].items() if name not in _BESIDE}
-    return msgspec.json.encode(kept)
+    """See decoding.without: of a frame, and of a whole answer."""
+    return without(value, _BESIDE, "response")
 
 
 # -- what stands in an item

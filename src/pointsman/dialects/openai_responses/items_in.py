@@ -14,11 +14,11 @@ import msgspec
 from ...conversation.parts import Foreign, Opaque, Part, Text, Thinking, ToolCall, ToolKind, ToolResult
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
+from ..decoding import decode_object as decode
 from ..fields import Fields, bad
 from ..openai_parts import image_of, read_parts, read_results, read_texts
 from ..replayed import replayed
 from .client_tools import ITEMS
-from .frames import decode_object as decode
 from .plain_words import told
 from .references import UNKNOWN_ITEM, UNKNOWN_RESPONSE
 

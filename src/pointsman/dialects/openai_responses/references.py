@@ -13,6 +13,7 @@ import msgspec
 from ...conversation.profile import Profile
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from ..decoding import UNREADABLE
 from ..recall import Recalled, References, Remembered
 
 _REFERENCE = b"item_reference"
@@ -56,7 +57,6 @@ _said = msgspec.json.Decoder(_Said).decode
 _item = msgspec.json.Decoder(_Item).decode
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def references(body: bytes) -> References:
@@ -64,7 +64,7 @@ def references(body: bytes) -> References:
     one for the word: most bodies refer to nothing, and pay no more."""
     try:
         found = _top(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return References()
     items = _references_in(body) if body.find(_REFERENCE) >= 0 else ()
     previous = found.previous_response_id
@@ -88,7 +88,7 @@ def own_items(body: bytes) -> list[bytes]:
         if raw[:1] == b'"':
             return [b'{"type":"message","role":"user","content":%b}' % raw]
         return [bytes(one) for one in _raws(raw)] if raw[:1] == b"[" else []
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
 
 
@@ -98,7 +98,7 @@ def reference(item: bytes) -> str | None:
         return None
     try:
         found = _item(item)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return found.id if found.type == "item_reference" and isinstance(found.id, str) else None
 

@@ -16,18 +16,16 @@ from ...conversation.events import SILENT_STOPS, Stop
 from ...conversation.usage import newer
 from ...wire.jsontext import Closing
 from ...wire.sse import data_of, unframed_error
-from ...wire.surrogates import mended
 from ..base import Seen
+from ..decoding import UNREADABLE, decode_object, read_whole
 from .errors import error_inside
 from .frames import (
-    UNREADABLE,
     Frame,
     Item,
     Response,
     arguments_of,
     bare,
     decode,
-    decode_object,
     decode_whole,
     kind_of,
     objects,
@@ -125,7 +123,7 @@ class ResponsesSeen(Seen):
 
     def take_whole(self, body: bytes) -> Response | None:
         """A whole answer, seen as the last event of a stream that told nothing before it."""
-        response = _whole(body) or _whole(mended(body), less=True)
+        response = read_whole(decode_whole, bare, body)
         if response is None:
             return None
         for frame in response.frames():
@@ -284,13 +282,3 @@ class ResponsesSeen(Seen):
 
     def _fail(self, error: Any) -> None:
         self.error = error_inside(error)
-
-
-def _whole(body: bytes, less: bool = False) -> Response | None:
-    """less: also without what stands beside the answer."""
-    with suppress(*UNREADABLE):
-        return decode_whole(body)
-    if less:
-        with suppress(*UNREADABLE):
-            return decode_whole(bare(decode_object(body)))
-    return None

@@ -145,7 +145,7 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     going = (where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep)
     codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
     on_trial = where.exact and where.protocol not in backend.spoken
-    rows = (*UNKNOWN_PATH, *MAYBE_UNKNOWN_PATH) if on_trial else ()
+    rows = MAYBE_UNKNOWN_PATH if on_trial else ()
     block, names = head.forward or _remember(job)
     login = request.caller.login if plan.rule.forward_auth and not backend.local else b""
     data = backend.head(head.method, path, block, names, len(body), login)
