@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pointsman.conversation.usage import TokenUsage
 from pointsman.dialects.anthropic_messages.usage import rendered
 from pointsman.kinds import Protocol
-from tests.vendor_bodies import chat
-from tests.vendor_bodies.wire import encoded
+from tests.vendor_bodies import chat, messages, responses
+from tests.vendor_bodies.wire import encoded, named
 
 from .verdicts import agree, whole
 
@@ -28,6 +28,33 @@ COUNTS: dict[str, tuple[dict[str, Any], tuple[int | None, int | None, int | None
         {"prompt_tokens": 10, "completion_tokens": 2, "prompt_tokens_details": {"cache_write_tokens": 11}}, (10, 2, None, 10),
     ),
     "no prompt beside cached": ({"prompt_tokens": 0, "completion_tokens": 2, "cached_tokens": 8}, (8, 2, 8, None)),
+    "as words": ({"prompt_tokens": "9", "completion_tokens": "2", "prompt_tokens_details": {"cached_tokens": "3"}}, (9, 2, 3, None)),
+    "as fractions": ({"prompt_tokens": 9.0, "completion_tokens": 2.0, "prompt_tokens_details": {"cached_tokens": 3.0}}, (9, 2, 3, None)),
+    "details of another shape": (
+        {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": "x", "completion_tokens_details": []}, (9, 2, None, None),
+    ),
+    "beyond any context": ({"prompt_tokens": 10**30, "completion_tokens": 2}, (None, 2, None, None)),
+    "by the names of Responses": (
+        {"input_tokens": 9, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 3}}, (9, 2, 3, None),
+    ),
+    "by the names of Messages": (
+        {"input_tokens": 9, "output_tokens": 2, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 10}, (119, 2, 100, 10),
+    ),
+    "cached by the names of Messages": (
+        {"prompt_tokens": 119, "completion_tokens": 2, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 10}, (119, 2, 100, 10),
+    ),
+    "written by Qwen's name": (
+        {"prompt_tokens": 20, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 0, "cache_creation_input_tokens": 10}}, (20, 2, 0, 10),
+    ),
+    "both names, one of them empty": ({"prompt_tokens": 0, "completion_tokens": 2, "input_tokens": 9, "output_tokens": 0}, (9, 2, None, None)),
+    "cached under one name, none under another": (
+        {"prompt_tokens": 9, "completion_tokens": 2, "cached_tokens": 5, "prompt_tokens_details": {"cached_tokens": 0}}, (9, 2, 5, None),
+    ),
+    "DeepSeek's two halves": (
+        {"completion_tokens": 2, "prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 5}, (9, 2, 4, None),
+    ),
+    "a total and one of two": ({"prompt_tokens": 9, "total_tokens": 11}, (9, 2, None, None)),
+    "a total and the other": ({"completion_tokens": 2, "total_tokens": 11}, (9, 2, None, None)),
     "below nothing": (
         {"prompt_tokens": 7, "completion_tokens": -3, "cached_tokens": -1}, (7, 0, 0, None),
     ),
@@ -52,6 +79,99 @@ def test_usage_inside_a_choice_is_read(last: bool) -> None:
     found = agree(CHAT, [chat.stream(*chunks)]).usage
     assert found is not None
     assert (found.input, found.output) == (7, 2)
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": "many"}, {"prompt_tokens": 9.5}, [1], "9", False])
+def test_a_usage_inside_a_choice_that_is_none_costs_no_answer(usage: Any) -> None:
+    body = chat.whole({"content": "hi"})
+    del body["usage"]
+    body["choices"][0]["usage"] = usage
+    assert whole(CHAT, encoded(body)).answered
+    last = chat.delta("stop")
+    last["choices"][0]["usage"] = usage
+    assert agree(CHAT, [chat.stream(chat.delta(content="hi"), last)]).answered
+
+
+REASONED: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
+    "counted apart, says the total": ({"completion_tokens": 2, "total_tokens": 331}, (319, 317)),
+    "counted apart, as it is more": ({"completion_tokens": 2}, (319, 317)),
+    "none of it counted": ({"completion_tokens": 0, "total_tokens": 329}, (317, 317)),
+    "a part, says the total": ({"completion_tokens": 319, "total_tokens": 331}, (319, 317)),
+    "more than its whole, says the total": ({"completion_tokens": 2, "total_tokens": 14}, (2, 2)),
+}
+
+
+@pytest.mark.parametrize("top", [True, False], ids=["on the top level", "in the details"])
+@pytest.mark.parametrize("name", REASONED)
+def test_reasoning_that_was_counted_apart_is_part_of_the_output(name: str, top: bool) -> None:
+    counts, wanted = REASONED[name]
+    reasoned = {"reasoning_tokens": 317}
+    more = reasoned if top else {"completion_tokens_details": reasoned}
+    body = chat.whole({"content": "hi"}, usage={"prompt_tokens": 12, **counts, **more})
+    found = whole(CHAT, encoded(body)).usage
+    assert found is not None
+    assert (found.output, found.reasoning) == wanted
+
+
+def test_usage_where_groq_tells_it_is_read() -> None:
+    last = chat.delta("stop") | {
+        "x_groq": {"id": "req_1", "usage": {"prompt_tokens": 7, "completion_tokens": 2}}
+    }
+    found = agree(CHAT, [chat.stream(chat.delta(content="hi"), last)]).usage
+    assert found is not None
+    assert (found.input, found.output) == (7, 2)
+
+
+REPORTS = {
+    "each half alone": [{"prompt_tokens": 7}, {"completion_tokens": 2}],
+    "a half, and zeros beside the other": [
+        {"prompt_tokens": 7, "completion_tokens": 0},
+        {"prompt_tokens": 0, "completion_tokens": 2},
+    ],
+    "on each chunk, growing": [
+        {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8},
+        {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9},
+    ],
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_several_reports_of_one_answer_are_one_usage(name: str) -> None:
+    first, last = REPORTS[name]
+    chunks = [chat.delta(content="hi") | {"usage": first}, chat.delta("stop") | {"usage": last}]
+    found = agree(CHAT, [chat.stream(*chunks)]).usage
+    assert found is not None
+    assert (found.input, found.output) == (7, 2)
+
+
+@pytest.mark.parametrize("value", ["20", 20.0, "20.0"])
+@pytest.mark.parametrize("protocol", [Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES])
+def test_counts_in_other_forms_are_read_in_every_protocol(protocol: Protocol, value: Any) -> None:
+    usage = {
+        "input_tokens": value,
+        "output_tokens": value,
+        "input_tokens_details": None,
+        "server_tool_use": 1,
+    }
+    bodies = {
+        Protocol.OPENAI_RESPONSES: responses.response([responses.message("hi")], usage=usage),
+        Protocol.ANTHROPIC_MESSAGES: messages.whole([{"type": "text", "text": "hi"}], usage=usage),
+    }
+    found = whole(protocol, encoded(bodies[protocol])).usage
+    assert found is not None
+    assert (found.input, found.output) == (20, 20)
+
+
+def test_zeros_in_a_messages_streams_last_report_unread_nothing() -> None:
+    usage = {"input_tokens": 10, "output_tokens": 1, "cache_read_input_tokens": 5}
+    events = [
+        messages.started(usage=usage),
+        *messages.block(0, {"type": "text", "text": ""}, messages.text_delta("hi")),
+    ]
+    last = {"input_tokens": 0, "output_tokens": 7, "cache_read_input_tokens": 0}
+    found = agree(Protocol.ANTHROPIC_MESSAGES, [named(*events, *messages.ended(usage=last))]).usage
+    assert found is not None
+    assert (found.input, found.output, found.cached) == (15, 7, 5)
 
 
 def test_usage_of_zeros_is_none_told() -> None:

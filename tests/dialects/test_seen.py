@@ -22,14 +22,14 @@ COMPLETIONS, EMBEDDINGS = Protocol.COMPLETIONS, Protocol.EMBEDDINGS
 
 
 COMPLETIONS_STREAMS = {
-    "completions": (stream(text("hi"), text("", "stop"), {"choices": [], "usage": USAGE}), full(usage=TokenUsage(20, 7))),
+    "completions": (stream(text("hi"), text("", "stop"), {"choices": [], "usage": USAGE}), full(usage=TokenUsage(20, 7, 5, 3))),
     "completions cut": (stream(text("hi"), done=False), full(finished=False, usage=None)),
     "completions empty": (stream(text(""), text(None, "stop")), full(output=False, usage=None)),
     "completions error": (stream({"error": {"message": "boom"}}, done=False), Seen(False, False, "boom", None, 0)),
     "completions garbage": (stream(b"[", done=False), Seen(False, False, None, None, 1)),
 }  # fmt: skip
 COMPLETIONS_WHOLE = {
-    "completions": ({"choices": [{"text": "x"}], "usage": USAGE}, Seen(usage=TokenUsage(20, 7), **DONE)),
+    "completions": ({"choices": [{"text": "x"}], "usage": USAGE}, Seen(usage=TokenUsage(20, 7, 5, 3), **DONE)),
     "completions error inside": ({"error": "boom"}, FAILED),
     "completions of unknown types": ({"choices": "many"}, Seen(usage=None, **DONE)),
 }  # fmt: skip

@@ -77,3 +77,48 @@ def test_the_same_tokens_read_and_written_are_not_counted_twice() -> None:
     last = got.body.rpartition(b"message_delta")[2]
     for part in (b'"input_tokens":0', b'"cache_read_input_tokens":2161', b'"cache_creation_input_tokens":7'):
         assert part in last
+
+
+HALVES: dict[str, dict[str, Any]] = {
+    "no prompt": {"prompt_tokens": None, "completion_tokens": 2},
+    "no completion": {"prompt_tokens": 9},
+    "a prompt beyond any context": {"prompt_tokens": 10**30, "completion_tokens": 2},
+}
+
+
+@pytest.mark.parametrize("client", [MESSAGES, RESPONSES])
+@pytest.mark.parametrize("name", HALVES)
+def test_half_a_usage_is_told_as_half(client: str, name: str) -> None:
+    usage = HALVES[name]
+    got = asked(streamed(chat.delta(content="hi"), chat.delta("stop"), chat.counted(usage)), client, True)
+    assert UNTOLD in got.body
+    assert str(10**30).encode() not in got.body
+    got = asked(Reply(200, JSON, body=encoded(chat.whole({"content": "hi"}, usage=usage))), client, False)
+    assert "unknown:usage" in got.headers["x-pointsman-warnings"]
+
+
+@pytest.mark.parametrize("client", [CHAT, MESSAGES, RESPONSES])
+def test_a_count_beyond_any_context_costs_no_usage_record(client: str) -> None:
+    usage = {"prompt_tokens": 10**30, "completion_tokens": 2}
+
+    async def main() -> list[Any]:
+        with ScriptedUpstream() as first:
+            first.always(Reply(200, JSON, body=encoded(chat.whole({"content": "hi"}, usage=usage))))
+            async with plane() as found:
+                found.rules(rule("*", "local/box"), backends=[spec(first, CHAT)])
+                assert (await found.ask(PATHS[client], ask(client))).status == 200
+                return list(found.records)
+
+    (record,) = uvloop.run(main())
+    assert (record.input_tokens, record.output_tokens) == (None, 2)
+
+
+def test_a_stream_that_counted_nothing_before_our_stop_sequence_has_an_estimate() -> None:
+    used = {"usage": {"prompt_tokens": 7, "completion_tokens": 0}}
+    chunks = [chat.delta(content=text) | used for text in ("one ", "END two")]
+    more = {"stop_sequences": ["a", "b", "c", "d", "END"]}
+    got = asked(streamed(*chunks, chat.delta("stop")), MESSAGES, True, **more)
+    last = got.body.rpartition(b"message_delta")[2]
+    assert COMMENT in got.body
+    assert b'"input_tokens":7' in last
+    assert b'"output_tokens":0' not in last

@@ -28,6 +28,11 @@ class TokenUsage(msgspec.Struct, frozen=True):
         """Does it say anything?"""
         return self.input is not None or self.output is not None
 
+    @property
+    def whole(self) -> bool:
+        """Does it say both sums?"""
+        return self.input is not None and self.output is not None
+
     def bounded(self) -> TokenUsage:
         """The same with parts that fit their whole: servers report more cached than asked, and the same tokens as read and
         as written. Nothing where all is zero: no answer was made of no tokens
@@ -58,9 +63,19 @@ class TokenUsage(msgspec.Struct, frozen=True):
         )
 
 
-def newer(before: TokenUsage | None, now: TokenUsage) -> TokenUsage:
-    """What is known after one more report: one that says nothing changes nothing."""
-    return now if now.told or before is None else before
+def newer(before: TokenUsage | None, now: TokenUsage | None) -> TokenUsage | None:
+    """What is known after one more report: one that says nothing changes nothing, and what one leaves out, or says is
+    none of, stays (docs/protocols/usage.md#several-reports)."""
+    if now is None or (before is not None and not now.told):
+        return before
+    if before is None or not before.told:
+        return now
+    kept = {
+        name: getattr(before, name)
+        for name in TokenUsage.__struct_fields__
+        if getattr(now, name) is None or (name in ("input", "output") and not getattr(now, name))
+    }
+    return msgspec.structs.replace(now, **kept).bounded() if kept else now
 
 
 def _part(part: int | None, whole: int | None) -> int | None:

@@ -18,7 +18,7 @@ from ..conversation.parts import Citation, Foreign, Text, ToolCall
 from ..conversation.profile import Profile
 from ..conversation.reply import Fold, Reply, fold, unfold
 from ..conversation.request import Request
-from ..conversation.usage import TokenUsage
+from ..conversation.usage import TokenUsage, newer
 from ..dialects.base import Answering, Dialect, Reading, Seen, Translation
 from ..dialects.capsule import Capsules
 from ..dialects.fields import load
@@ -43,6 +43,10 @@ STREAM_ABOVE = 21_000
 """Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
 cut long calls that do not stream
 (docs/protocols/requests.md#long-answers-are-asked-for-as-a-stream)."""
+
+
+ESTIMATED, UNTOLD = b": usage is an estimate\n\n", b": the backend told no usage\n\n"
+"""In a stream whose usage nobody reported, or not all of it (docs/protocols/usage.md#where-nobody-counts)."""
 
 
 class Asked:
@@ -172,12 +176,10 @@ class Crossing:
         """All of it is there: what a stream could only tell in comments stands in the headers."""
         if reply.word:
             self.unknown_stop(reply.word)
-        if reply.usage is None or not reply.usage.told:
+        if reply.usage is None or not (reply.usage.input and reply.usage.output):
             characters = sum(len(getattr(part, "text", "")) for part in reply.parts)
-            if self._adaptation.stop and reply.stop is Stop.STOP_SEQUENCE:
-                reply.usage = self.estimate(characters)
-            elif self.usage_required:
-                self._warn("unknown:usage")
+            ended_here = bool(self._adaptation.stop) and reply.stop is Stop.STOP_SEQUENCE
+            reply.usage = self.usage(reply.usage, characters, ended_here=ended_here)[0]
         if self._reasoning is not None:
             self._reasoning.keep_reply(reply)
         if self.collects:
@@ -242,15 +244,20 @@ class Crossing:
         log.warning("%s: %s: %.80r", self._asked.id, what, word)
         return b": %b: %a\n\n" % (what.encode(), word[:80])
 
-    @property
-    def usage_required(self) -> bool:
-        """Must an answer of the client's protocol have numbers?"""
-        return self._asked.client.usage_required
-
-    def estimate(self, characters: int) -> TokenUsage:
-        """See stream.StreamOwner (docs/protocols/usage.md#where-nobody-counts)."""
-        self._warn("estimated:usage")
-        return TokenUsage(estimate_tokens(self._asked.request), tokens_of(characters))
+    def usage(
+        self, told: TokenUsage | None, characters: int, *, ended_here: bool
+    ) -> tuple[TokenUsage | None, bytes]:
+        """See stream.StreamOwner (docs/protocols/usage.md#where-nobody-counts). A comment tells only what a client would
+        take for a count."""
+        if ended_here and (told is None or not (told.input and told.output)):
+            self._warn("estimated:usage")
+            made = TokenUsage(estimate_tokens(self._asked.request), tokens_of(characters))
+            return newer(made, told), ESTIMATED
+        nothing = told is None or not told.told
+        if (told is not None and told.whole) or (nothing and not self._asked.client.usage_required):
+            return told, b""
+        self._warn("unknown:usage")
+        return told, UNTOLD
 
     def _warn(self, entry: str) -> None:
         self._notes.warnings.append(entry)

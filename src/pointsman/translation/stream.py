@@ -26,18 +26,11 @@ from .sequence import Sequencer
 from .stops import StopMatcher
 from .usable_calls import UsableCalls
 
-ESTIMATED, UNTOLD = b": usage is an estimate\n\n", b": the backend told no usage\n\n"
-"""In a stream whose usage nobody reported (docs/protocols/usage.md#where-nobody-counts)."""
-
 
 class StreamOwner(TypingProtocol):
     """What a stream asks of the request that it answers."""
 
     mask: KeyMask
-
-    @property
-    def usage_required(self) -> bool:
-        """Must an answer have numbers?"""
 
     def began(self, upstream_id: str) -> None:
         """The answer has begun, under the backend's id."""
@@ -57,8 +50,11 @@ class StreamOwner(TypingProtocol):
     def not_cited(self, citation: Citation) -> bytes:
         """The same of a citation, where its protocol has no form for such a one; b"" where it has."""
 
-    def estimate(self, characters: int) -> TokenUsage:
-        """Usage of an answer that was ended here, so that nobody reported it. characters: of the answer."""
+    def usage(
+        self, told: TokenUsage | None, characters: int, *, ended_here: bool
+    ) -> tuple[TokenUsage | None, bytes]:
+        """(what a client gets of the usage that the backend told, the comment where that is not all of it). characters: of
+        the answer. ended_here: at a stop sequence of ours, so that nobody could count all of it."""
 
 
 def shows(written: bytes, part: Foreign) -> bool:
@@ -189,11 +185,9 @@ class Translating:
             out.append(self._owner.found_tag(self._reader.tag))
         if self._reader.stop_word and self._stream:
             out.append(self._owner.unknown_stop(self._reader.stop_word))
-        usage = self._reader.usage
-        if usage is None or not usage.told:
-            usage = self._owner.estimate(self._characters) if self.complete else None
-            if self._stream and (usage is not None or self._owner.usage_required):
-                out.append(UNTOLD if usage is None else ESTIMATED)
+        usage, said = self._owner.usage(self._reader.usage, self._characters, ended_here=self.complete)
+        if self._stream:
+            out.append(said)
         if usage is not None:  # once more: it may have come after a stop sequence of ours
             self._tell(UsageSeen(usage), out)
 

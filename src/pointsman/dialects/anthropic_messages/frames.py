@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from ..decoding import without
-from .usage import Usage
 
 KNOWN = {
     "message_start",
@@ -50,7 +49,7 @@ class FrameMessage(msgspec.Struct):
 
     id: str | None = None
     model: str | None = None
-    usage: Usage | None = None
+    usage: Any = None
 
 
 class Frame(msgspec.Struct, gc=False):
@@ -61,7 +60,7 @@ class Frame(msgspec.Struct, gc=False):
     delta: FrameDelta | None = None
     content_block: dict[str, Any] | None = None
     message: FrameMessage | None = None
-    usage: Usage | None = None
+    usage: Any = None
     error: Any = None
 
 
@@ -87,7 +86,7 @@ decode = msgspec.json.Decoder(Frame).decode
 """Raises one of UNREADABLE."""
 decode_whole = msgspec.json.Decoder(Message).decode
 """Raises one of UNREADABLE."""
-_BESIDE = ("usage", "stop_details", "stop_sequence", "id", "model")
+_BESIDE = ("stop_details", "stop_sequence", "id", "model")
 
 
 def bare(value: dict[str, Any]) -> bytes:

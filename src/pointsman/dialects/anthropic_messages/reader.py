@@ -136,7 +136,7 @@ class MessagesReader(MessagesSeen, Reader):
         if self.usage is not None and not self._usage_told:
             out.append(UsageSeen(self.usage))
         last = self.last
-        tier = neutral_tier(self.counted.service_tier if self.counted is not None else None)
+        tier = neutral_tier(self.counted.tier if self.counted is not None else None)
         out.append(Finished(self.stop, last.stop_sequence, last.explanation, tier, self.stop_word))
         out.append(Ended())
 

@@ -27,7 +27,7 @@ from .frames import (
     decode,
     decode_whole,
 )
-from .usage import Usage
+from .usage import Counted
 
 _OF_DELTA = {
     "text_delta": PartKind.TEXT,
@@ -61,7 +61,7 @@ class MessagesSeen(Seen):
         self.blocks: dict[int, PartKind] = {}
         self._texts: dict[int, Closing] = {}  # by the block of a call
         self.called = False
-        self.counted: Usage | None = None
+        self.counted: Counted | None = None
         self.last = _NO_DELTA
 
     def event(self, event: bytes) -> Frame | None:
@@ -161,13 +161,12 @@ class MessagesSeen(Seen):
             self.last = delta
             self._stop(delta.stop_reason)
 
-    def _count(self, new: Usage | None) -> None:
-        if new is None:
+    def _count(self, report: Any) -> None:
+        if not isinstance(report, dict):
             return
         if self.counted is None:
-            self.counted = new
-        else:
-            self.counted.merge(new)
+            self.counted = Counted()
+        self.counted.add(report)
         self.usage = self.counted.neutral()
 
     def _stray(self, index: int, wanted: PartKind | None) -> None:

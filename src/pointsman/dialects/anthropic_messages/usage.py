@@ -4,58 +4,49 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from ...conversation.usage import TokenUsage
+from ..counts import Counts, number
 
 
-class _OutputDetails(msgspec.Struct):
-    thinking_tokens: int | None = None
-
-
-class _CacheCreation(msgspec.Struct):
-    ephemeral_5m_input_tokens: int | None = None
-    ephemeral_1h_input_tokens: int | None = None
-
-
-class _ServerTools(msgspec.Struct):
-    web_search_requests: int | None = None
-
-
-class Usage(msgspec.Struct):
-    """As the vendor sends it. Cached tokens are counted apart from input_tokens
+class Counted:
+    """What the reports of one answer say so far. Cached tokens are counted apart from input_tokens
     (docs/protocols/usage.md#what-each-protocol-counts)."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_creation: _CacheCreation | None = None
-    output_tokens_details: _OutputDetails | None = None
-    server_tool_use: _ServerTools | None = None
-    service_tier: str | None = None
+    __slots__ = ("_told",)
 
-    def merge(self, new: Usage) -> None:
-        """Cumulative: a later report overwrites what it says and leaves the rest (the SDK accumulator's rule)."""
-        for field in Usage.__struct_fields__:
-            value = getattr(new, field)
-            if value is not None:
-                setattr(self, field, value)
+    def __init__(self) -> None:
+        self._told: dict[str, Any] = {}
+
+    def add(self, report: dict[str, Any]) -> None:
+        """One more: cumulative, so a later one overwrites what it counts and leaves the rest (the SDK accumulator's
+        rule). What was read is not unread (docs/protocols/usage.md#several-reports)."""
+        for name, value in report.items():
+            unread = name.endswith("input_tokens") and number(value) == 0 and number(self._told.get(name))
+            if value is not None and not unread:
+                self._told[name] = value
+
+    @property
+    def tier(self) -> str | None:
+        """The tier the answer was served with, in the vendor's words."""
+        found = self._told.get("service_tier")
+        return found if isinstance(found, str) else None
 
     def neutral(self) -> TokenUsage:
         """The same numbers under our definition: input holds what was read from and written to a cache."""
-        total = self.input_tokens
+        told = Counts(self._told)
+        read, written = told.of("cache_read_input_tokens"), told.of("cache_creation_input_tokens")
+        total = told.of("input_tokens")
         if total is not None:
-            total += (self.cache_read_input_tokens or 0) + (self.cache_creation_input_tokens or 0)
+            total = max(0, total) + max(0, read or 0) + max(0, written or 0)
         return TokenUsage(
             total,
-            self.output_tokens,
-            self.cache_read_input_tokens,
-            self.output_tokens_details.thinking_tokens if self.output_tokens_details else None,
-            self.cache_creation_input_tokens,
-            self.cache_creation.ephemeral_1h_input_tokens if self.cache_creation else None,
-            self.server_tool_use.web_search_requests if self.server_tool_use else None,
-        )
+            told.of("output_tokens"),
+            read,
+            told.inner("output_tokens_details").of("thinking_tokens"),
+            written,
+            told.inner("cache_creation").of("ephemeral_1h_input_tokens"),
+            told.inner("server_tool_use").of("web_search_requests"),
+        ).bounded()
 
 
 def rendered(usage: TokenUsage | None) -> dict[str, Any]:

@@ -6,16 +6,12 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.usage import TokenUsage
+from ...conversation.usage import newer
 from ...wire.sse import data_of, unframed_error
 from ...wire.surrogates import mended
 from ..base import Seen
+from ..openai_usage import neutral_usage
 from ..vendor_errors import error_inside, is_json_object
-
-
-class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -26,7 +22,7 @@ class _Choice(msgspec.Struct, gc=False):
 class _Chunk(msgspec.Struct, gc=False):
     id: str | None = None
     choices: list[_Choice] = []
-    usage: _Usage | None = None
+    usage: Any = None
     error: Any = None
 
 
@@ -75,4 +71,4 @@ class CompletionsSeen(Seen):
             self.output = self.output or bool(choice.text)
             self.finished = self.finished or bool(choice.finish_reason)
         if frame.usage is not None:
-            self.usage = TokenUsage(frame.usage.prompt_tokens, frame.usage.completion_tokens)
+            self.usage = newer(self.usage, neutral_usage(frame.usage))

@@ -9,15 +9,12 @@ import msgspec
 from ...conversation.usage import TokenUsage
 from ..base import Seen
 from ..decoding import UNREADABLE
+from ..openai_usage import neutral_usage
 from ..vendor_errors import error_inside, is_json_object
 
 
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-
-
 class _Whole(msgspec.Struct):
-    usage: _Usage | None = None
+    usage: Any = None
     error: Any = None
 
 
@@ -49,5 +46,6 @@ class EmbeddingsSeen(Seen):
         """The only place where facts begin."""
         if frame.error:
             self.error = error_inside(msgspec.json.encode({"error": frame.error}))
-        if frame.usage is not None:
-            self.usage = TokenUsage(frame.usage.prompt_tokens)
+        asked = neutral_usage(frame.usage)
+        if asked is not None:
+            self.usage = TokenUsage(asked.input)  # nothing is generated

@@ -12,44 +12,9 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.usage import TokenUsage
 from ...wire.sse import data_of
 from ..base import UsageOption
 from ..decoding import UNREADABLE
-
-
-class Details(msgspec.Struct, gc=False):
-    """The parts of prompt or completion tokens."""
-
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class Usage(msgspec.Struct, gc=False):
-    """Chat's usage; servers leave any of it out."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: Details | None = None
-    completion_tokens_details: Details | None = None
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek's name
-    cached_tokens: int | None = None  # Moonshot's, on the top level
-
-    def neutral(self) -> TokenUsage:
-        """Cached tokens are part of the prompt tokens here as there
-        (docs/protocols/usage.md#what-each-protocol-counts)."""
-        prompt = self.prompt_tokens_details or Details()
-        completion = self.completion_tokens_details or Details()
-        named = (prompt.cached_tokens, self.prompt_cache_hit_tokens, self.cached_tokens)
-        cached = next((found for found in named if found is not None), None)
-        return TokenUsage(
-            self.prompt_tokens,
-            self.completion_tokens,
-            cached,
-            completion.reasoning_tokens,
-            cache_write=prompt.cache_write_tokens,
-        ).bounded()
 
 
 class Function(msgspec.Struct, gc=False):
@@ -127,35 +92,36 @@ class Delta(msgspec.Struct, gc=False):
 
 class Choice(msgspec.Struct, gc=False):
     """One choice. Some servers stream `message` where the protocol wants `delta`. stop_reason: vLLM's, the
-    sequence. usage: some servers tell it here (Moonshot)."""
+    sequence. usage: some servers tell it here (Moonshot); any shape."""
 
     index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
     finish_reason: str | None = None
     stop_reason: Any = None
-    usage: Usage | None = None
+    usage: Any = None
 
 
 class Chunk(msgspec.Struct, gc=False):
-    """One event of a stream, or a whole answer."""
+    """One event of a stream, or a whole answer. usage: see usage.py. x_groq: where Groq tells it, too."""
 
     id: str | None = None
     model: str | None = None
     service_tier: str | None = None
     choices: list[Choice] | None = None
-    usage: Usage | None = None
+    usage: Any = None
     error: Any = None
+    x_groq: Any = None
 
 
 decode = msgspec.json.Decoder(Chunk).decode
 """Raises one of UNREADABLE."""
-_BESIDE = ("id", "model", "usage", "service_tier")
+_BESIDE = ("id", "model", "service_tier")
 
 
 def decode_odd(data: bytes) -> Chunk | None:
-    """What decode() refused, less what stands beside the answer: a usage of another shape costs no answer. None when
-    it is no JSON of this protocol at all."""
+    """What decode() refused, less what stands beside the answer: an id of another shape costs no answer. None when it
+    is no JSON of this protocol at all."""
     with suppress(*UNREADABLE):  # its characters have been put together
         return decode(data)
     try:

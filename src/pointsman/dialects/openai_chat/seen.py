@@ -15,11 +15,12 @@ from ...wire.sse import data_of, name_of, unframed_error
 from ...wire.surrogates import mended
 from ..base import Seen
 from ..decoding import UNREADABLE
+from ..openai_usage import neutral_usage
 from ..think import FIRSTS, ThinkSplitter
 from ..vendor_errors import bare_error
 from .calls import Calls
 from .errors import error_inside
-from .frames import Choice, Chunk, Delta, Usage, decode, decode_odd, pieces, unknown_output
+from .frames import Choice, Chunk, Delta, decode, decode_odd, pieces, unknown_output
 
 STOPS = {
     "": Stop.END,
@@ -131,9 +132,11 @@ class ChatSeen(Seen):
                     self._count(choice.usage)
         if frame.usage is not None:
             self._count(frame.usage)
+        elif frame.x_groq is not None:
+            self._count(frame.x_groq.get("usage") if isinstance(frame.x_groq, dict) else None)
 
-    def _count(self, usage: Usage) -> None:
-        self.usage = newer(self.usage, usage.neutral())
+    def _count(self, usage: Any) -> None:
+        self.usage = newer(self.usage, neutral_usage(usage))
 
     def answers(self, choice: Choice) -> bool:
         """Is this choice the answer? Of several the first; the others count as output and as nothing else."""

@@ -10,45 +10,9 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.usage import TokenUsage
 from ..decoding import UNREADABLE, decode_object, without
 
 Item = dict[str, Any]
-
-
-class InputDetails(msgspec.Struct):
-    """Parts of the input tokens."""
-
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class OutputDetails(msgspec.Struct):
-    """Parts of the output tokens."""
-
-    reasoning_tokens: int | None = None
-
-
-class Usage(msgspec.Struct):
-    """Responses' usage."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: InputDetails | None = None
-    output_tokens_details: OutputDetails | None = None
-
-    def neutral(self) -> TokenUsage:
-        """Cached tokens are part of the input tokens here as there
-        (docs/protocols/usage.md#what-each-protocol-counts)."""
-        given = self.input_tokens_details or InputDetails()
-        made = self.output_tokens_details or OutputDetails()
-        return TokenUsage(
-            self.input_tokens,
-            self.output_tokens,
-            given.cached_tokens,
-            made.reasoning_tokens,
-            cache_write=given.cache_write_tokens,
-        ).bounded()
 
 
 class Response(msgspec.Struct):
@@ -58,7 +22,7 @@ class Response(msgspec.Struct):
     model: str | None = None
     status: str | None = None
     output: list[msgspec.Raw] | None = None
-    usage: Usage | None = None
+    usage: Any = None
     error: Any = None
     incomplete_details: Any = None
     service_tier: Any = None
@@ -120,7 +84,7 @@ decode = msgspec.json.Decoder(Frame).decode
 """Raises one of UNREADABLE."""
 decode_whole = msgspec.json.Decoder(Response).decode
 """Raises one of UNREADABLE."""
-_BESIDE = ("usage", "id", "model")
+_BESIDE = ("id", "model")
 
 
 def bare(value: dict[str, Any]) -> bytes:

@@ -18,6 +18,7 @@ from ...wire.jsontext import Closing
 from ...wire.sse import data_of, unframed_error
 from ..base import Seen
 from ..decoding import UNREADABLE, decode_object, read_whole
+from ..openai_usage import neutral_usage
 from .errors import error_inside
 from .frames import (
     Frame,
@@ -232,7 +233,7 @@ class ResponsesSeen(Seen):
     def _about(self, response: Response) -> None:
         self.answer_id = self.answer_id or response.id
         if response.usage is not None:
-            self.usage = newer(self.usage, response.usage.neutral())
+            self.usage = newer(self.usage, neutral_usage(response.usage))
 
     def _end(self, status: str, response: Response) -> None:
         self.response = response

@@ -1,0 +1,67 @@
+"""`usage` as servers of OpenAI's protocols write it (docs/protocols/usage.md#what-each-protocol-counts). Not here: where
+in an answer it stands (each seen.py), and how a client is told (each reply.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..conversation.usage import TokenUsage
+from .counts import Counts
+
+
+def neutral_usage(value: Any) -> TokenUsage | None:
+    """None of what is no object. Cached tokens are part of the prompt tokens here as there. Chat's names, Responses', and
+    those of servers beside them (docs/protocols/usage.md#names-of-counts)."""
+    if not isinstance(value, dict):
+        return None
+    usage = Counts(value)
+    asked = usage.inner("prompt_tokens_details", "input_tokens_details")
+    made = usage.inner("completion_tokens_details", "output_tokens_details")
+    cached = _first(
+        asked.of("cached_tokens"),
+        usage.of("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"),
+    )
+    written = _first(
+        asked.of("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens"),
+        usage.of("cache_creation_input_tokens"),
+    )
+    reasoning = _first(made.of("reasoning_tokens"), usage.of("reasoning_tokens"))
+    prompt, completion = _sums(usage, reasoning or 0)
+    return TokenUsage(prompt, completion, cached, reasoning, cache_write=written).bounded()
+
+
+def _first(*found: int | None) -> int | None:
+    """The first that counts anything, else any that is told."""
+    return next(filter(None, found), next((one for one in found if one is not None), None))
+
+
+def _sums(usage: Counts, reasoning: int) -> tuple[int | None, int | None]:
+    """(prompt, completion): the one that is left out by the total; reasoning that was counted apart with the rest
+    (docs/protocols/usage.md#reasoning-counted-apart)."""
+    total = usage.of("total_tokens")
+    prompt, completion = usage.of("prompt_tokens"), usage.of("completion_tokens", "output_tokens")
+    if not prompt:
+        prompt = _prompt(usage, prompt)
+    if total and prompt is not None and completion is not None:
+        if reasoning and total == prompt + completion + reasoning:
+            completion += reasoning
+    elif total and prompt is not None:
+        completion = max(0, total - prompt)
+    elif total and completion is not None:
+        prompt = max(0, total - completion)
+    elif completion is not None and reasoning > completion:
+        completion += reasoning
+    return prompt, completion
+
+
+def _prompt(usage: Counts, told: int | None) -> int | None:
+    """By its other names: Anthropic's counts what the cache did apart, DeepSeek's are two halves."""
+    given = usage.of("input_tokens")
+    if given:
+        return given + sum(
+            usage.of(name) or 0 for name in ("cache_read_input_tokens", "cache_creation_input_tokens")
+        )
+    missed = usage.of("prompt_cache_miss_tokens")
+    if missed is not None:
+        return missed + (usage.of("prompt_cache_hit_tokens") or 0)
+    return told if told is not None else given
