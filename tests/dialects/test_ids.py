@@ -16,7 +16,16 @@ REQUESTS = [f"req_{n:020x}" for n in range(2000)]
 
 @pytest.mark.parametrize(
     "own",
-    ["call_0", "toolu_01A09q90qw90lq917835lq9", "call_" + "a" * 24, "functions.f:0", "123456789", "a-b:c"],
+    [
+        "call_0",
+        "toolu_01A09q90qw90lq917835lq9",
+        "call_" + "a" * 24,
+        "functions.f:0",
+        "123456789",
+        "a-b:c",
+        "日本",
+        "--00",
+    ],
 )
 def test_a_backend_gets_its_own_id_again(own: str) -> None:
     told = told_id(own, "req_1")

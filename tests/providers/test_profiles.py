@@ -57,7 +57,7 @@ def test_rows_name_fields_that_there_are_with_values_of_their_kind(table: profil
     words: dict[str, set[Any]] = {
         "reasoning": {"none", "effort", "budget", "adaptive", "template"},
         "sampling": {"any", "one_of", "default_only"},
-        "tool_id": {"any", "short", "nine"},
+        "tool_id": {"any", "short", "forty", "nine"},
         "schema_subset": {"full", "required", "closed"},
         "template_flag": {"enable_thinking", "thinking"},
         "max_tokens_field": {"max_tokens", "max_completion_tokens"},
@@ -371,6 +371,12 @@ def test_mistrals_tool_ids(model: str) -> None:
     assert profile_for(LOCAL, CHAT, model).tool_id == "nine"
     assert profile_for(FOREIGN, CHAT, model).tool_id == "nine"
     assert profile_for(LOCAL, CHAT, "qwen3:8b").tool_id == "short"
+
+
+@pytest.mark.parametrize("model", ["gpt-4.1", "gpt-5.1", "gpt-4o-search-preview"])
+def test_openais_chat_takes_call_ids_of_forty_characters(model: str) -> None:
+    assert profile_for(OPENAI, CHAT, model).tool_id == "forty"
+    assert profile_for(OPENAI, Protocol.OPENAI_RESPONSES, model).tool_id == "short"
 
 
 def test_rules_of_a_compatible_provider_stand_with_its_host() -> None:

@@ -162,8 +162,10 @@ def test_two_long_names_stay_apart_and_the_history_uses_the_same_ones() -> None:
     assert part.name == found.tools[1].name
 
 
-@pytest.mark.parametrize("style", ["any", "short", "nine"])
-@pytest.mark.parametrize("call_id", ["call_1", "toolu_x", "a" * 90, "with:colon", "\u00fc", "abcdefgh9"])
+@pytest.mark.parametrize("style", ["any", "short", "forty", "nine"])
+@pytest.mark.parametrize(
+    "call_id", ["call_1", "toolu_x", "a" * 50, "a" * 90, "with:colon", "\u00fc", "abcdefgh9"]
+)
 def test_call_ids_fit_and_results_keep_theirs(style: str, call_id: str) -> None:
     turn = [
         Message(Role.ASSISTANT, [ToolCall(call_id, "f", "{}")]),
@@ -176,6 +178,7 @@ def test_call_ids_fit_and_results_keep_theirs(style: str, call_id: str) -> None:
     assert call.id == result.call_id
     assert style != "nine" or (len(call.id) == 9 and call.id.isalnum())
     assert style != "short" or (len(call.id) <= 64 and call.id.isascii())
+    assert style != "forty" or (len(call.id) <= 40 and call.id.isascii())
 
 
 def test_a_custom_tool_is_a_function_there_and_free_text_back() -> None:

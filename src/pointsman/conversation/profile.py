@@ -43,8 +43,8 @@ class Profile(msgspec.Struct, frozen=True):
     models' calls lack, "" = none. summaries, encrypted: Responses' reasoning.summary and include are
     understood. begins_inside: its answers may begin inside their reasoning, without an opening tag
     (the template has it in the prompt), so that text waits for the closing one.
-    Tools: tool_name_max. tool_id: any | short (letters, digits, _ and -, up to 64) | nine (exactly
-    nine letters and digits). forced_tools: any/tool are taken. custom_tools, namespaces: taken as
+    Tools: tool_name_max. tool_id: any | short (letters, digits, _ and -, up to 64) | forty (up to 40) |
+    nine (exactly nine letters and digits). forced_tools: any/tool are taken. custom_tools, namespaces: taken as
     they are. server_tools: types it runs, without version suffix. strict_tools: it knows `strict`;
     strict_tools_max: of so many tools, None = of all. max_tool_calls: all | searches (only its own
     searches can be limited). safe_schemas: schemas are reduced to what grammar compilers stand.

@@ -1,7 +1,7 @@
 """Ids of answers and of calls. Backends leave them out, give all calls the same one, or count them anew in every answer;
 clients and agents tell turns apart by them (docs/protocols/tools.md#call-ids). So a translated answer, its items and its
 calls get ids of our own, from the request's id, which is unique. A call's holds its backend's, which the backend may need
-again: the same conversation gives the same ids, and nothing is remembered."""
+again: the same conversation gives the same ids. Only what is too long for that has to be remembered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST = 40
 _SIGNS = string.digits + string.ascii_letters
 _LEGAL = re.compile(r"[A-Za-z0-9_-]+").fullmatch
 _ESCAPED = re.compile(r"[^A-Za-z0-9_]")
-_ESCAPE = re.compile(r"-([0-9A-F]{2})")
+_ESCAPE = re.compile(r"-([0-9A-F]{2}|-[0-9A-F]{6})")
 _TOLD = re.compile(r"(.+)_p([mx])[0-9A-Za-z]{6}").fullmatch
 """A call's id as we tell it: its backend's (x: with illegal characters escaped), and six signs of the answer's."""
 
@@ -43,12 +43,14 @@ def tail(request_id: str) -> str:
 def told_id(call_id: str, request_id: str) -> str:
     """A call's, unique over a conversation, and safe with every backend: letters, digits, `_` and `-`, up to 40. call_id:
     the backend's, unique in its answer."""
-    signs = _signs(request_id)
-    if _LEGAL(call_id):
-        told = f"{call_id}_pm{signs}"
-    else:
-        told = f"{_ESCAPED.sub(_hex, call_id)}_px{signs}"
+    told = marked_id(call_id, request_id)
     return told if len(told) <= _LONGEST else f"call_{_digest(f'{request_id} {call_id}')[:24]}"
+
+
+def marked_id(call_id: str, request_id: str) -> str:
+    """The same however long: what upstream_id() reads."""
+    signs = _signs(request_id)
+    return f"{call_id}_pm{signs}" if _LEGAL(call_id) else f"{_ESCAPED.sub(_hex, call_id)}_px{signs}"
 
 
 def upstream_id(call_id: str) -> str:
@@ -57,13 +59,12 @@ def upstream_id(call_id: str) -> str:
     if found is None:
         return call_id
     own, form = found.groups()
-    return own if form == "m" else _ESCAPE.sub(lambda code: chr(int(code[1], 16)), own)
+    return own if form == "m" else _ESCAPE.sub(lambda code: chr(int(code[1].strip("-"), 16)), own)
 
 
 def _hex(found: re.Match[str]) -> str:
-    """Of what is outside Latin-1, and in no id that was ever seen, too long to be told."""
     code = ord(found[0])
-    return f"-{code:02X}" if code < 256 else "-" * (_LONGEST + 1)
+    return f"-{code:02X}" if code < 256 else f"--{code:06X}"
 
 
 def _signs(request_id: str) -> str:

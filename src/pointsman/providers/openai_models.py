@@ -31,9 +31,10 @@ _SERVICE: dict[str, Any] = {
     "reasoning": "effort",
     "efforts": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
 }
+_CHAT_SERVICE = {**_SERVICE, "tool_id": "forty"}  # docs/protocols/tools.md#call-ids
 CHAT: Table = (
-    (("*-search-preview*", "*-search-api*"), {**_SERVICE, "server_tools": frozenset({"web_search"})}),
-    (ALL, _SERVICE),
+    (("*-search-preview*", "*-search-api*"), {**_CHAT_SERVICE, "server_tools": frozenset({"web_search"})}),
+    (ALL, _CHAT_SERVICE),
 )
 RESPONSES: Table = (
     (ALL, {

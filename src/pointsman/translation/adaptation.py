@@ -16,7 +16,10 @@ from ..wire.jsontext import StringReader
 
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 _FITS = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+_FORTY = re.compile(r"[A-Za-z0-9_-]{1,40}").fullmatch
 _NINE = re.compile(r"[A-Za-z0-9]{9}").fullmatch
+_STYLES = {"short": _FITS, "forty": _FORTY, "nine": _NINE}
+"""Profile.tool_id but `any`, which takes all."""
 _SEPARATOR = "__"
 _HASH = 8
 """Characters of a shortened name that tell it from its neighbours."""
@@ -66,7 +69,8 @@ class Adaptation:
 
     def id_for(self, call_id: str, style: str) -> str:
         """A call id that the target takes; the same id always gives the same one."""
-        if style == "any" or (style == "short" and _FITS(call_id)) or (style == "nine" and _NINE(call_id)):
+        fits = _STYLES.get(style)
+        if fits is None or fits(call_id):
             return call_id
         digest = hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()
         return digest[:9] if style == "nine" else f"call_{digest[:24]}"

@@ -146,7 +146,7 @@ class Crossing:
         return Translating(self, reader, writer, self._stages(), stream=not self.collects)
 
     def _stages(self) -> Stages:
-        return Stages(self._adaptation, self._asked.request, self._asked.id)
+        return Stages(self._adaptation, self._asked.request, self._asked.id, self._reasoning)
 
     def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
         """See Codec."""

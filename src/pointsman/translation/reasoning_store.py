@@ -1,4 +1,5 @@
-"""Opaque reasoning that a client did not bring back: kept, and put back by tool-call id where it stood.
+"""Opaque reasoning that a client did not bring back: kept, and put back by tool-call id where it stood. With it the
+backends' own ids of calls that were too long for a client (docs/protocols/tools.md#call-ids).
 
 docs/protocols/reasoning.md#reasoning-kept-for-clients. Chat has no place for it; clients of the other protocols
 carry it themselves, but some leave it out, and a call that its maker signed is refused without. Bounded in bytes and
@@ -13,7 +14,7 @@ from collections import OrderedDict
 import msgspec
 
 from ..conversation.events import Delta, Event, Finished, PartEnd, PartKind, PartStart
-from ..conversation.parts import Text, Thinking, ToolCall
+from ..conversation.parts import Text, Thinking, ToolCall, ToolResult
 from ..conversation.places import Before, Place, in_place
 from ..conversation.reply import Reply
 from ..conversation.request import Message, Request, Role
@@ -30,6 +31,8 @@ _NONE = Thoughts()
 
 KEPT_SECONDS = 3600.0
 KEPT_BYTES = 16 * 1024 * 1024
+KEPT_IDS = 10_000
+LONGEST_ID = 512
 
 
 class ReasoningStore:
@@ -38,6 +41,22 @@ class ReasoningStore:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], tuple[float, int, Thoughts]] = OrderedDict()
         self._bytes = 0
+        self._ids: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def put_id(self, caller: str, told: str, marked: str) -> None:
+        """A call's id as it was told, and as ids.upstream_id() reads it."""
+        if len(marked) <= LONGEST_ID:
+            self._ids[caller, told] = marked
+            if len(self._ids) > KEPT_IDS:
+                self._ids.popitem(last=False)
+
+    def get_id(self, caller: str, told: str) -> str:
+        """The marked one; the told one where none is known."""
+        found = self._ids.get((caller, told))
+        if found is None:
+            return told
+        self._ids.move_to_end((caller, told))
+        return found
 
     def put(self, caller: str, call_ids: list[str], thoughts: Thoughts) -> None:
         """Keep them under each of the turn's calls."""
@@ -88,6 +107,15 @@ class KeptReasoning:
         for message in request.messages:
             if message.role is Role.ASSISTANT:
                 self._restore(message, ordered)
+            for part in message.parts:
+                if isinstance(part, ToolCall):
+                    part.id = self._store.get_id(self._caller, part.id)
+                elif isinstance(part, ToolResult):
+                    part.call_id = self._store.get_id(self._caller, part.call_id)
+
+    def keep_id(self, told: str, marked: str) -> None:
+        """See ReasoningStore.put_id."""
+        self._store.put_id(self._caller, told, marked)
 
     def _restore(self, message: Message, ordered: bool) -> None:
         call_id = next((part.id for part in message.parts if isinstance(part, ToolCall)), None)

@@ -16,12 +16,13 @@ from ..conversation.parts import Citation, Foreign
 from ..conversation.request import Request
 from ..conversation.usage import TokenUsage
 from ..dialects.base import BAD_EVENTS, Reader, Seen, Writer
-from ..dialects.ids import told_id
+from ..dialects.ids import marked_id, told_id
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..wire.key_mask import KeyMask
 from ..wire.sse import EventSplitter
 from .adaptation import Adaptation
+from .reasoning_store import KeptReasoning
 from .sequence import Sequencer
 from .stops import StopMatcher
 from .usable_calls import UsableCalls
@@ -67,11 +68,19 @@ class Stages:
     """Neutral events on their way from reader to writer: ids of our own, one part at a time, names back, calls that can be
     used, stop sequences."""
 
-    __slots__ = ("_adaptation", "_calls", "_request_id", "_sequencer", "_stops")
+    __slots__ = ("_adaptation", "_calls", "_kept", "_request_id", "_sequencer", "_stops")
 
-    def __init__(self, adaptation: Adaptation, request: Request, request_id: str = "") -> None:
-        """request: the client's. request_id: ours, which ids of calls are made from."""
+    def __init__(
+        self,
+        adaptation: Adaptation,
+        request: Request,
+        request_id: str = "",
+        kept: KeptReasoning | None = None,
+    ) -> None:
+        """request: the client's. request_id: ours, which ids of calls are made from. kept: who remembers those that are
+        too long."""
         self._request_id = request_id
+        self._kept = kept
         self._sequencer = Sequencer()
         self._calls = UsableCalls(request)
         self._adaptation = None if adaptation.identity else adaptation.start()
@@ -85,7 +94,7 @@ class Stages:
     def add(self, event: Event) -> Iterable[Event]:
         """One event of the reader; those of the writer."""
         if type(event) is PartStart and event.call_id:
-            event = msgspec.structs.replace(event, call_id=told_id(event.call_id, self._request_id))
+            event = msgspec.structs.replace(event, call_id=self._told(event.call_id))
         events: Iterable[Event] = self._sequencer.add(event)
         if self._adaptation is not None:
             back = self._adaptation.back
@@ -97,6 +106,12 @@ class Stages:
             stops = self._stops
             events = [found for one in events for found in stops.add(one)]
         return events
+
+    def _told(self, call_id: str) -> str:
+        told, marked = told_id(call_id, self._request_id), marked_id(call_id, self._request_id)
+        if told != marked and self._kept is not None:
+            self._kept.keep_id(told, marked)
+        return told
 
 
 class Translating:

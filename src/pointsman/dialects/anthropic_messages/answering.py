@@ -53,12 +53,12 @@ def redacted_block(opaque: Opaque | None) -> dict[str, Any] | None:
     return None
 
 
-def foreign_blocks(part: Foreign) -> list[dict[str, Any]]:
+def foreign_blocks(part: Foreign, request_id: str) -> list[dict[str, Any]]:
     """Blocks of this vendor as they are; another's web search as this vendor's two blocks; else what it says in words."""
     if part.protocol == OWN:
         return [part.value]
     if part.type == "web_search_call" and isinstance(part.value, dict):
-        return search_blocks(part.value)
+        return search_blocks(part.value, request_id)
     return [{"type": "text", "text": part.text}] if part.text.strip() else []
 
 

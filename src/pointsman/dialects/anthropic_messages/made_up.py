@@ -1,28 +1,27 @@
 """A search that another vendor's model made, as the two blocks that this protocol has for one, and
 back (docs/protocols/tools.md#tools-that-a-server-runs).
 
-The id tells that it is ours and holds the vendor's own, so that the call comes back to who made it
-with the reasoning that belongs to it. Anthropic itself must never see such blocks (capsules.py).
+The id tells that it is ours, is unique as that of any call (ids.py), and holds the vendor's own, so that the call comes
+back to who made it with the reasoning that belongs to it. Anthropic itself must never see such blocks (capsules.py).
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ...conversation.parts import Foreign
 from ...kinds import Protocol
+from ..ids import marked_id, upstream_id
 
 MADE_UP = "srvtoolu_pm_"
 """How ids of server tool calls begin that another vendor's model made."""
 _OTHER = Protocol.OPENAI_RESPONSES.value
-_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
 _ACTION = ("type", "query", "queries", "url", "pattern")
 
 
-def search_blocks(value: dict[str, Any]) -> list[dict[str, Any]]:
-    """value: a `web_search_call`."""
-    made = MADE_UP + _NOT_IN_IDS.sub("_", str(value.get("id") or ""))[:64]
+def search_blocks(value: dict[str, Any], request_id: str) -> list[dict[str, Any]]:
+    """value: a `web_search_call`. request_id: ours, of the answer that it is part of."""
+    made = MADE_UP + marked_id(str(value.get("id") or "ws"), request_id)
     found = value.get("action")
     action: dict[str, Any] = found if isinstance(found, dict) else {}
     given = {"query": str(action.get("query") or "")}
@@ -54,7 +53,7 @@ def is_made_up(block: dict[str, Any]) -> bool:
 def is_result_of(call: Foreign, block: dict[str, Any]) -> bool:
     """call: as restored() gave it."""
     answered = block.get("tool_use_id")
-    return call.protocol == _OTHER and isinstance(answered, str) and answered == MADE_UP + call.id
+    return call.protocol == _OTHER and isinstance(answered, str) and _own(answered) == call.id
 
 
 def restored(block: dict[str, Any], words: str) -> Foreign:
@@ -63,9 +62,17 @@ def restored(block: dict[str, Any], words: str) -> Foreign:
     action: dict[str, Any] = {"type": "search", **(given if isinstance(given, dict) else {})}
     if action["type"] != "search" and not action.get("query"):
         action.pop("query", None)
-    own = str(block.get("id")).removeprefix(MADE_UP)
-    value = {"id": own, "type": "web_search_call", "status": "completed", "action": action}
+    value = {
+        "id": _own(str(block.get("id"))),
+        "type": "web_search_call",
+        "status": "completed",
+        "action": action,
+    }
     return Foreign(_OTHER, "web_search_call", value, words)
+
+
+def _own(made: str) -> str:
+    return upstream_id(made.removeprefix(MADE_UP))
 
 
 def with_results(call: Foreign, block: dict[str, Any], words: str) -> Foreign:

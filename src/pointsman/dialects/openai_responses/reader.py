@@ -30,6 +30,7 @@ from ...conversation.parts import Foreign, Opaque
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ..base import Reader
+from ..ids import unique_id
 from ..openai_parts import citation_of
 from .frames import Frame, Item, Response, arguments_of, kind_of, objects, thought_of, words_of
 from .reply import OWN, call_of, opaque_of
@@ -90,7 +91,7 @@ class ResponsesReader(ResponsesSeen, Reader):
     """See dialects.base.Reader."""
 
     __slots__ = (
-        "_calls", "_held", "_messages", "_next", "_profile", "_refusal", "_started", "_thoughts",
+        "_calls", "_held", "_ids", "_messages", "_next", "_profile", "_refusal", "_started", "_thoughts",
     )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
@@ -101,6 +102,7 @@ class ResponsesReader(ResponsesSeen, Reader):
         self._messages: dict[int, _Message] = {}  # by output_index, as the others
         self._thoughts: dict[int, _Thought] = {}
         self._calls: dict[int, _Call] = {}
+        self._ids: set[str] = set()  # of the calls so far
         self._refusal: list[str] = []
         # A reasoning that is over but for what it led to, which the next item tells.
         self._held: tuple[int, Opaque] | None = None
@@ -286,7 +288,8 @@ class ResponsesReader(ResponsesSeen, Reader):
         call = self._calls[place] = _Call(self._next)
         self._next += 1
         told = call_of(item)
-        out.append(PartStart(call.index, PartKind.TOOL, told.id, told.name, told.kind, told.namespace))
+        call_id = unique_id(told.id or f"call_{place}", self._ids)
+        out.append(PartStart(call.index, PartKind.TOOL, call_id, told.name, told.kind, told.namespace))
         return call
 
     # -- items that are complete: what was not streamed is told now, and every part of it ends
