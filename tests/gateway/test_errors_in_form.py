@@ -4,14 +4,15 @@ reads and acts on. And what a local server chokes on of a body that is otherwise
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from pointsman.practice import Reply
-from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, WHOLE
+from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, STREAM, WHOLE
 
-from .test_translation import ask, one
+from .test_translation import ask, one, stream
 
 TEXT = {"content-type": "text/plain"}
 HTML = {"content-type": "text/html"}
@@ -30,6 +31,13 @@ OVERFLOWS: list[tuple[bytes, int, str]] = [
     (b'{"object":"error","message":"This model\'s maximum context length is 4096 tokens. However, you requested 5000 tokens '
      b'(4900 in the messages, 100 in the completion).","type":"BadRequestError","code":400}', 400, "5000 tokens > 4096"),
     (b'{"error":"prompt too long; exceeded max context length by 4 tokens"}', 400, ""),
+    (b'{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\\"error\\":{\\"message\\":\\"Requested tokens (5000) '
+     b'exceed context window of 4096\\"}}","provider_name":"P"}}}', 400, "5000 tokens > 4096"),
+    (b'{"message":"The prompt (total length 5000) is too long to fit into the model (context length 4096)."}', 400, "5000 tokens > 4096"),
+    (b'[{"error":{"code":400,"message":"The input token count (5000) exceeds the maximum number of tokens allowed (4096).",'
+     b'"status":"INVALID_ARGUMENT"}}]', 400, "5000 tokens > 4096"),
+    (b'{"detail":[{"loc":["body","messages"],"msg":"request (5000 tokens) exceeds the available context size (4096 tokens)"}]}',
+     422, "5000 tokens > 4096"),
     (b'{"error":{"message":"Input length 5000 exceeds the maximum allowed 4096"}}', 500, "5000 tokens > 4096"),
 ]  # fmt: skip
 
@@ -49,6 +57,53 @@ def test_an_overflow_of_a_local_server_is_told_so_that_agents_compact(
         assert numbers in error["message"]
     else:
         assert (error["type"], error["code"]) == ("invalid_request_error", "context_length_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"detail":[{"loc":["body","messages"],"msg":"Field required","type":"missing"}]}', "body.messages: Field required"),
+        (b'[{"error":{"code":400,"message":"no such field","status":"INVALID_ARGUMENT"}}]', "no such field"),
+        (b'{"error":["no such field","or that"]}', "no such field; or that"),
+        (b'{"code":40001,"msg":"no such field","success":false}', "no such field"),
+        (b'{"error":{"message":"{\\"error\\":{\\"message\\":\\"no such field\\"}}"}}', "no such field"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("upstream", [MESSAGES, CHAT, RESPONSES])
+def test_an_error_is_told_in_words_and_not_in_the_json_that_wraps_it(
+    upstream: str, body: bytes, words: str
+) -> None:
+    got, _ = one(CHAT if upstream == MESSAGES else MESSAGES, upstream, Reply(400, JSON, body=body))
+    assert got.json()["error"]["message"] == words
+
+
+CLEAN = {CHAT: b"[DONE]", MESSAGES: b"message_stop", RESPONSES: b"response.completed"}
+
+
+@pytest.mark.parametrize(
+    "odd", [b'{"detail":"GPU fell"}', b'{"message":"GPU fell","code":500}', b'{"code":500,"msg":"GPU fell"}']
+)
+@pytest.mark.parametrize("event", [b"event: error\n", b""])
+@pytest.mark.parametrize("client", [MESSAGES, CHAT, RESPONSES])
+@pytest.mark.parametrize("upstream", [MESSAGES, CHAT, RESPONSES])
+def test_an_error_without_its_wrapper_in_midstream_is_no_clean_end(
+    client: str, upstream: str, event: bytes, odd: bytes
+) -> None:
+    """The SDKs took `{"detail": ...}` for a chunk like any other, and `[DONE]` after it for the end."""
+    begun = re.split(rb"(?<=\n\n)", STREAM[upstream]("half"))
+    at = next(at for at, one in enumerate(begun) if b'"lf"' in one)
+    sent = [*begun[: at + 1], event + b"data: " + odd + b"\n\n", b"data: [DONE]\n\n"]
+    got = stream(client, upstream, *(sent if upstream == CHAT else sent[:-1]))
+    assert b"GPU fell" in got.body
+    assert CLEAN[client] not in got.body
+    told = (
+        b"event: error\n"
+        if client == MESSAGES
+        else b'data: {"error":'
+        if client == CHAT
+        else b"response.failed"
+    )
+    assert told in got.body
 
 
 OTHERS: list[tuple[int, dict[str, str], bytes, str, str]] = [

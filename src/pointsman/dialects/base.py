@@ -53,7 +53,8 @@ class Seen:
     filter, will not, whatever came before. stop: the class of the finish as every path tells it;
     None while none was told. finished: the protocol's own proper end was seen, so nothing was cut.
     error: what the backend said inside an answer with status 200; nothing after it counts.
-    concluded: it did not say so itself, only ended in a way that cannot be. usage: as reported so
+    concluded: it did not say so itself, only ended in a way that cannot be; or not in a form in which
+    the protocol's clients read it. usage: as reported so
     far. answer_id: the id that the answer carries, where the protocol has one. arguments: of each
     call of a client's function, whether its text is closed so far.
     stop_word: the backend's own reason to stop, where nobody knows what it says.

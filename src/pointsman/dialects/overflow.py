@@ -49,8 +49,9 @@ _ROWS = (
     rf"first {_USED} tokens when context (?:the )?overflows.{{0,80}}?only {_LIMIT}",  # LM Studio
     rf"initial prompt is greater than the context length ?\(n_keep: {_USED} ?>=? ?n_ctx: {_LIMIT}",  # LM Studio
     rf"input \({_USED} tokens\) is (?:longer|larger) than .{{0,20}}?{_WINDOW} \({_LIMIT}",  # SGLang
-    rf"input length \(?{_USED}(?: tokens)?\)? exceeds .{{0,60}}?{_LIMIT}",  # SGLang and others
+    rf"(?:input|prompt) length \(?{_USED}(?: tokens)?\)? exceeds .{{0,60}}?{_LIMIT}",  # SGLang and others
     rf"prompt \((?:total )?length {_USED}\) is longer than the maximum model length of {_LIMIT}",  # older vLLM
+    rf"prompt \((?:total )?length {_USED}\) is too long to fit into the model \({_WINDOW} {_LIMIT}",  # vLLM
     rf"prompt contains {_USED} tokens.{{0,40}}?too large for model with {_LIMIT}",  # Mistral
     rf"prompt has {_USED} tokens?, but the configured context size is {_LIMIT}",
     rf"current length is {_USED} while limit is {_LIMIT}",  # Cerebras

@@ -15,6 +15,7 @@ from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..statuses import kind_of_status
 from .decoding import UNREADABLE
+from .error_words import TEXTS, told, told_by
 from .overflow import overflow
 
 _WORDS: dict[ErrorKind, tuple[str, str | None, str]] = {
@@ -110,10 +111,12 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
     Parsed by content: some servers answer JSON with a wrong content type, some a bare string
     (docs/protocols/errors.md#bodies-seen).
     """
-    message, words, param, inside = _parsed(body)
-    text = message or (f"The backend answered {status}." if status else "The backend failed.")
+    found = told(body)
+    words = found.codes
+    text = found.text or (f"The backend answered {status}." if status else "The backend failed.")
     code = words[0] if words else None
-    tokens = overflow(message, *words, inside=inside) if not status or status in _OVERFLOWING else None
+    may_overflow = not status or status in _OVERFLOWING
+    tokens = overflow(found.text, *words, inside=found.inside) if may_overflow else None
     by_status = kind = kind_of_status(status)
     if tokens is not None:
         kind = ErrorKind.CONTEXT_LENGTH
@@ -126,7 +129,7 @@ def upstream_error(status: int, body: bytes) -> PointsmanError:
     elif kind is not by_status:
         status = 0
     return PointsmanError(
-        kind, text, status=status or None, param=param, code=code, tokens=tokens or (None, None)
+        kind, text, status=status or None, param=found.param, code=code, tokens=tokens or (None, None)
     )
 
 
@@ -143,9 +146,6 @@ def error_inside(payload: bytes) -> PointsmanError:
     return upstream_error(status_inside(inner), msgspec.json.encode({"error": inner}))
 
 
-_TEXTS = ("message", "detail", "error_message", "error_msg", "errorMessage", "msg", "errors")
-
-
 def bare_error(payload: bytes, *, sure: bool = False) -> Any:
     """The error in what should have been an answer and has none of its members: servers leave the wrapper out. None
     where it is no error. sure: something else said that it is one (an event's name), whatever it looks like."""
@@ -157,20 +157,14 @@ def bare_error(payload: bytes, *, sure: bool = False) -> Any:
         return value if sure else None
     if value.get("error"):
         return value["error"]
-    text = next((value[name] for name in _TEXTS if value.get(name)), None)
+    text = next((value[name] for name in TEXTS if value.get(name)), None)
     if text is None:
         return (
             value
             if sure or "error" in (value.get("object"), value.get("type"), value.get("status"))
             else None
         )
-    return value if isinstance(value.get("message"), str) else {**value, "message": _plain(text)}
-
-
-def _plain(text: Any) -> str:
-    if isinstance(text, list) and text:
-        text = text[0].get("message", text) if isinstance(text[0], dict) else text[0]
-    return text if isinstance(text, str) else msgspec.json.encode(text).decode()
+    return value if isinstance(value.get("message"), str) else {**value, "message": told_by(text).text}
 
 
 _OWN_CODES = ("context_length_exceeded", "string_above_max_length")
@@ -207,25 +201,3 @@ def status_inside(error: Any) -> int:
             if isinstance(number, int) and 400 <= number < 600:
                 return number
     return 0
-
-
-def _parsed(body: bytes) -> tuple[str, list[str], str | None, dict[str, Any]]:
-    """(message, code and type as far as the body has them, param, the error object)."""
-    try:
-        value: Any = msgspec.json.decode(body)
-    except UNREADABLE:
-        text = body[:_MAX_TEXT].decode("utf-8", "replace").strip()
-        return "" if text.startswith("<") else text, [], None, {}  # a page is no sentence
-    inner = value.get("error", value) if isinstance(value, dict) else value
-    if not isinstance(inner, dict):
-        return str(inner or "")[:_MAX_TEXT], [], None, {}
-    message = (
-        inner.get("message")
-        or inner.get("detail")
-        or (value.get("detail") if isinstance(value, dict) else None)
-    )
-    if not isinstance(message, str):
-        message = msgspec.json.encode(message if message is not None else inner).decode()
-    words = [word for word in (inner.get("code"), inner.get("type")) if isinstance(word, str) and word]
-    param = inner.get("param")
-    return message[:_MAX_TEXT], words, param if isinstance(param, str) else None, inner

@@ -13,6 +13,7 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...statuses import kind_of_status
 from ..decoding import UNREADABLE
+from ..error_words import Told, told, told_by
 from ..overflow import overflow
 from ..vendor_errors import KIND_OF_WORD, anthropic_error, member_object, status_inside
 
@@ -31,8 +32,6 @@ _TOO_LONG = "prompt is too long"
 _OWN_WORDS = (_TOO_LONG, "exceed context limit")
 """In which the vendor itself says that the input is too long, the second of input and output together."""
 _NO_CREDIT = "credit balance is too low"
-_BOUND = 2000
-"""Characters kept of an upstream's text."""
 
 
 def error(error: PointsmanError, request_id: str) -> bytes:
@@ -65,7 +64,7 @@ def parse_error(status: int, body: bytes) -> PointsmanError:
     except UNREADABLE:
         value = None
     inside = value.get("error", value) if isinstance(value, dict) else value
-    return _of(inside, status, body)
+    return _of(inside, status, told(body))
 
 
 def is_error(body: bytes) -> bool:
@@ -77,19 +76,22 @@ def is_error(body: bytes) -> bool:
     text = inside.get("message")
     if not isinstance(inside.get("type"), str) or not isinstance(text, str):
         return False
-    return any(words in text for words in _OWN_WORDS) or _of(inside, 400).kind is not ErrorKind.CONTEXT_LENGTH
+    return (
+        any(words in text for words in _OWN_WORDS)
+        or _of(inside, 400, told_by(inside)).kind is not ErrorKind.CONTEXT_LENGTH
+    )
 
 
 def error_inside(error: Any) -> PointsmanError:
     """The error inside an answer that says 200. By the status it names, else by its words."""
-    return _of(error, status_inside(error) or None)
+    return _of(error, status_inside(error) or None, told_by(error))
 
 
-def _of(inside: Any, status: int | None, body: bytes = b"") -> PointsmanError:
+def _of(inside: Any, status: int | None, found: Told) -> PointsmanError:
     """status: None for one that stood in a stream."""
     fields = inside if isinstance(inside, dict) else {}
     silent = f"The backend answered {status} without saying why." if status else "The backend failed."
-    message = _message(inside, body) or silent
+    message = found.text or silent
     details = fields.get("details")
     code = (details.get("error_code") if isinstance(details, dict) else None) or fields.get("code")
     own = fields.get("type")
@@ -97,25 +99,13 @@ def _of(inside: Any, status: int | None, body: bytes = b"") -> PointsmanError:
     own = own if isinstance(own, str) else ""
     kind = _kind(own, status, message)
     if kind in (ErrorKind.BAD_REQUEST, ErrorKind.TOO_LARGE, ErrorKind.UPSTREAM_ERROR):
-        found = overflow(message, code, own, inside=fields)
-        if found is not None:
-            return PointsmanError(ErrorKind.CONTEXT_LENGTH, message, status=400, code=code, tokens=found)
+        tokens = overflow(message, *found.codes, inside=found.inside)
+        if tokens is not None:
+            return PointsmanError(ErrorKind.CONTEXT_LENGTH, message, status=400, code=code, tokens=tokens)
     if status == 422:
         status = 400
     kept = status if status is not None and status >= 400 else None
     return PointsmanError(kind, message, status=kept, code=code)
-
-
-def _message(inside: Any, body: bytes) -> str:
-    if isinstance(inside, dict):
-        found = inside.get("message") or inside.get("detail")
-        if found is None and inside:
-            found = msgspec.json.encode(inside).decode()
-        return str(found or "")[:_BOUND]
-    if isinstance(inside, str):
-        return inside[:_BOUND]
-    text = body[:_BOUND].decode("utf-8", "replace").strip()
-    return "" if text.startswith("<") else text
 
 
 def _kind(own: str, status: int | None, message: str) -> ErrorKind:

@@ -15,6 +15,7 @@ from ...wire.jsontext import Closing
 from ...wire.sse import data_of, name_of, unframed_error
 from ..base import Seen
 from ..decoding import UNREADABLE, decode_object, read_whole
+from ..vendor_errors import bare_error
 from .answering import STOPS
 from .errors import error_inside
 from .frames import (
@@ -76,13 +77,23 @@ class MessagesSeen(Seen):
         try:
             frame: Frame | None = decode(data)
         except UNREADABLE:
-            frame = self._odd(self.mend(data))
+            frame = self._odd(self.mend(data), event)
         if frame is None:
             return None
-        if not frame.type:
-            frame.type = name_of(event).decode("ascii", "replace") or ("error" if frame.error else "")
+        if not frame.type or frame.type == "error":
+            self._named(frame, data, event)
         self.see(frame)
         return frame
+
+    def _named(self, frame: Frame, data: bytes, event: bytes) -> None:
+        """By what stands before it. An error without that name is none to the SDKs, which go by it."""
+        name = name_of(event).decode("ascii", "replace")
+        if frame.error is None and frame.type in ("", "error"):
+            frame.error = bare_error(data, sure="error" in (frame.type, name))
+        if frame.error is not None:
+            frame.type = "error"
+            self.concluded = name != "error"
+        frame.type = frame.type or name
 
     def whole(self, body: bytes) -> bool:
         """See Seen."""
@@ -137,10 +148,12 @@ class MessagesSeen(Seen):
             case "error":
                 self.error = error_inside(frame.error)
 
-    def _odd(self, data: bytes) -> Frame | None:
+    def _odd(self, data: bytes, event: bytes) -> Frame | None:
         """Unknown events are legal whatever they hold; known ones of another shape are not."""
         if data.strip() == b"[DONE]":
             return None
+        if name_of(event) == b"error":
+            return Frame("error", error=bare_error(data, sure=True))
         kind: str | None = None
         with suppress(*UNREADABLE):  # its characters have been put together
             return decode(data)
@@ -149,6 +162,10 @@ class MessagesSeen(Seen):
             kind = str(value.get("type", ""))
             return decode(bare(value))
         except UNREADABLE:
+            error = bare_error(data) if kind == "" else None
+            if error is not None:
+                self.concluded = True
+                return Frame("error", error=error)
             self.malformed += kind is None or kind in KNOWN
             return None
 

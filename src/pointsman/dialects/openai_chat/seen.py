@@ -63,6 +63,7 @@ class ChatSeen(Seen):
         if frame is not None:
             if frame.choices is None and not frame.error:
                 frame.error = bare_error(data, sure=name_of(event) == b"error")
+                self.concluded = self.concluded or frame.error is not None
             self.see(frame)
         return frame
 
@@ -105,6 +106,7 @@ class ChatSeen(Seen):
         self._data = data = self.mend(data)
         frame = decode_odd(data)
         if frame is None and name_of(event) == b"error":
+            self.concluded = True
             return Chunk(error=bare_error(data, sure=True))
         if frame is None:
             self.malformed += 1

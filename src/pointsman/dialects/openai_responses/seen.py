@@ -15,10 +15,11 @@ import msgspec
 from ...conversation.events import SILENT_STOPS, Stop
 from ...conversation.usage import newer
 from ...wire.jsontext import Closing
-from ...wire.sse import data_of, unframed_error
+from ...wire.sse import data_of, name_of, unframed_error
 from ..base import Seen
 from ..decoding import UNREADABLE, decode_object, read_whole
 from ..openai_usage import neutral_usage
+from ..vendor_errors import bare_error
 from .errors import error_inside
 from .frames import (
     Frame,
@@ -113,10 +114,17 @@ class ResponsesSeen(Seen):
         try:
             frame: Frame | None = decode(data)
         except UNREADABLE:
-            frame = self._odd(self.mend(data))
+            frame = self._odd(self.mend(data), event)
         if frame is not None:
+            if not frame.type:
+                self._bare(frame, data, event)
             self.see(frame)
         return frame
+
+    def _bare(self, frame: Frame, data: bytes, event: bytes) -> None:
+        """An error without its event around it, on which clients of this protocol do not act."""
+        frame.error = frame.error or bare_error(data, sure=name_of(event) == b"error")
+        self.concluded = self.concluded or frame.error is not None
 
     def whole(self, body: bytes) -> bool:
         """See Seen."""
@@ -157,9 +165,12 @@ class ResponsesSeen(Seen):
         elif not kind:
             self.malformed += 1
 
-    def _odd(self, data: bytes) -> Frame | None:
+    def _odd(self, data: bytes, event: bytes) -> Frame | None:
         if data.strip() == b"[DONE]":
             return None
+        if name_of(event) == b"error":
+            self.concluded = True
+            return Frame("error", error=bare_error(data, sure=True))
         with suppress(*UNREADABLE):  # its characters have been put together
             return decode(data)
         try:
