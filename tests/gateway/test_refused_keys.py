@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,10 +11,10 @@ import uvloop
 from pointsman.practice import Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret
-from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES
+from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, WHOLE
 
 from .plane import Got, plane, rule
-from .test_translation import PATHS, ask
+from .test_translation import PATHS, ask, text_of
 
 ANTHROPICS = b'{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}'
 OPENAIS = b'{"error":{"message":"Incorrect API key provided","type":"invalid_request_error","code":"invalid_api_key"}}'
@@ -101,6 +102,63 @@ def test_a_refused_stored_key_says_whose_it_is_by_whom_and_what_sets_it(case: st
     if client == MESSAGES:
         assert value["type"] == "error"
         assert value["error"]["type"] == "authentication_error"
+
+
+GEMINI = b'[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]'
+XAI = b'{"code":"Client specified an invalid argument","error":"Incorrect API key provided: sk***z."}'
+POOR = b'{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the API."}}'
+IN_WORDS = {
+    "Gemini": ("openai", CHAT, GEMINI, "refused the key", "(400: API key not valid. Please pass a valid API key)"),
+    "Gemini for Claude Code": ("openai", MESSAGES, GEMINI, "refused the key", "(400: API key not valid."),
+    "xAI": ("openai", CHAT, XAI, "refused the key", "(400: Incorrect API key provided: sk***z)"),
+    "Anthropic": ("anthropic", MESSAGES, POOR, "cannot pay", "(400: Your credit balance is too low"),
+    "Anthropic for Codex": ("anthropic", RESPONSES, POOR, "cannot pay", "(400: Your credit balance is too low"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", IN_WORDS)
+def test_a_key_that_is_refused_with_a_bad_requests_status_is_a_refused_key(case: str) -> None:
+    """Gemini, xAI, and Anthropic for an account without money answer 400; it was told as the client's own mistake, and as a
+    429 to OpenAI's clients, which they repeat."""
+    type, client, body, what, words = IN_WORDS[case]
+    dialects = (MESSAGES,) if type == "anthropic" else (CHAT,)
+    got, url = one(client, lambda s: cloud(s, type, dialects=dialects), Reply(400, JSON, body=body))
+    text = got.json()["error"]["message"]
+    assert got.status in (400, 429)
+    assert got.headers["x-should-retry"] == "false"
+    assert what in text
+    assert words in text
+    assert url in text
+    assert text.endswith(f"pointsman credential set {type}/x.")
+
+
+def test_and_the_next_target_serves() -> None:
+    async def main() -> None:
+        with ScriptedUpstream() as first, ScriptedUpstream() as second:
+            first.always(Reply(400, JSON, body=GEMINI))
+            second.always(Reply(200, JSON, body=WHOLE[CHAT]("from the second")))
+            async with plane() as found:
+                backends = [cloud(first, name="a"), cloud(second, name="b")]
+                found.rules(rule("*", "openai/a", "openai/b"), backends=backends)
+                for _ in range(2):
+                    got = await found.ask(PATHS[CHAT], ask(CHAT))
+                    assert (got.status, text_of(CHAT, got.json())) == (200, "from the second")
+            assert len([r for r in first.requests if r.method == "POST"]) == 1, "the key is benched"
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "'temperature' is wrong, got \"API key not valid\"",
+        'messages: the text "incorrect api key provided" is long',
+    ],
+)
+def test_a_mistake_that_quotes_such_words_is_the_clients_own(message: str) -> None:
+    reply = Reply(400, JSON, body=json.dumps({"error": {"message": message}}).encode())
+    got, _ = one(CHAT, cloud, reply)
+    assert (got.status, got.json()["error"]["message"]) == (400, message)
 
 
 def test_a_clients_own_login_that_is_refused_comes_back_untouched() -> None:

@@ -46,6 +46,14 @@ def test_a_tool_runner_is_told_to_go_on_without_threads(upstream: str, thread: d
     assert not asked
 
 
+@pytest.mark.parametrize("upstream", [CHAT, MESSAGES])
+@pytest.mark.parametrize("thread", ["thr_1", {}, [], True], ids=str)
+def test_a_thread_of_any_form_is_refused_in_the_same_words(upstream: str, thread: Any) -> None:
+    got, asked = post(lambda server: spec(server, upstream), upstream, ask(MESSAGES, thread=thread))
+    assert (got.status, got.json()["error"]["details"]) == (400, REFUSED)
+    assert not asked
+
+
 def test_a_compatible_provider_behind_an_address_of_its_own_gets_none_either() -> None:
     def backend(server: ScriptedUpstream) -> BackendSpec:
         return BackendSpec("anthropic/proxy", "anthropic", "proxy", server.url, allow_http=True)

@@ -44,6 +44,9 @@ SAID = {
     ),
     "Z.ai": (200, b'{"code":500,"msg":"404 NOT_FOUND","success":false}'),
     "LM Studio": (200, b'{"error":"Unexpected endpoint or method. (POST /v1/responses). Returning 200"}'),
+    "vLLM": (400, b'{"error":{"message":"The model does not support Responses API","type":"BadRequestError"}}'),
+    "a gateway": (400, b'{"error":{"message":"Unsupported protocol: /v1/responses is not supported."}}'),
+    "gone": (410, b'{"error":"gone"}'),
     "of the model": (404, b'{"error":{"message":"Model m has no responses API"}}'),
 }  # fmt: skip
 

@@ -415,6 +415,24 @@ def test_claudes_names_there_are_claude_behind_a_proxy(model: str) -> None:
     assert profile_for(BEFORE, MESSAGES, model) == profile_for(ANTHROPIC, MESSAGES, model)
 
 
+@pytest.mark.parametrize(
+    ("type", "protocol", "url", "model"),
+    [
+        ("openai", CHAT, "https://api.deepseek.com", "deepseek-reasoner"),
+        ("openai", CHAT, "https://api.groq.com/openai", "openai/gpt-oss-120b"),
+        ("openai", RESPONSES, "https://api.x.ai", "grok-5"),
+        ("anthropic", MESSAGES, "https://api.deepseek.com/anthropic", "claude-opus-4-8"),
+        ("anthropic", MESSAGES, "https://openrouter.ai/api", "claude-opus-4-8"),
+    ],
+)
+def test_another_vendor_is_itself_whether_its_credential_has_a_name_or_not(
+    type: str, protocol: Protocol, url: str, model: str
+) -> None:
+    """`pointsman credential set openai --base-url https://api.deepseek.com` made it OpenAI, and its own rows went unread."""
+    named, unnamed = (BackendSpec(f"{type}/x", type, name, url) for name in ("x", ""))
+    assert profile_for(unnamed, protocol, model) == profile_for(named, protocol, model)
+
+
 def test_openais_names_of_deployments_behind_a_proxy_stay_openais() -> None:
     proxy = BackendSpec("openai", "openai", "", "https://proxy.example.com")
     assert profile_for(proxy, CHAT, "our-deployment").max_tokens_field == "max_completion_tokens"

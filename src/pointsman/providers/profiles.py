@@ -158,7 +158,8 @@ def _is_own(type: str, name: str, base_url: str, family: str) -> bool:
     host = _host(base_url)
     if base_url == CATALOG[BackendType(type)].base_url or _matches(rows.CLOUD_HOSTS[type], host):
         return True
-    return not name and _matches(rows.OWN_NAMES[type], family)
+    another = any(_first(table, host) for table in _HOSTS.values())  # a vendor whose rules are known
+    return not name and not another and _matches(rows.OWN_NAMES[type], family)
 
 
 def _matches(patterns: tuple[str, ...], text: str) -> bool:

@@ -1,5 +1,5 @@
 """How servers say in words what their status does not: that they do not know a path, that the account is used up,
-that the model is still being loaded. Rows. Not here: what follows from it.
+that a key is refused, that the model is still being loaded. Rows. Not here: what follows from it.
 """
 
 from __future__ import annotations
@@ -46,12 +46,25 @@ _NO_SUCH_PATH = (
 )
 """What no server says of anything but the path, whatever its status is."""
 
+_NO_SUCH_API = tuple(
+    said
+    for api in (b"responses", b"messages", b"anthropic messages")
+    for said in (
+        b"does not support %b api" % api,
+        b"does not support the %b api" % api,
+        b"%b api is not supported" % api,
+        b"/v1/%b is not supported" % api,
+    )
+)
+
 UNKNOWN_PATH = (
     # By the status alone; but "the model was not found" is a 404 of a path that is known.
-    Phrases((404, 405, 501), says_not=b"model"),
+    Phrases((404, 405, 410, 501), says_not=b"model"),
     # A website's own page may have any word in it, and no API answers with one.
-    Phrases((404, 405, 501), (b"<!doctype html", b"<html"), within=500),
-    Phrases((400, 403, 404, 405, 501), _NO_SUCH_PATH, within=500),
+    Phrases((404, 405, 410, 501), (b"<!doctype html", b"<html"), within=500),
+    Phrases((400, 403, 404, 405, 410, 501), _NO_SUCH_PATH, within=500),
+    # vLLM, of a model that it serves for something else: "The model does not support Responses API".
+    Phrases((400, 404, 501), _NO_SUCH_API, within=500),
     # new-api and one-api, of a provider that they cannot speak this protocol to.
     Phrases((400, 500), (b'"not implemented"', b"not_implemented"), within=500),
     # Amazon's API gateway, of a path that it does not have, whatever key is sent.
@@ -64,7 +77,7 @@ UNKNOWN_PATH = (
 """So that a protocol which was tried there can be translated instead
 (docs/protocols/backends.md#what-is-tried). Of a 200: one that holds an error."""
 
-MAYBE_UNKNOWN_PATH = (*UNKNOWN_PATH, Phrases((404, 405, 501)))
+MAYBE_UNKNOWN_PATH = (*UNKNOWN_PATH, Phrases((404, 405, 410, 501)))
 """Also those that speak of the model where they mean the path. Translated, it is seen which; a path counts as
 unknown only when that has served."""
 
@@ -72,6 +85,23 @@ SPENT = (
     Phrases((429,), (b"insufficient_quota", b"credit balance", b"billing", b"spend limit", b"usage limit")),
 )
 """Waiting a second does not help: someone must pay, or wait for the next period."""
+
+REFUSED_KEY = (
+    # Gemini ("API key not valid.", "API Key not found.", "API key expired."); xAI; Anthropic, of an account without money.
+    Phrases(
+        (400,),
+        (
+            b"api key not valid",
+            b"api key not found",
+            b"api key expired",
+            b"incorrect api key provided",
+            b"your credit balance is too low",
+        ),
+        within=32,
+    ),
+)
+"""A key that is refused, or whose account cannot pay, by vendors whose status for that is a bad request's
+(docs/protocols/errors.md#a-refused-key-of-ours). Asked of the error's own message: a body may quote the request."""
 
 LOADING = (
     # llama.cpp and others: alive, and ready soon.

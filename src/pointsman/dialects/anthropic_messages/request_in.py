@@ -209,7 +209,7 @@ def _vendor_only(body: Fields, reading: Reading) -> None:
     notes = reading.notes
     if body.any("compaction") is not None:
         notes.refuse("compaction", "this backend cannot compact a conversation; leave it out for this model.")
-    if body.mapping("thread") is not None:
+    if body.any("thread") is not None:  # whatever it is: the client goes on without
         refuse_thread()
     if body.items("mcp_servers"):
         notes.refuse(

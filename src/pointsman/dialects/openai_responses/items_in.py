@@ -20,7 +20,7 @@ from ..openai_parts import image_of, read_parts, read_results, read_texts
 from ..replayed import replayed
 from .client_tools import ITEMS
 from .plain_words import told
-from .references import UNKNOWN_ITEM, UNKNOWN_RESPONSE
+from .references import UNKNOWN_ITEM, UNKNOWN_RESPONSE, is_reference
 
 OWN = "openai_responses"
 _ROLES = ("user", "assistant", "system", "developer")
@@ -98,7 +98,8 @@ def _item(request: Request, item: Fields, later: Later, reading: Reading) -> Non
 
 def _referred(item: Fields, reading: Reading) -> Fields:
     """The item itself, where this one only refers to it by its id."""
-    if item.value.get("type") != "item_reference":
+    value = item.value
+    if not is_reference(value.get("type"), value.get("role"), value.get("id")):
         return item
     item.ignore("type")
     found = reading.recalled.items.get(item.text("id"))

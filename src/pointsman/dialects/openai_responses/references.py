@@ -16,7 +16,6 @@ from ...kinds import ErrorKind
 from ..decoding import UNREADABLE
 from ..recall import Recalled, References, Remembered
 
-_REFERENCE = b"item_reference"
 NEEDS_STORE = {
     "conversation": "this gateway keeps no conversations; send the whole conversation in 'input' instead.",
     "prompt": "this gateway keeps no prompt templates; send the prompt's text in 'instructions' and 'input'.",
@@ -36,16 +35,18 @@ _NULL = b"null"
 _NONE = msgspec.Raw(_NULL)
 
 
-class _Top(msgspec.Struct):
+class _Item(msgspec.Struct, gc=False):
+    type: Any = None
+    id: Any = None
+    role: Any = None
+
+
+class _Top(msgspec.Struct, gc=False):
     previous_response_id: Any = None
     conversation: msgspec.Raw = _NONE
     prompt: msgspec.Raw = _NONE
     store: Any = None
-
-
-class _Item(msgspec.Struct):
-    type: Any = None
-    id: Any = None
+    input: list[_Item] | str | None = None
 
 
 class _Said(msgspec.Struct):
@@ -60,25 +61,38 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def references(body: bytes) -> References:
-    """See Remembered. Nothing where the body is not what it should be: who reads it says so. One pass over the body, and
-    one for the word: most bodies refer to nothing, and pay no more."""
+    """See Remembered. Nothing where the body is not what it should be: who reads it says so. One pass over the body."""
     try:
         found = _top(body)
     except UNREADABLE:
         return References()
-    items = _references_in(body) if body.find(_REFERENCE) >= 0 else ()
+    given = found.input if isinstance(found.input, list) else ()
+    names = [_name(item) for item in given if _refers(item)]
+    items = tuple(name for name in names if name)
     previous = found.previous_response_id
     stored = (
         previous is not None
-        or bool(items)
+        or bool(names)
         or any(bytes(one) != _NULL for one in (found.conversation, found.prompt))
     )
     known = previous if isinstance(previous, str) else None
     return References(known, items, stored, found.store is not False)
 
 
-def _references_in(body: bytes) -> tuple[str, ...]:
-    return tuple(name for item in own_items(body) if (name := reference(item)) is not None)
+def is_reference(kind: object, role: object, name: object) -> bool:
+    """Does an item of this type, role and id only refer to another? `type` may be left out, or null: "The type of item to
+    reference. Always `item_reference`", optional [OpenAI SDK, response_input_item_param.py]. A message without a type has
+    a role."""
+    return kind == "item_reference" or (kind is None and role is None and isinstance(name, str))
+
+
+def _refers(item: _Item) -> bool:
+    return is_reference(item.type, item.role, item.id)
+
+
+def _name(item: _Item) -> str:
+    """ "" where it is no name: nothing is known by that."""
+    return item.id if isinstance(item.id, str) else ""
 
 
 def own_items(body: bytes) -> list[bytes]:
@@ -94,13 +108,11 @@ def own_items(body: bytes) -> list[bytes]:
 
 def reference(item: bytes) -> str | None:
     """See Remembered."""
-    if _REFERENCE not in item:
-        return None
     try:
         found = _item(item)
     except UNREADABLE:
         return None
-    return found.id if found.type == "item_reference" and isinstance(found.id, str) else None
+    return _name(found) if _refers(found) else None
 
 
 REMEMBERED = Remembered(references, own_items, reference)

@@ -270,7 +270,7 @@ async def _run(
     try:
         held = await plane.pool.ask(backend, one.plan.rule.local_only, exchange.ask)
         if held is not None and held.reason is FallbackReason.AUTH and not own_login:
-            key_refused(held, backend, job.request.route.dialect, job.request.id)
+            key_refused(held, exchange.head_status, backend, job.request.route.dialect, job.request.id)
         ended = True
     except PointsmanError as error:
         held = Held(FallbackReason.CONNECT, _unusable(one.target, error.public))

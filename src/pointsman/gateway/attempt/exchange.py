@@ -15,7 +15,7 @@ from ...conversation.usage import TokenUsage
 from ...dialects.base import Seen
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, FallbackReason
-from ...providers.wordings import UNKNOWN_PATH, says
+from ...providers.wordings import REFUSED_KEY, UNKNOWN_PATH, says
 from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
@@ -233,12 +233,22 @@ class Exchange(Execution):
             self._end_well(body)
         elif not self._unspoken(body):
             raw = Answer(self.head_status, self.headers, body)
+            if self._refuses_key(raw):
+                self._failure = of_failed_status(FallbackReason.AUTH, self._codec, raw)
+                self._do(self.judge.none(FallbackReason.AUTH, "it refuses the stored key"))
+                return
             answer = self._codec.rendered(raw)
             if FallbackOn.CONTEXT in self._onward and self._codec.error(raw).kind is ErrorKind.CONTEXT_LENGTH:
                 self._answer = answer
                 self._do(self.judge.left("the input does not fit its window"))
             else:
                 self._whole(ANSWERED, answer)
+
+    def _refuses_key(self, answer: Answer) -> bool:
+        """Does it say of our own key in words what its status does not?"""
+        if self._health.own_login or answer.status != 400:
+            return False
+        return says(REFUSED_KEY, answer.status, self._codec.error(answer).public.encode())
 
     def _end_well(self, body: bytes) -> None:
         """A whole answer with status 2xx, which may still hold a failure."""

@@ -15,6 +15,7 @@ from time import monotonic
 from ...errors import PointsmanError
 from ...providers.wordings import Phrases
 from ...resilience.walk import Held
+from ...statuses import is_final
 from ...upstream.connection import UpstreamConnection
 from ...upstream.pool import StaleConnection
 from ...wire.answer import Answer, Headers
@@ -150,7 +151,7 @@ class Execution:
         self._claim()
         about, lines = self._job.target_lines(), client_lines(answer.headers)
         if answer.status >= 400 and not self._health.own_login:  # its client may log in anew, and repeat
-            lines += final_line(answer)
+            lines += final_line(answer, surely=is_final(self.head_status))
         self._job.delivery.send(answer.status, about, lines, answer.body)
         self._settle(None)
 

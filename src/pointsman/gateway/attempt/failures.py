@@ -10,7 +10,7 @@ import time
 
 from ...dialects.base import Dialect, Seen
 from ...errors import PointsmanError
-from ...kinds import FallbackReason
+from ...kinds import ErrorKind, FallbackReason
 from ...providers.wordings import LOADING, SPENT, says
 from ...resilience.verdict import of_status, retry_after
 from ...resilience.walk import Held
@@ -33,10 +33,10 @@ def of_failed_status(reason: FallbackReason, codec: Codec, answer: Answer) -> He
     )
 
 
+_REFUSED = "{by} refused the key that is stored for {key}"
 _KEY_REFUSED = {
-    401: "{by} refused the key that is stored for {key}",
-    402: "{by} says that the account of the key that is stored for {key} cannot pay",
-    403: "{by} does not allow this with the key that is stored for {key}",
+    ErrorKind.BILLING: "{by} says that the account of the key that is stored for {key} cannot pay",
+    ErrorKind.FORBIDDEN: "{by} does not allow this with the key that is stored for {key}",
 }
 
 
@@ -44,16 +44,16 @@ _HEADER = re.compile(r"x-api-key", re.IGNORECASE)
 """Where these words stand in an error, Claude Code shows "Not logged in, please run /login" in its place."""
 
 
-def key_refused(held: Held[Answer], backend: Backend, dialect: Dialect, request_id: str) -> None:
+def key_refused(held: Held[Answer], status: int, backend: Backend, dialect: Dialect, request_id: str) -> None:
     """A stored key is ours and not the client's: say whose it is, who refused it, and what sets it
-    (docs/protocols/errors.md#a-refused-key-of-ours)."""
+    (docs/protocols/errors.md#a-refused-key-of-ours). status: of the backend's answer."""
     error, answer = held.error, held.answer
     if backend.url is None or backend.spec.api_key is None:
         return
-    what = _KEY_REFUSED.get(error.status, _KEY_REFUSED[401])
+    what = _KEY_REFUSED.get(error.kind, _REFUSED)
     by = backend.url.origin
     words = _HEADER.sub("API key", error.public).rstrip(". ")
-    said = f"{error.status}: {words}"
+    said = f"{status if status >= 400 else error.status}: {words}"
     text = f"{what.format(by=by, key=backend.spec.key)} ({said}). Set one that it takes with: {backend.key_command}."
     held.error = PointsmanError(error.kind, text, status=error.status, param=error.param, code=error.code)
     if answer is not None:

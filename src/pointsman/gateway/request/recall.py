@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...dialects.recall import Given, Keep, Recalled, Remembered
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
 from ...providers.profiles import profile_for
 from ...routing.table import Plan, Target
 from ...translation.response_memory import ResponseMemory
@@ -26,7 +28,7 @@ def has_references(request: ClientRequest) -> bool:
 
 
 async def recall(plane: DataPlane, job: Job) -> None:
-    """Set job.recalled. The request has_references()."""
+    """Set job.recalled. The request has_references(). Raises PointsmanError 400 for an item that is there twice."""
     request = job.request
     remembered = _remembered(request)
     assert remembered is not None
@@ -42,11 +44,25 @@ async def recall(plane: DataPlane, job: Job) -> None:
         expand = (remembered, chain)
         earlier = await offload(_expanded, *expand) if size >= LARGE else _expanded(*expand)
     inside = [name for item in earlier or () if (name := remembered.reference(item)) is not None]
+    _refuse_twice([*inside, *(name for given in chain or () for name, _ in given.items if name)], asks.items)
     items = await _items(plane, caller, [*asks.items, *inside])
     if earlier is not None:
         earlier = _resolved(remembered, earlier, items)
     holder = chain[0].holder if chain else ""
     job.recalled = Recalled(asks, tuple(earlier) if earlier is not None else None, holder, items)
+
+
+def _refuse_twice(before: list[str], names: Sequence[str]) -> None:
+    """In the vendor's words [reported: vercel/ai#7883, continue#10723]: an answer to a call that stands there twice is no
+    answer to both. before: ids of items of the responses that it goes on from."""
+    there = set(before)
+    for name in names:
+        if name in there:
+            text = (
+                f"Duplicate item found with id {name}. Remove duplicate items from your input and try again."
+            )
+            raise PointsmanError(ErrorKind.BAD_REQUEST, text, param="input")
+        there.add(name)
 
 
 async def _chain(plane: DataPlane, caller: str, name: str | None) -> list[Given] | None:
