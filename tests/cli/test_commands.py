@@ -331,8 +331,10 @@ def test_what_rules_and_servers_say_of_failures(shell: Shell) -> None:
     cleared = shell.json("credential", "set", "openai", "--no-max-in-flight", stdin="sk-3")
     assert cleared["max_in_flight"] is None
     assert shell.run("local", "list").stdout.splitlines()[1].split()[-2:] == ["5", "-"]
-    server = shell.json("local", "update", "box", "--no-max-in-flight", "--join-resends")
-    assert (server["max_in_flight"], server["join_resends"]) == (None, True)
+    server = shell.json("local", "update", "box", "--no-max-in-flight", "--join-resends", "--silent-end")
+    assert (server["max_in_flight"], server["join_resends"], server["silent_end"]) == (None, True, True)
+    for switch, expected in (("--silent-end", True), ("--no-silent-end", False)):
+        assert shell.json("credential", "set", "openai", switch, stdin="sk-4")["silent_end"] is expected
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,21 @@ def ask(model: str, text: str = "hello", **more: Any) -> dict[str, Any]:
 
 def delta(finish: str | None = None, /, **fields: Any) -> dict[str, Any]:
     """A chunk of the one choice, with the least that a server sends."""
-    choice = {"index": 0, "delta": fields, "finish_reason": finish}
-    return {"object": "chat.completion.chunk", "choices": [choice]}
+    return choice(0, finish, **fields)
 
 
-def text(words: str | None, finish: str | None = None) -> dict[str, Any]:
+def choice(index: int, finish: str | None = None, /, **fields: Any) -> dict[str, Any]:
+    """The same of one of several."""
+    one = {"index": index, "delta": fields, "finish_reason": finish}
+    return {"object": "chat.completion.chunk", "choices": [one]}
+
+
+def text(words: str | None, finish: str | None = None, index: int = 0) -> dict[str, Any]:
     """The same for Completions."""
-    return {"object": "text_completion", "choices": [{"index": 0, "text": words, "finish_reason": finish}]}
+    return {
+        "object": "text_completion",
+        "choices": [{"index": index, "text": words, "finish_reason": finish}],
+    }
 
 
 def headed(chunk: dict[str, Any], model: str = "x", id: str = "chatcmpl-9", **more: Any) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Column:
         if text is None:
             return
         if self.kind is bool:
-            both = verb is Verb.UPDATE and self.clear is None and "/" not in self.option
+            both = verb is not Verb.ADD and self.clear is None and "/" not in self.option
             flags = f"{self.option}/--no-{self.option[2:]}" if both else self.option
             yield click.option(flags, self.field, is_flag=True, default=None, help=text or None)
         else:
@@ -173,3 +173,7 @@ MAX_IN_FLIGHT = Column(
     clear=("--no-max-in-flight", "Go back to the gateway's own limit."),
 )  # fmt: skip
 """Both have this one, too."""
+
+_UNSAID = "Its streams never say why they end: take their last word alone as the end, not as a cut."
+SILENT_END = Column("--silent-end", "silent_end", _UNSAID, _UNSAID, kind=bool)
+"""And this."""

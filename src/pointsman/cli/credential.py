@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..kinds import BackendType, backend_key
-from .columns import DIALECT, MAX_IN_FLIGHT, Column, Verb, takes
+from .columns import DIALECT, MAX_IN_FLIGHT, SILENT_END, Column, Verb, takes
 from .common import (
     BackendParam,
     Invocation,
@@ -31,6 +31,7 @@ COLUMNS = (
     Column("--allow-http", "allow_http", "Let the key travel over plain http to that URL.", kind=bool),
     DIALECT,
     MAX_IN_FLIGHT,
+    SILENT_END,
 )  # fmt: skip
 """What `set` takes, in the order of its help."""
 

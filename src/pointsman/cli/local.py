@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import click
 
-from .columns import DIALECT, MAX_IN_FLIGHT, Column, Verb, takes
+from .columns import DIALECT, MAX_IN_FLIGHT, SILENT_END, Column, Verb, takes
 from .common import Invocation, note, read_secret, table, with_options
 from .credential import run_test
 
@@ -45,6 +45,7 @@ COLUMNS = (
         "Let a request that a client sends again join the answer that is still being made.", "",
         kind=bool,
     ),
+    SILENT_END,
     Column("--enable/--disable", "enabled", None, "", kind=bool),
 )  # fmt: skip
 """What `add` and `update` take, in the order of their help."""

@@ -60,7 +60,8 @@ class Seen:
     stop_word: the backend's own reason to stop, where nobody knows what it says.
     keep: who remembers the answer, in protocols whose clients may refer to it; nobody by default.
     halves: of characters that the stream's events cut, None before the first.
-    malformed: frames that are not what the protocol allows. last_word (of the class): bytes that
+    malformed: frames that are not what the protocol allows. reason_due: an end must say why, or the
+    answer may be cut; not for a backend whose row says that it never does. last_word (of the class): bytes that
     stand in every event that ends an answer, and in few others.
     """
 
@@ -68,8 +69,7 @@ class Seen:
 
     __slots__ = (
         "answer_id", "arguments", "concluded", "error", "finished", "halves", "keep", "malformed", "output",
-        "refused",
-        "stop", "stop_word", "usage",
+        "reason_due", "refused", "stop", "stop_word", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -84,12 +84,17 @@ class Seen:
         self.answer_id: str | None = None
         self.arguments: list[Closing] = []
         self.malformed = 0
+        self.reason_due = True
         self.keep: Keep | None = None
         self.halves: Halves | None = None
 
     def remembered_by(self, keep: Keep | None) -> None:
         """Tell the answer's items to it, before anything of the answer is read."""
         self.keep = keep
+
+    def ends_silently(self) -> None:
+        """By its row the backend never says why a stream ends; before anything of the answer is read."""
+        self.reason_due = False
 
     def event(self, event: bytes) -> object:
         """One server-sent event, as wire.sse gives it: decoded once, then seen. Gives the frame for the dialect's own
@@ -121,6 +126,17 @@ class Seen:
         would run another call than the model meant (docs/protocols/tools.md#pieces-of-a-call)."""
         if self.error is None and not self.calls_whole:
             self.conclude("The backend ended its answer inside the arguments of a tool call.")
+            return True
+        return False
+
+    def end_unexplained(self) -> bool:
+        """At a last word before which nothing said why the answer stops: whether it says that the answer is whole, and may
+        not be. Proxies write one after a cut, too (docs/protocols/streams.md#a-last-word-is-no-reason)."""
+        if self.reason_due and self.output and self.error is None:
+            self.conclude(
+                "The backend ended its answer without saying why it stopped: the answer may be cut."
+                " If it never says, set --silent-end where it is configured."
+            )
             return True
         return False
 

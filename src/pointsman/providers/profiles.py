@@ -77,13 +77,15 @@ _NAME_MAX = 256
 def profile_for(spec: BackendSpec, protocol: Protocol, model: str) -> Profile:
     """What this model there takes when it is spoken to in this protocol."""
     return _profile(
-        spec.key, spec.type, spec.name, spec.base_url, spec.context_window, spec.stream_usage, protocol, model
+        spec.key, spec.type, spec.name, spec.base_url, spec.context_window, spec.stream_usage, spec.silent_end,
+        protocol, model,
     )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
 def _profile(
-    key: str, type: str, name: str, base_url: str, window: int | None, stream_usage: bool, protocol: Protocol, model: str
+    key: str, type: str, name: str, base_url: str, window: int | None, stream_usage: bool, silent_end: bool,
+    protocol: Protocol, model: str,
 ) -> Profile:  # fmt: skip
     """By parts of the spec, so that the cache does not hold its key."""
     family = family_name(model)
@@ -96,6 +98,7 @@ def _profile(
     if window is not None:
         values["context_window"] = window
     values["stream_usage"] = stream_usage or type == BackendType.LOCAL
+    values["silent_end"] = silent_end
     return Profile(backend=key, model=model, protocol=protocol.value, **values)
 
 

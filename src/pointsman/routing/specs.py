@@ -47,7 +47,7 @@ class BackendSpec(msgspec.Struct, frozen=True):
     slash and without `/v1`, or UNIX and a path. dialects: protocols it speaks, None = not said. auth: an
     AuthScheme value. api_key: None where none is stored. problem: why it cannot be used (a sentence with the fix),
     or None. max_in_flight: requests at once, None = the gateway's own limit. join_resends: a generation whose
-    client left may be joined by the same request.
+    client left may be joined by the same request. silent_end: its streams end without saying why.
     """
 
     key: str
@@ -63,6 +63,7 @@ class BackendSpec(msgspec.Struct, frozen=True):
     problem: str | None = None
     max_in_flight: int | None = None
     join_resends: bool = False
+    silent_end: bool = False
     login_only: bool = False  # no key is stored: only for rules that forward the client's own provider login
 
 

@@ -143,6 +143,8 @@ class Crossing:
         if self.collects and not profile.begins_inside:
             profile = msgspec.structs.replace(profile, begins_inside=True)
         reader, writer = self._upstream.reader(profile), self._asked.client.writer(self._answering)
+        if profile.silent_end:
+            reader.ends_silently()
         return Translating(self, reader, writer, self._stages(), stream=not self.collects)
 
     def _stages(self) -> Stages:

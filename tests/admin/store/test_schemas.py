@@ -130,7 +130,7 @@ def test_an_unknown_field_is_an_error(shape: type[BaseModel]) -> None:
     [(BackendMappingUpdate, field) for field in (
         "model_pattern", "backend_type", "backend_name", "fallbacks", "priority", "enabled", "local_only",
         "forward_auth", "fallback_on")]
-    + [(LocalBackendUpdate, field) for field in ("base_url", "enabled", "allow_http", "join_resends")],
+    + [(LocalBackendUpdate, field) for field in ("base_url", "enabled", "allow_http", "join_resends", "silent_end")],
 )  # fmt: skip
 def test_null_is_refused_where_nothing_can_be_empty(shape: type[BaseModel], field: str) -> None:
     assert "cannot be null" in refused(shape, {field: None})

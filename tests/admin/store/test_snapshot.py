@@ -174,8 +174,8 @@ def test_no_repr_shows_a_key(store: Store, vault: Vault) -> None:
 
 
 def test_what_rows_say_of_failures_reaches_the_data_plane(store: Store, vault: Vault) -> None:
-    credential(store, vault, max_in_flight=7)
-    local(store, vault, max_in_flight=2, join_resends=True)
+    credential(store, vault, max_in_flight=7, silent_end=True)
+    local(store, vault, max_in_flight=2, join_resends=True, silent_end=True)
     local(store, vault, name="plain")
     rule(
         store,
@@ -190,8 +190,8 @@ def test_what_rows_say_of_failures_reaches_the_data_plane(store: Store, vault: V
     assert [(one.fallback_on, one.hedge_seconds) for one in snapshot.mappings] == [
         (("context", "refusal"), 2.5), ((), None),
     ]  # fmt: skip
-    assert {one.key: (one.max_in_flight, one.join_resends) for one in snapshot.backends} == {
-        "openai": (7, False), "local/box": (2, True), "local/plain": (None, False),
+    assert {one.key: (one.max_in_flight, one.join_resends, one.silent_end) for one in snapshot.backends} == {
+        "openai": (7, False, True), "local/box": (2, True, True), "local/plain": (None, False, False),
     }  # fmt: skip
 
 

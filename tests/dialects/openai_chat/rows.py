@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.vendor_bodies.chat import USAGE, delta, stream
+from tests.vendor_bodies.chat import USAGE, choice, delta, stream
 from tests.vendor_bodies.wire import encoded
 
 from ..halves import PICTURE, SCHEMA
@@ -10,8 +10,11 @@ from ..reading import ALL, DONE, FAILED, NOTHING, Seen, full
 
 ROLE = delta(role="assistant", content="")
 CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}
+UNEXPLAINED = (
+    "The backend ended its answer without saying why it stopped: the answer may be cut."
+    " If it never says, set --silent-end where it is configured."
+)
 SAID = {"message": {"content": "x"}}
-
 STREAMS = {
     "chat text": (
         stream(ROLE, delta(content="hi"), delta("stop"), {"choices": [], "usage": USAGE}),
@@ -19,7 +22,20 @@ STREAMS = {
     ),
     "chat without usage": (stream(ROLE, delta(content="hi"), delta("stop")), full(usage=None)),
     "chat without DONE": (stream(ROLE, delta(content="hi"), delta("stop"), done=False), full(usage=None)),
-    "chat without finish_reason": (stream(ROLE, delta(content="hi")), full(usage=None)),
+    "chat without finish_reason": (stream(ROLE, delta(content="hi")), full(finished=False, usage=None, error=UNEXPLAINED)),
+    "chat of two, one without finish_reason": (
+        stream(choice(0, content="a"), choice(1, content="b"), choice(0, "stop")),
+        full(finished=False, usage=None, error=UNEXPLAINED),
+    ),
+    "chat of two": (stream(choice(1, content="a"), choice(0, content="b"), choice(0, "stop"), choice(1, "length")), full(usage=None)),
+    "chat of two, the second's call cut": (
+        stream(
+            choice(0, content="a"), choice(1, tool_calls=[CALL | {"function": {"name": "f", "arguments": "{"}}]),
+            choice(0, "stop"), choice(1, "tool_calls"),
+        ),
+        full(usage=None, error="The backend ended its answer inside the arguments of a tool call."),
+    ),
+    "chat without a reason, of nothing": (stream(ROLE), full(output=False, usage=None)),
     "chat cut": (stream(ROLE, delta(content="hi"), done=False), full(finished=False, usage=None)),
     "chat role only": (stream(ROLE, done=False), NOTHING),
     "chat nulls only": (stream(delta(role="assistant", content=None, refusal=None, tool_calls=None), done=False), NOTHING),

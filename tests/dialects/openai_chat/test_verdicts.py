@@ -177,7 +177,8 @@ class TestVerdict(OneVerdict):
         "white space": (Plan(({"content": " \n"},), "stop"), SILENT),
         "white space and a limit": (Plan(({"content": " "},), "length"), LIMIT),
         "an empty reason, no DONE": (Plan(SAID, "", done=False), CUT),
-        "DONE alone": (Plan(SAID, None), GOOD),
+        "DONE alone": (Plan(SAID, None), CUT._replace(error=ErrorKind.UPSTREAM_ERROR)),
+        "an empty reason, and DONE": (Plan(SAID, ""), CUT._replace(error=ErrorKind.UPSTREAM_ERROR)),
         "empty thinking": (Plan(({"content": "<think>\n\n</think>"},), "stop"), SILENT),
         "calls, and stop": (
             Plan(({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f"}}]},), "stop"), CALLED,

@@ -96,7 +96,7 @@ class CredentialAddress(SQLModel):
 
 class CredentialColumns(SQLModel):
     """How a cloud credential is used. base_url None: the provider's own. dialects None: the
-    type's own.
+    type's own. silent_end: its streams end without saying why.
     """
 
     base_url: Url | None = None
@@ -104,6 +104,7 @@ class CredentialColumns(SQLModel):
     auth: AuthScheme | None = _optional_enum(AuthScheme, "credential_auth")
     allow_http: bool = _off()
     max_in_flight: MaxInFlight | None = None
+    silent_end: bool = _off()
 
 
 class LocalAddress(SQLModel):
@@ -114,7 +115,9 @@ class LocalAddress(SQLModel):
 
 
 class LocalColumns(SQLModel):
-    """How a local server is used. dialects None: they are tried. context_window: tokens."""
+    """How a local server is used. dialects None: they are tried. context_window: tokens.
+    silent_end: its streams end without saying why.
+    """
 
     dialects: Dialects | None = _optional_list()
     auth: AuthScheme | None = _optional_enum(AuthScheme, "local_auth")
@@ -123,6 +126,7 @@ class LocalColumns(SQLModel):
     allow_http: bool = _off()
     max_in_flight: MaxInFlight | None = None
     join_resends: bool = _off()
+    silent_end: bool = _off()
 
 
 class _Table(SQLModel):

@@ -15,6 +15,7 @@ from ..vendor_errors import error_inside, is_json_object
 
 
 class _Choice(msgspec.Struct, gc=False):
+    index: int | None = None
     text: str | None = None
     finish_reason: str | None = None
 
@@ -32,13 +33,17 @@ _chunk = msgspec.json.Decoder(_Chunk).decode
 class CompletionsSeen(Seen):
     """See dialects.base.Seen. Any text is output. It tells no class of stop: nothing is translated."""
 
-    __slots__ = ()
+    __slots__ = ("_said_why",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_why: dict[int, bool] = {}  # of each choice that has begun
 
     def event(self, event: bytes) -> None:
         """See Seen."""
         data = data_of(event) or unframed_error(event)
         if data == b"[DONE]":
-            self.finished = self.error is None
+            self.finished = self.error is None and (self.finished or not self.end_unexplained())
         elif data and not self._read(data):
             self.malformed += 1
 
@@ -69,6 +74,9 @@ class CompletionsSeen(Seen):
         self.answer_id = frame.id or self.answer_id
         for choice in frame.choices:
             self.output = self.output or bool(choice.text)
-            self.finished = self.finished or bool(choice.finish_reason)
+            index = choice.index or 0
+            self._said_why[index] = self._said_why.get(index, False) or bool(choice.finish_reason)
+        if frame.choices:
+            self.finished = all(self._said_why.values())
         if frame.usage is not None:
             self.usage = newer(self.usage, neutral_usage(frame.usage))

@@ -32,11 +32,23 @@ STOPS = {
 }
 
 
+class _Other:
+    """What is known of a choice that is not the answer."""
+
+    __slots__ = ("calls", "finished")
+
+    def __init__(self) -> None:
+        self.calls = Calls()
+        self.finished = False
+
+
 class ChatSeen(Seen):
     """See dialects.base.Seen. calls: the answer's, None before the first. matched: the stop sequence that ended the
     answer, where the server tells it. unknown: the first output, where it was of a kind that only its vendor knows."""
 
-    __slots__ = ("_begun", "_called", "_data", "_finish", "_index", "_said_no", "calls", "matched", "unknown")
+    __slots__ = (
+        "_begun", "_called", "_data", "_finish", "_index", "_others", "_said_no", "calls", "matched", "unknown",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,6 +57,7 @@ class ChatSeen(Seen):
         self._data = b""  # of the frame that is being seen
         self._finish = ""
         self._index = -1  # of the choice that is the answer: the first that comes
+        self._others: dict[int, _Other] | None = None  # by their index
         self._said_no = False
         self.calls: Calls | None = None
         self.matched: str | None = None
@@ -90,7 +103,7 @@ class ChatSeen(Seen):
         if frame.choices is None and self.error is None:
             self.malformed += 1
             return None
-        self._end_told()
+        self._closed()
         self.end()
         return frame
 
@@ -123,15 +136,21 @@ class ChatSeen(Seen):
             self.answer_id = frame.id
         if frame.choices:
             for choice in frame.choices:
+                other = None if self.answers(choice) else self._other(choice)
                 delta = choice.delta or choice.message
                 if delta is not None and (
                     not self.output or delta.refusal or delta.tool_calls or delta.function_call is not None
                 ):
-                    self._delta(delta, self.answers(choice))
-                if choice.finish_reason and not self._finish and self.answers(choice):
-                    self._finished(choice.finish_reason, choice.stop_reason)
+                    self._delta(delta, other)
+                if choice.finish_reason:
+                    if other is not None:
+                        other.finished = True
+                    elif not self._finish:
+                        self._finished(choice.finish_reason, choice.stop_reason)
                 if choice.usage is not None:
                     self._count(choice.usage)
+            if self._others is not None:
+                self.finished = self._all_said_why
         if frame.usage is not None:
             self._count(frame.usage)
         elif frame.x_groq is not None:
@@ -141,10 +160,20 @@ class ChatSeen(Seen):
         self.usage = newer(self.usage, neutral_usage(usage))
 
     def answers(self, choice: Choice) -> bool:
-        """Is this choice the answer? Of several the first; the others count as output and as nothing else."""
+        """Is this choice the answer? Of several the first; the others count as output, and must be whole."""
         if self._index < 0:
             self._index = choice.index or 0
         return (choice.index or 0) == self._index
+
+    def _other(self, choice: Choice) -> _Other:
+        if self._others is None:
+            self._others = {}
+        return self._others.setdefault(choice.index or 0, _Other())
+
+    @property
+    def _all_said_why(self) -> bool:
+        """Has every choice that began said why it stopped?"""
+        return bool(self._finish) and all(other.finished for other in (self._others or {}).values())
 
     def end(self) -> None:
         """See Seen: what looked like the beginning of a `<think>` was text."""
@@ -153,32 +182,34 @@ class ChatSeen(Seen):
         if self.finished:
             self.call_cut()
 
-    def _delta(self, delta: Delta, answers: bool) -> None:
+    def _delta(self, delta: Delta, other: _Other | None) -> None:
         if not self.output:
             self._first_output(delta)
         if delta.refusal:
             self.output = True
-            self._said_no = self._said_no or answers
+            self._said_no = self._said_no or other is None
         if delta.tool_calls or delta.function_call is not None:
-            self._calls_of(delta, answers)
+            self._calls_of(delta, other)
         if not self.output:
             self.unknown = unknown_output(self._data)
             self.output = bool(self.unknown)
-        if answers:
+        if other is None:
             self.refused = self.refused or self._said_no
             if self._finish:  # told before the rest of the answer
                 self.stop = self._class()
 
-    def _calls_of(self, delta: Delta, answers: bool) -> None:
+    def _calls_of(self, delta: Delta, other: _Other | None) -> None:
+        if other is None and self.calls is None:
+            self.calls = Calls()
+        calls = self.calls if other is None else other.calls
+        assert calls is not None
         for call in delta.calls():
             name, text = call.said()
             if name or text:
                 self.output = True
-                self._called = self._called or answers
-            if answers:
-                calls = self.calls = self.calls or Calls()
-                tool = calls.known(call, name, text) or calls.begin(self.call_begun())
-                calls.add(tool, call, name, text, self._data)
+                self._called = self._called or other is None
+            tool = calls.known(call, name, text) or calls.begin(self.call_begun())
+            calls.add(tool, call, name, text, self._data)
 
     def _first_output(self, delta: Delta) -> None:
         content = delta.content
@@ -209,7 +240,12 @@ class ChatSeen(Seen):
         self.refused = self.refused or self.stop is Stop.REFUSAL
 
     def _end_told(self) -> None:
-        """The last word of a stream, or of a whole body: an end, whether or not a reason was given."""
+        """The last word of a stream."""
+        if self._all_said_why or not self.end_unexplained():
+            self._closed()
+
+    def _closed(self) -> None:
+        """An end, whether or not a reason was given: after the last word, and of a whole body, which cannot be cut."""
         if self.error is None and not self.call_cut():
             self.finished = True
             if self.stop is None:

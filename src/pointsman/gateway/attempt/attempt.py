@@ -142,7 +142,10 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     )
     revision = where.dialect.revision if where.exact else None
     revise = revision(body) if revision is not None else None
-    going = (where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep)
+    going = (
+        where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep,
+        backend.spec.silent_end,
+    )  # fmt: skip
     codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
     on_trial = where.exact and where.protocol not in backend.spoken
     rows = MAYBE_UNKNOWN_PATH if on_trial else ()

@@ -84,6 +84,7 @@ class Passthrough:
     hide_usage: bool
     mask: KeyMask
     keep: Keep | None = None
+    silent_end: bool = False  # see BackendSpec
     translated = False
     collects = False
     warnings = b""
@@ -93,6 +94,8 @@ class Passthrough:
         seen: Seen | None = self.dialect.seen() if self.known and readable else None
         if seen is not None:
             seen.remembered_by(self.keep)
+            if self.silent_end:
+                seen.ends_silently()
         option = self.dialect.usage_option
         if self.hide_usage and seen is not None and option is not None:
             return WithoutUsage(self.dialect, seen, self.mask, is_extra=option.is_extra)
