@@ -305,3 +305,72 @@ def test_a_file_citation_of_openai_is_told_to_a_messages_client(kind: str) -> No
     got, _ = one(MESSAGES, RESPONSES, Reply(200, JSON, body=encoded(as_whole("so", [note]))))
     assert f"dropped:{kind}" in got.headers["x-pointsman-warnings"]
     assert got.json()["content"] == [{"type": "text", "text": "so"}]
+
+
+def test_citations_that_a_server_repeats_in_every_chunk_are_told_once() -> None:
+    one_note = notes(True)[:1]
+    raw = chat.stream(
+        *(chat.delta(content=TEXT[at : at + 7], annotations=one_note) for at in range(0, len(TEXT), 7)),
+        chat.delta("stop", annotations=notes(True)),
+    )
+    part = events(stream(RESPONSES, CHAT, raw).body)[-1]["response"]["output"][0]["content"][0]
+    assert [each["url"] for each in part["annotations"]] == ["https://a.example", "https://b.example"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"start_index": 4.0, "end_index": 26.0}, {"start_index": 4, "end_index": 26}],
+    ids=["floats", "one object"],
+)
+def test_annotations_in_another_shape_are_read(odd: dict[str, Any]) -> None:
+    found: Any = {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A", **odd}}
+    body = chat.whole({"content": TEXT, "annotations": [found] if "4.0" in str(odd) else found}, "stop")
+    got, _ = one(MESSAGES, CHAT, Reply(200, JSON, body=encoded(body)))
+    assert [each["text"] for each in got.json()["content"] if each.get("citations")] == [TEXT[4:26]]
+
+
+BESIDE = {
+    "search_results": [{"title": "A", "url": "https://a.example", "date": None}],
+    "citations": ["https://a.example", "https://b.example"],
+}
+
+
+@pytest.mark.parametrize("client", [MESSAGES, RESPONSES])
+@pytest.mark.parametrize("streams", [True, False])
+def test_sources_beside_the_answer_are_cited(client: str, streams: bool) -> None:
+    """As Perplexity and xAI tell them: all of them, in each chunk or in the last."""
+    raw = chat.stream(
+        *({**chat.delta(content=word), **BESIDE} for word in ("It ", "is.")), chat.delta("stop")
+    )
+    whole = {**chat.whole({"content": "It is."}, "stop"), **BESIDE}
+    reply = (
+        Reply(200, SSE, parts=[raw], framing="chunked") if streams else Reply(200, JSON, body=encoded(whole))
+    )
+    got, _ = one(client, CHAT, reply, ask(client, stream=streams))
+    if streams and client == MESSAGES:
+        assert blocks(got.body) == [("It is.", ["https://a.example", "https://b.example"])]
+        return
+    value = events(got.body)[-1]["response"] if streams else got.json()
+    part = value["content"][0] if client == MESSAGES else value["output"][0]["content"][0]
+    assert part["text"] == "It is."
+    assert [each["url"] for each in part.get("citations") or part["annotations"]] == BESIDE["citations"]
+
+
+@pytest.mark.parametrize("source", ["https://a.example/doc", "notes/today.txt"])
+def test_a_search_result_of_the_clients_own_is_cited_where_it_is_a_page(source: str) -> None:
+    place = {
+        "type": "search_result_location", "source": source, "title": "A", "cited_text": "so", "search_result_index": 0,
+        "start_block_index": 0, "end_block_index": 1,
+    }  # fmt: skip
+    content = [{"type": "text", "text": "It is."}, {"type": "text", "text": "So.", "citations": [place]}]
+    got, _ = one(CHAT, MESSAGES, Reply(200, JSON, body=encoded(messages.whole(content))))
+    message = got.json()["choices"][0]["message"]
+    if source.startswith("https"):
+        (found,) = (each["url_citation"] for each in message["annotations"])
+        assert (message["content"][found["start_index"] : found["end_index"]], found["url"]) == (
+            "So.",
+            source,
+        )
+    else:
+        assert "annotations" not in message
+        assert "dropped:search_result_location" in got.headers["x-pointsman-warnings"]

@@ -21,6 +21,11 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _VERSION = re.compile(r"_\d{8}$|_\d{4}_\d{2}_\d{2}$")
 
 
+RUN = "code_execution"
+"""The kind of a tool that runs code of the model's in a container of its vendor's."""
+_ALIKE = {"code_interpreter": RUN}
+
+
 class Role(StrEnum):
     """Whose turn. SYSTEM and DEVELOPER stand here only for messages in the middle of a
     conversation; those that lead it are in Request.system."""
@@ -73,8 +78,9 @@ class ServerTool(Placed):
 
     @property
     def kind(self) -> str:
-        """Its type without the version."""
-        return _VERSION.sub("", self.type)
+        """Its type without the version, and by one name where vendors have the same tool."""
+        kind = _VERSION.sub("", self.type)
+        return _ALIKE.get(kind, kind)
 
 
 SEARCH = "web_search"

@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ..conversation import parts as neutral
 from ..conversation.notes import Notes
+from ..errors import PointsmanError
 from .base import Reading
 from .fields import Fields, bad, maybe
 
@@ -123,6 +125,13 @@ def image_of(
     return neutral.Image(media_type, data, detail=detail, cache=mark)
 
 
+def picture_of(part: Fields) -> neutral.Image | None:
+    """The same of an answer; None where it is none that can be read."""
+    with suppress(PointsmanError):
+        return image_of(part)
+    return None
+
+
 def _document(part: Fields, mark: neutral.CacheMark | None) -> neutral.Document:
     """A file. Text files become text: every protocol can carry that."""
     inner = part.object("file") or part
@@ -188,7 +197,14 @@ def citation_of(annotation: Any) -> neutral.Citation | None:
     )
 
 
+def source_of(page: Any) -> neutral.Citation | None:
+    """What all of an answer rests on, without a place in it (docs/protocols/messages.md#citations)."""
+    return citation_of({**page, "type": "url_citation"}) if isinstance(page, dict) else None
+
+
 def _place(value: Any) -> int | None:
+    if isinstance(value, float) and value.is_integer():  # of a server that has one kind of number
+        return int(value)
     return value if type(value) is int else None
 
 

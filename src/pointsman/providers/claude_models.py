@@ -27,8 +27,8 @@ API: dict[str, Any] = {
     "structured": True,
     "tool_name_max": 128,
     "sampling": "one_of",
-    # Of those it runs, the one that another protocol's clients can ask for; its own clients are not translated.
-    "server_tools": frozenset({"web_search"}),
+    # Of those it runs, what another protocol's clients can ask for; its own clients are not translated.
+    "server_tools": frozenset({"web_search", "code_execution"}),
     "service_tiers": ("auto", "default"),
     "files": "anthropic_messages",
 }  # fmt: skip

@@ -39,8 +39,8 @@ CHAT: Table = (
 RESPONSES: Table = (
     (ALL, {
         **_SERVICE, "min_output_tokens": 16, "metadata": True, "store": True, "keeps_responses": True,
-        # Of those it runs, the one that another protocol's clients can ask for; its own clients are not translated.
-        "server_tools": frozenset({"web_search"}),
+        # Of those it runs, what another protocol's clients can ask for; its own clients are not translated.
+        "server_tools": frozenset({"web_search", "code_execution"}),
     }),
 )  # fmt: skip
 """OpenAI's own service, of every model."""

@@ -14,8 +14,8 @@ import msgspec
 from ..conversation.parts import Foreign, Part, Thinking
 from ..conversation.profile import Profile
 
-_NEEDS_REASON = "web_search_call"
-"""The call that comes back by the mark on it, whatever became of its reasoning."""
+_NEED_REASON = ("web_search_call", "code_interpreter_call")
+"""Calls that come back by the mark on them, whatever became of their reasoning."""
 
 
 def together(parts: Sequence[Part], profile: Profile) -> Sequence[Part]:
@@ -35,7 +35,7 @@ def together(parts: Sequence[Part], profile: Profile) -> Sequence[Part]:
             kept.append(part if held else msgspec.structs.replace(part, opaque=None))
             held = held and bool(wanted)
         elif isinstance(part, Foreign) and part.protocol == profile.protocol:
-            held = held or part.type != _NEEDS_REASON or profile.reasoning == "none"
+            held = held or part.type not in _NEED_REASON or profile.reasoning == "none"
             kept.append(part if held else msgspec.structs.replace(part, protocol=""))
         else:
             held = False

@@ -24,13 +24,12 @@ from ..conversation.parts import (
 from ..conversation.profile import Profile
 from ..conversation.request import Message, Request, Role
 from ..dialects.ids import upstream_id
+from ..dialects.shown import MARKED
 from .adaptation import Adaptation
 from .bound import together
 from .fit_media import fit_document, fit_image
 from .fit_turns import fit_turns
 
-MARKED = '\n<block type="{}">\n{}\n</block>\n'
-"""What the assistant's tools said, told apart from its own words."""
 _UNREADABLE = "can be read by its own vendor only; leave it out, or use one of that vendor's models."
 
 

@@ -11,6 +11,7 @@ from ..conversation.notes import Notes
 from ..conversation.parts import ToolKind
 from ..conversation.profile import Profile
 from ..conversation.request import SEARCH, Request, Tool, ToolChoice
+from ..dialects.code_runs import in_words_of
 from ..jsonschema.rewrite import (
     Room,
     Unsupported,
@@ -33,12 +34,8 @@ def fit_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptat
         adaptation.reserve(SEARCH)
     if made.tools:
         _client_tools(made, profile, notes, adaptation, room)
-    for tool in made.server_tools:
-        if tool.kind not in profile.server_tools:
-            notes.refuse(
-                tool.path,
-                f"the backend cannot run the tool type '{tool.type}'; leave it out for this model.",
-            )
+    if made.server_tools:
+        _server_tools(made, profile, notes)
     if made.web_search is not None and SEARCH not in profile.server_tools:
         notes.drop(made.web_search.path or "web_search", "the backend has no web search")
         made.web_search = None
@@ -50,6 +47,24 @@ def fit_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptat
         made.tool_choice = _choice(made, made.tool_choice, profile, notes, adaptation)
     if made.parallel_tools is not None and not _has_tools(made):
         made.parallel_tools = None
+
+
+def _server_tools(made: Request, profile: Profile, notes: Notes) -> None:
+    renamed: dict[str | None, str] = {}
+    tools = []
+    for tool in made.server_tools:
+        if tool.kind not in profile.server_tools:
+            why = f"the backend cannot run the tool type '{tool.type}'; leave it out for this model."
+            notes.refuse(tool.path, why)
+        fitted = in_words_of(tool, profile.protocol, notes)
+        renamed |= {tool.name: fitted.name, tool.type: fitted.name}
+        tools.append(fitted)
+    made.server_tools = tools
+    choice = made.tool_choice
+    if choice is not None and (choice.server or choice.allowed_server):
+        name = renamed.get(choice.name, choice.name) if choice.server else choice.name
+        allowed = tuple(renamed.get(one, one) for one in choice.allowed_server)
+        made.tool_choice = msgspec.structs.replace(choice, name=name, allowed_server=allowed)
 
 
 def _has_tools(made: Request) -> bool:

@@ -27,6 +27,9 @@ from .sequence import Sequencer
 from .stops import StopMatcher
 from .usable_calls import UsableCalls
 
+_ENOUGH = 4096
+"""Characters by which a picture is found again in what was written."""
+
 
 class StreamOwner(TypingProtocol):
     """What a stream asks of the request that it answers."""
@@ -59,7 +62,9 @@ class StreamOwner(TypingProtocol):
 
 
 def shows(written: bytes, part: Foreign) -> bool:
-    """Does what a client gets hold a block of another vendor, by its id or in its words?"""
+    """Does what a client gets hold a block of another vendor: its pictures, or else its id or its words?"""
+    if part.shown:
+        return all((one.url or one.data or "")[:_ENOUGH].encode() in written for one in part.shown)
     words = msgspec.json.encode(part.text.strip())[1:-1]
     return any(said and said in written for said in (part.id.encode(), words))
 

@@ -8,9 +8,11 @@ from typing import Any
 from ...conversation.events import Stop
 from ...conversation.parts import Foreign, Opaque
 from ...conversation.request import Request
+from ..base import Answering
 from ..capsule import Capsules
+from ..shown import words_for
 from .content_in import OWN
-from .made_up import search_blocks
+from .made_up import made_up_blocks
 
 _REASONS = {
     Stop.END: "end_turn",
@@ -53,13 +55,15 @@ def redacted_block(opaque: Opaque | None) -> dict[str, Any] | None:
     return None
 
 
-def foreign_blocks(part: Foreign, request_id: str) -> list[dict[str, Any]]:
-    """Blocks of this vendor as they are; another's web search as this vendor's two blocks; else what it says in words."""
+def foreign_blocks(part: Foreign, answering: Answering) -> list[dict[str, Any]]:
+    """Blocks of this vendor as they are; another's web search and run of code as this vendor's two blocks; else what it
+    says in words."""
     if part.protocol == OWN:
         return [part.value]
-    if part.type == "web_search_call" and isinstance(part.value, dict):
-        return search_blocks(part.value, request_id)
-    return [{"type": "text", "text": part.text}] if part.text.strip() else []
+    if isinstance(part.value, dict) and (made := made_up_blocks(part, answering.request_id)):
+        return made
+    text = words_for(part, answering.request).strip()
+    return [{"type": "text", "text": text}] if text else []
 
 
 def ending(

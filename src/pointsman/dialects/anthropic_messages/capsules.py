@@ -14,7 +14,10 @@ import msgspec
 from ...errors import PointsmanError
 from ...wire.splice import find_values
 from ..capsule import PREFIX
-from .made_up import MADE_UP
+from ..shown import MARKED
+from .made_up import MADE_UP, RUN
+from .plain_words import said
+from .plain_words import words as plain
 
 _HINTS = (b"encrypted_index", MADE_UP.encode(), f'"{PREFIX}'.encode())
 """One of these stands in every body that holds something of ours; long ones are found fastest."""
@@ -69,7 +72,7 @@ def _block(value: bytes) -> bytes | None:
         return None if isinstance(carried, str) and carried.startswith(PREFIX) else value
     for made in (block.id, block.tool_use_id):
         if isinstance(made, str) and made.startswith(MADE_UP):
-            return None
+            return _in_words(value)
     if block.type == "text" and isinstance(block.citations, list):
         kept = [
             one for one in block.citations if not (isinstance(one, dict) and one.get("encrypted_index") == "")
@@ -78,6 +81,19 @@ def _block(value: bytes) -> bytes | None:
             ((start, end),) = find_values(value, "citations")
             return value[:start] + (msgspec.json.encode(kept) if kept else b"null") + value[end:]
     return value
+
+
+def _in_words(value: bytes) -> bytes | None:
+    """What was run for another vendor's model: what the conversation knows of it stands nowhere else. Searches are
+    left out; what they found is cited."""
+    block = msgspec.json.decode(value)
+    if block.get("name") == RUN:
+        words = said(block)
+    elif block.get("type") == f"{RUN}_tool_result":
+        words = plain(block)
+    else:
+        return None
+    return msgspec.json.encode({"type": "text", "text": MARKED.format(RUN, words)}) if words.strip() else None
 
 
 def _filtered(array: bytes, change: Any) -> bytes | None:

@@ -110,6 +110,9 @@ def citation(value: dict[str, Any]) -> neutral.Citation:
     url, title, cited = (_str(value.get(key)) for key in ("url", "title", "cited_text"))
     if value.get("type") == "web_search_result_location" and not value.get("encrypted_index"):
         return neutral.Citation(url, title, cited)
+    source = _str(value.get("source"))  # of a search result that the client itself gave
+    if url is None and source is not None and source.startswith(("https://", "http://")):
+        url = source
     return neutral.Citation(url, title or _str(value.get("document_title")), cited, raw=value, protocol=OWN)
 
 

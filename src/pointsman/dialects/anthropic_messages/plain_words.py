@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from ..shown import fenced, paragraphs
+
 _SAYING = (
     "title", "url", "text", "content", "stdout", "stderr", "error_code", "data", "tool_name", "tool_references", "tools",
     "name", "description",
@@ -34,6 +36,27 @@ def said(block: dict[str, Any]) -> str:
         return found
     left = _readable(block)
     return compact(left) if left else ""
+
+
+_RUNS = ("code_execution", "bash_code_execution", "text_editor_code_execution")
+
+
+def answered(block: dict[str, Any]) -> str:
+    """What a block of an answer shows to clients of other protocols: what was run, and what that gave. Searches
+    say nothing here: what they found stands in the citations."""
+    kind, given = str(block.get("type")), block.get("input")
+    if kind == "server_tool_use" and block.get("name") in _RUNS and isinstance(given, dict):
+        for key, language in (("code", "python"), ("command", "sh")):
+            if isinstance(given.get(key), str) and len(given) == 1:
+                return fenced(given[key], language)
+        return fenced(compact(given), "json")
+    if kind == "mcp_tool_use":
+        whose = f"Called {block.get('name')} of {block.get('server_name')}:"
+        return paragraphs(whose, fenced(compact(given or {}), "json"))
+    if kind == "compaction":
+        return words(block)
+    run = kind.removesuffix("_tool_result")
+    return fenced(words(block)) if run in (*_RUNS, "mcp") and run != kind else ""
 
 
 def _collect(value: Any, found: list[str], depth: int) -> None:

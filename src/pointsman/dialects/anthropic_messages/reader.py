@@ -33,7 +33,7 @@ from ..base import Reader
 from ..ids import unique_id
 from .content_in import OWN, citation
 from .frames import KNOWN, Frame, FrameDelta, FrameMessage
-from .plain_words import compact, words
+from .plain_words import answered, compact
 from .seen import MessagesSeen
 from .usage import neutral_tier
 
@@ -231,7 +231,7 @@ class MessagesReader(MessagesSeen, Reader):
                 out.append(PartEnd(block.index))
             case PartKind.FOREIGN:
                 value = _completed(block)
-                foreign = Foreign(OWN, str(value.get("type") or ""), value, words(value))
+                foreign = Foreign(OWN, str(value.get("type") or ""), value, answered(value))
                 out.append(PartStart(self._next, PartKind.FOREIGN, foreign=foreign))
                 out.append(PartEnd(self._next))
                 self._next += 1

@@ -59,7 +59,7 @@ def _blocks(part: AssistantPart, shown: str, answering: Answering) -> list[dict[
         case ToolCall():
             return [tool_use(part)]
         case Foreign():
-            return foreign_blocks(part, answering.request_id)
+            return foreign_blocks(part, answering)
         case Thinking():
             if shown == HIDE or not (part.text or part.opaque):
                 return []

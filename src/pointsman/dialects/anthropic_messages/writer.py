@@ -132,8 +132,7 @@ class MessagesWriter(PartWriter):
         if event.kind is PartKind.FOREIGN:
             assert event.foreign is not None
             self._cites = True  # a search's, perhaps
-            blocks = foreign_blocks(event.foreign, self._answering.request_id)
-            return b"".join(map(self._whole, blocks))
+            return b"".join(self._whole(block) for block in foreign_blocks(event.foreign, self._answering))
         if event.kind is PartKind.TOOL:
             self._called = True
             self._free = event.tool_kind is ToolKind.CUSTOM

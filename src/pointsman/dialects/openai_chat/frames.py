@@ -65,6 +65,7 @@ class Delta(msgspec.Struct, gc=False):
     tool_calls: list[Call] | None = None
     function_call: Function | None = None
     annotations: Any = None
+    images: Any = None
     extra_content: Any = None
 
     def thought(self) -> str:
@@ -112,6 +113,14 @@ class Chunk(msgspec.Struct, gc=False):
     usage: Any = None
     error: Any = None
     x_groq: Any = None
+    citations: Any = None
+    search_results: Any = None
+
+    @property
+    def sources(self) -> list[Any]:
+        """What all of the answer rests on, which some tell beside it: URLs, or pages with a URL and a title."""
+        lists = (one for one in (self.search_results, self.citations) if isinstance(one, list))
+        return [{"url": one} if isinstance(one, str) else one for found in lists for one in found]
 
 
 decode = msgspec.json.Decoder(Chunk).decode

@@ -9,14 +9,15 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.parts import Opaque, Part, Refusal, Thinking, ToolCall, ToolKind, ToolResult
+from ...conversation.parts import Foreign, Opaque, Part, Refusal, Thinking, ToolCall, ToolKind, ToolResult
 from ...conversation.places import Place, in_place
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
 from ..capsule import is_capsule
 from ..fields import Fields, bad
-from ..openai_parts import cache_mark, read_parts, read_results, read_texts
+from ..openai_parts import cache_mark, image_of, read_parts, read_results, read_texts
 from ..replayed import replayed
+from ..shown import PICTURE
 
 OWN = "openai_chat"
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -79,6 +80,12 @@ def _assistant(index: int, message: Fields, reading: Reading, function_ids: list
     refusal = message.maybe_text("refusal")
     if refusal:
         parts.append(Refusal(refusal, path=message.at("refusal")))
+    for picture in message.objects("images"):  # an earlier answer's
+        shown = image_of(picture)
+        shown.path = picture.path
+        picture.ignore("type", "index")
+        picture.close(reading.notes)
+        parts.append(Foreign(OWN, "images", picture.value, PICTURE, (shown,), path=picture.path))
     for call in message.objects("tool_calls"):
         made = _call(call)
         made.path = call.path

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from ...conversation.events import (
     Cited,
     Delta,
@@ -28,8 +30,10 @@ from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ...conversation.usage import TokenUsage
 from ..base import Reader
+from ..fields import Fields
 from ..ids import unique_id
-from ..openai_parts import citation_of
+from ..openai_parts import citation_of, picture_of, source_of
+from ..shown import PICTURE
 from ..think import UNOPENED, ThinkSplitter
 from .calls import Tool
 from .details import BESIDE_CALL, BESIDE_MESSAGE, Detail, Details
@@ -61,6 +65,7 @@ class ChatReader(ChatSeen, Reader):
         "_base",
         "_blank",
         "_cited",
+        "_cites",
         "_detail",
         "_details",
         "_fed",
@@ -72,6 +77,7 @@ class ChatReader(ChatSeen, Reader):
         "_over",
         "_profile",
         "_refusal",
+        "_sources",
         "_splitter",
         "_started",
         "_thought",
@@ -99,6 +105,8 @@ class ChatReader(ChatSeen, Reader):
         self._fed = 0  # characters of the answer's text so far, as the server counts them
         self._base = 0  # where the open text part, or the last one, begins in it
         self._cited: list[Citation] = []  # whose text has not begun, or is over
+        self._cites: set[Any] = set()  # those so far, and their URLs: servers repeat them
+        self._sources: list[Any] = []  # as told beside the answer; each time all of them
         self._told: list[_Told] = []  # by the call's place
         self._ids: set[str] = set()
         self._refusal = ""
@@ -137,6 +145,8 @@ class ChatReader(ChatSeen, Reader):
             delta = choice.delta or choice.message
             if delta is not None and self.answers(choice):
                 self._parts(delta, out)
+        if frame.citations or frame.search_results:
+            self._sources = frame.sources
         if self.usage is not None and self.usage is not self._usage:
             self._usage = self.usage
             out.append(UsageSeen(self.usage))
@@ -154,6 +164,8 @@ class ChatReader(ChatSeen, Reader):
             self._content(delta.content, out)
         if delta.annotations:
             self._cite(delta.annotations, out)
+        if delta.images:
+            self._pictures(delta.images, out)
         if delta.refusal:
             self._refusal += str(delta.refusal)
             self._add(_REFUSAL, str(delta.refusal), out)
@@ -167,9 +179,20 @@ class ChatReader(ChatSeen, Reader):
     def _vendors_own(self, out: list[Event]) -> None:
         """Output of a kind that only its vendor knows, once: an answer all the same."""
         foreign, self.unknown = Foreign(OWN, next(iter(self.unknown)), self.unknown, ""), {}
+        self._whole(foreign, out)
+
+    def _whole(self, foreign: Foreign, out: list[Event]) -> None:
         out.append(PartStart(self._next, PartKind.FOREIGN, foreign=foreign))
         out.append(PartEnd(self._next))
         self._next += 1
+
+    def _pictures(self, images: Any, out: list[Event]) -> None:
+        """Those that the model made (docs/protocols/messages.md#pictures-in-an-answer)."""
+        self._settle(out)
+        self._close(out)
+        for at, one in enumerate(images if isinstance(images, list) else [images]):
+            shown = picture_of(Fields(one, f"images[{at}]")) if isinstance(one, dict) else None
+            self._whole(Foreign(OWN, "images", one, PICTURE, () if shown is None else (shown,)), out)
 
     def _content(self, content: str | list[Any], out: list[Event]) -> None:
         if isinstance(content, list):
@@ -277,10 +300,24 @@ class ChatReader(ChatSeen, Reader):
         self._late.clear()
 
     def _cite(self, annotations: Any, out: list[Event]) -> None:
-        found = (citation_of(one) for one in annotations) if isinstance(annotations, list) else ()
-        self._cited += [citation for citation in found if citation is not None]
+        found = annotations if isinstance(annotations, list) else [annotations]
+        for one in map(citation_of, found):
+            if one is not None and not self._repeated(one):
+                self._cited.append(one)
         if self._open_kind is _TEXT:
             self._tell_cited(out)
+
+    def _repeated(self, one: Citation) -> bool:
+        """Some servers tell all citations so far in each chunk."""
+        key = (one.url, one.start, one.end) if one.url else msgspec.json.encode(one.raw)
+        before = key in self._cites
+        self._cites |= {key, one.url}
+        return before
+
+    def _all_sources(self) -> None:
+        """What stands beside the answer, and nowhere in it."""
+        found = [one for one in map(source_of, self._sources) if one and one.url not in self._cites]
+        self._cited += [one for one in found if not self._repeated(one)]
 
     def _tell_cited(self, out: list[Event]) -> None:
         """Their places are in the whole text, an event's in its part."""
@@ -330,10 +367,12 @@ class ChatReader(ChatSeen, Reader):
                 if told.waiting:
                     out.append(Delta(told.part, told.waiting))
         self._tell_late(out)
-        if self._cited and self.output and self._open_kind is not _TEXT:  # came after their text
-            self._close(out)
-            self._start(_TEXT, out)
-            self._base = self._fed
+        self._all_sources()
+        if self._cited and self.output:
+            if self._open_kind is not _TEXT:  # they came after their text
+                self._close(out)
+                self._start(_TEXT, out)
+                self._base = self._fed
             self._tell_cited(out)
         self._close(out)
         out.extend(PartEnd(told.part) for told in self._told if told.part >= 0)

@@ -11,6 +11,7 @@ from ...conversation.events import Stop
 from ...conversation.parts import (
     Citation,
     Foreign,
+    Image,
     Refusal,
     Text,
     Thinking,
@@ -23,6 +24,7 @@ from ...conversation.usage import TokenUsage
 from ..base import Answering
 from ..ids import own_id
 from ..openai_parts import url_citation
+from ..shown import pictures_of, url_of, words_for
 
 OWN = "openai_chat"
 FINISH = {
@@ -88,6 +90,7 @@ def _message(reply: Reply, answering: Answering) -> dict[str, Any]:
     details: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
     refusal = reply.explanation if reply.stop is Stop.REFUSAL else None
     for part in reply.parts:
         match part:
@@ -106,7 +109,8 @@ def _message(reply: Reply, answering: Answering) -> dict[str, Any]:
             case ToolCall():
                 calls.append(call_value(part))
             case Foreign():
-                pass  # the vendor's own tool: its text, if any, stands in the texts around it
+                images += [image_value(one, len(images)) for one in pictures_of(part)]
+                texts += [] if part.shown else [words_for(part, answering.request)]
     text = "".join(texts)
     message: dict[str, Any] = {
         "role": "assistant",
@@ -119,11 +123,18 @@ def _message(reply: Reply, answering: Answering) -> dict[str, Any]:
         message["reasoning_details"] = details
     if annotations:
         message["annotations"] = annotations
+    if images:
+        message["images"] = images
     if calls and answering.request.legacy_functions:
         message["function_call"] = calls[0]["function"]
     elif calls:
         message["tool_calls"] = calls
     return message
+
+
+def image_value(picture: Image, index: int) -> dict[str, Any]:
+    """A picture that the model made, in OpenRouter's form; by `index` the SDK joins the lists of deltas."""
+    return {"type": "image_url", "image_url": {"url": url_of(picture)}, "index": index}
 
 
 def detail_value(part: Thinking, index: int, answering: Answering, place: Place) -> dict[str, Any]:

@@ -191,8 +191,8 @@ class ChatSeen(Seen):
         if delta.tool_calls or delta.function_call is not None:
             self._calls_of(delta, other)
         if not self.output:
-            self.unknown = unknown_output(self._data)
-            self.output = bool(self.unknown)
+            self.unknown = {} if delta.images else unknown_output(self._data)
+            self.output = bool(delta.images or self.unknown)
         if other is None:
             self.refused = self.refused or self._said_no
             if self._finish:  # told before the rest of the answer

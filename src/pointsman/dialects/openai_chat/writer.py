@@ -8,15 +8,18 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import Cited, Delta, PartEnd, PartKind, PartStart, Started, Stop
-from ...conversation.parts import Citation, Thinking, ToolKind
+from ...conversation.parts import Citation, Foreign, Thinking, ToolKind
 from ...errors import PointsmanError
 from ..base import Answering
 from ..ids import own_id
 from ..part_writer import PartWriter
+from ..shown import pictures_of, words_for
 from .errors import stream_error
-from .reply import FINISH, annotation_value, detail_value, usage_value
+from .reply import FINISH, annotation_value, detail_value, image_value, usage_value
 
-_DELTAS = frozenset({"role", "content", "reasoning", "refusal", "tool call", "arguments", "annotations"})
+_DELTAS = frozenset(
+    {"role", "content", "reasoning", "refusal", "tool call", "arguments", "annotations", "images"}
+)
 _AFTER_DELTA = _DELTAS - {"role"} | {"finish", "error"}
 MOVES = {
     "": frozenset({"role", "error"}),
@@ -25,6 +28,7 @@ MOVES = {
     "reasoning": _AFTER_DELTA - {"arguments"},
     "refusal": _AFTER_DELTA - {"arguments"},
     "annotations": _AFTER_DELTA - {"arguments"},
+    "images": _AFTER_DELTA - {"arguments"},
     "tool call": _AFTER_DELTA,
     "arguments": _AFTER_DELTA,
     "finish": frozenset({"usage", "done", "error"}),
@@ -47,7 +51,7 @@ class ChatWriter(PartWriter):
     """See dialects.base.Writer."""
 
     __slots__ = (
-        "_annotations", "_arguments", "_calls", "_cited", "_head", "_id", "_kind", "_length", "_offset",
+        "_annotations", "_arguments", "_calls", "_cited", "_head", "_id", "_images", "_kind", "_length", "_offset",
         "_refused", "_thought", "_thoughts",
     )  # fmt: skip
 
@@ -63,6 +67,7 @@ class ChatWriter(PartWriter):
         self._offset = self._length = 0
         self._cited: list[Citation] = []  # of the open text: it may be cited before it is said
         self._annotations = 0
+        self._images = 0
         self._refused = False
 
     def ping(self) -> bytes:
@@ -135,6 +140,8 @@ class ChatWriter(PartWriter):
         if event.kind is PartKind.TEXT:
             self._offset += self._length
             self._length = 0
+        if event.kind is PartKind.FOREIGN and event.foreign is not None:
+            return self._other(event.foreign)
         if event.kind is not PartKind.TOOL:
             return b""
         self._calls += 1
@@ -142,6 +149,16 @@ class ChatWriter(PartWriter):
         empty = {"input": ""} if event.tool_kind is ToolKind.CUSTOM else {"arguments": ""}
         inner = {"name": event.name, **empty}
         return self._call("tool call", inner, event, id=event.call_id, type=event.tool_kind.value)
+
+    def _other(self, foreign: Foreign) -> bytes:
+        """Another protocol's own block (docs/protocols/messages.md#pictures-in-an-answer)."""
+        if pictures := pictures_of(foreign):
+            values = [image_value(one, self._images + at) for at, one in enumerate(pictures)]
+            self._images += len(pictures)
+            return self._chunk("images", {"images": values})
+        text = words_for(foreign, self._answering.request)
+        self._length += len(text)
+        return self._chunk("content", {"content": text}) if text else b""
 
     def _end(self, event: PartEnd) -> bytes:
         part, self._kind = self._kind, None

@@ -1,6 +1,8 @@
 """What an item says to a model that cannot read its kind: words, and pictures
 (docs/protocols/messages.md#what-other-vendors-cannot-read). Not here: items with a neutral form, and
 those that nobody else can be told of (items_in.py).
+
+Two readers: a model, in a history (told), and a client, in an answer (answered).
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.parts import Image
+from ...conversation.parts import Foreign, Image
+from ...kinds import Protocol
 from ..fields import Fields
-from ..openai_parts import image_of
+from ..openai_parts import image_of, picture_of
+from ..shown import PICTURE, fenced, paragraphs
 
 Item = dict[str, Any]
 Told = tuple[str, tuple[Image, ...]]
@@ -142,3 +146,43 @@ _TOLD: dict[str, Callable[[Fields], Told]] = {
     "program": lambda item: (f"Ran this program:\n{_text(item.value.get('code'))}", ()),
     "program_output": lambda item: (f"The program gave: {_text(item.value.get('result'))}", ()),
 }
+
+
+def answered(item: Item) -> list[Foreign]:
+    """An item of an answer, for clients of other protocols: what a run gave, and each picture that was made.
+    Searches say nothing here: what they found stands in the citations."""
+    kind = str(item.get("type") or "")
+    if kind == "code_interpreter_call":
+        words, pictures = _run(item)
+    elif kind == "image_generation_call":
+        words, pictures = "", _picture(Fields(item, "output"))[1]
+        words = "" if pictures else _picture(Fields(item, "output"))[0]
+    elif kind == "mcp_call":
+        words, pictures = _called(item), ()
+    else:
+        words, pictures = "", ()
+    own = Protocol.OPENAI_RESPONSES.value
+    if not words and pictures:
+        prompt = _text(item.get("revised_prompt"))
+        said = f"{PICTURE[:-1]}: {prompt}" if prompt else PICTURE
+        return [Foreign(own, kind, item, said, pictures)]
+    return [Foreign(own, kind, item, words), *(Foreign(own, kind, {}, PICTURE, (one,)) for one in pictures)]
+
+
+def _run(item: Item) -> Told:
+    outputs = _objects(item.get("outputs"))
+    logs = "\n".join(_text(one.get("logs")) for one in outputs if one.get("type") != "image")
+    pictures = (
+        picture_of(Fields({"image_url": one.get("url")}, "outputs"))
+        for one in outputs
+        if one.get("type") == "image"
+    )
+    code = fenced(_text(item.get("code")), "python")
+    return paragraphs(code, fenced(logs)), tuple(one for one in pictures if one is not None)
+
+
+def _called(item: Item) -> str:
+    call = f"Called {_text(item.get('name'))} of {_text(item.get('server_label'))}:"
+    error = item.get("error")
+    failed = f"It failed: {_text(error)}" if error else ""
+    return paragraphs(call, fenced(_text(item.get("arguments"))), fenced(_text(item.get("output"))), failed)

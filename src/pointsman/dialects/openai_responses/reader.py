@@ -26,14 +26,15 @@ from ...conversation.events import (
     Stop,
     UsageSeen,
 )
-from ...conversation.parts import Foreign, Opaque
+from ...conversation.parts import Opaque
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ..base import Reader
 from ..ids import unique_id
 from ..openai_parts import citation_of
 from .frames import Frame, Item, Response, arguments_of, kind_of, objects, thought_of, words_of
-from .reply import OWN, call_of, opaque_of
+from .plain_words import answered
+from .reply import call_of, opaque_of
 from .seen import CALLS, CLOSING, ResponsesSeen
 from .told import Told
 
@@ -308,10 +309,10 @@ class ResponsesReader(ResponsesSeen, Reader):
             out.append(PartEnd(call.index))
             del self._calls[place]
         elif kind:
-            foreign = Foreign(OWN, kind, item)
-            out.append(PartStart(self._next, PartKind.FOREIGN, foreign=foreign))
-            out.append(PartEnd(self._next))
-            self._next += 1
+            for foreign in answered(item):
+                out.append(PartStart(self._next, PartKind.FOREIGN, foreign=foreign))
+                out.append(PartEnd(self._next))
+                self._next += 1
 
     def _message_done(self, place: int, item: Item, out: list[Event]) -> None:
         for at, value in enumerate(objects(item, "content")):

@@ -12,12 +12,15 @@ import msgspec
 
 from ...conversation.parts import ToolKind
 from ...conversation.profile import Profile
-from ...conversation.request import Request, Tool, WebSearch
+from ...conversation.request import RUN, SEARCH, Request, Tool, WebSearch
 from ...jsonschema.rewrite import object_schema
 from ..fields import maybe
 from ..openai_request import account_value, choice_value, format_value
 from ..web_search import searches
 from .items_out import render_input
+
+_SHOWN = {SEARCH: "web_search_call.action.sources", RUN: "code_interpreter_call.outputs"}
+"""What a run found stands in the answer only where it is asked for (OpenAI SDK, `response_includable.py`)."""
 
 
 def render_request(request: Request, profile: Profile) -> bytes:
@@ -40,8 +43,10 @@ def render_request(request: Request, profile: Profile) -> bytes:
             "reasoning": maybe({"effort": request.effort, "summary": request.summary}) or None,
         }
     )
-    if profile.encrypted and profile.reasoning != "none":
-        body["include"] = ["reasoning.encrypted_content"]
+    include = ["reasoning.encrypted_content"] if profile.encrypted and profile.reasoning != "none" else []
+    include += [_SHOWN[kind] for kind in sorted(request.hosted) if kind in _SHOWN]
+    if include:
+        body["include"] = include
     body |= account_value(request, profile)
     body["store"] = False  # what the client did not ask to be kept is not kept
     if request.stream:

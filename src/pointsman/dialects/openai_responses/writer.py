@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import Cited, Delta, Ended, PartEnd, PartKind, PartStart, Started, Stop
-from ...conversation.parts import Citation, ToolKind
+from ...conversation.parts import Citation, Foreign, ToolKind
 from ...conversation.reply import Reply, unfold
 from ...errors import PointsmanError
 from ..base import Answering
 from ..ids import own_id
 from ..openai_parts import url_citation
 from ..part_writer import PartWriter
+from ..shown import pictures_of, words_for
 from .client_tools import ClientTool, call_item, declared
 from .errors import error_event, failed_value
 from .reply import OWN, response_value, status_of
@@ -201,6 +202,11 @@ class ResponsesWriter(PartWriter):
         return f"{own_id(prefix, self._answering.request_id)}_{len(self._output)}"
 
     def _start(self, event: PartStart) -> bytes:
+        foreign = event.foreign
+        if foreign is not None and foreign.protocol != OWN:
+            found = self._other(foreign)
+            self._part = event
+            return found
         self._part = event
         self._text.clear()
         self._annotations = []
@@ -214,10 +220,29 @@ class ResponsesWriter(PartWriter):
             return out + self._start_call(event)
         if event.kind is PartKind.THINKING:
             return out + self._add_item({"id": self._own_id("rs_"), "type": "reasoning", "summary": []})
-        foreign = event.foreign
-        if foreign is not None and foreign.protocol == OWN:
-            return out + self._add_item(foreign.value)
-        return out  # another vendor's own tool: no form here, its text stands in the texts around it
+        assert foreign is not None
+        return out + self._add_item(foreign.value)
+
+    def _other(self, foreign: Foreign) -> bytes:
+        """Another protocol's own block: its words in the message, its pictures as items of their own
+        (docs/protocols/messages.md#pictures-in-an-answer)."""
+        drawn = [one.data for one in pictures_of(foreign) if one.data is not None]
+        if not drawn:
+            links = "".join(f"\n\n![]({one.url})\n\n" for one in pictures_of(foreign))
+            return self._say(links or words_for(foreign, self._answering.request))
+        out = self._close_item()
+        for data in drawn:
+            item = {"id": self._own_id("ig_"), "type": "image_generation_call", "status": "completed"}
+            out += self._add_item({**item, "status": "in_progress", "result": None})
+            out += self._item_done({**item, "result": data})
+        return out
+
+    def _say(self, text: str) -> bytes:
+        """A text part that is complete."""
+        if not text:
+            return b""
+        out = self._start(PartStart(0, PartKind.TEXT)) + self._delta(Delta(0, text))
+        return out + self._end(PartEnd(0))
 
     def _start_call(self, event: PartStart) -> bytes:
         kind, prefix, field, _ = _CALL[event.tool_kind]
@@ -253,7 +278,7 @@ class ResponsesWriter(PartWriter):
         if self._client_tool is not None and part.kind is PartKind.TOOL:
             return self._client_call(part, self._client_tool, text)
         item = self._item
-        if item is None:
+        if item is None or (part.foreign is not None and part.foreign.protocol != OWN):
             return b""
         if part.kind is PartKind.TEXT or part.kind is PartKind.REFUSAL:
             places = self._content_places()
