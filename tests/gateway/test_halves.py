@@ -87,3 +87,35 @@ def test_arguments_with_half_a_character_are_still_an_object() -> None:
     got, (received,) = one(CHAT, MESSAGES, reply, ask(CHAT, messages=messages))
     assert received.json()["messages"][1]["content"][0]["input"] == {"q": "a\ufffd b"}
     assert "repaired" in got.headers["x-pointsman-warnings"]
+
+
+FIRST = rb'{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":"{\"q\":\"a\ud83d"}}'
+CALLS = {
+    "type and id with the first piece only": (FIRST, rb'{"index":0,"function":{"arguments":"\ude00b\"}"}}'),
+    "type with the second": (
+        FIRST.replace(b'"type":"function",', b""),
+        rb'{"index":0,"type":"function","function":{"arguments":"\ude00b\"}"}}',
+    ),
+    "another id with each": (FIRST, rb'{"index":0,"id":"c2","function":{"arguments":"\ude00b\"}"}}'),
+    "index with the first only": (FIRST, rb'{"function":{"arguments":"\ude00b\"}"}}'),
+}
+
+
+@pytest.mark.parametrize("client", [MESSAGES, RESPONSES])
+@pytest.mark.parametrize("name", CALLS)
+def test_an_emoji_cut_over_two_pieces_of_a_calls_arguments_arrives(client: str, name: str) -> None:
+    chunk = b'{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"tool_calls":[%b]}}]}'
+    raw = chat.stream(*(chunk % piece for piece in CALLS[name]), chat.delta("tool_calls"))
+    got, _ = one(client, CHAT, Reply(200, SSE, parts=[raw], framing="chunked"), ask(client, stream=True))
+    assert r"😀b\"}" in got.body.decode()
+    assert "\ufffd" not in got.body.decode()
+
+
+def test_an_emoji_cut_between_chunks_that_tell_different_members_arrives() -> None:
+    pieces = [
+        rb'{"id":"a","choices":[{"index":0,"delta":{"role":"assistant","content":"a\ud83d"}}]}',
+        rb'{"id":"b","choices":[{"delta":{"type":"text","content":"\ude00b"}}]}',
+    ]
+    raw = chat.stream(*pieces, chat.delta("stop"))
+    got, _ = one(MESSAGES, CHAT, Reply(200, SSE, parts=[raw], framing="chunked"), ask(MESSAGES, stream=True))
+    assert "😀b" in got.body.decode()

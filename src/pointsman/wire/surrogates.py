@@ -22,8 +22,9 @@ _ESCAPES = re.compile(
 )
 _HALF = re.compile("[\ud800-\udfff]")
 _HIGH = re.compile("[\ud800-\udbff]")
-_PLACES = ("type", "index", "output_index", "content_index", "summary_index", "item_id")
-"""Members that tell which of several texts an event goes on with, in all protocols."""
+_PLACES = ("type", "index", "output_index", "content_index", "summary_index")
+"""Members of an event that tell which of several texts it goes on with, in all protocols. What stands deeper says it by
+its index; servers say the rest (a call's type, its id) with the first piece only."""
 
 
 def mended(data: bytes) -> bytes:
@@ -78,7 +79,11 @@ class Halves:
             value = json.loads(text)
         except (ValueError, RecursionError):
             return data
-        return json.dumps(self._mended(value, (), raw), ensure_ascii=False).encode()
+        event = value if isinstance(value, dict) else {}
+        place = tuple((name, event[name]) for name in _PLACES if isinstance(event.get(name), str | int))
+        if isinstance(event.get("item_id"), str) and "output_index" not in event:
+            place += (("item_id", event["item_id"]),)
+        return json.dumps(self._mended(value, place, raw), ensure_ascii=False).encode()
 
     def _mended(self, value: Any, place: tuple[object, ...], raw: bool) -> Any:
         if isinstance(value, str):
@@ -86,7 +91,6 @@ class Halves:
         if isinstance(value, list):
             return [self._mended(one, (*place, _number(at, one)), raw) for at, one in enumerate(value)]
         if isinstance(value, dict):
-            place += tuple(value[name] for name in _PLACES if isinstance(value.get(name), str | int))
             return {
                 _HALF.sub("\ufffd", key): self._mended(one, (*place, key), raw) for key, one in value.items()
             }
@@ -111,6 +115,7 @@ class Halves:
         return out
 
 
-def _number(at: int, one: Any) -> object:
-    """An item's own index, which stands in its place anyway, else where it stands in the list."""
-    return "" if isinstance(one, dict) and isinstance(one.get("index"), int) else at
+def _number(at: int, one: Any) -> int:
+    """An item's own index, else where it stands in the list."""
+    index = one.get("index") if isinstance(one, dict) else None
+    return index if isinstance(index, int) else at
