@@ -151,6 +151,20 @@ PIECES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
         ],
         [FIRST, sealed("AAA", 1)],
     ),
+    "signed in every piece": (
+        [
+            chat.delta(reasoning_details=[text("Let me ", signature="sig0")]),
+            chat.delta(reasoning_details=[text("think.", signature="sig0")]),
+        ],
+        [FIRST],
+    ),
+    "of a type that only its maker knows": (
+        [
+            chat.delta(reasoning_details=[text("Let me think.", signature="sig0")]),
+            chat.delta(reasoning_details=[{"type": "reasoning.plan", "blob": "xx", "index": 1}]),
+        ],
+        [FIRST, {"type": "reasoning.plan", "blob": "xx", "index": 1}],
+    ),
     "two thoughts under one index": (
         [
             chat.delta(reasoning_details=[text("One.", signature="sig0")]),
@@ -223,6 +237,50 @@ def test_geminis_signature_comes_back_with_its_call(protocol: str, stream: bool,
     assert (first["id"], second["id"]) == ("call_0", "call_1")
     assert "extra_content" not in second
     assert "reasoning_details" not in sent
+
+
+LATER: dict[str, list[list[dict[str, Any]]]] = {
+    "with a later piece": [[call(0)], [{"index": 0, **SIGNED}]],
+    "with a later piece, another call between": [[call(0)], [call(1, "g")], [{"index": 0, **SIGNED}]],
+    "with a later piece, before another call": [[call(0)], [{"index": 0, **SIGNED}], [call(1, "g")]],
+}
+
+
+@pytest.mark.parametrize("protocol", CARRIERS)
+@pytest.mark.parametrize("forgotten", [True, False])
+@pytest.mark.parametrize("name", LATER)
+def test_a_call_that_is_signed_after_it_began_comes_back_signed(
+    name: str, protocol: str, forgotten: bool
+) -> None:
+    reply = streamed(*(chat.delta(tool_calls=piece) for piece in LATER[name]), chat.delta("tool_calls"))
+    drop = () if forgotten else ("thinking", "reasoning")
+    sent = next_turn(Client(protocol, *drop), CHAT, reply, forgotten=forgotten).json()["messages"][1]
+    first, *others = sent["tool_calls"]
+    assert first["extra_content"] == SIGNED["extra_content"]
+    assert not any("extra_content" in one for one in others)
+
+
+@pytest.mark.parametrize("protocol", CARRIERS)
+def test_a_signature_where_litellm_tells_it_comes_back(protocol: str) -> None:
+    signed = {"provider_specific_fields": {"thought_signature": "c2lnbmVk"}}
+    reply = whole({"content": None, "tool_calls": [call(0, **signed), call(1, "g")]})
+    sent = next_turn(Client(protocol), CHAT, reply, "gemini-3-pro").json()["messages"][1]
+    assert [one.get("provider_specific_fields") for one in sent["tool_calls"]] == [*signed.values(), None]
+    assert not any("extra_content" in one for one in sent["tool_calls"])
+
+
+def test_flags_beside_a_thought_are_no_signature() -> None:
+    flagged = {"extra_content": {"google": {"thought": True}}}
+    reply = streamed(
+        chat.delta(content="<thought>Hm.", **flagged),
+        chat.delta(content="</thought>"),
+        chat.delta(tool_calls=[call(0)]),
+        chat.delta("tool_calls"),
+    )
+    client = Client(MESSAGES)
+    sent = next_turn(client, CHAT, reply).json()["messages"][1]
+    assert [block["type"] for block in client.turns[1]["content"]] == ["thinking", "tool_use"]
+    assert "extra_content" not in sent
 
 
 def test_geminis_signature_comes_back_though_thinking_is_switched_off() -> None:

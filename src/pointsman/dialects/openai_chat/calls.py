@@ -27,7 +27,7 @@ class Tool:
         self.ids: set[str] = set()
         self.name = ""
         self.kind = ToolKind.FUNCTION
-        self.extra: Any = None
+        self.extra: dict[str, Any] = {}
 
     def ended_by(self, call_id: str, name: str, text: str) -> bool:
         """Does a piece that could go on with this call begin another one?"""
@@ -81,7 +81,8 @@ class Calls:
             tool.id = tool.id or call.id
             tool.ids.add(call.id)
             self._by_id[None, call.id] = self._by_id[call.index, call.id] = tool
-        tool.extra = tool.extra or call.extra_content
+        if call.extra_content is not None or call.provider_specific_fields is not None:
+            tool.extra = tool.extra or call.beside()
         tool.name = tool.name or name  # repeated in every chunk by some: the first counts
         if tool.kind is ToolKind.FUNCTION:
             tool.text.feed(text)

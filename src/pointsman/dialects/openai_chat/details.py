@@ -10,9 +10,18 @@ from __future__ import annotations
 from typing import Any
 
 BESIDE_CALL = "pointsman.call"
-"""Type of the opaque value that holds the next call's `extra_content`."""
+"""Type of the opaque value that holds what stands beside a call: of the next one, or of one before it, which its member
+`back` counts from the last."""
 BESIDE_MESSAGE = "pointsman.message"
 """The same of a message."""
+_OURS = ("type", "back")
+
+
+def beside_of(value: dict[str, Any]) -> dict[str, Any]:
+    """What the maker told there."""
+    return {name: one for name, one in value.items() if name not in _OURS}
+
+
 _TEXTS = {"reasoning.summary": "summary"}
 """The member that holds the words, by type; `text` of all others."""
 
@@ -42,7 +51,7 @@ class Details:
         key = text_key(piece)
         text = piece.get(key)
         text = text if isinstance(text, str) else ""
-        if self._repeats(piece):
+        if self._repeats(piece, text):
             return None
         found = self._goes_on_with(piece, text)
         if found is None:
@@ -56,12 +65,13 @@ class Details:
                 found.value[name] = value
         return found, text
 
-    def _repeats(self, piece: dict[str, Any]) -> bool:
-        """A last chunk that tells everything again."""
+    def _repeats(self, piece: dict[str, Any], text: str) -> bool:
+        """A last chunk that tells everything again; not one that is signed as the piece before it was."""
         seals = {name: piece[name] for name in ("signature", "data") if piece.get(name)}
         return bool(seals) and any(
             all(one.value.get(name) == value for name, value in seals.items())
             and one.value.get("id") in (None, piece.get("id"))
+            and text in ("", one.value.get(text_key(piece)))
             for one in self._all
         )
 
@@ -71,7 +81,8 @@ class Details:
             return None  # encrypted ones come whole
         for one in reversed(self._all):
             if all(_alike(one.value.get(name), piece.get(name)) for name in ("type", "index", "id")):
-                closed = one.value.get("signature") or one.value.get("data")
+                signed = one.value.get("signature")
+                closed = one.value.get("data") or (signed and signed != piece.get("signature"))
                 return None if closed or (text and one.over) else one
         return None
 

@@ -26,7 +26,8 @@ class Function(msgspec.Struct, gc=False):
 
 
 class Call(msgspec.Struct, gc=False):
-    """One tool call, or a piece of one. extra_content: Gemini's, which must come back with it."""
+    """One tool call, or a piece of one. extra_content: Gemini's, which must come back with it; provider_specific_fields:
+    where LiteLLM has the same."""
 
     index: int | None = None
     id: str | None = None
@@ -34,6 +35,16 @@ class Call(msgspec.Struct, gc=False):
     function: Function | None = None
     custom: Function | None = None
     extra_content: Any = None
+    provider_specific_fields: Any = None
+
+    def beside(self) -> dict[str, Any]:
+        """What must come back with it."""
+        return signed(
+            {
+                "extra_content": self.extra_content,
+                "provider_specific_fields": self.provider_specific_fields,
+            }
+        )
 
     def said(self) -> tuple[str, str]:
         """(name, arguments), each "" where this piece holds none."""
@@ -51,7 +62,19 @@ class Call(msgspec.Struct, gc=False):
         return inner.name or "", text if isinstance(text, str) else ""
 
 
-_IN_DETAILS = ("text", "summary", "signature", "data")
+_TOLD_BESIDE = ("type", "index", "id", "format")
+"""Members of a reasoning detail that say nothing alone."""
+
+
+def signed(beside: dict[str, Any]) -> dict[str, Any]:
+    """The members that hold words. Flags alone (`thought: true` beside Gemini's thoughts) need not come back."""
+    return {name: value for name, value in beside.items() if _words(value)}
+
+
+def _words(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_words, value.values()))
+    return any(map(_words, value)) if isinstance(value, list) else isinstance(value, str) and bool(value)
 
 
 class Delta(msgspec.Struct, gc=False):
@@ -77,11 +100,11 @@ class Delta(msgspec.Struct, gc=False):
         return ""
 
     def details(self) -> list[dict[str, Any]]:
-        """The reasoning details that say something: words, a signature, encrypted data."""
+        """The reasoning details that say something: words, a signature, encrypted data, what only their maker knows."""
         if not isinstance(self.reasoning_details, list):
             return []
         found = (one for one in self.reasoning_details if isinstance(one, dict))
-        return [one for one in found if any(one.get(key) for key in _IN_DETAILS)]
+        return [one for one in found if any(value for name, value in one.items() if name not in _TOLD_BESIDE)]
 
     def calls(self) -> list[Call]:
         """Tool calls, and the older `function_call`, of which there is one."""

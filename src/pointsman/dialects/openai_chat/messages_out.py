@@ -146,6 +146,7 @@ class _Said:
         self.calls: list[dict[str, Any]] = []
         self.refusal: str | None = None
         self.beside: dict[str, Any] = {}  # of the message
+        self.signed = False  # one of its calls at least
         self._beside_call: dict[str, Any] = {}  # of the next call
         for part in message.parts:
             self._add(part)
@@ -166,9 +167,14 @@ class _Said:
 
     def _must_come_back(self, value: dict[str, Any]) -> None:
         """As its maker told it (docs/protocols/reasoning.md#reasoning-in-pieces)."""
-        beside = {"extra_content": value.get("extra_content")}
+        beside = details.beside_of(value)
         match value.get("type"):
+            case details.BESIDE_CALL if "back" in value:
+                self.signed = True
+                if 0 < value["back"] <= len(self.calls):
+                    self.calls[-value["back"]] |= beside
             case details.BESIDE_CALL:
+                self.signed = True
                 self._beside_call = beside
             case details.BESIDE_MESSAGE:
                 self.beside = beside
@@ -197,7 +203,7 @@ def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile) ->
             value["content"] = text + refusal
     value |= said.reasoning(profile) | said.beside
     if calls:
-        if profile.unsigned_call and not any("extra_content" in call for call in calls):
+        if profile.unsigned_call and not said.signed:
             calls[0]["extra_content"] = {"google": {"thought_signature": profile.unsigned_call}}
         value["tool_calls"] = calls
     last = out[-1] if out else {}

@@ -37,7 +37,7 @@ from ..shown import PICTURE
 from ..think import UNOPENED, ThinkSplitter
 from .calls import Tool
 from .details import BESIDE_CALL, BESIDE_MESSAGE, Detail, Details
-from .frames import Chunk, pieces
+from .frames import Chunk, pieces, signed
 from .frames import Delta as ChatDelta
 from .reply import OWN
 from .seen import ChatSeen
@@ -47,14 +47,17 @@ _TEXT, _THINKING, _REFUSAL = PartKind.TEXT, PartKind.THINKING, PartKind.REFUSAL
 
 class _Told:
     """How far a call has been told. id: as its client gets it. part: its index among the parts, once it has begun.
-    waiting: arguments that came before its name or id."""
+    number: among the calls that have, from 1. waiting: arguments that came before its name or id. sealed: what stands
+    beside it has been told."""
 
-    __slots__ = ("id", "part", "waiting")
+    __slots__ = ("id", "number", "part", "sealed", "waiting")
 
     def __init__(self) -> None:
         self.id = ""
         self.part = -1
+        self.number = 0
         self.waiting = ""
+        self.sealed = False
 
 
 class ChatReader(ChatSeen, Reader):
@@ -63,6 +66,7 @@ class ChatReader(ChatSeen, Reader):
     __slots__ = (
         "_at_once",
         "_base",
+        "_begun_calls",
         "_blank",
         "_cited",
         "_cites",
@@ -109,6 +113,7 @@ class ChatReader(ChatSeen, Reader):
         self._sources: list[Any] = []  # as told beside the answer; each time all of them
         self._told: list[_Told] = []  # by the call's place
         self._ids: set[str] = set()
+        self._begun_calls = 0
         self._refusal = ""
         self._tier: str | None = None
         self._usage: TokenUsage | None = None  # as told
@@ -173,8 +178,8 @@ class ChatReader(ChatSeen, Reader):
             fresh, self.calls.fresh = self.calls.fresh, []
             for tool, text in fresh:
                 self._call(tool, text, out)
-        if delta.extra_content:
-            self._seal({"type": BESIDE_MESSAGE, "extra_content": delta.extra_content}, out)
+        if delta.extra_content and (beside := signed({"extra_content": delta.extra_content})):
+            self._seal({"type": BESIDE_MESSAGE, **beside}, out)
 
     def _vendors_own(self, out: list[Event]) -> None:
         """Output of a kind that only its vendor knows, once: an answer all the same."""
@@ -293,6 +298,9 @@ class ChatReader(ChatSeen, Reader):
 
     def _tell_late(self, out: list[Event]) -> None:
         for value in self._late:
+            if "number" in value:  # of a call that began before it was signed
+                back = self._begun_calls - value.pop("number") + 1
+                value["back"] = back
             self._close(out)
             self._start(_THINKING, out)
             out.append(PartEnd(self._open, Opaque(OWN, dict(value), self._profile.backend)))
@@ -336,14 +344,20 @@ class ChatReader(ChatSeen, Reader):
         if told.part >= 0 and told.waiting:
             out.append(Delta(told.part, told.waiting))
             told.waiting = ""
+        if tool.extra and told.part >= 0 and not told.sealed:
+            told.sealed = True
+            self._late.append({"type": BESIDE_CALL, "number": told.number, **tool.extra})
 
     def _begin(self, tool: Tool, told: _Told, out: list[Event]) -> None:
         self._settle(out)
         self._close(out)
         self._blank = ""
         if tool.extra:
-            self._late.append({"type": BESIDE_CALL, "extra_content": tool.extra})
+            told.sealed = True
+            self._late.append({"type": BESIDE_CALL, **tool.extra})
         self._tell_late(out)
+        self._begun_calls += 1
+        told.number = self._begun_calls
         told.part = self._next
         self._next += 1
         out.append(PartStart(told.part, PartKind.TOOL, told.id, tool.name, tool.kind))
