@@ -6,7 +6,7 @@ Not here: the meaning of any field but the top-level `model` and `stream`, which
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -273,8 +273,14 @@ def without_nulls(body: bytes) -> bytes:
     """The body less its top-level members that are null; the others keep their very bytes. The body has passed peek()."""
     if _null_at(body) is None:
         return body
+    return without_members(body, lambda _, value: value == b"null")
+
+
+def without_members(body: bytes, dropped: Callable[[str, bytes], bool]) -> bytes:
+    """The body less those of its top-level members (key, value) for which dropped() says so; the others keep their very
+    bytes. The same object where it drops none. Raises PointsmanError (400), see find_values()."""
     members = list(_walk(body))
-    kept = [body[at:end] for _, at, start, end in members if body[start:end] != b"null"]
+    kept = [body[at:end] for name, at, start, end in members if not dropped(name, body[start:end])]
     if len(kept) == len(members):
         return body
     return body[: members[0][1]] + b",".join(kept) + body[members[-1][3] :]

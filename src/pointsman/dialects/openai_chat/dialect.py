@@ -8,6 +8,7 @@ from ..carries import column
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
 from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
+from .capsules import without_capsules
 from .errors import stream_error
 from .frames import USAGE_OPTION
 from .reader import ChatReader
@@ -36,6 +37,7 @@ TRANSLATION = Translation(
     carries=column(Protocol.OPENAI_CHAT),
     names=NAMES,
     ordered=False,
+    without_capsules=without_capsules,
 )
 DIALECT = Dialect(
     Protocol.OPENAI_CHAT,

@@ -27,6 +27,8 @@ from ..openai_parts import url_citation
 from ..shown import pictures_of, url_of, words_for
 
 OWN = "openai_chat"
+FORMAT = "pointsman-v1"
+"""`format` of the reasoning details that we tell."""
 FINISH = {
     Stop.END: "stop",
     Stop.STOP_SEQUENCE: "stop",
@@ -144,7 +146,7 @@ def detail_value(part: Thinking, index: int, answering: Answering, place: Place)
     value: dict[str, Any] = {
         "type": "reasoning.text",
         "text": part.text,
-        "format": "pointsman-v1",
+        "format": FORMAT,
         "index": index,
         "place": place,
     }
