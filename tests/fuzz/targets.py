@@ -252,6 +252,9 @@ class _Sink:
         self.ends += 1
         self.outcome += f" failed {reason.value}"
 
+    def broke(self, error: Exception) -> None:
+        raise error
+
 
 def upstream(chance: random.Random) -> None:
     """A sink is told one story, the same however the bytes are cut."""

@@ -33,6 +33,7 @@ BEFORE_CONTENT = {
     "CUT": GIVE_UP,
     "LATE": GIVE_UP,
     "STOP": GIVE_UP,
+    "BROKEN": GIVE_UP,
     "RIVAL": "GIVEN_UP: CLOSE YIELD",
     "GONE": "ABANDONED: CLOSE",
 }
@@ -83,6 +84,7 @@ LIVING: dict[str, dict[str, str]] = {
         "CUT": "INTERRUPTED: CLOSE BLAME ABORT",
         "LATE": "INTERRUPTED: CLOSE BLAME ABORT",
         "STOP": "INTERRUPTED: CLOSE ABORT",
+        "BROKEN": "INTERRUPTED: CLOSE ABORT",
         "TICK": "PASSING_WHOLE:",
         "SLOW": "PASSING_WHOLE: PAUSE",
         "READY": "PASSING_WHOLE: RESUME",
@@ -98,6 +100,7 @@ LIVING: dict[str, dict[str, str]] = {
         "CUT": "INTERRUPTED: CLOSE BLAME TELL",
         "LATE": "INTERRUPTED: CLOSE BLAME TELL",
         "STOP": "INTERRUPTED: CLOSE TELL",
+        "BROKEN": "INTERRUPTED: CLOSE TELL",
         "TICK": "PASSING_STREAM: PING",
         "SLOW": "PASSING_STREAM: PAUSE",
         "READY": "PASSING_STREAM: RESUME",
@@ -689,6 +692,14 @@ class Request(RuleBasedStateMachine):
         for one in self.live():
             one.failed = True
             self.do(one, one.judge.move(Event.STOP))
+
+    @precondition(troubled)
+    @rule()
+    def fail_ourselves(self) -> None:
+        """A bug of ours, somewhere in the reading."""
+        for one in self.live():
+            one.failed = True
+            self.do(one, one.judge.broken("a bug"))
 
     @precondition(troubled)
     @rule()

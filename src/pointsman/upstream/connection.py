@@ -25,7 +25,8 @@ MAX_FRUITLESS = 2 * MAX_HEADER_BYTES
 
 
 class Sink(TypingProtocol):
-    """Who gets an answer. Exactly one of end() and failed() is called, last."""
+    """Who gets an answer. Exactly one of end() and failed() is called, last; broke() too where any of
+    the calls raised, and then nothing more: whoever waits for it is told, whatever went wrong."""
 
     def head(self, status: int, headers: Headers, length: int | None) -> None:
         """Status and headers (lower-case names). length: Content-Length, None when not said."""
@@ -38,6 +39,9 @@ class Sink(TypingProtocol):
 
     def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
         """It will not be. received: did any byte of the answer come?"""
+
+    def broke(self, error: Exception) -> None:
+        """A fault of ours: one of the other calls raised. Must not raise."""
 
 
 _PIECE = memoryview(bytearray(32 * 1024))
@@ -93,21 +97,26 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             return
         self._received = True
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._fail(FallbackReason.MALFORMED, "it switched protocols")
-            return
-        except httptools.HttpParserError as error:
-            self._keep = False  # an answer that is complete is good; the connection is not
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade:
+                self._fail(FallbackReason.MALFORMED, "it switched protocols")
+                return
+            except httptools.HttpParserError as error:
+                self._keep = False  # an answer that is complete is good; the connection is not
+                self._deliver()
+                if self._sink is not None:
+                    cause = error.__context__ if isinstance(error.__context__, ValueError) else error
+                    self._fail(FallbackReason.MALFORMED, f"its answer is not valid HTTP: {cause}")
+                return
+            self._fruitless = 0 if self._parts or self._complete else self._fruitless + len(data)
             self._deliver()
-            if self._sink is not None:
-                cause = error.__context__ if isinstance(error.__context__, ValueError) else error
-                self._fail(FallbackReason.MALFORMED, f"its answer is not valid HTTP: {cause}")
-            return
-        self._fruitless = 0 if self._parts or self._complete else self._fruitless + len(data)
-        self._deliver()
-        if self._fruitless > MAX_FRUITLESS and self._sink is not None:
-            self._fail(FallbackReason.MALFORMED, "its headers or chunk extensions do not end")
+            if self._fruitless > MAX_FRUITLESS and self._sink is not None:
+                self._fail(FallbackReason.MALFORMED, "its headers or chunk extensions do not end")
+        except Exception as error:  # noqa: BLE001 - told on: whoever waits must not wait for ever
+            if self._sink is sink:  # else the connection is another's by now, or closed
+                self.close()
+            sink.broke(error)
 
     def eof_received(self) -> bool:
         return False
@@ -118,14 +127,16 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._closed(self)
         if sink is None:
             return
-        if self._until_close and exc is None:
-            sink.end()
-        elif not self._received:
-            sink.failed(FallbackReason.CONNECT, "it closed the connection without an answer", False)
-        else:
-            sink.failed(
-                FallbackReason.UPSTREAM_ERROR, "it cut the connection in the middle of its answer", True
-            )
+        try:
+            if self._until_close and exc is None:
+                sink.end()
+            elif not self._received:
+                sink.failed(FallbackReason.CONNECT, "it closed the connection without an answer", False)
+            else:
+                detail = "it cut the connection in the middle of its answer"
+                sink.failed(FallbackReason.UPSTREAM_ERROR, detail, True)
+        except Exception as error:  # noqa: BLE001 - told on: whoever waits must not wait for ever
+            sink.broke(error)
 
     # -- llhttp
 

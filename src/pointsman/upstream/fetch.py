@@ -45,6 +45,10 @@ class Waited(Sink, Generic[T]):
             stale = self._kept and not received
             self.done.set_exception(StaleConnection() if stale else error)
 
+    def broke(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
 
 class _Collect(Waited[Answer]):
     """Sink of one small answer."""

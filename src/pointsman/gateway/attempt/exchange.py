@@ -305,9 +305,14 @@ class Exchange(Execution):
 
     def tick(self, now: float) -> None:
         """Called a few times a second: time-outs and keep-alives."""
+        if self.judge.state < DELIVERED:
+            try:
+                self._tick(now)
+            except Exception as error:  # noqa: BLE001 - told on: broke() logs it
+                self.broke(error)
+
+    def _tick(self, now: float) -> None:
         job, judge, relay = self._job, self.judge, self._relay
-        if judge.state >= DELIVERED:
-            return
         finished = relay is not None and relay.seen is not None and relay.seen.finished
         seconds = job.deadline - job.request.start
         rival = job.won is not None and job.won is not self._tried

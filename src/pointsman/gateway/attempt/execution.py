@@ -8,11 +8,13 @@ judge.py).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from time import monotonic
 
 from ...errors import PointsmanError
+from ...kinds import FallbackReason
 from ...providers.wordings import Phrases
 from ...resilience.walk import Held
 from ...statuses import is_final
@@ -24,9 +26,11 @@ from .answer import client_lines, failure, final_line
 from .failures import left_to_next, lost
 from .health import AttemptHealth
 from .judge import Judge
-from .moves import Effect, Effects
+from .moves import Effect, Effects, Stage
 from .passthrough import Codec
 from .relay import Relay
+
+log = logging.getLogger("pointsman.gateway")
 
 _PING_SECONDS = 10.0
 """Of silence in the middle of a translated stream (docs/protocols/streams.md#keep-alives: Claude
@@ -78,7 +82,10 @@ class Execution:
     _done: asyncio.Future[Held[Answer] | None] = field(default_factory=future)
 
     def _client_writable(self, ready: bool) -> None:
-        self._do(self.judge.client(ready, monotonic()))
+        try:
+            self._do(self.judge.client(ready, monotonic()))
+        except Exception as error:  # noqa: BLE001 - told on: broke() logs it
+            self.broke(error)
 
     def _do(self, effects: Effects, data: bytes = b"") -> None:
         for effect in effects:
@@ -182,6 +189,25 @@ class Execution:
 
     def _yield(self, data: bytes) -> None:
         self._settle(lost())
+
+    def broke(self, error: Exception) -> None:
+        """See Sink: whatever raised, and wherever, the request is settled. Another target may do better; who has a part of
+        an answer already learns that it is cut."""
+        job = self._job
+        log.error("request %s: the gateway failed at an answer", job.request.id, exc_info=error)
+        detail = f"the gateway could not read its answer, and its log has request {job.request.id}"
+        try:
+            self._do(self.judge.broken(detail))
+        except Exception:
+            log.exception("request %s: and failed to tell it", job.request.id)
+        if self._done.done():
+            return
+        self._let_go(b"")
+        if job.delivery.stage is Stage.CONTENT:
+            self._abort(b"")
+        else:
+            job.won = None if job.won is self._tried else job.won
+            self._settle(Held(FallbackReason.MALFORMED, failure(FallbackReason.MALFORMED, detail)))
 
     def _settle(self, held: Held[Answer] | None) -> None:
         if not self._done.done():  # a task that has been cancelled has cancelled it

@@ -201,6 +201,10 @@ class Judge:
             reason = self.reason
         return self._because(Event.CUT, reason, detail)
 
+    def broken(self, detail: str) -> Effects:
+        """Our own code raised at it."""
+        return self._because(Event.BROKEN, FallbackReason.MALFORMED, detail)
+
     # -- time and pressure
 
     def tick(self, now: float, deadline: float, seconds: float, *, finished: bool, rival: bool) -> Effects:

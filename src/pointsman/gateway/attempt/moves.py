@@ -71,6 +71,7 @@ class Event(IntEnum):
     STOP = 24  # the gateway drains and has no more time
     GONE = 25  # the client has left, or nobody wants this attempt any more
     EVENTS = 26  # what comes is a stream, whatever its label says
+    BROKEN = 27  # a fault of ours: the code that reads it raised
 
 
 class Effect(IntEnum):
@@ -128,6 +129,7 @@ def _holding(state: State, more: Mapping[Event, Move]) -> Mapping[Event, Move]:
         Event.LATE: (State.GIVEN_UP, _GIVE_UP),
         Event.RIVAL: (State.GIVEN_UP, (Effect.CLOSE, Effect.YIELD)),
         Event.STOP: (State.GIVEN_UP, _GIVE_UP),
+        Event.BROKEN: (State.GIVEN_UP, _GIVE_UP),
         Event.GONE: (State.ABANDONED, (Effect.CLOSE,)),
         **more,
     }
@@ -142,6 +144,7 @@ def _passing(state: State, cut: Effect, more: Mapping[Event, Move]) -> Mapping[E
         Event.CUT: failed,
         Event.LATE: failed,
         Event.STOP: (State.INTERRUPTED, (Effect.CLOSE, cut)),
+        Event.BROKEN: (State.INTERRUPTED, (Effect.CLOSE, cut)),
         Event.SLOW: (state, (Effect.PAUSE,)),
         Event.READY: (state, (Effect.RESUME,)),
         Event.GONE: (State.ABANDONED, (Effect.CLOSE,)),
