@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 from ..dialects.headers import private_headers
-from ..dialects.registry import protocol_named
+from ..dialects.registry import DIALECTS, derived, protocol_named
 from ..kinds import AuthScheme, BackendType, Protocol
 from ..providers.auth import auth_line
 from ..providers.catalog import CATALOG
@@ -37,14 +37,15 @@ _ACCOUNTS = os.urandom(16)
 
 class Backend:
     """spec: the row. url: None for a Unix socket, whose path is in unix_path. host: value of the Host header.
-    mask: of its key, which no error may show. account: tells one key from another, in this process only.
+    assumed: those of `spoken` that nobody has said of it, so that a request in them is translated where its path is not
+    known. mask: of its key, which no error may show. account: tells one key from another, in this process only.
 
     Raises ValueError when the base URL or the key cannot be used.
     """
 
     __slots__ = (
-        "_before_path", "_defaults", "_fixed", "_inside", "_unspoken", "_without_auth", "account", "crossing", "host",
-        "local", "mask", "spec", "spoken", "tried", "unix_path", "url",
+        "_before_path", "_defaults", "_fixed", "_inside", "_unspoken", "_without_auth", "account", "assumed", "crossing",
+        "host", "local", "mask", "spec", "spoken", "tried", "unix_path", "url",
     )  # fmt: skip
 
     def __init__(self, spec: BackendSpec) -> None:
@@ -63,11 +64,13 @@ class Backend:
         self.local = spec.type == BackendType.LOCAL
         if spec.dialects is not None:
             self.spoken, self.tried = frozenset(map(protocol_named, spec.dialects)), frozenset[Protocol]()
+            self.assumed = frozenset[Protocol]()
         else:
             elsewhere = provider.base_url is not None and spec.base_url != provider.base_url
             unsure = frozenset(provider.tried_elsewhere if elsewhere else ())
             self.spoken = frozenset(provider.dialects) - unsure
             self.tried = frozenset(provider.tried) | unsure
+            self.assumed = self.spoken & _translated() if self.tried else frozenset[Protocol]()
         self._unspoken: dict[Protocol, float] = {}
         self.crossing: dict[tuple[str, Protocol], bool] = {}  # see candidates.may_cross
         self._inside: set[str] = set()  # models whose last answer began inside its reasoning
@@ -88,11 +91,9 @@ class Backend:
 
     def speaks(self, protocol: Protocol) -> bool:
         """Is the protocol one this backend is known or assumed to speak?"""
-        if protocol in self.spoken:
-            return True
-        if protocol not in self.tried:
+        if protocol not in self.spoken and protocol not in self.tried:
             return False
-        return protocol not in self.unspoken
+        return protocol not in self._unspoken or protocol not in self.unspoken
 
     @property
     def unspoken(self) -> list[Protocol]:
@@ -104,8 +105,11 @@ class Backend:
         return [protocol for protocol, at in self._unspoken.items() if now - at < believed]
 
     def learn_unspoken(self, protocol: Protocol) -> None:
-        """It answered that it does not know the path."""
+        """It answered that it does not know the path. What is assumed of it is doubted only while something else is left."""
         self._unspoken[protocol] = time.monotonic()
+        if self._unspoken.keys() >= self.assumed | self.tried:
+            for one in self.assumed:
+                self._unspoken.pop(one, None)
 
     def follow_unspoken(self, protocols: Iterable[Protocol]) -> None:
         """Another process has learned these, and no others."""
@@ -139,6 +143,11 @@ class Backend:
             block = b"".join((block, *missing))
         end = b"\r\n" if body_size is None else b"content-length: %d\r\n\r\n" % body_size
         return SecretBytes(b"".join((method, self._before_path, path, fixed, block, end)))
+
+
+@derived
+def _translated() -> frozenset[Protocol]:
+    return frozenset(one for one, dialect in DIALECTS.items() if dialect.translation is not None)
 
 
 def compile_backends(

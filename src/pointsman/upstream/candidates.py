@@ -7,6 +7,7 @@ walk over several targets (resilience/walk.py), and what is sent.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..conversation.request import SEARCH, Request
@@ -69,13 +70,16 @@ def needs_of(request: Request) -> Needs:
     return Needs(bool(request.tools), request.hosted, request.effort != "none")
 
 
-def translated_to(backend: Backend, model: str, client: Protocol, needs: Needs) -> Protocol | None:
+def translated_to(
+    backend: Backend, model: str, client: Protocol, needs: Needs, without: Collection[Protocol] = ()
+) -> Protocol | None:
     """The protocol that a backend gets which does not speak the client's, the best of those in which
-    it runs all that is needed; None when there is none."""
+    it runs all that is needed; None when there is none. without: it has just said that it does not
+    know these."""
     found = [
         protocol
         for protocol in dialect_order(backend.spec, model, client, needs.tools)
-        if protocol is not client and backend.speaks(protocol)
+        if protocol is not client and protocol not in without and backend.speaks(protocol)
     ]
     able = (protocol for protocol in found if _runs(backend, protocol, model, needs))
     return next(able, found[0] if found else None)

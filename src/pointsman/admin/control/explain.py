@@ -181,7 +181,7 @@ def _gets(target: Target, backend: Backend, dialect: Dialect, login: bool) -> st
     client = dialect.protocol
     if unusable(target, backend, client, login=login) is not None:
         return "not possible"
-    if client in backend.spoken:
+    if client in backend.spoken and backend.speaks(client):
         return _spoken(target, backend, client)
     other = _translated(target, backend, dialect)
     if goes_as_it_is(backend, client):

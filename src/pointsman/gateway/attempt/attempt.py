@@ -97,10 +97,11 @@ async def attempt(
         if held is None or unknown is None or job.won is not None:
             return held
         # It has just answered that it does not know the path: translated, it may serve.
-        held = await _crossed(one, backend)
-        if held is None and tried.status < 300:
+        crossed = await _crossed(one, backend)
+        if crossed is None and tried.status < 300:
             backend.learn_unspoken(unknown)
-        return held
+        nowhere = crossed is not None and crossed.error.kind is ErrorKind.NOT_IMPLEMENTED
+        return held if nowhere and unknown in backend.assumed else crossed
     finally:
         places.leave(place)
 
@@ -147,15 +148,16 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
         backend.spec.silent_end,
     )  # fmt: skip
     codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
-    on_trial = where.exact and where.protocol not in backend.spoken
-    rows = MAYBE_UNKNOWN_PATH if on_trial else ()
+    rows = _unknown_path(backend, where.protocol, MAYBE_UNKNOWN_PATH) if where.exact else ()
     block, names = head.forward or _remember(job)
     login = request.caller.login if plan.rule.forward_auth and not backend.local else b""
     data = backend.head(head.method, path, block, names, len(body), login)
     exchange, held = await _run(one, backend, data, codec, unknown_path=rows, own_login=bool(login))
     if held is None or exchange.judge.state is not State.UNSPOKEN:
         return held, None
-    held.error = not_spoken(target, where.protocol)
+    if where.protocol in backend.assumed:
+        return held, where.protocol
+    held = Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, where.protocol), held.answer)
     if exchange.sure and where.path == where.dialect.endpoint.path:
         backend.learn_unspoken(where.protocol)
     return held, where.protocol
@@ -168,24 +170,40 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
     counting = client.translation is not None and route.path == client.translation.count_path
     if client.translation is None or not route.exact or not (counting or route.path == client.endpoint.path):
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
+    without: set[Protocol] = set()
+    first: Held[Answer] | None = None
     while True:
         try:
-            asked, spoken, codec = await _translated(one, backend, counting=counting)
+            asked, spoken, codec = await _translated(one, backend, without, counting=counting)
         except PointsmanError as error:
             return _not_for(job, error)
         if spoken is None:
-            return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
+            return first or Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
         if codec is None:
             return await count.answer(one.plane, job, one.plan, one.tried, backend, asked, spoken)
-        rows = () if spoken in backend.spoken else UNKNOWN_PATH
+        rows = _unknown_path(backend, spoken, UNKNOWN_PATH)
         exchange, held = await _send_across(one, backend, codec, rows)
         if exchange.judge.state is not State.UNSPOKEN or job.won is not None:
+            if held is None and one.tried.status < 300:
+                for protocol in without:
+                    backend.learn_unspoken(protocol)
             return held
-        backend.learn_unspoken(spoken)
+        if spoken in backend.assumed:  # believed once something else has served
+            without.add(spoken)
+            first = first or held
+        else:
+            backend.learn_unspoken(spoken)
+
+
+def _unknown_path(backend: Backend, protocol: Protocol, tried: tuple[Phrases, ...]) -> tuple[Phrases, ...]:
+    """The answers that show that the backend does not speak this protocol. tried: where it is only tried."""
+    if protocol not in backend.spoken:
+        return tried
+    return UNKNOWN_PATH if protocol in backend.assumed else ()
 
 
 async def _translated(
-    one: Attempt, backend: Backend, *, counting: bool
+    one: Attempt, backend: Backend, without: Collection[Protocol], *, counting: bool
 ) -> tuple[Asked, Protocol | None, Crossing | None]:
     """(the request in neutral form, the protocol that the backend gets: None when there is none,
     the request in it: None where it is only counted). Raises PointsmanError for what cannot be."""
@@ -194,7 +212,7 @@ async def _translated(
     read = (one.rules, plane, job)
     asked = await offload(_read, *read) if large else _read(*read)
     client = job.request.route.protocol
-    spoken = translated_to(backend, target.model, client, needs_of(asked.request))
+    spoken = translated_to(backend, target.model, client, needs_of(asked.request), without)
     if spoken is None or counting:
         return asked, spoken, None
     cross = (one, backend, asked, spoken)

@@ -293,6 +293,10 @@ class Exchange(Execution):
         if not self._unknown_path or not says(self._unknown_path, self.head_status, body):
             return False
         self.sure = says(UNKNOWN_PATH, self.head_status, body)
+        if self._failure is None:  # told where nothing else serves
+            told = Answer(self.head_status, self.headers, body)
+            error, answer = self._codec.error(told), self._codec.rendered(told)
+            self._failure = Held(FallbackReason.UPSTREAM_ERROR, error, answer, clients=True, final=True)
         self._do(self.judge.unspoken("it does not know the path"))
         return True
 
