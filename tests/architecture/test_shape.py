@@ -77,7 +77,8 @@ def test_whoever_catches_everything_tells_or_raises() -> None:
                 continue
             raises = any(isinstance(n, ast.Raise) for n in ast.walk(node))
             tells = any(
-                word in ast.unparse(node) for word in (".exception(", "traceback", "repr(error)", "error!r", ".broke(error)")
+                word in ast.unparse(node)
+                for word in (".exception(", "traceback", "repr(error)", "error!r", ".broke(error)")
             )
             if not raises and not tells:
                 silent.append(f"{name}:{node.lineno}")

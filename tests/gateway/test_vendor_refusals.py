@@ -254,6 +254,14 @@ def test_a_history_of_foreign_reasoning_alone_is_no_empty_list() -> None:
     assert (got.status, got.json()["error"]["param"], body) == (400, "input", {})
 
 
+@pytest.mark.parametrize("upstream", [CHAT, RESPONSES])
+@pytest.mark.parametrize("content", ["", [{"type": "text", "text": ""}], []])
+def test_an_assistants_turn_of_nothing_is_no_conversation(upstream: str, content: Any) -> None:
+    got, body = sent(MESSAGES, upstream, messages=[{"role": "assistant", "content": content}])
+    assert (got.status, body) == (400, {})
+    assert b"at least one message must say something" in got.body
+
+
 def test_sound_is_refused_where_the_input_has_none() -> None:
     sound = {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}
     message = {"role": "user", "content": [{"type": "text", "text": "hear"}, sound]}

@@ -32,11 +32,18 @@ def fit_turns(made: Request, profile: Profile, notes: Notes) -> None:
         made.messages = [message for message in made.messages if message.parts]
     if profile.turns == "strict":
         _strict(made, profile, notes)
-    elif not made.messages and not any(text.text for text in made.system):
+    elif not any(map(_stands, made.messages)) and not any(text.text for text in made.system):
         notes.refuse("messages", _NOTHING)
     if made.messages and made.messages[-1].role is Role.ASSISTANT and not profile.continues:
         told = made.messages[-1].path or "messages"
         notes.change(told, "the backend may answer anew instead of going on with the assistant's message")
+
+
+def _stands(message: Message) -> bool:
+    """Is anything of it left in a protocol that lets turns be empty? The user's always."""
+    return message.role is Role.USER or any(
+        not isinstance(part, Text) or bool(part.text) for part in message.parts
+    )
 
 
 def _strict(made: Request, profile: Profile, notes: Notes) -> None:
