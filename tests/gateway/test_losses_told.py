@@ -39,6 +39,23 @@ def output(*annotations: dict[str, Any]) -> dict[str, Any]:
     return said({"type": "output_text", "text": "b", "annotations": list(annotations)})
 
 
+TEXT_FILE = {"file_data": "data:text/plain;base64,eA==", "filename": "a.txt"}
+CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+RESULT = {"type": "function_call_output", "call_id": "c", "output": "r"}
+CLICK = {
+    "type": "computer_call",
+    "id": "u",
+    "call_id": "c",
+    "action": {"type": "screenshot"},
+    "pending_safety_checks": [],
+}
+SHOT = {
+    "type": "computer_call_output",
+    "call_id": "c",
+    "output": {"type": "computer_screenshot", "image_url": "https://example.com/a.png"},
+}
+
+
 TOLD: list[tuple[str, str, dict[str, Any], str]] = [
     (RESPONSES, MESSAGES, {"text": {"format": FORM}}, "dropped:text.format.description"),
     (CHAT, MESSAGES, {"response_format": {"type": "json_schema", "json_schema": FORM}}, "dropped:response_format.json_schema.description"),
@@ -56,6 +73,21 @@ TOLD: list[tuple[str, str, dict[str, Any], str]] = [
     (CHAT, RESPONSES, {"messages": [HI, {"role": "assistant", "content": "b", "reasoning": "hm"}, GO]}, "dropped:messages[1].reasoning"),
     (MESSAGES, RESPONSES, {"messages": [HI, said(THOUGHT, {"type": "text", "text": "b"}), GO]}, "dropped:messages[1].content[0]"),
     (RESPONSES, MESSAGES, {"input": [HI, {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}, output(), GO]}, "dropped:input[1]"),
+    (CHAT, MESSAGES, {"tool_choice": "required"}, "dropped:tool_choice"),
+    (RESPONSES, CHAT, {"tool_choice": {"type": "function", "name": "f"}}, "dropped:tool_choice"),
+    (CHAT, RESPONSES, {"messages": [{"role": "user", "content": [{"type": "file", "file": {**TEXT_FILE, "x": 1}}]}]}, "dropped:messages[0].content[0].file.x"),
+    (RESPONSES, CHAT, {"input": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav", "x": 1}}]}]}, "dropped:input[0].content[0].input_audio.x"),
+    (CHAT, RESPONSES, {"tools": [{"type": "function", "function": {"name": "f", "defer_loading": True}}]}, "dropped:tools[0].function.defer_loading"),
+    (CHAT, MESSAGES, {"prompt_cache_options": {"mode": "explicit"}}, "dropped:prompt_cache_options"),
+    (RESPONSES, CHAT, {"tools": [{"type": "shell", "environment": {"type": "local", "skills": [{"name": "s", "description": "d", "path": "/s"}]}}]}, "dropped:tools[0].environment.skills"),
+    (RESPONSES, CHAT, {"tools": [{"type": "apply_patch", "allowed_callers": ["programmatic"]}]}, "dropped:tools[0].allowed_callers"),
+    (RESPONSES, MESSAGES, {"input": [HI, {**CALL, "caller": {"type": "program", "caller_id": "p"}}, RESULT]}, "dropped:input[1].caller"),
+    (RESPONSES, MESSAGES, {"input": [HI, CLICK, {**SHOT, "acknowledged_safety_checks": [{"id": "c"}]}]}, "dropped:input[2].acknowledged_safety_checks"),
+    (RESPONSES, CHAT, {"input": [HI, {"type": "mcp_approval_response", "approval_request_id": "m", "approve": True}]}, "changed:input[1]"),
+    (MESSAGES, RESPONSES, {"tools": [{"type": "web_search_20250305", "name": "web_search", "strict": True}]}, "dropped:tools[0].strict"),
+    (MESSAGES, CHAT, {"messages": [{"role": "user", "content": [{"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "b", "citations": [{"type": "char_location", "cited_text": "b"}]}]}]}]}, "dropped:messages[0].content[0].content[0].citations"),
+    (MESSAGES, RESPONSES, {"system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}, "changed:system[0].cache_control.ttl"),
+    (CHAT, MESSAGES, {"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "12h"}}]}]}, "changed:messages[0].content[0].prompt_cache_breakpoint.ttl"),
     (RESPONSES, MESSAGES, {"tools": [{"type": "web_search", "external_web_access": False}]}, "dropped:tools[0].external_web_access"),
 ]  # fmt: skip
 
@@ -103,3 +135,20 @@ def test_the_thinking_of_a_second_assistant_turn_in_a_row_is_not_lost() -> None:
 def test_words_about_a_format_that_is_only_asked_for_in_words_go_with_them() -> None:
     _, body = sent(RESPONSES, MESSAGES, model="claude-3-5-haiku", text={"format": FORM})
     assert "a thing" in body["system"][-1]["text"]
+
+
+@pytest.mark.parametrize("upstream", [MESSAGES, RESPONSES])
+def test_a_mark_beside_a_list_of_parts_is_on_the_last_of_them(upstream: str) -> None:
+    """Clients of LiteLLM and OpenRouter write it so: it was lost without a word."""
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    message = {"role": "user", "content": parts, "cache_control": {"type": "ephemeral"}}
+    got, body = sent(CHAT, upstream, messages=[message])
+    content = body.get("input", body.get("messages"))[0]["content"]
+    name = "cache_control" if upstream == MESSAGES else "prompt_cache_breakpoint"
+    assert [name in part for part in content] == [False, True]
+    assert told(got) == [""]
+
+
+def test_a_cache_that_shall_only_be_filled_is_no_answer() -> None:
+    got, body = sent(RESPONSES, MESSAGES, prompt_cache_options={"prewarm": True})
+    assert (got.status, body, got.json()["error"]["param"]) == (400, {}, "prompt_cache_options.prewarm")

@@ -182,6 +182,15 @@ def test_a_prefill_goes_where_the_model_goes_on_with_it_and_is_refused_where_it_
     assert "must end with a user message" in got.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("turn", [[], [{"role": "user", "content": "b"}]])
+def test_a_model_that_thinks_is_not_sent_a_prefill(turn: list[Any]) -> None:
+    """ "Expected `thinking` or `redacted_thinking`, but found `text`": thinking knows no prefill."""
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "{"}, *turn]
+    got, body = sent(CHAT, MESSAGES, messages=turns, reasoning_effort="high")
+    assert ("thinking" in body) == bool(turn)
+    assert told(got) == ([""] if turn else ["dropped:reasoning_effort"])
+
+
 def test_one_json_object_is_asked_for_where_the_vendor_looks_for_the_word() -> None:
     """ "Response input messages must contain the word 'json' in some form": `instructions` do not count."""
     form = {"response_format": {"type": "json_object"}}

@@ -31,8 +31,8 @@ class Profile(msgspec.Struct, frozen=True):
     Content: image_urls: it fetches them itself. images, documents: it takes them at all.
     image_types, document_types: media types it takes, () = any. image_detail: it takes OpenAI's
     hint. cache_marks: it takes marks on parts; cache_marks_max: so many at most, the longer-lived
-    before the shorter, None = any number in any order. auto_cache: ask for automatic caching where
-    tools are used.
+    before the shorter, None = any number in any order. cache_ttls: the times it knows, shortest
+    first, the first without being asked. auto_cache: ask for automatic caching where tools are used.
     Reasoning: reasoning: none (nothing is sent) | effort (an effort word) | budget (enabled +
     tokens) | adaptive (adaptive + effort) | template (chat_template_kwargs with template_flag).
     thinking_field: its protocol has a thinking object beside the effort. efforts: words it knows,
@@ -91,6 +91,7 @@ class Profile(msgspec.Struct, frozen=True):
     document_types: tuple[str, ...] = ()
     cache_marks: bool = False
     cache_marks_max: int | None = None
+    cache_ttls: tuple[str, ...] = ()
     auto_cache: bool = False
     reasoning: str = "none"
     thinking_field: bool = False

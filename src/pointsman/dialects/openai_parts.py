@@ -46,7 +46,18 @@ def read_parts(holder: Fields, key: str, reading: Reading) -> list[neutral.Part]
         part.close(reading.notes)
         if not (isinstance(found, neutral.Text) and not found.text):
             parts.append(found)
+    if mark is not None:
+        _mark_last(parts, mark, reading)
     return parts
+
+
+def _mark_last(parts: list[neutral.Part], mark: neutral.CacheMark, reading: Reading) -> None:
+    """A mark beside a list of parts holds for all of them."""
+    last = parts[-1] if parts else None
+    if not isinstance(last, neutral.Text | neutral.Image | neutral.Document):
+        reading.notes.drop(mark.path, "nothing stands there that a mark could be on")
+    elif last.cache is None:
+        last.cache = mark
 
 
 def read_results(holder: Fields, key: str, reading: Reading) -> tuple[neutral.ResultPart, ...]:
@@ -81,10 +92,15 @@ def _part(part: Fields, reading: Reading) -> neutral.Part:
         case "image_url" | "input_image":
             return image_of(part, mark, reading.notes)
         case "file" | "input_file":
-            return _document(part, mark)
+            inner = part.object("file") or part
+            document = _document(inner, mark)
+            inner.close(reading.notes)
+            return document
         case "input_audio":
             inner = part.object("input_audio") or part
-            return neutral.Audio(inner.need_text("data"), inner.text("format", "wav"))
+            sound = neutral.Audio(inner.need_text("data"), inner.text("format", "wav"))
+            inner.close(reading.notes)
+            return sound
         case "thinking":  # Mistral's form of reasoning in a history
             part.ignore("closed")
             return neutral.Thinking("".join(piece.text("text") for piece in part.objects("thinking")))
@@ -132,9 +148,8 @@ def picture_of(part: Fields) -> neutral.Image | None:
     return None
 
 
-def _document(part: Fields, mark: neutral.CacheMark | None) -> neutral.Document:
+def _document(inner: Fields, mark: neutral.CacheMark | None) -> neutral.Document:
     """A file. Text files become text: every protocol can carry that."""
-    inner = part.object("file") or part
     data, title = inner.maybe_text("file_data"), inner.maybe_text("filename")
     url, file_id = inner.maybe_text("file_url"), inner.maybe_text("file_id")
     inner.ignore("detail")

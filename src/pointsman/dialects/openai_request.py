@@ -34,9 +34,14 @@ def read_account(request: Request, fields: Fields, notes: Notes) -> None:
     request.metadata = fields.mapping("metadata")
     options = fields.object("prompt_cache_options")
     if options is not None:
-        if options.maybe_text("mode") == "implicit":
-            request.cache_auto = CacheMark(options.maybe_text("ttl"))
-        options.ignore("ttl", "prewarm")
+        mode = options.maybe_text("mode")
+        if mode == "implicit":
+            request.cache_auto = CacheMark(options.maybe_text("ttl"), path=options.path)
+        elif options.maybe_text("ttl") == "12h" or mode == "explicit":
+            notes.drop(options.path, "the backend's cache has no such setting")
+        if options.flag("prewarm"):
+            advice = "this backend cannot fill its cache without an answer; leave it out."
+            notes.refuse(options.at("prewarm"), advice)
         options.close(notes)
 
 
@@ -105,7 +110,8 @@ def read_tool(
             (inner.flag("strict") if said else strict),
             bool(strict and not said),
         )
-    inner.ignore("defer_loading")
+    if inner.flag("defer_loading"):
+        reading.notes.drop(inner.at("defer_loading"), "this backend sees all tools from the start")
     inner.close(reading.notes)
     tool.close(reading.notes)
     return made

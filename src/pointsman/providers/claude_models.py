@@ -21,6 +21,7 @@ API: dict[str, Any] = {
     "merge_turns": False,
     "continues": True,
     "cache_marks": True,
+    "cache_ttls": ("5m", "1h"),
     "auto_cache": True,
     "stream_long": True,
     "strict_tools": True,

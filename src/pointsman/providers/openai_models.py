@@ -114,7 +114,7 @@ _FROM_5_6 = (
     "gpt-5.6*", "gpt-5.7*", "gpt-5.8*", "gpt-5.9*", "gpt-6*", "gpt-7*", "gpt-8*", "gpt-daybreak*", "gpt-rosalind*",
 )  # fmt: skip
 _FROM_5_4 = ("gpt-5.4*", "gpt-5.5*", *_FROM_5_6)
-_MARKS: dict[str, Any] = {"cache_marks": True, "custom_tools": True}
+_MARKS: dict[str, Any] = {"cache_marks": True, "cache_ttls": ("30m", "12h"), "custom_tools": True}
 EXTRAS: Table = (
     (("gpt-5-chat*", "gpt-5.?-chat*"), {}),
     # "prompt_cache_options: supported for gpt-5.6 and later models"

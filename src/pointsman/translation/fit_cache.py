@@ -7,7 +7,7 @@ word.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from ..conversation.profile import Profile
 from ..conversation.request import Request, Tool, WebSearch
 from .fit_turns import says
 
+_MINUTES = {"5m": 5, "30m": 30, "1h": 60, "12h": 720}
 _LONG = ("1h", "12h")
 """Times that must stand before shorter ones where the order counts."""
 Holder = Tool | WebSearch | Part
@@ -36,15 +37,28 @@ def fit_cache(made: Request, profile: Profile, notes: Notes) -> None:
         last = _last_mark(made)
         if last is not None and (last.ttl in _LONG) != (made.cache_auto.ttl in _LONG):
             # It would stand there, too: "the target block already has cache_control with ttl='1h'"
+            notes.change("cache_auto", "the last part of the prompt has a mark of its own")
             made.cache_auto = None
     if not profile.cache_marks:
         fitted: list[CacheMark | None] = [None] * len(marks)
     elif profile.cache_marks_max is not None:
         fitted = _bounded(made, marks, profile.cache_marks_max, notes)
     else:
-        return
+        fitted = [*marks]
+    _shortened([*fitted, made.cache_auto], profile.cache_ttls, notes)
     if marks:
         _replace(made, iter(fitted))
+
+
+def _shortened(marks: Iterable[CacheMark | None], known: tuple[str, ...], notes: Notes) -> None:
+    """Tells of those that last less long than was asked, by times that the target does not know."""
+    for mark in marks:
+        asked = _MINUTES.get(mark.ttl or "", 0) if mark is not None else 0
+        if mark is None or not mark.path or not known:
+            continue
+        longest = max((_MINUTES[one] for one in known if _MINUTES[one] <= asked), default=_MINUTES[known[0]])
+        if longest < asked:
+            notes.change(notes.inside(mark, "ttl"), f"the backend's cache knows {' and '.join(known)}")
 
 
 def _bounded(made: Request, marks: list[CacheMark], most: int, notes: Notes) -> list[CacheMark | None]:
@@ -57,9 +71,14 @@ def _bounded(made: Request, marks: list[CacheMark], most: int, notes: Notes) -> 
     fitted: list[CacheMark | None] = [None] * left
     for mark in marks[left:]:
         long = mark.ttl in _LONG
-        fitted.append(CacheMark(path=mark.path) if short and long else mark)
+        if short and long:
+            notes.change(notes.inside(mark, "ttl"), "a mark that lasts longer cannot follow a shorter one")
+            mark = CacheMark(path=mark.path)
+        fitted.append(mark)
         short = short or not long
     if made.cache_auto is not None and short and made.cache_auto.ttl is not None:
+        if made.cache_auto.ttl in _LONG:
+            notes.change(notes.inside(made.cache_auto, "ttl"), "a longer one cannot follow a shorter one")
         made.cache_auto = CacheMark(path=made.cache_auto.path)
     return fitted
 

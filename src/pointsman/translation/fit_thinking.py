@@ -227,7 +227,10 @@ class _Wish:
 def lacks_thinking(messages: list[Message], merged: bool) -> bool:
     """Does the latest assistant turn, whose calls are just being answered, begin without
     thinking? With a thinking budget that is a 400 ("Expected `thinking` ..., but found
-    `tool_use`"). merged: neighbours are one turn."""
+    `tool_use`"), as for a turn that it shall go on with itself: "pre-filling is not supported when
+    thinking is enabled". merged: neighbours are one turn."""
+    if messages and messages[-1].role is Role.ASSISTANT:
+        return True
     for at in range(len(messages) - 1, 0, -1):
         if messages[at].role is Role.ASSISTANT or messages[at - 1].role is not Role.ASSISTANT:
             continue

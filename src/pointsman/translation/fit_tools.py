@@ -77,8 +77,10 @@ def _choice(
     """None: there is nothing to choose from, or the tool that it names was left out."""
     if choice.allowed is not None:
         _only(made, choice.allowed, choice.allowed_server, notes, adaptation)
-    if not _has_tools(made):
-        return None  # "tool_choice without tools toward OpenAI is a 400"
+    if not _has_tools(made):  # "tool_choice without tools toward OpenAI is a 400"
+        if choice.mode in ("any", "tool"):
+            notes.drop("tool_choice", "there is no tool to choose")
+        return None
     if choice.server and choice.name not in _server_names(made):
         notes.drop("tool_choice", "the tool that it names is not there")
         return None

@@ -181,7 +181,10 @@ def _search_result(block: Fields, reading: Reading) -> neutral.Text:
     texts = []
     for inner in block.objects("content"):
         inner.choice("type", ("text",))
-        texts.append(text(inner, reading).text)
+        said = text(inner, reading)
+        if said.citations:
+            reading.notes.drop(inner.at("citations"), "a result's text goes without what it cites")
+        texts.append(said.text)
         inner.close(reading.notes)
     if _enabled(block, reading):
         reading.notes.drop(block.at("citations"), _DEAR)

@@ -29,7 +29,8 @@ def read_tools(request: Request, body: Fields, reading: Reading) -> None:
             request.tools.append(made)
         elif is_search(kind):
             _extras(tool, reading)
-            tool.ignore("strict")
+            if tool.flag("strict"):
+                reading.notes.drop(tool.at("strict"), "the backend asks its own search as it will")
             take_search(request, tool, reading)
         else:
             found = ServerTool(OWN, kind, tool.text("name"), tool.value, path=tool.path)

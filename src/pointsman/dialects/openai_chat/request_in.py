@@ -116,7 +116,7 @@ def _hints(request: Request, fields: Fields, notes: Notes) -> None:
     mark = fields.object("cache_control")
     if mark is not None:
         mark.ignore("type")
-        request.cache_auto = CacheMark(mark.maybe_text("ttl"))
+        request.cache_auto = CacheMark(mark.maybe_text("ttl"), path=mark.path)
         request.paths["cache_auto"] = "cache_control"
         mark.close(notes)
     for name in _HINTS:

@@ -113,7 +113,8 @@ def _called(request: Request, item: Fields, kind: str, later: Later, reading: Re
     call = kind.removesuffix("_output")
     output = call != kind
     if call in _CALLS:
-        item.ignore("id", "caller", *(("name", "namespace") if output else ()))
+        item.ignore("id", *(("name", "namespace") if output else ()))
+        _beside(item, reading)
         if output:
             call_id, parts = item.need_text("call_id"), read_results(item, "output", reading)
             _answer(request, ToolResult(call_id, parts, kind=_CALLS[call]), item.path)
@@ -121,6 +122,7 @@ def _called(request: Request, item: Fields, kind: str, later: Later, reading: Re
             _say(request, _call(item, kind), item.path)
     elif call in ITEMS:
         value = item.value
+        _beside(item, reading)
         item.rest()
         if output:
             _answer(request, _shell_output(item, later.call_of(value)), item.path)
@@ -137,6 +139,21 @@ def _called(request: Request, item: Fields, kind: str, later: Later, reading: Re
     return True
 
 
+def _beside(item: Fields, reading: Reading) -> None:
+    """What a call and its output say of how it was made, beside what a model reads."""
+    caller = item.any("caller")
+    if isinstance(caller, dict) and caller.get("type") != "direct":
+        reading.notes.drop(
+            item.at("caller"), "that the vendor's own program called it means nothing elsewhere"
+        )
+    place = item.any("environment")
+    if isinstance(place, dict) and (place.get("type") != "local" or place.get("skills")):
+        reading.notes.drop(item.at("environment"))
+    for name in ("pending_safety_checks", "acknowledged_safety_checks", "max_output_length"):
+        if item.any(name) not in (None, []):
+            reading.notes.drop(item.at(name))
+
+
 def _shell_output(item: Fields, call_id: str) -> ToolResult:
     value = item.value
     output = value.get("output")
@@ -151,8 +168,9 @@ def _computer(request: Request, item: Fields, output: bool, reading: Reading) ->
     """A screen that the client works: its calls and screenshots are those of any tool."""
     value = item.value
     call_id = item.need_text("call_id")
+    _beside(item, reading)
     if output:
-        item.ignore("id", "acknowledged_safety_checks")
+        item.ignore("id")
         shot = item.need_object("output")
         shot.ignore("type")
         picture = image_of(shot)
@@ -180,6 +198,7 @@ def _other(request: Request, item: Fields, kind: str, later: Later, reading: Rea
         item.rest()
         said = "The user allowed the call." if value.get("approve") else "The user did not allow the call."
         words = " ".join(filter(None, (said, value.get("reason"))))
+        reading.notes.change(item.path, "what the user allows is told in words")
         request.messages.append(Message(Role.USER, [Text(words, path=item.path)], path=item.path))
     elif kind != "additional_tools":
         words, pictures = told(item)

@@ -45,7 +45,13 @@ def _tool(request: Request, tool: Fields, reading: Reading, namespace: str | Non
         tool.close(reading.notes)
     elif (own := run_by_client(tool.value)) is not None:
         request.tools.append(Tool(own.type, own.description, own.schema, path=tool.path))
-        tool.ignore("environment", "allowed_callers")
+        place = tool.object("environment")
+        if place is not None:
+            place.ignore("type")
+            place.close(reading.notes)  # skills, of which only the vendor's own models are told
+        callers = tool.items("allowed_callers")
+        if callers and "direct" not in callers:
+            reading.notes.drop(tool.at("allowed_callers"), "this backend runs no code that could call it")
         tool.close(reading.notes)
     elif is_search(kind):
         take_search(request, tool, reading)
