@@ -147,6 +147,16 @@ def test_what_a_row_says_it_speaks_is_never_unlearned() -> None:
     assert backend.speaks(Protocol.ANTHROPIC_MESSAGES)
 
 
+def test_what_is_assumed_is_unlearned_only_while_something_else_is_left() -> None:
+    backend = make("local/x", "http://127.0.0.1:1")
+    backend.learn_unspoken(Protocol.OPENAI_CHAT)
+    assert not backend.speaks(Protocol.OPENAI_CHAT)
+    for protocol in (Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES):
+        backend.learn_unspoken(protocol)
+    assert backend.speaks(Protocol.OPENAI_CHAT)
+    assert not backend.speaks(Protocol.OPENAI_RESPONSES)
+
+
 # -- which headers travel
 
 CLIENT = [

@@ -105,7 +105,10 @@ class Backend:
         return [protocol for protocol, at in self._unspoken.items() if now - at < believed]
 
     def learn_unspoken(self, protocol: Protocol) -> None:
-        """It answered that it does not know the path. What is assumed of it is doubted only while something else is left."""
+        """It answered that it does not know the path. What its row says is not doubted, and what is assumed of it only while
+        something else is left."""
+        if protocol not in self.tried and protocol not in self.assumed:
+            return
         self._unspoken[protocol] = time.monotonic()
         if self._unspoken.keys() >= self.assumed | self.tried:
             for one in self.assumed:
@@ -113,7 +116,8 @@ class Backend:
 
     def follow_unspoken(self, protocols: Iterable[Protocol]) -> None:
         """Another process has learned these, and no others."""
-        self._unspoken = dict.fromkeys(protocols, time.monotonic())
+        doubtful = self.tried | self.assumed
+        self._unspoken = dict.fromkeys((one for one in protocols if one in doubtful), time.monotonic())
 
     def begins_inside(self, model: str) -> bool:
         """Did this model's last answer that could tell begin inside its reasoning?"""
