@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.conversation.parts import ToolCall
+from pointsman.conversation.parts import Text, ToolCall
 from pointsman.conversation.reply import fold
 from pointsman.kinds import ErrorKind, Protocol
 from pointsman.wire.jsontext import Closing
 from tests.vendor_bodies import chat
 from tests.vendor_bodies.wire import encoded, named
 
-from .verdicts import agree, translated, whole
+from .verdicts import agree, reader_of, translated, whole
 
 CHAT = Protocol.OPENAI_CHAT
 CUT = (ErrorKind.UPSTREAM_ERROR, 502)
@@ -108,6 +108,14 @@ SHAPES: dict[str, tuple[list[tuple[int | None, str | None, str | None, str | Non
         [(0, None, "f", '{"x":'), (0, "c", None, "1}")],
         [("f", '{"x":1}')],
     ),
+    "all of it again at its end": (
+        [(0, "a", "f", '{"x":'), (0, None, None, "1}"), (0, "a", "f", '{"x":1}')],
+        [("f", '{"x":1}')],
+    ),
+    "the same id and name, and another call": (
+        [(0, "a", "f", '{"x":1}'), (0, "a", "f", '{"x":2}')],
+        [("f", '{"x":1}'), ("f", '{"x":2}')],
+    ),
     "no arguments at all": ([(0, "a", "f", ""), (1, "b", "g", None)], [("f", ""), ("g", "")]),
 }  # fmt: skip
 
@@ -125,6 +133,60 @@ def test_tool_calls_in_every_shape_that_servers_send(shape: str, together: bool)
     calls = [part for part in parts if isinstance(part, ToolCall)]
     assert [(call.name, call.arguments) for call in calls] == wanted
     assert len({call.id for call in calls}) == len(calls)
+
+
+@pytest.mark.parametrize("call_id", [None, "a"])
+@pytest.mark.parametrize("names", [("get_", "weather"), ("get_", "get_weather"), ("get", "_wea", "ther")])
+def test_a_name_that_comes_in_pieces_is_one_name(names: tuple[str, ...], call_id: str | None) -> None:
+    first, *rest = names
+    pieces = [
+        piece(0, "a", first, ""),
+        *(piece(0, call_id, name, "") for name in rest),
+        piece(0, None, None, "{}"),
+    ]
+    raw = chat.stream(*(chat.delta(tool_calls=[one]) for one in pieces), chat.delta("tool_calls"))
+    agree(CHAT, [raw])
+    (call,) = fold(translated(CHAT, [raw])[1]).parts
+    assert isinstance(call, ToolCall)
+    assert (call.name, call.arguments) == ("get_weather", "{}")
+
+
+FUNCTION = {"name": "f", "arguments": '{"x":1}'}
+ODD: dict[str, Any] = {
+    "an index that is a string": [{"index": "0", "id": "a", "function": FUNCTION}],
+    "an index that is a fraction": [{"index": 0.0, "id": "a", "function": FUNCTION}],
+    "an id that is a number": [{"index": 0, "id": 17, "function": FUNCTION}],
+    "one call, not in a list": {"index": 0, "id": "a", "function": FUNCTION},
+    "a null beside it": [None, {"index": 0, "id": "a", "function": FUNCTION}],
+    "no function around it": [{"index": 0, "id": "a", "type": "function", **FUNCTION}],
+    "parameters for arguments": [{"index": 0, "id": "a", "function": {"name": "f", "parameters": {"x": 1}}}],
+    "a list around the function": [{"index": 0, "id": "a", "function": [FUNCTION]}],
+}
+
+
+@pytest.mark.parametrize("shape", list(ODD))
+def test_a_call_whose_members_are_of_other_types_is_not_lost(shape: str) -> None:
+    raw = chat.stream(chat.delta(tool_calls=ODD[shape]), chat.delta("tool_calls"))
+    verdict = agree(CHAT, [raw])
+    assert (verdict.error, verdict.answered) == (None, True)
+    body = chat.whole({"content": None, "tool_calls": ODD[shape]}, "tool_calls")
+    told = fold(translated(CHAT, [raw])[1]).parts
+    for parts in (told, reader_of(CHAT).reply(encoded(body)).parts):
+        (call,) = parts
+        assert isinstance(call, ToolCall)
+        assert (call.name, json.loads(call.arguments)) == ("f", {"x": 1})
+
+
+def test_a_last_chunk_that_tells_the_whole_message_again_adds_nothing() -> None:
+    call = {"id": "a", "function": FUNCTION}
+    message = {"role": "assistant", "content": "Hi", "tool_calls": [call]}
+    raw = chat.stream(
+        chat.delta(content="Hi"),
+        chat.delta(tool_calls=[{"index": 0, **call}]),
+        chat.in_message("tool_calls", **message),
+    )
+    text, found = fold(translated(CHAT, [raw])[1]).parts
+    assert (text, found.name) == (Text("Hi"), "f")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("reason", ["tool_calls", "stop", "length", None])

@@ -49,6 +49,11 @@ def split(pieces: list[str], patient: bool = False) -> tuple[str, str]:
         ("[THINK", ("", "[THINK")),
         ("[1] see", ("", "[1] see")),
         ("<thoughts>b", ("", "<thoughts>b")),
+        ("</think>\n\nb", ("", "b")),
+        ("\n</seed:think>b", ("", "b")),
+        ("</thin", ("", "</thin")),
+        ("<|channel>thought\na<channel|>b", ("a", "b")),
+        ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b", ("a", "b")),
     ],
 )
 def test_a_text(text: str, expected: tuple[str, str]) -> None:
@@ -99,6 +104,9 @@ def test_how_it_is_cut_does_not_matter(pieces: list[str]) -> None:
         ("a</think>b</think>c", ("a", "b</think>c")),
         ("<think>a</think>b", ("a", "b")),
         ("no tag at all", ("", "no tag at all")),
+        ("so\n[/THINK]b", ("so\n", "b")),
+        ("so\n</thought>b", ("so\n", "b")),
+        ("so</seed:think>b", ("so", "b")),
         ("the </think> tag ends it", ("", "the </think> tag ends it")),
         ("write `</think>` at its end", ("", "write `</think>` at its end")),
         ('write "</think>" at its end', ("", 'write "</think>" at its end')),

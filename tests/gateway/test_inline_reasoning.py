@@ -110,6 +110,28 @@ def test_a_stream_of_a_model_that_is_known_to_begin_inside(model: str) -> None:
     uvloop.run(main())
 
 
+@pytest.mark.parametrize("content", ["</think>\n\nFour.", "\n</think>Four."])
+def test_a_closing_tag_that_a_parser_left_behind_is_no_text(content: str) -> None:
+    """Seen of servers with a parser of their own, and of models that were told not to think."""
+    alone = streamed(*content)
+    after = chat.stream(
+        chat.delta(reasoning_content="2 + 2"),
+        *(chat.delta(content=piece) for piece in content),
+        chat.delta("stop"),
+    )
+    for raw, thinking in ((alone, ""), (after, "2 + 2")):
+        got = stream(MESSAGES, CHAT, raw)
+        assert told(MESSAGES, got.body) == (thinking, "Four.")
+        assert b"inline" in got.body or b"reasoning stood in the backend's text" in got.body
+
+
+@pytest.mark.parametrize("name", ["reasoning_text", "thinking", "reasoning"])
+def test_reasoning_under_another_name_is_reasoning(name: str) -> None:
+    value: Any = {"content": "2 + 2"} if name == "reasoning" else "2 + 2"
+    raw = chat.stream(chat.delta(**{name: value}), chat.delta(content="Four."), chat.delta("stop"))
+    assert told(MESSAGES, stream(MESSAGES, CHAT, raw).body) == ("2 + 2", "Four.")
+
+
 def test_text_before_a_call_of_such_a_model_is_not_lost() -> None:
     call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     raw = chat.stream(

@@ -88,6 +88,9 @@ TOLD: list[tuple[str, str, dict[str, Any], str]] = [
     (MESSAGES, CHAT, {"messages": [{"role": "user", "content": [{"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "b", "citations": [{"type": "char_location", "cited_text": "b"}]}]}]}]}, "dropped:messages[0].content[0].content[0].citations"),
     (MESSAGES, RESPONSES, {"system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}, "changed:system[0].cache_control.ttl"),
     (CHAT, MESSAGES, {"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "12h"}}]}]}, "changed:messages[0].content[0].prompt_cache_breakpoint.ttl"),
+    (CHAT, MESSAGES, {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:text/plain;base64,YWFh", "pages": 3}}]}]}, "dropped:messages[0].content[0].file.pages"),
+    (CHAT, MESSAGES, {"messages": [HI, {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}", "note": 1}}]}, {"role": "tool", "tool_call_id": "a", "content": "ok"}]}, "dropped:messages[1].tool_calls[0].function.note"),
+    (CHAT, RESPONSES, {"messages": [HI, {"role": "assistant", "tool_calls": [{"id": "a", "type": "custom", "custom": {"name": "f", "input": "x", "note": 1}}]}, {"role": "tool", "tool_call_id": "a", "content": "ok"}]}, "dropped:messages[1].tool_calls[0].custom.note"),
     (RESPONSES, MESSAGES, {"tools": [{"type": "web_search", "external_web_access": False}]}, "dropped:tools[0].external_web_access"),
 ]  # fmt: skip
 

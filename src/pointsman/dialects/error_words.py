@@ -13,7 +13,7 @@ import msgspec
 
 from .decoding import UNREADABLE
 
-TEXTS = ("message", "detail", "error_message", "error_msg", "errorMessage", "msg", "errors")
+TEXTS = ("message", "detail", "error_message", "error_msg", "errorMessage", "msg", "errors", "title")
 """Members that hold the words, most telling first."""
 _CODES = ("code", "type")
 _LONGEST = 2000

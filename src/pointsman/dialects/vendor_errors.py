@@ -7,6 +7,7 @@ one question that all of them ask of a whole answer.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..statuses import kind_of_status
+from ..wire.sse import name_of, unframed_error
 from .decoding import UNREADABLE
 from .error_words import TEXTS, told, told_by
 from .overflow import overflow
@@ -146,6 +148,22 @@ def error_inside(payload: bytes) -> PointsmanError:
     return upstream_error(status_inside(inner), msgspec.json.encode({"error": inner}))
 
 
+_FAILURE = re.compile("error|exception|fault|fail|^err$")
+_AROUND = ("data", "response", "result", "body", "output", "detail")
+"""Members in which servers wrap what they say once more."""
+
+
+def is_named_error(event: bytes) -> bool:
+    """Does a server-sent event say by its name that it is an error, or an exception?"""
+    return _FAILURE.search(name_of(event).decode("utf-8", "replace").lower()) is not None
+
+
+def event_error(event: bytes) -> Any:
+    """The error of an event without data: its JSON without framing, or its name alone. None where it is none."""
+    found = bare_error(unframed_error(event))
+    return {"message": "The backend failed."} if found is None and is_named_error(event) else found
+
+
 def bare_error(payload: bytes, *, sure: bool = False) -> Any:
     """The error in what should have been an answer and has none of its members: servers leave the wrapper out. None
     where it is no error. sure: something else said that it is one (an event's name), whatever it looks like."""
@@ -153,18 +171,34 @@ def bare_error(payload: bytes, *, sure: bool = False) -> Any:
         value = msgspec.json.decode(payload)
     except UNREADABLE:
         return payload[:_MAX_TEXT].decode("utf-8", "replace") if sure else None
+    found = _error_in(value)
+    return value if found is None and sure else found
+
+
+def _error_in(value: Any) -> Any:
+    """In any vendor's form (docs/protocols/errors.md#bodies-seen)."""
+    if isinstance(value, list):  # Google's
+        value = value[0] if value else None
     if not isinstance(value, dict):
-        return value if sure else None
-    if value.get("error"):
-        return value["error"]
-    text = next((value[name] for name in TEXTS if value.get(name)), None)
-    if text is None:
-        return (
-            value
-            if sure or "error" in (value.get("object"), value.get("type"), value.get("status"))
-            else None
-        )
-    return value if isinstance(value.get("message"), str) else {**value, "message": told_by(text).text}
+        return None
+    error = value.get("error")
+    if isinstance(error, dict | list | str) and error != "":
+        return error or {"message": "The backend failed."}
+    state = value.get("base_resp")  # MiniMax's
+    if isinstance(state, dict) and state.get("status_code") and state.get("status_msg"):
+        return {"message": str(state["status_msg"]), "code": str(state["status_code"])}
+    wrapped = (value.get(name) for name in _AROUND)
+    inside = next((one["error"] for one in wrapped if isinstance(one, dict) and one.get("error")), None)
+    if inside is not None:
+        return inside
+    lower = {name.lower(): one for name, one in value.items()}
+    text = next((lower[name.lower()] for name in TEXTS if lower.get(name.lower())), None)
+    if text is not None:
+        return value if isinstance(value.get("message"), str) else {**value, "message": told_by(text).text}
+    if "error" in (value.get("object"), value.get("type"), value.get("status")):
+        return {**value, "message": value["reason"]} if isinstance(value.get("reason"), str) else value
+    named = next((one for name, one in lower.items() if one and _FAILURE.search(name)), None)
+    return {"message": told_by(named).text} if named is not None else None
 
 
 _OWN_CODES = ("context_length_exceeded", "string_above_max_length")

@@ -24,7 +24,7 @@ from ..dialects.capsule import Capsules
 from ..dialects.fields import load
 from ..dialects.headers import cross_headers
 from ..dialects.recall import NOTHING, Keep, Recalled
-from ..dialects.think import UNOPENED, USUAL
+from ..dialects.think import CLOSING, USUAL
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..wire.answer import Answer, Headers
@@ -145,10 +145,10 @@ class Crossing:
         reader, writer = self._upstream.reader(profile), self._asked.client.writer(self._answering)
         if profile.silent_end:
             reader.ends_silently()
-        return Translating(self, reader, writer, self._stages(), stream=not self.collects)
+        return Translating(self, reader, writer, self._stages(whole=self.collects), stream=not self.collects)
 
-    def _stages(self) -> Stages:
-        return Stages(self._adaptation, self._asked.request, self._asked.id, self._reasoning)
+    def _stages(self, *, whole: bool) -> Stages:
+        return Stages(self._adaptation, self._asked.request, self._asked.id, self._reasoning, whole=whole)
 
     def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
         """See Codec."""
@@ -166,6 +166,8 @@ class Crossing:
         if not self.collects or not isinstance(relay, Translating):
             return Answer(200, self.head_lines(headers), stream)
         self.found_tag(relay.tag)
+        if relay.mended:
+            self.mended(relay.mended)
         return self._rendered(fold(relay.events), self.head_lines(headers))
 
     def _answer(self, reply: Reply, headers: Headers) -> Answer:
@@ -198,11 +200,13 @@ class Crossing:
 
     def _back(self, reply: Reply) -> Reply:
         """Through the stages that a stream's events go through."""
-        stages = self._stages()
+        stages = self._stages(whole=True)
         folding = Fold()
         for event in unfold(reply):
             for one in stages.add(event):
                 folding.add(one)
+        if stages.mended:
+            self.mended(stages.mended)
         folding.reply.usage = reply.usage  # it comes after a stop sequence of ours
         return folding.reply
 
@@ -218,11 +222,15 @@ class Crossing:
 
     def found_tag(self, tag: str) -> bytes:
         """See stream.StreamOwner."""
-        if tag == UNOPENED or self._profile.begins_inside:
-            self.inside = tag == UNOPENED
+        if tag in CLOSING or self._profile.begins_inside:
+            self.inside = tag in CLOSING
         if tag in ("", USUAL):
             return b""
         return self._say(f"inline_reasoning:{tag}", "reasoning stood in the backend's text, by the tag", tag)
+
+    def mended(self, tool: str) -> bytes:
+        """See stream.StreamOwner."""
+        return self._say(f"mended:arguments:{tool}", "arguments of a call were not a JSON object", tool)
 
     def not_shown(self, part: Foreign) -> bytes:
         """See stream.StreamOwner (docs/protocols/messages.md#blocks-without-a-form-in-an-answer)."""

@@ -48,6 +48,9 @@ class StreamOwner(TypingProtocol):
     def found_tag(self, tag: str) -> bytes:
         """Tell, the same way, that reasoning stood in the text in other tags than the usual; b"" where it did not."""
 
+    def mended(self, tool: str) -> bytes:
+        """Tell, the same way, that the arguments of a call of this tool were not the JSON of an object as they came."""
+
     def not_shown(self, part: Foreign) -> bytes:
         """Tell, the same way, that the client gets nothing of this part."""
 
@@ -81,13 +84,15 @@ class Stages:
         request: Request,
         request_id: str = "",
         kept: KeptReasoning | None = None,
+        *,
+        whole: bool = False,
     ) -> None:
         """request: the client's. request_id: ours, which ids of calls are made from. kept: who remembers those that are
-        too long."""
+        too long. whole: no one waits for its parts."""
         self._request_id = request_id
         self._kept = kept
         self._sequencer = Sequencer()
-        self._calls = UsableCalls(request)
+        self._calls = UsableCalls(request, whole=whole)
         self._adaptation = None if adaptation.identity else adaptation.start()
         self._stops = StopMatcher(adaptation.stop) if adaptation.stop else None
 
@@ -95,6 +100,11 @@ class Stages:
     def matched(self) -> bool:
         """A stop sequence was met: the answer is whole."""
         return self._stops is not None and self._stops.matched
+
+    @property
+    def mended(self) -> str:
+        """See UsableCalls."""
+        return self._calls.mended
 
     def add(self, event: Event) -> Iterable[Event]:
         """One event of the reader; those of the writer."""
@@ -153,6 +163,11 @@ class Translating:
         """See Reader."""
         return self._reader.tag
 
+    @property
+    def mended(self) -> str:
+        """See UsableCalls."""
+        return self._stages.mended
+
     def take(self, data: bytes) -> bytes:
         """See Relay."""
         out: list[bytes] = []
@@ -179,6 +194,9 @@ class Translating:
         if type(event) is Started:
             self._owner.began(event.id)
         for ready in self._stages.add(event):
+            if type(ready) is Failed:
+                self._pass(ready, out)
+                return
             self._owner.keep(ready)
             if type(ready) is Delta:
                 self._characters += len(ready.text)
@@ -205,6 +223,8 @@ class Translating:
             out.append(self._owner.found_tag(self._reader.tag))
         if self._reader.stop_word and self._stream:
             out.append(self._owner.unknown_stop(self._reader.stop_word))
+        if self.mended and self._stream:
+            out.append(self._owner.mended(self.mended))
         usage, said = self._owner.usage(self._reader.usage, self._characters, ended_here=self.complete)
         if self._stream:
             out.append(said)

@@ -199,5 +199,8 @@ def cut_at_event_end(data: bytes) -> int:
 
 
 def unframed_error(event: bytes) -> bytes:
-    """An error's JSON without event framing, as some servers end a stream (llmgateway#3616); b"" for anything else."""
-    return event if event.startswith(b"{") and b'"error"' in event else b""
+    """An error's JSON without event framing, as some servers end a stream (llmgateway#3616), or in a field of its own
+    (`error: {...}`, older llama.cpp); b"" for anything else."""
+    if event.startswith(b"error:"):
+        return event[6:].strip()
+    return event if event.startswith(b"{") else b""

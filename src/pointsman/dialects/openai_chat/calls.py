@@ -16,9 +16,9 @@ from .frames import Call
 class Tool:
     """One call. place: among the answer's calls. id, name: the first that was told, "" until then. ids: every id that
     its pieces had. text: its arguments, as far as they are closed; those of a custom tool are free text. extra: what must
-    come back with it."""
+    come back with it. index: the one that its first piece had."""
 
-    __slots__ = ("extra", "id", "ids", "kind", "name", "place", "text")
+    __slots__ = ("extra", "id", "ids", "index", "kind", "name", "place", "text")
 
     def __init__(self, place: int, text: Closing) -> None:
         self.place = place
@@ -28,11 +28,18 @@ class Tool:
         self.name = ""
         self.kind = ToolKind.FUNCTION
         self.extra: dict[str, Any] = {}
+        self.index: int | None = None
 
-    def ended_by(self, call_id: str, name: str, text: str) -> bool:
-        """Does a piece that could go on with this call begin another one?"""
+    def named_on(self, call_id: str, name: str, text: str) -> bool:
+        """Does a piece tell more of its name, which comes in pieces, too?"""
+        if self.text.begun or not self.id:
+            return False
+        return not call_id or (call_id in self.ids and (not text or name.startswith(self.name)))
+
+    def ended_by(self, call_id: str, name: str, text: str, *, beside: bool) -> bool:
+        """Does a piece that could go on with this call begin another one? beside: it stands in one list with the last."""
         if name and self.name and name != self.name:
-            return True
+            return beside or not self.named_on(call_id, name, text)
         new_id = bool(call_id and self.ids) and call_id not in self.ids
         if not name and not new_id:
             return False
@@ -56,14 +63,15 @@ class Calls:
         self._last: dict[int, Tool] = {}  # by index
         self._by_id: dict[tuple[int | None, str], Tool] = {}
 
-    def known(self, call: Call, name: str, text: str) -> Tool | None:
-        """The call that this piece goes on with; None: it begins one."""
+    def known(self, call: Call, name: str, text: str, frame: bytes) -> Tool | None:
+        """The call that this piece of the frame goes on with; None: it begins one."""
         tool = self._by_id.get((call.index, call.id)) if call.id else None
         if tool is None and call.index is not None:
             tool = self._last.get(call.index)
         elif tool is None and self.tools:
             tool = self.tools[-1]
-        return None if tool is None or tool.ended_by(call.id or "", name, text) else tool
+        beside = frame is self._frame
+        return None if tool is None or tool.ended_by(call.id or "", name, text, beside=beside) else tool
 
     def begin(self, text: Closing) -> Tool:
         """One more call."""
@@ -83,7 +91,10 @@ class Calls:
             self._by_id[None, call.id] = self._by_id[call.index, call.id] = tool
         if call.extra_content is not None or call.provider_specific_fields is not None:
             tool.extra = tool.extra or call.beside()
-        tool.name = tool.name or name  # repeated in every chunk by some: the first counts
+        if name and name != tool.name:  # repeated in every chunk by some, in pieces by others
+            tool.name = name if name.startswith(tool.name) else tool.name + name
+        if tool.index is None:
+            tool.index = call.index
         if tool.kind is ToolKind.FUNCTION:
             tool.text.feed(text)
         if frame is not self._frame:

@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from ...wire.sse import data_of
+from ...wire.sse import BOM, data_of
 from ..base import UsageOption
 from ..decoding import UNREADABLE
+from .odd import shaped
 
 
 class Function(msgspec.Struct, gc=False):
@@ -23,11 +24,12 @@ class Function(msgspec.Struct, gc=False):
     name: str | None = None
     arguments: Any = None
     input: str | None = None
+    parameters: Any = None
 
 
 class Call(msgspec.Struct, gc=False):
     """One tool call, or a piece of one. extra_content: Gemini's, which must come back with it; provider_specific_fields:
-    where LiteLLM has the same."""
+    where LiteLLM has the same. name, arguments: of servers that leave `function` out."""
 
     index: int | None = None
     id: str | None = None
@@ -36,6 +38,8 @@ class Call(msgspec.Struct, gc=False):
     custom: Function | None = None
     extra_content: Any = None
     provider_specific_fields: Any = None
+    name: str | None = None
+    arguments: Any = None
 
     def beside(self) -> dict[str, Any]:
         """What must come back with it."""
@@ -50,16 +54,16 @@ class Call(msgspec.Struct, gc=False):
         """(name, arguments), each "" where this piece holds none."""
         inner = self.custom or self.function
         if inner is None:
-            return "", ""
+            return self.name or "", _as_text(self.arguments)
         text = inner.input if inner.input is not None else inner.arguments
-        if isinstance(
-            text,
-            dict | list,
-            # seen: an object where the protocol wants its text
-            # (docs/protocols/tools.md#calls-of-weak-models)
-        ):
-            text = msgspec.json.encode(text).decode()
-        return inner.name or "", text if isinstance(text, str) else ""
+        return inner.name or self.name or "", _as_text(inner.parameters if text is None else text)
+
+
+def _as_text(arguments: Any) -> str:
+    """Seen: an object where the protocol wants its text (docs/protocols/tools.md#calls-of-weak-models)."""
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    return msgspec.json.encode(arguments).decode()
 
 
 _TOLD_BESIDE = ("type", "index", "id", "format")
@@ -83,6 +87,8 @@ class Delta(msgspec.Struct, gc=False):
     content: str | list[Any] | None = None
     reasoning_content: Any = None
     reasoning: Any = None
+    reasoning_text: Any = None
+    thinking: Any = None
     reasoning_details: Any = None
     refusal: Any = None
     tool_calls: list[Call] | None = None
@@ -94,7 +100,9 @@ class Delta(msgspec.Struct, gc=False):
     def thought(self) -> str:
         """Reasoning under whichever name; some servers send it under both
         (docs/protocols/reasoning.md#where-reasoning-stands-in-answers)."""
-        for found in (self.reasoning_content, self.reasoning):
+        for found in (self.reasoning_content, self.reasoning, self.reasoning_text, self.thinking):
+            if isinstance(found, dict):
+                found = found.get("content") or found.get("text")
             if isinstance(found, str) and found:
                 return found
         return ""
@@ -116,7 +124,7 @@ class Delta(msgspec.Struct, gc=False):
 
 class Choice(msgspec.Struct, gc=False):
     """One choice. Some servers stream `message` where the protocol wants `delta`. stop_reason: vLLM's, the
-    sequence. usage: some servers tell it here (Moonshot); any shape."""
+    sequence. usage: some servers tell it here (Moonshot); any shape. error: OpenRouter's, of this choice."""
 
     index: int | None = None
     delta: Delta | None = None
@@ -124,6 +132,7 @@ class Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
     stop_reason: Any = None
     usage: Any = None
+    error: Any = None
 
 
 class Chunk(msgspec.Struct, gc=False):
@@ -148,17 +157,16 @@ class Chunk(msgspec.Struct, gc=False):
 
 decode = msgspec.json.Decoder(Chunk).decode
 """Raises one of UNREADABLE."""
-_BESIDE = ("id", "model", "service_tier")
 
 
 def decode_odd(data: bytes) -> Chunk | None:
-    """What decode() refused, less what stands beside the answer: an id of another shape costs no answer. None when it
-    is no JSON of this protocol at all."""
+    """What decode() refused, with its members brought to the types that belong there. None when it is no JSON of this
+    protocol at all."""
+    data = data.removeprefix(BOM)
     with suppress(*UNREADABLE):  # its characters have been put together
         return decode(data)
     try:
-        value = msgspec.json.decode(data, type=dict[str, Any])
-        return msgspec.convert({name: one for name, one in value.items() if name not in _BESIDE}, Chunk)
+        return msgspec.convert(shaped(msgspec.json.decode(data, type=dict[str, Any])), Chunk)
     except UNREADABLE:
         return None
 
@@ -166,12 +174,16 @@ def decode_odd(data: bytes) -> Chunk | None:
 def pieces(content: list[Any]) -> Iterator[tuple[bool, str]]:
     """(is thinking, text) of a content that is a list of parts (Mistral)."""
     for one in content:
+        if isinstance(one, str):
+            yield False, one
         if not isinstance(one, dict):
             continue
         if one.get("type") != "thinking":
             yield False, str(one.get("text") or "")
             continue
         thoughts = one.get("thinking")
+        if isinstance(thoughts, str):
+            yield True, thoughts
         for thought in thoughts if isinstance(thoughts, list) else ():
             if isinstance(thought, dict):
                 yield True, str(thought.get("text") or "")

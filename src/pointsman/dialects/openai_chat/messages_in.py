@@ -87,7 +87,7 @@ def _assistant(index: int, message: Fields, reading: Reading, function_ids: list
         picture.close(reading.notes)
         parts.append(Foreign(OWN, "images", picture.value, PICTURE, (shown,), path=picture.path))
     for call in message.objects("tool_calls"):
-        made = _call(call)
+        made = _call(call, reading)
         made.path = call.path
         parts.append(made)
         call.close(reading.notes)
@@ -104,13 +104,15 @@ def _assistant(index: int, message: Fields, reading: Reading, function_ids: list
     return Message(Role.ASSISTANT, parts, message.maybe_text("name"))
 
 
-def _call(call: Fields) -> ToolCall:
+def _call(call: Fields, reading: Reading) -> ToolCall:
     kind = call.choice("type", ("function", "custom"))
     call_id = call.need_text("id")
     call.ignore("index")
     if kind == "custom":
         inner = call.need_object("custom")
-        return ToolCall(call_id, inner.need_text("name"), inner.text("input"), ToolKind.CUSTOM)
+        made = ToolCall(call_id, inner.need_text("name"), inner.text("input"), ToolKind.CUSTOM)
+        inner.close(reading.notes)
+        return made
     inner = call.need_object("function")
     name = inner.need_text("name")
     arguments = inner.any("arguments")
@@ -118,6 +120,7 @@ def _call(call: Fields) -> ToolCall:
         arguments = msgspec.json.encode(arguments).decode()
     if arguments is not None and not isinstance(arguments, str):
         bad(inner.at("arguments"), "must be a string.")
+    inner.close(reading.notes)
     return ToolCall(call_id, name, arguments or "")
 
 

@@ -34,30 +34,16 @@ from ..fields import Fields
 from ..ids import unique_id
 from ..openai_parts import citation_of, picture_of, source_of
 from ..shown import PICTURE
-from ..think import UNOPENED, ThinkSplitter
+from ..think import CLOSES, ThinkSplitter
 from .calls import Tool
 from .details import BESIDE_CALL, BESIDE_MESSAGE, Detail, Details
 from .frames import Chunk, pieces, signed
 from .frames import Delta as ChatDelta
 from .reply import OWN
 from .seen import ChatSeen
+from .told_calls import ToldCall
 
 _TEXT, _THINKING, _REFUSAL = PartKind.TEXT, PartKind.THINKING, PartKind.REFUSAL
-
-
-class _Told:
-    """How far a call has been told. id: as its client gets it. part: its index among the parts, once it has begun.
-    number: among the calls that have, from 1. waiting: arguments that came before its name or id. sealed: what stands
-    beside it has been told."""
-
-    __slots__ = ("id", "number", "part", "sealed", "waiting")
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.part = -1
-        self.number = 0
-        self.waiting = ""
-        self.sealed = False
 
 
 class ChatReader(ChatSeen, Reader):
@@ -111,7 +97,7 @@ class ChatReader(ChatSeen, Reader):
         self._cited: list[Citation] = []  # whose text has not begun, or is over
         self._cites: set[Any] = set()  # those so far, and their URLs: servers repeat them
         self._sources: list[Any] = []  # as told beside the answer; each time all of them
-        self._told: list[_Told] = []  # by the call's place
+        self._told: list[ToldCall] = []  # by the call's place
         self._ids: set[str] = set()
         self._begun_calls = 0
         self._refusal = ""
@@ -166,6 +152,8 @@ class ChatReader(ChatSeen, Reader):
         if thought or delta.reasoning_details:
             self._reasoned(delta, thought, out)
         if delta.content:
+            if self._told:
+                self._begin_named(out, len(self._told))
             self._content(delta.content, out)
         if delta.annotations:
             self._cite(delta.annotations, out)
@@ -208,8 +196,8 @@ class ChatReader(ChatSeen, Reader):
         self._fed += len(content)
         if self._splitter is None:
             self._add(_TEXT, content, out)
-            if self._at_once and UNOPENED in content:
-                self.tag = UNOPENED
+            if self._at_once and (closing := CLOSES.search(content)) is not None:
+                self.tag = closing[0]
             return
         for thinking, text in self._splitter.feed(content):
             self._add(_THINKING if thinking else _TEXT, text, out)
@@ -264,8 +252,9 @@ class ChatReader(ChatSeen, Reader):
                 told.append(found)
         words = "".join(text for _, text in told)
         shown = bool(words) and thought in ("", words) and not self._thought
-        if thought or shown:
-            self._settle(out)  # this server has a parser of its own
+        if (thought or shown) and self._splitter is not None and not self._splitter.told:
+            self._settle(out)  # this server has a parser of its own, which may leave the closing tag behind
+            self._splitter = ThinkSplitter(told=True)
         if thought and not shown:
             self._thought = True
             self._add(_THINKING, thought, out)
@@ -334,13 +323,16 @@ class ChatReader(ChatSeen, Reader):
 
     def _call(self, tool: Tool, text: str, out: list[Event]) -> None:
         if tool.place == len(self._told):
-            self._told.append(_Told())
+            self._told.append(ToldCall(tool))
         told = self._told[tool.place]
         if tool.id and not told.id:
+            told.twin = next((one for one in self._told if one.is_twin(tool)), None)
             told.id = unique_id(tool.id, self._ids)
         told.waiting += text
-        if told.part < 0 and told.id and tool.name:
-            self._begin(tool, told, out)
+        if text:
+            told.text.append(text)
+            if told.part < 0 and told.id and tool.name and told.twin is None:
+                self._begin_named(out, tool.place)
         if told.part >= 0 and told.waiting:
             out.append(Delta(told.part, told.waiting))
             told.waiting = ""
@@ -348,7 +340,13 @@ class ChatReader(ChatSeen, Reader):
             told.sealed = True
             self._late.append({"type": BESIDE_CALL, "number": told.number, **tool.extra})
 
-    def _begin(self, tool: Tool, told: _Told, out: list[Event]) -> None:
+    def _begin_named(self, out: list[Event], upto: int) -> None:
+        """Calls begin in their order, each with its first argument: until then its name may go on."""
+        for told in self._told[: upto + 1]:
+            if told.part < 0 and told.id and told.tool.name and told.twin is None:
+                self._begin(told.tool, told, out)
+
+    def _begin(self, tool: Tool, told: ToldCall, out: list[Event]) -> None:
         self._settle(out)
         self._close(out)
         self._blank = ""
@@ -375,7 +373,7 @@ class ChatReader(ChatSeen, Reader):
             out.append(Started())
         self._settle(out)
         for tool, told in zip(self.calls.tools if self.calls is not None else (), self._told, strict=True):
-            if told.part < 0 and (tool.name or told.waiting):
+            if told.part < 0 and (tool.name or told.waiting) and not told.repeats:
                 told.id = told.id or unique_id(f"call_{tool.place}_{tool.name}"[:64], self._ids)
                 self._begin(tool, told, out)
                 if told.waiting:

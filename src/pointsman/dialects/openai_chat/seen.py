@@ -6,18 +6,20 @@ Not here: the neutral events that are told of it (reader.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from ...conversation.events import SILENT_STOPS, Stop
 from ...conversation.usage import newer
-from ...wire.sse import data_of, name_of, unframed_error
+from ...wire.sse import data_of
 from ...wire.surrogates import mended
 from ..base import Seen
 from ..decoding import UNREADABLE
 from ..openai_usage import neutral_usage
+from ..stop_words import NO_REASONS
 from ..think import FIRSTS, ThinkSplitter
-from ..vendor_errors import bare_error
+from ..vendor_errors import bare_error, event_error, is_named_error
 from .calls import Calls
 from .errors import error_inside
 from .frames import Choice, Chunk, Delta, decode, decode_odd, pieces, unknown_output
@@ -30,6 +32,9 @@ STOPS = {
     "function_call": Stop.TOOL_USE,
     "content_filter": Stop.REFUSAL,
 }
+
+MAX_WORDS = 2000
+_FAILURE = re.compile(b"error|exception|fail|bad gateway|unavailable|overload|timed? ?out", re.IGNORECASE)
 
 
 class _Other:
@@ -44,10 +49,12 @@ class _Other:
 
 class ChatSeen(Seen):
     """See dialects.base.Seen. calls: the answer's, None before the first. matched: the stop sequence that ended the
-    answer, where the server tells it. unknown: the first output, where it was of a kind that only its vendor knows."""
+    answer, where the server tells it. unknown: the first output, where it was of a kind that only its vendor knows.
+    unread: the first event that was no JSON and speaks of a failure."""
 
     __slots__ = (
-        "_begun", "_called", "_data", "_finish", "_index", "_others", "_said_no", "calls", "matched", "unknown",
+        "_begun", "_called", "_data", "_finish", "_in_delta", "_index", "_others", "_said_no", "calls", "matched",
+        "unknown", "unread",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -56,12 +63,14 @@ class ChatSeen(Seen):
         self._called = False
         self._data = b""  # of the frame that is being seen
         self._finish = ""
+        self._in_delta = False  # is the answer told there?
         self._index = -1  # of the choice that is the answer: the first that comes
         self._others: dict[int, _Other] | None = None  # by their index
         self._said_no = False
         self.calls: Calls | None = None
         self.matched: str | None = None
         self.unknown: dict[str, Any] = {}
+        self.unread = ""
 
     def event(self, event: bytes) -> Chunk | None:
         """See Seen."""
@@ -74,9 +83,8 @@ class ChatSeen(Seen):
         except UNREADABLE:
             frame = self._odd(data, event) if data else self._unframed(event)
         if frame is not None:
-            if frame.choices is None and not frame.error:
-                frame.error = bare_error(data, sure=name_of(event) == b"error")
-                self.concluded = self.concluded or frame.error is not None
+            if not frame.choices and (frame.choices is None or frame.usage is None):
+                self._may_be_error(frame, data, event)
             self.see(frame)
         return frame
 
@@ -94,8 +102,8 @@ class ChatSeen(Seen):
             frame = self._odd(body)
         if frame is None:
             return None
-        if frame.choices is None and not frame.error:
-            frame.error = bare_error(body)
+        if not frame.choices:
+            self._may_be_error(frame, body)
         for choice in frame.choices or ():
             for place, call in enumerate((choice.message and choice.message.tool_calls) or ()):
                 call.index = place  # each is a call of its own, whatever its id
@@ -107,22 +115,32 @@ class ChatSeen(Seen):
         self.end()
         return frame
 
+    def _may_be_error(self, frame: Chunk, data: bytes, event: bytes = b"") -> None:
+        """A frame without choices. An error in a form that its clients overlook is not told by its bytes."""
+        if not frame.error or frame.error is True:
+            frame.error = bare_error(data, sure=is_named_error(event))
+            self.concluded = self.concluded or frame.error is not None
+
     def _unframed(self, event: bytes) -> Chunk | None:
-        data = unframed_error(event)
-        frame = decode_odd(data) if data else None
-        return frame if frame is not None and frame.error else None
+        """An event without data."""
+        found = event_error(event)
+        self.concluded = self.concluded or found is not None
+        return Chunk(error=found) if found is not None else None
 
     def _odd(self, data: bytes, event: bytes = b"") -> Chunk | None:
-        if data.strip() == b"[DONE]":
+        if data.strip(b' \t"').upper() == b"[DONE]":
             self._end_told()
             return None
         self._data = data = self.mend(data)
         frame = decode_odd(data)
-        if frame is None and name_of(event) == b"error":
-            self.concluded = True
-            return Chunk(error=bare_error(data, sure=True))
         if frame is None:
+            error = bare_error(data, sure=is_named_error(event))
+            if error is not None:
+                self.concluded = True
+                return Chunk(error=error)
             self.malformed += 1
+            if _FAILURE.search(data):
+                self.unread = self.unread or data[:MAX_WORDS].decode("utf-8", "replace").strip()
         return frame
 
     def see(self, frame: Chunk) -> None:
@@ -137,12 +155,21 @@ class ChatSeen(Seen):
         if frame.choices:
             for choice in frame.choices:
                 other = None if self.answers(choice) else self._other(choice)
-                delta = choice.delta or choice.message
+                delta = choice.delta
+                if delta is not None:
+                    self._in_delta = True
+                elif self._in_delta and self.output:
+                    choice.message = None  # all of it again, at its end
+                else:
+                    delta = choice.message
                 if delta is not None and (
                     not self.output or delta.refusal or delta.tool_calls or delta.function_call is not None
                 ):
                     self._delta(delta, other)
-                if choice.finish_reason:
+                if choice.error and self.error is None:
+                    self.error, self.concluded = error_inside(choice.error), True
+                    return
+                if choice.finish_reason and choice.finish_reason.strip().lower() not in NO_REASONS:
                     if other is not None:
                         other.finished = True
                     elif not self._finish:
@@ -208,13 +235,12 @@ class ChatSeen(Seen):
             if name or text:
                 self.output = True
                 self._called = self._called or other is None
-            tool = calls.known(call, name, text) or calls.begin(self.call_begun())
+            tool = calls.known(call, name, text, self._data) or calls.begin(self.call_begun())
             calls.add(tool, call, name, text, self._data)
 
     def _first_output(self, delta: Delta) -> None:
         content = delta.content
-        thinks = delta.reasoning_content or delta.reasoning or delta.reasoning_details
-        if thinks and (delta.thought() or delta.details()):
+        if delta.thought() or (delta.reasoning_details and delta.details()):
             self.output = True
         elif isinstance(content, str):
             first = content[:1]
@@ -240,7 +266,9 @@ class ChatSeen(Seen):
         self.refused = self.refused or self.stop is Stop.REFUSAL
 
     def _end_told(self) -> None:
-        """The last word of a stream."""
+        """The last word of a stream. What could not be read may stand where the reason belongs."""
+        if self.unread and not self._finish and self.error is None:
+            self.conclude(self.unread if not self.unread.startswith("<") else "The backend failed.")
         if self._all_said_why or not self.end_unexplained():
             self._closed()
 
