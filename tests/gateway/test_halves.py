@@ -11,7 +11,7 @@ from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHO
 from tests.vendor_bodies import chat
 from tests.vendor_bodies.wire import encoded
 
-from .test_translation import ask, one, text_of
+from .test_translation import CLEAN, ask, one, text_of
 
 PAIRS = [
     (client, upstream) for client in (CHAT, RESPONSES, MESSAGES) for upstream in (CHAT, RESPONSES, MESSAGES)
@@ -119,3 +119,20 @@ def test_an_emoji_cut_between_chunks_that_tell_different_members_arrives() -> No
     raw = chat.stream(*pieces, chat.delta("stop"))
     got, _ = one(MESSAGES, CHAT, Reply(200, SSE, parts=[raw], framing="chunked"), ask(MESSAGES, stream=True))
     assert "😀b" in got.body.decode()
+
+
+@pytest.mark.parametrize(("client", "upstream"), ACROSS)
+@pytest.mark.parametrize("sign", ["\x00", "\x01", "\t"])
+def test_a_control_character_that_a_server_did_not_escape_costs_no_answer(
+    client: str, upstream: str, sign: str
+) -> None:
+    raw = WHOLE[upstream]("aXYb").replace(b"XY", sign.encode())
+    got, _ = one(client, upstream, Reply(200, JSON, body=raw))
+    assert got.status == 200, got.body
+    assert text_of(client, got.json()) == f"a{sign}b"
+    raw = STREAM[upstream]("aXYb").replace(b'"aX"', f'"a{sign}"'.encode()).replace(b'"Yb"', b'"b"')
+    raw = raw.replace(b"aXYb", f"a{sign}b".encode())
+    reply = Reply(200, SSE, parts=[raw], framing="chunked")
+    got, _ = one(client, upstream, reply, ask(client, stream=True))
+    assert CLEAN[client] in got.body
+    assert json.dumps(f"a{sign}").encode()[1:-1] in got.body

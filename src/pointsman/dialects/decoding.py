@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ..wire.surrogates import mended
+from ..wire.surrogates import readable
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def read_whole(
     without()). None where none of that can be read."""
     with suppress(*UNREADABLE):
         return decode(body)
-    body = mended(body)
+    body = readable(body)
     with suppress(*UNREADABLE):
         return decode(body)
     with suppress(*UNREADABLE):

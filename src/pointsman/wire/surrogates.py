@@ -2,6 +2,8 @@
 and no text can hold, and a UTF-8 sequence that was cut. Clients cut strings by UTF-16 units, servers send one token a
 time (docs/protocols/streams.md#halves-of-characters).
 
+And control characters that a server wrote as they are (docs/protocols/streams.md#halves-of-characters).
+
 Only called where a decoder has refused something. Not here: any other JSON that is none.
 """
 
@@ -20,6 +22,7 @@ _ESCAPES = re.compile(
     rb"|\\.",
     re.DOTALL,
 )
+_CONTROL = re.compile(rb"[\x00-\x1f]")
 _HALF = re.compile("[\ud800-\udfff]")
 _HIGH = re.compile("[\ud800-\udbff]")
 _PLACES = ("type", "index", "output_index", "content_index", "summary_index")
@@ -41,6 +44,18 @@ def _whole(match: re.Match[bytes]) -> bytes:
     if lone is None:
         return match[0]
     return b"\\ufffd" if lone[:1] == b"\\" else b"\xef\xbf\xbd"
+
+
+def readable(data: bytes) -> bytes:
+    """The same JSON, its lone halves as U+FFFD, its control characters escaped: some servers write them as they are. The
+    same object when that is not why it could not be decoded."""
+    sound = mended(data)
+    if _CONTROL.search(sound) is None:
+        return sound
+    try:
+        return json.dumps(json.loads(sound, strict=False), ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return sound
 
 
 def decode(text: str | bytes) -> Any:
@@ -73,10 +88,10 @@ class Halves:
         except UnicodeDecodeError:
             raw = True
             text = mended(data).decode("utf-8", "surrogateescape")
-        if not raw and not self._held and mended(data) is data:
+        if not raw and not self._held and mended(data) is data and _CONTROL.search(data) is None:
             return data
         try:
-            value = json.loads(text)
+            value = json.loads(text, strict=False)
         except (ValueError, RecursionError):
             return data
         event = value if isinstance(value, dict) else {}

@@ -288,8 +288,7 @@ class ChatReader(ChatSeen, Reader):
     def _tell_late(self, out: list[Event]) -> None:
         for value in self._late:
             if "number" in value:  # of a call that began before it was signed
-                back = self._begun_calls - value.pop("number") + 1
-                value["back"] = back
+                value["back"] = self._begun_calls - value.pop("number") + 1
             self._close(out)
             self._start(_THINKING, out)
             out.append(PartEnd(self._open, Opaque(OWN, dict(value), self._profile.backend)))
