@@ -91,6 +91,7 @@ TOLD: list[tuple[str, str, dict[str, Any], str]] = [
     (CHAT, MESSAGES, {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:text/plain;base64,YWFh", "pages": 3}}]}]}, "dropped:messages[0].content[0].file.pages"),
     (CHAT, MESSAGES, {"messages": [HI, {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}", "note": 1}}]}, {"role": "tool", "tool_call_id": "a", "content": "ok"}]}, "dropped:messages[1].tool_calls[0].function.note"),
     (CHAT, RESPONSES, {"messages": [HI, {"role": "assistant", "tool_calls": [{"id": "a", "type": "custom", "custom": {"name": "f", "input": "x", "note": 1}}]}, {"role": "tool", "tool_call_id": "a", "content": "ok"}]}, "dropped:messages[1].tool_calls[0].custom.note"),
+    (MESSAGES, RESPONSES, {"tools": [{"type": "code_execution_20250825", "name": "code_execution", "strict": True}]}, "dropped:tools[0].strict"),
     (RESPONSES, MESSAGES, {"tools": [{"type": "web_search", "external_web_access": False}]}, "dropped:tools[0].external_web_access"),
 ]  # fmt: skip
 

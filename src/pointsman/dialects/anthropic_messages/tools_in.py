@@ -28,11 +28,10 @@ def read_tools(request: Request, body: Fields, reading: Reading) -> None:
             made = _function(tool, tool.text("name") or name, description, schema, reading)
             request.tools.append(made)
         elif is_search(kind):
-            _extras(tool, reading)
-            if tool.flag("strict"):
-                reading.notes.drop(tool.at("strict"), "the backend asks its own search as it will")
+            _of_server(tool, reading)
             take_search(request, tool, reading)
         else:
+            _of_server(tool, reading)
             found = ServerTool(OWN, kind, tool.text("name"), tool.value, path=tool.path)
             found.name = found.name or found.kind
             request.server_tools.append(found)
@@ -45,6 +44,13 @@ def _function(
     cache, strict = mark(tool, reading), tool.flag("strict")
     tool.close(reading.notes)
     return Tool(name, description, schema, strict, cache=cache, path=tool.path)
+
+
+def _of_server(tool: Fields, reading: Reading) -> None:
+    """What a tool that the backend runs may say beside what it shall do."""
+    _extras(tool, reading)
+    if tool.flag("strict"):
+        reading.notes.drop(tool.at("strict"), "the backend asks its own tools as it will")
 
 
 def _extras(tool: Fields, reading: Reading) -> None:
