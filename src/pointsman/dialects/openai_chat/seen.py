@@ -157,7 +157,7 @@ class ChatSeen(Seen):
                 other = None if self.answers(choice) else self._other(choice)
                 delta = choice.delta
                 if delta is not None:
-                    self._in_delta = True
+                    self._in_delta = self._in_delta or bool(delta.content or delta.tool_calls)
                 elif self._in_delta and self.output:
                     choice.message = None  # all of it again, at its end
                 else:
