@@ -74,6 +74,9 @@ LIVING: dict[str, dict[str, str]] = {
         "OUTPUT": "PASSING_STREAM: HOLD COMMIT",
         "TOO_MUCH": GIVE_UP,
         "SAID_FAILED": "HOLDING_STREAM: HOLD CLOSE END_HERE",
+        "COMPLETE": "HOLDING_STREAM: CLOSE END_HERE",
+        "LAST_WORD": "HOLDING_STREAM: DRAIN END_HERE",
+        "OVERSTAYED": "HOLDING_STREAM: CLOSE END_HERE",
         "ANSWERED": "DELIVERED: SEND",
         "UNANSWERED": GIVE_UP,
         "LEFT": "GIVEN_UP: CLOSE LEAVE",
@@ -94,6 +97,7 @@ LIVING: dict[str, dict[str, str]] = {
         "BYTES": "PASSING_STREAM: PASS",
         "ANSWERED": "DELIVERED: PASS FINISH",
         "COMPLETE": "DELIVERED: CLOSE FINISH",
+        "LAST_WORD": "PASSING_STREAM: DRAIN END_HERE",
         "OVERSTAYED": "PASSING_STREAM: CLOSE END_HERE",
         "UNFINISHED": "INTERRUPTED: CLOSE BLAME TELL",
         "FAILED": "INTERRUPTED: BLAME PASS FINISH",
@@ -111,15 +115,15 @@ LIVING: dict[str, dict[str, str]] = {
 ENDED = ("DELIVERED", "INTERRUPTED", "GIVEN_UP", "UNSPOKEN", "ABANDONED")
 ILLEGAL = {
     "WAITING": "QUIET OUTPUT TOO_MUCH SAID_FAILED BYTES COMPLETE ANSWERED UNANSWERED UNKNOWN_PATH LEFT UNFINISHED FAILED"
-    " OVERSTAYED SLOW READY EVENTS",
+    " OVERSTAYED SLOW READY EVENTS LAST_WORD",
     "FAILING": "HEAD_WHOLE HEAD_STREAM HEAD_FAILURE HEAD_UNUSABLE OUTPUT SAID_FAILED BYTES COMPLETE ANSWERED LEFT"
-    " UNFINISHED FAILED STALE OVERSTAYED SLOW READY EVENTS",
+    " UNFINISHED FAILED STALE OVERSTAYED SLOW READY EVENTS LAST_WORD",
     "HOLDING_WHOLE": "HEAD_WHOLE HEAD_STREAM HEAD_FAILURE HEAD_UNUSABLE SAID_FAILED BYTES COMPLETE UNFINISHED FAILED STALE"
-    " OVERSTAYED SLOW READY",
-    "HOLDING_STREAM": "HEAD_WHOLE HEAD_STREAM HEAD_FAILURE HEAD_UNUSABLE BYTES COMPLETE UNKNOWN_PATH UNFINISHED FAILED STALE"
-    " OVERSTAYED SLOW READY EVENTS",
+    " OVERSTAYED SLOW READY LAST_WORD",
+    "HOLDING_STREAM": "HEAD_WHOLE HEAD_STREAM HEAD_FAILURE HEAD_UNUSABLE BYTES UNKNOWN_PATH UNFINISHED FAILED STALE"
+    " SLOW READY EVENTS",
     "PASSING_WHOLE": "HEAD_WHOLE HEAD_STREAM HEAD_FAILURE HEAD_UNUSABLE QUIET OUTPUT TOO_MUCH SAID_FAILED COMPLETE UNANSWERED"
-    " UNKNOWN_PATH LEFT UNFINISHED FAILED STALE OVERSTAYED RIVAL EVENTS",
+    " UNKNOWN_PATH LEFT UNFINISHED FAILED STALE OVERSTAYED RIVAL EVENTS LAST_WORD",
     "PASSING_STREAM": "HEAD_WHOLE HEAD_STREAM HEAD_FAILURE HEAD_UNUSABLE QUIET OUTPUT TOO_MUCH SAID_FAILED UNANSWERED"
     " UNKNOWN_PATH LEFT STALE RIVAL EVENTS",
 }
@@ -420,7 +424,7 @@ def test_how_long_it_is_waited_for(
 ) -> None:
     one = make()
     before = one.state
-    one.tick(now, deadline, 7.0, finished=False, rival=False)
+    one.tick(now, deadline, 7.0, all_said=False, rival=False)
     assert (one.state is before) is (late is None)
     assert one.detail == (late or "")
     if late:
@@ -430,18 +434,18 @@ def test_how_long_it_is_waited_for(
 def test_a_slow_client_is_no_silence_of_the_backend() -> None:
     one = passing()
     assert one.client(False, 1.0) == (Effect.PAUSE,)
-    one.tick(500.0, 999.0, 999.0, finished=False, rival=False)
+    one.tick(500.0, 999.0, 999.0, all_said=False, rival=False)
     assert one.state is State.PASSING_STREAM
     assert one.client(True, 500.0) == (Effect.RESUME,)
-    one.tick(619.0, 999.0, 999.0, finished=False, rival=False)
+    one.tick(619.0, 999.0, 999.0, all_said=False, rival=False)
     assert one.state is State.PASSING_STREAM
-    one.tick(620.1, 999.0, 999.0, finished=False, rival=False)
+    one.tick(620.1, 999.0, 999.0, all_said=False, rival=False)
     assert one.state is State.INTERRUPTED
 
 
 def test_a_stream_that_has_said_everything_and_stays_on_the_line_is_no_failure() -> None:
     one = passing()
-    assert one.tick(500.0, 999.0, 999.0, finished=True, rival=False) == (
+    assert one.tick(500.0, 999.0, 999.0, all_said=True, rival=False) == (
         Effect.CLOSE,
         Effect.END_HERE,
     )
@@ -451,7 +455,7 @@ def test_a_stream_that_has_said_everything_and_stays_on_the_line_is_no_failure()
 def test_the_first_reason_is_kept_once_it_is_over() -> None:
     one = judge()
     one.cut(FallbackReason.CONNECT, "it closed", stale=False)
-    one.tick(500.0, 1.0, 7.0, finished=False, rival=False)
+    one.tick(500.0, 1.0, 7.0, all_said=False, rival=False)
     assert (one.reason, one.detail) == (FallbackReason.CONNECT, "it closed")
 
 
@@ -548,7 +552,7 @@ class Request(RuleBasedStateMachine):
                 assert self.won is one, f"{effect.name} by one who has not won"
             elif effect is Effect.KEEP_ALIVE:
                 assert self.won is None, "a keep-alive in somebody's content"
-            elif effect is Effect.CLOSE:
+            elif effect in (Effect.CLOSE, Effect.DRAIN):
                 one.open = False
             if effect in (Effect.GIVE_UP, Effect.LEAVE, Effect.YIELD):
                 assert self.won is not one, "handed to the walk after content"
@@ -627,6 +631,15 @@ class Request(RuleBasedStateMachine):
         else:
             self.do(one, one.judge.held(one.size, self.stage, rival=self.rival(one)))
 
+    @precondition(lambda self: any(one.stream for one in self.begun()))
+    @rule(which=st.integers(0, 1))
+    def last_word(self, which: int) -> None:
+        """Or a cut after everything was said."""
+        streams = [one for one in self.begun() if one.stream]
+        one = streams[which % len(streams)]
+        one.facts.finished = True
+        self.do(one, one.judge.move(Event.LAST_WORD))
+
     @precondition(lambda self: self.begun())
     @rule(
         which=st.integers(0, 1),
@@ -674,7 +687,7 @@ class Request(RuleBasedStateMachine):
         self.now += seconds
         for one in self.live():
             finished = one.stream and one.facts.finished
-            effects = one.judge.tick(self.now, deadline, 300.0, finished=finished, rival=self.rival(one))
+            effects = one.judge.tick(self.now, deadline, 300.0, all_said=finished, rival=self.rival(one))
             if Effect.GIVE_UP in effects or Effect.BLAME in effects:
                 one.failed = True
             self.do(one, effects)

@@ -135,7 +135,7 @@ class Translating:
     untold = None
 
     __slots__ = (
-        "_characters", "_over", "_owner", "_reader", "_splitter", "_stages", "_stream", "_writer", "complete", "events",
+        "_characters", "_over", "_owner", "_reader", "_splitter", "_stages", "_stream", "_writer", "events",
     )  # fmt: skip
 
     def __init__(
@@ -150,13 +150,22 @@ class Translating:
         self._splitter = EventSplitter()
         self._characters = 0  # of the answer so far
         self.events: list[Event] = []
-        self.complete = False
         self._over = False  # its end, or its error, has been written
 
     @property
     def seen(self) -> Seen:
         """The reader is the one reading, too."""
         return self._reader
+
+    @property
+    def matched(self) -> bool:
+        """See Relay."""
+        return self._over and self._stages.matched
+
+    @property
+    def complete(self) -> bool:
+        """See Relay."""
+        return self._reader.over or self.matched
 
     @property
     def tag(self) -> str:
@@ -218,14 +227,13 @@ class Translating:
     def _last_facts(self, out: list[bytes]) -> None:
         """Before the end: what only we can tell of it."""
         self._over = True
-        self.complete = self._stages.matched
         if self._stream:
             out.append(self._owner.found_tag(self._reader.tag))
         if self._reader.stop_word and self._stream:
             out.append(self._owner.unknown_stop(self._reader.stop_word))
         if self.mended and self._stream:
             out.append(self._owner.mended(self.mended))
-        usage, said = self._owner.usage(self._reader.usage, self._characters, ended_here=self.complete)
+        usage, said = self._owner.usage(self._reader.usage, self._characters, ended_here=self.matched)
         if self._stream:
             out.append(said)
         if usage is not None:  # once more: it may have come after a stop sequence of ours

@@ -20,6 +20,8 @@ MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 256
 MAX_INTERIM = 16
 """1xx answers before the real one; a flood of them is an attack or a fault."""
+DRAIN_SECONDS = 1.0
+DRAIN_BYTES = 64 * 1024
 MAX_FRUITLESS = 2 * MAX_HEADER_BYTES
 """Bytes in a row that bring no body and no end: one endless header or chunk extension."""
 
@@ -213,6 +215,16 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def drain(self) -> None:
+        """Nobody wants what is left of the answer, which should be its end: read that, for the connection's sake, a moment
+        long."""
+        transport = self._transport
+        if self._sink is None or transport is None:
+            return
+        self._sink = rest = _Rest(self)
+        self.resume()
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS, rest.give_up)
+
     def peer(self) -> Any:
         """The connected address, as getpeername gives it."""
         return self._transport.get_extra_info("peername") if self._transport is not None else None
@@ -231,7 +243,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             parts, self._parts = self._parts, []
             sink.body(parts[0] if len(parts) == 1 else b"".join(parts))
         if self._complete and self._sink is not None:
-            self._sink = None
+            sink, self._sink = self._sink, None
             if not self._keep or self._no_body or self._until_close:
                 self.close()
             else:
@@ -262,3 +274,34 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._transport.abort()
         if sink is not None:
             sink.failed(reason, detail, True)
+
+
+class _Rest:
+    """Sink of what nobody wants any more."""
+
+    def __init__(self, conn: UpstreamConnection) -> None:
+        self._conn: UpstreamConnection | None = conn
+        self._size = 0
+
+    def head(self, status: int, headers: Headers, length: int | None) -> None:
+        """See Sink."""
+
+    def body(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > DRAIN_BYTES:
+            self.give_up()
+
+    def end(self) -> None:
+        self._conn = None  # it is the pool's
+
+    def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
+        self._conn = None
+
+    def broke(self, error: Exception) -> None:
+        self._conn = None
+
+    def give_up(self) -> None:
+        """It does not end."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.close()

@@ -267,6 +267,7 @@ class ChatSeen(Seen):
 
     def _end_told(self) -> None:
         """The last word of a stream. What could not be read may stand where the reason belongs."""
+        self.over = True
         if self.unread and not self._finish and self.error is None:
             self.conclude(self.unread if not self.unread.startswith("<") else "The backend failed.")
         if self._all_said_why or not self.end_unexplained():

@@ -85,7 +85,9 @@ class Exchange(Execution):
         if reason is not None and reason is FallbackReason.AUTH and self._health.own_login:
             reason = None  # the client's own login was refused: that is the client's to know
         framed = length is not None or is_framed(headers, length)
-        effects = judge.head(status, reason, stream=stream, readable=self._readable, framed=framed)
+        effects = judge.head(
+            status, reason, reads=self._reads, stream=stream, readable=self._readable, framed=framed
+        )
         if effects:
             self._do(effects)
         if judge.state is HOLDING_STREAM:
@@ -145,8 +147,12 @@ class Exchange(Execution):
 
     def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
         self._conn = None
-        if self.judge.state is FAILING:  # its status is known; a body cut short does not change the verdict
+        state = self.judge.state
+        if state is FAILING:  # its status is known; a body cut short does not change the verdict
             self._quote()
+        elif self._all_said and (state is HOLDING_STREAM or state is PASSING_STREAM):
+            self._do(self.judge.move(Event.LAST_WORD))  # a cut after the end cuts nothing
+            return
         self._do(self.judge.cut(reason, detail, stale=self._kept and not received))
 
     # -- what has come, put before the judge
@@ -194,15 +200,17 @@ class Exchange(Execution):
         relay.look()
         self._held_size += len(data)
         self._do(self.judge.read(relay.seen, self._held_size, rival=self._job.won is not None), taken)
-        if relay.complete and self.judge.state is PASSING_STREAM:
+        if relay.complete and (self.judge.state is PASSING_STREAM or self.judge.state is HOLDING_STREAM):
             self._end_early()
 
     def _end_early(self) -> None:
         """The upstream may go on, the client's stream does not: it is whole, or its end cannot be."""
-        if self._relay is None or self._relay.untold is None:
-            self._do(self.judge.move(Event.COMPLETE))
-        else:
+        relay = self._relay
+        assert relay is not None
+        if relay.untold is not None:
             self._end_stream()
+        else:
+            self._do(self.judge.move(Event.COMPLETE if relay.matched else Event.LAST_WORD))
 
     def _end_here(self, data: bytes) -> None:
         self._end_stream()
@@ -214,7 +222,7 @@ class Exchange(Execution):
         seen = relay.seen
         self._tried.usage = usage_of(seen)
         self._error = relay.untold
-        found = ANSWERED if relay.complete and relay.untold is None else meaning(seen, self._onward)
+        found = ANSWERED if relay.matched else meaning(seen, self._onward)
         if judge.state is HOLDING_STREAM:
             event = judge.closes(found, output=seen is None or seen.output)
             if event is Event.UNANSWERED and seen is not None:
@@ -315,12 +323,17 @@ class Exchange(Execution):
             except Exception as error:  # noqa: BLE001 - told on: broke() logs it
                 self.broke(error)
 
+    @property
+    def _all_said(self) -> bool:
+        """Has its stream come to its end, good or bad, whatever its connection does?"""
+        seen = self._relay.seen if self._relay is not None else None
+        return seen is not None and (seen.finished or seen.error is not None)
+
     def _tick(self, now: float) -> None:
-        job, judge, relay = self._job, self.judge, self._relay
-        finished = relay is not None and relay.seen is not None and relay.seen.finished
+        job, judge = self._job, self.judge
         seconds = job.deadline - job.request.start
         rival = job.won is not None and job.won is not self._tried
-        self._do(judge.tick(now, job.deadline, seconds, finished=finished, rival=rival))
+        self._do(judge.tick(now, job.deadline, seconds, all_said=self._all_said, rival=rival))
 
     def stop(self, error: PointsmanError) -> None:
         """End now: a drain has run out of time. Nobody else is asked either."""

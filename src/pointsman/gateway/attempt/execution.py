@@ -141,6 +141,11 @@ class Execution:
         if conn is not None:
             conn.close()
 
+    def _drain(self, data: bytes) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.drain()
+
     def _end_here(self, data: bytes) -> None:
         raise NotImplementedError
 
@@ -223,6 +228,7 @@ _BY_NAME: dict[Effect, Callable[[Execution, bytes], None]] = {
     Effect.PAUSE: Execution._pause,
     Effect.RESUME: Execution._resume,
     Effect.CLOSE: Execution._let_go,
+    Effect.DRAIN: Execution._drain,
     Effect.END_HERE: lambda one, data: one._end_here(data),
     Effect.BLAME: Execution._blame,
     Effect.ASK_AGAIN: Execution._ask_again,

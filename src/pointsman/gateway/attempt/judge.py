@@ -22,10 +22,16 @@ COLLECT_BYTES = 64 * 1024 * 1024
 """A whole answer that must be translated, collected or judged to its end is held up to this
 size."""
 
+_NO_ANSWERS = (206, 304)
+"""A part of something, and "you have it already": nobody asked for these."""
+
 WAITING, FAILING, DELIVERED = State.WAITING, State.FAILING, State.DELIVERED
 PASSING_WHOLE, PASSING_STREAM = State.PASSING_WHOLE, State.PASSING_STREAM
 QUIET, OUTPUT, ANSWERED, RIVAL = Event.QUIET, Event.OUTPUT, Event.ANSWERED, Event.RIVAL
 HEAD_WHOLE, HEAD_STREAM = Event.HEAD_WHOLE, Event.HEAD_STREAM
+
+STAY_SECONDS = 3.0
+"""How long a stream that has told its end, but not the last word that its protocol has, is waited for: usage follows."""
 
 HELD: Effects = MOVES[State.HOLDING_WHOLE][QUIET][1]
 """What is said of bytes that are to be kept: by identity, since most answers are only that."""
@@ -94,10 +100,11 @@ class Judge:
         stream: bool,
         readable: bool,
         framed: bool,
+        reads: bool = False,
     ) -> Effects:
         """failure: why this status is no answer. stream: it says that it is one. readable: it is
         not compressed. framed: a cut would be seen; where only the connection's end says that it
-        is whole, all of it is judged."""
+        is whole, all of it is judged. reads: the request is of a known kind."""
         if failure is not None:
             self.reason = failure
             return self.move(Event.HEAD_FAILURE)
@@ -106,6 +113,12 @@ class Judge:
                 Event.HEAD_UNUSABLE,
                 FallbackReason.UPSTREAM_ERROR,
                 f"it answered with a redirect ({status}), which is never followed; correct its base URL",
+            )
+        if reads and status in _NO_ANSWERS:
+            return self._because(
+                Event.HEAD_UNUSABLE,
+                FallbackReason.MALFORMED,
+                f"it answered with status {status}, which is no answer",
             )
         if status >= 300:
             stream = False
@@ -207,16 +220,17 @@ class Judge:
 
     # -- time and pressure
 
-    def tick(self, now: float, deadline: float, seconds: float, *, finished: bool, rival: bool) -> Effects:
+    def tick(self, now: float, deadline: float, seconds: float, *, all_said: bool, rival: bool) -> Effects:
         """Called a few times a second. deadline: of the request, which is `seconds` long.
-        finished: its stream has said everything."""
+        all_said: its stream has come to its end, and only its connection has not."""
         if rival:
             return self.move(RIVAL)
         late = self._late(now, deadline, seconds)
+        if all_said and (self.state is PASSING_STREAM or self.state is State.HOLDING_STREAM):
+            if late is not None or (now - self.heard > STAY_SECONDS and not self._paused):
+                return self.move(Event.OVERSTAYED)
         if late is None:
             return self.move(Event.TICK)
-        if finished and self.state is PASSING_STREAM:
-            return self.move(Event.OVERSTAYED)
         return self._because(Event.LATE, FallbackReason.TIMEOUT, late)
 
     def _late(self, now: float, deadline: float, seconds: float) -> str | None:

@@ -71,7 +71,8 @@ class Event(IntEnum):
     STOP = 24  # the gateway drains and has no more time
     GONE = 25  # the client has left, or nobody wants this attempt any more
     EVENTS = 26  # what comes is a stream, whatever its label says
-    BROKEN = 27  # a fault of ours: the code that reads it raised
+    LAST_WORD = 27  # its protocol's last word has come, or the connection broke when all was said
+    BROKEN = 28  # a fault of ours: the code that reads it raised
 
 
 class Effect(IntEnum):
@@ -95,6 +96,7 @@ class Effect(IntEnum):
     GIVE_UP = 15  # hand the failure to the walk
     LEAVE = 16  # hand the answer to the walk: the client's own affair, told unless somebody does better
     YIELD = 17  # nothing is wrong with it: another was faster
+    DRAIN = 18  # let go of the upstream as soon as its answer is over, a moment from now at the latest
 
 
 ENDS = frozenset(
@@ -197,6 +199,9 @@ MOVES: Mapping[State, Mapping[Event, Move]] = {
             Event.OUTPUT: (State.PASSING_STREAM, (Effect.HOLD, Effect.COMMIT)),
             Event.TOO_MUCH: (State.GIVEN_UP, _GIVE_UP),
             Event.SAID_FAILED: (State.HOLDING_STREAM, (Effect.HOLD, Effect.CLOSE, Effect.END_HERE)),
+            Event.COMPLETE: (State.HOLDING_STREAM, (Effect.CLOSE, Effect.END_HERE)),
+            Event.LAST_WORD: (State.HOLDING_STREAM, (Effect.DRAIN, Effect.END_HERE)),
+            Event.OVERSTAYED: (State.HOLDING_STREAM, (Effect.CLOSE, Effect.END_HERE)),
             Event.ANSWERED: (State.DELIVERED, (Effect.SEND,)),
             Event.UNANSWERED: (State.GIVEN_UP, _GIVE_UP),
             Event.LEFT: (State.GIVEN_UP, (Effect.CLOSE, Effect.LEAVE)),
@@ -209,6 +214,7 @@ MOVES: Mapping[State, Mapping[Event, Move]] = {
         {
             Event.TICK: (State.PASSING_STREAM, (Effect.PING,)),
             Event.COMPLETE: (State.DELIVERED, (Effect.CLOSE, Effect.FINISH)),
+            Event.LAST_WORD: (State.PASSING_STREAM, (Effect.DRAIN, Effect.END_HERE)),
             Event.OVERSTAYED: (State.PASSING_STREAM, (Effect.CLOSE, Effect.END_HERE)),
             Event.UNFINISHED: (State.INTERRUPTED, (Effect.CLOSE, Effect.BLAME, Effect.TELL)),
             # Its own error is in the bytes: telling another would be a second one.

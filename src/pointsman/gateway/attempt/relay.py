@@ -35,7 +35,11 @@ class Relay(TypingProtocol):
 
     @property
     def complete(self) -> bool:
-        """Nothing that the upstream may still send is for the client: let go of it."""
+        """Nothing that the upstream may still send is for the client: its last word has come, or `untold`, or `matched`."""
+
+    @property
+    def matched(self) -> bool:
+        """It ended at a stop sequence of ours, where the upstream goes on."""
 
     def take(self, data: bytes) -> bytes:
         """Upstream bytes in, client bytes out: whole events only."""
@@ -66,6 +70,7 @@ class Passing:
     _last: bytes = b""
     _in_event: bool = False  # what was passed on last is part of an event too large to hold back
     complete: bool = False
+    matched = False
     _last_word: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,6 +125,7 @@ class Passing:
         if seen is not None:
             for event in self._splitter.feed(self._last):
                 seen.event(event)
+            self.complete = self.complete or seen.over
         self._last = b""
 
     def end(self) -> bytes:
@@ -128,7 +134,10 @@ class Passing:
         rest = self._splitter.finish()  # a last event without its blank line
         if seen is not None and self.untold is None:
             if rest:
+                before = seen.malformed
                 seen.event(rest)
+                if seen.malformed > before and not self._in_event:
+                    self._tail = b""  # half an event: no client can read it
             seen.end()
             if seen.error is not None and (seen.concluded or unframed_error(rest)):
                 self.untold = seen.error
