@@ -60,7 +60,7 @@ class Seen:
     stop_word: the backend's own reason to stop, where nobody knows what it says.
     keep: who remembers the answer, in protocols whose clients may refer to it; nobody by default.
     halves: of characters that the stream's events cut, None before the first.
-    over: the protocol's last word came, so that nothing of a stream is awaited any more.
+    ended: the protocol's last word came, so that nothing of a stream is awaited any more.
     malformed: frames that are not what the protocol allows. reason_due: an end must say why, or the
     answer may be cut; not for a backend whose row says that it never does. last_word (of the class): bytes that
     stand in every event that ends an answer, and in few others.
@@ -69,7 +69,7 @@ class Seen:
     last_word: ClassVar[bytes] = b"[DONE]"
 
     __slots__ = (
-        "answer_id", "arguments", "concluded", "error", "finished", "halves", "keep", "malformed", "output", "over",
+        "answer_id", "arguments", "concluded", "ended", "error", "finished", "halves", "keep", "malformed", "output",
         "reason_due", "refused", "stop", "stop_word", "usage",
     )  # fmt: skip
 
@@ -79,7 +79,7 @@ class Seen:
         self.stop: Stop | None = None
         self.stop_word = ""
         self.finished = False
-        self.over = False
+        self.ended = False
         self.error: PointsmanError | None = None
         self.concluded = False
         self.usage: TokenUsage | None = None

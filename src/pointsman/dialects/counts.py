@@ -24,16 +24,33 @@ class Counts:
 
     def of(self, *names: str) -> int | None:
         """The first of them that counts anything; else 0 where one is told, else None."""
-        told = [found for name in names if (found := number(self._value.get(name))) is not None]
-        return next(filter(None, told), 0 if told else None)
+        told = None
+        for name in names:
+            value = self._value.get(name)
+            if value is None:
+                continue
+            found = value if type(value) is int and 0 <= value <= MOST else number(value)
+            if found:
+                return found
+            told = 0 if found is not None else told
+        return told
 
     def inner(self, *names: str) -> Counts:
         """The first of them that is an object."""
-        return Counts(next((one for name in names if isinstance(one := self._value.get(name), dict)), None))
+        for name in names:
+            found = self._value.get(name)
+            if isinstance(found, dict):
+                return Counts(found)
+        return _NOTHING
+
+
+_NOTHING = Counts(None)
 
 
 def number(value: Any) -> int | None:
     """A count: whole numbers, also as 9.0 or "9". None for what is none, or beyond MOST."""
+    if type(value) is int:
+        return value if -MOST <= value <= MOST else None
     if isinstance(value, str) and len(value) <= _DIGITS:
         try:
             value = float(value)
@@ -41,4 +58,4 @@ def number(value: Any) -> int | None:
             return None
     if isinstance(value, float) and math.isfinite(value):
         value = round(value)
-    return value if type(value) is int and -MOST <= value <= MOST else None
+    return number(value) if type(value) is int else None

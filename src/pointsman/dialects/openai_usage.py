@@ -32,7 +32,12 @@ def neutral_usage(value: Any) -> TokenUsage | None:
 
 def _first(*found: int | None) -> int | None:
     """The first that counts anything, else any that is told."""
-    return next(filter(None, found), next((one for one in found if one is not None), None))
+    told = None
+    for one in found:
+        if one:
+            return one
+        told = one if told is None else told
+    return told
 
 
 def _sums(usage: Counts, reasoning: int) -> tuple[int | None, int | None]:

@@ -165,7 +165,7 @@ class Translating:
     @property
     def complete(self) -> bool:
         """See Relay."""
-        return self._reader.over or self.matched
+        return self._reader.ended or self.matched
 
     @property
     def tag(self) -> str:

@@ -221,7 +221,7 @@ class MessagesSeen(Seen):
         self.output = self.output or self.stop not in SILENT_STOPS
 
     def _end(self) -> None:
-        self.over = True
+        self.ended = True
         reason = self.last.stop_reason
         if reason is None:  # not a success: docs/protocols/stop-reasons.md#a-reason-is-required
             self.conclude("The backend ended its answer without saying why it stopped.")

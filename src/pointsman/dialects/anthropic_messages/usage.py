@@ -21,9 +21,16 @@ class Counted:
         """One more: cumulative, so a later one overwrites what it counts and leaves the rest (the SDK accumulator's
         rule). What was read is not unread (docs/protocols/usage.md#several-reports)."""
         for name, value in report.items():
-            unread = name.endswith("input_tokens") and number(value) == 0 and number(self._told.get(name))
-            if value is not None and not unread:
-                self._told[name] = value
+            if value is None:
+                continue
+            if (
+                self._told
+                and name.endswith("input_tokens")
+                and number(value) == 0
+                and number(self._told.get(name))
+            ):
+                continue
+            self._told[name] = value
 
     @property
     def tier(self) -> str | None:

@@ -46,7 +46,7 @@ class CompletionsSeen(Seen):
         """See Seen."""
         data = data_of(event)
         if data == b"[DONE]":
-            self.over = True
+            self.ended = True
             self.finished = self.error is None and (self.finished or not self.end_unexplained())
         elif not data:
             self._fail(event_error(event))

@@ -100,6 +100,8 @@ class Delta(msgspec.Struct, gc=False):
     def thought(self) -> str:
         """Reasoning under whichever name; some servers send it under both
         (docs/protocols/reasoning.md#where-reasoning-stands-in-answers)."""
+        if not (self.reasoning_content or self.reasoning or self.reasoning_text or self.thinking):
+            return ""
         for found in (self.reasoning_content, self.reasoning, self.reasoning_text, self.thinking):
             if isinstance(found, dict):
                 found = found.get("content") or found.get("text")

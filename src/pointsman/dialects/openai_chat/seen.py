@@ -154,10 +154,13 @@ class ChatSeen(Seen):
             self.answer_id = frame.id
         if frame.choices:
             for choice in frame.choices:
-                other = None if self.answers(choice) else self._other(choice)
+                other = None
+                if choice.index != self._index and not self.answers(choice):
+                    other = self._other(choice)
                 delta = choice.delta
                 if delta is not None:
-                    self._in_delta = self._in_delta or bool(delta.content or delta.tool_calls)
+                    if not self._in_delta and (delta.content or delta.tool_calls):
+                        self._in_delta = True
                 elif self._in_delta and self.output:
                     choice.message = None  # all of it again, at its end
                 else:
@@ -267,7 +270,7 @@ class ChatSeen(Seen):
 
     def _end_told(self) -> None:
         """The last word of a stream. What could not be read may stand where the reason belongs."""
-        self.over = True
+        self.ended = True
         if self.unread and not self._finish and self.error is None:
             self.conclude(self.unread if not self.unread.startswith("<") else "The backend failed.")
         if self._all_said_why or not self.end_unexplained():

@@ -250,7 +250,7 @@ class ResponsesSeen(Seen):
         self.response = response
         self._about(response)
         self._late(response.output or [])
-        self.finished = self.over = True
+        self.finished = self.ended = True
         if response.status is not None and response.status in _ENDS.values():
             status = response.status
         if status in _FAILED or response.error:

@@ -125,7 +125,8 @@ class Passing:
         if seen is not None:
             for event in self._splitter.feed(self._last):
                 seen.event(event)
-            self.complete = self.complete or seen.over
+            if seen.ended:
+                self.complete = True
         self._last = b""
 
     def end(self) -> bytes:
