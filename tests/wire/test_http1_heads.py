@@ -44,6 +44,12 @@ def refused(raw: bytes) -> BadHead:
 # -- served
 
 
+def test_an_absolute_target_says_the_host() -> None:
+    found = parse(head(start=b"GET http://Other:1//v1//x/?a=//b HTTP/1.1"))
+    assert (found.path, found.query, found.host) == ("/v1/x/", b"a=//b", b"Other:1")
+    assert [value for name, value in found.headers if name == b"host"] == [b"Other:1"]
+
+
 def test_a_whole_head() -> None:
     found = parse(
         head(
@@ -170,7 +176,8 @@ CORPUS: dict[str, bytes] = {
     "connect": head(start=b"CONNECT h:443 HTTP/1.1"),
     "no target": head(start=b"GET HTTP/1.1"),
     "space in target": head(start=b"GET /a b HTTP/1.1"),
-    "absolute target": head(start=b"GET http://h/v1 HTTP/1.1"),
+    "absolute target of another scheme": head(start=b"GET https://h/v1 HTTP/1.1"),
+    "absolute target and two hosts": head(b"Host: b", start=b"GET http://h/v1 HTTP/1.1"),
     "relative target": head(start=b"GET v1 HTTP/1.1"),
     "fragment": head(start=b"GET /a#b HTTP/1.1"),
     "utf-8 target": head(start=b"GET /\xc3\xa9 HTTP/1.1"),

@@ -47,6 +47,8 @@ METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OP
 
 _TARGET_OK = re.compile(rb"/[\x21-\x7e]*|\*").fullmatch
 _DOT_SEGMENT = re.compile(rb"(?:/|%2f|%5c|\\)(?:\.|%2e){1,2}(?:/|%2f|%5c|\\|$)", re.IGNORECASE).search
+_ABSOLUTE = re.compile(rb"http://([^/?#]*)([/?][^#]*|)", re.IGNORECASE).fullmatch
+_SLASHES = re.compile(rb"/{2,}").sub
 _HOST_OK = re.compile(AUTHORITY.encode()).fullmatch
 _DIGITS = re.compile(rb"[0-9]{1,15}").fullmatch
 _ALLOWED_IN_HEAD = bytes(c for c in range(256) if c >= 0x20 and c != 0x7F) + b"\t\r\n"
@@ -140,7 +142,10 @@ def _judged(parser: httptools.HttpRequestParser, collector: _Collector) -> Reque
         said = b",".join(value for name, value in head.headers if name == b"connection").lower()
         tokens = {token.strip() for token in said.split(b",")}
         head.keep_alive = b"close" not in tokens and (head.http11 or b"keep-alive" in tokens)
-    _judge_target(head, collector.url)
+    url = collector.url
+    if url[:1] != b"/":
+        url = _from_absolute(head, url)
+    _judge_target(head, url)
     _judge_host(head)
     _judge_framing(head)
     expect = single.get(b"expect")
@@ -150,6 +155,19 @@ def _judged(parser: httptools.HttpRequestParser, collector: _Collector) -> Reque
     return head
 
 
+def _from_absolute(head: RequestHead, url: bytes) -> bytes:
+    """ "A server MUST accept the absolute-form in requests", and goes by its host instead of the Host header (RFC 9112,
+    sections 3.2.2 and 3.3). Gives the path and query; any other form as it is."""
+    found = _ABSOLUTE(url)
+    if found is None:
+        return url
+    if sum(name == b"host" for name, _ in head.headers) > 1:
+        raise BadHead(400, "The Host header is not valid.")
+    head.headers = [one for one in head.headers if one[0] != b"host"] + [(b"host", found[1])]
+    head.get = dict(head.headers).get
+    return found[2] if found[2].startswith(b"/") else b"/" + found[2]
+
+
 def _judge_target(head: RequestHead, url: bytes) -> None:
     path, _, head.query = url.partition(b"?")
     if not _TARGET_OK(url) or b"#" in url or (path == b"*" and head.method != b"OPTIONS"):
@@ -157,8 +175,8 @@ def _judge_target(head: RequestHead, url: bytes) -> None:
     if b"." in path or b"%" in path:
         if _DOT_SEGMENT(path):
             raise BadHead(400, "The path must not have '.' or '..' segments.")
-    if b"//" in path:  # servers that clean paths would see another one than we judged
-        raise BadHead(400, "The path must not have empty segments.")
+    if b"//" in path:  # as servers clean it that do: what is judged here is what travels
+        path = _SLASHES(b"/", path)
     head.path = path.decode("ascii")
 
 

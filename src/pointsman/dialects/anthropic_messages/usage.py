@@ -20,15 +20,13 @@ class Counted:
     def add(self, report: dict[str, Any]) -> None:
         """One more: cumulative, so a later one overwrites what it counts and leaves the rest (the SDK accumulator's
         rule). What was read is not unread (docs/protocols/usage.md#several-reports)."""
+        if not self._told:
+            self._told = {name: value for name, value in report.items() if value is not None}
+            return
         for name, value in report.items():
             if value is None:
                 continue
-            if (
-                self._told
-                and name.endswith("input_tokens")
-                and number(value) == 0
-                and number(self._told.get(name))
-            ):
+            if name.endswith("input_tokens") and number(value) == 0 and number(self._told.get(name)):
                 continue
             self._told[name] = value
 

@@ -36,6 +36,16 @@ def client_lines(headers: Headers) -> bytes:
     return b"".join(lines)
 
 
+def stream_lines(headers: Headers) -> bytes:
+    """The same of a stream, which nobody on the way may keep back: nginx and those like it buffer answers unless told
+    not to."""
+    named = [name for name, _ in headers]
+    if b"x-accel-buffering" in named:
+        headers = [one for one in headers if one[0] != b"x-accel-buffering"]
+    lines = client_lines(headers) + b"x-accel-buffering: no\r\n"
+    return lines if b"cache-control" in named else lines + b"cache-control: no-cache\r\n"
+
+
 def final_line(answer: Answer, *, surely: bool = False) -> bytes:
     """The header line that keeps a client from repeating what would end the same way, where the upstream has not said
     itself whether to repeat it. surely: whatever its status is."""

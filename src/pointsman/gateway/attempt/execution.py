@@ -22,7 +22,7 @@ from ...upstream.connection import UpstreamConnection
 from ...upstream.pool import StaleConnection
 from ...wire.answer import Answer, Headers
 from ..request.job import Job, Tried
-from .answer import client_lines, failure, final_line
+from .answer import client_lines, failure, final_line, is_event_stream, stream_lines
 from .failures import left_to_next, lost
 from .health import AttemptHealth
 from .judge import Judge
@@ -108,11 +108,11 @@ class Execution:
         self._job.delivery.client.on_writable = self._client_writable
         held = b"".join(self._held)
         self._held.clear()
-        headers, length = self.headers, self._length
         if self._relay is not None:
-            headers, length = self._codec.head_lines(headers), None
-        about = self._job.target_lines()
-        self._job.delivery.begin(self.head_status, about, client_lines(headers), length, held)
+            lines, length = stream_lines(self._codec.head_lines(self.headers)), None
+        else:
+            lines, length = client_lines(self.headers), self._length
+        self._job.delivery.begin(self.head_status, self._job.target_lines(), lines, length, held)
 
     def _pass(self, data: bytes) -> None:
         self._job.delivery.client.write(data)
@@ -161,7 +161,10 @@ class Execution:
         answer = self._answer
         assert answer is not None
         self._claim()
-        about, lines = self._job.target_lines(), client_lines(answer.headers)
+        about = self._job.target_lines()
+        lines = (
+            stream_lines(answer.headers) if is_event_stream(answer.headers) else client_lines(answer.headers)
+        )
         if answer.status >= 400 and not self._health.own_login:  # its client may log in anew, and repeat
             lines += final_line(answer, surely=is_final(self.head_status))
         self._job.delivery.send(answer.status, about, lines, answer.body)

@@ -67,7 +67,9 @@ def route(path: str) -> Route:
     if path in _alive():
         return Route("hello", path)
     path = _from_v1(path)
-    if path.rstrip("/") == _MODELS:
+    if path.startswith("/v1/"):
+        path = path.rstrip("/")  # a base URL and a path, joined with one too many
+    if path == _MODELS:
         return Route("models", path)
     if path.startswith(_MODELS + "/"):
         return Route("model", path)
@@ -82,11 +84,12 @@ def route(path: str) -> Route:
 
 def _from_v1(path: str) -> str:
     """With one `/v1` before it, where it is a path that has one."""
+    bare = path.rstrip("/")
     while path.startswith("/v1/v1/") or path == "/v1/v1":
         path = path[3:]
     if path.startswith("/v1/"):
         return path
-    full = "/v1" + path
+    full = "/v1" + bare
     known = (*_posted(), _MODELS)
     return full if any(full == one or full.startswith(one + "/") for one in known) else path
 

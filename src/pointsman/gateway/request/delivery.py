@@ -13,7 +13,9 @@ from ..attempt.moves import Stage
 from ..client.recorder import Client
 
 NOTHING, KEPT_ALIVE, CONTENT = Stage.NOTHING, Stage.KEPT_ALIVE, Stage.CONTENT
-_STREAM_HEAD = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+_STREAM_HEAD = (
+    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+)
 
 
 @dataclass(slots=True, eq=False)

@@ -113,7 +113,7 @@ class Handler:
             await pass_to_control(plane, job)
             return
         if head.method.decode() not in where.methods:
-            raise _no_such_method(job)
+            raise _wants_websocket(job) or _no_such_method(job)
         if where.kind in ("live", "ready", "metrics", "root", "hello"):
             await self._own_page(job)
             return
@@ -245,6 +245,20 @@ def _not_offered(job: Job) -> PointsmanError:
         f"{request.head.method.decode()} {request.route.path} is not offered by this gateway. It routes requests by "
         "the 'model' in a JSON body; what a vendor stores for its account (files, batches, stored answers) is "
         "reached at the vendor itself.",
+    )
+
+
+def _wants_websocket(job: Job) -> PointsmanError | None:
+    """A client that tries a WebSocket first (Codex, the SDKs' realtime) goes on by HTTP at once where it is told so: "the
+    server refuses to perform the request using the current protocol", which it names (RFC 9110, section 15.5.22)."""
+    where, said = job.request.route, job.request.head.get(b"upgrade")
+    if where.kind != "llm" or said is None or said.lower() != b"websocket":
+        return None
+    job.delivery.lines += b"upgrade: HTTP/1.1\r\n"
+    return PointsmanError(
+        ErrorKind.METHOD_NOT_ALLOWED,
+        "WebSockets are not offered by this gateway; send requests by HTTP POST, as to /v1/responses.",
+        status=426,
     )
 
 
