@@ -12,6 +12,7 @@ DEFAULT_PORT = 4480
 DATABASE_FILE = "pointsman.db"
 USAGE_FILE = "usage.db"
 MASTER_KEY_FILE = "master.key"
+KEY_VARIABLE = "POINTSMAN_MASTER_KEY"
 ADMIN_TOKEN_FILE = "admin-token"
 LAST_GOOD_FILE = "last-good.snapshot"
 SPOOL_FOLDER = "spool"

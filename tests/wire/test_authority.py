@@ -105,7 +105,12 @@ def test_hosts(bind: str, host: str, answer: int) -> None:
     [
         ("POST", None, None, True),
         ("POST", "http://localhost:1", None, True),
-        ("POST", "https://LOCALHOST:1", "cross-site", True),
+        ("POST", "https://LOCALHOST:1", "same-origin", True),
+        ("POST", "https://LOCALHOST:1", "cross-site", False),
+        ("DELETE", "http://localhost:1", "Cross-Site", False),
+        ("PUT", "http://localhost:1", "same-site", False),
+        ("POST", "http://localhost:1", "anything new", False),
+        ("GET", "http://localhost:1", "cross-site", True),
         ("POST", "http://localhost", None, False),
         ("GET", "http://localhost", None, False),
         ("GET", "null", "none", False),

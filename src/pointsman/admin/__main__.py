@@ -16,14 +16,17 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..config import KEY_VARIABLE
 from ..errors import PointsmanError
+from ..process.environment import from_pipe, take
 from ..process.parent import REFUSED, end_with_parent
+from ..process.private_files import private_socket
 from .control.control_plane import ControlPlane, Options
 from .control.last_good import LastGood
 from .control.standby import Standby
@@ -46,6 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     args = _arguments(argv)
     end_with_parent()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # everything is being read anyway
+    environ = _environ(args.key_fd)
     options = Options(
         url=args.public_url,
         require_keys=args.require_keys,
@@ -53,13 +57,13 @@ def main(argv: list[str] | None = None) -> int:
         allow_origins=tuple(args.allow_origin),
     )
     try:
-        control = ControlPlane.open(args.data_dir, os.environ, options)
+        control = ControlPlane.open(args.data_dir, environ, options)
     except PointsmanError as error:
         # what passes by itself (a locked file, a full disk) is waited for, what a person must mend is not
         if error.retry_after is None:
             _say(error.public)
             return REFUSED
-        found = _stand_by(args, options, error)
+        found = _stand_by(args, environ, options, error)
         if found is None:
             return 0
         if isinstance(found, int):
@@ -78,9 +82,11 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _stand_by(args: argparse.Namespace, options: Options, cause: PointsmanError) -> ControlPlane | int | None:
+def _stand_by(
+    args: argparse.Namespace, environ: Mapping[str, str], options: Options, cause: PointsmanError
+) -> ControlPlane | int | None:
     """The runtime once it opens, None when told to stop, 1 when there is nothing to serve by meanwhile."""
-    snapshot, problem = LastGood(args.data_dir).read(os.environ)
+    snapshot, problem = LastGood(args.data_dir).read(environ)
     _say(cause.public)
     if snapshot is None:
         if problem is not None:
@@ -98,7 +104,7 @@ def _stand_by(args: argparse.Namespace, options: Options, cause: PointsmanError)
         warming = asyncio.create_task(asyncio.to_thread(_warm))
         try:
             standby = Standby(
-                snapshot, cause, lambda: ControlPlane.open(args.data_dir, os.environ, options), stopping
+                snapshot, cause, lambda: ControlPlane.open(args.data_dir, environ, options), stopping
             )
             return await standby.run(args.runtime_dir)
         finally:
@@ -116,11 +122,18 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pointsman.admin", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--runtime-dir", type=Path, required=True)
+    parser.add_argument("--key-fd", type=int, help="the master key is read from there")
     parser.add_argument("--public-url", default="")
     parser.add_argument("--require-keys", action="store_true")
     parser.add_argument("--allow-host", action="append", default=[])
     parser.add_argument("--allow-origin", action="append", default=[])
     return parser.parse_args(argv)
+
+
+def _environ(key_fd: int | None) -> Mapping[str, str]:
+    """The environment, with the master key in it, which this process's own no longer holds."""
+    key = take(KEY_VARIABLE) if key_fd is None else from_pipe(key_fd)
+    return os.environ if key is None else {**os.environ, KEY_VARIABLE: key.reveal()}
 
 
 def _say(text: str) -> None:
@@ -184,12 +197,8 @@ def _http_server(control: ControlPlane) -> uvicorn.Server:
 @contextlib.contextmanager
 def _listening(path: Path) -> Iterator[socket.socket]:
     """A Unix socket for this user only; one that a killed control plane left is replaced."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
+    listener = private_socket(str(path))
     try:
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.setblocking(False)
         yield listener
     finally:
         listener.close()

@@ -22,7 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..config import MASTER_KEY_FILE
+from ..config import KEY_VARIABLE, MASTER_KEY_FILE
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..process.private_files import mode_problem, replace, write_new
@@ -30,7 +30,6 @@ from ..secret import Sealed, Secret
 
 __all__ = ["Binding", "MasterKey", "Sealed", "Secret", "Source", "Vault", "VaultError", "fingerprint"]
 
-KEY_VARIABLE = "POINTSMAN_MASTER_KEY"
 KEY_FILE_VARIABLE = "POINTSMAN_MASTER_KEY_FILE"
 _VERSION = "pm1"
 _KEY_BYTES = 32

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import uvloop
 
-from ..config import Limits
+from ..config import KEY_VARIABLE, Limits
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..link.client import LinkClient
 from ..link.spool import Spool
 from ..practice import PracticeServer
+from ..process.environment import take
 from ..process.parent import end_with_parent
 from ..upstream.egress import Egress
 from ..upstream.pool import Pool
@@ -108,8 +109,6 @@ class DataPlaneProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # new rules come by the link
-        with suppress(FileNotFoundError):
-            os.unlink(os.path.join(self._args.runtime_dir, f"practice-{self._args.worker}.sock"))
         await self._practice.start()
         if self.plane.siblings is not None:
             await self.plane.siblings.start()
@@ -190,6 +189,7 @@ def _own_addresses(listener: socket.socket) -> frozenset[tuple[str, int]]:
 
 def main() -> int:
     """Entry point; returns the exit code."""
+    take(KEY_VARIABLE)  # whoever started it: nothing here opens what is sealed
     faulthandler.enable()
     end_with_parent()
     logging.basicConfig(

@@ -7,9 +7,9 @@ callback task. Not here: what is spoken on it.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+
+from ..process.private_files import private_socket
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -26,10 +26,8 @@ class LocalServer:
 
     async def start(self) -> None:
         """Listen, in place of whoever left the socket there. Raises OSError when it cannot be made."""
-        with suppress(FileNotFoundError):
-            os.unlink(self._path)
-        self._server = await asyncio.start_unix_server(self._one, self._path)
-        os.chmod(self._path, 0o600)
+        listener = private_socket(self._path)
+        self._server = await asyncio.start_unix_server(self._one, sock=listener)
 
     async def stop(self) -> None:
         """Listen no more, and end every connection; what is lost of the last words, the other end asks for again."""

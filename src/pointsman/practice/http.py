@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import ssl
+import stat
 import struct
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -93,7 +94,8 @@ class HttpServer:
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         if self.path is not None:
-            self._server = await loop.create_unix_server(self._protocol, self.path, ssl=self._ssl)
+            listener = _bound(self.path)
+            self._server = await loop.create_unix_server(self._protocol, sock=listener, ssl=self._ssl)
         else:
             self._server = await loop.create_server(self._protocol, self.host, self.port, ssl=self._ssl)
             self.port = self._server.sockets[0].getsockname()[1]
@@ -161,6 +163,24 @@ def _plain_400(text: str) -> bytes:
     ).encode()
     head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
     return f"{head}connection: close\r\n\r\n".encode() + body
+
+
+def _bound(path: str) -> socket.socket:
+    """A Unix socket in place of a socket that was left there; 0600 under any umask, from the first moment on."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with contextlib.suppress(OSError):  # Linux gives the file this mode less the umask; macOS refuses
+            os.fchmod(listener.fileno(), 0o600)
+        listener.bind(path)
+        os.chmod(path, 0o600)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,31 @@ def mode_problem(path: Path) -> str | None:
         mode = "700" if stat.S_ISDIR(info.st_mode) else "600"
         return f"{path} can be read or changed by other users; run: chmod {mode} {path}"
     return None
+
+
+def private_folder(folder: Path | str) -> None:
+    """Only its owner may enter it, whatever the umask made of it. Raises OSError."""
+    os.chmod(folder, 0o700)
+
+
+def private_socket(path: str) -> socket.socket:
+    """A Unix socket, bound there in place of whoever left one, that only its owner may connect to: 0600 under
+    any umask and from the first moment on. Not listening yet. Raises OSError.
+    """
+    with suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.lstat(path).st_mode):  # anything else is not ours to remove: bind() refuses
+            os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with suppress(OSError):  # Linux gives the file the descriptor's mode less the umask; macOS refuses
+            os.fchmod(listener.fileno(), 0o600)
+        listener.bind(path)
+        os.chmod(path, 0o600)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def lock_folder(folder: Path, name: str) -> int | None:

@@ -23,9 +23,11 @@ from pathlib import Path
 from .. import config
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from ..secret import Secret
 from ..wire.authority import is_loopback_host
+from .environment import piped, take
 from .parent import REFUSED
-from .private_files import lock_folder, write_over
+from .private_files import lock_folder, private_folder, write_over
 
 _BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _HEALTHY_SECONDS = 10.0
@@ -52,6 +54,7 @@ class _Child:
     name: str
     argv: list[str]
     pass_fds: tuple[int, ...]
+    key: Secret | None = None  # the master key, where the environment held it
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     restarts: int = 0
@@ -75,9 +78,11 @@ class _Supervisor:
 
 def serve(options: ServeOptions) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code; raises PointsmanError when it cannot start."""
+    os.umask(0o077)  # whatever is made from here on, by the children too, is this user's alone
     lock = _take_lock(options.data_dir)
     listener = _listen(options.host, options.port)
     runtime_dir = tempfile.mkdtemp(prefix="pointsman-", dir=_short_folder())
+    private_folder(runtime_dir)
     port = listener.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
     supervisor = _Supervisor(options, runtime_dir, f"http://{host}:{port}", listener)
@@ -148,7 +153,7 @@ def _children(
     control += ["--runtime-dir", runtime_dir, "--public-url", url, *allowed]
     if not is_loopback_host(options.host):
         control += ["--require-keys"]
-    children = [_Child("control plane", control, (lock_fd,))]
+    children = [_Child("control plane", control, (lock_fd,), take(config.KEY_VARIABLE))]
     for worker in range(options.workers):
         argv = [sys.executable, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
         argv += ["--listen-fd", str(listen_fd), "--ready-fd", str(ready_fd), "--worker", str(worker)]
@@ -224,9 +229,13 @@ def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
         if now >= child.due:
             child.started = now
             # A group of its own: Ctrl-C in a terminal is for the supervisor alone, which stops them in order.
-            child.process = subprocess.Popen(
-                child.argv, pass_fds=child.pass_fds, stdin=subprocess.DEVNULL, process_group=0
-            )
+            with piped(child.key) as (arguments, fds):
+                child.process = subprocess.Popen(
+                    [*child.argv, *arguments],
+                    pass_fds=(*child.pass_fds, *fds),
+                    stdin=subprocess.DEVNULL,
+                    process_group=0,
+                )
         return True
     code = child.process.poll()
     if code is None:

@@ -65,10 +65,14 @@ class Pool:
         backend: Backend,
         local_only: bool,
         send: Callable[[UpstreamConnection, bool], Awaitable[T]],
+        *,
+        once: bool = False,
     ) -> T:
         """What `send(conn, kept)` gives: on a kept connection, and where it raises StaleConnection
-        on a fresh one, once more. Raises ConnectFailed, EgressRefused, and what `send` raises."""
-        conn = self.take(backend, local_only)
+        on a fresh one, once more. once: on a fresh one only, since nobody can tell whether a server
+        that closed a kept one without a word had read the request (RFC 9112 section 9.3.1). Raises
+        ConnectFailed, EgressRefused, and what `send` raises."""
+        conn = None if once else self.take(backend, local_only)
         if conn is not None:
             try:
                 return await send(conn, True)

@@ -13,10 +13,10 @@ from pathlib import Path
 from pydantic import BaseModel
 from sqlmodel import Session
 
+from ...config import KEY_VARIABLE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ..vault import (
-    KEY_VARIABLE,
     MasterKey,
     Vault,
     VaultError,

@@ -289,7 +289,9 @@ async def _run(
     held: Held[Answer] | None = None
     ended = unreachable = False
     try:
-        held = await plane.pool.ask(backend, one.plan.rule.local_only, exchange.ask)
+        held = await plane.pool.ask(
+            backend, one.plan.rule.local_only, exchange.ask, once=job.request.no_fallback
+        )
         if held is not None and held.reason is FallbackReason.AUTH and not own_login:
             key_refused(held, exchange.head_status, backend, job.request.route.dialect, job.request.id)
         ended = True
@@ -305,12 +307,8 @@ async def _run(
         ours = held is None or held.clients or held.lost or exchange.judge.state is State.UNSPOKEN
         health.over(held if ended and not ours else None, unreachable=unreachable)
     if exchange.malformed:
-        log.warning(
-            "request %s: %s events of %s could not be read",
-            job.request.id,
-            exchange.malformed,
-            one.target.label,
-        )
+        told = (job.request.id, exchange.malformed, one.target.label)
+        log.warning("request %s: %s events of %s could not be read", *told)
     if unreachable and ended:
         plane.probes.watch(backend)
     return exchange, held

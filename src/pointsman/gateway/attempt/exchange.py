@@ -54,6 +54,7 @@ class Exchange(Execution):
             return self._done
         if self._done.done():  # the second time
             self._done = future()
+            self._job.sent_again += 1
         self._conn = conn
         self._kept = kept
         self.judge.heard = monotonic()

@@ -88,6 +88,7 @@ class Job:
     recalled: Recalled = NOTHING
     asked: Asked | None = None
     joined: Job | None = None
+    sent_again: int = 0  # attempts whose kept connection was dead, so that they were sent out once more
 
     @property
     def decisive(self) -> Tried | None:
@@ -99,7 +100,7 @@ class Job:
         tried = self.won or self.reported or self.decisive
         lines = b"x-pointsman-target: %b\r\nx-pointsman-attempts: %d\r\n" % (
             header_text(tried.target.label) if tried else b"none",
-            len(self.tries),
+            len(self.tries) + self.sent_again,
         )
         if self.failed_reason is not None:
             lines += b"x-pointsman-fallback: %b\r\n" % self.failed_reason.encode()

@@ -96,6 +96,8 @@ class _Asking:
     def repeat(self, target: Target, held: Held[Answer]) -> float | None:
         if target.problem is not None or held.clients or self.job.delivery.stage is Stage.CONTENT:
             return None
+        if self.job.request.no_fallback:  # its client repeats what it wants repeated
+            return None
         if not self.plane.board.target(target.key, target.model).breaker.allows(time.monotonic()):
             return None  # it has failed too often for one more to be worth its load
         chance = random.random()  # noqa: S311 -- spreads repeats, guards nothing
