@@ -12,6 +12,7 @@ import uvloop
 from pointsman.errors import PointsmanError
 from pointsman.ledger.metrics import REQUESTS
 from pointsman.routing.specs import BackendSpec
+from pointsman.routing.table import RoutingTable
 from pointsman.secret import Secret
 from pointsman.upstream.model_lists import WAIT_SECONDS
 from tests.upstream.raw import Talk, Talker, serving, spec_of
@@ -163,6 +164,30 @@ def test_plans_are_kept_and_forgotten_with_the_lists() -> None:
             for number in range(5000):
                 data.plan(data.rules, f"model-{number}")
             assert len(data.rules.plans) <= 2048
+
+    uvloop.run(main())
+
+
+def test_names_that_nobody_knows_are_looked_for_once_and_push_no_plan_out() -> None:
+    """Whoever sends the same unknown name again and again, or ever new ones, costs a look into a table."""
+
+    async def main() -> None:
+        async with plane() as found:
+            found.rules(rule("known", "openai"), backends=[spec_of(1, key="openai")])
+            data, rules = found.plane, found.plane.rules
+            assert rules is not None
+            plan = data.plan(rules, "known")
+            for name in ["unknown", "unknown", *(f"unknown-{number}" for number in range(5000))]:
+                with pytest.raises(PointsmanError, match="No rule matches") as caught:
+                    data.plan(rules, name)
+                assert (caught.value.status, caught.value.param) == (404, "model")
+            assert data.plan(rules, "known") is plan
+            rules.table = RoutingTable([rule("*", "openai")], [])  # asked, it would say yes
+            with pytest.raises(PointsmanError, match="'unknown-4999'"):
+                data.plan(rules, "unknown-4999")
+            assert data.plan(rules, "unknown").targets  # the oldest was forgotten: it is bounded
+            status = [(await found.ask("/v1/chat/completions", {"model": "m" * 600})).status]
+            assert status == [404]
 
     uvloop.run(main())
 

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from ..dialects.capsule import Capsules
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
 from ..link.messages import Snapshot
 from ..routing.specs import practice_spec
-from ..routing.table import Plan, RoutingTable
+from ..routing.table import NAME_LENGTH, Listed, Plan, RoutingTable
 from ..upstream.backend import Backend, compile_backends
 from .client.access import KeyRing
 
 _FALLBACK_KEY = os.urandom(32)
 """Of capsules while the control plane has sent no pepper: they then open in this process only."""
 
+_MAX_PLANS = 2048
+"""Names whose plan is kept, and as many that have none."""
+
+PlanKey = tuple[str, int]
+"""A model's name, and the version of the local backends' lists."""
+
 
 class CompiledRules:
-    """One snapshot, compiled. Immutable but for its cache of plans."""
+    """One snapshot, compiled. Immutable but for its caches of plans."""
 
-    __slots__ = ("backends", "capsules", "keys", "plans", "snapshot", "table")
+    __slots__ = ("_misses", "backends", "capsules", "keys", "plans", "snapshot", "table")
 
     def __init__(self, snapshot: Snapshot, practice_path: str, before: Mapping[str, Backend]) -> None:
         self.snapshot = snapshot
@@ -27,4 +36,28 @@ class CompiledRules:
         self.table = RoutingTable(snapshot.mappings, specs)
         self.keys = KeyRing(snapshot)
         self.capsules = Capsules(snapshot.pepper or _FALLBACK_KEY)
-        self.plans: dict[tuple[str, int], Plan] = {}
+        self.plans: dict[PlanKey, Plan] = {}
+        self._misses: dict[PlanKey, str] = {}  # apart: names that nobody knows must not push plans out
+
+    def resolve(self, key: PlanKey, lists: Listed) -> Plan:
+        """The plan of a name that is not among `plans`, which has it afterwards. A name that has none is looked for once.
+        Raises PointsmanError MODEL_NOT_FOUND."""
+        missed = self._misses.get(key)
+        if missed is not None:
+            raise PointsmanError(ErrorKind.MODEL_NOT_FOUND, missed, param="model")
+        try:
+            plan = self.table.resolve(key[0], lists)
+        except PointsmanError as error:
+            if len(key[0]) <= NAME_LENGTH:
+                _make_room(self._misses)
+                self._misses[key] = error.public
+            raise
+        _make_room(self.plans)
+        self.plans[key] = plan
+        return plan
+
+
+def _make_room(kept: dict[PlanKey, Any]) -> None:
+    """The oldest goes."""
+    if len(kept) >= _MAX_PLANS:
+        del kept[next(iter(kept))]

@@ -111,10 +111,7 @@ class DataPlane:
         key = (model, self.lists.version)
         plan = rules.plans.get(key)
         if plan is None:
-            plan = rules.table.resolve(model, self.lists.known)
-            if len(rules.plans) >= 2048:
-                rules.plans.clear()
-            rules.plans[key] = plan
+            plan = rules.resolve(key, self.lists.known)
         return plan
 
     def next_id(self) -> str:

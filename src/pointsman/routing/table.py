@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 
 from ..errors import PointsmanError
 from ..kinds import PRACTICE, BackendType, ErrorKind
-from .pattern import is_wild, literal_length, wild_match, without_suffix
+from .pattern import is_wild, literal_length, without_suffix
 from .specs import PRACTICE_KEY, BackendSpec, MappingSpec, TargetSpec
+from .wild_index import WildIndex
 
 Listed = Mapping[str, Iterable[str]]
 """Local backend's key -> the model names it lists."""
+
+NAME_LENGTH = 512
+"""Characters of a model name at most: looking for its rule takes time that grows with it, and no model's is so long."""
 
 NO_RULE = MappingSpec(id=0, pattern="", priority=0, targets=())
 """What a plan holds where no rule was needed: every column has its default."""
@@ -75,6 +79,7 @@ class RoutingTable:
                 self._wild.append(mapping)
             else:
                 self._exact.setdefault(mapping.pattern, mapping)
+        self._index = WildIndex([mapping.pattern for mapping in self._wild])
         self._locals = sorted(
             key for key, b in self.backends.items() if b.type == BackendType.LOCAL and key != PRACTICE_KEY
         )
@@ -86,7 +91,7 @@ class RoutingTable:
     def resolve(self, model: str, lists: Listed) -> Plan:
         """The plan for a model name. Raises PointsmanError MODEL_NOT_FOUND naming the command that adds a rule."""
         bare = without_suffix(model)
-        for name in (model,) if bare == model else (model, bare):
+        for name in _spellings(model, bare):
             mapping = self._rule_for(name)
             if mapping is not None:
                 return self._plan(mapping, model, bare, lists)
@@ -104,7 +109,7 @@ class RoutingTable:
                 )
         raise PointsmanError(
             ErrorKind.MODEL_NOT_FOUND,
-            f"No rule matches the model '{_shown(model)}' and no local backend lists it. "
+            f"{_too_long(model)}No rule matches the model '{_shown(model)}' and no local backend lists it. "
             f"Add one with: pointsman mapping add '{_shown(model)}' --to TYPE[/NAME]",
             param="model",
         )
@@ -113,12 +118,11 @@ class RoutingTable:
         exact = self._exact.get(name)
         if _is_practice(name):  # no wild pattern takes these, however high its priority
             return exact
-        for mapping in self._wild:
-            if exact is not None and _rank(exact) < _rank(mapping):
-                return exact
-            if wild_match(mapping.pattern, name):
-                return mapping
-        return exact
+        number = self._index.first(name)
+        wild = None if number is None else self._wild[number]
+        if exact is None or wild is None:
+            return exact or wild
+        return min(exact, wild, key=_rank)
 
     def _plan(self, mapping: MappingSpec, model: str, bare: str, lists: Listed) -> Plan:
         targets = tuple(self._target(spec, bare, lists) for spec in mapping.targets)
@@ -155,6 +159,19 @@ class RoutingTable:
 
 def _rank(mapping: MappingSpec) -> tuple[int, bool, int, int]:
     return (-mapping.priority, is_wild(mapping.pattern), -literal_length(mapping.pattern), mapping.id)
+
+
+def _spellings(model: str, bare: str) -> tuple[str, ...]:
+    """What rules are looked for; none where that would take too long."""
+    if len(model) > NAME_LENGTH:
+        return ()
+    return (model,) if bare == model else (model, bare)
+
+
+def _too_long(model: str) -> str:
+    if len(model) <= NAME_LENGTH:
+        return ""
+    return f"A model name has at most {NAME_LENGTH} characters, and this one {len(model)}. "
 
 
 def _is_practice(name: str) -> bool:

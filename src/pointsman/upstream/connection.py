@@ -6,6 +6,7 @@ What arrives goes to a sink at once; nothing is kept. Not here: connecting (egre
 from __future__ import annotations
 
 import asyncio
+import select
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -22,6 +23,8 @@ MAX_INTERIM = 16
 """1xx answers before the real one; a flood of them is an attack or a fault."""
 DRAIN_SECONDS = 1.0
 DRAIN_BYTES = 64 * 1024
+MAX_UNREAD = 64 * 1024
+"""Bytes of a body that a server has read when it answers, if nothing says otherwise."""
 MAX_FRUITLESS = 2 * MAX_HEADER_BYTES
 """Bytes in a row that bring no body and no end: one endless header or chunk extension."""
 
@@ -79,6 +82,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._no_body = False
         self._head_complete = False
         self._fruitless = 0
+        self._sent = 0
 
     # -- asyncio.BufferedProtocol
 
@@ -188,6 +192,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._reset()
         self._no_body = no_body
         self._sink = sink
+        self._sent = len(body)
         if not body:
             self._transport.write(data)
         elif len(body) < 65536:
@@ -244,13 +249,22 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             sink.body(parts[0] if len(parts) == 1 else b"".join(parts))
         if self._complete and self._sink is not None:
             sink, self._sink = self._sink, None
-            if not self._keep or self._no_body or self._until_close:
+            if not self._keep or self._no_body or self._until_close or self._unread():
                 self.close()
             else:
                 self._headers = []
                 self.idle_since = time.monotonic()
                 self._closed(self)  # the pool takes it back
             sink.end()
+
+    def _unread(self) -> bool:
+        """May the server have left some of the request unread? The next one would wait behind that (RFC 9112 section 9.3:
+        a client that keeps a connection finishes its request). What the kernel took nobody sees: a refusal of a large
+        body is taken for one that came before it was read."""
+        transport = self._transport
+        if self._sent <= MAX_UNREAD or transport is None:
+            return False
+        return self._status >= 400 or transport.get_write_buffer_size() > 0 or not _takes_more(transport)
 
     def _give_head(self, sink: Sink) -> None:
         headers, self._headers = self._headers, []
@@ -274,6 +288,13 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._transport.abort()
         if sink is not None:
             sink.failed(reason, detail, True)
+
+
+def _takes_more(transport: asyncio.Transport) -> bool:
+    """Does the kernel? While bytes wait to be written it does not; under TLS no transport says how many those are."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket"), select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 class _Rest:
