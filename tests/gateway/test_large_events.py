@@ -128,7 +128,6 @@ def test_the_memory_of_a_passed_event_does_not_grow_with_it() -> None:
     tracemalloc.reset_peak()
     for at in range(0, len(raw), 65_536):
         out += len(relay.take(raw[at : at + 65_536]))
-        relay.look()
     peak = tracemalloc.get_traced_memory()[1] - before
     tracemalloc.stop()
     assert out + len(relay.end()) == len(raw)
@@ -151,7 +150,6 @@ def test_only_the_usage_chunk_is_taken_out_however_the_bytes_come(end: bytes, si
     one, out = relay_of(Protocol.OPENAI_CHAT, hides=True), b""
     for at in range(0, len(raw), size):
         out += one.take(raw[at : at + size])
-        one.look()
     assert out + one.end() == kept
     assert one.seen is not None
     assert one.seen.usage is not None

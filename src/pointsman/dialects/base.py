@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 from typing import Protocol as TypingProtocol
 
 from ..conversation.events import Event, Stop
@@ -53,8 +53,8 @@ class Seen:
     filter, will not, whatever came before. stop: the class of the finish as every path tells it;
     None while none was told. finished: the protocol's own proper end was seen, so nothing was cut.
     error: what the backend said inside an answer with status 200; nothing after it counts.
-    concluded: it did not say so itself, only ended in a way that cannot be; or not in a form in which
-    the protocol's clients read it. usage: as reported so
+    concluded: it did not say so itself, only ended in a way that cannot be; or not in the form and the words on
+    which the protocol's clients act (docs/protocols/errors.md#errors-inside-a-200). usage: as reported so
     far. answer_id: the id that the answer carries, where the protocol has one. arguments: of each
     call of a client's function, whether its text is closed so far.
     stop_word: the backend's own reason to stop, where nobody knows what it says.
@@ -62,11 +62,8 @@ class Seen:
     halves: of characters that the stream's events cut, None before the first.
     ended: the protocol's last word came, so that nothing of a stream is awaited any more.
     malformed: frames that are not what the protocol allows. reason_due: an end must say why, or the
-    answer may be cut; not for a backend whose row says that it never does. last_word (of the class): bytes that
-    stand in every event that ends an answer, and in few others.
+    answer may be cut; not for a backend whose row says that it never does.
     """
-
-    last_word: ClassVar[bytes] = b"[DONE]"
 
     __slots__ = (
         "answer_id", "arguments", "concluded", "ended", "error", "finished", "halves", "keep", "malformed", "output",

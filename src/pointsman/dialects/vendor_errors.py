@@ -144,18 +144,22 @@ def error_inside(payload: bytes) -> PointsmanError:
         return upstream_error(0, payload)
     if isinstance(value, dict) and isinstance(value.get("response"), dict):  # of a `response.failed`
         value = value["response"]
-    inner = value.get("error", value) if isinstance(value, dict) else value
-    return upstream_error(status_inside(inner), msgspec.json.encode({"error": inner}))
+    return error_of(value.get("error", value) if isinstance(value, dict) else value)
 
 
-_FAILURE = re.compile("error|exception|fault|fail|^err$")
+_FAILURE = re.compile("error|exception|(?<!de)fault|fail|^err$")
 _AROUND = ("data", "response", "result", "body", "output", "detail")
 """Members in which servers wrap what they say once more."""
 
 
 def is_named_error(event: bytes) -> bool:
     """Does a server-sent event say by its name that it is an error, or an exception?"""
-    return _FAILURE.search(name_of(event).decode("utf-8", "replace").lower()) is not None
+    return names_error(name_of(event).decode("utf-8", "replace"))
+
+
+def names_error(word: str) -> bool:
+    """Is it the name of an event, or a type, by which servers tell an error?"""
+    return word in KIND_OF_WORD or _FAILURE.search(word.lower()) is not None
 
 
 def event_error(event: bytes) -> Any:
@@ -166,19 +170,31 @@ def event_error(event: bytes) -> Any:
 
 def bare_error(payload: bytes, *, sure: bool = False) -> Any:
     """The error in what should have been an answer and has none of its members: servers leave the wrapper out. None
-    where it is no error. sure: something else said that it is one (an event's name), whatever it looks like."""
+    where it is no error. sure: something else said that it is one (an event's name), whatever it looks like. Plain
+    words are one also where they say that the input is too long."""
     try:
         value = msgspec.json.decode(payload)
     except UNREADABLE:
-        return payload[:_MAX_TEXT].decode("utf-8", "replace") if sure else None
+        text = payload[:_MAX_TEXT].decode("utf-8", "replace")
+        return text if sure or overflow(text) is not None else None
     found = _error_in(value)
     return value if found is None and sure else found
+
+
+def body_error(body: bytes) -> Any:
+    """The same of a whole body, of which nothing else is expected: plain words that speak of a failure, too."""
+    text = body[:_MAX_TEXT].decode("utf-8", "replace").strip()
+    plain = not text.startswith(("<", "{", "[", '"'))
+    return bare_error(body, sure=plain and _FAILURE.search(text.lower()) is not None)
 
 
 def _error_in(value: Any) -> Any:
     """In any vendor's form (docs/protocols/errors.md#bodies-seen)."""
     if isinstance(value, list):  # Google's
-        value = value[0] if value else None
+        first = value[0] if value else None
+        return value if isinstance(first, str) and _is_sentence(first) else _error_in(first)
+    if isinstance(value, str):
+        return value if _is_sentence(value) else None
     if not isinstance(value, dict):
         return None
     error = value.get("error")
@@ -187,7 +203,8 @@ def _error_in(value: Any) -> Any:
     state = value.get("base_resp")  # MiniMax's
     if isinstance(state, dict) and state.get("status_code") and state.get("status_msg"):
         return {"message": str(state["status_msg"]), "code": str(state["status_code"])}
-    wrapped = (value.get(name) for name in _AROUND)
+    choices = value.get("choices")  # of a Chat server behind another protocol's path
+    wrapped = [value.get(name) for name in _AROUND] + (choices if isinstance(choices, list) else [])
     inside = next((one["error"] for one in wrapped if isinstance(one, dict) and one.get("error")), None)
     if inside is not None:
         return inside
@@ -201,6 +218,11 @@ def _error_in(value: Any) -> Any:
     return {"message": told_by(named).text} if named is not None else None
 
 
+def _is_sentence(text: str) -> bool:
+    """No protocol's answer is a bare string; a word alone may keep a stream alive."""
+    return " " in text.strip() or names_error(text)
+
+
 _OWN_CODES = ("context_length_exceeded", "string_above_max_length")
 """By which OpenAI itself says that the input is too long."""
 
@@ -208,13 +230,22 @@ _OWN_CODES = ("context_length_exceeded", "string_above_max_length")
 def is_openai_error(body: bytes) -> bool:
     """Is it an error as OpenAI's clients read it: an object with a message under `error`? That the input is too long must
     be said by the code on which they act (docs/protocols/errors.md#bodies-of-a-backends-own)."""
-    inside = member_object(body, "error")
-    if inside is None or not isinstance(inside.get("message"), str):
+    return is_openai_object(member_object(body, "error"))
+
+
+def is_openai_object(inside: Any) -> bool:
+    """The same of what stands under `error`, there and in a stream."""
+    if not isinstance(inside, dict) or not isinstance(inside.get("message"), str):
         return False
     kind, code = inside.get("type"), inside.get("code")
     if not isinstance(kind, str | None) or not isinstance(code, str | int | None):
         return False
-    return code in _OWN_CODES or upstream_error(0, body).kind is not ErrorKind.CONTEXT_LENGTH
+    return code in _OWN_CODES or error_of(inside).kind is not ErrorKind.CONTEXT_LENGTH
+
+
+def error_of(inside: Any) -> PointsmanError:
+    """The error object of an answer whose status was 200: by the status it names, else by its words."""
+    return upstream_error(status_inside(inside), msgspec.json.encode({"error": inside}))
 
 
 def member_object(body: bytes, member: str) -> dict[str, Any] | None:

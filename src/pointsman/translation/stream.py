@@ -239,9 +239,6 @@ class Translating:
         if usage is not None:  # once more: it may have come after a stop sequence of ours
             self._tell(UsageSeen(usage), out)
 
-    def look(self) -> None:
-        """See Relay: take() has done it."""
-
     def end(self) -> bytes:
         """See Relay."""
         out: list[bytes] = []

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pointsman.dialects.openai_chat.errors import error_inside
 from pointsman.dialects.openai_chat.frames import is_extra_usage
 from pointsman.dialects.openai_chat.seen import ChatSeen
+from pointsman.dialects.vendor_errors import error_of as error_inside
 from pointsman.wire.sse import EventSplitter
 from tests.vendor_bodies.chat import USAGE, delta, stream
 from tests.vendor_bodies.wire import encoded

@@ -22,6 +22,9 @@ KNOWN = {
 }
 """Event types that mean something here; others are legal and passed over."""
 
+PLAIN = frozenset({*KNOWN, "ping"} - {"error"})
+"""Those that tell no error."""
+
 
 class FrameDelta(msgspec.Struct, gc=False):
     """`delta` of a block or of the message; what is not of its type is None."""

@@ -15,11 +15,12 @@ from ...wire.jsontext import Closing
 from ...wire.sse import data_of, name_of, unframed_error
 from ..base import Seen
 from ..decoding import UNREADABLE, decode_object, read_whole
-from ..vendor_errors import bare_error
+from ..vendor_errors import bare_error, body_error, is_named_error, names_error
 from .answering import STOPS
-from .errors import error_inside
+from .errors import error_inside, is_error
 from .frames import (
     KNOWN,
+    PLAIN,
     Frame,
     FrameDelta,
     FrameMessage,
@@ -54,7 +55,6 @@ class MessagesSeen(Seen):
     are of another. called: a client's tool was called. counted: the usage object, merged, None before the first. last: the
     `delta` that told why it stopped."""
 
-    last_word = b"message_stop"
     __slots__ = ("_texts", "blocks", "called", "counted", "last")
 
     def __init__(self) -> None:
@@ -80,19 +80,19 @@ class MessagesSeen(Seen):
             frame = self._odd(self.mend(data), event)
         if frame is None:
             return None
-        if not frame.type or frame.type == "error":
+        if frame.type not in PLAIN:
             self._named(frame, data, event)
         self.see(frame)
         return frame
 
     def _named(self, frame: Frame, data: bytes, event: bytes) -> None:
         """By what stands before it. An error without that name is none to the SDKs, which go by it."""
-        name = name_of(event).decode("ascii", "replace")
-        if frame.error is None and frame.type in ("", "error"):
-            frame.error = bare_error(data, sure="error" in (frame.type, name))
+        name, named = name_of(event).decode("ascii", "replace"), is_named_error(event)
+        if frame.error is None and (named or not frame.type or names_error(frame.type)):
+            frame.error = bare_error(data, sure=named or frame.type == "error")
         if frame.error is not None:
             frame.type = "error"
-            self.concluded = name != "error"
+            self.concluded = name != "error" or not is_error(data)
         frame.type = frame.type or name
 
     def whole(self, body: bytes) -> bool:
@@ -102,10 +102,11 @@ class MessagesSeen(Seen):
     def take_whole(self, body: bytes) -> Message | None:
         """A whole answer seen as the stream it could have been; None when it is none of this protocol."""
         message = read_whole(decode_whole, bare, body)
-        if message is None:
-            return None
-        if message.error or message.type == "error":
-            self.error = error_inside(message.error)
+        if message is None or message.content is None or message.type == "error":
+            found = body_error(body) if message is None or not message.error else message.error
+            if found is not None or (message is not None and message.type == "error"):
+                self.error = error_inside(found)
+        if message is None or self.error is not None:
             return message
         self._message(message)
         if message.content is not None:
@@ -152,8 +153,6 @@ class MessagesSeen(Seen):
         """Unknown events are legal whatever they hold; known ones of another shape are not."""
         if data.strip() == b"[DONE]":
             return None
-        if name_of(event) == b"error":
-            return Frame("error", error=bare_error(data, sure=True))
         kind: str | None = None
         with suppress(*UNREADABLE):  # its characters have been put together
             return decode(data)
@@ -162,7 +161,8 @@ class MessagesSeen(Seen):
             kind = str(value.get("type", ""))
             return decode(bare(value))
         except UNREADABLE:
-            error = bare_error(data) if kind == "" else None
+            named = is_named_error(event)
+            error = bare_error(data, sure=named) if named or not kind or names_error(kind) else None
             if error is not None:
                 self.concluded = True
                 return Frame("error", error=error)

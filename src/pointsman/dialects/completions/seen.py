@@ -12,7 +12,14 @@ from ...wire.surrogates import mended
 from ..base import Seen
 from ..openai_usage import neutral_usage
 from ..stop_words import NO_REASONS
-from ..vendor_errors import bare_error, error_inside, event_error, is_json_object, is_named_error
+from ..vendor_errors import (
+    bare_error,
+    error_of,
+    event_error,
+    is_json_object,
+    is_named_error,
+    is_openai_object,
+)
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -86,7 +93,8 @@ class CompletionsSeen(Seen):
         if self.error is not None:
             return
         if frame.error and frame.error is not True:
-            self.error = error_inside(msgspec.json.encode({"error": frame.error}))
+            self.error = error_of(frame.error)
+            self.concluded = not is_openai_object(frame.error)
             return
         self.answer_id = frame.id or self.answer_id
         for choice in frame.choices or ():

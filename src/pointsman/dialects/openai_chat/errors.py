@@ -3,12 +3,7 @@ ours (docs/protocols/errors.md)."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from ...errors import PointsmanError
-from .. import vendor_errors as shapes
 from ..vendor_errors import openai_error
 
 
@@ -16,8 +11,3 @@ def stream_error(error: PointsmanError, request_id: str, answer_id: str | None =
     """The bare error object, on which every client raises; beside `choices` some take it for a chunk like any other.
     No `[DONE]` follows: nothing may look like a clean end (docs/protocols/streams.md#errors-inside-a-stream)."""
     return b"data: " + openai_error(error, request_id) + b"\n\n"
-
-
-def error_inside(error: Any) -> PointsmanError:
-    """An error object of an answer whose status was 200."""
-    return shapes.error_inside(msgspec.json.encode({"error": error}))

@@ -19,9 +19,15 @@ from ..decoding import UNREADABLE
 from ..openai_usage import neutral_usage
 from ..stop_words import NO_REASONS
 from ..think import FIRSTS, ThinkSplitter
-from ..vendor_errors import bare_error, event_error, is_named_error
+from ..vendor_errors import (
+    bare_error,
+    body_error,
+    error_of,
+    event_error,
+    is_named_error,
+    is_openai_object,
+)
 from .calls import Calls
-from .errors import error_inside
 from .frames import Choice, Chunk, Delta, decode, decode_odd, pieces, unknown_output
 
 STOPS = {
@@ -101,7 +107,10 @@ class ChatSeen(Seen):
             self._data = body = mended(body)
             frame = self._odd(body)
         if frame is None:
-            return None
+            found = body_error(body)
+            if found is None:
+                return None
+            frame = Chunk(error=found)
         if not frame.choices:
             self._may_be_error(frame, body)
         for choice in frame.choices or ():
@@ -146,7 +155,7 @@ class ChatSeen(Seen):
     def see(self, frame: Chunk) -> None:
         """One frame: the only place where facts begin."""
         if frame.error or self.error is not None:
-            self.error = self.error or error_inside(frame.error)
+            self._fail(frame.error)
             if frame.usage is not None:  # what a failed answer cost
                 self._count(frame.usage)
             return
@@ -170,7 +179,7 @@ class ChatSeen(Seen):
                 ):
                     self._delta(delta, other)
                 if choice.error and self.error is None:
-                    self.error, self.concluded = error_inside(choice.error), True
+                    self._fail(choice.error, overlooked=True)
                     return
                 if choice.finish_reason and choice.finish_reason.strip().lower() not in NO_REASONS:
                     if other is not None:
@@ -185,6 +194,12 @@ class ChatSeen(Seen):
             self._count(frame.usage)
         elif frame.x_groq is not None:
             self._count(frame.x_groq.get("usage") if isinstance(frame.x_groq, dict) else None)
+
+    def _fail(self, error: Any, *, overlooked: bool = False) -> None:
+        """The first counts. overlooked: where it stands, its clients do not look."""
+        if self.error is None:
+            self.error = error_of(error)
+            self.concluded = self.concluded or overlooked or not is_openai_object(error)
 
     def _count(self, usage: Any) -> None:
         self.usage = newer(self.usage, neutral_usage(usage))
@@ -209,6 +224,7 @@ class ChatSeen(Seen):
         """See Seen: what looked like the beginning of a `<think>` was text."""
         if not self.output and self._begun is not None and self.error is None:
             self._said(self._begun.finish())
+        self._unread_failure()
         if self.finished:
             self.call_cut()
 
@@ -271,10 +287,14 @@ class ChatSeen(Seen):
     def _end_told(self) -> None:
         """The last word of a stream. What could not be read may stand where the reason belongs."""
         self.ended = True
-        if self.unread and not self._finish and self.error is None:
-            self.conclude(self.unread if not self.unread.startswith("<") else "The backend failed.")
+        self._unread_failure()
         if self._all_said_why or not self.end_unexplained():
             self._closed()
+
+    def _unread_failure(self) -> None:
+        if self.unread and not self._finish:
+            text = self.unread if not self.unread.startswith("<") else "The backend failed."
+            self._fail(text, overlooked=True)
 
     def _closed(self) -> None:
         """An end, whether or not a reason was given: after the last word, and of a whole body, which cannot be cut."""

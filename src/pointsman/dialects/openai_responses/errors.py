@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ..vendor_errors import openai_fields, status_inside, upstream_error
+from ..vendor_errors import openai_fields
 
 _CODES = {
     ErrorKind.RATE_LIMITED: "rate_limit_exceeded",
@@ -75,8 +74,3 @@ def stream_error(error: PointsmanError, request_id: str, answer_id: str | None =
     }
     ended = b"event: response.failed\ndata: " + msgspec.json.encode(failed) + b"\n\n"
     return error_event(error, _LAST_NUMBER) + ended
-
-
-def error_inside(error: Any) -> PointsmanError:
-    """An error object of an answer whose status was 200."""
-    return upstream_error(status_inside(error), msgspec.json.encode({"error": error}))

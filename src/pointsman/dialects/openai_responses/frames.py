@@ -13,6 +13,7 @@ import msgspec
 from ..decoding import UNREADABLE, decode_object, without
 
 Item = dict[str, Any]
+_STATUSES = ("completed", "incomplete", "failed", "cancelled", "queued", "in_progress")
 
 
 class Response(msgspec.Struct):
@@ -26,6 +27,11 @@ class Response(msgspec.Struct):
     error: Any = None
     incomplete_details: Any = None
     service_tier: Any = None
+
+    @property
+    def known(self) -> bool:
+        """Has it anything that a response object must have?"""
+        return self.output is not None or self.status in _STATUSES
 
     @property
     def reason(self) -> str | None:

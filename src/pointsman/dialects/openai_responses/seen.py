@@ -19,8 +19,14 @@ from ...wire.sse import data_of, name_of, unframed_error
 from ..base import Seen
 from ..decoding import UNREADABLE, decode_object, read_whole
 from ..openai_usage import neutral_usage
-from ..vendor_errors import bare_error
-from .errors import error_inside
+from ..vendor_errors import (
+    bare_error,
+    body_error,
+    error_of,
+    is_named_error,
+    is_openai_object,
+    names_error,
+)
 from .frames import (
     Frame,
     Item,
@@ -90,7 +96,6 @@ class ResponsesSeen(Seen):
     told. response: the response object of the end.
     """
 
-    last_word = b"complete"
     __slots__ = ("_done", "_open_calls", "_told_items", "called", "late", "response")
 
     def __init__(self) -> None:
@@ -105,6 +110,8 @@ class ResponsesSeen(Seen):
     def event(self, event: bytes) -> Frame | None:
         """See Seen. No frame also when the answer is over."""
         if self.finished or self.error is not None:
+            if not self.finished and name_of(event) == b"response.failed":  # follows `error`
+                self.finished = self.ended = True
             return None
         data = data_of(event) or unframed_error(event)
         if not data or data == b"[DONE]":
@@ -116,15 +123,23 @@ class ResponsesSeen(Seen):
         except UNREADABLE:
             frame = self._odd(self.mend(data), event)
         if frame is not None:
-            if not frame.type:
+            if frame.type[:9] != "response." and frame.type != "error":
                 self._bare(frame, data, event)
             self.see(frame)
         return frame
 
+    def end(self) -> None:
+        """See Seen. Codex does not act on `error`, only on `response.failed`, which the vendor sends after it."""
+        self.concluded = self.concluded or (self.error is not None and not self.finished)
+
     def _bare(self, frame: Frame, data: bytes, event: bytes) -> None:
         """An error without its event around it, on which clients of this protocol do not act."""
-        frame.error = frame.error or bare_error(data, sure=name_of(event) == b"error")
-        self.concluded = self.concluded or frame.error is not None
+        named = is_named_error(event)
+        found = frame.error
+        if not found and (named or not frame.type or names_error(frame.type)):
+            found = bare_error(data, sure=named)
+        if found:
+            frame.type, frame.error, self.concluded = "error", found, True
 
     def whole(self, body: bytes) -> bool:
         """See Seen."""
@@ -133,6 +148,9 @@ class ResponsesSeen(Seen):
     def take_whole(self, body: bytes) -> Response | None:
         """A whole answer, seen as the last event of a stream that told nothing before it."""
         response = read_whole(decode_whole, bare, body)
+        if response is None or not response.known:
+            found = body_error(body)
+            response = Response(error=found) if found is not None else response
         if response is None:
             return None
         for frame in response.frames():
@@ -157,7 +175,7 @@ class ResponsesSeen(Seen):
             self._told(frame.output_index, frame.item or {})
         elif kind in _ENDS:
             self._end(_ENDS[kind], frame.response or Response())
-        elif kind == "error" or (not kind and frame.error):
+        elif kind == "error":
             told = {"message": frame.message, "code": frame.code, "param": frame.param}
             self._fail(frame.error or told)
         elif frame.response is not None:
@@ -168,16 +186,18 @@ class ResponsesSeen(Seen):
     def _odd(self, data: bytes, event: bytes) -> Frame | None:
         if data.strip() == b"[DONE]":
             return None
-        if name_of(event) == b"error":
-            self.concluded = True
-            return Frame("error", error=bare_error(data, sure=True))
         with suppress(*UNREADABLE):  # its characters have been put together
             return decode(data)
+        name = name_of(event)
+        found = bare_error(data, sure=is_named_error(event)) if name[:9] != b"response." else None
         try:
             return decode(bare(decode_object(data)))
         except UNREADABLE:
-            self.malformed += 1
-            return None
+            if found is None:
+                self.malformed += 1
+                return None
+        self.concluded = True
+        return Frame("error", error=found)
 
     def _delta(self, kind: str, frame: Frame) -> None:
         if kind in _ARGUMENTS:  # output by their call's beginning, which must have come
@@ -293,4 +313,5 @@ class ResponsesSeen(Seen):
                 self._item(item, self._open_calls.pop(place, None))
 
     def _fail(self, error: Any) -> None:
-        self.error = error_inside(error)
+        self.error = error_of(error)
+        self.concluded = self.concluded or not is_openai_object(error)

@@ -104,7 +104,6 @@ class Exchange(Execution):
             relay = self._relay
             assert relay is not None
             self._job.delivery.client.write(relay.take(data))
-            relay.look()  # after the client's write: its answer does not wait for our counting
             if relay.complete:
                 self._end_early()
             return
@@ -198,7 +197,6 @@ class Exchange(Execution):
         relay = self._relay
         assert relay is not None
         taken = relay.take(data)
-        relay.look()
         self._held_size += len(data)
         self._do(self.judge.read(relay.seen, self._held_size, rival=self._job.won is not None), taken)
         if relay.complete and (self.judge.state is PASSING_STREAM or self.judge.state is HOLDING_STREAM):
@@ -293,6 +291,11 @@ class Exchange(Execution):
     def _unanswered(self, found: Meaning, seen: Seen, body: bytes | None) -> None:
         """There is no answer in it. body: of a whole one."""
         self._failure = unanswered(found, seen, self._codec, self.headers, body)
+        too_long = seen.error is not None and seen.error.kind is ErrorKind.CONTEXT_LENGTH
+        if too_long and FallbackOn.CONTEXT in self._onward:
+            self._answer = self._failure.answer
+            self._do(self.judge.left("the input does not fit its window"))
+            return
         failed = found is Meaning.ERROR or found is Meaning.MALFORMED
         if not failed or body is None or not self._unspoken(body):
             self._do(self.judge.move(Event.UNANSWERED))

@@ -88,6 +88,7 @@ def unanswered(
         error,
         codec.failed(error, headers, body),
         retry_after=retry_after(headers, time.time()),
+        loading=says(LOADING, error.status, error.public.encode()),
         clients=meant is None,
         final=meant is None,
     )

@@ -23,7 +23,8 @@ _TAIL_BYTES = 64 * 1024
 
 
 class Relay(TypingProtocol):
-    """take() what came, send what it gives, then look(): the client's bytes do not wait for our counting."""
+    """What came goes through take(), which reads it first: a client acts on the first error that it meets, and on a last
+    word, so that neither may go on unread."""
 
     @property
     def seen(self) -> Seen | None:
@@ -43,9 +44,6 @@ class Relay(TypingProtocol):
 
     def take(self, data: bytes) -> bytes:
         """Upstream bytes in, client bytes out: whole events only."""
-
-    def look(self) -> None:
-        """Read what was taken last."""
 
     def end(self) -> bytes:
         """The upstream's stream is over: the client's last bytes, if it was whole."""
@@ -67,18 +65,12 @@ class Passing:
     untold: PointsmanError | None = None
     _splitter: EventSplitter = field(default_factory=lambda: EventSplitter(short=True))
     _tail: bytes = b""
-    _last: bytes = b""
     _in_event: bool = False  # what was passed on last is part of an event too large to hold back
     complete: bool = False
     matched = False
-    _last_word: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._last_word = (self.seen or Seen).last_word
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
-        self._last = data
         inside = self._in_event
         if not self._tail and data.endswith(b"\n\n"):
             self._in_event = False
@@ -93,41 +85,31 @@ class Passing:
                 self._in_event = False
             self._tail = whole[cut:]
             passed = whole[:cut]
-        if passed.find(self._last_word) >= 0:  # of bytes, half the cost of `in`
-            return self._read_first(data, passed, inside)
-        return passed
-
-    def _read_first(self, data: bytes, passed: bytes, inside: bool) -> bytes:
-        """An end that cannot be must not reach the client, only what stands before it. inside: `passed`
-        begins within an event."""
-        kept: list[bytes] = []
-        for event in self._splitter.feed(data):
-            if not self._read(event):
-                self._in_event = inside
-                return b"" if inside else b"".join(kept)
-            kept.append(event + b"\n\n")
-        self._last = b""
-        return passed
-
-    def _read(self, event: bytes) -> bool:
-        """May it be passed on?"""
         seen = self.seen
-        if seen is not None:
+        if seen is None:
+            return passed
+        events = self._splitter.feed(data)
+        for event in events:
             seen.event(event)
-            if seen.concluded and self.untold is None:
-                self.untold, self.complete = seen.error, True
-                return False
-        return True
-
-    def look(self) -> None:
-        """See Relay."""
-        seen = self.seen
-        if seen is not None:
-            for event in self._splitter.feed(self._last):
-                seen.event(event)
-            if seen.ended:
+            if seen.concluded:
                 self.complete = True
-        self._last = b""
+                return self._before(event, events, passed, inside)
+        if seen.ended:
+            self.complete = True
+        return passed
+
+    def _before(self, bad: bytes, events: list[bytes], passed: bytes, inside: bool) -> bytes:
+        """An end that cannot be, and an error on which clients do not act, must not reach the client, only what stands
+        before it. inside: `passed` begins within an event."""
+        assert self.seen is not None
+        if self.untold is not None:
+            return b""
+        self.untold = self.seen.error
+        kept = [event + b"\n\n" for event in events[: events.index(bad)]]
+        if inside and kept:
+            kept[0] = _AFTER_EVENT.split(passed, 1)[0]
+        self._in_event = inside and not kept
+        return b"".join(kept)
 
     def end(self) -> bytes:
         """See Relay."""
