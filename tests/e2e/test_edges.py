@@ -126,7 +126,7 @@ def test_an_answer_compressed_against_our_wish_still_reaches_the_client(
     name, _ = gateway.route("openai", server.url)
     answer = gateway.fetch("POST", CHAT.path, CHAT.ask(name), accept_encoding="gzip")
     assert answer.status == 200, answer.body
-    assert (answer.body, answer.header("content-encoding")) in ((packed, "gzip"), (whole, None))
+    assert (answer.body, answer.header("content-encoding")) == (whole, None)
 
 
 def test_a_stream_where_a_whole_answer_was_asked_is_passed_on(gateway: Gateway, upstream: Upstreams) -> None:

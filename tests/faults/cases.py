@@ -106,6 +106,15 @@ def zipped(wire: Wire, stream: bool) -> Reply:
     return Reply(200, {**JSON, "content-encoding": "gzip"}, body=gzip.compress(raw))
 
 
+def zipped_cut(wire: Wire, stream: bool) -> Reply:
+    raw = b"".join(wire.start()) if stream else json.dumps(wire.answer("x")).encode()
+    return Reply(200, {**(SSE if stream else JSON), "content-encoding": "gzip"}, body=gzip.compress(raw)[:-9])
+
+
+def zipped_strangely(wire: Wire, stream: bool) -> Reply:
+    return Reply(200, {**(SSE if stream else JSON), "content-encoding": "dcz"}, body=b"\xff\x00\x01")
+
+
 def without_framing(wire: Wire, stream: bool) -> Reply:
     told = json.dumps(wire.error_body("it broke")).encode()
     return Reply(200, SSE, parts=[*wire.start(), told], framing="chunked")
@@ -169,7 +178,9 @@ CASES = [
     Case("a stream of nothing but nonsense", "next malformed|empty", parts(lambda w: [b"data: {nonsense\n\n"] * 5), whole=False),
     Case("an HTML page", "next malformed", lambda w, s: Reply(200, {"content-type": "text/html"}, body=b"<html>welcome</html>")),
     Case("endless headers", "next malformed|upstream_error", raw_head(b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 200_000)),
-    Case("compressed without being asked", "serves compressed", zipped, stream=False, translated="next malformed"),
+    Case("compressed without being asked", "serves", zipped, stream=False),
+    Case("compressed, and cut", "next upstream_error|empty|malformed", zipped_cut),
+    Case("compressed in a way that nobody knows", "next malformed", zipped_strangely),
     Case("three events that cannot be read", "serves", parts(nonsense), whole=False, translated="in-band"),
     # -- no fault after all
     Case("HTTP/1.0, ended by closing", "serves", lambda w, s: Reply(

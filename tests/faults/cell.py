@@ -176,7 +176,7 @@ def _word(cell: Cell, got: Got) -> str:
             return f"WRONG: status {got.status} that is no error of the protocol: {got.body[:80]!r}"
         return f"error {got.status}"
     if "content-encoding" in got.headers:
-        return "served compressed"
+        return "WRONG: passed on compressed"
     if not cell.stream:
         try:
             return "served" if wire.text(got.json()) else "WRONG: an empty answer"

@@ -86,7 +86,6 @@ def page(found: list[tuple[Cell, Outcome]], shown: list[Shown], at: datetime, wo
 _WORDS = {
     "served": "an answer",
     "in-band": "an error inside the stream",
-    "served compressed": "the compressed answer as it came",
 }
 
 

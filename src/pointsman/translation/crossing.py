@@ -137,7 +137,7 @@ class Crossing:
 
     # -- the answer
 
-    def relay(self, readable: bool) -> Translating:
+    def relay(self) -> Translating:
         """See Codec. Who waits for all of it can wait for a tag, too."""
         profile = self._profile
         if self.collects and not profile.begins_inside:
@@ -150,7 +150,7 @@ class Crossing:
     def _stages(self, *, whole: bool) -> Stages:
         return Stages(self._adaptation, self._asked.request, self._asked.id, self._reasoning, whole=whole)
 
-    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
+    def whole(self, headers: Headers, body: bytes) -> tuple[Answer | None, Seen | None]:
         """See Codec."""
         reader = self._upstream.reader(self._profile)
         try:

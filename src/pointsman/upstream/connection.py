@@ -200,6 +200,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         else:
             self._transport.writelines([data, body])
 
+    def through(self, sink: Sink) -> None:
+        """Give the rest of this answer to `sink`, which has taken the place of who got its head."""
+        self._sink = sink
+
     def pause(self) -> None:
         """Stop reading: the client is slower."""
         if self._transport is not None and self._transport.is_reading():
@@ -244,7 +248,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._head_given = True
             self._fruitless = 0
             self._give_head(sink)
-        if self._parts and self._sink is not None:
+            sink = self._sink  # another's by now, where it needs one before it
+        if self._parts and sink is not None:
             parts, self._parts = self._parts, []
             sink.body(parts[0] if len(parts) == 1 else b"".join(parts))
         if self._complete and self._sink is not None:

@@ -10,6 +10,7 @@ import msgspec
 from ..errors import PointsmanError
 from ..kinds import FallbackReason
 from ..wire.answer import Answer, Headers
+from ..wire.coding import CodingError, decoded
 from .backend import Backend
 from .connection import Sink, UpstreamConnection
 from .egress import ConnectFailed
@@ -64,8 +65,15 @@ class _Collect(Waited[Answer]):
 
     def end(self) -> None:
         self.complete = True
+        answer = self._answer
+        coded = b",".join(value for name, value in answer.headers if name == b"content-encoding")
+        if coded:  # against our wish
+            try:
+                answer.body = decoded(coded, answer.body, _MAX_BODY)
+            except (CodingError, OverflowError) as error:
+                self.failed(FallbackReason.MALFORMED, f"it compressed its answer: {error}", True)
         if not self.done.done():
-            self.done.set_result(self._answer)
+            self.done.set_result(answer)
 
     def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
         self.gone(ConnectFailed("http", detail), received)

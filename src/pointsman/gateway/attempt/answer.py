@@ -60,15 +60,20 @@ def excerpt(body: bytes) -> str:
     return "".join(c if c.isprintable() else " " for c in text).strip() or "no body"
 
 
-def content_of(headers: Headers) -> tuple[bool, bool]:
-    """(it says that it is a stream of events, it can be read: it is not compressed against our wish)."""
-    stream, readable = False, True
+def content_of(headers: Headers) -> tuple[bool, bytes]:
+    """(it says that it is a stream of events, the codings it was compressed with against our wish)."""
+    stream, coded = False, b""
     for name, value in headers:
         if name == b"content-type":
             stream = stream or value.lower().startswith(b"text/event-stream")
-        elif name == b"content-encoding":
-            readable = readable and value.lower() == b"identity"
-    return stream, readable
+        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            coded = value if not coded else coded + b"," + value
+    return stream, coded
+
+
+def without_coding(headers: Headers) -> Headers:
+    """The headers of an answer that has been decoded."""
+    return [one for one in headers if one[0] not in (b"content-encoding", b"content-length")]
 
 
 def is_event_stream(headers: Headers) -> bool:

@@ -19,9 +19,19 @@ from ...providers.wordings import REFUSED_KEY, UNKNOWN_PATH, says
 from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.connection import UpstreamConnection
+from ...upstream.decoded import Decoded
 from ...wire.answer import Answer, Headers
+from ...wire.coding import Nothing, decoder
 from ...wire.sse import BOM, begins_events
-from .answer import content_of, excerpt, is_event_stream, is_framed, label_of, labelled_as_events
+from .answer import (
+    content_of,
+    excerpt,
+    is_event_stream,
+    is_framed,
+    label_of,
+    labelled_as_events,
+    without_coding,
+)
 from .execution import Execution, future
 from .failures import of_failed_status, too_late, unanswered
 from .judge import HELD
@@ -80,19 +90,17 @@ class Exchange(Execution):
         self.head_status = status
         self.headers = headers
         self._length = length
-        # Compressed against our wish: passed on as it is, its usage unknown.
-        stream, self._readable = content_of(headers)
+        stream, coded = content_of(headers)
         reason = of_status(status)
         if reason is not None and reason is FallbackReason.AUTH and self._health.own_login:
             reason = None  # the client's own login was refused: that is the client's to know
         framed = length is not None or is_framed(headers, length)
-        effects = judge.head(
-            status, reason, reads=self._reads, stream=stream, readable=self._readable, framed=framed
-        )
+        unread = coded if coded and not self._decode(coded) else b""
+        effects = judge.head(status, reason, reads=self._reads, stream=stream, coded=unread, framed=framed)
         if effects:
             self._do(effects)
         if judge.state is HOLDING_STREAM:
-            self._relay = self._codec.relay(self._readable)
+            self._relay = self._codec.relay()
 
     def body(self, data: bytes) -> None:
         judge = self.judge
@@ -157,12 +165,27 @@ class Exchange(Execution):
 
     # -- what has come, put before the judge
 
+    def _decode(self, coded: bytes) -> bool:
+        """Whatever is compressed against our wish is judged like any other answer, and goes on plain; on a path that nobody
+        knows it is the client's affair (docs/protocols/streams.md#compressed-against-our-wish). False where it cannot
+        be."""
+        failed = self.head_status >= 300
+        if not failed and not self._reads:
+            return True
+        undone = decoder(coded) or (Nothing() if failed else None)
+        if undone is None:
+            return False
+        assert isinstance(self._conn, UpstreamConnection)
+        self._conn = Decoded(self._conn, self, undone)
+        self.headers, self._length = without_coding(self.headers), None
+        return True
+
     def _opened(self, data: bytes) -> bytes:
         """Its first bytes say what it is, where its label does not
         (docs/protocols/streams.md#streams-under-another-label); b"" while they are too few."""
         begun, over = (self._opening or b"") + data, not data
         self._opening = None
-        if self.head_status >= 300 or not (self._readable and self._reads):
+        if self.head_status >= 300 or not self._reads:
             return begun
         if len(begun) < len(BOM) and BOM.startswith(begun) and not over:
             self._opening = begun
@@ -182,7 +205,7 @@ class Exchange(Execution):
             self._warn()
             self.headers = labelled_as_events(self.headers)
             self._do(self.judge.move(Event.EVENTS))
-            self._relay = self._codec.relay(self._readable)
+            self._relay = self._codec.relay()
         return first
 
     @property
@@ -262,7 +285,7 @@ class Exchange(Execution):
         if not body.strip() and (self._codec.translated or self._job.request.route.exact):
             self._do(self.judge.none(FallbackReason.EMPTY, "it answered with an empty body"))
             return
-        answer, seen = self._codec.whole(self.headers, body, self._readable)
+        answer, seen = self._codec.whole(self.headers, body)
         self._tried.usage = usage_of(seen)
         found = meaning(seen, self._onward, whole=True)
         if answer is not None and (found is ANSWERED or found is LEFT):

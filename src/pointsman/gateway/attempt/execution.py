@@ -19,6 +19,7 @@ from ...providers.wordings import Phrases
 from ...resilience.walk import Held
 from ...statuses import is_final
 from ...upstream.connection import UpstreamConnection
+from ...upstream.decoded import Decoded
 from ...upstream.pool import StaleConnection
 from ...wire.answer import Answer, Headers
 from ..request.job import Job, Tried
@@ -67,11 +68,10 @@ class Execution:
     head_status: int = 0
     sure: bool = False
     headers: Headers = field(default_factory=list)
-    _conn: UpstreamConnection | None = None
+    _conn: UpstreamConnection | Decoded | None = None
     _kept: bool = False
     _relay: Relay | None = None
     _length: int | None = None
-    _readable: bool = True
     _held: list[bytes] = field(default_factory=list)
     _held_size: int = 0
     _opening: bytes | None = b""

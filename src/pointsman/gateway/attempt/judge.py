@@ -98,13 +98,13 @@ class Judge:
         failure: FallbackReason | None,
         *,
         stream: bool,
-        readable: bool,
+        coded: bytes = b"",
         framed: bool,
         reads: bool = False,
     ) -> Effects:
-        """failure: why this status is no answer. stream: it says that it is one. readable: it is
-        not compressed. framed: a cut would be seen; where only the connection's end says that it
-        is whole, all of it is judged. reads: the request is of a known kind."""
+        """failure: why this status is no answer. stream: it says that it is one. coded: the
+        coding that it is compressed with, where that cannot be undone here. framed: a cut would be seen; where only the
+        connection's end says that it is whole, all of it is judged. reads: the request is of a known kind."""
         if failure is not None:
             self.reason = failure
             return self.move(Event.HEAD_FAILURE)
@@ -122,11 +122,12 @@ class Judge:
             )
         if status >= 300:
             stream = False
-        elif not readable and (stream or self.translated):
+        elif coded:
             return self._because(
                 Event.HEAD_UNUSABLE,
                 FallbackReason.MALFORMED,
-                "it compressed its answer, which was not asked for",
+                f"it compressed its answer, which was not asked for, in a way that is not known here"
+                f" ({coded[:40].decode('latin-1')})",
             )
         self._framed = framed
         return self.move(HEAD_STREAM if stream else HEAD_WHOLE)

@@ -17,7 +17,6 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...wire.answer import Answer, Headers
 from ...wire.key_mask import KeyMask
-from .answer import content_of
 from .relay import Passing, Relay, WithoutUsage
 
 JSON: Headers = [(b"content-type", b"application/json")]
@@ -42,10 +41,10 @@ class Codec(TypingProtocol):
     mask: KeyMask
     warnings: bytes
 
-    def relay(self, readable: bool) -> Relay:
-        """For an answer that streams. readable: False when it is compressed."""
+    def relay(self) -> Relay:
+        """For an answer that streams."""
 
-    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
+    def whole(self, headers: Headers, body: bytes) -> tuple[Answer | None, Seen | None]:
         """A whole answer with status 2xx as the client gets it, and what has been read of it: None when it cannot be
         read. No answer: nothing can be made of it for this client."""
 
@@ -89,9 +88,9 @@ class Passthrough:
     collects = False
     warnings = b""
 
-    def relay(self, readable: bool) -> Relay:
+    def relay(self) -> Relay:
         """See Codec."""
-        seen: Seen | None = self.dialect.seen() if self.known and readable else None
+        seen: Seen | None = self.dialect.seen() if self.known else None
         if seen is not None:
             seen.remembered_by(self.keep)
             if self.silent_end:
@@ -101,10 +100,10 @@ class Passthrough:
             return WithoutUsage(self.dialect, seen, self.mask, is_extra=option.is_extra)
         return Passing(self.dialect, seen, self.mask)
 
-    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
+    def whole(self, headers: Headers, body: bytes) -> tuple[Answer | None, Seen | None]:
         """See Codec."""
         answer = Answer(200, headers, body)
-        if not (self.known and readable):
+        if not self.known:
             return answer, None
         translatable = self.dialect.translation is not None
         beside = self.path.partition(b"?")[0] != self.dialect.endpoint.path.encode()
@@ -132,8 +131,7 @@ class Passthrough:
         its words and its status: clients act on what they can read (docs/protocols/errors.md#bodies-of-a-backends-own).
         """
         body = self.mask.body(answer.body)
-        readable = bool(self.body) and content_of(answer.headers)[1]  # a request without a body may be a HEAD
-        if answer.status < 400 or not readable or self.dialect.is_error(body):
+        if answer.status < 400 or not self.body or self.dialect.is_error(body):  # without: it may be a HEAD
             return Answer(answer.status, answer.headers, body)
         error = self.error(answer)
         status = error.status if error.kind is ErrorKind.CONTEXT_LENGTH else answer.status
@@ -155,6 +153,6 @@ class Revising(Passthrough):
     revise: Callable[[bytes], bytes] = field(kw_only=True)
     translated = True
 
-    def whole(self, headers: Headers, body: bytes, readable: bool) -> tuple[Answer | None, Seen | None]:
+    def whole(self, headers: Headers, body: bytes) -> tuple[Answer | None, Seen | None]:
         """See Codec."""
-        return Passthrough.whole(self, headers, self.revise(body), readable)
+        return Passthrough.whole(self, headers, self.revise(body))
