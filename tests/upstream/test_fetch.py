@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 
 import pytest
@@ -54,6 +55,13 @@ def test_model_names(raw: bytes, names: list[str] | None) -> None:
     status, found = names_from(says(raw))
     assert found == names
     assert status == int(raw.split(b" ", 2)[1])
+
+
+def test_a_list_that_comes_compressed_against_our_wish_is_read() -> None:
+    packed = gzip.compress(b'{"data":[{"id":"qwen3"}]}')
+    assert names_from(says(sized(packed, headers=b"content-encoding: gzip\r\n"))) == (200, ["qwen3"])
+    with pytest.raises(ConnectFailed, match="compressed"):
+        names_from(says(sized(packed[:-9], headers=b"content-encoding: gzip\r\n")))
 
 
 def test_a_redirect_is_not_followed() -> None:
