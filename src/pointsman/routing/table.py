@@ -14,6 +14,7 @@ from ..errors import PointsmanError
 from ..kinds import PRACTICE, BackendType, ErrorKind
 from .pattern import is_wild, literal_length, without_suffix
 from .specs import PRACTICE_KEY, BackendSpec, MappingSpec, TargetSpec
+from .walls import Walls
 from .wild_index import WildIndex
 
 Listed = Mapping[str, Iterable[str]]
@@ -74,7 +75,9 @@ class RoutingTable:
         self.backends = {backend.key: backend for backend in backends}
         self._exact: dict[str, MappingSpec] = {}
         self._wild: list[MappingSpec] = []
-        for mapping in sorted(mappings, key=_rank):
+        ranked = sorted(mappings, key=_rank)
+        self._walls = Walls(ranked) if any(mapping.local_only for mapping in ranked) else None
+        for mapping in ranked:
             if is_wild(mapping.pattern):
                 self._wild.append(mapping)
             else:
@@ -93,9 +96,15 @@ class RoutingTable:
         bare = without_suffix(model)
         for name in _spellings(model, bare):
             mapping = self._rule_for(name)
+            practice = mapping is None and _is_practice(name)
+            walled = None if practice or (mapping is None and name != bare) else self._walled(model, mapping)
+            if walled is not None:
+                return self._plan(
+                    walled[0], model, without_suffix(walled[1]), lists, "; so is it of this spelling"
+                )
             if mapping is not None:
                 return self._plan(mapping, model, bare, lists)
-            if _is_practice(name):
+            if practice:
                 target = self._target(TargetSpec(PRACTICE_KEY, None), bare, lists)
                 return Plan(model, (target,), NO_RULE, "the built-in practice model")
         for key in self._locals:
@@ -114,6 +123,10 @@ class RoutingTable:
             param="model",
         )
 
+    def _walled(self, model: str, written: MappingSpec | None) -> tuple[MappingSpec, str] | None:
+        """See Walls.over."""
+        return None if self._walls is None else self._walls.over(model, written)
+
     def _rule_for(self, name: str) -> MappingSpec | None:
         exact = self._exact.get(name)
         if _is_practice(name):  # no wild pattern takes these, however high its priority
@@ -124,9 +137,9 @@ class RoutingTable:
             return exact or wild
         return min(exact, wild, key=_rank)
 
-    def _plan(self, mapping: MappingSpec, model: str, bare: str, lists: Listed) -> Plan:
+    def _plan(self, mapping: MappingSpec, model: str, bare: str, lists: Listed, more: str = "") -> Plan:
         targets = tuple(self._target(spec, bare, lists) for spec in mapping.targets)
-        return Plan(model, targets, mapping, f"rule {mapping.id}: {mapping.pattern}")
+        return Plan(model, targets, mapping, f"rule {mapping.id}: {mapping.pattern}{more}")
 
     def _target(self, spec: TargetSpec, bare: str, lists: Listed) -> Target:
         model = spec.model if spec.model is not None else bare

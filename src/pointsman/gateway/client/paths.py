@@ -4,7 +4,9 @@ paths a protocol has (its Endpoint)."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from ...dialects.base import Dialect
 from ...dialects.registry import DIALECTS, SHARED, derived
@@ -92,6 +94,22 @@ def _from_v1(path: str) -> str:
     full = "/v1" + bare
     known = (*_posted(), _MODELS)
     return full if any(full == one or full.startswith(one + "/") for one in known) else path
+
+
+_MODELS_FOLDER = re.compile(r"/(?:models|engines|deployments)/")
+_VERB = re.compile(r":[A-Za-z]+$")
+
+
+def models_in_path(path: str) -> list[str]:
+    """What may be the model's name in a path beside the protocols' own (`/v1/engines/NAME/completions`,
+    `/v1/models/NAME:predict`): its backend may read that one, whatever the body says. What follows a name is at most
+    two words."""
+    found = _MODELS_FOLDER.split(path, maxsplit=1)
+    if len(found) == 1:
+        return []
+    parts = found[1].split("/")
+    named = ["/".join(parts[:end]) for end in range(len(parts), max(0, len(parts) - 3), -1)]
+    return [unquote(one) for name in named for one in dict.fromkeys((name, _VERB.sub("", name))) if one]
 
 
 def names_a_model(path: str) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from ...dialects.base import Dialect
 from ...dialects.registry import DIALECTS, SHARED, dialect_of_client
@@ -25,7 +26,7 @@ from ...wire.splice import peek, speaks_of_a_model
 from ..attempt.answer import NO_RETRY, client_lines, final_line, is_event_stream
 from ..attempt.moves import Stage
 from ..client.access import Caller
-from ..client.paths import Route, names_a_model, route
+from ..client.paths import Route, models_in_path, names_a_model, route
 from ..client.server import ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
@@ -150,7 +151,10 @@ class Handler:
             job.delivery.next_ping = request.start + limits.hold_seconds
         else:
             job.deadline = request.start + limits.total_whole_seconds
-        plan = job.plan = await self._plan(request.model, rules)
+        plan = await self._plan(request.model, rules)
+        if not request.route.exact:
+            plan = self._behind_a_wall(request.route.path, plan, rules)
+        job.plan = plan
         if has_references(request):
             await recall(plane, job)
 
@@ -182,6 +186,16 @@ class Handler:
         if plan.unplaced:
             await plane.lists.refresh()
             plan = plane.plan(rules, model)
+        return plan
+
+    def _behind_a_wall(self, path: str, plan: Plan, rules: CompiledRules) -> Plan:
+        """The plan of the model in the path, where that one must not leave this machine."""
+        if not plan.rule.local_only:
+            for named in models_in_path(path):
+                with suppress(PointsmanError):
+                    other = self.plane.plan(rules, named)
+                    if other.rule.local_only:
+                        return other
         return plan
 
     async def _own_page(self, job: Job) -> None:
