@@ -17,7 +17,7 @@ from .specs import MappingSpec
 from .wild_index import WildIndex
 
 _SCHEME = re.compile(r"^https?:/+")
-_MARK = re.compile(r"[\s./:]*(?:" + re.escape(CONTEXT_SUFFIX) + r")?[\s./:]*$")
+_AROUND = " \t\r\n\v\f./:"
 _TAG = re.compile(
     r"@[^/]*$"  # a digest (Ollama), a quantization (LM Studio)
     r"|:(?:latest|local|cloud)$|(?<=[^:/])-cloud$"  # Ollama
@@ -40,9 +40,13 @@ def folded(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).casefold()
     text = unicodedata.normalize("NFKC", "".join(c for c in text if unicodedata.category(c) != "Cf"))
     text = _SCHEME.sub("", text.replace("\\", "/").strip()).lstrip("/. \t")
-    before = ""
-    while text != before:
-        before, text = text, _MARK.sub("", text)
+    return _unmarked(text)
+
+
+def _unmarked(text: str) -> str:
+    text = text.rstrip(_AROUND)
+    while text.endswith(CONTEXT_SUFFIX):
+        text = text[: -len(CONTEXT_SUFFIX)].rstrip(_AROUND)
     return text
 
 
@@ -50,7 +54,7 @@ def _untagged(text: str) -> str:
     """Without what says only which copy of the model, or where it runs."""
     before = ""
     while text != before and text:
-        before, text = text, _MARK.sub("", _TAG.sub("", text))
+        before, text = text, _unmarked(_TAG.sub("", text))
     return text
 
 
