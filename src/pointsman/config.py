@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from .errors import PointsmanError
+from .kinds import ErrorKind
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 4480
@@ -18,13 +23,17 @@ LAST_GOOD_FILE = "last-good.snapshot"
 SPOOL_FOLDER = "spool"
 LOCK_FILE = "lock"
 SERVE_FILE = "serve.json"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def default_data_dir() -> Path:
     """`POINTSMAN_DATA_DIR`, else the platform's user data folder."""
     named = os.environ.get("POINTSMAN_DATA_DIR")
     if named:
-        return Path(named).expanduser().absolute()
+        try:
+            return Path(named).expanduser().absolute()
+        except RuntimeError:  # `~somebody` who does not exist
+            raise _mistyped("POINTSMAN_DATA_DIR", named, "names nobody's home folder") from None
     import platformdirs
 
     return Path(platformdirs.user_data_dir("pointsman", appauthor=False))
@@ -32,6 +41,70 @@ def default_data_dir() -> Path:
 
 _CAN_BE_OFF = frozenset({"response_memory_bytes"})
 """Limits that may be 0."""
+
+_SIZES = {
+    "": 1, "b": 1,
+    "k": 2**10, "kib": 2**10, "kb": 10**3,
+    "m": 2**20, "mib": 2**20, "mb": 10**6,
+    "g": 2**30, "gib": 2**30, "gb": 10**9,
+}  # fmt: skip
+"""Units of sizes, in bytes, whatever their case: a letter alone is a power of 1024, as nginx reads it."""
+_TIMES = {
+    "ms": 0.001,
+    **dict.fromkeys(("", "s", "sec", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+}
+"""Units of times, in seconds."""
+_UNITS: dict[str, tuple[Mapping[str, float], str]] = {
+    "bytes": (_SIZES, "B, kB, MB, GB, KiB, MiB, GiB"),
+    "rate": (_SIZES, "B, kB, MB, GB, KiB, MiB, GiB"),
+    "seconds": (_TIMES, "ms, s, m, h, d"),
+}
+"""By the last word of a limit's name; any other is a plain number."""
+_NUMBER = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?([A-Za-z]*)", re.ASCII)
+_MOST = 10**12
+"""Of any limit, in its own unit: beyond it nothing is limited, and clocks and buffers do not count so far."""
+
+
+def limit_of(name: str, text: str) -> float | int:
+    """The value of a field of Limits as a person writes it: `64MB`, `64MiB`, `64k`, `60s`, `5m`, `500ms`, `100`. name:
+    of the field, whose last word is its unit. Raises ValueError saying what is wrong."""
+    kind = name.rpartition("_")[2]
+    units, known = _UNITS.get(kind, ({"": 1}, "none"))
+    found = _NUMBER.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"is not a number (units: {known})")
+    number, unit = found.groups()
+    factor = units.get(unit.lower())
+    if factor is None:
+        raise ValueError(f"has a unit that is not known here (units: {known})")
+    value = float(number) * factor
+    if value > _MOST:
+        raise ValueError("is too large")
+    if kind == "seconds":
+        whole: float | int = value
+    elif value != int(value):
+        raise ValueError("is not a whole number")
+    else:
+        whole = int(value)
+    if whole == 0 and name not in _CAN_BE_OFF:
+        raise ValueError("must be more than zero")
+    return whole
+
+
+def _mistyped(variable: str, text: str, what: str) -> PointsmanError:
+    shown = text if len(text) <= 60 else text[:60] + "..."
+    return PointsmanError(ErrorKind.INVALID, f"{variable}={shown!r} {what}", param=variable)
+
+
+def log_level() -> str:
+    """`POINTSMAN_LOG`: how much the data plane says. Raises PointsmanError naming the variable."""
+    text = os.environ.get("POINTSMAN_LOG", "WARNING")
+    if text.upper() not in LOG_LEVELS:
+        raise _mistyped("POINTSMAN_LOG", text, f"is not one of {', '.join(LOG_LEVELS)}")
+    return text.upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +139,16 @@ class Limits:
 
     @staticmethod
     def from_environment() -> Limits:
-        """Every field can be set as POINTSMAN_<FIELD>, e.g. POINTSMAN_BODY_BYTES. Raises ValueError naming the variable."""
+        """Every field can be set as POINTSMAN_<FIELD>, e.g. POINTSMAN_BODY_BYTES=64MB. Raises PointsmanError naming the
+        variable."""
         values: dict[str, float | int] = {}
-        for name, field in Limits.__dataclass_fields__.items():
+        for name in Limits.__dataclass_fields__:
             variable = f"POINTSMAN_{name.upper()}"
             text = os.environ.get(variable)
             if text is None:
                 continue
-            kind = int if field.type == "int" else float
             try:
-                value = kind(text)
-            except ValueError:
-                raise ValueError(f"{variable}={text!r} is not a number") from None
-            if value < 0 or (value == 0 and name not in _CAN_BE_OFF):
-                raise ValueError(f"{variable}={text!r} must be more than zero")
-            values[name] = value
+                values[name] = limit_of(name, text)
+            except ValueError as error:
+                raise _mistyped(variable, text, str(error)) from None
         return Limits(**values)  # type: ignore[arg-type]

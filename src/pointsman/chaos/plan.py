@@ -96,7 +96,7 @@ def parse_fault(text: str) -> Fault:
         return Fault(word, about.default)
     if about.number is None:
         raise BadFault(f"{word} takes no number")
-    if not number.isdigit() or len(number) > 9:
+    if not (number.isascii() and number.isdigit()) or len(number) > 9:
         raise BadFault(f"{word}= wants a number: {about.number}")
     return Fault(word, int(number))
 

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
+
+
+class _Share(click.FloatRange):
+    """In percent; nan lies in no range, and click's own finds it in every one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        share = float(super().convert(value, param, ctx))
+        if math.isnan(share):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return share
 
 
 @click.command("chaos")
@@ -24,9 +35,7 @@ import click
     metavar="FAULT",
     help="What to play, such as 500 or cut-at=300; repeatable.",
 )
-@click.option(
-    "--share", type=click.FloatRange(0, 100), default=100.0, show_default=True, help="Percent of requests."
-)
+@click.option("--share", type=_Share(0, 100), default=100.0, show_default=True, help="Percent of requests.")
 @click.option(
     "--after", type=click.IntRange(min=0), default=0, show_default=True, help="Let so many pass first."
 )

@@ -86,7 +86,9 @@ def with_options(command: Callable[Concatenate[Invocation, P], None]) -> Callabl
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         given = kwargs.pop("data_dir")
         as_json = bool(kwargs.pop("as_json"))
-        command(Invocation(data_folder(given), as_json), *args, **kwargs)
+        with exit_on_failure(as_json):
+            folder = data_folder(given)
+        command(Invocation(folder, as_json), *args, **kwargs)
 
     return wrapped
 
@@ -94,7 +96,10 @@ def with_options(command: Callable[Concatenate[Invocation, P], None]) -> Callabl
 def data_folder(given: object) -> Path:
     """The folder named on the command line, else the environment's or the platform's."""
     if isinstance(given, Path):
-        return given.expanduser().absolute()
+        try:
+            return given.expanduser().absolute()
+        except RuntimeError:
+            raise click.BadParameter(f"{given} names nobody's home folder", param_hint="--data-dir") from None
     from ..config import default_data_dir
 
     return default_data_dir()
@@ -164,6 +169,24 @@ class BackendParam(click.ParamType[Any]):
         if self._cloud and backend_type is BackendType.LOCAL:
             self.fail("a local server's key is set with: pointsman local update NAME --key", param, ctx)
         return backend_type, name
+
+
+class SecondsParam(click.ParamType[Any]):
+    """A time, with a unit or in seconds: `0.5`, `500ms`, `2m`."""
+
+    name = "SECONDS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from ..config import limit_of
+
+        try:
+            return float(value)  # its bounds are the admin API's
+        except ValueError:
+            pass
+        try:
+            return limit_of("seconds", str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
 
 
 def on_terminal() -> bool:

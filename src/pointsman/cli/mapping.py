@@ -9,7 +9,7 @@ import click
 
 from ..kinds import BackendType, FallbackOn, backend_key
 from .columns import Column, Verb, summary, takes
-from .common import BackendParam, Invocation, Row, note, table, with_options
+from .common import BackendParam, Invocation, Row, SecondsParam, note, table, with_options
 
 _Target = tuple[BackendType, str, str | None]
 
@@ -98,7 +98,7 @@ COLUMNS = (
     ),
     Column(
         "--hedge", "hedge_seconds", _HEDGE, _HEDGE,
-        kind=float, metavar="SECONDS",
+        kind=SecondsParam(), metavar="SECONDS",
         clear=("--no-hedge", "Ask one target after the other again."),
         summary=lambda seconds: [] if seconds is None else [f"hedge={seconds:g}s"],
         sentence=lambda seconds: (

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import uvloop
 
-from ..config import KEY_VARIABLE, Limits
+from ..config import KEY_VARIABLE, Limits, log_level
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..link.client import LinkClient
@@ -193,7 +193,7 @@ def main() -> int:
     faulthandler.enable()
     end_with_parent()
     logging.basicConfig(
-        level=os.environ.get("POINTSMAN_LOG", "WARNING").upper(),
+        level=log_level(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     args = _arguments(sys.argv[1:])

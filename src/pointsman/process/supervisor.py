@@ -64,6 +64,7 @@ class _Child:
 @dataclass(slots=True)
 class _Supervisor:
     options: ServeOptions
+    limits: config.Limits
     runtime_dir: str
     url: str
     listener: socket.socket
@@ -78,14 +79,15 @@ class _Supervisor:
 
 def serve(options: ServeOptions) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code; raises PointsmanError when it cannot start."""
+    limits = config.Limits.from_environment()
+    config.log_level()  # which only the data plane's processes use, and cannot tell of
     os.umask(0o077)  # whatever is made from here on, by the children too, is this user's alone
     lock = _take_lock(options.data_dir)
     listener = _listen(options.host, options.port)
-    runtime_dir = tempfile.mkdtemp(prefix="pointsman-", dir=_short_folder())
-    private_folder(runtime_dir)
+    runtime_dir = _runtime_folder()
     port = listener.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
-    supervisor = _Supervisor(options, runtime_dir, f"http://{host}:{port}", listener)
+    supervisor = _Supervisor(options, limits, runtime_dir, f"http://{host}:{port}", listener)
     ready_read, ready_write = os.pipe()
     wake_read, wake_write = os.pipe()
     try:
@@ -125,12 +127,29 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind(info[4])
         listener.listen(1024)
         listener.setblocking(False)
+    except UnicodeError:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE, f"cannot listen on {host[:80]!r}: no host is so named"
+        ) from None
     except OSError as error:
         text = f"cannot listen on {host}:{port}: {error.strerror}"
         if error.errno == errno.EADDRINUSE:
             text += "; something else has the port: choose another with --port, or --port 0 for a free one"
         raise PointsmanError(ErrorKind.UNAVAILABLE, text) from None
     return listener
+
+
+def _runtime_folder() -> str:
+    """A new folder for the sockets between the processes, this user's alone."""
+    try:
+        folder = tempfile.mkdtemp(prefix="pointsman-", dir=_short_folder())
+        private_folder(folder)
+    except OSError as error:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE,
+            f"no temporary folder can be written ({error.strerror}); set TMPDIR to one that can, with a short path",
+        ) from None
+    return folder
 
 
 def _short_folder() -> str | None:
@@ -286,9 +305,8 @@ def _note(supervisor: _Supervisor) -> None:
 def _stop_children(supervisor: _Supervisor) -> None:
     """Data plane first: it drains, and its last usage goes to the control plane, which goes last."""
     supervisor.listener.close()  # else who connects now would wait for nobody until all have drained (R8)
-    limits = config.Limits.from_environment()
     control, workers = supervisor.children[0], supervisor.children[1:]
-    for group, seconds in ((workers, limits.drain_seconds + 5.0), ([control], 10.0)):
+    for group, seconds in ((workers, supervisor.limits.drain_seconds + 5.0), ([control], 10.0)):
         running = [child.process for child in group if child.process is not None]
         for process in running:
             process.terminate()

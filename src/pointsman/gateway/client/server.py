@@ -7,6 +7,8 @@ closes its side is gone: docs/reliability-promises.md#r5.
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -14,6 +16,8 @@ from typing import cast
 
 from ...config import Limits
 from ...wire.http1 import LAST_CHUNK, BadHead, ChunkedBody, RequestHead, chunk, parse_head, status_line
+
+log = logging.getLogger("pointsman.gateway")
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _READ_AHEAD = 64 * 1024
@@ -23,6 +27,11 @@ _WAITING_BYTES = 32 * 1024
 """Of an answer that wait for a slow reader before the backend is told to wait; one more piece of it may be on its way."""
 
 _LINGER_SECONDS = 2.0
+
+_TLS = b"\x16\x03"
+"""How a TLS client begins: a handshake record of version 3 (RFC 8446 section 5.1)."""
+_METHOD_BEGINS = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+"""What a method is made of (RFC 9110 section 5.6.2)."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})\r\n", re.IGNORECASE).search
 
@@ -165,7 +174,9 @@ class ClientConnection(asyncio.Protocol):
         return self._memo
 
     def _incomplete(self, buffer: bytes) -> None:
-        if len(buffer) > self._limits.header_bytes:
+        if buffer[0] not in _METHOD_BEGINS:  # not HTTP: no end of a head would ever come
+            self._bad(BadHead(400, _no_http(buffer)))
+        elif len(buffer) > self._limits.header_bytes:
             self._bad(BadHead(431, f"The request head is larger than {self._limits.header_bytes} bytes."))
         elif buffer.count(b"\n") != buffer.count(b"\r\n"):
             self._bad(BadHead(400, "The request head has a bare line feed."))
@@ -370,3 +381,18 @@ class ClientConnection(asyncio.Protocol):
         (docs/reliability-promises.md#slow-and-huge)?"""
         late = now - self._body_began - self._limits.body_grace_seconds
         return late > 0 and self._got < late * self._limits.body_rate
+
+
+def _no_http(buffer: bytes) -> str:
+    """What to tell somebody who speaks something else. In clear text: TLS clients show that as "wrong version number" or
+    say that it is no TLS, at once."""
+    if not _TLS.startswith(buffer[:2]):
+        return "This is not HTTP."
+    _tell_of_tls()
+    return "This port speaks plain HTTP, and TLS began: write http:// in the client's base URL."
+
+
+@functools.cache
+def _tell_of_tls() -> None:
+    """Once: such a client tries again and again."""
+    log.warning("a client speaks TLS to this port, which is plain HTTP: its base URL must begin with http://")
