@@ -191,6 +191,7 @@ def test_nulls_are_left_out_for_a_local_server_and_nothing_else() -> None:
         ({"include_obfuscation": False}, {"include_usage": False, "include_obfuscation": False}),
         ({}, {"include_usage": False}),
         ({"include_usage": False}, {"include_usage": False}),
+        ({"include_usage": None}, {"include_usage": False}),
     ],
 )
 def test_stream_options_always_say_include_usage_to_a_local_server(options: Any, sent: Any) -> None:

@@ -3,6 +3,7 @@ and what is lost is told. Over the wire. The rules themselves are in tests/vendo
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from pointsman.routing.specs import BackendSpec
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, WHOLE
 
 from .plane import Got, plane, rule
-from .test_translation import PATHS, ask
+from .test_translation import PAIRS, PATHS, across, ask
 
 STRING = {"type": "string"}
 MODELS = {CHAT: "gpt-4.1", RESPONSES: "gpt-5.6", MESSAGES: "claude-sonnet-4-5"}
@@ -269,6 +270,63 @@ def test_an_assistants_turn_of_nothing_is_no_conversation(upstream: str, content
     got, body = sent(MESSAGES, upstream, messages=[{"role": "assistant", "content": content}])
     assert (got.status, body) == (400, {})
     assert b"at least one message must say something" in got.body
+
+
+STRAY = {
+    CHAT: {"messages": [{"role": "tool", "tool_call_id": "c1", "content": "sunny"}]},
+    MESSAGES: {"messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "sunny"}]}]},
+    RESPONSES: {"input": [{"type": "function_call_output", "call_id": "c1", "output": "sunny"}]},
+}  # fmt: skip
+
+
+@across
+@pytest.mark.parametrize("system", [False, True])
+def test_a_conversation_of_a_tools_result_alone_is_told_what_it_lacks(
+    client: str, upstream: str, system: bool
+) -> None:
+    """It was told that at least one message must say something, and it says something."""
+    more: dict[str, Any] = dict(STRAY[client])
+    if system and client == CHAT:
+        more["messages"] = [{"role": "system", "content": "be kind"}, *more["messages"]]
+    elif system:
+        more["system" if client == MESSAGES else "instructions"] = "be kind"
+    got, body = sent(client, upstream, **more)
+    said = got.json()["error"]["message"]
+    assert (got.status, body) == (400, {})
+    assert "it answers no call of the turn before" in said
+    assert said.startswith(("'messages[", "'messages.", "'input["))
+
+
+FORMATS = {
+    CHAT: lambda schema: {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": schema}}},
+    RESPONSES: lambda schema: {"text": {"format": {"type": "json_schema", "name": "n", "strict": True, "schema": schema}}},
+    MESSAGES: lambda schema: {"output_config": {"format": {"type": "json_schema", "schema": schema}}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("client", "upstream"), [pair for pair in PAIRS if pair[1] != MESSAGES])
+@pytest.mark.parametrize(
+    "schema", [{"type": "array", "items": {"type": "string"}}, {"type": "string", "enum": ["a", "b"]}]
+)
+def test_a_list_is_asked_for_in_words_where_the_vendor_takes_only_objects(
+    client: str, upstream: str, schema: Any
+) -> None:
+    """OpenAI: "schema must be a JSON Schema of 'type: \"object\"', got 'type: \"array\"'"."""
+    got, body = sent(client, upstream, **FORMATS[client](schema))
+    assert got.status == 200
+    assert "emulated:" in got.headers["x-pointsman-warnings"]
+    raw = json.dumps(body)
+    assert "exactly one JSON value" in raw
+    assert "one JSON object" not in raw
+    assert '"json_schema"' not in raw
+    assert '"json_object"' not in raw
+
+
+def test_a_local_server_enforces_a_list() -> None:
+    schema = {"type": "array", "items": {"type": "string"}}
+    got, body = sent(RESPONSES, CHAT, local=True, **FORMATS[RESPONSES](schema))
+    assert got.status == 200
+    assert body["response_format"]["json_schema"]["schema"] == schema
 
 
 def test_sound_is_refused_where_the_input_has_none() -> None:

@@ -33,7 +33,7 @@ from ..wire.key_mask import KeyMask
 from . import losses
 from .adapt import adapt
 from .estimate import estimate_tokens, tokens_of
-from .heal import heal, with_last_turn
+from .heal import heal, refuse_results_alone, with_last_turn
 from .reasoning_store import KeptReasoning
 from .stream import Stages, Translating, shows
 
@@ -71,7 +71,9 @@ class Asked:
         notes = Notes(self.strict, client.names)
         self.request = client.parse_request(load(body, notes), Reading(notes, capsules, head.get, recalled))
         self.names = {**client.names, **self.request.paths}
-        self.request = with_last_turn(heal(self.request, notes), self.request)
+        healed = with_last_turn(heal(self.request, notes), self.request)
+        refuse_results_alone(healed, self.request, notes)
+        self.request = healed
         self.read_warnings = tuple(notes.warnings)
 
 

@@ -22,11 +22,11 @@ from ..jsonschema.rewrite import (
     safe_for_grammar,
     with_items,
 )
+from ..jsonschema.structure import type_names
 
-_JSON_LINE = (
-    "Answer with exactly one JSON object and nothing else: no words before or after it, and no code fence."
-)
-_SCHEMA_LINE = _JSON_LINE + " It must be valid under this JSON Schema:\n"
+_LINE = "Answer with exactly one JSON {} and nothing else: no words before or after it, and no code fence."
+_JSON_LINE = _LINE.format("object")
+_SCHEMA_LINE = _LINE + " It must be valid under this JSON Schema:\n"
 
 
 def fit_format(made: Request, profile: Profile, notes: Notes, room: Room) -> None:
@@ -55,9 +55,11 @@ def fit_format(made: Request, profile: Profile, notes: Notes, room: Room) -> Non
         made.format = kept
         return
     notes.emulate("format", "the model is asked in its system prompt to keep to the schema")
-    plain = OutputFormat("json_object") if profile.json_object else None
+    an_object = "object" in type_names(schema) or "type" not in schema
+    plain = OutputFormat("json_object") if profile.json_object and an_object else None
     words = f"\nIt is: {found.description}" if found.description else ""
-    _ask_in_words(made, _SCHEMA_LINE + msgspec.json.encode(schema).decode() + words, plain)
+    line = _SCHEMA_LINE.format("object" if an_object else "value")
+    _ask_in_words(made, line + msgspec.json.encode(schema).decode() + words, plain)
 
 
 def _enforced(
@@ -74,6 +76,8 @@ def _enforced(
         return msgspec.structs.replace(found, schema=schema)
     if profile.schema_subset == "required" and not profile.safe_schemas:
         schema = with_items(schema)
+        if schema.get("type") != "object":
+            return None  # a 400, strict or not (docs/protocols/requests.md#openais-strict-schemas)
         if schema is not found.schema:
             found = msgspec.structs.replace(found, schema=schema)
     if profile.schema_subset == "required" and found.strict is not False:

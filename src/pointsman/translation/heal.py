@@ -46,6 +46,17 @@ def with_last_turn(healed: Request, given: Request) -> Request:
     return msgspec.structs.replace(healed, messages=[*healed.messages, said])
 
 
+def refuse_results_alone(healed: Request, given: Request, notes: Notes) -> None:
+    """Raises 400 for a conversation of nothing but results that answer no call, as the vendors do (OpenAI: "must be a
+    response to a preceding message with 'tool_calls'"). A system prompt is no question either."""
+    if healed.messages:
+        return
+    for message in given.messages:
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                notes.refuse(part.path, "it answers no call of the turn before, and nothing else is said.")
+
+
 class _Healer:
     """A turn is an assistant message with what follows it up to the next one; it is written down when it is over."""
 

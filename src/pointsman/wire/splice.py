@@ -287,13 +287,18 @@ def without_members(body: bytes, dropped: Callable[[str, bytes], bool]) -> bytes
 
 
 def say_flag(body: bytes, member: str, name: str) -> bytes:
-    """The body with `name` false in the object `member`, where that is there and says nothing of it."""
+    """The body with `name` false in the object `member`, where that is there and says nothing of it, or null."""
     spans = find_values(body, member) if member.encode() in body else []
     if len(spans) != 1:
         return body
     ((start, end),) = spans
     value = body[start:end]
-    if not value.startswith(b"{") or find_values(value, name):
+    if not value.startswith(b"{"):
         return body
+    said = find_values(value, name)
+    if said:
+        (first, last) = said[-1]
+        null = len(said) == 1 and value[first:last] == b"null"
+        return body[: start + first] + b"false" + body[start + last :] if null else body
     comma = b"," if value.strip(b"{} \t\r\n") else b""
     return body[:start] + b"{" + msgspec.json.encode(name) + b":false" + comma + value[1:] + body[end:]
