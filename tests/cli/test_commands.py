@@ -13,7 +13,7 @@ from pointsman import __version__
 from pointsman.admin.store.usage import UsageStore
 from pointsman.cli.explain import lines as explain_lines
 from pointsman.ledger.records import UsageRecord
-from pointsman.practice import Reply
+from pointsman.practice import Received, Reply
 from pointsman.practice.scripted import ScriptedUpstream
 
 from .conftest import Shell
@@ -127,13 +127,19 @@ def test_a_key_is_one_word_on_standard_input(shell: Shell, stdin: str) -> None:
 
 def test_a_credential_keeps_its_url_when_its_key_is_replaced(shell: Shell) -> None:
     made = shell.json(
-        "credential", "set", "openai/groq", "--base-url", "https://api.groq.com/openai", stdin="k1"
+        "credential",
+        "set",
+        "openai/groq",
+        "--base-url",
+        "https://api.groq.com/openai/v1",
+        "--no-try",
+        stdin="k1",
     )
     done = shell.run("credential", "set", "openai/groq", "--json", stdin="k2\n")
     again = json.loads(done.stdout)
-    assert (again["id"], again["base_url"]) == (made["id"], "https://api.groq.com/openai")
+    assert (again["id"], again["base_url"]) == (made["id"], "https://api.groq.com/openai/v1")
     assert again["key_fingerprint"] != made["key_fingerprint"]
-    assert "stays at https://api.groq.com/openai" in done.stderr
+    assert "stays at https://api.groq.com/openai/v1" in done.stderr
     assert shell.json("credential", "set", "openai/groq", "--default-url", stdin="k3")["base_url"] is None
     text = shell.run("credential", "list").stdout
     assert "openai/groq" in text
@@ -142,7 +148,7 @@ def test_a_credential_keeps_its_url_when_its_key_is_replaced(shell: Shell) -> No
 
 
 def test_plain_http_needs_the_word(shell: Shell) -> None:
-    words = ("credential", "set", "openai/lan", "--base-url", "http://192.168.1.9:4000")
+    words = ("credential", "set", "openai/lan", "--base-url", "http://192.168.1.9:4000", "--no-try")
     assert "http" in shell.run(*words, stdin="k", code=1).stderr
     assert shell.json(*words, "--allow-http", stdin="k")["allow_http"] is True
     assert shell.json("credential", "set", "openai/lan", stdin="k2")["allow_http"] is True
@@ -175,8 +181,41 @@ def test_a_local_server_from_add_to_remove(shell: Shell) -> None:
     assert "local add" in shell.run("local", "list").stderr
 
 
+def test_an_address_that_is_given_is_tried_and_what_answers_is_said(shell: Shell) -> None:
+    def models(received: Received) -> Reply:
+        if received.path == "/engine/v1/models":
+            return Reply(200, body={"data": [{"id": "m"}]})
+        return Reply(404, body={"error": {"message": "no such path"}})
+
+    with ScriptedUpstream() as upstream:
+        upstream.always(models)
+        found = shell.run("local", "add", "a", "--url", f"{upstream.url}/engine/v1").stderr
+        assert "it answers: 1 models" in found
+        found = shell.run("local", "add", "b", "--url", f"{upstream.url}/engine").stderr
+        assert f"{upstream.url}/engine/models answered 404" in found
+        assert f"there is one under {upstream.url}/engine/v1" in found
+        found = shell.run(
+            "credential", "set", "openai/x", "--base-url", f"{upstream.url}/engine", stdin="k"
+        ).stderr
+        assert f"there is one under {upstream.url}/engine/v1" in found
+        asked = len(upstream.requests)
+        assert "answered" not in shell.run("local", "add", "c", "--url", upstream.url, "--no-try").stderr
+        assert len(upstream.requests) == asked
+    assert "tried: tcp" in shell.run("local", "add", "d", "--url", "http://127.0.0.1:9").stderr
+
+
+def test_explain_shows_the_exact_url_that_will_be_asked(shell: Shell) -> None:
+    azure = "http://127.0.0.1:9/openai/deployments/gpt-4o?api-version=2024-10-21"
+    shell.json("local", "add", "azure", "--url", azure, "--dialect", "openai_chat", "--no-try")
+    shell.run("mapping", "add", "*", "--to", "local/azure")
+    (target,) = shell.json("explain", "m")["targets"]
+    url = "http://127.0.0.1:9/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"
+    assert target["urls"] == {"openai_chat": url}
+    assert f"asked in openai_chat: {url}" in shell.run("explain", "m").stdout
+
+
 def test_what_a_backend_speaks_is_said_and_taken_back(shell: Shell) -> None:
-    url = ("--base-url", "https://api.example.com")
+    url = ("--base-url", "https://api.example.com", "--no-try")
     made = shell.json("credential", "set", "openai/x", *url, "--dialect", "openai_chat", stdin="k1")
     assert made["dialects"] == ["openai_chat"]
     assert shell.json("credential", "set", "openai/x", stdin="k2")["dialects"] == ["openai_chat"], "kept"

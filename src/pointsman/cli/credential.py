@@ -25,7 +25,7 @@ _Key = tuple[BackendType, str]
 
 COLUMNS = (
     Column(
-        "--base-url", "base_url", "Another provider that speaks this type's protocol.",
+        "--base-url", "base_url", "Another provider that speaks this type's protocol; with its path, as its page says.",
         metavar="URL", clear=("--default-url", "Go back to the provider's own URL."),
     ),
     Column("--allow-http", "allow_http", "Let the key travel over plain http to that URL.", kind=bool),
@@ -47,6 +47,11 @@ _SHOW = table(
 )
 
 
+tries = click.option(
+    "--try/--no-try", "tried", default=True, help="Try the address that is given, and say what answers there."
+)
+
+
 @click.group("credential")
 def command() -> None:
     """Keys and base URLs of cloud providers."""
@@ -55,8 +60,9 @@ def command() -> None:
 @command.command("set")
 @click.argument("backend", metavar="TYPE[/NAME]", type=BackendParam(cloud=True))
 @takes(COLUMNS, Verb.SET)
+@tries
 @with_options
-def set_credential(invocation: Invocation, backend: _Key, body: dict[str, Any]) -> None:
+def set_credential(invocation: Invocation, backend: _Key, body: dict[str, Any], *, tried: bool) -> None:
     """Store a key, or replace it. The key is read from standard input or a hidden prompt.
 
     A key that is replaced keeps its base URL unless another is named: it must not go elsewhere by
@@ -64,14 +70,17 @@ def set_credential(invocation: Invocation, backend: _Key, body: dict[str, Any]) 
 
     \b
     pointsman credential set openai < key.txt
-    pointsman credential set openai/groq --base-url https://api.groq.com/openai
+    pointsman credential set openai/groq --base-url https://api.groq.com/openai/v1
     """
+    given = body.get("base_url") is not None
     body["api_key"] = read_secret(f"Key for {backend_key(*backend)}")
     with invocation.session():
         if "base_url" not in body:
             body = _kept(invocation, backend) | body
         answer = invocation.send("PUT", _path(backend), body)
-    invocation.print(answer, _SHOW)
+        invocation.print(answer, _SHOW)
+        if given and tried:
+            say_found(invocation, f"{_path(backend)}/test")
 
 
 SET_BY_THE_API = {"id", "backend_type", "name", "key_fingerprint", "created_at", "updated_at", "warnings"}
@@ -117,6 +126,16 @@ def run_test(invocation: Invocation, path: str) -> None:
     found = invocation.finish("POST", path, show=_show_test)
     if not found["ok"]:
         raise click.exceptions.Exit(1)
+
+
+def say_found(invocation: Invocation, path: str) -> None:
+    """What a test found at an address that has just been given, on standard error; it is stored whatever that is."""
+    found = invocation.send("POST", path).json()
+    if found.get("ok"):
+        note(f"it answers: {len(found['models'])} models")
+    for step in found.get("steps", ()):
+        if not step["ok"]:
+            note(f"tried: {step['name']}: {step['detail']}")
 
 
 def _show_test(found: dict[str, Any]) -> None:

@@ -37,6 +37,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         yield from _condition(target)
         for protocol, how in target["protocols"].items():
             yield f"       {protocol}: {how}"
+        for protocol, url in target["urls"].items():
+            yield f"       asked in {protocol}: {printable(url)}"
 
 
 def _condition(target: dict[str, Any]) -> Iterator[str]:

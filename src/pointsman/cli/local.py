@@ -9,7 +9,7 @@ import click
 
 from .columns import DIALECT, MAX_IN_FLIGHT, SILENT_END, Column, Verb, takes
 from .common import Invocation, note, read_secret, table, with_options
-from .credential import run_test
+from .credential import run_test, say_found, tries
 
 
 def _key(given: bool | None) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def _key(given: bool | None) -> dict[str, Any]:
 COLUMNS = (
     Column(
         "--url", "base_url",
-        "Its address, with or without /v1: http://127.0.0.1:11434", "",
+        "Its address: http://127.0.0.1:11434; a path is its own, where there is none /v1 is meant.", "",
         metavar="URL", required=True,
     ),
     Column(
@@ -72,14 +72,19 @@ def command() -> None:
 @command.command("add")
 @click.argument("name")
 @takes(COLUMNS, Verb.ADD)
+@tries
 @with_options
-def add(invocation: Invocation, name: str, body: dict[str, Any]) -> None:
+def add(invocation: Invocation, name: str, body: dict[str, Any], *, tried: bool) -> None:
     """Add a server under NAME.
 
     \b
     pointsman local add box --url http://127.0.0.1:8080
     """
-    invocation.finish("POST", "/api/local", {"name": name} | body, show=_SHOW)
+    with invocation.session():
+        answer = invocation.send("POST", "/api/local", {"name": name} | body)
+        invocation.print(answer, _SHOW)
+        if tried:
+            say_found(invocation, f"{_path(name)}/test")
 
 
 @command.command("list")

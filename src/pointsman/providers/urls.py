@@ -19,6 +19,10 @@ _MAX_LENGTH = 2048
 _SHAPE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)(?P<path>/.*)?")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$'()*+,;:@/=&-]|%[0-9A-Fa-f]{2})*")
+_SECRET_NAME = re.compile(r"key|token|secret|password|signature|credential|^sig$|^code$")
+_REQUEST = re.compile(r"/(?:chat/completions|completions|responses|messages|embeddings|models)$")
+"""The path of a request, where somebody copied its whole URL."""
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 _METADATA_NAMES = frozenset(
     {
@@ -39,13 +43,15 @@ _METADATA_NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class BaseUrl:
-    """Where a backend lives. host: lower-case, an address in its one usual spelling, no brackets. path: "" or
-    `/openai`, never with a trailing slash or `/v1`."""
+    """Where a backend lives. host: lower-case, an address in its one usual spelling, no brackets. path: what stands
+    before `/chat/completions` and its kin, "" for the usual `/v1`; never with a trailing slash. query: goes with every
+    request, as Azure's `api-version=2024-10-21`, "" for none."""
 
     scheme: str
     host: str
     port: int
     path: str
+    query: str = ""
 
     @property
     def origin(self) -> str:
@@ -57,7 +63,15 @@ class BaseUrl:
     @property
     def text(self) -> str:
         """The normal spelling; parsing it again gives the same."""
-        return self.origin + self.path
+        return self.origin + self.path + (f"?{self.query}" if self.query else "")
+
+    def prefix(self, v1_behind_path: bool) -> str:
+        """The path before `/chat/completions` or `/messages`. v1_behind_path: see providers/catalog.Provider
+        (docs/protocols/backends.md#base-urls)."""
+        if not self.path:
+            return "/v1"
+        longer = v1_behind_path and not self.path.endswith("/v1")
+        return self.path + "/v1" if longer else self.path
 
     @property
     def address(self) -> addresses.Address | None:
@@ -69,15 +83,19 @@ class BaseUrl:
 
 
 def parse_base_url(text: str) -> BaseUrl:
-    """Raises ValueError with what to write instead. A trailing slash or `/v1` is accepted and left out."""
+    """Raises ValueError with what to write instead. A trailing slash, a bare `/v1`, which is usual, and the path of a
+    request are accepted and left out."""
     if not text:
         raise ValueError("the base URL is empty; write one such as http://127.0.0.1:8080")
     if len(text) > _MAX_LENGTH:
         raise ValueError(f"the base URL is longer than {_MAX_LENGTH} characters")
     if any(char <= " " or char == "\x7f" or char.isspace() for char in text):
         raise ValueError("the base URL holds spaces or control characters; remove them")
-    if "?" in text or "#" in text:
-        raise ValueError("the base URL must not have a query (?) or fragment (#); leave that part out")
+    if "#" in text:
+        raise ValueError("the base URL must not have a fragment (#); leave that part out")
+    text, mark, query = text.partition("?")
+    if mark:
+        _check_query(query)
     if "\\" in text:
         raise ValueError("the base URL holds a backslash; write /")
     shape = _SHAPE.fullmatch(text)
@@ -88,7 +106,7 @@ def parse_base_url(text: str) -> BaseUrl:
     if "@" in authority:
         raise ValueError("the base URL must not hold a user name or password; give the key as the API key")
     host_text, port = _split_port(authority, _DEFAULT_PORTS[scheme])
-    return BaseUrl(scheme, _host(host_text), port, _path(shape["path"] or ""))
+    return BaseUrl(scheme, _host(host_text), port, _path(shape["path"] or ""), query)
 
 
 def check_base_url(type: BackendType, url: BaseUrl, allow_http: bool) -> None:
@@ -227,7 +245,17 @@ def _path(text: str) -> str:
         raise ValueError("the base URL's path holds '.' or '..'; write the path it means")
     if "//" in text.rstrip("/"):
         raise ValueError("the base URL's path holds '//'; write one '/'")
-    path = text.rstrip("/")
-    while path.endswith("/v1"):  # until none is left: the stored form is parsed again
-        path = path.removesuffix("/v1").rstrip("/")
-    return path
+    path = _REQUEST.sub("", text.rstrip("/"))
+    while path.endswith("/v1/v1"):
+        path = path.removesuffix("/v1")
+    return "" if path == "/v1" else path
+
+
+def _check_query(query: str) -> None:
+    if not query or not _QUERY.fullmatch(query):
+        raise ValueError(
+            "the base URL's query is not of the form name=value&name=value; leave it out or correct it"
+        )
+    for name in (one.partition("=")[0].lower() for one in query.split("&")):
+        if _SECRET_NAME.search(name):
+            raise ValueError(f"the base URL's query holds {name!r}; give the key as the API key")

@@ -43,8 +43,8 @@ class MappingSpec(msgspec.Struct, frozen=True):
 class BackendSpec(msgspec.Struct, frozen=True):
     """One backend as the data plane uses it.
 
-    key: `openai`, `openai/groq`, `local/box`. type: local | openai | anthropic. base_url: without trailing
-    slash and without `/v1`, or UNIX and a path. dialects: protocols it speaks, None = not said. auth: an
+    key: `openai`, `openai/groq`, `local/box`. type: local | openai | anthropic. base_url: in the
+    normal form of providers/urls.py, or UNIX and a path. dialects: protocols it speaks, None = not said. auth: an
     AuthScheme value. api_key: None where none is stored. problem: why it cannot be used (a sentence with the fix),
     or None. max_in_flight: requests at once, None = the gateway's own limit. join_resends: a generation whose
     client left may be joined by the same request. silent_end: its streams end without saying why.

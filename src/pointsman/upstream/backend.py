@@ -23,6 +23,7 @@ LEARNED_SECONDS = 60.0
 """How long a local server's "I do not know this path" is believed; it may be updated meanwhile."""
 LEARNED_SECONDS_CLOUD = 6 * 3600.0
 """A provider's: it seldom learns a protocol, and asking it costs every request so long a way."""
+_V1 = (b"/v1/", b"/v1", b"/v1?")
 _MODELS_MAX = 1000
 """Models of one backend that something is remembered of."""
 
@@ -44,23 +45,25 @@ class Backend:
     """
 
     __slots__ = (
-        "_before_path", "_defaults", "_fixed", "_inside", "_unspoken", "_without_auth", "account", "assumed", "crossing",
-        "host", "local", "mask", "spec", "spoken", "tried", "unix_path", "url",
+        "_before_path", "_before_v1", "_defaults", "_fixed", "_inside", "_query", "_unspoken", "_without_auth", "account",
+        "assumed", "crossing", "host", "local", "mask", "spec", "spoken", "tried", "unix_path", "url",
     )  # fmt: skip
 
     def __init__(self, spec: BackendSpec) -> None:
         self.spec = spec
+        provider = CATALOG[BackendType(spec.type)]
         self.url: BaseUrl | None = None
         self.unix_path: str | None = None
         if spec.base_url.startswith(UNIX):
             self.unix_path = spec.base_url.removeprefix(UNIX)
-            self.host, prefix = b"localhost", b""
+            self.host, prefix, query = b"localhost", "/v1", ""
         else:
             self.url = parse_base_url(spec.base_url)
             self.host = self.url.origin.partition("://")[2].encode("ascii")
-            prefix = self.url.path.encode("ascii")
-        self._before_path = b" " + prefix
-        provider = CATALOG[BackendType(spec.type)]
+            prefix, query = self.url.prefix(provider.v1_behind_path), self.url.query
+        self._before_v1 = b" " + prefix.encode("ascii")
+        self._before_path = self._before_v1.removesuffix(b"/v1")
+        self._query = query.encode("ascii")
         self.local = spec.type == BackendType.LOCAL
         if spec.dialects is not None:
             self.spoken, self.tried = frozenset(map(protocol_named, spec.dialects)), frozenset[Protocol]()
@@ -139,14 +142,25 @@ class Backend:
         body_size: int | None,
         own_auth: bytes = b"",
     ) -> SecretBytes:
-        """A request head. path: from `/v1` on, query included. block: the client's headers that may travel, as lines.
+        """A request head. path: from `/v1` on, which the base URL may say otherwise, or one of the server's own, as
+        `/health`; query included. block: the client's headers that may travel, as lines.
         names: the names in it. own_auth: the client's provider login as header lines, used instead of the key."""
         fixed = SecretBytes(self._without_auth + own_auth) if own_auth else self._fixed
         if self._defaults:
             missing = [line for name, line in self._defaults if name not in names]
             block = b"".join((block, *missing))
         end = b"\r\n" if body_size is None else b"content-length: %d\r\n\r\n" % body_size
-        return SecretBytes(b"".join((method, self._before_path, path, fixed, block, end)))
+        before, rest = (self._before_v1, path[3:]) if path[:4] in _V1 else (self._before_path, path)
+        if self._query:
+            rest += (b"&" if b"?" in rest else b"?") + self._query
+        return SecretBytes(b"".join((method, before, rest, fixed, block, end)))
+
+    def url_of(self, path: str) -> str:
+        """The exact URL that is asked for a path, from `/v1` on. "" for a Unix socket."""
+        if self.url is None:
+            return ""
+        target = self.head(b"GET", path.encode(), b"", frozenset(), None).split(b" ", 2)[1]
+        return self.url.origin + target.decode("ascii")
 
 
 @derived

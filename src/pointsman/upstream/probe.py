@@ -9,6 +9,8 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
+import msgspec
+
 from ..errors import PointsmanError
 from ..routing.specs import BackendSpec
 from .backend import Backend
@@ -106,12 +108,28 @@ async def _ask(pool: Pool, backend: Backend, result: ProbeResult, seconds: float
     said = "accepted" if backend.spec.api_key is not None else "no key stored, none asked for"
     result.steps.append(Step("auth", True, said, _ms(started)))
     if names is None:
-        result.steps.append(
-            Step("models", False, f"/v1/models answered {answer.status}, not a model list", _ms(started))
-        )
+        url = backend.url_of("/v1/models") or "/v1/models"
+        detail = f"{url} answered {answer.status}, not a model list"
+        better = await _under_v1(pool, backend, seconds)
+        if better:
+            detail += f"; there is one under {better}: set that as the base URL"
+        result.steps.append(Step("models", False, detail, _ms(started)))
         return
     result.models = names
     result.steps.append(Step("models", True, f"{len(names)} models", _ms(started)))
+
+
+async def _under_v1(pool: Pool, backend: Backend, seconds: float) -> str:
+    """Where the path of a base URL is not all of it: the same with `/v1`, if that has a list of models."""
+    base = backend.spec.base_url
+    if backend.url is None or not backend.url.path or backend.url.path.endswith("/v1") or backend.url.query:
+        return ""
+    longer = Backend(msgspec.structs.replace(backend.spec, base_url=f"{base}/v1"))
+    try:
+        _, names = await model_names(pool, longer, seconds)
+    except PointsmanError:
+        return ""
+    return longer.spec.base_url if names is not None else ""
 
 
 def _ms(started: float) -> float:

@@ -80,7 +80,7 @@ def test_a_changed_origin_needs_the_key_again(store: Store, vault: Vault, url: s
 def test_another_path_at_the_same_origin_keeps_the_key(store: Store, vault: Vault) -> None:
     add(store, vault, api_key="k1")
     after = change(store, vault, base_url="http://127.0.0.1:8080/engine/v1")
-    assert after.base_url == "http://127.0.0.1:8080/engine"
+    assert after.base_url == "http://127.0.0.1:8080/engine/v1"
     assert sealing.open_key(vault, after) == Secret("k1")
 
 

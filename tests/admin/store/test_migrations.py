@@ -103,6 +103,47 @@ def test_a_newer_database_is_left_alone(data_dir: Path) -> None:
     assert not (data_dir / "backups").exists()
 
 
+def test_base_urls_with_a_path_mean_what_they_meant(data_dir: Path) -> None:
+    """`/v1` was put behind every path once, and is written now where it is meant."""
+    data_dir.mkdir(mode=0o700, exist_ok=True)
+    (data_dir / "pointsman.db").touch(mode=0o600)
+    engine = sa.create_engine(f"sqlite:///{data_dir / 'pointsman.db'}")
+    with engine.connect() as connection:
+        upgrade(connection, "0003")
+    with engine.begin() as connection:
+        at = "'2026-01-01 00:00:00'"
+        for number, (kind, url) in enumerate(
+            [
+                ("openai", "https://api.groq.com/openai"),
+                ("openai", "https://gw.example"),
+                ("anthropic", "https://api.z.ai/api/anthropic"),
+            ]
+        ):
+            connection.exec_driver_sql(
+                "INSERT INTO cloud_credentials (backend_type, name, base_url, encrypted_api_key, created_at, updated_at)"
+                f" VALUES ('{kind}', 'n{number}', '{url}', '', {at}, {at})"
+            )
+        for number, url in enumerate(["http://127.0.0.1:9", "http://127.0.0.1:9/engine"]):
+            connection.exec_driver_sql(
+                "INSERT INTO local_backends (name, base_url, created_at, updated_at)"
+                f" VALUES ('l{number}', '{url}', {at}, {at})"
+            )
+        connection.exec_driver_sql(
+            "INSERT INTO cloud_credentials (backend_type, encrypted_api_key, created_at, updated_at)"
+            f" VALUES ('openai', '', {at}, {at})"
+        )
+    engine.dispose()
+    store = Store.open(data_dir)
+    with store.read() as session:
+        urls = session.exec(sa.text("SELECT base_url FROM cloud_credentials ORDER BY id")).all()  # type: ignore[call-overload]
+        local = [one.base_url for one in local_backends.list_all(session)]
+    store.close()
+    assert [url for (url,) in urls] == [
+        "https://api.groq.com/openai/v1", "https://gw.example", "https://api.z.ai/api/anthropic", None,
+    ]  # fmt: skip
+    assert local == ["http://127.0.0.1:9", "http://127.0.0.1:9/engine/v1"]
+
+
 def test_rules_and_servers_of_the_first_version_are_kept_and_get_the_defaults(data_dir: Path) -> None:
     data_dir.mkdir(mode=0o700, exist_ok=True)
     (data_dir / "pointsman.db").touch(mode=0o600)

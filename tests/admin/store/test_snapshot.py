@@ -85,7 +85,11 @@ def test_what_the_row_says_stands(store: Store, vault: Vault) -> None:
         dialects=["openai_chat"],
     )  # fmt: skip
     spec = backend(store, vault, "openai/azure")
-    assert (spec.type, spec.name, spec.base_url) == ("openai", "azure", "https://x.openai.azure.com/openai")
+    assert (spec.type, spec.name, spec.base_url) == (
+        "openai",
+        "azure",
+        "https://x.openai.azure.com/openai/v1",
+    )
     assert (spec.auth, spec.dialects) == ("api-key", ("openai_chat",))
 
 

@@ -35,7 +35,8 @@ class TargetExplained(BaseModel):
     """One target. reason: why it is usable, or what to do so that it is. leaves_machine: whether a request
     that goes there leaves this computer; None when only connecting would tell. protocols: for each protocol a client
     may speak, what the backend gets: `as it is`, `translated to openai_chat`, `as it is if it knows the path, else
-    translated to openai_chat`, `as it is (with tools: translated to openai_responses)`. health: `good`, or what is
+    translated to openai_chat`, `as it is (with tools: translated to openai_responses)`. urls: protocol that the backend
+    may be spoken to in -> the exact URL that is asked then. health: `good`, or what is
     wrong with it; passed_over: whether it is left out while another target remains, and until when where that ends
     by itself. breaker: closed, open or probing."""
 
@@ -47,6 +48,7 @@ class TargetExplained(BaseModel):
     base_url: str | None
     dialects: list[str] | None
     protocols: dict[str, str]
+    urls: dict[str, str]
     leaves_machine: bool | None
     in_flight: int = 0
     last_success: datetime | None = None
@@ -138,6 +140,7 @@ def _judged(
         base_url=spec.base_url if spec and spec.base_url and spec.key != PRACTICE_KEY else None,
         dialects=list(spec.dialects) if spec and spec.dialects is not None else None,
         protocols=protocols(target, backend, login=plan.rule.forward_auth, unspoken=seen.unspoken),
+        urls=_urls(backend) if spec and spec.key != PRACTICE_KEY else {},
         leaves_machine=away,
         in_flight=seen.in_flight,
         last_success=utc(seen.last_success),
@@ -155,6 +158,16 @@ def _judged(
         down=seen.down,
         benched=seen.benched,
     )
+
+
+def _urls(backend: Backend | None) -> dict[str, str]:
+    if backend is None:
+        return {}
+    return {
+        dialect.protocol.value: backend.url_of(dialect.endpoint.path)
+        for dialect in DIALECTS.values()
+        if backend.speaks(dialect.protocol)
+    }
 
 
 def _problem(target: Target, backend: Backend | None, plan: Plan) -> str | None:
