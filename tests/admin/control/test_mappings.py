@@ -104,9 +104,48 @@ def test_an_update_that_makes_the_whole_rule_wrong_changes_nothing(plane: Plane,
     assert plane.good("GET", path) == made
 
 
-@pytest.mark.parametrize("number", ["abc", "1.5", "99999999999999999999999"])
-def test_an_id_that_is_none_is_refused_without_a_crash(plane: Plane, number: str) -> None:
-    assert plane.call("GET", f"/api/mappings/{number}").status in (404, 422)
+NO_IDS = [
+    "abc",
+    "1.5",
+    "99999999999999999999999",
+    "9223372036854775808",
+    "-1",
+    "0",
+    "NaN",
+    "inf",
+    "1e3",
+    "9" * 5000,
+]
+
+
+@pytest.mark.parametrize("number", NO_IDS, ids=lambda text: text[:24])
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_an_id_that_is_none_is_refused_without_a_crash(plane: Plane, method: str, number: str) -> None:
+    said = plane.call(method, f"/api/mappings/{number}", {} if method == "PATCH" else None)
+    assert said.status == 422, said
+    if method != "PATCH":
+        assert plane.call(method, f"/api/keys/{number}").status == 422
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"priority": 10**20}, {"priority": -(10**20)}, {"priority": 1.5}, {"hedge_seconds": -1}, {"hedge_seconds": 10**400},
+        {"fallbacks": 10**20},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_number_out_of_range_in_a_body_is_a_422(plane: Plane, fresh: Fresh, fields: dict[str, Any]) -> None:
+    body = {"model_pattern": fresh(), "backend_type": "openai", **fields}
+    assert plane.problem("POST", "/api/mappings", body)["code"] == "invalid"
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_no_number_in_a_body_is_a_422(plane: Plane, fresh: Fresh, word: str) -> None:
+    rule = f'{{"model_pattern": "{fresh()}", "backend_type": "openai", "hedge_seconds": {word}}}'
+    plane.problem("POST", "/api/mappings", rule.encode())
+    server = f'{{"name": "{fresh()}", "base_url": "http://127.0.0.1:1", "context_window": {word}}}'
+    plane.problem("POST", "/api/local", server.encode())
 
 
 def test_a_body_that_is_not_json_is_refused(plane: Plane) -> None:

@@ -122,10 +122,45 @@ def test_filters(filled: Plane, query: str, count: int) -> None:
         "cursor=nonsense",
         "colour=red",
         "key_id=x",
+        "key_id=99999999999999999999",
+        "key_id=9223372036854775808",
+        "key_id=-1",
+        "key_id=0",
+        "key_id=1.5",
+        "key_id=NaN",
+        "mapping_id=-9223372036854775809",
+        "mapping_id=1e3",
+        "mapping_id=" + "9" * 400,
+        "limit=-5",
+        "limit=99999999999999999999",
+        "limit=inf",
+        "status=99999999999999999999",
+        "since=1e400",
+        "since=99999999999999999999",
+        "since=nan",
+        "until=-1e30",
+        "until=10000-01-01T00:00:00Z",
+        "cursor=WzFlNDAwLCJ4Il0",  # [1e400,"x"]
     ],
 )
 def test_a_filter_that_is_none_is_a_422(filled: Plane, query: str) -> None:
     assert filled.problem("GET", f"/api/usage?{query}")["param"] == query.partition("=")[0]
+
+
+@pytest.mark.parametrize(
+    "query", ["key_id=99999999999999999999", "mapping_id=-2", "since=1e400", "status=-200"]
+)
+def test_sums_over_a_filter_that_is_none_are_a_422(filled: Plane, query: str) -> None:
+    assert filled.problem("GET", f"/api/usage/totals?{query}")["param"] == query.partition("=")[0]
+
+
+EDGES = ["since=0001-01-01T00:00:00%2B23:59", "until=9999-12-31T23:59:59-23:59", "key_id=9223372036854775807"]
+
+
+@pytest.mark.parametrize("query", EDGES)
+def test_a_filter_at_the_edge_of_what_there_is_answers(filled: Plane, query: str) -> None:
+    filled.good("GET", f"/api/usage?{query}")
+    filled.good("GET", f"/api/usage/totals?{query}")
 
 
 def test_a_batch_that_cannot_be_stored_is_not_acknowledged_and_the_next_try_is(tmp_path: Path) -> None:

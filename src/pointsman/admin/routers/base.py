@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from pydantic import BaseModel, Field
 
 from ..control.control_plane import ControlPlane
+from ..store.values import MAX_ID
 
 
 def _control(request: Request) -> ControlPlane:
@@ -16,6 +17,7 @@ def _control(request: Request) -> ControlPlane:
 
 
 Run = Annotated[ControlPlane, Depends(_control)]
+RowId = Annotated[int, Path(ge=1, le=MAX_ID, description="As the list shows it.")]
 
 
 class Problem(BaseModel):

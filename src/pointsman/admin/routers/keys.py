@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from ..store import client_keys
 from ..store.schemas import ClientKeyCreate, ClientKeyCreated, ClientKeyResponse
-from .base import Run, errors
+from .base import RowId, Run, errors
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
@@ -29,14 +29,14 @@ def add(control: Run, body: ClientKeyCreate, response: Response) -> ClientKeyCre
 
 
 @router.get("/{key_id}", responses=errors(404))
-def show(control: Run, key_id: int) -> ClientKeyResponse:
+def show(control: Run, key_id: RowId) -> ClientKeyResponse:
     """One client key."""
     with control.read() as session:
         return ClientKeyResponse.model_validate(client_keys.get(session, key_id))
 
 
 @router.delete("/{key_id}", status_code=204, responses=errors(404))
-def revoke(control: Run, key_id: int) -> None:
+def revoke(control: Run, key_id: RowId) -> None:
     """Revoke a key: worthless when this answers. Doing it again changes nothing."""
     with control.change() as session:
         client_keys.revoke(session, key_id)

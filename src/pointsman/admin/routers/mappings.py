@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from ...models import BackendMappingCreate, BackendMappingResponse, BackendMappingUpdate
 from ..store import mappings
-from .base import Run, errors
+from .base import RowId, Run, errors
 
 router = APIRouter(prefix="/api/mappings", tags=["mappings"])
 
@@ -28,21 +28,21 @@ def add(control: Run, body: BackendMappingCreate, response: Response) -> Backend
 
 
 @router.get("/{mapping_id}", responses=errors(404))
-def show(control: Run, mapping_id: int) -> BackendMappingResponse:
+def show(control: Run, mapping_id: RowId) -> BackendMappingResponse:
     """One rule."""
     with control.read() as session:
         return mappings.response(session, mappings.get(session, mapping_id))
 
 
 @router.patch("/{mapping_id}", responses=errors(404))
-def change(control: Run, mapping_id: int, body: BackendMappingUpdate) -> BackendMappingResponse:
+def change(control: Run, mapping_id: RowId, body: BackendMappingUpdate) -> BackendMappingResponse:
     """Change what is named; the rest stays. A null clears what can be empty."""
     with control.change() as session:
         return mappings.response(session, mappings.update(session, mapping_id, body))
 
 
 @router.delete("/{mapping_id}", status_code=204, responses=errors(404))
-def remove(control: Run, mapping_id: int) -> None:
+def remove(control: Run, mapping_id: RowId) -> None:
     """Remove a rule."""
     with control.change() as session:
         mappings.delete(session, mapping_id)

@@ -24,6 +24,7 @@ from ...kinds import ErrorKind
 from ...ledger.records import UsageRecord
 from ...process.private_files import mode_problem
 from .sqlite import FileOptions, SqliteFile
+from .values import MAX_ID
 
 MAX_LIMIT = 1000
 MAX_TEXT = 512
@@ -65,6 +66,7 @@ _INSERT = f"INSERT OR IGNORE INTO usage ({', '.join(_FIELDS)}) VALUES ({', '.joi
 
 
 Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
+Id = Annotated[int | None, Field(ge=1, le=MAX_ID)]
 Time = Annotated[AwareDatetime | None, Field(description="ISO 8601 with a time zone, or unix seconds.")]
 
 
@@ -76,8 +78,8 @@ class UsageFilter(BaseModel):
     protocol: Text = None
     outcome: Text = None
     status: Annotated[int | None, Field(ge=100, le=599)] = None
-    key_id: int | None = None
-    mapping_id: int | None = None
+    key_id: Id = None
+    mapping_id: Id = None
     request: Text = None
     since: Time = None
     until: Time = None
@@ -207,7 +209,7 @@ def _row(record: UsageRecord) -> tuple[Any, ...]:
     return values
 
 
-_HUGE = 2**63
+_HUGE = MAX_ID + 1
 
 
 def _storable(value: Any) -> Any:

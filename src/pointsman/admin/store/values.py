@@ -17,6 +17,8 @@ PATTERN_LENGTH = 256
 KEY_LENGTH = 8192
 NAME_LENGTH = 64
 PRIORITY_LIMIT = 1_000_000
+MAX_ID = 2**63 - 1
+"""SQLite's largest integer: no row has a larger id, and the driver does not take one."""
 
 
 def _plain_text(text: str, what: str) -> str:
