@@ -15,10 +15,12 @@ MEANINGS: dict[int, tuple[ErrorKind, FallbackReason | None]] = {
     403: (ErrorKind.FORBIDDEN, FallbackReason.AUTH),
     404: (ErrorKind.NOT_FOUND, None),
     405: (ErrorKind.METHOD_NOT_ALLOWED, None),
-    408: (ErrorKind.UPSTREAM_TIMEOUT, None),
+    408: (ErrorKind.UPSTREAM_TIMEOUT, FallbackReason.UPSTREAM_ERROR),
     409: (ErrorKind.CONFLICT, None),
     413: (ErrorKind.TOO_LARGE, None),
     422: (ErrorKind.BAD_REQUEST, None),  # vLLM's validation; clients know it as a 400
+    424: (ErrorKind.UPSTREAM_ERROR, FallbackReason.UPSTREAM_ERROR),  # TGI: "Request failed during generation"
+    425: (ErrorKind.OVERLOADED, FallbackReason.UPSTREAM_ERROR),  # not ready yet
     429: (ErrorKind.RATE_LIMITED, FallbackReason.THROTTLED),
     500: (ErrorKind.UPSTREAM_ERROR, FallbackReason.UPSTREAM_ERROR),
     502: (ErrorKind.UPSTREAM_ERROR, FallbackReason.UPSTREAM_ERROR),

@@ -5,12 +5,16 @@ from __future__ import annotations
 import pytest
 
 from pointsman.kinds import FallbackReason
-from pointsman.resilience.verdict import of_status, retry_after
+from pointsman.resilience.comeback import retry_after
+from pointsman.resilience.verdict import of_status
 
 NEXT = {
     401: FallbackReason.AUTH,
     402: FallbackReason.AUTH,
     403: FallbackReason.AUTH,
+    408: FallbackReason.UPSTREAM_ERROR,
+    424: FallbackReason.UPSTREAM_ERROR,
+    425: FallbackReason.UPSTREAM_ERROR,
     429: FallbackReason.THROTTLED,
     500: FallbackReason.UPSTREAM_ERROR,
     502: FallbackReason.UPSTREAM_ERROR,
@@ -25,7 +29,7 @@ def test_exactly_these_leave_a_target() -> None:
     assert {status: why for status in range(100, 1000) if (why := of_status(status)) is not None} == NEXT
 
 
-@pytest.mark.parametrize("status", [400, 404, 405, 408, 409, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 404, 405, 409, 413, 415, 422])
 def test_a_clients_mistake_is_the_clients(status: int) -> None:
     assert of_status(status) is None
 

@@ -49,6 +49,11 @@ def headed(chunk: dict[str, Any], model: str = "x", id: str = "chatcmpl-9", **mo
     return {**head, **more, **chunk}
 
 
+def of_choices(*choices: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A chunk of these choices, headed."""
+    return headed({"object": "chat.completion.chunk", "choices": choices, **more})
+
+
 def counted(usage: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The last chunk, where usage was asked for."""
     return {"object": "chat.completion.chunk", "choices": [], "usage": usage, **more}

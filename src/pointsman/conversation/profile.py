@@ -57,7 +57,7 @@ class Profile(msgspec.Struct, frozen=True):
     State: keeps_responses: clients may refer to what it answered before. threads: it keeps
     conversations (Messages' `thread`).
     stream_usage: stream_options.include_usage is understood. stream_long: long answers must be
-    asked for as a stream. silent_end: its streams end without saying why.
+    asked for as a stream; stream_all: all of them. silent_end: its streams end without saying why.
     """
 
     backend: str = ""
@@ -131,6 +131,7 @@ class Profile(msgspec.Struct, frozen=True):
     service_tiers: tuple[str, ...] = ()
     stream_usage: bool = True
     stream_long: bool = False
+    stream_all: bool = False
     silent_end: bool = False
     keeps_responses: bool = False
     threads: bool = False

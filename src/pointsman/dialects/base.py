@@ -335,7 +335,8 @@ class Dialect:
     protocol's is not the usual one. ping: a keep-alive before anything else of a stream. straight:
     see Straight. revision: of a request's body, what is done to a whole answer whose backend
     ignores a wish of it; None for nothing, and then bytes pass as they come. translation: None for
-    protocols that only pass through. is_error: is a body an error in this protocol's own form?"""
+    protocols that only pass through. is_error: is a body an error in this protocol's own form?
+    whole_of: a finished stream -> the whole answer that says the same; None where that is never needed."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
@@ -350,6 +351,7 @@ class Dialect:
     revision: Callable[[bytes], Callable[[bytes], bytes] | None] | None = None
     translation: Translation | None = None
     is_error: Callable[[bytes], bool] = lambda _: True
+    whole_of: Callable[[bytes], bytes] | None = None
 
     def status(self, error: PointsmanError) -> int:
         """The HTTP status of an error in this protocol."""

@@ -1,5 +1,7 @@
 """How servers say in words what their status does not: that they do not know a path, that the account is used up,
-that a key is refused, that the model is still being loaded. Rows. Not here: what follows from it.
+that a key is refused, that they lack the model or still load it, that this one request is what fails. Rows.
+
+Not here: what follows from it.
 """
 
 from __future__ import annotations
@@ -106,7 +108,90 @@ REFUSED_KEY = (
 LOADING = (
     # llama.cpp and others: alive, and ready soon.
     Phrases((503,), (b"loading model", b"model is loading", b"model is currently loading")),
+    Phrases((425,)),  # "too early" is nothing else
 )
+
+_PATHS = (Phrases((404,), (*_NO_SUCH_PATH, b"<html", b"<!doctype"), within=500),)
+_LACKING = (
+    # Ollama: "model 'x' not found"; vLLM: "The model `x` does not exist."; LM Studio: "No models loaded."; Anthropic:
+    # "model: x"; OpenRouter: "No endpoints found for x."
+    Phrases((404,), (b"model", b"no endpoints found"), within=500),
+    Phrases(
+        (400,),
+        (
+            # LM Studio, whatever goes wrong while it loads or swaps a model.
+            b"failed to load model",
+            b"model unloaded",
+            b"model was unloaded",
+            b"model reloaded",
+            b"model has crashed",
+            b"no models loaded",
+            b"model is not loaded",
+            # DeepSeek: "Model Not Exist"; Mistral: "Invalid model: x"; LiteLLM: "Invalid model name passed in model=x".
+            b"model not found",
+            b"model not exist",
+            b"invalid model:",
+            b"invalid model name",
+            b"unknown model",
+        ),
+        within=28,  # where it begins: further on stands what was asked
+    ),
+)
+LACKS_MODEL_CODES = frozenset({"model_not_found", "model_not_loaded", "invalid_model"})
+_BARE = (Phrases((404,), (b'{"error": "', b'{"error":"'), within=16),)
+
+
+def lacks_model(status: int, message: bytes, body: bytes, *, local: bool) -> bool:
+    """Does it lack the model, so that another target may serve (docs/protocols/errors.md#a-server-without-the-model)?
+
+    message: the error's own; a body may quote the request. local: mlx_lm answers 404 for whatever goes wrong there, with
+    a bare string under `error`; of a path that it does not know it says "Not Found" in plain words."""
+    if says(_PATHS, status, message):
+        return False
+    bare = local and says(_BARE, status, body.lstrip()) and message.strip().lower() != b"not found"
+    return bare or says(_LACKING, status, message)
+
+
+OF_THIS_REQUEST = (
+    Phrases(
+        (500, 502),
+        (
+            # llama.cpp of a picture or sound for a model without eyes or ears, and with "hint: ... mmproj".
+            b"input is not supported",
+            b"mmproj",
+            b"does not support image",
+            b"does not support audio",
+            b"not a multimodal model",
+            # llama.cpp, of what it reads back: "The model produced output that does not match the expected ... format",
+            # "Failed to parse input at pos 0", "Failed to initialize samplers", "failed to parse grammar".
+            b"output that does not match",
+            b"does not match its grammar",
+            b"failed to parse input",
+            b"failed to parse grammar",
+            b"failed to initialize samplers",
+            b"failed to parse messages",
+            b"failed to parse tools",
+            b"json schema conversion failed",
+            b"unrecognized schema",
+            # Templates: llama.cpp's and vLLM's are Jinja, Ollama's are Go's ("template: :3:12: executing ...").
+            b"jinja",
+            b"chat template",
+            b"template: :",
+            b"failed to apply template",
+            b"roles must alternate",
+            # Pictures that cannot be opened.
+            b"failed to decode image",
+            b"failed to load image",
+            b"failed to process image",
+            b"cannot identify image file",
+            b"invalid image",
+            b"failed to tokenize",
+        ),
+        within=1000,
+    ),
+)
+"""A server's fault by its status, and by its words this request's: it would fail the same way again, and others do not
+(docs/protocols/errors.md#faults-of-one-request). Asked of the error's own message."""
 
 
 def says(rows: tuple[Phrases, ...], status: int, body: bytes) -> bool:

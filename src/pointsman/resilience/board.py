@@ -142,8 +142,9 @@ class Board:
         """The try says nothing: the client left, or what came back was the client's own mistake."""
         one.target.breaker.forgotten(self._clock(), one.probe)
 
-    def failed(self, one: Try, held: Held[Any], *, unreachable: bool) -> None:
-        """It did not answer. unreachable: it is local and takes no connection, so that a probe will tell when it is back."""
+    def failed(self, one: Try, held: Held[Any], *, unreachable: bool, local: bool = False) -> bool:
+        """It did not answer. unreachable: it is local and takes no connection, so that a probe will tell when it is back.
+        local: it can be asked how it is. True when that is due before its breaker opens; then judged()."""
         now = self._clock()
         target, backend = one.target, one.backend
         said = held.retry_after
@@ -153,11 +154,17 @@ class Board:
             backend.benched = (one.account, held.error.public)
         if unreachable:
             backend.down = True
-        if unreachable or held.loading or held.clients or not against_health(held.reason):
+        if unreachable or held.loading or held.clients or held.certain or not against_health(held.reason):
             target.breaker.forgotten(now, one.probe)
         else:
             target.last_reason = held.reason
-            target.breaker.failed(now, one.probe, self._chance())
+            said_so = held.reason is FallbackReason.UPSTREAM_ERROR  # silence and nonsense say it themselves
+            return target.breaker.failed(now, one.probe, self._chance(), asks=local and said_so)
+        return False
+
+    def judged(self, one: Try, alive: bool) -> None:
+        """What a local server said of itself before its breaker would open."""
+        one.target.breaker.judged(self._clock(), alive, self._chance())
 
     def _throttled(self, one: Try, held: Held[Any], now: float) -> None:
         """The key is busy, not the backend (openclaw#49834); a client's own login is its own affair."""

@@ -34,7 +34,8 @@ CLOSED, OPEN, PROBING = BreakerState  # by a name of their own: cheaper than a m
 
 @dataclass(slots=True)
 class Breaker:
-    """allows() first, then begin(), then exactly one of succeeded(), failed(), forgotten() with what begin() gave."""
+    """allows() first, then begin(), then exactly one of succeeded(), failed(), forgotten() with what begin() gave;
+    after a failed() that says so, judged()."""
 
     state: BreakerState = CLOSED
     until: float = 0.0
@@ -74,13 +75,27 @@ class Breaker:
             self._buckets.clear()
         self._count(now, 0)
 
-    def failed(self, now: float, probe: bool, chance: float) -> None:
-        """It did not. chance: 0 <= chance < 1, for the jitter."""
+    def failed(self, now: float, probe: bool, chance: float, *, asks: bool = False) -> bool:
+        """It did not. chance: 0 <= chance < 1, for the jitter. asks: the server can be asked how it is. True when it would
+        open and that is to be done first; then judged() is due."""
         self._row += 1
         self._count(now, 1)
         too_often = self._row >= IN_A_ROW or self._too_many(now)
         decided = probe and self.state is PROBING  # and not overtaken by an answer meanwhile
         if decided or (too_often and self.state is CLOSED):
+            if asks:
+                return True
+            self._open(now, chance)
+        return False
+
+    def judged(self, now: float, alive: bool, chance: float) -> None:
+        """What the server said of itself. alive: it is well, so that the requests were what failed. An answer that came
+        meanwhile has decided already."""
+        if alive:
+            self._row = self._trips = 0
+            self.state = CLOSED
+            self._buckets.clear()
+        elif self._row and self.state is not OPEN:
             self._open(now, chance)
 
     def forgotten(self, now: float, probe: bool) -> None:

@@ -26,7 +26,8 @@ class Held(Generic[R]):
     answer: the upstream's own error answer, None when it gave none. retry_after: seconds, as it said itself. spent: it
     says that the account is used up. loading: it says that its model is being loaded. clients: it is the client's own
     doing (too long an input, a refused request), told as it came when nobody else does better. lost: nothing is wrong
-    with it, another target was faster. final: nobody else is asked.
+    with it, another target was faster. certain: it is this request or this model there that fails, not the server: it
+    would fail the same way again, and says nothing of other requests. final: nobody else is asked.
     """
 
     reason: FallbackReason
@@ -37,6 +38,7 @@ class Held(Generic[R]):
     loading: bool = False
     clients: bool = False
     lost: bool = False
+    certain: bool = False
     final: bool = False
 
 

@@ -123,7 +123,7 @@ class Crossing:
         notes = Notes(asked.strict, asked.names)
         notes.warnings.extend(asked.read_warnings)
         request, self._adaptation = adapt(asked.request, profile, notes)
-        if not request.stream and profile.stream_long and _longest(request, profile) > STREAM_ABOVE:
+        if not request.stream and _streamed(request, profile):
             request = msgspec.structs.replace(request, stream=True)
         losses.check(request, self._upstream.carries, notes)
         self.body = self._upstream.render_request(request, profile)
@@ -315,6 +315,11 @@ class Crossing:
         """What the client's next request will need, and may not bring."""
         if self._reasoning is not None:
             self._reasoning.keep_event(event)
+
+
+def _streamed(request: Request, profile: Profile) -> bool:
+    """Must a whole answer be asked for as a stream?"""
+    return profile.stream_all or (profile.stream_long and _longest(request, profile) > STREAM_ABOVE)
 
 
 def _longest(request: Request, profile: Profile) -> int:

@@ -12,6 +12,7 @@ from ..dialects.registry import DIALECTS, derived, protocol_named
 from ..kinds import AuthScheme, BackendType, Protocol
 from ..providers.auth import auth_line
 from ..providers.catalog import CATALOG
+from ..providers.servers import is_unheeding
 from ..providers.urls import BaseUrl, parse_base_url
 from ..routing.specs import UNIX, BackendSpec
 from ..secret import SecretBytes
@@ -39,14 +40,15 @@ _ACCOUNTS = os.urandom(16)
 class Backend:
     """spec: the row. url: None for a Unix socket, whose path is in unix_path. host: value of the Host header.
     assumed: those of `spoken` that nobody has said of it, so that a request in them is translated where its path is not
-    known. mask: of its key, which no error may show. account: tells one key from another, in this process only.
+    known. unheeding: it never notices that a client left who waits for a whole answer; None while nobody knows. mask: of its
+    key, which no error may show. account: tells one key from another, in this process only.
 
     Raises ValueError when the base URL or the key cannot be used.
     """
 
     __slots__ = (
         "_before_path", "_before_v1", "_defaults", "_fixed", "_inside", "_query", "_unspoken", "_without_auth", "account",
-        "assumed", "crossing", "host", "local", "mask", "spec", "spoken", "tried", "unix_path", "url",
+        "assumed", "crossing", "host", "local", "mask", "spec", "spoken", "tried", "unheeding", "unix_path", "url",
     )  # fmt: skip
 
     def __init__(self, spec: BackendSpec) -> None:
@@ -65,6 +67,7 @@ class Backend:
         self._before_path = self._before_v1.removesuffix(b"/v1")
         self._query = query.encode("ascii")
         self.local = spec.type == BackendType.LOCAL
+        self.unheeding: bool | None = None
         if spec.dialects is not None:
             self.spoken, self.tried = frozenset(map(protocol_named, spec.dialects)), frozenset[Protocol]()
             self.assumed = frozenset[Protocol]()
@@ -121,6 +124,10 @@ class Backend:
         """Another process has learned these, and no others."""
         doubtful = self.tried | self.assumed
         self._unspoken = dict.fromkeys((one for one in protocols if one in doubtful), time.monotonic())
+
+    def learn_server(self, headers: Headers) -> None:
+        """What an answer says of the program that gave it."""
+        self.unheeding = is_unheeding(headers)
 
     def begins_inside(self, model: str) -> bool:
         """Did this model's last answer that could tell begin inside its reasoning?"""

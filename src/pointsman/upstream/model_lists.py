@@ -67,11 +67,13 @@ class ModelLists:
 
     async def _fetch(self, key: str, backend: Backend) -> None:
         try:
-            _, names = await model_names(self._pool, backend, 10.0)
+            answer, names = await model_names(self._pool, backend, 10.0)
         except PointsmanError as error:
             log.info("%s gave no model list: %s", key, error.public)
             self._asked.pop(key, None)
             names = None
+        else:
+            backend.learn_server(answer.headers)
         if names is None or self._backends.get(key) is not backend:
             return
         listed = frozenset(names)

@@ -239,6 +239,17 @@ def replace_model(body: bytes, model: str) -> bytes:
     return body[:start] + msgspec.json.encode(model) + body[end:]
 
 
+def set_member(body: bytes, name: str, value: bytes) -> bytes:
+    """The same bytes with that JSON as the top-level member `name`, where it was written last or at the end. The body has
+    passed peek()."""
+    spans = find_values(body, name)
+    if not spans:
+        at = body.rindex(b"}")
+        return b"%b,%b:%b%b" % (body[:at], msgspec.json.encode(name), value, body[at:])
+    start, end = spans[-1]
+    return body[:start] + value + body[end:]
+
+
 def set_flag(body: bytes, member: str, name: str) -> bytes | None:
     """The body with `name` true in the object `member`; None when it is true already or what stands
     there is something unusual. The body has passed peek()."""

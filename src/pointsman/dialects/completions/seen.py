@@ -117,3 +117,14 @@ class CompletionsSeen(Seen):
         if word not in _KNOWN:
             self.other_stop(word)
         return True
+
+
+def is_extra_usage(event: bytes) -> bool:
+    """Is this the last, choice-less chunk that `stream_options.include_usage` adds?"""
+    if b'"usage"' not in event:
+        return False
+    try:
+        chunk = _chunk(data_of(event))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return not chunk.choices and chunk.usage is not None and chunk.error is None

@@ -7,6 +7,7 @@ from ..base import Dialect, Translation
 from ..carries import column
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
+from ..openai_whole import chat_whole
 from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .capsules import without_capsules
 from .errors import stream_error
@@ -50,4 +51,5 @@ DIALECT = Dialect(
     statuses=OPENAI_STATUSES,
     translation=TRANSLATION,
     is_error=is_openai_error,
+    whole_of=chat_whole,
 )

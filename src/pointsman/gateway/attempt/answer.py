@@ -103,6 +103,9 @@ _KINDS = {
 }
 
 
+FAILED = "The backend failed: "
+
+
 def failure(reason: FallbackReason, detail: str) -> PointsmanError:
     """Why a target could not serve, for the client. detail: a clause about the backend, e.g. `it gave no output`."""
-    return PointsmanError(_KINDS.get(reason, ErrorKind.UPSTREAM_ERROR), f"The backend failed: {detail}.")
+    return PointsmanError(_KINDS.get(reason, ErrorKind.UPSTREAM_ERROR), f"{FAILED}{detail}.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 import msgspec
@@ -33,7 +34,7 @@ from ...upstream.candidates import (
 )
 from ...upstream.egress import ConnectFailed
 from ...wire.answer import Answer
-from ...wire.splice import replace_model, say_flag, set_flag, without_nulls
+from ...wire.splice import replace_model, say_flag, set_flag, set_member, without_nulls
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
@@ -46,7 +47,7 @@ from .failures import key_refused
 from .health import AttemptHealth
 from .judge import Judge
 from .moves import State
-from .passthrough import Codec, Passthrough, Revising
+from .passthrough import Codec, Gathering, Passthrough, Revising
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -133,7 +134,8 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     request = job.request
     head = request.head
     try:
-        body, hide_usage = _body_for(backend, target, job)
+        gathers = _gathers(backend, job)
+        body, hide_usage = _body_for(backend, target, job, gathers)
     except PointsmanError as error:
         return _not_for(job, error), None
     where = request.route
@@ -147,7 +149,10 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
         where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep,
         backend.spec.silent_end,
     )  # fmt: skip
-    codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
+    if gathers:
+        codec: Passthrough = Gathering(*going)
+    else:
+        codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
     rows = _unknown_path(backend, where.protocol, MAYBE_UNKNOWN_PATH) if where.exact else ()
     block, names = head.forward or _remember(job)
     login = request.caller.login if plan.rule.forward_auth and not backend.local else b""
@@ -259,6 +264,8 @@ def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Cr
     profile = profile_for(backend.spec, spoken, one.target.model)
     if backend.begins_inside(one.target.model) and not profile.begins_inside:
         profile = msgspec.structs.replace(profile, begins_inside=True)
+    if backend.unheeding:
+        profile = msgspec.structs.replace(profile, stream_all=True)
     keep = keeping(plane, one.rules, job, one.plan, one.target, straight=False)
     reasoning = KeptReasoning(plane.reasoning, str(job.request.caller.key_id))
     return Crossing(asked, job.request.route.dialect, upstream, profile, reasoning, backend.mask, keep)
@@ -275,7 +282,8 @@ async def _run(
 ) -> tuple[Exchange, Held[Answer] | None]:
     plane, job = one.plane, one.job
     limits = plane.limits
-    health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login)
+    doubt = partial(plane.probes.doubt, backend)
+    health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login, doubt)
     quiet = limits.first_output_local_seconds if backend.local else limits.first_output_cloud_seconds
     # By position: a keyword costs a class, unlike a function, a dict; and an enum's member costs.
     leaves = bool(one.onward) and FallbackOn.REFUSAL in one.onward
@@ -306,19 +314,46 @@ async def _run(
             one.tried.usage = exchange.usage
         ours = held is None or held.clients or held.lost or exchange.judge.state is State.UNSPOKEN
         health.over(held if ended and not ours else None, unreachable=unreachable)
-    if exchange.malformed:
-        told = (job.request.id, exchange.malformed, one.target.label)
-        log.warning("request %s: %s events of %s could not be read", *told)
-    if unreachable and ended:
-        plane.probes.watch(backend)
+    if ended:
+        _look_after(plane, one, backend, exchange, held, unreachable)
     return exchange, held
 
 
-def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
+def _look_after(
+    plane: DataPlane,
+    one: Attempt,
+    backend: Backend,
+    exchange: Exchange,
+    held: Held[Answer] | None,
+    unreachable: bool,
+) -> None:
+    """What an attempt that has ended tells of its server."""
+    if exchange.malformed:
+        what = "request %s: %s events of %s could not be read"
+        log.warning(what, one.job.request.id, exchange.malformed, one.target.label)
+    if not backend.local:
+        return
+    if backend.unheeding is None and exchange.headers:
+        backend.learn_server(exchange.headers)
+    if unreachable:
+        plane.probes.watch(backend)
+    elif held is not None and held.certain and exchange.head_status == 404:
+        plane.probes.suspect(backend)
+
+
+def _gathers(backend: Backend, job: Job) -> bool:
+    """Must the whole answer that the client wants be asked for as a stream?"""
+    if not backend.unheeding or job.request.stream:
+        return False
+    where = job.request.route
+    return where.exact and where.dialect.whole_of is not None and where.path == where.dialect.endpoint.path
+
+
+def _body_for(backend: Backend, target: Target, job: Job, gathers: bool) -> tuple[bytes, bool]:
     """The body's bytes as they came, with what it refers to where the backend does not keep that; the model spliced where
-    it has another name there; for a local server less its nulls; usage asked for where the backend's row says it
-    understands that. Also: must the extra usage chunk be hidden? Raises PointsmanError 400 for what the backend would
-    take and ignore."""
+    it has another name there; for a local server less its nulls; usage asked for of local servers, and where the row of
+    another says that it understands that; a stream where it `gathers`. Also: must the extra usage chunk be hidden? Raises
+    PointsmanError 400 for what the backend would take and ignore."""
     request = job.request
     body, dialect = request.body, request.route.dialect
     translation = dialect.translation
@@ -337,7 +372,9 @@ def _body_for(backend: Backend, target: Target, job: Job) -> tuple[bytes, bool]:
         # stream_options that do not say include_usage (docs/protocols/backends.md#nulls).
         body = without_nulls(body)
         body = body if option is None else say_flag(body, option.member, option.name)
-    if request.stream and backend.spec.stream_usage and option is not None:
+    if gathers:
+        body = set_member(body, "stream", b"true")
+    if option is not None and (gathers or (request.stream and (backend.local or backend.spec.stream_usage))):
         asking = set_flag(body, option.member, option.name)
         if asking is not None:
             return asking, True

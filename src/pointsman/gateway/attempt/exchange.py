@@ -33,7 +33,7 @@ from .answer import (
     without_coding,
 )
 from .execution import Execution, future
-from .failures import of_failed_status, too_late, unanswered
+from .failures import of_failed_status, too_late, unanswered, without_model
 from .judge import HELD
 from .meaning import Meaning, meaning
 from .moves import Event, Stage, State
@@ -267,6 +267,11 @@ class Exchange(Execution):
                 self._failure = of_failed_status(FallbackReason.AUTH, self._codec, raw)
                 self._do(self.judge.none(FallbackReason.AUTH, "it refuses the stored key"))
                 return
+            lacking = without_model(self._codec, raw, local=self._health.local) if self._reads else None
+            if lacking is not None:
+                self._failure = lacking
+                self._do(self.judge.none(lacking.reason, "it lacks the model"))
+                return
             answer = self._codec.rendered(raw)
             if FallbackOn.CONTEXT in self._onward and self._codec.error(raw).kind is ErrorKind.CONTEXT_LENGTH:
                 self._answer = answer
@@ -313,7 +318,7 @@ class Exchange(Execution):
 
     def _unanswered(self, found: Meaning, seen: Seen, body: bytes | None) -> None:
         """There is no answer in it. body: of a whole one."""
-        self._failure = unanswered(found, seen, self._codec, self.headers, body)
+        self._failure = unanswered(found, seen, self._codec, self.headers, body, local=self._health.local)
         too_long = seen.error is not None and seen.error.kind is ErrorKind.CONTEXT_LENGTH
         if too_long and FallbackOn.CONTEXT in self._onward:
             self._answer = self._failure.answer
@@ -328,8 +333,10 @@ class Exchange(Execution):
         if not self._unknown_path or not says(self._unknown_path, self.head_status, body):
             return False
         self.sure = says(UNKNOWN_PATH, self.head_status, body)
+        told = Answer(self.head_status, self.headers, body)
         if self._failure is None:  # told where nothing else serves
-            told = Answer(self.head_status, self.headers, body)
+            self._failure = without_model(self._codec, told, local=self._health.local)
+        if self._failure is None:
             error, answer = self._codec.error(told), self._codec.rendered(told)
             self._failure = Held(FallbackReason.UPSTREAM_ERROR, error, answer, clients=True, final=True)
         self._do(self.judge.unspoken("it does not know the path"))
@@ -338,7 +345,7 @@ class Exchange(Execution):
     def _quote(self) -> None:
         """Its status is a failure: what is handed to the walk has its own words."""
         answer = Answer(self.head_status, self.headers, b"".join(self._held))
-        self._failure = of_failed_status(self.judge.reason, self._codec, answer)
+        self._failure = of_failed_status(self.judge.reason, self._codec, answer, self._onward)
 
     # -- time, and the client's side
 

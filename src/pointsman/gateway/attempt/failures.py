@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Collection
 
 from ...dialects.base import Dialect, Seen
 from ...errors import PointsmanError
-from ...kinds import ErrorKind, FallbackReason
-from ...providers.wordings import LOADING, SPENT, says
-from ...resilience.verdict import of_status, retry_after
+from ...kinds import ErrorKind, FallbackOn, FallbackReason
+from ...providers.wordings import (
+    LACKS_MODEL_CODES,
+    LOADING,
+    OF_THIS_REQUEST,
+    SPENT,
+    lacks_model,
+    says,
+)
+from ...resilience.comeback import comeback, retry_after
+from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.backend import Backend
 from ...wire.answer import Answer, Headers
@@ -21,16 +30,50 @@ from .meaning import Meaning, reason_of
 from .passthrough import JSON, Codec
 
 
-def of_failed_status(reason: FallbackReason, codec: Codec, answer: Answer) -> Held[Answer]:
-    """An answer whose status is a failure."""
+def of_failed_status(
+    reason: FallbackReason, codec: Codec, answer: Answer, onward: Collection[str] = ()
+) -> Held[Answer]:
+    """An answer whose status is a failure. onward: the rule's further reasons to ask the next target."""
+    error = codec.error(answer)
+    too_long = error.kind is ErrorKind.CONTEXT_LENGTH  # llama.cpp and others say so with a 500
+    when, sure = _when(reason, answer.headers, answer.body)
     return Held(
         reason,
-        codec.error(answer),
+        error,
         codec.rendered(answer),
-        retry_after=retry_after(answer.headers, time.time()),
-        spent=says(SPENT, answer.status, answer.body),
+        retry_after=when,
+        spent=not sure and says(SPENT, answer.status, answer.body),
         loading=says(LOADING, answer.status, answer.body),
+        clients=too_long,
+        final=too_long and FallbackOn.CONTEXT not in onward,
+        certain=says(OF_THIS_REQUEST, answer.status, error.public.encode()),
     )
+
+
+def _when(reason: FallbackReason | None, headers: Headers, body: bytes) -> tuple[float | None, bool]:
+    """(seconds until it may be asked again, does it say so of this very answer?)"""
+    if reason is not FallbackReason.THROTTLED:  # rate limits are told on every answer
+        after = retry_after(headers, time.time())
+        return after, after is not None
+    found = comeback(headers, body, time.time())
+    return (None, False) if found is None else (found.seconds, found.sure)
+
+
+def without_model(codec: Codec, answer: Answer, *, local: bool) -> Held[Answer] | None:
+    """Of an answer that would be the client's own affair: it lacks the model, and another target may
+    have it. None where it says nothing of the kind."""
+    if answer.status not in (400, 404):
+        return None
+    error = codec.error(answer)
+    if not _lacks(error, answer.status, answer.body, local=local):
+        return None
+    return Held(FallbackReason.UPSTREAM_ERROR, error, codec.rendered(answer), certain=True)
+
+
+def _lacks(error: PointsmanError, status: int, body: bytes, *, local: bool) -> bool:
+    if error.kind is ErrorKind.MODEL_NOT_FOUND or error.code in LACKS_MODEL_CODES:
+        return True
+    return lacks_model(status, error.public.encode(), body, local=local)
 
 
 _REFUSED = "{by} refused the key that is stored for {key}"
@@ -71,26 +114,33 @@ def too_late(error: PointsmanError) -> Held[Answer]:
 
 
 def unanswered(
-    found: Meaning, seen: Seen, codec: Codec, headers: Headers, body: bytes | None
+    found: Meaning, seen: Seen, codec: Codec, headers: Headers, body: bytes | None, *, local: bool
 ) -> Held[Answer]:
     """An answer with status 2xx that is none, and of which the client has seen nothing. body: of a
-    whole one. An error inside is treated, and told, as the status that it means
+    whole one. local: of a local server. An error inside is treated, and told, as the status that it means
     (docs/protocols/errors.md#errors-inside-a-200)."""
     error = seen.error
     if error is None:
         reason, detail = reason_of(found, seen)
         return Held(reason, failure(reason, detail))
+    error = codec.mask.error(error)
     if seen.concluded:
         body = None  # its own words say nothing of it
     meant = of_status(error.status)
+    words = error.public.encode()
+    certain = says(OF_THIS_REQUEST, error.status, words)
+    if meant is None and error.kind is not ErrorKind.CONTEXT_LENGTH:
+        certain = _lacks(error, error.status, body or b"", local=local)
+        meant = FallbackReason.UPSTREAM_ERROR if certain else None
     return Held(
         meant or FallbackReason.UPSTREAM_ERROR,
         error,
         codec.failed(error, headers, body),
-        retry_after=retry_after(headers, time.time()),
+        retry_after=_when(meant, headers, body or words)[0],
         loading=says(LOADING, error.status, error.public.encode()),
         clients=meant is None,
         final=meant is None,
+        certain=certain,
     )
 
 

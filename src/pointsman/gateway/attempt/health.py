@@ -6,23 +6,31 @@ Not here: what follows from it (resilience/board.py).
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason
-from ...resilience.board import Board
+from ...resilience.board import Board, Try
 from ...resilience.walk import Held
 from ...upstream.backend import Backend
+
+Doubt = Callable[[Try], None]
+"""Asks a local server whether it is well, before the breaker that the try is of opens."""
 
 
 class AttemptHealth:
     """Told how the backend did. A try begins when this is made. own_login: the client's own login
-    was sent."""
+    was sent. local: it is a local server; doubt() asks one how it is."""
 
-    __slots__ = ("_backend", "_board", "_settled", "_try", "own_login")
+    __slots__ = ("_backend", "_board", "_doubt", "_settled", "_try", "local", "own_login")
 
-    def __init__(self, board: Board, key: str, model: str, backend: Backend, own_login: bool) -> None:
+    def __init__(
+        self, board: Board, key: str, model: str, backend: Backend, own_login: bool, doubt: Doubt
+    ) -> None:
         self.own_login = own_login
+        self.local = backend.local
+        self._doubt = doubt
         self._board = board
         self._backend = board.backend(key)
         self._backend.in_flight += 1
@@ -56,6 +64,7 @@ class AttemptHealth:
             self._failed(held, unreachable=unreachable)
 
     def _failed(self, held: Held[Any], *, unreachable: bool) -> None:
-        self._board.failed(self._try, held, unreachable=unreachable)
+        if self._board.failed(self._try, held, unreachable=unreachable, local=self.local):
+            self._doubt(self._try)
         self._backend.last_failure = time.time()
         self._backend.last_reason = held.reason.value

@@ -22,9 +22,12 @@ from .relay import Passing, Relay, WithoutUsage
 JSON: Headers = [(b"content-type", b"application/json")]
 
 
-def _as_json(headers: Headers) -> Headers:
-    """The upstream's headers with a body of ours."""
-    return [*JSON, *(line for line in headers if line[0] != b"content-type")]
+_OF_A_BODY = (b"content-type", b"content-encoding")
+
+
+def as_json(headers: Headers) -> Headers:
+    """The upstream's headers with a JSON body of ours."""
+    return [*JSON, *(line for line in headers if line[0] not in _OF_A_BODY)]
 
 
 class Codec(TypingProtocol):
@@ -118,7 +121,7 @@ class Passthrough:
         status = self.dialect.status(error)
         if body is not None and self.dialect.is_error(body):
             return Answer(status, headers, self.mask.body(body))
-        lines = JSON if body is None else _as_json(headers)
+        lines = JSON if body is None else as_json(headers)
         return Answer(status, lines, self.dialect.error(error, self.request_id))
 
     def error(self, answer: Answer) -> PointsmanError:
@@ -131,11 +134,16 @@ class Passthrough:
         its words and its status: clients act on what they can read (docs/protocols/errors.md#bodies-of-a-backends-own).
         """
         body = self.mask.body(answer.body)
-        if answer.status < 400 or not self.body or self.dialect.is_error(body):  # without: it may be a HEAD
+        # without a body of its own: it may be a HEAD
+        as_it_is = answer.status < 400 or not self.body or self.dialect.is_error(body)
+        if as_it_is and answer.status < 500:
             return Answer(answer.status, answer.headers, body)
         error = self.error(answer)
+        if as_it_is:  # an input that is too long is no fault of the server's, whatever its status says
+            too_long = bool(self.body) and error.kind is ErrorKind.CONTEXT_LENGTH
+            return Answer(error.status if too_long else answer.status, answer.headers, body)
         status = error.status if error.kind is ErrorKind.CONTEXT_LENGTH else answer.status
-        return Answer(status, _as_json(answer.headers), self.dialect.error(error, self.request_id))
+        return Answer(status, as_json(answer.headers), self.dialect.error(error, self.request_id))
 
     def head_lines(self, headers: Headers) -> Headers:
         """See Codec."""
@@ -144,6 +152,25 @@ class Passthrough:
     def collected(self, relay: Relay, headers: Headers, stream: bytes) -> Answer:
         """See Codec."""
         return Answer(200, headers, stream)
+
+
+@dataclass(slots=True, eq=False)
+class Gathering(Passthrough):
+    """The same, but the backend was asked for a stream, of which the client gets the whole answer."""
+
+    translated = True
+    collects = True
+
+    def relay(self) -> Relay:
+        """See Codec. All of it is held, the usage that was asked for too."""
+        self.hide_usage = False
+        return Passthrough.relay(self)
+
+    def collected(self, relay: Relay, headers: Headers, stream: bytes) -> Answer:
+        """See Codec."""
+        whole_of = self.dialect.whole_of
+        assert whole_of is not None
+        return Answer(200, as_json(headers), whole_of(stream))
 
 
 @dataclass(slots=True, eq=False)

@@ -25,6 +25,7 @@ from ...wire.http1 import BadHead, RequestHead, head_error
 from ...wire.splice import peek, speaks_of_a_model
 from ..attempt.answer import NO_RETRY, client_lines, final_line, is_event_stream
 from ..attempt.moves import Stage
+from ..attempt.passthrough import as_json
 from ..client.access import Caller
 from ..client.paths import Route, models_in_path, names_a_model, route
 from ..client.server import ClientConnection
@@ -38,7 +39,7 @@ from .job import ClientRequest, Job
 from .joining import joins
 from .offload import LARGE, offload
 from .recall import has_references, recall
-from .targets import ask_targets, failure_of, unavailable
+from .targets import ask_targets, failure_of, of_all, unavailable
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -314,18 +315,22 @@ def _answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
         for target, failure in walked.failures:
             if failure is held and tried.target is target:
                 job.reported = tried
-    answer = held.answer
-    delivery.outcome = "ok" if held.clients and answer is not None else "error"
+    answer, error = held.answer, of_all(walked, held)
+    own = answer is not None and (held.clients or (held.certain and answer.status < 500))
+    delivery.outcome = "ok" if own else "error"
     pointless = _pointless(walked)
     if answer is not None and (
         delivery.stage is Stage.NOTHING or (held.clients and is_event_stream(answer.headers))
     ):
-        lines = client_lines(answer.headers)
+        lines, body = client_lines(answer.headers), answer.body
+        if error is not held.error:
+            dialect = _dialect_of(job.request.route, job.request.head)
+            lines, body = client_lines(as_json(answer.headers)), dialect.error(error, job.request.id)
         if pointless or held.clients:
             lines += final_line(answer, surely=pointless)
-        delivery.send(answer.status, job.target_lines(), lines, answer.body)
+        delivery.send(answer.status, job.target_lines(), lines, body)
         return
-    answer_error(job, held.error if pointless else unavailable(held.error, walked), pointless=pointless)
+    answer_error(job, error if pointless else unavailable(error, walked), pointless=pointless)
 
 
 def _pointless(walked: Walked[Target, Answer]) -> bool:
@@ -334,6 +339,7 @@ def _pointless(walked: Walked[Target, Answer]) -> bool:
         target.problem is not None
         or failed.reason is FallbackReason.AUTH
         or failed.spent
+        or failed.certain
         or is_final(failed.error.status)
         for target, failed in walked.failures
     ) and all(closed.wait is None for _, closed in walked.passed_over)

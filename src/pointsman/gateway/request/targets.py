@@ -21,6 +21,7 @@ from ...resilience.walk import Closed, Held, Walked, walk
 from ...routing.table import Plan, Target
 from ...upstream.candidates import passed_over
 from ...wire.answer import Answer
+from ..attempt.answer import FAILED
 from ..attempt.attempt import attempt
 from ..attempt.moves import Stage
 from ..compiled import CompiledRules
@@ -94,7 +95,12 @@ class _Asking:
         return held
 
     def repeat(self, target: Target, held: Held[Answer]) -> float | None:
-        if target.problem is not None or held.clients or self.job.delivery.stage is Stage.CONTENT:
+        if (
+            target.problem is not None
+            or held.clients
+            or held.certain
+            or self.job.delivery.stage is Stage.CONTENT
+        ):
             return None
         if self.job.request.no_fallback:  # its client repeats what it wants repeated
             return None
@@ -182,6 +188,49 @@ def failure_of(walked: Walked[Target, Answer]) -> Held[Answer]:
     held = walked.most_useful()
     assert held is not None, "the last candidate is always asked"
     return held
+
+
+_WHY_MOST = 300
+"""Characters told of one target."""
+_NOT_ASKED = {
+    FallbackReason.AUTH: "its key was refused",
+    FallbackReason.CONNECT: "it is down",
+    FallbackReason.THROTTLED: "it wants to be left alone",
+}
+
+
+def of_all(walked: Walked[Target, Answer], held: Held[Answer]) -> PointsmanError:
+    """The failure that is told, naming each target and why it did not serve, in one sentence; as it is where there was only
+    one, or where it is the client's own affair."""
+    why: dict[str, str] = {}
+    for target, failed in walked.failures:
+        why[target.label] = _why(target, failed)
+    for target, closed in walked.passed_over:
+        reason = _NOT_ASKED.get(closed.reason, f"it has failed too often lately ({closed.reason.value})")
+        wait = "" if closed.wait is None else f" for {max(1, round(closed.wait))} s"
+        why.setdefault(target.label, f"not asked, {reason}{wait}")
+    error = held.error
+    if held.clients or len(why) < 2:
+        return error
+    text = "; ".join(f"{label}: {words}" for label, words in why.items())
+    return PointsmanError(
+        error.kind,
+        f"No target could serve this request ({text}).",
+        status=error.status,
+        retry_after=error.retry_after,
+        param=error.param,
+        code=error.code,
+        tokens=error.tokens,
+        details=error.details,
+    )
+
+
+def _why(target: Target, held: Held[Answer]) -> str:
+    words = " ".join(held.error.public.split()).rstrip(". ")
+    for before in (f"{target.key} could not be used: ", f"{target.key} is ", FAILED):
+        words = words.removeprefix(before)
+    status = f"{held.answer.status}, " if held.answer is not None and held.answer.status >= 400 else ""
+    return status + (words if len(words) <= _WHY_MOST else words[:_WHY_MOST] + "...")
 
 
 def unavailable(error: PointsmanError, walked: Walked[Target, Answer]) -> PointsmanError:
