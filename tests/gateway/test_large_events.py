@@ -99,6 +99,45 @@ def test_an_event_too_large_to_translate_is_an_error_and_never_left_out(
     assert record.outcome != "ok"
 
 
+@pytest.mark.parametrize("client", [MESSAGES, CHAT])
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_last_event_of_many_pictures_is_no_error_where_all_were_told(
+    client: str, stream: bool, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four pictures of 9 MiB: each was told, and the event that repeats them all was too large to translate."""
+    monkeypatch.setattr(sse, "MAX_EVENT", 3 * MIB)
+    items = [
+        {
+            "type": "image_generation_call",
+            "id": f"ig_{n}",
+            "status": "completed",
+            "result": "iVBORw0KGgo" * (MIB // 11),
+        }
+        for n in range(4)
+    ]
+    events = [
+        responses.event("created", response={"id": "r1", "object": "response", "status": "in_progress"})
+    ]
+    for place, item in enumerate(items[: 4 if told else 3]):
+        added = {**item, "status": "in_progress", "result": None}
+        events += [
+            responses.event("output_item.added", output_index=place, item=added),
+            responses.event("output_item.done", output_index=place, item=item),
+        ]
+    events.append(responses.ended(id="r1", output=items, usage={"input_tokens": 3, "output_tokens": 7}))
+    got, record = asked(client, RESPONSES, b"".join(named(event) for event in events), stream=stream)
+    if told:
+        assert (got.status, record.outcome, record.output_tokens) == (200, "ok", 7)
+        assert b"too large" not in got.body
+        if client == CHAT:
+            assert got.body.count(b"iVBORw0KGgo" * 90_000) == 4
+    else:
+        assert record.outcome != "ok"
+        assert b"too large to translate" in got.body
+        assert CLEAN[client] not in got.body
+
+
 def test_a_large_chunk_of_chat_passes_whole_although_usage_is_hidden() -> None:
     """The gateway asks for usage and takes its chunk out: nothing else may be changed on the way."""
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * (9 * MIB)}}

@@ -196,6 +196,11 @@ class Reader(Seen):
         """See Seen: a translated answer with such gaps would not be the answer."""
         return self.malformed >= BAD_EVENTS
 
+    @property
+    def only_repeats(self) -> bool:
+        """Did the event that was read last say nothing that had not been told, but that the answer is over?"""
+        return False
+
     def read(self, event: bytes) -> Sequence[Event]:
         """The neutral events that one server-sent event completes, often none. Sets what Seen promises."""
         raise NotImplementedError

@@ -180,8 +180,16 @@ class Translating:
     def take(self, data: bytes) -> bytes:
         """See Relay."""
         out: list[bytes] = []
-        for event in self._splitter.feed(data):
-            for found in self._reader.read(event):
+        splitter, reader = self._splitter, self._reader
+        abridged = splitter.abridged
+        for event in splitter.feed(data):
+            told = reader.read(event)
+            if abridged < splitter.abridged:
+                abridged = splitter.abridged
+                if not reader.only_repeats and not self._over:  # pictures, all of them told before
+                    reader.conclude("The backend failed: an event of its stream is too large to translate.")
+                    told = [Failed(reader.error)] if reader.error is not None else told
+            for found in told:
                 self._pass(found, out)
             if self._reader.unreadable and not self._over:
                 self._fail(f"{BAD_EVENTS} of its events could not be read", out)

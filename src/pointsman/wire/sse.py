@@ -37,21 +37,33 @@ def begins_events(data: bytes) -> bool | None:
 class EventSplitter:
     """feed(bytes) -> the events they complete; finish() -> what was left. Memory: one event, at most MAX_EVENT.
 
-    short: events are only judged, so the long strings of large ones are cut: a picture costs no memory. cut: so many
-    events were too long all the same, and were given without their end.
+    short: events are only judged, so the long strings of large ones are cut: a picture costs no memory. Else only those of
+    an event above MAX_EVENT are: abridged counts them, each the first of what feed() gives. cut: so many events were too
+    long all the same, and were given without their end.
     """
 
-    __slots__ = ("_cr", "_overflow", "_pending", "_short", "_shorten_at", "_shortened", "_size", "cut")
+    __slots__ = (
+        "_cr",
+        "_overflow",
+        "_pending",
+        "_short",
+        "_shorten_at",
+        "_shortened",
+        "_size",
+        "abridged",
+        "cut",
+    )
 
     def __init__(self, *, short: bool = False) -> None:
         self._pending: list[bytes] = []
         self._size = 0
         self._short = short
-        self._shorten_at = LARGE_EVENT
+        self._shorten_at = LARGE_EVENT if short else MAX_EVENT
         self._shortened = False  # what is pending
         self._cr = False
         self._overflow = False
         self.cut = 0
+        self.abridged = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """Events completed by `data`, line ends as LF."""
@@ -82,6 +94,7 @@ class EventSplitter:
             large = self._shortened
             self._forget()
             if large:
+                self.abridged += not self._short
                 first, _, data = data.lstrip(b"\n").partition(b"\n\n")
                 return [shortened(first), *self._more(data)]
         return self._more(data)
@@ -97,7 +110,9 @@ class EventSplitter:
     def finish(self) -> bytes:
         """The incomplete event at the end of the stream, b"" when there is none."""
         rest = self._pending[0] if self._overflow else b"".join(self._pending)
-        rest = shortened(rest) if self._shortened else rest
+        if self._shortened:
+            self.abridged += not self._short
+            rest = shortened(rest)
         self._forget()
         self._cr = False
         return self._bounded(rest.strip(b"\n"))
@@ -105,7 +120,7 @@ class EventSplitter:
     def _forget(self) -> None:
         self._pending.clear()
         self._size = 0
-        self._shorten_at = LARGE_EVENT
+        self._shorten_at = LARGE_EVENT if self._short else MAX_EVENT
         self._shortened = False
         self._overflow = False
 
@@ -136,7 +151,7 @@ class EventSplitter:
             self._pending[-1] = data[-1:]  # only what decides where the event ends
             return
         self._pending.append(data)
-        if self._short and self._size > self._shorten_at:
+        if self._size > self._shorten_at:
             short = shortened(_unpadded(b"".join(self._pending)))
             self._shortened, self._pending, self._size = True, [short], len(short)
             self._shorten_at = 2 * self._size + LARGE_EVENT  # so that many small pieces cost linear time

@@ -119,6 +119,11 @@ class ResponsesReader(ResponsesSeen, Reader):
         self._finished(out)
         return fold(out)
 
+    @property
+    def only_repeats(self) -> bool:
+        """See Reader: the last event holds the whole answer once more."""
+        return self.ended and not self.late
+
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
         frame = self.event(event)
