@@ -198,7 +198,7 @@ def asked(client: str, upstream: str, reply: Reply, *, stream: bool, key: str = 
 def test_a_key_in_an_upstreams_error_is_masked_wherever_it_is_told(
     client: str, upstream: str, when: str, quoted: str
 ) -> None:
-    """By a status, as a stream's first event, and after content: once untouched in translation."""
+    """By a status, as a stream's first event, and after content."""
     text = f"Incorrect API key provided: {quoted} (no task-0123456789abcdef0123 can run)"
     event = ERROR_EVENT[upstream](text)
     content = STREAM[upstream]("Words that came before.")
@@ -210,9 +210,6 @@ def test_a_key_in_an_upstreams_error_is_masked_wherever_it_is_told(
     }[when]
     got = asked(client, upstream, reply, stream=when != "instead")
     assert (b"Words that" in got.body) is (when == "after content")
-    if client == upstream and when == "after content":
-        assert text.encode() in got.body  # the upstream's own bytes, passed as they came
-        return
     assert quoted.encode() not in got.body
     assert b"Incorrect API key provided: *** (no task-0123456789abcdef0123 can run)" in got.body
 

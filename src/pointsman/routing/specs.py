@@ -5,6 +5,8 @@ Plain values. Not here: tables (store/tables.py) and how a rule is chosen (table
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from ..kinds import PRACTICE, BackendType, Protocol, backend_key
@@ -38,6 +40,12 @@ class MappingSpec(msgspec.Struct, frozen=True):
     forward_auth: bool = False
     fallback_on: tuple[str, ...] = ()
     hedge_seconds: float | None = None
+
+
+def login_target(targets: Iterable[TargetSpec]) -> TargetSpec | None:
+    """The target whose origin a client's own provider login is for, where the rule forwards it: the first that is a
+    provider. No other origin ever gets it (docs/reliability-promises.md#logins-of-clients)."""
+    return next((one for one in targets if one.backend.partition("/")[0] != BackendType.LOCAL.value), None)
 
 
 class BackendSpec(msgspec.Struct, frozen=True):

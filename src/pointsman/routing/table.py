@@ -8,12 +8,12 @@ backend before any wild pattern. Not here: who is healthy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import PointsmanError
 from ..kinds import PRACTICE, BackendType, ErrorKind
 from .pattern import is_wild, literal_length, without_suffix
-from .specs import PRACTICE_KEY, BackendSpec, MappingSpec, TargetSpec
+from .specs import PRACTICE_KEY, BackendSpec, MappingSpec, TargetSpec, login_target
 from .walls import Walls
 from .wild_index import WildIndex
 
@@ -35,6 +35,8 @@ class Target:
     model: str
     backend: BackendSpec | None
     problem: str | None = None
+    forwards: bool = False
+    """The rule sends the client's own provider login there."""
     label: str = field(init=False)
     """`openai:gpt-4o-mini`, as in `x-pointsman-target`."""
 
@@ -139,7 +141,19 @@ class RoutingTable:
 
     def _plan(self, mapping: MappingSpec, model: str, bare: str, lists: Listed, more: str = "") -> Plan:
         targets = tuple(self._target(spec, bare, lists) for spec in mapping.targets)
+        if mapping.forward_auth:
+            targets = self._forwarding(mapping, targets)
         return Plan(model, targets, mapping, f"rule {mapping.id}: {mapping.pattern}{more}")
+
+    def _forwarding(self, mapping: MappingSpec, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        """Those at the origin that the rule sends the client's own login to."""
+        meant = login_target(mapping.targets)
+        backend = self.backends.get(meant.backend) if meant is not None else None
+        if backend is None:
+            return targets
+        return tuple(
+            replace(target, forwards=_is_at(target.backend, _origin(backend.base_url))) for target in targets
+        )
 
     def _target(self, spec: TargetSpec, bare: str, lists: Listed) -> Target:
         model = spec.model if spec.model is not None else bare
@@ -168,6 +182,18 @@ class RoutingTable:
             return "there is no local backend; add one with: pointsman local add NAME --url URL"
         names = ", ".join(key.partition("/")[2] for key in self._locals)
         return f"no local backend lists '{_shown(model)}' and there are several ({names}); name one: --to local/NAME"
+
+
+def _is_at(backend: BackendSpec | None, origin: str) -> bool:
+    """A provider at that origin?"""
+    if backend is None or backend.type == BackendType.LOCAL:
+        return False
+    return _origin(backend.base_url) == origin
+
+
+def _origin(base_url: str) -> str:
+    """Scheme, host and port of a base URL, which rows hold in one form (providers/urls.py)."""
+    return "/".join(base_url.split("/", 3)[:3])
 
 
 def _rank(mapping: MappingSpec) -> tuple[int, bool, int, int]:

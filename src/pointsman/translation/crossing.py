@@ -215,7 +215,8 @@ class Crossing:
     def began(self, upstream_id: str) -> None:
         """The answer has begun. Its client knows it by an id of ours."""
         if upstream_id:
-            log.info("request %s: its backend calls the answer %.200r", self._asked.id, upstream_id)
+            told = self.mask.text(upstream_id)
+            log.info("request %s: its backend calls the answer %.200r", self._asked.id, told)
 
     def unknown_stop(self, word: str) -> bytes:
         """Nobody knows why the backend stopped: told in the log, and in the warnings header of what is not a stream yet.
@@ -252,7 +253,8 @@ class Crossing:
         return self._say(warning, "the client's protocol has no form for", kind)
 
     def _say(self, warning: str, what: str, word: str) -> bytes:
-        self._warn(warning)
+        word = self.mask.text(word)
+        self._warn(self.mask.text(warning))
         log.warning("%s: %s: %.80r", self._asked.id, what, word)
         return b": %b: %a\n\n" % (what.encode(), word[:80])
 

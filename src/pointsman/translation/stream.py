@@ -195,7 +195,7 @@ class Translating:
                 self._fail(f"{BAD_EVENTS} of its events could not be read", out)
         if self._splitter.cut and not self._over:
             self._fail("an event of its stream is too large to translate", out)
-        return b"".join(out)
+        return self._owner.mask.shown(b"".join(out))
 
     def _fail(self, detail: str, out: list[bytes]) -> None:
         error = PointsmanError(ErrorKind.UPSTREAM_ERROR, f"The backend failed: {detail}.")
@@ -254,7 +254,7 @@ class Translating:
         events = list(self._reader.read(rest)) if rest else []
         for found in (*events, *self._reader.finish()):
             self._pass(found, out)
-        return b"".join(out)
+        return self._owner.mask.shown(b"".join(out))
 
     def fail(self, error: PointsmanError, request_id: str) -> bytes:
         """See Relay. An upstream that stays after its last word changes nothing of what was told."""

@@ -126,4 +126,5 @@ async def model_names(pool: Pool, backend: Backend, seconds: float) -> tuple[Ans
         listed = _list(answer.body).data
     except (msgspec.DecodeError, UnicodeDecodeError):
         return answer, None
-    return answer, [entry.id for entry in listed or []]
+    names = [entry.id for entry in listed or []]
+    return answer, [name for name in names if backend.mask.text(name) == name]  # a key is no name

@@ -128,7 +128,7 @@ def _judged(
         (one for one in seen.targets if one.model == target.model), TargetHealth(target.model, "closed")
     )
     condition = condition_of(target, backend, seen, model, time.time())
-    problem = _problem(target, backend, plan)
+    problem = _problem(target, backend)
     if problem is None and plan.rule.local_only and away:
         problem = f"local_only: {spec.base_url if spec else target.key} is not a loopback address"
     return TargetExplained(
@@ -136,10 +136,10 @@ def _judged(
         backend=target.key,
         model=target.model,
         usable=problem is None,
-        reason=problem or _why_usable(spec, plan, away),
+        reason=problem or _why_usable(target, plan, away),
         base_url=spec.base_url if spec and spec.base_url and spec.key != PRACTICE_KEY else None,
         dialects=list(spec.dialects) if spec and spec.dialects is not None else None,
-        protocols=protocols(target, backend, login=plan.rule.forward_auth, unspoken=seen.unspoken),
+        protocols=protocols(target, backend, login=target.forwards, unspoken=seen.unspoken),
         urls=_urls(backend) if spec and spec.key != PRACTICE_KEY else {},
         leaves_machine=away,
         in_flight=seen.in_flight,
@@ -170,9 +170,9 @@ def _urls(backend: Backend | None) -> dict[str, str]:
     }
 
 
-def _problem(target: Target, backend: Backend | None, plan: Plan) -> str | None:
+def _problem(target: Target, backend: Backend | None) -> str | None:
     """Why nothing can be sent to it in any protocol."""
-    found = [unusable(target, backend, protocol, login=plan.rule.forward_auth) for protocol in DIALECTS]
+    found = [unusable(target, backend, protocol, login=target.forwards) for protocol in DIALECTS]
     if all(found) and found[0] is not None:
         return found[0][1]
     return None
@@ -231,14 +231,11 @@ def _translated(target: Target, backend: Backend, dialect: Dialect) -> str | Non
     return f"translated to {plain.value}{with_tools}"
 
 
-def _why_usable(spec: BackendSpec | None, plan: Plan, away: bool | None) -> str:
+def _why_usable(target: Target, plan: Plan, away: bool | None) -> str:
+    spec = target.backend
     if spec is None or spec.key == PRACTICE_KEY:
         return "built in, always there"
-    login = (
-        "the client's own login is sent on"
-        if plan.rule.forward_auth and spec.type != BackendType.LOCAL
-        else None
-    )
+    login = "the client's own login is sent on" if target.forwards else None
     key = "its key opens" if spec.api_key else "no key is stored, none is sent"
     where = (
         "; whether that is this computer is judged when connecting"

@@ -78,8 +78,8 @@ def response(session: Session, row: BackendMapping) -> BackendMappingResponse:
 
 
 def _cloud_warning(session: Session, row: BackendMapping, ref: TargetRef) -> str | None:
-    if row.forward_auth:
-        return None  # the client brings its own login
+    if row.forward_auth and ref == next(one for one in targets_of(row) if one.type is not BackendType.LOCAL):
+        return None  # the client brings its own login, which no other origin gets
     if credentials.find(session, ref.type, ref.name) is None:
         return f"{ref.backend} has no key yet; add it with: pointsman credential set {ref.backend}"
     return None

@@ -17,7 +17,7 @@ from ...kinds import AuthScheme, BackendType
 from ...link.messages import ClientKeySpec, Snapshot
 from ...providers.catalog import CATALOG
 from ...providers.urls import check_base_url, parse_base_url
-from ...routing.specs import BackendSpec, MappingSpec, TargetSpec
+from ...routing.specs import BackendSpec, MappingSpec, TargetSpec, login_target
 from ..vault import Secret, Vault, VaultError
 from . import client_keys, credentials, local_backends, mappings, sealing, settings
 from .tables import BackendMapping, ClientKey
@@ -73,7 +73,8 @@ def login_backends(rules: Iterable[MappingSpec], stored: Iterable[BackendSpec]) 
     no key is stored.
     """
     known = {spec.key for spec in stored}
-    wanted = {target.backend for rule in rules if rule.forward_auth for target in rule.targets}
+    meant = (login_target(rule.targets) for rule in rules if rule.forward_auth)
+    wanted = {target.backend for target in meant if target is not None}
     return [
         BackendSpec(
             key=kind.value,

@@ -6,7 +6,7 @@ Not here: which target comes next (resilience/walk.py, targets.py), and what is 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -33,8 +33,9 @@ from ...upstream.candidates import (
     unusable,
 )
 from ...upstream.egress import ConnectFailed
-from ...wire.answer import Answer
+from ...wire.answer import Answer, Headers
 from ...wire.splice import replace_model, say_flag, set_flag, set_member, without_nulls
+from ..client.access import KEY_PREFIX
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
@@ -72,7 +73,7 @@ async def attempt(
     tried = Tried(target, len(job.tries) + 1)
     job.tries.append(tried)
     backend = rules.backends.get(target.key)
-    login = bool(plan.rule.forward_auth and job.request.caller.login)
+    login = bool(target.forwards and job.request.caller.login)
     route = job.request.route
     problem = unusable(target, backend, route.protocol, login=login, exact=route.exact)
     if problem is not None:
@@ -139,7 +140,8 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     except PointsmanError as error:
         return _not_for(job, error), None
     where = request.route
-    path = request.route.path.encode("ascii") + (b"?" + head.query if head.query else b"")
+    query = one.rules.keys.without_keys(head.query) if head.query else b""
+    path = request.route.path.encode("ascii") + (b"?" + query if query else b"")
     keep = (
         None if job.recalled is NOTHING else keeping(one.plane, one.rules, job, plan, target, straight=True)
     )
@@ -154,8 +156,8 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     else:
         codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
     rows = _unknown_path(backend, where.protocol, MAYBE_UNKNOWN_PATH) if where.exact else ()
-    block, names = head.forward or _remember(job)
-    login = request.caller.login if plan.rule.forward_auth and not backend.local else b""
+    block, names = head.forward or _remember(one)
+    login = request.caller.login if target.forwards else b""
     data = backend.head(head.method, path, block, names, len(body), login)
     exchange, held = await _run(one, backend, data, codec, unknown_path=rows, own_login=bool(login))
     if held is None or exchange.judge.state is not State.UNSPOKEN:
@@ -230,7 +232,7 @@ async def _send_across(
     one.tried.warnings = codec.warnings
     head = one.job.request.head
     if head.across is None:
-        head.across = forwarded_across(head.headers)
+        head.across = _without_keys(one, forwarded_across)
     block, names = head.across
     data = backend.head(b"POST", codec.path, block, names, len(codec.body))
     sent = await _run(one, backend, data, codec, unknown_path=unknown_path)
@@ -293,6 +295,8 @@ async def _run(
     exchange = Exchange(
         judge, job, one.tried, health, limits.hold_seconds, codec, data, unknown_path, one.onward,
     )  # fmt: skip
+    if backend.mask not in job.delivery.masks:
+        job.delivery.masks += (backend.mask,)
     plane.ticking.add(exchange)
     held: Held[Answer] | None = None
     ended = unreachable = False
@@ -381,9 +385,18 @@ def _body_for(backend: Backend, target: Target, job: Job, gathers: bool) -> tupl
     return body, False
 
 
-def _remember(job: Job) -> tuple[bytes, frozenset[bytes]]:
-    job.request.head.forward = forwarded(job.request.head.headers)
-    return job.request.head.forward
+def _remember(one: Attempt) -> tuple[bytes, frozenset[bytes]]:
+    found = one.job.request.head.forward = _without_keys(one, forwarded)
+    return found
+
+
+def _without_keys(
+    one: Attempt, take: Callable[[Headers], tuple[bytes, frozenset[bytes]]]
+) -> tuple[bytes, frozenset[bytes]]:
+    """The client's headers that travel, less any that holds one of our own client keys."""
+    headers = one.job.request.head.headers
+    found = take(headers)
+    return take(one.rules.keys.free_of_keys(headers)) if KEY_PREFIX in found[0] else found
 
 
 def _unusable(target: Target, text: str) -> PointsmanError:

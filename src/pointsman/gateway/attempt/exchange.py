@@ -199,7 +199,7 @@ class Exchange(Execution):
         if marked and self._length is not None:
             self._length -= len(BOM)
         if events and self.judge.state is State.HOLDING_WHOLE:
-            label = label_of(self.headers)
+            label = self._codec.mask.text(label_of(self.headers))
             log.warning("request %s: a stream of events is labelled %.80r", self._job.request.id, label)
             self._meant = b"mislabelled:content-type"
             self._warn()

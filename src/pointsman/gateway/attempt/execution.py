@@ -76,6 +76,7 @@ class Execution:
     _held_size: int = 0
     _opening: bytes | None = b""
     _meant: bytes = b""
+    _hanging: bytes = b""
     _answer: Answer | None = None
     _failure: Held[Answer] | None = None
     _error: PointsmanError | None = None
@@ -112,10 +113,18 @@ class Execution:
             lines, length = stream_lines(self._codec.head_lines(self.headers)), None
         else:
             lines, length = client_lines(self.headers), self._length
+            held = self._piece(held)
         self._job.delivery.begin(self.head_status, self._job.target_lines(), lines, length, held)
 
     def _pass(self, data: bytes) -> None:
-        self._job.delivery.client.write(data)
+        self._job.delivery.client.write(data if self._relay is not None else self._piece(data))
+
+    def _piece(self, data: bytes) -> bytes:
+        """Of a whole answer that passes as it comes: without the backend's key, however the bytes were cut."""
+        mask, data = self._codec.mask, self._hanging + data
+        ready = len(data) - mask.hanging(data)
+        self._hanging = data[ready:]
+        return mask.shown(data[:ready])
 
     def _keep_alive(self, data: bytes) -> None:
         self._job.delivery.keep_alive(monotonic(), self._hold_seconds, self._job.request.route.dialect.ping)
@@ -171,6 +180,8 @@ class Execution:
         self._settle(None)
 
     def _finish(self, data: bytes) -> None:
+        if self._hanging:
+            self._job.delivery.client.write(self._hanging)
         self._job.delivery.client.finish()
         self._settle(None)
 

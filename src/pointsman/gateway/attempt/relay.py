@@ -68,6 +68,10 @@ class Passing:
     _in_event: bool = False  # what was passed on last is part of an event too large to hold back
     complete: bool = False
     matched = False
+    _probe: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._probe = self.mask.probe
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
@@ -87,16 +91,28 @@ class Passing:
             passed = whole[:cut]
         seen = self.seen
         if seen is None:
-            return passed
+            return self._shown(passed) if self._in_event or passed.find(self._probe) >= 0 else passed
         events = self._splitter.feed(data)
         for event in events:
             seen.event(event)
             if seen.concluded:
                 self.complete = True
-                return self._before(event, events, passed, inside)
+                return self._shown(self._before(event, events, passed, inside))
         if seen.ended:
             self.complete = True
+        if self._in_event or seen.error is not None or passed.find(self._probe) >= 0:
+            return self._shown(passed)
         return passed
+
+    def _shown(self, passed: bytes) -> bytes:
+        """Without the backend's key in it, however the bytes were cut; an error without any key."""
+        mask, seen = self.mask, self.seen
+        if self._in_event:
+            hanging = mask.hanging(passed)
+            if hanging:
+                self._tail = passed[-hanging:] + self._tail
+                passed = passed[:-hanging]
+        return mask.shown(passed) if seen is None or seen.error is None else mask.body(passed)
 
     def _before(self, bad: bytes, events: list[bytes], passed: bytes, inside: bool) -> bytes:
         """An end that cannot be, and an error on which clients do not act, must not reach the client, only what stands
@@ -124,7 +140,7 @@ class Passing:
             seen.end()
             if seen.error is not None and (seen.concluded or unframed_error(rest)):
                 self.untold = seen.error
-        return self._last_bytes(rest) if self.untold is None else b""
+        return self._shown(self._last_bytes(rest)) if self.untold is None else b""
 
     def _last_bytes(self, rest: bytes) -> bytes:
         """The client's, of an event that did not end. rest: the same as an event."""

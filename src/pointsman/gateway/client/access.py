@@ -6,13 +6,18 @@ Not here: the admin token (control plane) and keys for backends.
 
 from __future__ import annotations
 
+import base64
 import hmac
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...link.messages import ClientKeySpec, Snapshot
 from ...secret import SecretBytes
+from ...wire.answer import Headers
 from ...wire.authority import HostRule
 from ...wire.http1 import RequestHead
 
@@ -87,13 +92,8 @@ class KeyRing:
         for presented in (api_key, bearer):
             key = self._find(presented) if presented else None
             if key is not None:
-                return Caller(
-                    key.id,
-                    _login(
-                        None if bearer is not None and (presented == bearer) else authorization,
-                        None if presented == api_key else api_key,
-                    ),
-                )
+                own = None if self.holds_key(authorization) else authorization
+                return Caller(key.id, _login(own, None if self.holds_key(api_key) else api_key))
         said = "is not valid" if bearer or api_key else "is missing"
         raise PointsmanError(
             ErrorKind.UNAUTHORIZED,
@@ -101,10 +101,41 @@ class KeyRing:
             "make one with: pointsman key create",
         )
 
+    def holds_key(self, value: bytes | None) -> bool:
+        """Does one of this gateway's own client keys stand in it, as it is, percent-encoded or in Basic credentials?"""
+        if value is None:
+            return False
+        texts = [value, unquote_to_bytes(value)] if b"%" in value else [value]
+        if value[:6].lower() == b"basic ":
+            with suppress(ValueError):
+                texts.append(base64.b64decode(value[6:].strip() + b"=="))
+        return any(
+            self._find(word[:end]) is not None
+            for text in texts
+            for word in _KEYLIKE.findall(text)
+            for end in {len(word), _KEY_LENGTH}
+        )
+
+    def without_keys(self, query: bytes) -> bytes:
+        """A query less the parameters that hold a client key."""
+        if not self._by_digest or not (KEY_PREFIX in query or b"%" in query):
+            return query
+        return b"&".join(part for part in query.split(b"&") if not self.holds_key(part))
+
+    def free_of_keys(self, headers: Headers) -> Headers:
+        """The headers less those that hold a client key."""
+        return [(name, value) for name, value in headers if not self.holds_key(value)]
+
     def _find(self, presented: bytes) -> ClientKeySpec | None:
         digest = hmac.digest(self._pepper, presented, "sha256")
         key = self._by_digest.get(digest)
         return key if key is not None and hmac.compare_digest(key.digest, digest) else None
+
+
+_KEYLIKE = re.compile(rb"pm-[A-Za-z0-9_-]+")
+KEY_PREFIX = b"pm-"
+_KEY_LENGTH = 52
+"""Of a client key (admin/store/client_keys.new_secret), so that what stands right behind one hides none."""
 
 
 def _text(value: bytes | None) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ...wire.key_mask import KeyMask
 from ..attempt.moves import Stage
 from ..client.recorder import Client
 
@@ -23,7 +24,8 @@ class Delivery:
     """stage: how far the client has been answered; written here only. status: what it was sent, 0
     = nothing yet. outcome: ok | error | interrupted. first_output: when the first output was,
     monotonic seconds. next_ping: when the next keep-alive is due. lines: header lines of every
-    answer to this client, besides its ids."""
+    answer to this client, besides its ids. masks: of the backends that were asked; what has come from
+    one in pieces has gone through its mask before."""
 
     client: Client
     request_id: str
@@ -33,6 +35,7 @@ class Delivery:
     first_output: float | None = None
     next_ping: float = math.inf
     lines: bytes = b""
+    masks: tuple[KeyMask, ...] = ()
 
     @property
     def fresh(self) -> bool:
@@ -62,20 +65,20 @@ class Delivery:
         """Content begins. about: where it comes from, as header lines; lines: the answer's own.
         Where a head has been sent already, a comment says where it comes from."""
         if self.stage is KEPT_ALIVE:
-            self.client.write(_comment(about) + first)
+            self.client.write(self._shown(_comment(about)) + first)
         else:
             self.status = status
-            self.client.start(status, self.id_lines() + about + lines, length, first)
+            self.client.start(status, self._head(status, self.id_lines() + about + lines), length, first)
         self.stage = CONTENT
 
     def send(self, status: int, about: bytes, lines: bytes, body: bytes) -> None:
         """A whole answer; a stream's events where a head has been sent already."""
         if self.stage is KEPT_ALIVE:
-            self.client.write(_comment(about) + body)
+            self.client.write(self._shown(_comment(about) + body))
             self.client.finish()
         else:
             self.status = status
-            self.client.send(status, self.id_lines() + about + lines, body)
+            self.client.send(status, self._head(status, self.id_lines() + about + lines), self._shown(body))
         self.stage = CONTENT
 
     def break_off(self, last: bytes | None) -> None:
@@ -85,8 +88,22 @@ class Delivery:
             self.client.abort()
             return
         self.client.closing = True
-        self.client.write(last)
+        self.client.write(self._shown(last))
         self.client.finish()
+
+    def _head(self, status: int, lines: bytes) -> bytes:
+        """Of an error in every form, as its body: there it costs nobody anything."""
+        if status >= 400:
+            for mask in self.masks:
+                lines = mask.body(lines)
+        return self._shown(lines)
+
+    def _shown(self, data: bytes) -> bytes:
+        """Without the keys of the backends that were asked."""
+        for mask in self.masks:
+            if data.find(mask.probe) >= 0:
+                data = mask.shown(data)
+        return data
 
 
 def _comment(about: bytes) -> bytes:

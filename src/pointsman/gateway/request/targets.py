@@ -57,7 +57,7 @@ class _Asking:
     plan: Plan
 
     def closed(self, target: Target) -> Closed | None:
-        login = bool(self.plan.rule.forward_auth and self.job.request.caller.login)
+        login = bool(target.forwards and self.job.request.caller.login)
         return passed_over(self.plane.board, target, self.rules.backends.get(target.key), login=login)
 
     def _say_why(self, target: Target) -> None:
