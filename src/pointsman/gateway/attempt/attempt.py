@@ -6,7 +6,7 @@ Not here: which target comes next (resilience/walk.py, targets.py), and what is 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -22,7 +22,7 @@ from ...resilience.walk import Held
 from ...routing.table import Plan, Target
 from ...translation.crossing import Asked, Crossing
 from ...translation.reasoning_store import KeptReasoning
-from ...upstream.backend import Backend, forwarded, forwarded_across
+from ...upstream.backend import Backend
 from ...upstream.candidates import (
     Needs,
     crosses,
@@ -33,9 +33,8 @@ from ...upstream.candidates import (
     unusable,
 )
 from ...upstream.egress import ConnectFailed
-from ...wire.answer import Answer, Headers
+from ...wire.answer import Answer
 from ...wire.splice import replace_model, say_flag, set_flag, set_member, without_nulls
-from ..client.access import KEY_PREFIX
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
@@ -43,6 +42,7 @@ from ..request.offload import LARGE, offload
 from ..request.recall import keeping
 from ..request.waiting import wait_for_place
 from . import count
+from .client_headers import straight_block, translated_block
 from .exchange import Exchange
 from .failures import key_refused
 from .health import AttemptHealth
@@ -156,7 +156,7 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     else:
         codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
     rows = _unknown_path(backend, where.protocol, MAYBE_UNKNOWN_PATH) if where.exact else ()
-    block, names = head.forward or _remember(one)
+    block, names = head.forward or straight_block(head, one.rules.keys)
     login = request.caller.login if target.forwards else b""
     data = backend.head(head.method, path, block, names, len(body), login)
     exchange, held = await _run(one, backend, data, codec, unknown_path=rows, own_login=bool(login))
@@ -231,9 +231,7 @@ async def _send_across(
 ) -> tuple[Exchange, Held[Answer] | None]:
     one.tried.warnings = codec.warnings
     head = one.job.request.head
-    if head.across is None:
-        head.across = _without_keys(one, forwarded_across)
-    block, names = head.across
+    block, names = head.across or translated_block(head, one.rules.keys)
     data = backend.head(b"POST", codec.path, block, names, len(codec.body))
     sent = await _run(one, backend, data, codec, unknown_path=unknown_path)
     if codec.inside is not None:
@@ -383,20 +381,6 @@ def _body_for(backend: Backend, target: Target, job: Job, gathers: bool) -> tupl
         if asking is not None:
             return asking, True
     return body, False
-
-
-def _remember(one: Attempt) -> tuple[bytes, frozenset[bytes]]:
-    found = one.job.request.head.forward = _without_keys(one, forwarded)
-    return found
-
-
-def _without_keys(
-    one: Attempt, take: Callable[[Headers], tuple[bytes, frozenset[bytes]]]
-) -> tuple[bytes, frozenset[bytes]]:
-    """The client's headers that travel, less any that holds one of our own client keys."""
-    headers = one.job.request.head.headers
-    found = take(headers)
-    return take(one.rules.keys.free_of_keys(headers)) if KEY_PREFIX in found[0] else found
 
 
 def _unusable(target: Target, text: str) -> PointsmanError:

@@ -1,0 +1,33 @@
+"""The client's headers that travel with an attempt, found once a head, and never one that holds a client key of ours.
+
+Not here: which names never travel (wire/http1.py), and the client's own login (attempt.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...upstream.backend import forwarded, forwarded_across
+from ...wire.answer import Headers
+from ...wire.http1 import RequestHead
+from ..client.access import KEY_PREFIX, KeyRing
+
+Block = tuple[bytes, frozenset[bytes]]
+"""Header lines, and the names in them."""
+
+
+def straight_block(head: RequestHead, keys: KeyRing) -> Block:
+    """For a backend of the client's protocol."""
+    head.forward = _without_keys(head, keys, forwarded)
+    return head.forward
+
+
+def translated_block(head: RequestHead, keys: KeyRing) -> Block:
+    """For a backend of another one."""
+    head.across = _without_keys(head, keys, forwarded_across)
+    return head.across
+
+
+def _without_keys(head: RequestHead, keys: KeyRing, take: Callable[[Headers], Block]) -> Block:
+    found = take(head.headers)
+    return take(keys.free_of_keys(head.headers)) if KEY_PREFIX in found[0] else found
