@@ -73,7 +73,10 @@ CASES = {
     ),
     "a local server that wants one": (
         MESSAGES, local, Reply(401, JSON, body=b'{"error":"Unauthorized"}'),
-        "", "Unauthorized",
+        "pointsman local update box --key.", "wants a key, and none is stored for local/box (401: Unauthorized)",
+    ),
+    "a local server that does not allow it": (
+        CHAT, local, Reply(403, JSON, body=b'{"error":{"message":"not from here"}}'), "", "not from here",
     ),
     "an error inside a 200": (
         CHAT, cloud, Reply(200, JSON, body=b'{"error":{"message":"bad key","code":401}}'),

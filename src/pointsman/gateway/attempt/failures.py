@@ -77,6 +77,7 @@ def _lacks(error: PointsmanError, status: int, body: bytes, *, local: bool) -> b
 
 
 _REFUSED = "{by} refused the key that is stored for {key}"
+_WANTED = "{by} wants a key, and none is stored for {key}"
 _KEY_REFUSED = {
     ErrorKind.BILLING: "{by} says that the account of the key that is stored for {key} cannot pay",
     ErrorKind.FORBIDDEN: "{by} does not allow this with the key that is stored for {key}",
@@ -91,9 +92,14 @@ def key_refused(held: Held[Answer], status: int, backend: Backend, dialect: Dial
     """A stored key is ours and not the client's: say whose it is, who refused it, and what sets it
     (docs/protocols/errors.md#a-refused-key-of-ours). status: of the backend's answer."""
     error, answer = held.error, held.answer
-    if backend.url is None or backend.spec.api_key is None:
+    if backend.url is None:
         return
-    what = _KEY_REFUSED.get(error.kind, _REFUSED)
+    if backend.spec.api_key is None:
+        if status != 401:  # whatever it does not allow, no key was asked for
+            return
+        what = _WANTED
+    else:
+        what = _KEY_REFUSED.get(error.kind, _REFUSED)
     by = backend.url.origin
     words = _HEADER.sub("API key", error.public).rstrip(". ")
     said = f"{status if status >= 400 else error.status}: {words}"
