@@ -231,3 +231,55 @@ def test_a_folder_that_others_can_read_does_not_end_a_gateway_that_serves(own_ga
     assert "chmod 700" in gateway.read_log()
     gateway.data_dir.chmod(0o700)
     wait_until("it is back", lambda: gateway.api_answer("GET", "/api/mappings").status == 200, 10)
+
+
+@pytest.mark.parametrize("how", ["removed", "emptied"])
+def test_a_database_lost_while_running_is_degraded_and_takes_no_change(own_gateway: Make, how: str) -> None:
+    """`/readyz` said ready, and changes went into a file that was gone."""
+    gateway = own_gateway(expect_clean_log=False)
+    gateway.rule("m", "local/practice=practice:fast")
+    kept = {path: path.read_bytes() for path in gateway.data_dir.glob("pointsman.db*")}
+    if how == "removed":
+        for path in kept:
+            path.unlink()
+    else:
+        os.truncate(gateway.data_dir / "pointsman.db", 0)
+
+    def problems() -> list[str]:
+        said = gateway.fetch("GET", "/readyz")
+        assert said.status == 200
+        return list(said.json()["problems"]) if said.json()["status"] == "degraded" else []
+
+    wait_until("it is told", problems, 15)
+    body = {"model_pattern": "n", "backend_type": "openai"}
+    assert gateway.api_answer("POST", "/api/mappings", body).status == 503
+    assert any("database" in one.lower() for one in problems())
+    chat = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    assert gateway.fetch("POST", "/v1/chat/completions", chat).status == 200
+    for path in gateway.data_dir.glob("pointsman.db*"):
+        path.unlink()
+    for path, data in kept.items():
+        path.write_bytes(data)
+        path.chmod(0o600)
+    wait_until("it is over", lambda: not problems(), 20)
+    gateway.rule("n", "local/practice=practice:fast")
+
+
+@pytest.mark.parametrize("spoiled", [b"", b"nonsense\n", b"\xff" * 300], ids=["empty", "text", "bytes"])
+@pytest.mark.parametrize("how", ["removed", "emptied"])
+def test_no_database_and_a_damaged_snapshot_is_one_line_and_exit_code_1(
+    own_gateway: Make, how: str, spoiled: bytes
+) -> None:
+    """It started again and again, for ever."""
+    gateway = own_gateway()
+    gateway.stop()
+    for path in gateway.data_dir.glob("pointsman.db*"):
+        path.unlink()
+    if how == "emptied":
+        (gateway.data_dir / "pointsman.db").touch(0o600)
+    (gateway.data_dir / "last-good.snapshot").write_bytes(spoiled)
+    done = run_cli(gateway.data_dir, "serve", "--port", "0", timeout=60)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "put it back from your backup" in line
+    assert "last good rules cannot be used either" in line

@@ -27,7 +27,7 @@ from ..errors import PointsmanError
 from ..process.environment import from_pipe, take
 from ..process.parent import REFUSED, end_with_parent
 from ..process.private_files import private_socket
-from .control.control_plane import ControlPlane, Options
+from .control.control_plane import ControlPlane, LostDatabase, Options
 from .control.last_good import LastGood
 from .control.standby import Standby
 
@@ -87,6 +87,9 @@ def _stand_by(
 ) -> ControlPlane | int | None:
     """The runtime once it opens, None when told to stop, 1 when there is nothing to serve by meanwhile."""
     snapshot, problem = LastGood(args.data_dir).read(environ)
+    if snapshot is None and isinstance(cause, LostDatabase):  # nothing that passes by itself
+        _say(f"{cause.public} The last good rules cannot be used either: {problem}.")
+        return REFUSED
     _say(cause.public)
     if snapshot is None:
         if problem is not None:

@@ -49,6 +49,9 @@ APPLY_SECONDS = 2.0
 
 _REPUBLISH_SECONDS = 1.0
 
+_TOLD_SECONDS = 10.0
+"""How long a change that the database did not take is told of, unless it is gone for good."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -58,6 +61,10 @@ class Options:
     require_keys: bool = False
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
+
+
+class LostDatabase(PointsmanError):
+    """It was there, and is gone or empty: nothing but a backup brings it back."""
 
 
 class ControlPlane:
@@ -85,6 +92,11 @@ class ControlPlane:
         self._version = 0
         self._publishing = threading.Lock()
         self._stale = False  # a change is committed that no snapshot holds yet
+        self._told = False  # the snapshot's last problem is that
+        self._refused: tuple[float, str] = (
+            -_TOLD_SECONDS,
+            "",
+        )  # when the database last took no change, and why
         self._last_good = LastGood(data_dir)
         self._link: LinkServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -120,8 +132,13 @@ class ControlPlane:
     @contextmanager
     def change(self) -> Iterator[Session]:
         """One transaction; when it has committed the change is published before this returns."""
-        with self.store.write() as session:
-            yield session
+        try:
+            with self.store.write() as session:
+                yield session
+        except PointsmanError as error:
+            if error.kind is ErrorKind.UNAVAILABLE and error.retry_after is not None:
+                self._refused = (time.monotonic(), error.public)
+            raise
         self.publish()
 
     def publish(self) -> bool:
@@ -136,7 +153,7 @@ class ControlPlane:
             except PointsmanError as error:
                 log.error("a change is stored but not live yet: %s", error.public)
                 return False
-            self._stale = False
+            self._stale = self._told = False
             self.snapshot = snapshot
             if self._link is None or self._loop is None:
                 return True
@@ -222,10 +239,42 @@ class ControlPlane:
         """Publishes what could not be compiled when it was written, until it could. Runs as a task."""
         while True:
             await asyncio.sleep(_REPUBLISH_SECONDS)
+            await asyncio.to_thread(self._look_at_database)
             if self._stale:
                 await asyncio.to_thread(self.publish)
-            elif self._last_good.failed:
+            elif self._last_good.failed and not self._told:
                 await asyncio.to_thread(self._keep_again)
+
+    def _look_at_database(self) -> None:
+        """Is it still there, and has it taken the last change? While not, `/readyz` says why."""
+        at, problem = self._refused
+        now = problem if time.monotonic() - at < _TOLD_SECONDS else ""
+        try:
+            with self.store.read() as session:
+                settings.get(session, settings.PEPPER)
+        except PointsmanError as error:
+            now = error.public
+        except SQLAlchemyError:
+            return  # its tables are other ones: the next change tells of that
+        told = self.snapshot.problems[-1:] if self._told else ()
+        if now and told != (now,):
+            log.error("the database cannot be used; serving on by the rules in memory: %s", now)
+            self._tell(now)
+        elif not now and self._told:
+            log.warning("the database is back")
+            self.publish()
+
+    def _tell(self, problem: str) -> None:
+        """The same rules with one more problem, for `/readyz` and `/api/status`."""
+        with self._publishing:
+            problems = self.snapshot.problems[:-1] if self._told else self.snapshot.problems
+            self._version += 1
+            self._told = True
+            self.snapshot = msgspec.structs.replace(
+                self.snapshot, version=self._version, problems=(*problems, problem)
+            )
+            if self._link is not None and self._loop is not None:
+                self._loop.call_soon_threadsafe(self._link.publish, self.snapshot)
 
     def _keep_again(self) -> None:
         with self._publishing:
@@ -240,7 +289,7 @@ def _refuse_lost(data_dir: Path, url: str | None) -> None:
     if path.exists() and path.stat().st_size > 0:
         return
     what = "is empty" if path.exists() else "is gone"
-    raise PointsmanError(
+    raise LostDatabase(
         ErrorKind.UNAVAILABLE,
         f"The database {path.name} {what} though there was one; put it back from your backup (one from before the last"
         f" update may be in {BACKUP_FOLDER}/), or remove {LAST_GOOD_FILE} to begin an empty one.",

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,9 @@ class SqliteFile:
             raise self._unavailable("is closed")
         if self._engine is not None and self._identity != _identity(self.path):
             self._disconnect()
+        if self._engine is not None and self.path.stat().st_size == 0:
+            _let_go(self.path)  # SQLite would go on with what it remembers
+            self._disconnect()
         if self._engine is None:
             self._connect(make=self._options.make_again)
         assert self._engine is not None
@@ -166,6 +169,8 @@ class SqliteFile:
             _make_private(self.path, self._options.what)
         elif not self.path.exists():
             raise self._unavailable("is gone; put it back from your backup")
+        elif self.path.stat().st_size == 0:
+            raise self._unavailable("is empty; put it back from your backup")
         self._refuse_open_modes()
         engine = _engine(self.path, self._options)
         try:
@@ -244,6 +249,18 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return info.st_dev, info.st_ino
+
+
+def _let_go(path: Path) -> None:
+    """Puts another empty file in an emptied one's place, and its log aside: a connection that closes writes the log into
+    the file that it has open, and what comes of that is a database with holes."""
+    log = path.with_name(path.name + "-wal")
+    with suppress(OSError):
+        empty = path.with_name(f".{path.name}.{os.getpid()}")
+        os.close(os.open(empty, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        os.replace(empty, path)
+        os.replace(log, path.with_name(path.name + "-wal.of-the-emptied"))
+        path.with_name(path.name + "-shm").unlink(missing_ok=True)
 
 
 def _make_private(path: Path, what: str) -> None:
