@@ -36,10 +36,12 @@ def test_every_entry_satisfies_both_sdks(gateway: Gateway) -> None:
         assert {"owned_by", "display_name", "created_at", "lifecycle"} <= set(row)
 
 
-def test_practice_and_its_faults_are_listed(gateway: Gateway) -> None:
-    names = listed(gateway)
-    assert "practice" in names
-    assert "practice:stall" in names or any(name.startswith("practice:") for name in names)
+def test_practice_is_listed_when_asked_for_and_its_faults_are_not(gateway: Gateway) -> None:
+    gateway.rule(gateway.fresh("exact"), "local/practice=practice")
+    assert not [name for name in listed(gateway) if name.startswith("practice")]
+    asked = gateway.fetch("GET", "/v1/models?practice=1").json()["data"]
+    assert [row["id"] for row in asked if row["id"].startswith("practice")] == ["practice"]
+    assert gateway.fetch("GET", "/v1/models/practice").status == 200
 
 
 def test_exact_names_are_listed_and_wild_or_disabled_ones_are_not(

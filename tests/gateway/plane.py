@@ -150,6 +150,8 @@ async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[
             for client in list(found.connections):
                 client.abort()
             plane.lists.close()
+            plane.provider_lists.close()
+            plane.facts.close()
             plane.probes.close()
             plane.joining.close()
             plane.pool.close()

@@ -103,7 +103,7 @@ def test_models_lists_what_would_resolve_and_nothing_else() -> None:
             )  # fmt: skip
             answer = await found.ask("/v1/models", b"", method="GET")
             names = [entry["id"] for entry in answer.json()["data"]]
-            assert sorted(names) == ["a", "alias", "exact", "org/b", "practice"]
+            assert sorted(names) == ["a", "alias", "exact", "org/b"]
             one = await found.ask("/v1/models/org/b", b"", method="GET")
             assert (one.status, one.json()["id"]) == (200, "org/b")
             encoded = await found.ask("/v1/models/org%2Fb", b"", method="GET")

@@ -11,12 +11,13 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A model in a list. owner: the key of the backend that serves it. created: unix seconds. context_window: tokens,
-    None when nobody has told."""
+    and images: does it see pictures; None when nobody has told."""
 
     name: str
     owner: str
     created: int
     context_window: int | None = None
+    images: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def render_model(model: Listed) -> bytes:
 
 def render_list(models: Sequence[Listed], query: bytes) -> bytes:
     """The list, in a shape of its own where the query says that such a client asks. models: best first."""
-    asked = {pair.partition(b"=")[0] for pair in query.split(b"&")}
+    asked = _asked(query)
     body: dict[str, Any] = {"data": [_entry(model) for model in models]}
     for dialect in DIALECTS.values():
         endpoint = dialect.endpoint
@@ -28,6 +28,16 @@ def render_list(models: Sequence[Listed], query: bytes) -> bytes:
             return endpoint.catalogue.render(models)
         body |= endpoint.list_fields(models)
     return msgspec.json.encode(body)
+
+
+def wants_catalogue(query: bytes) -> bool:
+    """Does a client ask for a list of its own shape, which tells more of each model?"""
+    catalogues = (dialect.endpoint.catalogue for dialect in DIALECTS.values())
+    return any(one is not None and one.asked_by in _asked(query) for one in catalogues)
+
+
+def _asked(query: bytes) -> set[bytes]:
+    return {pair.partition(b"=")[0] for pair in query.split(b"&")}
 
 
 def _entry(model: Listed) -> dict[str, Any]:

@@ -129,6 +129,8 @@ class DataPlaneProcess:
         ticker.cancel()
         link.cancel()
         self.plane.lists.close()
+        self.plane.provider_lists.close()
+        self.plane.facts.close()
         self.plane.probes.close()
         self.plane.joining.close()
         self.plane.pool.close()

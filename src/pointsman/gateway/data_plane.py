@@ -24,7 +24,8 @@ from ..routing.table import Plan
 from ..translation.reasoning_store import ReasoningStore
 from ..translation.response_memory import ResponseMemory
 from ..upstream.backend import Backend
-from ..upstream.model_lists import ModelLists
+from ..upstream.model_facts import ModelFacts
+from ..upstream.model_lists import ModelLists, ProviderLists
 from ..upstream.pool import Pool
 from .client.access import HostGuard
 from .compiled import CompiledRules
@@ -71,6 +72,8 @@ class DataPlane:
         self._practice_path = practice_path
         self.rules: CompiledRules | None = None
         self.lists = ModelLists(pool)
+        self.provider_lists = ProviderLists(pool)
+        self.facts = ModelFacts(pool)
         self.reasoning = ReasoningStore()
         self.responses = ResponseMemory(limits.response_memory_bytes, limits.response_memory_seconds)
         self.siblings: Siblings | None = None  # where there are several processes

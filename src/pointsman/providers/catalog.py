@@ -17,8 +17,9 @@ class Provider:
     """Defaults of a type. base_url: None = must be given. dialects: what it speaks when
     its row does not say; `tried`: protocols sent on as they are until it answers that it does not know the path.
     tried_elsewhere: of `dialects`, those that a compatible provider under another base URL may not know. stream_usage:
-    understands `stream_options.include_usage`. headers: sent when the client sent none of the name. v1_behind_path: its SDK
-    puts `/v1` behind any base URL, where others' take one that has a path as it is."""
+    understands `stream_options.include_usage`.
+    list_path: of its models, all of them. headers: sent when the client sent none of the
+    name. v1_behind_path: its SDK puts `/v1` behind any base URL, where others' take one that has a path as it is."""
 
     type: BackendType
     base_url: str | None
@@ -27,6 +28,7 @@ class Provider:
     tried: tuple[Protocol, ...] = ()
     tried_elsewhere: tuple[Protocol, ...] = ()
     stream_usage: bool = False
+    list_path: bytes = b"/v1/models"
     headers: tuple[tuple[str, str], ...] = ()
     v1_behind_path: bool = False
 
@@ -45,6 +47,7 @@ CATALOG: dict[BackendType, Provider] = {
         base_url="https://api.anthropic.com",
         dialects=(Protocol.ANTHROPIC_MESSAGES,),
         auth=AuthScheme.X_API_KEY,
+        list_path=b"/v1/models?limit=1000",  # 20 a page otherwise
         # docs/protocols/models.md#versions-of-anthropics-api
         headers=(("anthropic-version", "2023-06-01"),),
         v1_behind_path=True,

@@ -89,6 +89,17 @@ class RoutingTable:
             key for key, b in self.backends.items() if b.type == BackendType.LOCAL and key != PRACTICE_KEY
         )
 
+    def open_backends(self) -> list[str]:
+        """Backends to which some wild rule sends names as they come, and no local_only rule: whose own lists tell names that
+        can be used. What stands behind a rule for everything is never reached."""
+        found: dict[str, None] = {}
+        for mapping in self._wild:
+            if not mapping.local_only:
+                found |= dict.fromkeys(one.backend for one in mapping.targets if one.model is None)
+            if not mapping.pattern.strip("*"):
+                break
+        return list(found)
+
     def exact_names(self) -> list[str]:
         """Patterns that are plain names, for a model list."""
         return sorted(self._exact)

@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 import msgspec
 
 from ..errors import PointsmanError
-from ..kinds import FallbackReason
+from ..kinds import BackendType, FallbackReason
+from ..providers.catalog import CATALOG
 from ..wire.answer import Answer, Headers
 from ..wire.coding import CodingError, decoded
 from .backend import Backend
@@ -119,7 +120,7 @@ _list = msgspec.json.Decoder(_List).decode
 
 async def model_names(pool: Pool, backend: Backend, seconds: float) -> tuple[Answer, list[str] | None]:
     """Ask for `/v1/models`: the answer and the names in it, None when it is no model list. Raises like fetch."""
-    answer = await fetch(pool, backend, b"/v1/models", seconds)
+    answer = await fetch(pool, backend, CATALOG[BackendType(backend.spec.type)].list_path, seconds)
     if answer.status != 200:
         return answer, None
     try:

@@ -23,9 +23,6 @@ _INSTRUCTIONS = (
     "You are a coding agent that works in the user's terminal. Read before you change, make the smallest change that "
     "does what was asked, run what proves it, and say plainly what you did and what you could not do."
 )
-_WINDOW = 128_000
-"""Tokens assumed where nobody has told a model's window; Codex itself would assume 272,000
-(docs/protocols/clients.md#codexs-model-list)."""
 
 
 def catalogue(models: Sequence[Listed]) -> bytes:
@@ -34,7 +31,7 @@ def catalogue(models: Sequence[Listed]) -> bytes:
 
 
 def _entry(model: Listed, rank: int) -> dict[str, Any]:
-    window = model.context_window or _WINDOW
+    window = model.context_window  # null: unknown (docs/protocols/clients.md#codexs-model-list)
     return {
         "slug": model.name,
         "display_name": model.name,
@@ -65,6 +62,6 @@ def _entry(model: Listed, rank: int) -> dict[str, Any]:
         "auto_compact_token_limit": None,
         "effective_context_window_percent": 95,
         "experimental_supported_tools": [],
-        "input_modalities": ["text", "image"],
+        "input_modalities": ["text"] if model.images is False else ["text", "image"],
         "supports_search_tool": False,
     }

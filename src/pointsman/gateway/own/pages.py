@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from urllib.parse import unquote
 
 import msgspec
 
 from ...dialects.endpoint import Listed
-from ...dialects.model_list import render_list, render_model
+from ...dialects.model_list import render_list, render_model, wants_catalogue
 from ...errors import PointsmanError
-from ...kinds import PRACTICE, ErrorKind
+from ...kinds import PRACTICE, BackendType, ErrorKind
 from ...ledger.metrics import CONTENT_TYPE, INFLIGHT, exposition, served
 from ...link.messages import Snapshot
 from ...routing.pattern import is_wild
+from ...routing.specs import PRACTICE_KEY
+from ...routing.table import Target
+from ...upstream.backend import Backend
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 
@@ -37,35 +41,64 @@ def problem(error: PointsmanError, request_id: str) -> bytes:
     )
 
 
-def _named(plane: DataPlane, rules: CompiledRules) -> dict[str, str]:
-    """Every name that would resolve, and who serves it first: exact rules, local backends' lists, practice."""
-    names: dict[str, str] = {}
-    candidates = [*rules.table.exact_names(), PRACTICE]
-    for listed in plane.lists.known.values():
-        candidates.extend(sorted(listed))
-    for name in candidates:
-        if name in names:
-            continue
-        try:
-            targets = plane.plan(rules, name).targets
-        except PointsmanError:
-            continue
-        usable = [target for target in targets if target.problem is None]
-        if usable:
-            names[name] = usable[0].key
+def _named(plane: DataPlane, rules: CompiledRules, *, practice: bool = False) -> dict[str, Target]:
+    """Every name that works, and the first target that serves it: exact rules, and what a backend lists where the rules
+    send that name there. practice: the built-in model, which is listed by itself only while nothing else is there."""
+    names: dict[str, Target] = {}
+    for name in rules.table.exact_names():
+        _name(plane, rules, names, name, None)
+    for listing in (plane.lists.known, plane.provider_lists.known):
+        for key, listed in listing.items():
+            for name in sorted(listed) if key != PRACTICE_KEY else ():
+                _name(plane, rules, names, name, key)
+    if practice or not names:
+        _name(plane, rules, names, PRACTICE, None)
     return names
 
 
-def _listed(rules: CompiledRules, name: str, owner: str) -> Listed:
-    backend = rules.backends.get(owner)
-    return Listed(name, owner, _STARTED, backend.spec.context_window if backend is not None else None)
+def _name(
+    plane: DataPlane, rules: CompiledRules, names: dict[str, Target], name: str, key: str | None
+) -> None:
+    """key: of the backend that lists it. Behind a wall only local servers are targets."""
+    if name in names:
+        return
+    try:
+        plan = plane.plan(rules, name)
+    except PointsmanError:
+        return
+    usable = [one for one in plan.targets if one.problem is None and one.backend is not None]
+    if plan.rule.local_only and key is not None:
+        usable = [one for one in usable if one.backend is not None and one.backend.type == BackendType.LOCAL]
+    if usable and (key is None or any(one.key == key and one.model == name for one in usable)):
+        names[name] = usable[0]
+
+
+def _listed(plane: DataPlane, rules: CompiledRules, name: str, target: Target) -> Listed:
+    backend = rules.backends.get(target.key)
+    if backend is None:
+        return Listed(name, target.key, _STARTED)
+    facts = plane.facts.of(backend, target.model)
+    unseeing = (
+        False if backend.local else None
+    )  # of a local server that says nothing: pictures get lost in silence
+    images = unseeing if facts.images is None else facts.images
+    return Listed(name, target.key, _STARTED, backend.spec.context_window or facts.window, images)
+
+
+def _has_list(backend: Backend) -> bool:
+    return not backend.local and not backend.spec.login_only and backend.spec.problem is None
 
 
 async def models(plane: DataPlane, rules: CompiledRules, query: bytes) -> bytes:
-    """The list of `/v1/models`, in the shape that its clients read."""
-    await plane.lists.refresh()
-    found = [_listed(rules, name, owner) for name, owner in _named(plane, rules).items()]
-    return render_list(found, query)
+    """The list of `/v1/models`, in the shape that its clients read. `?practice=1` asks for the practice model, too."""
+    found = (rules.backends.get(key) for key in rules.table.open_backends())
+    providers = [one for one in found if one is not None and _has_list(one)]
+    await asyncio.gather(plane.lists.refresh(), plane.provider_lists.refresh(providers))
+    named = _named(plane, rules, practice=any(pair.startswith(b"practice") for pair in query.split(b"&")))
+    if wants_catalogue(query):
+        owners = dict.fromkeys(rules.backends[one.key] for one in named.values() if one.key in rules.backends)
+        await plane.facts.refresh(owners)
+    return render_list([_listed(plane, rules, name, target) for name, target in named.items()], query)
 
 
 async def model(plane: DataPlane, rules: CompiledRules, path: str) -> bytes:
@@ -80,7 +113,7 @@ async def model(plane: DataPlane, rules: CompiledRules, path: str) -> bytes:
         raise PointsmanError(
             ErrorKind.MODEL_NOT_FOUND, f"The model cannot be served now: {problem}.", param="model"
         )
-    return render_model(_listed(rules, name, usable[0].key))
+    return render_model(_listed(plane, rules, name, usable[0]))
 
 
 def ready(plane: DataPlane) -> tuple[int, bytes]:
