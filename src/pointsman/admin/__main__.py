@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import contextlib
 import faulthandler
 import logging
@@ -24,8 +25,9 @@ import msgspec
 
 from ..config import KEY_VARIABLE
 from ..errors import PointsmanError
+from ..process.beats import REPLACED_FILE, beat_for_ever
 from ..process.environment import from_pipe, take
-from ..process.parent import REFUSED, end_with_parent
+from ..process.parent import REFUSED, end_with_parent, leave_nothing
 from ..process.private_files import private_socket
 from .control.control_plane import ControlPlane, LostDatabase, Options
 from .control.last_good import LastGood
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     import uvicorn
 
 log = logging.getLogger("pointsman.control")
+
+_LAST_SECONDS = 15.0
+"""How long it may take to end when its parent is gone."""
 
 _NEEDS_KEY = (
     "To serve other computers clients need keys, and there is none yet. Make one first: pointsman key create"
@@ -47,7 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
     args = _arguments(argv)
-    end_with_parent()
+    end_with_parent(_LAST_SECONDS)
+    atexit.register(leave_nothing, args.runtime_dir, ("control.sock", "link.sock", REPLACED_FILE))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # everything is being read anyway
     environ = _environ(args.key_fd)
     options = Options(
@@ -76,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
             return REFUSED
         for problem in control.snapshot.problems:
             log.warning("degraded: %s", problem)
-        asyncio.run(_serve(control, args.runtime_dir))
+        asyncio.run(_serve(control, args.runtime_dir, args.beat_fd))
     finally:
         control.close()
     return 0
@@ -105,12 +111,14 @@ def _stand_by(
             loop.add_signal_handler(number, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # it is tried all the time
         warming = asyncio.create_task(asyncio.to_thread(_warm))
+        beating = asyncio.create_task(beat_for_ever(args.beat_fd))
         try:
             standby = Standby(
                 snapshot, cause, lambda: ControlPlane.open(args.data_dir, environ, options), stopping
             )
             return await standby.run(args.runtime_dir)
         finally:
+            beating.cancel()
             await warming
 
     return asyncio.run(wait())
@@ -125,6 +133,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pointsman.admin", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--runtime-dir", type=Path, required=True)
+    parser.add_argument("--beat-fd", type=int, help="signs of life are written there")
     parser.add_argument("--key-fd", type=int, help="the master key is read from there")
     parser.add_argument("--public-url", default="")
     parser.add_argument("--require-keys", action="store_true")
@@ -143,8 +152,9 @@ def _say(text: str) -> None:
     print(f"pointsman: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- the supervisor's own stream
 
 
-async def _serve(control: ControlPlane, runtime_dir: Path) -> None:
+async def _serve(control: ControlPlane, runtime_dir: Path, beat_fd: int | None) -> None:
     stopping = asyncio.Event()
+    beating = asyncio.create_task(beat_for_ever(beat_fd))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
@@ -163,7 +173,8 @@ async def _serve(control: ControlPlane, runtime_dir: Path) -> None:
     finally:
         stopping.set()
         publishing.cancel()
-        await asyncio.gather(publishing, return_exceptions=True)
+        beating.cancel()
+        await asyncio.gather(publishing, beating, return_exceptions=True)
         await link.stop()
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import faulthandler
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -24,8 +26,9 @@ from ..kinds import ErrorKind
 from ..link.client import LinkClient
 from ..link.spool import Spool
 from ..practice import PracticeServer
+from ..process.beats import REPLACED_FILE, beat
 from ..process.environment import take
-from ..process.parent import end_with_parent
+from ..process.parent import end_with_parent, leave_nothing
 from ..upstream.egress import Egress
 from ..upstream.pool import Pool
 from .client.acceptor import acceptor
@@ -39,6 +42,8 @@ log = logging.getLogger("pointsman.gateway")
 
 TICK_SECONDS = 0.25
 FINAL_FLUSH_SECONDS = 2.0
+_LAST_SECONDS = 10.0
+"""After a drain: the last usage, and a margin."""
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
@@ -46,6 +51,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--runtime-dir", required=True)
     parser.add_argument("--listen-fd", type=int, required=True)
     parser.add_argument("--ready-fd", type=int, required=True)
+    parser.add_argument("--beat-fd", type=int)
     parser.add_argument("--worker", type=int, required=True)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--host", required=True)
@@ -74,6 +80,7 @@ class DataPlaneProcess:
             practice_path=practice_path,
             control_path=os.path.join(args.runtime_dir, "control.sock"),
         )
+        self.plane.runtime_dir = args.runtime_dir
         if args.workers > 1:
             folder, memory = args.runtime_dir, self.plane.responses
             self.plane.siblings = Siblings(folder, args.worker, args.workers, memory)
@@ -161,9 +168,12 @@ class DataPlaneProcess:
 
     async def _tick_for_ever(self) -> None:
         plane = self.plane
+        full = False
         while True:
+            beat(self._args.beat_fd)
             await asyncio.sleep(TICK_SECONDS)
             now = time.monotonic()
+            full = _tell_of_descriptors(full)
             for client in list(self._connections):
                 client.tick(now)
             for exchange in list(plane.ticking):
@@ -172,6 +182,24 @@ class DataPlaneProcess:
             plane.responses.trim()
             self._link.trim()
             plane.usage_dropped = self._link.dropped
+
+
+def _tell_of_descriptors(before: bool) -> bool:
+    """Are all of this process's descriptors used up? Then no connection is taken: said once, and when it is over."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            return before
+        if not before:
+            log.error(
+                "all %s file descriptors are used up: new connections are turned away; raise the limit (ulimit -n)",
+                resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+            )
+        return True
+    if before:
+        log.warning("there are free file descriptors again: connections are taken")
+    return False
 
 
 async def _first(*events: asyncio.Event) -> None:
@@ -193,13 +221,18 @@ def main() -> int:
     """Entry point; returns the exit code."""
     take(KEY_VARIABLE)  # whoever started it: nothing here opens what is sealed
     faulthandler.enable()
-    end_with_parent()
     logging.basicConfig(
         level=log_level(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     args = _arguments(sys.argv[1:])
-    uvloop.run(_run(args))
+    end_with_parent(Limits.from_environment().drain_seconds + _LAST_SECONDS)
+    try:
+        uvloop.run(_run(args))
+    finally:
+        leave_nothing(
+            args.runtime_dir, (f"practice-{args.worker}.sock", f"memory-{args.worker}.sock", REPLACED_FILE)
+        )
     return 0
 
 

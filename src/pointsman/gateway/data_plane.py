@@ -70,6 +70,7 @@ class DataPlane:
             )
         )
         self._practice_path = practice_path
+        self.runtime_dir = ""  # of the processes' sockets, where a supervisor started this one
         self.rules: CompiledRules | None = None
         self.lists = ModelLists(pool)
         self.provider_lists = ProviderLists(pool)

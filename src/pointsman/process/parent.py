@@ -5,25 +5,52 @@ Polling the parent's id works on Linux and macOS alike. Not here: starting child
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 
 REFUSED = 3
 """Exit code of a child that must not be started again: it has said why. Once the gateway has served
 it is tried again all the same: a folder's wrong mode must not end the processes that serve on.
 """
 _POLL_SECONDS = 0.25
+_PARENT = os.getppid()
 
 
-def end_with_parent() -> None:
-    """From now on this process gets SIGTERM when its parent is gone."""
-    parent = os.getppid()
+def end_with_parent(seconds: float) -> None:
+    """From now on this process gets SIGTERM when its parent is gone, and ends for good so many seconds later: one that
+    hangs would hold the data folder's lock for ever."""
+    _wake_when_it_dies()
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == _PARENT:
             time.sleep(_POLL_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(seconds)
+        os._exit(1)
 
     threading.Thread(target=watch, name="parent watch", daemon=True).start()
+
+
+def _wake_when_it_dies() -> None:
+    """A stopped process watches nothing. Linux lets it go on when its parent is gone (prctl(2), PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, int(signal.SIGCONT), 0, 0, 0)
+
+
+def leave_nothing(folder: str, names: Iterable[str]) -> None:
+    """What an orphan does at its end in the folder of sockets: its own go, and the folder when it was the last. Does
+    nothing while the parent lives. names: of its sockets."""
+    if os.getppid() == _PARENT:
+        return
+    for name in names:
+        with suppress(OSError):
+            os.unlink(os.path.join(folder, name))
+    with suppress(OSError):
+        os.rmdir(folder)

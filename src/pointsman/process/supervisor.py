@@ -25,12 +25,16 @@ from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..secret import Secret
 from ..wire.authority import is_loopback_host
+from .beats import Pulse, write_down
 from .environment import piped, take
 from .parent import REFUSED
 from .private_files import lock_folder, private_folder, write_over
 
 _BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _HEALTHY_SECONDS = 10.0
+_AWAY_SECONDS = 2.5
+_ORPHAN_SECONDS = 20.0
+_PREFIX = "pointsman-"
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ class _Child:
     argv: list[str]
     pass_fds: tuple[int, ...]
     key: Secret | None = None  # the master key, where the environment held it
+    pulse: Pulse = field(default_factory=Pulse)
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     restarts: int = 0
@@ -73,6 +78,7 @@ class _Supervisor:
     announced: bool = False  # it has served
     noted: bool = False  # and its commands can find it
     reload: bool = False  # told to read the rules and the master key again
+    looked: float = 0.0  # when it last looked at its children
     hurry: bool = False  # told to stop a second time: no more waiting for requests
     exit_code: int = 0
 
@@ -82,9 +88,10 @@ def serve(options: ServeOptions) -> int:
     limits = config.Limits.from_environment()
     config.log_level()  # which only the data plane's processes use, and cannot tell of
     os.umask(0o077)  # whatever is made from here on, by the children too, is this user's alone
-    lock = _take_lock(options.data_dir)
-    listener = _listen(options.host, options.port)
+    lock, after_a_kill = _take_lock(options.data_dir)
+    listener = _listen(options.host, options.port, _ORPHAN_SECONDS if after_a_kill else 0.0)
     runtime_dir = _runtime_folder()
+    _sign(lock, runtime_dir)
     port = listener.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
     supervisor = _Supervisor(options, limits, runtime_dir, f"http://{host}:{port}", listener)
@@ -103,23 +110,67 @@ def serve(options: ServeOptions) -> int:
         with suppress(OSError):
             (options.data_dir / config.SERVE_FILE).unlink()
         shutil.rmtree(runtime_dir, ignore_errors=True)
+        with suppress(OSError):
+            os.ftruncate(lock, 0)
         listener.close()
+        for child in supervisor.children:
+            child.pulse.close()
         for fd in (lock, ready_read, ready_write, wake_read, wake_write):
             os.close(fd)
 
 
-def _take_lock(data_dir: Path) -> int:
-    """The exclusive lock of a data folder, held while the gateway lives."""
-    lock = lock_folder(data_dir, config.LOCK_FILE)
+def _take_lock(data_dir: Path) -> tuple[int, bool]:
+    """The exclusive lock of a data folder, held while the gateway lives, and whether the one before was killed."""
+    until = time.monotonic() + _ORPHAN_SECONDS
+    while (lock := lock_folder(data_dir, config.LOCK_FILE)) is None:
+        if time.monotonic() > until or not _orphans_end(data_dir):
+            break
+        time.sleep(0.05)
     if lock is None:
         raise PointsmanError(
             ErrorKind.CONFLICT,
             f"another gateway or command is using {data_dir}; stop it, or give this one its own --data-dir",
         )
-    return lock
+    return lock, _clear_away(lock)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _orphans_end(data_dir: Path) -> bool:
+    """Is the lock held by what a killed gateway left, which ends by itself in a moment (parent.py)?"""
+    try:
+        pid = int((data_dir / config.LOCK_FILE).read_text().split("\n", 1)[0])
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError):
+        pass
+    return False
+
+
+def _sign(lock: int, runtime_dir: str) -> None:
+    """Whose lock it is, and where its sockets are: for whoever comes after a kill -9."""
+    with suppress(OSError):
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n{runtime_dir}\n".encode(), 0)
+
+
+def _clear_away(lock: int) -> bool:
+    """Remove the sockets of a gateway that was killed. Was there one?"""
+    with suppress(OSError):
+        _, _, rest = os.pread(lock, 4096, 0).decode("utf-8", "replace").partition("\n")
+        folder = Path(rest.partition("\n")[0])
+        if folder.name.startswith(_PREFIX) and folder.is_absolute() and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)
+            return True
+    return False
+
+
+def _listen(host: str, port: int, patience: float) -> socket.socket:
+    """patience: seconds to wait for a port that somebody has, as a killed gateway's processes do for a moment."""
+    until = time.monotonic() + patience
+    while patience and time.monotonic() < until:
+        with suppress(PointsmanError):
+            return _listen(host, port, 0.0)
+        time.sleep(0.05)
     try:
         info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(info[0], socket.SOCK_STREAM)
@@ -142,7 +193,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _runtime_folder() -> str:
     """A new folder for the sockets between the processes, this user's alone."""
     try:
-        folder = tempfile.mkdtemp(prefix="pointsman-", dir=_short_folder())
+        folder = tempfile.mkdtemp(prefix=_PREFIX, dir=_short_folder())
         private_folder(folder)
     except OSError as error:
         raise PointsmanError(
@@ -214,6 +265,10 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
     serving = False
     while not supervisor.stopping:
         now = time.monotonic()
+        if now - supervisor.looked > _AWAY_SECONDS:  # stopped itself, or the machine slept
+            for child in supervisor.children:
+                child.pulse.excuse(now)
+        supervisor.looked = now
         if not all([_watch(supervisor, child, now) for child in supervisor.children]):
             break
         wait = min([child.due - now for child in supervisor.children if child.process is None], default=1.0)
@@ -247,17 +302,25 @@ def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
     if child.process is None:
         if now >= child.due:
             child.started = now
+            child.pulse.begin(now)
             # A group of its own: Ctrl-C in a terminal is for the supervisor alone, which stops them in order.
             with piped(child.key) as (arguments, fds):
                 child.process = subprocess.Popen(
-                    [*child.argv, *arguments],
-                    pass_fds=(*child.pass_fds, *fds),
+                    [*child.argv, *arguments, "--beat-fd", str(child.pulse.write)],
+                    pass_fds=(*child.pass_fds, *fds, child.pulse.write),
                     stdin=subprocess.DEVNULL,
                     process_group=0,
                 )
         return True
     code = child.process.poll()
     if code is None:
+        child.pulse.listen(now)
+        if child.pulse.silent(now):
+            _say(
+                f"the {child.name} (pid {child.process.pid}) is stopped or hangs; it is ended, and started again"
+            )
+            write_down(supervisor.runtime_dir, child.name)
+            child.process.kill()
         return True
     child.process = None
     if code == REFUSED and not supervisor.announced:
@@ -265,8 +328,12 @@ def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
         return False
     child.restarts = 0 if now - child.started > _HEALTHY_SECONDS else child.restarts + 1
     child.due = now + _BACKOFF[min(child.restarts, len(_BACKOFF) - 1)]
-    print(f"pointsman: the {child.name} ended (code {code}); starting it again", file=sys.stderr, flush=True)  # noqa: T201
+    _say(f"the {child.name} ended (code {code}); starting it again")
     return True
+
+
+def _say(text: str) -> None:
+    print(f"pointsman: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- the gateway's own log
 
 
 def _control_answers(runtime_dir: str) -> bool:

@@ -14,6 +14,7 @@ from ...errors import PointsmanError
 from ...kinds import PRACTICE, BackendType, ErrorKind
 from ...ledger.metrics import CONTENT_TYPE, INFLIGHT, exposition, served
 from ...link.messages import Snapshot
+from ...process.beats import replaced
 from ...routing.pattern import is_wild
 from ...routing.specs import PRACTICE_KEY
 from ...routing.table import Target
@@ -124,8 +125,9 @@ def ready(plane: DataPlane) -> tuple[int, bytes]:
     if rules is None:
         return 503, msgspec.json.encode({"status": "starting", "problems": ["no rules have arrived yet"]})
     snapshot: Snapshot = rules.snapshot
-    status = "degraded" if snapshot.problems else "ready"
-    return 200, msgspec.json.encode({"status": status, "problems": list(snapshot.problems)})
+    problems = [*snapshot.problems, *(replaced(plane.runtime_dir) if plane.runtime_dir else ())]
+    status = "degraded" if problems else "ready"
+    return 200, msgspec.json.encode({"status": status, "problems": problems})
 
 
 def metrics(plane: DataPlane) -> bytes:
