@@ -31,11 +31,11 @@ COMPLETIONS_STREAMS = {
 COMPLETIONS_WHOLE = {
     "completions": ({"choices": [{"text": "x"}], "usage": USAGE}, Seen(usage=TokenUsage(20, 7, 5, 3), **DONE)),
     "completions error inside": ({"error": "boom"}, FAILED),
-    "completions of unknown types": ({"choices": "many"}, Seen(usage=None, **DONE)),
+    "completions of unknown types": ({"choices": [{"text": 5}]}, Seen(usage=None, **DONE)),
 }  # fmt: skip
 EMBEDDINGS_WHOLE = {
     "embeddings error inside": ({"error": "boom"}, FAILED),
-    "embeddings of unknown types": ({"usage": []}, Seen(usage=None, **DONE)),
+    "embeddings of unknown types": ({"data": [], "usage": []}, Seen(usage=None, **DONE)),
     "embeddings": ({"data": [], "usage": {"prompt_tokens": 4, "total_tokens": 4}}, Seen(usage=TokenUsage(4), **DONE)),
 }  # fmt: skip
 

@@ -8,32 +8,49 @@ from typing import Any
 import msgspec
 
 from .base import Seen
-from .decoding import UNREADABLE
-from .vendor_errors import error_inside
+from .decoding import UNREADABLE, decode_object
+from .vendor_errors import bare_error, error_inside
 
 
 class _Frame(msgspec.Struct):
     error: Any = None
     object: Any = None
+    id: Any = None
+    input_tokens: Any = None
+
+    @property
+    def known(self) -> bool:
+        """Does it say what it is?"""
+        return self.object not in (None, "error") or self.id is not None or self.input_tokens is not None
 
 
 _frame = msgspec.json.Decoder(_Frame).decode
 
 
 class BesideSeen(Seen):
-    """See dialects.base.Seen. For whole bodies only."""
+    """See dialects.base.Seen. For whole bodies only. counts: it must be a count."""
 
-    __slots__ = ()
+    __slots__ = ("_counts",)
+
+    def __init__(self, *, counts: bool) -> None:
+        super().__init__()
+        self._counts = counts
 
     def whole(self, body: bytes) -> bool:
         """See Seen."""
         try:
             frame = _frame(body)
+            nothing = not frame.known and not decode_object(body)
         except UNREADABLE:
             return False
         # an object of the API may hold an error and be told all the same
-        if frame.error and frame.object is None:
-            self.error = error_inside(body)
+        found = frame.error if frame.object in (None, "error") else None
+        if not found and not frame.known:
+            found = bare_error(body)
+        if found:
+            self.error = error_inside(msgspec.json.encode({"error": found}))
+        if self.error is None and (nothing or (self._counts and not isinstance(frame.input_tokens, int))):
+            return False
         self.output = self.finished = self.error is None
         return True
 

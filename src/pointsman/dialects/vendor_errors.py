@@ -44,13 +44,13 @@ _WORDS: dict[ErrorKind, tuple[str, str | None, str]] = {
 """OpenAI's type and code, Anthropic's type."""
 
 
-def is_json_object(body: bytes) -> bool:
-    """Is a whole answer at least JSON of the right kind? Asked where its fields are not of the types we know."""
+def holds_list(body: bytes, member: str) -> bool:
+    """Does a whole answer have the list that makes it one? Asked where its fields are not of the types we know."""
     try:
-        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        found = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except UNREADABLE:
         return False
-    return True
+    return bytes(found.get(member, b"")).startswith(b"[")
 
 
 def openai_fields(error: PointsmanError) -> dict[str, str | None]:

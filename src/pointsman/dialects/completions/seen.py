@@ -16,7 +16,7 @@ from ..vendor_errors import (
     bare_error,
     error_of,
     event_error,
-    is_json_object,
+    holds_list,
     is_named_error,
     is_openai_object,
 )
@@ -62,7 +62,8 @@ class CompletionsSeen(Seen):
 
     def whole(self, body: bytes) -> bool:
         """See Seen. Whatever its choices hold, it is an answer unless it is an error."""
-        known = self._read(body) or is_json_object(body)
+        self._read(body)
+        known = self.error is not None or holds_list(mended(body), "choices")
         self.output = self.finished = known and self.error is None
         return known
 

@@ -7,15 +7,17 @@ from typing import Any
 import msgspec
 
 from ...conversation.usage import TokenUsage
+from ...wire.sse import data_of
 from ..base import Seen
 from ..decoding import UNREADABLE
 from ..openai_usage import neutral_usage
-from ..vendor_errors import error_inside, is_json_object
+from ..vendor_errors import bare_error, error_inside
 
 
 class _Whole(msgspec.Struct):
     usage: Any = None
     error: Any = None
+    data: msgspec.Raw = msgspec.Raw()
 
 
 _whole = msgspec.json.Decoder(_Whole).decode
@@ -27,20 +29,29 @@ class EmbeddingsSeen(Seen):
     __slots__ = ()
 
     def event(self, event: bytes) -> None:
-        """Embeddings do not stream; an event of a backend that does counts as output."""
-        self.output = True
+        """Embeddings do not stream: whatever a backend that does so says, it is no answer."""
+        self._bare(data_of(event))
+        self.malformed += 1
 
     def whole(self, body: bytes) -> bool:
         """See Seen."""
         try:
-            self.see(_whole(body))
-        except msgspec.ValidationError:
-            if not is_json_object(body):
-                return False
+            frame = _whole(body)
         except UNREADABLE:
-            return False
+            return self._bare(body)
+        self.see(frame)
+        if self.error is None and not bytes(frame.data).startswith(b"["):
+            return self._bare(body)
         self.output = self.finished = self.error is None
         return True
+
+    def _bare(self, body: bytes) -> bool:
+        """What has none of an answer's members is an error at best, in a form that its clients overlook."""
+        found = bare_error(body)
+        if found is not None and self.error is None:
+            self.see(_Whole(error=found))
+            self.concluded = True
+        return found is not None
 
     def see(self, frame: _Whole) -> None:
         """The only place where facts begin."""

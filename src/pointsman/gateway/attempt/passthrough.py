@@ -108,9 +108,12 @@ class Passthrough:
         answer = Answer(200, headers, body)
         if not self.known:
             return answer, None
-        translatable = self.dialect.translation is not None
-        beside = self.path.partition(b"?")[0] != self.dialect.endpoint.path.encode()
-        seen = BesideSeen() if translatable and beside else self.dialect.seen()
+        translation = self.dialect.translation
+        path = self.path.partition(b"?")[0].decode("ascii")
+        if translation is not None and path != self.dialect.endpoint.path:
+            seen: Seen = BesideSeen(counts=path == translation.count_path)
+        else:
+            seen = self.dialect.seen()
         seen.remembered_by(self.keep)
         seen.whole(body)
         return answer, seen
