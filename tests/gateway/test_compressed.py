@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import resource
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 import uvloop
 
 from pointsman.practice import CUT, Pause, Reply, ScriptedUpstream
-from tests.agents.model import CHAT, JSON, MESSAGES, SSE, STREAM, WHOLE
+from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE
 
 from .plane import Got, Plane, plane, rule
 from .test_translation import CLEAN, PATHS, ask, one, spec, text_of
@@ -168,7 +169,7 @@ def test_what_cannot_be_decoded_goes_to_the_next_target(
     first = Reply(200, {**(SSE if stream else JSON), "content-encoding": way}, body=data)
     got = rescued(client, upstream, first, stream=stream)
     assert got.headers["x-pointsman-fallback"] == "malformed"
-    assert b"rescued" in got.body
+    assert got.headers["x-pointsman-target"] == "local/spare:m"
     plain(got)
 
 
@@ -343,3 +344,16 @@ def test_the_sdks_read_what_comes_of_it() -> None:
                 assert text.get_final_text() == "hello there"
 
     uvloop.run(main())
+
+
+@pytest.mark.parametrize(("client", "upstream"), [(CHAT, CHAT), (MESSAGES, CHAT), (RESPONSES, RESPONSES)])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_bomb_takes_no_memory_and_goes_to_the_next_target(client: str, upstream: str, stream: bool) -> None:
+    packed = gzip.compress(b" " * 200_000_000, 9)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    first = Reply(200, {**(SSE if stream else JSON), "content-encoding": "gzip"}, body=packed)
+    got = rescued(client, upstream, first, stream=stream)
+    assert got.headers["x-pointsman-target"] == "local/spare:m"
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 250_000
+    )  # KiB: a whole answer may be 64 MiB

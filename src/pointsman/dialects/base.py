@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from typing import Protocol as TypingProtocol
 
 from ..conversation.events import Event, Stop
@@ -65,6 +65,8 @@ class Seen:
     answer may be cut; not for a backend whose row says that it never does.
     """
 
+    member: ClassVar[bytes] = b'"choices"'
+    """What makes a whole body an answer."""
     __slots__ = (
         "answer_id", "arguments", "concluded", "ended", "error", "finished", "halves", "keep", "malformed", "output",
         "reason_due", "refused", "stop", "stop_word", "usage",
@@ -332,6 +334,16 @@ class UsageOption:
 
 
 @dataclass(frozen=True, slots=True)
+class Retelling:
+    """Of answers that come in the other form than was asked for. streamed(body, usage): a whole one as a stream; usage: the
+    client asked for it, where a protocol does not always tell it; b"" for what cannot be one. assembled(stream): a stream
+    as a whole one. Raises ValueError."""
+
+    streamed: Callable[[bytes, bool], bytes]
+    assembled: Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
     """One protocol. error: an error as a whole body. stream_error: the same inside a stream.
     parse_error(status, body): a backend's error answer as ours, its text and code kept. seen: the
@@ -341,7 +353,7 @@ class Dialect:
     see Straight. revision: of a request's body, what is done to a whole answer whose backend
     ignores a wish of it; None for nothing, and then bytes pass as they come. translation: None for
     protocols that only pass through. is_error: is a body an error in this protocol's own form?
-    whole_of: a finished stream -> the whole answer that says the same; None where that is never needed."""
+    retelling: None where nothing streams."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
@@ -356,7 +368,7 @@ class Dialect:
     revision: Callable[[bytes], Callable[[bytes], bytes] | None] | None = None
     translation: Translation | None = None
     is_error: Callable[[bytes], bool] = lambda _: True
-    whole_of: Callable[[bytes], bytes] | None = None
+    retelling: Retelling | None = None
 
     def status(self, error: PointsmanError) -> int:
         """The HTTP status of an error in this protocol."""

@@ -30,6 +30,7 @@ _frame = msgspec.json.Decoder(_Frame).decode
 class BesideSeen(Seen):
     """See dialects.base.Seen. For whole bodies only. counts: it must be a count."""
 
+    member = b""
     __slots__ = ("_counts",)
 
     def __init__(self, *, counts: bool) -> None:

@@ -1,5 +1,6 @@
 """An answer that came whole where a stream was asked, and the other way round, in one and the same protocol: what every
-dialect's retelling.py needs. Unknown members stay where they are: nothing passes through the neutral form.
+dialect's retelling.py needs (docs/protocols/streams.md#a-whole-answer-for-a-stream). Unknown members stay where they
+are: nothing passes through the neutral form.
 
 Not here: whether it is an answer at all (each dialect's seen.py has judged that before).
 """
@@ -46,6 +47,11 @@ def objects_of(stream: bytes) -> Iterator[dict[str, Any]]:
 def objects_in(value: Any) -> list[dict[str, Any]]:
     """The objects of a list; whatever else stands there is passed over."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def members(value: Any) -> dict[str, Any]:
+    """An object's, none of anything else."""
+    return value if isinstance(value, dict) else {}
 
 
 def text(value: Any) -> str:

@@ -82,6 +82,7 @@ class Crossing:
     inside: did the answer begin inside its reasoning? None where nobody knows."""
 
     translated = True
+    member = b""
 
     __slots__ = (
         "_adaptation",

@@ -297,6 +297,17 @@ def without_members(body: bytes, dropped: Callable[[str, bytes], bool]) -> bytes
     return body[: members[0][1]] + b",".join(kept) + body[members[-1][3] :]
 
 
+def has_flag(body: bytes, member: str, name: str) -> bool:
+    """Is `name` true in the object `member`? Asked of a body that has passed peek()."""
+    values = [body[start:end] for start, end in find_values(body, member)]
+    return any(
+        value[start:end] == b"true"
+        for value in values
+        if value.startswith(b"{")
+        for start, end in find_values(value, name)
+    )
+
+
 def say_flag(body: bytes, member: str, name: str) -> bytes:
     """The body with `name` false in the object `member`, where that is there and says nothing of it, or null."""
     spans = find_values(body, member) if member.encode() in body else []

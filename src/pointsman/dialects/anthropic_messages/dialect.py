@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ...kinds import Protocol
-from ..base import Dialect, Straight, Translation
+from ..base import Dialect, Retelling, Straight, Translation
 from ..beside import parse_count
 from ..carries import column
 from .capsules import without_capsules
@@ -15,6 +15,7 @@ from .reader import MessagesReader
 from .reply import render_reply
 from .request_in import NAMES, parse_request
 from .request_out import render_request
+from .retelling import assembled, streamed
 from .seen import MessagesSeen
 from .threads import may_have_thread, without_threads
 from .writer import MOVES, PING, MessagesWriter
@@ -63,4 +64,5 @@ DIALECT = Dialect(
     straight=Straight(may_have_thread, without_threads),
     translation=TRANSLATION,
     is_error=is_error,
+    retelling=Retelling(streamed, assembled),
 )

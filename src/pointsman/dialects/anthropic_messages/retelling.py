@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ..retelling import encode, named, object_of, objects_in, objects_of, text
+from ..retelling import encode, members, named, object_of, objects_in, objects_of, text
 
 _AT_THE_END = ("stop_reason", "stop_sequence", "stop_details", "container")
 _GROWING = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
@@ -16,7 +16,7 @@ _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 def streamed(body: bytes, usage: bool) -> bytes:
     """A stream of this protocol always tells its usage."""
     value = object_of(body)
-    usage_told = value.get("usage") if isinstance(value.get("usage"), dict) else {}
+    usage_told = members(value.get("usage"))
     message = {
         **{name: one for name, one in value.items() if name not in ("stop_details", "context_management")},
         "content": [],
@@ -67,17 +67,17 @@ def assembled(stream: bytes) -> bytes:
     usage: dict[str, Any] = {}
     for frame in objects_of(stream):
         kind, index = frame.get("type"), frame.get("index") or 0
-        delta = frame.get("delta") if isinstance(frame.get("delta"), dict) else {}
+        delta = members(frame.get("delta"))
         if kind == "message_start" and isinstance(frame.get("message"), dict):
             message.update(frame["message"])
-            usage.update(message.get("usage") or {})
+            usage.update(members(message.get("usage")))
         elif kind == "content_block_start" and isinstance(frame.get("content_block"), dict):
             blocks[index] = dict(frame["content_block"])
         elif kind == "content_block_delta":
             _grow(blocks.setdefault(index, {}), delta, inputs, index)
         elif kind == "message_delta":
             message.update({name: one for name, one in delta.items() if one is not None})
-            usage.update({name: one for name, one in (frame.get("usage") or {}).items() if one is not None})
+            usage.update({name: one for name, one in members(frame.get("usage")).items() if one is not None})
             if "context_management" in frame:
                 message["context_management"] = frame["context_management"]
     for index, said in inputs.items():

@@ -55,6 +55,7 @@ class MessagesSeen(Seen):
     are of another. called: a client's tool was called. counted: the usage object, merged, None before the first. last: the
     `delta` that told why it stopped."""
 
+    member = b'"content"'
     __slots__ = ("_texts", "blocks", "called", "counted", "last")
 
     def __init__(self) -> None:

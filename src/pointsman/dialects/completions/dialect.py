@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ...kinds import Protocol
-from ..base import Dialect, UsageOption
+from ..base import Dialect, Retelling, UsageOption
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
-from ..openai_whole import completions_whole
 from ..vendor_errors import is_openai_error, openai_error, upstream_error
 from .errors import stream_error
+from .retelling import assembled, streamed
 from .seen import CompletionsSeen, is_extra_usage
 
 DIALECT = Dialect(
@@ -20,5 +20,5 @@ DIALECT = Dialect(
     Endpoint("/v1/completions", FAMILY, private_prefixes=PRIVATE_PREFIXES, rate_limits=RATE_LIMITS),
     usage_option=UsageOption("stream_options", "include_usage", is_extra_usage),
     is_error=is_openai_error,
-    whole_of=completions_whole,
+    retelling=Retelling(streamed, assembled),
 )

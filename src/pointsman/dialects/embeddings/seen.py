@@ -26,6 +26,7 @@ _whole = msgspec.json.Decoder(_Whole).decode
 class EmbeddingsSeen(Seen):
     """See dialects.base.Seen. Whatever stands in it is output; it tells no stop."""
 
+    member = b'"data"'
     __slots__ = ()
 
     def event(self, event: bytes) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from ...kinds import Protocol
-from ..base import Dialect, Translation
+from ..base import Dialect, Retelling, Translation
 from ..carries import column
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
-from ..openai_whole import chat_whole
 from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .capsules import without_capsules
 from .errors import stream_error
@@ -16,6 +15,7 @@ from .reader import ChatReader
 from .reply import render_reply
 from .request_in import NAMES, parse_request
 from .request_out import render_request
+from .retelling import assembled, streamed
 from .seen import ChatSeen
 from .writer import MOVES, ChatWriter
 
@@ -51,5 +51,5 @@ DIALECT = Dialect(
     statuses=OPENAI_STATUSES,
     translation=TRANSLATION,
     is_error=is_openai_error,
-    whole_of=chat_whole,
+    retelling=Retelling(streamed, assembled),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from ...kinds import Protocol
-from ..base import Dialect, Straight, Translation
+from ..base import Dialect, Retelling, Straight, Translation
 from ..beside import parse_count
 from ..carries import column
 from ..endpoint import Catalogue, Endpoint
@@ -21,6 +21,7 @@ from .reader import ResponsesReader
 from .references import REMEMBERED, with_items
 from .request_in import NAMES, parse_request
 from .request_out import render_request
+from .retelling import assembled, streamed
 from .seen import ResponsesSeen
 from .writer import MOVES, ResponsesWriter, render_reply
 
@@ -78,4 +79,5 @@ DIALECT = Dialect(
     straight=Straight(lambda _, recalled: recalled.asks.stored, with_items),
     translation=TRANSLATION,
     is_error=is_openai_error,
+    retelling=Retelling(streamed, assembled),
 )

@@ -19,7 +19,14 @@ def streamed(body: bytes, usage: bool) -> bytes:
     status = value.get("status") or "completed"
     if status not in _ENDS:
         return b""
-    begun = {**value, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None, "error": None}
+    begun = {
+        **value,
+        "status": "in_progress",
+        "output": [],
+        "usage": None,
+        "incomplete_details": None,
+        "error": None,
+    }
     begun.pop("completed_at", None)
     frames: list[_Frame] = [("created", {"response": begun}), ("in_progress", {"response": begun})]
     for place, item in enumerate(objects_in(value.get("output"))):
@@ -51,9 +58,7 @@ def _of_item(item: dict[str, Any]) -> Iterator[_Frame]:
     match item.get("type"):
         case "message":
             for place, part in enumerate(objects_in(item.get("content"))):
-                yield from (
-                    (kind, {"content_index": place, **more}) for kind, more in _of_part(part)
-                )
+                yield from ((kind, {"content_index": place, **more}) for kind, more in _of_part(part))
         case "reasoning":
             for place, part in enumerate(objects_in(item.get("summary"))):
                 said, at = text(part.get("text")), {"summary_index": place}
@@ -106,4 +111,8 @@ def assembled(stream: bytes) -> bytes:
     if last is None:
         raise ValueError("a stream without its last event")
     output = objects_in(last.get("output")) or [items[place] for place in sorted(items)]
+    if not output and last.get("status") == "completed":
+        raise ValueError("a stream that never told an item whole")
+    if not output and last.get("status") == "completed":
+        raise ValueError("a stream that never told an item whole")
     return encode({**last, "output": output})

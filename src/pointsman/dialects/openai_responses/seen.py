@@ -96,6 +96,7 @@ class ResponsesSeen(Seen):
     told. response: the response object of the end.
     """
 
+    member = b'"output"'
     __slots__ = ("_done", "_open_calls", "_told_items", "called", "late", "response")
 
     def __init__(self) -> None:

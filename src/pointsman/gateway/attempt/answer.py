@@ -86,6 +86,11 @@ def labelled_as_events(headers: Headers) -> Headers:
     return [(b"content-type", b"text/event-stream"), *(one for one in headers if one[0] != b"content-type")]
 
 
+def labelled_as_json(headers: Headers) -> Headers:
+    """The headers of a whole answer that says it is something else."""
+    return [(b"content-type", b"application/json"), *(one for one in headers if one[0] != b"content-type")]
+
+
 def label_of(headers: Headers) -> str:
     """What an answer says it is, for a person."""
     found = next((value for name, value in headers if name == b"content-type"), b"")

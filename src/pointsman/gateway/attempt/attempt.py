@@ -48,7 +48,7 @@ from .failures import key_refused
 from .health import AttemptHealth
 from .judge import Judge
 from .moves import State
-from .passthrough import Codec, Gathering, Passthrough, Revising
+from .passthrough import Codec, Passthrough, Revising
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -149,12 +149,9 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     revise = revision(body) if revision is not None else None
     going = (
         where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep,
-        backend.spec.silent_end,
+        backend.spec.silent_end, request.stream, where.exact and where.path == where.dialect.endpoint.path,
     )  # fmt: skip
-    if gathers:
-        codec: Passthrough = Gathering(*going)
-    else:
-        codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
+    codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
     rows = _unknown_path(backend, where.protocol, MAYBE_UNKNOWN_PATH) if where.exact else ()
     block, names = head.forward or straight_block(head, one.rules.keys)
     login = request.caller.login if target.forwards else b""
@@ -286,9 +283,10 @@ async def _run(
     health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login, doubt)
     quiet = limits.first_output_local_seconds if backend.local else limits.first_output_cloud_seconds
     # By position: a keyword costs a class, unlike a function, a dict; and an enum's member costs.
+    entire = codec.translated or (job.request.stream and job.request.route.exact)
     leaves = bool(one.onward) and FallbackOn.REFUSAL in one.onward
     judge = Judge(
-        monotonic(), quiet, limits.between_chunks_seconds, codec.translated, codec.collects, leaves,
+        monotonic(), quiet, limits.between_chunks_seconds, entire, codec.collects, leaves,
     )  # fmt: skip
     exchange = Exchange(
         judge, job, one.tried, health, limits.hold_seconds, codec, data, unknown_path, one.onward,
@@ -348,7 +346,7 @@ def _gathers(backend: Backend, job: Job) -> bool:
     if not backend.unheeding or job.request.stream:
         return False
     where = job.request.route
-    return where.exact and where.dialect.whole_of is not None and where.path == where.dialect.endpoint.path
+    return where.exact and where.dialect.retelling is not None and where.path == where.dialect.endpoint.path
 
 
 def _body_for(backend: Backend, target: Target, job: Job, gathers: bool) -> tuple[bytes, bool]:
@@ -379,7 +377,7 @@ def _body_for(backend: Backend, target: Target, job: Job, gathers: bool) -> tupl
     if option is not None and (gathers or (request.stream and (backend.local or backend.spec.stream_usage))):
         asking = set_flag(body, option.member, option.name)
         if asking is not None:
-            return asking, True
+            return asking, not gathers
     return body, False
 
 

@@ -1,14 +1,15 @@
 """One attempt's answer on its way to the client: what happens, put before the judge.
 
-It decides nothing: that is the table's (moves.py) and the judge's (judge.py). Not here: how it is
-carried out (execution.py), what becomes of the bytes (relay.py, passthrough.py, translation/crossing.py), what a
-failure is for the walk (failures.py).
+It decides nothing: that is the table's (moves.py) and the judge's (judge.py). Not here: how it is carried out
+(execution.py), what becomes of the bytes (relay.py, passthrough.py), what a failure is for the walk (failures.py).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
+from collections.abc import Callable
 from time import monotonic
 
 from ...conversation.usage import TokenUsage
@@ -30,12 +31,13 @@ from .answer import (
     is_framed,
     label_of,
     labelled_as_events,
+    labelled_as_json,
     without_coding,
-)
+)  # fmt: skip
 from .execution import Execution, future
 from .failures import of_failed_status, too_late, unanswered, without_model
-from .judge import HELD
-from .meaning import Meaning, meaning
+from .judge import HELD, HOLD_BYTES
+from .meaning import NO_ANSWER, Meaning, meaning
 from .moves import Event, Stage, State
 from .relay import usage_of
 
@@ -43,10 +45,10 @@ log = logging.getLogger("pointsman.gateway")
 
 FAILING, HOLDING_STREAM, DELIVERED = State.FAILING, State.HOLDING_STREAM, State.DELIVERED
 HOLDING_WHOLE = State.HOLDING_WHOLE
-_JSON, _FIELDS = b"{", b"dei:"
-"""First bytes of a JSON object, and of an event's field or comment."""
-KEPT_ALIVE = Stage.KEPT_ALIVE
-ANSWERED, LEFT = Meaning.ANSWERED, Meaning.LEFT
+_NAMED = re.compile(rb"\s*[\w-]{1,32}:").match
+"""A line with a field that nobody knows may stand in a stream, too."""
+_JSON = b"{"
+KEPT_ALIVE, ANSWERED, LEFT = Stage.KEPT_ALIVE, Meaning.ANSWERED, Meaning.LEFT
 PASSING_WHOLE, PASSING_STREAM = State.PASSING_WHOLE, State.PASSING_STREAM
 
 
@@ -116,8 +118,8 @@ class Exchange(Execution):
                 self._end_early()
             return
         if self._opening is not None:
-            first = data[0] if data else 0
-            if not self._opening and first in (_JSON if state is HOLDING_WHOLE else _FIELDS):
+            right = data.startswith(_JSON) if state is HOLDING_WHOLE else begins_events(data)
+            if right and not self._opening:
                 self._opening = None  # the commonest: it begins as its label says
             else:
                 data = self._opened(data)
@@ -130,8 +132,9 @@ class Exchange(Execution):
             self._do(judge.move(Event.BYTES), data)
         else:
             self._held_size += len(data)
+            sure = self._held_size <= HOLD_BYTES or state is FAILING or self._begins_well(data)
             rival = self._job.won is not None
-            effects = judge.held(self._held_size, self._job.delivery.stage, rival=rival)
+            effects = judge.held(self._held_size, self._job.delivery.stage, rival=rival, sure=sure)
             if effects is HELD:
                 self._held.append(data)
             else:
@@ -187,13 +190,11 @@ class Exchange(Execution):
         self._opening = None
         if self.head_status >= 300 or not self._reads:
             return begun
-        if len(begun) < len(BOM) and BOM.startswith(begun) and not over:
-            self._opening = begun
-            return b""
+        short = len(begun) < len(BOM) and BOM.startswith(begun)
         marked = begun.startswith(BOM)
         first = begun[len(BOM) :] if marked else begun
         events = begins_events(first)
-        if events is None and not over:
+        if (short or events is None) and not over:
             self._opening = begun
             return b""
         if marked and self._length is not None:
@@ -201,11 +202,11 @@ class Exchange(Execution):
         if events and self.judge.state is State.HOLDING_WHOLE:
             label = self._codec.mask.text(label_of(self.headers))
             log.warning("request %s: a stream of events is labelled %.80r", self._job.request.id, label)
-            self._meant = b"mislabelled:content-type"
-            self._warn()
-            self.headers = labelled_as_events(self.headers)
+            self._mislabelled(labelled_as_events)
             self._do(self.judge.move(Event.EVENTS))
             self._relay = self._codec.relay()
+        elif not events and first and self.judge.state is HOLDING_STREAM and not _NAMED(first):
+            self._no_events(first)
         return first
 
     @property
@@ -215,6 +216,29 @@ class Exchange(Execution):
 
     def _warn(self) -> None:
         self._tried.warnings = b",".join(filter(None, (self._codec.warnings, self._meant)))
+
+    def _begins_well(self, data: bytes) -> bool:
+        """Is a whole answer, of which more has come than is worth holding, one of the protocol? Where nobody knows it is
+        held on, and judged at its end."""
+        if self.head_status >= 300 or self._sure or not self._reads:
+            return True
+        begun = b"".join(self._held) if self._held_size - len(data) <= HOLD_BYTES else b""
+        if begun and not begun.lstrip().startswith(_JSON):
+            self._do(self.judge.none(FallbackReason.MALFORMED, NO_ANSWER))
+        self._sure = (begun + data).find(self._codec.member) >= 0
+        return self._sure
+
+    def _no_events(self, begun: bytes) -> None:
+        """What is labelled as a stream is none; JSON is perhaps an answer."""
+        self._do(self.judge.move(Event.NO_EVENTS))
+        self._relay = None
+        if begun.startswith(_JSON):
+            self._mislabelled(labelled_as_json)
+
+    def _mislabelled(self, relabel: Callable[[Headers], Headers]) -> None:
+        self._meant = b"mislabelled:content-type"
+        self._warn()
+        self.headers = relabel(self.headers)
 
     def _hold_stream(self, data: bytes) -> None:
         relay = self._relay

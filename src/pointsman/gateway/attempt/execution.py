@@ -75,6 +75,7 @@ class Execution:
     _held: list[bytes] = field(default_factory=list)
     _held_size: int = 0
     _opening: bytes | None = b""
+    _sure: bool = False
     _meant: bytes = b""
     _hanging: bytes = b""
     _answer: Answer | None = None

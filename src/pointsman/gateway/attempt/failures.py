@@ -25,7 +25,7 @@ from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.backend import Backend
 from ...wire.answer import Answer, Headers
-from .answer import failure
+from .answer import excerpt, failure
 from .meaning import Meaning, reason_of
 from .passthrough import JSON, Codec
 
@@ -128,6 +128,8 @@ def unanswered(
     error = seen.error
     if error is None:
         reason, detail = reason_of(found, seen)
+        if body is not None and found is Meaning.MALFORMED and not body.lstrip().startswith(b"<"):
+            detail = f"{detail}: {excerpt(codec.mask.body(body))}"  # a page is no sentence
         return Held(reason, failure(reason, detail))
     error = codec.mask.error(error)
     if seen.concluded:

@@ -132,15 +132,16 @@ class Judge:
         self._framed = framed
         return self.move(HEAD_STREAM if stream else HEAD_WHOLE)
 
-    def held(self, size: int, stage: Stage, *, rival: bool) -> Effects:
-        """Bytes of a failure, or of a whole answer that the client has nothing of."""
+    def held(self, size: int, stage: Stage, *, rival: bool, sure: bool = True) -> Effects:
+        """Bytes of a failure, or of a whole answer that the client has nothing of. sure: what has come of it is an
+        answer's beginning."""
         if size <= HOLD_BYTES and self.state is not WAITING:
             return HELD
         if self.state is FAILING:
             if size <= ERROR_BYTES:
                 return self.move(QUIET)
             return self._because(Event.TOO_MUCH, self.reason, "its error is too large")
-        if not self.translated and stage is Stage.NOTHING and self._framed:
+        if sure and not self.translated and stage is Stage.NOTHING and self._framed:
             return self.output(rival=rival)
         if size <= COLLECT_BYTES:
             return self.move(QUIET)

@@ -11,6 +11,8 @@ from enum import Enum, auto
 from ...dialects.base import BAD_EVENTS, Seen
 from ...kinds import FallbackOn, FallbackReason
 
+NO_ANSWER = "its answer is not what the protocol allows"
+
 
 class Meaning(Enum):
     """What an answer comes to."""
@@ -48,4 +50,4 @@ def reason_of(found: Meaning, seen: Seen) -> tuple[FallbackReason, str]:
         return FallbackReason.EMPTY, detail
     if seen.unreadable:
         return FallbackReason.MALFORMED, f"{BAD_EVENTS} of its events could not be read"
-    return FallbackReason.MALFORMED, "its answer is not what the protocol allows"
+    return FallbackReason.MALFORMED, NO_ANSWER

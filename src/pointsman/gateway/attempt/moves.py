@@ -73,6 +73,7 @@ class Event(IntEnum):
     EVENTS = 26  # what comes is a stream, whatever its label says
     LAST_WORD = 27  # its protocol's last word has come, or the connection broke when all was said
     BROKEN = 28  # a fault of ours: the code that reads it raised
+    NO_EVENTS = 29  # what comes is no stream, whatever its label says
 
 
 class Effect(IntEnum):
@@ -195,6 +196,7 @@ MOVES: Mapping[State, Mapping[Event, Move]] = {
     State.HOLDING_STREAM: _holding(
         State.HOLDING_STREAM,
         {
+            Event.NO_EVENTS: (State.HOLDING_WHOLE, ()),
             Event.QUIET: (State.HOLDING_STREAM, (Effect.HOLD,)),
             Event.OUTPUT: (State.PASSING_STREAM, (Effect.HOLD, Effect.COMMIT)),
             Event.TOO_MUCH: (State.GIVEN_UP, _GIVE_UP),

@@ -17,6 +17,8 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...wire.answer import Answer, Headers
 from ...wire.key_mask import KeyMask
+from ...wire.splice import has_flag
+from .answer import labelled_as_events
 from .relay import Passing, Relay, WithoutUsage
 
 JSON: Headers = [(b"content-type", b"application/json")]
@@ -68,6 +70,10 @@ class Codec(TypingProtocol):
         """A stream that is over and was an answer, all of it held: as the client gets it."""
 
     @property
+    def member(self) -> bytes:
+        """What stands in every whole answer, b"" where nobody knows."""
+
+    @property
     def collects(self) -> bool:
         """Does the client get a stream's answer only when all of it is there?"""
 
@@ -76,7 +82,7 @@ class Codec(TypingProtocol):
 class Passthrough:
     """Same protocol on both ends: bytes as they came. known: the path is one whose answers the
     dialect can read. hide_usage: usage was asked for that the client did not ask for. keep: who
-    remembers the answer, None for nobody."""
+    remembers the answer, None for nobody. stream: the client asked for one. main: the path is the protocol's own."""
 
     dialect: Dialect
     path: bytes
@@ -87,8 +93,9 @@ class Passthrough:
     mask: KeyMask
     keep: Keep | None = None
     silent_end: bool = False  # see BackendSpec
+    stream: bool = False
+    main: bool = False
     translated = False
-    collects = False
     warnings = b""
 
     def relay(self) -> Relay:
@@ -108,15 +115,44 @@ class Passthrough:
         answer = Answer(200, headers, body)
         if not self.known:
             return answer, None
-        translation = self.dialect.translation
-        path = self.path.partition(b"?")[0].decode("ascii")
-        if translation is not None and path != self.dialect.endpoint.path:
-            seen: Seen = BesideSeen(counts=path == translation.count_path)
-        else:
+        if self.main or self.dialect.translation is None:
             seen = self.dialect.seen()
+        else:
+            seen = BesideSeen(counts=self._counts)
         seen.remembered_by(self.keep)
         seen.whole(body)
+        if self.stream and self.main and seen.finished and seen.error is None:
+            answer = self._retold(answer)
         return answer, seen
+
+    def _retold(self, answer: Answer) -> Answer:
+        """A whole answer as the stream that was asked for (docs/protocols/streams.md#a-whole-answer-for-a-stream)."""
+        retelling = self.dialect.retelling
+        if retelling is None or not (told := retelling.streamed(answer.body, self._asks_for_usage)):
+            return answer
+        return Answer(200, labelled_as_events(answer.headers), told)
+
+    @property
+    def _asks_for_usage(self) -> bool:
+        return not self.hide_usage and has_flag(self.body, "stream_options", "include_usage")
+
+    @property
+    def member(self) -> bytes:
+        """See Codec."""
+        if self.main:
+            return self.dialect.seen().member
+        return b'"input_tokens"' if self._counts else b""
+
+    @property
+    def _counts(self) -> bool:
+        translation = self.dialect.translation
+        path = self.path.partition(b"?")[0].decode("ascii")
+        return translation is not None and path == translation.count_path
+
+    @property
+    def collects(self) -> bool:
+        """See Codec: a stream that nobody asked for."""
+        return self.main and not self.stream
 
     def failed(self, error: PointsmanError, headers: Headers, body: bytes | None) -> Answer:
         """See Codec. The upstream's own words are kept where they can be."""
@@ -154,26 +190,10 @@ class Passthrough:
 
     def collected(self, relay: Relay, headers: Headers, stream: bytes) -> Answer:
         """See Codec."""
-        return Answer(200, headers, stream)
-
-
-@dataclass(slots=True, eq=False)
-class Gathering(Passthrough):
-    """The same, but the backend was asked for a stream, of which the client gets the whole answer."""
-
-    translated = True
-    collects = True
-
-    def relay(self) -> Relay:
-        """See Codec. All of it is held, the usage that was asked for too."""
-        self.hide_usage = False
-        return Passthrough.relay(self)
-
-    def collected(self, relay: Relay, headers: Headers, stream: bytes) -> Answer:
-        """See Codec."""
-        whole_of = self.dialect.whole_of
-        assert whole_of is not None
-        return Answer(200, as_json(headers), whole_of(stream))
+        retelling = self.dialect.retelling
+        if retelling is None or not self.collects:
+            return Answer(200, headers, stream)
+        return Answer(200, as_json(headers), retelling.assembled(stream))
 
 
 @dataclass(slots=True, eq=False)
