@@ -39,7 +39,9 @@ def assembled(stream: bytes) -> bytes:
             said = text(choice.get("text")) + text(piece.get("text"))
             probabilities = _joined(choice.get("logprobs"), piece.get("logprobs"))
             choice.update((name, one) for name, one in piece.items() if one is not None or name not in choice)
-            choice.update(text=said, logprobs=probabilities)
+            choice["text"] = said
+            if "logprobs" in choice:
+                choice["logprobs"] = probabilities
     if not choices:
         raise ValueError("a stream without a choice")
     return encode({**whole, "choices": [choices[index] for index in sorted(choices)]})

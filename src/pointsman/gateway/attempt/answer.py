@@ -81,14 +81,9 @@ def is_event_stream(headers: Headers) -> bool:
     return content_of(headers)[0]
 
 
-def labelled_as_events(headers: Headers) -> Headers:
-    """The headers of an answer that is a stream of events and does not say so."""
-    return [(b"content-type", b"text/event-stream"), *(one for one in headers if one[0] != b"content-type")]
-
-
-def labelled_as_json(headers: Headers) -> Headers:
-    """The headers of a whole answer that says it is something else."""
-    return [(b"content-type", b"application/json"), *(one for one in headers if one[0] != b"content-type")]
+def labelled_as(kind: bytes, headers: Headers) -> Headers:
+    """The headers of an answer that says it is something else."""
+    return [(b"content-type", kind), *(one for one in headers if one[0] != b"content-type")]
 
 
 def label_of(headers: Headers) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
 from time import monotonic
 
 from ...conversation.usage import TokenUsage
@@ -30,10 +29,9 @@ from .answer import (
     is_event_stream,
     is_framed,
     label_of,
-    labelled_as_events,
-    labelled_as_json,
+    labelled_as,
     without_coding,
-)  # fmt: skip
+)
 from .execution import Execution, future
 from .failures import of_failed_status, too_late, unanswered, without_model
 from .judge import HELD, HOLD_BYTES
@@ -202,11 +200,14 @@ class Exchange(Execution):
         if events and self.judge.state is State.HOLDING_WHOLE:
             label = self._codec.mask.text(label_of(self.headers))
             log.warning("request %s: a stream of events is labelled %.80r", self._job.request.id, label)
-            self._mislabelled(labelled_as_events)
+            self._mislabelled(b"text/event-stream")
             self._do(self.judge.move(Event.EVENTS))
             self._relay = self._codec.relay()
         elif not events and first and self.judge.state is HOLDING_STREAM and not _NAMED(first):
-            self._no_events(first)
+            self._do(self.judge.move(Event.NO_EVENTS))
+            self._relay = None
+            if first.startswith(_JSON):
+                self._mislabelled(b"application/json")
         return first
 
     @property
@@ -228,17 +229,10 @@ class Exchange(Execution):
         self._sure = (begun + data).find(self._codec.member) >= 0
         return self._sure
 
-    def _no_events(self, begun: bytes) -> None:
-        """What is labelled as a stream is none; JSON is perhaps an answer."""
-        self._do(self.judge.move(Event.NO_EVENTS))
-        self._relay = None
-        if begun.startswith(_JSON):
-            self._mislabelled(labelled_as_json)
-
-    def _mislabelled(self, relabel: Callable[[Headers], Headers]) -> None:
+    def _mislabelled(self, kind: bytes) -> None:
         self._meant = b"mislabelled:content-type"
         self._warn()
-        self.headers = relabel(self.headers)
+        self.headers = labelled_as(kind, self.headers)
 
     def _hold_stream(self, data: bytes) -> None:
         relay = self._relay

@@ -18,7 +18,7 @@ from ...kinds import ErrorKind
 from ...wire.answer import Answer, Headers
 from ...wire.key_mask import KeyMask
 from ...wire.splice import has_flag
-from .answer import labelled_as_events
+from .answer import labelled_as
 from .relay import Passing, Relay, WithoutUsage
 
 JSON: Headers = [(b"content-type", b"application/json")]
@@ -130,7 +130,7 @@ class Passthrough:
         retelling = self.dialect.retelling
         if retelling is None or not (told := retelling.streamed(answer.body, self._asks_for_usage)):
             return answer
-        return Answer(200, labelled_as_events(answer.headers), told)
+        return Answer(200, labelled_as(b"text/event-stream", answer.headers), told)
 
     @property
     def _asks_for_usage(self) -> bool:
