@@ -44,7 +44,9 @@ def assembled(stream: bytes) -> bytes:
                 choice["logprobs"] = probabilities
     if not choices:
         raise ValueError("a stream without a choice")
-    return encode({**whole, "choices": [choices[index] for index in sorted(choices)]})
+    return encode(
+        {**whole, "object": "text_completion", "choices": [choices[index] for index in sorted(choices)]}
+    )
 
 
 def _joined(before: Any, more: Any) -> Any:
