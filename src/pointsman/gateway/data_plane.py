@@ -24,6 +24,7 @@ from ..routing.table import Plan
 from ..translation.reasoning_store import ReasoningStore
 from ..translation.response_memory import ResponseMemory
 from ..upstream.backend import Backend
+from ..upstream.elsewhere import Elsewhere
 from ..upstream.model_facts import ModelFacts
 from ..upstream.model_lists import ModelLists, ProviderLists
 from ..upstream.pool import Pool
@@ -75,6 +76,7 @@ class DataPlane:
         self.lists = ModelLists(pool)
         self.provider_lists = ProviderLists(pool)
         self.facts = ModelFacts(pool)
+        self.elsewhere = Elsewhere(pool)
         self.reasoning = ReasoningStore()
         self.responses = ResponseMemory(limits.response_memory_bytes, limits.response_memory_seconds)
         self.siblings: Siblings | None = None  # where there are several processes

@@ -76,6 +76,8 @@ async def attempt(
     login = bool(target.forwards and job.request.caller.login)
     route = job.request.route
     problem = unusable(target, backend, route.protocol, login=login, exact=route.exact)
+    if problem is None and backend is not None and plan.rule.local_only:
+        problem = await plane.elsewhere.of(backend, target.model)
     if problem is not None:
         reason, text = problem
         return Held(reason, _unusable(target, text))
