@@ -294,13 +294,16 @@ def test_usage_is_asked_for_and_hidden_where_the_backend_understands(
     assert chunk in gateway.fetch("POST", CHAT.path, asked).body
 
 
-def test_usage_is_not_asked_of_a_local_server(gateway: Gateway, upstream: Upstreams) -> None:
+def test_usage_is_asked_of_a_local_server_and_every_other_byte_is_the_clients(
+    gateway: Gateway, upstream: Upstreams
+) -> None:
     server = upstream()
     server.always(streams(CHAT, "hello"))
     name, _ = gateway.route("local", server.url)
     body = json.dumps(CHAT.ask(name, stream=True)).encode()
     assert gateway.fetch("POST", CHAT.path, body).status == 200
-    assert [r.body for r in server.requests if r.method == "POST"] == [body]
+    asking = body[:-1] + b',"stream_options":{"include_usage":true}}'
+    assert [r.body for r in server.requests if r.method == "POST"] == [asking]
 
 
 def test_a_large_answer_comes_back_whole(gateway: Gateway, upstream: Upstreams) -> None:
