@@ -160,15 +160,25 @@ def test_responses_subpaths_go_to_the_models_backend(gateway: Gateway, upstream:
     assert server.requests[0].path == "/v1/responses/input_tokens"
 
 
-@pytest.mark.parametrize("path", ["", "/v1", "/v1/", "/openai", "/openai/v1"])
-def test_a_base_url_is_understood_with_and_without_v1(
-    gateway: Gateway, upstream: Upstreams, path: str
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("", "/v1/chat/completions"),
+        ("/v1", "/v1/chat/completions"),
+        ("/v1/", "/v1/chat/completions"),
+        ("/openai/v1", "/openai/v1/chat/completions"),
+        ("/api/paas/v4", "/api/paas/v4/chat/completions"),
+        ("/v1beta/openai/", "/v1beta/openai/chat/completions"),
+        ("/openai/deployments/d/chat/completions?api-version=1", "/openai/deployments/d/chat/completions"),
+    ],
+)
+def test_a_base_url_is_what_the_providers_page_says(
+    gateway: Gateway, upstream: Upstreams, path: str, wanted: str
 ) -> None:
     server = upstream()
     server.always(either(CHAT, "ok"))
     name, _ = gateway.route("openai", server.url + path)
     assert gateway.fetch("POST", CHAT.path, CHAT.ask(name)).status == 200
-    wanted = "/openai/v1/chat/completions" if "openai" in path else "/v1/chat/completions"
     assert server.requests[0].path == wanted
 
 

@@ -224,7 +224,10 @@ def test_an_error_keeps_its_meaning_and_its_words(
         anthropic_status if client == MESSAGES else min(openai_status, 529) if status != 529 else 503
     )
     error = got.json()["error"]
-    assert error["message"] == "the very words"
+    if status == 401:  # no key is stored: it says so, too
+        assert "the very words" in error["message"]
+    else:
+        assert error["message"] == "the very words"
     if client == MESSAGES:
         assert error["type"] == anthropic_type
         assert got.json()["request_id"] == got.headers["request-id"]

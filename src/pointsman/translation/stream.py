@@ -186,16 +186,21 @@ class Translating:
             told = reader.read(event)
             if abridged < splitter.abridged:
                 abridged = splitter.abridged
-                if not reader.only_repeats and not self._over:  # pictures, all of them told before
-                    reader.conclude("The backend failed: an event of its stream is too large to translate.")
-                    told = [Failed(reader.error)] if reader.error is not None else told
+                if not reader.only_repeats:  # pictures, all of them told before
+                    self._too_large(out)
             for found in told:
                 self._pass(found, out)
             if self._reader.unreadable and not self._over:
                 self._fail(f"{BAD_EVENTS} of its events could not be read", out)
-        if self._splitter.cut and not self._over:
-            self._fail("an event of its stream is too large to translate", out)
+        if splitter.cut:
+            self._too_large(out)
         return self._owner.mask.shown(b"".join(out))
+
+    def _too_large(self, out: list[bytes]) -> None:
+        if not self._over:
+            self._reader.conclude("The backend failed: an event of its stream is too large to translate.")
+            assert self._reader.error is not None
+            self._pass(Failed(self._reader.error), out)
 
     def _fail(self, detail: str, out: list[bytes]) -> None:
         error = PointsmanError(ErrorKind.UPSTREAM_ERROR, f"The backend failed: {detail}.")
