@@ -55,7 +55,6 @@ def test_a_models_name_cannot_write_headers(
         "/v1/%2E./api/delete",
         "/v1/..%2fapi/delete",
         "/v1/..%5capi/delete",
-        "/v1//api/delete",
         "/v1/./api/delete",
         "/api/delete",
         "/api/pull",
@@ -71,6 +70,18 @@ def test_a_path_cannot_climb_out_of_v1(gateway: Gateway, upstream: Upstreams, pa
         connection.send(post_bytes(path, json.dumps({"model": name}).encode()))
         assert connection.answer().status in (400, 401, 404)
     assert [r.path for r in server.requests[before:] if r.method == "POST"] == []
+
+
+def test_an_empty_segment_is_cleaned_before_it_is_judged_and_sent(
+    gateway: Gateway, upstream: Upstreams
+) -> None:
+    server = upstream()
+    server.always(Reply(404))
+    name, _ = gateway.route("local", server.url)
+    with raw(gateway.url) as connection:
+        connection.send(post_bytes("/v1//api//delete", json.dumps({"model": name}).encode()))
+        assert connection.answer().status == 404
+    assert [r.path for r in server.requests if r.method == "POST"] == ["/v1/api/delete"]
 
 
 def test_control_characters_of_a_backend_do_not_reach_the_client(

@@ -25,7 +25,7 @@ import msgspec
 
 from ..config import KEY_VARIABLE
 from ..errors import PointsmanError
-from ..process.beats import REPLACED_FILE, beat_for_ever
+from ..process.beats import BEAT_SECONDS, REPLACED_FILE, beat
 from ..process.environment import from_pipe, take
 from ..process.parent import REFUSED, end_with_parent, leave_nothing
 from ..process.private_files import private_socket
@@ -111,7 +111,7 @@ def _stand_by(
             loop.add_signal_handler(number, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # it is tried all the time
         warming = asyncio.create_task(asyncio.to_thread(_warm))
-        beating = asyncio.create_task(beat_for_ever(args.beat_fd))
+        beating = asyncio.create_task(_beat_for_ever(args.beat_fd))
         try:
             standby = Standby(
                 snapshot, cause, lambda: ControlPlane.open(args.data_dir, environ, options), stopping
@@ -152,9 +152,16 @@ def _say(text: str) -> None:
     print(f"pointsman: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- the supervisor's own stream
 
 
+async def _beat_for_ever(descriptor: int | None) -> None:
+    """Signs of life from the running event loop, until cancelled."""
+    while True:
+        beat(descriptor)
+        await asyncio.sleep(BEAT_SECONDS)
+
+
 async def _serve(control: ControlPlane, runtime_dir: Path, beat_fd: int | None) -> None:
     stopping = asyncio.Event()
-    beating = asyncio.create_task(beat_for_ever(beat_fd))
+    beating = asyncio.create_task(_beat_for_ever(beat_fd))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

@@ -6,7 +6,6 @@ Not here: starting and killing (supervisor.py).
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import time
@@ -28,13 +27,6 @@ def beat(descriptor: int | None) -> None:
     if descriptor is not None:
         with suppress(OSError):
             os.write(descriptor, b".")
-
-
-async def beat_for_ever(descriptor: int | None) -> None:
-    """From the running event loop, until cancelled."""
-    while True:
-        beat(descriptor)
-        await asyncio.sleep(BEAT_SECONDS)
 
 
 class Pulse:
