@@ -280,7 +280,7 @@ def test_two_models_at_two_local_backends_are_two_targets() -> None:
     [
         "ftp://127.0.0.1",
         "http://user:pw@127.0.0.1",
-        "http://127.0.0.1/?a=1",
+        "http://127.0.0.1/?key=a",
         "http://127.0.0.1/#x",
         "http://169.254.169.254",
         "https://169.254.169.254/latest",

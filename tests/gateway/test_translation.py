@@ -321,7 +321,7 @@ def test_the_memory_of_a_long_translated_stream_does_not_grow() -> None:
     profile = profile_for(
         BackendSpec("local/b", "local", "b", "http://127.0.0.1:1"), Protocol.OPENAI_CHAT, "m"
     )
-    relay = Crossing(asked, dialect, DIALECTS[Protocol.OPENAI_CHAT], profile, None, KeyMask(b"")).relay(True)
+    relay = Crossing(asked, dialect, DIALECTS[Protocol.OPENAI_CHAT], profile, None, KeyMask(b"")).relay()
     for _ in range(100):
         relay.take(chunk)
     tracemalloc.start()
