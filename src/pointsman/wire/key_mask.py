@@ -18,7 +18,8 @@ _SHAPE = re.compile(rb"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}")
 """What both vendors' keys look like, and those of the gateways that copy them: a backend that is
 itself a client of another one may quote a key that we have never seen."""
 _RUN = re.compile(rb"[A-Za-z0-9]+")
-_NOWHERE = b"\0\0no key\0\0"
+_NOWHERE = b"\xff"
+"""No text in UTF-8 has it; one byte is found ten times as fast as several."""
 _SHORT, _SURE = 8, 16
 """Bytes of a key. A local server's key may be a word (`ollama`, `none`), which no answer may lose; one that is shorter than
 the first, or than the second and without a digit, is masked in errors only."""
