@@ -18,7 +18,6 @@ from ...wire.key_mask import KeyMask
 from ...wire.sse import EventSplitter, cut_at_event_end, unframed_error
 
 _AFTER_EVENT = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
-_COUNTED = re.compile(rb'"usage"\s*:\s*\{').search
 _TAIL_BYTES = 64 * 1024
 """Of an event still incomplete, so that an in-band error never lands in the middle of one."""
 
@@ -168,7 +167,7 @@ class WithoutUsage(Passing):
     def take(self, data: bytes) -> bytes:
         """See Relay."""
         passed = Passing.take(self, data)
-        if passed.find(b'"usage"') < 0 or _COUNTED(passed) is None:  # null in each chunk of some servers
+        if self.seen.usage is None or passed.find(b'"usage"') < 0:  # it comes last, and has been read by now
             return passed
         # A piece of an event too large to hold back is no chunk, and stays.
         return b"".join(one for one in _AFTER_EVENT.split(passed) if not self._extra(one))
