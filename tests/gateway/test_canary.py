@@ -37,6 +37,20 @@ FORMS = {
 BASE64 = [base64.b64encode(before + CANARY.encode()).decode() for before in (b"", b"x", b"u:")]
 
 
+def keyed(server: ScriptedUpstream, speaks: str) -> BackendSpec:
+    """A provider's backend with the key that nobody may see."""
+    return BackendSpec(
+        "openai/x",
+        "openai",
+        "x",
+        server.url,
+        (speaks,),
+        auth="bearer",
+        api_key=Secret(CANARY),
+        allow_http=True,
+    )
+
+
 def asked(client: str, upstream: str, reply: Reply, *, stream: bool, path: str = "") -> tuple[Got, str]:
     """The answer, and everything that the gateway has written down meanwhile."""
 
@@ -44,11 +58,7 @@ def asked(client: str, upstream: str, reply: Reply, *, stream: bool, path: str =
         with ScriptedUpstream() as server:
             server.always(reply)
             async with plane() as found:
-                backend = BackendSpec(
-                    "openai/x", "openai", "x", server.url, (upstream,), auth="bearer",
-                    api_key=Secret(CANARY), allow_http=True,
-                )  # fmt: skip
-                found.rules(rule("*", "openai/x"), backends=[backend])
+                found.rules(rule("*", "openai/x"), backends=[keyed(server, upstream)])
                 body = {"model": "m", **ASK[client], "stream": stream}
                 got = await found.ask(path or PATHS[client], body)
                 assert server.requests[0].headers["authorization"] == f"Bearer {CANARY}"
@@ -127,11 +137,7 @@ def test_an_error_event_that_comes_in_two_pieces_cut_anywhere(client: str) -> No
     async def main() -> None:
         with ScriptedUpstream() as server:
             async with plane() as found:
-                backend = BackendSpec(
-                    "openai/x", "openai", "x", server.url, (client,), auth="bearer",
-                    api_key=Secret(CANARY), allow_http=True,
-                )  # fmt: skip
-                found.rules(rule("*", "openai/x"), backends=[backend])
+                found.rules(rule("*", "openai/x"), backends=[keyed(server, client)])
                 for cut in range(1, len(event)):
                     parts = [content, event[:cut], Pause(0.003), event[cut:]]
                     server.script(Reply(200, SSE, parts=parts))

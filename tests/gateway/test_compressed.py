@@ -14,15 +14,14 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-import anthropic
-import openai
 import pytest
 import uvloop
 
 from pointsman.practice import CUT, Pause, Reply, ScriptedUpstream
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE
 
-from .plane import Got, Plane, plane, rule
+from .plane import Got, plane, rule
+from .sdks import both_sdks_read
 from .test_translation import CLEAN, PATHS, ask, one, spec, text_of
 
 EVERY = [(client, upstream) for client in PATHS for upstream in PATHS]
@@ -329,19 +328,7 @@ def test_the_sdks_read_what_comes_of_it() -> None:
                     return in_pieces(STREAM[by_path[received.path]]("hello there"))
 
                 server.always(answer)
-                await asyncio.to_thread(asked, found)
-
-    def asked(found: Plane) -> None:
-        url = f"http://127.0.0.1:{found.port}"
-        turns: Any = [{"role": "user", "content": "x"}]
-        with openai.OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0, timeout=20) as client:
-            chunks = client.chat.completions.create(model="m", messages=turns, stream=True)
-            assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "hello there"
-            with client.responses.stream(model="m", input="x") as told:
-                assert told.get_final_response().output_text == "hello there"
-        with anthropic.Anthropic(base_url=url, api_key="k", max_retries=0, timeout=20) as other:
-            with other.messages.stream(model="m", max_tokens=9, messages=turns) as text:
-                assert text.get_final_text() == "hello there"
+                await asyncio.to_thread(both_sdks_read, found, "hello there")
 
     uvloop.run(main())
 

@@ -61,6 +61,17 @@ def text(value: Any) -> str:
     return "" if value is None else encode(value).decode()
 
 
+def joined(before: Any, more: Any) -> Any:
+    """`logprobs` of two pieces: its lists grow."""
+    if not isinstance(before, dict) or not isinstance(more, dict):
+        return more if isinstance(more, dict) else before
+    found = dict(before)
+    for name, one in more.items():
+        old = found.get(name)
+        found[name] = [*old, *one] if isinstance(old, list) and isinstance(one, list) else (one or old)
+    return found
+
+
 def data(value: dict[str, Any]) -> bytes:
     """An event without a name."""
     return b"data: " + encode(value) + b"\n\n"

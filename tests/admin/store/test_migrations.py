@@ -103,13 +103,19 @@ def test_a_newer_database_is_left_alone(data_dir: Path) -> None:
     assert not (data_dir / "backups").exists()
 
 
-def test_base_urls_with_a_path_mean_what_they_meant(data_dir: Path) -> None:
-    """`/v1` was put behind every path once, and is written now where it is meant."""
+def at_revision(data_dir: Path, revision: str) -> sa.Engine:
+    """A database as that version left it."""
     data_dir.mkdir(mode=0o700, exist_ok=True)
     (data_dir / "pointsman.db").touch(mode=0o600)
     engine = sa.create_engine(f"sqlite:///{data_dir / 'pointsman.db'}")
     with engine.connect() as connection:
-        upgrade(connection, "0003")
+        upgrade(connection, revision)
+    return engine
+
+
+def test_base_urls_with_a_path_mean_what_they_meant(data_dir: Path) -> None:
+    """`/v1` was put behind every path once, and is written now where it is meant."""
+    engine = at_revision(data_dir, "0003")
     with engine.begin() as connection:
         at = "'2026-01-01 00:00:00'"
         for number, (kind, url) in enumerate(
@@ -145,11 +151,7 @@ def test_base_urls_with_a_path_mean_what_they_meant(data_dir: Path) -> None:
 
 
 def test_rules_and_servers_of_the_first_version_are_kept_and_get_the_defaults(data_dir: Path) -> None:
-    data_dir.mkdir(mode=0o700, exist_ok=True)
-    (data_dir / "pointsman.db").touch(mode=0o600)
-    engine = sa.create_engine(f"sqlite:///{data_dir / 'pointsman.db'}")
-    with engine.connect() as connection:
-        upgrade(connection, "0001")
+    engine = at_revision(data_dir, "0001")
     with engine.begin() as connection:
         at = "'2026-01-01 00:00:00'"
         connection.exec_driver_sql(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..retelling import DONE, data, encode, object_of, objects_in, objects_of, text
+from ..retelling import DONE, data, encode, joined, object_of, objects_in, objects_of, text
 
 
 def streamed(body: bytes, usage: bool) -> bytes:
@@ -37,7 +37,7 @@ def assembled(stream: bytes) -> bytes:
         for piece in objects_in(chunk.get("choices")):
             choice = choices.setdefault(piece.get("index") or 0, {})
             said = text(choice.get("text")) + text(piece.get("text"))
-            probabilities = _joined(choice.get("logprobs"), piece.get("logprobs"))
+            probabilities = joined(choice.get("logprobs"), piece.get("logprobs"))
             choice.update((name, one) for name, one in piece.items() if one is not None or name not in choice)
             choice["text"] = said
             if "logprobs" in choice:
@@ -47,12 +47,3 @@ def assembled(stream: bytes) -> bytes:
     return encode(
         {**whole, "object": "text_completion", "choices": [choices[index] for index in sorted(choices)]}
     )
-
-
-def _joined(before: Any, more: Any) -> Any:
-    if not isinstance(before, dict) or not isinstance(more, dict):
-        return more if isinstance(more, dict) else before
-    return {
-        name: [*before[name], *one] if isinstance(one, list) and isinstance(before.get(name), list) else one
-        for name, one in more.items()
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..retelling import DONE, data, encode, object_of, objects_in, objects_of, text
+from ..retelling import DONE, data, encode, joined, object_of, objects_in, objects_of, text
 from .calls import Tool
 from .seen import ChatSeen
 
@@ -68,7 +68,7 @@ class _Choice:
         _merge(self.message, {n: one for n, one in delta.items() if n not in ("tool_calls", "function_call")})
         for name, one in piece.items():
             if name == "logprobs":
-                self.value[name] = _logprobs(self.value.get(name), one)
+                self.value[name] = joined(self.value.get(name), one)
             elif name not in ("delta", "message") and (one is not None or name not in self.value):
                 self.value[name] = one
 
@@ -110,16 +110,6 @@ def _merge(into: dict[str, Any], delta: dict[str, Any]) -> None:
                     before.append(entry)
         elif one is not None:
             into[name] = one
-
-
-def _logprobs(before: Any, more: Any) -> Any:
-    if not isinstance(before, dict) or not isinstance(more, dict):
-        return more if isinstance(more, dict) else before
-    found = dict(before)
-    for name, one in more.items():
-        old = found.get(name)
-        found[name] = [*old, *one] if isinstance(old, list) and isinstance(one, list) else (one or old)
-    return found
 
 
 def assembled(stream: bytes) -> bytes:

@@ -86,6 +86,11 @@ def labelled_as(kind: bytes, headers: Headers) -> Headers:
     return [(b"content-type", kind), *(one for one in headers if one[0] != b"content-type")]
 
 
+def as_json(headers: Headers) -> Headers:
+    """The upstream's headers with a JSON body of ours."""
+    return labelled_as(b"application/json", without_coding(headers))
+
+
 def label_of(headers: Headers) -> str:
     """What an answer says it is, for a person."""
     found = next((value for name, value in headers if name == b"content-type"), b"")

@@ -25,9 +25,9 @@ from ...resilience.verdict import of_status
 from ...resilience.walk import Held
 from ...upstream.backend import Backend
 from ...wire.answer import Answer, Headers
-from .answer import excerpt, failure
+from .answer import as_json, excerpt, failure
 from .meaning import Meaning, reason_of
-from .passthrough import JSON, Codec
+from .passthrough import Codec
 
 
 def of_failed_status(
@@ -106,12 +106,8 @@ def key_refused(held: Held[Answer], status: int, backend: Backend, dialect: Dial
     text = f"{what.format(by=by, key=backend.spec.key)} ({said}). Set one that it takes with: {backend.key_command}."
     held.error = PointsmanError(error.kind, text, status=error.status, param=error.param, code=error.code)
     if answer is not None:
-        kept = [(name, value) for name, value in answer.headers if name not in _OF_ITS_BODY]
-        body = dialect.error(held.error, request_id)
-        held.answer = Answer(answer.status, [*JSON, *kept], body)
-
-
-_OF_ITS_BODY = (b"content-type", b"content-encoding", b"x-should-retry")
+        kept = [one for one in answer.headers if one[0] != b"x-should-retry"]
+        held.answer = Answer(answer.status, as_json(kept), dialect.error(held.error, request_id))
 
 
 def too_late(error: PointsmanError) -> Held[Answer]:

@@ -18,18 +18,10 @@ from ...kinds import ErrorKind
 from ...wire.answer import Answer, Headers
 from ...wire.key_mask import KeyMask
 from ...wire.splice import has_flag
-from .answer import labelled_as
+from .answer import as_json, labelled_as
 from .relay import Passing, Relay, WithoutUsage
 
 JSON: Headers = [(b"content-type", b"application/json")]
-
-
-_OF_A_BODY = (b"content-type", b"content-encoding")
-
-
-def as_json(headers: Headers) -> Headers:
-    """The upstream's headers with a JSON body of ours."""
-    return [*JSON, *(line for line in headers if line[0] not in _OF_A_BODY)]
 
 
 class Codec(TypingProtocol):

@@ -23,9 +23,8 @@ from ...statuses import is_final
 from ...wire.answer import Answer
 from ...wire.http1 import BadHead, RequestHead, head_error
 from ...wire.splice import peek, speaks_of_a_model
-from ..attempt.answer import NO_RETRY, client_lines, final_line, is_event_stream
+from ..attempt.answer import NO_RETRY, as_json, client_lines, final_line, is_event_stream
 from ..attempt.moves import Stage
-from ..attempt.passthrough import as_json
 from ..client.access import Caller
 from ..client.paths import Route, models_in_path, names_a_model, route
 from ..client.server import ClientConnection
