@@ -128,8 +128,7 @@ def test_a_bomb_takes_no_memory(codings: bytes) -> None:
 @pytest.mark.parametrize(
     ("codings", "library", "press"),
     [
-        (b"br", "brotli", "compress"), (b"zstd", "zstandard", "compress"), (b"zstd", "backports.zstd", "compress"),
-        (b"zstd", "compression.zstd", "compress"),
+        (b"br", "brotli", "compress"), (b"zstd", "backports.zstd", "compress"), (b"zstd", "compression.zstd", "compress"),
     ],
 )  # fmt: skip
 def test_codings_of_libraries_where_they_are_there(codings: bytes, library: str, press: str) -> None:

@@ -1,7 +1,7 @@
-"""Content codings, undone: gzip and deflate, zstd and br where a library for them is there (RFC 9110 section 8.4.1).
+"""Content codings, undone: gzip, deflate and zstd, br where a library for it is there (RFC 9110 section 8.4.1).
 
 Bytes in, bytes out, piece by piece, so that a bomb takes no memory: whoever wants no more stops asking. Not here: who is
-decoded, and what a damaged answer means (upstream/decoded.py, gateway/attempt).
+decoded, and what a damaged body means (upstream/decoded.py, gateway/attempt, gateway/request/unpacking.py).
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ MAX_CODINGS = 3
 """One on top of the other; nobody uses more than two."""
 _WINDOW_LOG = 23
 """8 MiB: what a zstd decoder must take, and need not exceed (RFC 9659)."""
-_SLICE = 64
-"""Bytes at a time for a decoder without a bound: a block of zstd is 128 KiB at most, of four bytes at least."""
 
 
 class CodingError(ValueError):
@@ -73,9 +71,10 @@ class _Deflate:
 
 
 class _Zstd:
-    """As the standard library has it from Python 3.14 on."""
+    """As the standard library has it from Python 3.14 on, and backports.zstd before."""
 
-    def __init__(self, library: Any) -> None:
+    def __init__(self) -> None:
+        library = _installed("compression.zstd", "backports.zstd")
         limit = {library.DecompressionParameter.window_log_max: _WINDOW_LOG}
         self._one = library.ZstdDecompressor(options=limit)
         self.done = False
@@ -86,21 +85,6 @@ class _Zstd:
         self.done = self._one.eof
         self.hungry = self.done or self._one.needs_input
         return piece, self._one.unused_data if self.done else b""
-
-
-class _Zstandard:
-    """As the package of that name has it: without a bound of the output, so of the input."""
-
-    hungry = True
-
-    def __init__(self, library: Any) -> None:
-        self._one = library.ZstdDecompressor(max_window_size=1 << _WINDOW_LOG).decompressobj()
-        self.done = False
-
-    def take(self, data: bytes) -> tuple[bytes, bytes]:
-        piece: bytes = self._one.decompress(data[:_SLICE])
-        self.done = self._one.eof
-        return piece, (self._one.unused_data if self.done else b"") + data[_SLICE:]
 
 
 class _Brotli:
@@ -123,14 +107,6 @@ def _installed(*names: str) -> Any:
     return None
 
 
-def _zstd() -> Callable[[], _Member] | None:
-    library = _installed("compression.zstd", "backports.zstd")
-    if library is not None:
-        return partial(_Zstd, library)
-    library = _installed("zstandard")
-    return None if library is None else partial(_Zstandard, library)
-
-
 def _brotli() -> Callable[[], _Member] | None:
     """Only a version whose output can be bounded (1.2 and later)."""
     library = _installed("brotli")
@@ -143,9 +119,14 @@ _CODINGS: dict[bytes, Callable[[], Callable[[], _Member] | None]] = {
     b"gzip": lambda: _GZIP,
     b"x-gzip": lambda: _GZIP,
     b"deflate": lambda: _Deflate,
-    b"zstd": _zstd,
+    b"zstd": lambda: _Zstd,
     b"br": _brotli,
 }
+
+
+def known() -> bytes:
+    """The codings that can be undone here, as a header lists them."""
+    return b", ".join(name for name, make in _CODINGS.items() if name != b"x-gzip" and make() is not None)
 
 
 class Decoder:

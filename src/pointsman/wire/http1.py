@@ -27,14 +27,17 @@ _CREDENTIALS = {
 _FORWARDED = {b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"}
 
 NEVER_UPSTREAM = frozenset(
-    # We write host, length and encoding ourselves; `origin` is judged here, and local servers refuse foreign ones.
+    # We write host, length and encoding ourselves, and bodies go on plain (gateway/request/unpacking.py); `origin` is
+    # judged here, and local servers refuse foreign ones.
     _HOP_BY_HOP
     | _CREDENTIALS
     | _FORWARDED
-    | {b"host", b"content-length", b"accept-encoding", b"expect", b"origin"}
+    | {b"host", b"content-length", b"content-encoding", b"accept-encoding", b"expect", b"origin"}
 )
 NEVER_UPSTREAM_PREFIXES = (b"x-pointsman-", b"x-forwarded-", b"proxy-", b"sec-")
-TO_CONTROL = frozenset(_HOP_BY_HOP | _FORWARDED | {b"content-length", b"expect", b"x-request-id"})
+TO_CONTROL = frozenset(
+    _HOP_BY_HOP | _FORWARDED | {b"content-length", b"content-encoding", b"expect", b"x-request-id"}
+)
 NEVER_CLIENT = frozenset(
     # Cookies and policies of the upstream's origin mean nothing, or harm, at ours.
     _HOP_BY_HOP
@@ -61,6 +64,11 @@ class BadHead(Exception):
         super().__init__(text)
         self.status = status
         self.text = text
+
+    @staticmethod
+    def too_large(limit: int) -> BadHead:
+        """Of a body beyond its limit in bytes; says what sets it."""
+        return BadHead(413, f"The body is larger than {limit} bytes (the limit, POINTSMAN_BODY_BYTES).")
 
 
 @dataclass(slots=True, init=False, eq=False)
@@ -280,7 +288,7 @@ class ChunkedBody:
         self._need = int(match[1], 16)
         self.size += self._need
         if self.size > self._limit:
-            raise BadHead(413, f"The body is larger than {self._limit} bytes.")
+            raise BadHead.too_large(self._limit)
         self._state = "data" if self._need else "trailers"
 
     @staticmethod

@@ -190,7 +190,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if length is not None:
             if length > self._limits.body_bytes:
-                self._bad(BadHead(413, f"The body is larger than {self._limits.body_bytes} bytes."))
+                self._bad(BadHead.too_large(self._limits.body_bytes))
                 return
             if length <= len(rest):
                 if length == len(rest):

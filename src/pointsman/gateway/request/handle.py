@@ -39,6 +39,7 @@ from .joining import joins
 from .offload import LARGE, offload
 from .recall import has_references, recall
 from .targets import ask_targets, failure_of, of_all, unavailable
+from .unpacking import unpack
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -111,6 +112,8 @@ class Handler:
             _options(job)
             return
         if where.kind == "control":
+            if head.get(b"content-encoding") is not None:
+                await unpack(job, plane.limits.body_bytes)
             await pass_to_control(plane, job)
             return
         if head.method.decode() not in where.methods:
@@ -137,8 +140,9 @@ class Handler:
                 "The gateway serves as many requests as it may; try again.",
                 retry_after=1,
             )
-        if head.get(b"content-encoding") not in (None, b"identity"):
-            raise PointsmanError(ErrorKind.BAD_REQUEST, "Send the body without Content-Encoding.", status=415)
+        if head.get(b"content-encoding") is not None:
+            await unpack(job, plane.limits.body_bytes)
+            body = job.request.body
         try:
             seen = peek(body) if len(body) < LARGE else await offload(peek, body)
         except PointsmanError as error:
