@@ -203,6 +203,7 @@ SHARED_OF_DIALECTS = {
     "endpoint",
     "fields",
     "headers",
+    "media",
     "model_list",
     "recall",
     "registry",

@@ -264,7 +264,7 @@ def test_a_path_of_no_known_protocol_passes_as_it_came() -> None:
             )
             async with plane() as found:
                 found.rules(rule("*", "local/box"), backends=[spec(server, CHAT)])
-                return await found.ask("/v1/rerank", {"model": "m", "query": "x"})
+                return await found.ask("/v1/archives", {"model": "m", "query": "x"})
 
     got = uvloop.run(main())
     assert (got.body, got.headers["content-encoding"]) == (packed, "gzip")

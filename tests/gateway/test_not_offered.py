@@ -48,7 +48,7 @@ def send(method: str, path: str, body: bytes | dict[str, Any], *headers: str) ->
         ("GET", "/v1/chat/completions/chatcmpl-1", b""),
         ("POST", "/v1/chat/completions/chatcmpl-1", {"metadata": {"a": "b"}}),
         ("POST", "/v1/files", MULTIPART),
-        ("POST", "/v1/audio/transcriptions", MULTIPART),
+        ("POST", "/v1/containers/c_1/files", MULTIPART),
         ("POST", "/v1/conversations", {}),
         ("PUT", "/v1/anything", b"x"),
     ],
@@ -105,7 +105,7 @@ def test_the_wrong_method_on_a_path_that_is_offered(path: str) -> None:
 
 
 def test_a_path_beside_the_known_ones_is_routed_by_its_model() -> None:
-    got, asked = send("POST", "/v1/images/generations", b'{"model":"m","prompt":"a cat"}')
+    got, asked = send("POST", "/v1/videos/generations", b'{"model":"m","prompt":"a cat"}')
     assert got.status == 200
     assert asked == [b'{"model":"m","prompt":"a cat"}']
 

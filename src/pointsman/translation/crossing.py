@@ -23,6 +23,7 @@ from ..dialects.base import Answering, Dialect, Reading, Seen, Translation
 from ..dialects.capsule import Capsules
 from ..dialects.fields import load
 from ..dialects.headers import cross_headers
+from ..dialects.media import Media
 from ..dialects.recall import NOTHING, Keep, Recalled
 from ..dialects.think import CLOSING, USUAL
 from ..errors import PointsmanError
@@ -82,6 +83,7 @@ class Crossing:
     inside: did the answer begin inside its reasoning? None where nobody knows."""
 
     translated = True
+    media: Media | None = None
     member = b""
 
     __slots__ = (

@@ -34,7 +34,7 @@ from ...upstream.candidates import (
 )
 from ...upstream.egress import ConnectFailed
 from ...wire.answer import Answer
-from ...wire.splice import replace_model, say_flag, set_flag, set_member, without_nulls
+from ..client.paths import Route
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
@@ -42,6 +42,7 @@ from ..request.offload import LARGE, offload
 from ..request.recall import keeping
 from ..request.waiting import wait_for_place
 from . import count
+from .body import body_for, must_gather
 from .client_headers import straight_block, translated_block
 from .exchange import Exchange
 from .failures import key_refused
@@ -137,8 +138,8 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     request = job.request
     head = request.head
     try:
-        gathers = _gathers(backend, job)
-        body, hide_usage = _body_for(backend, target, job, gathers)
+        gathers = must_gather(backend, job)
+        body, hide_usage = body_for(backend, target, job, gathers)
     except PointsmanError as error:
         return _not_for(job, error), None
     where = request.route
@@ -153,17 +154,23 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
         where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep,
         backend.spec.silent_end, request.stream, where.exact and where.path == where.dialect.endpoint.path,
     )  # fmt: skip
-    codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
-    rows = _unknown_path(backend, where.protocol, MAYBE_UNKNOWN_PATH) if where.exact else ()
+    rows: tuple[Phrases, ...] = ()
+    if where.media is not None:
+        codec, rows = Passthrough(*going, media=where.media), UNKNOWN_PATH
+    else:
+        codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
+        rows = _unknown_path(backend, where.protocol, MAYBE_UNKNOWN_PATH) if where.exact else ()
     block, names = head.forward or straight_block(head, one.rules.keys)
     login = request.caller.login if target.forwards else b""
     data = backend.head(head.method, path, block, names, len(body), login)
     exchange, held = await _run(one, backend, data, codec, unknown_path=rows, own_login=bool(login))
     if held is None or exchange.judge.state is not State.UNSPOKEN:
         return held, None
+    if where.media is not None:
+        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, where), held.answer), None
     if where.protocol in backend.assumed:
         return held, where.protocol
-    held = Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, where.protocol), held.answer)
+    held = Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, where), held.answer)
     if exchange.sure and where.path == where.dialect.endpoint.path:
         backend.learn_unspoken(where.protocol)
     return held, where.protocol
@@ -175,7 +182,7 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
     client = route.dialect
     counting = client.translation is not None and route.path == client.translation.count_path
     if client.translation is None or not route.exact or not (counting or route.path == client.endpoint.path):
-        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
+        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route))
     without: set[Protocol] = set()
     first: Held[Answer] | None = None
     while True:
@@ -184,7 +191,7 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
         except PointsmanError as error:
             return _not_for(job, error)
         if spoken is None:
-            return first or Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route.protocol))
+            return first or Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route))
         if codec is None:
             return await count.answer(one.plane, job, one.plan, one.tried, backend, asked, spoken)
         rows = _unknown_path(backend, spoken, UNKNOWN_PATH)
@@ -283,7 +290,8 @@ async def _run(
     limits = plane.limits
     doubt = partial(plane.probes.doubt, backend)
     health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login, doubt)
-    quiet = limits.first_output_local_seconds if backend.local else limits.first_output_cloud_seconds
+    patient = backend.local or job.request.route.media is not None  # a picture is made before its first byte
+    quiet = limits.first_output_local_seconds if patient else limits.first_output_cloud_seconds
     # By position: a keyword costs a class, unlike a function, a dict; and an enum's member costs.
     entire = codec.translated or (job.request.stream and job.request.route.exact)
     leaves = bool(one.onward) and FallbackOn.REFUSAL in one.onward
@@ -343,54 +351,15 @@ def _look_after(
         plane.probes.suspect(backend)
 
 
-def _gathers(backend: Backend, job: Job) -> bool:
-    """Must the whole answer that the client wants be asked for as a stream?"""
-    if not backend.unheeding or job.request.stream:
-        return False
-    where = job.request.route
-    return where.exact and where.dialect.retelling is not None and where.path == where.dialect.endpoint.path
-
-
-def _body_for(backend: Backend, target: Target, job: Job, gathers: bool) -> tuple[bytes, bool]:
-    """The body's bytes as they came, with what it refers to where the backend does not keep that; the model spliced where
-    it has another name there; for a local server less its nulls; usage asked for of local servers, and where the row of
-    another says that it understands that; a stream where it `gathers`. Also: must the extra usage chunk be hidden? Raises
-    PointsmanError 400 for what the backend would take and ignore."""
-    request = job.request
-    body, dialect = request.body, request.route.dialect
-    translation = dialect.translation
-    fitting = dialect.straight if request.route.exact else None
-    if fitting is not None and fitting.wanted(body, job.recalled):
-        profile = profile_for(backend.spec, request.route.protocol, target.model)
-        body = fitting.fit(body, profile, job.recalled)
-    if translation is not None and translation.without_capsules is not None:
-        # What another backend made, carried in this protocol: its own vendor would refuse it.
-        body = translation.without_capsules(body) or body
-    if target.model != request.model:
-        body = replace_model(body, target.model)
-    option = dialect.usage_option
-    if backend.local:
-        # A null is a value to some of them: mlx_lm answers "temperature must be a non-negative float", and fails on
-        # stream_options that do not say include_usage (docs/protocols/backends.md#nulls).
-        body = without_nulls(body)
-        body = body if option is None else say_flag(body, option.member, option.name)
-    if gathers:
-        body = set_member(body, "stream", b"true")
-    if option is not None and (gathers or (request.stream and (backend.local or backend.spec.stream_usage))):
-        asking = set_flag(body, option.member, option.name)
-        if asking is not None:
-            return asking, not gathers
-    return body, False
-
-
 def _unusable(target: Target, text: str) -> PointsmanError:
     return PointsmanError(ErrorKind.UPSTREAM_UNREACHABLE, f"{target.key} could not be used: {text}.")
 
 
-def not_spoken(target: Target, protocol: Protocol) -> PointsmanError:
+def not_spoken(target: Target, route: Route) -> PointsmanError:
     """The honest answer where no translation exists: embeddings, completions, and paths beside the main ones."""
+    what = f"speak {route.protocol.value} on this path" if route.media is None else f"offer {route.path}"
     return PointsmanError(
         ErrorKind.NOT_IMPLEMENTED,
-        f"{target.key} does not speak {protocol.value} on this path, and this request cannot be translated. "
+        f"{target.key} does not {what}, and this request cannot be translated. "
         "Call it in a protocol it speaks, or map the model to a backend that speaks this one.",
     )

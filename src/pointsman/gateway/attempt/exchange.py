@@ -13,6 +13,7 @@ from time import monotonic
 
 from ...conversation.usage import TokenUsage
 from ...dialects.base import Seen
+from ...dialects.media import usage_at_end
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, FallbackReason
 from ...providers.wordings import REFUSED_KEY, UNKNOWN_PATH, says
@@ -29,7 +30,6 @@ from .answer import (
     is_event_stream,
     is_framed,
     label_of,
-    labelled_as,
     without_coding,
 )
 from .execution import Execution, future
@@ -96,6 +96,9 @@ class Exchange(Execution):
             reason = None  # the client's own login was refused: that is the client's to know
         framed = length is not None or is_framed(headers, length)
         unread = coded if coded and not self._decode(coded) else b""
+        media = self._codec.media
+        if media is not None:
+            self._flows = status < 300 and media.opaque(label_of(headers))
         effects = judge.head(status, reason, reads=self._reads, stream=stream, coded=unread, framed=framed)
         if effects:
             self._do(effects)
@@ -132,7 +135,8 @@ class Exchange(Execution):
             self._held_size += len(data)
             sure = self._held_size <= HOLD_BYTES or state is FAILING or self._begins_well(data)
             rival = self._job.won is not None
-            effects = judge.held(self._held_size, self._job.delivery.stage, rival=rival, sure=sure)
+            stage = self._job.delivery.stage
+            effects = judge.held(self._held_size, stage, rival=rival, sure=sure, flows=self._flows)
             if effects is HELD:
                 self._held.append(data)
             else:
@@ -150,6 +154,8 @@ class Exchange(Execution):
             if not self._unspoken(b"".join(self._held)):
                 self._do(self.judge.move(Event.UNANSWERED))
         elif state is PASSING_WHOLE:
+            if self._tail:
+                self._tried.usage = usage_at_end(self._tail)
             self._do(self.judge.move(Event.ANSWERED))
         elif state < DELIVERED:
             self._end_whole()
@@ -186,7 +192,7 @@ class Exchange(Execution):
         (docs/protocols/streams.md#streams-under-another-label); b"" while they are too few."""
         begun, over = (self._opening or b"") + data, not data
         self._opening = None
-        if self.head_status >= 300 or not self._reads:
+        if self.head_status >= 300 or not self._reads or self._codec.media is not None:
             return begun
         short = len(begun) < len(BOM) and BOM.startswith(begun)
         marked = begun.startswith(BOM)
@@ -210,29 +216,16 @@ class Exchange(Execution):
                 self._mislabelled(b"application/json")
         return first
 
-    @property
-    def _reads(self) -> bool:
-        """Is it an answer of a protocol that is known here?"""
-        return self._codec.translated or self._job.request.route.exact
-
-    def _warn(self) -> None:
-        self._tried.warnings = b",".join(filter(None, (self._codec.warnings, self._meant)))
-
     def _begins_well(self, data: bytes) -> bool:
         """Is a whole answer, of which more has come than is worth holding, one of the protocol? Where nobody knows it is
         held on, and judged at its end."""
-        if self.head_status >= 300 or self._sure or not self._reads:
+        if self.head_status >= 300 or self._sure or self._flows or not self._reads:
             return True
         begun = b"".join(self._held) if self._held_size - len(data) <= HOLD_BYTES else b""
         if begun and not begun.lstrip().startswith(_JSON):
             self._do(self.judge.none(FallbackReason.MALFORMED, NO_ANSWER))
         self._sure = (begun + data).find(self._codec.member) >= 0
         return self._sure
-
-    def _mislabelled(self, kind: bytes) -> None:
-        self._meant = b"mislabelled:content-type"
-        self._warn()
-        self.headers = labelled_as(kind, self.headers)
 
     def _hold_stream(self, data: bytes) -> None:
         relay = self._relay

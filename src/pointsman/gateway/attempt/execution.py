@@ -23,7 +23,7 @@ from ...upstream.decoded import Decoded
 from ...upstream.pool import StaleConnection
 from ...wire.answer import Answer, Headers
 from ..request.job import Job, Tried
-from .answer import client_lines, failure, final_line, is_event_stream, stream_lines
+from .answer import client_lines, failure, final_line, is_event_stream, labelled_as, stream_lines
 from .failures import left_to_next, lost
 from .health import AttemptHealth
 from .judge import Judge
@@ -36,6 +36,10 @@ log = logging.getLogger("pointsman.gateway")
 _PING_SECONDS = 10.0
 """Of silence in the middle of a translated stream (docs/protocols/streams.md#keep-alives: Claude
 Code aborts a silent one after 300 s)."""
+
+
+_TAIL_BYTES = 4096
+"""Of a large answer with pictures: what stands behind them."""
 
 
 def future() -> asyncio.Future[Held[Answer] | None]:
@@ -51,8 +55,9 @@ class Execution:
     reasons to go to the next target; none when there is no next one.
 
     _done: what the attempt came to, None = the client has been answered. _held: bytes of the
-    answer that the client has not. _opening: its first bytes while they do not tell what it is,
-    None once they have. _meant: a warning where it is not what its label says. _answer: the whole
+    answer that the client has not; _flows: none are held. _tail: the last ones, where they tell
+    usage. _opening: its first bytes while they do not tell what it is, None once
+    they have. _meant: a warning where it is not what its label says. _answer: the whole
     one, for SEND and LEAVE; _failure: what is handed to the walk, and _error: what the client is
     told, where they are not the judge's own reason in our words."""
 
@@ -76,12 +81,28 @@ class Execution:
     _held_size: int = 0
     _opening: bytes | None = b""
     _sure: bool = False
+    _flows: bool = False
+    _tail: bytes = b""
     _meant: bytes = b""
     _hanging: bytes = b""
     _answer: Answer | None = None
     _failure: Held[Answer] | None = None
     _error: PointsmanError | None = None
     _done: asyncio.Future[Held[Answer] | None] = field(default_factory=future)
+
+    @property
+    def _reads(self) -> bool:
+        """Is it an answer of a protocol that is known here?"""
+        codec = self._codec
+        return codec.translated or self._job.request.route.exact or codec.media is not None
+
+    def _warn(self) -> None:
+        self._tried.warnings = b",".join(filter(None, (self._codec.warnings, self._meant)))
+
+    def _mislabelled(self, kind: bytes) -> None:
+        self._meant = b"mislabelled:content-type"
+        self._warn()
+        self.headers = labelled_as(kind, self.headers)
 
     def _client_writable(self, ready: bool) -> None:
         try:
@@ -122,6 +143,8 @@ class Execution:
 
     def _piece(self, data: bytes) -> bytes:
         """Of a whole answer that passes as it comes: without the backend's key, however the bytes were cut."""
+        if self._codec.media is not None and not self._flows:
+            self._tail = (self._tail + data)[-_TAIL_BYTES:]
         mask, data = self._codec.mask, self._hanging + data
         ready = len(data) - mask.hanging(data)
         self._hanging = data[ready:]

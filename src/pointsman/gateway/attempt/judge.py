@@ -132,10 +132,12 @@ class Judge:
         self._framed = framed
         return self.move(HEAD_STREAM if stream else HEAD_WHOLE)
 
-    def held(self, size: int, stage: Stage, *, rival: bool, sure: bool = True) -> Effects:
+    def held(
+        self, size: int, stage: Stage, *, rival: bool, sure: bool = True, flows: bool = False
+    ) -> Effects:
         """Bytes of a failure, or of a whole answer that the client has nothing of. sure: what has come of it is an
-        answer's beginning."""
-        if size <= HOLD_BYTES and self.state is not WAITING:
+        answer's beginning. flows: nothing in it could be judged, so that it is not held."""
+        if size <= HOLD_BYTES and self.state is not WAITING and not flows:
             return HELD
         if self.state is FAILING:
             if size <= ERROR_BYTES:

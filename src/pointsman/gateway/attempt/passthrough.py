@@ -12,13 +12,14 @@ from typing import Protocol as TypingProtocol
 
 from ...dialects.base import Dialect, Seen
 from ...dialects.beside import BesideSeen
+from ...dialects.media import Media
 from ...dialects.recall import Keep
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...wire.answer import Answer, Headers
 from ...wire.key_mask import KeyMask
 from ...wire.splice import has_flag
-from .answer import as_json, labelled_as
+from .answer import as_json, label_of, labelled_as
 from .relay import Passing, Relay, WithoutUsage
 
 JSON: Headers = [(b"content-type", b"application/json")]
@@ -69,6 +70,9 @@ class Codec(TypingProtocol):
     def collects(self) -> bool:
         """Does the client get a stream's answer only when all of it is there?"""
 
+    media: Media | None
+    """The path is one of these."""
+
 
 @dataclass(slots=True, eq=False)
 class Passthrough:
@@ -87,12 +91,15 @@ class Passthrough:
     silent_end: bool = False  # see BackendSpec
     stream: bool = False
     main: bool = False
+    media: Media | None = None
     translated = False
     warnings = b""
 
     def relay(self) -> Relay:
         """See Codec."""
         seen: Seen | None = self.dialect.seen() if self.known else None
+        if self.media is not None:
+            seen = self.media.seen("")
         if seen is not None:
             seen.remembered_by(self.keep)
             if self.silent_end:
@@ -105,6 +112,10 @@ class Passthrough:
     def whole(self, headers: Headers, body: bytes) -> tuple[Answer | None, Seen | None]:
         """See Codec."""
         answer = Answer(200, headers, body)
+        if self.media is not None:
+            read = self.media.seen(label_of(headers))
+            read.whole(body)
+            return answer, read
         if not self.known:
             return answer, None
         if self.main or self.dialect.translation is None:
@@ -131,6 +142,8 @@ class Passthrough:
     @property
     def member(self) -> bytes:
         """See Codec."""
+        if self.media is not None:
+            return self.media.member
         if self.main:
             return self.dialect.seen().member
         return b'"input_tokens"' if self._counts else b""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from ...dialects.base import Dialect
+from ...dialects.media import MEDIA, Media
 from ...dialects.registry import DIALECTS, SHARED, derived
 from ...kinds import Protocol
 
@@ -18,13 +19,14 @@ class Route:
     """kind: llm | models | model | live | ready | metrics | root | hello | control | nowhere.
 
     path: as an upstream knows it, from `/v1` on. protocol: the dialect the client speaks; for other `/v1` paths the
-    nearest one, with exact False: nothing is known of its answers."""
+    nearest one, with exact False: nothing is known of its answers, unless it is one of media."""
 
     kind: str
     path: str
     protocol: Protocol = SHARED
     exact: bool = True
     methods: tuple[str, ...] = ("GET", "HEAD")
+    media: Media | None = None
 
     @property
     def dialect(self) -> Dialect:
@@ -80,7 +82,8 @@ def route(path: str) -> Route:
         if path == known or (endpoint.below and path.startswith(known + "/")):
             return Route("llm", path, dialect.protocol, methods=endpoint.methods)
     if path == "/v1" or path.startswith("/v1/"):
-        return Route("llm", path, exact=False, methods=DIALECTS[SHARED].endpoint.methods)
+        methods = DIALECTS[SHARED].endpoint.methods
+        return Route("llm", path, exact=False, methods=methods, media=MEDIA.get(path))
     return Route("control", path, methods=())
 
 
@@ -92,7 +95,7 @@ def _from_v1(path: str) -> str:
     if path.startswith("/v1/"):
         return path
     full = "/v1" + bare
-    known = (*_posted(), _MODELS)
+    known = (*_posted(), *MEDIA, _MODELS)
     return full if any(full == one or full.startswith(one + "/") for one in known) else path
 
 
@@ -114,4 +117,4 @@ def models_in_path(path: str) -> list[str]:
 
 def names_a_model(path: str) -> bool:
     """Is this one of the paths whose POST body names a model, so that any other method is simply wrong there?"""
-    return path in _posted() or path in _counted()
+    return path in _posted() or path in _counted() or path in MEDIA

@@ -22,7 +22,8 @@ from ...routing.table import Plan, Target
 from ...statuses import is_final
 from ...wire.answer import Answer
 from ...wire.http1 import BadHead, RequestHead, head_error
-from ...wire.splice import peek, speaks_of_a_model
+from ...wire.multipart import Form, boundary_of, peek_form
+from ...wire.splice import Peek, peek, speaks_of_a_model
 from ..attempt.answer import NO_RETRY, as_json, client_lines, final_line, is_event_stream
 from ..attempt.moves import Stage
 from ..client.access import Caller
@@ -144,15 +145,15 @@ class Handler:
             await unpack(job, plane.limits.body_bytes)
             body = job.request.body
         try:
-            seen = peek(body) if len(body) < LARGE else await offload(peek, body)
+            seen = await _look(job, body)
         except PointsmanError as error:
             raise _unnamed(job, body, error) from None
-        assert seen.model is not None
-        request = job.request = job.request.known(caller, seen.model, stream=bool(seen.stream))
+        request = job.request = job.request.known(caller, seen)
         limits = plane.limits
         if request.stream:
             job.deadline = request.start + limits.total_seconds
-            job.delivery.next_ping = request.start + limits.hold_seconds
+            if request.route.media is None:  # there a model may ignore `stream`, and answer whole
+                job.delivery.next_ping = request.start + limits.hold_seconds
         else:
             job.deadline = request.start + limits.total_whole_seconds
         plan = await self._plan(request.model, rules)
@@ -246,6 +247,17 @@ def _options(job: Job) -> None:
         lines += f"access-control-allow-methods: {allowed}\r\naccess-control-max-age: 600\r\n".encode()
         lines += b"access-control-allow-headers: " + (asked or b"*") + b"\r\n"
     _send(job, 204, lines, b"")
+
+
+async def _look(job: Job, body: bytes) -> Peek | Form:
+    """At what routing needs of a body. Raises PointsmanError 400."""
+    media = job.request.route.media
+    if media is not None and media.form:
+        boundary = boundary_of(job.request.head.get(b"content-type"))
+        if boundary is not None:
+            small = len(body) < LARGE
+            return peek_form(body, boundary) if small else await offload(peek_form, body, boundary)
+    return peek(body) if len(body) < LARGE else await offload(peek, body)
 
 
 def _unnamed(job: Job, body: bytes, error: PointsmanError) -> PointsmanError:

@@ -18,6 +18,8 @@ from ...dialects.recall import NOTHING, Recalled
 from ...routing.table import Plan, Target
 from ...translation.crossing import Asked
 from ...wire.http1 import RequestHead
+from ...wire.multipart import Form
+from ...wire.splice import Peek
 from ..client.access import Caller
 from ..client.paths import Route
 from .delivery import Delivery
@@ -27,8 +29,8 @@ _NOBODY = Caller(None, b"")
 
 class ClientRequest(msgspec.Struct, frozen=True):
     """What was asked; never changed. start and wall: when it came, monotonic and unix seconds.
-    caller, model, stream and no_fallback (`x-pointsman-no-fallback`) are known once the body has
-    been looked at (known())."""
+    caller, model, stream, no_fallback (`x-pointsman-no-fallback`) and form, where the body is one, are
+    known once the body has been looked at (known())."""
 
     id: str
     head: RequestHead
@@ -40,12 +42,15 @@ class ClientRequest(msgspec.Struct, frozen=True):
     model: str = ""
     stream: bool = False
     no_fallback: bool = False
+    form: Form | None = None
 
-    def known(self, caller: Caller, model: str, *, stream: bool) -> ClientRequest:
-        """The same, looked at."""
+    def known(self, caller: Caller, seen: Peek | Form) -> ClientRequest:
+        """The same, looked at. seen: what that found."""
         alone = self.head.get(b"x-pointsman-no-fallback") == b"1"
+        form = seen if isinstance(seen, Form) else None
         return ClientRequest(
-            self.id, self.head, self.body, self.route, self.start, self.wall, caller, model, stream, alone
+            self.id, self.head, self.body, self.route, self.start, self.wall, caller, seen.model or "", bool(seen.stream),
+            alone, form,
         )  # fmt: skip
 
 
