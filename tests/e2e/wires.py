@@ -22,10 +22,10 @@ class Event:
     data: str
 
     def json(self) -> Any:
-        """The data; {} for what is not JSON, which some tests send on purpose."""
+        """The data; {} for what is not JSON, or cannot be read as it, which some tests send on purpose."""
         try:
             return json.loads(self.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pointsman.practice import CUT, RESET, STALL, Pause, Reply
 from tests.e2e.replies import JSON, SSE
 from tests.e2e.wires import Wire
+from tests.vendor_bodies import chat, messages, responses
+from tests.vendor_bodies.wire import Call, named, sse
 
 Make = Callable[[Wire, bool], Reply | str]
 """(the backend's protocol, does it stream) -> what it does."""
@@ -26,7 +28,7 @@ class Case:
     expect: `next REASON`: another target serves, and as the last target the client gets an error of its own protocol;
     `told STATUS`: the backend's answer is the client's, nobody else is asked; `in-band`: the client has seen output, so
     the error comes inside the stream; `serves`: no fault after all. stream, whole: where it can be. special: the backend
-    is not a scripted one (see cell.py).
+    is not a scripted one, or is one of another kind (see cell.py). wires: the backend's protocols that know it, empty for all.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Case:
     whole: bool = True
     special: str = ""
     translated: str | None = None  # what is expected when translated, where that differs
+    wires: tuple[str, ...] = ()
 
 
 def status(code: int, message: str = "no", **headers: str) -> Make:
@@ -120,6 +123,87 @@ def without_framing(wire: Wire, stream: bool) -> Reply:
     return Reply(200, SSE, parts=[*wire.start(), told], framing="chunked")
 
 
+CALL = Call("remove", {"path": "/tmp/build", "recursive": False})
+
+
+def nothing_more(wire: Wire) -> bytes:
+    """What a proxy writes in its `finally`: a last line that says nothing about the answer."""
+    return named(messages.STOP) if wire.name == "anthropic_messages" else chat.DONE
+
+
+def half_a_call(wire: Wire) -> list[bytes | Pause]:
+    """A call whose arguments end in their middle."""
+    if wire.name == "openai_chat":
+        return [sse(one) for one in chat.said(CALL, chat.USAGE)[:3]]
+    if wire.name == "openai_responses":
+        call, begun = responses.items_of(CALL)[-1], responses.response([], "in_progress")
+        events = [
+            responses.event("created", response=begun),
+            *responses.opened(0, call),
+            responses.words(0, call)[0],
+        ]
+        return [named(one) for one in responses.numbered(events)]
+    return [named(one) for one in messages.said(CALL, messages.USAGE)[:5]]
+
+
+def finished_half_call(wire: Wire) -> list[bytes | Pause]:
+    """The same, and the backend says that it is whole."""
+    begun = half_a_call(wire)
+    if wire.name == "openai_chat":
+        return [*begun, sse(chat.headed(chat.delta("tool_calls"))), chat.DONE]
+    if wire.name == "anthropic_messages":
+        return [*begun, named(messages.block(0, {})[1], *messages.ended("tool_use"))]
+    item = responses.items_of(CALL)[-1]
+    item = {**item, "arguments": item["arguments"][: len(item["arguments"]) // 2]}
+    done = responses.event("completed", response=responses.response([item], "completed"))
+    return [*begun, *[named({**one, "sequence_number": 9}) for one in (*responses.closed(0, item), done)]]
+
+
+def one_choice_of_two(wire: Wire) -> list[bytes | Pause]:
+    said = [chat.choice(index, content="served")["choices"][0] for index in (0, 1)]
+    return [sse(chat.of_choices(*said)), sse(chat.headed(chat.choice(0, "stop"))), chat.DONE]
+
+
+def only_in_the_last_event(wire: Wire) -> list[bytes | Pause]:
+    """A Responses stream whose output stands in `response.completed` alone."""
+    begun = responses.response([], "in_progress", id="resp_1")
+    done = responses.event("completed", response=wire.answer("served after all"))
+    return [named(one) for one in responses.numbered([responses.event("created", response=begun), done])]
+
+
+def deep(wire: Wire, stream: bool) -> Reply:
+    """Nested deeper than any reader can follow."""
+    return Reply(200, JSON, body=b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}")
+
+
+def deep_event(wire: Wire) -> list[bytes | Pause]:
+    return [*half(wire), b"data: " + b"[" * 20_000 + b"]" * 20_000 + b"\n\n", *wire.end("")]
+
+
+def http10(make: Callable[[Wire], list[bytes | Pause]]) -> Make:
+    return lambda wire, stream: Reply(200, SSE, framing="close", http10=True, parts=make(wire))
+
+
+def half_an_event(wire: Wire) -> list[bytes | Pause]:
+    """All of a stream, but that the event which says that it is whole ends in its middle."""
+    frames = nearly(wire)
+    (last, *_) = wire.frames("nearly all of it")[len(frames) :]
+    return [*frames, last[: len(last) // 2]]
+
+
+def without_last_line(wire: Wire) -> list[bytes | Pause]:
+    """A Chat stream that has said why it ended, and half of its last line."""
+    return [*wire.frames("served after all")[:-1], chat.DONE[:8]]
+
+
+def a_whole_answer(wire: Wire, stream: bool) -> Reply:
+    return Reply(200, JSON, body=wire.answer("served after all"))
+
+
+def a_long_page(wire: Wire, stream: bool) -> Reply:
+    return Reply(200, {"content-type": "text/html"}, body=b"<html>" + b"<p>welcome</p>\n" * 30_000)
+
+
 CASES = [
     # -- connecting
     Case("connect refused", "next connect", special="closed port"),
@@ -182,7 +266,46 @@ CASES = [
     Case("compressed, and cut", "next upstream_error|empty|malformed", zipped_cut),
     Case("compressed in a way that nobody knows", "next malformed", zipped_strangely),
     Case("three events that cannot be read", "serves", parts(nonsense), whole=False, translated="in-band"),
+    # -- says that it is whole, and is not
+    Case("cut in its middle, then ended like a whole one", "in-band", parts(lambda w: [*half(w), nothing_more(w)]), whole=False),
+    Case("a call cut in its arguments", "in-band", parts(half_a_call), whole=False),
+    Case("a call cut in its arguments, then ended like a whole one", "in-band",
+         parts(lambda w: [*half_a_call(w), nothing_more(w)]), whole=False),
+    Case("a call cut in its arguments, and a finish reason", "in-band", parts(finished_half_call), whole=False),
+    Case("one choice of two has finished", "in-band", parts(one_choice_of_two), whole=False, wires=("openai_chat",)),
+    Case("half an event at the end", "in-band", parts(half_an_event), whole=False),
+    Case("HTTP/1.0, cut after output", "in-band", http10(half), whole=False),
+    Case("HTTP/1.0, cut in the last event", "in-band", http10(half_an_event), whole=False),
+    # -- a 200 that is no answer
+    *[Case(f"200 with {words}", "next empty|upstream_error|malformed", body(raw)) for words, raw in (
+        ("an empty object", b"{}"), ("a detail", b'{"detail": "Not Found"}'), ("a list", b"[]"), ("null", b"null"),
+        ("an error object of vLLM", b'{"object": "error", "message": "it broke", "code": 500}'),
+        ("another API's answer", b'{"results": [{"text": "served"}]}'))],
+    Case("a long HTML page", "next malformed", a_long_page),
+    Case("JSON deeper than can be read", "next malformed", deep),
+    Case("an event deeper than can be read", "serves", parts(deep_event), whole=False),
+    *[Case(f"{code} instead of 200", "next upstream_error|malformed|empty", lambda w, s, code=code: Reply(
+        code, JSON, body=b"" if code == 304 else w.answer("x"))) for code in (206, 304)],
+    # -- the end is told, and then it breaks
+    Case("a whole stream, and then nothing", "serves", parts(lambda w: w.frames("served after all"), end=STALL), whole=False),
+    Case("a whole stream, and then a cut", "serves", parts(lambda w: w.frames("served after all"), end=CUT), whole=False),
+    Case("a whole stream, and then a reset", "serves", parts(lambda w: w.frames("served after all"), end=RESET), whole=False),
+    *[Case(f"a whole stream, half of its last line{words}", "serves", parts(without_last_line, end=end), whole=False,
+           wires=("openai_chat",)) for words, end in (("", None), (", and a cut", CUT), (", and then nothing", STALL))],
+    # -- what only some may say
+    *[Case(f"{code} of a server that cannot now", "next upstream_error", status(code)) for code in (408, 424, 425)],
+    *[Case(f"a local server says {code}: {words}", "next upstream_error|connect", status(code, words), special="local")
+      for code, words in (
+        (404, "model 'm' not found"), (404, "The model `m` does not exist."), (400, "Model unloaded."),
+        (404, "No models loaded. Please load a model in the developer page."), (400, "Failed to load model"),
+        (400, "The model has crashed without additional information."))],
+    Case("a local server says 500 about the request itself", "next upstream_error", status(500, "image input is not supported - hint: if"
+         " this is unexpected, you may need to provide the mmproj"), special="local"),
+    Case("429 about money that says when to come back", "next throttled", status(
+        429, "You exceeded your current quota, please check your plan and billing details.", **{"retry-after": "2"})),
     # -- no fault after all
+    Case("a whole answer where a stream was asked", "serves", a_whole_answer, whole=False),
+    Case("output only in the last event", "serves", parts(only_in_the_last_event), whole=False, wires=("openai_responses",)),
     Case("HTTP/1.0, ended by closing", "serves", lambda w, s: Reply(
         200, SSE if s else JSON, framing="close", http10=True,
         parts=w.frames("served after all") if s else [json.dumps(w.answer("served after all")).encode()])),

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from pointsman.practice import Reply, ScriptedUpstream
+from pointsman.practice import CUT as BREAK
+from pointsman.practice import RESET, Reply, ScriptedUpstream
 from tests.vendor_bodies import chat
 from tests.vendor_bodies.wire import sse
 
@@ -54,9 +55,16 @@ TEXT = {
 
 
 def asked(
-    client: str, chunks: tuple[dict[str, Any], ...], *, split: bool, whole: bool = False, **more: Any
+    client: str,
+    chunks: tuple[dict[str, Any], ...],
+    *,
+    split: bool,
+    whole: bool = False,
+    end: Any = chat.DONE,
+    **more: Any,
 ) -> Got:
-    parts: list[Any] = [sse(chunk) for chunk in chunks] + [chat.DONE]
+    """end: what follows the chunks, the last word where nothing else is said."""
+    parts: list[Any] = [sse(chunk) for chunk in chunks] + [end]
 
     async def main() -> Got:
         with ScriptedUpstream() as server:
@@ -115,3 +123,23 @@ def test_the_error_says_what_to_do(client: str) -> None:
 def test_two_answers_that_both_said_why_are_whole() -> None:
     got = asked(CHAT, (*TWO["one of two"], chat.choice(1, "length")), split=True)
     assert got.body.endswith(b"[DONE]\n\n")
+
+
+WHOLE = {
+    CHAT: (chat.delta(content="all of it"), chat.delta("stop")),
+    COMPLETIONS: (chat.text("all of it", "stop"),),
+}
+
+
+@pytest.mark.parametrize("client", WHOLE)
+@pytest.mark.parametrize(
+    "end", [b"", b"data: [DO", b"data: [DONE]", b": bye\n\n", b'data: {"choi', BREAK, RESET], ids=repr
+)
+def test_a_whole_answer_ends_with_done_whether_or_not_the_backend_said_it(client: str, end: Any) -> None:
+    got = asked(client, WHOLE[client], split=True, end=end)
+    said = [line for line in got.body.decode().splitlines() if line.startswith("data:")]
+    assert said[-1] == "data: [DONE]"
+    assert sum("[DONE]" in line for line in said) == 1
+    assert all(line == "data: [DONE]" or json.loads(line[5:]) for line in said)
+    assert b'"error"' not in got.body
+    assert got.complete

@@ -12,7 +12,10 @@ import pytest
 import uvloop
 
 from pointsman.practice import Pause, Reply, ScriptedUpstream
+from pointsman.wire.sse import MAX_EVENT
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE, Call
+from tests.vendor_bodies import chat
+from tests.vendor_bodies.wire import sse
 
 from .plane import Got, Plane, plane, rule
 from .test_translation import CLEAN, PATHS, ask, one, spec, text_of
@@ -316,6 +319,14 @@ def test_a_cut_stream_where_a_whole_answer_was_asked_is_an_error(client: str) ->
     raw = STREAM[client]("hello there")
     got, _ = one(client, client, Reply(200, SSE, body=raw[: raw.index(b"there")]))
     assert got.status >= 500
+    assert got.json()["error"]["message"]
+
+
+def test_an_event_too_large_to_read_does_not_vanish_from_a_whole_answer() -> None:
+    raw = STREAM[CHAT]("hello there")
+    large = sse(chat.delta(content="x" * (MAX_EVENT + 9)))
+    got, _ = one(CHAT, CHAT, Reply(200, SSE, body=large + raw))
+    assert got.status == 502
     assert got.json()["error"]["message"]
 
 

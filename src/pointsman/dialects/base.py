@@ -353,7 +353,8 @@ class Dialect:
     see Straight. revision: of a request's body, what is done to a whole answer whose backend
     ignores a wish of it; None for nothing, and then bytes pass as they come. translation: None for
     protocols that only pass through. is_error: is a body an error in this protocol's own form?
-    retelling: None where nothing streams."""
+    retelling: None where nothing streams. last_word: what follows the event that makes a stream
+    whole; b"" where that event is the last."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
@@ -369,6 +370,7 @@ class Dialect:
     translation: Translation | None = None
     is_error: Callable[[bytes], bool] = lambda _: True
     retelling: Retelling | None = None
+    last_word: bytes = b""
 
     def status(self, error: PointsmanError) -> int:
         """The HTTP status of an error in this protocol."""

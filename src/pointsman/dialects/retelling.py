@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ..wire.sse import BOM, EventSplitter, data_of
+from ..wire.sse import BOM, MAX_EVENT, EventSplitter, data_of
 from ..wire.surrogates import Halves, readable
 from .decoding import UNREADABLE, decode_object
 
@@ -28,11 +28,17 @@ def object_of(body: bytes) -> dict[str, Any]:
         return decode_object(readable(body))
 
 
+class TooLargeToRetell(ValueError):
+    """An event of a stream that nobody may read in part."""
+
+
 def objects_of(stream: bytes) -> Iterator[dict[str, Any]]:
-    """What a stream's events hold, in order; what is no JSON object is left out."""
+    """What a stream's events hold, in order; what is no JSON object is left out. Raises TooLargeToRetell."""
     splitter, halves = EventSplitter(), Halves()
     events = splitter.feed(stream.removeprefix(BOM))
     events.append(splitter.finish())
+    if splitter.cut or splitter.abridged:
+        raise TooLargeToRetell(f"an event of its stream is larger than {MAX_EVENT >> 20} MiB")
     for event in events:
         data = data_of(event)
         try:

@@ -6,6 +6,7 @@ from ...kinds import Protocol
 from ..base import Dialect, Retelling, UsageOption
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
+from ..retelling import DONE
 from ..vendor_errors import is_openai_error, openai_error, upstream_error
 from .errors import stream_error
 from .retelling import assembled, streamed
@@ -21,4 +22,5 @@ DIALECT = Dialect(
     usage_option=UsageOption("stream_options", "include_usage", is_extra_usage),
     is_error=is_openai_error,
     retelling=Retelling(streamed, assembled),
+    last_word=DONE,
 )

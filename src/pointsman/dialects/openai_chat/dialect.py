@@ -7,6 +7,7 @@ from ..base import Dialect, Retelling, Translation
 from ..carries import column
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
+from ..retelling import DONE
 from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .capsules import without_capsules
 from .errors import stream_error
@@ -52,4 +53,5 @@ DIALECT = Dialect(
     translation=TRANSLATION,
     is_error=is_openai_error,
     retelling=Retelling(streamed, assembled),
+    last_word=DONE,
 )

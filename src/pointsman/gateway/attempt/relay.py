@@ -140,7 +140,18 @@ class Passing:
             seen.end()
             if seen.error is not None and (seen.concluded or unframed_error(rest)):
                 self.untold = seen.error
-        return self._shown(self._last_bytes(rest)) if self.untold is None else b""
+        if self.untold is not None:
+            return b""
+        last = self._shown(self._last_bytes(rest))
+        if (
+            seen is None
+            or not seen.finished
+            or seen.ended
+            or seen.error is not None
+            or not self.dialect.last_word
+        ):
+            return last
+        return last + (b"\n\n" if last or self._in_event else b"") + self.dialect.last_word
 
     def _last_bytes(self, rest: bytes) -> bytes:
         """The client's, of an event that did not end. rest: the same as an event."""
