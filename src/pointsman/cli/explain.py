@@ -34,6 +34,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     for number, target in enumerate(found["targets"], 1):
         word = marked(target["usable"], bad="no")
         yield f"  {number}. {printable(target['target'])}  {word}  {printable(target['reason'])}"
+        if target["proxy"]:
+            yield f"     through the proxy {printable(target['proxy'])}"
         yield from _condition(target)
         for protocol, how in target["protocols"].items():
             yield f"       {protocol}: {how}"

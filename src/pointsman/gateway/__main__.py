@@ -29,6 +29,7 @@ from ..practice import PracticeServer
 from ..process.beats import REPLACED_FILE, beat
 from ..process.environment import take
 from ..process.parent import end_with_parent, leave_nothing
+from ..providers.proxies import Proxies
 from ..upstream.egress import Egress
 from ..upstream.pool import Pool
 from .client.acceptor import acceptor
@@ -70,7 +71,8 @@ class DataPlaneProcess:
         self._listener = socket.socket(fileno=args.listen_fd)
         self._connections: set[ClientConnection] = set()
         practice_path = os.path.join(args.runtime_dir, f"practice-{args.worker}.sock")
-        pool = Pool(Egress(self._limits.connect_seconds, _own_addresses(self._listener)))
+        own, proxies = _own_addresses(self._listener), Proxies.from_environment(os.environ)
+        pool = Pool(Egress(self._limits.connect_seconds, own, proxies))
         self.plane = DataPlane(
             worker=args.worker,
             workers=args.workers,

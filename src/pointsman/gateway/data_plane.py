@@ -107,7 +107,7 @@ class DataPlane:
         self.rules = CompiledRules(snapshot, self._practice_path, before)
         self.lists.follow(self.rules.backends)
         for key, backend in self.rules.backends.items():
-            if key in before and before[key].spec.base_url != backend.spec.base_url:
+            if key in before and before[key].way != backend.way:
                 self.board.forget(key)
             self.board.allow(key, backend.spec.max_in_flight)
         self.probes.follow(self.rules.backends)

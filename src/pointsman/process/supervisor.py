@@ -23,6 +23,7 @@ from pathlib import Path
 from .. import config
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from ..providers.proxies import Proxies
 from ..secret import Secret
 from ..wire.authority import is_loopback_host
 from .beats import Pulse, write_down
@@ -87,6 +88,7 @@ def serve(options: ServeOptions) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code; raises PointsmanError when it cannot start."""
     limits = config.Limits.from_environment()
     config.log_level()  # which only the data plane's processes use, and cannot tell of
+    Proxies.from_environment(os.environ)
     os.umask(0o077)  # whatever is made from here on, by the children too, is this user's alone
     lock, after_a_kill = _take_lock(options.data_dir)
     listener = _listen(options.host, options.port, _ORPHAN_SECONDS if after_a_kill else 0.0)

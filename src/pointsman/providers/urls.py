@@ -105,8 +105,8 @@ def parse_base_url(text: str) -> BaseUrl:
     authority = shape["authority"]
     if "@" in authority:
         raise ValueError("the base URL must not hold a user name or password; give the key as the API key")
-    host_text, port = _split_port(authority, _DEFAULT_PORTS[scheme])
-    return BaseUrl(scheme, _host(host_text), port, _path(shape["path"] or ""), query)
+    host_text, port = split_port(authority, _DEFAULT_PORTS[scheme])
+    return BaseUrl(scheme, host_of(host_text), port, _path(shape["path"] or ""), query)
 
 
 def check_base_url(type: BackendType, url: BaseUrl, allow_http: bool) -> None:
@@ -166,8 +166,8 @@ def _is_localhost(host: str) -> bool:
     return host == "localhost" or host.endswith(".localhost")  # RFC 6761
 
 
-def _split_port(authority: str, default: int) -> tuple[str, int]:
-    """Host text (brackets kept) and port."""
+def split_port(authority: str, default: int) -> tuple[str, int]:
+    """Host text (brackets kept) and port. Raises ValueError."""
     if authority.startswith("["):
         host, bracket, rest = authority.partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -189,7 +189,8 @@ def _split_port(authority: str, default: int) -> tuple[str, int]:
     return host, port
 
 
-def _host(text: str) -> str:
+def host_of(text: str) -> str:
+    """The host in its one spelling, brackets taken off. Raises ValueError."""
     if text.startswith("["):
         return _ipv6(text[1:-1])
     if not text.isascii():

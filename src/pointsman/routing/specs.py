@@ -55,7 +55,8 @@ class BackendSpec(msgspec.Struct, frozen=True):
     normal form of providers/urls.py, or UNIX and a path. dialects: protocols it speaks, None = not said. auth: an
     AuthScheme value. api_key: None where none is stored. problem: why it cannot be used (a sentence with the fix),
     or None. max_in_flight: requests at once, None = the gateway's own limit. join_resends: a generation whose
-    client left may be joined by the same request. silent_end: its streams end without saying why.
+    client left may be joined by the same request. silent_end: its streams end without saying why. proxy: `none` or a
+    proxy's URL, None = what the environment says. ca_file: of the authorities that may sign for it, None = the system's.
     """
 
     key: str
@@ -72,6 +73,8 @@ class BackendSpec(msgspec.Struct, frozen=True):
     max_in_flight: int | None = None
     join_resends: bool = False
     silent_end: bool = False
+    proxy: str | None = None
+    ca_file: str | None = None
     login_only: bool = False  # no key is stored: only for rules that forward the client's own provider login
 
 

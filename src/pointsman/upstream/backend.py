@@ -34,6 +34,8 @@ def key_command(key: str) -> str:
     return f"pointsman credential set {key}"
 
 
+Way = tuple[str, str, str | None, str | None]
+"""What must be the same for a kept connection to serve: key, base URL, proxy, CA file."""
 _ACCOUNTS = os.urandom(16)
 
 
@@ -48,11 +50,12 @@ class Backend:
 
     __slots__ = (
         "_before_path", "_before_v1", "_defaults", "_fixed", "_inside", "_query", "_unspoken", "_without_auth", "account",
-        "assumed", "crossing", "host", "local", "mask", "spec", "spoken", "tried", "unheeding", "unix_path", "url",
+        "assumed", "crossing", "host", "local", "mask", "spec", "spoken", "tried", "unheeding", "unix_path", "url", "way",
     )  # fmt: skip
 
     def __init__(self, spec: BackendSpec) -> None:
         self.spec = spec
+        self.way: Way = (spec.key, spec.base_url, spec.proxy, spec.ca_file)
         provider = CATALOG[BackendType(spec.type)]
         self.url: BaseUrl | None = None
         self.unix_path: str | None = None
@@ -92,8 +95,12 @@ class Backend:
     @property
     def key_command(self) -> str:
         """What sets its key."""
-        spec = self.spec
-        return f"pointsman local update {spec.name} --key" if self.local else key_command(spec.key)
+        return f"{self.edit_command} --key" if self.local else self.edit_command
+
+    @property
+    def edit_command(self) -> str:
+        """What changes its row."""
+        return f"pointsman local update {self.spec.name}" if self.local else key_command(self.spec.key)
 
     def speaks(self, protocol: Protocol) -> bool:
         """Is the protocol one this backend is known or assumed to speak?"""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from .backend import Backend
+from .backend import Backend, Way
 from .connection import UpstreamConnection
 from .egress import Egress
 
@@ -32,11 +32,11 @@ class Pool:
 
     def __init__(self, egress: Egress) -> None:
         self.egress = egress
-        self._idle: dict[tuple[str, str], list[UpstreamConnection]] = {}
+        self._idle: dict[Way, list[UpstreamConnection]] = {}
 
     def take(self, backend: Backend, local_only: bool) -> UpstreamConnection | None:
         """The most recently used idle connection, or None."""
-        idle = self._idle.get((backend.spec.key, backend.spec.base_url))
+        idle = self._idle.get(backend.way)
         while idle:
             conn = idle.pop()
             if conn.usable and (conn.peer_local or not local_only):
@@ -46,10 +46,10 @@ class Pool:
 
     async def open(self, backend: Backend, local_only: bool) -> UpstreamConnection:
         """A fresh connection. Raises ConnectFailed or EgressRefused."""
-        key = (backend.spec.key, backend.spec.base_url)
+        way = backend.way
 
         def settled(conn: UpstreamConnection) -> None:
-            idle = self._idle.setdefault(key, [])
+            idle = self._idle.setdefault(way, [])
             if not conn.usable:
                 if conn in idle:
                     idle.remove(conn)

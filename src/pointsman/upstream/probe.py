@@ -6,12 +6,14 @@ For `credential test`, `local test` and `doctor`. Not the health of a request's 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass, field
 
 import msgspec
 
 from ..errors import PointsmanError
+from ..providers.proxies import Proxies
 from ..routing.specs import BackendSpec
 from .backend import Backend
 from .egress import ConnectFailed, Egress, EgressRefused
@@ -21,7 +23,7 @@ from .pool import Pool
 
 @dataclass(slots=True)
 class Step:
-    """One step. name: dns | tcp | tls | auth | models. detail: what was seen, with the fix when it failed."""
+    """One step. name: dns | tcp | proxy | tls | auth | models. detail: what was seen, with the fix when it failed."""
 
     name: str
     ok: bool
@@ -41,14 +43,15 @@ class ProbeResult:
 async def probe(
     spec: BackendSpec, *, connect_seconds: float = 5.0, answer_seconds: float = 10.0
 ) -> ProbeResult:
-    """Try DNS, TCP, TLS, the key and the model list, each said apart. Never raises for a backend's fault."""
+    """Try the proxy, DNS, TCP, TLS, the key and the model list, each said apart. Never raises for a backend's fault,
+    but PointsmanError where the environment's proxies cannot be read."""
     result = ProbeResult(ok=False)
     try:
         backend = Backend(spec)
     except ValueError as error:
         result.steps.append(Step("dns", False, f"the row cannot be used: {error}", 0.0))
         return result
-    egress = Egress(connect_seconds)
+    egress = Egress(connect_seconds, proxies=Proxies.from_environment(os.environ))
     pool = Pool(egress)
     try:
         if await _reach(egress, pool, backend, result):
@@ -61,9 +64,10 @@ async def probe(
 
 
 async def _reach(egress: Egress, pool: Pool, backend: Backend, result: ProbeResult) -> bool:
-    tls = backend.url is not None and backend.url.scheme == "https"
+    url, proxy = backend.url, egress.proxy_of(backend)
+    by = "tcp" if proxy is None else "proxy"
     started = time.monotonic()
-    if backend.url is not None:
+    if url is not None and proxy is None:
         try:
             addresses = await egress.resolve(backend)
         except ConnectFailed as error:
@@ -73,22 +77,21 @@ async def _reach(egress: Egress, pool: Pool, backend: Backend, result: ProbeResu
             return False
         result.steps.append(Step("dns", True, ", ".join(addresses[:4]), _ms(started)))
     started = time.monotonic()
+    connected = "connected" if proxy is None else f"a way to it through {proxy}"
     try:
         conn = await pool.open(backend, False)
     except EgressRefused as error:
-        result.steps.append(Step("tcp", False, error.public, _ms(started)))
+        result.steps.append(Step(by, False, error.public, _ms(started)))
         return False
     except ConnectFailed as error:
         if error.step == "tls":
-            result.steps.append(Step("tcp", True, "connected", _ms(started)))
-            result.steps.append(Step("tls", False, error.public, _ms(started)))
-        else:
-            fix = "; is the server running on that port?" if backend.local else ""
-            result.steps.append(Step("tcp", False, error.public + fix, _ms(started)))
+            result.steps.append(Step(by, True, connected, _ms(started)))
+        fix = "; is the server running on that port?" if error.step == "tcp" and backend.local else ""
+        result.steps.append(Step(error.step, False, error.public + fix, _ms(started)))
         return False
     conn.close()
-    result.steps.append(Step("tcp", True, "connected", _ms(started)))
-    if tls:
+    result.steps.append(Step(by, True, connected, _ms(started)))
+    if url is not None and url.scheme == "https":
         result.steps.append(Step("tls", True, "certificate accepted", _ms(started)))
     return True
 

@@ -28,6 +28,7 @@ from ...config import (
 from ...errors import PointsmanError
 from ...kinds import PRACTICE
 from ...process.private_files import mode_problem
+from ...providers.proxies import Proxies
 from ...routing.specs import BackendSpec
 from .auth import AdminToken
 from .probing import probe_spec
@@ -101,11 +102,12 @@ def _examine_open(control: ControlPlane) -> list[Check]:
 
 
 def examine_files(data_dir: Path, environ: Mapping[str, str], gateway_url: str = "") -> list[Check]:
-    """Port, modes, disk, admin token and SQLite's version: what needs no database."""
+    """Port, modes, disk, proxies, admin token and SQLite's version: what needs no database."""
     checks = [_answering(gateway_url) if gateway_url else _port_free(environ)]
     checks += _modes(data_dir)
     checks.append(_admin_token(data_dir))
     checks.append(_disk(data_dir))
+    checks += _proxies(environ)
     checks.append(_sqlite_version())
     return checks
 
@@ -193,6 +195,25 @@ def _disk(data_dir: Path) -> Check:
     return _ok("disk", detail)
 
 
+# -- proxies --
+
+
+def _proxies(environ: Mapping[str, str]) -> list[Check]:
+    """Those of the environment, without their logins."""
+    try:
+        found = Proxies.from_environment(environ).for_scheme
+    except PointsmanError as caught:
+        return [
+            error(
+                "proxies",
+                f"{caught.public}.",
+                f"correct or unset {caught.param}; then start the gateway anew",
+            )
+        ]
+    said = [f"{scheme}:// goes through {proxy}" for scheme, proxy in sorted(found.items())]
+    return [_ok("proxies", f"{'; '.join(said)}; this computer and NO_PROXY excepted.")] if said else []
+
+
 # -- key and database --
 
 
@@ -242,6 +263,7 @@ def _sqlite_version() -> Check:
 
 _FIXES = {
     "dns": "check the host name in its base URL, and the network",
+    "proxy": "see what the proxy says, or go past it",
     "tcp": "start the server, or correct its base URL",
     "tls": "check the base URL's host name and the server's certificate",
     "auth": "set its key again",
@@ -256,11 +278,14 @@ async def _backend(spec: BackendSpec) -> Check:
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             result = await probe_spec(spec)
+    except PointsmanError as caught:  # the environment's proxies cannot be read
+        return error(name, f"{caught.public}.", f"correct or unset {caught.param}")
     except TimeoutError:
         return error(name, f"{spec.base_url} did not answer in {PROBE_SECONDS:.0f} s.", _FIXES["tcp"])
     bad = next((step for step in result.steps if not step.ok), None)
     if bad is None:
-        return _ok(name, f"{spec.base_url} answers; {len(result.models)} models.")
+        way = next((f", by {step.detail}," for step in result.steps if step.name == "proxy"), "")
+        return _ok(name, f"{spec.base_url} answers{way} with {len(result.models)} models.")
     fix = f"{_FIXES.get(bad.name, 'look at the server')}: {_command(spec)}"
     return error(name, f"{spec.base_url}: {bad.name}: {bad.detail}", fix)
 

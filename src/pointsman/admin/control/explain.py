@@ -36,9 +36,9 @@ class TargetExplained(BaseModel):
     that goes there leaves this computer; None when only connecting would tell. protocols: for each protocol a client
     may speak, what the backend gets: `as it is`, `translated to openai_chat`, `as it is if it knows the path, else
     translated to openai_chat`, `as it is (with tools: translated to openai_responses)`. urls: protocol that the backend
-    may be spoken to in -> the exact URL that is asked then. health: `good`, or what is
-    wrong with it; passed_over: whether it is left out while another target remains, and until when where that ends
-    by itself. breaker: closed, open or probing."""
+    may be spoken to in -> the exact URL that is asked then. proxy: through which its connections go, None = straight.
+    health: `good`, or what is wrong with it; passed_over: whether it is left out while another target remains, and until
+    when where that ends by itself. breaker: closed, open or probing."""
 
     target: str
     backend: str
@@ -50,6 +50,7 @@ class TargetExplained(BaseModel):
     protocols: dict[str, str]
     urls: dict[str, str]
     leaves_machine: bool | None
+    proxy: str | None = None
     in_flight: int = 0
     last_success: datetime | None = None
     last_failure: datetime | None = None
@@ -107,7 +108,7 @@ async def explain(
         mapping_id=plan.mapping_id,
         pattern=plan.pattern,
         **{name: getattr(plan.rule, name) for name in RULE_COLUMNS},
-        targets=[_judged(target, plan, view.backends, health) for target in plan.targets],
+        targets=[_judged(target, plan, view, health) for target in plan.targets],
     )
 
 
@@ -119,10 +120,11 @@ def _resolve(table: RoutingTable, model: str, lists: Listed) -> Plan | Pointsman
 
 
 def _judged(
-    target: Target, plan: Plan, backends: Mapping[str, Backend], health: Mapping[str, BackendHealth]
+    target: Target, plan: Plan, view: RoutingView, health: Mapping[str, BackendHealth]
 ) -> TargetExplained:
-    spec, backend = target.backend, backends.get(target.key)
-    away = _leaves_machine(spec, backend)
+    spec, backend = target.backend, view.backends.get(target.key)
+    proxy = None if backend is None or plan.rule.local_only else view.egress.proxy_of(backend)
+    away = _leaves_machine(spec, backend) if proxy is None else True
     seen = health.get(target.key) or BackendHealth(target.key)
     model = next(
         (one for one in seen.targets if one.model == target.model), TargetHealth(target.model, "closed")
@@ -142,6 +144,7 @@ def _judged(
         protocols=protocols(target, backend, login=target.forwards, unspoken=seen.unspoken),
         urls=_urls(backend) if spec and spec.key != PRACTICE_KEY else {},
         leaves_machine=away,
+        proxy=None if proxy is None else proxy.text,
         in_flight=seen.in_flight,
         last_success=utc(seen.last_success),
         last_failure=utc(seen.last_failure),

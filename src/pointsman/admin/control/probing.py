@@ -14,7 +14,7 @@ from .control_plane import ControlPlane
 
 
 class ProbeStep(BaseModel):
-    """One step: dns, tcp, tls, auth or models; or `settings`, when what is stored cannot be used."""
+    """One step: dns, tcp, proxy, tls, auth or models; or `settings`, when what is stored cannot be used."""
 
     name: str
     ok: bool

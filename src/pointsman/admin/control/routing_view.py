@@ -6,7 +6,11 @@ The control plane asks the servers itself: the data plane's lists live in proces
 
 from __future__ import annotations
 
+import os
+from functools import cached_property
+
 from ...link.messages import Snapshot
+from ...providers.proxies import Proxies
 from ...routing.specs import PRACTICE_KEY, practice_spec
 from ...routing.table import RoutingTable
 from ...upstream.backend import Backend, compile_backends
@@ -21,11 +25,22 @@ class RoutingView:
     """table and backends are those of the snapshot that `follow` was last called with."""
 
     def __init__(self) -> None:
-        self._pool = Pool(Egress(_CONNECT_SECONDS))
-        self._lists = ModelLists(self._pool)
         self._snapshot: Snapshot | None = None
         self.table = RoutingTable((), ())
         self.backends: dict[str, Backend] = {}
+
+    @cached_property
+    def egress(self) -> Egress:
+        """Decides as the data plane's does. Raises PointsmanError where the environment's proxies cannot be read."""
+        return Egress(_CONNECT_SECONDS, proxies=Proxies.from_environment(os.environ))
+
+    @cached_property
+    def _pool(self) -> Pool:
+        return Pool(self.egress)
+
+    @cached_property
+    def _lists(self) -> ModelLists:
+        return ModelLists(self._pool)
 
     def follow(self, snapshot: Snapshot) -> None:
         """Compile it, unless it is the one that is known."""
