@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pointsman.cli.main import main
+from pointsman.cli.once import Command
 
 GROUPS = {
     "mapping": {"add", "list", "update", "remove"},
@@ -76,3 +77,19 @@ def test_an_unknown_command_is_wrong_usage() -> None:
 )
 def test_serve_refuses_what_is_no_number_of_its_kind(words: list[str]) -> None:
     assert CliRunner().invoke(main, words).exit_code == 2
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_a_value_given_twice_is_refused_not_forgotten(words: tuple[str, ...]) -> None:
+    """`mapping add m --to local/box --to openai` made a rule for openai alone."""
+    context, command = click.Context(main), main
+    for word in words:
+        found = command.get_command(context, word)  # type: ignore[attr-defined]
+        assert found is not None
+        command = found
+    assert isinstance(command, Command)
+    arguments = ["x" for one in command.params if isinstance(one, click.Argument)]
+    done = CliRunner().invoke(main, [*words, *arguments, "--data-dir", "/nowhere", "--data-dir=/elsewhere"])
+    if "--data-dir" in {one.opts[0] for one in command.params}:
+        assert done.exit_code == 2
+        assert "--data-dir is given twice" in done.output

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from .once import Command
+
 
 class _Share(click.FloatRange):
     """In percent; nan lies in no range, and click's own finds it in every one."""
@@ -23,7 +25,7 @@ class _Share(click.FloatRange):
         return share
 
 
-@click.command("chaos")
+@click.command("chaos", cls=Command)
 @click.argument("upstream", metavar="URL")
 @click.option(
     "--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Port 0: a free one."

@@ -19,6 +19,7 @@ from .common import (
     table,
     with_options,
 )
+from .once import Group
 
 _Key = tuple[BackendType, str]
 
@@ -52,7 +53,7 @@ tries = click.option(
 )
 
 
-@click.group("credential")
+@click.group("credential", cls=Group)
 def command() -> None:
     """Keys and base URLs of cloud providers."""
 

@@ -10,11 +10,12 @@ import click
 from ..errors import PointsmanError
 from .client import ApiAnswer, NotAnswering, open_client
 from .common import Invocation, on_terminal, printable, with_options
+from .once import Command
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Command)
 @with_options
 def command(invocation: Invocation) -> None:
     """Look for what is wrong and say how to fix it. Exit code 1 when something is."""

@@ -11,9 +11,10 @@ import click
 from .columns import sentences
 from .common import Invocation, local_time, marked, printable, with_options
 from .mapping import COLUMNS
+from .once import Command
 
 
-@click.command("explain")
+@click.command("explain", cls=Command)
 @click.argument("model")
 @with_options
 def command(invocation: Invocation, model: str) -> None:

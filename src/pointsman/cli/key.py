@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .common import Invocation, local_time, note, table, with_options
+from .once import Group
 
 _SHOW = table(
     ("id", "id"),
@@ -18,7 +19,7 @@ _SHOW = table(
 )
 
 
-@click.group("key")
+@click.group("key", cls=Group)
 def command() -> None:
     """Client keys: who may use the gateway.
 

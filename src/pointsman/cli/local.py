@@ -10,6 +10,7 @@ import click
 from .columns import DIALECT, MAX_IN_FLIGHT, SILENT_END, Column, Verb, takes
 from .common import Invocation, note, read_secret, table, with_options
 from .credential import run_test, say_found, tries
+from .once import Group
 
 
 def _key(given: bool | None) -> dict[str, Any]:
@@ -64,7 +65,7 @@ _SHOW = table(
 )
 
 
-@click.group("local")
+@click.group("local", cls=Group)
 def command() -> None:
     """Model servers on this computer or network."""
 

@@ -10,6 +10,7 @@ import click
 from ..kinds import BackendType, FallbackOn, backend_key
 from .columns import Column, Verb, summary, takes
 from .common import BackendParam, Invocation, Row, SecondsParam, note, table, with_options
+from .once import Group
 
 _Target = tuple[BackendType, str, str | None]
 
@@ -135,7 +136,7 @@ _SHOW = table(
 )
 
 
-@click.group("mapping")
+@click.group("mapping", cls=Group)
 def command() -> None:
     """Rules: which model goes to which backend."""
 

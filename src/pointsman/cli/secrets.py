@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from .common import Invocation, read_secret, with_options
+from .once import Group
 
 
-@click.group("secrets")
+@click.group("secrets", cls=Group)
 def command() -> None:
     """The master key that seals stored keys."""
 

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from ..config import DEFAULT_HOST, DEFAULT_PORT
 from .common import Invocation, exit_on_failure, with_options
+from .once import Command
 
 
 class _Variable(click.Option):
@@ -29,7 +30,7 @@ class _Variable(click.Option):
             raise click.ClickException(f"{self.envvar}: {error.message}") from None
 
 
-@click.command("serve")
+@click.command("serve", cls=Command)
 @click.option(
     "--host",
     cls=_Variable,

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import click
 
 from .common import Invocation, local_time, note, table, with_options
+from .once import Command
 
 _SHOW = table(
     ("time", lambda row: local_time(row["at"])),
@@ -26,7 +27,7 @@ _SHOW = table(
 )
 
 
-@click.command("usage")
+@click.command("usage", cls=Command)
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--model", help="Only this model, as the client named it.")
 @click.option("--target", help="Only this target, such as openai:gpt-4o-mini.")

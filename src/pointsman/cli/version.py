@@ -8,9 +8,10 @@ import click
 
 from .. import __version__
 from .common import Invocation, with_options
+from .once import Command
 
 
-@click.command("version")
+@click.command("version", cls=Command)
 @with_options
 def command(invocation: Invocation) -> None:
     """Print the version."""
