@@ -8,6 +8,7 @@ that).
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum
@@ -177,3 +178,25 @@ MAX_IN_FLIGHT = Column(
 _UNSAID = "Its streams never say why they end: take their last word alone as the end, not as a cut."
 SILENT_END = Column("--silent-end", "silent_end", _UNSAID, _UNSAID, kind=bool)
 """And this."""
+
+_WAY = (
+    "Reach it by this proxy: http://, https://, socks5:// or socks5h://HOST:PORT; none: straight;"
+    " inherit, the default: as HTTPS_PROXY, ALL_PROXY and NO_PROXY say."
+)
+PROXY = Column(
+    "--proxy", "proxy", _WAY, _WAY, metavar="URL|none|inherit",
+    body=lambda value: {"proxy": None if value == "inherit" else value},
+)  # fmt: skip
+_TRUST = "Trust the certificates in this PEM file for it, and no others (in place of the system's)."
+CA_FILE = Column(
+    "--ca-file", "ca_file", _TRUST, _TRUST, metavar="PATH",
+    clear=("--system-ca", "Go back to the system's authorities."),
+    body=lambda value: {"ca_file": value and os.path.abspath(os.path.expanduser(value))},
+)  # fmt: skip
+"""How it is reached, and who may sign for it: both have these, too."""
+
+
+def way(row: Body) -> str | None:
+    """What a list says of these."""
+    said = [f"proxy {row['proxy']}"] if row.get("proxy") else []
+    return ", ".join([*said, f"CA {row['ca_file']}"] if row.get("ca_file") else said) or None

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..kinds import BackendType, backend_key
-from .columns import DIALECT, MAX_IN_FLIGHT, SILENT_END, Column, Verb, takes
+from .columns import CA_FILE, DIALECT, MAX_IN_FLIGHT, PROXY, SILENT_END, Column, Verb, takes, way
 from .common import (
     BackendParam,
     Invocation,
@@ -33,6 +33,8 @@ COLUMNS = (
     DIALECT,
     MAX_IN_FLIGHT,
     SILENT_END,
+    PROXY,
+    CA_FILE,
 )  # fmt: skip
 """What `set` takes, in the order of its help."""
 
@@ -43,6 +45,7 @@ _SHOW = table(
     ("key", "key_fingerprint"),
     ("speaks", lambda row: ", ".join(row.get("dialects") or ()) or None),
     ("at once", "max_in_flight"),
+    ("by", way),
     ("set", lambda row: local_time(row["updated_at"])),
     empty="there is no key yet; set one with: pointsman credential set openai",
 )

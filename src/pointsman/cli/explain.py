@@ -37,6 +37,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"  {number}. {printable(target['target'])}  {word}  {printable(target['reason'])}"
         if target["proxy"]:
             yield f"     through the proxy {printable(target['proxy'])}"
+        if target["ca_file"]:
+            yield f"     trusts {printable(target['ca_file'])} alone"
         yield from _condition(target)
         for protocol, how in target["protocols"].items():
             yield f"       {protocol}: {how}"

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import click
 
-from .columns import DIALECT, MAX_IN_FLIGHT, SILENT_END, Column, Verb, takes
+from .columns import CA_FILE, DIALECT, MAX_IN_FLIGHT, PROXY, SILENT_END, Column, Verb, takes, way
 from .common import Invocation, note, read_secret, table, with_options
 from .credential import run_test, say_found, tries
 from .once import Group
@@ -47,6 +47,8 @@ COLUMNS = (
         kind=bool,
     ),
     SILENT_END,
+    PROXY,
+    CA_FILE,
     Column("--enable/--disable", "enabled", None, "", kind=bool),
 )  # fmt: skip
 """What `add` and `update` take, in the order of their help."""
@@ -58,6 +60,7 @@ _SHOW = table(
     ("enabled", "enabled"),
     ("key", "key_fingerprint"),
     ("speaks", lambda row: ", ".join(row.get("dialects") or ()) or None),
+    ("by", way),
     ("context", "context_window"),
     ("at once", "max_in_flight"),
     ("joins resends", lambda row: "yes" if row.get("join_resends") else None),

@@ -96,6 +96,22 @@ def _login(userinfo: str) -> SecretBytes:
     return SecretBytes(b":".join(parts))
 
 
+def parse_setting(text: str) -> str:
+    """A backend's own word: NONE or a proxy's URL, in the form in which it is stored. Raises ValueError."""
+    if text.strip().lower() == NONE:
+        return NONE
+    try:
+        proxy = parse_proxy(text)
+    except ValueError as error:
+        raise ValueError(f"the proxy's URL {error}") from None
+    if proxy.login:
+        raise ValueError(
+            "the proxy's URL holds a user name or password, which is not stored; leave them out, and set"
+            " HTTPS_PROXY or ALL_PROXY to the whole URL where the gateway starts: they are taken from there"
+        )
+    return proxy.text
+
+
 _Bypass = Callable[[str, int], bool]
 """(host, port) -> is it reached without a proxy?"""
 

@@ -12,6 +12,7 @@ from ..dialects.registry import DIALECTS, derived, protocol_named
 from ..kinds import AuthScheme, BackendType, Protocol
 from ..providers.auth import auth_line
 from ..providers.catalog import CATALOG
+from ..providers.proxies import parse_setting
 from ..providers.servers import is_unheeding
 from ..providers.urls import BaseUrl, parse_base_url
 from ..routing.specs import UNIX, BackendSpec
@@ -45,7 +46,7 @@ class Backend:
     known. unheeding: it never notices that a client left who waits for a whole answer; None while nobody knows. mask: of its
     key, which no error may show. account: tells one key from another, in this process only.
 
-    Raises ValueError when the base URL or the key cannot be used.
+    Raises ValueError when the base URL, the key or the proxy cannot be used.
     """
 
     __slots__ = (
@@ -57,6 +58,8 @@ class Backend:
         self.spec = spec
         self.way: Way = (spec.key, spec.base_url, spec.proxy, spec.ca_file)
         provider = CATALOG[BackendType(spec.type)]
+        if spec.proxy is not None:
+            parse_setting(spec.proxy)  # a row edited by hand
         self.url: BaseUrl | None = None
         self.unix_path: str | None = None
         if spec.base_url.startswith(UNIX):

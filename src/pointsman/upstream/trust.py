@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from pathlib import Path
 
 from .failures import ConnectFailed
 
@@ -15,6 +16,17 @@ _Stamp = tuple[int, int]
 
 _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
 """X509_V_ERR_*: no issuer, self-signed, self-signed in the chain, no local issuer, a leaf that is alone."""
+
+
+def ca_problem(path: str) -> str | None:
+    """Why this file cannot say whom to trust, None when it can."""
+    if not Path(path).is_absolute():
+        return f"the CA file {path} is not named by its whole path, from / on"
+    try:
+        _context_of(path)
+    except OSError as error:
+        return f"the CA file {path} {_why(error)}"
+    return None
 
 
 def _why(error: OSError) -> str:

@@ -30,6 +30,7 @@ from ...kinds import PRACTICE
 from ...process.private_files import mode_problem
 from ...providers.proxies import Proxies
 from ...routing.specs import BackendSpec
+from ...upstream.trust import ca_problem
 from .auth import AdminToken
 from .probing import probe_spec
 
@@ -265,7 +266,7 @@ _FIXES = {
     "dns": "check the host name in its base URL, and the network",
     "proxy": "see what the proxy says, or go past it",
     "tcp": "start the server, or correct its base URL",
-    "tls": "check the base URL's host name and the server's certificate",
+    "tls": "check the base URL's host name, the server's certificate and who signed it (--ca-file)",
     "auth": "set its key again",
     "models": "check that its base URL is an API of its type",
 }
@@ -275,6 +276,9 @@ async def _backend(spec: BackendSpec) -> Check:
     name = f"backend {spec.key}"
     if spec.problem:
         return error(name, spec.problem, _command(spec))
+    broken = ca_problem(spec.ca_file) if spec.ca_file is not None else None
+    if broken is not None:
+        return error(name, f"{broken}.", f"put it back, or: {_edit(spec)} --ca-file PATH (or --system-ca)")
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             result = await probe_spec(spec)
@@ -290,7 +294,10 @@ async def _backend(spec: BackendSpec) -> Check:
     return error(name, f"{spec.base_url}: {bad.name}: {bad.detail}", fix)
 
 
+def _edit(spec: BackendSpec) -> str:
+    local = spec.type == "local"
+    return f"pointsman local update {spec.name}" if local else f"pointsman credential set {spec.key}"
+
+
 def _command(spec: BackendSpec) -> str:
-    if spec.type == "local":
-        return f"pointsman local update {spec.name} --url URL"
-    return f"pointsman credential set {spec.key}"
+    return _edit(spec) + (" --url URL" if spec.type == "local" else "")

@@ -37,8 +37,9 @@ class TargetExplained(BaseModel):
     may speak, what the backend gets: `as it is`, `translated to openai_chat`, `as it is if it knows the path, else
     translated to openai_chat`, `as it is (with tools: translated to openai_responses)`. urls: protocol that the backend
     may be spoken to in -> the exact URL that is asked then. proxy: through which its connections go, None = straight.
-    health: `good`, or what is wrong with it; passed_over: whether it is left out while another target remains, and until
-    when where that ends by itself. breaker: closed, open or probing."""
+    ca_file: of the only authorities that may sign for it. health: `good`, or what is wrong with it; passed_over: whether it
+    is left out while another target remains, and until when where that ends
+    by itself. breaker: closed, open or probing."""
 
     target: str
     backend: str
@@ -51,6 +52,7 @@ class TargetExplained(BaseModel):
     urls: dict[str, str]
     leaves_machine: bool | None
     proxy: str | None = None
+    ca_file: str | None = None
     in_flight: int = 0
     last_success: datetime | None = None
     last_failure: datetime | None = None
@@ -145,6 +147,7 @@ def _judged(
         urls=_urls(backend) if spec and spec.key != PRACTICE_KEY else {},
         leaves_machine=away,
         proxy=None if proxy is None else proxy.text,
+        ca_file=spec.ca_file if spec else None,
         in_flight=seen.in_flight,
         last_success=utc(seen.last_success),
         last_failure=utc(seen.last_failure),

@@ -26,6 +26,7 @@ from ..vault import Sealed
 from .columns import SealedText, UtcDateTime, enum_column, utc_now
 from .values import (
     BackendName,
+    CaFile,
     ContextWindow,
     Dialects,
     FallbackReasons,
@@ -36,6 +37,7 @@ from .values import (
     ModelName,
     Pattern,
     Priority,
+    Proxy,
     Url,
 )
 
@@ -96,7 +98,9 @@ class CredentialAddress(SQLModel):
 
 class CredentialColumns(SQLModel):
     """How a cloud credential is used. base_url None: the provider's own. dialects None: the
-    type's own. silent_end: its streams end without saying why.
+    type's own. silent_end: its streams end without saying why. proxy: `none` or a proxy's URL,
+    None: the environment's. ca_file: of the only authorities that may sign for it, None: the
+    system's.
     """
 
     base_url: Url | None = None
@@ -105,6 +109,8 @@ class CredentialColumns(SQLModel):
     allow_http: bool = _off()
     max_in_flight: MaxInFlight | None = None
     silent_end: bool = _off()
+    proxy: Proxy | None = None
+    ca_file: CaFile | None = None
 
 
 class LocalAddress(SQLModel):
@@ -116,7 +122,7 @@ class LocalAddress(SQLModel):
 
 class LocalColumns(SQLModel):
     """How a local server is used. dialects None: they are tried. context_window: tokens.
-    silent_end: its streams end without saying why.
+    silent_end: its streams end without saying why. proxy, ca_file: as for a credential.
     """
 
     dialects: Dialects | None = _optional_list()
@@ -127,6 +133,8 @@ class LocalColumns(SQLModel):
     max_in_flight: MaxInFlight | None = None
     join_resends: bool = _off()
     silent_end: bool = _off()
+    proxy: Proxy | None = None
+    ca_file: CaFile | None = None
 
 
 class _Table(SQLModel):

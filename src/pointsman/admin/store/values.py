@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from ...kinds import BACKEND_NAME, PRACTICE, BackendType, FallbackOn, Protocol
+from ...providers.proxies import parse_setting
 from ...providers.urls import parse_base_url
 from .shapes import Input
 
@@ -80,6 +81,15 @@ def _base_url(text: str) -> str:
     return parse_base_url(text).text
 
 
+def _ca_file(text: str) -> str:
+    from ...upstream.trust import ca_problem  # TLS, which nobody else needs to read a row
+
+    problem = ca_problem(text)
+    if problem is not None:
+        raise ValueError(problem)
+    return text
+
+
 def _dialects(values: list[Protocol]) -> list[Protocol]:
     if not values:
         raise ValueError("dialects is empty; name at least one, or leave it out")
@@ -100,6 +110,8 @@ BackendName = Annotated[str, AfterValidator(_backend_name)]
 LocalName = Annotated[str, AfterValidator(_local_name)]
 ApiKey = Annotated[str, AfterValidator(_api_key), Field(json_schema_extra={"writeOnly": True})]
 Url = Annotated[str, AfterValidator(_base_url)]
+Proxy = Annotated[str, AfterValidator(parse_setting)]
+CaFile = Annotated[str, Field(max_length=4096), AfterValidator(_ca_file)]
 Dialects = Annotated[list[Protocol], AfterValidator(_dialects)]
 Priority = Annotated[int, Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT)]
 MaxInFlight = Annotated[int, Field(ge=1, le=10_000)]
