@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -14,6 +13,7 @@ from ..config import DEFAULT_HOST
 from ..wire.authority import HostRule
 from .control import problems
 from .control.control_plane import ControlPlane
+from .control.document import completed
 from .control.guard import Guard
 from .control.routing_view import RoutingView
 from .routers import credentials, doctor, explain, keys, local, mappings, pages, secrets, status, usage
@@ -47,21 +47,13 @@ def create_api(control: ControlPlane) -> FastAPI:
     )
     app.state.control = control
     app.state.routing = RoutingView()  # here, so that the link is up before the protocols are imported
-    problems.install(app)
+    problems.install(app, [route for router in ROUTERS for route in router.routes])
     for router in ROUTERS:
         app.include_router(router)
     made = app.openapi
-    app.openapi = lambda: completed(made())  # type: ignore[method-assign]  # FastAPI's documented way
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    app.openapi = lambda: completed(made(), problem)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
-
-
-def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI's document with what it cannot know: the shape of problems, and the token every path needs."""
-    parts = document["components"]
-    parts["schemas"]["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    parts["securitySchemes"] = {"admin_token": {"type": "http", "scheme": "bearer"}}
-    document["security"] = [{"admin_token": []}]
-    return document
 
 
 def create_app(control: ControlPlane) -> ASGIApp:

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
@@ -61,8 +62,8 @@ def invalid(error: ValidationError | RequestValidationError) -> tuple[PointsmanE
     return PointsmanError(ErrorKind.INVALID, text, param=first["param"] or None), errors
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of the application a problem, routing's own 404 and 405 included."""
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Make every error of the application a problem, routing's own 404 and 405 included. routes: all there are."""
 
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, PointsmanError)
@@ -75,6 +76,8 @@ def install(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == 400:  # FastAPI's word for a body that is not text, or nested too deep
+            return problem_response(_not_json(), _request_id(request))
         kind = _KIND_OF_STATUS.get(error.status_code, ErrorKind.BAD_REQUEST)
         method, path = request.method, request.scope["path"]
         text = {
@@ -83,7 +86,8 @@ def install(app: FastAPI) -> None:
             ErrorKind.TOO_LARGE: str(error.detail),
         }.get(kind, HTTPStatus(error.status_code).phrase)
         problem = PointsmanError(kind, text, status=error.status_code)
-        return problem_response(problem, _request_id(request), headers=error.headers)
+        headers = {"allow": _allowed(routes, request)} if error.status_code == 405 else error.headers
+        return problem_response(problem, _request_id(request), headers=headers)
 
     async def unexpected(request: Request, error: Exception) -> Response:
         # Written before the answer goes out; Starlette raises it again after that, and the guard drops it.
@@ -105,6 +109,20 @@ def internal_error() -> PointsmanError:
         ErrorKind.INTERNAL,
         "Something went wrong inside Pointsman; its log has the cause under the request id.",
     )
+
+
+def _not_json() -> PointsmanError:
+    return PointsmanError(ErrorKind.INVALID, "The body is not valid JSON in UTF-8, or is nested too deep.")
+
+
+def _allowed(routes: Sequence[BaseRoute], request: Request) -> str:
+    """ "The origin server MUST generate an Allow header field in a 405 response containing a list of the target
+    resource's currently supported methods" (RFC 9110 section 15.5.6); Starlette names one route's alone."""
+    found: set[str] = set()
+    for route in routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return ", ".join(sorted(found))
 
 
 def _request_id(request: Request) -> str | None:

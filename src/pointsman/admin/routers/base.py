@@ -30,20 +30,26 @@ class Problem(BaseModel):
     code: str
     param: str | None = Field(None, description="The field it is about.")
     request_id: str | None = None
+    errors: list[dict[str, str]] | None = Field(
+        None, description="Where fields are wrong: `param` and `detail` of each."
+    )
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI entries for these error statuses, and those every route has."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     descriptions = {
+        400: "The request's head cannot be read.",
         401: "The admin token is missing or wrong.",
         403: "The Host or Origin is not let in.",
         404: "There is no such thing.",
-        409: "There is one already.",
+        409: "There is one already, or its state forbids it.",
+        413: "The body is too large.",
+        415: "The body's Content-Encoding is not known.",
         422: "Something sent is not valid.",
         503: "The database cannot be used now; Retry-After says when to try again.",
     }
     return {
         status: {"description": descriptions[status], "content": content}
-        for status in sorted({401, 403, 422, 503, *statuses})
+        for status in sorted({400, 401, 403, 413, 415, 422, 503, *statuses})
     }

@@ -21,7 +21,7 @@ _PUT_SCHEMA = {
     "requestBody": {
         "required": True,
         "description": "As for POST; `backend_type` and `name` are the path's and may be left out.",
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CloudCredentialCreate"}}},
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CloudCredentialPut"}}},
     }
 }
 
@@ -55,7 +55,7 @@ def show(control: Run, backend_type: Type, name: str) -> CloudCredentialResponse
         return CloudCredentialResponse.model_validate(credentials.get(session, backend_type, name))
 
 
-@router.put("/{backend_type}", responses=errors(), openapi_extra=_PUT_SCHEMA)
+@router.put("/{backend_type}", responses=errors(404), openapi_extra=_PUT_SCHEMA)
 def put_default(
     control: Run, backend_type: Type, body: Annotated[dict[str, Any], Body()]
 ) -> CloudCredentialResponse:
@@ -63,7 +63,7 @@ def put_default(
     return put(control, backend_type, "", body)
 
 
-@router.put("/{backend_type}/{name}", responses=errors(), openapi_extra=_PUT_SCHEMA)
+@router.put("/{backend_type}/{name}", responses=errors(404), openapi_extra=_PUT_SCHEMA)
 def put(
     control: Run, backend_type: Type, name: str, body: Annotated[dict[str, Any], Body()]
 ) -> CloudCredentialResponse:

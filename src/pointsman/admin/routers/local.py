@@ -50,7 +50,7 @@ def remove(control: Run, name: str) -> None:
         local_backends.delete(session, name)
 
 
-@router.post("/{name}/test", responses=errors(404))
+@router.post("/{name}/test", responses=errors(404, 409))
 async def test(control: Run, name: str) -> ProbeOutcome:
     """List the server's models: one cheap call."""
     return await test_backend(control, BackendType.LOCAL, name)

@@ -9,9 +9,9 @@ rows (mappings.py and its siblings).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from sqlmodel import SQLModel
 
 from ...kinds import BackendType
@@ -19,7 +19,7 @@ from ...providers.urls import check_base_url, parse_base_url
 from .shapes import Input, Output, patch_of, unchecked
 from .tables import CredentialAddress, CredentialColumns, LocalAddress, LocalColumns, MappingColumns
 from .targets import problem_of
-from .values import ApiKey, key_name
+from .values import ApiKey, KeyName
 
 
 class _Numbered(SQLModel):
@@ -106,7 +106,7 @@ class LocalBackendResponse(_Stamped, _Fingerprint, LocalColumns, LocalAddress, _
 class ClientKeyCreate(Input):
     """A key for a client of this gateway."""
 
-    name: Annotated[str, AfterValidator(key_name)] = ""
+    name: KeyName = ""
 
 
 class ClientKeyResponse(Output):

@@ -12,12 +12,16 @@ from functools import reduce
 from inspect import get_annotations
 from operator import or_
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, create_model
+from pydantic.json_schema import SkipJsonSchema
 from sqlmodel import SQLModel
 
 Shape = TypeVar("Shape", bound=BaseModel)
+
+_Null: TypeAlias = SkipJsonSchema[None]
+"""What no schema shows: a null is taken only to be refused in words of ours."""
 
 
 class Input(SQLModel):
@@ -61,8 +65,9 @@ def patch_of(whole: type[BaseModel], without: Collection[str] = ()) -> Callable[
                 continue
             kind = _declared(whole, name)
             if NoneType not in get_args(info.annotation):
-                kind = Annotated[kind | None, BeforeValidator(_refuse_null)]
-            fields[name] = (kind, Field(default=None, repr=info.repr))
+                kind = Annotated[kind | _Null, BeforeValidator(_refuse_null)]
+            # a factory: the API's document must not say that null is what a field left out becomes
+            fields[name] = (kind, Field(default_factory=_left_out, repr=info.repr))
         return _remade(shape, fields)
 
     return decorated
@@ -85,6 +90,10 @@ def _default(info: Any) -> dict[str, Any]:
     if info.default_factory is not None:
         return {"default_factory": info.default_factory}
     return {} if info.is_required() else {"default": info.default}
+
+
+def _left_out() -> None:
+    return None
 
 
 def _refuse_null(value: object, info: ValidationInfo) -> object:

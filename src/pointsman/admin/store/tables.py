@@ -38,6 +38,7 @@ from .values import (
     Pattern,
     Priority,
     Proxy,
+    Switch,
     Url,
 )
 
@@ -82,9 +83,9 @@ class MappingColumns(SQLModel):
     fallback_model: ModelName | None = None
     fallbacks: list[FallbackTarget] = _list()  # in a row: their JSON objects
     priority: Priority = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    enabled: bool = _on()
-    local_only: bool = _off()
-    forward_auth: bool = _off()
+    enabled: Switch = _on()
+    local_only: Switch = _off()
+    forward_auth: Switch = _off()
     fallback_on: FallbackReasons = _list()
     hedge_seconds: HedgeSeconds | None = None
 
@@ -106,9 +107,9 @@ class CredentialColumns(SQLModel):
     base_url: Url | None = None
     dialects: Dialects | None = _optional_list()
     auth: AuthScheme | None = _optional_enum(AuthScheme, "credential_auth")
-    allow_http: bool = _off()
+    allow_http: Switch = _off()
     max_in_flight: MaxInFlight | None = None
-    silent_end: bool = _off()
+    silent_end: Switch = _off()
     proxy: Proxy | None = None
     ca_file: CaFile | None = None
 
@@ -128,11 +129,11 @@ class LocalColumns(SQLModel):
     dialects: Dialects | None = _optional_list()
     auth: AuthScheme | None = _optional_enum(AuthScheme, "local_auth")
     context_window: ContextWindow | None = None
-    enabled: bool = _on()
-    allow_http: bool = _off()
+    enabled: Switch = _on()
+    allow_http: Switch = _off()
     max_in_flight: MaxInFlight | None = None
-    join_resends: bool = _off()
-    silent_end: bool = _off()
+    join_resends: Switch = _off()
+    silent_end: Switch = _off()
     proxy: Proxy | None = None
     ca_file: CaFile | None = None
 

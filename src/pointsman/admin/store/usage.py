@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_args
 
 import msgspec
 import sqlalchemy as sa
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema
 from sqlalchemy import Connection
 
 from ...errors import PointsmanError
@@ -67,7 +67,14 @@ _INSERT = f"INSERT OR IGNORE INTO usage ({', '.join(_FIELDS)}) VALUES ({', '.joi
 
 Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
 Id = Annotated[int | None, Field(ge=1, le=MAX_ID)]
-Time = Annotated[AwareDatetime | None, Field(description="ISO 8601 with a time zone, or unix seconds.")]
+_TIMES: dict[str, Any] = {
+    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}, {"type": "null"}]
+}
+Time = Annotated[
+    AwareDatetime | None,
+    Field(description="ISO 8601 with a time zone, or unix seconds."),
+    WithJsonSchema(_TIMES),
+]
 
 
 class UsageFilter(BaseModel):

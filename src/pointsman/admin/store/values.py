@@ -5,9 +5,9 @@ declarations in tables.py. Not here: checks of more than one field (schemas.py).
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, JsonValue, Strict
 
 from ...kinds import BACKEND_NAME, PRACTICE, BackendType, FallbackOn, Protocol
 from ...providers.proxies import parse_setting
@@ -96,7 +96,7 @@ def _dialects(values: list[Protocol]) -> list[Protocol]:
     return list(dict.fromkeys(values))
 
 
-def key_name(text: str) -> str:
+def _key_name(text: str) -> str:
     if len(text) > NAME_LENGTH:
         raise ValueError(f"the name has {len(text)} characters; at most {NAME_LENGTH} are allowed")
     if _unseen(text):
@@ -104,20 +104,37 @@ def key_name(text: str) -> str:
     return text.strip()
 
 
-Pattern = Annotated[str, AfterValidator(_pattern)]
-ModelName = Annotated[str, AfterValidator(_model)]
-BackendName = Annotated[str, AfterValidator(_backend_name)]
-LocalName = Annotated[str, AfterValidator(_local_name)]
-ApiKey = Annotated[str, AfterValidator(_api_key), Field(json_schema_extra={"writeOnly": True})]
-Url = Annotated[str, AfterValidator(_base_url)]
-Proxy = Annotated[str, AfterValidator(parse_setting)]
-CaFile = Annotated[str, Field(max_length=4096), AfterValidator(_ca_file)]
-Dialects = Annotated[list[Protocol], AfterValidator(_dialects)]
-Priority = Annotated[int, Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT)]
-MaxInFlight = Annotated[int, Field(ge=1, le=10_000)]
-HedgeSeconds = Annotated[float, Field(ge=0.05, le=600, allow_inf_nan=False)]
+def _said(**keywords: JsonValue) -> Any:
+    """What the API's document says of a check that has words of its own."""
+    return Field(json_schema_extra=keywords)
+
+
+_TEXT = _said(minLength=1, maxLength=PATTERN_LENGTH, examples=["gpt-4o", "gpt-*"])
+_NAME = BACKEND_NAME.pattern
+
+Pattern = Annotated[str, AfterValidator(_pattern), _TEXT]
+ModelName = Annotated[str, AfterValidator(_model), _TEXT]
+BackendName = Annotated[str, AfterValidator(_backend_name), _said(pattern=f"^(?:{_NAME})?$")]
+LocalName = Annotated[str, AfterValidator(_local_name), _said(pattern=f"^(?:{_NAME})$", examples=["box"])]
+ApiKey = Annotated[
+    str, AfterValidator(_api_key), _said(writeOnly=True, pattern=rf"^\s*[!-~]{{1,{KEY_LENGTH}}}\s*$")
+]
+Url = Annotated[
+    str,
+    AfterValidator(_base_url),
+    _said(pattern=r"^[Hh][Tt]{2}[Pp][Ss]?://[^\s/?#@\\]+", examples=["http://127.0.0.1:8080"]),
+]
+KeyName = Annotated[str, AfterValidator(_key_name), _said(maxLength=NAME_LENGTH)]
+Proxy = Annotated[str, AfterValidator(parse_setting), _said(minLength=1, examples=["none"])]
+CaFile = Annotated[str, Field(max_length=4096), AfterValidator(_ca_file), _said(minLength=1)]
+Dialects = Annotated[list[Protocol], AfterValidator(_dialects), _said(minItems=1)]
+Switch = Annotated[bool, Strict()]
+"""`"off"` and 0 are refused: who writes them may mean anything."""
+Priority = Annotated[int, Strict(), Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT)]
+MaxInFlight = Annotated[int, Strict(), Field(ge=1, le=10_000)]
+HedgeSeconds = Annotated[float, Strict(), Field(ge=0.05, le=600, allow_inf_nan=False)]
 FallbackReasons = Annotated[list[FallbackOn], AfterValidator(lambda values: list(dict.fromkeys(values)))]
-ContextWindow = Annotated[int, Field(ge=1, le=1_000_000_000)]
+ContextWindow = Annotated[int, Strict(), Field(ge=1, le=1_000_000_000)]
 
 
 class FallbackTarget(Input):

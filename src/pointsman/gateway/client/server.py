@@ -190,7 +190,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if length is not None:
             if length > self._limits.body_bytes:
-                self._bad(BadHead.too_large(self._limits.body_bytes))
+                self._bad(BadHead.too_large(self._limits.body_bytes), head)
                 return
             if length <= len(rest):
                 if length == len(rest):
@@ -232,7 +232,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             done = self.chunks.feed(data)
         except BadHead as error:
-            self._bad(error)
+            self._bad(error, self.head)
             return
         self._deadline = time.monotonic() + self._limits.body_idle_seconds
         if done is not None:
@@ -246,8 +246,10 @@ class ClientConnection(asyncio.Protocol):
         self._served += 1
         self._task = self._handler(self, self.head, body)
 
-    def _bad(self, error: BadHead) -> None:
-        """Answer and close: what follows cannot be told apart from an attack."""
+    def _bad(self, error: BadHead, head: RequestHead | None = None) -> None:
+        """Answer and close: what follows cannot be told apart from an attack. head: of the request, where it was read;
+        never the one before it."""
+        self.head = head
         self._state = ANSWERING
         self._buffer = b""
         self.closing = True
@@ -372,7 +374,7 @@ class ClientConnection(asyncio.Protocol):
                 else:
                     self._close()
         elif self._state in (SIZED, CHUNKED) and (now > self._deadline or self._trickles(now)):
-            self._bad(BadHead(408, "The request body stopped coming, or comes too slowly."))
+            self._bad(BadHead(408, "The request body stopped coming, or comes too slowly."), self.head)
         elif self._state == CLOSED and now > self._deadline:
             self.abort()
 

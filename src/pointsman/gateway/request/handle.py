@@ -62,10 +62,14 @@ class Handler:
 
     def refuse(self, client: ClientConnection, bad: BadHead) -> None:
         """Answer a request whose head or body cannot be read."""
-        dialect = DIALECTS[SHARED] if client.head is None else route(client.head.path).dialect
+        where = None if client.head is None else route(client.head.path)
         error = head_error(bad)
         delivery = Delivery(client, self.plane.next_id())
         self.plane.count((REQUESTS, "none", "4xx"))
+        if where is not None and where.kind == "control":
+            delivery.send(error.status, b"", pages.PROBLEM, pages.problem(error, delivery.request_id))
+            return
+        dialect = DIALECTS[SHARED] if where is None else where.dialect
         delivery.send(error.status, b"", pages.JSON, dialect.error(error, delivery.request_id))
 
     async def _serve(self, job: Job) -> None:
