@@ -50,11 +50,11 @@ def test_local_backends_are_asked_once_when_they_appear() -> None:
             await found.plane.lists.refresh()
             assert len(server.heads) == asked == 1
             assert found.plane.rules is not None
-            assert found.plane.plan(found.plane.rules, "a").targets[0].key == "local/box"
+            assert (await found.plane.plan(found.plane.rules, "a")).targets[0].key == "local/box"
             found.rules(backends=[])
             assert found.plane.lists.known == {}
             with pytest.raises(PointsmanError):
-                found.plane.plan(found.plane.rules, "a")
+                await found.plane.plan(found.plane.rules, "a")
 
     uvloop.run(main())
 
@@ -129,7 +129,7 @@ def test_a_row_that_cannot_be_used_does_not_spoil_the_others() -> None:
             state = found.plane.rules
             assert state is not None
             assert set(state.backends) == {"local/good", "local/practice"}
-            targets = found.plane.plan(state, "m").targets
+            targets = (await found.plane.plan(state, "m")).targets
             assert targets[0].problem
             assert targets[0].backend is None or targets[0].backend.api_key is None
             assert targets[1].problem is None
@@ -157,12 +157,12 @@ def test_plans_are_kept_and_forgotten_with_the_lists() -> None:
             found.rules(rule("*", "openai"), backends=[spec_of(1, key="openai")])
             data = found.plane
             assert data.rules is not None
-            assert data.plan(data.rules, "a") is data.plan(data.rules, "a")
-            first = data.plan(data.rules, "a")
+            assert await data.plan(data.rules, "a") is await data.plan(data.rules, "a")
+            first = await data.plan(data.rules, "a")
             data.lists.version += 1
-            assert data.plan(data.rules, "a") is not first
+            assert await data.plan(data.rules, "a") is not first
             for number in range(5000):
-                data.plan(data.rules, f"model-{number}")
+                await data.plan(data.rules, f"model-{number}")
             assert len(data.rules.plans) <= 2048
 
     uvloop.run(main())
@@ -176,16 +176,16 @@ def test_names_that_nobody_knows_are_looked_for_once_and_push_no_plan_out() -> N
             found.rules(rule("known", "openai"), backends=[spec_of(1, key="openai")])
             data, rules = found.plane, found.plane.rules
             assert rules is not None
-            plan = data.plan(rules, "known")
+            plan = await data.plan(rules, "known")
             for name in ["unknown", "unknown", *(f"unknown-{number}" for number in range(5000))]:
                 with pytest.raises(PointsmanError, match="No rule matches") as caught:
-                    data.plan(rules, name)
+                    await data.plan(rules, name)
                 assert (caught.value.status, caught.value.param) == (404, "model")
-            assert data.plan(rules, "known") is plan
+            assert await data.plan(rules, "known") is plan
             rules.table = RoutingTable([rule("*", "openai")], [])  # asked, it would say yes
             with pytest.raises(PointsmanError, match="'unknown-4999'"):
-                data.plan(rules, "unknown-4999")
-            assert data.plan(rules, "unknown").targets  # the oldest was forgotten: it is bounded
+                await data.plan(rules, "unknown-4999")
+            assert (await data.plan(rules, "unknown")).targets  # the oldest was forgotten: it is bounded
             status = [(await found.ask("/v1/chat/completions", {"model": "m" * 600})).status]
             assert status == [404]
 

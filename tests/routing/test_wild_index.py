@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.errors import PointsmanError
+from pointsman.routing.pattern import Glob, Subject
 from pointsman.routing.specs import MappingSpec, TargetSpec
 from pointsman.routing.table import NAME_LENGTH, RoutingTable
-from pointsman.routing.wild_index import WINDOW, WildIndex
+from pointsman.routing.wild_index import SLICE, WINDOW, WildIndex
 
 RULES = 5000
 
@@ -88,6 +89,76 @@ def test_of_five_thousand_rules_a_name_of_256_characters_tries_few(family: str, 
     found, index = rules_of(family)
     assert len(index.candidates(name)) <= len(name) + RULES // 100
     assert index.first(name) == reference_of_few(found, index.candidates(name), name)
+
+
+def shared(pieces: str, many: int) -> list[str]:
+    """Rules that share every run: nothing tells them apart but the order of their pieces."""
+    chance = random.Random(pieces)
+    return ["*" + "*".join(chance.choices(pieces, k=many)) + "*" for _ in range(RULES)]
+
+
+@functools.cache
+def hostile(family: str) -> WildIndex:
+    """Made for it, as nobody's rules are: up to 0.3 s for one name (0.09 us a character of the patterns)."""
+    chance = random.Random(family)
+    found = {
+        "a and b, 127 pieces": lambda: shared("ab", 127),
+        "a to c, 40 pieces": lambda: shared("abc", 40),
+        "long pieces": lambda: [
+            f"*{'a' * 60}b{'a' * 60}*{'a' * (n % 50)}b{'a' * (60 - n % 50)}*" for n in range(RULES)
+        ],
+        "question marks": lambda: [
+            "*" + "".join(chance.choices("ab?", k=120)) + "*" + "".join(chance.choices("ab?", k=120)) + "*"
+            for _ in range(RULES)
+        ],
+    }
+    return WildIndex(found[family]())
+
+
+HOSTILE_NAMES = [
+    "a" * 256,
+    "ab" * 128,
+    "abc" * 85,
+    "aaab" * 64,
+    "".join(random.Random(7).choices("ab", k=256)),
+]
+
+
+@pytest.mark.parametrize(
+    "family", ["a and b, 127 pieces", "a to c, 40 pieces", "long pieces", "question marks"]
+)
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=lambda name: name[:8])
+def test_rules_that_share_all_their_runs_are_tried_in_slices(family: str, name: str) -> None:
+    """13 to 250 ms of the event loop for one name. What one slice tries is bounded, whatever the rules are."""
+    index, pauses = hostile(family), 0
+    work = index.search(name)
+    tried, longest = 0, 0
+    covers = Glob.covers
+    with pytest.MonkeyPatch.context() as patched:
+
+        def counted(glob: Glob, subject: Subject) -> bool:
+            nonlocal tried
+            tried += len(glob.head) + sum(map(len, glob.middle)) + len(glob.tail)
+            return covers(glob, subject)
+
+        patched.setattr(Glob, "covers", counted)
+        while True:
+            try:
+                next(work)
+            except StopIteration as done:
+                found = done.value
+                break
+            pauses, longest, tried = pauses + 1, max(longest, tried), 0
+    assert max(longest, tried) <= SLICE
+    assert found == index.first(name)
+    assert pauses <= RULES * 264 // SLICE + RULES
+
+
+@pytest.mark.parametrize("family", ["*-N-instruct", "*-N-*", "N-*-chat", "gpt-*N?"])
+def test_ordinary_rules_need_no_pause_to_speak_of(family: str) -> None:
+    _, index = rules_of(family)
+    for name in NAMES.values():
+        assert sum(1 for _ in index.search(name)) <= 2
 
 
 def reference_of_few(found: list[str], candidates: list[int], name: str) -> int | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 from ..dialects.capsule import Capsules
@@ -28,7 +30,17 @@ PlanKey = tuple[str, int]
 class CompiledRules:
     """One snapshot, compiled. Immutable but for its caches of plans."""
 
-    __slots__ = ("_misses", "backends", "capsules", "keys", "plans", "snapshot", "table")
+    __slots__ = (
+        "_misses",
+        "_turn",
+        "_under_way",
+        "backends",
+        "capsules",
+        "keys",
+        "plans",
+        "snapshot",
+        "table",
+    )
 
     def __init__(self, snapshot: Snapshot, practice_path: str, before: Mapping[str, Backend]) -> None:
         self.snapshot = snapshot
@@ -37,16 +49,23 @@ class CompiledRules:
         self.keys = KeyRing(snapshot)
         self.capsules = Capsules(snapshot.pepper or _FALLBACK_KEY)
         self.plans: dict[PlanKey, Plan] = {}
+        self._turn = asyncio.Lock()
+        self._under_way: dict[PlanKey, asyncio.Event] = {}  # names that are being looked for
         self._misses: dict[PlanKey, str] = {}  # apart: names that nobody knows must not push plans out
 
-    def resolve(self, key: PlanKey, lists: Listed) -> Plan:
+    async def resolve(self, key: PlanKey, lists: Listed) -> Plan:
         """The plan of a name that is not among `plans`, which has it afterwards. A name that has none is looked for once.
-        Raises PointsmanError MODEL_NOT_FOUND."""
+        Where that takes long it pauses, so that others are served. Raises PointsmanError MODEL_NOT_FOUND."""
+        while (under_way := self._under_way.get(key)) is not None:
+            await under_way.wait()
+        known = self.plans.get(key)
+        if known is not None:
+            return known
         missed = self._misses.get(key)
         if missed is not None:
             raise PointsmanError(ErrorKind.MODEL_NOT_FOUND, missed, param="model")
         try:
-            plan = self.table.resolve(key[0], lists)
+            plan = await self._searched(key, lists)
         except PointsmanError as error:
             if len(key[0]) <= NAME_LENGTH:
                 _make_room(self._misses)
@@ -55,6 +74,23 @@ class CompiledRules:
         _make_room(self.plans)
         self.plans[key] = plan
         return plan
+
+    async def _searched(self, key: PlanKey, lists: Listed) -> Plan:
+        """One slice a turn of the loop, whose ever it is: names side by side take turns."""
+        done = self._under_way[key] = asyncio.Event()
+        try:
+            with closing(self.table.search(key[0], lists)) as work:
+                while True:
+                    try:
+                        next(work)
+                    except StopIteration as end:
+                        found: Plan = end.value
+                        return found
+                    async with self._turn:
+                        await asyncio.sleep(0)
+        finally:
+            del self._under_way[key]
+            done.set()  # who waits wakes later than what was found is kept
 
 
 def _make_room(kept: dict[PlanKey, Any]) -> None:

@@ -112,12 +112,12 @@ class DataPlane:
             self.board.allow(key, backend.spec.max_in_flight)
         self.probes.follow(self.rules.backends)
 
-    def plan(self, rules: CompiledRules, model: str) -> Plan:
+    async def plan(self, rules: CompiledRules, model: str) -> Plan:
         """The plan for a model, from the cache where it stands. Raises PointsmanError MODEL_NOT_FOUND."""
         key = (model, self.lists.version)
         plan = rules.plans.get(key)
         if plan is None:
-            plan = rules.resolve(key, self.lists.known)
+            plan = await rules.resolve(key, self.lists.known)
         return plan
 
     def next_id(self) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from ..errors import PointsmanError
 from ..kinds import PRACTICE, BackendType, ErrorKind
 from .pattern import is_wild, literal_length, without_suffix
+from .slices import Slices, at_once
 from .specs import PRACTICE_KEY, BackendSpec, MappingSpec, TargetSpec, login_target
 from .walls import Walls
 from .wild_index import WildIndex
@@ -106,11 +107,17 @@ class RoutingTable:
 
     def resolve(self, model: str, lists: Listed) -> Plan:
         """The plan for a model name. Raises PointsmanError MODEL_NOT_FOUND naming the command that adds a rule."""
+        return at_once(self.search(model, lists))
+
+    def search(self, model: str, lists: Listed) -> Slices[Plan]:
+        """The same, with pauses: thousands of rules that a hostile name nearly fits take long."""
         bare = without_suffix(model)
         for name in _spellings(model, bare):
-            mapping = self._rule_for(name)
+            mapping = yield from self._rule_for(name)
             practice = mapping is None and _is_practice(name)
-            walled = None if practice or (mapping is None and name != bare) else self._walled(model, mapping)
+            walled = None
+            if self._walls is not None and not practice and (mapping is not None or name == bare):
+                walled = yield from self._walls.over(model, mapping)
             if walled is not None:
                 return self._plan(
                     walled[0], model, without_suffix(walled[1]), lists, "; so is it of this spelling"
@@ -136,15 +143,11 @@ class RoutingTable:
             param="model",
         )
 
-    def _walled(self, model: str, written: MappingSpec | None) -> tuple[MappingSpec, str] | None:
-        """See Walls.over."""
-        return None if self._walls is None else self._walls.over(model, written)
-
-    def _rule_for(self, name: str) -> MappingSpec | None:
+    def _rule_for(self, name: str) -> Slices[MappingSpec | None]:
         exact = self._exact.get(name)
         if _is_practice(name):  # no wild pattern takes these, however high its priority
             return exact
-        number = self._index.first(name)
+        number = yield from self._index.search(name)
         wild = None if number is None else self._wild[number]
         if exact is None or wild is None:
             return exact or wild

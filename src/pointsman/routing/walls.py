@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from typing import TypeGuard
 from urllib.parse import unquote
 
 from .pattern import CONTEXT_SUFFIX, is_wild, literal_length
+from .slices import Slices
 from .specs import MappingSpec
 from .wild_index import WildIndex
 
@@ -98,27 +100,34 @@ class Walls:
 
         self._index = WildIndex([_folded_pattern(rule.pattern) for rule in self._wild])
 
-    def over(self, name: str, written: MappingSpec | None) -> tuple[MappingSpec, str] | None:
+    def over(self, name: str, written: MappingSpec | None) -> Slices[tuple[MappingSpec, str] | None]:
         """The local_only rule that holds for this name in another spelling, and the name to use behind it. written: the
         rule of the name as it is written; one that names it exactly, or that comes first among rules, says itself where
         the model goes."""
         if written is not None and (written.local_only or not is_wild(written.pattern)):
             return None
-        short = [(form, self._short.get(form)) for form in _whole(name)]
-        for form, rule in (*((form, self._rule_for(form)) for form in spellings(name)), *short):
-            if rule is None or not rule.local_only:
-                continue
-            if written is None or _rank(rule) < _rank(written):
+        for form in spellings(name):
+            yield
+            rule = yield from self._rule_for(form)
+            if _holds(rule, written):
                 return rule, form if is_wild(rule.pattern) else rule.pattern
+        for form in _whole(name):
+            rule = self._short.get(form)
+            if _holds(rule, written):
+                return rule, rule.pattern
         return None
 
-    def _rule_for(self, form: str) -> MappingSpec | None:
+    def _rule_for(self, form: str) -> Slices[MappingSpec | None]:
         exact = self._exact.get(form)
-        number = self._index.first(form)
+        number = yield from self._index.search(form)
         wild = None if number is None else self._wild[number]
         if exact is None or wild is None:
             return exact or wild
         return min(exact, wild, key=_rank)
+
+
+def _holds(rule: MappingSpec | None, written: MappingSpec | None) -> TypeGuard[MappingSpec]:
+    return rule is not None and rule.local_only and (written is None or _rank(rule) < _rank(written))
 
 
 def _folded_pattern(pattern: str) -> str:

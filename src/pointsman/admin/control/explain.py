@@ -7,6 +7,7 @@ seconds.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -99,9 +100,9 @@ async def explain(
 ) -> Explanation:
     """The plan for a model name, each target judged. health: what the data-plane processes last saw."""
     view.follow(snapshot)
-    plan = _resolve(view.table, model, {})
+    plan = await _resolve(view.table, model, {})
     if isinstance(plan, PointsmanError) or any(target.backend is None for target in plan.targets):
-        plan = _resolve(view.table, model, await view.listed())
+        plan = await _resolve(view.table, model, await view.listed())
     if isinstance(plan, PointsmanError):
         return Explanation(model=model, why=plan.public, code=plan.kind.value)
     return Explanation(
@@ -114,9 +115,15 @@ async def explain(
     )
 
 
-def _resolve(table: RoutingTable, model: str, lists: Listed) -> Plan | PointsmanError:
+async def _resolve(table: RoutingTable, model: str, lists: Listed) -> Plan | PointsmanError:
+    work = table.search(model, lists)
     try:
-        return table.resolve(model, lists)
+        while True:
+            next(work)
+            await asyncio.sleep(0)
+    except StopIteration as done:
+        plan: Plan = done.value
+        return plan
     except PointsmanError as error:
         return error
 

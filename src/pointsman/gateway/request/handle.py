@@ -162,7 +162,7 @@ class Handler:
             job.deadline = request.start + limits.total_whole_seconds
         plan = await self._plan(request.model, rules)
         if not request.route.exact:
-            plan = self._behind_a_wall(request.route.path, plan, rules)
+            plan = await self._behind_a_wall(request.route.path, plan, rules)
         job.plan = plan
         if has_references(request):
             await recall(plane, job)
@@ -188,21 +188,21 @@ class Handler:
         """The ordered targets; a name nobody knows is looked for once more in the local backends' newest lists."""
         plane = self.plane
         try:
-            plan = plane.plan(rules, model)
+            plan = await plane.plan(rules, model)
         except PointsmanError:
             await plane.lists.refresh()
-            return plane.plan(rules, model)
+            return await plane.plan(rules, model)
         if plan.unplaced:
             await plane.lists.refresh()
-            plan = plane.plan(rules, model)
+            plan = await plane.plan(rules, model)
         return plan
 
-    def _behind_a_wall(self, path: str, plan: Plan, rules: CompiledRules) -> Plan:
+    async def _behind_a_wall(self, path: str, plan: Plan, rules: CompiledRules) -> Plan:
         """The plan of the model in the path, where that one must not leave this machine."""
         if not plan.rule.local_only:
             for named in models_in_path(path):
                 with suppress(PointsmanError):
-                    other = self.plane.plan(rules, named)
+                    other = await self.plane.plan(rules, named)
                     if other.rule.local_only:
                         return other
         return plan
