@@ -22,7 +22,8 @@ def _key(given: bool | None) -> dict[str, Any]:
 COLUMNS = (
     Column(
         "--url", "base_url",
-        "Its address: http://127.0.0.1:11434; a path is its own, where there is none /v1 is meant.", "",
+        "Its address: http://127.0.0.1:11434; a path is its own, where there is none /v1 is meant;"
+        " unix:///run/llama.sock for a Unix socket.", "",
         metavar="URL", required=True,
     ),
     Column(

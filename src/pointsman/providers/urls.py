@@ -7,9 +7,12 @@ returns is what is stored, shown and connected to.
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import quote, unquote
 
 from ..kinds import BackendType
 from . import addresses
@@ -23,6 +26,13 @@ _QUERY = re.compile(r"(?:[A-Za-z0-9._~!$'()*+,;:@/=&-]|%[0-9A-Fa-f]{2})*")
 _SECRET_NAME = re.compile(r"key|token|secret|password|signature|credential|^sig$|^code$")
 _REQUEST = re.compile(r"/(?:chat/completions|completions|responses|messages|embeddings|models)$")
 """The path of a request, where somebody copied its whole URL."""
+_UNIX = re.compile(r"(?:http://)?unix:|http\+unix:", re.IGNORECASE)
+_UNIX_SHAPE = re.compile(
+    r"(?:http://)?unix:(?://)?(?P<socket>/(?!/)(?:[^:]|:(?!/|$))*)(?::(?P<path>/.*)?)?", re.IGNORECASE
+)
+_UNQUOTED = "/+@=,~"
+SOCKET_LENGTH = 103 if sys.platform == "darwin" else 107
+"""Of a Unix socket's path, in bytes, as the kernel takes it (sun_path without its end)."""
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 _METADATA_NAMES = frozenset(
     {
@@ -45,17 +55,22 @@ _METADATA_NAMES = frozenset(
 class BaseUrl:
     """Where a backend lives. host: lower-case, an address in its one usual spelling, no brackets. path: what stands
     before `/chat/completions` and its kin, "" for the usual `/v1`; never with a trailing slash. query: goes with every
-    request, as Azure's `api-version=2024-10-21`, "" for none."""
+    request, as Azure's `api-version=2024-10-21`, "" for none. socket: path of the Unix socket it listens on, "" for none:
+    then scheme, host and port are what its requests say, and no network is used."""
 
     scheme: str
     host: str
     port: int
     path: str
     query: str = ""
+    socket: str = ""
 
     @property
     def origin(self) -> str:
-        """`https://host`, with the port where it is not the scheme's own: what a stored key is bound to."""
+        """`https://host`, with the port where it is not the scheme's own, or `unix:///run/x.sock`: what a stored key is
+        bound to."""
+        if self.socket:
+            return f"unix://{quote(self.socket, safe=_UNQUOTED)}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}"
@@ -63,7 +78,8 @@ class BaseUrl:
     @property
     def text(self) -> str:
         """The normal spelling; parsing it again gives the same."""
-        return self.origin + self.path + (f"?{self.query}" if self.query else "")
+        colon = ":" if self.socket and (self.path or self.query) else ""
+        return self.origin + colon + self.path + (f"?{self.query}" if self.query else "")
 
     def prefix(self, v1_behind_path: bool) -> str:
         """The path before `/chat/completions` or `/messages`. v1_behind_path: see providers/catalog.Provider
@@ -98,15 +114,41 @@ def parse_base_url(text: str) -> BaseUrl:
         _check_query(query)
     if "\\" in text:
         raise ValueError("the base URL holds a backslash; write /")
+    if _UNIX.match(text):
+        socket, path = _socket(text)
+        return BaseUrl("http", "localhost", 80, _path(path), query, socket)
     shape = _SHAPE.fullmatch(text)
     scheme = shape["scheme"].lower() if shape else ""
     if shape is None or scheme not in _DEFAULT_PORTS:
-        raise ValueError("the base URL must start with http:// or https://")
+        raise ValueError("the base URL must start with http:// or https:// (or unix:/// for a Unix socket)")
     authority = shape["authority"]
     if "@" in authority:
         raise ValueError("the base URL must not hold a user name or password; give the key as the API key")
     host_text, port = split_port(authority, _DEFAULT_PORTS[scheme])
     return BaseUrl(scheme, host_of(host_text), port, _path(shape["path"] or ""), query)
+
+
+def _socket(text: str) -> tuple[str, str]:
+    """The socket's path, and the path of requests. Docker's and requests' `http+unix://%2Frun%2Fx.sock/path` and nginx's
+    `http://unix:/run/x.sock:/path` are taken for ours, `unix:///run/x.sock:/path`."""
+    found = _UNIX_SHAPE.fullmatch(text)
+    if found is not None:
+        quoted, path = found["socket"], found["path"] or ""
+    else:
+        authority, slash, rest = text.partition("://")[2].partition("/")
+        quoted, path = authority if text.lower().startswith("http+unix:") else "", slash + rest
+    socket = unquote(quoted, errors="surrogateescape")
+    if not socket.startswith("/") or socket.endswith("/"):
+        raise ValueError(
+            "the base URL of a Unix socket is written with its whole path: unix:///run/llama.sock"
+        )
+    if any(char < " " or char == "\x7f" for char in socket) or ".." in socket.split("/"):
+        raise ValueError("the base URL's socket holds control characters or '..'; write the path it means")
+    if len(os.fsencode(socket)) > SOCKET_LENGTH:
+        raise ValueError(
+            f"the base URL's socket has a path of more than {SOCKET_LENGTH} bytes; use a shorter one"
+        )
+    return socket, path
 
 
 def check_base_url(type: BackendType, url: BaseUrl, allow_http: bool) -> None:

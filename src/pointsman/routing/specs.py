@@ -14,7 +14,7 @@ from ..secret import Secret
 
 PRACTICE_KEY = backend_key(BackendType.LOCAL, PRACTICE)
 UNIX = "unix:"
-"""A base URL that begins so goes on with the path of a Unix socket. Only our own backends have one."""
+"""A base URL that begins so, without `//`, goes on with the path of a socket of our own; `unix:///` is a row's."""
 
 
 class TargetSpec(msgspec.Struct, frozen=True):

@@ -41,7 +41,8 @@ _ACCOUNTS = os.urandom(16)
 
 
 class Backend:
-    """spec: the row. url: None for a Unix socket, whose path is in unix_path. host: value of the Host header.
+    """spec: the row. url: None for a Unix socket, whose path is in
+    unix_path. host: value of the Host header.
     assumed: those of `spoken` that nobody has said of it, so that a request in them is translated where its path is not
     known. unheeding: it never notices that a client left who waits for a whole answer; None while nobody knows. mask: of its
     key, which no error may show. account: tells one key from another, in this process only.
@@ -50,8 +51,9 @@ class Backend:
     """
 
     __slots__ = (
-        "_before_path", "_before_v1", "_defaults", "_fixed", "_inside", "_query", "_unspoken", "_without_auth", "account",
-        "assumed", "crossing", "host", "local", "mask", "spec", "spoken", "tried", "unheeding", "unix_path", "url", "way",
+        "_before_path", "_before_v1", "_defaults", "_fixed", "_inside", "_origin", "_query", "_unspoken", "_without_auth",
+        "account", "assumed", "crossing", "host", "local", "mask", "spec", "spoken", "tried", "unheeding", "unix_path",
+        "url", "way",
     )  # fmt: skip
 
     def __init__(self, spec: BackendSpec) -> None:
@@ -62,13 +64,19 @@ class Backend:
             parse_setting(spec.proxy)  # a row edited by hand
         self.url: BaseUrl | None = None
         self.unix_path: str | None = None
-        if spec.base_url.startswith(UNIX):
+        self._origin = ""
+        if spec.base_url.startswith(UNIX) and not spec.base_url.startswith(f"{UNIX}//"):  # our own
             self.unix_path = spec.base_url.removeprefix(UNIX)
             self.host, prefix, query = b"localhost", "/v1", ""
         else:
-            self.url = parse_base_url(spec.base_url)
-            self.host = self.url.origin.partition("://")[2].encode("ascii")
-            prefix, query = self.url.prefix(provider.v1_behind_path), self.url.query
+            url = parse_base_url(spec.base_url)
+            self._origin = url.origin
+            if url.socket:
+                self.unix_path, self.host = url.socket, b"localhost"
+                self._origin += ":"
+            else:
+                self.url, self.host = url, url.origin.partition("://")[2].encode("ascii")
+            prefix, query = url.prefix(provider.v1_behind_path), url.query
         self._before_v1 = b" " + prefix.encode("ascii")
         self._before_path = self._before_v1.removesuffix(b"/v1")
         self._query = query.encode("ascii")
@@ -173,11 +181,12 @@ class Backend:
         return SecretBytes(b"".join((method, before, rest, fixed, block, end)))
 
     def url_of(self, path: str) -> str:
-        """The exact URL that is asked for a path, from `/v1` on. "" for a Unix socket."""
-        if self.url is None:
+        """The exact URL that is asked for a path, from `/v1` on; `unix:///run/x.sock:/v1/models` for a Unix socket. "" for
+        our own backends."""
+        if not self._origin:
             return ""
         target = self.head(b"GET", path.encode(), b"", frozenset(), None).split(b" ", 2)[1]
-        return self.url.origin + target.decode("ascii")
+        return self._origin + target.decode("ascii")
 
 
 @derived

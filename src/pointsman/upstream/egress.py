@@ -59,24 +59,27 @@ class _Step:
 
 
 class Egress:
-    """own: (ip, port) pairs this gateway listens on, so that it never calls itself. proxies: the environment's."""
+    """own: (ip, port) pairs this gateway listens on, so that it never calls itself. proxies: the environment's.
+    own_socket: where it listens, too."""
 
     def __init__(
         self,
         connect_seconds: float,
         own: frozenset[tuple[str, int]] = frozenset(),
         proxies: Proxies | None = None,
+        own_socket: str | None = None,
     ) -> None:
         self._seconds = connect_seconds
         self._own = own
         self._proxies = proxies or Proxies()
+        self._own_socket = None if own_socket is None else os.path.realpath(own_socket)
         self._trust = trust.Trust()
         self._resolved: dict[tuple[str, int], tuple[float, list[str]]] = {}
 
     async def open(self, backend: Backend, closed: Closed, *, local_only: bool = False) -> UpstreamConnection:
         """A connected, TLS-checked connection within the connect limit. Raises ConnectFailed or EgressRefused."""
         if backend.unix_path is not None:
-            return await self._open_unix(backend.unix_path, closed)
+            return await self._open_unix(backend, backend.unix_path, closed)
         end = asyncio.get_running_loop().time() + self._seconds
         proxy = None if local_only else self.proxy_of(backend)
         if proxy is not None:
@@ -117,17 +120,23 @@ class Egress:
         assert failure is not None
         raise failure
 
-    async def _open_unix(self, path: str, closed: Closed) -> UpstreamConnection:
+    async def _open_unix(self, backend: Backend, path: str, closed: Closed) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
+        self._check_socket(path)
         try:
             async with asyncio.timeout(self._seconds):
                 _, conn = await loop.create_unix_connection(lambda: UpstreamConnection(closed), path)
         except TimeoutError:
             raise _Step("tcp").too_late(self._seconds) from None
         except OSError as error:
-            raise ConnectFailed("tcp", _said(error)) from None
+            ours = not backend.url_of("/")
+            raise ConnectFailed("tcp", _said(error) if ours else _of_socket(error, path)) from None
         conn.peer_local = True
         return conn
+
+    def _check_socket(self, path: str) -> None:
+        if self._own_socket is not None and os.path.realpath(path) == self._own_socket:
+            raise EgressRefused("the backend's socket is this gateway itself")
 
     async def resolve(self, backend: Backend) -> list[str]:
         """The addresses of a backend's host, in the resolver's order, within the connect limit. Raises ConnectFailed."""
@@ -346,6 +355,17 @@ def _failed(
         return ConnectFailed(step, trust.refusal(error, backend.url.host, backend.edit_command, through))
     text = _said(error)
     return ConnectFailed(step, text if proxy is None else f"{text} (through {proxy})")
+
+
+def _of_socket(error: OSError, path: str) -> str:
+    """What is wrong with a Unix socket, and what to look at."""
+    if isinstance(error, FileNotFoundError):
+        return f"there is no socket {path}; is the server running?"
+    if isinstance(error, ConnectionRefusedError):
+        return f"nobody listens on the socket {path}; is the server running?"
+    if isinstance(error, PermissionError):
+        return f"this user may not connect to the socket {path} (permission denied); see its mode and its folder's"
+    return f"the socket {path}: {_said(error)}"
 
 
 def _said(error: OSError) -> str:

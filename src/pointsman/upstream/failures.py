@@ -14,7 +14,7 @@ class EgressRefused(PointsmanError):
 
 
 class ConnectFailed(PointsmanError):
-    """A proxy, DNS, TCP or TLS did not work. step: dns | tcp | proxy | tls | http, or socket for a Unix socket."""
+    """A proxy, DNS, TCP or TLS did not work. step: dns | tcp (or a Unix socket) | proxy | tls | http."""
 
     def __init__(self, step: str, text: str) -> None:
         super().__init__(ErrorKind.UPSTREAM_UNREACHABLE, text)

@@ -86,7 +86,7 @@ async def _reach(egress: Egress, pool: Pool, backend: Backend, result: ProbeResu
     except ConnectFailed as error:
         if error.step == "tls":
             result.steps.append(Step(by, True, connected, _ms(started)))
-        fix = "; is the server running on that port?" if error.step == "tcp" and backend.local else ""
+        fix = "; is the server running on that port?" if error.step == "tcp" and backend.local and url else ""
         result.steps.append(Step(error.step, False, error.public + fix, _ms(started)))
         return False
     conn.close()
