@@ -17,7 +17,6 @@ GROUPS = {
     "credential": {"set", "list", "remove", "test"},
     "local": {"add", "list", "remove", "test", "update"},
     "key": {"create", "list", "revoke"},
-    "origin": {"add", "list", "remove"},
     "secrets": {"rotate"},
 }
 PLAIN = {"serve", "explain", "usage", "chaos", "doctor", "version"}

@@ -15,6 +15,7 @@ import pytest
 import uvloop
 
 from pointsman.dialects.ids import upstream_id
+from pointsman.gateway.holders import Holders
 from pointsman.gateway.own.siblings import Siblings
 from pointsman.link.messages import ClientKeySpec
 from pointsman.practice import Received, Reply, ScriptedUpstream
@@ -371,12 +372,12 @@ def test_a_process_asks_the_others_for_what_it_does_not_remember() -> None:
         first = response_of(await found.ask(PATH, {"model": "m", "input": "hi"}))
         with tempfile.TemporaryDirectory(prefix="pm-") as folder:
             there, here = found.plane.responses, ResponseMemory(1_000_000, 60.0)
-            other = Siblings(folder, 1, 3, there)  # the third process is not there at all
+            other = Siblings(folder, 1, 3, there, Holders())  # the third process is not there at all
             await other.start()
             found.plane.responses = here
             on = {"model": "m", "input": "on", "previous_response_id": first["id"]}
             assert (await found.ask(PATH, on)).status == 400
-            found.plane.siblings = Siblings(folder, 0, 3, here)
+            found.plane.siblings = Siblings(folder, 0, 3, here, Holders())
             await found.plane.siblings.start()
             response_of(await found.ask(PATH, on))
             assert "one" in words(CHAT, bodies(server)[-1])

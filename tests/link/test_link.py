@@ -10,9 +10,20 @@ from typing import Any
 import pytest
 import uvloop
 
+from pointsman.errors import PointsmanError
 from pointsman.link.client import BATCH, MAX_HELD, STUCK_BYTES, WINDOW
 from pointsman.link.frames import MAX_FRAME, encode, read_up
-from pointsman.link.messages import Applied, Hello, Snapshot, UsageAck, UsageBatch, WorkerStatus
+from pointsman.link.messages import (
+    AnswerFound,
+    AnswerQuestion,
+    Applied,
+    Hello,
+    Snapshot,
+    UsageAck,
+    UsageBatch,
+    WorkerStatus,
+)
+from pointsman.link.server import LinkServer
 from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret
 
@@ -480,6 +491,53 @@ def test_a_slow_store_does_not_hold_the_loop(path: str) -> None:
         assert asyncio.get_running_loop().time() - started < 0.2
         await data.client.drain(2.0)
         assert set(control.stored) == ids(range(1, 2))
+        await data.stop()
+        await control.server.stop()
+
+    uvloop.run(main())
+
+
+# -- who made an answer
+
+
+def test_an_answer_is_looked_up_and_while_nobody_can_it_is_no_not_found(path: str) -> None:
+    def find(question: AnswerQuestion) -> AnswerFound:
+        if question.name == "broken":
+            raise OSError("the disk is gone")
+        known = (question.key_id, question.name) == (3, "resp_1")
+        return AnswerFound(question.number, "openai/a:gpt-x" if known else None, "m" if known else "")
+
+    async def main() -> None:
+        control = Control(path)
+        control.server = LinkServer(path, control.on_up, find)
+        data = Data(path).start()
+        with pytest.raises(PointsmanError, match="cannot be looked up now") as caught:
+            await data.client.find_answer(3, "resp_1")
+        assert (caught.value.status, caught.value.retry_after) == (503, 1)
+        await control.server.start()
+        await until(lambda: data.client.connected)
+        several = await asyncio.gather(*(data.client.find_answer(key, "resp_1") for key in (3, None, 4)))
+        assert [(one.target, one.model) for one in several] == [
+            ("openai/a:gpt-x", "m"),
+            (None, ""),
+            (None, ""),
+        ]
+        with pytest.raises(PointsmanError, match="cannot be looked up now"):
+            await data.client.find_answer(3, "broken")
+        await data.stop()
+        await control.server.stop()
+
+    uvloop.run(main())
+
+
+def test_a_control_plane_on_standby_cannot_tell(path: str) -> None:
+    async def main() -> None:
+        control = Control(path)
+        await control.server.start()
+        data = Data(path).start()
+        await until(lambda: data.client.connected)
+        with pytest.raises(PointsmanError, match="cannot be looked up now"):
+            await data.client.find_answer(None, "resp_1")
         await data.stop()
         await control.server.stop()
 

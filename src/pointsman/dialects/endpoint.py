@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .recall import ById
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -61,7 +63,7 @@ class Endpoint:
     to its own vendor and mean nothing to another; private_prefixes: how the names of such headers
     begin. rate_limits: None when it has none. model_fields, list_fields: what its clients read of a
     model in the list that all protocols share, and of that list beside its `data`. catalogue: where
-    they want another.
+    they want another. by_id: None where no answer is asked for again.
     """
 
     path: str
@@ -78,3 +80,4 @@ class Endpoint:
     model_fields: Callable[[Listed], dict[str, Any]] = field(default=no_fields)
     list_fields: Callable[[Sequence[Listed]], dict[str, Any]] = field(default=no_fields)
     catalogue: Catalogue | None = None
+    by_id: ById | None = None

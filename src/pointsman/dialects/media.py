@@ -95,6 +95,7 @@ class MediaSeen(Seen):
         """See Seen."""
         if self.output and not (self._known and self.reason_due) and self.error is None:
             self.finished = True
+        self.ended = self.ended or self.finished  # no word of another protocol follows
 
     def whole(self, body: bytes) -> bool:
         """See Seen. A list is an answer, too (rerank of Text Embeddings Inference), and a text in quotes."""

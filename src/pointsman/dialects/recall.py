@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol as TypingProtocol
 
 import msgspec
+
+from ..errors import PointsmanError
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -17,7 +20,7 @@ class Given(msgspec.Struct, frozen=True):
 
     previous: the id of the one that it goes on from, None for the first. asked: its request's body; None where only the
     items are left. items: (id, JSON) of its output, "" for no id. holder: key of the backend that keeps it itself, ""
-    for none.
+    for none. shell: the answer as a whole less its items, of one that this gateway has written; b"" else.
     """
 
     id: str
@@ -25,6 +28,7 @@ class Given(msgspec.Struct, frozen=True):
     asked: bytes | None
     items: tuple[tuple[str, bytes], ...]
     holder: str = ""
+    shell: bytes = b""
 
     def item(self, name: str) -> bytes:
         """The item of that id. Raises StopIteration where there is none."""
@@ -70,5 +74,23 @@ class Remembered:
     reference: Callable[[bytes], str | None]
 
 
-Keep = Callable[[str, Sequence[tuple[str, bytes]]], None]
-"""Called once with an answer's id and its items (as in Given), before or while the client gets the last of it."""
+class Keep(TypingProtocol):
+    """Called once with an answer's id, its items and its shell (as in Given), before or while the client gets the last of
+    it."""
+
+    def __call__(self, name: str, items: Sequence[tuple[str, bytes]], shell: bytes = b"", /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ById:
+    """Answers that clients may ask for again, below their protocol's path: `/ID` and `/ID/VERB`.
+
+    verbs: what may stand behind the id, "" for nothing -> methods. reserved: words that are no id. not_found: of an id that
+    nobody knows. kept(given, verb, method, query, inputs): the same of an answer that this gateway remembers, whole;
+    inputs: gives the items that were asked, None where they are gone. Raises PointsmanError.
+    """
+
+    verbs: Mapping[str, tuple[str, ...]]
+    reserved: frozenset[str]
+    not_found: Callable[[str], PointsmanError]
+    kept: Callable[[Given, str, str, Mapping[str, str], list[bytes] | None], bytes]

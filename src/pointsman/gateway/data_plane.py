@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Awaitable, Callable
 from typing import Protocol as TypingProtocol
 
 from ..config import Limits
@@ -16,7 +17,7 @@ from ..errors import PointsmanError
 from ..kinds import BackendType
 from ..ledger.metrics import INFLIGHT, TOKENS, USAGE_DROPPED, Metric
 from ..ledger.records import UsageRecord
-from ..link.messages import Snapshot, WorkerStatus
+from ..link.messages import AnswerFound, Snapshot, WorkerStatus
 from ..resilience.board import Board
 from ..resilience.budget import Budget
 from ..routing.specs import UNIX, BackendSpec
@@ -30,12 +31,17 @@ from ..upstream.model_lists import ModelLists, ProviderLists
 from ..upstream.pool import Pool
 from .client.access import HostGuard
 from .compiled import CompiledRules
+from .holders import Holders
 from .own.board_status import backends_health, gauges
 from .own.probes import Probes
 from .own.siblings import Siblings
 from .request.joining import Joining
 
 _TOKEN_KINDS = ("input", "output", "cached", "reasoning")
+
+
+FindAnswer = Callable[[int | None, str], Awaitable[AnswerFound]]
+"""(key id, id of an answer). Raises PointsmanError while it cannot be looked up."""
 
 
 class Ticking(TypingProtocol):
@@ -79,6 +85,8 @@ class DataPlane:
         self.elsewhere = Elsewhere(pool)
         self.reasoning = ReasoningStore()
         self.responses = ResponseMemory(limits.response_memory_bytes, limits.response_memory_seconds)
+        self.holders = Holders()
+        self.find_answer: FindAnswer | None = None  # asks the control plane, where there is one
         self.siblings: Siblings | None = None  # where there are several processes
         self.dialects = DIALECTS
         self.board = Board(
@@ -105,7 +113,6 @@ class DataPlane:
         """Serve by this snapshot from the next request on."""
         before = self.backends
         self.rules = CompiledRules(snapshot, self._practice_path, before)
-        self.guard.follow(snapshot.origins, keys_required=snapshot.keys_required)
         self.lists.follow(self.rules.backends)
         for key, backend in self.rules.backends.items():
             if key in before and before[key].way != backend.way:

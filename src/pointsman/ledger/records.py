@@ -37,3 +37,6 @@ class UsageRecord(msgspec.Struct, array_like=True, frozen=True):
     request: str = ""  # the request id, alike for all its attempts
     attempt: int = 0  # from 1; 0 when no target was tried
     joined: bool = False  # it took over a generation that was running
+    answer_id: str | None = (
+        None  # by which its backend can be asked for the answer again; kept apart, no column
+    )

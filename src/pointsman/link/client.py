@@ -11,9 +11,20 @@ import os
 import time
 from collections.abc import Callable
 
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
 from ..ledger.records import UsageRecord
 from .frames import LinkError, encode, read_down
-from .messages import Applied, Hello, Snapshot, UsageAck, UsageBatch, WorkerStatus
+from .messages import (
+    AnswerFound,
+    AnswerQuestion,
+    Applied,
+    Hello,
+    Snapshot,
+    UsageAck,
+    UsageBatch,
+    WorkerStatus,
+)
 from .spool import Spool
 
 log = logging.getLogger("pointsman.link")
@@ -30,6 +41,8 @@ RESEND_SECONDS = 10.0
 SPOOL_SECONDS = 0.4
 """A batch that was not acknowledged for so long also goes to the disk, at once when nobody is there to take it: with
 FLUSH_SECONDS and the ticker's own pace a crash then costs less than 1 s of usage (R9)."""
+FIND_SECONDS = 2.0
+"""How long an answer's look-up is waited for."""
 FLUSH_SECONDS = 0.25
 STATUS_SECONDS = 1.0
 RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5)
@@ -63,6 +76,8 @@ class LinkClient:
         self._spool = spool
         self._made: dict[int, float] = {}  # of batches that are in memory only: since when
         self._on_disk_only = spool is not None and spool.holds  # an earlier life's, or memory was full
+        self._questions: dict[int, asyncio.Future[AnswerFound]] = {}
+        self._asked = 0
         self.dropped = 0
 
     @property
@@ -73,6 +88,27 @@ class LinkClient:
     def record(self, record: UsageRecord) -> None:
         """Keep one usage record for the control plane. Never blocks."""
         self._fresh.append(record)
+
+    async def find_answer(self, key_id: int | None, name: str) -> AnswerFound:
+        """Who made that answer, by the usage database. Raises PointsmanError 503 while that cannot be told."""
+        writer = self._writer
+        if writer is None or _stuck(writer):
+            raise _cannot_tell()
+        self._asked += 1
+        number = self._asked
+        found: asyncio.Future[AnswerFound] = asyncio.get_running_loop().create_future()
+        self._questions[number] = found
+        writer.write(encode(AnswerQuestion(number, key_id, name)))
+        try:
+            async with asyncio.timeout(FIND_SECONDS):
+                answer = await found
+        except TimeoutError:
+            raise _cannot_tell() from None
+        finally:
+            del self._questions[number]
+        if not answer.able:
+            raise _cannot_tell()
+        return answer
 
     async def run(self) -> None:
         """Connect, read, and connect again for ever; cancelled at the end of the process."""
@@ -110,6 +146,10 @@ class LinkClient:
                         writer.write(encode(Applied(message.epoch, message.version)))
                     case UsageAck():
                         self._acknowledged(message.batch)
+                    case AnswerFound():
+                        waiting = self._questions.get(message.number)
+                        if waiting is not None and not waiting.done():
+                            waiting.set_result(message)
         finally:
             flusher.cancel()
 
@@ -224,6 +264,14 @@ class LinkClient:
         while self._unacked and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
         self._spill(0.0)
+
+
+def _cannot_tell() -> PointsmanError:
+    return PointsmanError(
+        ErrorKind.UNAVAILABLE,
+        "Which backend made this answer cannot be looked up now; try again.",
+        retry_after=1,
+    )
 
 
 def _stuck(writer: asyncio.StreamWriter) -> bool:

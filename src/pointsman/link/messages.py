@@ -15,21 +15,18 @@ from ..secret import SecretBytes
 
 
 class ClientKeySpec(msgspec.Struct, frozen=True):
-    """A live client key: HMAC-SHA-256(pepper, key) and who it is. Revoked keys are not in a snapshot. begins: how a key
-    begins that somebody else made, and that has not our own form; "" of ours."""
+    """A live client key: HMAC-SHA-256(pepper, key) and who it is. Revoked keys are not in a snapshot."""
 
     id: int
     name: str
     digest: bytes
-    begins: str = ""
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """Everything the data plane needs to serve. A request holds one snapshot from start to end.
 
     version: grows with every change while one control plane lives. epoch: that control plane's start, so that
-    a restarted one's version 1 is newer. problems: why the gateway is degraded; empty = healthy. origins: web origins let
-    in, in the form of wire/origins.py, beside those that each process was started with.
+    a restarted one's version 1 is newer. problems: why the gateway is degraded; empty = healthy.
     """
 
     version: int
@@ -40,7 +37,6 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     keys_required: bool = False
     pepper: SecretBytes = SecretBytes()
     problems: tuple[str, ...] = ()
-    origins: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Snapshot({self.epoch}/{self.version}, {len(self.mappings)} mappings, {len(self.backends)} backends)"
@@ -71,6 +67,25 @@ class UsageBatch(msgspec.Struct, frozen=True, tag="usage"):
 
     batch: int
     records: tuple[UsageRecord, ...]
+
+
+class AnswerQuestion(msgspec.Struct, frozen=True, tag="answer_question"):
+    """Who made the answer of that id, which was given to that client key (None: to somebody without one)? number: of the
+    question."""
+
+    number: int
+    key_id: int | None
+    name: str
+
+
+class AnswerFound(msgspec.Struct, frozen=True, tag="answer_found"):
+    """target: as in a usage record, None where nobody knows that answer. model: the name that the client asked for. able:
+    could it be looked up at all?"""
+
+    number: int
+    target: str | None = None
+    model: str = ""
+    able: bool = True
 
 
 class TargetHealth(msgspec.Struct, frozen=True):
@@ -112,5 +127,5 @@ class WorkerStatus(msgspec.Struct, frozen=True, tag="status"):
     usage_dropped: int = 0
 
 
-Down = Snapshot | UsageAck
-Up = Hello | Applied | UsageBatch | WorkerStatus
+Down = Snapshot | UsageAck | AnswerFound
+Up = Hello | Applied | UsageBatch | WorkerStatus | AnswerQuestion

@@ -13,7 +13,17 @@ from contextlib import suppress
 from ..errors import PointsmanError
 from .frames import MAX_FRAME, LinkError, encode, read_up
 from .local_server import LocalServer
-from .messages import Applied, Hello, Snapshot, Up, UsageAck, UsageBatch, WorkerStatus
+from .messages import (
+    AnswerFound,
+    AnswerQuestion,
+    Applied,
+    Hello,
+    Snapshot,
+    Up,
+    UsageAck,
+    UsageBatch,
+    WorkerStatus,
+)
 
 log = logging.getLogger("pointsman.link")
 
@@ -35,10 +45,17 @@ class _Peer:
 
 class LinkServer:
     """path: Unix socket to listen on (folder must be 0700). on_up(worker, message): called for WorkerStatus on the
-    loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising."""
+    loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising. find: looks an
+    answer up, in a thread; None where nobody can."""
 
-    def __init__(self, path: str, on_up: Callable[[int, Up], None]) -> None:
+    def __init__(
+        self,
+        path: str,
+        on_up: Callable[[int, Up], None],
+        find: Callable[[AnswerQuestion], AnswerFound] | None = None,
+    ) -> None:
         self._on_up = on_up
+        self._find = find
         self._server = LocalServer(path, self._serve)
         self._peers: set[_Peer] = set()
         self._snapshot: Snapshot | None = None
@@ -126,3 +143,13 @@ class LinkServer:
                 peer.writer.write(encode(UsageAck(message.batch)))
             case WorkerStatus():
                 self._on_up(peer.worker, message)
+            case AnswerQuestion():
+                peer.writer.write(encode(await self._answer(message)))
+
+    async def _answer(self, question: AnswerQuestion) -> AnswerFound:
+        try:
+            if self._find is not None:
+                return await asyncio.to_thread(self._find, question)
+        except Exception:
+            log.exception("an answer could not be looked up")
+        return AnswerFound(question.number, able=False)

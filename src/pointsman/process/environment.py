@@ -7,13 +7,13 @@ Not here: what the secret is for (admin/vault.py).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from ..secret import Secret
 
 _MAX = 4096
-"""Bytes of all secrets; a pipe takes so many without a reader."""
+"""Bytes of a secret; a pipe takes so many without a reader."""
 
 
 def take(name: str) -> Secret | None:
@@ -44,25 +44,21 @@ def _overwrite(entry: bytes, keep: int) -> None:
 
 
 @contextmanager
-def piped(secrets: Mapping[str, Secret]) -> Iterator[tuple[list[str], tuple[int, ...]]]:
-    """(arguments, descriptors) for a child that reads them with from_pipe; none where there is no secret. secrets: by the
-    variables' names."""
-    if not secrets:
+def piped(secret: Secret | None) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """(arguments, descriptors) for a child that reads it with from_pipe; none where there is no secret."""
+    if secret is None:
         yield [], ()
         return
     read, write = os.pipe()
     try:
-        text = "\0".join(f"{name}={secret.reveal()}" for name, secret in secrets.items())
-        os.write(write, text.encode("utf-8", "surrogateescape")[:_MAX])
+        os.write(write, secret.reveal().encode("utf-8", "surrogateescape")[:_MAX])
         os.close(write)
         yield ["--key-fd", str(read)], (read,)
     finally:
         os.close(read)
 
 
-def from_pipe(descriptor: int) -> dict[str, Secret]:
+def from_pipe(descriptor: int) -> Secret:
     """What the parent wrote there. Closes it."""
     with os.fdopen(descriptor, "rb") as pipe:
-        text = pipe.read().decode("utf-8", "surrogateescape")
-    pairs = (entry.partition("=") for entry in text.split("\0"))
-    return {name: Secret(value) for name, _, value in pairs}
+        return Secret(pipe.read().decode("utf-8", "surrogateescape"))

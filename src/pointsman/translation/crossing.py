@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -84,6 +85,7 @@ class Crossing:
 
     translated = True
     media: Media | None = None
+    note: Callable[[str], None] | None = None
     member = b""
 
     __slots__ = (

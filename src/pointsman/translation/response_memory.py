@@ -66,7 +66,7 @@ class _Shelf:
     def shrink(self) -> None:
         """One step. Requests go before answers: most clients send theirs again and refer to items alone."""
         if not self.whole:
-            self._forget(next(iter(self.kept)))
+            self.forget(next(iter(self.kept)))
             return
         number, _ = self.whole.popitem(last=False)
         kept = self.kept[number]
@@ -78,9 +78,9 @@ class _Shelf:
             oldest = next(iter(self.kept))
             if self.kept[oldest].until > now:
                 return
-            self._forget(oldest)
+            self.forget(oldest)
 
-    def _forget(self, number: int) -> None:
+    def forget(self, number: int) -> None:
         given = self.kept.pop(number).given
         self.size -= size_of(given)
         self.whole.pop(number, None)
@@ -125,6 +125,15 @@ class ResponseMemory:
         now = self._clock()
         return shelf.find(name, now, now + self._seconds) if shelf is not None else None
 
+    def forget(self, caller: str, name: str) -> None:
+        """Of a response that its client wants deleted."""
+        shelf = self._shelves.get(caller)
+        number = shelf.names.get(name) if shelf is not None else None
+        if shelf is not None and number is not None:
+            self.size -= shelf.size
+            shelf.forget(number)
+            self.size += shelf.size
+
     def trim(self) -> None:
         """Called now and then: what nobody has referred to for so long goes."""
         now = self._clock()
@@ -153,4 +162,4 @@ def names_of(given: Given) -> Iterator[str]:
 def size_of(given: Given) -> int:
     """Bytes that a response is counted with."""
     texts = len(given.asked or b"") + sum(len(name) + len(item) for name, item in given.items)
-    return texts + _ENTRY_BYTES * (1 + len(given.items))
+    return texts + len(given.shell) + _ENTRY_BYTES * (1 + len(given.items))

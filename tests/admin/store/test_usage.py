@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -273,3 +274,57 @@ def test_a_request_whose_attempt_failed_is_not_counted_twice_whatever_is_asked_f
     assert usage.totals(UsageFilter(target="local/box:m")).requests == 0
     assert usage.totals(UsageFilter(request="req_a")).requests == 1
     assert len(usage.page(UsageFilter(target="local/box:m"))[0]) == 1
+
+
+# -- who made an answer
+
+
+def made(name: str, number: int = 0, **fields: Any) -> UsageRecord:
+    values = {"answer_id": name, "at": time.time(), "target": "openai/a:gpt-x", "model": "m"} | fields
+    return record(number, **values)
+
+
+def test_who_made_an_answer_is_told_to_the_key_that_got_it(usage: UsageStore) -> None:
+    usage.add([made("resp_1", key_id=3), made("resp_2", 1), record(2)])
+    assert usage.answer(3, "resp_1") == ("openai/a:gpt-x", "m")
+    assert usage.answer(None, "resp_2") == ("openai/a:gpt-x", "m")
+    assert [usage.answer(key, "resp_1") for key in (None, 4)] == [None, None]
+    assert usage.answer(None, "resp_9") is None
+    assert usage.page()[0][0].answer_id is None, "no column of it"
+
+
+def test_a_record_that_comes_again_tells_the_same(usage: UsageStore) -> None:
+    usage.add([made("resp_1")])
+    usage.add([made("resp_1")])
+    assert usage.answer(None, "resp_1") is not None
+    assert usage.totals().requests == 1
+
+
+def test_answers_are_forgotten_by_age_and_by_number(
+    usage: UsageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ago = time.time() - usage_module.ANSWERS_SECONDS - 1
+    usage.add([made("resp_old", at=long_ago)])
+    assert usage.answer(None, "resp_old") is None
+    monkeypatch.setattr(usage_module, "MOST_ANSWERS", 10)
+    for number in range(30):
+        usage.add([made(f"resp_{number}", number + 1)])
+    assert [usage.answer(None, f"resp_{number}") is not None for number in (0, 19, 20, 29)] == [
+        False, False, True, True,
+    ]  # fmt: skip
+    with sqlite3.connect(usage._file.path) as connection:
+        assert connection.execute("SELECT count(*) FROM answers").fetchone() == (10,)
+
+
+def test_a_file_of_the_second_version_learns_to_keep_them(tmp_path: Path) -> None:
+    usage = UsageStore(tmp_path / "usage.db")
+    usage.add([record(1)])
+    usage.close()
+    with sqlite3.connect(tmp_path / "usage.db") as connection:
+        connection.execute("DROP TABLE answers")
+        connection.execute("PRAGMA user_version = 2")
+    again = UsageStore(tmp_path / "usage.db")
+    again.add([made("resp_1", 2)])
+    assert again.answer(None, "resp_1") is not None
+    assert again.totals().requests == 2
+    again.close()

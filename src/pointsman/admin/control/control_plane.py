@@ -26,8 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ...config import LAST_GOOD_FILE, USAGE_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ...link.messages import Snapshot, Up, UsageBatch, WorkerStatus
-from ...secret import Secret
+from ...link.messages import AnswerFound, AnswerQuestion, Snapshot, Up, UsageBatch, WorkerStatus
 from ..store import client_keys, settings
 from ..store.database import BACKUP_FOLDER, Store, database_path
 from ..store.rotation import open_vault
@@ -56,15 +55,12 @@ _TOLD_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How this control plane was started. url: the gateway's public one, "" without a gateway. client_key: one that
-    clients may send, whatever keys there are."""
+    """How this control plane was started. url: the gateway's public one, "" without a gateway."""
 
     url: str = ""
     require_keys: bool = False
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
-    environment_origins: tuple[str, ...] = ()
-    client_key: Secret | None = None
 
 
 class LostDatabase(PointsmanError):
@@ -118,10 +114,7 @@ class ControlPlane:
             vault = open_vault(store, data_dir, environ)
             usage = UsageStore(data_dir / USAGE_FILE)
             opened.callback(usage.close)
-            options = options or Options()
-            if options.client_key is not None:
-                client_keys.keep_given(store, options.client_key)
-            control = cls(data_dir, environ, store, vault, usage, options)
+            control = cls(data_dir, environ, store, vault, usage, options or Options())
             opened.pop_all()
             return control
 
@@ -219,7 +212,7 @@ class ControlPlane:
         """Listen for data-plane processes on a Unix socket, from the running loop."""
         from ...link.server import LinkServer
 
-        link = LinkServer(path, self.take)
+        link = LinkServer(path, self.take, self.find_answer)
         await link.start()
         link.publish(self.snapshot)
         self._link, self._loop = link, asyncio.get_running_loop()
@@ -237,6 +230,11 @@ class ControlPlane:
             self.board.take(message, time.monotonic())
         elif isinstance(message, UsageBatch):
             self.usage.add(message.records)
+
+    def find_answer(self, question: AnswerQuestion) -> AnswerFound:
+        """Who made an answer that a client asks for by its id."""
+        target, model = self.usage.answer(question.key_id, question.name) or (None, "")
+        return AnswerFound(question.number, target, model)
 
     def workers(self) -> list[tuple[int, int]]:
         """(worker, pid) of the connected data-plane processes."""

@@ -12,12 +12,14 @@ from pydantic import BaseModel, ConfigDict
 
 from ...ledger.records import UsageRecord
 from ..store.shapes import with_fields
-from ..store.usage import MAX_LIMIT, Totals, UsageFilter
+from ..store.usage import COLUMNS, MAX_LIMIT, Totals, UsageFilter
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/usage", tags=["usage"])
 
-_COLUMNS = {field.name: (field.type, ...) for field in msgspec.structs.fields(UsageRecord)}
+_COLUMNS = {
+    field.name: (field.type, ...) for field in msgspec.structs.fields(UsageRecord) if field.name in COLUMNS
+}
 
 
 @with_fields(_COLUMNS | {"at": (datetime, ...)})
@@ -56,4 +58,5 @@ def totals(control: Run, filters: Annotated[UsageFilter, Query()]) -> Totals:
 
 def _row(record: UsageRecord) -> UsageRow:
     at = datetime.fromtimestamp(record.at, UTC)
-    return UsageRow(**msgspec.structs.asdict(record) | {"at": at})
+    values = {name: getattr(record, name) for name in COLUMNS}
+    return UsageRow(**values | {"at": at})

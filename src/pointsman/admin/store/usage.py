@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import NoneType
@@ -28,8 +29,13 @@ from .values import MAX_ID
 
 MAX_LIMIT = 1000
 MAX_TEXT = 512
-_VERSION = 2
-_FIELDS = tuple(UsageRecord.__struct_fields__)
+_VERSION = 3
+COLUMNS = tuple(name for name in UsageRecord.__struct_fields__ if name != "answer_id")
+"""Its columns; the answer's id, which comes last, stands in a table of its own."""
+ANSWERS_SECONDS = 30 * 24 * 3600.0
+"""How long an answer's id is kept: as long as OpenAI keeps the response [OpenAI docs, Your data]."""
+MOST_ANSWERS = 200_000
+"""About 40 MB with their index."""
 
 _SQL_TYPES = {str: sa.Text, float: sa.Float, int: sa.Integer, bool: sa.Boolean}
 
@@ -49,10 +55,20 @@ _metadata = sa.MetaData()
 _usage = sa.Table(
     "usage",
     _metadata,
-    *map(_column, msgspec.structs.fields(UsageRecord)),
+    *(_column(one) for one in msgspec.structs.fields(UsageRecord) if one.name in COLUMNS),
     sa.Index("usage_request", "request"),
     sa.Index("usage_newest", "at", "id"),
 )
+_answers = sa.Table(
+    "answers",
+    _metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("key_id", sa.Integer, primary_key=True, autoincrement=False),  # 0: no client key
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+"""Who made the answers that clients may ask for by their id."""
 _OWN = sa.or_(_usage.c.request == "", _usage.c.request == _usage.c.id)
 """Rows that stand for their request."""
 _ADDED = (
@@ -61,8 +77,14 @@ _ADDED = (
     "joined BOOLEAN NOT NULL DEFAULT 0",
 )
 """Columns since version 2."""
-_INSERT = f"INSERT OR IGNORE INTO usage ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608
+_INSERT = f"INSERT OR IGNORE INTO usage ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 """By the driver itself, whose executemany takes a third of the time that bound columns take; the names are our own."""
+_INSERT_ANSWER = "INSERT OR REPLACE INTO answers (id, key_id, target, model, at) VALUES (?, ?, ?, ?, ?)"
+_FORGET_ANSWERS = (
+    "DELETE FROM answers WHERE rowid IN (SELECT rowid FROM (SELECT rowid, at FROM answers ORDER BY rowid LIMIT 1000)"
+    " WHERE at < ?1 OR rowid <= (SELECT max(rowid) FROM answers) - ?2)"
+)
+"""Only the oldest are looked at, which come first."""
 
 
 Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
@@ -119,13 +141,30 @@ class UsageStore:
 
     def add(self, records: Iterable[UsageRecord]) -> int:
         """How many were new."""
+        records = list(records)
         rows = [_row(record) for record in records]
+        answers = [_answer(record) for record in records if record.answer_id is not None]
         if not rows:
             return 0
         with self._file.transaction(write=True) as connection:
             before = _changes(connection)
             connection.exec_driver_sql(_INSERT, rows)
-            return _changes(connection) - before
+            new = _changes(connection) - before
+            if answers:
+                connection.exec_driver_sql(_INSERT_ANSWER, answers)
+                connection.exec_driver_sql(_FORGET_ANSWERS, (time.time() - ANSWERS_SECONDS, MOST_ANSWERS))
+            return new
+
+    def answer(self, key_id: int | None, name: str) -> tuple[str, str] | None:
+        """(target, model that was asked for) of the answer of that id, given to that key; None where none is known."""
+        query = sa.select(_answers.c.target, _answers.c.model).where(
+            _answers.c.id == name,
+            _answers.c.key_id == (key_id or 0),
+            _answers.c.at >= time.time() - ANSWERS_SECONDS,
+        )
+        with self._file.transaction(write=False) as connection:
+            found = connection.execute(query).one_or_none()
+        return None if found is None else (found.target, found.model)
 
     def page(
         self, filters: UsageFilter | None = None, cursor: str | None = None, limit: int = 100
@@ -173,7 +212,7 @@ def _prepare(connection: Connection) -> None:
             ErrorKind.UNAVAILABLE,
             "The usage database was written by a newer Pointsman; update Pointsman, or move usage.db away.",
         )
-    if version == 1:
+    if version == 1:  # version 3 only has one more table
         for column in _ADDED:
             connection.exec_driver_sql(f"ALTER TABLE usage ADD COLUMN {column}")
         connection.exec_driver_sql("CREATE INDEX usage_request ON usage (request)")
@@ -206,7 +245,7 @@ def _conditions(filters: UsageFilter | None) -> list[sa.ColumnElement[bool]]:
 
 def _row(record: UsageRecord) -> tuple[Any, ...]:
     """One odd record must not stop its whole batch for good: names come from clients, counts from upstreams."""
-    values = msgspec.structs.astuple(record)
+    values = msgspec.structs.astuple(record)[: len(COLUMNS)]
     for value in values:
         kind = type(value)
         if (kind is str and (len(value) > MAX_TEXT or not value.isascii())) or (
@@ -214,6 +253,11 @@ def _row(record: UsageRecord) -> tuple[Any, ...]:
         ):
             return tuple(_storable(one) for one in values)
     return values
+
+
+def _answer(record: UsageRecord) -> tuple[Any, ...]:
+    found = (record.answer_id, record.key_id or 0, record.target, record.model, record.at)
+    return tuple(_storable(one) for one in found)
 
 
 _HUGE = MAX_ID + 1
@@ -228,7 +272,7 @@ def _storable(value: Any) -> Any:
 
 
 def _record(row: Sequence[Any]) -> UsageRecord:
-    return UsageRecord(**dict(zip(_FIELDS, row, strict=True)))
+    return UsageRecord(**dict(zip(COLUMNS, row, strict=True)))
 
 
 def _cursor(record: UsageRecord) -> str:

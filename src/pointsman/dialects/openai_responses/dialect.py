@@ -23,6 +23,7 @@ from .request_in import NAMES, parse_request
 from .request_out import render_request
 from .retelling import assembled, streamed
 from .seen import ResponsesSeen
+from .stored import BY_ID
 from .writer import MOVES, ResponsesWriter, render_reply
 
 ENDPOINT = Endpoint(
@@ -35,6 +36,7 @@ ENDPOINT = Endpoint(
     model_fields=model_fields,
     list_fields=list_fields,
     catalogue=Catalogue(b"client_version", catalogue),
+    by_id=BY_ID,
 )
 _COUNTED = (
     "model",

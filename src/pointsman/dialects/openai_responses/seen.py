@@ -97,7 +97,7 @@ class ResponsesSeen(Seen):
     """
 
     member = b'"output"'
-    __slots__ = ("_done", "_open_calls", "_told_items", "called", "late", "response")
+    __slots__ = ("_done", "_open_calls", "_raw", "_told_items", "called", "late", "response")
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,6 +107,7 @@ class ResponsesSeen(Seen):
         self._open_calls: dict[int, _OpenCall] = {}  # by place
         self._done: set[int | str] = set()  # places and ids of the items that events told
         self._told_items: list[Item] = []  # those items, where the answer is remembered
+        self._raw = b""  # what was read last, where it is
 
     def event(self, event: bytes) -> Frame | None:
         """See Seen. No frame also when the answer is over."""
@@ -126,6 +127,8 @@ class ResponsesSeen(Seen):
         if frame is not None:
             if frame.type[:9] != "response." and frame.type != "error":
                 self._bare(frame, data, event)
+            if self.keep is not None:
+                self._raw = data
             self.see(frame)
         return frame
 
@@ -154,6 +157,8 @@ class ResponsesSeen(Seen):
             response = Response(error=found) if found is not None else response
         if response is None:
             return None
+        if self.keep is not None:
+            self._raw = body
         for frame in response.frames():
             self.see(frame)
         if response.status in _GOING_ON:  # whole as it is: a job in the background, which ends elsewhere
@@ -279,7 +284,7 @@ class ResponsesSeen(Seen):
         if self.error is not None or self.call_cut():
             return
         if self.keep is not None and self.answer_id is not None:
-            self.keep(self.answer_id, self._items_of(response))
+            self.keep(self.answer_id, self._items_of(response), _shell(self._raw))
         if status == "incomplete":
             reason = response.reason or status
             self.stop = _INCOMPLETE.get(reason) or self.other_stop(reason) or Stop.MAX_TOKENS
@@ -316,3 +321,14 @@ class ResponsesSeen(Seen):
     def _fail(self, error: Any) -> None:
         self.error = error_of(error)
         self.concluded = self.concluded or not is_openai_object(error)
+
+
+def _shell(raw: bytes) -> bytes:
+    """The response object without its items, of a whole answer or of a stream's last event; b"" where it cannot be read."""
+    try:
+        value = decode_object(raw)
+    except UNREADABLE:
+        return b""
+    inside = value.get("response")
+    whole = inside if isinstance(inside, dict) else value
+    return msgspec.json.encode({**whole, "output": []})

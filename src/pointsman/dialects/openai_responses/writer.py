@@ -350,7 +350,7 @@ class ResponsesWriter(PartWriter):
             response["service_tier"] = finish.service_tier
         if self._answering.keep is not None:
             items = [(str(item.get("id") or ""), _encode(item)) for item in self._output]
-            self._answering.keep(response["id"], items)
+            self._answering.keep(response["id"], items, msgspec.json.encode({**response, "output": []}))
         return status, response
 
 

@@ -40,6 +40,7 @@ from ..data_plane import DataPlane
 from ..request.job import Job, Tried
 from ..request.offload import LARGE, offload
 from ..request.recall import keeping
+from ..request.stored import noting
 from ..request.waiting import wait_for_place
 from . import count
 from .body import body_for, must_gather
@@ -159,10 +160,13 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
         codec, rows = Passthrough(*going, media=where.media), UNKNOWN_PATH
     else:
         codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
-        rows = _unknown_path(backend, where.protocol, MAYBE_UNKNOWN_PATH) if where.exact else ()
+        if where.exact and not where.answer_id:  # nor does a 404 for an id say anything of the path
+            rows = _unknown_path(backend, where.protocol, MAYBE_UNKNOWN_PATH)
+            codec.note = noting(one.plane, request, target) if job.recalled.asks.keeps else None
     block, names = head.forward or straight_block(head, one.rules.keys)
     login = request.caller.login if target.forwards else b""
-    data = backend.head(head.method, path, block, names, len(body), login)
+    size = len(body) if body or head.method == b"POST" else None
+    data = backend.head(head.method, path, block, names, size, login)
     exchange, held = await _run(one, backend, data, codec, unknown_path=rows, own_login=bool(login))
     if held is None or exchange.judge.state is not State.UNSPOKEN:
         return held, None
@@ -319,9 +323,7 @@ async def _run(
     finally:
         plane.ticking.discard(exchange)
         exchange.close()
-        one.tried.status = exchange.head_status
-        if one.tried.usage is None:
-            one.tried.usage = exchange.usage
+        exchange.sum_up()
         ours = held is None or held.clients or held.lost or exchange.judge.state is State.UNSPOKEN
         health.over(held if ended and not ours else None, unreachable=unreachable)
     if ended:

@@ -28,6 +28,8 @@ def body_for(backend: Backend, target: Target, job: Job, gathers: bool) -> tuple
     PointsmanError 400 for what the backend would take and ignore."""
     request = job.request
     body, dialect = request.body, request.route.dialect
+    if request.route.answer_id:
+        return body, False
     if request.form is not None:
         same = target.model == request.model
         return body if same else with_model(body, request.form, target.model), False

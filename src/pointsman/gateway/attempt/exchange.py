@@ -11,7 +11,6 @@ import logging
 import re
 from time import monotonic
 
-from ...conversation.usage import TokenUsage
 from ...dialects.base import Seen
 from ...dialects.media import usage_at_end
 from ...errors import PointsmanError
@@ -33,7 +32,7 @@ from .answer import (
     without_coding,
 )
 from .execution import Execution, future
-from .failures import of_failed_status, too_late, unanswered, without_model
+from .failures import of_failed_status, too_late, unanswered, without_answer, without_model
 from .judge import HELD, HOLD_BYTES
 from .meaning import NO_ANSWER, Meaning, meaning
 from .moves import Event, Stage, State
@@ -70,11 +69,6 @@ class Exchange(Execution):
         self.judge.heard = monotonic()
         conn.send(self._data, self._codec.body, self)
         return self._done
-
-    @property
-    def usage(self) -> TokenUsage | None:
-        """What a stream has reported so far."""
-        return usage_of(self._relay.seen) if self._relay else None
 
     @property
     def malformed(self) -> int:
@@ -254,6 +248,7 @@ class Exchange(Execution):
         rest = relay.end()
         seen = relay.seen
         self._tried.usage = usage_of(seen)
+        self._note(seen)
         self._error = relay.untold
         found = ANSWERED if relay.matched else meaning(seen, self._onward)
         if judge.state is HOLDING_STREAM:
@@ -278,10 +273,13 @@ class Exchange(Execution):
                 self._failure = of_failed_status(FallbackReason.AUTH, self._codec, raw)
                 self._do(self.judge.none(FallbackReason.AUTH, "it refuses the stored key"))
                 return
-            lacking = without_model(self._codec, raw, local=self._health.local) if self._reads else None
+            if self._job.request.route.answer_id:
+                lacking = without_answer(self._codec, raw) if self._job.kept else None
+            else:
+                lacking = without_model(self._codec, raw, local=self._health.local) if self._reads else None
             if lacking is not None:
                 self._failure = lacking
-                self._do(self.judge.none(lacking.reason, "it lacks the model"))
+                self._do(self.judge.none(lacking.reason, "it lacks it"))
                 return
             answer = self._codec.rendered(raw)
             if FallbackOn.CONTEXT in self._onward and self._codec.error(raw).kind is ErrorKind.CONTEXT_LENGTH:
@@ -303,6 +301,7 @@ class Exchange(Execution):
             return
         answer, seen = self._codec.whole(self.headers, body)
         self._tried.usage = usage_of(seen)
+        self._note(seen)
         found = meaning(seen, self._onward, whole=True)
         if answer is not None and (found is ANSWERED or found is LEFT):
             answer.status = self.head_status

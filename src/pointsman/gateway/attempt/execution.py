@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from time import monotonic
 
+from ...dialects.base import Seen
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
 from ...providers.wordings import Phrases
@@ -29,7 +31,7 @@ from .health import AttemptHealth
 from .judge import Judge
 from .moves import Effect, Effects, Stage
 from .passthrough import Codec
-from .relay import Relay
+from .relay import Relay, usage_of
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -40,6 +42,9 @@ Code aborts a silent one after 300 s)."""
 
 _TAIL_BYTES = 4096
 """Of a large answer with pictures: what stands behind them."""
+
+
+_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*"([\w.:-]{1,512})"', re.ASCII).match
 
 
 def future() -> asyncio.Future[Held[Answer] | None]:
@@ -91,10 +96,32 @@ class Execution:
     _done: asyncio.Future[Held[Answer] | None] = field(default_factory=future)
 
     @property
+    def answer_id(self) -> str | None:
+        """By which its backend can be asked for the answer again."""
+        seen = self._relay.seen if self._relay is not None else None
+        if seen is not None or not self._held:
+            return seen.answer_id if seen is not None else None
+        begun = _ID(b"".join(self._held[:2]))  # of a whole answer too large to be held
+        return begun[1].decode() if begun is not None else None
+
+    @property
     def _reads(self) -> bool:
         """Is it an answer of a protocol that is known here?"""
         codec = self._codec
         return codec.translated or self._job.request.route.exact or codec.media is not None
+
+    def sum_up(self) -> None:
+        """What is known of the attempt, now that it is over."""
+        tried, relay = self._tried, self._relay
+        tried.status = self.head_status
+        if tried.usage is None and relay is not None:  # its client left in the middle
+            tried.usage = usage_of(relay.seen)
+        if self._codec.note is not None and tried.answer_id is None:
+            tried.answer_id = self.answer_id
+
+    def _note(self, seen: Seen | None) -> None:
+        if self._codec.note is not None and seen is not None:
+            self._tried.answer_id = seen.answer_id
 
     def _warn(self) -> None:
         self._tried.warnings = b",".join(filter(None, (self._codec.warnings, self._meant)))
@@ -121,6 +148,10 @@ class Execution:
         """From now on this target is the one."""
         job = self._job
         job.won = self._tried
+        note = self._codec.note
+        if note is not None and (name := self._tried.answer_id or self.answer_id) is not None:
+            self._tried.answer_id = name
+            note(name)
         self._job.delivery.first_output = monotonic()
         self._health.answered(self.head_status)
         if job.on_won is not None:

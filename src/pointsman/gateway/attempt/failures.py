@@ -70,6 +70,13 @@ def without_model(codec: Codec, answer: Answer, *, local: bool) -> Held[Answer] 
     return Held(FallbackReason.UPSTREAM_ERROR, error, codec.rendered(answer), certain=True)
 
 
+def without_answer(codec: Codec, answer: Answer) -> Held[Answer] | None:
+    """The same of an answer that is asked for by its id, and that this gateway remembers."""
+    if answer.status not in (404, 405):
+        return None
+    return Held(FallbackReason.UPSTREAM_ERROR, codec.error(answer), codec.rendered(answer), certain=True)
+
+
 def _lacks(error: PointsmanError, status: int, body: bytes, *, local: bool) -> bool:
     if error.kind is ErrorKind.MODEL_NOT_FOUND or error.code in LACKS_MODEL_CODES:
         return True

@@ -19,6 +19,7 @@ from ...kinds import ErrorKind
 from ...wire.answer import Answer, Headers
 from ...wire.key_mask import KeyMask
 from ...wire.splice import has_flag
+from ..request.job import Note
 from .answer import as_json, label_of, labelled_as
 from .relay import Passing, Relay, WithoutUsage
 
@@ -72,6 +73,8 @@ class Codec(TypingProtocol):
 
     media: Media | None
     """The path is one of these."""
+    note: Note | None
+    """Is told the answer's id once the answer is the client's; None: it cannot be asked for again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +95,7 @@ class Passthrough:
     stream: bool = False
     main: bool = False
     media: Media | None = None
+    note: Note | None = None
     translated = False
     warnings = b""
 

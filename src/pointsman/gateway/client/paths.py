@@ -19,7 +19,8 @@ class Route:
     """kind: llm | models | model | live | ready | metrics | root | hello | control | nowhere.
 
     path: as an upstream knows it, from `/v1` on. protocol: the dialect the client speaks; for other `/v1` paths the
-    nearest one, with exact False: nothing is known of its answers, unless it is one of media."""
+    nearest one, with exact False: nothing is known of its answers, unless it is one of media.
+    answer_id: of an answer that is asked for again; verb: what stands behind it."""
 
     kind: str
     path: str
@@ -27,6 +28,8 @@ class Route:
     exact: bool = True
     methods: tuple[str, ...] = ("GET", "HEAD")
     media: Media | None = None
+    answer_id: str = ""
+    verb: str = ""
 
     @property
     def dialect(self) -> Dialect:
@@ -80,11 +83,33 @@ def route(path: str) -> Route:
     for known, dialect in _posted().items():
         endpoint = dialect.endpoint
         if path == known or (endpoint.below and path.startswith(known + "/")):
+            by_id = _by_id(path, known, dialect)
+            if by_id is not None:
+                return by_id
             return Route("llm", path, dialect.protocol, methods=endpoint.methods)
     if path == "/v1" or path.startswith("/v1/"):
         methods = DIALECTS[SHARED].endpoint.methods
         return Route("llm", path, exact=False, methods=methods, media=MEDIA.get(path))
     return Route("control", path, methods=())
+
+
+def _by_id(path: str, known: str, dialect: Dialect) -> Route | None:
+    """Where an answer is asked for again by its id."""
+    rows = dialect.endpoint.by_id
+    name, _, verb = path[len(known) + 1 :].partition("/")
+    if rows is None or not name or name in rows.reserved or verb not in rows.verbs:
+        return None
+    return Route(
+        "llm",
+        path,
+        dialect.protocol,
+        methods=rows.verbs[verb],
+        answer_id=unquote(name)[:_ID_LENGTH],
+        verb=verb,
+    )
+
+
+_ID_LENGTH = 512
 
 
 def _from_v1(path: str) -> str:

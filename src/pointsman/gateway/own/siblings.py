@@ -1,5 +1,5 @@
-"""Processes of one gateway ask one another for responses that a client refers to and they do not remember: a Unix
-socket each, beside the link's, in the folder that only its user may enter.
+"""Processes of one gateway ask one another for responses that a client refers to and they do not remember, and for who made
+them: a Unix socket each, beside the link's, in the folder that only its user may enter.
 
 Asked only on a miss and only where there are several processes; nothing is copied before. Not here: the memory
 (translation/response_memory.py).
@@ -17,6 +17,7 @@ import msgspec
 from ...dialects.recall import Given
 from ...link.local_server import LocalServer
 from ...translation.response_memory import ResponseMemory
+from ..holders import Holder, Holders
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -26,21 +27,35 @@ _MAX_FRAME = 256 * 1024 * 1024
 
 
 class _Question(msgspec.Struct, frozen=True):
+    """holders: who made them is wanted, too. forget: the client has deleted them."""
+
     caller: str
     names: tuple[str, ...]
+    holders: bool = False
+    forget: bool = False
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What processes know: responses, and who made which."""
+
+    given: list[Given] = []
+    holders: dict[str, Holder] = {}
 
 
 _questions = msgspec.msgpack.Decoder(_Question)
-_answers = msgspec.msgpack.Decoder(list[Given])
+_answers = msgspec.msgpack.Decoder(Known)
 
 
 class Siblings:
     """folder: where the sockets are. worker: index of this process, of `workers`."""
 
-    def __init__(self, folder: str, worker: int, workers: int, memory: ResponseMemory) -> None:
+    def __init__(
+        self, folder: str, worker: int, workers: int, memory: ResponseMemory, holders: Holders
+    ) -> None:
         self._paths = [os.path.join(folder, f"memory-{index}.sock") for index in range(workers)]
         self._own = self._paths.pop(worker)
         self._memory = memory
+        self._holders = holders
         self._server = LocalServer(self._own, self._answer)
 
     async def start(self) -> None:
@@ -53,11 +68,23 @@ class Siblings:
 
     async def ask(self, caller: str, names: Sequence[str]) -> list[Given]:
         """The responses that the others know by these ids of responses and items."""
-        question = msgspec.msgpack.encode(_Question(caller, tuple(names)))
-        answers = await asyncio.gather(*(self._ask(path, question) for path in self._paths))
-        return [given for answer in answers for given in answer]
+        return (await self._ask_all(_Question(caller, tuple(names)))).given
 
-    async def _ask(self, path: str, question: bytes) -> list[Given]:
+    async def ask_for(self, caller: str, name: str) -> Known:
+        """What the others know of the response of that id, and who made it."""
+        return await self._ask_all(_Question(caller, (name,), holders=True))
+
+    async def forget(self, caller: str, name: str) -> None:
+        """Let the others forget the response of that id, too."""
+        await self._ask_all(_Question(caller, (name,), forget=True))
+
+    async def _ask_all(self, question: _Question) -> Known:
+        packed = msgspec.msgpack.encode(question)
+        answers = await asyncio.gather(*(self._ask(path, packed) for path in self._paths))
+        holders = {name: one for answer in answers for name, one in answer.holders.items()}
+        return Known([given for answer in answers for given in answer.given], holders)
+
+    async def _ask(self, path: str, question: bytes) -> Known:
         try:
             async with asyncio.timeout(ASK_SECONDS):
                 reader, writer = await asyncio.open_unix_connection(path)
@@ -68,7 +95,7 @@ class Siblings:
                     writer.close()
         except (OSError, TimeoutError, EOFError, msgspec.DecodeError) as error:
             log.info("a process of this gateway does not say what it remembers: %s", type(error).__name__)
-            return []
+            return Known()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -78,7 +105,15 @@ class Siblings:
                 for name in question.names
                 if (given := self._memory.find(question.caller, name)) is not None
             }
-            writer.write(_frame(msgspec.msgpack.encode(list(found.values()))))
+            if question.forget:
+                for name in question.names:
+                    self._memory.forget(question.caller, name)
+                    self._holders.forget(question.caller, name)
+            made: dict[str, Holder] = {}
+            for name in question.names if question.holders else ():
+                holder = self._holders.find(question.caller, name)
+                made |= {} if holder is None else {name: holder}
+            writer.write(_frame(msgspec.msgpack.encode(Known(list(found.values()), made))))
             await writer.drain()
         except (OSError, EOFError, msgspec.DecodeError) as error:
             log.info("a process of this gateway asked and did not listen: %s", type(error).__name__)

@@ -39,13 +39,11 @@ from .job import ClientRequest, Job
 from .joining import joins
 from .offload import LARGE, offload
 from .recall import has_references, recall
+from .stored import forget_deleted, look_up, tell_remembered
 from .targets import ask_targets, failure_of, of_all, unavailable
 from .unpacking import unpack
 
 log = logging.getLogger("pointsman.gateway")
-
-_NOT_FOR_PAGES = frozenset({"control", "metrics", "root"})
-"""Kinds of paths that allowed web pages of other origins have no part in (docs/reliability-promises.md#web-pages)."""
 
 
 class Handler:
@@ -68,8 +66,6 @@ class Handler:
         where = None if client.head is None else route(client.head.path)
         error = head_error(bad)
         delivery = Delivery(client, self.plane.next_id())
-        if client.head is not None and route(client.head.path).kind not in _NOT_FOR_PAGES:
-            delivery.lines = self.plane.guard.cors_lines(client.head)
         self.plane.count((REQUESTS, "none", "4xx"))
         if where is not None and where.kind == "control":
             delivery.send(error.status, b"", pages.PROBLEM, pages.problem(error, delivery.request_id))
@@ -115,12 +111,11 @@ class Handler:
 
     async def _dispatch(self, job: Job) -> None:
         plane, head, where = self.plane, job.request.head, job.request.route
-        pages_may = where.kind not in _NOT_FOR_PAGES
-        if pages_may and head.get(b"origin") is not None:
+        plane.guard.check(head)
+        if head.get(b"origin") is not None:
             job.delivery.lines = plane.guard.cors_lines(head)
-        plane.guard.check(head, models=pages_may)
         if head.method == b"OPTIONS" and where.kind != "control":
-            _options(plane, job)
+            _options(job)
             return
         if where.kind == "control":
             if head.get(b"content-encoding") is not None:
@@ -154,18 +149,16 @@ class Handler:
         if head.get(b"content-encoding") is not None:
             await unpack(job, plane.limits.body_bytes)
             body = job.request.body
+        if job.request.route.answer_id:
+            await self._serve_stored(job, rules, caller)
+            return
         try:
-            seen = await _look(job, body)
+            small = len(body) < LARGE and job.request.route.media is None
+            seen = peek(body) if small else await _look(job, body)
         except PointsmanError as error:
             raise _unnamed(job, body, error) from None
         request = job.request = job.request.known(caller, seen)
-        limits = plane.limits
-        if request.stream:
-            job.deadline = request.start + limits.total_seconds
-            if request.route.media is None:  # there a model may ignore `stream`, and answer whole
-                job.delivery.next_ping = request.start + limits.hold_seconds
-        else:
-            job.deadline = request.start + limits.total_whole_seconds
+        self._limit_time(job)
         plan = await self._plan(request.model, rules)
         if not request.route.exact:
             plan = await self._behind_a_wall(request.route.path, plan, rules)
@@ -189,6 +182,33 @@ class Handler:
             await plane.joining.resend(rules, job, make)
         else:
             await make(job)
+
+    async def _serve_stored(self, job: Job, rules: CompiledRules, caller: Caller) -> None:
+        """By the backend that made the answer; by the memory where there is none, or it keeps none."""
+        found = await look_up(self.plane, rules, job, caller)
+        if found.plan is not None:
+            job.plan = found.plan
+            self._limit_time(job)
+            walked = await ask_targets(self.plane, rules, job, found.plan)
+            if walked.served:
+                if job.delivery.status < 300:
+                    await forget_deleted(self.plane, job)
+                return
+            asks_only = job.request.head.method == b"GET"
+            if found.given is None or not (asks_only or failure_of(walked).certain):
+                _answer_failure(job, walked)
+                return
+        assert found.given is not None
+        await tell_remembered(self.plane, job, found.given)
+
+    def _limit_time(self, job: Job) -> None:
+        limits, request = self.plane.limits, job.request
+        if request.stream:
+            job.deadline = request.start + limits.total_seconds
+            if request.route.media is None:  # there a model may ignore `stream`, and answer whole
+                job.delivery.next_ping = request.start + limits.hold_seconds
+        else:
+            job.deadline = request.start + limits.total_whole_seconds
 
     async def _plan(self, model: str, rules: CompiledRules) -> Plan:
         """The ordered targets; a name nobody knows is looked for once more in the local backends' newest lists."""
@@ -249,10 +269,13 @@ def _send_json(job: Job, status: int, body: bytes) -> None:
     _send(job, status, pages.JSON, body)
 
 
-def _options(plane: DataPlane, job: Job) -> None:
-    if job.delivery.lines:  # of an allowed origin
-        job.delivery.lines = plane.guard.preflight_lines(job.request.head)
-    lines = f"allow: {', '.join((*job.request.route.methods, 'OPTIONS'))}\r\n".encode()
+def _options(job: Job) -> None:
+    allowed = ", ".join((*job.request.route.methods, "OPTIONS"))
+    lines = f"allow: {allowed}\r\n".encode()
+    if job.delivery.lines:  # a preflight of an allowed origin
+        asked = job.request.head.get(b"access-control-request-headers")
+        lines += f"access-control-allow-methods: {allowed}\r\naccess-control-max-age: 600\r\n".encode()
+        lines += b"access-control-allow-headers: " + (asked or b"*") + b"\r\n"
     _send(job, 204, lines, b"")
 
 
@@ -302,7 +325,7 @@ def _wants_websocket(job: Job) -> PointsmanError | None:
 def _no_such_method(job: Job) -> PointsmanError:
     where, method = job.request.route, job.request.head.method.decode()
     stores = method in where.dialect.endpoint.stored
-    if where.kind == "llm" and (stores or not names_a_model(where.path)):
+    if where.kind == "llm" and not where.answer_id and (stores or not names_a_model(where.path)):
         return _not_offered(job)
     job.delivery.lines += f"allow: {', '.join(where.methods)}\r\n".encode()
     return PointsmanError(ErrorKind.METHOD_NOT_ALLOWED, f"Use {' or '.join(where.methods)} on this path.")

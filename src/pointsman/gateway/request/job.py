@@ -26,6 +26,9 @@ from .delivery import Delivery
 
 _NOBODY = Caller(None, b"")
 
+Note = Callable[[str], None]
+"""Remembers who made the answer of that id."""
+
 
 class ClientRequest(msgspec.Struct, frozen=True):
     """What was asked; never changed. start and wall: when it came, monotonic and unix seconds.
@@ -58,7 +61,8 @@ class ClientRequest(msgspec.Struct, frozen=True):
 class Tried:
     """One attempt. number: from 1. warnings: what its translation lost. reason: why it failed,
     None while it has not. start and wall: when it began, monotonic and unix seconds; seconds: how
-    long it took, once it is over. status: the upstream's, 0 = it gave none."""
+    long it took, once it is over. status: the upstream's, 0 = it gave none. answer_id: by which its
+    backend can be asked for the answer again."""
 
     target: Target
     number: int
@@ -70,6 +74,7 @@ class Tried:
     reason: str | None = None
     status: int = 0
     outcome: str = "failed"
+    answer_id: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -93,6 +98,7 @@ class Job:
     recalled: Recalled = NOTHING
     asked: Asked | None = None
     joined: Job | None = None
+    kept: bool = False  # the memory has the answer that is asked for, where its backend does not
     sent_again: int = 0  # attempts whose kept connection was dead, so that they were sent out once more
 
     @property

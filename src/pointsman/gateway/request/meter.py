@@ -62,8 +62,9 @@ def _record(
     first_output_ms: float | None,
     total_ms: float | None,
 ) -> UsageRecord:
-    usage = tried.usage if tried is not None else None
     request, made = job.request, job.joined or job
+    usage = tried.usage if tried is not None and not request.route.answer_id else None  # told a second time
+    answer_id = tried.answer_id if tried is not None and 200 <= status < 300 else None
     attempts = len(made.tries) if job.joined is None else int(tried is not None)
     plan = made.plan
     return UsageRecord(
@@ -89,6 +90,7 @@ def _record(
         request=request.id,
         attempt=tried.number if tried is not None else 0,
         joined=job.joined is not None,
+        answer_id=answer_id if answer_id is not None and len(request.model) <= 200 else None,
     )
 
 

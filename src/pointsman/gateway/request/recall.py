@@ -131,8 +131,8 @@ class _Keeping:
     asked: bytes
     holder: str
 
-    def __call__(self, name: str, items: Sequence[tuple[str, bytes]]) -> None:
-        given = Given(name, self.previous, self.asked, tuple(items), self.holder)
+    def __call__(self, name: str, items: Sequence[tuple[str, bytes]], shell: bytes = b"", /) -> None:
+        given = Given(name, self.previous, self.asked, tuple(items), self.holder, shell)
         self.memory.put(self.caller, given)
 
 
@@ -164,6 +164,21 @@ def _keeps(rules: CompiledRules, request: ClientRequest, target: Target) -> bool
 def _remembered(request: ClientRequest) -> Remembered | None:
     translation = request.route.dialect.translation
     return translation.remembered if translation is not None and request.route.exact else None
+
+
+async def inputs_of(plane: DataPlane, request: ClientRequest, given: Given) -> list[bytes] | None:
+    """The items that were asked for it, those before it among them; None where they are not known (any more)."""
+    remembers = _remembered(request)
+    assert remembers is not None
+    caller = _caller(request)
+    chain = await _chain(plane, caller, given.id)
+    if chain is None:
+        return None
+    newest = chain[0].asked
+    assert newest is not None
+    items = [*_expanded(remembers, chain[1:]), *remembers.own_items(newest)]
+    names = [name for item in items if (name := remembers.reference(item)) is not None]
+    return _resolved(remembers, items, await _items(plane, caller, names))
 
 
 def _caller(request: ClientRequest) -> str:
