@@ -22,6 +22,11 @@ class Protocol(StrEnum):
     ANTHROPIC_MESSAGES = "anthropic_messages"
     COMPLETIONS = "completions"
     EMBEDDINGS = "embeddings"
+    OLLAMA = "ollama"
+
+
+BACKEND_PROTOCOLS = tuple(protocol for protocol in Protocol if protocol is not Protocol.OLLAMA)
+"""In which backends are spoken to: Ollama's own API is for clients, and Ollama itself has OpenAI's and Anthropic's."""
 
 
 class AuthScheme(StrEnum):

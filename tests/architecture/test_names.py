@@ -199,9 +199,11 @@ def test_a_secret_is_revealed_only_where_it_leaves() -> None:
 SHARED_OF_DIALECTS = {
     "base",
     "beside",
+    "bridge",
     "capsule",
     "endpoint",
     "fields",
+    "framing",
     "headers",
     "media",
     "model_list",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pointsman.conversation.usage import TokenUsage
 from pointsman.dialects.registry import DIALECTS
-from pointsman.kinds import Protocol
+from pointsman.kinds import BACKEND_PROTOCOLS, Protocol
 from tests.vendor_bodies.chat import USAGE, stream, text
 from tests.vendor_bodies.wire import encoded
 
@@ -60,7 +60,7 @@ GARBAGE: list[Any] = [None, 1, "x", [], [[]], {"choices": None}, {"choices": 1},
     {"choices": [{"finish_reason": 1}]}, {"type": "response.output_text.delta", "delta": {"x": 1}}]  # fmt: skip
 
 
-@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("protocol", BACKEND_PROTOCOLS)
 @pytest.mark.parametrize("value", GARBAGE, ids=str)
 def test_strange_json_is_no_crash(protocol: Protocol, value: Any) -> None:
     read(protocol, [b"data: " + encoded(value) + b"\n\n"])
@@ -84,7 +84,7 @@ NOT_JSON = [
 ]
 
 
-@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("protocol", BACKEND_PROTOCOLS)
 @pytest.mark.parametrize("raw", NOT_JSON, ids=lambda raw: repr(raw[:12]))
 def test_what_is_not_json_is_told(protocol: Protocol, raw: bytes) -> None:
     watch = DIALECTS[protocol].seen()
@@ -98,7 +98,7 @@ def test_what_is_not_json_is_told(protocol: Protocol, raw: bytes) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(list(Protocol)), st.binary(max_size=60))
+@given(st.sampled_from(BACKEND_PROTOCOLS), st.binary(max_size=60))
 def test_random_bytes_are_no_crash(protocol: Protocol, raw: bytes) -> None:
     read(protocol, [raw, b"\n\n"])
     DIALECTS[protocol].seen().whole(raw)

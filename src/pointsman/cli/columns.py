@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from ..kinds import Protocol
+from ..kinds import BACKEND_PROTOCOLS
 
 Body = dict[str, Any]
 Command = Callable[..., None]
@@ -162,7 +162,7 @@ def sentences(columns: Sequence[Column], row: dict[str, Any]) -> Iterator[str]:
 
 DIALECT = Column(
     "--dialect", "dialects", "A protocol it speaks; repeatable.", "",
-    kind=click.Choice([protocol.value for protocol in Protocol]), many=True,
+    kind=click.Choice([protocol.value for protocol in BACKEND_PROTOCOLS]), many=True,
     clear=("--no-dialect", "Go back to what is usual there, and what it answers to a try."),
     body=lambda values: {"dialects": list(values) if values else None},
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic_ns
 from typing import Any, ClassVar
 from typing import Protocol as TypingProtocol
 
@@ -17,9 +18,11 @@ from ..errors import PointsmanError
 from ..kinds import ErrorKind, Protocol
 from ..wire.jsontext import Closing
 from ..wire.surrogates import Halves
+from .bridge import Bridge
 from .capsule import Capsules
 from .carries import Carries
 from .endpoint import Endpoint
+from .framing import EVENTS, Framing
 from .recall import NOTHING, Keep, Recalled, Remembered
 from .stop_words import FAILED, meaning_of
 
@@ -237,22 +240,6 @@ class IllegalMove(Exception):
     """A writer was asked for an order of events that its protocol forbids."""
 
 
-class Moves:
-    """A grammar of frames: what may follow what. table: frame -> the frames that may come next; "" is the start."""
-
-    __slots__ = ("_table", "at")
-
-    def __init__(self, table: Mapping[str, frozenset[str]]) -> None:
-        self._table = table
-        self.at = ""
-
-    def to(self, frame: str) -> None:
-        """Take the step. Raises IllegalMove."""
-        if frame not in self._table[self.at]:
-            raise IllegalMove(f"{frame} cannot follow {self.at or 'the start'}")
-        self.at = frame
-
-
 @dataclass(slots=True)
 class Reading:
     """What parse_request is given beside the body. header: the client's header by its lower-case name, or None.
@@ -268,13 +255,14 @@ class Reading:
 class Answering:
     """What an answer's rendering is given. request: as the client sent it (parsed, not adapted to the target).
     request_id: ours; ids of the answer derive from it. created: unix seconds. keep: who remembers the answer, None
-    for nobody."""
+    for nobody. began: when its target was turned to, monotonic nanoseconds."""
 
     request: Request
     request_id: str
     created: int
     capsules: Capsules
     keep: Keep | None = None
+    began: int = field(default_factory=monotonic_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,38 +275,48 @@ class Straight:
     fit: Callable[[bytes, Profile, Recalled], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Translation:
-    """One protocol's half of every translation.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientHalf:
+    """What serves a protocol's clients on one path.
 
     parse_request(body, reading): the body has been decoded (fields.load). Raises PointsmanError 400 naming the field
-    by its path. render_request(request, profile): the upstream's body; the request fits the profile already
+    by its path. names: neutral field -> this protocol's name of it; of a part or a tool `Image.detail`. render_reply: the
+    client's whole body. writer: for one client stream. moves: the writer's grammar, for the documentation.
+    usage_required: every answer of it has numbers. ordered: its histories tell where in a turn thinking stood. cites: an
+    answer can name the pages that it rests on. at_once(body, created): what is answered without asking anybody.
+    """
+
+    parse_request: Callable[[dict[str, Any], Reading], Request]
+    render_reply: Callable[[Reply, Answering], bytes]
+    writer: Callable[[Answering], Writer]
+    moves: Mapping[str, frozenset[str]]
+    names: Mapping[str, str] = field(default_factory=dict)
+    usage_required: bool = False
+    ordered: bool = True
+    cites: bool = True
+    at_once: Callable[[dict[str, Any], int], bytes | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation(ClientHalf):
+    """One protocol's half of every translation.
+
+    render_request(request, profile): the upstream's body; the request fits the profile already
     (translation/adapt.py) and has nothing that is not in carries. carries: what becomes of each neutral field here
-    (carries.py); losses.py reports and refuses by it. names: neutral field -> this protocol's name of it; of a part or
-    a tool `Image.detail`. render_reply: the client's whole body. reader: for one upstream answer. writer: for one
-    client stream.
-    moves: the writer's grammar, for the documentation. count_path,
+    (carries.py); losses.py reports and refuses by it. reader: for one upstream answer. count_path,
     parse_count, render_count: its way to count input tokens, where it has one, and count_keys the
-    request's keys that belong there. usage_required: every answer of it has numbers. ordered: its histories tell
-    where in a turn thinking stood.
+    request's keys that belong there.
     without_capsules: a body for this protocol's own vendor less what we put in, None when there is nothing.
     remembered: its clients may refer to what they were given.
     """
 
-    parse_request: Callable[[dict[str, Any], Reading], Request]
     render_request: Callable[[Request, Profile], bytes]
-    render_reply: Callable[[Reply, Answering], bytes]
     reader: Callable[[Profile], Reader]
-    writer: Callable[[Answering], Writer]
-    moves: Mapping[str, frozenset[str]]
     carries: Carries
-    names: Mapping[str, str] = field(default_factory=dict)
     parse_count: Callable[[bytes], int] | None = None
     render_count: Callable[[int], bytes] | None = None
     count_path: str | None = None
     count_keys: frozenset[str] = frozenset()
-    usage_required: bool = False
-    ordered: bool = True
     without_capsules: Callable[[bytes], bytes | None] | None = None
     remembered: Remembered | None = None
 
@@ -354,7 +352,9 @@ class Dialect:
     ignores a wish of it; None for nothing, and then bytes pass as they come. translation: None for
     protocols that only pass through. is_error: is a body an error in this protocol's own form?
     retelling: None where nothing streams. last_word: what follows the event that makes a stream
-    whole; b"" where that event is the last."""
+    whole; b"" where that event is the last.
+    framing: of its streams. halves, bridges: path -> what serves it there, of a
+    protocol that only clients speak."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
@@ -371,6 +371,16 @@ class Dialect:
     is_error: Callable[[bytes], bool] = lambda _: True
     retelling: Retelling | None = None
     last_word: bytes = b""
+    framing: Framing = EVENTS
+    halves: Mapping[str, ClientHalf] = field(default_factory=dict)
+    bridges: Mapping[str, Bridge] = field(default_factory=dict)
+
+    def half_at(self, path: str) -> ClientHalf | None:
+        """What translates the requests that are posted there, None where nothing does."""
+        half = self.translation
+        if half is None:
+            return self.halves.get(path)
+        return half if path in (self.endpoint.path, half.count_path) else None
 
     def status(self, error: PointsmanError) -> int:
         """The HTTP status of an error in this protocol."""

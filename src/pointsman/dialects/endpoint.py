@@ -13,13 +13,15 @@ from .recall import ById
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A model in a list. owner: the key of the backend that serves it. created: unix seconds. context_window: tokens,
-    and images: does it see pictures; None when nobody has told."""
+    and images: does it see pictures; abilities: all that its server says it can, in Ollama's words; None when nobody has
+    told."""
 
     name: str
     owner: str
     created: int
     context_window: int | None = None
     images: bool | None = None
+    abilities: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,34 @@ class Catalogue:
 
     asked_by: bytes
     render: Callable[[Sequence[Listed]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """A path of a protocol's own that lists the models."""
+
+    render: Callable[[Sequence[Listed]], bytes]
+    methods: tuple[str, ...] = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    """One that tells of a model. named(body): which, as the client writes it. Raises PointsmanError 400."""
+
+    named: Callable[[bytes], str]
+    render: Callable[[Listed], bytes]
+    methods: tuple[str, ...] = ("POST",)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPage:
+    """One that always says the same."""
+
+    body: bytes
+    methods: tuple[str, ...] = ("GET", "HEAD")
+
+
+Page = ListPage | ModelPage | FixedPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +94,8 @@ class Endpoint:
     begin. rate_limits: None when it has none. model_fields, list_fields: what its clients read of a
     model in the list that all protocols share, and of that list beside its `data`. catalogue: where
     they want another. by_id: None where no answer is asked for again.
+    pages: paths of its own that the gateway answers itself. streams: what a request
+    that does not say means. tag: its clients add it to names of models, and leave it off.
     """
 
     path: str
@@ -81,3 +113,6 @@ class Endpoint:
     list_fields: Callable[[Sequence[Listed]], dict[str, Any]] = field(default=no_fields)
     catalogue: Catalogue | None = None
     by_id: ById | None = None
+    pages: Mapping[str, Page] = field(default_factory=dict)
+    streams: bool = False
+    tag: str = ""

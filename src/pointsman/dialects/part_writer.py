@@ -19,7 +19,23 @@ from ..conversation.events import (
 )
 from ..conversation.usage import TokenUsage
 from ..errors import PointsmanError
-from .base import Answering, Moves
+from .base import Answering, IllegalMove
+
+
+class Moves:
+    """A grammar of frames: what may follow what. table: frame -> the frames that may come next; "" is the start."""
+
+    __slots__ = ("_table", "at")
+
+    def __init__(self, table: Mapping[str, frozenset[str]]) -> None:
+        self._table = table
+        self.at = ""
+
+    def to(self, frame: str) -> None:
+        """Take the step. Raises IllegalMove."""
+        if frame not in self._table[self.at]:
+            raise IllegalMove(f"{frame} cannot follow {self.at or 'the start'}")
+        self.at = frame
 
 
 class PartWriter:

@@ -12,10 +12,11 @@ from .base import Dialect
 from .carries import gaps
 from .completions.dialect import DIALECT as COMPLETIONS
 from .embeddings.dialect import DIALECT as EMBEDDINGS
+from .ollama.dialect import DIALECT as OLLAMA
 from .openai_chat.dialect import DIALECT as CHAT
 from .openai_responses.dialect import DIALECT as RESPONSES
 
-DIALECTS = {one.protocol: one for one in (CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS)}
+DIALECTS = {one.protocol: one for one in (CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS, OLLAMA)}
 """In the order in which they are listed and asked."""
 SHARED = Protocol.OPENAI_CHAT
 """In whose wording a path that is no protocol's own is answered when nothing tells who asks

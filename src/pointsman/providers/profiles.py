@@ -105,7 +105,7 @@ def _profile(
 def dialect_order(spec: BackendSpec, model: str, client: Protocol, tools: bool) -> tuple[Protocol, ...]:
     """Which protocol to speak to a backend that does not speak the client's, best first; () for a protocol that is
     never translated. Not asked: whether the backend speaks it."""
-    if DIALECTS[client].translation is None:
+    if DIALECTS[client].half_at(DIALECTS[client].endpoint.path) is None:
         return ()
     return _order(spec.type, spec.name, spec.base_url, model, tools)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ..kinds import PRACTICE, BackendType, Protocol, backend_key
+from ..kinds import BACKEND_PROTOCOLS, PRACTICE, BackendType, backend_key
 from ..secret import Secret
 
 PRACTICE_KEY = backend_key(BackendType.LOCAL, PRACTICE)
@@ -87,6 +87,6 @@ def practice_spec(socket_path: str) -> BackendSpec:
         type=BackendType.LOCAL.value,
         name=PRACTICE,
         base_url=UNIX + socket_path,
-        dialects=tuple(protocol.value for protocol in Protocol),
+        dialects=tuple(protocol.value for protocol in BACKEND_PROTOCOLS),
         stream_usage=True,
     )

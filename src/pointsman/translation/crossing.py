@@ -20,7 +20,7 @@ from ..conversation.profile import Profile
 from ..conversation.reply import Fold, Reply, fold, unfold
 from ..conversation.request import Request
 from ..conversation.usage import TokenUsage, newer
-from ..dialects.base import Answering, Dialect, Reading, Seen, Translation
+from ..dialects.base import Answering, ClientHalf, Dialect, Reading, Seen
 from ..dialects.capsule import Capsules
 from ..dialects.fields import load
 from ..dialects.headers import cross_headers
@@ -47,7 +47,7 @@ cut long calls that do not stream
 (docs/protocols/requests.md#long-answers-are-asked-for-as-a-stream)."""
 
 
-ESTIMATED, UNTOLD = b": usage is an estimate\n\n", b": the backend told no usage\n\n"
+ESTIMATED, UNTOLD = b"usage is an estimate", b"the backend told no usage"
 """In a stream whose usage nobody reported, or not all of it (docs/protocols/usage.md#where-nobody-counts)."""
 
 
@@ -58,7 +58,7 @@ class Asked:
 
     def __init__(
         self,
-        client: Translation,
+        client: ClientHalf,
         body: bytes,
         head: RequestHead,
         request_id: str,
@@ -245,8 +245,9 @@ class Crossing:
         return self._no_form(part.type)
 
     def not_cited(self, citation: Citation) -> bytes:
-        """See stream.StreamOwner. A web page can be cited everywhere, the rest only where it comes from."""
-        if citation.url is not None or citation.protocol == self._client.protocol.value:
+        """See stream.StreamOwner. A web page can be cited where anything can, the rest only where it comes from."""
+        cites = self._asked.client.cites
+        if cites and (citation.url is not None or citation.protocol == self._client.protocol.value):
             return b""
         kind = citation.raw.get("type") if isinstance(citation.raw, dict) else None
         return self._no_form(str(kind or "citation"))
@@ -261,7 +262,7 @@ class Crossing:
         word = self.mask.text(word)
         self._warn(self.mask.text(warning))
         log.warning("%s: %s: %.80r", self._asked.id, what, word)
-        return b": %b: %a\n\n" % (what.encode(), word[:80])
+        return self._client.framing.remark(b"%b: %a" % (what.encode(), word[:80]))
 
     def usage(
         self, told: TokenUsage | None, characters: int, *, ended_here: bool
@@ -271,12 +272,12 @@ class Crossing:
         if ended_here and (told is None or not (told.input and told.output)):
             self._warn("estimated:usage")
             made = TokenUsage(estimate_tokens(self._asked.request), tokens_of(characters))
-            return newer(made, told), ESTIMATED
+            return newer(made, told), self._client.framing.remark(ESTIMATED)
         nothing = told is None or not told.told
         if (told is not None and told.whole) or (nothing and not self._asked.client.usage_required):
             return told, b""
         self._warn("unknown:usage")
-        return told, UNTOLD
+        return told, self._client.framing.remark(UNTOLD)
 
     def _warn(self, entry: str) -> None:
         self._notes.warnings.append(entry)
@@ -311,7 +312,7 @@ class Crossing:
 
     def head_lines(self, headers: Headers) -> Headers:
         """See Codec."""
-        kind = b"text/event-stream; charset=utf-8" if self._asked.request.stream else b"application/json"
+        kind = self._client.framing.label if self._asked.request.stream else b"application/json"
         return self._headers(headers, kind)
 
     def _headers(self, headers: Headers, content_type: bytes) -> Headers:

@@ -27,15 +27,18 @@ _MOST = 32
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """window: tokens. images: does it see pictures? None: nobody has said."""
+    """window: tokens. images: does it see pictures? abilities: all that it can, in Ollama's words. None: nobody has
+    said."""
 
     window: int | None = None
     images: bool | None = None
+    abilities: frozenset[str] | None = None
 
     def over(self, other: Abilities) -> Abilities:
         """Its own first, what it lacks from the other."""
         images = other.images if self.images is None else self.images
-        return Abilities(self.window or other.window, images)
+        abilities = other.abilities if self.abilities is None else self.abilities
+        return Abilities(self.window or other.window, images, abilities)
 
 
 Known = dict[str, Abilities]
@@ -169,7 +172,9 @@ def _shown(body: dict[str, Any]) -> Abilities:
     made_for = (value for name, value in info.items() if name.endswith(".context_length"))
     set_to = _NUM_CTX.search(str(body.get("parameters") or ""))
     window = int(set_to[1]) if set_to is not None else next(filter(None, map(_count, made_for)), None)
-    return Abilities(window or None, "vision" in able if isinstance(able, list) else None)
+    if not isinstance(able, list):
+        return Abilities(window or None)
+    return Abilities(window or None, "vision" in able, frozenset(one for one in able if isinstance(one, str)))
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def _spoken(target: Target, backend: Backend, client: Protocol) -> str:
 
 
 def _translated(target: Target, backend: Backend, dialect: Dialect) -> str | None:
-    if dialect.translation is None:
+    if dialect.half_at(dialect.endpoint.path) is None:
         return None
     plain, tools = (
         translated_to(backend, target.model, dialect.protocol, Needs(tools=wanted))

@@ -7,9 +7,9 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, JsonValue, Strict
+from pydantic import AfterValidator, Field, JsonValue, Strict, WithJsonSchema
 
-from ...kinds import BACKEND_NAME, PRACTICE, BackendType, FallbackOn, Protocol
+from ...kinds import BACKEND_NAME, BACKEND_PROTOCOLS, PRACTICE, BackendType, FallbackOn, Protocol
 from ...providers.proxies import parse_setting
 from ...providers.urls import parse_base_url
 from .shapes import Input
@@ -90,6 +90,12 @@ def _ca_file(text: str) -> str:
     return text
 
 
+def _spoken(protocol: Protocol) -> Protocol:
+    if protocol not in BACKEND_PROTOCOLS:
+        raise ValueError(f"no backend is spoken to in {protocol}; name its OpenAI or Anthropic protocol")
+    return protocol
+
+
 def _dialects(values: list[Protocol]) -> list[Protocol]:
     if not values:
         raise ValueError("dialects is empty; name at least one, or leave it out")
@@ -127,7 +133,12 @@ Url = Annotated[
 KeyName = Annotated[str, AfterValidator(_key_name), _said(maxLength=NAME_LENGTH)]
 Proxy = Annotated[str, AfterValidator(parse_setting), _said(minLength=1, examples=["none"])]
 CaFile = Annotated[str, Field(max_length=4096), AfterValidator(_ca_file), _said(minLength=1)]
-Dialects = Annotated[list[Protocol], AfterValidator(_dialects), _said(minItems=1)]
+_Spoken = WithJsonSchema({"type": "string", "enum": [protocol.value for protocol in BACKEND_PROTOCOLS]})
+Dialects = Annotated[
+    list[Annotated[Protocol, AfterValidator(_spoken), _Spoken]],
+    AfterValidator(_dialects),
+    _said(minItems=1),
+]
 Switch = Annotated[bool, Strict()]
 """`"off"` and 0 are refused: who writes them may mean anything."""
 Priority = Annotated[int, Strict(), Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT)]

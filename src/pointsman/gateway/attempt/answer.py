@@ -76,9 +76,12 @@ def without_coding(headers: Headers) -> Headers:
     return [one for one in headers if one[0] not in (b"content-encoding", b"content-length")]
 
 
+_STREAMS = (b"text/event-stream", b"application/x-ndjson")
+
+
 def is_event_stream(headers: Headers) -> bool:
-    """Does the answer say that it is a stream of events?"""
-    return content_of(headers)[0]
+    """Is it a stream that the client gets, whichever its framing?"""
+    return any(name == b"content-type" and value.lower().startswith(_STREAMS) for name, value in headers)
 
 
 def labelled_as(kind: bytes, headers: Headers) -> Headers:

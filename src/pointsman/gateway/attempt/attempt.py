@@ -13,6 +13,7 @@ from time import monotonic
 
 import msgspec
 
+from ...dialects.bridge import Bridge
 from ...dialects.recall import NOTHING
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, FallbackReason, Protocol
@@ -20,6 +21,7 @@ from ...providers.profiles import profile_for
 from ...providers.wordings import MAYBE_UNKNOWN_PATH, UNKNOWN_PATH, Phrases
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
+from ...translation.bridged import Bridged
 from ...translation.crossing import Asked, Crossing
 from ...translation.reasoning_store import KeptReasoning
 from ...upstream.backend import Backend
@@ -184,8 +186,10 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
     """Translated to what it speaks; where that was a try and its path is not known, to the next."""
     job, target, route = one.job, one.target, one.job.request.route
     client = route.dialect
+    if route.bridge is not None:
+        return await _bridged(one, backend, route.bridge)
     counting = client.translation is not None and route.path == client.translation.count_path
-    if client.translation is None or not route.exact or not (counting or route.path == client.endpoint.path):
+    if route.half is None:
         return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route))
     without: set[Protocol] = set()
     first: Held[Answer] | None = None
@@ -237,7 +241,7 @@ async def _translated(
 
 
 async def _send_across(
-    one: Attempt, backend: Backend, codec: Crossing, unknown_path: tuple[Phrases, ...]
+    one: Attempt, backend: Backend, codec: Crossing | Bridged, unknown_path: tuple[Phrases, ...]
 ) -> tuple[Exchange, Held[Answer] | None]:
     one.tried.warnings = codec.warnings
     head = one.job.request.head
@@ -260,12 +264,27 @@ def _not_for(job: Job, error: PointsmanError) -> Held[Answer]:
 def _read(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
     """The request in neutral form; once a request, whatever is tried."""
     if job.asked is None:
-        client = job.request.route.dialect.translation
-        assert client is not None
         request = job.request
+        client = request.route.half
+        assert client is not None
         job.asked = Asked(client, request.body, request.head, request.id, rules.capsules, job.recalled)
         KeptReasoning(plane.reasoning, str(request.caller.key_id)).restore(job.asked.request, client.ordered)
     return job.asked
+
+
+async def _bridged(one: Attempt, backend: Backend, bridge: Bridge) -> Held[Answer] | None:
+    """What has no neutral form, in the one protocol that it can become."""
+    job, target = one.job, one.target
+    request, upstream = job.request, one.plane.dialects[bridge.to]
+    if not backend.speaks(bridge.to):
+        return Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, request.route))
+    models = (request.model, target.model)
+    going = (request.route.dialect, upstream, request.body, request.head, request.id, models, backend.mask)
+    try:
+        codec = Bridged(bridge, *going)
+    except PointsmanError as error:
+        return _not_for(job, error)
+    return (await _send_across(one, backend, codec, _unknown_path(backend, bridge.to, UNKNOWN_PATH)))[1]
 
 
 def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Crossing:

@@ -37,7 +37,8 @@ async def answer(
     plane: DataPlane, job: Job, plan: Plan, tried: Tried, backend: Backend, asked: Asked, spoken: Protocol
 ) -> Held[Answer] | None:
     """Tell the client its count. Never fails for a backend's fault: the estimate is always there."""
-    client = asked.client
+    client = job.request.route.dialect.translation
+    assert client is not None
     assert client.render_count is not None
     target = tried.target
     tokens = await _by_path(plane, plan, target, backend, asked, spoken)

@@ -8,7 +8,10 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from ...dialects.base import Dialect
+from ...dialects.base import ClientHalf, Dialect
+from ...dialects.bridge import Bridge
+from ...dialects.endpoint import Page
+from ...dialects.framing import EVENTS, Framing
 from ...dialects.media import MEDIA, Media
 from ...dialects.registry import DIALECTS, SHARED, derived
 from ...kinds import Protocol
@@ -16,11 +19,12 @@ from ...kinds import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """kind: llm | models | model | live | ready | metrics | root | hello | control | nowhere.
+    """kind: llm | models | model | page | live | ready | metrics | root | hello | control | nowhere.
 
     path: as an upstream knows it, from `/v1` on. protocol: the dialect the client speaks; for other `/v1` paths the
     nearest one, with exact False: nothing is known of its answers, unless it is one of media.
-    answer_id: of an answer that is asked for again; verb: what stands behind it."""
+    answer_id: of an answer that is asked for again; verb: what stands behind it. half, bridge: what translates
+    its requests, where something does; page: one of the protocol's own. framing, streams, tag: see Dialect and Endpoint."""
 
     kind: str
     path: str
@@ -30,6 +34,12 @@ class Route:
     media: Media | None = None
     answer_id: str = ""
     verb: str = ""
+    half: ClientHalf | None = None
+    bridge: Bridge | None = None
+    page: Page | None = None
+    framing: Framing = EVENTS
+    streams: bool = False
+    tag: str = ""
 
     @property
     def dialect(self) -> Dialect:
@@ -51,7 +61,21 @@ _MODELS = "/v1/models"
 @derived
 def _posted() -> dict[str, Dialect]:
     """Path -> the protocol whose requests are posted there, those registered from outside included."""
-    return {dialect.endpoint.path: dialect for dialect in DIALECTS.values()}
+    return {path: dialect for dialect in DIALECTS.values() for path in _posted_of(dialect)}
+
+
+def _posted_of(dialect: Dialect) -> tuple[str, ...]:
+    return (*dict.fromkeys((dialect.endpoint.path, *dialect.halves, *dialect.bridges)),)
+
+
+@derived
+def _pages() -> dict[str, Route]:
+    """The pages of protocols that have some of their own."""
+    return {
+        path: Route("page", path, one.protocol, methods=page.methods, page=page, tag=one.endpoint.tag)
+        for one in DIALECTS.values()
+        for path, page in one.endpoint.pages.items()
+    }
 
 
 @derived
@@ -73,7 +97,9 @@ def route(path: str) -> Route:
         return own
     if path in _alive():
         return Route("hello", path)
-    path = _from_v1(path)
+    path = _beside_v1(_from_v1(path))
+    if path in _pages():
+        return _pages()[path]
     if path.startswith("/v1/"):
         path = path.rstrip("/")  # a base URL and a path, joined with one too many
     if path == _MODELS:
@@ -86,7 +112,7 @@ def route(path: str) -> Route:
             by_id = _by_id(path, known, dialect)
             if by_id is not None:
                 return by_id
-            return Route("llm", path, dialect.protocol, methods=endpoint.methods)
+            return _posting(path, dialect)
     if path == "/v1" or path.startswith("/v1/"):
         methods = DIALECTS[SHARED].endpoint.methods
         return Route("llm", path, exact=False, methods=methods, media=MEDIA.get(path))
@@ -110,6 +136,30 @@ def _by_id(path: str, known: str, dialect: Dialect) -> Route | None:
 
 
 _ID_LENGTH = 512
+
+
+def _posting(path: str, dialect: Dialect) -> Route:
+    """Where requests of a protocol are posted."""
+    endpoint = dialect.endpoint
+    return Route(
+        "llm",
+        path,
+        dialect.protocol,
+        methods=endpoint.methods,
+        half=dialect.half_at(path),
+        bridge=dialect.bridges.get(path),
+        framing=dialect.framing,
+        streams=endpoint.streams and path in dialect.halves,
+        tag=endpoint.tag,
+    )
+
+
+def _beside_v1(path: str) -> str:
+    """Less the `/v1` and the slash that a wrong base URL adds, where the path is of a protocol that has none."""
+    bare = path.rstrip("/")
+    bare = bare[3:] if bare.startswith("/v1/") else bare
+    known = bare in _pages() or bare in _posted()
+    return bare if known and not bare.startswith("/v1/") else path
 
 
 def _from_v1(path: str) -> str:

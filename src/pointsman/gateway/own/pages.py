@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from urllib.parse import unquote
 
 import msgspec
 
-from ...dialects.endpoint import Listed
+from ...dialects.endpoint import Listed, ListPage, ModelPage, Page
 from ...dialects.model_list import render_list, render_model, wants_catalogue
 from ...errors import PointsmanError
 from ...kinds import PRACTICE, BackendType, ErrorKind
@@ -17,7 +18,7 @@ from ...link.messages import Snapshot
 from ...process.beats import replaced
 from ...routing.pattern import is_wild
 from ...routing.specs import PRACTICE_KEY
-from ...routing.table import Target
+from ...routing.table import Plan, Target
 from ...upstream.backend import Backend
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
@@ -86,7 +87,8 @@ def _listed(plane: DataPlane, rules: CompiledRules, name: str, target: Target) -
         False if backend.local else None
     )  # of a local server that says nothing: pictures get lost in silence
     images = unseeing if facts.images is None else facts.images
-    return Listed(name, target.key, _STARTED, backend.spec.context_window or facts.window, images)
+    window = backend.spec.context_window or facts.window
+    return Listed(name, target.key, _STARTED, window, images, facts.abilities)
 
 
 def _has_list(backend: Backend) -> bool:
@@ -95,16 +97,21 @@ def _has_list(backend: Backend) -> bool:
 
 async def models(plane: DataPlane, rules: CompiledRules, query: bytes) -> bytes:
     """The list of `/v1/models`, in the shape that its clients read. `?practice=1` asks for the practice model, too."""
+    practice = any(pair.startswith(b"practice") for pair in query.split(b"&"))
+    found = await listed(plane, rules, practice=practice, facts=wants_catalogue(query))
+    return render_list(found, query)
+
+
+async def listed(plane: DataPlane, rules: CompiledRules, *, practice: bool, facts: bool) -> list[Listed]:
+    """Every model that can be used. practice: the built-in one, too. facts: with what local servers say of theirs."""
     found = (rules.backends.get(key) for key in rules.table.open_backends())
     providers = [one for one in found if one is not None and _has_list(one)]
     await asyncio.gather(plane.lists.refresh(), plane.provider_lists.refresh(providers))
-    named = await _named(
-        plane, rules, practice=any(pair.startswith(b"practice") for pair in query.split(b"&"))
-    )
-    if wants_catalogue(query):
+    named = await _named(plane, rules, practice=practice)
+    if facts:
         owners = dict.fromkeys(rules.backends[one.key] for one in named.values() if one.key in rules.backends)
         await plane.facts.refresh(owners)
-    return render_list([_listed(plane, rules, name, target) for name, target in named.items()], query)
+    return [_listed(plane, rules, name, target) for name, target in named.items()]
 
 
 async def model(plane: DataPlane, rules: CompiledRules, path: str) -> bytes:
@@ -112,14 +119,42 @@ async def model(plane: DataPlane, rules: CompiledRules, path: str) -> bytes:
     name = unquote(path.removeprefix("/v1/models/"))
     if name not in await _named(plane, rules):
         await plane.lists.refresh()
-    plan = await plane.plan(rules, name)
+    return render_model(_model_of(plane, rules, name, await plane.plan(rules, name)))
+
+
+async def of_a_protocol(
+    plane: DataPlane,
+    rules: CompiledRules,
+    page: Page | None,
+    body: bytes,
+    plan: Callable[[str], Awaitable[Plan]],
+) -> bytes:
+    """One of a protocol's own, which tells of models or of this gateway. plan: of a name that its client writes. Raises
+    PointsmanError."""
+    if isinstance(page, ListPage):
+        return page.render(await listed(plane, rules, practice=False, facts=False))
+    if isinstance(page, ModelPage):
+        name = page.named(body)
+        return page.render(await told_of(plane, rules, name, await plan(name)))
+    assert page is not None
+    return page.body
+
+
+async def told_of(plane: DataPlane, rules: CompiledRules, name: str, plan: Plan) -> Listed:
+    """The same of a name whose plan is known, with what a local server says of it. Raises MODEL_NOT_FOUND."""
+    backends = (rules.backends.get(target.key) for target in plan.targets[:1])
+    await plane.facts.refresh(one for one in backends if one is not None)
+    return _model_of(plane, rules, name, plan)
+
+
+def _model_of(plane: DataPlane, rules: CompiledRules, name: str, plan: Plan) -> Listed:
     usable = [target for target in plan.targets if target.problem is None]
     if not usable or is_wild(name):
         problem = plan.targets[0].problem if plan.targets else "it has no target"
         raise PointsmanError(
             ErrorKind.MODEL_NOT_FOUND, f"The model cannot be served now: {problem}.", param="model"
         )
-    return render_model(_listed(plane, rules, name, usable[0]))
+    return _listed(plane, rules, name, usable[0])
 
 
 def ready(plane: DataPlane) -> tuple[int, bytes]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ...dialects.framing import EVENTS, Framing
 from ...wire.key_mask import KeyMask
 from ..attempt.moves import Stage
 from ..client.recorder import Client
 
 NOTHING, KEPT_ALIVE, CONTENT = Stage.NOTHING, Stage.KEPT_ALIVE, Stage.CONTENT
-_STREAM_HEAD = (
-    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
-)
+_STREAM_HEAD = b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
 
 @dataclass(slots=True, eq=False)
@@ -25,10 +24,11 @@ class Delivery:
     = nothing yet. outcome: ok | error | interrupted. first_output: when the first output was,
     monotonic seconds. next_ping: when the next keep-alive is due. lines: header lines of every
     answer to this client, besides its ids. masks: of the backends that were asked; what has come from
-    one in pieces has gone through its mask before."""
+    one in pieces has gone through its mask before. framing: of a stream to it."""
 
     client: Client
     request_id: str
+    framing: Framing = EVENTS
     stage: Stage = NOTHING
     status: int = 0
     outcome: str = "ok"
@@ -58,14 +58,14 @@ class Delivery:
         else:
             self.status = 200
             self.stage = KEPT_ALIVE
-            self.client.start(200, self.id_lines() + _STREAM_HEAD, None, ping)
+            self.client.start(200, self.id_lines() + _STREAM_HEAD % self.framing.label, None, ping)
         return True
 
     def begin(self, status: int, about: bytes, lines: bytes, length: int | None, first: bytes) -> None:
         """Content begins. about: where it comes from, as header lines; lines: the answer's own.
         Where a head has been sent already, a comment says where it comes from."""
         if self.stage is KEPT_ALIVE:
-            self.client.write(self._shown(_comment(about)) + first)
+            self.client.write(self._shown(self._told(about)) + first)
         else:
             self.status = status
             self.client.start(status, self._head(status, self.id_lines() + about + lines), length, first)
@@ -74,7 +74,7 @@ class Delivery:
     def send(self, status: int, about: bytes, lines: bytes, body: bytes) -> None:
         """A whole answer; a stream's events where a head has been sent already."""
         if self.stage is KEPT_ALIVE:
-            self.client.write(self._shown(_comment(about) + body))
+            self.client.write(self._shown(self._told(about) + body))
             self.client.finish()
         else:
             self.status = status
@@ -98,13 +98,13 @@ class Delivery:
                 lines = mask.body(lines)
         return self._shown(lines)
 
+    def _told(self, about: bytes) -> bytes:
+        """Inside a stream whose head has been sent."""
+        return self.framing.remark(about.replace(b"\r\n", b" "))
+
     def _shown(self, data: bytes) -> bytes:
         """Without the keys of the backends that were asked."""
         for mask in self.masks:
             if data.find(mask.probe) >= 0:
                 data = mask.shown(data)
         return data
-
-
-def _comment(about: bytes) -> bytes:
-    return b": " + about.replace(b"\r\n", b" ") + b"\n\n"

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from ...dialects.base import Dialect
 from ...dialects.registry import DIALECTS, SHARED, dialect_of_client
@@ -32,11 +33,13 @@ from ..client.server import ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..own import pages
+from ..own.at_once import answered_at_once
 from ..own.control_proxy import pass_to_control
 from . import meter
 from .delivery import Delivery
 from .job import ClientRequest, Job
 from .joining import joins
+from .names import plan_for
 from .offload import LARGE, offload
 from .recall import has_references, recall
 from .stored import forget_deleted, look_up, tell_remembered
@@ -58,7 +61,7 @@ class Handler:
         request = ClientRequest(
             self.plane.next_id(), head, body, route(head.path), time.monotonic(), time.time()
         )
-        job = Job(request, Delivery(client, request.id))
+        job = Job(request, Delivery(client, request.id, request.route.framing))
         return asyncio.get_running_loop().create_task(self._serve(job))
 
     def refuse(self, client: ClientConnection, bad: BadHead) -> None:
@@ -133,6 +136,8 @@ class Handler:
         caller = rules.keys.identify(head)
         if where.kind == "llm":
             await self._serve_llm(job, rules, caller)
+        elif where.kind == "page":
+            _send_json(job, 200, await self._page_of_a_protocol(job, rules))
         elif where.kind == "models":
             _send_json(job, 200, await pages.models(plane, rules, head.query))
         else:
@@ -159,10 +164,12 @@ class Handler:
             raise _unnamed(job, body, error) from None
         request = job.request = job.request.known(caller, seen)
         self._limit_time(job)
-        plan = await self._plan(request.model, rules)
+        plan = await plan_for(plane, rules, request.model, request.route.tag)
         if not request.route.exact:
             plan = await self._behind_a_wall(request.route.path, plan, rules)
         job.plan = plan
+        if request.route.half is not None and answered_at_once(job):
+            return
         if has_references(request):
             await recall(plane, job)
 
@@ -210,19 +217,6 @@ class Handler:
         else:
             job.deadline = request.start + limits.total_whole_seconds
 
-    async def _plan(self, model: str, rules: CompiledRules) -> Plan:
-        """The ordered targets; a name nobody knows is looked for once more in the local backends' newest lists."""
-        plane = self.plane
-        try:
-            plan = await plane.plan(rules, model)
-        except PointsmanError:
-            await plane.lists.refresh()
-            return await plane.plan(rules, model)
-        if plan.unplaced:
-            await plane.lists.refresh()
-            plan = await plane.plan(rules, model)
-        return plan
-
     async def _behind_a_wall(self, path: str, plan: Plan, rules: CompiledRules) -> Plan:
         """The plan of the model in the path, where that one must not leave this machine."""
         if not plan.rule.local_only:
@@ -232,6 +226,13 @@ class Handler:
                     if other.rule.local_only:
                         return other
         return plan
+
+    async def _page_of_a_protocol(self, job: Job, rules: CompiledRules) -> bytes:
+        if job.request.head.get(b"content-encoding") is not None:
+            await unpack(job, self.plane.limits.body_bytes)
+        request = job.request
+        plan = partial(plan_for, self.plane, rules, tag=request.route.tag)
+        return await pages.of_a_protocol(self.plane, rules, request.route.page, request.body, plan)
 
     async def _own_page(self, job: Job) -> None:
         plane = self.plane

@@ -51,9 +51,9 @@ class ClientRequest(msgspec.Struct, frozen=True):
         """The same, looked at. seen: what that found."""
         alone = self.head.get(b"x-pointsman-no-fallback") == b"1"
         form = seen if isinstance(seen, Form) else None
+        stream = self.route.streams if seen.stream is None else seen.stream
         return ClientRequest(
-            self.id, self.head, self.body, self.route, self.start, self.wall, caller, seen.model or "", bool(seen.stream),
-            alone, form,
+            self.id, self.head, self.body, self.route, self.start, self.wall, caller, seen.model or "", stream, alone, form,
         )  # fmt: skip
 
 

@@ -1,0 +1,25 @@
+"""What a protocol's clients are answered without asking a backend (ClientHalf.at_once): that a model be loaded, which is its
+server's own affair, and is told as lost. Not here: pages (pages.py)."""
+
+from __future__ import annotations
+
+from ...conversation.notes import Notes
+from ...dialects.fields import load
+from ..request.job import Job
+from .pages import JSON
+
+
+def answered_at_once(job: Job) -> bool:
+    """Has the client been answered? Raises PointsmanError 400 where it wants no losses, or sent no JSON object."""
+    request = job.request
+    half = request.route.half
+    if half is None or half.at_once is None:
+        return False
+    answer = half.at_once(load(request.body), int(request.wall))
+    if answer is None:
+        return False
+    notes = Notes(request.head.get(b"x-pointsman-strict") == b"1")
+    notes.drop("load", "this gateway loads no models: their servers do, with the first request")
+    lines = JSON + b"x-pointsman-warnings: " + notes.header() + b"\r\n"
+    job.delivery.send(200, b"", lines, answer)
+    return True
