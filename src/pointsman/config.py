@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,10 @@ DATABASE_FILE = "pointsman.db"
 USAGE_FILE = "usage.db"
 MASTER_KEY_FILE = "master.key"
 KEY_VARIABLE = "POINTSMAN_MASTER_KEY"
+CLIENT_KEY_VARIABLE = "POINTSMAN_CLIENT_KEY"
+HOSTS_VARIABLE = "POINTSMAN_ALLOW_HOST"
+ORIGINS_VARIABLE = "POINTSMAN_ALLOW_ORIGIN"
+LOCAL_HOST_VARIABLE = "POINTSMAN_LOCAL_HOST"
 ADMIN_TOKEN_FILE = "admin-token"
 LAST_GOOD_FILE = "last-good.snapshot"
 SPOOL_FOLDER = "spool"
@@ -99,12 +103,38 @@ def _mistyped(variable: str, text: str, what: str) -> PointsmanError:
     return PointsmanError(ErrorKind.INVALID, f"{variable}={shown!r} {what}", param=variable)
 
 
+def listed(variable: str, parse: Callable[[str], str]) -> tuple[str, ...]:
+    """The values of a variable that has commas between, each in the form that `parse` gives it. Raises PointsmanError
+    naming the variable; parse: raises ValueError saying what is wrong."""
+    found: list[str] = []
+    for text in os.environ.get(variable, "").split(","):
+        if text.strip():
+            try:
+                found.append(parse(text))
+            except ValueError as error:
+                raise _mistyped(variable, text.strip(), str(error)) from None
+    return tuple(found)
+
+
 def log_level() -> str:
     """`POINTSMAN_LOG`: how much the data plane says. Raises PointsmanError naming the variable."""
     text = os.environ.get("POINTSMAN_LOG", "WARNING")
     if text.upper() not in LOG_LEVELS:
         raise _mistyped("POINTSMAN_LOG", text, f"is not one of {', '.join(LOG_LEVELS)}")
     return text.upper()
+
+
+_HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
+
+
+def local_host() -> str:
+    """`POINTSMAN_LOCAL_HOST`: the name under which a container finds the machine it runs on, such as
+    `host.docker.internal`; "" where it is not set. Raises PointsmanError naming the variable."""
+    text = os.environ.get(LOCAL_HOST_VARIABLE, "").strip()
+    name = text.lower().removesuffix(".")
+    if name and (len(name) > 253 or not _HOST_NAME.fullmatch(name) or name[-1].isdigit()):
+        raise _mistyped(LOCAL_HOST_VARIABLE, text, "is no host name; write one such as host.docker.internal")
+    return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,20 @@ from .admin.store.schemas import (
     LocalBackendResponse,
     LocalBackendUpdate,
 )
-from .admin.store.tables import BackendMapping, ClientKey, CloudCredential, LocalBackend, Setting
+from .admin.store.tables import (
+    AllowedOrigin,
+    BackendMapping,
+    ClientKey,
+    CloudCredential,
+    LocalBackend,
+    Setting,
+)
 from .admin.store.targets import TargetRef, targets_of
 from .admin.store.values import FallbackTarget
 from .kinds import AuthScheme, BackendType, Protocol
 
 __all__ = [
+    "AllowedOrigin",
     "AuthScheme",
     "BackendMapping",
     "BackendMappingCreate",

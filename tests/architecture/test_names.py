@@ -178,6 +178,8 @@ REVEALED = {
     "process/environment.py",  # the pipe to the control plane
     "admin/__main__.py",  # the mapping that the vault reads, off that pipe
     "upstream/backend.py",  # the header that carries a backend's key
+    "admin/store/client_keys.py",
+    "process/settings.py",
 }
 
 

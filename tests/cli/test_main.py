@@ -17,6 +17,7 @@ GROUPS = {
     "credential": {"set", "list", "remove", "test"},
     "local": {"add", "list", "remove", "test", "update"},
     "key": {"create", "list", "revoke"},
+    "origin": {"add", "list", "remove"},
     "secrets": {"rotate"},
 }
 PLAIN = {"serve", "explain", "usage", "chaos", "doctor", "version"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 
 import pytest
@@ -155,3 +156,39 @@ def test_required_without_any_key_lets_nobody_in() -> None:
     empty = KeyRing(Snapshot(1, "e", keys_required=True, pepper=PEPPER))
     with pytest.raises(PointsmanError):
         empty.identify(head(f"x-api-key: {GOOD}"))
+
+
+GIVEN = "q83/+AbyN1Vd0b7RrWkJm2sT5xZLcPfHeUgOiQa9tC8="
+"""A key of nobody's own form, as a start may be given one."""
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        (GIVEN, True),
+        (f"Bearer {GIVEN}", True),
+        (f"token={GIVEN};x=1", True),
+        (f"https://x/{GIVEN}/y", True),
+        (GIVEN.replace("/", "%2F").replace("+", "%2B"), True),
+        ("Basic " + base64.b64encode(f"me:{GIVEN}".encode()).decode(), True),
+        ((GIVEN[:4] + "x" * 40) * 3 + GIVEN, True),
+        (GIVEN[:4], False),
+        (GIVEN[:-2], False),
+        (GIVEN[:4] + "x" * 60, False),
+        ("", False),
+    ],
+)
+def test_a_given_key_is_found_wherever_it_stands(text: str, holds: bool) -> None:
+    digest = hmac.digest(PEPPER, GIVEN.encode(), "sha256")
+    keys = KeyRing(
+        Snapshot(
+            1, "e", client_keys=(ClientKeySpec(7, "e", digest, GIVEN[:4]),), keys_required=True, pepper=PEPPER
+        )
+    )
+    assert keys.identify(head(f"x-api-key: {GIVEN}")) == Caller(7, b"")
+    assert keys.holds_key(text.encode()) is holds
+    kept = keys.free_of_keys([(b"x-mine", text.encode()), (b"a", b"b")])
+    assert len(kept) == (1 if holds else 2)
+    query = b"a=b&k=" + text.encode().replace(b" ", b"+").replace(b"=", b"%3D")
+    if not text.startswith("Basic"):
+        assert (keys.without_keys(query) == b"a=b") is holds

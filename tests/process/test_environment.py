@@ -40,13 +40,14 @@ def test_what_is_not_set_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert take("THE_SECRET") is None
 
 
-def test_a_child_reads_it_off_a_pipe() -> None:
-    with piped(Secret("of the parent")) as (arguments, fds):
+def test_a_child_reads_them_off_a_pipe() -> None:
+    secrets = {"ONE": Secret("of the parent"), "TWO": Secret("a=b=\u00e9")}
+    with piped(secrets) as (arguments, fds):
         assert arguments == ["--key-fd", str(fds[0])]
-        assert from_pipe(os.dup(fds[0])) == Secret("of the parent")
+        assert from_pipe(os.dup(fds[0])) == secrets
     with pytest.raises(OSError):
         os.fstat(fds[0])
-    with piped(None) as nothing:
+    with piped({}) as nothing:
         assert nothing == ([], ())
 
 

@@ -416,3 +416,35 @@ def test_while_the_name_server_is_away_the_last_addresses_are_used(monkeypatch: 
             await egress.resolve(other)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("key", "host", "ip", "named", "good"),
+    [
+        ("local/x", "host.docker.internal", "192.168.65.254", "host.docker.internal", True),
+        ("local/x", "host.docker.internal", "172.17.0.1", "host.docker.internal", True),
+        ("local/x", "host.docker.internal", "fdc4:f303:9324::254", "host.docker.internal", True),
+        ("local/x", "host.docker.internal", "192.168.65.254", "", False),
+        ("local/x", "host.docker.internal", "192.168.65.254", "other.internal", False),
+        ("local/x", "nas.lan", "192.168.65.254", "host.docker.internal", False),
+        ("local/x", "192.168.65.254", "192.168.65.254", "host.docker.internal", False),
+        ("local/x", "host.docker.internal", "203.0.113.9", "host.docker.internal", False),
+        ("openai", "host.docker.internal", "192.168.65.254", "host.docker.internal", False),
+        ("local/x", "localhost", "127.0.0.1", "host.docker.internal", True),
+    ],
+)
+def test_a_container_s_host_is_behind_the_wall_only_where_the_setting_names_it(
+    key: str, host: str, ip: str, named: str, good: bool
+) -> None:
+    kind, _, name = key.partition("/")
+    url = f"http://{host}:11434" if kind == "local" else f"https://{host}:11434"
+    backend = Backend(
+        spec_of(1, key=key).__class__(key=key, type=kind, name=name, base_url=url, allow_http=True)
+    )
+    egress = Egress(1.0, local_host=named)
+    egress.check(backend, ip, False)
+    if good:
+        egress.check(backend, ip, True)
+        return
+    with pytest.raises(EgressRefused, match="local-only"):
+        egress.check(backend, ip, True)

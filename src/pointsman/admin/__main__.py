@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..config import KEY_VARIABLE
+from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE
 from ..errors import PointsmanError
 from ..process.beats import BEAT_SECONDS, REPLACED_FILE, beat
 from ..process.environment import from_pipe, take
 from ..process.parent import REFUSED, end_with_parent, leave_nothing
 from ..process.private_files import private_socket
+from ..secret import Secret
 from .control.control_plane import ControlPlane, LostDatabase, Options
 from .control.last_good import LastGood
 from .control.standby import Standby
@@ -42,7 +43,8 @@ _LAST_SECONDS = 15.0
 """How long it may take to end when its parent is gone."""
 
 _NEEDS_KEY = (
-    "To serve other computers clients need keys, and there is none yet. Make one first: pointsman key create"
+    "To serve other computers, or the pages of every origin (*), clients need keys, and there is none yet. Make one first:"
+    " pointsman key create; or give one in POINTSMAN_CLIENT_KEY or POINTSMAN_CLIENT_KEY_FILE"
 )
 
 
@@ -55,12 +57,14 @@ def main(argv: list[str] | None = None) -> int:
     end_with_parent(_LAST_SECONDS)
     atexit.register(leave_nothing, args.runtime_dir, ("control.sock", "link.sock", REPLACED_FILE))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # everything is being read anyway
-    environ = _environ(args.key_fd)
+    environ, client_key = _environ(args.key_fd)
     options = Options(
         url=args.public_url,
         require_keys=args.require_keys,
         allow_hosts=tuple(args.allow_host),
         allow_origins=tuple(args.allow_origin),
+        environment_origins=tuple(args.environment_origin),
+        client_key=client_key,
     )
     try:
         control = ControlPlane.open(args.data_dir, environ, options)
@@ -134,18 +138,25 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--runtime-dir", type=Path, required=True)
     parser.add_argument("--beat-fd", type=int, help="signs of life are written there")
-    parser.add_argument("--key-fd", type=int, help="the master key is read from there")
+    parser.add_argument("--key-fd", type=int, help="the environment's secrets are read from there")
     parser.add_argument("--public-url", default="")
     parser.add_argument("--require-keys", action="store_true")
     parser.add_argument("--allow-host", action="append", default=[])
     parser.add_argument("--allow-origin", action="append", default=[])
+    parser.add_argument("--environment-origin", action="append", default=[])
     return parser.parse_args(argv)
 
 
-def _environ(key_fd: int | None) -> Mapping[str, str]:
-    """The environment, with the master key in it, which this process's own no longer holds."""
-    key = take(KEY_VARIABLE) if key_fd is None else from_pipe(key_fd)
-    return os.environ if key is None else {**os.environ, KEY_VARIABLE: key.reveal()}
+def _environ(key_fd: int | None) -> tuple[Mapping[str, str], Secret | None]:
+    """The environment, with the master key in it, which this process's own no longer holds; and a client key."""
+    if key_fd is not None:
+        secrets = from_pipe(key_fd)
+    else:
+        taken = {name: take(name) for name in (KEY_VARIABLE, CLIENT_KEY_VARIABLE)}
+        secrets = {name: secret for name, secret in taken.items() if secret is not None}
+    key = secrets.get(KEY_VARIABLE)
+    environ = os.environ if key is None else {**os.environ, KEY_VARIABLE: key.reveal()}
+    return environ, secrets.get(CLIENT_KEY_VARIABLE)
 
 
 def _say(text: str) -> None:

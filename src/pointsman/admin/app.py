@@ -16,7 +16,19 @@ from .control.control_plane import ControlPlane
 from .control.document import completed
 from .control.guard import Guard
 from .control.routing_view import RoutingView
-from .routers import credentials, doctor, explain, keys, local, mappings, pages, secrets, status, usage
+from .routers import (
+    credentials,
+    doctor,
+    explain,
+    keys,
+    local,
+    mappings,
+    origins,
+    pages,
+    secrets,
+    status,
+    usage,
+)
 from .routers.base import Problem
 
 ROUTERS = (
@@ -24,6 +36,7 @@ ROUTERS = (
     credentials.router,
     local.router,
     keys.router,
+    origins.router,
     explain.router,
     usage.router,
     secrets.router,
@@ -60,5 +73,5 @@ def create_app(control: ControlPlane) -> ASGIApp:
     """What the control plane serves, and what a command without a gateway calls in its own process."""
     options = control.options
     bind_host = urlsplit(options.url).hostname or DEFAULT_HOST
-    rule = HostRule(bind_host, options.allow_hosts, options.allow_origins)
+    rule = HostRule(bind_host, options.allow_hosts, options.allow_origins + options.environment_origins)
     return Guard(create_api(control), control.token, rule)

@@ -10,7 +10,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ..config import DEFAULT_HOST, DEFAULT_PORT
+from ..config import DEFAULT_HOST, DEFAULT_PORT, HOSTS_VARIABLE, ORIGINS_VARIABLE
+from ..wire.authority import parse_host
+from ..wire.origins import parse_origin
 from .common import Invocation, exit_on_failure, with_options
 from .once import Command
 
@@ -28,6 +30,27 @@ class _Variable(click.Option):
             if ctx.get_parameter_source(self.name or "") is not ParameterSource.ENVIRONMENT:
                 raise
             raise click.ClickException(f"{self.envvar}: {error.message}") from None
+
+
+class _Mistyped(click.ClickException):
+    """In one line; what stands after it would hide it."""
+
+    exit_code = 2
+
+
+def _parsed(parse: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], Any]:
+    """A callback for an option that may be given several times. parse: raises ValueError saying what is wrong."""
+
+    def callback(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+        found: list[str] = []
+        for value in values:
+            try:
+                found.append(parse(value))
+            except ValueError as error:
+                raise _Mistyped(f"{param.opts[0]} {value[:100]!r} {error}") from None
+        return tuple(found)
+
+    return callback
 
 
 @click.command("serve", cls=Command)
@@ -58,14 +81,21 @@ class _Variable(click.Option):
     help="Data-plane processes.",
 )
 @click.option(
-    "--allow-host", "allow_hosts", multiple=True, metavar="HOST", help="A further Host name clients may use."
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="HOST",
+    callback=_parsed(parse_host),
+    help=f"A further Host name clients may use; more in {HOSTS_VARIABLE}, with commas.",
 )
 @click.option(
     "--allow-origin",
     "allow_origins",
     multiple=True,
     metavar="ORIGIN",
-    help="A web origin whose pages may call us.",
+    callback=_parsed(parse_origin),
+    help="A web origin whose pages may call us, such as https://chat.example, http://localhost:*, app://obsidian.md, "
+    f"null; more in {ORIGINS_VARIABLE}, with commas, or without a restart: pointsman origin add.",
 )
 @with_options
 def command(invocation: Invocation, /, **options: Any) -> None:

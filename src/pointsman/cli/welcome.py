@@ -1,7 +1,7 @@
 """The one screen that `serve` prints when it answers: where it is, what it found, what to paste next.
 
-Looks at what is stored and at the usual ports of local servers on this computer; sends nothing elsewhere and
-enables nothing by itself.
+Looks at what is stored and at the usual ports of local servers on this computer, in a container also on the one it runs
+on (POINTSMAN_LOCAL_HOST); sends nothing elsewhere and enables nothing by itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from ..config import ADMIN_TOKEN_FILE, default_data_dir
+from ..config import ADMIN_TOKEN_FILE, DEFAULT_HOST, default_data_dir, local_host
 from ..errors import PointsmanError
 from ..kinds import BackendType, backend_key
 
@@ -51,7 +51,9 @@ def welcome(data_dir: Path, url: str) -> None:
             lines.append(f"  found        {base}; use it: {command} local add {name} --url {base}{option}")
     lines += [f"  degraded     {problem}" for problem in status.get("problems", ())]
     key = " -H 'authorization: Bearer YOUR-CLIENT-KEY'" if status.get("keys_required") else ""
-    text = _TO_PASTE.format(url=url, command=command, option=option, key=key)
+    text = _TO_PASTE.format(
+        url=url, command=command, option=option, key=key, here=local_host() or DEFAULT_HOST
+    )
     click.echo("\n".join([*lines, "", text]))
 
 
@@ -64,7 +66,7 @@ Try it with the practice model, which needs no backend:
   curl {url}/v1/responses -H 'content-type: application/json'{key} \\
     -d '{{"model": "practice", "input": "Hello"}}'
 Add a local server and use it:
-  {command} local add box --url http://127.0.0.1:8080{option}
+  {command} local add box --url http://{here}:8080{option}
   {command} mapping add 'my-model' --to local/box{option}
 Add a cloud key (it is asked for) and a rule with a fallback:
   {command} credential set openai{option}
@@ -103,18 +105,20 @@ def _listed(backends: list[dict[str, Any]]) -> str:
 
 
 def _look_around() -> list[tuple[str, str]]:
-    """(name, base URL) of servers on this computer that list models, all asked at once."""
-    with ThreadPoolExecutor(len(_USUAL_PORTS)) as pool:
-        answers = pool.map(_lists_models, _USUAL_PORTS)
+    """(name, base URL) of servers that list models, on this computer and on the one that this container runs on; all asked
+    at once."""
+    places = [(host, port) for host in (DEFAULT_HOST, local_host()) if host for port in _USUAL_PORTS]
+    with ThreadPoolExecutor(len(places)) as pool:
+        answers = list(pool.map(_lists_models, places))
     return [
-        (name, f"http://127.0.0.1:{port}")
-        for (port, name), yes in zip(_USUAL_PORTS.items(), answers, strict=True)
+        (_USUAL_PORTS[port], f"http://{host}:{port}")
+        for (host, port), yes in zip(places, answers, strict=True)
         if yes
     ]
 
 
-def _lists_models(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_LOOK_SECONDS)
+def _lists_models(place: tuple[str, int]) -> bool:
+    connection = http.client.HTTPConnection(*place, timeout=_LOOK_SECONDS)
     try:
         connection.request("GET", "/v1/models")
         answer = connection.getresponse()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import uvloop
 
-from ..config import KEY_VARIABLE, Limits, log_level
+from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE, Limits, local_host, log_level
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..link.client import LinkClient
@@ -58,7 +58,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", required=True)
     parser.add_argument("--spool", required=True)
     parser.add_argument("--allow-host", action="append", default=[])
-    parser.add_argument("--allow-origin", action="append", default=[])
+    parser.add_argument("--allow-origin", "--environment-origin", action="append", default=[])
     return parser.parse_args(argv)
 
 
@@ -72,7 +72,7 @@ class DataPlaneProcess:
         self._connections: set[ClientConnection] = set()
         practice_path = os.path.join(args.runtime_dir, f"practice-{args.worker}.sock")
         own, proxies = _own_addresses(self._listener), Proxies.from_environment(os.environ)
-        pool = Pool(Egress(self._limits.connect_seconds, own, proxies))
+        pool = Pool(Egress(self._limits.connect_seconds, own, proxies, local_host=local_host()))
         self.plane = DataPlane(
             worker=args.worker,
             workers=args.workers,
@@ -223,7 +223,8 @@ def _own_addresses(listener: socket.socket) -> frozenset[tuple[str, int]]:
 
 def main() -> int:
     """Entry point; returns the exit code."""
-    take(KEY_VARIABLE)  # whoever started it: nothing here opens what is sealed
+    for secret in (KEY_VARIABLE, CLIENT_KEY_VARIABLE):
+        take(secret)  # whoever started it: nothing here opens what is sealed, or makes keys
     faulthandler.enable()
     logging.basicConfig(
         level=log_level(),

@@ -113,6 +113,7 @@ class DataPlane:
         """Serve by this snapshot from the next request on."""
         before = self.backends
         self.rules = CompiledRules(snapshot, self._practice_path, before)
+        self.guard.follow(snapshot.origins, keys_required=snapshot.keys_required)
         self.lists.follow(self.rules.backends)
         for key, backend in self.rules.backends.items():
             if key in before and before[key].way != backend.way:

@@ -15,18 +15,21 @@ from ..secret import SecretBytes
 
 
 class ClientKeySpec(msgspec.Struct, frozen=True):
-    """A live client key: HMAC-SHA-256(pepper, key) and who it is. Revoked keys are not in a snapshot."""
+    """A live client key: HMAC-SHA-256(pepper, key) and who it is. Revoked keys are not in a snapshot. begins: how a key
+    begins that somebody else made, and that has not our own form; "" of ours."""
 
     id: int
     name: str
     digest: bytes
+    begins: str = ""
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """Everything the data plane needs to serve. A request holds one snapshot from start to end.
 
     version: grows with every change while one control plane lives. epoch: that control plane's start, so that
-    a restarted one's version 1 is newer. problems: why the gateway is degraded; empty = healthy.
+    a restarted one's version 1 is newer. problems: why the gateway is degraded; empty = healthy. origins: web origins let
+    in, in the form of wire/origins.py, beside those that each process was started with.
     """
 
     version: int
@@ -37,6 +40,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     keys_required: bool = False
     pepper: SecretBytes = SecretBytes()
     problems: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Snapshot({self.epoch}/{self.version}, {len(self.mappings)} mappings, {len(self.backends)} backends)"

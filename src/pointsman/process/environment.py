@@ -7,13 +7,13 @@ Not here: what the secret is for (admin/vault.py).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from ..secret import Secret
 
 _MAX = 4096
-"""Bytes of a secret; a pipe takes so many without a reader."""
+"""Bytes of all secrets; a pipe takes so many without a reader."""
 
 
 def take(name: str) -> Secret | None:
@@ -44,21 +44,25 @@ def _overwrite(entry: bytes, keep: int) -> None:
 
 
 @contextmanager
-def piped(secret: Secret | None) -> Iterator[tuple[list[str], tuple[int, ...]]]:
-    """(arguments, descriptors) for a child that reads it with from_pipe; none where there is no secret."""
-    if secret is None:
+def piped(secrets: Mapping[str, Secret]) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """(arguments, descriptors) for a child that reads them with from_pipe; none where there is no secret. secrets: by the
+    variables' names."""
+    if not secrets:
         yield [], ()
         return
     read, write = os.pipe()
     try:
-        os.write(write, secret.reveal().encode("utf-8", "surrogateescape")[:_MAX])
+        text = "\0".join(f"{name}={secret.reveal()}" for name, secret in secrets.items())
+        os.write(write, text.encode("utf-8", "surrogateescape")[:_MAX])
         os.close(write)
         yield ["--key-fd", str(read)], (read,)
     finally:
         os.close(read)
 
 
-def from_pipe(descriptor: int) -> Secret:
+def from_pipe(descriptor: int) -> dict[str, Secret]:
     """What the parent wrote there. Closes it."""
     with os.fdopen(descriptor, "rb") as pipe:
-        return Secret(pipe.read().decode("utf-8", "surrogateescape"))
+        text = pipe.read().decode("utf-8", "surrogateescape")
+    pairs = (entry.partition("=") for entry in text.split("\0"))
+    return {name: Secret(value) for name, _, value in pairs}

@@ -37,6 +37,19 @@ def end_with_parent(seconds: float) -> None:
     threading.Thread(target=watch, name="parent watch", daemon=True).start()
 
 
+def reap_strangers(own: Iterable[int]) -> None:
+    """The first process of a container is made the parent of whatever loses its own (`docker exec`, a shell's children):
+    nobody else takes note of their end. own: processes whose end is taken note of elsewhere."""
+    if os.getpid() != 1:
+        return
+    ours = set(own)
+    with suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+            if ended.si_pid in ours:
+                return  # what comes after it is reaped once that one is
+            os.waitpid(ended.si_pid, os.WNOHANG)
+
+
 def _wake_when_it_dies() -> None:
     """A stopped process watches nothing. Linux lets it go on when its parent is gone (prctl(2), PR_SET_PDEATHSIG)."""
     if sys.platform == "linux":

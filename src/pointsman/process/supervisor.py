@@ -23,19 +23,19 @@ from pathlib import Path
 from .. import config
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
-from ..providers.proxies import Proxies
 from ..secret import Secret
 from ..wire.authority import is_loopback_host
+from ..wire.origins import ANY, caution
 from .beats import Pulse, write_down
+from .data_lock import ORPHAN_SECONDS, SOCKETS_PREFIX, sign, take_lock
 from .environment import piped, take
-from .parent import REFUSED
-from .private_files import lock_folder, private_folder, write_over
+from .parent import REFUSED, reap_strangers
+from .private_files import private_folder, write_over
+from .settings import Settings, read_settings
 
 _BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _HEALTHY_SECONDS = 10.0
 _AWAY_SECONDS = 2.5
-_ORPHAN_SECONDS = 20.0
-_PREFIX = "pointsman-"
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class _Child:
     name: str
     argv: list[str]
     pass_fds: tuple[int, ...]
-    key: Secret | None = None  # the master key, where the environment held it
+    secrets: dict[str, Secret] = field(default_factory=dict)  # what the environment held of them
     pulse: Pulse = field(default_factory=Pulse)
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
@@ -86,17 +86,15 @@ class _Supervisor:
 
 def serve(options: ServeOptions) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code; raises PointsmanError when it cannot start."""
-    limits = config.Limits.from_environment()
-    config.log_level()  # which only the data plane's processes use, and cannot tell of
-    Proxies.from_environment(os.environ)
+    settings = read_settings()
     os.umask(0o077)  # whatever is made from here on, by the children too, is this user's alone
-    lock, after_a_kill = _take_lock(options.data_dir)
-    listener = _listen(options.host, options.port, _ORPHAN_SECONDS if after_a_kill else 0.0)
+    lock, after_a_kill = take_lock(options.data_dir)
+    listener = _listen(options.host, options.port, ORPHAN_SECONDS if after_a_kill else 0.0)
     runtime_dir = _runtime_folder()
-    _sign(lock, runtime_dir)
+    sign(lock, runtime_dir)
     port = listener.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
-    supervisor = _Supervisor(options, limits, runtime_dir, f"http://{host}:{port}", listener)
+    supervisor = _Supervisor(options, settings.limits, runtime_dir, f"http://{host}:{port}", listener)
     ready_read, ready_write = os.pipe()
     wake_read, wake_write = os.pipe()
     try:
@@ -104,7 +102,7 @@ def serve(options: ServeOptions) -> int:
             os.set_inheritable(fd, True)
         os.set_blocking(wake_write, False)
         supervisor.children = _children(
-            options, runtime_dir, supervisor.url, listener.fileno(), lock, ready_write
+            options, settings, runtime_dir, supervisor.url, listener.fileno(), lock, ready_write
         )
         _handle_signals(supervisor, wake_write)
         return _loop(supervisor, ready_read, wake_read)
@@ -119,51 +117,6 @@ def serve(options: ServeOptions) -> int:
             child.pulse.close()
         for fd in (lock, ready_read, ready_write, wake_read, wake_write):
             os.close(fd)
-
-
-def _take_lock(data_dir: Path) -> tuple[int, bool]:
-    """The exclusive lock of a data folder, held while the gateway lives, and whether the one before was killed."""
-    until = time.monotonic() + _ORPHAN_SECONDS
-    while (lock := lock_folder(data_dir, config.LOCK_FILE)) is None:
-        if time.monotonic() > until or not _orphans_end(data_dir):
-            break
-        time.sleep(0.05)
-    if lock is None:
-        raise PointsmanError(
-            ErrorKind.CONFLICT,
-            f"another gateway or command is using {data_dir}; stop it, or give this one its own --data-dir",
-        )
-    return lock, _clear_away(lock)
-
-
-def _orphans_end(data_dir: Path) -> bool:
-    """Is the lock held by what a killed gateway left, which ends by itself in a moment (parent.py)?"""
-    try:
-        pid = int((data_dir / config.LOCK_FILE).read_text().split("\n", 1)[0])
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, ValueError):
-        pass
-    return False
-
-
-def _sign(lock: int, runtime_dir: str) -> None:
-    """Whose lock it is, and where its sockets are: for whoever comes after a kill -9."""
-    with suppress(OSError):
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n{runtime_dir}\n".encode(), 0)
-
-
-def _clear_away(lock: int) -> bool:
-    """Remove the sockets of a gateway that was killed. Was there one?"""
-    with suppress(OSError):
-        _, _, rest = os.pread(lock, 4096, 0).decode("utf-8", "replace").partition("\n")
-        folder = Path(rest.partition("\n")[0])
-        if folder.name.startswith(_PREFIX) and folder.is_absolute() and not folder.is_symlink():
-            shutil.rmtree(folder, ignore_errors=True)
-            return True
-    return False
 
 
 def _listen(host: str, port: int, patience: float) -> socket.socket:
@@ -195,7 +148,7 @@ def _listen(host: str, port: int, patience: float) -> socket.socket:
 def _runtime_folder() -> str:
     """A new folder for the sockets between the processes, this user's alone."""
     try:
-        folder = tempfile.mkdtemp(prefix=_PREFIX, dir=_short_folder())
+        folder = tempfile.mkdtemp(prefix=SOCKETS_PREFIX, dir=_short_folder())
         private_folder(folder)
     except OSError as error:
         raise PointsmanError(
@@ -214,18 +167,34 @@ def _short_folder() -> str | None:
 
 
 def _children(
-    options: ServeOptions, runtime_dir: str, url: str, listen_fd: int, lock_fd: int, ready_fd: int
+    options: ServeOptions,
+    settings: Settings,
+    runtime_dir: str,
+    url: str,
+    listen_fd: int,
+    lock_fd: int,
+    ready_fd: int,
 ) -> list[_Child]:
     allowed: list[str] = []
-    for host in options.allow_hosts:
+    for host in (*options.allow_hosts, *settings.hosts):
         allowed += ["--allow-host", host]
     for origin in options.allow_origins:
         allowed += ["--allow-origin", origin]
+    for origin in settings.origins:
+        allowed += ["--environment-origin", origin]
+    origins = {*options.allow_origins, *settings.origins}
+    for warning in filter(None, map(caution, sorted(origins))):
+        _say(warning)
     control = [sys.executable, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
     control += ["--runtime-dir", runtime_dir, "--public-url", url, *allowed]
-    if not is_loopback_host(options.host):
+    if ANY in origins or not is_loopback_host(options.host):
         control += ["--require-keys"]
-    children = [_Child("control plane", control, (lock_fd,), take(config.KEY_VARIABLE))]
+    secrets = {
+        config.KEY_VARIABLE: take(config.KEY_VARIABLE),
+        config.CLIENT_KEY_VARIABLE: settings.client_key,
+    }
+    given = {name: secret for name, secret in secrets.items() if secret is not None}
+    children = [_Child("control plane", control, (lock_fd,), given)]
     for worker in range(options.workers):
         argv = [sys.executable, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
         argv += ["--listen-fd", str(listen_fd), "--ready-fd", str(ready_fd), "--worker", str(worker)]
@@ -279,6 +248,7 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
         readable, _, _ = select.select([ready_fd, wake_fd], [], [], max(0.01, min(wait, 1.0)))
         if wake_fd in readable:
             os.read(wake_fd, 4096)
+            reap_strangers(child.process.pid for child in supervisor.children if child.process is not None)
         if supervisor.reload:
             supervisor.reload = False
             _reload(supervisor.children[0])
@@ -306,7 +276,7 @@ def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
             child.started = now
             child.pulse.begin(now)
             # A group of its own: Ctrl-C in a terminal is for the supervisor alone, which stops them in order.
-            with piped(child.key) as (arguments, fds):
+            with piped(child.secrets) as (arguments, fds):
                 child.process = subprocess.Popen(
                     [*child.argv, *arguments, "--beat-fd", str(child.pulse.write)],
                     pass_fds=(*child.pass_fds, *fds, child.pulse.write),

@@ -197,6 +197,14 @@ def is_loopback(ip: str) -> bool:
         return False
 
 
+def is_private(ip: str) -> bool:
+    """Is the peer in one's own network? What is not an address is not."""
+    try:
+        return addresses.is_private_address(addresses.parse_ip(ip))
+    except ValueError:
+        return False
+
+
 def _http_advice(host: str) -> str:
     return (
         f"plain http to {host} would send keys and prompts readable over the network;"

@@ -21,7 +21,7 @@ from typing import cast
 from ..errors import PointsmanError
 from ..kinds import BackendType
 from ..providers.proxies import OutboundProxy, Proxies
-from ..providers.urls import address_problem, is_loopback
+from ..providers.urls import address_problem, is_loopback, is_private
 from . import trust
 from .backend import Backend
 from .connection import UpstreamConnection
@@ -60,7 +60,8 @@ class _Step:
 
 class Egress:
     """own: (ip, port) pairs this gateway listens on, so that it never calls itself. proxies: the environment's.
-    own_socket: where it listens, too."""
+    own_socket: where it listens, too. local_host: the name of the machine that this container runs on, "" = none:
+    what a local backend has there is as near as loopback."""
 
     def __init__(
         self,
@@ -68,9 +69,11 @@ class Egress:
         own: frozenset[tuple[str, int]] = frozenset(),
         proxies: Proxies | None = None,
         own_socket: str | None = None,
+        local_host: str = "",
     ) -> None:
         self._seconds = connect_seconds
         self._own = own
+        self._local_host = local_host
         self._proxies = proxies or Proxies()
         self._own_socket = None if own_socket is None else os.path.realpath(own_socket)
         self._trust = trust.Trust()
@@ -94,7 +97,7 @@ class Egress:
 
     def proxy_of(self, backend: Backend) -> OutboundProxy | None:
         """The proxy that its connections go through, None = straight. Behind a wall (`local_only`) there is never one."""
-        if backend.url is None:
+        if backend.url is None or self._is_below(backend):
             return None
         return self._proxies.of(backend.url, backend.spec.proxy)
 
@@ -178,10 +181,19 @@ class Egress:
         problem = address_problem(BackendType(spec.type), backend.url.scheme, ip, spec.allow_http)
         if problem is not None:
             raise EgressRefused(problem)
-        if local_only and not is_loopback(ip):
+        if local_only and not self._is_here(backend, ip):
             raise EgressRefused("the rule is local-only and the backend's address is not loopback")
         if (ip, backend.url.port) in self._own:
             raise EgressRefused("the backend's address is this gateway itself")
+
+    def _is_here(self, backend: Backend, ip: str) -> bool:
+        """Does what is sent to that address stay on this machine, or on the one that `local_host` names?"""
+        return is_loopback(ip) or (self._is_below(backend) and is_private(ip))
+
+    def _is_below(self, backend: Backend) -> bool:
+        """Is it a local server of the machine that this container runs on?"""
+        named = bool(self._local_host) and backend.url is not None and backend.url.host == self._local_host
+        return named and backend.spec.type == BackendType.LOCAL.value
 
     async def _connect(
         self, backend: Backend, ip: str, closed: Closed, local_only: bool, step: _Step
@@ -208,7 +220,7 @@ class Egress:
             if found is not None:
                 raise found from None
             raise
-        conn.peer_local = is_loopback(peer)
+        conn.peer_local = self._is_here(backend, peer)
         return conn
 
     # -- through a proxy

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from .origins import Origins, is_web, parse_origin
 
 AUTHORITY = (
     r"(?:\[(?P<address>[0-9A-Fa-f:.]{2,45})\]"
@@ -42,16 +43,30 @@ def is_loopback_host(host: str) -> bool:
     return host.lower() in _LOOPBACK or host.startswith("127.")
 
 
+def parse_host(text: str) -> str:
+    """The normal form of a Host that a person lets in. Raises ValueError that says what to write instead."""
+    text = text.strip()
+    bare = f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
+    name = host_name(bare)
+    if name is None or ("]" in bare and not _is_address(name)):
+        inner = text.partition("://")[2] or text
+        inner = re.split(r"[/?#,\s]", inner.rpartition("@")[2].removeprefix("*."), maxsplit=1)[0]
+        good = host_name(inner)
+        such = f"write {good}" if good else "write a name such as box.lan, or an IP address"
+        raise ValueError(f"can never match: a Host is a name, without scheme, path and wildcard; {such}")
+    return name
+
+
 class HostRule:
     """bind_host: what the gateway listens on, a name or a bare address. allow_hosts, allow_origins: what
-    `serve` was told to let in beside its own."""
+    `serve` was told to let in beside its own. Of the origins only exact ones of web servers reach the control
+    plane; all others are for the data plane (docs/reliability-promises.md#web-pages)."""
 
     def __init__(
         self, bind_host: str, allow_hosts: Iterable[str] = (), allow_origins: Iterable[str] = ()
     ) -> None:
-        listed = (host_name(host) or host.lower() for host in allow_hosts)
-        self._hosts = _LOOPBACK | {bind_host.lower(), *listed}
-        self._origins = frozenset(origin.rstrip("/").lower() for origin in allow_origins)
+        self._hosts = _LOOPBACK | {bind_host.lower(), *map(parse_host, allow_hosts)}
+        self._own = Origins(origin for origin in map(parse_origin, allow_origins) if is_web(origin))
         self._any_address = not is_loopback_host(bind_host)
 
     def refuse_host(self, host: str) -> None:
@@ -68,26 +83,27 @@ class HostRule:
         )
 
     def refuse_origin(self, method: str, host: str, origin: str | None, site: str | None) -> None:
-        """origin: the Origin header; site: Sec-Fetch-Site, by which a browser that hides the origin still
-        says where a write comes from. Raises PointsmanError 403."""
-        own_site = site is None or site.lower() in ("none", "same-origin")
-        if origin is None:
-            good = own_site or method in _SAFE_METHODS
-        elif origin.lower() in self._origins:
-            good = True
-        else:  # the browser's own word for where it comes from holds, whatever the page calls itself
-            ours = origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
-            good = ours and (own_site or method in _SAFE_METHODS)
-        if not good:
+        """Of the control plane. Raises PointsmanError 403."""
+        if not self.lets_in(method, host, origin, site, self._own):
             raise PointsmanError(
                 ErrorKind.FORBIDDEN,
                 "Requests from web pages of this origin are refused;"
                 " to allow it: pointsman serve --allow-origin ORIGIN",
             )
 
-    def is_foreign_page_let_in(self, origin: str) -> bool:
-        """Was this origin allowed by name, so that its pages may also read the answers?"""
-        return origin.lower() in self._origins
+    def lets_in(
+        self, method: str, host: str, origin: str | None, site: str | None, allowed: Origins | None = None
+    ) -> bool:
+        """origin: the Origin header; site: Sec-Fetch-Site, by which a browser that hides the origin still
+        says where a write comes from. allowed: those let in, None for those that reach the control plane."""
+        own_site = site is None or site.lower() in ("none", "same-origin")
+        if origin is None:
+            return own_site or method in _SAFE_METHODS
+        if (self._own if allowed is None else allowed).has(origin):
+            return True
+        # the browser's own word for where it comes from holds, whatever the page calls itself
+        ours = origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
+        return ours and (own_site or method in _SAFE_METHODS)
 
 
 def _is_address(name: str) -> bool:

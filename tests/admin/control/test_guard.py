@@ -23,7 +23,13 @@ def routes(plane: Plane) -> list[tuple[str, str]]:
 
 
 def test_every_route_of_the_api_needs_the_token(plane: Plane) -> None:
-    filled = {"{mapping_id}": "1", "{key_id}": "1", "{backend_type}": "openai", "{name}": "x"}
+    filled = {
+        "{mapping_id}": "1",
+        "{key_id}": "1",
+        "{origin_id}": "1",
+        "{backend_type}": "openai",
+        "{name}": "x",
+    }
     for method, path in [
         *routes(plane),
         ("GET", "/api/openapi.json"),

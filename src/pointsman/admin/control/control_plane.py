@@ -27,6 +27,7 @@ from ...config import LAST_GOOD_FILE, USAGE_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...link.messages import AnswerFound, AnswerQuestion, Snapshot, Up, UsageBatch, WorkerStatus
+from ...secret import Secret
 from ..store import client_keys, settings
 from ..store.database import BACKUP_FOLDER, Store, database_path
 from ..store.rotation import open_vault
@@ -55,12 +56,15 @@ _TOLD_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How this control plane was started. url: the gateway's public one, "" without a gateway."""
+    """How this control plane was started. url: the gateway's public one, "" without a gateway. client_key: one that
+    clients may send, whatever keys there are."""
 
     url: str = ""
     require_keys: bool = False
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
+    environment_origins: tuple[str, ...] = ()
+    client_key: Secret | None = None
 
 
 class LostDatabase(PointsmanError):
@@ -114,7 +118,10 @@ class ControlPlane:
             vault = open_vault(store, data_dir, environ)
             usage = UsageStore(data_dir / USAGE_FILE)
             opened.callback(usage.close)
-            control = cls(data_dir, environ, store, vault, usage, options or Options())
+            options = options or Options()
+            if options.client_key is not None:
+                client_keys.keep_given(store, options.client_key)
+            control = cls(data_dir, environ, store, vault, usage, options)
             opened.pop_all()
             return control
 

@@ -15,6 +15,7 @@ from datetime import datetime
 import msgspec
 from pydantic import BaseModel
 
+from ...config import local_host
 from ...conversation.request import SEARCH
 from ...dialects.base import Dialect
 from ...dialects.registry import DIALECTS
@@ -269,4 +270,6 @@ def _leaves_machine(spec: BackendSpec | None, backend: Backend | None) -> bool |
         return not is_loopback(url.host)
     if url.host == "localhost" or url.host.endswith(".localhost"):
         return False
+    if spec.type == BackendType.LOCAL and url.host == local_host():
+        return False  # the machine that this container runs on
     return None if spec.type == BackendType.LOCAL else True

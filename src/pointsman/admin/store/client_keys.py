@@ -13,15 +13,20 @@ import zlib
 
 from sqlmodel import Session, col, select
 
+from ...config import CLIENT_KEY_VARIABLE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ...secret import SecretBytes
+from ...secret import Secret, SecretBytes
 from . import settings
 from .columns import utc_now
+from .database import Store
 from .tables import ClientKey
 
 PREFIX = "pm-"
 _PREFIX_LENGTH = 8
+GIVEN_NAME = "environment"
+GIVEN_PREFIX_LENGTH = 4
+"""Of a key that may be as short as 32 hexadecimal digits."""
 
 
 def list_all(session: Session) -> list[ClientKey]:
@@ -47,6 +52,31 @@ def create(session: Session, name: str = "") -> tuple[ClientKey, str]:
     session.add(row)
     session.flush()
     return row, secret
+
+
+def keep_given(store: Store, secret: Secret) -> None:
+    """The key that a start was given stands as one row, named `environment`: the next start with another value changes that
+    row, and the old value is worthless. What a person has revoked stays revoked. Raises CONFLICT for such a value."""
+    with store.read() as session:
+        known = digest(settings.pepper(session), secret.reveal())
+        row = session.exec(select(ClientKey).where(col(ClientKey.digest) == known)).one_or_none()
+        if row is not None and row.revoked_at is None:
+            return
+    if row is not None:
+        raise PointsmanError(
+            ErrorKind.CONFLICT,
+            f"The client key in {CLIENT_KEY_VARIABLE} was revoked (key {row.id}); make a new one with:"
+            " openssl rand -hex 32",
+        )
+    with store.write() as session:
+        number = settings.get(session, settings.GIVEN_KEY)
+        row = session.get(ClientKey, int(number)) if number is not None else None
+        if row is None or row.revoked_at is not None:
+            row = ClientKey(name=GIVEN_NAME, digest=known, prefix="")
+            session.add(row)
+        row.digest, row.prefix = known, secret.reveal()[:GIVEN_PREFIX_LENGTH]
+        session.flush()
+        settings.put(session, settings.GIVEN_KEY, str(row.id))
 
 
 def revoke(session: Session, key_id: int) -> ClientKey:

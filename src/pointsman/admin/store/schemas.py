@@ -19,7 +19,7 @@ from ...providers.urls import check_base_url, parse_base_url
 from .shapes import Input, Output, patch_of, unchecked
 from .tables import CredentialAddress, CredentialColumns, LocalAddress, LocalColumns, MappingColumns
 from .targets import problem_of
-from .values import ApiKey, KeyName
+from .values import ApiKey, KeyName, OriginSource, WebOrigin
 
 
 class _Numbered(SQLModel):
@@ -123,3 +123,21 @@ class ClientKeyCreated(ClientKeyResponse):
     """The one answer that holds the key: it is shown once and cannot be shown again."""
 
     secret: str = Field(repr=False)
+
+
+class AllowedOriginCreate(Input):
+    """A web origin to let in."""
+
+    origin: WebOrigin
+
+
+class AllowedOriginResponse(Output):
+    """A web origin that is let in. sources: `stored` (added here), `option` (--allow-origin), `environment`
+    (POINTSMAN_ALLOW_ORIGIN); only a stored one has an id, and can be removed while the gateway runs. warnings: what to
+    know of it."""
+
+    id: int | None = None
+    origin: str
+    sources: list[OriginSource]
+    created_at: datetime | None = None
+    warnings: list[str] = Field(default_factory=list)

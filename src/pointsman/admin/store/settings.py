@@ -12,6 +12,7 @@ from .tables import Setting
 
 PEPPER = "pepper"
 MASTER_KEY_CHECK = "master_key_check"
+GIVEN_KEY = "given_client_key"  # the row's id
 
 
 def get(session: Session, key: str) -> str | None:

@@ -19,7 +19,7 @@ from ...providers.catalog import CATALOG
 from ...providers.urls import check_base_url, parse_base_url
 from ...routing.specs import BackendSpec, MappingSpec, TargetSpec, login_target
 from ..vault import Secret, Vault, VaultError
-from . import client_keys, credentials, local_backends, mappings, sealing, settings
+from . import client_keys, credentials, local_backends, mappings, origins, sealing, settings
 from .tables import BackendMapping, ClientKey
 from .targets import targets_of
 
@@ -37,11 +37,17 @@ def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -
         epoch=epoch,
         mappings=rules,
         backends=tuple(backends),
-        client_keys=tuple(ClientKeySpec(row.id or 0, row.name, row.digest) for row in session.exec(live)),
+        client_keys=tuple(map(client_key_spec, session.exec(live))),
         keys_required=client_keys.required(session),
         pepper=settings.pepper(session),
         problems=() if vault.problem is None else (f"Stored keys cannot be used: {vault.problem}.",),
+        origins=tuple(row.origin for row in origins.list_all(session)),
     )
+
+
+def client_key_spec(row: ClientKey) -> ClientKeySpec:
+    given = len(row.prefix) == client_keys.GIVEN_PREFIX_LENGTH
+    return ClientKeySpec(row.id or 0, row.name, row.digest, row.prefix if given else "")
 
 
 def mapping_spec(row: BackendMapping) -> MappingSpec:

@@ -238,6 +238,16 @@ class ClientKey(_Numbered, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class AllowedOrigin(_Numbered, table=True):
+    """A web origin whose pages may use the model paths, in the form of wire/origins.py."""
+
+    __tablename__ = "allowed_origins"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    origin: str = Field(unique=True)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
+
+
 class Setting(_Table, table=True):
     """What the gateway keeps for itself. Some values are secret, so none is shown."""
 

@@ -5,6 +5,7 @@ declarations in tables.py. Not here: checks of more than one field (schemas.py).
 from __future__ import annotations
 
 import unicodedata
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, JsonValue, Strict, WithJsonSchema
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, Field, JsonValue, Strict, WithJsonSchema
 from ...kinds import BACKEND_NAME, BACKEND_PROTOCOLS, PRACTICE, BackendType, FallbackOn, Protocol
 from ...providers.proxies import parse_setting
 from ...providers.urls import parse_base_url
+from ...wire.origins import parse_origin
 from .shapes import Input
 
 PATTERN_LENGTH = 256
@@ -20,6 +22,14 @@ NAME_LENGTH = 64
 PRIORITY_LIMIT = 1_000_000
 MAX_ID = 2**63 - 1
 """SQLite's largest integer: no row has a larger id, and the driver does not take one."""
+
+
+class OriginSource(StrEnum):
+    """Who let a web origin in."""
+
+    STORED = "stored"
+    OPTION = "option"
+    ENVIRONMENT = "environment"
 
 
 def _plain_text(text: str, what: str) -> str:
@@ -102,6 +112,13 @@ def _dialects(values: list[Protocol]) -> list[Protocol]:
     return list(dict.fromkeys(values))
 
 
+def _origin(text: str) -> str:
+    try:
+        return parse_origin(text)
+    except ValueError as error:
+        raise ValueError(f"the origin {error}") from None
+
+
 def _key_name(text: str) -> str:
     if len(text) > NAME_LENGTH:
         raise ValueError(f"the name has {len(text)} characters; at most {NAME_LENGTH} are allowed")
@@ -138,6 +155,15 @@ Dialects = Annotated[
     list[Annotated[Protocol, AfterValidator(_spoken), _Spoken]],
     AfterValidator(_dialects),
     _said(minItems=1),
+]
+WebOrigin = Annotated[
+    str,
+    AfterValidator(_origin),
+    _said(
+        minLength=1,
+        pattern=r"^(?:\*|[Nn][Uu][Ll][Ll]|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@,\\]+/?|file:///?)$",
+        examples=["https://chat.example", "http://localhost:*", "app://obsidian.md", "null"],
+    ),
 ]
 Switch = Annotated[bool, Strict()]
 """`"off"` and 0 are refused: who writes them may mean anything."""

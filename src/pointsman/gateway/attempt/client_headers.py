@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ...upstream.backend import forwarded, forwarded_across
 from ...wire.answer import Headers
 from ...wire.http1 import RequestHead
-from ..client.access import KEY_PREFIX, KeyRing
+from ..client.access import KeyRing
 
 Block = tuple[bytes, frozenset[bytes]]
 """Header lines, and the names in them."""
@@ -30,4 +30,4 @@ def translated_block(head: RequestHead, keys: KeyRing) -> Block:
 
 def _without_keys(head: RequestHead, keys: KeyRing, take: Callable[[Headers], Block]) -> Block:
     found = take(head.headers)
-    return take(keys.free_of_keys(head.headers)) if KEY_PREFIX in found[0] else found
+    return take(keys.free_of_keys(head.headers)) if keys.may_hold_key(found[0]) else found

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import hmac
+import logging
 import re
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
@@ -20,36 +22,109 @@ from ...secret import SecretBytes
 from ...wire.answer import Headers
 from ...wire.authority import HostRule
 from ...wire.http1 import RequestHead
+from ...wire.origins import ANY, Origins, parse_origin
+
+log = logging.getLogger("pointsman.access")
 
 
 class HostGuard:
-    """The rule of wire/authority.py for a request head; remembers the Hosts that it has let in."""
+    """The rule of wire/authority.py for a request head; remembers the Hosts that it has let in, and the origins that it
+    has refused. allow_origins: what `serve` was told; those that are stored come with each snapshot."""
 
     def __init__(self, bind_host: str, allow_hosts: tuple[str, ...], allow_origins: tuple[str, ...]) -> None:
         self._rule = HostRule(bind_host, allow_hosts, allow_origins)
         self._seen: set[bytes] = set()
+        self._told: set[bytes] = set()
+        self._started = tuple(map(parse_origin, allow_origins))
+        self._named = self._origins = Origins()  # named: less what only `*` lets in
+        self.follow((), keys_required=False)
 
-    def check(self, head: RequestHead) -> None:
-        """Raises PointsmanError 403 naming the flag that allows it."""
+    def follow(self, stored: tuple[str, ...], *, keys_required: bool) -> None:
+        """Serve pages by these from now on. `*` holds only where clients need keys: else any page could ask."""
+        every = (*self._started, *stored)
+        self._named = Origins(origin for origin in every if origin != ANY)
+        self._origins = Origins(every) if keys_required else self._named
+
+    def check(self, head: RequestHead, *, models: bool = True) -> None:
+        """models: of the paths that pages let in may use; all others are as the control plane's. Raises PointsmanError 403
+        with the command that allows it."""
         host = head.host
         if host not in self._seen:
             self._rule.refuse_host(host.decode("ascii"))
             if len(self._seen) < 1000:
                 self._seen.add(host)
         origin, site = head.get(b"origin"), head.get(b"sec-fetch-site")
-        if origin is not None or site is not None:
-            self._rule.refuse_origin(head.method.decode(), host.decode("ascii"), _text(origin), _text(site))
+        if origin is None and site is None:
+            return
+        asked = (head.method.decode(), host.decode("ascii"), _text(origin), _text(site))
+        if not models:
+            self._rule.refuse_origin(*asked)
+        elif not self._rule.lets_in(*asked, self._origins):
+            raise self._refused(origin)
+
+    def _refused(self, origin: bytes | None) -> PointsmanError:
+        """Logged once for each origin, and for so many: a page's name is whatever its owner likes."""
+        who, allow = _page(origin)
+        text = f"Requests from web pages of {who} are refused; to allow them: {allow}"
+        key = origin or b""
+        if key not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(key)
+            more = "" if len(self._told) < _MOST_TOLD else " (no further origins are logged)"
+            log.warning("%s%s", text, more)
+        return PointsmanError(ErrorKind.FORBIDDEN, text)
 
     def cors_lines(self, head: RequestHead) -> bytes:
-        """Header lines that let an allowed foreign page read the answer; nothing for anybody else."""
+        """Header lines that let an allowed foreign page read any answer, errors too; nothing for anybody else. A
+        browser's own credentials (cookies) mean nothing here; some pages send theirs all the same, and then `*` does
+        not stand for names of headers (Fetch standard, CORS protocol and credentials)."""
         origin = head.get(b"origin")
-        if origin is None or not self._rule.is_foreign_page_let_in(origin.decode("latin-1")):
+        if origin is None or not self._origins.has(text := origin.decode("latin-1")):
             return b""
-        return (
-            b"access-control-allow-origin: "
-            + origin
-            + b"\r\nvary: origin\r\naccess-control-expose-headers: *\r\n"
-        )
+        more = _WITH_CREDENTIALS if self._named.has(text) else b""
+        return b"access-control-allow-origin: " + origin + _READABLE + more
+
+    def preflight_lines(self, head: RequestHead) -> bytes:
+        """cors_lines where the browser of an allowed page asks first. Whatever method and headers it names may
+        come: what a path does not offer is told by an answer that the page can read."""
+        asked = head.get(b"access-control-request-headers")
+        method = head.get(b"access-control-request-method")
+        named = method if method is not None and _token(method) else b"POST"
+        lines = self.cors_lines(head).replace(b"vary: origin\r\n", b"")
+        lines += b"access-control-allow-methods: " + named + b"\r\n"
+        lines += b"access-control-allow-headers: " + (asked or b"*") + b"\r\n" + _PREFLIGHT
+        for name in (b"private", b"local"):
+            if head.get(b"access-control-request-%b-network" % name) == b"true":
+                lines += b"access-control-allow-%b-network: true\r\n" % name
+        return lines
+
+
+_MOST_TOLD = 100
+_token = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,40}").fullmatch
+_OUR_NAMES = (
+    b"x-request-id, request-id, x-upstream-request-id, x-pointsman-target, x-pointsman-attempts,"
+    b" x-pointsman-fallback, x-pointsman-warnings, x-should-retry, retry-after, retry-after-ms, content-type"
+)
+_READABLE = b"\r\nvary: origin\r\naccess-control-expose-headers: *, " + _OUR_NAMES + b"\r\n"
+_WITH_CREDENTIALS = b"access-control-allow-credentials: true\r\n"
+_PREFLIGHT = (
+    b"access-control-max-age: 600\r\n"
+    b"vary: origin, access-control-request-method, access-control-request-headers,"
+    b" access-control-request-private-network\r\n"
+)
+"""Private Network Access asks the server; Chrome's Local Network Access, its successor, asks the person, and no server.
+The first had the second's name for a while, so that both are answered."""
+
+
+def _page(origin: bytes | None) -> tuple[str, str]:
+    """(who asks, the command that lets them in)."""
+    try:
+        found = parse_origin((origin or b"").decode("ascii"))
+    except ValueError:
+        found = ""
+    if not found or found == ANY:
+        return "this origin", "pointsman origin add ORIGIN (or pointsman serve --allow-origin ORIGIN)"
+    word = shlex.quote(found)
+    return found, f"pointsman origin add {word} (or pointsman serve --allow-origin {word})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +148,8 @@ class KeyRing:
         self._pepper = snapshot.pepper
         self._required = snapshot.keys_required
         self._by_digest = {key.digest: key for key in snapshot.client_keys}
+        begins = {key.begins.encode() for key in snapshot.client_keys if key.begins}
+        self._begins = (_KEY_PREFIX, *begins)
 
     def identify(self, head: RequestHead) -> Caller:
         """The caller, from `Authorization: Bearer` and `x-api-key`, whichever the protocol. Raises PointsmanError 401.
@@ -109,16 +186,35 @@ class KeyRing:
         if value[:6].lower() == b"basic ":
             with suppress(ValueError):
                 texts.append(base64.b64decode(value[6:].strip() + b"=="))
+        return any(self._ours(text) or self._given(text) for text in texts)
+
+    def _ours(self, text: bytes) -> bool:
         return any(
             self._find(word[:end]) is not None
-            for text in texts
             for word in _KEYLIKE.findall(text)
             for end in {len(word), _KEY_LENGTH}
         )
 
+    def _given(self, text: bytes) -> bool:
+        """Does a key of somebody else's form stand in it? Its length is not known, nor what may stand around it."""
+        for begins in self._begins[1:]:
+            at = text.find(begins)
+            looks = 0
+            while at >= 0:
+                looks += 1
+                ends = range(at + _GIVEN_SHORTEST, min(at + _GIVEN_LONGEST, len(text)) + 1)
+                if looks > _MOST_LOOKS or any(self._find(text[at:end]) is not None for end in ends):
+                    return True  # so many beginnings are nobody's header
+                at = text.find(begins, at + 1)
+        return False
+
+    def may_hold_key(self, text: bytes) -> bool:
+        """A quick look: is it worth to look closer?"""
+        return any(begins in text for begins in self._begins)
+
     def without_keys(self, query: bytes) -> bytes:
         """A query less the parameters that hold a client key."""
-        if not self._by_digest or not (KEY_PREFIX in query or b"%" in query):
+        if not self._by_digest or not (b"%" in query or self.may_hold_key(query)):
             return query
         return b"&".join(part for part in query.split(b"&") if not self.holds_key(part))
 
@@ -133,9 +229,12 @@ class KeyRing:
 
 
 _KEYLIKE = re.compile(rb"pm-[A-Za-z0-9_-]+")
-KEY_PREFIX = b"pm-"
+_KEY_PREFIX = b"pm-"
 _KEY_LENGTH = 52
 """Of a client key (admin/store/client_keys.new_secret), so that what stands right behind one hides none."""
+_GIVEN_SHORTEST, _GIVEN_LONGEST = 32, 256
+"""Characters of a key that was given at the start (process/settings.py)."""
+_MOST_LOOKS = 32
 
 
 def _text(value: bytes | None) -> str | None:

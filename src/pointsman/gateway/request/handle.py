@@ -48,6 +48,9 @@ from .unpacking import unpack
 
 log = logging.getLogger("pointsman.gateway")
 
+_NOT_FOR_PAGES = frozenset({"control", "metrics", "root"})
+"""Kinds of paths that allowed web pages of other origins have no part in (docs/reliability-promises.md#web-pages)."""
+
 
 class Handler:
     """Serves the requests of one data-plane process. record: where usage records go."""
@@ -69,6 +72,8 @@ class Handler:
         where = None if client.head is None else route(client.head.path)
         error = head_error(bad)
         delivery = Delivery(client, self.plane.next_id())
+        if client.head is not None and route(client.head.path).kind not in _NOT_FOR_PAGES:
+            delivery.lines = self.plane.guard.cors_lines(client.head)
         self.plane.count((REQUESTS, "none", "4xx"))
         if where is not None and where.kind == "control":
             delivery.send(error.status, b"", pages.PROBLEM, pages.problem(error, delivery.request_id))
@@ -114,11 +119,12 @@ class Handler:
 
     async def _dispatch(self, job: Job) -> None:
         plane, head, where = self.plane, job.request.head, job.request.route
-        plane.guard.check(head)
-        if head.get(b"origin") is not None:
+        pages_may = where.kind not in _NOT_FOR_PAGES
+        if pages_may and head.get(b"origin") is not None:
             job.delivery.lines = plane.guard.cors_lines(head)
+        plane.guard.check(head, models=pages_may)
         if head.method == b"OPTIONS" and where.kind != "control":
-            _options(job)
+            _options(plane, job)
             return
         if where.kind == "control":
             if head.get(b"content-encoding") is not None:
@@ -270,13 +276,10 @@ def _send_json(job: Job, status: int, body: bytes) -> None:
     _send(job, status, pages.JSON, body)
 
 
-def _options(job: Job) -> None:
-    allowed = ", ".join((*job.request.route.methods, "OPTIONS"))
-    lines = f"allow: {allowed}\r\n".encode()
-    if job.delivery.lines:  # a preflight of an allowed origin
-        asked = job.request.head.get(b"access-control-request-headers")
-        lines += f"access-control-allow-methods: {allowed}\r\naccess-control-max-age: 600\r\n".encode()
-        lines += b"access-control-allow-headers: " + (asked or b"*") + b"\r\n"
+def _options(plane: DataPlane, job: Job) -> None:
+    if job.delivery.lines:  # of an allowed origin
+        job.delivery.lines = plane.guard.preflight_lines(job.request.head)
+    lines = f"allow: {', '.join((*job.request.route.methods, 'OPTIONS'))}\r\n".encode()
     _send(job, 204, lines, b"")
 
 
