@@ -266,6 +266,7 @@ class ControlPlane:
                 settings.get(session, settings.PEPPER)
         except PointsmanError as error:
             now = error.public
+            self._refused = (-_TOLD_SECONDS, "")  # for that reason: it is over when it can be read again
         except SQLAlchemyError:
             return  # its tables are other ones: the next change tells of that
         told = self.snapshot.problems[-1:] if self._told else ()

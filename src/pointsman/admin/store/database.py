@@ -42,7 +42,9 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = SqliteFile(path, FileOptions(_WHAT, "FULL", make_again=False, prepare=self._prepare))
+        self._whose: str | None = None  # its pepper, once known
+        options = FileOptions(_WHAT, "FULL", make_again=False, prepare=self._prepare, watched=True)
+        self._file = SqliteFile(path, options)
 
     @staticmethod
     def open(data_dir: Path, database_url: str | None = None) -> Store:
@@ -52,10 +54,12 @@ class Store:
         try:
             store._file.open()
             with store.read() as session:
-                made = settings.get(session, settings.PEPPER) is not None
-            if not made:
+                pepper = settings.get(session, settings.PEPPER)
+            if pepper is None:
                 with store.write() as session:
                     settings.pepper(session)
+                    pepper = settings.get(session, settings.PEPPER)
+            store._whose = pepper
         except BaseException:
             store.close()
             raise
@@ -96,6 +100,12 @@ class Store:
         """Guards the freshly opened file against plain keys and brings it to HEAD."""
         SealedText.guard(connection.dialect)
         revision = _revision(connection)
+        if self._whose is not None and (revision is None or _pepper(connection) != self._whose):
+            raise PointsmanError(
+                ErrorKind.UNAVAILABLE,
+                f"{_WHAT} was replaced by one that is not this gateway's; put back your own, or stop the gateway first.",
+                retry_after=5,
+            )
         if revision == HEAD:
             return
         from .migrations import known_revisions, upgrade
@@ -170,6 +180,12 @@ def _revision(connection: Connection) -> str | None:
         return None
     row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
     return None if row is None else str(row[0])
+
+
+def _pepper(connection: Connection) -> str | None:
+    found = connection.exec_driver_sql("SELECT value FROM settings WHERE key = ?", (settings.PEPPER,))
+    pepper: str | None = found.scalar()
+    return pepper
 
 
 def _has_tables(connection: Connection) -> bool:

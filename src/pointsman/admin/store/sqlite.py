@@ -44,13 +44,15 @@ _KEEP_CONNECTION = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_F
 class FileOptions:
     """what: how errors call the file. synchronous: FULL or NORMAL. make_again: a vanished file is begun anew
     (nothing in it that cannot be missed), else it is an error until it is put back. prepare: brings a freshly
-    opened file's tables up to date; runs outside a transaction, under the lock."""
+    opened file's tables up to date; runs outside a transaction, under the lock. watched: what others write into the file
+    is noticed, and it is checked and opened anew; therefore nothing of ours waits in a log beside it."""
 
     what: str
     synchronous: str
     make_again: bool
     prepare: Callable[[Connection], None]
     busy_seconds: float = 5.0
+    watched: bool = False
 
 
 class SqliteFile:
@@ -64,6 +66,8 @@ class SqliteFile:
         self._holder: int | None = None
         self._engine: Engine | None = None
         self._identity: tuple[int, int] | None = None
+        self._left: tuple[int, int] | None = None  # the file as our last use left it
+        self._opened = False
         self._closed = False
 
     def open(self) -> None:
@@ -89,6 +93,8 @@ class SqliteFile:
                     yield connection
                     if not write:
                         transaction.rollback()
+            if write:
+                self._leave(engine)
             if after_commit is not None:
                 after_commit()
 
@@ -103,6 +109,7 @@ class SqliteFile:
                 yield connection
             finally:
                 fairy.close()
+                self._left = _state(self.path)
 
     def integrity(self) -> list[str]:
         """What SQLite's own check finds; empty when all is well."""
@@ -159,6 +166,8 @@ class SqliteFile:
         if self._engine is not None and self.path.stat().st_size == 0:
             _let_go(self.path)  # SQLite would go on with what it remembers
             self._disconnect()
+        if self._engine is not None and self._options.watched and self._left != _state(self.path):
+            self._disconnect()  # SQLite would go on with the pages that it remembers
         if self._engine is None:
             self._connect(make=self._options.make_again)
         assert self._engine is not None
@@ -175,11 +184,31 @@ class SqliteFile:
         engine = _engine(self.path, self._options)
         try:
             with engine.connect() as connection:
+                if self._opened and self._options.watched:
+                    self._refuse_damage(connection)
                 self._options.prepare(connection)
         except BaseException:
             engine.dispose()
             raise
-        self._engine, self._identity = engine, _identity(self.path)
+        self._engine, self._identity, self._opened = engine, _identity(self.path), True
+        self._leave(engine)
+
+    def _refuse_damage(self, connection: Connection) -> None:
+        """Of a file that somebody else wrote: each page, which takes a millisecond a megabyte."""
+        if connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
+            raise self._unavailable(_TROUBLE[sqlite3.SQLITE_CORRUPT])
+        connection.rollback()
+
+    def _leave(self, engine: Engine) -> None:
+        """All of it in the file itself: a log beside it would be read into whatever is put in its place. One that cannot be
+        emptied now, as another program reads, is emptied after the next change."""
+        if self._options.watched:
+            with suppress(DBAPIError), engine.connect() as connection:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection)
+                with suppress(sqlite3.Error):
+                    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._left = _state(self.path)
 
     def _refuse_open_modes(self) -> None:
         for suffix in ("", "-wal", "-shm", "-journal"):
@@ -249,6 +278,15 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return info.st_dev, info.st_ino
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """What changes when somebody writes into it."""
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return info.st_size, info.st_mtime_ns
 
 
 def _let_go(path: Path) -> None:
