@@ -187,7 +187,10 @@ def test_the_practice_backend_gets_every_protocol_as_it_is() -> None:
                 found.rules(backends=[])
                 (target,) = await explained(found, "practice")
                 assert (target.usable, target.leaves_machine, target.base_url) == (True, False, None)
-                assert target.protocols == dict.fromkeys(PATHS, "as it is")
+                assert target.protocols == {
+                    **dict.fromkeys(PATHS, "as it is"),
+                    "ollama": "translated to openai_chat",  # of clients only
+                }
                 for client, path in PATHS.items():
                     assert (await found.ask(path, {**body(client), "model": "practice"})).status == 200
             finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.kinds import AuthScheme, BackendType, Protocol
+from pointsman.kinds import BACKEND_PROTOCOLS, AuthScheme, BackendType, Protocol
 from pointsman.providers.auth import auth_line
 from pointsman.providers.catalog import CATALOG
 from pointsman.providers.urls import check_base_url, parse_base_url
@@ -52,7 +52,7 @@ def test_the_providers_own_defaults() -> None:
 
 def test_a_local_server_is_tried_in_every_protocol() -> None:
     row = CATALOG[BackendType.LOCAL]
-    assert set(row.dialects) | set(row.tried) == set(Protocol)
+    assert set(row.dialects) | set(row.tried) == set(BACKEND_PROTOCOLS)
     assert not row.stream_usage
 
 
