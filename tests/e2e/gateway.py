@@ -84,7 +84,7 @@ class Gateway:
             self._admin.close()
             self._admin = None
         command = [POINTSMAN, "serve", "--data-dir", str(self.data_dir), "--json"]
-        if "--port" not in self.options:
+        if not {"--port", "--unix"} & {*self.options}:
             command += ["--port", "0"]
         with self.log.open("ab") as log, self.stdout.open("wb") as out:
             self.process = subprocess.Popen(

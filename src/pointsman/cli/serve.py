@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,6 +73,21 @@ def _parsed(parse: Callable[[str], str]) -> Callable[[click.Context, click.Param
     help="Port to listen on; 0 picks a free one.",
 )
 @click.option(
+    "--unix",
+    cls=_Variable,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    envvar="POINTSMAN_UNIX",
+    help="Listen on this Unix socket, mode 0600; on a port, too, only where --host or --port is given.",
+)
+@click.option(
+    "--unix-group",
+    cls=_Variable,
+    metavar="GROUP",
+    envvar="POINTSMAN_UNIX_GROUP",
+    help="Let this group use the socket, too (mode 0660).",
+)
+@click.option(
     "--workers",
     cls=_Variable,
     type=click.IntRange(1, 64),
@@ -98,7 +114,7 @@ def _parsed(parse: Callable[[str], str]) -> Callable[[click.Context, click.Param
     f"null; more in {ORIGINS_VARIABLE}, with commas, or without a restart: pointsman origin add.",
 )
 @with_options
-def command(invocation: Invocation, /, **options: Any) -> None:
+def command(invocation: Invocation, /, unix: Path | None, unix_group: str | None, **options: Any) -> None:
     """Serve: one endpoint for every model.
 
     With --json one line {"url": ..., "pid": ...} is printed when it answers.
@@ -106,9 +122,14 @@ def command(invocation: Invocation, /, **options: Any) -> None:
     from ..process.supervisor import ServeOptions, serve
     from .welcome import welcome
 
+    if unix_group is not None and unix is None:
+        raise click.UsageError("--unix-group is for the socket of --unix PATH")
     with exit_on_failure(invocation.as_json):
         code = serve(
             ServeOptions(
+                unix=None if unix is None else Path(os.path.abspath(unix.expanduser())),
+                unix_group=unix_group,
+                tcp=unix is None or _given("host") or _given("port"),
                 data_dir=invocation.data_dir,
                 json=invocation.as_json,
                 on_ready=lambda url: _in_background(welcome, invocation.data_dir, url),
@@ -116,6 +137,11 @@ def command(invocation: Invocation, /, **options: Any) -> None:
             )
         )
     raise click.exceptions.Exit(int(code or 0))
+
+
+def _given(name: str) -> bool:
+    """By an option or a variable?"""
+    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def _in_background(show: Callable[[Path, str], None], data_dir: Path, url: str) -> None:

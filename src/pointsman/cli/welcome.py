@@ -42,7 +42,7 @@ def welcome(data_dir: Path, url: str) -> None:
     command, option = _command(), _option(data_dir)
     lines = [
         f"Pointsman answers at {url}",
-        f"  page         {url}/ui",
+        *([] if url.startswith(_UNIX) else [f"  page         {url}/ui"]),
         f"  admin token  {data_dir / ADMIN_TOKEN_FILE}",
         f"  backends     {_listed(backends)}",
     ]
@@ -52,7 +52,7 @@ def welcome(data_dir: Path, url: str) -> None:
     lines += [f"  degraded     {problem}" for problem in status.get("problems", ())]
     key = " -H 'authorization: Bearer YOUR-CLIENT-KEY'" if status.get("keys_required") else ""
     text = _TO_PASTE.format(
-        url=url, command=command, option=option, key=key, here=local_host() or DEFAULT_HOST
+        url=_for_curl(url), command=command, option=option, key=key, here=local_host() or DEFAULT_HOST
     )
     click.echo("\n".join([*lines, "", text]))
 
@@ -72,6 +72,16 @@ Add a cloud key (it is asked for) and a rule with a fallback:
   {command} credential set openai{option}
   {command} mapping add 'gpt-*' --to openai --fallback local/box=my-model{option}
 Stop with Ctrl-C. More: {command} --help"""
+
+
+_UNIX = "unix://"
+
+
+def _for_curl(url: str) -> str:
+    """How curl reaches it; any client's host is `localhost` there."""
+    if not url.startswith(_UNIX):
+        return url
+    return f"--unix-socket {shlex.quote(url.removeprefix(_UNIX))} http://localhost"
 
 
 def _command() -> str:

@@ -50,7 +50,7 @@ _LAST_SECONDS = 10.0
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="pointsman.gateway")
     parser.add_argument("--runtime-dir", required=True)
-    parser.add_argument("--listen-fd", type=int, required=True)
+    parser.add_argument("--listen-fd", type=int, action="append", required=True)
     parser.add_argument("--ready-fd", type=int, required=True)
     parser.add_argument("--beat-fd", type=int)
     parser.add_argument("--worker", type=int, required=True)
@@ -68,11 +68,14 @@ class DataPlaneProcess:
     def __init__(self, args: argparse.Namespace) -> None:
         self._args = args
         self._limits = Limits.from_environment()
-        self._listener = socket.socket(fileno=args.listen_fd)
+        self._listeners = [socket.socket(fileno=one) for one in args.listen_fd]
         self._connections: set[ClientConnection] = set()
         practice_path = os.path.join(args.runtime_dir, f"practice-{args.worker}.sock")
-        own, proxies = _own_addresses(self._listener), Proxies.from_environment(os.environ)
-        pool = Pool(Egress(self._limits.connect_seconds, own, proxies, local_host=local_host()))
+        own, path = _own_addresses(self._listeners)
+        proxies = Proxies.from_environment(os.environ)
+        pool = Pool(
+            Egress(self._limits.connect_seconds, own, proxies, own_socket=path, local_host=local_host())
+        )
         self.plane = DataPlane(
             worker=args.worker,
             workers=args.workers,
@@ -127,7 +130,11 @@ class DataPlaneProcess:
         ticker = loop.create_task(self._tick_for_ever())
         await _first(self._has_rules, self._stop)
         accept = acceptor(self._limits, self._handler.start, self._handler.refuse, self._connections)
-        server = await loop.create_server(accept, sock=self._listener, backlog=1024)
+        servers: list[asyncio.AbstractServer] = []
+        for listener in self._listeners:
+            unix = listener.family == socket.AF_UNIX
+            create = loop.create_unix_server if unix else loop.create_server
+            servers.append(await create(accept, sock=listener, backlog=1024))
         gc.collect()
         gc.freeze()
         # requests make few cycles; fewer, shorter pauses (docs/design.md#what-it-costs)
@@ -135,7 +142,7 @@ class DataPlaneProcess:
         with suppress(OSError):
             os.write(self._args.ready_fd, b"ready\n")
         await self._stop.wait()
-        await self._drain(server)
+        await self._drain(servers)
         await self._link.drain(FINAL_FLUSH_SECONDS)
         ticker.cancel()
         link.cancel()
@@ -149,11 +156,12 @@ class DataPlaneProcess:
             await self.plane.siblings.stop()
         await self._practice.stop()
 
-    async def _drain(self, server: asyncio.AbstractServer) -> None:
+    async def _drain(self, servers: list[asyncio.AbstractServer]) -> None:
         """Stop accepting, let requests finish up to the limit, then end them in-band."""
         plane = self.plane
         plane.draining = True
-        server.close()
+        for server in servers:
+            server.close()
         for client in list(self._connections):
             client.close_when_idle()
         deadline = time.monotonic() + self._limits.drain_seconds
@@ -213,12 +221,19 @@ async def _first(*events: asyncio.Event) -> None:
         task.cancel()
 
 
-def _own_addresses(listener: socket.socket) -> frozenset[tuple[str, int]]:
-    """Where this gateway listens, so that egress never calls it."""
-    host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):
-        return frozenset({("127.0.0.1", port), ("::1", port), (host, port)})
-    return frozenset({(host, port)})
+def _own_addresses(listeners: list[socket.socket]) -> tuple[frozenset[tuple[str, int]], str | None]:
+    """Where this gateway listens, so that egress never calls it: addresses with ports, and the path of a Unix socket."""
+    own: set[tuple[str, int]] = set()
+    path: str | None = None
+    for listener in listeners:
+        if listener.family == socket.AF_UNIX:
+            path = listener.getsockname()
+            continue
+        host, port = listener.getsockname()[:2]
+        own.add((host, port))
+        if host in ("0.0.0.0", "::"):
+            own |= {("127.0.0.1", port), ("::1", port)}
+    return frozenset(own), path
 
 
 def main() -> int:

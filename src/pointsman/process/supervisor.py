@@ -4,7 +4,6 @@ again when they die, passes signals on. Imports nothing heavy and looks into no 
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import select
@@ -29,6 +28,7 @@ from ..wire.origins import ANY, caution
 from .beats import Pulse, write_down
 from .data_lock import ORPHAN_SECONDS, SOCKETS_PREFIX, sign, take_lock
 from .environment import piped, take
+from .listeners import Listeners
 from .parent import REFUSED, reap_strangers
 from .private_files import private_folder, write_over
 from .settings import Settings, read_settings
@@ -45,6 +45,9 @@ class ServeOptions:
     data_dir: Path
     host: str = config.DEFAULT_HOST
     port: int = config.DEFAULT_PORT
+    unix: Path | None = None  # a Unix socket to listen on
+    unix_group: str | None = None  # who may use it beside this user
+    tcp: bool = True  # listen on host and port
     workers: int = 1
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
@@ -73,7 +76,7 @@ class _Supervisor:
     limits: config.Limits
     runtime_dir: str
     url: str
-    listener: socket.socket
+    listeners: Listeners
     children: list[_Child] = field(default_factory=list)
     stopping: bool = False
     announced: bool = False  # it has served
@@ -89,20 +92,24 @@ def serve(options: ServeOptions) -> int:
     settings = read_settings()
     os.umask(0o077)  # whatever is made from here on, by the children too, is this user's alone
     lock, after_a_kill = take_lock(options.data_dir)
-    listener = _listen(options.host, options.port, ORPHAN_SECONDS if after_a_kill else 0.0)
+    listeners = Listeners()
+    patience = ORPHAN_SECONDS if after_a_kill else 0.0
+    if options.tcp:
+        listeners.tcp(options.host, options.port, patience)
+    if options.unix is not None:
+        listeners.unix(options.unix, options.unix_group, patience)
     runtime_dir = _runtime_folder()
     sign(lock, runtime_dir)
-    port = listener.getsockname()[1]
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    supervisor = _Supervisor(options, settings.limits, runtime_dir, f"http://{host}:{port}", listener)
+    url = listeners.url(options.host)
+    supervisor = _Supervisor(options, settings.limits, runtime_dir, url, listeners)
     ready_read, ready_write = os.pipe()
     wake_read, wake_write = os.pipe()
     try:
-        for fd in (listener.fileno(), lock, ready_write):
+        for fd in (*listeners.descriptors, lock, ready_write):
             os.set_inheritable(fd, True)
         os.set_blocking(wake_write, False)
         supervisor.children = _children(
-            options, settings, runtime_dir, supervisor.url, listener.fileno(), lock, ready_write
+            options, settings, runtime_dir, url, listeners.descriptors, lock, ready_write
         )
         _handle_signals(supervisor, wake_write)
         return _loop(supervisor, ready_read, wake_read)
@@ -112,37 +119,11 @@ def serve(options: ServeOptions) -> int:
         shutil.rmtree(runtime_dir, ignore_errors=True)
         with suppress(OSError):
             os.ftruncate(lock, 0)
-        listener.close()
+        listeners.close()
         for child in supervisor.children:
             child.pulse.close()
         for fd in (lock, ready_read, ready_write, wake_read, wake_write):
             os.close(fd)
-
-
-def _listen(host: str, port: int, patience: float) -> socket.socket:
-    """patience: seconds to wait for a port that somebody has, as a killed gateway's processes do for a moment."""
-    until = time.monotonic() + patience
-    while patience and time.monotonic() < until:
-        with suppress(PointsmanError):
-            return _listen(host, port, 0.0)
-        time.sleep(0.05)
-    try:
-        info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(info[0], socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(info[4])
-        listener.listen(1024)
-        listener.setblocking(False)
-    except UnicodeError:
-        raise PointsmanError(
-            ErrorKind.UNAVAILABLE, f"cannot listen on {host[:80]!r}: no host is so named"
-        ) from None
-    except OSError as error:
-        text = f"cannot listen on {host}:{port}: {error.strerror}"
-        if error.errno == errno.EADDRINUSE:
-            text += "; something else has the port: choose another with --port, or --port 0 for a free one"
-        raise PointsmanError(ErrorKind.UNAVAILABLE, text) from None
-    return listener
 
 
 def _runtime_folder() -> str:
@@ -171,7 +152,7 @@ def _children(
     settings: Settings,
     runtime_dir: str,
     url: str,
-    listen_fd: int,
+    listen_fds: tuple[int, ...],
     lock_fd: int,
     ready_fd: int,
 ) -> list[_Child]:
@@ -197,10 +178,12 @@ def _children(
     children = [_Child("control plane", control, (lock_fd,), given)]
     for worker in range(options.workers):
         argv = [sys.executable, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
-        argv += ["--listen-fd", str(listen_fd), "--ready-fd", str(ready_fd), "--worker", str(worker)]
+        for listen_fd in listen_fds:
+            argv += ["--listen-fd", str(listen_fd)]
+        argv += ["--ready-fd", str(ready_fd), "--worker", str(worker)]
         argv += ["--workers", str(options.workers), "--spool", str(options.data_dir / config.SPOOL_FOLDER)]
         argv += ["--host", options.host, *allowed]
-        children.append(_Child(f"data plane {worker}", argv, (listen_fd, ready_fd)))
+        children.append(_Child(f"data plane {worker}", argv, (*listen_fds, ready_fd)))
     return children
 
 
@@ -323,7 +306,10 @@ def _announce(supervisor: _Supervisor) -> None:
     supervisor.announced = True
     _note(supervisor)
     if options.json:
-        print(json.dumps({"url": supervisor.url, "pid": os.getpid()}), flush=True)  # noqa: T201
+        said = {"url": supervisor.url, "pid": os.getpid()}
+        if options.unix is not None:
+            said["unix"] = str(options.unix)
+        print(json.dumps(said), flush=True)  # noqa: T201
     elif options.on_ready is not None:
         options.on_ready(supervisor.url)
 
@@ -343,7 +329,7 @@ def _note(supervisor: _Supervisor) -> None:
 
 def _stop_children(supervisor: _Supervisor) -> None:
     """Data plane first: it drains, and its last usage goes to the control plane, which goes last."""
-    supervisor.listener.close()  # else who connects now would wait for nobody until all have drained (R8)
+    supervisor.listeners.close()  # else who connects now would wait for nobody until all have drained (R8)
     control, workers = supervisor.children[0], supervisor.children[1:]
     for group, seconds in ((workers, supervisor.limits.drain_seconds + 5.0), ([control], 10.0)):
         running = [child.process for child in group if child.process is not None]

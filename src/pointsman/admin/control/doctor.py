@@ -115,8 +115,19 @@ def examine_files(data_dir: Path, environ: Mapping[str, str], gateway_url: str =
 
 # -- port --
 
+_UNIX = "unix://"
+
 
 def _answering(url: str) -> Check:
+    if url.startswith(_UNIX):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(3.0)
+            try:
+                probe.connect(url.removeprefix(_UNIX))
+            except OSError as caught:
+                fix = "look at the gateway's log; restart it"
+                return error("port", f"Nothing answers at {url}: {caught.strerror or caught}.", fix)
+        return _ok("port", f"The gateway answers at {url}.")
     host, _, port = url.partition("://")[2].rstrip("/").rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=3.0):
@@ -126,6 +137,10 @@ def _answering(url: str) -> Check:
 
 
 def _port_free(environ: Mapping[str, str]) -> Check:
+    if environ.get("POINTSMAN_UNIX") and not {"POINTSMAN_HOST", "POINTSMAN_PORT"} & environ.keys():
+        return _ok(
+            "port", f"None is used, but the socket {environ['POINTSMAN_UNIX']}; the gateway is not running."
+        )
     host = environ.get("POINTSMAN_HOST") or DEFAULT_HOST
     text = environ.get("POINTSMAN_PORT") or str(DEFAULT_PORT)
     if not text.isdigit() or int(text) > 65535:

@@ -1,0 +1,148 @@
+"""What the gateway listens on: a port, a Unix socket, or both. Opened once, by the supervisor; the data plane's processes
+inherit them. Not here: who may speak on them (gateway/client/access.py).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
+from .private_files import private_socket
+
+_QUEUE = 1024
+
+
+class Listeners:
+    """At least one of tcp() and unix() is called. Both raise PointsmanError: one sentence with what to do."""
+
+    def __init__(self) -> None:
+        self._open: list[socket.socket] = []
+        self._port: int | None = None
+        self._path: Path | None = None
+        self._made: tuple[int, int] | None = None  # the socket's file, so that nobody else's is removed
+
+    def tcp(self, host: str, port: int, patience: float) -> None:
+        """patience: seconds to wait for a port or socket that somebody has, as a killed gateway's processes do for a
+        moment."""
+        listener = _tcp(host, port, patience)
+        self._open.append(listener)
+        self._port = listener.getsockname()[1]
+
+    def unix(self, path: Path, group: str | None, patience: float) -> None:
+        """For this user alone, under any umask, or for a group, too. A socket that nobody listens on any more is taken
+        over."""
+        try:
+            listener = _unix(path, group, patience)
+            found = path.lstat()
+        except PointsmanError:
+            self.close()
+            raise
+        self._open.append(listener)
+        self._path, self._made = path, (found.st_dev, found.st_ino)
+
+    def url(self, host: str) -> str:
+        """Where the gateway is: `http://HOST:PORT`, or `unix:///PATH` where there is no port."""
+        if self._port is None:
+            return f"unix://{self._path}"
+        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """For who inherits them."""
+        return tuple(one.fileno() for one in self._open)
+
+    def close(self) -> None:
+        """Ours; and the socket's file goes."""
+        for one in self._open:
+            one.close()
+        if self._path is not None:
+            with suppress(OSError):
+                found = self._path.lstat()
+                if (found.st_dev, found.st_ino) == self._made:
+                    self._path.unlink()
+            self._path = None
+
+
+def _tcp(host: str, port: int, patience: float) -> socket.socket:
+    """patience: seconds to wait for a port that somebody has, as a killed gateway's processes do for a moment."""
+    until = time.monotonic() + patience
+    while patience and time.monotonic() < until:
+        with suppress(PointsmanError):
+            return _tcp(host, port, 0.0)
+        time.sleep(0.05)
+    try:
+        info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(info[0], socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(info[4])
+        listener.listen(1024)
+        listener.setblocking(False)
+    except UnicodeError:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE, f"cannot listen on {host[:80]!r}: no host is so named"
+        ) from None
+    except OSError as error:
+        text = f"cannot listen on {host}:{port}: {error.strerror}"
+        if error.errno == errno.EADDRINUSE:
+            text += "; something else has the port: choose another with --port, or --port 0 for a free one"
+        raise PointsmanError(ErrorKind.UNAVAILABLE, text) from None
+    return listener
+
+
+def _unix(path: Path, group: str | None, patience: float) -> socket.socket:
+    until = time.monotonic() + patience
+    while _lives(path):
+        if time.monotonic() >= until:
+            text = f"cannot listen on {path}: somebody else listens there; stop that, or choose another with --unix"
+            raise PointsmanError(ErrorKind.UNAVAILABLE, text)
+        time.sleep(0.05)
+    try:
+        listener = private_socket(str(path))
+    except OSError as error:
+        why = (
+            str(error) if error.strerror is None else error.strerror
+        )  # a path that is too long has no number
+        if error.errno == errno.EADDRINUSE:
+            why = "there is a file that is no socket; remove it, or choose another path"
+        raise _refused(path, why.lower()) from None
+    try:
+        if group is not None:
+            shutil.chown(path, group=int(group) if group.isdigit() else group)
+            path.chmod(0o660)
+        listener.listen(_QUEUE)
+    except (OSError, LookupError) as error:
+        listener.close()
+        path.unlink(missing_ok=True)
+        why = (error.strerror or "").lower() if isinstance(error, OSError) else "there is no such group"
+        raise _refused(path, f"for the group {group}: {why}") from None
+    return listener
+
+
+def _refused(path: Path, why: str) -> PointsmanError:
+    return PointsmanError(ErrorKind.UNAVAILABLE, f"cannot listen on {path}: {why}")
+
+
+def _lives(path: Path) -> bool:
+    """Does somebody listen there?"""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return False
+    except OSError:
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:  # its queue is full
+            return True
+        except OSError:
+            return False
+    return True
