@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from ..config import local_host
 from ..errors import PointsmanError
 from ..providers.proxies import Proxies
 from ..routing.specs import BackendSpec
@@ -51,7 +52,8 @@ async def probe(
     except ValueError as error:
         result.steps.append(Step("dns", False, f"the row cannot be used: {error}", 0.0))
         return result
-    egress = Egress(connect_seconds, proxies=Proxies.from_environment(os.environ))
+    proxies = Proxies.from_environment(os.environ)
+    egress = Egress(connect_seconds, proxies=proxies, local_host=local_host())
     pool = Pool(egress)
     try:
         if await _reach(egress, pool, backend, result):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 
+from ...config import local_host
 from ...link.messages import Snapshot
 from ...providers.proxies import Proxies
 from ...routing.specs import PRACTICE_KEY, practice_spec
@@ -32,7 +33,8 @@ class RoutingView:
     @cached_property
     def egress(self) -> Egress:
         """Decides as the data plane's does. Raises PointsmanError where the environment's proxies cannot be read."""
-        return Egress(_CONNECT_SECONDS, proxies=Proxies.from_environment(os.environ))
+        proxies = Proxies.from_environment(os.environ)
+        return Egress(_CONNECT_SECONDS, proxies=proxies, local_host=local_host())
 
     @cached_property
     def _pool(self) -> Pool:
