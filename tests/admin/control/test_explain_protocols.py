@@ -27,6 +27,7 @@ def test_a_cloud_is_translated_to_where_it_must_be() -> None:
         "anthropic_messages": "as it is",
         "completions": "not possible",
         "embeddings": "not possible",
+        "ollama": "translated to anthropic_messages",  # of clients only
     }
 
 
