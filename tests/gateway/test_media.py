@@ -237,6 +237,25 @@ def test_what_is_no_answer_goes_to_the_next_target(path: str, name: str) -> None
     assert got.headers["x-pointsman-target"] == "local/spare:w"
 
 
+@pytest.mark.parametrize(
+    "name", ["a detail", "a page", "error inside", "nothing", "no sound", "none in pieces"]
+)
+def test_a_failure_is_never_saved_as_a_file_of_sound(name: str) -> None:
+    """A `{"detail": ...}` with status 200 became speech.mp3, and so did no bytes at all."""
+    kind = {"content-type": "audio/mpeg"}
+    bad = BAD | {"no sound": Reply(200, kind), "none in pieces": Reply(200, kind, framing="chunked")}
+    path = "/v1/audio/speech"
+    got, _, asked = two(bad[name], path, b'{"model":"w"}', "accept: */*")
+    assert (got.status, got.body, asked) == (200, answer_of(path).body, 1), got.body
+
+
+def test_half_an_event_alone_is_no_transcript() -> None:
+    """A stream that ended in its first event was an empty transcript without an error."""
+    half = Reply(200, SSE, parts=[b'data: {"type":"transcript.text.de'], framing="chunked")
+    got, _, asked = two(half, FORMS[0], form("w", more={"stream": "true"}), KIND)
+    assert (got.status, got.body, asked) == (200, answer_of(FORMS[0]).body, 1), got.body
+
+
 def test_a_backend_that_speaks_only_messages_is_passed_over() -> None:
     got, _, asked = two(answer_of(FORMS[0]), FORMS[0], form("w"), KIND, protocol="anthropic_messages")
     assert (got.status, asked) == (200, 1)

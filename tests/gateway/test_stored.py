@@ -443,6 +443,47 @@ def test_the_input_of_a_chain_is_listed_in_pages() -> None:
     uvloop.run(main())
 
 
+# -- backends that give one id to everybody
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_id_that_a_backend_gives_to_two_keys_is_neithers(elsewhere: bool) -> None:
+    """A local server called each of its answers `resp_1`: whoever had one read the last one of all others."""
+    pepper = b"p"
+    keys = tuple(ClientKeySpec(n, f"k{n}", hmac.digest(pepper, b"key-%d" % n, "sha256")) for n in (1, 2))
+    words = ["authorization: Bearer key-1", "authorization: Bearer key-2"]
+
+    async def scene(found: Plane, one: Vendor, two: Vendor) -> None:
+        with tempfile.TemporaryDirectory(prefix="pm-") as folder:
+            theirs = Holders()
+            other = Siblings(folder, 1, 2, ResponseMemory(0, 60), theirs)
+            await other.start()
+            found.plane.siblings = Siblings(folder, 0, 2, found.plane.responses, found.plane.holders)
+            await found.plane.siblings.start()
+            first = await make(found, words[0])
+            mine = await found.ask(f"{PATH}/{first}", b"", words[0], method="GET")
+            assert mine.json()["id"] == first
+            if elsewhere:
+                theirs.put("2", first, Holder("openai/a", "gpt-x", "m"))
+            else:
+                one.made.clear()
+                assert await make(found, words[1]) == first
+            asked = len(one.asked)
+            for method in ("GET", "DELETE"):
+                for word in words[: 1 if elsewhere else 2]:
+                    got = await found.ask(f"{PATH}/{first}", b"", word, method=method)
+                    assert (got.status, "to other client keys" in got.json()["error"]["message"]) == (
+                        404,
+                        True,
+                    )
+            assert len(one.asked) == asked, "nobody asked there"
+            await found.plane.siblings.stop()
+            await other.stop()
+            await asyncio.sleep(0)
+
+    run(scene, client_keys=keys, keys_required=True, pepper=SecretBytes(pepper))
+
+
 # -- other processes, and the usage database
 
 

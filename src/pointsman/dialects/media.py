@@ -37,6 +37,8 @@ _any = msgspec.json.Decoder().decode
 _LAST = (".done", ".completed")
 """How the types of the events end that end a stream: `transcript.text.done`, `speech.audio.done`,
 `image_generation.completed`, `image_edit.completed` [OpenAI SDK, types/audio, types/image_*_event.py]."""
+_SAID = "text"
+"""The member of what was heard: of silence there is nothing to say, while a sound or a picture of no bytes is none."""
 _JSON = ("application/json", "text/html", "application/xml", "text/xml", "")
 """Labels of what is judged as JSON: a page where an answer should be is none."""
 
@@ -73,8 +75,17 @@ class MediaSeen(Seen):
         except UNREADABLE:
             found = bare_error(data)
             frame = _Event(error=found)
-            self.output = self.output or found is None  # words, as some servers stream them
+            if found is None:
+                self._words(data)
+                return
         self.see(frame, data)
+
+    def _words(self, data: bytes) -> None:
+        """Data that is no JSON: words, as some servers stream them, but for half an object."""
+        if data.lstrip()[:1] in (b"{", b"["):
+            self.malformed += 1
+        else:
+            self.output = True
 
     def see(self, frame: _Event, data: bytes) -> None:
         """The facts of one event."""
@@ -100,7 +111,8 @@ class MediaSeen(Seen):
     def whole(self, body: bytes) -> bool:
         """See Seen. A list is an answer, too (rerank of Text Embeddings Inference), and a text in quotes."""
         if self._opaque:
-            self.output = self.finished = True
+            self.output = bool(body) or self._wanted == _SAID
+            self.finished = True
             return True
         try:
             value = _object(body)
@@ -110,7 +122,7 @@ class MediaSeen(Seen):
         if failed not in (b"null", b'""', b"{}", b"false"):
             self.error = error_inside(body)
             return True
-        if self._wanted not in value if self._wanted else not value:
+        if self._wanted not in value if self._wanted else not value or body_error(body) is not None:
             return self._bare(body)
         if "usage" in value:
             self.usage = neutral_usage(_any(value["usage"]))
@@ -158,8 +170,8 @@ class Media:
 
 
 MEDIA: Mapping[str, Media] = {
-    "/v1/audio/transcriptions": Media("text", form=True),
-    "/v1/audio/translations": Media("text", form=True),
+    "/v1/audio/transcriptions": Media(_SAID, form=True),
+    "/v1/audio/translations": Media(_SAID, form=True),
     "/v1/audio/speech": Media(),
     "/v1/images/generations": Media("data"),
     "/v1/images/edits": Media("data", form=True),

@@ -1,7 +1,7 @@
 """Content codings, undone: gzip, deflate and zstd, br where a library for it is there (RFC 9110 section 8.4.1).
 
 Bytes in, bytes out, piece by piece, so that a bomb takes no memory: whoever wants no more stops asking. Not here: who is
-decoded, and what a damaged body means (upstream/decoded.py, gateway/attempt, gateway/request/unpacking.py).
+decoded, and what a damaged answer means (upstream/decoded.py, gateway/attempt, gateway/request/unpacking.py).
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ import importlib
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from typing import Protocol as TypingProtocol
+
+from ..errors import PointsmanError
+from ..kinds import ErrorKind
 
 PIECE = 64 * 1024
 """Decoded bytes that are made at a time."""
 MAX_CODINGS = 3
 """One on top of the other; nobody uses more than two."""
+MAX_MEMBERS = 4096
+"""Of a whole body: bgzip, which makes the most, has one for 64 KiB. An empty one costs 9 bytes and as much time as any."""
 _WINDOW_LOG = 23
 """8 MiB: what a zstd decoder must take, and need not exceed (RFC 9659)."""
 
@@ -100,6 +105,7 @@ class _Brotli:
         return piece, b""
 
 
+@cache
 def _installed(*names: str) -> Any:
     for name in names:
         with suppress(ImportError):
@@ -130,12 +136,13 @@ def known() -> bytes:
 
 
 class Decoder:
-    """Of one coding. whole: nothing is open, so that an end here is no cut."""
+    """Of one coding. most: members that there may be. whole: nothing is open, so that an end here is no cut."""
 
-    def __init__(self, member: Callable[[], _Member]) -> None:
+    def __init__(self, member: Callable[[], _Member], most: int | None = None) -> None:
         self._make = member
         self._open: _Member | None = None
-        self._closed = False  # has there been a member?
+        self._closed = 0  # members that have come to their end
+        self._most = most
 
     @property
     def whole(self) -> bool:
@@ -158,7 +165,9 @@ class Decoder:
                 if piece:
                     yield piece
                 if self._open.done:
-                    self._open, self._closed = None, True
+                    self._open, self._closed = None, self._closed + 1
+                    if self._most is not None and self._closed > self._most:
+                        raise CodingError(f"it has more than {self._most} members")
                     break
                 if not data and self._open.hungry:
                     return
@@ -202,6 +211,14 @@ Decoding = Decoder | _Chain | Nothing
 def decoder(codings: bytes) -> Decoding | None:
     """For the value of Content-Encoding (several lines joined by commas). None where one of them cannot be undone
     here."""
+    found = _decoders(codings)
+    if found is None:
+        return None
+    return found[0] if len(found) == 1 else _Chain(found)
+
+
+def _decoders(codings: bytes, most: int | None = None) -> list[Decoder] | None:
+    """The outermost first. most: see Decoder."""
     names = [
         one for one in (name.strip().lower() for name in codings.split(b",")) if one not in (b"", b"identity")
     ]
@@ -213,23 +230,56 @@ def decoder(codings: bytes) -> Decoding | None:
         member = make() if make is not None else None
         if member is None:
             return None
-        found.append(Decoder(member))
-    return found[0] if len(found) == 1 else _Chain(found)
+        found.append(Decoder(member, most))
+    return found
 
 
 def decoded(codings: bytes, body: bytes, limit: int) -> bytes:
-    """A whole body. Raises CodingError, also where it is cut or its coding is not known, and OverflowError for more than
-    `limit` bytes."""
-    one = decoder(codings)
-    if one is None:
+    """A whole body, in time that grows as it and its `limit` do. Raises CodingError, also where it is cut, has more than
+    MAX_MEMBERS or its coding is not known, and OverflowError for more than `limit` bytes, also between two codings."""
+    found = _decoders(codings, MAX_MEMBERS)
+    if found is None:
         raise CodingError(f"the coding {codings[:40]!r} cannot be undone here")
+    for one in found:
+        body = _undone(one, body, limit)
+    return body
+
+
+def plain_body(codings: bytes, body: bytes, limit: int) -> bytes:
+    """A request's body. Raises PointsmanError 415 (Accept-Encoding: known() belongs to it) and 400, and OverflowError as
+    decoded() does."""
+    if decoder(codings) is None:
+        raise PointsmanError(
+            ErrorKind.BAD_REQUEST,
+            f"The body's Content-Encoding '{_shown(codings)}' is not known here. Send it plain, or as one of: "
+            f"{known().decode()}.",
+            status=415,
+        )
+    try:
+        return decoded(codings, body, limit)
+    except CodingError:
+        raise PointsmanError(
+            ErrorKind.BAD_REQUEST,
+            f"The body is not whole in its Content-Encoding '{_shown(codings)}': it is cut or damaged, or has more "
+            f"than {MAX_MEMBERS:,} members.",
+        ) from None
+
+
+def _shown(codings: bytes) -> str:
+    text = codings[:80].decode("latin-1")
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _undone(one: Decoder, body: bytes, limit: int) -> bytes:
+    """A slice at a time: decoders copy what is left of their input, again and again."""
     pieces: list[bytes] = []
     size = 0
-    for piece in one.feed(body):
-        size += len(piece)
-        if size > limit:
-            raise OverflowError(f"more than {limit} bytes")
-        pieces.append(piece)
+    for at in range(0, len(body), PIECE):
+        for piece in one.feed(body[at : at + PIECE]):
+            size += len(piece)
+            if size > limit:
+                raise OverflowError(f"more than {limit} bytes")
+            pieces.append(piece)
     if not one.whole:
         raise CodingError("it is cut")
     return b"".join(pieces)

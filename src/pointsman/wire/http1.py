@@ -35,9 +35,7 @@ NEVER_UPSTREAM = frozenset(
     | {b"host", b"content-length", b"content-encoding", b"accept-encoding", b"expect", b"origin"}
 )
 NEVER_UPSTREAM_PREFIXES = (b"x-pointsman-", b"x-forwarded-", b"proxy-", b"sec-")
-TO_CONTROL = frozenset(
-    _HOP_BY_HOP | _FORWARDED | {b"content-length", b"content-encoding", b"expect", b"x-request-id"}
-)
+TO_CONTROL = frozenset(_HOP_BY_HOP | _FORWARDED | {b"content-length", b"expect", b"x-request-id"})
 NEVER_CLIENT = frozenset(
     # Cookies and policies of the upstream's origin mean nothing, or harm, at ours.
     _HOP_BY_HOP

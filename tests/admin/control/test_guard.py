@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 from collections.abc import Callable
@@ -218,3 +219,18 @@ def test_a_body_that_is_too_large_is_refused_sized_and_chunked(plane: Plane) -> 
 
 def test_a_content_length_that_is_no_number_is_refused(plane: Plane) -> None:
     assert plane.call("GET", "/api/mappings", content_length="-1").status == 400
+
+
+@pytest.mark.parametrize("coding", ["gzip", "foo"])
+def test_nothing_is_unpacked_for_who_has_no_token(plane: Plane, coding: str) -> None:
+    bomb = gzip.compress(bytes(40_000_000))
+    said = ask(plane.socket, "POST", "/api/mappings", bomb, headers={"content-encoding": coding})
+    check_problem(said, 401)
+
+
+@pytest.mark.parametrize(("coding", "status"), [("gzip", 413), ("foo", 415), ("zstd", 400)])
+def test_a_coded_body_that_cannot_be_taken_says_why(plane: Plane, coding: str, status: int) -> None:
+    headers = {"content-encoding": coding, "authorization": f"Bearer {plane.token}"}
+    said = ask(plane.socket, "POST", "/api/mappings", gzip.compress(bytes(2 * MAX_BODY)), headers=headers)
+    check_problem(said, status)
+    assert ("accept-encoding" in said.headers) == (status == 415)

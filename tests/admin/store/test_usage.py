@@ -293,6 +293,12 @@ def test_who_made_an_answer_is_told_to_the_key_that_got_it(usage: UsageStore) ->
     assert usage.page()[0][0].answer_id is None, "no column of it"
 
 
+def test_an_id_that_its_backend_gave_to_two_keys_is_told_to_neither(usage: UsageStore) -> None:
+    usage.add([made("resp_1", key_id=3), made("resp_1", 1, key_id=4), made("resp_1", 2, target="openai/b:m")])
+    assert [usage.answer(key, "resp_1") for key in (3, 4)] == [None, None]
+    assert usage.answer(None, "resp_1") == ("openai/b:m", "m"), "another backend's is another answer"
+
+
 def test_a_record_that_comes_again_tells_the_same(usage: UsageStore) -> None:
     usage.add([made("resp_1")])
     usage.add([made("resp_1")])

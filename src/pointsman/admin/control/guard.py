@@ -1,11 +1,12 @@
-"""What every request to the control plane passes first, as one ASGI wrapper: id, Host, Origin, size, token;
-and the security headers every answer gets. It decides on `scope["path"]`, never on a URL built from the
+"""What every request to the control plane passes first, as one ASGI wrapper: id, Host, Origin, size, token,
+and then its coding; and the security headers every answer gets. It decides on `scope["path"]`, never on a URL built from the
 Host header (docs/reliability-promises.md#paths-are-never-built-from-host). Whatever is not in
 PUBLIC needs the admin token, so a new route cannot be forgotten.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...wire.authority import HostRule
+from ...wire.coding import known, plain_body
 from .auth import AdminToken
 from .problems import internal_error, problem_response
 
@@ -64,8 +66,14 @@ class Guard:
             extra = {"www-authenticate": "Bearer"} if refusal.status == 401 else None
             await problem_response(refusal, request_id, headers=extra)(scope, receive, answer.send)
             return
+        receive = _bounded(receive)
         try:
-            await self._app(scope, _bounded(receive), answer.send)
+            if "content-encoding" in headers:
+                receive = await _unpacked(headers["content-encoding"], receive)
+            await self._app(scope, receive, answer.send)
+        except PointsmanError as refused:
+            extra = {"accept-encoding": known().decode()} if refused.status == 415 else None
+            await problem_response(refused, request_id, headers=extra)(scope, receive, answer.send)
         except Exception:  # the request boundary
             if not answer.started:
                 log.exception("%s %r failed (%s)", scope["method"], scope["path"], request_id)
@@ -147,6 +155,29 @@ def _bounded(receive: Receive) -> Receive:
         return message
 
     return bounded
+
+
+async def _unpacked(codings: str, receive: Receive) -> Receive:
+    """The body, plain, of a request that may go on (docs/protocols/requests.md#compressed-bodies). Raises PointsmanError."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return receive  # gone
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    try:
+        plain = await asyncio.to_thread(
+            plain_body, codings.replace("\n", ",").encode("latin-1"), body, MAX_BODY
+        )
+    except OverflowError:
+        raise _too_large() from None
+    given: list[Message] = [{"type": "http.request", "body": plain, "more_body": False}]
+
+    async def again() -> Message:
+        return given.pop() if given else await receive()
+
+    return again
 
 
 def _too_large() -> PointsmanError:

@@ -156,15 +156,19 @@ class UsageStore:
             return new
 
     def answer(self, key_id: int | None, name: str) -> tuple[str, str] | None:
-        """(target, model that was asked for) of the answer of that id, given to that key; None where none is known."""
-        query = sa.select(_answers.c.target, _answers.c.model).where(
-            _answers.c.id == name,
-            _answers.c.key_id == (key_id or 0),
-            _answers.c.at >= time.time() - ANSWERS_SECONDS,
-        )
+        """(target, model that was asked for) of the answer of that id, given to that key; None where none is known, and
+        where its backend gave the same id to another key."""
+        known = (_answers.c.id == name, _answers.c.at >= time.time() - ANSWERS_SECONDS)
+        own = _answers.c.key_id == (key_id or 0)
+        query = sa.select(_answers.c.target, _answers.c.model).where(own, *known)
         with self._file.transaction(write=False) as connection:
             found = connection.execute(query).one_or_none()
-        return None if found is None else (found.target, found.model)
+            if found is None:
+                return None
+            backend = found.target.partition(":")[0] + ":"
+            same = sa.func.substr(_answers.c.target, 1, len(backend)) == backend
+            shared = sa.select(sa.exists().where(~own, same, *known))
+            return None if connection.execute(shared).scalar() else (found.target, found.model)
 
     def page(
         self, filters: UsageFilter | None = None, cursor: str | None = None, limit: int = 100

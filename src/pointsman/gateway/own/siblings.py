@@ -36,10 +36,11 @@ class _Question(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What processes know: responses, and who made which."""
+    """What processes know: responses, who made which, and which backends gave such an id to another caller."""
 
     given: list[Given] = []
     holders: dict[str, Holder] = {}
+    of_others: list[str] = []
 
 
 _questions = msgspec.msgpack.Decoder(_Question)
@@ -82,7 +83,8 @@ class Siblings:
         packed = msgspec.msgpack.encode(question)
         answers = await asyncio.gather(*(self._ask(path, packed) for path in self._paths))
         holders = {name: one for answer in answers for name, one in answer.holders.items()}
-        return Known([given for answer in answers for given in answer.given], holders)
+        of_others = [backend for answer in answers for backend in answer.of_others]
+        return Known([given for answer in answers for given in answer.given], holders, of_others)
 
     async def _ask(self, path: str, question: bytes) -> Known:
         try:
@@ -110,10 +112,13 @@ class Siblings:
                     self._memory.forget(question.caller, name)
                     self._holders.forget(question.caller, name)
             made: dict[str, Holder] = {}
+            others: set[str] = set()
             for name in question.names if question.holders else ():
                 holder = self._holders.find(question.caller, name)
                 made |= {} if holder is None else {name: holder}
-            writer.write(_frame(msgspec.msgpack.encode(Known(list(found.values()), made))))
+                others |= self._holders.of_others(question.caller, name)
+            known = Known(list(found.values()), made, list(others))
+            writer.write(_frame(msgspec.msgpack.encode(known)))
             await writer.drain()
         except (OSError, EOFError, msgspec.DecodeError) as error:
             log.info("a process of this gateway asked and did not listen: %s", type(error).__name__)

@@ -122,8 +122,6 @@ class Handler:
             _options(plane, job)
             return
         if where.kind == "control":
-            if head.get(b"content-encoding") is not None:
-                await unpack(job, plane.limits.body_bytes)
             await pass_to_control(plane, job)
             return
         if head.method.decode() not in where.methods:

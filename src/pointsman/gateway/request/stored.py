@@ -28,6 +28,8 @@ from .recall import inputs_of
 
 _STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
+_NOBODYS = "Response with id '{}' not found. {} gave that id to other client keys, too, so that it is nobody's to read."
+
 
 def noting(plane: DataPlane, request: ClientRequest, target: Target) -> Note | None:
     """Who remembers that this target makes the answer: nobody where it cannot be asked for again."""
@@ -72,14 +74,18 @@ async def look_up(plane: DataPlane, rules: CompiledRules, job: Job, caller: Call
 
 
 async def _find(plane: DataPlane, request: ClientRequest, name: str) -> tuple[Holder | None, Given | None]:
-    """(who made it, what is remembered of it): here, else in the other processes, else by the usage database."""
+    """(who made it, what is remembered of it): here, else in the other processes, else by the usage database. They are asked
+    in any case whether somebody else was given that id. Raises PointsmanError 404 where somebody was."""
     caller = str(request.caller.key_id)
     holder, given = plane.holders.find(caller, name), plane.responses.find(caller, name)
-    if holder is None and given is None and plane.siblings is not None:
+    of_others = plane.holders.of_others(caller, name)
+    if plane.siblings is not None:
         known = await plane.siblings.ask_for(caller, name)
-        holder, given = known.holders.get(name), next(iter(known.given), None)
-        if given is not None:
-            plane.responses.put(caller, given)
+        of_others |= set(known.of_others)
+        if holder is None and given is None:
+            holder, given = known.holders.get(name), next(iter(known.given), None)
+            if given is not None:
+                plane.responses.put(caller, given)
     given = given if given is not None and given.id == name else None
     if holder is None and given is None and plane.find_answer is not None:
         told = await plane.find_answer(request.caller.key_id, name)
@@ -87,6 +93,8 @@ async def _find(plane: DataPlane, request: ClientRequest, name: str) -> tuple[Ho
             backend, _, target_model = told.target.partition(":")
             holder = Holder(backend, target_model, told.model)
     if holder is not None:
+        if holder.backend in of_others:
+            raise PointsmanError(ErrorKind.BAD_REQUEST, _NOBODYS.format(name, holder.backend), status=404)
         plane.holders.put(caller, name, holder)
     return holder, given
 

@@ -1,7 +1,8 @@
 """A request body that its client has compressed, made plain before anybody reads it
 (docs/protocols/requests.md#compressed-bodies). It travels on plain.
 
-Not here: the codings (wire/coding.py), and answers that come compressed (upstream/decoded.py).
+Not here: the codings (wire/coding.py), answers that come compressed (upstream/decoded.py), and the admin API's bodies,
+which the control plane unpacks once it has seen the token (admin/control/guard.py).
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from ...errors import PointsmanError
-from ...kinds import ErrorKind
-from ...wire.coding import CodingError, decoded, decoder, known
+from ...wire.coding import known, plain_body
 from ...wire.http1 import BadHead, head_error
 from .job import Job
 from .offload import offload
@@ -23,26 +23,12 @@ async def unpack(job: Job, limit: int) -> None:
     size: a thousand bytes may be a bomb. Raises PointsmanError: 415 naming the codings that are known here, 413, 400."""
     request = job.request
     codings = b",".join(value for name, value in request.head.headers if name == _CODED)
-    if decoder(codings) is None:
-        job.delivery.lines += b"accept-encoding: " + known() + b"\r\n"
-        raise PointsmanError(
-            ErrorKind.BAD_REQUEST,
-            f"The body's Content-Encoding '{_shown(codings)}' is not known here. Send it plain, or as one of: "
-            f"{known().decode()}.",
-            status=415,
-        )
     try:
-        body = await offload(decoded, codings, request.body, limit)
-    except CodingError:
-        raise PointsmanError(
-            ErrorKind.BAD_REQUEST,
-            f"The body is not whole in its Content-Encoding '{_shown(codings)}': it is cut or damaged.",
-        ) from None
+        body = await offload(plain_body, codings, request.body, limit)
     except OverflowError:
         raise head_error(BadHead.too_large(limit)) from None
+    except PointsmanError as error:
+        if error.status == 415:
+            job.delivery.lines += b"accept-encoding: " + known() + b"\r\n"
+        raise
     job.request = msgspec.structs.replace(request, body=body)
-
-
-def _shown(codings: bytes) -> str:
-    text = codings[:80].decode("latin-1")
-    return "".join(c if c.isprintable() else "?" for c in text)
