@@ -153,3 +153,26 @@ def test_the_first_process_leaves_no_dead_ones_and_stops_when_told(container: Co
         time.sleep(0.1)
     os.kill(container.pid, 15)
     assert container.process.wait(20) == 0, (container.work / "err").read_text()
+
+
+def test_the_first_process_stops_when_told_so_while_it_still_starts(tmp_path: Path) -> None:
+    """The kernel keeps from such a process what it has no handler for."""
+    alone = subprocess.run(["unshare", "-rnpmf", "--mount-proc", "true"], capture_output=True, check=False)
+    if alone.returncode:
+        pytest.skip("NO NAMESPACES here: a container cannot be played")
+    pipe = tmp_path / "key"
+    os.mkfifo(pipe)
+    own = {"POINTSMAN_CLIENT_KEY_FILE": str(pipe), "POINTSMAN_DATA_DIR": str(tmp_path / "data")}
+    process = subprocess.Popen(
+        ["unshare", "-rnpmf", "--mount-proc", "--kill-child", POINTSMAN, "serve", "--port", "0"],
+        env=clean_environment(own),
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        with pipe.open("wb"):  # opens once the start waits for its end
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+            os.kill(int(children.split()[0]), 15)
+            assert process.wait(5) == 128 + 15
+    finally:
+        process.kill()
+        process.wait(10)

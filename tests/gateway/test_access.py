@@ -192,3 +192,14 @@ def test_a_given_key_is_found_wherever_it_stands(text: str, holds: bool) -> None
     query = b"a=b&k=" + text.encode().replace(b" ", b"+").replace(b"=", b"%3D")
     if not text.startswith("Basic"):
         assert (keys.without_keys(query) == b"a=b") is holds
+
+
+def test_what_no_browser_sends_is_logged_once_and_is_no_advice(caplog: pytest.LogCaptureFixture) -> None:
+    guard = HostGuard("127.0.0.1", (), ())
+    odd = ["x" * 200 + str(number) for number in range(150)]
+    for origin in [*odd, "chrome-extension://*", "http://*.evil.example", "https://late.example"]:
+        with pytest.raises(PointsmanError) as caught:
+            guard.check(head(f"origin: {origin}"))
+        assert "*" not in caught.value.public
+    assert len(caplog.messages) == 2
+    assert "https://late.example" in caplog.messages[1], "junk has used up no line of a real page"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,33 @@ def test_a_key_by_variable_and_by_file_is_one_too_many(monkeypatch: pytest.Monke
     monkeypatch.setenv("POINTSMAN_CLIENT_KEY_FILE", "/nowhere")
     with pytest.raises(PointsmanError, match="both set"):
         key_of(monkeypatch, GOOD)
+
+
+def test_a_key_that_a_command_writes_late_into_a_pipe_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    try:
+        monkeypatch.setenv("POINTSMAN_CLIENT_KEY_FILE", f"/dev/fd/{read}")
+        os.write(write, GOOD[:10].encode())
+
+        def finish() -> None:
+            os.write(write, GOOD[10:].encode() + b"\n")
+            os.close(write)
+
+        late = threading.Timer(0.1, finish)
+        late.start()
+        found = read_settings().client_key
+        late.join()
+        assert found is not None
+        assert found.reveal() == GOOD
+    finally:
+        os.close(read)
+
+
+def test_a_large_file_is_no_key_whatever_it_begins_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "large"
+    path.write_text(GOOD + "\n" * 5000 + "and more")
+    monkeypatch.setenv("POINTSMAN_CLIENT_KEY_FILE", str(path))
+    with pytest.raises(PointsmanError, match="more than 4096 bytes"):
+        read_settings()

@@ -5,8 +5,11 @@ processes read again (proxies, the log) is looked at. All that is mistyped is sa
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import select
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,6 +27,9 @@ from .environment import take
 Value = TypeVar("Value")
 
 _KEY_FILE_VARIABLE = config.CLIENT_KEY_VARIABLE + "_FILE"
+_FILE_BYTES = 4096
+_FILE_SECONDS = 10.0
+"""For a pipe, as `<(command)` is."""
 _SHORTEST, _LONGEST = 32, 256
 _FEWEST = 9
 """Different characters; of 32 random hex digits fewer come once in 10,000 times."""
@@ -79,11 +85,31 @@ def _client_key() -> Secret | None:
 def _read(path: str) -> str:
     """A file of one line. Its mode is its owner's business: Docker mounts secrets 0444, Kubernetes 0644."""
     try:
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            return file.read(4096)
+        return _bytes_of(path).decode("utf-8-sig", "replace")
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or "no such path can be"
         raise _wrong(f"{_KEY_FILE_VARIABLE}={path[:100]!r} cannot be read ({said})") from None
+
+
+def _bytes_of(path: str) -> bytes:
+    """Raises OSError, also for what does not end: a pipe that nobody writes into would hold the start up for ever, and
+    without a word. Raises ValueError for what can be no path."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    until = time.monotonic() + _FILE_SECONDS
+    found = b""
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        while len(found) <= _FILE_BYTES:
+            if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+                raise TimeoutError(errno.ETIMEDOUT, f"its end did not come within {_FILE_SECONDS:g} s")
+            piece = os.read(descriptor, _FILE_BYTES)
+            if not piece:
+                return found
+            found += piece
+    finally:
+        os.close(descriptor)
+    raise OSError(errno.EFBIG, f"it holds more than {_FILE_BYTES} bytes")
 
 
 def _checked(variable: str, text: str) -> Secret:

@@ -21,6 +21,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 ANY = "*"
 NULL = "null"
 _MOST = 300
+_FOR_EXAMPLE = "write an origin such as http://localhost:3000"
 _WEB_PORTS = {"http": "80", "https": "443"}
 _NULL_SCHEMES = frozenset(
     {"about", "blob", "content", "data", "filesystem", "ftp", "javascript", "view-source"}
@@ -82,7 +83,8 @@ class Origins:
             or scheme in self._schemes
             or f"{scheme}://{host}" in self._any_port
             or any(
-                scheme == one and host.endswith(below) and at in (ANY, port) for one, below, at in self._below
+                scheme == one and host.endswith(below) and at in (ANY, port) and _OTHER_HOST(host) is not None
+                for one, below, at in self._below
             )
         )
 
@@ -93,7 +95,7 @@ def parse_origin(text: str) -> str:
     if text == ANY or text.lower() == NULL:
         return text.lower()
     if not text:
-        raise ValueError("is empty; write an origin such as http://localhost:3000")
+        raise ValueError(f"is empty; {_FOR_EXAMPLE}")
     if len(text) > _MOST:
         raise ValueError(f"is longer than {_MOST} characters; write scheme://host:port")
     if "," in text:
@@ -152,10 +154,12 @@ def _with_scheme(scheme: str, rest: str) -> str:
         )
     host, port = _split(rest)
     if not host:
-        raise ValueError(f"has no host; {_such_as('')}")
+        raise ValueError(f"has no host; {_FOR_EXAMPLE}")
     if scheme in _WEB_PORTS:
         host, port = _web_host(scheme, host), _port(port)
         return f"{scheme}://{host}" + (f":{port}" if port not in ("", _WEB_PORTS[scheme]) else "")
+    if port and scheme.endswith("extension"):
+        raise ValueError(f"can never match: an extension has no port; write {scheme}://{host}")
     return f"{scheme}://{_other_host(scheme, host.lower())}" + (f":{_port(port)}" if port else "")
 
 
@@ -191,15 +195,26 @@ def _web_host(scheme: str, host: str) -> str:
         )
     name = _ascii(name)
     labels = name.removesuffix(".").split(".")
-    if len(name) > 253 or not all(map(_LABEL, labels)):
-        raise ValueError(f"has the host {host!r}, which is no host name; {_such_as('')}")
+    if len(name) > 253 or not all(map(_is_label, labels)):
+        raise ValueError(f"has the host {host!r}, which is no host name; {_FOR_EXAMPLE}")
     if labels[-1].isdigit() or labels[-1].startswith("0x"):
         if below:
             raise ValueError("has a wildcard before an address; only names have names below them")
         return _ipv4(name)
-    if below and len(labels) == 1 and name not in _OWN_SUFFIXES:
+    if below and len(labels) == 1 and labels[0] not in _OWN_SUFFIXES:
         raise ValueError(f"would be half of the web; name the site, such as {scheme}://*.team.{name}")
     return ("*." if below else "") + name
+
+
+def _is_label(label: str) -> bool:
+    """Could it be one of a name that a browser opens? `xn--` with nothing readable behind it is not."""
+    if not _LABEL(label):
+        return False
+    try:
+        meant = label[4:].encode().decode("punycode") if label.startswith("xn--") else "\u00fc"
+    except UnicodeError:
+        return False
+    return meant.isprintable() and not meant.isascii()
 
 
 def _ascii(name: str) -> str:
@@ -225,7 +240,7 @@ def _ipv4(name: str) -> str:
 
 def _ipv6(host: str) -> str:
     try:
-        if not host.endswith("]"):
+        if not host.endswith("]") or "%" in host:  # browsers open no address with a zone
             raise AddressValueError
         return f"[{IPv6Address(host[1:-1]).compressed}]"
     except AddressValueError:
@@ -257,8 +272,10 @@ def _schemeless(text: str) -> str:
 
 def _such_as(text: str) -> str:
     host = re.split(r"[/?#\\@]", text, maxsplit=1)[0]
-    if not host or "*" in host.replace(":*", "").removeprefix("*."):
-        return "write an origin such as http://localhost:3000"
+    try:
+        parse_origin(f"https://{host}" if host else "")
+    except ValueError:
+        return _FOR_EXAMPLE
     own = _split(host)[0].lower() in ("localhost", "127.0.0.1", "[::1]")
     if own and not _split(host)[1]:
         return f"write http://{host}:* for any port, or http://{host}:PORT"

@@ -34,7 +34,7 @@ class HostGuard:
     def __init__(self, bind_host: str, allow_hosts: tuple[str, ...], allow_origins: tuple[str, ...]) -> None:
         self._rule = HostRule(bind_host, allow_hosts, allow_origins)
         self._seen: set[bytes] = set()
-        self._told: set[bytes] = set()
+        self._told: set[str] = set()
         self._started = tuple(map(parse_origin, allow_origins))
         self._named = self._origins = Origins()  # named: less what only `*` lets in
         self.follow((), keys_required=False)
@@ -63,12 +63,12 @@ class HostGuard:
             raise self._refused(origin)
 
     def _refused(self, origin: bytes | None) -> PointsmanError:
-        """Logged once for each origin, and for so many: a page's name is whatever its owner likes."""
+        """Logged once for each origin, what no browser sends once altogether, and for so many: a page's name is whatever
+        its owner likes."""
         who, allow = _page(origin)
         text = f"Requests from web pages of {who} are refused; to allow them: {allow}"
-        key = origin or b""
-        if key not in self._told and len(self._told) < _MOST_TOLD:
-            self._told.add(key)
+        if who not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(who)
             more = "" if len(self._told) < _MOST_TOLD else " (no further origins are logged)"
             log.warning("%s%s", text, more)
         return PointsmanError(ErrorKind.FORBIDDEN, text)
@@ -121,7 +121,7 @@ def _page(origin: bytes | None) -> tuple[str, str]:
         found = parse_origin((origin or b"").decode("ascii"))
     except ValueError:
         found = ""
-    if not found or found == ANY:
+    if not found or ANY in found:  # no browser sends a wildcard: nobody talks us into advising one
         return "this origin", "pointsman origin add ORIGIN (or pointsman serve --allow-origin ORIGIN)"
     word = shlex.quote(found)
     return found, f"pointsman origin add {word} (or pointsman serve --allow-origin {word})"
