@@ -153,6 +153,71 @@ def _pairs(protocol: str, body: dict[str, Any]) -> bool:
     return uses == [b["tool_use_id"] for b in blocks if b["type"] == "tool_result"]
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_ends_a_line_for_some_client_stands_in_no_line(protocol: str) -> None:
+    """Arguments as a model indents them, and characters at which the package's line reader ends a line."""
+    odd = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\rh\ni"
+
+    def use(_: Plane, client: ollama.Client) -> str:
+        return "".join(one.message.content or "" for one in client.chat("m", HI, stream=True))
+
+    assert served(answering(protocol, odd), use, protocol)[0] == odd
+
+
+@pytest.mark.parametrize(
+    "arguments", ['{\n  "town":\r\n "Ulm"\n}', '{"town":"\\ud83d"}', '{"town":1e999}', '{"town":"a\u2028b"}']
+)
+def test_a_call_of_a_stream_is_the_call_of_the_whole_answer(arguments: str) -> None:
+    call = {
+        "index": 0,
+        "id": "a",
+        "type": "function",
+        "function": {"name": "weather", "arguments": arguments},
+    }
+
+    def answer(received: Received) -> Reply:
+        if received.method == "GET":
+            return Reply(200, JSON, body=b'{"object":"list","data":[{"id":"m"}]}')
+        if received.json().get("stream"):
+            events = chat.delta(tool_calls=[call]), chat.delta("tool_calls")
+            return Reply(200, SSE, body=chat.stream(*events))
+        return Reply(
+            200, JSON, body=encoded(chat.whole({"content": None, "tool_calls": [call]}, "tool_calls"))
+        )
+
+    def use(_: Plane, client: ollama.Client) -> tuple[Any, Any]:
+        streamed = [one.message.tool_calls for one in client.chat("m", HI, tools=[WEATHER], stream=True)]
+        whole = client.chat("m", HI, tools=[WEATHER])
+        return next(filter(None, streamed)), whole.message.tool_calls
+
+    streamed, whole = served(answer, use)[0]
+    assert streamed == whole
+    assert "town" in whole[0].function.arguments
+
+
+def test_roles_in_capitals_and_pictures_in_lines_are_read_as_ollama_reads_them() -> None:
+    picture = base64.encodebytes(b"\x89PNG\r\n\x1a\n" + bytes(120)).decode()
+
+    def use(found: Plane, _: ollama.Client) -> list[int]:
+        url = f"http://127.0.0.1:{found.port}/api/chat"
+        bodies = (picture, picture + "!!", "")
+        return [
+            httpx.post(
+                url,
+                json={
+                    "model": "m",
+                    "messages": [{"role": "User", "content": "q", "images": [one]}],
+                    "stream": False,
+                },
+            ).status_code
+            for one in bodies
+        ]
+
+    statuses, sent = served(answering(CHAT, "x"), use)
+    assert statuses == [200, 400, 400]
+    assert sent[0]["messages"][0]["content"][0]["image_url"]["url"].endswith(picture.replace("\n", ""))
+
+
 def test_two_results_without_ids_find_their_calls_by_name_or_by_order() -> None:
     calls = [{"function": {"name": name, "arguments": {"n": n}}} for n, name in enumerate("abb")]
     asked = [
@@ -359,7 +424,9 @@ def test_what_only_a_completion_could_do_is_refused_with_what_to_do(field: dict[
     assert next(iter(field)) in error.error
 
 
-@pytest.mark.parametrize(("keep", "reason"), [(None, "load"), ("5m", "load"), (0, "unload"), ("0", "unload")])
+@pytest.mark.parametrize(
+    ("keep", "reason"), [(None, "load"), ("5m", "load"), (0, "unload"), ("0", "unload"), ("0h0m", "unload")]
+)
 def test_loading_is_answered_as_its_clients_expect_and_told_as_lost(keep: Any, reason: str) -> None:
     async def main() -> None:
         with ScriptedUpstream() as server:
@@ -434,6 +501,25 @@ def test_an_embedding_that_is_none_is_an_error(reply: Reply) -> None:
 
     status, _ = served(reply, use, "embeddings")
     assert status >= 500
+
+
+def test_one_vector_for_two_texts_is_an_error() -> None:
+    def use(_: Plane, client: ollama.Client) -> int:
+        with pytest.raises(ollama.ResponseError) as raised:
+            client.embed("m", ["x", "y"])
+        return raised.value.status_code
+
+    assert served(Reply(200, JSON, body=b'{"data":[{"embedding":[1.0]}]}'), use, "embeddings")[0] == 502
+
+
+def test_no_text_has_no_vector_and_asks_nobody() -> None:
+    def use(found: Plane, client: ollama.Client) -> Any:
+        url = f"http://127.0.0.1:{found.port}/api/embeddings"
+        return [list(client.embed("m", text).embeddings) for text in ("", [])], httpx.post(
+            url, json={"model": "m"}
+        ).json()
+
+    assert served(vectors, use, "embeddings") == (([[], []], {"embedding": []}), [])
 
 
 def test_a_backend_without_embeddings_says_so_in_its_form() -> None:

@@ -18,6 +18,7 @@ from pointsman.gateway.client.access import HostGuard
 from pointsman.gateway.client.paths import route
 from pointsman.kinds import Protocol
 from pointsman.practice import Received, Reply, ScriptedUpstream
+from pointsman.routing.specs import BackendSpec
 from tests.agents.model import CHAT, JSON, WHOLE
 
 from .plane import Plane, plane, rule
@@ -25,6 +26,7 @@ from .test_ollama_clients import HI, spec
 
 NAMES = ("qwen3:8b", "llama3:latest", "plain")
 OWN = ("chat", "generate", "embed", "embeddings", "tags", "show", "version", "ps")
+UNOFFERED = ("pull", "push", "create", "copy", "delete", "blobs/sha256:0", "me", "signout")
 SHOWN = {
     "capabilities": ["completion", "tools", "vision", "thinking"],
     "model_info": {"general.architecture": "qwen3", "qwen3.context_length": 40960},
@@ -174,7 +176,7 @@ def test_a_wall_holds_for_the_name_with_and_without_the_tag(name: str) -> None:
 def test_no_page_of_the_admin_api_has_a_name_of_ollamas() -> None:
     ours = {path.partition("/api/")[2].partition("/")[0] for path in paths_of_the_admin_api()}
     assert "mappings" in ours
-    assert ours & set(OWN) == set()
+    assert ours & {name.partition("/")[0] for name in (*OWN, *UNOFFERED)} == set()
     assert {route(f"/api/{name}").kind for name in ours - {"hello"}} == {"control"}
 
 
@@ -193,9 +195,59 @@ def test_exactly_these_names_are_the_data_planes() -> None:
             assert route(other) == route(f"/api/{name}"), other
         assert route(f"/api/{name}/more").kind == "control"
         assert route(f"/api/{name}s").kind == "control" or f"{name}s" in OWN
-    for name in ("pull", "push", "create", "copy", "delete", "blobs/sha256:0", "mappings", "chats", "Tags"):
+    for name in UNOFFERED:
+        assert route(f"/api/{name}").protocol is Protocol.OLLAMA
+        assert route(f"/api/{name}s").kind == "control" or name.startswith("blobs/")
+    for name in ("mappings", "chats", "Tags", "blobs", "tags/x", "user/keys/x"):
         assert route(f"/api/{name}").kind == "control"
     assert DIALECTS[Protocol.OLLAMA].translation is None
+
+
+def test_what_is_about_a_servers_files_is_no_question_for_the_admin_token() -> None:
+    async def use(found: Plane) -> Any:
+        async with ollama.AsyncClient(host=f"http://127.0.0.1:{found.port}") as client:
+            told = []
+            for ask in (client.pull("x"), client.delete("x"), client.copy("a", "b"), client.push("x")):
+                with pytest.raises(ollama.ResponseError) as raised:
+                    await ask
+                told.append((raised.value.status_code, raised.value.error))
+        return told, await found.ask("/api/blobs/sha256:0", b"", method="HEAD")
+
+    (told, blob), _ = asked(use)
+    assert {(status, text.startswith("This gateway keeps no models' files")) for status, text in told} == {
+        (501, True)
+    }
+    assert blob.status == 501
+
+
+def test_a_gateway_in_front_learns_which_models_go_on_to_a_provider() -> None:
+    cloud = BackendSpec(key="openai", type="openai", name="", base_url="https://127.0.0.1:1")
+
+    async def use(found: Plane) -> Any:
+        names = ("here", "there", "either", "walled")
+        shown = {name: (await found.ask("/api/show", {"model": name})).json() for name in names}
+        return (await found.ask("/api/tags", b"", method="GET")).json()["models"], shown
+
+    async def main() -> Any:
+        with ScriptedUpstream() as server:
+            server.always(server_of("plain"))
+            async with plane() as found:
+                found.rules(
+                    rule("here", "local/box=plain"),
+                    rule("there", "openai=gpt", id=2),
+                    rule("either", "local/box=plain", "openai=gpt", id=3),
+                    rule("walled", "local/box=plain", "openai=gpt", id=4, local_only=True),
+                    backends=[spec(server.url), cloud],
+                )
+                return await use(found)
+
+    tags, shown = uvloop.run(main())
+    remote = {"here": None, "there": "openai", "either": "openai", "walled": None}
+    assert {one["name"]: one.get("remote_host") for one in tags if one["name"] in remote} == remote
+    assert {name: one.get("remote_host") for name, one in shown.items()} == remote
+    assert (
+        "vision" in shown["there"]["capabilities"]
+    )  # nobody knows, and a provider says so where it has no eyes
 
 
 @pytest.mark.parametrize(

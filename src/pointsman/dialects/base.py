@@ -283,7 +283,8 @@ class ClientHalf:
     by its path. names: neutral field -> this protocol's name of it; of a part or a tool `Image.detail`. render_reply: the
     client's whole body. writer: for one client stream. moves: the writer's grammar, for the documentation.
     usage_required: every answer of it has numbers. ordered: its histories tell where in a turn thinking stood. cites: an
-    answer can name the pages that it rests on. at_once(body, created): what is answered without asking anybody.
+    answer can name the pages that it rests on. whole_calls: a call in a stream of it is one piece. at_once(body, created):
+    what is answered without asking anybody.
     """
 
     parse_request: Callable[[dict[str, Any], Reading], Request]
@@ -294,6 +295,7 @@ class ClientHalf:
     usage_required: bool = False
     ordered: bool = True
     cites: bool = True
+    whole_calls: bool = False
     at_once: Callable[[dict[str, Any], int], bytes | None] | None = None
 
 

@@ -16,9 +16,11 @@ from ..kinds import Protocol
 @dataclass(frozen=True, slots=True)
 class Bridge:
     """to: in which protocol the backend gets it. request(body, model, notes): the backend's body, for the target's name of
-    the model. Raises PointsmanError 400. reply(body, model, nanoseconds): a whole answer of the backend as the client's;
-    model: the client's name of it. Raises ValueError where it holds nothing that can be told."""
+    the model, and of how many things it asks. Raises PointsmanError 400. reply(body, count, model, nanoseconds): a whole
+    answer of the backend as the client's; model: the client's name of it. Raises ValueError where it does not hold count
+    answers. at_once: see ClientHalf."""
 
     to: Protocol
-    request: Callable[[dict[str, Any], str, Notes], bytes]
-    reply: Callable[[bytes, str, int], bytes]
+    request: Callable[[dict[str, Any], str, Notes], tuple[bytes, int]]
+    reply: Callable[[bytes, int, str, int], bytes]
+    at_once: Callable[[dict[str, Any], int], bytes | None]

@@ -14,7 +14,7 @@ from .recall import ById
 class Listed:
     """A model in a list. owner: the key of the backend that serves it. created: unix seconds. context_window: tokens,
     and images: does it see pictures; abilities: all that its server says it can, in Ollama's words; None when nobody has
-    told."""
+    told. remote: the key of the provider to which its requests may be sent; "" where none is."""
 
     name: str
     owner: str
@@ -22,6 +22,7 @@ class Listed:
     context_window: int | None = None
     images: bool | None = None
     abilities: frozenset[str] | None = None
+    remote: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,15 @@ class FixedPage:
     methods: tuple[str, ...] = ("GET", "HEAD")
 
 
-Page = ListPage | ModelPage | FixedPage
+@dataclass(frozen=True, slots=True)
+class NoPage:
+    """One that its clients know and that is not offered. text: what to do instead. Every method is told so."""
+
+    text: str
+    methods: tuple[str, ...] = ("GET", "HEAD", "POST", "PUT", "DELETE")
+
+
+Page = ListPage | ModelPage | FixedPage | NoPage
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,8 +138,8 @@ class RoutingTable:
                 )
         raise PointsmanError(
             ErrorKind.MODEL_NOT_FOUND,
-            f"{_too_long(model)}No rule matches the model '{_shown(model)}' and no local backend lists it. "
-            f"Add one with: pointsman mapping add '{_shown(model)}' --to TYPE[/NAME]",
+            f"{_too_long(model)}No rule matches the model '{shown(model)}' and no local backend lists it. "
+            f"Add one with: pointsman mapping add '{shown(model)}' --to TYPE[/NAME]",
             param="model",
         )
 
@@ -195,7 +195,7 @@ class RoutingTable:
         if not self._locals:
             return "there is no local backend; add one with: pointsman local add NAME --url URL"
         names = ", ".join(key.partition("/")[2] for key in self._locals)
-        return f"no local backend lists '{_shown(model)}' and there are several ({names}); name one: --to local/NAME"
+        return f"no local backend lists '{shown(model)}' and there are several ({names}); name one: --to local/NAME"
 
 
 def _is_at(backend: BackendSpec | None, origin: str) -> bool:
@@ -238,7 +238,7 @@ def _missing(key: str) -> str:
     return f"there is no credential for {key}; set one with: pointsman credential set {key}"
 
 
-def _shown(model: str) -> str:
+def shown(model: str) -> str:
     """A caller's text made safe to stand in a message: one line, bounded."""
     clean = "".join(c if c.isprintable() and c != "'" else "?" for c in model[:200])
     return clean + ("..." if len(model) > 200 else "")

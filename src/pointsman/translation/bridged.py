@@ -66,6 +66,7 @@ class Bridged:
         "_began",
         "_bridge",
         "_client",
+        "_count",
         "_id",
         "_model",
         "_upstream",
@@ -93,7 +94,7 @@ class Bridged:
         self._model, target = models
         self.mask = mask
         notes = Notes(head.get(b"x-pointsman-strict") == b"1")
-        self.body = bridge.request(load(body, notes), target, notes)
+        self.body, self._count = bridge.request(load(body, notes), target, notes)
         self.path = upstream.endpoint.path.encode()
         self.warnings = notes.header()
 
@@ -113,7 +114,7 @@ class Bridged:
         if seen.error is not None or not seen.output:
             return None, seen
         try:
-            told = self._bridge.reply(body, self._model, monotonic_ns() - self._began)
+            told = self._bridge.reply(body, self._count, self._model, monotonic_ns() - self._began)
         except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
             seen.conclude(f"The backend's answer holds no {self._bridge.to.value}.")
             log.info("request %s: an answer that cannot be told: %s", self._id, error)

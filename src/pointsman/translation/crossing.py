@@ -152,7 +152,8 @@ class Crossing:
         reader, writer = self._upstream.reader(profile), self._asked.client.writer(self._answering)
         if profile.silent_end:
             reader.ends_silently()
-        return Translating(self, reader, writer, self._stages(whole=self.collects), stream=not self.collects)
+        whole = self.collects or self._asked.client.whole_calls
+        return Translating(self, reader, writer, self._stages(whole=whole), stream=not self.collects)
 
     def _stages(self, *, whole: bool) -> Stages:
         return Stages(self._adaptation, self._asked.request, self._asked.id, self._reasoning, whole=whole)

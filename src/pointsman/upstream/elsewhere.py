@@ -1,5 +1,6 @@
 """Does a local server pass a model's requests on to another machine? Asked behind a wall (`local_only`) before anything
-of a request is sent: Ollama forwards some models to its own cloud, LM Studio serves models of linked devices.
+of a request is sent: Ollama forwards some models to its own cloud, LM Studio serves models of linked devices, and a
+gateway like this one (dialects/ollama/pages.py) has rules that end at providers.
 
 docs/reliability-promises.md#local-servers-that-send-on says what each can be asked, and what cannot be known. Not here: the
 address of the server itself (egress.py).
@@ -146,6 +147,6 @@ def _plain(name: str) -> str:
 
 def _of_cloud(model: str, where: str) -> str:
     return (
-        f"the rule is local_only, and Ollama would send '{model:.200}' on to {where:.200}; {_TAKE}"
-        " (ollama list shows which have a size)"
+        f"the rule is local_only, and the server would send '{model:.200}' on to {where:.200}; {_TAKE}"
+        " (of Ollama's, ollama list shows which have a size)"
     )

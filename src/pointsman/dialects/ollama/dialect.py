@@ -24,6 +24,7 @@ CHAT = ClientHalf(
     names=NAMES,
     ordered=False,
     cites=False,
+    whole_calls=True,
     at_once=load_by_chat,
 )
 GENERATE = ClientHalf(
@@ -34,6 +35,7 @@ GENERATE = ClientHalf(
     names=NAMES,
     ordered=False,
     cites=False,
+    whole_calls=True,
     at_once=load_by_generate,
 )
 DIALECT = Dialect(

@@ -6,6 +6,7 @@ import msgspec
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from .lines import line
 
 _NOT_FOUND = "not found"
 """What clients look for in a 404 before they offer to fetch the model (docs/protocols/ollama.md#errors)."""
@@ -13,12 +14,16 @@ _NOT_FOUND = "not found"
 
 def error_body(error: PointsmanError, request_id: str) -> bytes:
     """`{"error": TEXT}` (api/types.go, `StatusError`)."""
+    return msgspec.json.encode(_told(error))
+
+
+def _told(error: PointsmanError) -> dict[str, str]:
     text = error.public
     if error.kind is ErrorKind.MODEL_NOT_FOUND and _NOT_FOUND not in text:
         text = f"model {_NOT_FOUND}: {text}"
-    return msgspec.json.encode({"error": text})
+    return {"error": text}
 
 
 def stream_error(error: PointsmanError, request_id: str, answer_id: str | None = None) -> bytes:
     """The same as a line: every official client raises at a line with `error`. No line with `done` follows."""
-    return error_body(error, request_id) + b"\n"
+    return line(_told(error))

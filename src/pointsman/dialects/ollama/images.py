@@ -18,6 +18,7 @@ _KINDS = (
     (b"MM\x00*", "image/tiff"),
 )
 _DATA_URL = re.compile(r"data:[^,]{0,100};base64,")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _WEBP = re.compile(rb"RIFF.{4}WEBP", re.DOTALL)
 
 
@@ -28,7 +29,9 @@ def read_images(holder: Fields) -> list[Image]:
         path = f"{holder.at('images')}[{index}]"
         if not isinstance(one, str):
             bad(path, "must be a picture as base64 text.")
-        data = _DATA_URL.sub("", one, count=1).strip()
+        data = "".join(_DATA_URL.sub("", one, count=1).split())  # Go's decoder passes over ends of lines
+        if not _BASE64.fullmatch(data):
+            bad(path, "must be a picture as base64 text.")
         found.append(Image(_kind_of(data, path), data, path=path))
     return found
 

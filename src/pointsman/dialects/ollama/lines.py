@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -19,9 +20,22 @@ def told_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+_ENDS = {
+    b"\n": b" ",
+    b"\r": b" ",
+    "\x85".encode(): b"\\u0085",
+    "\u2028".encode(): b"\\u2028",
+    "\u2029".encode(): b"\\u2029",
+}
+"""What ends a line for some client -> what says the same in JSON. The first two stand between tokens only, in arguments
+as a model wrote them; the others in strings only, and httpx's `iter_lines`, by which the official package reads, ends
+lines as `str.splitlines` does (docs/protocols/ollama.md#streams)."""
+_ENDING = re.compile(b"|".join(_ENDS))
+
+
 def line(value: dict[str, Any]) -> bytes:
     """One object, and the end of its line."""
-    return encode(value) + b"\n"
+    return _ENDING.sub(lambda found: _ENDS[found[0]], encode(value)) + b"\n"
 
 
 def _remark(text: bytes) -> bytes:

@@ -45,7 +45,9 @@ def read_messages(request: Request, messages: list[Any], reading: Reading) -> No
     leading, waiting = True, _Open()
     for index, one in enumerate(messages):
         message = Fields(one, f"messages[{index}]")
-        role = message.need_choice("role", _ROLES)
+        role = message.need_text("role").lower()  # as Ollama reads it (api/types.go, `Message.UnmarshalJSON`)
+        if role not in _ROLES:
+            bad(message.at("role"), f"must be one of {', '.join(_ROLES)}.")
         if role == "system":
             _system(request, message, reading, leading=leading)
         else:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ... import __version__
-from ..endpoint import FixedPage, Listed, ListPage, ModelPage, Page
+from ..endpoint import FixedPage, Listed, ListPage, ModelPage, NoPage, Page
 from ..fields import Fields, load
 from .lines import encode, told_time
 
@@ -36,7 +36,14 @@ def _tag(model: Listed) -> dict[str, Any]:
         "size": 0,
         "digest": _digest(model),
         "details": _NO_DETAILS,
+        **_remote(model),
     }
+
+
+def _remote(model: Listed) -> dict[str, str]:
+    """Where its requests go on to from here, in the members by which Ollama tells it of its cloud's models: a gateway in
+    front of this one keeps its walls by them (upstream/elsewhere.py)."""
+    return {"remote_model": model.name, "remote_host": model.remote} if model.remote else {}
 
 
 def _tags(models: Sequence[Listed]) -> bytes:
@@ -45,9 +52,9 @@ def _tags(models: Sequence[Listed]) -> bytes:
 
 def _capabilities(model: Listed) -> list[str]:
     """What its server says it can. Where nobody says, it is taken to complete and to call tools, as on every other path;
-    pictures only where they are known to be seen: they get lost in silence."""
+    to see pictures, too, unless it is a local server's: there they get lost in silence, and a provider refuses them."""
     found = set(model.abilities or ("completion", "tools"))
-    if model.images:
+    if model.images or (model.images is None and model.abilities is None):
         found.add("vision")
     return sorted(found)
 
@@ -65,6 +72,7 @@ def _show(model: Listed) -> bytes:
             "model_info": info,
             "capabilities": _capabilities(model),
             "modified_at": told_time(model.created),
+            **_remote(model),
         }
     )
 
@@ -72,13 +80,22 @@ def _show(model: Listed) -> bytes:
 def _named(body: bytes) -> str:
     """`name` is the older word. Raises PointsmanError 400."""
     fields = Fields(load(body))
-    return fields.text("model") or fields.need_text("name")
+    return fields.text("name") or fields.need_text("model")
 
 
+_FILES = NoPage(
+    "This gateway keeps no models' files: fetch, make, copy and delete models at the server that runs them, by its own"
+    " address. Which name goes to which server is a rule: pointsman mapping add NAME --to TYPE[/NAME]"
+)
+_ACCOUNT = NoPage("This gateway has no account at ollama.com; sign in at the server that runs the models.")
 PAGES: dict[str, Page] = {
     "/api/tags": ListPage(_tags),
     "/api/show": ModelPage(_named, _show),
     "/api/version": FixedPage(encode({"version": API_VERSION, "pointsman": __version__})),
     "/api/ps": FixedPage(encode({"models": []})),
+    **dict.fromkeys(
+        ("/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete", "/api/blobs/*"), _FILES
+    ),
+    **dict.fromkeys(("/api/me", "/api/signout"), _ACCOUNT),
 }
-"""`/api/ps` tells what a server holds in memory: this one holds nothing."""
+"""`/api/ps` tells what a server holds in memory: this one holds nothing. `*`: whatever stands below."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ...conversation.parts import Text
@@ -71,13 +72,14 @@ def load_by_generate(body: dict[str, Any], created: int) -> bytes | None:
     return _loaded(body, created, {"response": ""})
 
 
-_NEVER = (0, "0", "0s", "0m", "0h")
-"""`keep_alive` that unloads."""
+_NEVER = re.compile(r"[+-]?(?:0|(?:0+(?:\.0*)?(?:ns|us|µs|ms|s|m|h))+)")
+"""`keep_alive` that unloads: no time at all, as Go's `time.ParseDuration` reads it."""
 
 
 def _loaded(body: dict[str, Any], created: int, said: dict[str, Any]) -> bytes:
     keep = body.get("keep_alive")
-    unloads = keep is not None and keep is not False and keep in _NEVER
+    none = keep == 0 and keep is not False
+    unloads = bool(_NEVER.fullmatch(keep)) if isinstance(keep, str) else none
     reason = "unload" if unloads else "load"
     return encode(
         {

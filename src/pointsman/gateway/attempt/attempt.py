@@ -378,7 +378,8 @@ def _unusable(target: Target, text: str) -> PointsmanError:
 
 def not_spoken(target: Target, route: Route) -> PointsmanError:
     """The honest answer where no translation exists: embeddings, completions, and paths beside the main ones."""
-    what = f"speak {route.protocol.value} on this path" if route.media is None else f"offer {route.path}"
+    spoken = route.protocol if route.bridge is None else route.bridge.to
+    what = f"speak {spoken.value} on this path" if route.media is None else f"offer {route.path}"
     return PointsmanError(
         ErrorKind.NOT_IMPLEMENTED,
         f"{target.key} does not {what}, and this request cannot be translated. "

@@ -6,16 +6,19 @@ from __future__ import annotations
 from ...conversation.notes import Notes
 from ...dialects.fields import load
 from ..request.job import Job
+from ..request.offload import LARGE, offload
 from .pages import JSON
 
 
-def answered_at_once(job: Job) -> bool:
+async def answered_at_once(job: Job) -> bool:
     """Has the client been answered? Raises PointsmanError 400 where it wants no losses, or sent no JSON object."""
     request = job.request
-    half = request.route.half
+    half = request.route.half or request.route.bridge
     if half is None or half.at_once is None:
         return False
-    answer = half.at_once(load(request.body), int(request.wall))
+    large = len(request.body) >= LARGE
+    body = await offload(load, request.body) if large else load(request.body)
+    answer = half.at_once(body, int(request.wall))
     if answer is None:
         return False
     notes = Notes(request.head.get(b"x-pointsman-strict") == b"1")

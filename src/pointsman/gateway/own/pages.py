@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from ...dialects.endpoint import Listed, ListPage, ModelPage, Page
+from ...dialects.endpoint import Listed, ListPage, ModelPage, NoPage, Page
 from ...dialects.model_list import render_list, render_model, wants_catalogue
 from ...errors import PointsmanError
 from ...kinds import PRACTICE, BackendType, ErrorKind
@@ -26,6 +26,7 @@ from ..data_plane import DataPlane
 JSON = b"content-type: application/json\r\n"
 PROBLEM = b"content-type: application/problem+json\r\n"
 METRICS = f"content-type: {CONTENT_TYPE}\r\n".encode()
+Found = tuple[Plan, Target]
 _STARTED = int(time.time())
 _SIDE_BY_SIDE = 50
 """Names that are looked for before others are served: about a millisecond."""
@@ -45,10 +46,10 @@ def problem(error: PointsmanError, request_id: str) -> bytes:
     )
 
 
-async def _named(plane: DataPlane, rules: CompiledRules, *, practice: bool = False) -> dict[str, Target]:
-    """Every name that works, and the first target that serves it: exact rules, and what a backend lists where the rules
-    send that name there. practice: the built-in model, which is listed by itself only while nothing else is there."""
-    names: dict[str, Target] = {}
+async def _named(plane: DataPlane, rules: CompiledRules, *, practice: bool = False) -> dict[str, Found]:
+    """Every name that works, its plan, and the first target that serves it: exact rules, and what a backend lists where the
+    rules send that name there. practice: the built-in model, which is listed by itself only while nothing else is there."""
+    names: dict[str, Found] = {}
     asked: list[tuple[str, str | None]] = [(name, None) for name in rules.table.exact_names()]
     for listing in (plane.lists.known, plane.provider_lists.known):
         asked += [(name, key) for key in listing if key != PRACTICE_KEY for name in sorted(listing[key])]
@@ -62,7 +63,7 @@ async def _named(plane: DataPlane, rules: CompiledRules, *, practice: bool = Fal
 
 
 async def _name(
-    plane: DataPlane, rules: CompiledRules, names: dict[str, Target], name: str, key: str | None
+    plane: DataPlane, rules: CompiledRules, names: dict[str, Found], name: str, key: str | None
 ) -> None:
     """key: of the backend that lists it. Behind a wall only local servers are targets."""
     if name in names:
@@ -75,20 +76,31 @@ async def _name(
     if plan.rule.local_only and key is not None:
         usable = [one for one in usable if one.backend is not None and one.backend.type == BackendType.LOCAL]
     if usable and (key is None or any(one.key == key and one.model == name for one in usable)):
-        names[name] = usable[0]
+        names[name] = plan, usable[0]
 
 
-def _listed(plane: DataPlane, rules: CompiledRules, name: str, target: Target) -> Listed:
+def _provider(plan: Plan) -> str:
+    """The key of the first one to which this gateway may send what is asked so; "" where all of it stays with local
+    servers."""
+    if plan.rule.local_only:
+        return ""
+    usable = (one for one in plan.targets if one.problem is None and one.backend is not None)
+    return next((one.key for one in usable if one.backend and one.backend.type != BackendType.LOCAL), "")
+
+
+def _listed(plane: DataPlane, rules: CompiledRules, name: str, found: Found) -> Listed:
+    plan, target = found
+    remote = _provider(plan)
     backend = rules.backends.get(target.key)
     if backend is None:
-        return Listed(name, target.key, _STARTED)
+        return Listed(name, target.key, _STARTED, remote=remote)
     facts = plane.facts.of(backend, target.model)
     unseeing = (
         False if backend.local else None
     )  # of a local server that says nothing: pictures get lost in silence
     images = unseeing if facts.images is None else facts.images
     window = backend.spec.context_window or facts.window
-    return Listed(name, target.key, _STARTED, window, images, facts.abilities)
+    return Listed(name, target.key, _STARTED, window, images, facts.abilities, remote)
 
 
 def _has_list(backend: Backend) -> bool:
@@ -109,9 +121,11 @@ async def listed(plane: DataPlane, rules: CompiledRules, *, practice: bool, fact
     await asyncio.gather(plane.lists.refresh(), plane.provider_lists.refresh(providers))
     named = await _named(plane, rules, practice=practice)
     if facts:
-        owners = dict.fromkeys(rules.backends[one.key] for one in named.values() if one.key in rules.backends)
+        owners = dict.fromkeys(
+            rules.backends[one.key] for _, one in named.values() if one.key in rules.backends
+        )
         await plane.facts.refresh(owners)
-    return [_listed(plane, rules, name, target) for name, target in named.items()]
+    return [_listed(plane, rules, name, found) for name, found in named.items()]
 
 
 async def model(plane: DataPlane, rules: CompiledRules, path: str) -> bytes:
@@ -136,6 +150,8 @@ async def of_a_protocol(
     if isinstance(page, ModelPage):
         name = page.named(body)
         return page.render(await told_of(plane, rules, name, await plan(name)))
+    if isinstance(page, NoPage):
+        raise PointsmanError(ErrorKind.NOT_IMPLEMENTED, page.text)
     assert page is not None
     return page.body
 
@@ -154,7 +170,7 @@ def _model_of(plane: DataPlane, rules: CompiledRules, name: str, plan: Plan) -> 
         raise PointsmanError(
             ErrorKind.MODEL_NOT_FOUND, f"The model cannot be served now: {problem}.", param="model"
         )
-    return _listed(plane, rules, name, usable[0])
+    return _listed(plane, rules, name, (plan, usable[0]))
 
 
 def ready(plane: DataPlane) -> tuple[int, bytes]:

@@ -167,7 +167,7 @@ class Handler:
         if not request.route.exact:
             plan = await self._behind_a_wall(request.route.path, plan, rules)
         job.plan = plan
-        if request.route.half is not None and answered_at_once(job):
+        if await answered_at_once(job):
             return
         if has_references(request):
             await recall(plane, job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ...errors import PointsmanError
 from ...routing.pattern import is_wild
-from ...routing.table import Plan
+from ...routing.table import Plan, shown
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 
@@ -63,5 +63,4 @@ def _is_sure(plane: DataPlane, plan: Plan) -> bool:
 
 def _not_found(model: str, error: PointsmanError) -> PointsmanError:
     """In the words that these clients look for."""
-    shown = "".join(c if c.isprintable() and c != "'" else "?" for c in model[:200])
-    return PointsmanError(error.kind, f"model '{shown}' not found. {error.public}", param="model")
+    return PointsmanError(error.kind, f"model '{shown(model)}' not found. {error.public}", param="model")
