@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -94,3 +95,20 @@ def test_a_value_given_twice_is_refused_not_forgotten(words: tuple[str, ...]) ->
     if "--data-dir" in {one.opts[0] for one in command.params}:
         assert done.exit_code == 2
         assert "--data-dir is given twice" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("origin", "remove", "\u00b2"), "has no scheme"),
+        (("origin", "remove", "\u0663"), "has no scheme"),
+        (("chaos", "http://127.0.0.1:9", "--listen", "127.0.0.1:\u00b2"), "HOST:PORT"),
+    ],
+)
+def test_digits_that_are_not_ascii_are_no_number_and_no_traceback(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    done = CliRunner().invoke(main, [*words, "--data-dir", str(tmp_path / "data")])
+    assert done.exit_code in (1, 2)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert said in done.output

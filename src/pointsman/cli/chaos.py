@@ -70,7 +70,7 @@ def command(
     from ..chaos.proxy import Proxy
 
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise click.BadParameter("write HOST:PORT, such as 127.0.0.1:8081", param_hint="--listen")
     try:
         plan = FaultPlan([parse_fault(text) for text in faults], share, after, seed)

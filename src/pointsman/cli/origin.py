@@ -63,7 +63,7 @@ def show_list(invocation: Invocation) -> None:
 def remove(invocation: Invocation, origin: str) -> None:
     """Let an origin in no more, at once."""
     with invocation.session():
-        number = origin if origin.isdigit() else _stored(invocation, _parsed(origin))
+        number = origin if origin.isascii() and origin.isdigit() else _stored(invocation, _parsed(origin))
         answer = invocation.send("DELETE", f"/api/origins/{number}")
     invocation.print(answer, lambda _: note(f"removed: {origin}"))
 
