@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,7 @@ def ask(gateway: Gateway, backend: str) -> tuple[int, str]:
     return answer.status, answer.body.decode()
 
 
+@pytest.mark.apart
 def test_a_row_names_its_proxy_and_its_authority(tmp_path: Path, own: Gateway) -> None:
     tls = server_context(tmp_path, name="api.invalid")
     ca = authority_file(tmp_path)
@@ -108,6 +110,7 @@ def test_a_row_names_its_proxy_and_its_authority(tmp_path: Path, own: Gateway) -
 def test_what_a_row_cannot_hold_is_said_and_no_password_comes_back(tmp_path: Path, own: Gateway) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_text("hello")
+    os.mkfifo(pipe := tmp_path / "pipe")  # reading it would wait for ever, and everybody with it
     body: dict[str, Any] = {"backend_type": "openai", "name": "x", "api_key": "sk-1"}
     for field, value, words in (
         ("proxy", "http://me:secret-word@p:1", "HTTPS_PROXY or ALL_PROXY"),
@@ -116,6 +119,7 @@ def test_what_a_row_cannot_hold_is_said_and_no_password_comes_back(tmp_path: Pat
         ("ca_file", str(tmp_path / "none.pem"), "does not exist"),
         ("ca_file", str(empty), "holds no certificate"),
         ("ca_file", str(tmp_path), "cannot be read"),
+        ("ca_file", str(pipe), "no regular file"),
     ):
         answer = own.api_answer("POST", "/api/credentials", {**body, field: value})
         assert answer.status == 422, (field, value)

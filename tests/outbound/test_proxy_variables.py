@@ -140,6 +140,14 @@ def test_any_text_is_read_or_refused(text: str) -> None:
             assert parse_proxy(found.text).text == found.text
 
 
+def test_a_password_whose_bytes_are_no_utf_8_goes_as_it_is() -> None:
+    """As os.environ holds it."""
+    found = Proxies.from_environment(
+        {"HTTPS_PROXY": b"http://me:p\xe4ss%40@p".decode("utf-8", "surrogateescape")}
+    )
+    assert bytes(found.for_scheme["https"].login) == b"me:p\xe4ss@"
+
+
 # -- a gateway
 
 
@@ -155,6 +163,7 @@ def test_serve_says_in_one_line_which_variable_is_wrong(tmp_path: Path, name: st
     assert "secret" not in done.stdout + done.stderr
 
 
+@pytest.mark.apart
 def test_a_gateway_behind_a_proxy(tmp_path: Path, own_gateway: Callable[..., Gateway]) -> None:
     """Requests, tests of backends, explain and doctor go the same way; when the proxy refuses, the next target answers."""
     tls = server_context(tmp_path, name="api.invalid")
@@ -189,6 +198,10 @@ def test_a_gateway_behind_a_proxy(tmp_path: Path, own_gateway: Callable[..., Gat
         told = gateway.fetch("POST", "/v1/chat/completions", {**body, "model": alone})
         assert told.status == 502
         assert f"the proxy {shown} (HTTPS_PROXY) could not reach other.invalid:443" in told.body.decode()
+
+        fix = {one["name"]: one for one in gateway.api("GET", "/api/doctor")["checks"]}
+        named = next(one for name, one in fix.items() if "other.invalid" in one["detail"])
+        assert named["fix"].endswith("--proxy none")
 
         proxy.answer = b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\n\r\n"
         lost = gateway.fresh()

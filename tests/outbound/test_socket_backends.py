@@ -58,6 +58,7 @@ def test_how_a_socket_is_written(given: str, stored: str, asked: str) -> None:
         ("http+unix://run/x.sock", "whole path"),
         ("unix:///run/../x.sock", "'..'"),
         ("unix:///run/%00x", "control"),
+        ("https://unix:/run/x.sock:/v1", "TLS is not spoken"),
         (f"unix:///{'a' * 108}", "bytes"),
         (f"unix:///{'%C3%BC' * 54}", "bytes"),
     ],
@@ -130,6 +131,8 @@ def test_what_is_wrong_with_a_socket_is_told_with_its_path(tmp_path: Path) -> No
     with pytest.raises(ConnectFailed) as caught:
         asked(path)
     assert caught.value.public == f"nobody listens on the socket {path}; is the server running?"
+    with pytest.raises(ConnectFailed, match=r"unix:///run/x\.sock:/path"):
+        asked(path / "v1")
     if os.geteuid():
         path.chmod(0)
         with pytest.raises(ConnectFailed, match="this user may not connect"):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from pointsman.kinds import ErrorKind
 from pointsman.practice import ScriptedUpstream
@@ -22,6 +21,7 @@ from pointsman.upstream.fetch import fetch
 from pointsman.upstream.pool import Pool
 from tests.upstream.certificates import authority_file, server_context
 
+from .resolver import without_dns
 from .scripted_proxy import ScriptedProxy
 
 HOST = "api.invalid"
@@ -54,7 +54,7 @@ def asked(
         finally:
             pool.close()
 
-    return uvloop.run(main())
+    return without_dns(main())
 
 
 def failed(environ: dict[str, str], one: Backend, seconds: float = SECONDS) -> ConnectFailed:
@@ -127,7 +127,7 @@ NO_LOGIN = b"HTTP/1.1 407 Auth\r\nProxy-Authenticate: %b\r\nContent-Length: 2\r\
         (NO_LOGIN % b"Basic realm=corp", "refused the login (407)"),
         (NO_LOGIN % b"NTLM\r\nProxy-Authenticate: Negotiate", "negotiate, ntlm"),
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", "many allow port 443 alone"),
-        (b"HTTP/1.0 401 Unauthorized\r\n\r\n", "with 401"),
+        (b"HTTP/1.0 401 Unauthorized\r\n\r\n", "the login (401)"),
         (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", f"could not reach {HOST}:443 (502)"),
         (b"HTTP/1.1 504 Timeout\r\nContent-Type: text/html\r\n\r\n<html>x</html>", "could not reach"),
         (b"HTTP/1.1 302 Found\r\nLocation: http://login/\r\n\r\n", "with 302"),
@@ -187,6 +187,14 @@ def test_a_proxy_that_is_not_there() -> None:
     assert error.step == "proxy"
 
 
+def test_a_proxy_that_opens_a_way_and_closes_it_is_named_in_plain_words() -> None:
+    with ScriptedProxy(answer=b"HTTP/1.1 200 OK\r\n\r\n") as proxy:
+        error = failed({"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}, backend())
+    assert f"(through the proxy http://127.0.0.1:{proxy.port} (HTTPS_PROXY))" in error.public
+    assert "connection" in error.public
+    assert "error" not in error.public
+
+
 def test_an_https_proxy_whose_certificate_is_refused_or_that_speaks_no_tls(tmp_path: Path) -> None:
     with ScriptedProxy(tls=server_context(tmp_path, name="other.invalid")) as proxy:
         error = failed({"HTTPS_PROXY": f"https://localhost:{proxy.port}"}, backend())
@@ -230,7 +238,7 @@ def test_a_kept_connection_through_a_proxy_of_this_machine_is_not_local(tmp_path
 
     with ScriptedUpstream(ssl_context=server_context(tmp_path, name=HOST)) as server:
         with ScriptedProxy({f"{HOST}:443": server.port}) as proxy:
-            uvloop.run(main(proxy.port))
+            without_dns(main(proxy.port))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.9.9.9"])
@@ -261,4 +269,4 @@ def test_the_gateway_is_not_its_own_proxy() -> None:
             assert proxy.heads == []
             return caught.value.public
 
-    assert "this gateway itself" in uvloop.run(main())
+    assert "this gateway itself" in without_dns(main())

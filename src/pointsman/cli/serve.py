@@ -54,6 +54,20 @@ def _parsed(parse: Callable[[str], str]) -> Callable[[click.Context, click.Param
     return callback
 
 
+def _socket_path(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """The whole path. Raises BadParameter for what other programs mean otherwise, and a file of that name would surprise."""
+    if path is None:
+        return None
+    text = str(path)
+    if text.startswith("@"):
+        raise click.BadParameter(
+            "an abstract socket (@NAME) has no mode: everybody on this machine could use it. Name a path."
+        )
+    if text.startswith("unix:"):
+        raise click.BadParameter("it is written as a path, /run/pointsman.sock, without unix:")
+    return Path(os.path.abspath(path.expanduser()))
+
+
 @click.command("serve", cls=Command)
 @click.option(
     "--host",
@@ -77,6 +91,7 @@ def _parsed(parse: Callable[[str], str]) -> Callable[[click.Context, click.Param
     cls=_Variable,
     type=click.Path(path_type=Path),
     metavar="PATH",
+    callback=_socket_path,
     envvar="POINTSMAN_UNIX",
     help="Listen on this Unix socket, mode 0600; on a port, too, only where --host or --port is given.",
 )
@@ -127,7 +142,7 @@ def command(invocation: Invocation, /, unix: Path | None, unix_group: str | None
     with exit_on_failure(invocation.as_json):
         code = serve(
             ServeOptions(
-                unix=None if unix is None else Path(os.path.abspath(unix.expanduser())),
+                unix=unix,
                 unix_group=unix_group,
                 tcp=unix is None or _given("host") or _given("port"),
                 data_dir=invocation.data_dir,

@@ -5,12 +5,14 @@ inherit them. Not here: who may speak on them (gateway/client/access.py).
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import socket
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import PointsmanError
@@ -18,6 +20,7 @@ from ..kinds import ErrorKind
 from .private_files import private_socket
 
 _QUEUE = 1024
+_LOCK_SECONDS = 2.0
 
 
 class Listeners:
@@ -99,11 +102,38 @@ def _tcp(host: str, port: int, patience: float) -> socket.socket:
 
 def _unix(path: Path, group: str | None, patience: float) -> socket.socket:
     until = time.monotonic() + patience
-    while _lives(path):
+    while True:
+        with _alone(path.parent):
+            if not _lives(path):
+                return _bound(path, group)
         if time.monotonic() >= until:
             text = f"cannot listen on {path}: somebody else listens there; stop that, or choose another with --unix"
             raise PointsmanError(ErrorKind.UNAVAILABLE, text)
         time.sleep(0.05)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Gateways that start at once take a socket over one after the other: until it listens it looks like one that was left
+    behind. Where the folder cannot be locked, or somebody keeps it locked, they take their chance."""
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # binding says what is wrong with it
+        yield
+        return
+    try:
+        until = time.monotonic() + _LOCK_SECONDS
+        while time.monotonic() < until:
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.01)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _bound(path: Path, group: str | None) -> socket.socket:
     try:
         listener = private_socket(str(path))
     except OSError as error:
@@ -111,14 +141,18 @@ def _unix(path: Path, group: str | None, patience: float) -> socket.socket:
             str(error) if error.strerror is None else error.strerror
         )  # a path that is too long has no number
         if error.errno == errno.EADDRINUSE:
-            why = "there is a file that is no socket; remove it, or choose another path"
+            why = (
+                "it is a folder; name a file in it"
+                if path.is_dir()
+                else "there is a file that is no socket; remove it, or choose another path"
+            )
         raise _refused(path, why.lower()) from None
     try:
         if group is not None:
             shutil.chown(path, group=int(group) if group.isdigit() else group)
             path.chmod(0o660)
         listener.listen(_QUEUE)
-    except (OSError, LookupError) as error:
+    except (OSError, LookupError, OverflowError) as error:
         listener.close()
         path.unlink(missing_ok=True)
         why = (error.strerror or "").lower() if isinstance(error, OSError) else "there is no such group"

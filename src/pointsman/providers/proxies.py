@@ -86,7 +86,8 @@ def parse_proxy(text: str, source: str = "") -> OutboundProxy:
 
 def _login(userinfo: str) -> SecretBytes:
     user, _, password = userinfo.partition(":")
-    parts = [unquote_to_bytes(user), unquote_to_bytes(password)]
+    # a variable's bytes that are no UTF-8 come as surrogates, and go as they came
+    parts = [unquote_to_bytes(part.encode("utf-8", "surrogateescape")) for part in (user, password)]
     if any(len(part) > _LOGIN_LENGTH for part in parts):
         raise ValueError(f"has a user name or password of more than {_LOGIN_LENGTH} bytes")
     if any(byte < 32 or byte == 127 for part in parts for byte in part):

@@ -114,6 +114,8 @@ def parse_base_url(text: str) -> BaseUrl:
         _check_query(query)
     if "\\" in text:
         raise ValueError("the base URL holds a backslash; write /")
+    if text.lower().startswith(("https://unix:", "https+unix:")):
+        raise ValueError("TLS is not spoken on a Unix socket; write unix:///run/llama.sock")
     if _UNIX.match(text):
         socket, path = _socket(text)
         return BaseUrl("http", "localhost", 80, _path(path), query, socket)

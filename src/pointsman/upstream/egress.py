@@ -75,7 +75,7 @@ class Egress:
         self._own = own
         self._local_host = local_host
         self._proxies = proxies or Proxies()
-        self._own_socket = None if own_socket is None else os.path.realpath(own_socket)
+        self._own_socket = own_socket
         self._trust = trust.Trust()
         self._resolved: dict[tuple[str, int], tuple[float, list[str]]] = {}
 
@@ -138,7 +138,7 @@ class Egress:
         return conn
 
     def _check_socket(self, path: str) -> None:
-        if self._own_socket is not None and os.path.realpath(path) == self._own_socket:
+        if self._own_socket is not None and _same_socket(path, self._own_socket):
             raise EgressRefused("the backend's socket is this gateway itself")
 
     async def resolve(self, backend: Backend) -> list[str]:
@@ -369,10 +369,19 @@ def _failed(
     return ConnectFailed(step, text if proxy is None else f"{text} (through {proxy})")
 
 
+def _same_socket(one: str, other: str) -> bool:  # by links, and folders that are mounted twice, too
+    try:
+        return os.path.realpath(one) == os.path.realpath(other) or os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
 def _of_socket(error: OSError, path: str) -> str:
     """What is wrong with a Unix socket, and what to look at."""
     if isinstance(error, FileNotFoundError):
         return f"there is no socket {path}; is the server running?"
+    if isinstance(error, NotADirectoryError):
+        return f"{path} goes on behind a socket; a path of requests is written unix:///run/x.sock:/path"
     if isinstance(error, ConnectionRefusedError):
         return f"nobody listens on the socket {path}; is the server running?"
     if isinstance(error, PermissionError):
@@ -384,6 +393,8 @@ def _said(error: OSError) -> str:
     """An OS or TLS error's own words, without numbers and addresses."""
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or 'handshake failure'}"
+    if isinstance(error, ConnectionError) and not error.errno:  # of the event loop's own making
+        return "the connection was reset"
     if isinstance(error, socket.gaierror) or not error.errno:
         return (error.strerror or str(error) or type(error).__name__).lower()
     return os.strerror(error.errno).lower()

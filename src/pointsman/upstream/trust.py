@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import stat
 from pathlib import Path
 
 from .failures import ConnectFailed
@@ -34,12 +35,17 @@ def _why(error: OSError) -> str:
         return "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
     if isinstance(error, FileNotFoundError):
         return "does not exist"
+    if not error.errno:
+        return str(error)
     return f"cannot be read: {(error.strerror or str(error)).lower()}"
 
 
 def _context_of(path: str) -> ssl.SSLContext:
     """Trusts what is in the file and nothing else. A certificate of the server itself will do, and an authority whose
     own form is not of the strictest: whoever names a file means what is in it. Raises OSError, ssl.SSLError among them."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to read a pipe or a device may never end
+        raise OSError("is no regular file")
     with open(path, "rb"):  # OpenSSL does not say why it cannot
         pass
     context = ssl.create_default_context(cafile=path)

@@ -137,17 +137,16 @@ def _head_length(got: bytearray) -> int:
 def _refusal(proxy: OutboundProxy, status: int, head: bytes, authority: str) -> str:
     """What to do about it. None of these words is the backend's."""
     past = "or go past it: NO_PROXY, or --proxy none for this backend"
-    if status == 407:
+    if status in (401, 407):  # tinyproxy says 401 of a wrong one
         schemes = {found.decode().lower() for found in _SCHEMES.findall(head)}
         if schemes and "basic" not in schemes:
             named = ", ".join(sorted(schemes))
-            return f"wants a login by {named} (407), and only Basic is spoken here; put a helper such as cntlm before it"
+            helper = "put a helper such as cntlm before it"
+            return f"wants a login by {named} ({status}), and only Basic is spoken here; {helper}"
         if proxy.login:
-            return (
-                f"refused the login (407); correct user name and password in {proxy.source or 'its variable'}"
-            )
+            return f"refused the login ({status}); correct user name and password in {proxy.source or 'its variable'}"
         where = proxy.source or "HTTPS_PROXY or ALL_PROXY"
-        return f"wants a login (407); write it into {where}: {proxy.scheme}://USER:PASSWORD@{proxy.authority}"
+        return f"wants a login ({status}); write it into {where}: {proxy.scheme}://USER:PASSWORD@{proxy.authority}"
     if status in (502, 503, 504):
         return f"could not reach {authority} ({status}); see whether it may and can, {past}"
     if status in (403, 405):

@@ -279,7 +279,7 @@ def _sqlite_version() -> Check:
 
 _FIXES = {
     "dns": "check the host name in its base URL, and the network",
-    "proxy": "see what the proxy says, or go past it",
+    "proxy": "do what it says, or go past the proxy",
     "tcp": "start the server, or correct its base URL",
     "tls": "check the base URL's host name, the server's certificate and who signed it (--ca-file)",
     "auth": "set its key again",
@@ -305,7 +305,8 @@ async def _backend(spec: BackendSpec) -> Check:
     if bad is None:
         way = next((f", by {step.detail}," for step in result.steps if step.name == "proxy"), "")
         return _ok(name, f"{spec.base_url} answers{way} with {len(result.models)} models.")
-    fix = f"{_FIXES.get(bad.name, 'look at the server')}: {_command(spec)}"
+    command = f"{_edit(spec)} --proxy none" if bad.name == "proxy" else _command(spec)
+    fix = f"{_FIXES.get(bad.name, 'look at the server')}: {command}"
     return error(name, f"{spec.base_url}: {bad.name}: {bad.detail}", fix)
 
 
