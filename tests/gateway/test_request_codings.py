@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from pointsman.practice import Reply, ScriptedUpstream
+from pointsman.practice import Pause, Reply, ScriptedUpstream
 from pointsman.practice.exchange import Received
 from pointsman.wire.coding import known
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, WHOLE
@@ -174,6 +174,24 @@ def test_nobody_waits_while_a_large_body_is_unpacked() -> None:
         assert turns > 20
 
     run(scene, body_bytes=150_000_000)
+
+
+def test_bombs_that_each_fit_do_not_fill_the_memory_together() -> None:
+    """64 bodies of 31 KB became 2 GB, and their process was taken for hung."""
+    body = gzip.compress(b'{"model":"m","messages":[]' + b" " * 900_000 + b"}")
+
+    async def scene(server: ScriptedUpstream, found: Plane) -> None:
+        server.always(Reply(200, JSON, parts=[Pause(1.5), WHOLE[CHAT]("hello")], framing="chunked"))
+        path, word = "/v1/chat/completions", "content-encoding: gzip"
+        many = await asyncio.gather(*(found.ask(path, body, word) for _ in range(30)))
+        statuses = [got.status for got in many]
+        assert statuses.count(200) == 17, statuses
+        refused = next(got for got in many if got.status == 503)
+        assert refused.headers["retry-after"] == "1"
+        assert found.plane.unpacked == 0
+        assert (await found.ask(path, body, word)).status == 200
+
+    run(scene, body_bytes=1_000_000)
 
 
 def test_curl_counts_tokens_with_a_compressed_body() -> None:

@@ -97,6 +97,7 @@ class DataPlane:
         self.probes = Probes(pool, self.board)
         self.ticking: set[Ticking] = set()
         self.jobs = 0
+        self.unpacked = 0  # bytes of their bodies that came compressed
         self.draining = False
         self._counts: dict[tuple[Metric, *tuple[str, ...]], int] = {}
         self._tokens: dict[str, list[int | None]] = {}  # backend -> of _TOKEN_KINDS

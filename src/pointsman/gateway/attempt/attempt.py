@@ -142,7 +142,9 @@ async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None
     head = request.head
     try:
         gathers = must_gather(backend, job)
-        body, hide_usage = body_for(backend, target, job, gathers)
+        make = (backend, target, job, gathers)
+        large = len(request.body) >= LARGE
+        body, hide_usage = await offload(body_for, *make) if large else body_for(*make)
     except PointsmanError as error:
         return _not_for(job, error), None
     where = request.route

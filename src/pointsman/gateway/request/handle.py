@@ -94,6 +94,7 @@ class Handler:
             answer_error(job, PointsmanError(ErrorKind.INTERNAL, text))
         finally:
             plane.jobs -= 1
+            plane.unpacked -= job.unpacked
             self._settle(job, aborted)
 
     def _settle(self, job: Job, aborted: bool) -> None:
@@ -151,7 +152,7 @@ class Handler:
                 retry_after=1,
             )
         if head.get(b"content-encoding") is not None:
-            await unpack(job, plane.limits.body_bytes)
+            await unpack(plane, job)
             body = job.request.body
         if job.request.route.answer_id:
             await self._serve_stored(job, rules, caller)
@@ -228,7 +229,7 @@ class Handler:
 
     async def _page_of_a_protocol(self, job: Job, rules: CompiledRules) -> bytes:
         if job.request.head.get(b"content-encoding") is not None:
-            await unpack(job, self.plane.limits.body_bytes)
+            await unpack(self.plane, job)
         request = job.request
         plan = partial(plan_for, self.plane, rules, tag=request.route.tag)
         return await pages.of_a_protocol(self.plane, rules, request.route.page, request.body, plan)

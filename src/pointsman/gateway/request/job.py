@@ -99,6 +99,7 @@ class Job:
     asked: Asked | None = None
     joined: Job | None = None
     kept: bool = False  # the memory has the answer that is asked for, where its backend does not
+    unpacked: int = 0  # bytes of its body, where that came compressed
     sent_again: int = 0  # attempts whose kept connection was dead, so that they were sent out once more
 
     @property

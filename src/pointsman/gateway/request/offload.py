@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,6 +18,8 @@ LARGE = 256 * 1024
 """Bytes from which it is worth a thread."""
 
 _running = 0
+_threads = ThreadPoolExecutor(2, thread_name_prefix="large-body")
+"""Two: a decoder holds the interpreter until it is done, and the event loop waits for its turn behind each of them."""
 
 
 async def offload(work: Callable[..., T], *arguments: object) -> T:
@@ -29,7 +33,7 @@ async def offload(work: Callable[..., T], *arguments: object) -> T:
     gc.disable()
     _running += 1
     try:
-        return await asyncio.to_thread(work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(_threads, partial(work, *arguments))
     finally:
         _running -= 1
         if collecting and not _running:
