@@ -75,17 +75,18 @@ async def look_up(plane: DataPlane, rules: CompiledRules, job: Job, caller: Call
 
 async def _find(plane: DataPlane, request: ClientRequest, name: str) -> tuple[Holder | None, Given | None]:
     """(who made it, what is remembered of it): here, else in the other processes, else by the usage database. They are asked
-    in any case whether somebody else was given that id. Raises PointsmanError 404 where somebody was."""
+    in any case whether somebody else was given that id: where somebody was, only the memory may say it, which holds each
+    caller's own, and nothing is deleted, so that this stays known. Raises PointsmanError 404 where it cannot."""
     caller = str(request.caller.key_id)
     holder, given = plane.holders.find(caller, name), plane.responses.find(caller, name)
     of_others = plane.holders.of_others(caller, name)
     if plane.siblings is not None:
         known = await plane.siblings.ask_for(caller, name)
         of_others |= set(known.of_others)
-        if holder is None and given is None:
-            holder, given = known.holders.get(name), next(iter(known.given), None)
-            if given is not None:
-                plane.responses.put(caller, given)
+        holder = holder or known.holders.get(name)
+        if given is None and known.given:
+            given = known.given[0]
+            plane.responses.put(caller, given)
     given = given if given is not None and given.id == name else None
     if holder is None and given is None and plane.find_answer is not None:
         told = await plane.find_answer(request.caller.key_id, name)
@@ -94,6 +95,8 @@ async def _find(plane: DataPlane, request: ClientRequest, name: str) -> tuple[Ho
             holder = Holder(backend, target_model, told.model)
     if holder is not None:
         if holder.backend in of_others:
+            if given is not None and given.shell and request.head.method == b"GET":
+                return None, given
             raise PointsmanError(ErrorKind.BAD_REQUEST, _NOBODYS.format(name, holder.backend), status=404)
         plane.holders.put(caller, name, holder)
     return holder, given
