@@ -27,6 +27,7 @@ from .test_ollama_clients import HI, spec
 NAMES = ("qwen3:8b", "llama3:latest", "plain")
 OWN = ("chat", "generate", "embed", "embeddings", "tags", "show", "version", "ps")
 UNOFFERED = ("pull", "push", "create", "copy", "delete", "blobs/sha256:0", "me", "signout")
+"""Of Ollama's names: they are about a server's files and accounts, and the admin API's like every other."""
 SHOWN = {
     "capabilities": ["completion", "tools", "vision", "thinking"],
     "model_info": {"general.architecture": "qwen3", "qwen3.context_length": 40960},
@@ -176,7 +177,7 @@ def test_a_wall_holds_for_the_name_with_and_without_the_tag(name: str) -> None:
 def test_no_page_of_the_admin_api_has_a_name_of_ollamas() -> None:
     ours = {path.partition("/api/")[2].partition("/")[0] for path in paths_of_the_admin_api()}
     assert "mappings" in ours
-    assert ours & {name.partition("/")[0] for name in (*OWN, *UNOFFERED)} == set()
+    assert ours & {name.partition("/")[0] for name in OWN} == set()
     assert {route(f"/api/{name}").kind for name in ours - {"hello"}} == {"control"}
 
 
@@ -195,29 +196,9 @@ def test_exactly_these_names_are_the_data_planes() -> None:
             assert route(other) == route(f"/api/{name}"), other
         assert route(f"/api/{name}/more").kind == "control"
         assert route(f"/api/{name}s").kind == "control" or f"{name}s" in OWN
-    for name in UNOFFERED:
-        assert route(f"/api/{name}").protocol is Protocol.OLLAMA
-        assert route(f"/api/{name}s").kind == "control" or name.startswith("blobs/")
-    for name in ("mappings", "chats", "Tags", "blobs", "tags/x", "user/keys/x"):
+    for name in (*UNOFFERED, "mappings", "chats", "Tags", "blobs", "tags/x", "user/keys/x"):
         assert route(f"/api/{name}").kind == "control"
     assert DIALECTS[Protocol.OLLAMA].translation is None
-
-
-def test_what_is_about_a_servers_files_is_no_question_for_the_admin_token() -> None:
-    async def use(found: Plane) -> Any:
-        async with ollama.AsyncClient(host=f"http://127.0.0.1:{found.port}") as client:
-            told = []
-            for ask in (client.pull("x"), client.delete("x"), client.copy("a", "b"), client.push("x")):
-                with pytest.raises(ollama.ResponseError) as raised:
-                    await ask
-                told.append((raised.value.status_code, raised.value.error))
-        return told, await found.ask("/api/blobs/sha256:0", b"", method="HEAD")
-
-    (told, blob), _ = asked(use)
-    assert {(status, text.startswith("This gateway keeps no models' files")) for status, text in told} == {
-        (501, True)
-    }
-    assert blob.status == 501
 
 
 def test_a_gateway_in_front_learns_which_models_go_on_to_a_provider() -> None:

@@ -58,15 +58,7 @@ class FixedPage:
     methods: tuple[str, ...] = ("GET", "HEAD")
 
 
-@dataclass(frozen=True, slots=True)
-class NoPage:
-    """One that its clients know and that is not offered. text: what to do instead. Every method is told so."""
-
-    text: str
-    methods: tuple[str, ...] = ("GET", "HEAD", "POST", "PUT", "DELETE")
-
-
-Page = ListPage | ModelPage | FixedPage | NoPage
+Page = ListPage | ModelPage | FixedPage
 
 
 @dataclass(frozen=True, slots=True)

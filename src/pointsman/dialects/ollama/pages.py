@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ... import __version__
-from ..endpoint import FixedPage, Listed, ListPage, ModelPage, NoPage, Page
+from ..endpoint import FixedPage, Listed, ListPage, ModelPage, Page
 from ..fields import Fields, load
 from .lines import encode, told_time
 
@@ -83,19 +83,10 @@ def _named(body: bytes) -> str:
     return fields.text("name") or fields.need_text("model")
 
 
-_FILES = NoPage(
-    "This gateway keeps no models' files: fetch, make, copy and delete models at the server that runs them, by its own"
-    " address. Which name goes to which server is a rule: pointsman mapping add NAME --to TYPE[/NAME]"
-)
-_ACCOUNT = NoPage("This gateway has no account at ollama.com; sign in at the server that runs the models.")
 PAGES: dict[str, Page] = {
     "/api/tags": ListPage(_tags),
     "/api/show": ModelPage(_named, _show),
     "/api/version": FixedPage(encode({"version": API_VERSION, "pointsman": __version__})),
     "/api/ps": FixedPage(encode({"models": []})),
-    **dict.fromkeys(
-        ("/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete", "/api/blobs/*"), _FILES
-    ),
-    **dict.fromkeys(("/api/me", "/api/signout"), _ACCOUNT),
 }
-"""`/api/ps` tells what a server holds in memory: this one holds nothing. `*`: whatever stands below."""
+"""`/api/ps` tells what a server holds in memory: this one holds nothing."""

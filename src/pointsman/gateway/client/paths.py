@@ -100,9 +100,6 @@ def route(path: str) -> Route:
     path = _beside_v1(_from_v1(path))
     if path in _pages():
         return _pages()[path]
-    below = _pages().get(f"{path.rpartition('/')[0]}/*")
-    if below is not None:
-        return below
     if path.startswith("/v1/"):
         path = path.rstrip("/")  # a base URL and a path, joined with one too many
     if path == _MODELS:

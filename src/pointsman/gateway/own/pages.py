@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from ...dialects.endpoint import Listed, ListPage, ModelPage, NoPage, Page
+from ...dialects.endpoint import Listed, ListPage, ModelPage, Page
 from ...dialects.model_list import render_list, render_model, wants_catalogue
 from ...errors import PointsmanError
 from ...kinds import PRACTICE, BackendType, ErrorKind
@@ -150,8 +150,6 @@ async def of_a_protocol(
     if isinstance(page, ModelPage):
         name = page.named(body)
         return page.render(await told_of(plane, rules, name, await plan(name)))
-    if isinstance(page, NoPage):
-        raise PointsmanError(ErrorKind.NOT_IMPLEMENTED, page.text)
     assert page is not None
     return page.body
 
