@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class UsageRecord(msgspec.Struct, array_like=True, frozen=True):
+class UsageRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What one attempt did; the one that answered, or the last, stands for its request.
 
     Times: `at` is unix seconds (UTC); durations are milliseconds, None when it never came.

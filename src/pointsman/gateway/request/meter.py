@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from ...conversation.usage import TokenUsage
 from ...ledger.records import UsageRecord
 from .job import Job, Tried
 
@@ -11,20 +12,84 @@ GONE = 499
 """Status of a request whose client left before one was sent (nginx's number)."""
 
 
+_TEXT = 200
+"""Characters of a path and of a model's name that are kept: a client chose them."""
+
+
+def record(
+    id: str,
+    at: float,
+    protocol: str,
+    path: str,
+    model: str,
+    target: str | None,
+    status: int,
+    outcome: str,
+    stream: bool,
+    usage: TokenUsage | None,
+    start: float,
+    first_output: float | None,
+    end: float | None,
+    key_id: int | None,
+    mapping_id: int | None,
+    answer_id: str | None,
+    attempts: int = 1,
+    attempt: int = 1,
+    fallback: str | None = None,
+    request: str = "",
+    joined: bool = False,
+) -> UsageRecord:
+    """The record of these facts; those of a plain request are given up to `answer_id`, by position, which costs least.
+
+    start, first_output, end: monotonic seconds. request: "" where the record stands for its request. answer_id: as it was
+    read; it is kept of an answer that succeeded."""
+    if usage is None:
+        read = written = cached = reasoning = None
+    else:
+        read, written, cached, reasoning = usage.input, usage.output, usage.cached, usage.reasoning
+    if answer_id is not None and (not 200 <= status < 300 or len(model) > _TEXT):
+        answer_id = None
+    # hundredths of a millisecond, cut off: round() takes three times as long
+    return UsageRecord(
+        id,
+        at,
+        protocol,
+        path[:_TEXT],
+        model[:_TEXT],
+        target,
+        attempts,
+        fallback,
+        status,
+        outcome,
+        stream,
+        read,
+        written,
+        cached,
+        reasoning,
+        None if first_output is None else int((first_output - start) * 100_000) / 100,
+        None if end is None else int((end - start) * 100_000) / 100,
+        key_id,
+        mapping_id,
+        request or id,
+        attempt,
+        joined,
+        answer_id,
+    )
+
+
 def record_of(job: Job, *, aborted: bool) -> UsageRecord:
     """The record of a finished job: of its last attempt, or of the one that answered. aborted: its client left."""
-    request, made = job.request, job.joined or job
+    made = job.joined or job
     delivery = made.delivery
-    return _record(
+    return _of_attempt(
         job,
         made.decisive,
-        id=request.id,
-        at=request.wall,
-        fallback=made.failed_reason,
-        status=delivery.status or GONE,
-        outcome="aborted" if aborted else delivery.outcome,
-        first_output_ms=_milliseconds(delivery.first_output, request.start),
-        total_ms=_milliseconds(time.monotonic(), request.start),
+        job.request.id,
+        job.request.wall,
+        delivery.status or GONE,
+        "aborted" if aborted else delivery.outcome,
+        (job.request.start, delivery.first_output, time.monotonic()),
+        made.failed_reason,
     )
 
 
@@ -34,65 +99,53 @@ def records_of_others(job: Job) -> list[UsageRecord]:
         return []
     last = job.decisive
     return [
-        _record(
+        _of_attempt(
             job,
             tried,
-            id=f"{job.request.id}/{tried.number}",
-            at=tried.wall,
-            fallback=tried.reason,
-            status=tried.status,
-            outcome=tried.outcome,
-            first_output_ms=None,
-            total_ms=round(tried.seconds * 1000, 2) if tried.seconds is not None else None,
+            f"{job.request.id}/{tried.number}",
+            tried.wall,
+            tried.status,
+            tried.outcome,
+            (0.0, None, tried.seconds),
+            tried.reason,
         )
         for tried in job.tries
         if tried is not last
     ]
 
 
-def _record(
+def _of_attempt(
     job: Job,
     tried: Tried | None,
-    *,
     id: str,
     at: float,
-    fallback: str | None,
     status: int,
     outcome: str,
-    first_output_ms: float | None,
-    total_ms: float | None,
+    times: tuple[float, float | None, float | None],
+    fallback: str | None,
 ) -> UsageRecord:
+    """times: start, first output and end."""
     request, made = job.request, job.joined or job
-    usage = tried.usage if tried is not None and not request.route.answer_id else None  # told a second time
-    answer_id = tried.answer_id if tried is not None and 200 <= status < 300 else None
-    attempts = len(made.tries) if job.joined is None else int(tried is not None)
-    plan = made.plan
-    return UsageRecord(
-        id=id,
-        at=at,
-        protocol=request.route.protocol.value if request.route.exact else "",
-        path=request.route.path[:200],
-        model=request.model[:200],
-        target=tried.target.label if tried is not None else None,
-        attempts=attempts,
-        fallback=fallback,
-        status=status,
-        outcome=outcome,
-        stream=request.stream,
-        input_tokens=usage.input if usage else None,
-        output_tokens=usage.output if usage else None,
-        cached_tokens=usage.cached if usage else None,
-        reasoning_tokens=usage.reasoning if usage else None,
-        first_output_ms=first_output_ms,
-        total_ms=total_ms,
-        key_id=request.caller.key_id,
-        mapping_id=plan.mapping_id if plan is not None else None,
-        request=request.id,
-        attempt=tried.number if tried is not None else 0,
-        joined=job.joined is not None,
-        answer_id=answer_id if answer_id is not None and len(request.model) <= 200 else None,
+    where, plan, joined = request.route, made.plan, job.joined is not None
+    known = tried is not None and not where.answer_id  # else it is told a second time
+    return record(
+        id,
+        at,
+        where.protocol.value if where.exact else "",
+        where.path,
+        request.model,
+        tried.target.label if tried is not None else None,
+        status,
+        outcome,
+        request.stream,
+        tried.usage if tried is not None and known else None,
+        *times,
+        request.caller.key_id,
+        plan.mapping_id if plan is not None else None,
+        tried.answer_id if tried is not None else None,
+        int(tried is not None) if joined else len(made.tries),
+        tried.number if tried is not None else 0,
+        fallback,
+        request.id,
+        joined,
     )
-
-
-def _milliseconds(end: float | None, start: float) -> float | None:
-    return round((end - start) * 1000, 2) if end is not None else None
