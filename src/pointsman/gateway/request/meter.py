@@ -51,30 +51,12 @@ def record(
         answer_id = None
     # hundredths of a millisecond, cut off: round() takes three times as long
     return UsageRecord(
-        id,
-        at,
-        protocol,
-        path[:_TEXT],
-        model[:_TEXT],
-        target,
-        attempts,
-        fallback,
-        status,
-        outcome,
-        stream,
-        read,
-        written,
-        cached,
-        reasoning,
+        id, at, protocol, path[:_TEXT], model[:_TEXT], target, attempts, fallback, status, outcome, stream,
+        read, written, cached, reasoning,
         None if first_output is None else int((first_output - start) * 100_000) / 100,
         None if end is None else int((end - start) * 100_000) / 100,
-        key_id,
-        mapping_id,
-        request or id,
-        attempt,
-        joined,
-        answer_id,
-    )
+        key_id, mapping_id, request or id, attempt, joined, answer_id,
+    )  # fmt: skip
 
 
 def record_of(job: Job, *, aborted: bool) -> UsageRecord:
