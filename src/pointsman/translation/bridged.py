@@ -94,7 +94,7 @@ class Bridged:
         self._model, target = models
         self.mask = mask
         notes = Notes(head.get(b"x-pointsman-strict") == b"1")
-        self.body, self._count = bridge.request(load(body, notes), target, notes)
+        self.body, self._count = bridge.request(load(body, notes, peeked=True), target, notes)
         self.path = upstream.endpoint.path.encode()
         self.warnings = notes.header()
 

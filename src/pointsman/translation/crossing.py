@@ -65,13 +65,15 @@ class Asked:
         capsules: Capsules,
         recalled: Recalled = NOTHING,
     ) -> None:
-        """Raises PointsmanError 400, naming the field by its path."""
+        """body: has passed wire.splice.peek(). Raises PointsmanError 400, naming the field by its path."""
         self.client = client
         self.id = request_id
         self.capsules = capsules
         self.strict = head.get(b"x-pointsman-strict") == b"1"
         notes = Notes(self.strict, client.names)
-        self.request = client.parse_request(load(body, notes), Reading(notes, capsules, head.get, recalled))
+        self.request = client.parse_request(
+            load(body, notes, peeked=True), Reading(notes, capsules, head.get, recalled)
+        )
         self.names = {**client.names, **self.request.paths}
         healed = with_last_turn(heal(self.request, notes), self.request)
         refuse_results_alone(healed, self.request, notes)

@@ -347,3 +347,52 @@ def test_anything_anywhere_is_read_or_refused(place: tuple[Any, ...], value: Any
     except PointsmanError as error:
         assert error.status == 400
         assert error.param
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a"\t:1,"x":1,"x":2}',
+        b'{"a"  :1,"x":1,"x":2}',
+        b'{"a\\\\" :1,"x":1,"x":2}',
+        b'{"x":1,"y":["::"],"x":2}',
+        b'{"x":1,"y":"\\":","x":2}',
+        b'{"x":1,"x":1e5}',
+        b'{"y":{"x":1,"\\u0078":123456}}',
+        b'{"y":[[{"x":100000000000000000000000,"x" : 1}]]}',
+    ],
+    ids=str,
+)
+def test_no_way_of_writing_hides_a_key_that_stands_twice(body: bytes) -> None:
+    with pytest.raises(PointsmanError, match="'x' stands twice"):
+        load(body)
+
+
+KEYS = st.text(st.sampled_from('ax":\\ é\t'), max_size=3)
+VALUES = st.recursive(
+    st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4) | KEYS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    value=st.dictionaries(KEYS, VALUES, min_size=1, max_size=4),
+    again=VALUES,
+    separators=st.sampled_from([(",", ":"), (", ", ": "), (" ,", "\t:\n"), (",", " :")]),
+    ascii=st.booleans(),
+    twin=st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_body_is_refused_for_a_key_written_twice_and_for_nothing_else(
+    value: dict[str, Any], again: Any, separators: tuple[str, str], ascii: bool, twin: bool
+) -> None:
+    text = json.dumps(value, ensure_ascii=ascii, separators=separators)
+    if twin:
+        more = json.dumps({next(iter(value)): again}, ensure_ascii=not ascii, separators=(",", ":"))
+        text = f"{text[:-1]},{more[1:]}"
+    if not twin:
+        assert load(text.encode()) == json.loads(text)
+        return
+    with pytest.raises(PointsmanError, match="stands twice"):
+        load(text.encode())

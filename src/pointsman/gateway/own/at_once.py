@@ -3,6 +3,8 @@ server's own affair, and is told as lost. Not here: pages (pages.py)."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from ...conversation.notes import Notes
 from ...dialects.fields import load
 from ..request.job import Job
@@ -17,7 +19,9 @@ async def answered_at_once(job: Job) -> bool:
     if half is None or half.at_once is None:
         return False
     large = len(request.body) >= LARGE
-    body = await offload(load, request.body) if large else load(request.body)
+    body = (
+        await offload(partial(load, peeked=True), request.body) if large else load(request.body, peeked=True)
+    )
     answer = half.at_once(body, int(request.wall))
     if answer is None:
         return False
