@@ -20,7 +20,7 @@ from pathlib import Path
 
 import uvloop
 
-from . import machine, measure, payloads, report, servers, tools
+from . import instructions, machine, measure, payloads, report, servers, tools
 from .load import quiet_garbage
 from .machine import BenchError
 from .measure import Bench
@@ -260,6 +260,8 @@ def show(result: report.Result, subject: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
+    if "--instructions" in arguments:
+        return instructions.main([word for word in arguments if word != "--instructions"])
     wanted = options(arguments)
     try:
         if not machine.PROC.joinpath("self/stat").exists():

@@ -154,6 +154,39 @@ def chat_reply() -> bytes:
     return _json(chat.whole(message, "stop", usage | details, **head, **tail))
 
 
+def long_chat(*, spaced: bool) -> Workload:
+    """A Chat turn of 100 KB with 20 tools, the same JSON without spaces or as `json.dumps` writes it."""
+    schema = {
+        "type": "object",
+        "properties": {
+            f"p{number}": {"type": "string", "description": "a parameter that does something"}
+            for number in range(6)
+        },
+    }
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": f"tool_{index}",
+                "description": "Does a thing. " * 60,
+                "parameters": schema,
+            },
+        }
+        for index in range(20)
+    ]
+    said = 'lorem ipsum dolor sit amet "quoted" \n' * 80
+
+    def body(number: int) -> bytes:
+        first = {"role": "user", "content": "Hello there, how are you doing today?" + "." * number}
+        turns = [{"role": ("assistant", "user")[index % 2], "content": said} for index in range(24)]
+        asked = chat.ask("bench-small", "", max_tokens=256, temperature=0.7, tools=tools)
+        asked["messages"] = [first, *turns]
+        return json.dumps(asked).encode() if spaced else _json(asked)
+
+    name = "spaced" if spaced else "compact"
+    return Workload(name, "/v1/chat/completions", tuple(body(number) for number in range(VARIANTS)))
+
+
 def message_reply() -> bytes:
     """The Messages answer to the large request."""
     usage = {

@@ -37,3 +37,12 @@ def require(*tools: str) -> dict[str, str]:
 def version(nginx: str) -> str:
     done = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=False)
     return done.stderr.strip().rpartition("/")[2]
+
+
+if (
+    __name__ == "__main__"
+):  # `python3 -m tests.bench.tools valgrind gcc`: for CI, before there is an environment
+    try:
+        require(*sys.argv[1:])
+    except BenchError as error:
+        sys.exit(str(error))

@@ -1,0 +1,111 @@
+"""What the instruction guard counts: requests as bytes, and the answers that a backend gives to them.
+
+A case is one row of `instructions.json`. Names: client's protocol, `2` and the backend's where it is translated,
+then what is sent. Not here: how they are run (in_process) or counted (instructions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.vendor_bodies import messages
+from tests.vendor_bodies.wire import named
+
+from . import headers, payloads
+from . import translated_payloads as made
+from .payloads import DONE, EVENTS, Workload
+from .translated_payloads import CHAT, MESSAGES, agent, small
+
+_OWN_HEAD = "content-type: {type}\r\nx-request-id: req_1\r\n"
+_SDK = headers.lines(headers.CLIENT)
+_PROVIDER = headers.lines(headers.PROVIDER)
+REAL = "small, 13 client and 22 provider headers, client key, one varying"
+DIALECT = {CHAT: "openai_chat", MESSAGES: "anthropic_messages"}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row. backend: the path whose protocol it speaks. answer: its bytes, in the pieces they come in.
+    count: requests that are counted. real: with a client key, and as many headers as real traffic has."""
+
+    name: str
+    says: str
+    workload: Workload
+    answer: tuple[bytes, ...]
+    backend: str
+    count: int
+    real: bool = False
+
+    @property
+    def units(self) -> int:
+        """What a request is divided by: a stream's own request is in its events' figure."""
+        return EVENTS if self.workload.stream else 1
+
+    def requests(self) -> Callable[[], bytes]:
+        """The next request, each time it is called: no two in a row are the same."""
+        bodies, at = self.workload.bodies, -1
+        first = f"POST {self.workload.path} HTTP/1.1\r\nHost: 127.0.0.1:4321\r\n".encode()
+        key = f"Authorization: Bearer {headers.CLIENT_KEY}\r\n".encode() if self.real else b""
+        first += b"Content-Type: application/json\r\n" + (_SDK if self.real else b"") + key
+
+        def following() -> bytes:
+            nonlocal at
+            at = (at + 1) % len(bodies)
+            varied = f"traceparent: {headers.traceparent()}\r\n".encode() if self.real else b""
+            return b"%b%bContent-Length: %d\r\n\r\n%b" % (first, varied, len(bodies[at]), bodies[at])
+
+        return following
+
+
+def _whole(body: bytes, fields: bytes = b"") -> tuple[bytes, ...]:
+    own = _OWN_HEAD.format(type="application/json").encode()
+    return (b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b" % (fields, own, len(body), body),)
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _streamed(events: list[bytes]) -> tuple[bytes, ...]:
+    own = _OWN_HEAD.format(type="text/event-stream; charset=utf-8").encode()
+    head = b"HTTP/1.1 200 OK\r\n%btransfer-encoding: chunked\r\n\r\n" % own
+    return (head, *map(_chunk, events), b"0\r\n\r\n")
+
+
+def _chat_stream() -> tuple[bytes, ...]:
+    return _streamed([*(payloads.event(index, index) for index in range(EVENTS)), DONE])
+
+
+def _messages_stream() -> tuple[bytes, ...]:
+    """As many events as the Chat stream has, each in a packet of its own."""
+    words = [messages.text_delta(" wonder")] * (EVENTS - 4)
+    text = messages.block(0, {"type": "text", "text": ""}, *words)
+    events = [messages.started(model="claude-bench"), *text, *messages.ended()]
+    return _streamed([named(event) for event in events])
+
+
+def all_cases() -> dict[str, Case]:
+    """In the order of the table."""
+    chat, message = _whole(payloads.chat_reply()), _whole(payloads.message_reply())
+    called = {CHAT: _whole(made.called_chat()), MESSAGES: _whole(made.called_messages())}
+    streamed = {path: small(path, stream=True) for path in (CHAT, MESSAGES)}
+    streams = {CHAT: _chat_stream(), MESSAGES: _messages_stream()}
+    long = {spaced: payloads.long_chat(spaced=spaced) for spaced in (False, True)}
+    real = _whole(payloads.chat_reply(), _PROVIDER)
+    rows = [
+        Case("chat_small", "small, Chat", small(CHAT), chat, CHAT, 102),
+        Case("msg_small", "small, Messages", small(MESSAGES), message, MESSAGES, 102),
+        Case("chat_real", REAL, small(CHAT), real, CHAT, 102, real=True),
+        Case("chat_compact", "100 KB, compact", long[False], chat, CHAT, 8),
+        Case("chat_spaced", "100 KB, spaced", long[True], chat, CHAT, 4),
+        Case("chat_event", "event, Chat", streamed[CHAT], streams[CHAT], CHAT, 4),
+        Case("msg_event", "event, Messages", streamed[MESSAGES], streams[MESSAGES], MESSAGES, 4),
+        Case("msg2chat_small", "translated small, Messages to Chat", small(MESSAGES), chat, CHAT, 51),
+        Case("chat2msg_small", "translated small, Chat to Messages", small(CHAT), message, MESSAGES, 51),
+        Case("msg2chat_event", "translated event, Chat to Messages", streamed[MESSAGES], streams[CHAT], CHAT, 3),
+        Case("chat2msg_event", "translated event, Messages to Chat", streamed[CHAT], streams[MESSAGES], MESSAGES, 3),
+        Case("msg2chat_agent", "translated 100 KB, Messages to Chat", agent(MESSAGES), called[CHAT], CHAT, 3),
+        Case("chat2msg_agent", "translated 100 KB, Chat to Messages", agent(CHAT), called[MESSAGES], MESSAGES, 3),
+    ]  # fmt: skip
+    return {case.name: case for case in rows}
