@@ -19,6 +19,8 @@ from pointsman.wire.http1 import BadHead, ChunkedBody, parse_head
 from pointsman.wire.splice import peek, replace_model, set_flag
 from pointsman.wire.sse import EventSplitter, data_of
 
+from . import looks
+
 Target = Callable[[random.Random], None]
 
 _HEADS = [
@@ -281,5 +283,6 @@ def _story(cut: list[bytes]) -> tuple[str, bytes]:
 
 
 TARGETS: dict[str, Target] = {
-    "head": head, "chunked": chunked, "sse": sse, "splice": splice, "upstream": upstream,
+    "head": head, "chunked": chunked, "sse": sse, "splice": splice, "upstream": upstream, "body": looks.body,
+    "answer": looks.answer,
 }  # fmt: skip

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.wire.splice import depth_exceeds, peek
+from pointsman.wire.depth import depth_exceeds
+from pointsman.wire.splice import peek
 
 TEXT = st.text(alphabet='{}[]"\\\n:,a é', max_size=12)
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.errors import PointsmanError
-from pointsman.wire.splice import depth_exceeds, peek, replace_model, set_flag
+from pointsman.wire.depth import depth_exceeds
+from pointsman.wire.splice import peek, replace_model, set_flag
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=8),

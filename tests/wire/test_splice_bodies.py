@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.errors import PointsmanError
+from pointsman.wire.depth import depth_exceeds
 from pointsman.wire.splice import (
     MAX_DEPTH,
     MAX_KEYS,
     MAX_MODEL,
-    depth_exceeds,
     find_values,
     peek,
     replace_model,

@@ -14,7 +14,8 @@ import msgspec
 from ..conversation.notes import Notes
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
-from ..wire.splice import MAX_DEPTH, depth_exceeds
+from ..wire.depth import depth_exceeds
+from ..wire.splice import MAX_DEPTH
 from ..wire.surrogates import mended
 
 _decode = msgspec.json.Decoder().decode

@@ -12,8 +12,12 @@ import msgspec
 
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from .depth import depth_exceeds
+from .scan import body_look
 from .surrogates import mended
 
+UNSEEN = -1
+"""Marks of a body that was not looked at: all of them may be true."""
 MAX_DEPTH = 128
 MAX_MODEL = 1024
 """Characters of a model name; local servers use file paths. Longer ones would cost in every pattern they are tried on."""
@@ -21,14 +25,24 @@ MAX_KEYS = 10_000
 """Top-level keys that are walked where a second `model` is possible; each costs microseconds of everybody's time."""
 
 
-class Peek(msgspec.Struct):
-    """What routing needs of a body."""
+class Peek(msgspec.Struct, frozen=True):
+    """What routing needs of a body, and what spares later steps a look of their own. start, end: where the model's value
+    stands; -1 where that is not known. marks: of the words that peek() was given, and NULLS (scan.body_look()); UNSEEN
+    where nothing of that is known."""
 
+    model: str
+    stream: bool | None
+    start: int = -1
+    end: int = -1
+    marks: int = UNSEEN
+
+
+class _Named(msgspec.Struct):
     model: str | None = None
     stream: bool | None = None
 
 
-_peek = msgspec.json.Decoder(Peek).decode
+_named = msgspec.json.Decoder(_Named).decode
 _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _any = msgspec.json.Decoder().decode
 _SPACE = b" \t\r\n"
@@ -38,36 +52,32 @@ _comma_at = re.compile(rb"[ \t\r\n]*+[,}]").match
 _scalar_at = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^\[{"][^,}\] \t\r\n]*+').match
 _null_at = re.compile(rb":[ \t\r\n]*+null").search
 _tokens = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]').finditer
-_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_LARGE = 4096
-"""Bytes from which a second decode is cheaper than searching the body for what may be a second `model`."""
-_LEVELS = 6
-"""How far a body is taken apart to prove it shallow: object, messages, message, content, part, text."""
-_PARTED = 1024 * 1024
-"""Bytes up to which that is tried; beyond it one linear pass bounds the time."""
-_NOT_OPENING = bytes(c for c in range(256) if c not in b"{[")
-_BRACKETS_AND_QUOTES = bytes(c for c in range(256) if c not in b'{}[]"')
-_strings = re.compile(rb'"[^"]*"')
 
 
 def _bad(message: str, param: str | None = None) -> PointsmanError:
     return PointsmanError(ErrorKind.BAD_REQUEST, message, param=param)
 
 
-def peek(body: bytes) -> Peek:
-    """Model and stream flag of a request body.
+def peek(body: bytes, words: tuple[bytes, ...] = ()) -> Peek:
+    """Model and stream flag of a request body, and which of the `words` it has.
 
     Raises PointsmanError (400): not JSON, no model, deeper than MAX_DEPTH, or the top-level `model` written twice
     (an upstream that takes the first would not be the one this gateway authorised).
     """
+    seen = body_look(body, MAX_DEPTH, MAX_MODEL, words)
+    return Peek(*seen) if seen is not None else peek_carefully(body)
+
+
+def peek_carefully(body: bytes) -> Peek:
+    """The same of any body, where body_look() has found something unusual."""
     try:
-        found = _peek(body)
+        found = _named(body)
     except msgspec.ValidationError:
         raise _wrong_shape(body) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         sound = mended(body)  # its text is the backend's to judge
         if sound is not body:
-            return peek(sound)
+            return peek_carefully(sound)
         raise _bad(f"The body is not valid JSON: {_position(error)}.") from None
     except RecursionError:
         raise _too_deep() from None
@@ -75,16 +85,11 @@ def peek(body: bytes) -> Peek:
         raise _bad('The body has no \'model\'; name the model to use, e.g. "model": "practice".', "model")
     if len(found.model) > MAX_MODEL:
         raise _bad(f"The model name is longer than {MAX_MODEL} characters.", "model")
-    members = _members(body) if len(body) > _LARGE else None
-    if members is None:
-        nested = len(body) > 2 * MAX_DEPTH and depth_exceeds(body, MAX_DEPTH)
-    else:
-        nested = any(_exceeds(bytes(part), MAX_DEPTH - 1, _LEVELS - 1) for part in members)
-    if nested:
+    if depth_exceeds(body, MAX_DEPTH):
         raise _too_deep()
-    if members is None and _may_repeat_model(body) and len(find_values(body, "model")) > 1:
+    if _may_repeat_model(body) and len(find_values(body, "model")) > 1:
         raise _bad("The body has the key 'model' twice at its top level; send it once.", "model")
-    return found
+    return Peek(found.model, found.stream)
 
 
 def speaks_of_a_model(body: bytes) -> bool:
@@ -98,20 +103,6 @@ def speaks_of_a_model(body: bytes) -> bool:
 def _may_repeat_model(body: bytes) -> bool:
     """False where it is spelled once and nothing is escaped; True where the keys must be walked to be sure."""
     return body.count(b'"model"') != 1 or b"\\u" in body
-
-
-def _members(value: bytes) -> list[msgspec.Raw] | None:
-    """The values of a compact JSON object whose keys are all different, None for any other object.
-
-    A decoded object plus its punctuation is never longer than its text; the two are equal exactly where nothing was
-    left out: no space, no escape in a key, and no key written twice (msgspec keeps only the last).
-    """
-    try:
-        raws = _top_level(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    size = 1 + sum(len(key) + 4 for key in raws) + sum(memoryview(raw).nbytes for raw in raws.values())
-    return list(raws.values()) if raws and size == len(value) else None
 
 
 def _too_deep() -> PointsmanError:
@@ -135,46 +126,6 @@ def _wrong_shape(body: bytes) -> PointsmanError:
     if not isinstance(value.get("model", ""), str):
         return _bad("'model' must be a string.", "model")
     return _bad("'stream' must be true or false.", "stream")
-
-
-def depth_exceeds(body: bytes, limit: int) -> bool:
-    """Is valid JSON nested deeper than `limit`? Most bodies are cleared by counting brackets, whole or part by part."""
-    return _exceeds(body.strip(_SPACE), limit, _LEVELS)
-
-
-def _exceeds(value: bytes, limit: int, levels: int) -> bool:
-    """The parts of a value, one level down at a time: strings, which may hold any number of brackets, drop out."""
-    if len(value) <= 2 * limit + 1 or value[:1] not in (b"{", b"["):
-        return False
-    if limit < 1:
-        return True
-    if len(value.translate(None, _NOT_OPENING)) <= limit:
-        return False
-    parts: list[msgspec.Raw] | None = None
-    if levels and len(value) <= _PARTED:
-        parts = _members(value) if value[:1] == b"{" else _items(value)
-    if parts is None:
-        return _scan(value, limit)
-    return any(_exceeds(bytes(part), limit - 1, levels - 1) for part in parts)
-
-
-def _scan(body: bytes, limit: int) -> bool:
-    """Every bracket outside strings, counted: linear, but dear."""
-    marks = body.translate(None, _BRACKETS_AND_QUOTES)
-    if marks.count(b"{") + marks.count(b"[") <= limit:
-        return False
-    if b"\\" in body:
-        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-        marks = body.translate(None, _BRACKETS_AND_QUOTES)
-    depth = 0
-    for byte in _strings.sub(b"", marks):
-        if byte in b"{[":
-            depth += 1
-            if depth > limit:
-                return True
-        else:
-            depth -= 1
-    return False
 
 
 def find_values(body: bytes, key: str) -> list[tuple[int, int]]:

@@ -1,0 +1,6 @@
+"""What _scan.c offers; scan.py says what it means."""
+
+def body_look(
+    body: bytes, depth: int, longest: int, words: tuple[bytes, ...], /
+) -> tuple[str, bool | None, int, int, int] | None: ...
+def answer_head(data: bytes, /) -> tuple[int, int, int, int, bytes] | None: ...
