@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import PointsmanError
@@ -149,7 +149,7 @@ class Limits:
     body_idle_seconds: float = 30.0
     body_grace_seconds: float = 10.0
     body_rate: int = 1024
-    max_connections: int = 10_000
+    max_connections: int = 20_000
     idle_seconds: float = 75.0
     connect_seconds: float = 5.0
     first_output_cloud_seconds: float = 60.0
@@ -159,8 +159,8 @@ class Limits:
     total_whole_seconds: float = 600.0
     queue_seconds: float = 60.0
     queue_length: int = 100
-    backend_in_flight: int = 1000
-    max_requests: int = 5000
+    backend_in_flight: int = 12_000
+    max_requests: int = 12_000
     write_seconds: float = 60.0
     hold_seconds: float = 8.0
     drain_seconds: float = 120.0
@@ -182,3 +182,18 @@ class Limits:
             except ValueError as error:
                 raise _mistyped(variable, text, str(error)) from None
         return Limits(**values)  # type: ignore[arg-type]
+
+    def of_worker(self, worker: int, workers: int) -> Limits:
+        """One process's part of what the whole gateway puts up with."""
+        parts = {name: share(getattr(self, name), worker, workers) for name in _SHARED}
+        return replace(self, **parts)
+
+
+_SHARED = ("max_connections", "max_requests", "backend_in_flight", "queue_length")
+"""Limits that count something of the whole gateway; any other is of one request or one connection."""
+
+
+def share(limit: int, worker: int, workers: int) -> int:
+    """How much of a number that all workers have together one of them may use. The parts add up to `limit`, but for a limit
+    below the number of workers: each has one then, since one that may do nothing would refuse what is sent to it."""
+    return max(1, limit // workers + (worker % workers < limit % workers))

@@ -42,7 +42,7 @@ def test_sighup_reads_the_database_again_and_no_stream_notices(
         server.script(*[streams(wire, "0123456789", pace=0.2, pieces=10)] * 3)
         name, _ = gateway.route(wire.kind, server.url)
         running += open_streams(gateway, wire, name, 3)
-    before = gateway.pids("pointsman.")
+    before, control = gateway.pids("pointsman.gateway"), gateway.pids("pointsman.admin")
     with Load(gateway, "m") as load:
         # another program changed the database: no publish of ours told anybody
         with closing(sqlite3.connect(gateway.data_dir / "pointsman.db")) as database:
@@ -60,7 +60,9 @@ def test_sighup_reads_the_database_again_and_no_stream_notices(
         stream.join(20)
         assert stream.whole, stream.seen[-200:]
         assert stream.wire.stream_text(stream.seen) == "0123456789"
-    assert gateway.pids("pointsman.") == before
+    assert gateway.pids("pointsman.admin") == control
+    wait_until("old processes have ended", lambda: len(gateway.pids("pointsman.gateway")) == 2, 10)
+    assert not {*gateway.pids("pointsman.gateway")} & {*before}
     assert "reloaded" in gateway.read_log()
 
 

@@ -104,17 +104,11 @@ def alive(pid: int) -> bool:
 
 
 def test_used_up_descriptors_are_told_and_it_serves_when_there_are_some(tmp_path: Path) -> None:
-    def limited() -> None:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(128, hard), hard))
-
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
     gateway = Gateway(tmp_path / "data", expect_clean_log=False)
-    limited()
-    try:
-        gateway.start()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    gateway.start()
+    (pid,) = gateway.pids("pointsman.gateway")
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)  # what it has taken: all that there are
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (128, hard))
     with gateway_ended(gateway):
         assert answers(gateway)
         held = []

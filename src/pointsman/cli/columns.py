@@ -168,7 +168,7 @@ DIALECT = Column(
 )  # fmt: skip
 """Credentials and local servers have it; without it protocols are tried."""
 
-_AT_ONCE = "Send it so many requests at once from each process of --workers; more wait in a queue."
+_AT_ONCE = "Send it so many requests at once, over all processes of --workers; more wait in a queue."
 MAX_IN_FLIGHT = Column(
     "--max-in-flight", "max_in_flight", _AT_ONCE, _AT_ONCE, kind=click.IntRange(1, 10_000), metavar="N",
     clear=("--no-max-in-flight", "Go back to the gateway's own limit."),

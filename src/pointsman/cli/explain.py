@@ -56,5 +56,5 @@ def _condition(target: dict[str, Any]) -> Iterator[str]:
         yield f"     {printable(target['health'])}"
     if target["in_flight"] or target["queued"] or target["max_in_flight"] is not None:
         limit = target["max_in_flight"]
-        most = f" (limit of each process: {limit})" if limit is not None else ""
+        most = f" (limit: {limit}, over all processes)" if limit is not None else ""
         yield f"     requests at once: {target['in_flight']}{most}, waiting: {target['queued']}"

@@ -27,8 +27,9 @@ from ..link.client import LinkClient
 from ..link.spool import Spool
 from ..practice import PracticeServer
 from ..process.beats import REPLACED_FILE, beat
+from ..process.descriptors import raise_limit, shortage
 from ..process.environment import take
-from ..process.parent import end_with_parent, leave_nothing
+from ..process.parent import REPLACED_SIGNAL, end_with_parent, leave_nothing
 from ..providers.proxies import Proxies
 from ..upstream.egress import Egress
 from ..upstream.pool import Pool
@@ -43,6 +44,8 @@ log = logging.getLogger("pointsman.gateway")
 
 TICK_SECONDS = 0.25
 FINAL_FLUSH_SECONDS = 2.0
+LET_GO_SECONDS = 3.0
+"""How long a process that was replaced waits for the next request on a connection that is open."""
 _LAST_SECONDS = 10.0
 """After a drain: the last usage, and a margin."""
 
@@ -55,6 +58,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--beat-fd", type=int)
     parser.add_argument("--worker", type=int, required=True)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument(
+        "--replaces", action="store_true", help="another one that serves, until this one is ready"
+    )
     parser.add_argument("--host", required=True)
     parser.add_argument("--spool", required=True)
     parser.add_argument("--allow-host", action="append", default=[])
@@ -67,7 +73,7 @@ class DataPlaneProcess:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self._args = args
-        self._limits = Limits.from_environment()
+        self._limits = Limits.from_environment().of_worker(args.worker, args.workers)
         self._listeners = [socket.socket(fileno=one) for one in args.listen_fd]
         self._connections: set[ClientConnection] = set()
         practice_path = os.path.join(args.runtime_dir, f"practice-{args.worker}.sock")
@@ -86,22 +92,25 @@ class DataPlaneProcess:
             control_path=os.path.join(args.runtime_dir, "control.sock"),
         )
         self.plane.runtime_dir = args.runtime_dir
-        if args.workers > 1:
-            folder, memory = args.runtime_dir, self.plane.responses
-            holders = self.plane.holders
-            self.plane.siblings = Siblings(folder, args.worker, args.workers, memory, holders)
+        self.plane.alone = args.workers == 1 and not args.replaces
+        if not self.plane.alone:
+            self.plane.siblings = Siblings(
+                args.runtime_dir, args.worker, self.plane.responses, self.plane.holders
+            )
         self._practice = PracticeServer(path=practice_path)
         self._link = LinkClient(
             os.path.join(args.runtime_dir, "link.sock"),
             args.worker,
             self._on_snapshot,
             self.plane.status,
-            spool=Spool(Path(args.spool), args.worker, args.workers),
+            # one that replaces another leaves the others' files alone: those who write them may still live
+            spool=Spool(Path(args.spool), args.worker, sys.maxsize if args.replaces else args.workers),
         )
         self.plane.find_answer = self._link.find_answer
         self._handler = Handler(self.plane, self._link.record)
         self._stop = asyncio.Event()
         self._hurry = False
+        self._replaced = False
         self._has_rules = asyncio.Event()
 
     def _on_snapshot(self, snapshot: object) -> None:
@@ -114,7 +123,13 @@ class DataPlaneProcess:
 
     def _on_signal(self) -> None:
         """The first one drains; a second one ends the drain."""
-        self._hurry = self._stop.is_set()
+        self._hurry = self._stop.is_set() and not self._replaced
+        self._replaced = False
+        self._stop.set()
+
+    def _on_replaced(self) -> None:
+        """Another process listens in this one's place: what is open is served to its end."""
+        self._replaced = True
         self._stop.set()
 
     async def run(self) -> None:
@@ -123,6 +138,7 @@ class DataPlaneProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # new rules come by the link
+        loop.add_signal_handler(REPLACED_SIGNAL, self._on_replaced)
         await self._practice.start()
         if self.plane.siblings is not None:
             await self.plane.siblings.start()
@@ -140,7 +156,7 @@ class DataPlaneProcess:
         # requests make few cycles; fewer, shorter pauses (docs/design.md#what-it-costs)
         gc.set_threshold(50_000, 20, 50)
         with suppress(OSError):
-            os.write(self._args.ready_fd, b"ready\n")
+            os.write(self._args.ready_fd, b"%d\n" % self._args.worker)
         await self._stop.wait()
         await self._drain(servers)
         await self._link.drain(FINAL_FLUSH_SECONDS)
@@ -159,9 +175,11 @@ class DataPlaneProcess:
     async def _drain(self, servers: list[asyncio.AbstractServer]) -> None:
         """Stop accepting, let requests finish up to the limit, then end them in-band."""
         plane = self.plane
-        plane.draining = True
         for server in servers:
             server.close()
+        if self._replaced:
+            await self._let_go()
+        plane.draining = True
         for client in list(self._connections):
             client.close_when_idle()
         deadline = time.monotonic() + self._limits.drain_seconds
@@ -177,6 +195,15 @@ class DataPlaneProcess:
             await asyncio.sleep(0.2)
         for client in list(self._connections):
             client.close_when_idle()
+
+    async def _let_go(self) -> None:
+        """Each connection's next answer is its last. Who has it open and idle may be sending just now, and would get no
+        answer from one that is closed under it: those are closed only after a while."""
+        until = time.monotonic() + LET_GO_SECONDS
+        while self._replaced and self._connections and time.monotonic() < until:
+            for client in self._connections:
+                client.closing = True
+            await asyncio.sleep(0.02)
 
     async def _tick_for_ever(self) -> None:
         plane = self.plane
@@ -246,7 +273,13 @@ def main() -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     args = _arguments(sys.argv[1:])
-    end_with_parent(Limits.from_environment().drain_seconds + _LAST_SECONDS)
+    limits = Limits.from_environment()
+    few = shortage(raise_limit(limits), limits.of_worker(args.worker, args.workers))
+    if few is not None:
+        log.warning(
+            "%s; raise the hard limit (ulimit -Hn, LimitNOFILE=) or lower POINTSMAN_MAX_REQUESTS", few
+        )
+    end_with_parent(limits.drain_seconds + _LAST_SECONDS)
     try:
         uvloop.run(_run(args))
     finally:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol as TypingProtocol
 
-from ..config import Limits
+from ..config import Limits, share
 from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import BackendType
@@ -19,7 +19,7 @@ from ..ledger.metrics import INFLIGHT, TOKENS, USAGE_DROPPED, Metric
 from ..ledger.records import UsageRecord
 from ..link.messages import AnswerFound, Snapshot, WorkerStatus
 from ..resilience.board import Board
-from ..resilience.budget import Budget
+from ..resilience.budget import FLOOR, Budget
 from ..routing.specs import UNIX, BackendSpec
 from ..routing.table import Plan
 from ..translation.reasoning_store import ReasoningStore
@@ -53,7 +53,8 @@ class Ticking(TypingProtocol):
 
 
 class DataPlane:
-    """worker: index of this process, of `workers`. practice_path: socket of its own practice backend."""
+    """worker: number of this process, of `workers` at a time. limits: its part of them.
+    practice_path: socket of its own practice backend."""
 
     def __init__(
         self,
@@ -87,12 +88,13 @@ class DataPlane:
         self.responses = ResponseMemory(limits.response_memory_bytes, limits.response_memory_seconds)
         self.holders = Holders()
         self.find_answer: FindAnswer | None = None  # asks the control plane, where there is one
-        self.siblings: Siblings | None = None  # where there are several processes
+        self.alone = True  # no other process serves, or has served, as this one does
+        self.siblings: Siblings | None = None  # where it is not
         self.dialects = DIALECTS
         self.board = Board(
             time.monotonic, random.random, limit=limits.backend_in_flight, queue=limits.queue_length
         )
-        self.budget = Budget()
+        self.budget = Budget(share(FLOOR, worker, workers))
         self.joining = Joining()
         self.probes = Probes(pool, self.board)
         self.ticking: set[Ticking] = set()
@@ -119,7 +121,8 @@ class DataPlane:
         for key, backend in self.rules.backends.items():
             if key in before and before[key].way != backend.way:
                 self.board.forget(key)
-            self.board.allow(key, backend.spec.max_in_flight)
+            most = backend.spec.max_in_flight
+            self.board.allow(key, None if most is None else share(most, self.worker, self.workers))
         self.probes.follow(self.rules.backends)
 
     async def plan(self, rules: CompiledRules, model: str) -> Plan:

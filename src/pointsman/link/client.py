@@ -260,6 +260,8 @@ class LinkClient:
     async def drain(self, seconds: float) -> None:
         """Hand up what is left; returns when all is acknowledged, or after `seconds`."""
         self.flush()
+        if self._writer is not None and not _stuck(self._writer):
+            self._writer.write(encode(self._status()))  # its last counts: the sums of all processes keep them
         deadline = asyncio.get_running_loop().time() + seconds
         while self._unacked and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)

@@ -1,9 +1,11 @@
-"""The lock of a data folder, and what a gateway that was killed left there. Not here: what is done under the lock."""
+"""The lock of a data folder, the folder of sockets, and what a gateway that was killed left of both. Not here: what is done
+under the lock."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 from ..config import LOCK_FILE
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
-from .private_files import lock_folder
+from .private_files import lock_folder, private_folder
 
 ORPHAN_SECONDS = 20.0
 """For so long the processes of a killed gateway are waited for."""
@@ -62,3 +64,24 @@ def _clear_away(lock: int) -> bool:
             shutil.rmtree(folder, ignore_errors=True)
             return True
     return False
+
+
+def runtime_folder() -> str:
+    """A new folder for the sockets between the processes, this user's alone."""
+    try:
+        folder = tempfile.mkdtemp(prefix=SOCKETS_PREFIX, dir=_short_folder())
+        private_folder(folder)
+    except OSError as error:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE,
+            f"no temporary folder can be written ({error.strerror}); set TMPDIR to one that can, with a short path",
+        ) from None
+    return folder
+
+
+def _short_folder() -> str | None:
+    """Where the runtime folder goes: Unix socket paths must stay below about 100 bytes."""
+    folder = os.environ.get("XDG_RUNTIME_DIR")
+    if folder and len(folder) < 40 and os.access(folder, os.W_OK):
+        return folder
+    return "/tmp" if len(tempfile.gettempdir()) > 60 else None  # noqa: S108 -- mkdtemp makes it 0700

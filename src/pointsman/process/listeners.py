@@ -1,5 +1,8 @@
 """What the gateway listens on: a port, a Unix socket, or both. Opened once, by the supervisor; the data plane's processes
-inherit them. Not here: who may speak on them (gateway/client/access.py).
+inherit them, each its own of a port where there are several: Linux then spreads connections over them (SO_REUSEPORT,
+socket(7)). They stay this process's, too: no connection is lost that waits while one of those is replaced.
+
+Not here: who may speak on them (gateway/client/access.py).
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import os
 import shutil
 import socket
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,17 +31,20 @@ class Listeners:
     """At least one of tcp() and unix() is called. Both raise PointsmanError: one sentence with what to do."""
 
     def __init__(self) -> None:
-        self._open: list[socket.socket] = []
+        self._ports: list[socket.socket] = []
+        self._sockets: list[socket.socket] = []
         self._port: int | None = None
         self._path: Path | None = None
         self._made: tuple[int, int] | None = None  # the socket's file, so that nobody else's is removed
 
-    def tcp(self, host: str, port: int, patience: float) -> None:
-        """patience: seconds to wait for a port or socket that somebody has, as a killed gateway's processes do for a
-        moment."""
+    def tcp(self, host: str, port: int, patience: float, workers: int = 1) -> None:
+        """workers: how many processes will listen. patience: seconds to wait for a port or socket that somebody has, as
+        a killed gateway's processes do for a moment."""
         listener = _tcp(host, port, patience)
-        self._open.append(listener)
         self._port = listener.getsockname()[1]
+        self._ports = [listener]
+        if workers > 1 and sys.platform == "linux":  # others have the option, and do not spread by it
+            self._ports = _spread(listener, workers)
 
     def unix(self, path: Path, group: str | None, patience: float) -> None:
         """For this user alone, under any umask, or for a group, too. A socket that nobody listens on any more is taken
@@ -48,7 +55,7 @@ class Listeners:
         except PointsmanError:
             self.close()
             raise
-        self._open.append(listener)
+        self._sockets.append(listener)
         self._path, self._made = path, (found.st_dev, found.st_ino)
 
     def url(self, host: str) -> str:
@@ -59,12 +66,17 @@ class Listeners:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """For who inherits them."""
-        return tuple(one.fileno() for one in self._open)
+        """All of them."""
+        return tuple(one.fileno() for one in (*self._ports, *self._sockets))
+
+    def of_worker(self, slot: int) -> tuple[int, ...]:
+        """What the process of that slot inherits. slot: from 0."""
+        ports = self._ports[slot % len(self._ports) :][:1] if self._ports else []
+        return tuple(one.fileno() for one in (*ports, *self._sockets))
 
     def close(self) -> None:
         """Ours; and the socket's file goes."""
-        for one in self._open:
+        for one in (*self._ports, *self._sockets):
             one.close()
         if self._path is not None:
             with suppress(OSError):
@@ -98,6 +110,30 @@ def _tcp(host: str, port: int, patience: float) -> socket.socket:
             text += "; something else has the port: choose another with --port, or --port 0 for a free one"
         raise PointsmanError(ErrorKind.UNAVAILABLE, text) from None
     return listener
+
+
+def _spread(first: socket.socket, workers: int) -> list[socket.socket]:
+    """As many sockets on the address of `first`, which was bound without the option: so it found that nobody else listens
+    there, which one with it does not find out."""
+    address = first.getsockname()
+    listeners = []
+    first.close()
+    try:
+        for _ in range(workers):
+            listener = socket.socket(first.family, socket.SOCK_STREAM)
+            listeners.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(address)
+        for listener in listeners:
+            listener.listen(_QUEUE)
+            listener.setblocking(False)
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        text = f"cannot listen on {address[0]}:{address[1]} with several processes: {error.strerror}"
+        raise PointsmanError(ErrorKind.UNAVAILABLE, text) from None
+    return listeners
 
 
 def _unix(path: Path, group: str | None, patience: float) -> socket.socket:

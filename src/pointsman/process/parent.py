@@ -18,6 +18,8 @@ REFUSED = 3
 """Exit code of a child that must not be started again: it has said why. Once the gateway has served
 it is tried again all the same: a folder's wrong mode must not end the processes that serve on.
 """
+REPLACED_SIGNAL = signal.SIGUSR2
+"""To a data-plane process in whose place another one listens: it takes no more connections and ends with those it has."""
 _POLL_SECONDS = 0.25
 _PARENT = os.getppid()
 

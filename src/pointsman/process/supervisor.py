@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,22 +19,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import config
-from ..errors import PointsmanError
-from ..kinds import ErrorKind
 from ..secret import Secret
 from ..wire.authority import is_loopback_host
 from ..wire.origins import ANY, caution
-from .beats import Pulse, write_down
-from .data_lock import ORPHAN_SECONDS, SOCKETS_PREFIX, sign, take_lock
+from .beats import START_SECONDS, Pulse, write_down
+from .data_lock import ORPHAN_SECONDS, runtime_folder, sign, take_lock
 from .environment import piped, take
 from .listeners import Listeners
-from .parent import REFUSED, reap_strangers
-from .private_files import private_folder, write_over
+from .parent import REFUSED, REPLACED_SIGNAL, reap_strangers
+from .private_files import write_over
 from .settings import Settings, read_settings
 
 _BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _HEALTHY_SECONDS = 10.0
 _AWAY_SECONDS = 2.5
+_LAST_SECONDS = 15.0
+"""After a drain: until an old process must have ended."""
+_MOST_WORKERS = 64
+"""As `--workers` allows: numbers of a generation's processes."""
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class _Child:
     name: str
     argv: list[str]
     pass_fds: tuple[int, ...]
+    number: int = -1  # of a data-plane process, never given twice
     secrets: dict[str, Secret] = field(default_factory=dict)  # what the environment held of them
     pulse: Pulse = field(default_factory=Pulse)
     process: subprocess.Popen[bytes] | None = None
@@ -77,7 +79,13 @@ class _Supervisor:
     runtime_dir: str
     url: str
     listeners: Listeners
-    children: list[_Child] = field(default_factory=list)
+    children: list[_Child] = field(default_factory=list)  # the control plane, then one a slot
+    make: Callable[[int, int], _Child] = field(init=False)  # a data-plane process, by slot and generation
+    generation: int = 0
+    to_replace: list[int] = field(default_factory=list)  # slots whose process is to be a new one
+    coming: _Child | None = None  # the new process of the first of them, not ready yet
+    going: list[_Child] = field(default_factory=list)  # replaced, with requests to finish
+    ready: set[int] = field(default_factory=set)  # numbers of those that have said so
     stopping: bool = False
     announced: bool = False  # it has served
     noted: bool = False  # and its commands can find it
@@ -95,10 +103,10 @@ def serve(options: ServeOptions) -> int:
     listeners = Listeners()
     patience = ORPHAN_SECONDS if after_a_kill else 0.0
     if options.tcp:
-        listeners.tcp(options.host, options.port, patience)
+        listeners.tcp(options.host, options.port, patience, options.workers)
     if options.unix is not None:
         listeners.unix(options.unix, options.unix_group, patience)
-    runtime_dir = _runtime_folder()
+    runtime_dir = runtime_folder()
     sign(lock, runtime_dir)
     url = listeners.url(options.host)
     supervisor = _Supervisor(options, settings.limits, runtime_dir, url, listeners)
@@ -108,9 +116,7 @@ def serve(options: ServeOptions) -> int:
         for fd in (*listeners.descriptors, lock, ready_write):
             os.set_inheritable(fd, True)
         os.set_blocking(wake_write, False)
-        supervisor.children = _children(
-            options, settings, runtime_dir, url, listeners.descriptors, lock, ready_write
-        )
+        _plan_children(supervisor, settings, lock, ready_write)
         _handle_signals(supervisor, wake_write)
         return _loop(supervisor, ready_read, wake_read)
     finally:
@@ -120,42 +126,14 @@ def serve(options: ServeOptions) -> int:
         with suppress(OSError):
             os.ftruncate(lock, 0)
         listeners.close()
-        for child in supervisor.children:
+        for child in _all(supervisor):
             child.pulse.close()
         for fd in (lock, ready_read, ready_write, wake_read, wake_write):
             os.close(fd)
 
 
-def _runtime_folder() -> str:
-    """A new folder for the sockets between the processes, this user's alone."""
-    try:
-        folder = tempfile.mkdtemp(prefix=SOCKETS_PREFIX, dir=_short_folder())
-        private_folder(folder)
-    except OSError as error:
-        raise PointsmanError(
-            ErrorKind.UNAVAILABLE,
-            f"no temporary folder can be written ({error.strerror}); set TMPDIR to one that can, with a short path",
-        ) from None
-    return folder
-
-
-def _short_folder() -> str | None:
-    """Where the runtime folder goes: Unix socket paths must stay below about 100 bytes."""
-    folder = os.environ.get("XDG_RUNTIME_DIR")
-    if folder and len(folder) < 40 and os.access(folder, os.W_OK):
-        return folder
-    return "/tmp" if len(tempfile.gettempdir()) > 60 else None  # noqa: S108 -- mkdtemp makes it 0700
-
-
-def _children(
-    options: ServeOptions,
-    settings: Settings,
-    runtime_dir: str,
-    url: str,
-    listen_fds: tuple[int, ...],
-    lock_fd: int,
-    ready_fd: int,
-) -> list[_Child]:
+def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, ready_fd: int) -> None:
+    options, runtime_dir, url = supervisor.options, supervisor.runtime_dir, supervisor.url
     allowed: list[str] = []
     for host in (*options.allow_hosts, *settings.hosts):
         allowed += ["--allow-host", host]
@@ -175,16 +153,26 @@ def _children(
         config.CLIENT_KEY_VARIABLE: settings.client_key,
     }
     given = {name: secret for name, secret in secrets.items() if secret is not None}
-    children = [_Child("control plane", control, (lock_fd,), given)]
-    for worker in range(options.workers):
+
+    def make(slot: int, generation: int) -> _Child:
+        number = slot + generation * _MOST_WORKERS
+        fds = supervisor.listeners.of_worker(slot)
         argv = [sys.executable, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
-        for listen_fd in listen_fds:
+        for listen_fd in fds:
             argv += ["--listen-fd", str(listen_fd)]
-        argv += ["--ready-fd", str(ready_fd), "--worker", str(worker)]
+        argv += ["--ready-fd", str(ready_fd), "--worker", str(number)]
         argv += ["--workers", str(options.workers), "--spool", str(options.data_dir / config.SPOOL_FOLDER)]
-        argv += ["--host", options.host, *allowed]
-        children.append(_Child(f"data plane {worker}", argv, (*listen_fds, ready_fd)))
-    return children
+        argv += ["--host", options.host, *allowed, *(["--replaces"] if generation else [])]
+        return _Child(f"data plane {slot}", argv, (*fds, ready_fd), number)
+
+    supervisor.make = make
+    supervisor.children = [_Child("control plane", control, (lock_fd,), secrets=given)]
+    supervisor.children += [make(slot, 0) for slot in range(options.workers)]
+
+
+def _all(supervisor: _Supervisor) -> list[_Child]:
+    coming = [supervisor.coming] if supervisor.coming is not None else []
+    return [*supervisor.children, *coming, *supervisor.going]
 
 
 def _handle_signals(supervisor: _Supervisor, wake_fd: int) -> None:
@@ -220,7 +208,7 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
     while not supervisor.stopping:
         now = time.monotonic()
         if now - supervisor.looked > _AWAY_SECONDS:  # stopped itself, or the machine slept
-            for child in supervisor.children:
+            for child in _all(supervisor):
                 child.pulse.excuse(now)
         supervisor.looked = now
         if not all([_watch(supervisor, child, now) for child in supervisor.children]):
@@ -228,16 +216,19 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
         wait = min([child.due - now for child in supervisor.children if child.process is None], default=1.0)
         if serving and not supervisor.announced:
             wait = 0.02  # the control plane's socket tells nobody when it comes
+        if supervisor.to_replace:
+            wait = min(wait, 0.1)
         readable, _, _ = select.select([ready_fd, wake_fd], [], [], max(0.01, min(wait, 1.0)))
         if wake_fd in readable:
             os.read(wake_fd, 4096)
-            reap_strangers(child.process.pid for child in supervisor.children if child.process is not None)
+            reap_strangers(child.process.pid for child in _all(supervisor) if child.process is not None)
         if supervisor.reload:
             supervisor.reload = False
-            _reload(supervisor.children[0])
+            _reload(supervisor)
         if ready_fd in readable:
-            os.read(ready_fd, 4096)
+            supervisor.ready.update(int(number) for number in os.read(ready_fd, 4096).split())
             serving = True
+        _replace(supervisor, now)
         if serving and not supervisor.announced and _control_answers(supervisor.runtime_dir):
             _announce(supervisor)
         elif supervisor.announced and not supervisor.noted:
@@ -246,26 +237,56 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
     return supervisor.exit_code
 
 
-def _reload(control: _Child) -> None:
-    """The control plane does it; one that is just starting reads everything anew anyway."""
+def _reload(supervisor: _Supervisor) -> None:
+    """The control plane reads again (one that is just starting does anyway), and the data plane's processes are replaced,
+    one slot after the other."""
+    control = supervisor.children[0]
     if control.process is not None and control.process.poll() is None:
         control.process.send_signal(signal.SIGHUP)
+    supervisor.to_replace = list(range(supervisor.options.workers))
+    if supervisor.coming is not None:  # it began with what was read before
+        supervisor.to_replace = [supervisor.coming.number % _MOST_WORKERS, *supervisor.to_replace]
+
+
+def _replace(supervisor: _Supervisor, now: float) -> None:
+    """Go on with it: start a new process, and once it listens let the old one finish what it has."""
+    for child in list(supervisor.going):
+        if child.process is None or child.process.poll() is not None:
+            supervisor.going.remove(child)
+            child.pulse.close()
+        elif now - child.started > supervisor.limits.drain_seconds + _LAST_SECONDS:
+            child.process.kill()
+    coming = supervisor.coming
+    if coming is None:
+        if supervisor.to_replace:
+            supervisor.generation += 1
+            supervisor.coming = supervisor.make(supervisor.to_replace[0], supervisor.generation)
+            _start(supervisor.coming, now)
+        return
+    assert coming.process is not None
+    if coming.process.poll() is not None or now - coming.started > START_SECONDS:
+        _say(f"the new {coming.name} did not start; the old one serves on, and no more are replaced")
+        coming.process.kill()
+        coming.process.wait()
+        coming.pulse.close()
+        supervisor.coming, supervisor.to_replace = None, []
+    elif coming.number in supervisor.ready:
+        slot = supervisor.to_replace.pop(0)
+        old, supervisor.children[1 + slot] = supervisor.children[1 + slot], coming
+        supervisor.coming = None
+        old.started = now
+        supervisor.going.append(old)
+        if old.process is not None:
+            old.process.send_signal(REPLACED_SIGNAL)
+        if not supervisor.to_replace:
+            _say("the data plane was replaced; old processes finish what they have")
 
 
 def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
     """Start a child that is due, note one that ended. False when one refused to start at all."""
     if child.process is None:
         if now >= child.due:
-            child.started = now
-            child.pulse.begin(now)
-            # A group of its own: Ctrl-C in a terminal is for the supervisor alone, which stops them in order.
-            with piped(child.secrets) as (arguments, fds):
-                child.process = subprocess.Popen(
-                    [*child.argv, *arguments, "--beat-fd", str(child.pulse.write)],
-                    pass_fds=(*child.pass_fds, *fds, child.pulse.write),
-                    stdin=subprocess.DEVNULL,
-                    process_group=0,
-                )
+            _start(child, now)
         return True
     code = child.process.poll()
     if code is None:
@@ -285,6 +306,19 @@ def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
     child.due = now + _BACKOFF[min(child.restarts, len(_BACKOFF) - 1)]
     _say(f"the {child.name} ended (code {code}); starting it again")
     return True
+
+
+def _start(child: _Child, now: float) -> None:
+    child.started = now
+    child.pulse.begin(now)
+    # A group of its own: Ctrl-C in a terminal is for the supervisor alone, which stops them in order.
+    with piped(child.secrets) as (arguments, fds):
+        child.process = subprocess.Popen(
+            [*child.argv, *arguments, "--beat-fd", str(child.pulse.write)],
+            pass_fds=(*child.pass_fds, *fds, child.pulse.write),
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+        )
 
 
 def _say(text: str) -> None:
@@ -330,7 +364,7 @@ def _note(supervisor: _Supervisor) -> None:
 def _stop_children(supervisor: _Supervisor) -> None:
     """Data plane first: it drains, and its last usage goes to the control plane, which goes last."""
     supervisor.listeners.close()  # else who connects now would wait for nobody until all have drained (R8)
-    control, workers = supervisor.children[0], supervisor.children[1:]
+    control, *workers = _all(supervisor)
     for group, seconds in ((workers, supervisor.limits.drain_seconds + 5.0), ([control], 10.0)):
         running = [child.process for child in group if child.process is not None]
         for process in running:

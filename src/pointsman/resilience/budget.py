@@ -15,11 +15,12 @@ WINDOW_SECONDS = 10.0
 
 
 class Budget:
-    """requested() once a request, then spend() before each repeat."""
+    """requested() once a request, then spend() before each repeat. floor: repeats in order even of few requests."""
 
-    __slots__ = ("_buckets", "_repeats", "_requests")
+    __slots__ = ("_buckets", "_floor", "_repeats", "_requests")
 
-    def __init__(self) -> None:
+    def __init__(self, floor: int = FLOOR) -> None:
+        self._floor = floor
         self._buckets: deque[list[int]] = deque()  # [second, requests, repeats], oldest first
         self._requests = 0
         self._repeats = 0
@@ -32,7 +33,7 @@ class Budget:
     def spend(self, now: float) -> bool:
         """Take one repeat. False when there is none left."""
         bucket = self._bucket(now)
-        if self._repeats + 1 > max(FLOOR, SHARE * self._requests):
+        if self._repeats + 1 > max(self._floor, SHARE * self._requests):
             return False
         bucket[2] += 1
         self._repeats += 1

@@ -24,9 +24,11 @@ from ...config import (
     DEFAULT_PORT,
     MASTER_KEY_FILE,
     USAGE_FILE,
+    Limits,
 )
 from ...errors import PointsmanError
 from ...kinds import PRACTICE
+from ...process.descriptors import raise_limit, shortage
 from ...process.private_files import mode_problem
 from ...providers.proxies import Proxies
 from ...routing.specs import BackendSpec
@@ -56,6 +58,15 @@ class Report(BaseModel):
     ok: bool
     version: str
     checks: list[Check]
+
+
+def _descriptors() -> Check:
+    limits = Limits.from_environment()
+    limit = raise_limit(limits)  # as each process of the data plane does
+    few = shortage(limit, limits)
+    if few is None:
+        return _ok("open files", f"a process may have {limit} files and sockets open")
+    return _warning("open files", few, "raise the hard limit: ulimit -Hn, or LimitNOFILE= of a systemd unit")
 
 
 def _ok(name: str, detail: str) -> Check:
@@ -108,6 +119,7 @@ def examine_files(data_dir: Path, environ: Mapping[str, str], gateway_url: str =
     checks += _modes(data_dir)
     checks.append(_admin_token(data_dir))
     checks.append(_disk(data_dir))
+    checks.append(_descriptors())
     checks += _proxies(environ)
     checks.append(_sqlite_version())
     return checks

@@ -8,6 +8,7 @@ Asked only on a miss and only where there are several processes; nothing is copi
 from __future__ import annotations
 
 import asyncio
+import glob
 import logging
 import os
 from collections.abc import Sequence
@@ -48,13 +49,11 @@ _answers = msgspec.msgpack.Decoder(Known)
 
 
 class Siblings:
-    """folder: where the sockets are. worker: index of this process, of `workers`."""
+    """folder: where the sockets are. worker: number of this process."""
 
-    def __init__(
-        self, folder: str, worker: int, workers: int, memory: ResponseMemory, holders: Holders
-    ) -> None:
-        self._paths = [os.path.join(folder, f"memory-{index}.sock") for index in range(workers)]
-        self._own = self._paths.pop(worker)
+    def __init__(self, folder: str, worker: int, memory: ResponseMemory, holders: Holders) -> None:
+        self._folder = folder
+        self._own = os.path.join(folder, f"memory-{worker}.sock")
         self._memory = memory
         self._holders = holders
         self._server = LocalServer(self._own, self._answer)
@@ -81,10 +80,15 @@ class Siblings:
 
     async def _ask_all(self, question: _Question) -> Known:
         packed = msgspec.msgpack.encode(question)
-        answers = await asyncio.gather(*(self._ask(path, packed) for path in self._paths))
+        answers = await asyncio.gather(*(self._ask(path, packed) for path in self._others()))
         holders = {name: one for answer in answers for name, one in answer.holders.items()}
         of_others = [backend for answer in answers for backend in answer.of_others]
         return Known([given for answer in answers for given in answer.given], holders, of_others)
+
+    def _others(self) -> list[str]:
+        """Their sockets; those who are replaced remember until they have ended."""
+        found = glob.glob(os.path.join(glob.escape(self._folder), "memory-*.sock"))
+        return [path for path in found if path != self._own]
 
     async def _ask(self, path: str, question: bytes) -> Known:
         try:

@@ -242,7 +242,7 @@ class Handler:
             case "ready":
                 _send_json(job, *pages.ready(plane))
             case "metrics":
-                if plane.workers > 1 and await self._merged_metrics(job):
+                if not plane.alone and await self._merged_metrics(job):
                     return
                 _send(job, 200, pages.METRICS, pages.metrics(plane))
             case "root":
