@@ -7,7 +7,7 @@ answer shape or meaning is a 400.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 import msgspec
@@ -18,6 +18,10 @@ from .parts import Placed
 
 _MAX_HEADER = 4000
 """Bytes of the warnings header; clients' header limits start at 8 KiB for all headers together."""
+
+
+Told = tuple[str, str, str]
+"""(code, path, why): see Notes.note()."""
 
 
 class Notes:
@@ -63,6 +67,15 @@ class Notes:
         if entry not in self.warnings:
             self.warnings.append(entry)
 
+    def replay(self, told: Iterable[Told]) -> None:
+        """Losses that a recorder was told."""
+        for code, path, why in told:
+            self.note(code, path, why)
+
+    def recorder(self) -> LossRecorder:
+        """Notes that keep what they are told, to be told again."""
+        return LossRecorder(False, self._names)
+
     def refuse(self, path: str, why: str) -> NoReturn:
         """A loss that would change the answer's shape or meaning: 400. why: a whole sentence
         with what to do."""
@@ -93,3 +106,17 @@ class Notes:
                 break
             shown.append(clean)
         return ",".join(shown).encode("ascii")
+
+
+class LossRecorder(Notes):
+    """told: all losses so far. Not for a strict request, whose first loss is its answer."""
+
+    __slots__ = ("told",)
+
+    def __init__(self, strict: bool = False, names: Mapping[str, str] | None = None) -> None:
+        super().__init__(strict, names)
+        self.told: list[Told] = []
+
+    def note(self, code: str, path: str, why: str) -> None:
+        """See Notes."""
+        self.told.append((code, self.path(path), why))

@@ -63,6 +63,12 @@ class Room:
         self.optional = MAX_OPTIONAL
         self.unions = MAX_UNIONS
 
+    def copy(self) -> Room:
+        """As much again."""
+        made = Room()
+        made.optional, made.unions = self.optional, self.unions
+        return made
+
     def take(self, schema: Mapping[str, Any]) -> None:
         """Raises Unsupported, and takes nothing, where the request's schemas would be too many together."""
         optional, unions = _counted(schema)

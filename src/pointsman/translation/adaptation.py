@@ -24,6 +24,8 @@ _SEPARATOR = "__"
 _HASH = 8
 """Characters of a shortened name that tell it from its neighbours."""
 
+ToolNames = tuple[dict[str, tuple[str, str | None]], dict[str, str], frozenset[str]]
+
 
 class Adaptation:
     """stop: sequences that the gateway enforces, because the upstream cannot take them all."""
@@ -74,6 +76,17 @@ class Adaptation:
             return call_id
         digest = hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()
         return digest[:9] if style == "nine" else f"call_{digest[:24]}"
+
+    def of_tools(self) -> ToolNames:
+        """What is known of the tools by now: their names and which are wrapped."""
+        return self._names.copy(), self._upstream.copy(), frozenset(self._wrapped)
+
+    def take(self, found: ToolNames) -> None:
+        """What was known of the same tools before."""
+        names, upstream, wrapped = found
+        self._names |= names
+        self._upstream |= upstream
+        self._wrapped |= wrapped
 
     def start(self) -> Back:
         """The way back for one answer."""

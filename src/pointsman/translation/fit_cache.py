@@ -111,7 +111,8 @@ def _mark(holder: Holder) -> CacheMark | None:
 
 def _replace(made: Request, fitted: Iterator[CacheMark | None]) -> None:
     """Every mark by the one that was made of it, in the order of _holders()."""
-    made.tools = [_with(tool, fitted) for tool in made.tools]
+    if any(tool.cache is not None for tool in made.tools):
+        made.tools = [_with(tool, fitted) for tool in made.tools]
     if made.web_search is not None:
         made.web_search = _with(made.web_search, fitted)
     made.system = [_with(text, fitted) for text in made.system]

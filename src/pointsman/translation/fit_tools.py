@@ -3,11 +3,13 @@ See adapt.py."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from ..conversation.notes import Notes
+from ..conversation.known_tools import KnownTools
+from ..conversation.notes import Notes, Told
 from ..conversation.parts import ToolKind
 from ..conversation.profile import Profile
 from ..conversation.request import SEARCH, Request, Tool, ToolChoice
@@ -21,7 +23,7 @@ from ..jsonschema.rewrite import (
     safe_for_grammar,
     with_items,
 )
-from .adaptation import Adaptation
+from .adaptation import Adaptation, ToolNames
 
 FORCED = 'tool_choice: type "tool" and "any" are not supported for this model.'
 """The vendor's own wording, which clients know (docs/protocols/tools.md#forced-tools)."""
@@ -116,14 +118,49 @@ def _only(
 
 
 def _client_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation, room: Room) -> None:
+    """The same tools for the same target, with the same room left for strict ones, are made to fit once."""
+    tools = made.tools
+    if type(tools) is not KnownTools or notes.strict:
+        made.tools = _fitted(tools, profile, notes, adaptation, room)
+        return
+
+    def make() -> _Fitted:
+        recorder, names, left = notes.recorder(), Adaptation(), room.copy()
+        if reserved:
+            names.reserve(SEARCH)
+        fitted = _fitted(tools, profile, recorder, names, left)
+        same = all(one is other for one, other in zip(fitted, tools, strict=True))
+        return _Fitted(tools if same else KnownTools(fitted), tuple(recorder.told), names.of_tools(), left)
+
+    reserved = made.web_search is not None
+    found = tools.once((profile, reserved, room.optional, room.unions), make)
+    notes.replay(found.told)
+    adaptation.take(found.names)
+    room.optional, room.unions = found.room.optional, found.room.unions
+    made.tools = found.tools
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """Known tools as one target takes them. told: their losses. room: what they left."""
+
+    tools: KnownTools
+    told: tuple[Told, ...]
+    names: ToolNames
+    room: Room
+
+
+def _fitted(
+    given: list[Tool], profile: Profile, notes: Notes, adaptation: Adaptation, room: Room
+) -> list[Tool]:
     tools = []
     strict, most = 0, profile.strict_tools_max
-    for tool in made.tools:
+    for tool in given:
         left = room if most is None or strict < most else None
         fitted = _tool(tool, profile, notes, adaptation, left)
         strict += bool(fitted.strict)
         tools.append(fitted)
-    made.tools = tools
+    return tools
 
 
 def _tool(tool: Tool, profile: Profile, notes: Notes, adaptation: Adaptation, room: Room | None) -> Tool:

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from ..conversation.notes import Notes
+from ..conversation.known_tools import KnownTools
+from ..conversation.notes import Notes, Told
 from ..conversation.parts import Placed
 from ..conversation.request import Request
 from ..dialects.carries import REPORTED, Carries, How, Place, reachable
@@ -79,12 +80,26 @@ def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
         notes.drop(notes.inside(value, name, path), place.why)
     for name in plan.within:
         inner = getattr(value, name)
-        if type(inner) in (list, tuple):
+        if type(inner) is KnownTools and not notes.strict:
+            notes.replay(_of_tools(inner, plans, notes))
+        elif isinstance(inner, list | tuple):
             for at, one in enumerate(inner):
                 known = type(one) not in plans or isinstance(one, Placed)
                 _look(one, plans, notes, "" if known else f"{notes.inside(value, name, path)}[{at}]")
         elif inner is not None:
             _look(inner, plans, notes, notes.inside(value, name, path))
+
+
+def _of_tools(tools: KnownTools, plans: _Plans, notes: Notes) -> tuple[Told, ...]:
+    """Their losses, looked for once. plans: those of one declaration, which are kept for good."""
+
+    def look() -> tuple[Told, ...]:
+        recorder = notes.recorder()
+        for tool in tools:
+            _look(tool, plans, recorder, "")
+        return tuple(recorder.told)
+
+    return tools.once(("losses", id(plans)), look)
 
 
 def _refused_path(value: Any, name: str, found: Any, notes: Notes) -> str:

@@ -26,7 +26,7 @@ def render_request(request: Request, profile: Profile) -> bytes:
         body["system"] = system
     body["messages"] = Turns(profile).build(request)
     rendered = tools(request)
-    if rendered:
+    if rendered is not None:
         body["tools"] = rendered
     choice = tool_choice(request, rendered)
     if choice is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...conversation.request import SEARCH, Request, ServerTool, Tool, ToolChoice
+from ...kinds import Protocol
 from ..base import Reading
 from ..fields import Fields
+from ..tool_memory import read_declared
 from ..web_search import is_search, take_search
 from .client_tools import spelt_out
 from .content_in import OWN, mark
@@ -16,7 +18,8 @@ _FORCED = ("auto", "any", "tool", "none")
 
 def read_tools(request: Request, body: Fields, reading: Reading) -> None:
     """Fill tools, server_tools, web_search: the client's, and those that the backend would run."""
-    for tool in body.objects("tools"):
+
+    def declared(tool: Fields) -> None:
         kind = tool.maybe_text("type") or "custom"
         known = spelt_out(kind)
         if kind == "custom":
@@ -35,6 +38,8 @@ def read_tools(request: Request, body: Fields, reading: Reading) -> None:
             found = ServerTool(OWN, kind, tool.text("name"), tool.value, path=tool.path)
             found.name = found.name or found.kind
             request.server_tools.append(found)
+
+    read_declared(Protocol.ANTHROPIC_MESSAGES, request, body, reading, declared)
 
 
 def _function(

@@ -6,19 +6,27 @@ from typing import Any
 
 from ...conversation.request import SEARCH, Request, Tool, WebSearch
 from ...jsonschema.rewrite import object_schema
+from ...kinds import Protocol
+from ..tool_memory import rendered
 from ..web_search import searches
 from .cache_marks import put
 
 _SEARCH_TYPE = "web_search_20250305"
 
 
-def tools(request: Request) -> list[dict[str, Any]]:
-    """The client's tools in their order, then the backend's own."""
-    rendered = [_tool(tool) for tool in request.tools]
-    rendered += [dict(server.value) for server in request.server_tools]
+def tools(request: Request) -> Any:
+    """The client's tools in their order, then the backend's own: a list, or its JSON. None without any."""
+    if not request.server_tools and request.web_search is None:
+        return rendered(Protocol.ANTHROPIC_MESSAGES, request.tools, _declared) if request.tools else None
+    found = _declared(request.tools)
+    found += [dict(server.value) for server in request.server_tools]
     if request.web_search is not None:
-        rendered.append(_search(request.web_search, request))
-    return rendered
+        found.append(_search(request.web_search, request))
+    return found
+
+
+def _declared(tools: list[Tool]) -> list[dict[str, Any]]:
+    return [_tool(tool) for tool in tools]
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
@@ -46,10 +54,10 @@ def _search(found: WebSearch, request: Request) -> dict[str, Any]:
     return put(block, found.cache)
 
 
-def tool_choice(request: Request, rendered: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Only together with tools; `parallel_tool_calls: false` alone is `auto` without parallel use
+def tool_choice(request: Request, tools: Any) -> dict[str, Any] | None:
+    """tools: as rendered. Only together with tools; `parallel_tool_calls: false` alone is `auto` without parallel use
     (docs/protocols/tools.md#choice)."""
-    if not rendered:
+    if tools is None:
         return None
     choice, found = request.tool_choice, None
     if choice is not None:

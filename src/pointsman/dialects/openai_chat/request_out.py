@@ -14,8 +14,10 @@ from ...conversation.parts import ToolKind
 from ...conversation.profile import Profile
 from ...conversation.request import Request, Tool, WebSearch
 from ...jsonschema.rewrite import object_schema
+from ...kinds import Protocol
 from ..fields import maybe
 from ..openai_request import account_value, choice_value, format_value
+from ..tool_memory import rendered
 from .messages_out import render_messages
 
 
@@ -23,7 +25,7 @@ def render_request(request: Request, profile: Profile) -> bytes:
     """The body. request: fits the target (translation/adapt.py)."""
     body: dict[str, Any] = {"model": request.model, "messages": render_messages(request, profile)}
     if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
+        body["tools"] = rendered(Protocol.OPENAI_CHAT, request.tools, _tools)
         if request.tool_choice is not None and not request.tool_choice.server:
             body["tool_choice"] = choice_value(request, nested=True)
         if request.parallel_tools is not None:
@@ -53,6 +55,10 @@ def render_request(request: Request, profile: Profile) -> bytes:
         if profile.stream_usage:
             body["stream_options"] = {"include_usage": True}
     return msgspec.json.encode(body)
+
+
+def _tools(tools: list[Tool]) -> list[dict[str, Any]]:
+    return [_tool(tool) for tool in tools]
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

@@ -4,9 +4,11 @@ included. Pure."""
 from __future__ import annotations
 
 from ...conversation.request import Request, ServerTool, ToolChoice
+from ...kinds import Protocol
 from ..base import Reading
 from ..fields import Fields
 from ..openai_request import read_choice, read_tool
+from ..tool_memory import read_declared
 from ..web_search import is_search, take_search
 
 OWN = "openai_chat"
@@ -14,7 +16,8 @@ OWN = "openai_chat"
 
 def read_tools(request: Request, fields: Fields, reading: Reading) -> None:
     """Fill tools, server_tools, web_search, tool_choice, parallel_tools."""
-    for tool in fields.objects("tools"):
+
+    def declared(tool: Fields) -> None:
         kind = tool.text("type", "function")
         if kind in ("function", "custom"):
             request.tools.append(read_tool(tool, kind, reading))
@@ -23,20 +26,23 @@ def read_tools(request: Request, fields: Fields, reading: Reading) -> None:
         else:
             found = ServerTool(OWN, kind, tool.text("name", kind), tool.value, path=tool.path)
             request.server_tools.append(found)
-    for function in fields.objects("functions"):
-        request.tools.append(read_tool(function, "function", reading))
+
+    read_declared(Protocol.OPENAI_CHAT, request, fields, reading, declared)
+    older = [read_tool(function, "function", reading) for function in fields.objects("functions")]
+    if older:
+        request.tools = [*request.tools, *older]
         request.legacy_functions = True
     options = fields.object("web_search_options")
     if options is not None:
         take_search(request, options, reading)
-    choice, older = fields.any("tool_choice"), fields.any("function_call")
+    choice, call = fields.any("tool_choice"), fields.any("function_call")
     if choice is not None:
         request.tool_choice = read_choice(choice)
-    elif older is not None:
+    elif call is not None:
         request.paths["tool_choice"] = "function_call"
-        if isinstance(older, str):
-            request.tool_choice = read_choice(older)
+        if isinstance(call, str):
+            request.tool_choice = read_choice(call)
         else:
-            request.tool_choice = ToolChoice("tool", Fields(older, "function_call").need_text("name"))
+            request.tool_choice = ToolChoice("tool", Fields(call, "function_call").need_text("name"))
     request.parallel_tools = fields.flag("parallel_tool_calls")
     request.max_tool_calls = fields.integer("max_tool_calls", 0)

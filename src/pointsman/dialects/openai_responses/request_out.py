@@ -14,8 +14,10 @@ from ...conversation.parts import ToolKind
 from ...conversation.profile import Profile
 from ...conversation.request import RUN, SEARCH, Request, Tool, WebSearch
 from ...jsonschema.rewrite import object_schema
+from ...kinds import Protocol
 from ..fields import maybe
 from ..openai_request import account_value, choice_value, format_value
+from ..tool_memory import rendered
 from ..web_search import searches
 from .items_out import render_input
 
@@ -55,9 +57,27 @@ def render_request(request: Request, profile: Profile) -> bytes:
 
 
 def _tools(body: dict[str, Any], request: Request) -> None:
+    if request.server_tools or request.web_search is not None:
+        tools = _declared(request.tools)
+        for server_tool in request.server_tools:
+            tools.append(server_tool.value)  # adapt() lets through only what the target runs
+        if request.web_search is not None:
+            tools.append(_search(request.web_search))
+        body["tools"] = tools
+    elif request.tools:
+        body["tools"] = rendered(Protocol.OPENAI_RESPONSES, request.tools, _declared)
+    else:
+        return
+    if request.tool_choice is not None:
+        body["tool_choice"] = choice_value(request, nested=False)
+    if request.parallel_tools is not None:
+        body["parallel_tool_calls"] = request.parallel_tools
+
+
+def _declared(declared: list[Tool]) -> list[dict[str, Any]]:
     tools: list[dict[str, Any]] = []
     groups: dict[str, dict[str, Any]] = {}
-    for tool in request.tools:
+    for tool in declared:
         value = _tool(tool)
         if tool.namespace is None:
             tools.append(value)
@@ -68,17 +88,7 @@ def _tools(body: dict[str, Any], request: Request) -> None:
             group = groups[tool.namespace] = {**maybe(group), "tools": []}
             tools.append(group)
         group["tools"].append(value)
-    for server_tool in request.server_tools:
-        tools.append(server_tool.value)  # adapt() lets through only what the target runs
-    if request.web_search is not None:
-        tools.append(_search(request.web_search))
-    if not tools:
-        return
-    body["tools"] = tools
-    if request.tool_choice is not None:
-        body["tool_choice"] = choice_value(request, nested=False)
-    if request.parallel_tools is not None:
-        body["parallel_tool_calls"] = request.parallel_tools
+    return tools
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ...conversation.request import Request, ServerTool, Tool
+from ...kinds import Protocol
 from ..base import Reading
 from ..fields import Fields
 from ..openai_request import read_choice, read_tool
+from ..tool_memory import read_declared
 from ..web_search import is_search, take_search
 from .client_tools import TOOLS, run_by_client
 
@@ -15,14 +17,18 @@ OWN = "openai_responses"
 def read_tools(request: Request, fields: Fields, more: list[Fields], reading: Reading) -> None:
     """Fill tools, server_tools, web_search, tool_choice, parallel_tools. more: tools that stand
     elsewhere; those that are declared already are the same."""
-    for tool in fields.objects("tools"):
+
+    def declared(tool: Fields) -> None:
         _tool(request, tool, reading, None)
-    known = {(tool.namespace, tool.name) for tool in request.tools}
-    before = len(request.tools)
-    for tool in more:
-        _tool(request, tool, reading, None)
-    added = request.tools[before:]
-    request.tools[before:] = [tool for tool in added if (tool.namespace, tool.name) not in known]
+
+    read_declared(Protocol.OPENAI_RESPONSES, request, fields, reading, declared)
+    if more:
+        first, request.tools = request.tools, []
+        known = {(tool.namespace, tool.name) for tool in first}
+        for tool in more:
+            declared(tool)
+        added = [tool for tool in request.tools if (tool.namespace, tool.name) not in known]
+        request.tools = [*first, *added]
     choice = fields.any("tool_choice")
     if choice is not None:
         request.tool_choice = read_choice(choice, client_run=TOOLS)
