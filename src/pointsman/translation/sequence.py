@@ -26,6 +26,12 @@ class Sequencer:
         self._waiting: list[list[Event]] = []  # parts, each from its start on, in order of their starts
         self._filling: dict[int, list[Event]] = {}  # those of them that have not ended, by index in
 
+    def live(self, event: Delta) -> Delta | None:
+        """add() of more of the part that streams; None where it is not of that, and add() must be asked."""
+        if event.index != self._in:
+            return None
+        return event if event.index == self._out else Delta(self._out, event.text)
+
     def add(self, event: Event) -> Sequence[Event]:
         """One event of the reader."""
         kind = type(event)

@@ -106,6 +106,12 @@ class Stages:
         """See UsableCalls."""
         return self._calls.mended
 
+    def live(self, event: Delta) -> Delta | None:
+        """add() of more of the part that streams, where no stage changes it; None where add() must be asked."""
+        if self._stops is not None or self._adaptation is not None or self._calls.waits:
+            return None
+        return self._sequencer.live(event)
+
     def add(self, event: Event) -> Iterable[Event]:
         """One event of the reader; those of the writer."""
         if type(event) is PartStart and event.call_id:
@@ -208,6 +214,14 @@ class Translating:
 
     def _pass(self, event: Event, out: list[bytes]) -> None:
         if self._over:
+            return
+        if type(event) is Delta and (live := self._stages.live(event)) is not None:
+            self._owner.keep(live)  # by far the commonest
+            self._characters += len(live.text)
+            if self._stream:
+                out.append(self._writer.write(live))
+            else:
+                self.events.append(live)
             return
         if type(event) is Failed:
             out.append(self.fail(event.error, ""))

@@ -31,6 +31,7 @@ from ...conversation.reply import Reply, fold
 from ...wire.surrogates import decode
 from ..base import Reader
 from ..ids import unique_id
+from ..same_again import SameAgain
 from .content_in import OWN, citation
 from .frames import KNOWN, Frame, FrameDelta, FrameMessage
 from .plain_words import answered, compact
@@ -55,7 +56,9 @@ class _Block:
 class MessagesReader(MessagesSeen, Reader):
     """See dialects.base.Reader."""
 
-    __slots__ = ("_answer", "_held", "_ids", "_next", "_open", "_profile", "_started", "_usage_told")
+    __slots__ = (
+        "_answer", "_held", "_ids", "_next", "_open", "_profile", "_said_in", "_same", "_started", "_usage_told",
+    )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
@@ -66,6 +69,8 @@ class MessagesReader(MessagesSeen, Reader):
         self._started = False
         self._answer = ""
         self._usage_told = False
+        self._same = SameAgain(b'"text"')
+        self._said_in = -1  # the part whose text it is
         # A thinking that is over but for what it led to, which the next block tells.
         self._held: tuple[int, Opaque] | None = None
 
@@ -86,11 +91,21 @@ class MessagesReader(MessagesSeen, Reader):
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
+        text = self._same.text(event)
+        if text:
+            return (Delta(self._said_in, text),)
+        self._same.forget()
         frame = self.event(event)
         if frame is None or frame.type not in KNOWN:
             return ()
         if frame.type == "content_block_delta":
-            return self._delta_of(frame.index, frame.delta) if frame.delta is not None else ()
+            told = self._delta_of(frame.index, frame.delta) if frame.delta is not None else ()
+            if type(told) is tuple and told and self.output and self.halves is None:
+                more = told[0]  # of a block that is open
+                if type(more) is Delta and frame.delta is not None and frame.delta.type == "text_delta":
+                    self._said_in = more.index
+                    self._same.learn(event, more.text)
+            return told
         if self.error is not None:
             return (Failed(self.error),)
         out: list[Event] = []

@@ -216,3 +216,27 @@ def is_extra_usage(event: bytes) -> bool:
 
 USAGE_OPTION = UsageOption("stream_options", "include_usage", is_extra_usage)
 """https://platform.openai.com/docs/api-reference/chat/create: without it a stream tells no usage."""
+
+
+_NOTHING = (None,) * 6
+
+
+def says_text_alone(frame: Chunk) -> bool:
+    """Is a text the only thing that it says of the answer? Told once more, it would change nothing else."""
+    if not frame.choices or len(frame.choices) > 1:
+        return False
+    choice = frame.choices[0]
+    delta = choice.delta
+    if delta is None or type(delta.content) is not str or delta.thought():
+        return False
+    beside = (frame.error, frame.usage, frame.x_groq, frame.citations, frame.search_results, choice.usage)
+    end = (
+        choice.finish_reason,
+        choice.error,
+        choice.message,
+        delta.refusal,
+        delta.tool_calls,
+        delta.function_call,
+    )
+    more = (delta.annotations, delta.images, delta.extra_content, delta.reasoning_details, None, None)
+    return beside == _NOTHING and end == _NOTHING and more == _NOTHING

@@ -33,11 +33,12 @@ from ..base import Reader
 from ..fields import Fields
 from ..ids import unique_id
 from ..openai_parts import citation_of, picture_of, source_of
+from ..same_again import SameAgain
 from ..shown import PICTURE
 from ..think import CLOSES, ThinkSplitter
 from .calls import Tool
 from .details import BESIDE_CALL, BESIDE_MESSAGE, Detail, Details
-from .frames import Chunk, pieces, signed
+from .frames import Chunk, pieces, says_text_alone, signed
 from .frames import Delta as ChatDelta
 from .reply import OWN
 from .seen import ChatSeen
@@ -50,31 +51,9 @@ class ChatReader(ChatSeen, Reader):
     """See dialects.base.Reader."""
 
     __slots__ = (
-        "_at_once",
-        "_base",
-        "_begun_calls",
-        "_blank",
-        "_cited",
-        "_cites",
-        "_detail",
-        "_details",
-        "_fed",
-        "_ids",
-        "_late",
-        "_next",
-        "_open",
-        "_open_kind",
-        "_over",
-        "_profile",
-        "_refusal",
-        "_sources",
-        "_splitter",
-        "_started",
-        "_thought",
-        "_tier",
-        "_told",
-        "_usage",
-        "tag",
+        "_at_once", "_base", "_begun_calls", "_blank", "_cited", "_cites", "_detail", "_details",
+        "_fed", "_ids", "_late", "_next", "_open", "_open_kind", "_over", "_profile", "_refusal",
+        "_same", "_sources", "_splitter", "_started", "_thought", "_tier", "_told", "_usage", "tag",
     )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
@@ -105,12 +84,25 @@ class ChatReader(ChatSeen, Reader):
         self._usage: TokenUsage | None = None  # as told
         self._splitter: ThinkSplitter | None = ThinkSplitter(profile.begins_inside)
         self._at_once = False  # its text was told as it came
+        self._same = SameAgain(b'"content"')
         self.tag = ""
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
+        text = self._same.text(event)
+        if text:
+            self._fed += len(text)
+            self._look_for_tag(text)
+            return (Delta(self._open, text),)
+        self._same.forget()
         frame = self.event(event)
-        return self._tell(frame) if frame is not None and not self._over else ()
+        if frame is None or self._over:
+            return ()
+        told = self._tell(frame)
+        if len(told) == 1 and type(told[0]) is Delta and self._open_kind is _TEXT and says_text_alone(frame):
+            if not (self._splitter or self._told or self._finish or self.halves):
+                self._same.learn(event, told[0].text)
+        return told
 
     def reply(self, body: bytes) -> Reply:
         """See Reader. Told and folded as the stream it could have been."""
@@ -196,14 +188,17 @@ class ChatReader(ChatSeen, Reader):
         self._fed += len(content)
         if self._splitter is None:
             self._add(_TEXT, content, out)
-            if self._at_once and (closing := CLOSES.search(content)) is not None:
-                self.tag = closing[0]
+            self._look_for_tag(content)
             return
         for thinking, text in self._splitter.feed(content):
             self._add(_THINKING if thinking else _TEXT, text, out)
             if not thinking and self._splitter is not None:  # from here on it is all text
                 self.tag, self._splitter = self._splitter.tag, None
                 self._at_once = not self.tag
+
+    def _look_for_tag(self, content: str) -> None:
+        if self._at_once and (closing := CLOSES.search(content)) is not None:
+            self.tag = closing[0]
 
     def _settle(self, out: list[Event]) -> None:
         """No tags can follow: what was held for one is text."""

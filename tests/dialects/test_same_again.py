@@ -1,0 +1,159 @@
+"""Events that are the one before but for their text are read as any other would be: same events, same facts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointsman.conversation.profile import Profile
+from pointsman.dialects.anthropic_messages.reader import MessagesReader
+from pointsman.dialects.base import Reader
+from pointsman.dialects.openai_chat.reader import ChatReader
+from pointsman.dialects.same_again import SameAgain
+from tests.vendor_bodies import chat, messages
+
+TEXTS = st.text(st.sampled_from('ab "\\:,}é\n\ud800</think>'), max_size=6) | st.sampled_from(
+    ["word", "</think>", '"}', "", " "]
+)
+BESIDE: list[dict[str, Any]] = [
+    {},
+    {},
+    {},
+    {"refusal": "no"},
+    {"reasoning_content": "hm"},
+    {"annotations": [{"type": "url_citation", "url": "https://a.example"}]},
+    {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]},
+]
+AROUND: list[dict[str, Any]] = [
+    {},
+    {},
+    {},
+    {"usage": {"prompt_tokens": 1, "completion_tokens": 2}},
+    {"content": "word"},
+    {"choices": []},
+    {"error": {"message": "it broke"}},
+    {"obfuscation": "xyz"},
+]
+
+
+def read(reader: Reader, events: list[bytes], *, learns: bool) -> tuple[list[Any], object, object]:
+    told: list[Any] = []
+    for event in events:
+        if not learns:
+            reader._same = SameAgain(b'"nothing"')  # type: ignore[attr-defined]
+        told.extend(reader.read(event))
+    told.extend(reader.finish())
+    return told, reader.verdict, (reader.malformed, reader.tag, reader.answer_id)
+
+
+def event_of(value: dict[str, Any], ascii: bool, spaced: bool) -> bytes:
+    text = json.dumps(value, ensure_ascii=ascii, separators=None if spaced else (",", ":"))
+    return b"data: " + text.encode("utf-8", "surrogatepass")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            TEXTS,
+            st.sampled_from(BESIDE),
+            st.sampled_from(AROUND),
+            st.sampled_from([None, None, None, None, "stop"]),
+            st.booleans(),
+        ),
+        max_size=12,
+    ),
+    st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_chat_reads_the_same_however_much_it_knows(steps: list[Any], spaced: bool) -> None:
+    events = []
+    for text, beside, around, finish, ascii in steps:
+        chunk = chat.headed(chat.delta(finish, content=text, **beside)) | around
+        events.append(event_of(chunk, ascii, spaced))
+    events.append(b"data: [DONE]")
+    one, other = ChatReader(Profile()), ChatReader(Profile())
+    assert repr(read(one, events, learns=True)) == repr(read(other, events, learns=False))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            TEXTS, st.integers(0, 1), st.sampled_from(["piece", "piece", "piece", "stop", "start", "call"])
+        ),
+        max_size=12,
+    ),
+    st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_messages_read_the_same_however_much_they_know(steps: list[Any], ascii: bool) -> None:
+    values = [messages.started(), messages.opened(0, type="text", text="")]
+    for text, index, kind in steps:
+        if kind == "piece":
+            values.append(messages.piece(index, **messages.text_delta(text)))
+        elif kind == "stop":
+            values.append({"type": "content_block_stop", "index": index})
+        elif kind == "start":
+            values.append(messages.opened(index, type="text", text=text))
+        else:
+            values.append(messages.opened(index, type="tool_use", id="t", name="f", input={}))
+    events = [event_of(value, ascii, False) for value in (*values, *messages.ended())]
+    one, other = MessagesReader(Profile()), MessagesReader(Profile())
+    assert repr(read(one, events, learns=True)) == repr(read(other, events, learns=False))
+
+
+def test_the_second_event_is_known() -> None:
+    same = SameAgain(b'"content"')
+    same.learn(b'{"a":1,"content":"one","b":[]}', "one")
+    assert same.text(b'{"a":1,"content":"t\\nwo","b":[]}') == "t\nwo"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'{"a":1,"content":"","b":[]}',
+        b'{"a":1,"content":"x","content":"y","b":[]}',
+        b'{"a":1,"content":"x","c":"y","b":[]}',
+        b'{"a":1,"content":"x\\","b":[]}',
+        b'{"a":1,"content":"\\ud800","b":[]}',
+        b'{"a":1,"content":"\xff","b":[]}',
+        b'{"a":1,"content":"\x01","b":[]}',
+        b'{"a":1,"content":null,"b":[]}',
+        b'{"a":2,"content":"x","b":[]}',
+        b'{"a":1,"content":","b":[]}',
+        b'{"a":1,"content":"',
+    ],
+    ids=str,
+)
+def test_what_is_another_event_is_left_to_the_decoder(event: bytes) -> None:
+    same = SameAgain(b'"content"')
+    same.learn(b'{"a":1,"content":"one","b":[]}', "one")
+    assert same.text(event) == ""
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'{"content":"one","x":{"content":"one"}}',
+        b'{"content":"\\u006fne","x":{"content":"one"}}',
+        b'{"content" : "one"}',
+    ],
+    ids=str,
+)
+def test_nothing_is_learnt_where_it_is_not_sure_which_bytes_are_the_text(event: bytes) -> None:
+    same = SameAgain(b'"content"')
+    same.learn(event, "one")
+    assert same.text(event) == ""
+
+
+def test_a_backend_that_never_repeats_itself_is_not_learnt_from_for_ever() -> None:
+    same = SameAgain(b'"content"')
+    for number in range(20):
+        event = b'{"n":%d,"content":"one"}' % number
+        assert same.text(event) == ""
+        same.forget()
+        same.learn(event, "one")
+    assert same.text(b'{"n":19,"content":"two"}') == ""
