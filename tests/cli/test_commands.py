@@ -435,7 +435,7 @@ def test_explain_says_what_a_rule_and_a_backend_say_of_failures(shell: Shell) ->
     said = shell.run("explain", "m").stdout
     assert "also goes to the next target on: context, refusal" in said
     assert "asks the next target too after 2.5 s without output" in said
-    assert "requests at once: 0 (limit of each process: 2), waiting: 0" in said
+    assert "requests at once: 0 (limit: 2, over all processes), waiting: 0" in said
     found = shell.json("explain", "m")
     assert found["targets"][0]["breaker"] == "closed"
     found["targets"][0] |= {
@@ -446,7 +446,7 @@ def test_explain_says_what_a_rule_and_a_backend_say_of_failures(shell: Shell) ->
         "passed_over_until": "2026-11-24T10:00:00+00:00",
     }
     text = "\n".join(explain_lines(found))
-    assert "requests at once: 2 (limit of each process: 2), waiting: 4" in text
+    assert "requests at once: 2 (limit: 2, over all processes), waiting: 4" in text
     assert re.search(
         r"passed over until 2026-11-2\d .* while another target remains: its breaker is open", text
     )
