@@ -65,10 +65,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def fetch(port: int, workload: Workload) -> tuple[int, bytes, dict[str, str]]:
+def fetch(port: int, workload: Workload, key: str) -> tuple[int, bytes, dict[str, str]]:
     connection = http.client.HTTPConnection(servers.HOST, port, timeout=30)
     try:
-        headers = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+        headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
         connection.request("POST", workload.path, workload.bodies[0], headers)
         answer = connection.getresponse()
         return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
@@ -76,10 +76,10 @@ def fetch(port: int, workload: Workload) -> tuple[int, bytes, dict[str, str]]:
         connection.close()
 
 
-def check_same(subject: Subject, mock: Subject, workload: Workload) -> None:
+def check_same(subject: Subject, mock: Subject, workload: Workload, key: str) -> None:
     """A figure counts only if the subject gives the mock's own bytes."""
-    direct = fetch(mock.port(workload), workload)
-    through = fetch(subject.port(workload), workload)
+    direct = fetch(mock.port(workload), workload, key)
+    through = fetch(subject.port(workload), workload, key)
     first, second = (_STAMP.sub(b"", body) for body in (direct[1], through[1]))
     if through[0] != 200 or first != second:
         raise BenchError(
@@ -121,7 +121,7 @@ class Run:
 
     async def _plain(self, title: str, workload: Workload, rate: int, budget: float) -> None:
         for subject in (self.nginx, self.subject):
-            check_same(subject, self.mock, workload)
+            check_same(subject, self.mock, workload, self.bench.key)
         name, bench = workload.name, self.bench
         taken = await self._turns(f"{name} steady", lambda subject: bench.steady(subject, workload, rate))
         rows = [report.cpu_row(f"{title}, {rate:,}/s", taken, self.names, budget)]
@@ -134,15 +134,19 @@ class Run:
         self.result.rows += rows
 
     async def small(self) -> None:
-        await self._plain("small request", payloads.small(), SMALL_RATE, 1.5)
+        await self._plain("small, 3 headers and a key", payloads.small(), SMALL_RATE, 1.65)
+        await self._plain("small, 13 + 22 headers, key", payloads.real(), SMALL_RATE, 1.3)
 
     async def large(self) -> None:
-        await self._plain("100 KB request", payloads.large(), LARGE_RATE, 2.0)
+        for spaced in (False, True):
+            workload = payloads.long_chat(spaced=spaced)
+            await self._plain(f"100 KB, {workload.name}", workload, LARGE_RATE, 1.8)
+        await self._plain("100 KB, agent, Messages", payloads.large(), LARGE_RATE, 2.0)
 
     async def stream(self) -> None:
         paced, fast = payloads.stream(PACE_MS), payloads.stream(0)
         for subject in (self.nginx, self.subject):
-            check_same(subject, self.mock, fast)
+            check_same(subject, self.mock, fast, self.bench.key)
         bench, names = self.bench, self.names
         taken = await self._turns("paced", lambda subject: bench.streams(subject, paced, PACED_STREAMS))
         title = f"streamed event, {PACED_STREAMS} streams, {PACE_MS} ms"
@@ -158,7 +162,7 @@ class Run:
         """A Messages client of a backend that speaks Chat."""
         bench = self.bench
         whole, paced, fast = (payloads.translated(pace) for pace in (None, PACE_MS, 0))
-        status, body, headers = fetch(self.subject.port(whole), whole)
+        status, body, headers = fetch(self.subject.port(whole), whole, self.bench.key)
         if status != 200 or b'"type":"message"' not in body or "x-pointsman-target" not in headers:
             raise BenchError(f"the translated request was answered {status}: {body[:300]!r}")
         rounds = range(bench.plan.rounds)
@@ -186,9 +190,15 @@ class Run:
         self.result.rows += report.delay_rows("added delay of an event, one stream", taken, self.names)
 
     async def memory(self) -> None:
-        mine, theirs = await self.bench.memory(self.subject), await self.bench.memory(self.nginx)
-        self.result.processes = mine.idle
-        self.result.rows += report.memory_rows(mine, theirs)
+        for number, count in enumerate(self.bench.plan.open_streams):
+            mine = await self.bench.memory(self.subject, count)
+            theirs = await self.bench.memory(self.nginx, count)
+            rows = report.memory_rows(mine, theirs, count)
+            if number:  # what is idle was told before any stream
+                self.result.rows += rows[2:]
+            else:
+                self.result.processes = mine.idle
+                self.result.rows += rows
 
 
 def starts(folder: Path, repeats: int) -> list[report.Row]:
@@ -231,16 +241,17 @@ def measure_all(wanted: Options, found: dict[str, str], folder: Path, result: re
             result.rows += starts(folder, plan.starts)
         if not set(wanted.only) - {"start"}:
             return
+        key = "none"
         mock = keep(servers.start_mock(found["nginx"], folder))
         nginx = keep(servers.start_nginx(found["nginx"], folder, mock))
         if wanted.subject == "nginx":
             subject = keep(servers.start_nginx(found["nginx"], folder, mock, "second nginx"))
         else:
-            servers.set_up_gateway(folder / "data", mock)
+            key = servers.set_up_gateway(folder / "data", mock)
             log = folder / "gateway.log"
-            subject = keep(servers.start_gateway(folder / "data", log, model="bench-small")[0])
+            subject = keep(servers.start_gateway(folder / "data", log, model="bench-small", key=key)[0])
         time.sleep(1)  # imports and first flushes must not fall into a window
-        bench = Bench(plan, mock.pids, found["wrk"], folder)
+        bench = Bench(plan, mock.pids, found["wrk"], folder, key)
         uvloop.run(Run(bench, result, (mock, nginx, subject)).parts(wanted.only))
         for running in subject.running:
             if not running.alive():

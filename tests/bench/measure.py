@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import wrk
 from .load import Load, one_by_one
-from .machine import BenchError, Meter, Used, command_line, role, rss_bytes, tree
+from .machine import BenchError, Meter, Used, command_line, pss_bytes, role, rss_bytes, tree
 from .payloads import Workload, hold
 from .servers import Subject
 
@@ -29,11 +29,11 @@ class Plan:
     window: float = 3.0
     rounds: int = 3  # each is A B B A
     samples: int = 5000  # requests one by one, each subject
-    open_streams: int = 1000
+    open_streams: tuple[int, ...] = (1000, 10_000)
     starts: int = 5
 
 
-QUICK = Plan(warm=0.5, window=1.5, rounds=1, samples=1000, open_streams=500, starts=3)
+QUICK = Plan(warm=0.5, window=1.5, rounds=1, samples=1000, open_streams=(500,), starts=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +84,24 @@ class Bench:
     helpers: list[int]  # the mock's processes: ours, but not measured
     wrk: str
     folder: Path
+    key: str = "none"  # the client key that requests carry
 
     async def steady(
         self, subject: Subject, workload: Workload, rate: float, connections: int = 16
     ) -> Window:
         """Requests at a fixed rate, far below what the subject could do."""
-        load = Load(subject.port(workload), workload)
+        load = self._load(subject, workload)
         await load.steady(rate, connections)
         return await self._window(subject, load, lambda: load.tally.answers)
 
     async def streams(self, subject: Subject, workload: Workload, count: int) -> Window:
         """`count` streams at a time; the unit is an event."""
-        load = Load(subject.port(workload), workload)
+        load = self._load(subject, workload)
         await load.overlapping(count, spread=self.plan.warm)
         return await self._window(subject, load, lambda: load.tally.events)
+
+    def _load(self, subject: Subject, workload: Workload) -> Load:
+        return Load(subject.port(workload), replace(workload, key=self.key))
 
     async def _window(self, subject: Subject, load: Load, units: Callable[[], int]) -> Window:
         try:
@@ -116,6 +120,7 @@ class Bench:
     async def ceiling(self, subject: Subject, workload: Workload, connections: int = 32) -> Window:
         """As many requests as the subject's core can do."""
         seconds = max(1, round(self.plan.window))
+        workload = replace(workload, key=self.key)
         meter = self._meter(subject)
         said = await wrk.run(self.wrk, subject.port(workload), workload, seconds, connections, self.folder)
         used = meter.stop()
@@ -130,6 +135,7 @@ class Bench:
         self, subjects: list[Subject], workload: Workload, block: int = 250
     ) -> dict[str, list[list[float]]]:
         """Blocks of one-by-one request times, subjects taking turns, so that drift meets all of them."""
+        workload = replace(workload, key=self.key)
         for subject in subjects:
             one_by_one(subject.port(workload), workload, block)
         taken: dict[str, list[list[float]]] = {subject.name: [] for subject in subjects}
@@ -138,25 +144,26 @@ class Bench:
                 taken[subject.name].append(one_by_one(subject.port(workload), workload, block))
         return taken
 
-    async def memory(self, subject: Subject) -> Memory:
-        """Idle, and with many open streams that say something once a second."""
+    async def memory(self, subject: Subject, count: int) -> Memory:
+        """Idle, and with `count` open streams that say something once a second."""
         workload = hold()
+        pss = sum(pss_bytes(pid) for root in subject.pids for pid in tree(root))
         before = {pid: rss_bytes(pid) for root in subject.pids for pid in tree(root)}
-        load = Load(subject.port(workload), workload)
+        load = self._load(subject, workload)
         try:
-            await load.overlapping(self.plan.open_streams, spread=1.0)
+            await load.overlapping(count, spread=max(1.0, count / 1000))
             await asyncio.sleep(2.5)
             seen, errors = load.tally.events, load.tally.errors
             after = {pid: rss_bytes(pid) for pid in before}
         finally:
             load.close()
-        if errors or seen < self.plan.open_streams:
+        if errors or seen < count:
             raise BenchError(f"{subject.name}: {seen} events, {errors} errors: {load.tally.first_error}")
         await asyncio.sleep(2.0)
         later = sum(rss_bytes(pid) for pid in before)
         growth = sum(after.values()) - sum(before.values())
         idle = {f"{pid} {command_line(pid)}": size for pid, size in before.items()}
-        return Memory(subject.name, idle, growth / self.plan.open_streams, later - sum(before.values()))
+        return Memory(subject.name, idle, growth / count, later - sum(before.values()), pss)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +174,7 @@ class Memory:
     idle: dict[str, int]
     per_stream: float
     kept: int
+    pss: int  # of all processes, idle
 
     def data_plane(self) -> int:
         """The largest of the processes that forward (all, when none says it is the gateway's)."""

@@ -6,13 +6,16 @@ Sizes follow real traffic: a short chat, and a coding agent's turn of 100 KB wit
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.vendor_bodies import chat, messages
 from tests.vendor_bodies.wire import sse
 
+from . import headers
+
 VARIANTS = 17  # a number that shares no factor with a count of connections
+HEADS = 60  # times VARIANTS: more heads than a cache of heads would keep
 EVENTS = 200  # events of one stream, before the closing `[DONE]`
 
 _TEXT = (
@@ -34,14 +37,18 @@ class Workload:
     bodies: tuple[bytes, ...]
     stream: bool = False
     translated: bool = False  # then how many events the client gets is its protocol's business
+    real: bool = False  # as many headers as real clients and providers send, one of them new each time
+    key: str = "none"  # the client key
 
     def requests(self, host: str) -> list[bytes]:
-        head = (
-            f"POST {self.path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: pointsman-bench\r\n"
-            "accept: application/json\r\ncontent-type: application/json\r\n"
-            "authorization: Bearer none\r\nanthropic-version: 2023-06-01\r\n"
-        ).encode()
-        return [b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body) for body in self.bodies]
+        """Three headers and the key, or what the OpenAI library sends and a `traceparent`."""
+        head = f"POST {self.path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {self.key}\r\n".encode()
+        head += b"content-type: application/json\r\n" + (headers.lines(headers.CLIENT) if self.real else b"")
+        made = []
+        for body in self.bodies * (HEADS if self.real else 1):
+            varied = f"traceparent: {headers.traceparent()}\r\n".encode() if self.real else b""
+            made.append(b"%s%scontent-length: %d\r\n\r\n%s" % (head, varied, len(body), body))
+        return made
 
 
 def _json(value: object) -> bytes:
@@ -58,6 +65,11 @@ def _chat(name: str, text: str, **more: object) -> Workload:
 def small() -> Workload:
     """About 120 bytes of chat."""
     return _chat("small", "Say hello in one short sentence", max_tokens=32)
+
+
+def real() -> Workload:
+    """The small chat with 13 client headers, a `traceparent` and 22 headers in the answer."""
+    return replace(_chat("real", "Say hello in one short sentence", max_tokens=32), real=True)
 
 
 def stream(pace_ms: int) -> Workload:

@@ -132,13 +132,19 @@ def delay_rows(figure: str, taken: Taken, names: Names) -> list[Row]:
     return rows
 
 
-def memory_rows(mine: Memory, nginx: Memory) -> list[Row]:
+def memory_rows(mine: Memory, nginx: Memory, count: int) -> list[Row]:
     each, theirs = mine.data_plane() / 1e6, nginx.data_plane() / 1e6
     return [
         Row("memory, an idle data-plane process", "MB", each, theirs, budget=60),
-        Row("memory, all processes idle", "MB", mine.total() / 1e6, nginx.total() / 1e6),
-        Row("memory, an open stream", "KiB", mine.per_stream / 1024, nginx.per_stream / 1024, budget=8),
-        Row("memory kept after they closed", "MB", mine.kept / 1e6, nginx.kept / 1e6),
+        Row("memory, all processes idle, PSS", "MB", mine.pss / 1e6, nginx.pss / 1e6, budget=90),
+        Row(
+            f"memory, an open stream of {count:,}",
+            "KiB",
+            mine.per_stream / 1024,
+            nginx.per_stream / 1024,
+            budget=8,
+        ),
+        Row(f"memory kept after {count:,} closed", "MB", mine.kept / 1e6, nginx.kept / 1e6),
     ]
 
 

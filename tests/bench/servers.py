@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import payloads
+from . import headers, payloads
 from .machine import BenchError, Running, cores, on_cores, own_environment, start
 from .payloads import Workload
 
@@ -32,8 +32,11 @@ class Subject:
     plain_port: int
     stream_port: int
     running: list[Running]
+    real_port: int = 0  # whose answers carry a provider's headers; 0: the gateway, one port for all
 
     def port(self, workload: Workload) -> int:
+        if workload.real and self.real_port:
+            return self.real_port
         return self.stream_port if workload.stream else self.plain_port
 
     @property
@@ -78,7 +81,7 @@ http {{
 """
 
 _ANSWERS = """
-  server {{ listen 127.0.0.1:{port} backlog=4096;
+  server {{ listen 127.0.0.1:{port} backlog=4096; {fields}
     location / {{ return 200 '{chat}'; }}
     location /v1/messages {{ return 200 '{message}'; }}
     location /v1/models {{ return 200 '{models}'; }}
@@ -118,28 +121,30 @@ def _nginx(name: str, binary: str, folder: Path, servers: str, ports: list[int],
 def start_mock(binary: str, folder: Path) -> Subject:
     """nginx `return 200` for plain answers, our own program for streams: the direct figure."""
     _, load_cores = cores()
-    plain, streams = free_port(), free_port()
-    answers = _ANSWERS.format(
-        port=plain,
-        chat=payloads.chat_reply().decode(),
-        message=payloads.message_reply().decode(),
-        models=payloads.models_reply().decode(),
+    plain, streams, real = free_port(), free_port(), free_port()
+    said = {"chat": payloads.chat_reply(), "message": payloads.message_reply()}
+    said["models"] = payloads.models_reply()
+    texts = {name: body.decode() for name, body in said.items()}
+    own = [field for field in headers.PROVIDER if field[0] not in headers.FROM_NGINX]
+    fields = " ".join(f"add_header {name} '{value}';" for name, value in own)
+    answers = _ANSWERS.format(port=plain, fields="", **texts) + _ANSWERS.format(
+        port=real, fields=fields, **texts
     )
-    first = _nginx("mock", binary, folder / "mock", answers, [plain], load_cores)
+    first = _nginx("mock", binary, folder / "mock", answers, [plain, real], load_cores)
     command = [sys.executable, "-m", "tests.bench.mock", str(streams)]
     second = start("streaming mock", command, load_cores, folder / "mock-streams.log")
     wait_for(lambda: listening(streams), second)
-    return Subject("direct", plain, streams, [first, second])
+    return Subject("direct", plain, streams, [first, second], real)
 
 
 def start_nginx(binary: str, folder: Path, mock: Subject, name: str = "nginx") -> Subject:
     """The yardstick: proxy_pass, one worker, kept upstream connections, nothing buffered or logged."""
     subject_cores, _ = cores()
-    plain, streams = free_port(), free_port()
-    forwards = _FORWARDS.format(port=plain, upstream=mock.plain_port)
-    forwards += _FORWARDS.format(port=streams, upstream=mock.stream_port)
-    running = _nginx(name, binary, folder / name, forwards, [plain, streams], subject_cores)
-    return Subject(name, plain, streams, [running])
+    upstreams = {free_port(): up for up in (mock.plain_port, mock.stream_port, mock.real_port)}
+    forwards = "".join(_FORWARDS.format(port=port, upstream=up) for port, up in upstreams.items())
+    running = _nginx(name, binary, folder / name, forwards, list(upstreams), subject_cores)
+    plain, streams, real = upstreams
+    return Subject(name, plain, streams, [running], real)
 
 
 def pointsman(*arguments: str) -> list[str]:
@@ -150,8 +155,10 @@ def pointsman(*arguments: str) -> list[str]:
     return [str(script), *arguments]
 
 
-def set_up_gateway(data_dir: Path, mock: Subject) -> None:
-    """Three local backends and the rules for the benchmark's models, by the commands a user would type."""
+def set_up_gateway(data_dir: Path, mock: Subject) -> str:
+    """Backends, the rules for the benchmark's models and a client key, by the commands a user would type.
+    Returns the key."""
+    secret = ""
     for arguments in (
         ("local", "add", "box", "--url", f"http://{HOST}:{mock.plain_port}", "--dialect", "openai_chat"),
         ("local", "add", "streams", "--url", f"http://{HOST}:{mock.stream_port}", "--dialect", "openai_chat"),
@@ -164,6 +171,9 @@ def set_up_gateway(data_dir: Path, mock: Subject) -> None:
             "--dialect",
             "anthropic_messages",
         ),
+        ("local", "add", "real", "--url", f"http://{HOST}:{mock.real_port}", "--dialect", "openai_chat"),
+        ("key", "create", "--name", "bench"),
+        ("mapping", "add", "bench-real", "--to", "local/real", "--priority", "1"),
         ("mapping", "add", "bench-large", "--to", "local/turns", "--priority", "1"),
         ("mapping", "add", "bench*", "--to", "local/box"),
         ("mapping", "add", "bench-stream*", "--to", "local/streams", "--priority", "1"),
@@ -177,9 +187,12 @@ def set_up_gateway(data_dir: Path, mock: Subject) -> None:
         if done.returncode:
             told = (done.stderr or done.stdout).strip()[-2000:]
             raise BenchError(f"`pointsman {' '.join(arguments)}` failed ({done.returncode}):\n{told}")
+        if arguments[0] == "key":
+            secret = json.loads(done.stdout)["secret"]
+    return secret
 
 
-def start_gateway(data_dir: Path, log: Path, *, model: str) -> tuple[Subject, float]:
+def start_gateway(data_dir: Path, log: Path, *, model: str, key: str = "none") -> tuple[Subject, float]:
     """`pointsman serve` with its defaults; also the seconds from its start to its first answer."""
     subject_cores, _ = cores()
     began = time.perf_counter()
@@ -188,7 +201,7 @@ def start_gateway(data_dir: Path, log: Path, *, model: str) -> tuple[Subject, fl
     try:
         port = _announced_port(running)
         body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hello"}]})
-        _first_answer(port, body, running)
+        _first_answer(port, body, running, key)
     except BaseException:
         running.stop()
         raise
@@ -207,14 +220,15 @@ def _announced_port(running: Running, seconds: float = 30) -> int:
         raise BenchError(f"{running.name} did not start: {line!r}\n{running.log_tail()}") from None
 
 
-def _first_answer(port: int, body: str, running: Running) -> None:
+def _first_answer(port: int, body: str, running: Running, key: str) -> None:
     last = ""
 
     def answered() -> bool:
         nonlocal last
         connection = http.client.HTTPConnection(HOST, port, timeout=10)
         try:
-            connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
+            fields = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+            connection.request("POST", "/v1/chat/completions", body, fields)
             answer = connection.getresponse()
             last = f"{answer.status} {answer.read()[:300]!r}"
             return answer.status == 200

@@ -54,7 +54,13 @@ def test_payloads_have_the_sizes_the_figures_are_named_after() -> None:
 
 
 def test_no_two_requests_in_a_row_are_the_same_in_head_or_body() -> None:
-    for workload in (payloads.small(), payloads.large(), payloads.stream(0), payloads.hold()):
+    for workload in (
+        payloads.small(),
+        payloads.long_chat(spaced=True),
+        payloads.large(),
+        payloads.stream(0),
+        payloads.hold(),
+    ):
         heads = {request.partition(b"\r\n\r\n")[0] for request in workload.requests("localhost:1")}
         assert len(heads) == len(set(workload.bodies)) == payloads.VARIANTS
 

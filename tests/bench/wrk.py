@@ -14,13 +14,9 @@ from .servers import HOST
 _SCRIPT = """
 local folder, count, at, requests = "{folder}", {count}, 0, {{}}
 function init()
-  local headers = {{
-    ["content-type"] = "application/json", ["authorization"] = "Bearer none",
-    ["anthropic-version"] = "2023-06-01"
-  }}
   for number = 1, count do
-    local file = io.open(folder .. "/" .. number .. ".json", "rb")
-    requests[number] = wrk.format("POST", "{path}", headers, file:read("*a"))
+    local file = io.open(folder .. "/" .. number .. ".http", "rb")
+    requests[number] = file:read("*a")
     file:close()
   end
 end
@@ -46,10 +42,11 @@ async def run(
     """One closed-loop run, wrk on the mock's core."""
     requests = folder / f"wrk-{workload.name}"
     requests.mkdir(exist_ok=True)
-    for number, body in enumerate(workload.bodies, 1):
-        (requests / f"{number}.json").write_bytes(body)
+    made = workload.requests(f"{HOST}:{port}")
+    for number, request in enumerate(made, 1):
+        (requests / f"{number}.http").write_bytes(request)
     script = requests / "script.lua"
-    script.write_text(_SCRIPT.format(folder=requests, count=len(workload.bodies), path=workload.path))
+    script.write_text(_SCRIPT.format(folder=requests, count=len(made)))
     _, load_cores = cores()
     url = f"http://{HOST}:{port}{workload.path}"
     command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
