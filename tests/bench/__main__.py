@@ -20,7 +20,7 @@ from pathlib import Path
 
 import uvloop
 
-from . import instructions, machine, measure, payloads, report, servers, tools
+from . import instructions, machine, measure, page, payloads, readback, report, servers, tools
 from .load import quiet_garbage
 from .machine import BenchError
 from .measure import Bench
@@ -40,6 +40,7 @@ class Options:
     only: tuple[str, ...]
     subject: str
     json: Path | None
+    commit: bool
 
 
 def options(arguments: list[str]) -> Options:
@@ -54,11 +55,12 @@ def options(arguments: list[str]) -> Options:
         default="pointsman",
         help="nginx: measure a second nginx instead; its ratios show what this machine's noise is worth",
     )
+    parser.add_argument("--commit", action="store_true", help="write docs/performance.md and result.json")
     found = parser.parse_args(arguments)
     only = tuple(found.only.split(","))
     if unknown := set(only) - set(PARTS):
         parser.error(f"unknown part: {', '.join(sorted(unknown))}")
-    return Options(found.quick, found.strict, only, found.subject, found.json)
+    return Options(found.quick, found.strict, only, found.subject, found.json, found.commit)
 
 
 def say(text: str) -> None:
@@ -253,6 +255,10 @@ def measure_all(wanted: Options, found: dict[str, str], folder: Path, result: re
         time.sleep(1)  # imports and first flushes must not fall into a window
         bench = Bench(plan, mock.pids, found["wrk"], folder, key)
         uvloop.run(Run(bench, result, (mock, nginx, subject)).parts(wanted.only))
+        if wanted.subject == "pointsman":
+            token = (folder / "data" / "admin-token").read_text().strip()
+            result.settings["read_back"] = readback.check(subject, key, token, plan.samples)
+            say(str(result.settings["read_back"]))
         for running in subject.running:
             if not running.alive():
                 raise BenchError(f"{running.name} ended during the run:\n{running.log_tail()}")
@@ -295,6 +301,10 @@ def main(arguments: list[str]) -> int:
         show(result, wanted.subject)
     if wanted.json:
         result.save(wanted.json)
+    for change in page.changes(result.rows, page.last()):
+        say(f"since the committed run: {change}")
+    if wanted.commit and not failed:
+        page.write(result)
     if failed:
         say(f"stopped: {failed}")
     over = any(row.verdict == "over" for row in result.rows)

@@ -181,9 +181,6 @@ class Memory:
         mine = [size for name, size in self.idle.items() if "pointsman.gateway" in name]
         return max(mine or self.idle.values())
 
-    def total(self) -> int:
-        return sum(self.idle.values())
-
 
 def _window(
     subject: Subject,

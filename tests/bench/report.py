@@ -174,10 +174,10 @@ def table(rows: list[Row], subject: str = "pointsman") -> str:
             (
                 row.figure,
                 row.unit,
-                _number(row.value),
-                _number(row.nginx),
+                number(row.value),
+                number(row.nginx),
                 f"{row.ratio:.2f}x" if row.ratio is not None else "",
-                "-".join(map(_number, row.spread)) if row.spread else "",
+                "-".join(map(number, row.spread)) if row.spread else "",
                 "" if row.budget is None else f"<= {row.budget:g}{'x' if row.ratio is not None else ''}",
                 row.verdict,
                 row.note,
@@ -194,7 +194,8 @@ def table(rows: list[Row], subject: str = "pointsman") -> str:
     )
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Three digits that count."""
     if value is None:
         return ""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from . import machine, payloads, report, servers, wrk
+from . import machine, page, payloads, report, servers, wrk
 from .load import Load, one_by_one
 from .machine import BenchError, Meter
 from .measure import Window, quantile
@@ -184,3 +184,13 @@ def test_a_result_is_saved_whole(tmp_path: Path) -> None:
     assert saved["rows"][0]["value"] == 600
     assert saved["rows"][0]["verdict"] == "OK"
     assert saved["windows"]["small"][0]["cpu_us"] == 20
+
+
+def test_the_page_and_the_change_are_made_of_the_rows() -> None:
+    taken = {name: [window(name, us)] * 2 for name, us in (("pointsman", 30), ("nginx", 20))}
+    row = report.cpu_row("small", taken, ("pointsman", "nginx"), 1.65)
+    assert "| small | CPU us | 30 | 20 | 1.50 |" in page.text(report.Result({"cpu": "x"}, {}, [row]))
+    before = {"rows": [{"figure": "small", "unit": "CPU us", "value": 20, "ratio": 1.2}]}
+    assert page.changes([row], before) == ["+25% small: 1.2 -> 1.5"]
+    before["rows"][0]["ratio"] = 1.49
+    assert page.changes([row], before) == []

@@ -1,0 +1,77 @@
+"""docs/performance.md, written from the last whole run, and the comparison with the run before it.
+
+`result.json` beside this file is that run. Pure but for reading and writing. Not here: any measuring.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .machine import ROOT
+from .report import Result, Row, number
+
+LAST = Path(__file__).with_name("result.json")
+PAGE = ROOT / "docs" / "performance.md"
+NOISE = 0.05
+"""A change below this is the machine's; the spread of a row says more."""
+
+_HEAD = """# Performance
+
+Written by `make bench ARGS=--commit` from `tests/bench/result.json`; not to be edited.
+[tests/bench](../tests/bench/README.md) says what is measured and how to read it. To repeat it, on a quiet
+Linux machine with two cores: `make bench` (about ten minutes), or `make bench ARGS=--quick`. With other gateways
+in the same run: `make bench ARGS=--peers`.
+
+"""
+
+
+def judged(row: Row) -> float:
+    """The figure that a row is compared by: the ratio to nginx where there is one."""
+    return row.value if row.ratio is None else row.ratio
+
+
+def changes(rows: list[Row], last: dict[str, Any]) -> list[str]:
+    """Rows that moved by more than the noise since the committed run, worst first."""
+    before = {(row["figure"], row["unit"]): row for row in last.get("rows", ())}
+    moved = []
+    for row in rows:
+        old = before.get((row.figure, row.unit))
+        if old is None or row.unit == "/s":
+            continue
+        was = old["value"] if row.ratio is None or old["ratio"] is None else old["ratio"]
+        if was and abs(judged(row) / was - 1) > NOISE:
+            moved.append((judged(row) / was - 1, f"{row.figure}: {number(was)} -> {number(judged(row))}"))
+    return [f"{change:+.0%} {text}" for change, text in sorted(moved, reverse=True)]
+
+
+def last() -> dict[str, Any]:
+    """The committed run, {} where there is none."""
+    found: dict[str, Any] = json.loads(LAST.read_text()) if LAST.exists() else {}
+    return found
+
+
+def text(result: Result) -> str:
+    """The page."""
+    about = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in result.machine.items())
+    lines = [
+        "| figure | unit | Pointsman | nginx | x nginx | spread | budget |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in result.rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        spread = " - ".join(map(number, row.spread)) if row.spread else ""
+        bound = "" if row.budget is None else f"{row.budget:g}{'x' if row.ratio is not None else ''}"
+        cells = (row.figure, row.unit, number(row.value), number(row.nginx), ratio, spread, bound)
+        lines.append("| " + " | ".join(cells) + " |")
+    said = result.settings.get("read_back", "usage was not read back")
+    after = f"Everything was on: a client key on each request, {said}.\n"
+    noise = f"Other programs used up to {result.strangers():.0%} of the machine during a window.\n"
+    return f"{_HEAD}{about}\n\n" + "\n".join(lines) + f"\n\n{after}{noise}"
+
+
+def write(result: Result) -> None:
+    """The run becomes the committed one."""
+    result.save(LAST)
+    PAGE.write_text(text(result))
