@@ -19,10 +19,9 @@ NOISE = 0.05
 
 _HEAD = """# Performance
 
-Written by `make bench ARGS=--commit` from `tests/bench/result.json`; not to be edited.
+Written by `make bench ARGS=--commit` from its result; not to be edited.
 [tests/bench](../tests/bench/README.md) says what is measured and how to read it. To repeat it, on a quiet
-Linux machine with two cores: `make bench` (about ten minutes), or `make bench ARGS=--quick`. With other gateways
-in the same run: `make bench ARGS=--peers`.
+Linux machine with two cores: `make bench` (about ten minutes), or `make bench ARGS=--quick`.
 
 """
 
