@@ -72,7 +72,9 @@ class RateLimits:
 
     def meaning(self, name: bytes) -> tuple[str, str] | None:
         """(what, unit) of a header, None when it is none of these."""
-        return next((meaning for meaning, own in self.names.items() if own == name), None)
+        if name not in self.names.values():  # almost every header
+            return None
+        return next(meaning for meaning, own in self.names.items() if own == name)
 
 
 def no_fields(_: Any) -> dict[str, Any]:

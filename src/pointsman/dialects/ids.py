@@ -37,7 +37,10 @@ def own_id(prefix: str, request_id: str) -> str:
 
 def tail(request_id: str) -> str:
     """What tells this request from any other."""
-    return "".join(c for c in request_id.removeprefix("req_") if c.isascii() and c.isalnum())
+    rest = request_id.removeprefix("req_")
+    if rest.isascii() and rest.isalnum():  # as ours are
+        return rest
+    return "".join(c for c in rest if c.isascii() and c.isalnum())
 
 
 def told_id(call_id: str, request_id: str) -> str:

@@ -112,7 +112,8 @@ class _Healer:
             before = self._done.pop()
             self._done.append(msgspec.structs.replace(before, parts=[*before.parts, *parts]))
         else:
-            self._done.append(msgspec.structs.replace(message, parts=parts))
+            same = all(one is other for one, other in zip(parts, message.parts, strict=True))
+            self._done.append(message if same else msgspec.structs.replace(message, parts=parts))
 
     def _with_own_id(self, call: ToolCall) -> ToolCall:
         """Two calls under one id could not be answered apart, and are refused."""

@@ -66,7 +66,7 @@ def _lost(kind: type[msgspec.Struct], carries: Carries) -> list[tuple[str, Any, 
 def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
     """path: of a value that does not know its own."""
     plan = plans.get(type(value))
-    if plan is None:
+    if plan is None:  # of a tool: what else is looked at has been asked for
         return
     for name, nothing, place in plan.lost:
         found = getattr(value, name)
@@ -84,9 +84,10 @@ def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
             notes.replay(_of_tools(inner, plans, notes))
         elif isinstance(inner, list | tuple):
             for at, one in enumerate(inner):
-                known = type(one) not in plans or isinstance(one, Placed)
-                _look(one, plans, notes, "" if known else f"{notes.inside(value, name, path)}[{at}]")
-        elif inner is not None:
+                if type(one) in plans:
+                    known = isinstance(one, Placed)
+                    _look(one, plans, notes, "" if known else f"{notes.inside(value, name, path)}[{at}]")
+        elif type(inner) in plans:
             _look(inner, plans, notes, notes.inside(value, name, path))
 
 
