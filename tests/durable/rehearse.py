@@ -21,6 +21,9 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_columns import Block
+from pointsman.ledger.records import UsageRecord
 from pointsman.practice import Pause, Reply, ScriptedUpstream
 from tests.crowding import within
 from tests.e2e.gateway import Gateway, wait_until
@@ -147,13 +150,25 @@ def _refuses(found: Gateway) -> bool:
 
 
 def _usage_ids(data_dir: Path) -> set[str]:
-    """Of all rows; none while there is no such file or table yet."""
+    """Of all records; none while there is no such file or table yet."""
     with (
         suppress(sqlite3.OperationalError),
         closing(sqlite3.connect(f"file:{data_dir}/usage.db?mode=ro", uri=True)) as database,
     ):
-        return {row[0] for row in database.execute("SELECT id FROM usage")}
+        rows = database.execute("SELECT body, records FROM block").fetchall()
+        return {name for body, records in rows for name in Block(body, records).ids()}
     return set()
+
+
+def _usage_rows(data_dir: Path) -> list[UsageRecord]:
+    """All records of a gateway that is stopped."""
+    store, found, cursor = UsageStore(data_dir / "usage.db"), [], None
+    with closing(store):
+        while True:
+            rows, cursor = store.page(cursor=cursor, limit=1000)
+            found += rows
+            if cursor is None:
+                return found
 
 
 # -- R9: kill -9
@@ -594,10 +609,11 @@ def r12() -> Rehearsal:
                 for thread in threads:
                     thread.join(30)
             found.stop()
-            with closing(sqlite3.connect(found.data_dir / "usage.db")) as database:
-                ranges = database.execute(
-                    "SELECT count(*), min(total_ms), max(total_ms), min(first_output_ms), max(at) - min(at) FROM usage"
-                ).fetchone()
+            rows = _usage_rows(found.data_dir)
+            took = [row.total_ms for row in rows if row.total_ms is not None]
+            first = [row.first_output_ms for row in rows if row.first_output_ms is not None]
+            at = [row.at for row in rows]
+            ranges = (len(rows), min(took), max(took), min(first, default=None), max(at) - min(at))
     numbers = {
         "streams whole": sum(WIRES[index].ended(body) for index, body in bodies),
         "requests": load.asked,

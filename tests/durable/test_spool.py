@@ -155,6 +155,8 @@ def test_a_crash_while_nobody_took_it_loses_nothing_and_counts_nothing_twice(
         await until(lambda: not list(folder.iterdir()))
         await living
         assert {one.id for _, batch in control.batches for one in batch.records} == set(control.stored)
+        again = {one.id for _, batch in control.batches if batch.again for one in batch.records}
+        assert again >= set(ids(*range(20))), "what was on disk may have been sent before"
         await control.server.stop()
 
     asyncio.run(main())

@@ -238,7 +238,12 @@ def test_what_was_not_acknowledged_comes_again_and_counts_once(path: str) -> Non
         await control.server.start()
         data.record(4)
         await until(lambda: data.client._held == 0 and len(control.stored) == 4)
-        assert control.batches[0][1] == stored[0]  # the same batch, the same ids
+        came = control.batches[0][1]
+        assert (came.batch, came.records) == (
+            stored[0].batch,
+            stored[0].records,
+        )  # the same batch, the same ids
+        assert (stored[0].again, came.again) == (False, True), "ids are looked for from the second time on"
         assert set(control.stored) == ids(range(1, 5))
         await data.stop()
         await control.server.stop()

@@ -1,1 +1,1 @@
-"""Usage records: what a request cost. Pure values; storing them is store/usage.py, making them gateway/meter.py."""
+"""Usage records: what a request cost. Pure values; admin/store/usage.py stores them, gateway/request/meter.py makes them."""

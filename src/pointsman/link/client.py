@@ -69,6 +69,7 @@ class LinkClient:
         self._fresh: list[UsageRecord] = []
         self._unacked: dict[int, UsageBatch] = {}  # oldest first
         self._sent: dict[int, float] = {}  # of those: when, on this connection
+        self._offered: set[int] = set()  # of those that are kept: sent at least once, on any connection
         self._held = 0
         self._next_batch = 1
         self._writer: asyncio.StreamWriter | None = None
@@ -221,7 +222,9 @@ class LinkClient:
         for number, batch in self._unacked.items():
             if number not in self._sent:
                 self._sent[number] = now
-                writer.write(encode(batch))
+                again = number in self._offered or number not in self._made
+                self._offered.add(number)
+                writer.write(encode(batch if again else UsageBatch(number, batch.records, again=False)))
                 if len(self._sent) >= WINDOW:
                     break
 
@@ -244,6 +247,7 @@ class LinkClient:
         self._made.pop(number, None)
         self._held -= len(self._unacked.pop(number).records)
         self._sent.pop(number, None)
+        self._offered.discard(number)
 
     def trim(self) -> None:
         """Called by the ticker: while nobody takes it, usage goes to the disk, and memory stays bounded."""

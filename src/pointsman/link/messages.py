@@ -67,10 +67,12 @@ class Applied(msgspec.Struct, frozen=True, tag="applied"):
 
 
 class UsageBatch(msgspec.Struct, frozen=True, tag="usage"):
-    """Usage records, resent until acknowledged; the store ignores ids it has, so nothing counts twice."""
+    """Usage records, resent until acknowledged; the store ignores ids it has, so nothing counts twice. again: they may
+    have been sent before, or lie on disk, from where they may be sent too; else the ids need not be looked for."""
 
     batch: int
     records: tuple[UsageRecord, ...]
+    again: bool = True
 
 
 class AnswerQuestion(msgspec.Struct, frozen=True, tag="answer_question"):

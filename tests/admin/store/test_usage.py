@@ -6,13 +6,17 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pointsman.admin.store import usage as usage_module
-from pointsman.admin.store.usage import MAX_LIMIT, UsageFilter, UsageStore
+from pointsman.admin.store import usage_log
+from pointsman.admin.store.usage import MAX_LIMIT, UsageStore
+from pointsman.admin.store.usage_log import UsageLog
+from pointsman.admin.store.usage_query import UsageFilter
 from pointsman.errors import PointsmanError
 from pointsman.ledger.records import UsageRecord
 
@@ -188,21 +192,37 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     again.close()
 
 
-def left_by_version_1(path: Path) -> None:
-    """A file with one row."""
-    opened = UsageStore(path)
-    opened.add([record(1)])
-    opened.close()
-    connection = sqlite3.connect(path)
-    connection.execute("DROP INDEX usage_request")
-    for column in ("request", "attempt", "joined"):
-        connection.execute(f"ALTER TABLE usage DROP COLUMN {column}")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
+_FIRST = (
+    "id TEXT NOT NULL PRIMARY KEY, at FLOAT NOT NULL, protocol TEXT NOT NULL, path TEXT NOT NULL, model TEXT NOT NULL,"
+    " target TEXT, attempts INTEGER NOT NULL, fallback TEXT, status INTEGER NOT NULL, outcome TEXT NOT NULL,"
+    " stream BOOLEAN NOT NULL, input_tokens INTEGER, output_tokens INTEGER, cached_tokens INTEGER,"
+    " reasoning_tokens INTEGER, first_output_ms FLOAT, total_ms FLOAT, key_id INTEGER, mapping_id INTEGER"
+)
+_SECOND = ", request TEXT NOT NULL DEFAULT '', attempt INTEGER NOT NULL DEFAULT 0, joined BOOLEAN NOT NULL DEFAULT 0"
+
+
+def left_by_version(path: Path, version: int, rows: list[UsageRecord]) -> None:
+    """A file as that version (1 to 3) left it."""
+    fields = usage_module.COLUMNS[: 19 if version == 1 else None]
+    path.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"CREATE TABLE usage ({_FIRST}{_SECOND if version > 1 else ''})")
+        connection.executemany(
+            f"INSERT INTO usage VALUES ({', '.join('?' * len(fields))})",
+            [[getattr(row, name) for name in fields] for row in rows],
+        )
+        connection.execute("CREATE INDEX usage_newest ON usage (at, id)")
+        if version == 3:
+            connection.execute(
+                "CREATE TABLE answers (id TEXT NOT NULL, key_id INTEGER NOT NULL, target TEXT NOT NULL, model TEXT NOT"
+                " NULL, at FLOAT NOT NULL, PRIMARY KEY (id, key_id))"
+            )
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.commit()
 
 
 def test_a_file_of_the_first_version_is_kept_and_goes_on(tmp_path: Path) -> None:
-    left_by_version_1(tmp_path / "usage.db")
+    left_by_version(tmp_path / "usage.db", 1, [record(1)])
     again = UsageStore(tmp_path / "usage.db")
     again.add([record(2, request="req_000002", attempt=1)])
     rows, _ = again.page()
@@ -233,33 +253,58 @@ def test_totals_count_requests_and_the_tokens_of_every_attempt(usage: UsageStore
 
 
 def shape(path: Path) -> tuple[object, ...]:
-    """Columns and indices."""
-    connection = sqlite3.connect(path)
-    found = (
-        connection.execute("PRAGMA user_version").fetchone(),
-        [row[1:4] for row in connection.execute("PRAGMA table_info(usage)")],
-        sorted(row[1:3] for row in connection.execute("PRAGMA index_list(usage)")),
-    )
-    connection.close()
-    return found
+    """Tables with their columns, and indices."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+        ).fetchall()
+        return (
+            connection.execute("PRAGMA user_version").fetchone(),
+            [(name, *connection.execute(f"PRAGMA table_info({name})").fetchall()) for (name,) in tables],
+            connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name"
+            ).fetchall(),
+        )
 
 
 def test_an_upgrade_that_is_cut_off_is_done_the_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "usage.db"
-    left_by_version_1(path)
+    left_by_version(path, 1, [record(number) for number in range(5)])
     before = shape(path)
     opened = UsageStore(path)
     with monkeypatch.context() as patch:
-        patch.setattr(
-            usage_module, "_ADDED", (*usage_module._ADDED, "request TEXT")
-        )  # fails after the others
-        with pytest.raises(sqlite3.OperationalError, match="duplicate column"):
+        patch.setattr(usage_log, "LARGE", 2)
+        patch.setattr(UsageLog, "fold", broken)  # when the rows are in blocks already
+        with pytest.raises(sqlite3.OperationalError, match="as if"):
             opened.totals()
     assert shape(path) == before, "nothing of it is there"
-    assert opened.totals().requests == 1
+    assert opened.totals().requests == 5
     assert shape(path) != before
+    opened.close()
+
+
+def broken(*_args: object) -> None:
+    raise sqlite3.OperationalError("as if")
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_the_rows_of_every_version_are_read_as_they_were(tmp_path: Path, version: int) -> None:
+    old = version == 1
+    rows = [
+        record(
+            number, at=1000.0 + number * 1800, model=f"m{number % 3}", input_tokens=number, stream=number % 2 == 0,
+            total_ms=number / 7, request="" if old else f"req_{number:06}", attempt=0 if old else 1,
+        )
+        for number in range(100)
+    ]  # fmt: skip
+    left_by_version(tmp_path / "usage.db", version, rows)
+    opened = UsageStore(tmp_path / "usage.db")
+    found, _ = opened.page(limit=1000)
+    assert found == rows[::-1]
+    assert (opened.totals().requests, opened.totals().input_tokens) == (100, sum(range(100)))
+    assert opened.add(rows) == 0, "they are not counted twice"
     opened.close()
 
 
@@ -323,12 +368,7 @@ def test_answers_are_forgotten_by_age_and_by_number(
 
 
 def test_a_file_of_the_second_version_learns_to_keep_them(tmp_path: Path) -> None:
-    usage = UsageStore(tmp_path / "usage.db")
-    usage.add([record(1)])
-    usage.close()
-    with sqlite3.connect(tmp_path / "usage.db") as connection:
-        connection.execute("DROP TABLE answers")
-        connection.execute("PRAGMA user_version = 2")
+    left_by_version(tmp_path / "usage.db", 2, [record(1)])
     again = UsageStore(tmp_path / "usage.db")
     again.add([made("resp_1", 2)])
     assert again.answer(None, "resp_1") is not None

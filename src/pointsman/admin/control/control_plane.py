@@ -236,7 +236,7 @@ class ControlPlane:
         if isinstance(message, WorkerStatus):
             self.board.take(message, time.monotonic())
         elif isinstance(message, UsageBatch):
-            self.usage.add(message.records)
+            self.usage.add(message.records, again=message.again)
 
     def find_answer(self, question: AnswerQuestion) -> AnswerFound:
         """Who made an answer that a client asks for by its id."""
@@ -248,10 +248,12 @@ class ControlPlane:
         return self._link.workers if self._link is not None else []
 
     async def keep_published(self) -> None:
-        """Publishes what could not be compiled when it was written, until it could. Runs as a task."""
+        """Publishes what could not be compiled when it was written, until it could; tends the usage log. Runs as a
+        task."""
         while True:
             await asyncio.sleep(_REPUBLISH_SECONDS)
             await asyncio.to_thread(self._look_at_database)
+            await asyncio.to_thread(self.usage.tend)
             if self._stale:
                 await asyncio.to_thread(self.publish)
             elif self._last_good.failed and not self._told:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from ...ledger.records import UsageRecord
 from ..store.shapes import with_fields
-from ..store.usage import COLUMNS, MAX_LIMIT, Totals, UsageFilter
+from ..store.usage import COLUMNS, MAX_LIMIT
+from ..store.usage_query import Totals, UsageFilter
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/usage", tags=["usage"])

@@ -1,0 +1,322 @@
+"""The usage log in its file: blocks of records, the dimensions they name, and sums an hour.
+
+A batch is one block, one insert. Its sums wait in memory, and are folded into `hourly` each second together with
+`folded`, the number of the last block that they hold: after a crash the sums of later blocks are made again from the
+blocks. Small blocks become large ones meanwhile. Not here: filters and pages (usage.py), a block's inside
+(usage_columns.py), transactions (sqlite.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from ...ledger.records import UsageRecord
+from .usage_columns import (
+    DIMENSIONS,
+    HEAD,
+    PACKED,
+    PLAIN,
+    TOKENS,
+    Block,
+    Columns,
+    Damaged,
+    columns_of,
+    pack,
+)
+
+log = logging.getLogger("pointsman.control")
+
+HOUR = 3600
+MAX_TEXT = 512
+"""Characters of a text."""
+LARGE = 2048
+"""Records of a large block; half of that is not made larger any more."""
+MANY_BLOCKS = 64
+"""So many small blocks are made into large ones."""
+SMALL = 128
+"""Records of a block, on average, below which that is done while more come in, too."""
+MOST_DIMENSIONS = 50_000
+"""Dimensions remembered; about 20 MB."""
+LARGEST = 2**63 - 1
+"""SQLite's largest number."""
+
+TABLES = (
+    f"CREATE TABLE dimension (id INTEGER PRIMARY KEY, {', '.join(DIMENSIONS)}, own, packed BLOB NOT NULL UNIQUE)",
+    "CREATE TABLE block (id INTEGER PRIMARY KEY AUTOINCREMENT, records INTEGER NOT NULL, first_at REAL NOT NULL,"
+    " last_at REAL NOT NULL, large INTEGER NOT NULL, dims BLOB NOT NULL, body BLOB NOT NULL)",
+    "CREATE INDEX block_newest ON block (last_at)",
+    "CREATE INDEX block_small ON block (id) WHERE NOT large",
+    "CREATE TABLE span (head TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL, block INTEGER NOT NULL,"
+    " PRIMARY KEY (head, first, last, block)) WITHOUT ROWID",
+    "CREATE INDEX span_block ON span (block)",
+    f"CREATE TABLE hourly (hour INTEGER NOT NULL, dim INTEGER NOT NULL, records INTEGER NOT NULL, {', '.join(TOKENS)},"
+    " PRIMARY KEY (hour, dim)) WITHOUT ROWID",
+    "CREATE TABLE folded (block INTEGER NOT NULL)",
+    "INSERT INTO folded VALUES (0)",
+)
+"""span: which ids a block holds, by what those of one process begin with. AUTOINCREMENT: in an emptied table numbers
+would begin anew, below `folded`."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_dims = msgspec.msgpack.Decoder(list[int]).decode
+
+Sums = dict[tuple[int, int], list[int | None]]
+"""(hour, dimension) -> records, and a sum for each of TOKENS, None where nobody reported that."""
+
+_ADD_DIMENSION = f"INSERT OR IGNORE INTO dimension VALUES (NULL, {', '.join('?' * (len(DIMENSIONS) + 2))})"  # noqa: S608
+_ADD_UP = (
+    f"INSERT INTO hourly VALUES (?, ?, ?, {', '.join('?' * len(TOKENS))}) ON CONFLICT DO UPDATE SET"  # noqa: S608
+    " records = records + excluded.records, "
+    + ", ".join(
+        f"{name} = CASE WHEN excluded.{name} IS NULL THEN {name} ELSE"
+        f" min(ifnull({name}, 0), {LARGEST} - excluded.{name}) + excluded.{name} END"
+        for name in TOKENS
+    )
+)
+
+
+class UsageLog:
+    """What is remembered of one open file. Each method is called within a transaction of it, and what it remembers anew
+    is given back and taken over by `keep` once that is committed."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Of a file whose tables are there: what a crash left unfolded is summed up."""
+        self._dims: dict[tuple[Any, ...], int] = {}
+        self.pending: Sums = {}
+        (folded,) = connection.execute("SELECT block FROM folded").fetchone()
+        rows = connection.execute("SELECT id, records, body FROM block WHERE id > ?", (folded,))
+        for number, records, body in rows.fetchall():
+            try:
+                block = Block(body, records)
+            except Damaged:
+                log.error(
+                    "block %s of the usage log is damaged; no sum holds its %s records", number, records
+                )
+                continue
+            add_up(self.pending, sums_of(block.at, block.dims, [block.values(name) for name in TOKENS]))
+
+    def add(self, connection: sqlite3.Connection, records: Sequence[UsageRecord], form: int = PLAIN) -> Sums:
+        """One block of them, whose ids are new."""
+        columns = storable(columns_of(records))
+        dims = self._numbers(connection, columns)
+        put(connection, columns, dims, form)
+        return sums_of(columns["at"], dims, [columns[name] for name in TOKENS])
+
+    def keep(self, sums: Sums) -> None:
+        add_up(self.pending, sums)
+
+    def forget(self) -> None:
+        """The dimensions that were numbered in a transaction that failed."""
+        self._dims.clear()
+
+    def fold(self, connection: sqlite3.Connection) -> None:
+        """What is pending into `hourly`; it is not pending any more once that is committed."""
+        if not self.pending:
+            return
+        rows = [
+            (*key, *[None if one is None else min(one, LARGEST) for one in sums])
+            for key, sums in self.pending.items()
+        ]
+        connection.executemany(_ADD_UP, rows)
+        self.fold_up_to_here(connection)
+
+    def fold_up_to_here(self, connection: sqlite3.Connection) -> None:
+        """The sums hold all blocks that there are: also those that `merge` made of others."""
+        connection.execute("UPDATE folded SET block = (SELECT ifnull(max(id), block) FROM block)")
+
+    def merge(self, connection: sqlite3.Connection, *, idle: bool) -> bool:
+        """Some small blocks into large ones, in the transaction that folds. Whether there may be more to do."""
+        found = connection.execute(
+            f"SELECT id, records FROM block WHERE NOT large ORDER BY id LIMIT {4 * MANY_BLOCKS}"  # noqa: S608
+        ).fetchall()
+        records = sum(count for _, count in found)
+        if len(found) < MANY_BLOCKS and not (idle and records >= LARGE):
+            return False
+        if not idle and records >= SMALL * len(found):
+            return False
+        taken, left = [], 4 * LARGE
+        for number, count in found:
+            taken.append(number)
+            left -= count
+            if left <= 0:
+                break
+        self._merge(connection, taken)
+        return len(taken) < len(found) or len(found) == 4 * MANY_BLOCKS
+
+    def _merge(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
+        merged: dict[str, list[Any]] = {}
+        dims: list[int] = []
+        for number in numbers:
+            records, body = connection.execute(
+                "SELECT records, body FROM block WHERE id = ?", (number,)
+            ).fetchone()
+            try:
+                block = Block(body, records)
+            except Damaged:  # left as it is, and told by whoever reads it
+                connection.execute("UPDATE block SET large = 1 WHERE id = ?", (number,))
+                continue
+            dims += block.dims
+            for name, column in block.columns().items():
+                merged.setdefault(name, []).extend(column)
+            connection.execute("DELETE FROM span WHERE block = ?", (number,))
+            connection.execute("DELETE FROM block WHERE id = ?", (number,))
+        keys = list(zip(merged.get("at", ()), merged.get("id", ()), strict=True))
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        for start in range(0, len(order), LARGE):
+            piece = order[start : start + LARGE]
+            columns: Columns = {name: [column[at] for at in piece] for name, column in merged.items()}
+            put(connection, columns, [dims[at] for at in piece], PACKED)
+
+    def _numbers(self, connection: sqlite3.Connection, columns: Columns) -> list[int]:
+        """Of each record, the number of its dimension, which is made where there is none."""
+        known = self._dims
+        shared = list(zip(*[columns[name] for name in (*DIMENSIONS, "own")], strict=True))
+        try:
+            return [known[one] for one in shared]
+        except KeyError:
+            pass
+        if len(known) > MOST_DIMENSIONS:
+            known.clear()
+        for one in set(shared).difference(known):
+            values = [storable_value(value) for value in one]
+            packed = _encode(values)
+            connection.execute(_ADD_DIMENSION, (*values, packed))
+            row = connection.execute("SELECT id FROM dimension WHERE packed = ?", (packed,)).fetchone()
+            known[one] = row[0]
+        return [known[one] for one in shared]
+
+
+def put(connection: sqlite3.Connection, columns: Columns, dims: Sequence[int], form: int) -> None:
+    """A block of these, with what it can be found by."""
+    at, ids = columns["at"], columns["id"]
+    row = (len(ids), min(at), max(at), len(ids) >= LARGE // 2 and form == PACKED)
+    number = connection.execute(
+        "INSERT INTO block (records, first_at, last_at, large, dims, body) VALUES (?, ?, ?, ?, ?, ?)",
+        (*row, _encode(sorted(set(dims))), pack(columns, dims, form)),
+    ).lastrowid
+    connection.executemany("INSERT INTO span VALUES (?, ?, ?, ?)", [(*span, number) for span in spans(ids)])
+
+
+def spans(ids: Iterable[str]) -> list[tuple[str, str, str]]:
+    """(beginning, first, last) of the ids of each process."""
+    names = list(ids)
+    first, last = min(names), max(names)
+    if first[:HEAD] == last[:HEAD] and "/" not in first[:HEAD]:  # and so of all that lie between
+        return [(first[:HEAD], first, last)]
+    heads: dict[str, list[str]] = {}
+    for name in names:  # a short id's other attempts begin as it does
+        heads.setdefault(name[:HEAD].partition("/")[0], []).append(name)
+    return [(head, min(some), max(some)) for head, some in heads.items()]
+
+
+def blocks_with(
+    connection: sqlite3.Connection, ids: Sequence[str], *, attempts: bool = False
+) -> list[tuple[int, int, bytes]]:
+    """(number, records, body) of each block that may hold one of these ids. attempts: or an attempt of one, whose id
+    begins with it."""
+    found: dict[int, tuple[int, int, bytes]] = {}
+    for head, first, last in spans(ids):
+        rows = connection.execute(
+            "SELECT id, records, body FROM block WHERE id IN"
+            " (SELECT block FROM span WHERE head = ? AND first <= ? AND last >= ?)",
+            (head, last + "/:" if attempts else last, first),
+        )
+        found.update((row[0], row) for row in rows.fetchall())
+    return list(found.values())
+
+
+def dims_of(raw: bytes) -> list[int]:
+    """The dimensions that a block names."""
+    return _decode_dims(raw)
+
+
+def dimensions(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, tuple[Any, ...]]:
+    """Their values, in the order of DIMENSIONS, and `own`."""
+    wanted = sorted(set(numbers))
+    found: dict[int, tuple[Any, ...]] = {}
+    for start in range(0, len(wanted), 500):
+        some = ", ".join(map(str, wanted[start : start + 500]))
+        for number, packed in connection.execute(f"SELECT id, packed FROM dimension WHERE id IN ({some})"):  # noqa: S608
+            found[number] = tuple(msgspec.msgpack.decode(packed))
+    if len(found) < len(wanted):
+        raise Damaged
+    return found
+
+
+def sums_of(at: Sequence[float], dims: Sequence[int], tokens: Sequence[Sequence[int | None]]) -> Sums:
+    """tokens: the columns of TOKENS."""
+    hour = int(min(at) // HOUR)
+    keys: Sequence[Any] = dims
+    if hour != int(max(at) // HOUR):
+        keys = [(int(one // HOUR), dim) for one, dim in zip(at, dims, strict=True)]
+    found: dict[Any, list[int | None]] = {
+        key: [count, *[None] * len(TOKENS)] for key, count in Counter(keys).items()
+    }
+    for place, column in enumerate(tokens, 1):
+        if column.count(None) == len(column):
+            continue
+        for key, value in zip(keys, column, strict=True):
+            if value is not None:
+                sums = found[key]
+                sums[place] = (sums[place] or 0) + value
+    return {(hour, key): sums for key, sums in found.items()} if keys is dims else found
+
+
+def storable(columns: Columns) -> Columns:
+    """One odd record must not stop its whole batch for good: names come from clients, counts from upstreams."""
+    for name in ("id", "request"):
+        column = columns[name]
+        if not (text := "".join(column)).isascii() or (
+            len(text) > MAX_TEXT and max(map(len, column)) > MAX_TEXT
+        ):
+            columns[name] = [storable_value(one) for one in column]
+    for name in TOKENS:
+        known = [*filter(None, columns[name])]
+        if known and (max(known) > LARGEST or min(known) < -LARGEST):
+            columns[name] = [storable_value(one) for one in columns[name]]
+    return columns
+
+
+def storable_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:MAX_TEXT].encode("utf-8", "replace").decode()
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return None  # no backend counted that
+    return value
+
+
+def add_up(sums: Sums, more: Sums) -> None:
+    for key, values in more.items():
+        have = sums.get(key)
+        if have is None:
+            sums[key] = list(values)
+            continue
+        for index, value in enumerate(values):
+            if value is not None:
+                have[index] = (have[index] or 0) + value
+
+
+def begin(connection: sqlite3.Connection) -> None:
+    """The tables of a file that has none, or the rows of an earlier version: one transaction does all of it."""
+    for statement in TABLES:
+        connection.execute(statement)
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'usage'").fetchone() is None:
+        return
+    made = UsageLog(connection)
+    rows = connection.execute("SELECT * FROM usage ORDER BY at, id")
+    names = [column[0] for column in rows.description]
+    while some := rows.fetchmany(LARGE):
+        records = []
+        for row in some:
+            values = dict(zip(names, row, strict=True))
+            values |= {name: bool(values[name]) for name in ("stream", "joined") if name in values}
+            records.append(UsageRecord(**values))
+        made.keep(made.add(connection, records, PACKED))
+    made.fold(connection)
+    connection.execute("DROP TABLE usage")

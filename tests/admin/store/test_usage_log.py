@@ -1,0 +1,251 @@
+"""The usage log against a list of its records: whatever was folded, merged, sent again or cut off, both say the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pointsman.admin.store import usage_log
+from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_columns import PACKED, PLAIN, Block, Damaged, columns_of, pack
+from pointsman.admin.store.usage_query import UsageFilter
+from pointsman.errors import PointsmanError
+from pointsman.ledger.records import UsageRecord
+
+FIELDS = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id")
+HOUR = 3600.0
+
+count = st.one_of(st.none(), st.integers(0, 50))
+
+
+@st.composite
+def some_records(draw: st.DrawFn) -> list[UsageRecord]:
+    found = []
+    for number in range(draw(st.integers(1, 12))):
+        life = draw(st.sampled_from(["req_aaaaaaaaaa", "req_bbbbbbbbbb", "x"]))
+        request = f"{life}{draw(st.integers(0, 40)):08x}"
+        other = draw(st.integers(0, 2))
+        found.append(
+            UsageRecord(
+                f"{request}/{other}" if other else request,
+                draw(st.one_of(st.integers(0, 5 * 3600).map(float), st.floats(0, 5 * HOUR))),
+                draw(st.sampled_from(["openai_chat", ""])), "/v1/x", draw(st.sampled_from(["m", "é" * 3])),
+                draw(st.sampled_from([None, "openai:m", "local/box:m"])), 1 + number, None,
+                draw(st.sampled_from([200, 500])), draw(st.sampled_from(["ok", "error"])), draw(st.booleans()),
+                draw(count), draw(count), draw(count), draw(count),
+                draw(st.one_of(st.none(), st.floats(0, 1e6))), draw(st.one_of(st.none(), st.floats(0, 1e6))),
+                draw(st.one_of(st.none(), st.integers(1, 2))), draw(st.one_of(st.none(), st.integers(1, 2))),
+                draw(st.sampled_from([request, ""])) if not other else request, other, draw(st.booleans()),
+            )
+        )  # fmt: skip
+    return found
+
+
+filters = st.builds(
+    UsageFilter,
+    model=st.sampled_from([None, None, "m", "none"]),
+    target=st.sampled_from([None, None, "openai:m"]),
+    outcome=st.sampled_from([None, None, "ok", "error"]),
+    status=st.sampled_from([None, 200]),
+    key_id=st.sampled_from([None, None, 1]),
+    request=st.sampled_from([None, None, "req_aaaaaaaaaa00000001", "x00000002"]),
+    since=st.one_of(st.none(), st.integers(0, 6 * 3600)),
+    until=st.one_of(st.none(), st.integers(0, 6 * 3600)),
+)
+
+
+def passes(record: UsageRecord, asked: UsageFilter) -> bool:
+    return (
+        all(getattr(asked, name) in (None, getattr(record, name)) for name in FIELDS)
+        and (asked.request is None or asked.request == (record.request or record.id))
+        and (asked.since is None or record.at >= asked.since.timestamp())
+        and (asked.until is None or record.at < asked.until.timestamp())
+    )
+
+
+def summed(values: list[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def check(usage: UsageStore, stored: dict[str, UsageRecord], asked: UsageFilter) -> None:
+    expected = sorted(
+        (one for one in stored.values() if passes(one, asked)), key=lambda one: (one.at, one.id), reverse=True
+    )
+    found: list[UsageRecord] = []
+    cursor: str | None = None
+    while True:
+        page, cursor = usage.page(asked, cursor, 3)
+        found += page
+        if cursor is None:
+            break
+    assert found == expected
+    totals = usage.totals(asked)
+    own = [one for one in expected if one.request in ("", one.id)]
+    assert (totals.requests, totals.failed) == (len(own), sum(one.outcome != "ok" for one in own))
+    for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"):
+        assert getattr(totals, name) == summed([getattr(one, name) for one in expected])
+
+
+steps = st.lists(st.one_of(some_records(), st.sampled_from(["tend", "reopen"])), min_size=1, max_size=12)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(steps, st.lists(filters, min_size=1, max_size=4))
+def test_it_says_what_a_list_of_its_records_says(given_steps: list[Any], asked: list[UsageFilter]) -> None:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(usage_log, "MANY_BLOCKS", 3)
+        patch.setattr(usage_log, "LARGE", 8)
+        path = Path(folder) / "usage.db"
+        usage, stored = UsageStore(path), dict[str, UsageRecord]()
+        for step in given_steps:
+            if step == "tend":
+                usage.tend()
+            elif step == "reopen":
+                usage.close()
+                usage = UsageStore(path)
+            else:
+                new = {one.id: one for one in reversed(step) if one.id not in stored}
+                assert usage.add(step) == len(new)
+                stored |= new
+        for one in [UsageFilter(), *asked]:
+            check(usage, stored, one)
+        usage.tend()
+        for one in [UsageFilter(), *asked]:
+            check(usage, stored, one)
+        assert usage.integrity() == []
+        usage.close()
+
+
+def plain(number: int, **fields: Any) -> UsageRecord:
+    values: dict[str, Any] = {
+        "id": f"req_aaaaaaaaaa{number:08x}", "at": 1000.0 + number, "protocol": "p", "path": "/", "model": "m",
+        "target": None, "attempts": 1, "fallback": None, "status": 200, "outcome": "ok", "stream": False,
+        "input_tokens": 1, "request": f"req_aaaaaaaaaa{number:08x}", "attempt": 1,
+    }  # fmt: skip
+    return UsageRecord(**(values | fields))
+
+
+@pytest.mark.parametrize("form", [PLAIN, PACKED])
+def test_a_block_that_is_not_what_was_written_is_damaged(form: int) -> None:
+    raw = pack(columns_of([plain(n) for n in range(20)]), [1] * 20, form)
+    assert Block(raw, 20).ids() == [plain(n).id for n in range(20)]
+    for place in range(len(raw)):
+        with pytest.raises(Damaged):
+            Block(raw[:place] + bytes((raw[place] ^ 1,)) + raw[place + 1 :], 20)
+    with pytest.raises(Damaged):
+        Block(raw, 19)
+    with pytest.raises(Damaged):
+        Block(raw[:7], 20)
+
+
+def test_a_damaged_block_is_told_and_never_left_out_silently(tmp_path: Path) -> None:
+    path = tmp_path / "usage.db"
+    usage = UsageStore(path)
+    for number in range(80):
+        usage.add([plain(number)], again=False)
+    usage.tend()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("UPDATE block SET body = zeroblob(length(body)) WHERE id = (SELECT max(id) FROM block)")
+        other.commit()
+    with pytest.raises(PointsmanError, match="damaged") as caught:
+        usage.page()
+    assert caught.value.status == 503
+    (told,) = usage.integrity()
+    assert "damaged" in told
+    assert usage.totals().requests == 80, "the sums of hours have it"
+    assert usage.add([plain(99, id="req_bbbbbbbbbb00000001")], again=False) == 1, "new ones are taken"
+    for _ in range(3):
+        usage.tend()
+    assert len(usage.integrity()) == 1
+    usage.close()
+
+
+def test_small_blocks_become_large_ones(tmp_path: Path) -> None:
+    usage = UsageStore(tmp_path / "usage.db")
+    for number in range(300):
+        usage.add([plain(number)], again=False)
+        if number % 64 == 0:
+            usage.tend()
+    usage.tend()
+    with closing(sqlite3.connect(tmp_path / "usage.db")) as connection:
+        assert connection.execute("SELECT count(*), sum(records) FROM block").fetchone()[1] == 300
+        assert connection.execute("SELECT count(*) FROM block").fetchone()[0] < usage_log.MANY_BLOCKS
+    assert usage.totals().requests == 300
+    page, _ = usage.page(UsageFilter(request=plain(7).id))
+    assert [one.id for one in page] == [plain(7).id]
+    usage.close()
+
+
+def test_totals_from_the_middle_of_an_hour_read_its_blocks(tmp_path: Path) -> None:
+    usage = UsageStore(tmp_path / "usage.db")
+    usage.add([plain(n, at=n * 600.0) for n in range(60)])
+    usage.tend()
+    between = UsageFilter(
+        since=datetime.fromtimestamp(5400, UTC), until=datetime.fromtimestamp(5400 + 4 * 3600, UTC)
+    )
+    assert usage.totals(between).requests == 24
+    usage.close()
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from pointsman.admin.store.usage import UsageStore
+from tests.admin.store.test_usage_log import plain
+usage = UsageStore(Path(sys.argv[1]))
+begin = int(sys.argv[2])
+print(usage.add([plain(n) for n in range(begin, begin + 50)]), flush=True)
+for batch in range(1, 100000):
+    at = begin + 50 * batch
+    usage.add([plain(n) for n in range(at, at + 50)], again=False)
+    print(at, flush=True)
+    if batch % 5 == 0:
+        usage.tend()
+"""
+
+
+def killed(path: Path, begin: int, seconds: float) -> int:
+    """The number after the last record that a writer said is stored before it was killed."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _WRITER, str(path), str(begin)], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        first = writer.stdout.readline()
+        time.sleep(seconds)
+        os.kill(writer.pid, signal.SIGKILL)
+        said = writer.stdout.read().split()
+    assert int(first) in (0, 50), "of a batch that comes again, all of it or nothing is there"
+    return (int(said[-1]) if said else begin) + 50
+
+
+@pytest.mark.slow
+def test_kill_9_loses_and_doubles_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    rounds = int(os.environ.get("POINTSMAN_KILLS", "4"))
+    path, end = tmp_path / "usage.db", 0
+    for number in range(rounds):
+        end = killed(
+            path, end, 0.02 + 0.013 * (number % 20)
+        )  # begins with what may not have been acknowledged
+    usage = UsageStore(path)
+    last = usage.totals().requests
+    assert last in (end, end + 50), "all that was acknowledged, and at most the batch that was not"
+    assert usage.totals().input_tokens == last
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT sum(records) FROM block").fetchone() == (last,)
+    assert usage.integrity() == []
+    print(f"{rounds} kills, {last} records, sums exact")
+    usage.close()

@@ -1,0 +1,136 @@
+"""What a usage record costs in the control plane, and how long reading a million takes: `python -m tests.bench.usage_million`.
+
+Synthetic records of 10 keys, 12 models and 30 days through the real `UsageStore`. Prints microseconds of CPU a record
+flat out (batches of 500) and paced (5,000 a second), bytes a record, and milliseconds of each read. Not here: sockets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_query import UsageFilter
+from pointsman.ledger.records import UsageRecord
+from pointsman.link.frames import encode
+from pointsman.link.messages import UsageBatch
+
+BEGIN = 1_790_000_000.0
+DAYS = 30.0
+FLAT = 200_000
+"""Records of the run flat out, within the 40 s that they would take at 5,000 a second."""
+_decode = msgspec.msgpack.Decoder(UsageBatch).decode
+
+
+def records(
+    count: int, begin: float = BEGIN, seconds: float = DAYS * 86400, life: str = "ab12cd34ef"
+) -> Iterator[UsageRecord]:
+    dice = random.Random(1)
+    for number in range(count):
+        model, good = dice.randrange(12), dice.random() < 0.98
+        name = f"req_{life}{number:08x}"
+        tokens = (dice.randint(5, 20_000), dice.randint(1, 2000), dice.choice((0, 1024, None)), None)
+        yield UsageRecord(
+            name, begin + seconds * number / count + dice.random() * 0.05, "openai_chat", "/v1/chat/completions",
+            f"gpt-{model}", f"openai:gpt-{model}", 1, None, 200 if good else 429, "ok" if good else "error",
+            dice.random() < 0.5, *(tokens if good else (None,) * 4), int(dice.random() * 90_000) / 100,
+            int(dice.random() * 900_000) / 100, dice.randint(1, 10), model + 1, name, 1,
+        )  # fmt: skip
+
+
+def batches(rows: list[UsageRecord], size: int) -> list[bytes]:
+    """As they come by the link."""
+    return [
+        encode(UsageBatch(1, tuple(rows[at : at + size]), again=False))[4:]
+        for at in range(0, len(rows), size)
+    ]
+
+
+def store(usage: UsageStore, raw: bytes) -> None:
+    message = _decode(raw)
+    usage.add(message.records, again=message.again)
+
+
+def timed(times: int, work: Callable[[], object]) -> float:
+    """The least milliseconds of some tries."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return min(taken) * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--batch", type=int, default=500)
+    parser.add_argument("--paced", type=int, default=10, metavar="SECONDS")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "usage.db"
+        usage = UsageStore(path)
+        for raw in batches(list(records(1000, BEGIN - 86400, 3600, "0000000000")), 500):
+            store(usage, raw)
+        frames = batches(list(records(FLAT, BEGIN - 86400, FLAT / 5000, "1100000000")), args.batch)
+        start, second = time.process_time(), time.monotonic()
+        for raw in frames:
+            store(usage, raw)
+            if time.monotonic() - second > 1:
+                usage.tend()
+                second = time.monotonic()
+        print(f"flat out: {(time.process_time() - start) / FLAT * 1e6:.2f} us a record")
+        for raw in batches(list(records(args.records)), args.batch):
+            store(usage, raw)
+        usage.tend()
+        rows = list(records(5000 * args.paced, BEGIN + DAYS * 86400, float(args.paced), "cd12cd34ef"))
+        paced, start = batches(rows, 1250), time.process_time()
+        for number, raw in enumerate(paced):
+            time.sleep(0.25)
+            store(usage, raw)
+            if number % 4 == 3:
+                usage.tend()
+        if rows:
+            print(f"paced: {(time.process_time() - start) / len(rows) * 1e6:.2f} us a record")
+        usage.tend()
+        told(usage, "as they came")
+        usage.close()
+        size = sum(one.stat().st_size for one in path.parent.iterdir())
+        print(f"{size / (args.records + FLAT + len(rows)):.0f} bytes a record")
+        usage, start = UsageStore(path), time.process_time()
+        for _ in range(5000):
+            usage.tend()
+        print(f"idle work: {(time.process_time() - start) / args.records * 1e6:.2f} us a record")
+        told(usage, "after idle work")
+        usage.close()
+
+
+def told(usage: UsageStore, when: str) -> None:
+    def day(number: int) -> datetime:
+        return datetime.fromtimestamp(BEGIN + number * 86400 + 100, UTC)
+
+    reads: dict[str, Callable[[], object]] = {
+        "totals": usage.totals,
+        "totals of a model": lambda: usage.totals(UsageFilter(model="gpt-3")),
+        "totals of a day, not from midnight": lambda: usage.totals(UsageFilter(since=day(3), until=day(4))),
+        "newest 100": usage.page,
+        "newest 100 of a model": lambda: usage.page(UsageFilter(model="gpt-3")),
+        "the oldest 100": lambda: usage.page(UsageFilter(until=day(0))),
+        "errors of a key": lambda: usage.page(UsageFilter(outcome="error", key_id=3)),
+        "a filter that nothing passes": lambda: usage.page(UsageFilter(model="gpt-3", mapping_id=9)),
+        "one request": lambda: usage.page(UsageFilter(request="req_ab12cd34ef0000abcd")),
+        "totals of one request": lambda: usage.totals(UsageFilter(request="req_ab12cd34ef0000abcd")),
+    }
+    for name, read in reads.items():
+        print(f"{when}: {name}: {timed(5, read):.2f} ms")
+
+
+if __name__ == "__main__":
+    main()
