@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
+# The data plane's core: run compiled with all the others, and once more in pure Python.
+BOTH := tests/wire tests/resilience tests/gateway/test_server.py tests/gateway/test_streams.py tests/gateway/test_judge.py \
+  tests/gateway/test_failures.py tests/gateway/test_kept_connections.py tests/gateway/test_one_verdict.py
 
 .PHONY: run test check fix bench faults fuzz docs lock clean help
 
@@ -21,11 +24,17 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.run
 	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@touch $@
 
-run: $(VENV)/.run ## set up and serve (ARGS="--port 0" passes options to `pointsman serve`)
+# What has been built from other sources since is built anew; without a compiler this says so in one line.
+.PHONY: native
+native: $(VENV)/.run
+	@$(BIN)/python hatch_build.py
+
+run: $(VENV)/.run native ## set up and serve (ARGS="--port 0" passes options to `pointsman serve`)
 	@exec $(BIN)/pointsman serve $(ARGS)
 
-test: $(VENV)/.dev ## run every test (ARGS="-k name" narrows)
+test: $(VENV)/.dev native ## run every test, the data plane's also in pure Python (ARGS="-k name" narrows)
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@POINTSMAN_PURE=1 $(BIN)/python -m pytest -n auto $(BOTH) $(ARGS); code=$$?; [ $$code -eq 5 ] || exit $$code
 
 check: $(VENV)/.dev ## lint, format, types, import contracts
 	@$(BIN)/ruff check src tests
@@ -37,13 +46,13 @@ fix: $(VENV)/.dev ## format and apply safe lint fixes
 	@$(BIN)/ruff check --fix src tests
 	@$(BIN)/ruff format src tests
 
-bench: $(VENV)/.dev ## CPU per request and per event, beside nginx in the same run
+bench: $(VENV)/.dev native ## CPU per request and per event, beside nginx in the same run
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-faults: $(VENV)/.dev ## play every fault, measure the promises, write docs/reliability.md (ARGS="--soak 3600")
+faults: $(VENV)/.dev native ## play every fault, measure the promises, write docs/reliability.md (ARGS="--soak 3600")
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-fuzz: $(VENV)/.dev ## a million inputs for what reads bytes of strangers (ARGS="--inputs N --target sse --seed N")
+fuzz: $(VENV)/.dev native ## a million inputs for what reads bytes of strangers (ARGS="--inputs N --target sse --seed N")
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 docs: $(VENV)/.dev ## write the pages of docs/reference that are made from the code
@@ -54,4 +63,4 @@ lock: ## pin everything anew (needs uv)
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $$f.in -o $$f.lock; done
 
 clean: ## remove the virtual environment and caches
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) src/pointsman/_native .mypy_cache .ruff_cache .pytest_cache .hypothesis

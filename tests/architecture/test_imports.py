@@ -83,7 +83,7 @@ def test_the_control_plane_links_up_before_it_imports_protocols_and_its_http_sid
 
 
 def test_the_practice_backend_has_its_own_wire_code() -> None:
-    assert ours(imported_by("import pointsman.practice")) <= {"practice", "kinds"}
+    assert ours(imported_by("import pointsman.practice")) <= {"practice", "kinds", "native"}
 
 
 def test_help_is_light() -> None:

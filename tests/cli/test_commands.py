@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from pointsman import __version__
+from pointsman import __version__, native
 from pointsman.admin.store.usage import UsageStore
 from pointsman.cli.explain import lines as explain_lines
 from pointsman.ledger.records import UsageRecord
@@ -312,8 +312,9 @@ def test_usage_without_any(shell: Shell) -> None:
 
 
 def test_version(shell: Shell) -> None:
-    assert shell.json("version") == {"version": __version__}
-    assert __version__ in shell.run("version").stdout
+    runs, about = native.how()
+    assert shell.json("version") == {"version": __version__, "runs": runs, "about": about}
+    assert shell.run("version").stdout == f"pointsman {__version__} ({runs}): {about}\n"
 
 
 def test_doctor_finds_no_error_in_a_new_folder(shell: Shell) -> None:

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from .. import __version__
+from .. import __version__, native
 from .common import Invocation, with_options
 from .once import Command
 
@@ -14,5 +14,9 @@ from .once import Command
 @click.command("version", cls=Command)
 @with_options
 def command(invocation: Invocation) -> None:
-    """Print the version."""
-    click.echo(json.dumps({"version": __version__}) if invocation.as_json else f"pointsman {__version__}")
+    """Print the version, and what of it runs as machine code."""
+    runs, about = native.how()
+    if invocation.as_json:
+        click.echo(json.dumps({"version": __version__, "runs": runs, "about": about}))
+    else:
+        click.echo(f"pointsman {__version__} ({runs}): {about}")

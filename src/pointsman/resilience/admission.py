@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Ticket:
     """A place, or a wait for one. wake: called once, when the place is there; it must not raise."""
 
@@ -20,7 +20,7 @@ class Ticket:
     held: bool = False
 
 
-@dataclass(slots=True)
+@dataclass
 class Places:
     """limit: how many hold a place at once. queue: how many may wait."""
 

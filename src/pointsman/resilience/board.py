@@ -21,7 +21,7 @@ MOST_TARGETS = 4096
 """Models remembered: clients choose names, and a wild rule lets every name through."""
 
 
-@dataclass(slots=True)
+@dataclass
 class TargetState:
     """One model at one backend. account: whose throttling it is."""
 
@@ -32,7 +32,7 @@ class TargetState:
     last_reason: FallbackReason = FallbackReason.UPSTREAM_ERROR
 
 
-@dataclass(slots=True)
+@dataclass
 class BackendState:
     """One backend. down: it is local and unreachable; only a probe, or an answer, changes that.
     benched: the account whose key was refused, and why. last_success and last_failure: unix
@@ -47,7 +47,7 @@ class BackendState:
     last_reason: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Try:
     """One try of a target, from begin() to one of the ends. own_login: it carries the client's own
     login."""

@@ -32,7 +32,7 @@ class BreakerState(StrEnum):
 CLOSED, OPEN, PROBING = BreakerState  # by a name of their own: cheaper than a member's
 
 
-@dataclass(slots=True)
+@dataclass
 class Breaker:
     """allows() first, then begin(), then exactly one of succeeded(), failed(), forgotten() with what begin() gave;
     after a failed() that says so, judged()."""

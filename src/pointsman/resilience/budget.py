@@ -17,8 +17,6 @@ WINDOW_SECONDS = 10.0
 class Budget:
     """requested() once a request, then spend() before each repeat. floor: repeats in order even of few requests."""
 
-    __slots__ = ("_buckets", "_floor", "_repeats", "_requests")
-
     def __init__(self, floor: int = FLOOR) -> None:
         self._floor = floor
         self._buckets: deque[list[int]] = deque()  # [second, requests, repeats], oldest first

@@ -225,7 +225,6 @@ class ChunkedBody:
     Linear in what is fed, however small the chunks: a body of one-byte chunks must not stall the others.
     """
 
-    __slots__ = ("_body", "_buffer", "_limit", "_need", "_state", "size")
     _LINE = 256
     _TRAILERS = 8192
     _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e]*)?").fullmatch

@@ -1,6 +1,6 @@
 """The two looks that every request pays for: at its body, and at the head of its answer. Written twice, in C
 (_scan.c) and in Python (scan_pure.py), with the same answers (tests/fuzz holds them together); this module says which
-runs.
+runs (native.py: why).
 
 Both give None wherever anything is unusual: then the careful way looks again (splice.peek(), llhttp), and it alone words
 errors. Not here: what is made of the answers.
@@ -23,7 +23,6 @@ answer_head(data) -> (status, size, length, flags, lines) | None
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from . import scan_pure
@@ -38,10 +37,9 @@ body_look: BodyLook = scan_pure.body_look
 answer_head: AnswerHead = scan_pure.answer_head
 COMPILED = False
 """Is it the C file that runs?"""
-if not os.environ.get("POINTSMAN_PURE"):
-    try:
-        from . import _scan
-    except ImportError:
-        pass
-    else:
-        body_look, answer_head, COMPILED = _scan.body_look, _scan.answer_head, True
+try:
+    from . import _scan
+except ImportError:
+    pass
+else:
+    body_look, answer_head, COMPILED = _scan.body_look, _scan.answer_head, True

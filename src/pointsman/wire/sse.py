@@ -42,18 +42,6 @@ class EventSplitter:
     long all the same, and were given without their end.
     """
 
-    __slots__ = (
-        "_cr",
-        "_overflow",
-        "_pending",
-        "_short",
-        "_shorten_at",
-        "_shortened",
-        "_size",
-        "abridged",
-        "cut",
-    )
-
     def __init__(self, *, short: bool = False) -> None:
         self._pending: list[bytes] = []
         self._size = 0

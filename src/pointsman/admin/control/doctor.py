@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from ... import __version__
+from ... import __version__, native
 from ...config import (
     ADMIN_TOKEN_FILE,
     DATABASE_FILE,
@@ -114,7 +114,7 @@ def _examine_open(control: ControlPlane) -> list[Check]:
 
 
 def examine_files(data_dir: Path, environ: Mapping[str, str], gateway_url: str = "") -> list[Check]:
-    """Port, modes, disk, proxies, admin token and SQLite's version: what needs no database."""
+    """Port, modes, disk, proxies, admin token, SQLite's version and what runs compiled: what needs no database."""
     checks = [_answering(gateway_url) if gateway_url else _port_free(environ)]
     checks += _modes(data_dir)
     checks.append(_admin_token(data_dir))
@@ -122,7 +122,15 @@ def examine_files(data_dir: Path, environ: Mapping[str, str], gateway_url: str =
     checks.append(_descriptors())
     checks += _proxies(environ)
     checks.append(_sqlite_version())
+    checks.append(_machine_code())
     return checks
+
+
+def _machine_code() -> Check:
+    runs, about = native.how()
+    if native.stale():
+        return _warning("machine code", f"{runs}: {about}", "python hatch_build.py, or: make run")
+    return _ok("machine code", f"{runs}: {about}")
 
 
 # -- port --

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from ... import native
 from ...dialects.endpoint import Listed, ListPage, ModelPage, Page
 from ...dialects.model_list import render_list, render_model, wants_catalogue
 from ...errors import PointsmanError
@@ -172,7 +173,8 @@ def _model_of(plane: DataPlane, rules: CompiledRules, name: str, plan: Plan) -> 
 
 
 def ready(plane: DataPlane) -> tuple[int, bytes]:
-    """`/readyz`: can this process serve? 200 also when degraded (local routes still run), with the reasons."""
+    """`/readyz`: can this process serve? 200 also when degraded (local routes still run), with the reasons.
+    runs: `compiled`, `partly compiled` or `pure` (native.how())."""
     rules = plane.rules
     if plane.draining:
         return 503, msgspec.json.encode({"status": "draining", "problems": ["the gateway is shutting down"]})
@@ -181,7 +183,7 @@ def ready(plane: DataPlane) -> tuple[int, bytes]:
     snapshot: Snapshot = rules.snapshot
     problems = [*snapshot.problems, *(replaced(plane.runtime_dir) if plane.runtime_dir else ())]
     status = "degraded" if problems else "ready"
-    return 200, msgspec.json.encode({"status": status, "problems": problems})
+    return 200, msgspec.json.encode({"status": status, "problems": problems, "runs": native.how()[0]})
 
 
 def metrics(plane: DataPlane) -> bytes:

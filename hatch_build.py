@@ -1,0 +1,151 @@
+"""Builds what runs as machine code: the modules of src/pointsman/native.py, for wheels and editable installs (hatchling
+calls BuildHook), and in place by `python hatch_build.py` (`make run`, `make test`). It needs a C compiler and the headers of
+Python, Cython for all but `_scan`; without them, or with POINTSMAN_PURE set, it says so in one line and all stays Python.
+
+To add a module: its name in MODULES, a `.pxd` beside it that declares its classes (every attribute; `cpdef` methods without
+generator expressions), `cimport`s without cycles. Where a `.pxd` declares a class, it has no `__slots__`; one that was a
+dataclass(slots=True) spells out its __init__, or is left undeclared. No module that defines a msgspec.Struct is declared.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent
+SOURCE = ROOT / "src"
+FLAGS = ("-O2", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-w")
+DIRECTIVES = ("annotation_typing=False", "binding=True", "language_level=3")
+
+
+class Unable(Exception):
+    """Why nothing can be built, or not all."""
+
+
+def _native() -> ModuleType:
+    """native.py alone: its package may want what is not installed yet."""
+    spec = importlib.util.spec_from_file_location("pointsman_native", SOURCE / "pointsman" / "native.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    module.__package__ = "pointsman"
+    spec.loader.exec_module(module)
+    return module
+
+
+def _linker() -> list[str]:
+    words = shlex.split(sysconfig.get_config_var("LDSHARED") or "cc -shared")
+    if os.environ.get("CC"):
+        words[:1] = shlex.split(os.environ["CC"])
+    if shutil.which(words[0]) is None:
+        words[0] = "cc"
+    if shutil.which(words[0]) is None:
+        raise Unable("there is no C compiler")
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        raise Unable("the headers of this Python are not installed")
+    return words
+
+
+def _in_c(source: Path, folder: Path) -> Path:
+    """The C file of a module, translated where it is Python."""
+    if source.suffix == ".c":
+        return source
+    out = folder / f"{source.stem}.c"
+    directives = [word for one in DIRECTIVES for word in ("-X", one)]
+    made = subprocess.run(
+        [sys.executable, "-m", "cython", *directives, str(source.relative_to(SOURCE)), "-o", str(out)],
+        cwd=SOURCE, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if made.returncode:
+        raise Unable(f"Cython refuses {source.name}: {made.stderr.strip()[-500:]}")
+    return out
+
+
+def _make(native: ModuleType, module: str, linker: list[str]) -> None:
+    target: Path = native.built(module)
+    stamp = native.stamp_of(module)
+    with tempfile.TemporaryDirectory(dir=native.FOLDER) as folder:
+        made = Path(folder, "made")
+        source = _in_c(native.sources(module)[0], Path(folder))
+        include = f"-I{sysconfig.get_path('include')}"
+        done = subprocess.run(
+            [*linker, *FLAGS, include, str(source), "-o", str(made)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise Unable(f"the compiler refuses {source.name}: {done.stderr.strip()[-500:]}")
+        target.with_suffix(".stamp").unlink(
+            missing_ok=True
+        )  # so that no moment has a new stamp with an old file
+        os.replace(made, target)
+        target.with_suffix(".stamp").write_text(stamp)
+
+
+def build() -> list[Path]:
+    """Build what is not there or was built from other sources. The files that are good then. Raises Unable."""
+    native = _native()
+    if native.wants_pure():
+        raise Unable(f"{native.PURE} is set")
+    linker = _linker()
+    native.FOLDER.mkdir(exist_ok=True)
+    lacking = [one for one in native.MODULES if one not in native.RUNS]
+    has_cython = importlib.util.find_spec("Cython") is not None
+    for module in lacking:
+        if has_cython or native.sources(module)[0].suffix == ".c":
+            _make(native, module, linker)
+    if not has_cython and any(one != native.MODULES[0] for one in lacking):
+        raise Unable("Cython is not installed; only the C file was built")
+    return files(native)
+
+
+def files(native: ModuleType) -> list[Path]:
+    """What was built for this Python."""
+    found = [native.built(module) for module in native.MODULES]
+    return [path for one in found if one.exists() for path in (one, one.with_suffix(".stamp"))]
+
+
+def main() -> int:
+    """Build in place; one line where that cannot be."""
+    try:
+        build()
+    except Unable as error:
+        sys.stdout.write(f"Pure Python runs where it is not compiled: {error}.\n")
+    return 0
+
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # by itself it needs no hatchling
+    pass
+else:
+
+    class BuildHook(BuildHookInterface[Any]):
+        """For wheels: what could be built goes into them; without a compiler they are pure."""
+
+        PLUGIN_NAME = "custom"
+
+        def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+            """See hatchling's documentation of custom build hooks."""
+            main()
+            native = _native()
+            found = [] if native.wants_pure() else files(native)
+            if found and version != "editable":
+                build_data["pure_python"] = False
+                build_data["infer_tag"] = True
+                for path in found:
+                    build_data["force_include"][str(path)] = f"pointsman/_native/{path.name}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

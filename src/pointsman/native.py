@@ -1,0 +1,108 @@
+"""Which modules run as machine code: those of MODULES that were built from the very sources that stand here.
+
+`_scan` is C; the others are the same Python as without a compiler, translated by Cython with the types that the `.pxd`
+file beside each declares. hatch_build.py builds them (docs/decisions/0010-machine-code.md). A build whose sources have
+changed since is passed over, and so are all where POINTSMAN_PURE is set. Not here: what falls back on what (wire/scan.py).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from zlib import crc32
+
+MODULES = (
+    "wire._scan",
+    "wire.sse",
+    "wire.http1",
+    "resilience.breaker",
+    "resilience.budget",
+    "resilience.admission",
+    "resilience.board",
+)
+PURE = "POINTSMAN_PURE"
+"""Set to anything but "" or 0, only Python runs, and nothing is built."""
+_ROOT = Path(__file__).parent
+FOLDER = _ROOT / "_native"
+"""Of what was built, one file a module and Python; beside each a stamp that says from which sources."""
+
+
+def wants_pure() -> bool:
+    """Does the environment say so?"""
+    return os.environ.get(PURE, "") not in ("", "0")
+
+
+def sources(module: str) -> list[Path]:
+    """What a module is built from, and what it takes types from."""
+    base = _ROOT.joinpath(*module.split("."))
+    if base.with_suffix(".c").exists():
+        return [base.with_suffix(".c")]
+    return [base.with_suffix(".py"), *(_ROOT / f"{name.replace('.', '/')}.pxd" for name in MODULES[1:])]
+
+
+def stamp_of(module: str) -> str:
+    """Of the sources as they are now."""
+    sum_ = 0
+    for path in sources(module):
+        sum_ = crc32(path.read_bytes() if path.exists() else b"-", sum_)
+    return f"{sum_:08x}"
+
+
+def built(module: str) -> Path:
+    """The file that a build makes for this Python."""
+    return FOLDER / f"{module}{EXTENSION_SUFFIXES[0]}"
+
+
+def _fresh(module: str) -> bool:
+    try:
+        return built(module).with_suffix(".stamp").read_text() == stamp_of(module)
+    except OSError:
+        return False
+
+
+class _Finder:
+    """Finds the built modules before Python finds their sources."""
+
+    def __init__(self, found: dict[str, str]) -> None:
+        self._found = found
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """See importlib.abc.MetaPathFinder."""
+        file = self._found.get(name)
+        if file is None:
+            return None
+        return spec_from_file_location(name, file, loader=ExtensionFileLoader(name, file))
+
+
+def _install() -> tuple[str, ...]:
+    """The modules that will run as machine code."""
+    if wants_pure() or not FOLDER.exists():
+        return ()
+    fresh = tuple(module for module in MODULES if built(module).exists() and _fresh(module))
+    finder = _Finder({f"{__package__}.{module}": str(built(module)) for module in fresh})
+    sys.meta_path.insert(0, finder)
+    return fresh
+
+
+RUNS = _install()
+
+
+def stale() -> list[str]:
+    """Modules that were built, but from other sources than those that stand here."""
+    return [] if wants_pure() else [one for one in MODULES if one not in RUNS and built(one).exists()]
+
+
+def how() -> tuple[str, str]:
+    """(`compiled`, `partly compiled` or `pure`, a sentence that says why or which)."""
+    if len(RUNS) == len(MODULES):
+        return "compiled", f"{len(RUNS)} modules run as machine code."
+    if wants_pure():
+        return "pure", f"Only Python runs: {PURE} is set."
+    lacking = ", ".join(module for module in MODULES if module not in RUNS)
+    why = f"not built from these sources: {lacking}" if stale() else f"not built: {lacking}"
+    return (
+        "partly compiled" if RUNS else "pure"
+    ), f"{len(RUNS)} of {len(MODULES)} modules run as machine code; {why}."

@@ -1,0 +1,67 @@
+"""Which modules run as machine code: those that were built from the sources that stand here, and none where only Python is
+wanted. Skipped, and says so, where nothing was built.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman import native
+
+SOURCE = Path(native.__file__).parent
+_SAY = """
+import json
+from pointsman import native
+from pointsman.wire import scan, sse
+print(json.dumps([native.how(), native.stale(), scan.COMPILED, sse.__file__.endswith(".py")]))
+"""
+
+
+def said(root: Path, **environ: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-c", _SAY],
+        env=os.environ | {"PYTHONPATH": str(root), native.PURE: ""} | environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_only_python_runs_where_that_is_wanted() -> None:
+    assert said(SOURCE.parent, POINTSMAN_PURE="1") == [
+        ["pure", "Only Python runs: POINTSMAN_PURE is set."],
+        [],
+        False,
+        True,
+    ]
+
+
+def test_a_build_of_other_sources_is_passed_over_and_named(tmp_path: Path) -> None:
+    if not native.RUNS and not native.wants_pure():
+        pytest.skip("NOT TESTED: builds, since nothing was built here (python hatch_build.py)")
+    copy = tmp_path / "pointsman"
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (how, _), stale, compiled, python = said(tmp_path)
+    if how == "pure":
+        pytest.skip("NOT TESTED: builds, since nothing was built here (python hatch_build.py)")
+    assert (stale, compiled, python) == ([], True, "wire.sse" not in native.RUNS and not native.wants_pure())
+    with (copy / "wire" / "sse.py").open("a") as file:
+        file.write("# another\n")
+    (how, about), stale, compiled, python = said(tmp_path)
+    assert (how, stale, compiled, python) == ("partly compiled", ["wire.sse"], True, True)
+    assert about.endswith("not built from these sources: wire.sse.")
+    with (copy / "wire" / "_scan.c").open("a") as file:
+        file.write("/* another */\n")
+    assert said(tmp_path)[1:3] == [["wire._scan", "wire.sse"], False]
+    shutil.rmtree(copy / "_native")
+    (how, about), stale, compiled, python = said(tmp_path)
+    assert (how, stale, compiled, python) == ("pure", [], False, True)
