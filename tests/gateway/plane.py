@@ -16,14 +16,16 @@ from typing import Any
 from pointsman.config import Limits
 from pointsman.gateway.client.acceptor import acceptor
 from pointsman.gateway.client.access import HostGuard
-from pointsman.gateway.client.server import ClientConnection
+from pointsman.gateway.client.server import Cancellable, ClientConnection
 from pointsman.gateway.data_plane import DataPlane
+from pointsman.gateway.lane.lane import Lane
 from pointsman.gateway.request.handle import Handler
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.messages import Snapshot
 from pointsman.routing.specs import BackendSpec, MappingSpec, TargetSpec
 from pointsman.upstream.egress import Egress
 from pointsman.upstream.pool import Pool
+from pointsman.wire.http1 import RequestHead
 
 TICK = 0.02
 HANG_SECONDS = 60.0
@@ -32,13 +34,14 @@ HANG_SECONDS = 60.0
 
 @dataclass
 class Plane:
-    """port: where it listens. records: usage, as the link would get it."""
+    """port: where it listens. records: usage, as the link would get it. lanes: requests that had one of their own."""
 
     plane: DataPlane
     port: int = 0
     records: list[UsageRecord] = field(default_factory=list)
     connections: set[ClientConnection] = field(default_factory=set)
     version: int = 0
+    lanes: int = 0
 
     def rules(self, *rules: MappingSpec, backends: list[BackendSpec], **more: Any) -> None:
         """Serve by these from now on."""
@@ -138,7 +141,12 @@ async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[
         found = Plane(plane)
         handler = Handler(plane, found.records.append)
 
-        accept = acceptor(settings, handler.start, handler.refuse, found.connections)
+        def start(client: ClientConnection, head: RequestHead, body: bytes) -> Cancellable:
+            begun = handler.start(client, head, body)
+            found.lanes += isinstance(begun, Lane)
+            return begun
+
+        accept = acceptor(settings, start, handler.refuse, found.connections)
         server = await loop.create_server(accept, "127.0.0.1", 0)
         found.port = server.sockets[0].getsockname()[1]
         ticker = loop.create_task(tick_for_ever(found))

@@ -372,12 +372,12 @@ def test_a_process_asks_the_others_for_what_it_does_not_remember() -> None:
         first = response_of(await found.ask(PATH, {"model": "m", "input": "hi"}))
         with tempfile.TemporaryDirectory(prefix="pm-") as folder:
             there, here = found.plane.responses, ResponseMemory(1_000_000, 60.0)
-            other = Siblings(folder, 1, 3, there, Holders())  # the third process is not there at all
+            other = Siblings(folder, 1, there, Holders())
             await other.start()
             found.plane.responses = here
             on = {"model": "m", "input": "on", "previous_response_id": first["id"]}
             assert (await found.ask(PATH, on)).status == 400
-            found.plane.siblings = Siblings(folder, 0, 3, here, Holders())
+            found.plane.siblings = Siblings(folder, 0, here, Holders())
             await found.plane.siblings.start()
             response_of(await found.ask(PATH, on))
             assert "one" in words(CHAT, bodies(server)[-1])

@@ -70,6 +70,8 @@ class Seen:
 
     member: ClassVar[bytes] = b'"choices"'
     """What makes a whole body an answer."""
+    text_marks: ClassVar[tuple[bytes, ...]] = ()
+    """What stands before the text of a frame that is only_text()."""
     __slots__ = (
         "answer_id", "arguments", "concluded", "ended", "error", "finished", "halves", "keep", "malformed", "output",
         "reason_due", "refused", "stop", "stop_word", "usage",
@@ -109,6 +111,11 @@ class Seen:
         """A whole answer, judged by the same see() as the stream it could have been. False, and not `finished`, when it
         is not JSON of this protocol at all: without the member that holds an answer, and without an error."""
         raise NotImplementedError
+
+    def only_text(self, frame: object) -> bool:
+        """Has the frame that event() gave last told nothing but text, and would the same frame with any other text where
+        text_marks stands set no fact either? True only while that stays so until the next frame that is different."""
+        return False
 
     def mend(self, data: bytes) -> bytes:
         """One event's JSON that could not be decoded, or comes after one that could not, with its characters whole; the
@@ -355,6 +362,8 @@ class Dialect:
     protocols that only pass through. is_error: is a body an error in this protocol's own form?
     retelling: None where nothing streams. last_word: what follows the event that makes a stream
     whole; b"" where that event is the last.
+    straight_words: one of them begins a string of every body that `straight` or `without_capsules`
+    may have something to do with.
     framing: of its streams. halves, bridges: path -> what serves it there, of a
     protocol that only clients speak."""
 
@@ -373,6 +382,7 @@ class Dialect:
     is_error: Callable[[bytes], bool] = lambda _: True
     retelling: Retelling | None = None
     last_word: bytes = b""
+    straight_words: tuple[bytes, ...] = ()
     framing: Framing = EVENTS
     halves: Mapping[str, ClientHalf] = field(default_factory=dict)
     bridges: Mapping[str, Bridge] = field(default_factory=dict)

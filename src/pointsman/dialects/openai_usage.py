@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..conversation.usage import TokenUsage
-from .counts import Counts
+from .counts import MOST, Counts
 
 
 def neutral_usage(value: Any) -> TokenUsage | None:
@@ -14,6 +14,8 @@ def neutral_usage(value: Any) -> TokenUsage | None:
     those of servers beside them (docs/protocols/usage.md#names-of-counts)."""
     if not isinstance(value, dict):
         return None
+    if (common := _common(value)) is not None:
+        return common
     usage = Counts(value)
     asked = usage.inner("prompt_tokens_details", "input_tokens_details")
     made = usage.inner("completion_tokens_details", "output_tokens_details")
@@ -28,6 +30,31 @@ def neutral_usage(value: Any) -> TokenUsage | None:
     reasoning = _first(made.of("reasoning_tokens"), usage.of("reasoning_tokens"))
     prompt, completion = _sums(usage, reasoning or 0)
     return TokenUsage(prompt, completion, cached, reasoning, cache_write=written).bounded()
+
+
+def _common(value: dict[str, Any]) -> TokenUsage | None:
+    """As OpenAI writes it, and nearly all who copy it: three sums that fit, and details; None of anything else."""
+    prompt, made = value.get("prompt_tokens"), value.get("completion_tokens")
+    if type(prompt) is not int or type(made) is not int or not (0 < prompt <= MOST and 0 <= made <= MOST):
+        return None
+    if value.get("total_tokens") != prompt + made:
+        return None
+    if len(value) == 3:
+        return TokenUsage(prompt, made)
+    read, thought = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
+    if len(value) != 5 or type(read) is not dict or type(thought) is not dict or not read.keys() <= _READ:
+        return None
+    cached, reasoning = read.get("cached_tokens"), thought.get("reasoning_tokens")
+    if (
+        type(cached) is not int
+        or type(reasoning) is not int
+        or not (0 <= cached <= prompt and 0 <= reasoning <= made)
+    ):
+        return None
+    return TokenUsage(prompt, made, cached, reasoning)
+
+
+_READ = frozenset(("cached_tokens", "audio_tokens"))
 
 
 def _first(*found: int | None) -> int | None:

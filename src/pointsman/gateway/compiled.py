@@ -10,7 +10,7 @@ from typing import Any
 
 from ..dialects.capsule import Capsules
 from ..errors import PointsmanError
-from ..kinds import ErrorKind
+from ..kinds import ErrorKind, Protocol
 from ..link.messages import Snapshot
 from ..routing.specs import practice_spec
 from ..routing.table import NAME_LENGTH, Listed, Plan, RoutingTable
@@ -40,6 +40,7 @@ class CompiledRules:
         "plans",
         "snapshot",
         "table",
+        "tracks",
     )
 
     def __init__(self, snapshot: Snapshot, practice_path: str, before: Mapping[str, Backend]) -> None:
@@ -49,9 +50,15 @@ class CompiledRules:
         self.keys = KeyRing(snapshot)
         self.capsules = Capsules(snapshot.pepper or _FALLBACK_KEY)
         self.plans: dict[PlanKey, Plan] = {}
+        self.tracks: dict[tuple[str, int, Protocol], Any] = {}  # see gateway/lane/facts.py
         self._turn = asyncio.Lock()
         self._under_way: dict[PlanKey, asyncio.Event] = {}  # names that are being looked for
         self._misses: dict[PlanKey, str] = {}  # apart: names that nobody knows must not push plans out
+
+    def keep_track(self, key: tuple[str, int, Protocol], track: Any) -> None:
+        """Of a plan that is known; None where it has none."""
+        _make_room(self.tracks)
+        self.tracks[key] = track
 
     async def resolve(self, key: PlanKey, lists: Listed) -> Plan:
         """The plan of a name that is not among `plans`, which has it afterwards. A name that has none is looked for once.
@@ -93,7 +100,7 @@ class CompiledRules:
             done.set()  # who waits wakes later than what was found is kept
 
 
-def _make_room(kept: dict[PlanKey, Any]) -> None:
+def _make_room(kept: dict[Any, Any]) -> None:
     """The oldest goes."""
     if len(kept) >= _MAX_PLANS:
         del kept[next(iter(kept))]

@@ -216,7 +216,7 @@ def _is_strict(node: Any, depth: int, counts: list[int]) -> bool:
     text = node.get("pattern", "")
     if not isinstance(text, str) or "(?=" in text or "(?!" in text or "(?<" in text:
         return False
-    if "format" in node and node["format"] not in _STRICT_FORMATS:
+    if "format" in node and not (isinstance(node["format"], str) and node["format"] in _STRICT_FORMATS):
         return False
     return all(
         _is_strict(sub, depth + (key.startswith("properties.") or key == "items"), counts)

@@ -32,11 +32,20 @@ class Places:
 
     def take(self, caller: Hashable) -> Ticket | None:
         """A place that is free now, and nobody waits for."""
+        return Ticket(caller, None, True) if self.claim() else None
+
+    def claim(self) -> bool:
+        """Take such a place, without a ticket. Then release() is due, or a Ticket that holds it."""
         if self.in_use >= self.limit or self.queued:
-            return None
-        ticket = Ticket(caller, None, True)
+            return False
         self.in_use += 1
-        return ticket
+        return True
+
+    def release(self) -> None:
+        """Give back what claim() took."""
+        self.in_use -= 1
+        if self.queued:
+            self.admit()
 
     def enter(self, caller: Hashable, wake: Callable[[], None]) -> Ticket | None:
         """A ticket that holds a place already, or one that waits; None when the queue is full."""
@@ -55,8 +64,7 @@ class Places:
         if ticket.held:
             ticket.held = False
             ticket.wake = None
-            self.in_use -= 1
-            self.admit()
+            self.release()
         elif ticket.wake is not None:
             ticket.wake = None
             line = self._waiting[ticket.caller]

@@ -30,6 +30,7 @@ cdef class Board:
     cpdef TargetState target(self, str key, str model)
     cpdef closed(self, str key, str model, account)
     cpdef succeeded(self, Try one)
+    cpdef answered(self, BackendState backend, TargetState target, account, double now, bint probe=*)
     cpdef forgotten(self, Try one)
     cdef _throttled(self, Try one, held, double now)
     cdef _forget_some(self)

@@ -129,14 +129,22 @@ class Board:
 
     def succeeded(self, one: Try) -> None:
         """It answered."""
-        target, backend = one.target, one.backend
-        target.breaker.succeeded(self._clock(), one.probe)
+        if one.own_login:
+            one.target.breaker.succeeded(self._clock(), one.probe)
+            one.backend.down = False
+        else:
+            self.answered(one.backend, one.target, one.account, self._clock(), one.probe)
+
+    def answered(
+        self, backend: BackendState, target: TargetState, account: Hashable, now: float, probe: bool = False
+    ) -> None:
+        """The same of a try that is no more than this. now: by the board's clock."""
+        target.breaker.succeeded(now, probe)
         backend.down = False
-        if not one.own_login:
-            target.throttled_until = 0.0
-            target.throttles = 0
-            if backend.benched is not None and backend.benched[0] == one.account:
-                backend.benched = None
+        target.throttled_until = 0.0
+        target.throttles = 0
+        if backend.benched is not None and backend.benched[0] == account:
+            backend.benched = None
 
     def forgotten(self, one: Try) -> None:
         """The try says nothing: the client left, or what came back was the client's own mistake."""

@@ -49,6 +49,22 @@ class Sink(TypingProtocol):
         """A fault of ours: one of the other calls raised. Must not raise."""
 
 
+class RawSink(TypingProtocol):
+    """Who takes an answer's bytes as they come, framing and all, as long as that is plain; then read_on()."""
+
+    def arrived(self, data: bytes) -> None:
+        """What has come."""
+
+    def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
+        """See Sink."""
+
+    def broke(self, error: Exception) -> None:
+        """See Sink."""
+
+
+_CHUNKS_FOLLOW = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+"""What llhttp is told where it begins to read inside an answer."""
+
 _PIECE = memoryview(bytearray(32 * 1024))
 """Where every connection of this process reads to, one after the other; what is read is taken out at once. Small, so
 that a reader that stalls never makes more than 64 KiB wait for it
@@ -62,6 +78,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._closed = closed
         self._transport: asyncio.Transport | None = None
         self._sink: Sink | None = None
+        self._raw: RawSink | None = None
         self._headers: Headers = []
         self._header_bytes = 0
         self._parts: list[bytes] = []
@@ -97,52 +114,64 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """What came. Nothing of it is kept here."""
-        sink = self._sink
-        if sink is None:  # bytes nobody asked for: whatever they are, they must not answer the next request
+        sink, raw = self._sink, self._raw
+        if (
+            sink is None and raw is None
+        ):  # bytes nobody asked for: whatever they are, they must not answer the next request
             self.close()
             return
         self._received = True
         try:
-            try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade:
-                self._fail(FallbackReason.MALFORMED, "it switched protocols")
-                return
-            except httptools.HttpParserError as error:
-                self._keep = False  # an answer that is complete is good; the connection is not
-                self._deliver()
-                if self._sink is not None:
-                    cause = error.__context__ if isinstance(error.__context__, ValueError) else error
-                    self._fail(FallbackReason.MALFORMED, f"its answer is not valid HTTP: {cause}")
-                return
-            self._fruitless = 0 if self._parts or self._complete else self._fruitless + len(data)
-            self._deliver()
-            if self._fruitless > MAX_FRUITLESS and self._sink is not None:
-                self._fail(FallbackReason.MALFORMED, "its headers or chunk extensions do not end")
+            if raw is not None:
+                raw.arrived(data)
+            else:
+                self._parse(data)
         except Exception as error:  # noqa: BLE001 - told on: whoever waits must not wait for ever
-            if self._sink is sink:  # else the connection is another's by now, or closed
+            if self._sink is sink and self._raw is raw:  # else the connection is another's by now, or closed
                 self.close()
-            sink.broke(error)
+            told = raw or sink
+            assert told is not None
+            told.broke(error)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(FallbackReason.MALFORMED, "it switched protocols")
+            return
+        except httptools.HttpParserError as error:
+            self._keep = False  # an answer that is complete is good; the connection is not
+            self._deliver()
+            if self._sink is not None:
+                cause = error.__context__ if isinstance(error.__context__, ValueError) else error
+                self._fail(FallbackReason.MALFORMED, f"its answer is not valid HTTP: {cause}")
+            return
+        self._fruitless = 0 if self._parts or self._complete else self._fruitless + len(data)
+        self._deliver()
+        if self._fruitless > MAX_FRUITLESS and self._sink is not None:
+            self._fail(FallbackReason.MALFORMED, "its headers or chunk extensions do not end")
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        sink, self._sink = self._sink, None
+        sink, raw = self._sink, self._raw
+        self._sink = self._raw = None
         self._closed(self)
-        if sink is None:
+        told = raw or sink
+        if told is None:
             return
         try:
-            if self._until_close and exc is None:
+            if self._until_close and exc is None and sink is not None:
                 sink.end()
             elif not self._received:
-                sink.failed(FallbackReason.CONNECT, "it closed the connection without an answer", False)
+                told.failed(FallbackReason.CONNECT, "it closed the connection without an answer", False)
             else:
                 detail = "it cut the connection in the middle of its answer"
-                sink.failed(FallbackReason.UPSTREAM_ERROR, detail, True)
+                told.failed(FallbackReason.UPSTREAM_ERROR, detail, True)
         except Exception as error:  # noqa: BLE001 - told on: whoever waits must not wait for ever
-            sink.broke(error)
+            told.broke(error)
 
     # -- llhttp
 
@@ -183,15 +212,26 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     @property
     def usable(self) -> bool:
         """Open, and nobody is using it."""
-        return self._transport is not None and self._sink is None and not self._transport.is_closing()
+        free = self._sink is None and self._raw is None
+        return free and self._transport is not None and not self._transport.is_closing()
 
     def send(self, data: bytes, body: bytes, sink: Sink, *, no_body: bool = False) -> None:
         """Send one request (head and body) and give the answer to `sink`. no_body: the method was HEAD."""
-        assert self._transport is not None
         assert self._sink is None
         self._reset()
         self._no_body = no_body
         self._sink = sink
+        self._write(data, body)
+
+    def send_plain(self, data: bytes, body: bytes, raw: RawSink) -> None:
+        """The same, and the answer comes to `raw` as it is."""
+        assert self._sink is None
+        self._reset()
+        self._raw = raw
+        self._write(data, body)
+
+    def _write(self, data: bytes, body: bytes) -> None:
+        assert self._transport is not None
         self._sent = len(body)
         if not body:
             self._transport.write(data)
@@ -199,6 +239,27 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._transport.write(data + body)
         else:
             self._transport.writelines([data, body])
+
+    def read_on(self, raw: bytes, sink: Sink, *, inside: bool = False) -> None:
+        """Frame it here from now on, for `sink`. raw: what has come so far: of the answer, or, inside a chunked body, of
+        the chunk that begins there."""
+        self._raw, self._sink = None, sink
+        if inside:
+            self._head_given = True
+            self._parser.feed_data(_CHUNKS_FOLLOW)
+            self._headers = []
+        if raw:
+            self.data_received(raw)
+
+    def last_bytes(self, raw: bytes, sink: Sink, *, inside: bool) -> None:
+        """The connection is lost: read_on() of what had come."""
+        self.read_on(raw, sink, inside=inside)
+        self._sink = None
+
+    def answered(self, keep: bool) -> None:
+        """A plain answer is complete. keep: by its head the connection may serve again."""
+        self._raw = self._sink = None
+        self._over(keep)
 
     def through(self, sink: Sink) -> None:
         """Give the rest of this answer to `sink`, which has taken the place of who got its head."""
@@ -220,7 +281,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         """Close at once and tell the sink nothing: for who no longer wants the answer."""
-        self._sink = None
+        self._sink = self._raw = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -228,9 +289,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         """Nobody wants what is left of the answer, which should be its end: read that, for the connection's sake, a moment
         long."""
         transport = self._transport
-        if self._sink is None or transport is None:
+        if (self._sink is None and self._raw is None) or transport is None:
             return
-        self._sink = rest = _Rest(self)
+        rest = _Rest(self)
+        if self._raw is not None:
+            self.read_on(b"", rest, inside=True)
+        self._sink = rest
         self.resume()
         asyncio.get_running_loop().call_later(DRAIN_SECONDS, rest.give_up)
 
@@ -254,13 +318,16 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             sink.body(parts[0] if len(parts) == 1 else b"".join(parts))
         if self._complete and self._sink is not None:
             sink, self._sink = self._sink, None
-            if not self._keep or self._no_body or self._until_close or self._unread():
-                self.close()
-            else:
-                self._headers = []
-                self.idle_since = time.monotonic()
-                self._closed(self)  # the pool takes it back
+            self._over(self._keep and not self._no_body and not self._until_close)
             sink.end()
+
+    def _over(self, keep: bool) -> None:
+        if not keep or self._unread():
+            self.close()
+        else:
+            self._headers = []
+            self.idle_since = time.monotonic()
+            self._closed(self)  # the pool takes it back
 
     def _unread(self) -> bool:
         """May the server have left some of the request unread? The next one would wait behind that (RFC 9112 section 9.3:

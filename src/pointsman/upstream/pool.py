@@ -67,15 +67,18 @@ class Pool:
         send: Callable[[UpstreamConnection, bool], Awaitable[T]],
         *,
         once: bool = False,
+        first: Awaitable[T] | None = None,
     ) -> T:
         """What `send(conn, kept)` gives: on a kept connection, and where it raises StaleConnection
         on a fresh one, once more. once: on a fresh one only, since nobody can tell whether a server
-        that closed a kept one without a word had read the request (RFC 9112 section 9.3.1). Raises
-        ConnectFailed, EgressRefused, and what `send` raises."""
-        conn = None if once else self.take(backend, local_only)
-        if conn is not None:
+        that closed a kept one without a word had read the request (RFC 9112 section 9.3.1). first: what it
+        gives on a kept connection that it has been sent on already. Raises ConnectFailed, EgressRefused, and what
+        `send` raises."""
+        if first is None and not once and (conn := self.take(backend, local_only)) is not None:
+            first = send(conn, True)
+        if first is not None:
             try:
-                return await send(conn, True)
+                return await first
             except StaleConnection:
                 pass  # its server had closed it; a request that was not answered may be sent again
         return await send(await self.open(backend, local_only), False)

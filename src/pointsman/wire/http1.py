@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 import httptools
 
@@ -90,6 +91,7 @@ class RequestHead:
     get: Callable[[bytes], bytes | None]  # a dict's own: asked eight times a request
     forward: tuple[bytes, frozenset[bytes]] | None  # what of it travels upstream, once that was asked
     across: tuple[bytes, frozenset[bytes]] | None  # the same for a backend of another protocol
+    asker: Any  # what the lane has found of it (gateway/lane/begin.py)
 
 
 @dataclass(slots=True)
@@ -135,6 +137,7 @@ def _judged(parser: httptools.HttpRequestParser, collector: _Collector) -> Reque
     head = RequestHead()
     head.forward = None
     head.across = None
+    head.asker = None
     head.method = parser.get_method()
     if head.method not in METHODS:
         raise BadHead(400, "This method is not known.")

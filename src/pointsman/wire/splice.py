@@ -201,14 +201,19 @@ def set_member(body: bytes, name: str, value: bytes) -> bytes:
     return body[:start] + value + body[end:]
 
 
+def with_flag(body: bytes, member: str, name: str) -> bytes:
+    """The body, which has no `member`, with one more at its end: an object with `name` true."""
+    at = body.rindex(b"}")
+    return b'%b,"%b":{"%b":true}%b' % (body[:at], member.encode(), name.encode(), body[at:])
+
+
 def set_flag(body: bytes, member: str, name: str) -> bytes | None:
     """The body with `name` true in the object `member`; None when it is true already or what stands
     there is something unusual. The body has passed peek()."""
     flag = msgspec.json.encode(name) + b":true"
     spans = find_values(body, member)
     if not spans:
-        at = body.rindex(b"}")
-        return b"%b,%b:{%b}%b" % (body[:at], msgspec.json.encode(member), flag, body[at:])
+        return with_flag(body, member, name)
     if len(spans) > 1:
         return None
     ((start, end),) = spans

@@ -21,6 +21,7 @@ from .plain_words import words as plain
 
 _HINTS = (b"encrypted_index", MADE_UP.encode(), f'"{PREFIX}'.encode())
 """One of these stands in every body that holds something of ours; long ones are found fastest."""
+CAPSULE_WORDS = tuple(hint.removeprefix(b'"') for hint in _HINTS)
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _SPACE = b" \t\r\n"
 

@@ -8,7 +8,7 @@ from ...kinds import Protocol
 from ..base import Dialect, Retelling, Straight, Translation
 from ..beside import parse_count
 from ..carries import column
-from .capsules import without_capsules
+from .capsules import CAPSULE_WORDS, without_capsules
 from .endpoint import ENDPOINT
 from .errors import STATUSES, error, is_error, parse_error, stream_error
 from .reader import MessagesReader
@@ -17,7 +17,7 @@ from .request_in import NAMES, parse_request
 from .request_out import render_request
 from .retelling import assembled, streamed
 from .seen import MessagesSeen
-from .threads import may_have_thread, without_threads
+from .threads import THREAD, may_have_thread, without_threads
 from .writer import MOVES, PING, MessagesWriter
 
 _COUNTED = (
@@ -65,4 +65,5 @@ DIALECT = Dialect(
     translation=TRANSLATION,
     is_error=is_error,
     retelling=Retelling(streamed, assembled),
+    straight_words=(THREAD, *CAPSULE_WORDS),
 )

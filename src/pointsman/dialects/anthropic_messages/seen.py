@@ -56,6 +56,7 @@ class MessagesSeen(Seen):
     `delta` that told why it stopped."""
 
     member = b'"content"'
+    text_marks = (b'"text":"', b'"thinking":"', b'"text": "', b'"thinking": "')
     __slots__ = ("_texts", "blocks", "called", "counted", "last")
 
     def __init__(self) -> None:
@@ -85,6 +86,15 @@ class MessagesSeen(Seen):
             self._named(frame, data, event)
         self.see(frame)
         return frame
+
+    def only_text(self, frame: object) -> bool:
+        """See Seen."""
+        if not isinstance(frame, Frame) or frame.type != "content_block_delta" or frame.delta is None:
+            return False
+        told = self.blocks.get(frame.index)
+        same = told in _MESSAGE_KINDS and _OF_DELTA.get(frame.delta.type) is told
+        plain = self.output and not self.finished and self.error is None and self.halves is None
+        return plain and same and frame.error is None
 
     def _named(self, frame: Frame, data: bytes, event: bytes) -> None:
         """By what stands before it. An error without that name is none to the SDKs, which go by it."""

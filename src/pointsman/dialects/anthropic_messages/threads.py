@@ -26,9 +26,12 @@ def refuse_thread() -> NoReturn:
     )
 
 
+THREAD = b"thread"
+
+
 def may_have_thread(body: bytes, recalled: Recalled) -> bool:
     """Is it worth a look?"""
-    return body.find(b'"thread"') >= 0
+    return body.find(b'"%b"' % THREAD) >= 0
 
 
 def without_threads(body: bytes, profile: Profile, recalled: Recalled) -> bytes:

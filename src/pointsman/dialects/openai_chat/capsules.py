@@ -19,6 +19,8 @@ from .reply import FORMAT
 
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _HINT = FORMAT.encode()
+CAPSULE_WORDS = (_HINT,)
+"""Begin a string of every body that has a capsule."""
 _MEMBER = "reasoning_details"
 
 

@@ -9,7 +9,7 @@ from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
 from ..retelling import DONE
 from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
-from .capsules import without_capsules
+from .capsules import CAPSULE_WORDS, without_capsules
 from .errors import stream_error
 from .frames import USAGE_OPTION
 from .reader import ChatReader
@@ -54,4 +54,5 @@ DIALECT = Dialect(
     is_error=is_openai_error,
     retelling=Retelling(streamed, assembled),
     last_word=DONE,
+    straight_words=CAPSULE_WORDS,
 )

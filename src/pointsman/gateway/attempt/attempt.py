@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
-from functools import partial
-from time import monotonic
 
 import msgspec
 
 from ...dialects.bridge import Bridge
-from ...dialects.recall import NOTHING
 from ...errors import PointsmanError
-from ...kinds import ErrorKind, FallbackOn, FallbackReason, Protocol
+from ...kinds import ErrorKind, FallbackReason, Protocol
 from ...providers.profiles import profile_for
-from ...providers.wordings import MAYBE_UNKNOWN_PATH, UNKNOWN_PATH, Phrases
+from ...providers.wordings import UNKNOWN_PATH, Phrases
+from ...resilience.admission import Ticket
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
 from ...translation.bridged import Bridged
@@ -39,41 +36,30 @@ from ...wire.answer import Answer
 from ..client.paths import Route
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
-from ..request.job import Job, Tried
+from ..request.job import Begun, Job, Tried
 from ..request.offload import LARGE, offload
 from ..request.recall import keeping
-from ..request.stored import noting
 from ..request.waiting import wait_for_place
 from . import count
 from .body import body_for, must_gather
-from .client_headers import straight_block, translated_block
+from .client_headers import translated_block
 from .exchange import Exchange
 from .failures import key_refused
-from .health import AttemptHealth
-from .judge import Judge
+from .making import Attempt, exchange_for, straight_exchange, unknown_path_of
 from .moves import State
-from .passthrough import Codec, Passthrough, Revising
 
 log = logging.getLogger("pointsman.gateway")
-
-
-@dataclass(slots=True)
-class Attempt:
-    """What one attempt is made with. onward: further reasons to leave it for the next target."""
-
-    plane: DataPlane
-    rules: CompiledRules
-    job: Job
-    plan: Plan
-    target: Target
-    tried: Tried
-    onward: Collection[str]
 
 
 async def attempt(
     plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan, target: Target, onward: Collection[str] = ()
 ) -> Held[Answer] | None:
     """None when the client has been answered, else why this target could not serve."""
+    begun, job.begun = job.begun, None
+    if begun is not None:
+        return await _attempted(
+            Attempt(plane, rules, job, plan, target, begun.tried, onward), begun.backend, begun.place, begun
+        )
     tried = Tried(target, len(job.tries) + 1)
     job.tries.append(tried)
     backend = rules.backends.get(target.key)
@@ -86,22 +72,34 @@ async def attempt(
         reason, text = problem
         return Held(reason, _unusable(target, text))
     assert backend is not None
-    one = Attempt(plane, rules, job, plan, target, tried, onward)
     places = plane.board.backend(target.key).places
     place = places.take(job.request.caller.key_id)
     if place is None:
         place, busy = await wait_for_place(plane, job, target.key, places)
         if place is None:
             return busy
+    return await _attempted(Attempt(plane, rules, job, plan, target, tried, onward), backend, place, None)
+
+
+async def _attempted(
+    one: Attempt, backend: Backend, place: Ticket, begun: Begun | None
+) -> Held[Answer] | None:
+    """With a place at the backend, which is given back at the end."""
+    job, tried, target = one.job, one.tried, one.target
+    route = job.request.route
     try:
-        if not goes_as_it_is(backend, route.protocol, exact=route.exact):
+        if begun is None and not goes_as_it_is(backend, route.protocol, exact=route.exact):
             return await _crossed(one, backend)
-        if may_cross(backend, target.model, route.protocol) and await _must_cross(one, backend):
+        if (
+            begun is None
+            and may_cross(backend, target.model, route.protocol)
+            and await _must_cross(one, backend)
+        ):
             held = await _crossed(one, backend)
             if held is None or job.won is not None or await _must_cross(one, backend):
                 return held
             # It has just answered that it does not know that protocol, which only its vendor must.
-        held, unknown = await _straight(one, backend)
+        held, unknown = await _straight(one, backend, begun)
         if held is None or unknown is None or job.won is not None:
             return held
         # It has just answered that it does not know the path: translated, it may serve.
@@ -111,7 +109,7 @@ async def attempt(
         nowhere = crossed is not None and crossed.error.kind is ErrorKind.NOT_IMPLEMENTED
         return held if nowhere and unknown in backend.assumed else crossed
     finally:
-        places.leave(place)
+        one.plane.board.backend(target.key).places.leave(place)
 
 
 async def _must_cross(one: Attempt, backend: Backend) -> bool:
@@ -135,43 +133,26 @@ _TOOLS = (b'"tools"', b'"functions"', b'"web_search_options"')
 """One of these stands in every body that declares a tool."""
 
 
-async def _straight(one: Attempt, backend: Backend) -> tuple[Held[Answer] | None, Protocol | None]:
-    """Also the protocol whose path it does not know."""
-    job, plan, target = one.job, one.plan, one.target
-    request = job.request
-    head = request.head
-    try:
-        gathers = must_gather(backend, job)
-        make = (backend, target, job, gathers)
-        large = len(request.body) >= LARGE
-        body, hide_usage = await offload(body_for, *make) if large else body_for(*make)
-    except PointsmanError as error:
-        return _not_for(job, error), None
-    where = request.route
-    query = one.rules.keys.without_keys(head.query) if head.query else b""
-    path = request.route.path.encode("ascii") + (b"?" + query if query else b"")
-    keep = (
-        None if job.recalled is NOTHING else keeping(one.plane, one.rules, job, plan, target, straight=True)
-    )
-    revision = where.dialect.revision if where.exact else None
-    revise = revision(body) if revision is not None else None
-    going = (
-        where.dialect, path, body, request.id, where.exact, hide_usage, backend.mask, keep,
-        backend.spec.silent_end, request.stream, where.exact and where.path == where.dialect.endpoint.path,
-    )  # fmt: skip
-    rows: tuple[Phrases, ...] = ()
-    if where.media is not None:
-        codec, rows = Passthrough(*going, media=where.media), UNKNOWN_PATH
+async def _straight(
+    one: Attempt, backend: Backend, begun: Begun | None
+) -> tuple[Held[Answer] | None, Protocol | None]:
+    """Also the protocol whose path it does not know. begun: it is on its way already."""
+    job, target = one.job, one.target
+    where = job.request.route
+    if begun is not None:
+        assert isinstance(begun.exchange, Exchange)
+        exchange, own_login = begun.exchange, False
     else:
-        codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
-        if where.exact and not where.answer_id:  # nor does a 404 for an id say anything of the path
-            rows = _unknown_path(backend, where.protocol, MAYBE_UNKNOWN_PATH)
-            codec.note = noting(one.plane, request, target) if job.recalled.asks.keeps else None
-    block, names = head.forward or straight_block(head, one.rules.keys)
-    login = request.caller.login if target.forwards else b""
-    size = len(body) if body or head.method == b"POST" else None
-    data = backend.head(head.method, path, block, names, size, login)
-    exchange, held = await _run(one, backend, data, codec, unknown_path=rows, own_login=bool(login))
+        try:
+            gathers = must_gather(backend, job)
+            make = (backend, target, job, gathers)
+            large = len(job.request.body) >= LARGE
+            body, hide_usage = await offload(body_for, *make) if large else body_for(*make)
+        except PointsmanError as error:
+            return _not_for(job, error), None
+        login = job.request.caller.login if target.forwards else b""
+        exchange, own_login = straight_exchange(one, backend, body, hide_usage, login), bool(login)
+    held = await _run(one, backend, exchange, own_login=own_login, begun=begun)
     if held is None or exchange.judge.state is not State.UNSPOKEN:
         return held, None
     if where.media is not None:
@@ -204,7 +185,7 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
             return first or Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route))
         if codec is None:
             return await count.answer(one.plane, job, one.plan, one.tried, backend, asked, spoken)
-        rows = _unknown_path(backend, spoken, UNKNOWN_PATH)
+        rows = unknown_path_of(backend, spoken, UNKNOWN_PATH)
         exchange, held = await _send_across(one, backend, codec, rows)
         if exchange.judge.state is not State.UNSPOKEN or job.won is not None:
             if held is None and one.tried.status < 300:
@@ -216,13 +197,6 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
             first = first or held
         else:
             backend.learn_unspoken(spoken)
-
-
-def _unknown_path(backend: Backend, protocol: Protocol, tried: tuple[Phrases, ...]) -> tuple[Phrases, ...]:
-    """The answers that show that the backend does not speak this protocol. tried: where it is only tried."""
-    if protocol not in backend.spoken:
-        return tried
-    return UNKNOWN_PATH if protocol in backend.assumed else ()
 
 
 async def _translated(
@@ -249,10 +223,11 @@ async def _send_across(
     head = one.job.request.head
     block, names = head.across or translated_block(head, one.rules.keys)
     data = backend.head(b"POST", codec.path, block, names, len(codec.body))
-    sent = await _run(one, backend, data, codec, unknown_path=unknown_path)
+    exchange = exchange_for(one, backend, data, codec, unknown_path=unknown_path)
+    held = await _run(one, backend, exchange)
     if codec.inside is not None:
         backend.learn_inside(one.target.model, codec.inside)
-    return sent
+    return exchange, held
 
 
 def _not_for(job: Job, error: PointsmanError) -> Held[Answer]:
@@ -286,7 +261,7 @@ async def _bridged(one: Attempt, backend: Backend, bridge: Bridge) -> Held[Answe
         codec = Bridged(bridge, *going)
     except PointsmanError as error:
         return _not_for(job, error)
-    return (await _send_across(one, backend, codec, _unknown_path(backend, bridge.to, UNKNOWN_PATH)))[1]
+    return (await _send_across(one, backend, codec, unknown_path_of(backend, bridge.to, UNKNOWN_PATH)))[1]
 
 
 def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Crossing:
@@ -305,35 +280,21 @@ def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Cr
 async def _run(
     one: Attempt,
     backend: Backend,
-    data: bytes,
-    codec: Codec,
+    exchange: Exchange,
     *,
-    unknown_path: tuple[Phrases, ...] = (),
     own_login: bool = False,
-) -> tuple[Exchange, Held[Answer] | None]:
+    begun: Begun | None = None,
+) -> Held[Answer] | None:
     plane, job = one.plane, one.job
-    limits = plane.limits
-    doubt = partial(plane.probes.doubt, backend)
-    health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login, doubt)
-    patient = backend.local or job.request.route.media is not None  # a picture is made before its first byte
-    quiet = limits.first_output_local_seconds if patient else limits.first_output_cloud_seconds
-    # By position: a keyword costs a class, unlike a function, a dict; and an enum's member costs.
-    entire = codec.translated or (job.request.stream and job.request.route.exact)
-    leaves = bool(one.onward) and FallbackOn.REFUSAL in one.onward
-    judge = Judge(
-        monotonic(), quiet, limits.between_chunks_seconds, entire, codec.collects, leaves,
-    )  # fmt: skip
-    exchange = Exchange(
-        judge, job, one.tried, health, limits.hold_seconds, codec, data, unknown_path, one.onward,
-    )  # fmt: skip
-    if backend.mask not in job.delivery.masks:
-        job.delivery.masks += (backend.mask,)
-    plane.ticking.add(exchange)
     held: Held[Answer] | None = None
     ended = unreachable = False
     try:
         held = await plane.pool.ask(
-            backend, one.plan.rule.local_only, exchange.ask, once=job.request.no_fallback
+            backend,
+            one.plan.rule.local_only,
+            exchange.ask,
+            once=job.request.no_fallback,
+            first=exchange.outcome if begun is not None else None,
         )
         if held is not None and held.reason is FallbackReason.AUTH and not own_login:
             key_refused(held, exchange.head_status, backend, job.request.route.dialect, job.request.id)
@@ -345,11 +306,12 @@ async def _run(
         plane.ticking.discard(exchange)
         exchange.close()
         exchange.sum_up()
+        health = exchange.health
         ours = held is None or held.clients or held.lost or exchange.judge.state is State.UNSPOKEN
         health.over(held if ended and not ours else None, unreachable=unreachable)
     if ended:
         _look_after(plane, one, backend, exchange, held, unreachable)
-    return exchange, held
+    return held
 
 
 def _look_after(

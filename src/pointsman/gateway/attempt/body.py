@@ -10,6 +10,7 @@ from ...routing.table import Target
 from ...upstream.backend import Backend
 from ...wire.multipart import with_model
 from ...wire.splice import replace_model, say_flag, set_flag, set_member, without_nulls
+from ..client.paths import Route
 from ..request.job import Job
 
 
@@ -22,10 +23,9 @@ def must_gather(backend: Backend, job: Job) -> bool:
 
 
 def body_for(backend: Backend, target: Target, job: Job, gathers: bool) -> tuple[bytes, bool]:
-    """The body's bytes as they came, with what it refers to where the backend does not keep that; the model spliced where
-    it has another name there; for a local server less its nulls; usage asked for of local servers, and where the row of
-    another says that it understands that; a stream where it `gathers`. Also: must the extra usage chunk be hidden? Raises
-    PointsmanError 400 for what the backend would take and ignore."""
+    """The body's bytes as they came, with what it refers to where the backend does not keep that, and changed by
+    plain_body(). Also: must the extra usage chunk be hidden? Raises PointsmanError 400 for what the backend would take
+    and ignore."""
     request = job.request
     body, dialect = request.body, request.route.dialect
     if request.route.answer_id:
@@ -33,17 +33,27 @@ def body_for(backend: Backend, target: Target, job: Job, gathers: bool) -> tuple
     if request.form is not None:
         same = target.model == request.model
         return body if same else with_model(body, request.form, target.model), False
-    translation = dialect.translation
     fitting = dialect.straight if request.route.exact else None
     if fitting is not None and fitting.wanted(body, job.recalled):
         profile = profile_for(backend.spec, request.route.protocol, target.model)
         body = fitting.fit(body, profile, job.recalled)
+    return plain_body(backend, target, request.route, body, request.model, request.stream, gathers)
+
+
+def plain_body(
+    backend: Backend, target: Target, where: Route, body: bytes, model: str, stream: bool, gathers: bool
+) -> tuple[bytes, bool]:
+    """A JSON body for this target, and whether the extra usage chunk must be hidden: the model spliced where it has another
+    name there; for a local server less its nulls; usage asked for of local servers, and where the row of another says that
+    it understands that; a stream where it `gathers`."""
+    dialect = where.dialect
+    translation = dialect.translation
     if translation is not None and translation.without_capsules is not None:
         # What another backend made, carried in this protocol: its own vendor would refuse it.
         body = translation.without_capsules(body) or body
-    if target.model != request.model:
+    if target.model != model:
         body = replace_model(body, target.model)
-    option = dialect.usage_option if request.route.media is None else None
+    option = dialect.usage_option if where.media is None else None
     if backend.local:
         # A null is a value to some of them: mlx_lm answers "temperature must be a non-negative float", and fails on
         # stream_options that do not say include_usage (docs/protocols/backends.md#nulls).
@@ -51,7 +61,7 @@ def body_for(backend: Backend, target: Target, job: Job, gathers: bool) -> tuple
         body = body if option is None else say_flag(body, option.member, option.name)
     if gathers:
         body = set_member(body, "stream", b"true")
-    if option is not None and (gathers or (request.stream and (backend.local or backend.spec.stream_usage))):
+    if option is not None and (gathers or (stream and (backend.local or backend.spec.stream_usage))):
         asking = set_flag(body, option.member, option.name)
         if asking is not None:
             return asking, not gathers

@@ -110,7 +110,7 @@ class Exchange(Execution):
             assert relay is not None
             self._job.delivery.client.write(relay.take(data))
             if relay.complete:
-                self._end_early()
+                self.end_early()
             return
         if self._opening is not None:
             right = data.startswith(_JSON) if state is HOLDING_WHOLE else begins_events(data)
@@ -228,9 +228,9 @@ class Exchange(Execution):
         self._held_size += len(data)
         self._do(self.judge.read(relay.seen, self._held_size, rival=self._job.won is not None), taken)
         if relay.complete and (self.judge.state is PASSING_STREAM or self.judge.state is HOLDING_STREAM):
-            self._end_early()
+            self.end_early()
 
-    def _end_early(self) -> None:
+    def end_early(self) -> None:
         """The upstream may go on, the client's stream does not: it is whole, or its end cannot be."""
         relay = self._relay
         assert relay is not None

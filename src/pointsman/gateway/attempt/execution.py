@@ -29,7 +29,7 @@ from .answer import client_lines, failure, final_line, is_event_stream, labelled
 from .failures import left_to_next, lost
 from .health import AttemptHealth
 from .judge import Judge
-from .moves import Effect, Effects, Stage
+from .moves import Effect, Effects, Stage, State
 from .passthrough import Codec
 from .relay import Relay, usage_of
 
@@ -96,6 +96,16 @@ class Execution:
     _done: asyncio.Future[Held[Answer] | None] = field(default_factory=future)
 
     @property
+    def health(self) -> AttemptHealth:
+        """What it tells the board."""
+        return self._health
+
+    @property
+    def outcome(self) -> asyncio.Future[Held[Answer] | None]:
+        """What it comes to."""
+        return self._done
+
+    @property
     def answer_id(self) -> str | None:
         """By which its backend can be asked for the answer again."""
         seen = self._relay.seen if self._relay is not None else None
@@ -130,6 +140,27 @@ class Execution:
         self._meant = b"mislabelled:content-type"
         self._warn()
         self.headers = labelled_as(kind, self.headers)
+
+    def goes_on(self, conn: UpstreamConnection | None, kept: bool) -> None:
+        """A request that is on its way already, on that connection."""
+        self._conn, self._kept = conn, kept
+
+    def goes_on_streaming(self, headers: Headers, relay: Relay, held: list[bytes], size: int) -> None:
+        """With the beginning of its stream: held, of `size` bytes that came, or with the client already."""
+        self.head_status, self.headers = 200, headers
+        self._relay, self._held, self._held_size = relay, held, size
+        self._opening = None
+        if self.judge.state is State.PASSING_STREAM:
+            self._job.delivery.client.on_writable = self._client_writable
+
+    def do(self, effects: Effects, data: bytes) -> None:
+        """What the judge has just said."""
+        self._do(effects, data)
+
+    def told(self, error: PointsmanError | None, effects: Effects, data: bytes) -> None:
+        """The same at its stream's end. error: what went wrong, where it is not the judge's own words."""
+        self._error = error
+        self._do(effects, data)
 
     def _client_writable(self, ready: bool) -> None:
         try:

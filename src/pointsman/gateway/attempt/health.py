@@ -37,6 +37,10 @@ class AttemptHealth:
         self._try = board.begin(key, model, backend.account, own_login=own_login)
         self._settled = False
 
+    def has_answered(self) -> None:
+        """The board has been told already."""
+        self._settled = True
+
     def answered(self, status: int) -> None:
         """With real output, or with an answer that is the client's own affair: a client's 4xx says
         nothing about the backend, neither good nor bad."""

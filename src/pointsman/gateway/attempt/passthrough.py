@@ -21,7 +21,7 @@ from ...wire.key_mask import KeyMask
 from ...wire.splice import has_flag
 from ..request.job import Note
 from .answer import as_json, label_of, labelled_as
-from .relay import Passing, Relay, WithoutUsage
+from .relay import Relay, passing
 
 JSON: Headers = [(b"content-type", b"application/json")]
 
@@ -108,10 +108,7 @@ class Passthrough:
             seen.remembered_by(self.keep)
             if self.silent_end:
                 seen.ends_silently()
-        option = self.dialect.usage_option
-        if self.hide_usage and seen is not None and option is not None:
-            return WithoutUsage(self.dialect, seen, self.mask, is_extra=option.is_extra)
-        return Passing(self.dialect, seen, self.mask)
+        return passing(self.dialect, seen, self.mask, self.hide_usage)
 
     def whole(self, headers: Headers, body: bytes) -> tuple[Answer | None, Seen | None]:
         """See Codec."""

@@ -22,6 +22,21 @@ _TAIL_BYTES = 64 * 1024
 """Of an event still incomplete, so that an in-band error never lands in the middle of one."""
 
 
+_PLAIN = bytes(c for c in range(0x20, 0x7F) if c not in b'"\\')
+_sound = re.compile(rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*+').fullmatch
+
+
+def _is_sound(text: bytes) -> bool:
+    """Is it the inside of a JSON string, with no escape that may be half a character?"""
+    if not _sound(text):
+        return False
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class Relay(TypingProtocol):
     """What came goes through take(), which reads it first: a client acts on the first error that it meets, and on a last
     word, so that neither may go on unread."""
@@ -69,13 +84,41 @@ class Passing:
     complete: bool = False
     matched = False
     _probe: bytes = field(init=False)
+    _before: bytes = b""  # of the last event, where it told only text: what stands before it
+    _after: bytes = b""
 
     def __post_init__(self) -> None:
         self._probe = self.mask.probe
 
+    def is_middle(self, data: bytes, at: int, end: int) -> bool:
+        """Is what stands there one whole event, the same as the last one but for the text in it? It can say nothing that
+        has not been read, and passes as it is."""
+        before, after = self._before, self._after
+        to = end - len(after)
+        if not before or not data.startswith(before, at) or not data.startswith(after, to):
+            return False
+        at += len(before)
+        if at > to:
+            return False
+        text = data[at:to]
+        return (not text.translate(None, _PLAIN) or _is_sound(text)) and text.find(self._probe) < 0
+
+    def _learn(self, piece: bytes) -> None:
+        """What a middle event has around its text; see is_middle()."""
+        assert self.seen is not None
+        for mark in self.seen.text_marks:
+            at = piece.find(mark)
+            if at >= 0:
+                at += len(mark)
+                end = piece.find(b'"', at)
+                if piece.find(b"\\", at, end) < 0:
+                    self._before, self._after = piece[:at], piece[end:]
+                return
+
     def take(self, data: bytes) -> bytes:
         """See Relay."""
         inside = self._in_event
+        self._before = b""
         if not self._tail and data.endswith(b"\n\n"):
             self._in_event = False
             passed = data
@@ -94,14 +137,16 @@ class Passing:
             return self._shown(passed) if self._in_event or passed.find(self._probe) >= 0 else passed
         events = self._splitter.feed(data)
         for event in events:
-            seen.event(event)
+            frame = seen.event(event)
             if seen.concluded:
                 self.complete = True
-                return self._shown(self._before(event, events, passed, inside))
+                return self._shown(self._what_stood_before(event, events, passed, inside))
         if seen.ended:
             self.complete = True
         if self._in_event or seen.error is not None or passed.find(self._probe) >= 0:
             return self._shown(passed)
+        if len(events) == 1 and len(passed) == len(events[0]) + 2 and seen.only_text(frame):
+            self._learn(passed)
         return passed
 
     def _shown(self, passed: bytes) -> bytes:
@@ -114,7 +159,7 @@ class Passing:
                 passed = passed[:-hanging]
         return mask.shown(passed) if seen is None or seen.error is None else mask.body(passed)
 
-    def _before(self, bad: bytes, events: list[bytes], passed: bytes, inside: bool) -> bytes:
+    def _what_stood_before(self, bad: bytes, events: list[bytes], passed: bytes, inside: bool) -> bytes:
         """An end that cannot be, and an error on which clients do not act, must not reach the client, only what stands
         before it. inside: `passed` begins within an event."""
         assert self.seen is not None
@@ -188,6 +233,14 @@ class WithoutUsage(Passing):
 
     def _last_bytes(self, rest: bytes) -> bytes:
         return b"" if self.is_extra(rest) else self._tail
+
+
+def passing(dialect: Dialect, seen: Seen | None, mask: KeyMask, hide_usage: bool) -> Passing:
+    """hide_usage: usage was asked for that the client did not ask for."""
+    option = dialect.usage_option
+    if hide_usage and seen is not None and option is not None:
+        return WithoutUsage(dialect, seen, mask, is_extra=option.is_extra)
+    return Passing(dialect, seen, mask)
 
 
 def usage_of(seen: Seen | None) -> TokenUsage | None:

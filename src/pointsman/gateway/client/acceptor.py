@@ -8,7 +8,7 @@ from typing import cast
 
 from ...config import Limits
 from ...wire.http1 import BadHead, RequestHead
-from .server import ClientConnection
+from .server import Cancellable, ClientConnection
 
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n"
@@ -29,7 +29,7 @@ class _TurnedAway(asyncio.Protocol):
 
 def acceptor(
     limits: Limits,
-    handler: Callable[[ClientConnection, RequestHead, bytes], asyncio.Task[None] | None],
+    handler: Callable[[ClientConnection, RequestHead, bytes], Cancellable | None],
     refuse: Callable[[ClientConnection, BadHead], None],
     connections: set[ClientConnection],
 ) -> Callable[[], asyncio.BaseProtocol]:

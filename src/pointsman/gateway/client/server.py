@@ -7,17 +7,14 @@ closes its side is gone: docs/reliability-promises.md#r5.
 from __future__ import annotations
 
 import asyncio
-import functools
-import logging
 import re
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 from ...config import Limits
 from ...wire.http1 import LAST_CHUNK, BadHead, ChunkedBody, RequestHead, chunk, parse_head, status_line
-
-log = logging.getLogger("pointsman.gateway")
+from .no_http import no_http
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _READ_AHEAD = 64 * 1024
@@ -28,12 +25,18 @@ _WAITING_BYTES = 32 * 1024
 
 _LINGER_SECONDS = 2.0
 
-_TLS = b"\x16\x03"
-"""How a TLS client begins: a handshake record of version 3 (RFC 8446 section 5.1)."""
 _METHOD_BEGINS = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 """What a method is made of (RFC 9110 section 5.6.2)."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})\r\n", re.IGNORECASE).search
+
+
+class Cancellable(Protocol):
+    """An answer that is being made: a task, or a lane."""
+
+    def cancel(self) -> object:
+        """Its client has left."""
+
 
 HEAD, SIZED, CHUNKED, ANSWERING, CLOSED = range(5)
 
@@ -53,7 +56,7 @@ class ClientConnection(asyncio.Protocol):
     def __init__(
         self,
         limits: Limits,
-        handler: Callable[[ClientConnection, RequestHead, bytes], asyncio.Task[None] | None],
+        handler: Callable[[ClientConnection, RequestHead, bytes], Cancellable | None],
         refuse: Callable[[ClientConnection, BadHead], None],
         on_lost: Callable[[ClientConnection], None],
     ) -> None:
@@ -64,7 +67,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._state = HEAD
-        self._task: asyncio.Task[None] | None = None
+        self._task: Cancellable | None = None
         self._pieces: list[bytes] = []
         self._memo_parts = (b"", b"")
         self._memo: RequestHead | None = None
@@ -175,7 +178,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _incomplete(self, buffer: bytes) -> None:
         if buffer[0] not in _METHOD_BEGINS:  # not HTTP: no end of a head would ever come
-            self._bad(BadHead(400, _no_http(buffer)))
+            self._bad(BadHead(400, no_http(buffer)))
         elif len(buffer) > self._limits.header_bytes:
             self._bad(BadHead(431, f"The request head is larger than {self._limits.header_bytes} bytes."))
         elif buffer.count(b"\n") != buffer.count(b"\r\n"):
@@ -295,6 +298,16 @@ class ClientConnection(asyncio.Protocol):
         if transport is not None and data:
             transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_answer else data)
 
+    def pass_chunks(self, chunks: bytes) -> None:
+        """Pieces of the body in the frames that they came in. Of an answer without a length, to HTTP/1.1."""
+        transport = self._transport
+        if transport is not None:
+            transport.write(chunks)
+
+    def adopt(self, answer: Cancellable) -> None:
+        """The answer is made by this one from now on."""
+        self._task = answer
+
     def finish(self) -> None:
         """The body is complete."""
         if self._chunked_answer:
@@ -383,18 +396,3 @@ class ClientConnection(asyncio.Protocol):
         (docs/reliability-promises.md#slow-and-huge)?"""
         late = now - self._body_began - self._limits.body_grace_seconds
         return late > 0 and self._got < late * self._limits.body_rate
-
-
-def _no_http(buffer: bytes) -> str:
-    """What to tell somebody who speaks something else. In clear text: TLS clients show that as "wrong version number" or
-    say that it is no TLS, at once."""
-    if not _TLS.startswith(buffer[:2]):
-        return "This is not HTTP."
-    _tell_of_tls()
-    return "This port speaks plain HTTP, and TLS began: write http:// in the client's base URL."
-
-
-@functools.cache
-def _tell_of_tls() -> None:
-    """Once: such a client tries again and again."""
-    log.warning("a client speaks TLS to this port, which is plain HTTP: its base URL must begin with http://")

@@ -81,6 +81,10 @@ class Delivery:
             self.client.send(status, self._head(status, self.id_lines() + about + lines), self._shown(body))
         self.stage = CONTENT
 
+    def has_begun(self, when: float) -> None:
+        """A lane has sent the beginning of a stream, with status 200. when: monotonic seconds."""
+        self.stage, self.status, self.first_output = CONTENT, 200, when
+
     def break_off(self, last: bytes | None) -> None:
         """The end of what has begun, never a clean one: an error in-band for a stream, a broken
         connection for a whole body (None)."""

@@ -23,9 +23,10 @@ from ...wire.multipart import Form, boundary_of, peek_form
 from ...wire.splice import Peek, peek
 from ..client.access import Caller
 from ..client.paths import models_in_path, route
-from ..client.server import ClientConnection
+from ..client.server import Cancellable, ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
+from ..lane.begin import begin
 from ..own import pages
 from ..own.at_once import answered_at_once
 from ..own.control_proxy import pass_to_control
@@ -54,13 +55,22 @@ class Handler:
         self.plane = plane
         self._record = record
 
-    def start(self, client: ClientConnection, head: RequestHead, body: bytes) -> asyncio.Task[None]:
-        """Begin to serve one request."""
+    def start(self, client: ClientConnection, head: RequestHead, body: bytes) -> Cancellable:
+        """Begin to serve one request: in its own lane where it is plain."""
+        lane = begin(self, client, head, body)
+        if lane is not None:
+            return lane
         request = ClientRequest(
             self.plane.next_id(), head, body, route(head.path), time.monotonic(), time.time()
         )
         job = Job(request, Delivery(client, request.id, request.route.framing))
         return asyncio.get_running_loop().create_task(self._serve(job))
+
+    def go_on(self, job: Job, rules: CompiledRules) -> None:
+        """A lane's request goes the full way from here on."""
+        going = _Going()
+        going.task = asyncio.get_running_loop().create_task(self._serve(job, (rules, going)))
+        job.delivery.client.adopt(going)  # type: ignore[attr-defined]
 
     def refuse(self, client: ClientConnection, bad: BadHead) -> None:
         """Answer a request whose head or body cannot be read."""
@@ -76,13 +86,19 @@ class Handler:
         dialect = DIALECTS[SHARED] if where is None else where.dialect
         delivery.send(error.status, b"", pages.JSON, dialect.error(error, delivery.request_id))
 
-    async def _serve(self, job: Job) -> None:
-        """The request boundary: whatever happens, the client gets an answer of its own protocol or a closed line."""
+    async def _serve(self, job: Job, begun: tuple[CompiledRules, _Going] | None = None) -> None:
+        """The request boundary: whatever happens, the client gets an answer of its own protocol or a closed line. begun:
+        it has come from a lane, which has dispatched it by these rules."""
         plane = self.plane
-        plane.jobs += 1
+        plane.jobs += begun is None
         aborted = False
         try:
-            await self._dispatch(job)
+            if begun is None:
+                await self._dispatch(job)
+            else:
+                begun[1].begins()
+                assert job.plan is not None
+                await self._ask(job, begun[0], job.plan)
         except PointsmanError as error:
             answer_error(job, error)
         except asyncio.CancelledError:
@@ -103,13 +119,14 @@ class Handler:
             return
         if len(job.tries) > 1:
             for other in meter.records_of_others(job):
-                self._keep(other)
-        self._keep(meter.record_of(job, aborted=aborted))
+                self.keep(other)
+        self.keep(meter.record_of(job, aborted=aborted))
         sent = (job.joined or job).delivery.status
         status = f"{sent // 100}xx" if sent else "gone"
         self.plane.count((REQUESTS, where.protocol, status))
 
-    def _keep(self, record: UsageRecord) -> None:
+    def keep(self, record: UsageRecord) -> None:
+        """One usage record."""
         self._record(record)
         self.plane.count_tokens(record)
 
@@ -163,7 +180,7 @@ class Handler:
         except PointsmanError as error:
             raise unnamed(job, body, error) from None
         request = job.request = job.request.known(caller, seen)
-        self._limit_time(job)
+        self.limit_time(job)
         plan = await plan_for(plane, rules, request.model, request.route.tag)
         if not request.route.exact:
             plan = await self._behind_a_wall(request.route.path, plan, rules)
@@ -174,13 +191,7 @@ class Handler:
             await recall(plane, job)
 
         async def make(job: Job) -> None:
-            try:
-                walked = await ask_targets(plane, rules, job, plan)
-            except PointsmanError as error:
-                answer_error(job, error)
-                return
-            if not walked.served:
-                answer_failure(job, walked)
+            await self._ask(job, rules, plan)
 
         word = head.get(b"idempotency-key")
         if word is not None and not request.stream:
@@ -190,12 +201,22 @@ class Handler:
         else:
             await make(job)
 
+    async def _ask(self, job: Job, rules: CompiledRules, plan: Plan) -> None:
+        """The plan's targets, and tell the client whatever comes of it."""
+        try:
+            walked = await ask_targets(self.plane, rules, job, plan)
+        except PointsmanError as error:
+            answer_error(job, error)
+            return
+        if not walked.served:
+            answer_failure(job, walked)
+
     async def _serve_stored(self, job: Job, rules: CompiledRules, caller: Caller) -> None:
         """By the backend that made the answer; by the memory where there is none, or it keeps none."""
         found = await look_up(self.plane, rules, job, caller)
         if found.plan is not None:
             job.plan = found.plan
-            self._limit_time(job)
+            self.limit_time(job)
             walked = await ask_targets(self.plane, rules, job, found.plan)
             if walked.served:
                 if job.delivery.status < 300:
@@ -208,7 +229,8 @@ class Handler:
         assert found.given is not None
         await tell_remembered(self.plane, job, found.given)
 
-    def _limit_time(self, job: Job) -> None:
+    def limit_time(self, job: Job) -> None:
+        """When it must be over, and when its client first hears that it waits."""
         limits, request = self.plane.limits, job.request
         if request.stream:
             job.deadline = request.start + limits.total_seconds
@@ -260,6 +282,27 @@ class Handler:
         except PointsmanError:
             return False
         return True
+
+
+class _Going:
+    """The task of a request that has come from a lane. A task that is cancelled before it has begun never runs; this one
+    must, to give back what the lane took."""
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self._runs = self._left = False
+
+    def begins(self) -> None:
+        """It runs."""
+        self._runs = True
+        if self._left and self.task is not None:
+            self.task.cancel()
+
+    def cancel(self) -> None:
+        """See Cancellable."""
+        self._left = True
+        if self._runs and self.task is not None:
+            self.task.cancel()
 
 
 def _send(job: Job, status: int, lines: bytes, body: bytes) -> None:

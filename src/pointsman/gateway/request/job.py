@@ -15,8 +15,10 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...dialects.recall import NOTHING, Recalled
+from ...resilience.admission import Ticket
 from ...routing.table import Plan, Target
 from ...translation.crossing import Asked
+from ...upstream.backend import Backend
 from ...wire.http1 import RequestHead
 from ...wire.multipart import Form
 from ...wire.splice import Peek
@@ -77,6 +79,17 @@ class Tried:
     answer_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt that a request's own lane (gateway/lane) has begun, and the full way goes on with. place: at the backend,
+    held. exchange: an attempt's Exchange, which has the answer or awaits it."""
+
+    backend: Backend
+    tried: Tried
+    place: Ticket
+    exchange: object
+
+
 @dataclass(slots=True, eq=False)
 class Job:
     """How one request goes. recalled: what it refers to, out of the memory. asked: its neutral
@@ -98,6 +111,7 @@ class Job:
     recalled: Recalled = NOTHING
     asked: Asked | None = None
     joined: Job | None = None
+    begun: Begun | None = None  # the first attempt, where a lane has begun it
     kept: bool = False  # the memory has the answer that is asked for, where its backend does not
     unpacked: int = 0  # bytes of its body, where that came compressed
     sent_again: int = 0  # attempts whose kept connection was dead, so that they were sent out once more

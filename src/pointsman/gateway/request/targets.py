@@ -37,7 +37,8 @@ Failures = list[tuple[Target, Held[Answer]]]
 async def ask_targets(plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -> Walked[Target, Answer]:
     """Ask the plan's targets until one has answered the client. What failed is in the log, by request id."""
     asking = _Asking(plane, rules, job, plan)
-    plane.budget.requested(time.monotonic())
+    if job.begun is None:
+        plane.budget.requested(time.monotonic())
     walked = await walk(plan.targets, asking, fall_back=not job.request.no_fallback)
     for target, closed in walked.passed_over:
         log.info("request %s: %s was passed over: %s", job.request.id, target.label, closed.reason.value)
@@ -57,6 +58,8 @@ class _Asking:
     plan: Plan
 
     def closed(self, target: Target) -> Closed | None:
+        if self.job.begun is not None and target is self.plan.targets[0]:
+            return None  # it has been asked
         login = bool(target.forwards and self.job.request.caller.login)
         return passed_over(self.plane.board, target, self.rules.backends.get(target.key), login=login)
 
@@ -81,7 +84,7 @@ class _Asking:
     async def attempt(self, target: Target, onward: Collection[str]) -> Held[Answer] | None:
         """One attempt, counted and in the log."""
         job, plane = self.job, self.plane
-        number = len(job.tries)
+        number = len(job.tries) if job.begun is None else 0
         held = await attempt(plane, self.rules, job, self.plan, target, onward)
         tried = job.tries[number]
         tried.seconds = time.monotonic() - tried.start

@@ -1,0 +1,95 @@
+"""Takes a request into its own lane, where everything about it is plain. Nothing has happened where it is not.
+
+What is asked here of the backend is what the full way asks (attempt/attempt.py, upstream/candidates.py), in the one case
+in which every answer is "nothing against it". Not here: what is known once of a head and a model (facts.py).
+"""
+
+from __future__ import annotations
+
+from ...errors import PointsmanError
+from ...kinds import Protocol
+from ...resilience.board import TargetState
+from ...wire.http1 import RequestHead
+from ...wire.scan import body_look
+from ...wire.splice import MAX_DEPTH, MAX_MODEL, with_flag
+from ..attempt.body import plain_body
+from ..client.server import ClientConnection
+from ..compiled import CompiledRules
+from ..data_plane import DataPlane
+from ..request.offload import LARGE
+from .facts import Asker, Track, asker_of, track_of
+from .lane import Lane
+from .state import Boundary
+
+
+def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: bytes) -> Lane | None:
+    """The lane with the request on its way; None where the full way must take it."""
+    plane = handler.plane
+    rules = plane.rules
+    if rules is None or len(body) >= LARGE or plane.jobs >= plane.limits.max_requests:
+        return None
+    asker = _asker(head, plane, rules)
+    seen = body_look(body, MAX_DEPTH, MAX_MODEL, asker.words) if asker is not None else None
+    if asker is None or seen is None:
+        return None
+    model, streams, begins, ends, marks = seen
+    stream = streams is True
+    track = _track(plane, rules, model, asker)
+    if track is None or marks & asker.straight or (track.backend.unheeding and not stream):
+        return None
+    state = _open(plane, track)
+    if state is None:
+        return None
+    hide_usage = False
+    if marks and (marks & asker.option or track.backend.local):
+        try:
+            sent, hide_usage = plain_body(
+                track.backend, track.target, asker.route, body, model, stream, False
+            )
+        except PointsmanError:
+            return None
+    else:
+        named = track.named
+        sent = body if named is None else b"".join((body[:begins], named, body[ends:]))
+        if stream and track.usage is not None:
+            sent, hide_usage = with_flag(sent, *track.usage), True
+    if not track.places.claim():
+        return None
+    conn = plane.pool.take(track.backend, False)
+    if conn is None:
+        track.places.release()
+        return None
+    lane = Lane(handler, asker, track, state, client, head, body, sent, model, stream, hide_usage, conn)
+    lane.begin()
+    return lane
+
+
+def _asker(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker | None:
+    known: tuple[CompiledRules, Asker | None] | None = head.asker
+    if known is None or known[0] is not rules:
+        known = head.asker = (rules, asker_of(head, plane, rules))
+    return known[1]
+
+
+def _track(plane: DataPlane, rules: CompiledRules, model: str, asker: Asker) -> Track | None:
+    """None also before the model's plan is known."""
+    version = plane.lists.version
+    key = (model, version, asker.route.protocol)
+    tracks: dict[tuple[str, int, Protocol], Track | None] = rules.tracks
+    if key in tracks:
+        return tracks[key]
+    plan = rules.plans.get((model, version))
+    if plan is None:
+        return None
+    track = track_of(plane, rules, plan, asker.route.protocol)
+    rules.keep_track(key, track)
+    return track
+
+
+def _open(plane: DataPlane, track: Track) -> TargetState | None:
+    """The target's, if there is nothing at all against it; see resilience/board.py."""
+    health = track.health
+    if health.down or health.benched is not None or track.backend.unspoken:
+        return None
+    state = plane.board.targets.get(track.pair)
+    return state if state is not None and state.breaker.quiet and not state.throttles else None

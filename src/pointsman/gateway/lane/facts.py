@@ -1,0 +1,140 @@
+"""What makes a request plain, found once: of its head (Asker), and of the target that its model goes to (Track).
+
+One-sided: None is the full way's, which has every answer. Not here: what changes from request to request (begin.py).
+"""
+
+from __future__ import annotations
+
+from msgspec.json import encode
+
+from ...dialects.registry import DIALECTS
+from ...errors import PointsmanError
+from ...kinds import Protocol
+from ...ledger.metrics import ATTEMPTS, REQUESTS
+from ...routing.table import Plan
+from ...secret import SecretBytes
+from ...upstream.backend import Backend
+from ...upstream.candidates import may_cross
+from ...wire.http1 import RequestHead
+from ..attempt.client_headers import straight_block
+from ..client.access import Caller
+from ..client.paths import Route, route
+from ..compiled import CompiledRules
+from ..data_plane import DataPlane
+from ..request.job import header_text
+from ..request.joining import joins
+
+_FULL_WAY = (
+    b"origin",
+    b"sec-fetch-site",
+    b"content-encoding",
+    b"idempotency-key",
+    b"x-pointsman-no-fallback",
+)
+"""Headers that ask for more than the plain way has."""
+
+
+class Asker:
+    """What a plain request's head says, by one snapshot's rules.
+
+    words: what is looked for in the body. straight: the marks (wire/scan.py) of those with which it is not plain; option:
+    of the one that its usage is asked for by."""
+
+    __slots__ = (
+        "_head", "_prefix", "_prefix_of", "caller", "option", "path", "protocol", "route", "rules", "straight", "words",
+    )  # fmt: skip
+
+    def __init__(self, head: RequestHead, where: Route, rules: CompiledRules, caller: Caller) -> None:
+        self._head = head
+        self.rules = rules
+        self.route = where
+        self.protocol = where.protocol.value
+        self.caller = caller
+        dialect, option = where.dialect, where.dialect.usage_option
+        self.words = (*dialect.straight_words, *(() if option is None else (option.member.encode(),)))
+        self.straight = (1 << len(dialect.straight_words)) - 1
+        self.option = 0 if option is None else 1 << len(dialect.straight_words)
+        query = rules.keys.without_keys(head.query) if head.query else b""
+        self.path = where.path.encode("ascii") + (b"?" + query if query else b"")
+        self._prefix = SecretBytes(b"")
+        self._prefix_of: Backend | None = None
+
+    def upstream_head(self, backend: Backend, size: int) -> bytes:
+        """The head of the request to the backend, whose body is `size` bytes long."""
+        if self._prefix_of is not backend:
+            block, names = self._head.forward or straight_block(self._head, self.rules.keys)
+            whole = backend.head(b"POST", self.path, block, names, 0)
+            self._prefix = SecretBytes(whole.removesuffix(b"0\r\n\r\n"))
+            self._prefix_of = backend
+        return b"%b%d\r\n\r\n" % (self._prefix, size)
+
+
+def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker | None:
+    """None where the head asks for anything else than one of the protocols' own answers."""
+    where = route(head.path)
+    dialect = where.dialect
+    plain = (
+        head.method == b"POST"
+        and where.kind == "llm"
+        and where.exact
+        and where.path == dialect.endpoint.path
+        and not where.answer_id
+        and head.http11
+        and dialect.revision is None
+        and not where.tag
+        and (dialect.translation is None or dialect.translation.remembered is None)
+    )
+    if not plain or any(head.get(name) is not None for name in _FULL_WAY):
+        return None
+    try:
+        plane.guard.check(head)
+        return Asker(head, where, rules, rules.keys.identify(head))
+    except PointsmanError:
+        return None
+
+
+class Track:
+    """Where a plain request for one model goes, in one protocol. named: the model's JSON there, None where it is the same.
+    usage: (member, name) by which a stream's is asked for, None where it is not. about: the header lines that say where it
+    went. ok, served, gone: what is counted of an answer, and of a client that left before it."""
+
+    __slots__ = (
+        "about", "backend", "gone", "health", "label", "mapping_id", "named", "ok", "pair", "places", "plan", "quiet",
+        "served", "target", "usage",
+    )  # fmt: skip
+
+    def __init__(self, plane: DataPlane, plan: Plan, backend: Backend, protocol: Protocol) -> None:
+        target = plan.targets[0]
+        self.plan = plan
+        self.target = target
+        self.label = target.label
+        self.mapping_id = plan.mapping_id
+        self.backend = backend
+        self.named = None if target.model == plan.model else encode(target.model)
+        option = DIALECTS[protocol].usage_option
+        asks = option is not None and (backend.local or backend.spec.stream_usage)
+        self.usage = (option.member, option.name) if option is not None and asks else None
+        self.health = plane.board.backend(target.key)
+        self.places = self.health.places
+        self.pair = (target.key, target.model)
+        limits = plane.limits
+        self.quiet = limits.first_output_local_seconds if backend.local else limits.first_output_cloud_seconds
+        self.about = b"x-pointsman-target: %b\r\nx-pointsman-attempts: 1\r\n" % header_text(target.label)
+        self.ok = (ATTEMPTS, target.key, "ok")
+        self.served = (REQUESTS, protocol, "2xx")
+        self.gone = (REQUESTS, protocol, "gone")
+
+
+def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Protocol) -> Track | None:
+    """None where the plan's rule asks for more than its first target's answer, or that target may not serve it as it is."""
+    target, rule = plan.targets[0], plan.rule
+    backend = rules.backends.get(target.key)
+    if backend is None or target.problem is not None or target.forwards or backend.spec.login_only:
+        return None
+    if plan.unplaced or rule.local_only or rule.hedge_seconds is not None or joins(rules, plan):
+        return None
+    if rule.fallback_on and len(plan.targets) > 1:
+        return None
+    if not backend.speaks(protocol) or backend.unspoken or may_cross(backend, target.model, protocol):
+        return None
+    return Track(plane, plan, backend, protocol)

@@ -1,0 +1,326 @@
+"""One plain request under way: sink of its answer, what its client's leaving ends, and what the ticker asks.
+
+It reads the answer by the dialect's one reading, asks the judge at each step, and carries out what a plain answer needs.
+Whatever else comes, or is to be done, is handed over (handover.py), from wherever it stands. Not here: framing
+(wire/answer_head.py, wire/chunks.py), what the bytes say (attempt/relay.py, dialects/*/seen.py).
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from ...conversation.usage import TokenUsage
+from ...dialects.base import IllegalMove
+from ...errors import PointsmanError
+from ...kinds import FallbackReason
+from ...wire.chunks import MORE, ODD, chunk_at
+from ...wire.scan import CHUNKED, CLOSES, EVENTS, answer_head
+from ...wire.sse import begins_events
+from ..attempt.exchange import Exchange
+from ..attempt.judge import HOLD_BYTES
+from ..attempt.meaning import Meaning, meaning
+from ..attempt.moves import MOVES, Effect, Effects, Event, State
+from ..attempt.relay import passing, usage_of
+from ..request.meter import GONE, record
+from .handover import hand_over
+from .state import Underway
+
+_LAST = b"0\r\n\r\n"
+_WELL = (Effect.PASS, Effect.FINISH)
+PASSING, DELIVERED = State.PASSING_STREAM, State.DELIVERED
+_SEND = (Effect.SEND,)
+_STREAMS = CHUNKED | EVENTS
+
+
+class Lane(Underway):
+    """Sink of its upstream's bytes; see Underway for what it holds."""
+
+    __slots__ = ()
+
+    def begin(self) -> None:
+        """The request leaves."""
+        plane, track, conn = self.handler.plane, self.track, self.conn
+        assert conn is not None
+        plane.jobs += 1
+        plane.budget.requested(self.start)
+        track.health.in_flight += 1
+        plane.ticking.add(self)
+        conn.send_plain(self.asker.upstream_head(track.backend, len(self.sent)), self.sent, self)
+
+    # -- what the upstream sends
+
+    def arrived(self, data: bytes) -> None:
+        """See RawSink."""
+        self.judge.heard = monotonic()
+        if self.relay is not None:
+            self._chunks(data)
+            return
+        raw = self._raw = self._raw + data if self._raw else data
+        found = answer_head(raw)
+        if found is None or found[0] != 200:
+            self._read_in_full()
+            return
+        _, size, length, flags, lines = found
+        came = len(raw) - size
+        if self.stream:
+            if flags & _STREAMS != _STREAMS:
+                self._read_in_full()
+            elif came:
+                self._begin_stream(raw, size, lines)
+        elif flags & EVENTS or not 0 < length <= HOLD_BYTES or came > length:
+            self._read_in_full()
+        elif came == length:
+            self._whole(raw[size:], lines, not flags & CLOSES)
+
+    def _read_in_full(self) -> None:
+        """Not plain from here on: the full way reads it, from its first byte or from the chunk that stands there."""
+        conn = self.conn
+        assert conn is not None
+        exchange = self.general()
+        conn.read_on(self._rest or self._raw, exchange, inside=self.relay is not None)
+
+    def _whole(self, body: bytes, lines: bytes, keep: bool) -> None:
+        """All of it is there. What it is says the dialect's reading, and the judge what follows from it."""
+        conn, judge, probe = self.conn, self.judge, self.track.backend.mask.probe
+        assert conn is not None
+        seen = self.asker.route.dialect.seen()
+        seen.whole(body)
+        found = meaning(seen, (), whole=True)
+        odd = body[:1] != b"{" or body.find(probe) >= 0 or lines.find(probe) >= 0
+        if found is not Meaning.ANSWERED or odd:
+            self._read_in_full()
+            return
+        judge.head(200, None, stream=False, framed=True, reads=True)
+        if judge.whole(no_stream="", rival=False) != _SEND:
+            raise IllegalMove("a whole answer is sent")
+        self._claim(judge.heard)
+        self.conn = None
+        conn.answered(keep)
+        self.client.send(200, self._own_lines() + lines, body)
+        self._settle(seen.usage)
+
+    # -- a stream
+
+    def _begin_stream(self, raw: bytes, size: int, lines: bytes) -> None:
+        """Its first chunk says that it is one."""
+        track = self.track
+        begin, end = chunk_at(raw, size)
+        if end == MORE:
+            return
+        if end == ODD or not begins_events(raw[begin:end]) or lines.find(track.backend.mask.probe) >= 0:
+            self._read_in_full()
+            return
+        self._raw = b""
+        self.head_bytes, self.lines = raw[:size], lines
+        self.judge.head(200, None, stream=True, framed=True, reads=True)
+        seen = self.asker.route.dialect.seen()
+        if track.backend.spec.silent_end:
+            seen.ends_silently()
+        self.relay = passing(self.asker.route.dialect, seen, track.backend.mask, self.hide_usage)
+        self._chunks(raw[size:])
+
+    def _chunks(self, data: bytes) -> None:
+        """Those of plain middle events pass as they are, in one write."""
+        relay, client = self.relay, self.client
+        assert relay is not None
+        if self._rest:
+            data = self._rest + data
+        at = since = 0
+        end, size = MORE, len(data)
+        while at < size:
+            begin, end = chunk_at(data, at)
+            if end <= MORE:
+                break
+            if relay.is_middle(data, begin, end - 2):
+                at = end
+                continue
+            payload = data[begin : end - 2]
+            if since < at:
+                client.pass_chunks(data[since:at])
+            since = at
+            if not payload:  # the body's end
+                self._rest = data[at:]
+                self._end_of_body()
+                return
+            at = since = end
+            self._rest = data[at:]
+            self._piece(payload)
+            if self.over:
+                return
+        if since < at:
+            client.pass_chunks(data[since:at])
+        self._rest = data[at:]
+        if end == ODD:
+            self._read_in_full()
+
+    def _piece(self, payload: bytes) -> None:
+        judge, relay = self.judge, self.relay
+        assert relay is not None
+        taken = relay.take(payload)
+        if judge.state is PASSING:
+            self.client.write(taken)
+        else:
+            self.held_size += len(payload)
+            self._do(judge.read(relay.seen, self.held_size, rival=False), taken)
+        if self.over or not relay.complete or judge.state >= DELIVERED:
+            return
+        if judge.state is PASSING and relay.untold is None:
+            self._do(judge.move(Event.LAST_WORD))
+            return
+        conn, rest = self.conn, self._rest
+        assert conn is not None
+        exchange = self.general()
+        conn.read_on(b"", exchange, inside=True)
+        exchange.end_early()
+        if rest:
+            conn.data_received(rest)
+
+    def _end_of_body(self) -> None:
+        conn = self.conn
+        assert conn is not None
+        if self.judge.state is not PASSING or self._rest != _LAST:
+            self._read_in_full()
+            return
+        self.conn = None
+        conn.answered(True)
+        self._end_stream()
+
+    def _end_stream(self) -> None:
+        """See Exchange._end_stream, where the client has the beginning."""
+        relay = self.relay
+        assert relay is not None
+        rest = relay.end()
+        effects = self.judge.over(relay.seen, untold=relay.untold is not None)
+        if effects != _WELL:
+            self.general().told(relay.untold, effects, rest)
+            return
+        self.client.write(rest)
+        self.client.finish()
+        self._settle(usage_of(relay.seen))
+
+    def _do(self, effects: Effects, data: bytes = b"") -> None:
+        """What a plain answer asks for; all else is handed over with what is still to be done."""
+        for place, effect in enumerate(effects):
+            if effect is Effect.HOLD:
+                self.held.append(data)
+            elif effect is Effect.COMMIT:
+                self._commit()
+            elif effect is Effect.DRAIN:
+                self._drain()
+            elif effect is Effect.END_HERE:
+                self._end_stream()
+            elif effect is Effect.PAUSE or effect is Effect.RESUME:
+                if self.conn is not None:
+                    self.conn.pause() if effect is Effect.PAUSE else self.conn.resume()
+            else:
+                self.general().do(effects[place:], data)
+                return
+
+    def _commit(self) -> None:
+        self._claim(monotonic())
+        self.client.on_writable = self._client_writable
+        held = b"".join(self.held)
+        self.held = []
+        self.head_bytes = self.asked = self.sent = b""
+        self.client.start(200, self._own_lines() + self.lines, None, held)
+        self.lines = b""
+
+    def _drain(self) -> None:
+        """The last word has come; what ends the body is usually there, too."""
+        conn, self.conn = self.conn, None
+        assert conn is not None
+        if self._rest == _LAST:
+            conn.answered(True)
+        else:
+            conn.drain()
+            if self._rest:
+                conn.data_received(self._rest)
+
+    # -- the client's side, and time
+
+    def cancel(self) -> None:
+        """The client has left."""
+        if self.over:
+            return
+        self.judge.move(Event.GONE)
+        conn, self.conn = self.conn, None
+        if conn is not None:
+            conn.close()
+        self._settle(usage_of(self.relay.seen) if self.relay is not None else None, aborted=True)
+
+    def _client_writable(self, ready: bool) -> None:
+        self._do(self.judge.client(ready, monotonic()))
+
+    def tick(self, now: float) -> None:
+        """Called a few times a second. Nothing is due of a plain answer; what is, is handed over."""
+        judge, relay = self.judge, self.relay
+        state = judge.state
+        if now >= self._next_ping and state < PASSING:
+            self.general().tick(now)
+            return
+        seen = relay.seen if relay is not None else None
+        said = seen is not None and (seen.finished or seen.error is not None)
+        effects = judge.tick(now, self._deadline, self._deadline - self.start, all_said=said, rival=False)
+        if effects is not MOVES[state][Event.TICK][1]:
+            self.general().do(effects, b"")
+        elif self._rest and self._rest is self._stalled:  # a chunk that does not go on may hold a whole event
+            self._read_in_full()
+        else:
+            self._stalled = self._rest
+
+    def stop(self, error: PointsmanError) -> None:
+        """See Ticking."""
+        self.general().stop(error)
+
+    # -- Sink, of what is not plain
+
+    def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
+        """See RawSink."""
+        conn, self.conn = self.conn, None
+        assert conn is not None
+        exchange = self.general()
+        conn.last_bytes(self._rest or self._raw, exchange, inside=self.relay is not None)
+        exchange.failed(reason, detail, received)
+
+    def broke(self, error: Exception) -> None:
+        """See RawSink."""
+        if not self.over:
+            self.general().broke(error)
+
+    # -- its end
+
+    def _own_lines(self) -> bytes:
+        one = self.id.encode()
+        return b"x-request-id: %b\r\nrequest-id: %b\r\n%b" % (one, one, self.track.about)
+
+    def _claim(self, now: float) -> None:
+        """Its target is the one."""
+        self.first_output = now
+        track = self.track
+        self.handler.plane.board.answered(track.health, self.target_state, track.backend.account, now)
+        track.health.last_success = self.wall + (now - self.start)
+
+    def _settle(self, usage: TokenUsage | None, *, aborted: bool = False) -> None:
+        self.over = True
+        plane, track = self.handler.plane, self.track
+        plane.ticking.discard(self)
+        plane.jobs -= 1
+        track.health.in_flight -= 1
+        track.places.release()
+        first = self.first_output or None
+        asker, outcome = self.asker, "aborted" if aborted else "ok"
+        self.handler.keep(
+            record(
+                self.id, self.wall, asker.protocol, asker.route.path, self.model, track.label, 200 if first else GONE,
+                outcome, self.stream, usage, self.start, first, monotonic(), asker.caller.key_id, track.mapping_id, None,
+            )
+        )  # fmt: skip
+        if not aborted:
+            plane.count(track.ok)
+        plane.count(track.served if first else track.gone)
+
+    def general(self) -> Exchange:
+        """From here on the full way."""
+        self.over = True
+        self.handler.plane.ticking.discard(self)
+        return hand_over(self)

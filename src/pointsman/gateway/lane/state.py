@@ -1,0 +1,91 @@
+"""What is known of a plain request under way: fields only. Not here: what becomes of them (lane.py, handover.py)."""
+
+from __future__ import annotations
+
+from math import inf
+from time import monotonic, time
+from typing import Protocol as TypingProtocol
+
+from ...ledger.records import UsageRecord
+from ...resilience.board import TargetState
+from ...upstream.connection import UpstreamConnection
+from ...wire.http1 import RequestHead
+from ..attempt.judge import Judge
+from ..attempt.relay import Passing
+from ..client.server import ClientConnection
+from ..compiled import CompiledRules
+from ..data_plane import DataPlane
+from ..request.job import Job
+from .facts import Asker, Track
+
+
+class Boundary(TypingProtocol):
+    """Where requests come in and their records go out (request/handle.py)."""
+
+    plane: DataPlane
+
+    def keep(self, record: UsageRecord) -> None:
+        """One usage record."""
+
+    def limit_time(self, job: Job) -> None:
+        """Sets when it must be over, and when its client first hears that it waits."""
+
+    def go_on(self, job: Job, rules: CompiledRules) -> None:
+        """The full way, from here on."""
+
+
+class Underway:
+    """asked: the client's body. sent: the backend's. start, wall: when it came, monotonic and unix seconds.
+
+    judge: moves only once the answer is known to be plain. relay: of a stream that has begun. held: bytes of one that the
+    client has not, of held_size that came. head_bytes: of such an answer. first_output: when the client got its answer's
+    beginning, 0.0 before. over: settled, or handed over."""
+
+    __slots__ = (
+        "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "asked", "asker", "client", "conn", "first_output",
+        "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "lines", "model", "over",
+        "relay", "sent", "start", "stream", "target_state", "track", "wall",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        handler: Boundary,
+        asker: Asker,
+        track: Track,
+        state: TargetState,
+        client: ClientConnection,
+        head: RequestHead,
+        asked: bytes,
+        sent: bytes,
+        model: str,
+        stream: bool,
+        hide_usage: bool,
+        conn: UpstreamConnection,
+    ) -> None:
+        plane = handler.plane
+        limits = plane.limits
+        self.start = now = monotonic()
+        self.wall = time()
+        self.id = plane.next_id()
+        self.handler = handler
+        self.asker = asker
+        self.track = track
+        self.target_state = state
+        self.client = client
+        self.head = head
+        self.asked = asked
+        self.sent = sent
+        self.model = model
+        self.stream = stream
+        self.hide_usage = hide_usage
+        self.conn: UpstreamConnection | None = conn
+        self.judge = Judge(now, track.quiet, limits.between_chunks_seconds, stream, not stream, False)
+        self.relay: Passing | None = None
+        self.held: list[bytes] = []
+        self.held_size = 0
+        self.head_bytes = self.lines = b""
+        self.first_output = 0.0
+        self.over = False
+        self._deadline = now + (limits.total_seconds if stream else limits.total_whole_seconds)
+        self._next_ping = now + limits.hold_seconds if stream else inf
+        self._raw = self._rest = self._stalled = b""

@@ -1,0 +1,248 @@
+"""A plain request's own lane (gateway/lane) and the full way: one answer's bytes, however they come and wherever they end, give
+the client, the backend and the usage record the very same in both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.vendor_bodies import chat, messages
+from tests.vendor_bodies.wire import Call, named
+
+from .in_memory import KEY, Played, World
+
+CHAT, MESSAGES = "openai_chat", "anthropic_messages"
+PATHS = {CHAT: "/v1/chat/completions", MESSAGES: "/v1/messages"}
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\nx-request-id: theirs\r\nServer: x\r\n%b\r\n"
+USAGE = {"prompt_tokens": 19, "completion_tokens": 7, "total_tokens": 26}
+
+
+def whole_of(body: bytes, kind: bytes = b"application/json", more: bytes = b"") -> bytes:
+    return HEAD % (kind, more + b"content-length: %d\r\n" % len(body)) + body
+
+
+def stream_head(more: bytes = b"") -> bytes:
+    return HEAD % (b"text/event-stream", more + b"transfer-encoding: chunked\r\n")
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def chunks_of(stream: bytes) -> list[bytes]:
+    """A chunk an event."""
+    return [chunk(event + b"\n\n") for event in stream.split(b"\n\n")[:-1]] + [b"0\r\n\r\n"]
+
+
+def chat_stream(*words: str, usage: bool = False, finish: str = "stop", **more: Any) -> bytes:
+    told = [chat.headed(chat.delta(role="assistant", content=""), **more)]
+    told += [chat.headed(chat.delta(content=word), **more) for word in words]
+    told.append(chat.headed(chat.delta(finish), **more))
+    if usage:
+        told.append(chat.headed(chat.counted(USAGE), **more))
+    return chat.stream(*told)
+
+
+def messages_stream(*words: str) -> bytes:
+    text = messages.block(0, {"type": "text", "text": ""}, *map(messages.text_delta, words))
+    return named(messages.started(), *text, *messages.ended("end_turn"))
+
+
+CALL = Call("t1", "look", {"city": "Berlin"})
+WORDS = ("Hello", ", ", "wor", 'ld "', "\n", "\\", "žluť", "\U0001f600", "a", "b", "")
+WHOLES = {
+    CHAT: json.dumps(chat.whole_of("Hello", USAGE)).encode(),
+    MESSAGES: json.dumps(messages.whole_of("Hello")).encode(),
+}
+STREAMS: dict[str, tuple[str, bytes]] = {
+    "chat": (CHAT, chat_stream(*WORDS, usage=True)),
+    "chat call": (CHAT, chat.stream(*chat.said(CALL, USAGE))),
+    "chat without end": (CHAT, chat_stream("Hello", " you").replace(b"data: [DONE]\n\n", b"")),
+    "chat error": (
+        CHAT,
+        chat_stream("Hello", " you")[:300].rpartition(b"\n\n")[0] + b"\n\n" + chat.error_event("no"),
+    ),
+    "chat error first": (CHAT, chat.error_event("no")),
+    "chat of two": (
+        CHAT,
+        chat.stream(*(chat.headed(chat.of_choices(chat.choice(i % 2, content=f"w{i}"))) for i in range(6))),
+    ),
+    "chat comments": (
+        CHAT,
+        b": ping\n\n" + chat_stream("Hello", " you").replace(b"data: [DONE]", b": x\n\ndata: [DONE]"),
+    ),
+    "chat crlf": (CHAT, chat_stream("Hello", " you", " all").replace(b"\n", b"\r\n")),
+    "chat empty": (CHAT, chat_stream()),
+    "chat key": (CHAT, chat_stream("Hello", f"the key is {KEY}", "and on", "and on")),
+    "chat usage each": (
+        CHAT,
+        chat.stream(*(chat.headed(chat.delta(content=f"w{i}"), usage=USAGE) for i in range(4))),
+    ),
+    "chat nonsense": (CHAT, chat_stream("Hello", " you", "x").replace(b'"content":"x"', b'"content":"x')),
+    "messages": (MESSAGES, messages_stream(*WORDS)),
+    "messages thinking": (MESSAGES, named(*messages.said(CALL, {"output_tokens": 7}))),
+    "messages without end": (MESSAGES, messages_stream("Hello", " you")[:-60]),
+    "messages error": (
+        MESSAGES,
+        messages_stream("Hello", " you")[:500].rpartition(b"\n\n")[0] + b"\n\n" + messages.error_event("no"),
+    ),
+}
+
+
+def both(make: Callable[[World], Coroutine[Any, Any, Played]], dialect: str, **world: Any) -> Played:
+    """What the lane gives, which the full way gives, too."""
+    found = []
+    for lane in (True, False):
+
+        async def run(lane: bool = lane) -> Played:
+            made = World(dialect, lane=lane, **world)
+            played = await make(made)
+            assert made.plane.jobs == 0 or not played.records
+            return played
+
+        found.append(asyncio.run(run()))
+    mine, full = found
+    assert mine.lane
+    assert not full.lane
+    assert mine.client == full.client
+    assert (mine.records, mine.closed) == (full.records, full.closed)
+    assert mine.upstream == full.upstream
+    return mine
+
+
+def asked(dialect: str, stream: bool, **more: Any) -> bytes:
+    made = (chat if dialect == CHAT else messages).ask("m", **more)
+    return json.dumps({**made, "stream": stream} if stream else made).encode()
+
+
+def of_stream(
+    dialect: str, pieces: list[bytes], **more: Any
+) -> Callable[[World], Coroutine[Any, Any, Played]]:
+    warm = chat_stream("well") if dialect == CHAT else messages_stream("well")
+    answer = stream_head() + b"".join(chunks_of(warm))
+    return lambda world: world.play(PATHS[dialect], asked(dialect, True), answer, pieces, **more)
+
+
+def of_whole(
+    dialect: str, pieces: list[bytes], **more: Any
+) -> Callable[[World], Coroutine[Any, Any, Played]]:
+    answer = whole_of(WHOLES[dialect])
+    return lambda world: world.play(PATHS[dialect], asked(dialect, False), answer, pieces, **more)
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["cloud", "local"])
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_is_told_alike(name: str, local: bool) -> None:
+    dialect, stream = STREAMS[name]
+    both(of_stream(dialect, [stream_head(), *chunks_of(stream)]), dialect, local=local)
+    both(of_stream(dialect, [stream_head() + b"".join(chunks_of(stream))]), dialect, local=local)
+
+
+@pytest.mark.parametrize("name", ["chat", "messages", "chat error", "messages thinking"])
+def test_a_stream_that_is_cut_anywhere_is_told_alike(name: str) -> None:
+    dialect, stream = STREAMS[name]
+    raw = stream_head() + b"".join(chunks_of(stream))
+    for at in range(0, len(raw), 7):
+        both(of_stream(dialect, [raw[: at // 2], raw[at // 2 : at]], cut=True), dialect)
+
+
+@pytest.mark.parametrize("dialect", [CHAT, MESSAGES])
+def test_a_whole_answer_that_is_cut_anywhere_is_told_alike(dialect: str) -> None:
+    raw = whole_of(WHOLES[dialect])
+    for at in range(0, len(raw), 5):
+        both(of_whole(dialect, [raw[:at]], cut=True), dialect)
+        both(of_whole(dialect, [raw[:at], raw[at:]]), dialect)
+
+
+ANSWERS = {
+    "429": b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 3\r\ncontent-length: 2\r\n\r\n{}",
+    "500": b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n",
+    "404": b"HTTP/1.1 404 No\r\ncontent-length: 9\r\n\r\nnot found",
+    "redirect": b"HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n",
+    "no HTTP": b"hello\r\n\r\n",
+    "interim": b"HTTP/1.1 103 Early Hints\r\n\r\n" + whole_of(WHOLES[CHAT]),
+    "empty": whole_of(b""),
+    "text": whole_of(b"hello"),
+    "html": whole_of(b"<html></html>", b"text/html"),
+    "error with status 200": whole_of(json.dumps(chat.error("no")).encode()),
+    "empty choices": whole_of(b'{"choices":[]}'),
+    "half": whole_of(WHOLES[CHAT][:-5]),
+    "two": whole_of(WHOLES[CHAT]) + whole_of(WHOLES[CHAT]),
+    "lengths": HEAD % (b"application/json", b"content-length: 2\r\ncontent-length: 3\r\n") + b"{}",
+    "chunked": HEAD % (b"application/json", b"transfer-encoding: chunked\r\n")
+    + chunk(WHOLES[CHAT])
+    + b"0\r\n\r\n",
+    "close": whole_of(WHOLES[CHAT], more=b"connection: close\r\n"),
+    "gzip": whole_of(WHOLES[CHAT], more=b"content-encoding: gzip\r\n"),
+    "cookies": whole_of(WHOLES[CHAT], more=b"set-cookie: a=b\r\nconnection: x-a\r\nx-a: 1\r\nx-b: 2\r\n"),
+    "key": whole_of(WHOLES[CHAT].replace(b"Hello", KEY.encode())),
+    "key in a header": whole_of(WHOLES[CHAT], more=b"x-told: " + KEY.encode() + b"\r\n"),
+    "a stream": stream_head() + b"".join(chunks_of(chat_stream("Hello"))),
+    "trailer": stream_head() + b"".join(chunks_of(chat_stream("Hello"))[:-1]) + b"0\r\nx: y\r\n\r\n",
+    "extension": stream_head() + b"5;a=b\r\n: x\n\n\r\n" + b"".join(chunks_of(chat_stream("Hello"))),
+    "folded": HEAD % (b"application/json", b"x-a: 1\r\n 2\r\ncontent-length: 2\r\n") + b"{}",
+    "control": HEAD % (b"application/json", b"x-a: \x01\r\ncontent-length: 2\r\n") + b"{}",
+    "lf": whole_of(WHOLES[CHAT]).replace(b"\r\n", b"\n"),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_what_is_not_plain_is_told_alike(name: str, stream: bool) -> None:
+    make = of_stream if stream else of_whole
+    both(make(CHAT, [ANSWERS[name]]), CHAT)
+    both(make(CHAT, [ANSWERS[name]], cut=True), CHAT)
+    both(make(CHAT, [ANSWERS[name][:40], ANSWERS[name][40:]]), CHAT)
+
+
+@pytest.mark.parametrize("came", range(0, 13, 2))
+def test_a_client_that_leaves_is_recorded_alike(came: int) -> None:
+    for dialect, stream in (STREAMS["chat"], STREAMS["messages"]):
+        pieces = [stream_head(), *chunks_of(stream)][:came]
+        both(of_stream(dialect, pieces, leave=True), dialect)
+    both(of_whole(CHAT, [whole_of(WHOLES[CHAT])[: came * 20]], leave=True), CHAT)
+
+
+@pytest.mark.parametrize("later", [1.0, 9.0, 70.0, 130.0, 700.0, 4000.0])
+@pytest.mark.parametrize("came", [0, 1, 2, 4, 16])
+def test_time_goes_by_alike(came: int, later: float) -> None:
+    for dialect, stream in (STREAMS["chat"], STREAMS["chat without end"], STREAMS["messages"]):
+        pieces = [stream_head(), *chunks_of(stream)][:came]
+        both(of_stream(dialect, pieces, tick=lambda now: now + later), dialect)
+    both(of_whole(CHAT, [whole_of(WHOLES[CHAT])[: came * 9]], tick=lambda now: now + later), CHAT)
+
+
+@pytest.mark.parametrize(
+    "more", [{"temperature": None}, {"stream_options": {"include_usage": True}}, {"stream_options": None}]
+)
+def test_a_local_servers_body_is_changed_alike(more: dict[str, Any]) -> None:
+    pieces = [stream_head(), *chunks_of(chat_stream("Hello", " you", usage=True))]
+    answer = stream_head() + b"".join(chunks_of(chat_stream("well")))
+    both(
+        lambda w: w.play(PATHS[CHAT], asked(CHAT, True, **more), answer, pieces),
+        CHAT,
+        local=True,
+        model="other",
+    )
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_bytes_in_any_pieces_are_told_alike(data: st.DataObject) -> None:
+    dialect, stream = STREAMS[data.draw(st.sampled_from(sorted(STREAMS)))]
+    size = data.draw(st.sampled_from([1, 20, 200, 1000, 10_000]))
+    framed = b"".join(chunk(stream[at : at + size]) for at in range(0, len(stream), size)) + b"0\r\n\r\n"
+    raw = stream_head() + (framed if data.draw(st.booleans()) else b"".join(chunks_of(stream)))
+    if data.draw(st.booleans()):
+        at = data.draw(st.integers(0, len(raw) - 1))
+        raw = raw[:at] + data.draw(st.binary(min_size=1, max_size=2)) + raw[at + 1 :]
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(raw)), max_size=6)) | {0, len(raw)})
+    pieces = [raw[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    end = data.draw(st.sampled_from([{}, {"cut": True}, {"leave": True}]))
+    both(of_stream(dialect, pieces, **end), dialect, local=data.draw(st.booleans()))
