@@ -108,10 +108,11 @@ class _Egress(Egress):
 
 @dataclass(frozen=True)
 class Played:
-    """What came of one request. upstream: what backends were sent. closed: the client's connection was ended by us."""
+    """What came of one request. upstream: what backends were sent, the
+    lines of its head sorted. closed: the client's connection was ended by us."""
 
     client: Got
-    upstream: tuple[bytes, ...]
+    upstream: tuple[tuple[list[bytes], bytes], ...]
     closed: bool
     records: tuple[tuple[Any, ...], ...]
     lane: bool
@@ -139,7 +140,7 @@ class World:
         rule = MappingSpec(1, "m", 0, (TargetSpec(key, model),))
         self.plane.apply(Snapshot(1, "test", (rule,), (spec,)))
         self.records: list[UsageRecord] = []
-        self.lanes = 0
+        self.lanes = self.asked = 0
         self._handler = Handler(self.plane, self.records.append)
 
     def client(self) -> Transport:
@@ -157,7 +158,9 @@ class World:
 
     async def ask(self, client: Transport, path: str, body: bytes) -> None:
         """Send a request. Where the lane is not to be taken, it has a header that says nothing."""
-        more = b"" if self.lane else b"sec-fetch-site: none\r\n"
+        self.asked += 1
+        more = b"traceparent: 00-%d\r\n" % self.asked
+        more += b"" if self.lane else b"sec-fetch-site: none\r\n"
         head = b"POST %b HTTP/1.1\r\nhost: localhost\r\n%bcontent-length: %d\r\n\r\n"
         client.protocol.data_received(head % (path.encode(), more, len(body)) + body)  # type: ignore[attr-defined]
         for _ in range(50):
@@ -211,7 +214,7 @@ class World:
             for one in list(self.plane.ticking):
                 one.tick(tick(asyncio.get_running_loop().time()))
             await turns()
-        sent = tuple(without_ids(one.text) for one in self.egress.opened if b"POST " in one.text)
+        sent = tuple(_sorted(without_ids(one.text)) for one in self.egress.opened if b"POST " in one.text)
         records = tuple(_facts(record) for record in self.records)
         return Played(got(without_ids(client.text)), sent, client.closed, records, self.lanes > lanes)
 
@@ -228,6 +231,11 @@ _IDS = re.compile(rb"req_[0-9a-f]{18}")
 def without_ids(data: bytes) -> bytes:
     """Less what is different in every process."""
     return _IDS.sub(b"req_", data)
+
+
+def _sorted(request: bytes) -> tuple[list[bytes], bytes]:
+    head, _, body = request.partition(b"\r\n\r\n")
+    return sorted(head.split(b"\r\n")), body
 
 
 def _facts(record: UsageRecord) -> tuple[Any, ...]:

@@ -70,8 +70,8 @@ class Seen:
 
     member: ClassVar[bytes] = b'"choices"'
     """What makes a whole body an answer."""
-    text_marks: ClassVar[tuple[bytes, ...]] = ()
-    """What stands before the text of a frame that is only_text()."""
+    text_keys: ClassVar[tuple[bytes, ...]] = ()
+    """Members that hold the text of a frame that has text_alone(), as JSON."""
     __slots__ = (
         "answer_id", "arguments", "concluded", "ended", "error", "finished", "halves", "keep", "malformed", "output",
         "reason_due", "refused", "stop", "stop_word", "usage",
@@ -112,10 +112,10 @@ class Seen:
         is not JSON of this protocol at all: without the member that holds an answer, and without an error."""
         raise NotImplementedError
 
-    def only_text(self, frame: object) -> bool:
-        """Has the frame that event() gave last told nothing but text, and would the same frame with any other text where
-        text_marks stands set no fact either? True only while that stays so until the next frame that is different."""
-        return False
+    def text_alone(self, frame: object) -> str:
+        """The text of the frame that event() gave last, where it told nothing else and the same frame with any other text
+        would set no fact either, until one comes that is different; "" of any other."""
+        return ""
 
     def mend(self, data: bytes) -> bytes:
         """One event's JSON that could not be decoded, or comes after one that could not, with its characters whole; the

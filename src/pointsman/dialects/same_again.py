@@ -7,6 +7,8 @@ the usual way.
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 _decode = msgspec.json.Decoder(str).decode
@@ -15,13 +17,28 @@ _TRIES = 8
 """Events in a row that are learnt and not met again: a backend that writes something new in each is read as usual."""
 
 
+_PLAIN = bytes(c for c in range(0x20, 0x7F) if c not in b'"\\')
+_sound = re.compile(rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*+').fullmatch
+
+
+def _is_sound(said: bytes) -> bool:
+    """Is it the inside of a JSON string, with no escape that may be half a character?"""
+    if not _sound(said):
+        return False
+    try:
+        said.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class SameAgain:
-    """key: the member that holds the text, as JSON."""
+    """keys: of the members that may hold the text, as JSON."""
 
     __slots__ = ("_after", "_before", "_keys", "_left")
 
-    def __init__(self, key: bytes) -> None:
-        self._keys = (key + b":", key + b": ")
+    def __init__(self, *keys: bytes) -> None:
+        self._keys = [key + colon for key in keys for colon in (b":", b": ")]
         self._before = self._after = b""
         self._left = _TRIES
 
@@ -36,6 +53,7 @@ class SameAgain:
             if event.count(member) == 1:
                 before, after = event.split(member)
                 self._before, self._after = before + key + b'"', b'"' + after
+                return
 
     def text(self, event: bytes) -> str:
         """What it says, "" where it is another event, or says nothing."""
@@ -51,6 +69,19 @@ class SameAgain:
             return ""
         self._left = _TRIES
         return text
+
+    def inside(self, data: bytes, at: int, end: int) -> bytes | None:
+        """The text's JSON where what stands there is such an event, and sound: it sets no fact, and can be passed unread."""
+        before, after = self._before, self._after
+        to = end - len(after)
+        if not before or not data.startswith(before, at) or not data.startswith(after, to):
+            return None
+        at += len(before)
+        said = data[at:to]
+        if at > to or (said.translate(None, _PLAIN) and not _is_sound(said)):
+            return None
+        self._left = _TRIES
+        return said
 
     def forget(self) -> None:
         """Another event came: what it changed is not known."""

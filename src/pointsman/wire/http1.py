@@ -91,6 +91,7 @@ class RequestHead:
     get: Callable[[bytes], bytes | None]  # a dict's own: asked eight times a request
     forward: tuple[bytes, frozenset[bytes]] | None  # what of it travels upstream, once that was asked
     across: tuple[bytes, frozenset[bytes]] | None  # the same for a backend of another protocol
+    varying: tuple[bytes, ...]  # names whose values the next head may change (gateway/client/head_memory.py)
     asker: Any  # what the lane has found of it (gateway/lane/begin.py)
 
 
@@ -138,6 +139,7 @@ def _judged(parser: httptools.HttpRequestParser, collector: _Collector) -> Reque
     head.forward = None
     head.across = None
     head.asker = None
+    head.varying = ()
     head.method = parser.get_method()
     if head.method not in METHODS:
         raise BadHead(400, "This method is not known.")

@@ -56,7 +56,7 @@ class MessagesSeen(Seen):
     `delta` that told why it stopped."""
 
     member = b'"content"'
-    text_marks = (b'"text":"', b'"thinking":"', b'"text": "', b'"thinking": "')
+    text_keys = (b'"text"', b'"thinking"')
     __slots__ = ("_texts", "blocks", "called", "counted", "last")
 
     def __init__(self) -> None:
@@ -87,14 +87,20 @@ class MessagesSeen(Seen):
         self.see(frame)
         return frame
 
-    def only_text(self, frame: object) -> bool:
+    def text_alone(self, frame: object) -> str:
         """See Seen."""
         if not isinstance(frame, Frame) or frame.type != "content_block_delta" or frame.delta is None:
-            return False
-        told = self.blocks.get(frame.index)
-        same = told in _MESSAGE_KINDS and _OF_DELTA.get(frame.delta.type) is told
-        plain = self.output and not self.finished and self.error is None and self.halves is None
-        return plain and same and frame.error is None
+            return ""
+        kind = self.blocks.get(frame.index)
+        if (
+            kind not in _MESSAGE_KINDS
+            or _OF_DELTA.get(frame.delta.type) is not kind
+            or frame.error is not None
+        ):
+            return ""
+        if not self.output or self.finished or self.error is not None or self.halves is not None:
+            return ""
+        return (frame.delta.text if kind is PartKind.TEXT else frame.delta.thinking) or ""
 
     def _named(self, frame: Frame, data: bytes, event: bytes) -> None:
         """By what stands before it. An error without that name is none to the SDKs, which go by it."""

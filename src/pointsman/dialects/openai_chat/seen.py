@@ -58,7 +58,7 @@ class ChatSeen(Seen):
     answer, where the server tells it. unknown: the first output, where it was of a kind that only its vendor knows.
     unread: the first event that was no JSON and speaks of a failure."""
 
-    text_marks = (b'"content":"', b'"content": "')
+    text_keys = (b'"content"',)
     __slots__ = (
         "_begun", "_called", "_data", "_finish", "_in_delta", "_index", "_others", "_said_no", "calls", "matched",
         "unknown", "unread",
@@ -125,7 +125,7 @@ class ChatSeen(Seen):
         self.end()
         return frame
 
-    def only_text(self, frame: object) -> bool:
+    def text_alone(self, frame: object) -> str:
         """See Seen."""
         if (
             not isinstance(frame, Chunk)
@@ -133,22 +133,17 @@ class ChatSeen(Seen):
             or self.halves is not None
             or self.error is not None
         ):
-            return False
-        choices = frame.choices
-        if (
-            frame.error
-            or frame.usage is not None
-            or frame.x_groq is not None
-            or not choices
-            or len(choices) > 1
-        ):
-            return False
-        choice, delta = choices[0], choices[0].delta
+            return ""
+        told = frame.error or frame.usage is not None or frame.x_groq is not None
+        if told or not frame.choices or len(frame.choices) > 1:
+            return ""
+        (choice,) = frame.choices
+        delta = choice.delta
         if delta is None or choice.finish_reason or choice.error or choice.usage is not None:
-            return False
-        calls = delta.tool_calls or delta.function_call is not None
-        text = isinstance(delta.content, str) and bool(delta.content)
-        return text and not calls and not delta.refusal and (choice.index or 0) == self._index
+            return ""
+        beside = delta.refusal or delta.tool_calls or delta.function_call is not None
+        answers = (choice.index or 0) == self._index
+        return delta.content if answers and not beside and isinstance(delta.content, str) else ""
 
     def _may_be_error(self, frame: Chunk, data: bytes, event: bytes = b"") -> None:
         """A frame without choices. An error in a form that its clients overlook is not told by its bytes."""

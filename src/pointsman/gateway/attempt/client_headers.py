@@ -22,6 +22,15 @@ def straight_block(head: RequestHead, keys: KeyRing) -> Block:
     return head.forward
 
 
+def steady_block(head: RequestHead, keys: KeyRing) -> Block:
+    """straight_block() less what the next head of the connection may have other values of. Not kept."""
+
+    def take(headers: Headers) -> Block:
+        return forwarded([one for one in headers if one[0] not in head.varying])
+
+    return _without_keys(head, keys, take)
+
+
 def translated_block(head: RequestHead, keys: KeyRing) -> Block:
     """For a backend of another one."""
     head.across = _without_keys(head, keys, forwarded_across)

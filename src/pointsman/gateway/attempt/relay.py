@@ -13,6 +13,7 @@ from typing import Protocol as TypingProtocol
 
 from ...conversation.usage import TokenUsage
 from ...dialects.base import Dialect, Seen
+from ...dialects.same_again import SameAgain
 from ...errors import PointsmanError
 from ...wire.key_mask import KeyMask
 from ...wire.sse import EventSplitter, cut_at_event_end, unframed_error
@@ -20,21 +21,6 @@ from ...wire.sse import EventSplitter, cut_at_event_end, unframed_error
 _AFTER_EVENT = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
 _TAIL_BYTES = 64 * 1024
 """Of an event still incomplete, so that an in-band error never lands in the middle of one."""
-
-
-_PLAIN = bytes(c for c in range(0x20, 0x7F) if c not in b'"\\')
-_sound = re.compile(rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*+').fullmatch
-
-
-def _is_sound(text: bytes) -> bool:
-    """Is it the inside of a JSON string, with no escape that may be half a character?"""
-    if not _sound(text):
-        return False
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 class Relay(TypingProtocol):
@@ -84,41 +70,22 @@ class Passing:
     complete: bool = False
     matched = False
     _probe: bytes = field(init=False)
-    _before: bytes = b""  # of the last event, where it told only text: what stands before it
-    _after: bytes = b""
+    _same: SameAgain = field(init=False)
 
     def __post_init__(self) -> None:
         self._probe = self.mask.probe
+        self._same = SameAgain(*(self.seen.text_keys if self.seen is not None else ()))
 
     def is_middle(self, data: bytes, at: int, end: int) -> bool:
         """Is what stands there one whole event, the same as the last one but for the text in it? It can say nothing that
         has not been read, and passes as it is."""
-        before, after = self._before, self._after
-        to = end - len(after)
-        if not before or not data.startswith(before, at) or not data.startswith(after, to):
-            return False
-        at += len(before)
-        if at > to:
-            return False
-        text = data[at:to]
-        return (not text.translate(None, _PLAIN) or _is_sound(text)) and text.find(self._probe) < 0
-
-    def _learn(self, piece: bytes) -> None:
-        """What a middle event has around its text; see is_middle()."""
-        assert self.seen is not None
-        for mark in self.seen.text_marks:
-            at = piece.find(mark)
-            if at >= 0:
-                at += len(mark)
-                end = piece.find(b'"', at)
-                if piece.find(b"\\", at, end) < 0:
-                    self._before, self._after = piece[:at], piece[end:]
-                return
+        text = self._same.inside(data, at, end)
+        return text is not None and text.find(self._probe) < 0
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
         inside = self._in_event
-        self._before = b""
+        self._same.forget()
         if not self._tail and data.endswith(b"\n\n"):
             self._in_event = False
             passed = data
@@ -145,8 +112,8 @@ class Passing:
             self.complete = True
         if self._in_event or seen.error is not None or passed.find(self._probe) >= 0:
             return self._shown(passed)
-        if len(events) == 1 and len(passed) == len(events[0]) + 2 and seen.only_text(frame):
-            self._learn(passed)
+        if len(events) == 1 and len(passed) == len(events[0]) + 2 and (text := seen.text_alone(frame)):
+            self._same.learn(passed, text)
         return passed
 
     def _shown(self, passed: bytes) -> bytes:

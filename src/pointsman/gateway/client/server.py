@@ -7,13 +7,13 @@ closes its side is gone: docs/reliability-promises.md#r5.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
 from typing import Protocol, cast
 
 from ...config import Limits
 from ...wire.http1 import LAST_CHUNK, BadHead, ChunkedBody, RequestHead, chunk, parse_head, status_line
+from .head_memory import HeadMemory
 from .no_http import no_http
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -27,8 +27,6 @@ _LINGER_SECONDS = 2.0
 
 _METHOD_BEGINS = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 """What a method is made of (RFC 9110 section 5.6.2)."""
-
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})\r\n", re.IGNORECASE).search
 
 
 class Cancellable(Protocol):
@@ -48,8 +46,8 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_body_began", "_buffer", "_chunked_answer", "_deadline", "_got", "_handler", "_limits", "_memo",
-        "_memo_parts", "_on_lost", "_pieces", "_refuse", "_refused", "_served", "_state", "_task",
+        "_body_began", "_buffer", "_chunked_answer", "_deadline", "_got", "_handler", "_limits", "_memory",
+        "_on_lost", "_pieces", "_refuse", "_refused", "_served", "_state", "_task",
         "_transport", "_waiting_since", "chunks", "closing", "head", "need", "on_writable", "started",
     )  # fmt: skip
 
@@ -69,8 +67,7 @@ class ClientConnection(asyncio.Protocol):
         self._state = HEAD
         self._task: Cancellable | None = None
         self._pieces: list[bytes] = []
-        self._memo_parts = (b"", b"")
-        self._memo: RequestHead | None = None
+        self._memory = HeadMemory()
         self._waiting_since: float | None = None
         self._served = 0
         self._refused = False
@@ -147,34 +144,16 @@ class ClientConnection(asyncio.Protocol):
             self._incomplete(buffer)
             return
         raw = buffer[: end + 4]
-        head = self._remembered(raw)
+        head = self._memory.recall(raw)
         if head is None:
             try:
                 head = parse_head(raw, self._limits.header_count)
             except BadHead as error:
                 self._bad(error)
                 return
-            self._remember(head, raw)
+            self._memory.remember(head, raw)
         self._buffer = b""
         self._begin(head, buffer[end + 4 :])
-
-    def _remember(self, head: RequestHead, raw: bytes) -> None:
-        """Keep a head apart from its Content-Length: on a kept connection that is usually all that changes."""
-        match = _LENGTH(raw)
-        self._memo = head if match is not None and head.content_length is not None else None
-        if match is not None:
-            self._memo_parts = (raw[: match.start(1)], raw[match.end(1) :])
-
-    def _remembered(self, raw: bytes) -> RequestHead | None:
-        """The same head as the last one but for its length, which is set anew; None for any other."""
-        before, after = self._memo_parts
-        if self._memo is None or not raw.startswith(before) or not raw.endswith(after):
-            return None
-        length = raw[len(before) : len(raw) - len(after)]
-        if not length.isdigit() or len(length) > 15:
-            return None
-        self._memo.content_length = int(length)
-        return self._memo
 
     def _incomplete(self, buffer: bytes) -> None:
         if buffer[0] not in _METHOD_BEGINS:  # not HTTP: no end of a head would ever come

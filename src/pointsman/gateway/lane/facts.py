@@ -16,7 +16,7 @@ from ...secret import SecretBytes
 from ...upstream.backend import Backend
 from ...upstream.candidates import may_cross
 from ...wire.http1 import RequestHead
-from ..attempt.client_headers import straight_block
+from ..attempt.client_headers import steady_block
 from ..client.access import Caller
 from ..client.paths import Route, route
 from ..compiled import CompiledRules
@@ -61,12 +61,24 @@ class Asker:
 
     def upstream_head(self, backend: Backend, size: int) -> bytes:
         """The head of the request to the backend, whose body is `size` bytes long."""
+        head = self._head
         if self._prefix_of is not backend:
-            block, names = self._head.forward or straight_block(self._head, self.rules.keys)
+            block, names = steady_block(head, self.rules.keys)
             whole = backend.head(b"POST", self.path, block, names, 0)
             self._prefix = SecretBytes(whole.removesuffix(b"0\r\n\r\n"))
             self._prefix_of = backend
+        if head.varying:
+            return b"%b%d\r\n%b\r\n" % (self._prefix, size, self._varying())
         return b"%b%d\r\n\r\n" % (self._prefix, size)
+
+    def _varying(self) -> bytes:
+        """The lines of this request's own values, less those that hold a client key."""
+        get = self._head.get
+        lines = [b"%b: %b\r\n" % (name, get(name) or b"") for name in self._head.varying]
+        found, keys = b"".join(lines), self.rules.keys
+        return (
+            b"".join(one for one in lines if not keys.holds_key(one)) if keys.may_hold_key(found) else found
+        )
 
 
 def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker | None:

@@ -1,0 +1,92 @@
+"""The last request head of a connection, so that the next one, which repeats it but for a few values, is not parsed anew.
+
+What may vary: Content-Length, and names that mean nothing here and travel as they are (request ids, traces). Not here: what
+a head must be (wire/http1.py).
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...wire.http1 import RequestHead
+
+_VARYING = (
+    b"traceparent", b"tracestate", b"baggage", b"x-request-id", b"x-client-request-id", b"x-correlation-id",
+    b"x-stainless-retry-count", b"x-amzn-trace-id", b"x-cloud-trace-context", b"sentry-trace", b"x-datadog-trace-id",
+    b"x-datadog-parent-id",
+)  # fmt: skip
+_LENGTH = b"content-length"
+_values = re.compile(
+    rb"\r\n(%b):[ \t]*([!-~](?:[ -~]*[!-~])?)(?=\r\n)" % b"|".join((_LENGTH, *_VARYING)), re.IGNORECASE
+).finditer
+_is_value = re.compile(rb"[!-~](?:[ -~]*[!-~])?").fullmatch
+_MOST = 512
+"""Bytes of a value."""
+
+
+class HeadMemory:
+    """remember() what was parsed, then recall() of the next."""
+
+    __slots__ = ("_head", "_last", "_literals", "_names")
+
+    def __init__(self) -> None:
+        self._head: RequestHead | None = None
+        self._literals: list[bytes] = []  # what stands before each value, and behind the last
+        self._names: list[bytes] = []
+        self._last: list[bytes] = []
+
+    def remember(self, head: RequestHead, raw: bytes) -> None:
+        """Kept only where it has a Content-Length, and nothing that may vary twice."""
+        self._head = None
+        if head.content_length is None:
+            return
+        found = list(_values(raw))
+        names = [match[1].lower() for match in found]
+        if len(set(names)) < len(names) or _LENGTH not in names:
+            return
+        hop_by_hop = (head.get(b"connection") or b"").lower()
+        if any(name in hop_by_hop for name in names):
+            return
+        edges = [0, *(edge for match in found for edge in match.span(2)), len(raw)]
+        self._literals = [raw[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        self._names, self._last = names, [match[2] for match in found]
+        self._head = head
+        head.varying = tuple(name for name in names if name != _LENGTH)
+
+    def recall(self, raw: bytes) -> RequestHead | None:
+        """The same head with these values; None where it is another."""
+        head = self._head
+        if head is None:
+            return None
+        values: list[bytes] = []
+        at = 0
+        for literal in self._literals[:-1]:
+            if not raw.startswith(literal, at):
+                return None
+            at += len(literal)
+            end = raw.find(b"\r\n", at, at + _MOST)
+            if end < 0:
+                return None
+            values.append(raw[at:end])
+            at = end
+        if raw[at:] != self._literals[-1]:
+            return None
+        return head if values == self._last else self._changed(head, values)
+
+    def _changed(self, head: RequestHead, values: list[bytes]) -> RequestHead | None:
+        varied: dict[bytes, bytes] = {}
+        for name, value, last in zip(self._names, values, self._last, strict=True):
+            if name == _LENGTH:
+                if not value.isdigit() or len(value) > 15:
+                    return None
+                head.content_length = int(value)
+            elif value != last:
+                if _is_value(value) is None:
+                    return None
+                varied[name] = value
+        self._last = values
+        if varied:
+            head.headers = [(name, varied.get(name, value)) for name, value in head.headers]
+            head.get = dict(head.headers).get
+            head.forward = head.across = None
+        return head
