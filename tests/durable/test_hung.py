@@ -25,7 +25,7 @@ def hang(number, frame):
         pass
 
 if "--beat-fd" in sys.orig_argv:
-    signal.signal(signal.SIGUSR2, hang)
+    signal.signal(signal.SIGUSR1, hang)
 """
 
 
@@ -44,7 +44,7 @@ def test_a_process_whose_loop_hangs_is_noticed_replaced_and_told(
         (pid,) = gateway.pids(MODULES[name])
         wait_until("it serves", lambda: answers(gateway), 10)
         time.sleep(1.0)
-        os.kill(pid, signal.SIGUSR2)
+        os.kill(pid, signal.SIGUSR1)
         wait_until(
             "it is in the log", lambda: f"the {name} (pid {pid}) is stopped or hangs" in gateway.read_log(), 6
         )

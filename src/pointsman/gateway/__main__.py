@@ -27,7 +27,7 @@ from ..link.client import LinkClient
 from ..link.spool import Spool
 from ..practice import PracticeServer
 from ..process.beats import REPLACED_FILE, beat
-from ..process.descriptors import raise_limit, shortage
+from ..process.descriptors import few_indeed, raise_limit, shortage
 from ..process.environment import take
 from ..process.parent import REPLACED_SIGNAL, end_with_parent, leave_nothing
 from ..providers.proxies import Proxies
@@ -276,8 +276,12 @@ def main() -> int:
     limits = Limits.from_environment()
     few = shortage(raise_limit(limits), limits.of_worker(args.worker, args.workers))
     if few is not None:
-        log.warning(
-            "%s; raise the hard limit (ulimit -Hn, LimitNOFILE=) or lower POINTSMAN_MAX_REQUESTS", few
+        # Nobody has asked for so many by name, and hardly anybody needs them: then doctor alone tells.
+        asked = "POINTSMAN_MAX_REQUESTS" in os.environ or few_indeed(limits)
+        log.log(
+            logging.WARNING if asked else logging.INFO,
+            "%s; raise the hard limit (ulimit -Hn, LimitNOFILE=) or lower POINTSMAN_MAX_REQUESTS",
+            few,
         )
     end_with_parent(limits.drain_seconds + _LAST_SECONDS)
     try:

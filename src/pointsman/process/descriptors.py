@@ -13,6 +13,7 @@ from ..config import Limits
 
 _BESIDE = 100
 """Descriptors of a process that are no request's: files, pipes, the link."""
+_FEW = 4096
 
 
 def raise_limit(limits: Limits) -> int:
@@ -37,6 +38,11 @@ def raise_limit(limits: Limits) -> int:
 def needed(limits: Limits) -> int:
     """By as many requests at once as are let in: each has its client's connection and its backend's."""
     return 2 * limits.max_requests + _BESIDE
+
+
+def few_indeed(limits: Limits) -> bool:
+    """Are there so few that a busy day can use them up? limits: as in shortage()."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] < min(needed(limits), _FEW)
 
 
 def shortage(limit: int, limits: Limits) -> str | None:
