@@ -24,6 +24,7 @@ from .carries import Carries
 from .endpoint import Endpoint
 from .framing import EVENTS, Framing
 from .recall import NOTHING, Keep, Recalled, Remembered
+from .same_again import SameAgain as SameAgain
 from .stop_words import FAILED, meaning_of
 
 BAD_EVENTS = 3

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol as TypingProtocol
 
 from ...conversation.usage import TokenUsage
-from ...dialects.base import Dialect, Seen
-from ...dialects.same_again import SameAgain
+from ...dialects.base import Dialect, SameAgain, Seen
 from ...errors import PointsmanError
 from ...wire.key_mask import KeyMask
 from ...wire.sse import EventSplitter, cut_at_event_end, unframed_error
