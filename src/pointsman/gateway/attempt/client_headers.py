@@ -11,6 +11,7 @@ from ...upstream.backend import forwarded, forwarded_across
 from ...wire.answer import Headers
 from ...wire.http1 import RequestHead
 from ..client.access import KeyRing
+from ..client.paths import Route
 
 Block = tuple[bytes, frozenset[bytes]]
 """Header lines, and the names in them."""
@@ -20,6 +21,12 @@ def straight_block(head: RequestHead, keys: KeyRing) -> Block:
     """For a backend of the client's protocol."""
     head.forward = _without_keys(head, keys, forwarded)
     return head.forward
+
+
+def upstream_path(head: RequestHead, where: Route, keys: KeyRing) -> bytes:
+    """Where it is posted: the route's path, and the query less client keys."""
+    query = keys.without_keys(head.query) if head.query else b""
+    return where.path.encode("ascii") + (b"?" + query if query else b"")
 
 
 def steady_block(head: RequestHead, keys: KeyRing) -> Block:

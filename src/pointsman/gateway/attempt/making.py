@@ -21,7 +21,7 @@ from ..data_plane import DataPlane
 from ..request.job import Job, Tried
 from ..request.recall import keeping
 from ..request.stored import noting
-from .client_headers import straight_block
+from .client_headers import straight_block, upstream_path
 from .exchange import Exchange
 from .health import AttemptHealth
 from .judge import Judge
@@ -48,8 +48,7 @@ def straight_exchange(
     job, plan, target = one.job, one.plan, one.target
     request = job.request
     head, where = request.head, request.route
-    query = one.rules.keys.without_keys(head.query) if head.query else b""
-    path = where.path.encode("ascii") + (b"?" + query if query else b"")
+    path = upstream_path(head, where, one.rules.keys)
     keep = (
         None if job.recalled is NOTHING else keeping(one.plane, one.rules, job, plan, target, straight=True)
     )

@@ -16,7 +16,7 @@ from ...secret import SecretBytes
 from ...upstream.backend import Backend
 from ...upstream.candidates import may_cross
 from ...wire.http1 import RequestHead
-from ..attempt.client_headers import steady_block
+from ..attempt.client_headers import steady_block, upstream_path
 from ..client.access import Caller
 from ..client.paths import Route, route
 from ..compiled import CompiledRules
@@ -54,8 +54,7 @@ class Asker:
         self.words = (*dialect.straight_words, *(() if option is None else (option.member.encode(),)))
         self.straight = (1 << len(dialect.straight_words)) - 1
         self.option = 0 if option is None else 1 << len(dialect.straight_words)
-        query = rules.keys.without_keys(head.query) if head.query else b""
-        self.path = where.path.encode("ascii") + (b"?" + query if query else b"")
+        self.path = upstream_path(head, where, rules.keys)
         self._prefix = SecretBytes(b"")
         self._prefix_of: Backend | None = None
 

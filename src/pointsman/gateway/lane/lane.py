@@ -2,7 +2,7 @@
 
 It reads the answer by the dialect's one reading, asks the judge at each step, and carries out what a plain answer needs.
 Whatever else comes, or is to be done, is handed over (handover.py), from wherever it stands. Not here: framing
-(wire/answer_head.py, wire/chunks.py), what the bytes say (attempt/relay.py, dialects/*/seen.py).
+(wire/scan.py, wire/chunks.py), what the bytes say (attempt/relay.py, dialects/*/seen.py).
 """
 
 from __future__ import annotations
