@@ -73,6 +73,8 @@ class Seen:
     """What makes a whole body an answer."""
     text_keys: ClassVar[tuple[bytes, ...]] = ()
     """Members that hold the text of a frame that has text_alone(), as JSON."""
+    free_keys: ClassVar[tuple[bytes, ...]] = ()
+    """Members of such a frame that may be another string or number in each and set no fact, as JSON."""
     __slots__ = (
         "answer_id", "arguments", "concluded", "ended", "error", "finished", "halves", "keep", "malformed", "output",
         "reason_due", "refused", "stop", "stop_word", "usage",
@@ -115,7 +117,7 @@ class Seen:
 
     def text_alone(self, frame: object) -> str:
         """The text of the frame that event() gave last, where it told nothing else and the same frame with any other text
-        would set no fact either, until one comes that is different; "" of any other."""
+        (and anything in `free_keys`) would set no fact either, until one comes that is different; "" of any other."""
         return ""
 
     def mend(self, data: bytes) -> bytes:

@@ -1,13 +1,14 @@
 """Events of a stream that are the one before but for one string: almost all events of an answer's text. What they say is
 read out of them without decoding the rest once more, which says what it said before.
 
-Not here: which events change nothing but the text (each dialect's reader.py), and what a decoder refuses: that is read in
-the usual way.
+Not here: which events change nothing but the text, and which members may be different in each and say nothing (each
+dialect's seen.py and reader.py), and what a decoder refuses: that is read in the usual way.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import msgspec
 
@@ -15,14 +16,19 @@ _decode = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 _TRIES = 8
 """Events in a row that are learnt and not met again: a backend that writes something new in each is read as usual."""
-
-
 _PLAIN = bytes(c for c in range(0x20, 0x7F) if c not in b'"\\')
-_sound = re.compile(rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*+').fullmatch
+_sound = re.compile(
+    rb'(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}'
+    rb"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"
+).fullmatch
+_value = re.compile(rb'(?:"([^"\\]*)"|(0|[1-9][0-9]*))(?=[,}])').match
+_number = re.compile(rb"0|[1-9][0-9]*").fullmatch
 
 
 def _is_sound(said: bytes) -> bool:
-    """Is it the inside of a JSON string, with no escape that may be half a character?"""
+    """Is it the inside of a JSON string, with no escape that is half a character?"""
+    if not said.translate(None, _PLAIN):
+        return True
     if not _sound(said):
         return False
     try:
@@ -33,14 +39,33 @@ def _is_sound(said: bytes) -> bool:
 
 
 class SameAgain:
-    """keys: of the members that may hold the text, as JSON."""
+    """keys: of the members that may hold the text, as JSON. free: of those whose string or number may be another in each
+    event, and which no reader looks at."""
 
-    __slots__ = ("_after", "_before", "_keys", "_left")
+    __slots__ = (
+        "_after",
+        "_before",
+        "_begin",
+        "_between",
+        "_end",
+        "_free",
+        "_keys",
+        "_left",
+        "_strings",
+        "_text",
+    )
 
-    def __init__(self, *keys: bytes) -> None:
+    def __init__(self, keys: tuple[bytes, ...], free: tuple[bytes, ...] = ()) -> None:
         self._keys = [key + colon for key in keys for colon in (b":", b": ")]
-        self._before = self._after = b""
+        self._free = [key + colon for key in free for colon in (b":", b": ")]
         self._left = _TRIES
+        # What stands before the first gap, and behind the last; between the gaps, if there are several, with which of
+        # the gaps are strings, and which is the text.
+        self._before = self._after = b""
+        self._between: list[bytes] = []
+        self._strings: list[bool] = []
+        self._text = 0
+        self._begin = self._end = 0  # of the text that was found last
 
     def learn(self, event: bytes, text: str) -> None:
         """An event that was read in full and said this text. Nothing is learnt where something in it is escaped, or the
@@ -48,40 +73,71 @@ class SameAgain:
         if not self._left or b"\\" in event:
             return
         self._left -= 1
+        said = _encode(text)
         for key in self._keys:
-            member = key + _encode(text)
-            if event.count(member) == 1:
-                before, after = event.split(member)
-                self._before, self._after = before + key + b'"', b'"' + after
+            if event.count(key + said) == 1:
+                at = event.index(key + said) + len(key) + 1
+                self._keep(event, at, at + len(said) - 2)
                 return
+
+    def _keep(self, event: bytes, begin: int, end: int) -> None:
+        """begin, end: of the text."""
+        gaps = [(begin, end, True)]
+        for key in self._free:
+            if event.count(key) == 1:
+                found = _value(event, event.index(key) + len(key))
+                if found is not None:
+                    group = 1 if found[2] is None else 2
+                    gaps.append((found.start(group), found.end(group), group == 1))
+        gaps.sort()
+        self._text = gaps.index((begin, end, True))
+        self._strings = [string for _, _, string in gaps]
+        self._before, self._after = event[: gaps[0][0]], event[gaps[-1][1] :]
+        self._between = [event[one[1] : other[0]] for one, other in pairwise(gaps)]
 
     def text(self, event: bytes) -> str:
         """What it says, "" where it is another event, or says nothing."""
-        before, after = self._before, self._after
-        if not (before and event.startswith(before) and event.endswith(after)):
-            return ""
-        said = event[len(before) : len(event) - len(after)]
-        if said.find(b'"') >= 0 or len(event) < len(before) + len(after):
+        if not self._finds(event, 0, len(event)):
             return ""
         try:
-            text = _decode(b'"%b"' % said)
+            text = _decode(event[self._begin - 1 : self._end + 1])
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
         self._left = _TRIES
         return text
 
-    def inside(self, data: bytes, at: int, end: int) -> bytes | None:
-        """The text's JSON where what stands there is such an event, and sound: it sets no fact, and can be passed unread."""
+    def inside(self, data: bytes, at: int, end: int) -> bool:
+        """Is what stands there such an event, and sound? It sets no fact, and can be passed unread."""
+        if self._finds(data, at, end) and _is_sound(data[self._begin : self._end]):
+            self._left = _TRIES
+            return True
+        return False
+
+    def _finds(self, data: bytes, at: int, end: int) -> bool:
+        """Finds the text of such an event: up to its first quotation mark, or to one behind a backslash."""
         before, after = self._before, self._after
         to = end - len(after)
         if not before or not data.startswith(before, at) or not data.startswith(after, to):
-            return None
+            return False
         at += len(before)
-        said = data[at:to]
-        if at > to or (said.translate(None, _PLAIN) and not _is_sound(said)):
-            return None
-        self._left = _TRIES
-        return said
+        if at > to:
+            return False
+        if self._between:
+            return self._finds_several(data, at, to)
+        self._begin, self._end = at, to
+        return True
+
+    def _finds_several(self, data: bytes, at: int, to: int) -> bool:
+        for place, fixed in enumerate((*self._between, b"")):
+            stop = data.find(fixed, at, to) if fixed else to
+            if stop < 0:
+                return False
+            if place == self._text:
+                self._begin, self._end = at, stop
+            elif not (_is_sound if self._strings[place] else _number)(data[at:stop]):
+                return False
+            at = stop + len(fixed)
+        return True
 
     def forget(self) -> None:
         """Another event came: what it changed is not known."""

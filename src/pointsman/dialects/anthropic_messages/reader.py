@@ -69,7 +69,7 @@ class MessagesReader(MessagesSeen, Reader):
         self._started = False
         self._answer = ""
         self._usage_told = False
-        self._same = SameAgain(b'"text"')
+        self._same = SameAgain((b'"text"',))
         self._said_in = -1  # the part whose text it is
         # A thinking that is over but for what it led to, which the next block tells.
         self._held: tuple[int, Opaque] | None = None

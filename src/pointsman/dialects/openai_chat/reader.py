@@ -84,7 +84,7 @@ class ChatReader(ChatSeen, Reader):
         self._usage: TokenUsage | None = None  # as told
         self._splitter: ThinkSplitter | None = ThinkSplitter(profile.begins_inside)
         self._at_once = False  # its text was told as it came
-        self._same = SameAgain(b'"content"')
+        self._same = SameAgain((b'"content"',), ChatSeen.free_keys)
         self.tag = ""
 
     def read(self, event: bytes) -> Sequence[Event]:

@@ -58,7 +58,8 @@ class ChatSeen(Seen):
     answer, where the server tells it. unknown: the first output, where it was of a kind that only its vendor knows.
     unread: the first event that was no JSON and speaks of a failure."""
 
-    text_keys = (b'"content"',)
+    text_keys = (b'"content"', b'"reasoning_content"', b'"reasoning"')
+    free_keys = (b'"created"', b'"system_fingerprint"', b'"obfuscation"')
     __slots__ = (
         "_begun", "_called", "_data", "_finish", "_in_delta", "_index", "_others", "_said_no", "calls", "matched",
         "unknown", "unread",
@@ -141,9 +142,11 @@ class ChatSeen(Seen):
         delta = choice.delta
         if delta is None or choice.finish_reason or choice.error or choice.usage is not None:
             return ""
-        beside = delta.refusal or delta.tool_calls or delta.function_call is not None
-        answers = (choice.index or 0) == self._index
-        return delta.content if answers and not beside and isinstance(delta.content, str) else ""
+        if delta.refusal or delta.tool_calls or delta.function_call is not None:
+            return ""
+        if (choice.index or 0) != self._index or isinstance(delta.content, list):
+            return ""
+        return delta.content or delta.thought()
 
     def _may_be_error(self, frame: Chunk, data: bytes, event: bytes = b"") -> None:
         """A frame without choices. An error in a form that its clients overlook is not told by its bytes."""

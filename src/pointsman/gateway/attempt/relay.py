@@ -73,13 +73,13 @@ class Passing:
 
     def __post_init__(self) -> None:
         self._probe = self.mask.probe
-        self._same = SameAgain(*(self.seen.text_keys if self.seen is not None else ()))
+        seen = self.seen
+        self._same = SameAgain(seen.text_keys, seen.free_keys) if seen is not None else SameAgain(())
 
     def is_middle(self, data: bytes, at: int, end: int) -> bool:
         """Is what stands there one whole event, the same as the last one but for the text in it? It can say nothing that
         has not been read, and passes as it is."""
-        text = self._same.inside(data, at, end)
-        return text is not None and text.find(self._probe) < 0
+        return self._same.inside(data, at, end) and data.find(self._probe, at, end) < 0
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
