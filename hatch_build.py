@@ -3,8 +3,10 @@ calls BuildHook), and in place by `python hatch_build.py` (`make run`, `make tes
 Python, Cython for all but `_scan`; without them, or with POINTSMAN_PURE set, it says so in one line and all stays Python.
 
 To add a module: its name in MODULES, a `.pxd` beside it that declares its classes (every attribute; `cpdef` methods without
-generator expressions), `cimport`s without cycles. Where a `.pxd` declares a class, it has no `__slots__`; one that was a
-dataclass(slots=True) spells out its __init__, or is left undeclared. No module that defines a msgspec.Struct is declared.
+generator expressions), `cimport`s without cycles. A declared class may have `__slots__`; one that was a
+dataclass(slots=True) spells out its __init__, or is left undeclared. No module that defines a msgspec.Struct is declared,
+and no constant that another module imports. Where a value may be of a class beneath the declared one (SecretBytes for
+bytes), it is declared an object.
 """
 
 from __future__ import annotations
@@ -99,7 +101,7 @@ def build() -> list[Path]:
         raise Unable(f"{native.PURE} is set")
     linker = _linker()
     native.FOLDER.mkdir(exist_ok=True)
-    lacking = [one for one in native.MODULES if one not in native.RUNS]
+    lacking = [one for one in native.MODULES if not (native.built(one).exists() and native.fresh(one))]
     has_cython = importlib.util.find_spec("Cython") is not None
     for module in lacking:
         if has_cython or native.sources(module)[0].suffix == ".c":

@@ -59,6 +59,10 @@ def test_a_build_of_other_sources_is_passed_over_and_named(tmp_path: Path) -> No
     (how, about), stale, compiled, python = said(tmp_path)
     assert (how, stale, compiled, python) == ("partly compiled", ["wire.sse"], True, True)
     assert about.endswith("not built from these sources: wire.sse.")
+    others = sum("wire.sse" not in native.takes(module) for module in native.MODULES)
+    assert about.startswith(f"{others} of {len(native.MODULES)} "), (
+        "what takes its types cannot run without it"
+    )
     with (copy / "wire" / "_scan.c").open("a") as file:
         file.write("/* another */\n")
     assert said(tmp_path)[1:3] == [["wire._scan", "wire.sse"], False]

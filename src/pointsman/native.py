@@ -8,6 +8,7 @@ changed since is passed over, and so are all where POINTSMAN_PURE is set. Not he
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
 from importlib.util import spec_from_file_location
@@ -22,9 +23,22 @@ MODULES = (
     "resilience.budget",
     "resilience.admission",
     "resilience.board",
+    "wire.chunks",
+    "dialects.same_again",
+    "gateway.attempt.judge",
+    "gateway.attempt.relay",
+    "gateway.lane.facts",
+    "gateway.lane.state",
+    "gateway.lane.lane",
+    "gateway.lane.begin",
+    "gateway.client.head_memory",
+    "gateway.client.server",
+    "upstream.connection",
+    "upstream.pool",
 )
 PURE = "POINTSMAN_PURE"
 """Set to anything but "" or 0, only Python runs, and nothing is built."""
+_TAKES = re.compile(rf"^from {__package__}\.([\w.]+) cimport", re.MULTILINE)
 _ROOT = Path(__file__).parent
 FOLDER = _ROOT / "_native"
 """Of what was built, one file a module and Python; beside each a stamp that says from which sources."""
@@ -35,12 +49,27 @@ def wants_pure() -> bool:
     return os.environ.get(PURE, "") not in ("", "0")
 
 
+def _at(module: str, suffix: str) -> Path:
+    return _ROOT.joinpath(*module.split(".")).with_suffix(suffix)
+
+
+def takes(module: str) -> list[str]:
+    """The modules that it takes types from, itself first: where one of them is not compiled, it cannot be loaded."""
+    found = [module]
+    for one in found:  # grows while it is walked
+        declared = _at(one, ".pxd")
+        if declared.exists():
+            found += [
+                name for name in dict.fromkeys(_TAKES.findall(declared.read_text())) if name not in found
+            ]
+    return found
+
+
 def sources(module: str) -> list[Path]:
     """What a module is built from, and what it takes types from."""
-    base = _ROOT.joinpath(*module.split("."))
-    if base.with_suffix(".c").exists():
-        return [base.with_suffix(".c")]
-    return [base.with_suffix(".py"), *(_ROOT / f"{name.replace('.', '/')}.pxd" for name in MODULES[1:])]
+    if _at(module, ".c").exists():
+        return [_at(module, ".c")]
+    return [_at(module, ".py"), *(_at(name, ".pxd") for name in takes(module))]
 
 
 def stamp_of(module: str) -> str:
@@ -56,7 +85,8 @@ def built(module: str) -> Path:
     return FOLDER / f"{module}{EXTENSION_SUFFIXES[0]}"
 
 
-def _fresh(module: str) -> bool:
+def fresh(module: str) -> bool:
+    """Was it built, and from the sources as they are now?"""
     try:
         return built(module).with_suffix(".stamp").read_text() == stamp_of(module)
     except OSError:
@@ -81,10 +111,11 @@ def _install() -> tuple[str, ...]:
     """The modules that will run as machine code."""
     if wants_pure() or not FOLDER.exists():
         return ()
-    fresh = tuple(module for module in MODULES if built(module).exists() and _fresh(module))
-    finder = _Finder({f"{__package__}.{module}": str(built(module)) for module in fresh})
+    good = {module for module in MODULES if built(module).exists() and fresh(module)}
+    found = tuple(module for module in MODULES if good.issuperset(takes(module)))
+    finder = _Finder({f"{__package__}.{module}": str(built(module)) for module in found})
     sys.meta_path.insert(0, finder)
-    return fresh
+    return found
 
 
 RUNS = _install()
@@ -92,7 +123,7 @@ RUNS = _install()
 
 def stale() -> list[str]:
     """Modules that were built, but from other sources than those that stand here."""
-    return [] if wants_pure() else [one for one in MODULES if one not in RUNS and built(one).exists()]
+    return [] if wants_pure() else [one for one in MODULES if built(one).exists() and not fresh(one)]
 
 
 def how() -> tuple[str, str]:
@@ -101,7 +132,7 @@ def how() -> tuple[str, str]:
         return "compiled", f"{len(RUNS)} modules run as machine code."
     if wants_pure():
         return "pure", f"Only Python runs: {PURE} is set."
-    lacking = ", ".join(module for module in MODULES if module not in RUNS)
+    lacking = ", ".join(stale() or [module for module in MODULES if module not in RUNS])
     why = f"not built from these sources: {lacking}" if stale() else f"not built: {lacking}"
     return (
         "partly compiled" if RUNS else "pure"

@@ -69,12 +69,10 @@ class Seen:
     answer may be cut; not for a backend whose row says that it never does.
     """
 
-    member: ClassVar[bytes] = b'"choices"'
-    """What makes a whole body an answer."""
+    member: ClassVar[bytes] = b'"choices"'  # what makes a whole body an answer
     text_keys: ClassVar[tuple[bytes, ...]] = ()
-    """Members that hold the text of a frame that has text_alone(), as JSON."""
     free_keys: ClassVar[tuple[bytes, ...]] = ()
-    """Members of such a frame that may be another string or number in each and set no fact, as JSON."""
+    """Members, as JSON, of a frame that has text_alone(): for the text; another string or number in each, and no fact."""
     __slots__ = (
         "answer_id", "arguments", "concluded", "ended", "error", "finished", "halves", "keep", "malformed", "output",
         "reason_due", "refused", "stop", "stop_word", "usage",
@@ -117,7 +115,7 @@ class Seen:
 
     def text_alone(self, frame: object) -> str:
         """The text of the frame that event() gave last, where it told nothing else and the same frame with any other text
-        (and anything in `free_keys`) would set no fact either, until one comes that is different; "" of any other."""
+        and anything in `free_keys` would set no fact either, until one comes that is different; "" of any other."""
         return ""
 
     def mend(self, data: bytes) -> bytes:

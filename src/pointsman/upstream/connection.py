@@ -10,12 +10,12 @@ import select
 import time
 from collections.abc import Callable
 from typing import Any, cast
-from typing import Protocol as TypingProtocol
 
 import httptools
 
 from ..kinds import FallbackReason
 from ..wire.answer import Headers
+from .sink import RawSink, Sink
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 256
@@ -29,39 +29,6 @@ MAX_FRUITLESS = 2 * MAX_HEADER_BYTES
 """Bytes in a row that bring no body and no end: one endless header or chunk extension."""
 
 
-class Sink(TypingProtocol):
-    """Who gets an answer. Exactly one of end() and failed() is called, last; broke() too where any of
-    the calls raised, and then nothing more: whoever waits for it is told, whatever went wrong."""
-
-    def head(self, status: int, headers: Headers, length: int | None) -> None:
-        """Status and headers (lower-case names). length: Content-Length, None when not said."""
-
-    def body(self, data: bytes) -> None:
-        """A piece of the body, transfer coding removed."""
-
-    def end(self) -> None:
-        """The answer is complete by its framing."""
-
-    def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
-        """It will not be. received: did any byte of the answer come?"""
-
-    def broke(self, error: Exception) -> None:
-        """A fault of ours: one of the other calls raised. Must not raise."""
-
-
-class RawSink(TypingProtocol):
-    """Who takes an answer's bytes as they come, framing and all, as long as that is plain; then read_on()."""
-
-    def arrived(self, data: bytes) -> None:
-        """What has come."""
-
-    def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
-        """See Sink."""
-
-    def broke(self, error: Exception) -> None:
-        """See Sink."""
-
-
 _CHUNKS_FOLLOW = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 """What llhttp is told where it begins to read inside an answer."""
 
@@ -71,8 +38,10 @@ that a reader that stalls never makes more than 64 KiB wait for it
 (docs/reliability-promises.md#r6)."""
 
 
-class UpstreamConnection(asyncio.BufferedProtocol):
-    """closed: called once when the connection is gone. peer_local: loopback or a Unix socket."""
+class UpstreamConnection:
+    """An asyncio.BufferedProtocol by its methods: no compiled class has one of Python beneath it.
+
+    closed: called once when the connection is gone. peer_local: loopback or a Unix socket."""
 
     def __init__(self, closed: Callable[[UpstreamConnection], None]) -> None:
         self._closed = closed
@@ -101,7 +70,11 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._fruitless = 0
         self._sent = 0
 
-    # -- asyncio.BufferedProtocol
+    # -- as asyncio.BufferedProtocol has them
+
+    def protocol(self) -> asyncio.BaseProtocol:
+        """Itself, for an event loop."""
+        return cast(asyncio.BaseProtocol, self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from ..kinds import FallbackReason
 from ..wire.answer import Headers
 from ..wire.coding import CodingError, Decoding
-from .connection import Sink, UpstreamConnection
+from .connection import UpstreamConnection
+from .sink import Sink
 
 
 class Decoded:

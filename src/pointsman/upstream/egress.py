@@ -128,7 +128,8 @@ class Egress:
         self._check_socket(path)
         try:
             async with asyncio.timeout(self._seconds):
-                _, conn = await loop.create_unix_connection(lambda: UpstreamConnection(closed), path)
+                conn = UpstreamConnection(closed)
+                await loop.create_unix_connection(conn.protocol, path)
         except TimeoutError:
             raise _Step("tcp").too_late(self._seconds) from None
         except OSError as error:
@@ -208,12 +209,9 @@ class Egress:
             self.check(backend, peer, local_only)
             tls = self._trust.context(backend.spec.ca_file) if backend.url.scheme == "https" else None
             step.name = "tcp" if tls is None else "tls"
-            _, conn = await loop.create_connection(
-                lambda: UpstreamConnection(closed),
-                sock=sock,
-                ssl=tls,
-                server_hostname=None if tls is None else backend.url.host,
-            )
+            conn = UpstreamConnection(closed)
+            name = None if tls is None else backend.url.host
+            await loop.create_connection(conn.protocol, sock=sock, ssl=tls, server_hostname=name)
         except BaseException as error:
             sock.close()
             found = _failed(error, step.name, backend)
@@ -286,14 +284,13 @@ class Egress:
             if backend.url.scheme == "https":
                 step.name, step.proxy = "tls", None
                 tls = self._trust.context(backend.spec.ca_file)
-                inside = await loop.start_tls(
-                    cast(asyncio.WriteTransport, transport), conn, tls, server_hostname=backend.url.host
-                )
+                writing, inner = cast(asyncio.WriteTransport, transport), conn.protocol()
+                inside = await loop.start_tls(writing, inner, tls, server_hostname=backend.url.host)
                 if inside is None or inside.is_closing():
                     raise ConnectFailed("tls", "it closed the connection after the TLS handshake")
                 conn.connection_made(inside)
             else:
-                transport.set_protocol(conn)
+                transport.set_protocol(conn.protocol())
                 conn.connection_made(transport)
         except BaseException as error:
             sock.close() if transport is None else cast(asyncio.Transport, transport).abort()

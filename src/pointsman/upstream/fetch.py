@@ -13,9 +13,10 @@ from ..providers.catalog import CATALOG
 from ..wire.answer import Answer, Headers
 from ..wire.coding import CodingError, decoded
 from .backend import Backend
-from .connection import Sink, UpstreamConnection
+from .connection import UpstreamConnection
 from .egress import ConnectFailed
 from .pool import Pool, StaleConnection
+from .sink import Sink
 
 T = TypeVar("T")
 

@@ -9,26 +9,27 @@ from __future__ import annotations
 MORE, ODD = 0, -1
 MOST = 64 * 1024
 """Bytes of a chunk that is waited for: a larger one is passed on as it comes, by who judges the odd ones."""
-_LINE = 7
-"""Bytes of a size line at most: the digits of MOST, and its end."""
-_SIZES = {form % size: size for size in range(2048) for form in (b"%x", b"%X")}
-"""Of nearly all chunks: to look a size up costs a third of reading it."""
-_HEX = frozenset(b"0123456789abcdefABCDEF")
+_MOST_DIGITS = 5
+"""Of a size: those of MOST."""
+_DIGITS = bytes(int(chr(c), 16) if chr(c) in "0123456789abcdefABCDEF" else 255 for c in range(256))
 
 
 def chunk_at(data: bytes, at: int) -> tuple[int, int]:
     """(where the payload of the chunk that begins at `at` begins, where the chunk ends); of the last one, which has no
     payload, where the body ends. The end is MORE where not all of it is there, ODD where it is not plain."""
-    line = data.find(b"\r\n", at, at + _LINE)
-    if line < 0:
-        digits = data[at : at + _LINE]
-        short = len(digits) < _LINE and _HEX.issuperset(digits.removesuffix(b"\r"))
-        return at, MORE if short else ODD
-    size = _SIZES.get(data[at:line], -1)
-    if size < 0:
-        digits = data[at:line]
-        if not digits or not _HEX.issuperset(digits) or (size := int(digits, 16)) > MOST:
-            return at, ODD
+    line = at
+    size = 0
+    last = min(at + _MOST_DIGITS, len(data))
+    while line < last:
+        digit = _DIGITS[data[line]]
+        if digit > 15:
+            break
+        size = size * 16 + digit
+        line += 1
+    if line + 2 > len(data):
+        return at, MORE if data[line:] in (b"", b"\r") and (line > at or at == len(data)) else ODD
+    if line == at or size > MOST or not data.startswith(b"\r\n", line):
+        return at, ODD
     end = line + size + 4
     if end > len(data):
         return at, MORE

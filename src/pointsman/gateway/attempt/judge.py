@@ -8,7 +8,6 @@ walk makes of a failure (failures.py, resilience/walk.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol as TypingProtocol
 
 from ...kinds import FallbackReason
@@ -53,7 +52,6 @@ class Facts(TypingProtocol):
         """Were there more bad events than a stream may have?"""
 
 
-@dataclass(slots=True, eq=False)
 class Judge:
     """Of one attempt. state: where it stands; only move() changes it. heard: when the upstream's
     last byte came. quiet: seconds of silence before the first output, between: after it
@@ -67,17 +65,24 @@ class Judge:
     held.
     """
 
-    heard: float
-    quiet: float
-    between: float
-    translated: bool
-    collects: bool
-    leaves: bool
-    state: State = WAITING
-    reason: FallbackReason = FallbackReason.UPSTREAM_ERROR
-    detail: str = ""
-    _paused: bool = False
-    _framed: bool = True
+    __slots__ = (
+        "_framed", "_paused", "between", "collects", "detail", "heard", "leaves", "quiet", "reason", "state", "translated",
+    )  # fmt: skip
+
+    def __init__(
+        self, heard: float, quiet: float, between: float, translated: bool, collects: bool, leaves: bool
+    ) -> None:
+        self.heard = heard
+        self.quiet = quiet
+        self.between = between
+        self.translated = translated
+        self.collects = collects
+        self.leaves = leaves
+        self.state = WAITING
+        self.reason = FallbackReason.UPSTREAM_ERROR
+        self.detail = ""
+        self._paused = False
+        self._framed = True
 
     def move(self, event: Event) -> Effects:
         """Take the step. Raises IllegalMove."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol as TypingProtocol
 
 from ...conversation.usage import TokenUsage
@@ -55,25 +54,24 @@ class Relay(TypingProtocol):
         """A keep-alive for a stream that has begun; b"" where nothing of ours may stand in it."""
 
 
-@dataclass(slots=True, eq=False)
 class Passing:
     """Bytes as they came. One event is held back until it is whole, unless it is very large."""
 
-    dialect: Dialect
-    seen: Seen | None
-    mask: KeyMask
-    untold: PointsmanError | None = None
-    _splitter: EventSplitter = field(default_factory=lambda: EventSplitter(short=True))
-    _tail: bytes = b""
-    _in_event: bool = False  # what was passed on last is part of an event too large to hold back
-    complete: bool = False
-    matched = False
-    _probe: bytes = field(init=False)
-    _same: SameAgain = field(init=False)
+    __slots__ = (
+        "_in_event", "_probe", "_same", "_splitter", "_tail", "complete", "dialect", "mask", "matched", "seen", "untold",
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        self._probe = self.mask.probe
-        seen = self.seen
+    def __init__(self, dialect: Dialect, seen: Seen | None, mask: KeyMask) -> None:
+        self.dialect = dialect
+        self.seen = seen
+        self.mask = mask
+        self.untold: PointsmanError | None = None
+        self.complete = False
+        self.matched = False
+        self._splitter = EventSplitter(short=True)
+        self._tail = b""
+        self._in_event = False  # what was passed on last is part of an event too large to hold back
+        self._probe = mask.probe
         self._same = SameAgain(seen.text_keys, seen.free_keys) if seen is not None else SameAgain(())
 
     def is_middle(self, data: bytes, at: int, end: int) -> bool:
@@ -179,20 +177,27 @@ class Passing:
         return b""
 
 
-@dataclass(slots=True, eq=False)
 class WithoutUsage(Passing):
     """The events as they came, less the usage-only chunk that is there because we asked for it."""
 
-    seen: Seen
-    is_extra: Callable[[bytes], bool] = field(kw_only=True)
+    __slots__ = ("is_extra",)
+
+    def __init__(
+        self, dialect: Dialect, seen: Seen, mask: KeyMask, is_extra: Callable[[bytes], bool]
+    ) -> None:
+        Passing.__init__(self, dialect, seen, mask)
+        self.is_extra = is_extra
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
         passed = Passing.take(self, data)
-        if self.seen.usage is None or passed.find(b'"usage"') < 0:  # it comes last, and has been read by now
+        seen = self.seen
+        if (
+            seen is None or seen.usage is None or passed.find(b'"usage"') < 0
+        ):  # it comes last, and has been read by now
             return passed
         # A piece of an event too large to hold back is no chunk, and stays.
-        return b"".join(one for one in _AFTER_EVENT.split(passed) if not self._extra(one))
+        return b"".join([one for one in _AFTER_EVENT.split(passed) if not self._extra(one)])
 
     def _extra(self, raw: bytes) -> bool:
         return self.is_extra(raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
@@ -205,7 +210,7 @@ def passing(dialect: Dialect, seen: Seen | None, mask: KeyMask, hide_usage: bool
     """hide_usage: usage was asked for that the client did not ask for."""
     option = dialect.usage_option
     if hide_usage and seen is not None and option is not None:
-        return WithoutUsage(dialect, seen, mask, is_extra=option.is_extra)
+        return WithoutUsage(dialect, seen, mask, option.is_extra)
     return Passing(dialect, seen, mask)
 
 

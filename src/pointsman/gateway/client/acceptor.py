@@ -40,6 +40,6 @@ def acceptor(
             return _TurnedAway()
         client = ClientConnection(limits, handler, refuse, connections.discard)
         connections.add(client)
-        return client
+        return cast(asyncio.BaseProtocol, client)
 
     return accept

@@ -39,8 +39,10 @@ class Cancellable(Protocol):
 HEAD, SIZED, CHUNKED, ANSWERING, CLOSED = range(5)
 
 
-class ClientConnection(asyncio.Protocol):
-    """handler(connection, head, body): starts an answer, returns its task. refuse(connection, error): answers a bad head.
+class ClientConnection:
+    """An asyncio.Protocol by its methods.
+
+    handler(connection, head, body): starts an answer, returns its task. refuse(connection, error): answers a bad head.
 
     The answer is written by send() or by start(), write(), finish(). After either the next request is read.
     """
@@ -82,7 +84,7 @@ class ClientConnection(asyncio.Protocol):
         self.started = False
         self.on_writable: Callable[[bool], None] | None = None
 
-    # -- asyncio.Protocol
+    # -- as asyncio.Protocol has them
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -219,7 +221,7 @@ class ClientConnection(asyncio.Protocol):
         self._deadline = time.monotonic() + self._limits.body_idle_seconds
         if done is not None:
             self.chunks = None
-            self._complete(*done)
+            self._complete(done[0], done[1])
 
     def _complete(self, body: bytes, rest: bytes) -> None:
         assert self.head is not None

@@ -1,0 +1,10 @@
+# Types for Cython: see hatch_build.py.
+import cython
+
+cdef class HeadMemory:
+    cdef object _head
+    cdef list _literals, _names, _last
+    @cython.locals(at=Py_ssize_t, end=Py_ssize_t, literal=bytes, values=list)
+    cpdef recall(self, bytes raw)
+    @cython.locals(value=bytes)
+    cdef _changed(self, head, list values)

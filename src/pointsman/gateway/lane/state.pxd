@@ -1,0 +1,23 @@
+# Types for Cython: see hatch_build.py.
+from pointsman.gateway.attempt.judge cimport Judge
+from pointsman.gateway.attempt.relay cimport Passing
+from pointsman.gateway.client.server cimport ClientConnection
+from pointsman.gateway.lane.facts cimport Asker, Track
+from pointsman.upstream.connection cimport UpstreamConnection
+
+cdef class Underway:
+    cdef public double start, wall, first_output
+    cdef public str id, model
+    cdef public object handler, target_state, head
+    cdef public ClientConnection client
+    cdef public UpstreamConnection conn
+    cdef public Asker asker
+    cdef public Track track
+    cdef public Judge judge
+    cdef public Passing relay
+    cdef public bytes asked, sent, head_bytes, lines
+    cdef public bint stream, hide_usage, over
+    cdef public list held
+    cdef public Py_ssize_t held_size
+    cdef double _deadline, _next_ping
+    cdef bytes _raw, _rest, _stalled

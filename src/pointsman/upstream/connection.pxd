@@ -1,0 +1,25 @@
+# Types for Cython: see hatch_build.py.
+cdef class UpstreamConnection:
+    cdef object __weakref__
+    cdef object _closed, _parser, _sink, _raw, _length
+    cdef public object _transport
+    cdef list _headers, _parts
+    cdef Py_ssize_t _header_bytes, _status, _interim, _fruitless, _sent
+    cdef bint _head_given, _complete, _keep, _received, _until_close, _no_body, _head_complete
+    cdef public bint peer_local
+    cdef public double created, idle_since
+    cdef _reset(self)
+    cpdef data_received(self, bytes data)
+    cdef _parse(self, bytes data)
+    cpdef send_plain(self, data, bytes body, raw)
+    cdef _write(self, data, bytes body)
+    cpdef answered(self, bint keep)
+    cpdef pause(self)
+    cpdef resume(self)
+    cpdef close(self)
+    cpdef drain(self)
+    cdef _deliver(self)
+    cdef _over(self, bint keep)
+    cdef bint _unread(self)
+    cdef _give_head(self, sink)
+    cdef _fail(self, reason, detail)

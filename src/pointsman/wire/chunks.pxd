@@ -1,0 +1,8 @@
+# Types for Cython: see hatch_build.py.
+import cython
+
+cdef bytes _DIGITS
+cdef Py_ssize_t _MOST_DIGITS
+
+@cython.locals(line=Py_ssize_t, size=Py_ssize_t, last=Py_ssize_t, digit=Py_ssize_t, end=Py_ssize_t)
+cpdef (Py_ssize_t, Py_ssize_t) chunk_at(bytes data, Py_ssize_t at)
