@@ -1,7 +1,7 @@
 """The load: requests at a steady rate, streams that overlap, one request after another. Checks every answer.
 
-Rates are open loop (sent by the clock, not when the last answer came), so a slow subject shows as a backlog
-and not as a lower rate. Runs in the benchmark's own process, on the mock's core. For ceilings see wrk.py.
+Rates are kept by the clock, not by the last answer, so a slow subject shows as a backlog and not as a lower
+rate. Runs in the benchmark's own process, on the mock's core. Delays at a rate: open_loop; ceilings: wrk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import cast
 import httptools
 
 from .machine import BenchError
-from .payloads import EVENTS, STAMP, Workload
+from .payloads import STAMP, Workload
 from .servers import HOST
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -97,14 +97,14 @@ class _Caller(asyncio.Protocol):
             self._tally.seconds.append((time.monotonic_ns() - int(digits)) / 1e9)
 
     def on_message_complete(self) -> None:
-        status = self._parser.get_status_code()
+        status, wanted = self._parser.get_status_code(), self._workload.events
         if status != 200:
             self._tally.fail(f"status {status}")
         elif self._workload.translated and self._workload.stream:
-            if self._events < EVENTS:
-                self._tally.fail(f"a stream of {self._events} events, fewer than {EVENTS}")
-        elif self._workload.stream and self._events != EVENTS + 1:
-            self._tally.fail(f"a stream of {self._events} events, not {EVENTS + 1}")
+            if self._events < wanted:
+                self._tally.fail(f"a stream of {self._events} events, fewer than {wanted}")
+        elif self._workload.stream and self._events != wanted + 1:
+            self._tally.fail(f"a stream of {self._events} events, not {wanted + 1}")
         self._tally.answers += 1
         if not self._workload.stream:
             self._tally.seconds.append(time.perf_counter() - self._sent)

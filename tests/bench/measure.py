@@ -15,6 +15,7 @@ from pathlib import Path
 from . import wrk
 from .load import Load, one_by_one
 from .machine import BenchError, Meter, Used, command_line, pss_bytes, role, rss_bytes, tree
+from .open_loop import Delays, OpenLoop
 from .payloads import Workload, hold
 from .servers import Subject
 
@@ -31,9 +32,10 @@ class Plan:
     samples: int = 5000  # requests one by one, each subject
     open_streams: tuple[int, ...] = (1000, 10_000)
     starts: int = 5
+    open_seconds: float = 4.0  # of arrivals that count, in a window of the open loop
 
 
-QUICK = Plan(warm=0.5, window=1.5, rounds=1, samples=1000, open_streams=(500,), starts=3)
+QUICK = Plan(warm=0.5, window=1.5, rounds=1, samples=1000, open_streams=(500,), starts=3, open_seconds=1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,15 @@ class Bench:
         load = self._load(subject, workload)
         await load.overlapping(count, spread=self.plan.warm)
         return await self._window(subject, load, lambda: load.tally.events)
+
+    async def open_loop(self, subject: Subject, workload: Workload, rate: float) -> Delays:
+        """Delays at a rate that no answer slows down."""
+        load = OpenLoop(subject.port(workload), replace(workload, key=self.key), rate)
+        meter = self._meter(subject)
+        delays = await load.run(self.plan.warm, self.plan.open_seconds)
+        delays.strangers = meter.stop().strangers
+        await asyncio.sleep(0.2)
+        return delays
 
     def _load(self, subject: Subject, workload: Workload) -> Load:
         return Load(subject.port(workload), replace(workload, key=self.key))

@@ -1,7 +1,9 @@
 """The streaming mock upstream: `python -m tests.bench.mock PORT`. Writes every event as a packet of its own.
 
-Streams advance in turns, one event of each, so that no two events of one stream share a write; a paced stream
-has its own clock. Not a model of a provider (that is pointsman.practice): it does little, on purpose.
+Unpaced streams advance in turns, one event of each, so that no two events of one stream share a write. Paced
+ones go by the loop's timers, a millisecond coarse: as under real load, events of several streams share a wake-up.
+`told` and `armed` ones have a timetable from their request on: each event is stamped with the time it was due,
+and one that could not be written in time, by whoever's fault, is late and moves no later one. Not a model of a provider (that is pointsman.practice): it does little, on purpose.
 """
 
 from __future__ import annotations
@@ -16,14 +18,17 @@ from typing import cast
 import httptools
 import uvloop
 
-from .payloads import DONE, EVENTS, event, models_reply
+from .clock import Clock
+from .payloads import DONE, STOP, event, message_event, models_reply
 
 _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
     b"transfer-encoding: chunked\r\n\r\n"
 )
 _PLAIN = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
-_MODEL = re.compile(rb'"model":"bench-(?:stream-(\d+)|(hold))"')
+_MODEL = re.compile(rb'"model":"bench-(?:(stream|told|armed|turns)-(\d+)-(\d+)|hold)"')
+_TOLD = frozenset({b"told", b"armed"})  # whose words begin at once, each with the time it was due
+_MILLISECOND = 1_000_000
 
 
 def _chunk(data: bytes) -> bytes:
@@ -45,7 +50,7 @@ class Turns:
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        self._streams = [stream for stream in self._streams if stream.write_next()]
+        self._streams = [stream for stream in self._streams if stream.write_next(time.monotonic_ns())]
         self._turning = bool(self._streams)
         if self._turning:
             self._loop.call_soon(self._turn)
@@ -54,12 +59,13 @@ class Turns:
 class Connection(asyncio.Protocol):
     """One keep-alive connection of the mock."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns) -> None:
-        self._loop, self._turns = loop, turns
+    def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns, clock: Clock) -> None:
+        self._loop, self._turns, self._clock = loop, turns, clock
         self._parser = httptools.HttpRequestParser(self)
         self._body = bytearray()
-        self._next = 0
-        self._pace = 0.0
+        self._next = self._events = 0
+        self._pace = self._due = 0  # ns
+        self._kind = b""
         self._gone = self._full = self._waiting = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -94,51 +100,66 @@ class Connection(asyncio.Protocol):
         self._body.clear()
         if found is None:
             reply = models_reply()
-            head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(
-                reply
-            )
-            self._transport.write(head + reply)
+            self._transport.write(_PLAIN % (len(reply), reply))
             return
-        self._next = 0
-        self._transport.write(_HEAD + _chunk(event(0, time.monotonic_ns())))
-        self._next = 1
-        if found[2]:
+        self._next, self._due = 0, time.monotonic_ns()
+        self._kind = found[1] or b"hold"
+        self._pace, self._events = int(found[2] or 0) * _MILLISECOND, int(found[3] or 0)
+        self._write(self._due, _HEAD)
+        if self._kind == b"hold":
             self._timer = self._loop.call_later(1.0, self._hold)
             return
-        self._pace = int(found[1]) / 1000
+        if self._kind in _TOLD:
+            self._write(self._due)
         if self._pace:
-            self._timer = self._loop.call_later(self._pace, self._tick)
+            self._later()
         else:
             self._loop.call_soon(self._turns.add, self)
 
-    def write_next(self) -> bool:
+    def _write(self, at_ns: int, head: bytes = b"") -> None:
+        if self._kind == b"turns":
+            written = message_event(self._next, events=self._events)
+        else:
+            written = event(self._next, at_ns, events=self._events, told=self._kind in _TOLD)
+        self._transport.write(head + _chunk(written))
+        self._next += 1
+
+    def write_next(self, at_ns: int) -> bool:
         """Write one event; False when this stream wants no further turn."""
         if self._gone:
             return False
         if self._full:
             self._waiting = True
             return False
-        if self._next == EVENTS:
-            self._transport.write(_chunk(DONE) + b"0\r\n\r\n")
+        if self._next == self._events:
+            closing = STOP if self._kind == b"turns" else DONE
+            self._transport.write(_chunk(closing) + b"0\r\n\r\n")
             return False
-        self._transport.write(_chunk(event(self._next, time.monotonic_ns())))
-        self._next += 1
+        self._write(at_ns)
         return True
 
+    def _later(self) -> None:
+        if self._kind in _TOLD:
+            self._due += self._pace
+            self._clock.at(self._due, self._tick)
+        else:
+            self._timer = self._loop.call_later(self._pace / 1e9, self._tick)
+
     def _tick(self) -> None:
-        if self.write_next():
-            self._timer = self._loop.call_later(self._pace, self._tick)
+        if self.write_next(self._due if self._kind in _TOLD else time.monotonic_ns()):
+            self._later()
 
     def _hold(self) -> None:
         if not self._gone:
-            self._transport.write(_chunk(event(1, time.monotonic_ns())))
+            self._write(time.monotonic_ns())
             self._timer = self._loop.call_later(1.0, self._hold)
 
 
 async def serve(port: int) -> None:
     loop = asyncio.get_running_loop()
-    turns = Turns(loop)
-    server = await loop.create_server(lambda: Connection(loop, turns), "127.0.0.1", port, backlog=4096)
+    turns, clock = Turns(loop), Clock()
+    made = partial(Connection, loop, turns, clock)
+    server = await loop.create_server(made, "127.0.0.1", port, backlog=4096)
     async with server:
         await server.serve_forever()
 

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from . import report
 from .machine import ROOT
 from .report import Result, Row, number
 
@@ -24,6 +25,10 @@ Written by `make bench ARGS=--commit` from its result; not to be edited.
 Linux machine with two cores: `make bench` (about ten minutes), or `make bench ARGS=--quick`.
 
 """
+
+_OPEN = """At a fixed rate of arrivals, whatever became of those before (open loop), without "coordinated omission":
+each delay is counted from the time that was meant. W1: a straight request, metered and stored; W2: translated,
+a Messages client of a Chat backend; W3: with a fallback and a limit armed."""
 
 
 def judged(row: Row) -> float:
@@ -64,10 +69,18 @@ def text(result: Result) -> str:
         bound = "" if row.budget is None else f"{row.budget:g}{'x' if row.ratio is not None else ''}"
         cells = (row.figure, row.unit, number(row.value), number(row.nginx), ratio, spread, bound)
         lines.append("| " + " | ".join(cells) + " |")
+    if result.delays:
+        lines += ["", _OPEN, "", *_pipes(report.delay_lines(result.delays))]
     said = result.settings.get("read_back", "usage was not read back")
     after = f"Everything was on: a client key on each request, {said}.\n"
     noise = f"Other programs used up to {result.strangers():.0%} of the machine during a window.\n"
     return f"{_HEAD}{about}\n\n" + "\n".join(lines) + f"\n\n{after}{noise}"
+
+
+def _pipes(lines: list[tuple[str, ...]]) -> list[str]:
+    """As Markdown: figures at the right edge."""
+    head, *rows = ("| " + " | ".join(line) + " |" for line in lines)
+    return [head, "|---|---|" + "--:|" * 5 + "---|", *rows]
 
 
 def write(result: Result) -> None:

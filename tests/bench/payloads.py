@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.vendor_bodies import chat, messages
-from tests.vendor_bodies.wire import sse
+from tests.vendor_bodies.wire import named, sse
 
 from . import headers
 
 VARIANTS = 17  # a number that shares no factor with a count of connections
 HEADS = 60  # times VARIANTS: more heads than a cache of heads would keep
-EVENTS = 200  # events of one stream, before the closing `[DONE]`
+EVENTS = 200  # events of one stream, before the closing one, where its workload says nothing else
 
 _TEXT = (
     "the handler keeps a pool of idle connections and returns one only after its answer was read whole so "
@@ -37,6 +37,7 @@ class Workload:
     bodies: tuple[bytes, ...]
     stream: bool = False
     translated: bool = False  # then how many events the client gets is its protocol's business
+    events: int = EVENTS  # of a stream, before the closing one (`[DONE]`, `message_stop`)
     real: bool = False  # as many headers as real clients and providers send, one of them new each time
     key: str = "none"  # the client key
 
@@ -72,22 +73,31 @@ def real() -> Workload:
     return replace(_chat("real", "Say hello in one short sentence", max_tokens=32), real=True)
 
 
-def stream(pace_ms: int) -> Workload:
-    """Asks the mock for a stream; the model's name carries the pace (0: as fast as it can write)."""
+def stream(pace_ms: int, events: int = EVENTS, kind: str = "stream") -> Workload:
+    """Asks the mock for a stream; the model's name carries the pace (0: as fast as it can write) and the
+    length. kind: `stream`, or `told` and `armed`, whose words say when they were due."""
     usage = {"include_usage": True}
-    return _chat(f"stream-{pace_ms}", "Tell a long story", stream=True, stream_options=usage)
+    made = _chat(f"{kind}-{pace_ms}-{events}", "Tell a long story", stream=True, stream_options=usage)
+    return replace(made, events=events)
 
 
-def translated(pace_ms: int | None = None) -> Workload:
+def turns(pace_ms: int, events: int = EVENTS) -> Workload:
+    """The stream of a Messages backend, asked for by a client of Messages."""
+    made = translated(pace_ms, events, kind="turns")
+    return replace(made, name=f"turns-{pace_ms}-{events}", translated=False)
+
+
+def translated(pace_ms: int | None = None, events: int = EVENTS, kind: str = "stream") -> Workload:
     """The small chat, or the stream, asked for by a client of Messages: the mock speaks Chat only."""
-    name = "small" if pace_ms is None else f"stream-{pace_ms}"
+    name = "small" if pace_ms is None else f"{kind}-{pace_ms}-{events}"
     more: dict[str, Any] = {"max_tokens": 32} | ({} if pace_ms is None else {"stream": True})
 
     def body(number: int) -> bytes:
         return _json(messages.ask(f"bench-{name}", "Say hello in one short sentence" + "." * number, **more))
 
     bodies = tuple(body(number) for number in range(VARIANTS))
-    return Workload(f"translated {name}", "/v1/messages", bodies, stream=pace_ms is not None, translated=True)
+    streamed = pace_ms is not None
+    return Workload(f"translated {name}", "/v1/messages", bodies, streamed, translated=True, events=events)
 
 
 def hold() -> Workload:
@@ -227,23 +237,38 @@ def _around(chunk: dict[str, Any]) -> list[bytes]:
     return sse(head).split(b"?")
 
 
-def _words() -> dict[str, Any]:
-    chunk = chat.delta(content=" wonder")
+def _words(text: str) -> dict[str, Any]:
+    chunk = chat.delta(content=text)
     chunk["choices"][0]["logprobs"] = None
     return chunk
 
 
 _ROLE = _around(chat.delta(role="assistant", content=""))
-_WORD = _around(_words())
+_WORD = _around(_words(" wonder"))
+_TOLD = _around(_words(" at ?"))
 _FINISH = _around(chat.delta("stop"))
 _USAGE = _around(chat.counted({"prompt_tokens": 14, "completion_tokens": 197, "total_tokens": 211}))
-_LAST = {EVENTS - 2: _FINISH, EVENTS - 1: _USAGE}
 
 
-def event(index: int, at_ns: int) -> bytes:
-    """Event `index` of a stream (about 200 bytes): a role, words, the finish, the usage."""
-    before, after = _LAST.get(index, _WORD) if index else _ROLE
-    return b"%b%020d%b" % (before, at_ns, after)
+def event(index: int, at_ns: int, *, events: int = EVENTS, told: bool = False) -> bytes:
+    """Event `index` of a stream (about 200 bytes): a role, words, the finish, the usage.
+    told: the stamp stands in the words too, where a translation keeps it."""
+    made = (_TOLD if told else _WORD) if index else _ROLE
+    made = {events - 2: _FINISH, events - 1: _USAGE}.get(index, made)
+    return (b"%020d" % at_ns).join(made)
+
+
+_TEXT_BLOCK = messages.block(0, {"type": "text", "text": ""}, messages.text_delta(" wonder"))
+_STARTED, _OPENED, _DELTA, _STOPPED, _ENDED, STOP = (
+    named(event) for event in (messages.started(model="bench"), *_TEXT_BLOCK, *messages.ended())
+)
+
+
+def message_event(index: int, *, events: int = EVENTS) -> bytes:
+    """Event `index` of a Messages stream, before its closing `message_stop`: no event differs from the last
+    but in its words, as with real backends, so there is no stamp."""
+    made = {0: _STARTED, 1: _OPENED, events - 2: _STOPPED, events - 1: _ENDED}
+    return made.get(index, _DELTA)
 
 
 DONE = chat.DONE

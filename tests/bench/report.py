@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .measure import Memory, Window, quantile, typical
+from .open_loop import Delays
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,53 @@ def time_row(figure: str, seconds: Sequence[float], budget_ms: float) -> Row:
     return Row(figure, "ms", statistics.median(taken), spread=(min(taken), max(taken)), budget=budget_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class DelayRow:
+    """What one way adds up to at a fixed rate of arrivals, in us; `count`: so many delays were seen."""
+
+    figure: str
+    way: str
+    count: int
+    p50: float
+    p99: float
+    p999: float
+    most: float
+    errors: int
+    first_error: str
+    strangers: float
+
+
+def delays_of(title: str, taken: dict[str, Delays]) -> list[DelayRow]:
+    """Rows of a level: the first words (or the whole answer), between events, and how late the generator was."""
+    rows = []
+    streamed = any(delays.between for delays in taken.values())
+    kinds = {"first": "first words" if streamed else "whole answer", "between": "each later event"}
+    for kind, told in (kinds | {"late": "the request itself, by the generator"}).items():
+        for way, delays in taken.items():
+            if seen := sorted(getattr(delays, kind)):
+                at = [quantile(seen, share) * 1e6 for share in (0.5, 0.99, 0.999, 1.0)]
+                wrong = (delays.errors, delays.first_error, delays.strangers)
+                rows.append(DelayRow(f"{title}: {told}", way, len(seen), *at, *wrong))
+    return rows
+
+
+_DELAY_HEADS = ("delay from the time that was meant, us", "way", "seen", "p50", "p99", "p99.9", "max", "")
+
+
+def delay_lines(rows: list[DelayRow]) -> list[tuple[str, ...]]:
+    """A head and the rows, as text."""
+    lines: list[tuple[str, ...]] = [_DELAY_HEADS]
+    for row in rows:
+        wrong = f"{row.errors} ERRORS: {row.first_error}" if row.errors else ""
+        figures = [f"{value:,.0f}" for value in (row.count, row.p50, row.p99, row.p999, row.most)]
+        lines.append((row.figure, row.way, *figures, wrong))
+    return lines
+
+
+def delay_table(rows: list[DelayRow]) -> str:
+    return aligned(delay_lines(rows), {0, 1, 7})
+
+
 _HEADS = ("nginx", "ratio", "spread", "budget", "", "")
 
 
@@ -183,8 +231,12 @@ def table(rows: list[Row], subject: str = "pointsman") -> str:
                 row.note,
             )
         )
+    return aligned(lines, {0, 1, 7, 8})
+
+
+def aligned(lines: Sequence[Sequence[str]], left: set[int]) -> str:
+    """Columns of one width each; those of `left` begin at their left edge."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    left = {0, 1, 7, 8}
     return "\n".join(
         "  ".join(
             text.ljust(width) if column in left else text.rjust(width)
@@ -208,11 +260,13 @@ class Result:
     machine: dict[str, object]
     settings: dict[str, object]
     rows: list[Row] = field(default_factory=list)
+    delays: list[DelayRow] = field(default_factory=list)
     windows: dict[str, list[Window]] = field(default_factory=dict)
     processes: dict[str, int] = field(default_factory=dict)
 
     def strangers(self) -> float:
-        return max((window.strangers for taken in self.windows.values() for window in taken), default=0.0)
+        windows = [window.strangers for taken in self.windows.values() for window in taken]
+        return max((*windows, *(row.strangers for row in self.delays)), default=0.0)
 
     def save(self, path: Path) -> None:
         rows = [asdict(row) | {"verdict": row.verdict} for row in self.rows]
@@ -221,6 +275,7 @@ class Result:
             "machine": self.machine,
             "settings": self.settings,
             "rows": rows,
+            "delays": [asdict(row) for row in self.delays],
             "windows": windows,
             "idle_rss_bytes": self.processes,
             "strangers": self.strangers(),

@@ -155,30 +155,37 @@ def pointsman(*arguments: str) -> list[str]:
     return [str(script), *arguments]
 
 
-def set_up_gateway(data_dir: Path, mock: Subject) -> str:
-    """Backends, the rules for the benchmark's models and a client key, by the commands a user would type.
-    Returns the key."""
-    secret = ""
-    for arguments in (
-        ("local", "add", "box", "--url", f"http://{HOST}:{mock.plain_port}", "--dialect", "openai_chat"),
-        ("local", "add", "streams", "--url", f"http://{HOST}:{mock.stream_port}", "--dialect", "openai_chat"),
-        (
-            "local",
-            "add",
-            "turns",
-            "--url",
-            f"http://{HOST}:{mock.plain_port}",
-            "--dialect",
-            "anthropic_messages",
-        ),
-        ("local", "add", "real", "--url", f"http://{HOST}:{mock.real_port}", "--dialect", "openai_chat"),
+def _rules(mock: Subject) -> tuple[tuple[str, ...], ...]:
+    """Backends, a client key and the rules for the benchmark's models, as a user would type them."""
+
+    def local(name: str, port: int, dialect: str, *more: str) -> tuple[str, ...]:
+        return ("local", "add", name, "--url", f"http://{HOST}:{port}", "--dialect", dialect, *more)
+
+    def rule(pattern: str, to: str, *more: str) -> tuple[str, ...]:
+        return ("mapping", "add", pattern, "--to", f"local/{to}", *more)
+
+    chat, turns = "openai_chat", "anthropic_messages"
+    return (
+        local("box", mock.plain_port, chat),
+        local("streams", mock.stream_port, chat),
+        local("limited", mock.stream_port, chat, "--max-in-flight", "4000"),
+        local("turns", mock.plain_port, turns),
+        local("turn-streams", mock.stream_port, turns),
+        local("real", mock.real_port, chat),
         ("key", "create", "--name", "bench"),
-        ("mapping", "add", "bench-real", "--to", "local/real", "--priority", "1"),
-        ("mapping", "add", "bench-large", "--to", "local/turns", "--priority", "1"),
-        ("mapping", "add", "bench*", "--to", "local/box"),
-        ("mapping", "add", "bench-stream*", "--to", "local/streams", "--priority", "1"),
-        ("mapping", "add", "bench-hold", "--to", "local/streams", "--priority", "1"),
-    ):
+        rule("bench*", "box"),
+        rule("bench-real", "real", "--priority", "1"),
+        rule("bench-large", "turns", "--priority", "1"),
+        rule("bench-turns*", "turn-streams", "--priority", "1"),
+        *(rule(f"bench-{kind}*", "streams", "--priority", "1") for kind in ("stream", "told", "hold")),
+        rule("bench-armed*", "limited", "--fallback", "local/streams", "--priority", "1"),
+    )
+
+
+def set_up_gateway(data_dir: Path, mock: Subject) -> str:
+    """What the rules need, by the commands of the gateway. Returns the client key."""
+    secret = ""
+    for arguments in _rules(mock):
         command = pointsman(*arguments, "--data-dir", str(data_dir), "--json")
         environment = own_environment()
         done = subprocess.run(
