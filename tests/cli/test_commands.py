@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from pointsman import __version__, native
+from pointsman import __version__, interpreter, native
 from pointsman.admin.store.usage import UsageStore
 from pointsman.cli.explain import lines as explain_lines
 from pointsman.ledger.records import UsageRecord
@@ -313,14 +313,15 @@ def test_usage_without_any(shell: Shell) -> None:
 
 def test_version(shell: Shell) -> None:
     runs, about = native.how()
-    assert shell.json("version") == {"version": __version__, "runs": runs, "about": about}
-    assert shell.run("version").stdout == f"pointsman {__version__} ({runs}): {about}\n"
+    python = interpreter.about()
+    assert shell.json("version") == {"version": __version__, "runs": runs, "about": about, "python": python}
+    assert shell.run("version").stdout == f"pointsman {__version__} ({runs}): {about} {python}.\n"
 
 
 def test_doctor_finds_no_error_in_a_new_folder(shell: Shell) -> None:
     report = shell.json("doctor")
     assert report["ok"] is True
-    assert {"database", "master key", "sqlite version", "admin token"} <= {
+    assert {"database", "master key", "sqlite version", "admin token", "python"} <= {
         c["name"] for c in report["checks"]
     }
 

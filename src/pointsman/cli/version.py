@@ -6,7 +6,7 @@ import json
 
 import click
 
-from .. import __version__, native
+from .. import __version__, interpreter, native
 from .common import Invocation, with_options
 from .once import Command
 
@@ -14,9 +14,10 @@ from .once import Command
 @click.command("version", cls=Command)
 @with_options
 def command(invocation: Invocation) -> None:
-    """Print the version, and what of it runs as machine code."""
+    """Print the version, what of it runs as machine code, and by which Python."""
     runs, about = native.how()
+    python = interpreter.about()
     if invocation.as_json:
-        click.echo(json.dumps({"version": __version__, "runs": runs, "about": about}))
+        click.echo(json.dumps({"version": __version__, "runs": runs, "about": about, "python": python}))
     else:
-        click.echo(f"pointsman {__version__} ({runs}): {about}")
+        click.echo(f"pointsman {__version__} ({runs}): {about} {python}.")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from ... import __version__, native
+from ... import __version__, interpreter, native
 from ...config import (
     ADMIN_TOKEN_FILE,
     DATABASE_FILE,
@@ -114,7 +114,7 @@ def _examine_open(control: ControlPlane) -> list[Check]:
 
 
 def examine_files(data_dir: Path, environ: Mapping[str, str], gateway_url: str = "") -> list[Check]:
-    """Port, modes, disk, proxies, admin token, SQLite's version and what runs compiled: what needs no database."""
+    """Port, modes, disk, proxies, admin token, SQLite's version, what runs compiled and by which Python: no database."""
     checks = [_answering(gateway_url) if gateway_url else _port_free(environ)]
     checks += _modes(data_dir)
     checks.append(_admin_token(data_dir))
@@ -123,6 +123,7 @@ def examine_files(data_dir: Path, environ: Mapping[str, str], gateway_url: str =
     checks += _proxies(environ)
     checks.append(_sqlite_version())
     checks.append(_machine_code())
+    checks.append(_ok("python", f"{interpreter.about()}."))
     return checks
 
 
