@@ -41,7 +41,8 @@ def options(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="about a minute, coarser figures")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a figure is over its budget")
-    parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}, with commas")
+    usual = ",".join(part for part in PARTS if part != "peers")
+    parser.add_argument("--only", default=usual, help=f"some of {','.join(PARTS)}, with commas")
     parser.add_argument("--json", type=Path, help="write every window's figures to this file")
     parser.add_argument(
         "--subject",
@@ -53,10 +54,15 @@ def options(arguments: list[str]) -> Options:
     parser.add_argument(
         "--open-seconds", type=float, metavar="N", help="length of the open loop's windows (part `open`)"
     )
+    parser.add_argument(
+        "--peers", action="store_true", help="also build and measure other gateways (part `peers`)"
+    )
     found = parser.parse_args(arguments)
-    only = tuple(found.only.split(","))
+    only = tuple(found.only.split(",")) + (("peers",) if found.peers else ())
     if unknown := set(only) - set(PARTS):
         parser.error(f"unknown part: {', '.join(sorted(unknown))}")
+    if found.commit and found.only != usual:
+        parser.error("--commit wants every part: the page is written from one run")
     return Options(
         found.quick, found.strict, only, found.subject, found.json, found.commit, found.open_seconds
     )
@@ -138,6 +144,11 @@ def show(result: report.Result, subject: str) -> None:
     print("plane, control plane, supervisor) routes, meters and stores usage records; nginx only forwards.")
     if result.delays:
         print(f"\n{report.delay_table(result.delays)}\n")
+    if result.peers or result.lost:
+        print(f"\n{report.table(result.peers, 'this one')}\n")
+        print(
+            "\n".join(f"could not be measured here: {name}: {why}" for name, why in result.lost.items()), "\n"
+        )
     strangers = result.strangers()
     warning = " Too much: compare ratios only." if strangers > measure.DISTURBED else ""
     print(f"Other programs used up to {strangers:.0%} of the machine during a window.{warning}")
@@ -158,13 +169,14 @@ def main(arguments: list[str]) -> int:
     result = report.Result(facts, {"only": wanted.only, "subject": wanted.subject})
     machine.raise_file_limit()
     os.sched_setaffinity(0, machine.cores()[1])
-    failed = ""
+    failed, began = "", time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pm-bench-") as folder:
         try:
             measure_all(wanted, found, Path(folder), result)
         except BenchError as error:
             failed = str(error)
-    if result.rows:
+    result.settings["seconds"] = round(time.monotonic() - began)
+    if result.rows or result.delays or result.peers:
         show(result, wanted.subject)
     if wanted.json:
         result.save(wanted.json)
@@ -175,7 +187,8 @@ def main(arguments: list[str]) -> int:
     if failed:
         say(f"stopped: {failed}")
     over = any(row.verdict == "over" for row in result.rows)
-    wrong = any(row.errors for row in (*result.rows, *result.delays))
+    errors = [row.errors for row in result.rows + result.peers] + [row.errors for row in result.delays]
+    wrong = any(errors)
     return 1 if failed or wrong or (wanted.strict and over) else 0
 
 

@@ -94,17 +94,25 @@ def own_environment() -> dict[str, str]:
 
 
 def start(
-    name: str, command: list[str], wanted: set[int], log: Path, *, read_stdout: bool = False
+    name: str,
+    command: list[str],
+    wanted: set[int],
+    log: Path,
+    *,
+    read_stdout: bool = False,
+    environment: dict[str, str] | None = None,
+    folder: Path = ROOT,
 ) -> Running:
-    """Start on the given cores; standard error (and output, unless it is read) goes to the log file."""
+    """Start on the given cores; standard error (and output, unless it is read) goes to the log file.
+    environment: besides our own. folder: the one it works in."""
     with log.open("ab") as sink, on_cores(wanted):
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if read_stdout else sink,
             stderr=sink,
-            env=own_environment(),
+            env=own_environment() | (environment or {}),
         )
     return Running(name, process, log)
 

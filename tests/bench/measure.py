@@ -20,6 +20,8 @@ from .payloads import Workload, hold
 from .servers import Subject
 
 DISTURBED = 0.05  # share of the machine
+SMALL_RATE = 4000  # requests a second: a fraction of what nginx can do
+PACE_MS, PACED_STREAMS = 20, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Bench:
 
     async def open_loop(self, subject: Subject, workload: Workload, rate: float) -> Delays:
         """Delays at a rate that no answer slows down."""
-        load = OpenLoop(subject.port(workload), replace(workload, key=self.key), rate)
+        load = OpenLoop(subject.port(workload), self.asked(subject, workload), rate)
         meter = self._meter(subject)
         delays = await load.run(self.plan.warm, self.plan.open_seconds)
         delays.strangers = meter.stop().strangers
@@ -112,7 +114,11 @@ class Bench:
         return delays
 
     def _load(self, subject: Subject, workload: Workload) -> Load:
-        return Load(subject.port(workload), replace(workload, key=self.key))
+        return Load(subject.port(workload), self.asked(subject, workload))
+
+    def asked(self, subject: Subject, workload: Workload) -> Workload:
+        """With what this run and this subject want of every client."""
+        return replace(workload, key=self.key, fields=subject.fields(workload))
 
     async def _window(self, subject: Subject, load: Load, units: Callable[[], int]) -> Window:
         try:
@@ -131,7 +137,7 @@ class Bench:
     async def ceiling(self, subject: Subject, workload: Workload, connections: int = 32) -> Window:
         """As many requests as the subject's core can do."""
         seconds = max(1, round(self.plan.window))
-        workload = replace(workload, key=self.key)
+        workload = self.asked(subject, workload)
         meter = self._meter(subject)
         said = await wrk.run(self.wrk, subject.port(workload), workload, seconds, connections, self.folder)
         used = meter.stop()
@@ -146,13 +152,16 @@ class Bench:
         self, subjects: list[Subject], workload: Workload, block: int = 250
     ) -> dict[str, list[list[float]]]:
         """Blocks of one-by-one request times, subjects taking turns, so that drift meets all of them."""
-        workload = replace(workload, key=self.key)
+
+        def timed(subject: Subject) -> list[float]:
+            return one_by_one(subject.port(workload), self.asked(subject, workload), block)
+
         for subject in subjects:
-            one_by_one(subject.port(workload), workload, block)
+            timed(subject)
         taken: dict[str, list[list[float]]] = {subject.name: [] for subject in subjects}
         for _ in range(max(1, self.plan.samples // block // 2)):
             for subject in subjects + subjects[::-1]:
-                taken[subject.name].append(one_by_one(subject.port(workload), workload, block))
+                taken[subject.name].append(timed(subject))
         return taken
 
     async def memory(self, subject: Subject, count: int) -> Memory:

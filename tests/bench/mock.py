@@ -26,8 +26,9 @@ _HEAD = (
     b"transfer-encoding: chunked\r\n\r\n"
 )
 _PLAIN = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
-_MODEL = re.compile(rb'"model":"bench-(?:(stream|told|armed|turns)-(\d+)-(\d+)|hold)"')
+_MODEL = re.compile(rb'"model":"bench-(?:(stream|varied|told|armed|turns)-(\d+)-(\d+)|hold)"')
 _TOLD = frozenset({b"told", b"armed"})  # whose words begin at once, each with the time it was due
+_VARIED = _TOLD | {b"varied"}  # whose words differ from event to event
 _MILLISECOND = 1_000_000
 
 
@@ -120,7 +121,7 @@ class Connection(asyncio.Protocol):
         if self._kind == b"turns":
             written = message_event(self._next, events=self._events)
         else:
-            written = event(self._next, at_ns, events=self._events, told=self._kind in _TOLD)
+            written = event(self._next, at_ns, events=self._events, told=self._kind in _VARIED)
         self._transport.write(head + _chunk(written))
         self._next += 1
 

@@ -22,13 +22,16 @@ _HEAD = """# Performance
 
 Written by `make bench ARGS=--commit` from its result; not to be edited.
 [tests/bench](../tests/bench/README.md) says what is measured and how to read it. To repeat it, on a quiet
-Linux machine with two cores: `make bench` (about ten minutes), or `make bench ARGS=--quick`.
+Linux machine with two cores: `make bench` ({minutes}), or `make bench ARGS=--quick`.
 
 """
 
 _OPEN = """At a fixed rate of arrivals, whatever became of those before (open loop), without "coordinated omission":
 each delay is counted from the time that was meant. W1: a straight request, metered and stored; W2: translated,
 a Messages client of a Chat backend; W3: with a fallback and a limit armed."""
+_PEERS = """Other gateways that package registries have, in turns with nginx and Pointsman. One worker each, their own
+defaults otherwise, no log line for each request; they store no usage but where the table of
+[peers.py](../tests/bench/peers.py) says so. Each at most at 40 % of what it can do."""
 
 
 def judged(row: Row) -> float:
@@ -59,28 +62,40 @@ def last() -> dict[str, Any]:
 def text(result: Result) -> str:
     """The page."""
     about = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in result.machine.items())
-    lines = [
-        "| figure | unit | Pointsman | nginx | x nginx | spread | budget |",
-        "|---|---|--:|--:|--:|--:|--:|",
-    ]
-    for row in result.rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        spread = " - ".join(map(number, row.spread)) if row.spread else ""
-        bound = "" if row.budget is None else f"{row.budget:g}{'x' if row.ratio is not None else ''}"
-        cells = (row.figure, row.unit, number(row.value), number(row.nginx), ratio, spread, bound)
-        lines.append("| " + " | ".join(cells) + " |")
+    lines = _table("Pointsman", result.rows)
     if result.delays:
-        lines += ["", _OPEN, "", *_pipes(report.delay_lines(result.delays))]
+        lines += ["", _OPEN, "", *_pipes(report.delay_lines(result.delays), left=2, last="---")]
+    if result.peers or result.lost:
+        lines += ["", _PEERS, "", *_table("this one", result.peers), "", "Could not be measured here:", ""]
+        lines += [f"- {name}: {why}" for name, why in result.lost.items()]
+    else:
+        lines += ["", "Other gateways were not measured in this run (`make bench ARGS=--peers`)."]
     said = result.settings.get("read_back", "usage was not read back")
     after = f"Everything was on: a client key on each request, {said}.\n"
     noise = f"Other programs used up to {result.strangers():.0%} of the machine during a window.\n"
-    return f"{_HEAD}{about}\n\n" + "\n".join(lines) + f"\n\n{after}{noise}"
+    head = _HEAD.format(minutes=_minutes(result))
+    return f"{head}{about}\n\n" + "\n".join(lines) + f"\n\n{after}{noise}"
 
 
-def _pipes(lines: list[tuple[str, ...]]) -> list[str]:
-    """As Markdown: figures at the right edge."""
+def _minutes(result: Result) -> str:
+    return f"{float(str(result.settings.get('seconds', 0))) / 60:.0f} minutes here"
+
+
+def _table(subject: str, rows: list[Row]) -> list[str]:
+    lines: list[tuple[str, ...]] = [("figure", "unit", subject, "nginx", "x nginx", "spread", "budget")]
+    for row in rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        spread = " - ".join(map(number, row.spread)) if row.spread else ""
+        bound = "" if row.budget is None else f"{row.budget:g}{'x' if row.ratio is not None else ''}"
+        lines.append((row.figure, row.unit, number(row.value), number(row.nginx), ratio, spread, bound))
+    return _pipes(lines, left=2, last="--:")
+
+
+def _pipes(lines: list[tuple[str, ...]], left: int, last: str) -> list[str]:
+    """As Markdown: `left` columns at their left edge, figures at the right one."""
     head, *rows = ("| " + " | ".join(line) + " |" for line in lines)
-    return [head, "|---|---|" + "--:|" * 5 + "---|", *rows]
+    rule = ["---"] * left + ["--:"] * (len(lines[0]) - left - 1) + [last]
+    return [head, "|" + "|".join(rule) + "|", *rows]
 
 
 def write(result: Result) -> None:

@@ -5,41 +5,29 @@ Not here: what is started (servers), how a window is taken (measure), how figure
 
 from __future__ import annotations
 
-import http.client
+import contextlib
 import re
 import sys
 
-from . import measure, payloads, report, servers, translated_payloads
+from . import beside, measure, payloads, report, servers, translated_payloads
 from .load import quiet_garbage
 from .machine import BenchError
-from .measure import Bench
+from .measure import PACE_MS, PACED_STREAMS, SMALL_RATE, Bench
 from .open_loop import Delays
 from .payloads import Workload
 from .servers import Subject
 
-SMALL_RATE, LARGE_RATE = 4000, 1000  # a second: a fraction of what nginx can do
-PACE_MS, PACED_STREAMS, FAST_STREAMS = 20, 100, 16
+LARGE_RATE = 1000  # a second: a fraction of what nginx can do
+FAST_STREAMS = 16
 OPEN_SMALL, OPEN_STREAMS, OPEN_EVENTS = 997, 101, 50  # rates that no pace divides: events spread over time
-PARTS = ("small", "large", "stream", "translated", "latency", "open", "memory")
+PARTS = ("small", "large", "stream", "translated", "latency", "open", "memory", "peers")
 """Methods of `Run`, in their order."""
 _STAMP = re.compile(re.escape(payloads.STAMP) + rb"\d{20}")
 
 
-def fetch(port: int, workload: Workload, key: str) -> tuple[int, bytes, dict[str, str]]:
-    connection = http.client.HTTPConnection(servers.HOST, port, timeout=30)
-    try:
-        headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
-        connection.request("POST", workload.path, workload.bodies[0], headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
-    finally:
-        connection.close()
-
-
-def check_same(subject: Subject, mock: Subject, workload: Workload, key: str) -> None:
+def check_same(subject: Subject, mock: Subject, workload: Workload) -> None:
     """A figure counts only if the subject gives the mock's own bytes."""
-    direct = fetch(mock.port(workload), workload, key)
-    through = fetch(subject.port(workload), workload, key)
+    direct, through = servers.fetch(mock, workload), servers.fetch(subject, workload)
     first, second = (_STAMP.sub(b"", body) for body in (direct[1], through[1]))
     if through[0] != 200 or first != second:
         raise BenchError(
@@ -79,7 +67,7 @@ class Run:
 
     async def _plain(self, title: str, workload: Workload, rate: int, budget: float) -> None:
         for subject in (self.nginx, self.subject):
-            check_same(subject, self.mock, workload, self.bench.key)
+            check_same(subject, self.mock, self.bench.asked(subject, workload))
         name, bench = workload.name, self.bench
         taken = await self._turns(f"{name} steady", lambda subject: bench.steady(subject, workload, rate))
         rows = [report.cpu_row(f"{title}, {rate:,}/s", taken, self.names, budget)]
@@ -107,7 +95,7 @@ class Run:
 
     async def _streams(self, title: str, paced: Workload, fast: Workload) -> None:
         for subject in (self.nginx, self.subject):
-            check_same(subject, self.mock, fast, self.bench.key)
+            check_same(subject, self.mock, self.bench.asked(subject, fast))
         bench, names = self.bench, self.names
         taken = await self._turns(paced.name, lambda subject: bench.streams(subject, paced, PACED_STREAMS))
         figure = f"{title}, {PACED_STREAMS} streams, {PACE_MS} ms"
@@ -138,7 +126,7 @@ class Run:
             self.result.rows.append(row)
 
     def _check_translated(self, workload: Workload) -> None:
-        status, body, headers = fetch(self.subject.port(workload), workload, self.bench.key)
+        status, body, headers = servers.fetch(self.subject, self.bench.asked(self.subject, workload))
         if status != 200 or b'"type":"message"' not in body or "x-pointsman-target" not in headers:
             raise BenchError(f"`{workload.name}` was answered {status}: {body[:300]!r}")
 
@@ -186,3 +174,9 @@ class Run:
             else:
                 self.result.processes = mine.idle
                 self.result.rows += rows
+
+    async def peers(self) -> None:
+        """Other gateways: nginx, the subject and each of them take turns."""
+        with contextlib.ExitStack() as stack:
+            able = beside.started(self.bench, self.mock, stack, self.result)
+            self.result.peers += await beside.rows(self.bench, [self.nginx, self.subject], able, self.result)

@@ -40,11 +40,20 @@ class Workload:
     events: int = EVENTS  # of a stream, before the closing one (`[DONE]`, `message_stop`)
     real: bool = False  # as many headers as real clients and providers send, one of them new each time
     key: str = "none"  # the client key
+    fields: bytes = b""  # further header lines, for a gateway that wants to be told something
+
+    @property
+    def model(self) -> str:
+        return str(json.loads(self.bodies[0])["model"])
 
     def requests(self, host: str) -> list[bytes]:
         """Three headers and the key, or what the OpenAI library sends and a `traceparent`."""
         head = f"POST {self.path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {self.key}\r\n".encode()
-        head += b"content-type: application/json\r\n" + (headers.lines(headers.CLIENT) if self.real else b"")
+        head += (
+            self.fields
+            + b"content-type: application/json\r\n"
+            + (headers.lines(headers.CLIENT) if self.real else b"")
+        )
         made = []
         for body in self.bodies * (HEADS if self.real else 1):
             varied = f"traceparent: {headers.traceparent()}\r\n".encode() if self.real else b""
@@ -75,7 +84,8 @@ def real() -> Workload:
 
 def stream(pace_ms: int, events: int = EVENTS, kind: str = "stream") -> Workload:
     """Asks the mock for a stream; the model's name carries the pace (0: as fast as it can write) and the
-    length. kind: `stream`, or `told` and `armed`, whose words say when they were due."""
+    length. kind: `stream`, `varied` (no two events have the same words), or `told` and `armed`, whose words
+    say when they were due."""
     usage = {"include_usage": True}
     made = _chat(f"{kind}-{pace_ms}-{events}", "Tell a long story", stream=True, stream_options=usage)
     return replace(made, events=events)

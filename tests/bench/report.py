@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from .measure import Memory, Window, quantile, typical
@@ -43,7 +43,7 @@ Taken = dict[str, list[Window]]
 Names = tuple[str, str]  # the subject, nginx
 
 
-def cpu_row(figure: str, taken: Taken, names: Names, budget: float) -> Row:
+def cpu_row(figure: str, taken: Taken, names: Names, budget: float | None) -> Row:
     """The subject's CPU a unit beside nginx's. Drift cancels in each A B B A, so a round gives one ratio."""
     mine, theirs = taken[names[0]], taken[names[1]]
     ratios = []
@@ -175,9 +175,9 @@ class DelayRow:
     p99: float
     p999: float
     most: float
-    errors: int
-    first_error: str
-    strangers: float
+    errors: int = 0
+    first_error: str = ""
+    strangers: float = 0.0
 
 
 def delays_of(title: str, taken: dict[str, Delays]) -> list[DelayRow]:
@@ -188,9 +188,9 @@ def delays_of(title: str, taken: dict[str, Delays]) -> list[DelayRow]:
     for kind, told in (kinds | {"late": "the request itself, by the generator"}).items():
         for way, delays in taken.items():
             if seen := sorted(getattr(delays, kind)):
-                at = [quantile(seen, share) * 1e6 for share in (0.5, 0.99, 0.999, 1.0)]
-                wrong = (delays.errors, delays.first_error, delays.strangers)
-                rows.append(DelayRow(f"{title}: {told}", way, len(seen), *at, *wrong))
+                p50, p99, p999, most = (quantile(seen, share) * 1e6 for share in (0.5, 0.99, 0.999, 1.0))
+                row = DelayRow(f"{title}: {told}", way, len(seen), p50, p99, p999, most, delays.errors)
+                rows.append(replace(row, first_error=delays.first_error, strangers=delays.strangers))
     return rows
 
 
@@ -261,6 +261,8 @@ class Result:
     settings: dict[str, object]
     rows: list[Row] = field(default_factory=list)
     delays: list[DelayRow] = field(default_factory=list)
+    peers: list[Row] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)  # peers without figures, and why
     windows: dict[str, list[Window]] = field(default_factory=dict)
     processes: dict[str, int] = field(default_factory=dict)
 
@@ -269,13 +271,17 @@ class Result:
         return max((*windows, *(row.strangers for row in self.delays)), default=0.0)
 
     def save(self, path: Path) -> None:
-        rows = [asdict(row) | {"verdict": row.verdict} for row in self.rows]
+        rows, peers = (
+            [asdict(row) | {"verdict": row.verdict} for row in rows] for rows in (self.rows, self.peers)
+        )
         windows = {name: [asdict(window) for window in taken] for name, taken in self.windows.items()}
         whole = {
             "machine": self.machine,
             "settings": self.settings,
             "rows": rows,
             "delays": [asdict(row) for row in self.delays],
+            "peers": peers,
+            "lost": self.lost,
             "windows": windows,
             "idle_rss_bytes": self.processes,
             "strangers": self.strangers(),

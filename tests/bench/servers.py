@@ -5,9 +5,11 @@ Each is pinned: what is measured on one core, everything else on another. Not he
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import random
 import select
 import socket
 import subprocess
@@ -33,6 +35,7 @@ class Subject:
     stream_port: int
     running: list[Running]
     real_port: int = 0  # whose answers carry a provider's headers; 0: the gateway, one port for all
+    fields: Callable[[Workload], bytes] = lambda workload: b""  # header lines that its clients have to send
 
     def port(self, workload: Workload) -> int:
         if workload.real and self.real_port:
@@ -44,11 +47,27 @@ class Subject:
         return [running.pid for running in self.running]
 
 
+def fetch(subject: Subject, workload: Workload) -> tuple[int, bytes, dict[str, str]]:
+    """The answer to its first body: status, body, header fields."""
+    connection = http.client.HTTPConnection(HOST, subject.port(workload), timeout=30)
+    try:
+        headers = {"content-type": "application/json", "authorization": f"Bearer {workload.key}"}
+        headers |= dict(line.split(": ", 1) for line in workload.fields.decode().splitlines())
+        connection.request("POST", workload.path, workload.bodies[0], headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
+    finally:
+        connection.close()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Not one that the kernel gives away: others on this machine must not get it before its server has started."""
+    given_away = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(min(10_000, given_away // 2), given_away)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def wait_for(ready: Callable[[], bool], running: Running, seconds: float = 15) -> None:
@@ -85,6 +104,7 @@ _ANSWERS = """
     location / {{ return 200 '{chat}'; }}
     location /v1/messages {{ return 200 '{message}'; }}
     location /v1/models {{ return 200 '{models}'; }}
+    location /count {{ stub_status; }}
   }}
 """
 
@@ -177,7 +197,10 @@ def _rules(mock: Subject) -> tuple[tuple[str, ...], ...]:
         rule("bench-real", "real", "--priority", "1"),
         rule("bench-large", "turns", "--priority", "1"),
         rule("bench-turns*", "turn-streams", "--priority", "1"),
-        *(rule(f"bench-{kind}*", "streams", "--priority", "1") for kind in ("stream", "told", "hold")),
+        *(
+            rule(f"bench-{kind}*", "streams", "--priority", "1")
+            for kind in ("stream", "varied", "told", "hold")
+        ),
         rule("bench-armed*", "limited", "--fallback", "local/streams", "--priority", "1"),
     )
 
