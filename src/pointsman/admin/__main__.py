@@ -1,8 +1,10 @@
 """The control plane's process: opens what there is, links up with the data plane, then answers HTTP.
 
-The link comes first and FastAPI after it, so that models are served while the admin API is still being
-imported. Exit code 3: it refuses to start (the reason is on standard error) and must not be started again;
-anything else that is not 0 is an accident, and the supervisor starts it anew.
+The link comes first. FastAPI and what it needs, 20 MB, are imported when somebody asks something for the first time: a
+gateway whose admin API nobody uses is small, and that one question waits for it (docs/design.md#what-it-costs).
+
+Exit code 3: it refuses to start (the reason is on standard error) and must not be started again; anything else that is
+not 0 is an accident, and the supervisor starts it anew.
 """
 
 from __future__ import annotations
@@ -27,12 +29,14 @@ from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE
 from ..errors import PointsmanError
 from ..process.beats import BEAT_SECONDS, REPLACED_FILE, beat
 from ..process.environment import from_pipe, take
-from ..process.parent import REFUSED, end_with_parent, leave_nothing
+from ..process.parent import REFUSED, die_with_parent, end_with_parent, leave_nothing
 from ..process.private_files import private_socket
+from ..process.standing import CONTROL_READY, STANDING_FILE, leave
 from ..secret import Secret
 from .control.control_plane import ControlPlane, LostDatabase, Options
 from .control.last_good import LastGood
 from .control.standby import Standby
+from .store.database import database_path, is_current
 
 if TYPE_CHECKING:
     import uvicorn
@@ -41,6 +45,9 @@ log = logging.getLogger("pointsman.control")
 
 _LAST_SECONDS = 15.0
 """How long it may take to end when its parent is gone."""
+
+_QUEUE = 128
+"""Connections that wait for it."""
 
 _NEEDS_KEY = (
     "To serve other computers, or the pages of every origin (*), clients need keys, and there is none yet. Make one first:"
@@ -54,8 +61,8 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
     args = _arguments(argv)
-    end_with_parent(_LAST_SECONDS)
-    atexit.register(leave_nothing, args.runtime_dir, ("control.sock", "link.sock", REPLACED_FILE))
+    left = ("control.sock", "link.sock", STANDING_FILE, REPLACED_FILE)
+    atexit.register(leave_nothing, args.runtime_dir, left)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # everything is being read anyway
     environ, client_key = _environ(args.key_fd)
     options = Options(
@@ -66,6 +73,8 @@ def main(argv: list[str] | None = None) -> int:
         environment_origins=tuple(args.environment_origin),
         client_key=client_key,
     )
+    _settle(args.data_dir, environ, options)
+    end_with_parent(_LAST_SECONDS)
     try:
         control = ControlPlane.open(args.data_dir, environ, options)
     except PointsmanError as error:
@@ -86,10 +95,28 @@ def main(argv: list[str] | None = None) -> int:
             return REFUSED
         for problem in control.snapshot.problems:
             log.warning("degraded: %s", problem)
-        asyncio.run(_serve(control, args.runtime_dir, args.beat_fd))
+        asyncio.run(_serve(control, args))
     finally:
         control.close()
     return 0
+
+
+def _settle(data_dir: Path, environ: Mapping[str, str], options: Options) -> None:
+    """What a first start or an update does to the database is done by a child, and the 11 MB that alembic takes go with
+    it. Where that fails, this process meets the same trouble and says so. While there is no other thread: it forks."""
+    with contextlib.suppress(PointsmanError):
+        if is_current(database_path(data_dir, environ.get("POINTSMAN_DATABASE_URL"))):
+            return
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        die_with_parent()
+        logging.disable()
+        ControlPlane.open(data_dir, environ, options).close()
+    finally:
+        os._exit(0)
 
 
 def _stand_by(
@@ -120,7 +147,7 @@ def _stand_by(
             standby = Standby(
                 snapshot, cause, lambda: ControlPlane.open(args.data_dir, environ, options), stopping
             )
-            return await standby.run(args.runtime_dir)
+            return await standby.run(args.runtime_dir, lambda: _say_ready(args.ready_fd))
         finally:
             beating.cancel()
             await warming
@@ -138,6 +165,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--runtime-dir", type=Path, required=True)
     parser.add_argument("--beat-fd", type=int, help="signs of life are written there")
+    parser.add_argument("--ready-fd", type=int, help="that its socket takes connections is written there")
     parser.add_argument("--key-fd", type=int, help="the environment's secrets are read from there")
     parser.add_argument("--public-url", default="")
     parser.add_argument("--require-keys", action="store_true")
@@ -170,30 +198,53 @@ async def _beat_for_ever(descriptor: int | None) -> None:
         await asyncio.sleep(BEAT_SECONDS)
 
 
-async def _serve(control: ControlPlane, runtime_dir: Path, beat_fd: int | None) -> None:
+def _say_ready(descriptor: int | None) -> None:
+    if descriptor is not None:
+        with contextlib.suppress(OSError):
+            os.write(descriptor, b"%d\n" % CONTROL_READY)
+
+
+async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
     stopping = asyncio.Event()
-    beating = asyncio.create_task(_beat_for_ever(beat_fd))
+    beating = asyncio.create_task(_beat_for_ever(args.beat_fd))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, control.reload))
-    link = await control.connect_link(str(runtime_dir / "link.sock"))
+    link = await control.connect_link(str(args.runtime_dir / "link.sock"))
     publishing = asyncio.create_task(control.keep_published())
+    stopped = asyncio.create_task(stopping.wait())
+    with contextlib.suppress(PointsmanError):  # it is for a screen alone
+        leave(args.runtime_dir, control.standing())
     try:
-        server = await asyncio.to_thread(_http_server, control)
-        with _listening(runtime_dir / "control.sock") as listener:
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            await asyncio.wait(
-                [serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED
-            )
-            server.should_exit = True
-            await serving
+        with _listening(args.runtime_dir / "control.sock") as listener:
+            _say_ready(args.ready_fd)
+            asked = asyncio.create_task(_first_connection(listener))
+            await asyncio.wait([asked, stopped], return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            if not stopping.is_set():
+                server = await asyncio.to_thread(_http_server, control)
+                serving = asyncio.create_task(server.serve(sockets=[listener]))
+                await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
+                server.should_exit = True
+                await serving
     finally:
         stopping.set()
         publishing.cancel()
         beating.cancel()
         await asyncio.gather(publishing, beating, return_exceptions=True)
         await link.stop()
+
+
+async def _first_connection(listener: socket.socket) -> None:
+    """Returns when somebody has connected, who is not taken yet."""
+    loop = asyncio.get_running_loop()
+    there = asyncio.Event()
+    loop.add_reader(listener, there.set)
+    try:
+        await there.wait()
+    finally:
+        loop.remove_reader(listener)
 
 
 def _http_server(control: ControlPlane) -> uvicorn.Server:
@@ -221,7 +272,7 @@ def _http_server(control: ControlPlane) -> uvicorn.Server:
         server_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
-        backlog=128,
+        backlog=_QUEUE,
     )
     return Server(config)
 
@@ -230,6 +281,7 @@ def _http_server(control: ControlPlane) -> uvicorn.Server:
 def _listening(path: Path) -> Iterator[socket.socket]:
     """A Unix socket for this user only; one that a killed control plane left is replaced."""
     listener = private_socket(str(path))
+    listener.listen(_QUEUE)
     try:
         yield listener
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -135,7 +135,6 @@ def command(invocation: Invocation, /, unix: Path | None, unix_group: str | None
     With --json one line {"url": ..., "pid": ...} is printed when it answers.
     """
     from ..process.supervisor import ServeOptions, serve
-    from .welcome import welcome
 
     if unix_group is not None and unix is None:
         raise click.UsageError("--unix-group is for the socket of --unix PATH")
@@ -147,7 +146,7 @@ def command(invocation: Invocation, /, unix: Path | None, unix_group: str | None
                 tcp=unix is None or _given("host") or _given("port"),
                 data_dir=invocation.data_dir,
                 json=invocation.as_json,
-                on_ready=lambda url: _in_background(welcome, invocation.data_dir, url),
+                screen=(sys.executable, "-m", "pointsman.cli.welcome", sys.argv[0], str(invocation.data_dir)),
                 **options,
             )
         )
@@ -157,8 +156,3 @@ def command(invocation: Invocation, /, unix: Path | None, unix_group: str | None
 def _given(name: str) -> bool:
     """By an option or a variable?"""
     return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
-
-
-def _in_background(show: Callable[[Path, str], None], data_dir: Path, url: str) -> None:
-    """The supervisor watches its processes meanwhile."""
-    threading.Thread(target=show, args=(data_dir, url), daemon=True).start()

@@ -1,25 +1,22 @@
 """The one screen that `serve` prints when it answers: where it is, what it found, what to paste next.
 
-Looks at what is stored and at the usual ports of local servers on this computer, in a container also on the one it runs
-on (POINTSMAN_LOCAL_HOST); sends nothing elsewhere and enables nothing by itself.
+Looks at what the control plane left of itself and at the usual ports of local servers on this computer, in a container
+also on the one it runs on (POINTSMAN_LOCAL_HOST); sends nothing elsewhere and enables nothing by itself. A process of its
+own, `python -m pointsman.cli.welcome`: what it needs goes with it.
 """
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import shlex
 import shutil
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-
-import click
 
 from ..config import ADMIN_TOKEN_FILE, DEFAULT_HOST, default_data_dir, local_host
-from ..errors import PointsmanError
-from ..kinds import BackendType, backend_key
+from ..process.standing import Standing, found
 
 _LOOK_SECONDS = 0.3
 _USUAL_PORTS = {
@@ -35,26 +32,38 @@ _USUAL_PORTS = {
 we suggest to call it."""
 
 
-def welcome(data_dir: Path, url: str) -> None:
-    """Prints the screen. Never fails: what cannot be looked at is left out."""
-    backends, status = _stored(data_dir)
-    known = {str(backend["base_url"]) for backend in backends}
-    command, option = _command(), _option(data_dir)
+def main() -> None:
+    """Prints the screen. What cannot be looked at is left out."""
+    parser = argparse.ArgumentParser(prog="python -m pointsman.cli.welcome", description=__doc__)
+    parser.add_argument("program", help="how this program was called")
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--standing", type=Path, required=True, help="the folder of sockets")
+    args = parser.parse_args()
+    screen = welcome(args.data_dir, args.url, found(args.standing), args.program)
+    print(screen, flush=True)
+
+
+def welcome(data_dir: Path, url: str, standing: Standing, program: str) -> str:
+    """The screen. program: how this one was called."""
+    known = {base_url for _, base_url in standing.backends}
+    command, option = _command(program), _option(data_dir)
+    backends = [*(key for key, _ in standing.backends), "local/practice (built in)"]
     lines = [
         f"Pointsman answers at {url}",
         *([] if url.startswith(_UNIX) else [f"  page         {url}/ui"]),
         f"  admin token  {data_dir / ADMIN_TOKEN_FILE}",
-        f"  backends     {_listed(backends)}",
+        f"  backends     {', '.join(backends)}",
     ]
     for name, base in _look_around():
         if base not in known and base != url:
             lines.append(f"  found        {base}; use it: {command} local add {name} --url {base}{option}")
-    lines += [f"  degraded     {problem}" for problem in status.get("problems", ())]
-    key = " -H 'authorization: Bearer YOUR-CLIENT-KEY'" if status.get("keys_required") else ""
+    lines += [f"  degraded     {problem}" for problem in standing.problems]
+    key = " -H 'authorization: Bearer YOUR-CLIENT-KEY'" if standing.keys_required else ""
     text = _TO_PASTE.format(
         url=_for_curl(url), command=command, option=option, key=key, here=local_host() or DEFAULT_HOST
     )
-    click.echo("\n".join([*lines, "", text]))
+    return "\n".join([*lines, "", text])
 
 
 _TO_PASTE = """\
@@ -84,34 +93,14 @@ def _for_curl(url: str) -> str:
     return f"--unix-socket {shlex.quote(url.removeprefix(_UNIX))} http://localhost"
 
 
-def _command() -> str:
-    """How this program is called from here: after `make run` it is not on the PATH."""
-    return "pointsman" if shutil.which("pointsman") else shlex.quote(sys.argv[0])
+def _command(program: str) -> str:
+    """How it is called from here: after `make run` it is not on the PATH."""
+    return "pointsman" if shutil.which("pointsman") else shlex.quote(program)
 
 
 def _option(data_dir: Path) -> str:
     """What a pasted command needs to mean this gateway."""
     return "" if data_dir == default_data_dir() else f" --data-dir {shlex.quote(str(data_dir))}"
-
-
-def _stored(data_dir: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Backends and status, asked of the gateway that just started."""
-    from .client import open_client
-
-    rows: list[dict[str, Any]] = []
-    try:
-        with open_client(data_dir) as client:
-            for path in ("/api/credentials", "/api/local"):
-                rows += client.request("GET", path).json()
-            status: dict[str, Any] = client.request("GET", "/api/status").json()
-    except (PointsmanError, TypeError, ValueError):
-        return [], {}
-    return rows, status
-
-
-def _listed(backends: list[dict[str, Any]]) -> str:
-    names = [backend_key(BackendType(row.get("backend_type", "local")), row["name"]) for row in backends]
-    return ", ".join([*names, "local/practice (built in)"])
 
 
 def _look_around() -> list[tuple[str, str]]:
@@ -137,3 +126,7 @@ def _lists_models(place: tuple[str, int]) -> bool:
         return False
     finally:
         connection.close()
+
+
+if __name__ == "__main__":
+    main()

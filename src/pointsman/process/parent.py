@@ -5,7 +5,6 @@ Polling the parent's id works on Linux and macOS alike. Not here: starting child
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -27,7 +26,7 @@ _PARENT = os.getppid()
 def end_with_parent(seconds: float) -> None:
     """From now on this process gets SIGTERM when its parent is gone, and ends for good so many seconds later: one that
     hangs would hold the data folder's lock for ever."""
-    _wake_when_it_dies()
+    _when_it_dies(signal.SIGCONT)  # a stopped process watches nothing
 
     def watch() -> None:
         while os.getppid() == _PARENT:
@@ -37,6 +36,11 @@ def end_with_parent(seconds: float) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="parent watch", daemon=True).start()
+
+
+def die_with_parent() -> None:
+    """For a child that is waited for: it is killed when its parent is gone (Linux; elsewhere it comes to its end)."""
+    _when_it_dies(signal.SIGKILL)
 
 
 def reap_strangers(own: Iterable[int]) -> None:
@@ -52,11 +56,13 @@ def reap_strangers(own: Iterable[int]) -> None:
             os.waitpid(ended.si_pid, os.WNOHANG)
 
 
-def _wake_when_it_dies() -> None:
-    """A stopped process watches nothing. Linux lets it go on when its parent is gone (prctl(2), PR_SET_PDEATHSIG)."""
+def _when_it_dies(number: int) -> None:
+    """Linux sends this process the signal when its parent is gone (prctl(2), PR_SET_PDEATHSIG)."""
+    import ctypes  # not in the supervisor, which has no parent to watch
+
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(1, int(signal.SIGCONT), 0, 0, 0)
+            ctypes.CDLL(None).prctl(1, int(number), 0, 0, 0)
 
 
 def leave_nothing(folder: str, names: Iterable[str]) -> None:

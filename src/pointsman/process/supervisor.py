@@ -9,7 +9,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from .listeners import Listeners
 from .parent import REFUSED, REPLACED_SIGNAL, reap_strangers
 from .private_files import write_over
 from .settings import Settings, read_settings
+from .standing import CONTROL_READY
 
 _BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _HEALTHY_SECONDS = 10.0
@@ -53,7 +53,7 @@ class ServeOptions:
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
     json: bool = False
-    on_ready: Callable[[str], None] | None = None  # prints the first screen; gets the URL
+    screen: tuple[str, ...] = ()  # the command that prints the first screen; gets --url and --standing
 
 
 @dataclass(slots=True)
@@ -80,6 +80,7 @@ class _Supervisor:
     url: str
     listeners: Listeners
     children: list[_Child] = field(default_factory=list)  # the control plane, then one a slot
+    screen: subprocess.Popen[bytes] | None = None  # while it prints
     make: Callable[[int, int], _Child] = field(init=False)  # a data-plane process, by slot and generation
     generation: int = 0
     to_replace: list[int] = field(default_factory=list)  # slots whose process is to be a new one
@@ -126,6 +127,9 @@ def serve(options: ServeOptions) -> int:
         with suppress(OSError):
             os.ftruncate(lock, 0)
         listeners.close()
+        if supervisor.screen is not None:
+            supervisor.screen.kill()
+            supervisor.screen.wait()
         for child in _all(supervisor):
             child.pulse.close()
         for fd in (lock, ready_read, ready_write, wake_read, wake_write):
@@ -145,7 +149,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
     for warning in filter(None, map(caution, sorted(origins))):
         _say(warning)
     control = [sys.executable, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
-    control += ["--runtime-dir", runtime_dir, "--public-url", url, *allowed]
+    control += ["--runtime-dir", runtime_dir, "--ready-fd", str(ready_fd), "--public-url", url, *allowed]
     if ANY in origins or not is_loopback_host(options.host):
         control += ["--require-keys"]
     secrets = {
@@ -166,7 +170,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
         return _Child(f"data plane {slot}", argv, (*fds, ready_fd), number)
 
     supervisor.make = make
-    supervisor.children = [_Child("control plane", control, (lock_fd,), secrets=given)]
+    supervisor.children = [_Child("control plane", control, (lock_fd, ready_fd), secrets=given)]
     supervisor.children += [make(slot, 0) for slot in range(options.workers)]
 
 
@@ -204,7 +208,6 @@ def _has_terminal() -> bool:
 
 def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
     """Start what should run, tell when ready, start again what died, until told to stop."""
-    serving = False
     while not supervisor.stopping:
         now = time.monotonic()
         if now - supervisor.looked > _AWAY_SECONDS:  # stopped itself, or the machine slept
@@ -214,8 +217,6 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
         if not all([_watch(supervisor, child, now) for child in supervisor.children]):
             break
         wait = min([child.due - now for child in supervisor.children if child.process is None], default=1.0)
-        if serving and not supervisor.announced:
-            wait = 0.02  # the control plane's socket tells nobody when it comes
         if supervisor.to_replace:
             wait = min(wait, 0.1)
         readable, _, _ = select.select([ready_fd, wake_fd], [], [], max(0.01, min(wait, 1.0)))
@@ -227,12 +228,13 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
             _reload(supervisor)
         if ready_fd in readable:
             supervisor.ready.update(int(number) for number in os.read(ready_fd, 4096).split())
-            serving = True
         _replace(supervisor, now)
-        if serving and not supervisor.announced and _control_answers(supervisor.runtime_dir):
+        if not supervisor.announced and CONTROL_READY in supervisor.ready and max(supervisor.ready) >= 0:
             _announce(supervisor)
         elif supervisor.announced and not supervisor.noted:
             _note(supervisor)
+        if supervisor.screen is not None and supervisor.screen.poll() is not None:
+            supervisor.screen = None
     _stop_children(supervisor)
     return supervisor.exit_code
 
@@ -325,16 +327,6 @@ def _say(text: str) -> None:
     print(f"pointsman: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- the gateway's own log
 
 
-def _control_answers(runtime_dir: str) -> bool:
-    """Does the control plane take connections yet?"""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(os.path.join(runtime_dir, "control.sock"))
-        except OSError:
-            return False
-    return True
-
-
 def _announce(supervisor: _Supervisor) -> None:
     options = supervisor.options
     supervisor.announced = True
@@ -344,8 +336,9 @@ def _announce(supervisor: _Supervisor) -> None:
         if options.unix is not None:
             said["unix"] = str(options.unix)
         print(json.dumps(said), flush=True)  # noqa: T201
-    elif options.on_ready is not None:
-        options.on_ready(supervisor.url)
+    elif options.screen:
+        said_of_it = ("--url", supervisor.url, "--standing", supervisor.runtime_dir)
+        supervisor.screen = subprocess.Popen([*options.screen, *said_of_it], stdin=subprocess.DEVNULL)
 
 
 def _note(supervisor: _Supervisor) -> None:

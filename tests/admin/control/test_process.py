@@ -77,6 +77,28 @@ def test_rules_are_served_before_http_is_up(tmp_path: Path) -> None:
         plane.stop()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_a_first_start_and_the_admin_api_need_is_not_in_memory_while_nobody_asks(tmp_path: Path) -> None:
+    """alembic comes with markupsafe, the HTTP side with httptools: both have files that are mapped."""
+    plane = Plane(tmp_path / "data")
+    plane.start()
+    try:
+        assert plane.process is not None
+        maps = Path(f"/proc/{plane.process.pid}/maps")
+        until = time.monotonic() + 60
+        while not (plane.folder / "control.sock").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        loaded = maps.read_text()
+        assert "libsqlite3" in loaded
+        assert "markupsafe" not in loaded
+        assert "httptools" not in loaded
+        plane.wait_ready()
+        assert "httptools" in maps.read_text()
+        assert plane.good("GET", "/api/mappings") == []
+    finally:
+        plane.stop()
+
+
 def test_a_new_start_is_a_new_epoch(tmp_path: Path) -> None:
     epochs = []
     for _ in range(2):

@@ -27,8 +27,9 @@ from ...config import LAST_GOOD_FILE, USAGE_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...link.messages import AnswerFound, AnswerQuestion, Snapshot, Up, UsageBatch, WorkerStatus
+from ...process.standing import Standing
 from ...secret import Secret
-from ..store import client_keys, settings
+from ..store import client_keys, credentials, local_backends, sealing, settings
 from ..store.database import BACKUP_FOLDER, Store, database_path
 from ..store.rotation import open_vault
 from ..store.snapshot import compile_snapshot
@@ -224,6 +225,14 @@ class ControlPlane:
         link.publish(self.snapshot)
         self._link, self._loop = link, asyncio.get_running_loop()
         return link
+
+    def standing(self) -> Standing:
+        """What a gateway that starts shows of it."""
+        with self.store.read() as session:
+            rows: list[sealing.SealedRow] = [*credentials.list_all(session)]
+            rows += local_backends.list_all(session)
+        backends = [(sealing.key_of(row), sealing.base_url_of(row)) for row in rows]
+        return Standing(backends, self.snapshot.problems, self.snapshot.keys_required)
 
     @property
     def keys_ever_made(self) -> bool:

@@ -49,14 +49,16 @@ class Standby(Generic[T]):
             snapshot, version=1, epoch=secrets.token_hex(8), problems=(*snapshot.problems, problem)
         )
 
-    async def run(self, runtime_dir: Path) -> T | None:
-        """What was opened in the end, or None when told to stop. Sockets are closed when this returns."""
+    async def run(self, runtime_dir: Path, listening: Callable[[], None] = lambda: None) -> T | None:
+        """What was opened in the end, or None when told to stop. Sockets are closed when this returns. listening: called
+        when they take connections."""
         link = LinkServer(str(runtime_dir / "link.sock"), _take)
         await link.start()
         link.publish(self._snapshot)
         path = runtime_dir / "control.sock"
         server = LocalServer(str(path), self._answer)
         await server.start()
+        listening()
         try:
             return await self._try_for_ever()
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -135,6 +135,19 @@ class Store:
         folder.mkdir(mode=0o700, exist_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         return folder / f"{self.path.stem}-{revision or 'none'}-{stamp}.db"
+
+
+def is_current(path: Path) -> bool:
+    """Whether its tables are what they should be, so that opening it changes nothing. False where that cannot be seen.
+    Leaves no lock and no file beside it."""
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as connection:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error:
+        return False
+    return row is not None and row[0] == HEAD
 
 
 def prepare_data_dir(data_dir: Path) -> None:

@@ -1,0 +1,42 @@
+"""What a control plane that has just started has, left in the folder of sockets for the gateway's first screen, so that
+nobody need ask its HTTP side, which is not loaded until somebody does. Not here: the screen (cli/welcome.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+STANDING_FILE = "standing"
+CONTROL_READY = -1
+"""What the control plane says on the pipe where data-plane processes say their numbers: its socket takes connections."""
+
+
+class Standing(NamedTuple):
+    """backends: (key, base URL) of each that is stored. problems: why it is degraded."""
+
+    backends: Sequence[tuple[str, str]] = ()
+    problems: Sequence[str] = ()
+    keys_required: bool = False
+
+
+def leave(folder: Path, standing: Standing) -> None:
+    """Written whole, or not at all: the screen does without."""
+    path = folder / STANDING_FILE
+    with suppress(OSError):
+        temporary = path.with_name(STANDING_FILE + ".new")
+        temporary.write_text(json.dumps(standing))
+        os.replace(temporary, path)
+
+
+def found(folder: Path) -> Standing:
+    """As it was left; empty where nothing was."""
+    try:
+        backends, problems, keys_required = json.loads((folder / STANDING_FILE).read_text())
+        return Standing([(str(key), str(url)) for key, url in backends], problems, bool(keys_required))
+    except (OSError, ValueError, TypeError):
+        return Standing()
