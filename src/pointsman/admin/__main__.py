@@ -14,6 +14,7 @@ import asyncio
 import atexit
 import contextlib
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -219,6 +220,9 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
     try:
         with _listening(args.runtime_dir / "control.sock") as listener:
             _say_ready(args.ready_fd)
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 50)  # 700 would look at a batch's records each time one is stored
             asked = asyncio.create_task(_first_connection(listener))
             await asyncio.wait([asked, stopped], return_when=asyncio.FIRST_COMPLETED)
             asked.cancel()

@@ -31,7 +31,8 @@ log = logging.getLogger("pointsman.link")
 
 MAX_HELD = 50_000
 """Usage records kept while the control plane is away (about 20 MB); beyond it the oldest go, counted and logged."""
-BATCH = 500
+BATCH = 2_000
+"""A batch is a transaction: one of 500 costs a third more a record."""
 WINDOW = 8
 """Batches sent and not yet acknowledged: a control plane that hangs must not make this process grow."""
 STUCK_BYTES = 4 * 1024 * 1024

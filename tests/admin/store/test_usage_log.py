@@ -139,6 +139,49 @@ def plain(number: int, **fields: Any) -> UsageRecord:
     return UsageRecord(**(values | fields))
 
 
+tail = st.one_of(st.integers(0, 99).map("{:08x}".format), st.text("0a\n/\u00e9_", max_size=12))
+odd_ids = st.lists(
+    st.one_of(
+        st.builds(
+            "{}{}".format, st.sampled_from(["req_aaaaaaaaaa", "req_bbbbbbbbbb", "req_\naaaaaaaaa"]), tail
+        ),
+        st.text(max_size=24).filter(lambda text: text.isprintable()),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(odd_ids)
+def test_ids_of_any_form_come_out_of_a_block_as_they_went_in(ids: list[str]) -> None:
+    records = [plain(n, id=name, request=name) for n, name in enumerate(ids)]
+    for form in (PLAIN, PACKED):
+        block = Block(pack(columns_of(records), [1] * len(ids), form), len(ids))
+        assert block.ids() == ids
+        assert [block.id(index) for index in range(len(ids))] == ids
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"id": "x" * 600, "request": "x" * 600},
+        {"request": "x" * 600},
+        {"input_tokens": 2**63},
+        {"output_tokens": 2**70},
+    ],
+    ids=["id", "request", "just over", "far over"],
+)
+def test_one_odd_record_does_not_keep_its_batch_out(tmp_path: Path, fields: dict[str, Any]) -> None:
+    usage = UsageStore(tmp_path / "usage.db")
+    assert usage.add([plain(1), plain(2, **fields), plain(3)]) == 3
+    usage.tend()
+    (odd,) = [one for one in usage.page()[0] if one.at == 1002.0]
+    changed = {name: value[:512] if isinstance(value, str) else None for name, value in fields.items()}
+    assert odd == plain(2, **changed)
+    assert usage.totals().input_tokens == (2 if "input_tokens" in fields else 3)
+    usage.close()
+
+
 @pytest.mark.parametrize("form", [PLAIN, PACKED])
 def test_a_block_that_is_not_what_was_written_is_damaged(form: int) -> None:
     raw = pack(columns_of([plain(n) for n in range(20)]), [1] * 20, form)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from ...ledger.records import UsageRecord
 from ..store.shapes import with_fields
 from ..store.usage import COLUMNS, MAX_LIMIT
+from ..store.usage_columns import MILLISECONDS
 from ..store.usage_query import Totals, UsageFilter
 from .base import Run, errors
 
@@ -60,4 +61,8 @@ def totals(control: Run, filters: Annotated[UsageFilter, Query()]) -> Totals:
 def _row(record: UsageRecord) -> UsageRow:
     at = datetime.fromtimestamp(record.at, UTC)
     values = {name: getattr(record, name) for name in COLUMNS}
-    return UsageRow(**values | {"at": at})
+    return UsageRow(**values | {name: _hundredths(values[name]) for name in MILLISECONDS} | {"at": at})
+
+
+def _hundredths(value: float | None) -> float | None:
+    return None if value is None else int(value * 100) / 100

@@ -23,6 +23,8 @@ DIMENSIONS: Final = (
 """Fields by which requests are alike: one row of them is shared by all records that have the same. Beside them stands
 `own`: does the record stand for its request?"""
 TOKENS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+MAX_TEXT: Final = 512
+"""Characters of a text."""
 HEAD: Final = 14
 """Characters that the ids of one process have in common (gateway/data_plane.py)."""
 
@@ -33,7 +35,7 @@ PACKED: Final = 2
 
 _FIELDS = UsageRecord.__struct_fields__
 _VALUES = ("stream", "attempts", "attempt", "joined", *TOKENS)
-_MILLISECONDS = ("first_output_ms", "total_ms")
+MILLISECONDS: Final = ("first_output_ms", "total_ms")
 _DEFAULTS = UsageRecord.__struct_defaults__
 _DEFAULT = dict(zip(_FIELDS[len(_FIELDS) - len(_DEFAULTS) :], _DEFAULTS, strict=True))
 _NAN = float("nan")
@@ -50,6 +52,10 @@ class Damaged(Exception):
     """A block is not what was written."""
 
 
+class Odd(Exception):
+    """Among the records is a text or a count that the file does not take."""
+
+
 def columns_of(records: Sequence[UsageRecord]) -> Columns:
     """The records' fields, one column each, and `own`. There must be one record at least."""
     found: Columns = dict(zip(_FIELDS, zip(*map(msgspec.structs.astuple, records), strict=True), strict=True))
@@ -62,11 +68,13 @@ def columns_of(records: Sequence[UsageRecord]) -> Columns:
 
 
 def pack(columns: Columns, dims: Sequence[int], form: int = PLAIN) -> bytes:
-    """The block. dims: of each record, the number of its dimension."""
+    """The block. dims: of each record, the number of its dimension. Raises Odd."""
     ids, requests = columns["id"], columns["request"]
     apart: Sequence[str | None] = [None]
     if ids != requests:
         apart = [None if one == name else one for name, one in zip(ids, requests, strict=True)]
+        if max(map(len, requests)) > MAX_TEXT:
+            raise Odd
     found: dict[str, Any] = {
         "dim": _folded(dims),
         "id": _texts(ids),
@@ -75,12 +83,17 @@ def pack(columns: Columns, dims: Sequence[int], form: int = PLAIN) -> bytes:
     }
     for name in _VALUES:
         found[name] = _folded(columns[name])
-    for name in _MILLISECONDS:
+    for name in MILLISECONDS:
         values = columns[name]
-        if values.count(None) < len(values):
-            known = [_NAN if value is None else value for value in values] if None in values else values
-            found[name] = array("d", known).tobytes()
-    body = _encode(found)
+        try:
+            found[name] = array("d", values).tobytes()
+        except TypeError:
+            if values.count(None) < len(values):
+                found[name] = array("d", [_NAN if one is None else one for one in values]).tobytes()
+    try:
+        body = _encode(found)
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise Odd from error
     if form == PACKED:
         body = zlib.compress(body)
     body = bytes((form,)) + body
@@ -132,7 +145,7 @@ class Block:
             found["request"] = [name if request is None else request for name, request in pairs]
         for name in _VALUES:
             found[name] = self.values(name)
-        for name in _MILLISECONDS:
+        for name in MILLISECONDS:
             raw = self._columns.get(name)
             found[name] = [None] * self.records if raw is None else [_known(one) for one in array("d", raw)]
         return found
@@ -144,7 +157,7 @@ class Block:
         for column in ("request", *_VALUES):
             values = self._columns.get(column, [_DEFAULT.get(column)])
             found[column] = values[index if len(values) > 1 else 0]
-        for column in _MILLISECONDS:
+        for column in MILLISECONDS:
             raw = self._columns.get(column)
             found[column] = _known(_DOUBLE.unpack_from(raw, 8 * index)[0]) if raw is not None else None
         if found["request"] is None:
@@ -158,16 +171,24 @@ def _known(value: float) -> float | None:
 
 def _folded(values: Sequence[Any]) -> Sequence[Any]:
     """One value where all are alike."""
-    return values[:1] if values.count(values[0]) == len(values) else values
+    if values[0] != values[-1] or values.count(values[0]) != len(values):
+        return values
+    return values[:1]
 
 
 def _texts(ids: Sequence[str]) -> tuple[list[str], Sequence[int], str | list[str]]:
     """(different beginnings, which one each has, what follows): in one text where that is as long as our own ids are."""
-    heads: dict[str, int] = {min(ids)[:HEAD]: 0}
-    which = [0]
-    if max(ids)[:HEAD] not in heads:
-        which = [heads.setdefault(name[:HEAD], len(heads)) for name in ids]
+    head, joined = ids[0][:HEAD], "\n".join(ids)
+    # of one process: its beginning is taken off without a loop, and what is left must be lines of equal length
+    lines = joined.replace("\n" + head, "\n")[len(head) :]
+    text, between = lines.replace("\n", ""), "\n" * (len(ids) - 1)
+    whole = len(text) == _TAIL * len(ids) and len(joined) == len(text) + len(head) * len(ids) + len(between)
+    if whole and lines[_TAIL :: _TAIL + 1] == between:
+        return [head], [0], text
+    if max(map(len, ids)) > MAX_TEXT:
+        raise Odd
+    heads: dict[str, int] = {}
+    which = [heads.setdefault(name[:HEAD], len(heads)) for name in ids]
     tails = [name[HEAD:] for name in ids]
-    text = "".join(tails)
-    alike = len(text) == _TAIL * len(tails) and all([len(tail) == _TAIL for tail in tails])
-    return list(heads), which, text if alike else tails
+    alike = all([len(tail) == _TAIL for tail in tails])
+    return list(heads), _folded(which), "".join(tails) if alike else tails

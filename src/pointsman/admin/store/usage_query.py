@@ -15,8 +15,8 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema
 
 from ...ledger.records import UsageRecord
-from .usage_columns import TOKENS, Block, Damaged
-from .usage_log import HOUR, MAX_TEXT, Sums, blocks_with, dimensions, dims_of
+from .usage_columns import MAX_TEXT, TOKENS, Block, Damaged
+from .usage_log import HOUR, Sums, blocks_with, dimensions, dims_of
 from .values import MAX_ID
 
 Text = Annotated[str | None, Field(max_length=MAX_TEXT)]

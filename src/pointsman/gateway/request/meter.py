@@ -49,12 +49,12 @@ def record(
         read, written, cached, reasoning = usage.input, usage.output, usage.cached, usage.reasoning
     if answer_id is not None and (not 200 <= status < 300 or len(model) > _TEXT):
         answer_id = None
-    # hundredths of a millisecond, cut off: round() takes three times as long
     return UsageRecord(
-        id, at, protocol, path[:_TEXT], model[:_TEXT], target, attempts, fallback, status, outcome, stream,
-        read, written, cached, reasoning,
-        None if first_output is None else int((first_output - start) * 100_000) / 100,
-        None if end is None else int((end - start) * 100_000) / 100,
+        id, at, protocol,
+        path if len(path) <= _TEXT else path[:_TEXT], model if len(model) <= _TEXT else model[:_TEXT],
+        target, attempts, fallback, status, outcome, stream, read, written, cached, reasoning,
+        None if first_output is None else (first_output - start) * 1000.0,  # rounded by who shows it
+        None if end is None else (end - start) * 1000.0,
         key_id, mapping_id, request or id, attempt, joined, answer_id,
     )  # fmt: skip
 
