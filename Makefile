@@ -5,6 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
+# Byte code is kept whatever the caller's environment says: every process of a gateway, and every worker of the tests,
+# would compile the whole source anew.
+unexport PYTHONDONTWRITEBYTECODE
 # The data plane's core: run compiled with all the others, and once more in pure Python.
 BOTH := tests/resilience tests/wire/test_sse.py tests/wire/test_splice.py tests/gateway/test_lane.py \
   tests/gateway/test_server.py tests/gateway/test_streams.py tests/gateway/test_judge.py tests/gateway/test_one_verdict.py

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -103,9 +104,9 @@ def build() -> list[Path]:
     native.FOLDER.mkdir(exist_ok=True)
     lacking = [one for one in native.MODULES if not (native.built(one).exists() and native.fresh(one))]
     has_cython = importlib.util.find_spec("Cython") is not None
-    for module in lacking:
-        if has_cython or native.sources(module)[0].suffix == ".c":
-            _make(native, module, linker)
+    able = [one for one in lacking if has_cython or native.sources(one)[0].suffix == ".c"]
+    with ThreadPoolExecutor(os.cpu_count()) as cores:
+        list(cores.map(lambda one: _make(native, one, linker), able))
     if not has_cython and any(one != native.MODULES[0] for one in lacking):
         raise Unable("Cython is not installed; only the C file was built")
     return files(native)
