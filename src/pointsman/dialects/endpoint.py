@@ -70,12 +70,6 @@ class RateLimits:
     names: Mapping[tuple[str, str], bytes]
     reset: Callable[[bytes], bytes | None]
 
-    def meaning(self, name: bytes) -> tuple[str, str] | None:
-        """(what, unit) of a header, None when it is none of these."""
-        if name not in self.names.values():  # almost every header
-            return None
-        return next(meaning for meaning, own in self.names.items() if own == name)
-
 
 def no_fields(_: Any) -> dict[str, Any]:
     """Of a protocol whose clients read no list of models."""

@@ -23,6 +23,7 @@ _OF_THE_BODY = frozenset((b"content-type", b"accept"))
 def cross_headers(headers: Headers, client: RateLimits | None) -> Headers:
     """The headers that mean something to the client, under the names of its protocol."""
     found: Headers = []
+    meanings = _meanings()
     for name, value in headers:
         if name in _KEPT:
             found.append((name, value))
@@ -31,27 +32,23 @@ def cross_headers(headers: Headers, client: RateLimits | None) -> Headers:
             seconds = _seconds_until(value)
             if seconds is not None:
                 found.append((name, b"%d" % seconds))
-        elif client is not None:
-            found.extend(_rate_limit(name, value, client))
+        elif client is not None and (meaning := meanings.get(name)) is not None:
+            own = client.names.get(meaning)
+            converted = client.reset(value) if meaning[0] == "reset" else value
+            if converted is not None and own is not None:
+                found.append((own, converted))
     return found
 
 
-def _rate_limit(name: bytes, value: bytes, client: RateLimits) -> Headers:
-    """Whichever vendor's name it has, since a backend may pass on another's."""
-    for limits in _rate_limits():
-        meaning = limits.meaning(name)
-        if meaning is not None:
-            converted = client.reset(value) if meaning[0] == "reset" else value
-            if converted is None or meaning not in client.names:
-                return []
-            return [(client.names[meaning], converted)]
-    return []
-
-
 @derived
-def _rate_limits() -> list[RateLimits]:
+def _meanings() -> dict[bytes, tuple[str, str]]:
+    """Of rate-limit headers, whichever vendor's name they have, since a backend may pass on another's."""
     every = [dialect.endpoint.rate_limits for dialect in DIALECTS.values()]
-    return list({id(limits): limits for limits in every if limits is not None}.values())
+    found: dict[bytes, tuple[str, str]] = {}
+    for limits in every:
+        for meaning, name in limits.names.items() if limits is not None else ():
+            found.setdefault(name, meaning)
+    return found
 
 
 @derived

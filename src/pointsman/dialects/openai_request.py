@@ -8,6 +8,7 @@ Where Chat nests what Responses writes flat, either form is read. Not here: the 
 from __future__ import annotations
 
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any
 
 from ..conversation.notes import Notes
@@ -43,6 +44,11 @@ def read_account(request: Request, fields: Fields, notes: Notes) -> None:
             advice = "this backend cannot fill its cache without an answer; leave it out."
             notes.refuse(options.at("prewarm"), advice)
         options.close(notes)
+
+
+of_account = attrgetter("user", "cache_key", "cache_auto", "service_tier", "metadata")
+"""What account_value() tells."""
+NO_ACCOUNT = (None,) * 5
 
 
 def account_value(request: Request, profile: Profile) -> dict[str, Any]:

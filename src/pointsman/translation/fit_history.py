@@ -14,6 +14,7 @@ from ..conversation.parts import (
     Foreign,
     Image,
     Part,
+    Refusal,
     ResultPart,
     Text,
     Thinking,
@@ -40,6 +41,9 @@ def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adapt
     messages: list[Message] = []
     shown: list[Part] = []  # what the assistant's tools showed, which is the user's to say
     for message in made.messages:
+        if not shown and _FITS.issuperset(map(type, message.parts)):
+            messages.append(message)  # as almost all are that hold no call
+            continue
         parts = [found for part in together(message.parts, profile) for found in fit.parts(part)]
         if message.role is Role.ASSISTANT:
             if shown:
@@ -62,6 +66,10 @@ def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adapt
     if changed:
         made.messages = messages
     fit_turns(made, profile, notes)
+
+
+_FITS = frozenset((Text, Refusal))
+"""Parts that every target takes as they are."""
 
 
 def _is(one: Part, other: Part) -> bool:

@@ -4,6 +4,7 @@ See adapt.py."""
 from __future__ import annotations
 
 import hashlib
+from operator import attrgetter
 
 from ..conversation.notes import Notes
 from ..conversation.profile import Profile
@@ -19,8 +20,17 @@ _HARMLESS: dict[str, object] = {
 def fit_values(made: Request, profile: Profile, notes: Notes) -> None:
     """Changes `made`. Raises PointsmanError 400 under strict."""
     _sizes(made, profile, notes)
-    _sampling(made, profile, notes)
-    _account(made, profile, notes)
+    if _sampled(made) != _NOT_SAMPLED:
+        _sampling(made, profile, notes)
+    if _of_account(made) != _NO_ACCOUNT:
+        _account(made, profile, notes)
+
+
+_sampled = attrgetter("temperature", "top_p", "top_k", *_HARMLESS)
+_rare = attrgetter("top_k", *_HARMLESS)
+_NOT_SAMPLED = (None,) * 7
+_of_account = attrgetter("user", "cache_key", "service_tier", "metadata", "verbosity")
+_NO_ACCOUNT = (None,) * 5
 
 
 def _sizes(made: Request, profile: Profile, notes: Notes) -> None:
@@ -48,6 +58,8 @@ def _sampling(made: Request, profile: Profile, notes: Notes) -> None:
         if both and profile.sampling == "one_of":
             notes.drop("top_p", "the model takes temperature or top_p, not both")
             made.top_p = None
+    if _rare(made) == _NOT_SAMPLED[2:]:
+        return
     if not profile.top_k:
         _leave_out(made, "top_k", None, notes, "the backend does not take it")
     if not profile.penalties:
@@ -87,6 +99,8 @@ def _leave_out(made: Request, name: str, harmless: object, notes: Notes, why: st
 def fit_stops(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
     """More than the target takes are the gateway's to enforce: all of them, so that which one
     matched is known."""
+    if not made.stop:
+        return
     told = tuple(one for one in made.stop if one)
     if len(told) > profile.stop:
         adaptation.stop, made.stop = told, ()

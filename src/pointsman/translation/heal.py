@@ -18,12 +18,13 @@ from ..conversation.request import Message, Request, Role
 from .usable_calls import as_object
 
 NO_RESULT = "no result provided"
+_OF_TOOLS = frozenset((ToolCall, ToolResult))
 
 
 def heal(request: Request, notes: Notes) -> Request:
     """The request with a legal history; the same object where nothing was to be done. Raises 400 under strict."""
     messages = [message for message in request.messages if message.parts]
-    if any(type(part) in (ToolCall, ToolResult) for message in messages for part in message.parts):
+    if not all(_OF_TOOLS.isdisjoint(map(type, message.parts)) for message in messages):
         healer = _Healer(notes)
         for message in messages:
             healer.add(message)

@@ -8,6 +8,8 @@ Not here: what one model does not take (adapt.py, which comes first).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -21,16 +23,37 @@ from ..dialects.carries import REPORTED, Carries, How, Place, reachable
 
 class _Plan:
     """What is looked at in values of one type. lost: (field, the value that says nothing,
-    place). within: the fields whose values, or their items, may lose something themselves."""
+    place). within: (field, the same of it) whose values, or their items, may lose something
+    themselves."""
 
-    __slots__ = ("lost", "within")
+    __slots__ = ("_lost_alone", "_quiet", "_values", "_values_lost", "lost", "within")
 
-    def __init__(self, lost: list[tuple[str, Any, Place]]) -> None:
+    def __init__(self, lost: list[tuple[str, Any, Place]], within: list[tuple[str, Any]]) -> None:
         self.lost = lost
-        self.within: list[str] = []
+        self.within = [name for name, _ in within]
+        own = [(name, nothing) for name, nothing, _ in lost]
+        self._values, self._quiet = _all_of([*own, *within])
+        self._values_lost, self._lost_alone = _all_of(own)
+
+    def is_quiet(self, value: Any) -> bool:
+        """Is there nothing to look at?"""
+        return bool(self._values(value) == self._quiet)
+
+    def keeps(self, value: Any) -> bool:
+        """Is nothing of it lost, but for what is within?"""
+        return bool(self._values_lost(value) == self._lost_alone)
+
+
+def _all_of(fields: list[tuple[str, Any]]) -> tuple[Callable[[Any], Any], Any]:
+    """(the fields of a value in one step, what they are where all say nothing)."""
+    if not fields:
+        return (lambda value: None), None
+    quiet = tuple(nothing for _, nothing in fields)
+    return attrgetter(*(name for name, _ in fields)), quiet if len(fields) > 1 else quiet[0]
 
 
 _Plans = dict[type[msgspec.Struct], _Plan]
+_Lost = dict[type[msgspec.Struct], list[tuple[str, Any, Place]]]
 _planned: dict[int, tuple[Carries, _Plans]] = {}
 """By the identity of the declaration, which is kept so that nothing else can get it."""
 
@@ -44,12 +67,21 @@ def check(request: Request, carries: Carries, notes: Notes) -> None:
 
 
 def _plan(carries: Carries) -> _Plans:
-    plans = {kind: _Plan(_lost(kind, carries)) for kind in reachable()}
-    for kind, plan in plans.items():
-        for field in msgspec.structs.fields(kind):
-            if any(plans[inner].lost for inner in reachable(field.type)):
-                plan.within.append(field.name)
+    lost = {kind: _lost(kind, carries) for kind in reachable()}
+    plans = {kind: _Plan(found, _within(kind, lost)) for kind, found in lost.items()}
     return {kind: plan for kind, plan in plans.items() if plan.lost or plan.within}
+
+
+def _within(kind: type[msgspec.Struct], lost: _Lost) -> list[tuple[str, Any]]:
+    fields = msgspec.structs.fields(kind)
+    return [
+        (field.name, _nothing(field)) for field in fields if any(lost[one] for one in reachable(field.type))
+    ]
+
+
+def _nothing(field: msgspec.structs.FieldInfo) -> Any:
+    made = field.default_factory is not msgspec.NODEFAULT
+    return field.default_factory() if made else field.default
 
 
 def _lost(kind: type[msgspec.Struct], carries: Carries) -> list[tuple[str, Any, Place]]:
@@ -58,16 +90,35 @@ def _lost(kind: type[msgspec.Struct], carries: Carries) -> list[tuple[str, Any, 
     for field in msgspec.structs.fields(kind):
         place = places.get(field.name, REPORTED)
         if place.how in (How.REPORTED, How.REFUSED):
-            made = field.default_factory is not msgspec.NODEFAULT
-            lost.append((field.name, field.default_factory() if made else field.default, place))
+            lost.append((field.name, _nothing(field), place))
     return lost
 
 
 def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
     """path: of a value that does not know its own."""
     plan = plans.get(type(value))
-    if plan is None:  # of a tool: what else is looked at has been asked for
+    if plan is None or plan.is_quiet(value):  # None: of a tool: what else is looked at has been asked for
         return
+    if not plan.keeps(value):
+        _tell(value, plan, notes, path)
+    for name in plan.within:
+        inner = getattr(value, name)
+        if not inner:
+            continue
+        if type(inner) is KnownTools and not notes.strict:
+            notes.replay(_of_tools(inner, plans, notes))
+        elif isinstance(inner, list | tuple):
+            for at, one in enumerate(inner):
+                found = plans.get(type(one))
+                if found is not None and not found.is_quiet(one):
+                    known = isinstance(one, Placed)
+                    _look(one, plans, notes, "" if known else f"{notes.inside(value, name, path)}[{at}]")
+        elif type(inner) in plans:
+            _look(inner, plans, notes, notes.inside(value, name, path))
+
+
+def _tell(value: Any, plan: _Plan, notes: Notes, path: str) -> None:
+    """What of the value's own is lost."""
     for name, nothing, place in plan.lost:
         found = getattr(value, name)
         if found == nothing or found in place.harmless:
@@ -78,17 +129,6 @@ def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
             )
             notes.refuse(named, place.why)
         notes.drop(notes.inside(value, name, path), place.why)
-    for name in plan.within:
-        inner = getattr(value, name)
-        if type(inner) is KnownTools and not notes.strict:
-            notes.replay(_of_tools(inner, plans, notes))
-        elif isinstance(inner, list | tuple):
-            for at, one in enumerate(inner):
-                if type(one) in plans:
-                    known = isinstance(one, Placed)
-                    _look(one, plans, notes, "" if known else f"{notes.inside(value, name, path)}[{at}]")
-        elif type(inner) in plans:
-            _look(inner, plans, notes, notes.inside(value, name, path))
 
 
 def _of_tools(tools: KnownTools, plans: _Plans, notes: Notes) -> tuple[Told, ...]:

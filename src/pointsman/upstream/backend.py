@@ -52,7 +52,8 @@ class Backend:
 
     __slots__ = (
         "_before_path", "_before_v1", "_defaults", "_fixed", "_inside", "_origin", "_query", "_unspoken", "_without_auth",
-        "account", "assumed", "crossing", "host", "local", "mask", "spec", "spoken", "tried", "unheeding", "unix_path",
+        "account", "assumed", "crossing", "host", "local", "mask", "spec", "spoken", "translated", "tried", "unheeding",
+        "unix_path",
         "url", "way",
     )  # fmt: skip
 
@@ -93,6 +94,9 @@ class Backend:
             self.assumed = self.spoken & _translated() if self.tried else frozenset[Protocol]()
         self._unspoken: dict[Protocol, float] = {}
         self.crossing: dict[tuple[str, Protocol], bool] = {}  # see candidates.may_cross
+        self.translated: dict[
+            tuple[str, Protocol, bool], Protocol | None
+        ] = {}  # see candidates.translated_to
         self._inside: set[str] = set()  # models whose last answer began inside its reasoning
         # The only place of the data plane where a key is revealed: from here on it stands in bytes that show a mask.
         key = SecretBytes(b"" if spec.api_key is None else spec.api_key.reveal().encode())

@@ -75,7 +75,21 @@ def translated_to(
 ) -> Protocol | None:
     """The protocol that a backend gets which does not speak the client's, the best of those in which
     it runs all that is needed; None when there is none. without: it has just said that it does not
-    know these."""
+    know these. Remembered of what is asked without tools that it runs, as long as it has said
+    nothing of the kind."""
+    if without or needs.hosted or backend.unspoken:
+        return _translated_to(backend, model, client, needs, without)
+    key = (model, client, needs.tools)
+    if key not in backend.translated:
+        if len(backend.translated) >= _REMEMBERED:
+            backend.translated.clear()
+        backend.translated[key] = _translated_to(backend, model, client, needs, without)
+    return backend.translated[key]
+
+
+def _translated_to(
+    backend: Backend, model: str, client: Protocol, needs: Needs, without: Collection[Protocol]
+) -> Protocol | None:
     found = [
         protocol
         for protocol in dialect_order(backend.spec, model, client, needs.tools)

@@ -126,6 +126,8 @@ class CitedText:
 
 def blocks_of(text: str, citations: tuple[Citation, ...]) -> list[dict[str, Any]]:
     """A whole text as blocks: what its stream would make of it when the citations come first."""
+    if not citations:
+        return [{"type": "text", "text": text}] if text.strip() else []
     cutter = CitedText()
     steps = [step for one in citations for step in cutter.cite(one)]
     steps += [*cutter.text(text), *cutter.end()]

@@ -25,7 +25,7 @@ from ...conversation.events import (
     Started,
     UsageSeen,
 )
-from ...conversation.parts import Foreign, Opaque
+from ...conversation.parts import AssistantPart, Foreign, Opaque, Text
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ...wire.surrogates import decode
@@ -81,6 +81,13 @@ class MessagesReader(MessagesSeen, Reader):
             raise self.error
         if message is None or message.content is None or self.stop is None:
             raise ValueError("it has no content that can be read")
+        texts = [block.get("text") for block in message.content if block.get("type") == "text"]
+        if (
+            len(texts) == len(message.content)
+            and all(texts)
+            and not any("citations" in block for block in message.content)
+        ):
+            return self._plain(message.model or "", texts)
         out: list[Event] = []
         self._start(message, out)
         for index, block in enumerate(message.content):
@@ -88,6 +95,17 @@ class MessagesReader(MessagesSeen, Reader):
             self._block_stop(index, out)
         self._message_stop(out)
         return fold(out)
+
+    def _plain(self, model: str, texts: list[Any]) -> Reply:
+        """Of texts alone, as almost all are: what its stream would fold to."""
+        assert self.stop is not None
+        parts: list[AssistantPart] = [Text(str(text)) for text in texts]
+        last, usage = self.last, self.usage
+        tier = neutral_tier(self.counted.tier if self.counted is not None else None)
+        return Reply(
+            self.answer_id or "", model, parts, self.stop, last.stop_sequence, last.explanation, usage, tier,
+            self.stop_word,
+        )  # fmt: skip
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""

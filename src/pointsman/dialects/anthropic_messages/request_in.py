@@ -53,13 +53,13 @@ def parse_request(value: dict[str, Any], reading: Reading) -> Request:
     request.system = _system(body, reading)
     _messages(body, reading, request)
     request.stream = request.include_usage = body.flag("stream") or False
+    request.temperature = body.number("temperature", 0, 2)
+    request.top_p = body.number("top_p", 0, 1)
     if body.empty and reading.header(_SESSION) is None:  # the commonest request by far
         return request
     read_tools(request, body, reading)
     request.tool_choice, request.parallel_tools = tool_choice(request, body, reading)
     request.stop = _stop(body)
-    request.temperature = body.number("temperature", 0, 2)
-    request.top_p = body.number("top_p", 0, 1)
     request.top_k = body.integer("top_k", 0)
     request.thinking = _thinking(body, reading)
     _output_config(body, reading, request)

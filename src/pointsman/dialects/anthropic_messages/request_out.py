@@ -4,6 +4,7 @@ request gives the same bytes. Not here: turns (turns.py), tools (tools_out.py); 
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -16,6 +17,8 @@ from .tools_out import tool_choice, tools
 from .turns import Turns
 
 _TIERS = {"auto": "auto", "default": "standard_only"}
+_rare = attrgetter("top_p", "top_k", "user", "service_tier", "stop")
+_NONE = (None, None, None, None, ())
 
 
 def render_request(request: Request, profile: Profile) -> bytes:
@@ -33,19 +36,20 @@ def render_request(request: Request, profile: Profile) -> bytes:
         body["tool_choice"] = choice
     if request.thinking is not None:
         body["thinking"] = _thinking(request.thinking)
-    config = maybe({"effort": request.effort, "format": _format(request)})
-    if config:
-        body["output_config"] = config
-    body |= maybe(
-        {
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "top_k": request.top_k,
-            "stop_sequences": list(request.stop) or None,
-            "metadata": {"user_id": request.user} if request.user else None,
-            "service_tier": _TIERS.get(request.service_tier or ""),
-        }
-    )
+    if request.effort is not None or request.format is not None:
+        body["output_config"] = maybe({"effort": request.effort, "format": _format(request)})
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if _rare(request) != _NONE:
+        body |= maybe(
+            {
+                "top_p": request.top_p,
+                "top_k": request.top_k,
+                "stop_sequences": list(request.stop) or None,
+                "metadata": {"user_id": request.user} if request.user else None,
+                "service_tier": _TIERS.get(request.service_tier or ""),
+            }
+        )
     if request.stream:
         body["stream"] = True
     if request.cache_auto is not None:

@@ -40,6 +40,7 @@ from .calls import Tool
 from .details import BESIDE_CALL, BESIDE_MESSAGE, Detail, Details
 from .frames import Chunk, pieces, says_text_alone, signed
 from .frames import Delta as ChatDelta
+from .plain_reply import plain_reply
 from .reply import OWN
 from .seen import ChatSeen
 from .told_calls import ToldCall
@@ -111,6 +112,9 @@ class ChatReader(ChatSeen, Reader):
             raise ValueError("not JSON of this protocol")
         if self.error is not None:
             raise self.error
+        plain = plain_reply(self, frame)
+        if plain is not None:
+            return plain
         self._splitter = ThinkSplitter(patient=True)
         return fold([*self._tell(frame), *self.finish()])
 

@@ -46,6 +46,7 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
         messages = _as_messages(fields.any("input"))
     read_messages(request, messages, fields, reading)
     request.stream = bool(fields.flag("stream"))
+    _common(request, fields)
     if fields.empty:  # the commonest request by far
         return request
     read_tools(request, fields, reading)
@@ -63,13 +64,17 @@ def _as_messages(value: Any) -> Any:
     return [{"role": "user", "content": value}] if isinstance(value, str) else value
 
 
-def _numbers(request: Request, fields: Fields) -> None:
+def _common(request: Request, fields: Fields) -> None:
+    """What most clients say beside their messages."""
     newer, older = fields.integer("max_completion_tokens", 1), fields.integer("max_tokens", 1)
     request.max_tokens = newer if newer is not None else older
     if newer is None and older is not None:
         request.paths["max_tokens"] = "max_tokens"
     request.temperature = fields.number("temperature", 0, 2)
     request.top_p = fields.number("top_p", 0, 1)
+
+
+def _numbers(request: Request, fields: Fields) -> None:
     request.top_k = fields.integer("top_k")
     request.seed = fields.integer("seed")
     request.frequency_penalty = fields.number("frequency_penalty", -2, 2)

@@ -6,6 +6,7 @@ Not here: messages (messages_out.py).
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from ...conversation.request import Request, Tool, WebSearch
 from ...jsonschema.rewrite import object_schema
 from ...kinds import Protocol
 from ..fields import maybe
-from ..openai_request import account_value, choice_value, format_value
+from ..openai_request import NO_ACCOUNT, account_value, choice_value, format_value, of_account
 from ..tool_memory import rendered
 from .messages_out import render_messages
 
@@ -30,31 +31,36 @@ def render_request(request: Request, profile: Profile) -> bytes:
             body["tool_choice"] = choice_value(request, nested=True)
         if request.parallel_tools is not None:
             body["parallel_tool_calls"] = request.parallel_tools
-    body |= maybe(
-        {
-            profile.max_tokens_field: request.max_tokens,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "top_k": request.top_k,
-            "seed": request.seed,
-            "frequency_penalty": request.frequency_penalty,
-            "presence_penalty": request.presence_penalty,
-            "logit_bias": request.logit_bias,
-            "n": request.n,
-            "verbosity": request.verbosity,
-            "stop": list(request.stop) or None,
-            "web_search_options": _search(request.web_search),
-        }
-    )
+    if request.max_tokens is not None:
+        body[profile.max_tokens_field] = request.max_tokens
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if _rare(request) != _NONE:
+        _say_rare(body, request)
     if request.format is not None:
         body["response_format"] = format_value(request.format, nested=True)
     _reasoning(body, request, profile)
-    body |= account_value(request, profile)
+    if of_account(request) != NO_ACCOUNT:
+        body |= account_value(request, profile)
     if request.stream:
         body["stream"] = True
         if profile.stream_usage:
             body["stream_options"] = {"include_usage": True}
     return msgspec.json.encode(body)
+
+
+_FIELDS = ("top_p", "top_k", "seed", "frequency_penalty", "presence_penalty", "logit_bias", "n", "verbosity")
+_rare = attrgetter(*_FIELDS, "web_search", "stop")
+_NONE = (*(None for _ in _FIELDS), None, ())
+
+
+def _say_rare(body: dict[str, Any], request: Request) -> None:
+    """What most requests leave out."""
+    body |= maybe({name: getattr(request, name) for name in _FIELDS})
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.web_search is not None:
+        body["web_search_options"] = _search(request.web_search)
 
 
 def _tools(tools: list[Tool]) -> list[dict[str, Any]]:
@@ -81,10 +87,8 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": inside}
 
 
-def _search(found: WebSearch | None) -> dict[str, Any] | None:
+def _search(found: WebSearch) -> dict[str, Any]:
     """Models that have it here search for every answer, so that no choice names it."""
-    if found is None:
-        return None
     place = {"type": "approximate", "approximate": found.location} if found.location else None
     return maybe({"search_context_size": found.context_size, "user_location": place})
 
