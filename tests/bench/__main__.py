@@ -18,8 +18,10 @@ from pathlib import Path
 
 import uvloop
 
+from pointsman import interpreter, native
+
 from . import instructions, machine, measure, page, parts, readback, report, servers, tools
-from .machine import BenchError
+from .machine import BenchError, say
 from .measure import Bench
 from .servers import Subject
 
@@ -39,7 +41,7 @@ class Options:
 
 def options(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="about a minute, coarser figures")
+    parser.add_argument("--quick", action="store_true", help="shorter and fewer windows: coarser figures")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a figure is over its budget")
     usual = ",".join(part for part in PARTS if part != "peers")
     parser.add_argument("--only", default=usual, help=f"some of {','.join(PARTS)}, with commas")
@@ -66,10 +68,6 @@ def options(arguments: list[str]) -> Options:
     return Options(
         found.quick, found.strict, only, found.subject, found.json, found.commit, found.open_seconds
     )
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def starts(folder: Path, repeats: int) -> list[report.Row]:
@@ -165,7 +163,8 @@ def main(arguments: list[str]) -> int:
     except BenchError as error:
         say(str(error))
         return 2
-    facts = machine.describe() | {"nginx": tools.version(found["nginx"]), "commit": commit()}
+    facts = machine.describe() | {"python": interpreter.about(), "pointsman": native.how()[0]}
+    facts |= {"commit": commit(), "nginx": tools.version(found["nginx"])}
     result = report.Result(facts, {"only": wanted.only, "subject": wanted.subject})
     machine.raise_file_limit()
     os.sched_setaffinity(0, machine.cores()[1])

@@ -11,13 +11,12 @@ import http.client
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 from . import measure, payloads, peers, report, servers
-from .machine import BenchError, pss_bytes, tree
+from .machine import BenchError, pss_bytes, say, tree
 from .measure import PACE_MS, PACED_STREAMS, SMALL_RATE, Bench, Window
 from .payloads import Workload
 from .servers import Subject
@@ -47,7 +46,7 @@ def started(
     result.lost |= peers.LOST
     able: dict[str, list[Subject]] = {workload.name: [] for workload in workloads}
     for peer in peers.ALL:
-        print(f"starting {peer.title} ...", file=sys.stderr, flush=True)
+        say(f"starting {peer.title} ...")
         try:
             subject = peer.start(
                 bench.folder, {url: tuple(names) for url, names in models.items()}, bench.key
@@ -157,7 +156,7 @@ async def _turns(
     notes: dict[str, str],
     result: report.Result,
 ) -> list[report.Row]:
-    print(f"measuring {title}, beside others ...", file=sys.stderr, flush=True)
+    say(f"measuring {title}, beside others ...")
     taken = await measure.take_turns(subjects, bench.plan.rounds, take)
     result.windows[f"peers: {title}"] = [window for windows in taken.values() for window in windows]
     nginx, *others = (subject.name for subject in subjects)

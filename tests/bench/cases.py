@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.vendor_bodies import messages
-from tests.vendor_bodies.wire import named
+from pointsman.wire.http1 import chunk
 
 from . import headers, payloads
 from . import translated_payloads as made
-from .payloads import DONE, EVENTS, Workload
+from .payloads import DONE, EVENTS, STOP, Workload
 from .translated_payloads import CHAT, MESSAGES, agent, small
 
 _OWN_HEAD = "content-type: {type}\r\nx-request-id: req_1\r\n"
@@ -63,14 +62,10 @@ def _whole(body: bytes, fields: bytes = b"") -> tuple[bytes, ...]:
     return (b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b" % (fields, own, len(body), body),)
 
 
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
 def _streamed(events: list[bytes]) -> tuple[bytes, ...]:
     own = _OWN_HEAD.format(type="text/event-stream; charset=utf-8").encode()
     head = b"HTTP/1.1 200 OK\r\n%btransfer-encoding: chunked\r\n\r\n" % own
-    return (head, *map(_chunk, events), b"0\r\n\r\n")
+    return (head, *map(chunk, events), b"0\r\n\r\n")
 
 
 def _chat_stream() -> tuple[bytes, ...]:
@@ -79,10 +74,7 @@ def _chat_stream() -> tuple[bytes, ...]:
 
 def _messages_stream() -> tuple[bytes, ...]:
     """As many events as the Chat stream has, each in a packet of its own."""
-    words = [messages.text_delta(" wonder")] * (EVENTS - 4)
-    text = messages.block(0, {"type": "text", "text": ""}, *words)
-    events = [messages.started(model="claude-bench"), *text, *messages.ended()]
-    return _streamed([named(event) for event in events])
+    return _streamed([*map(payloads.message_event, range(EVENTS)), STOP])
 
 
 def all_cases() -> dict[str, Case]:

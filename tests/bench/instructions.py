@@ -19,6 +19,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointsman import native
+
 from . import tools
 from .cases import Case, all_cases
 from .machine import ROOT, BenchError, own_environment
@@ -33,14 +35,12 @@ _TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
 
 def running() -> str:
     """What runs here: figures of another Python, or of a compiled build, are other figures."""
-    suffixes = set()
-    if not os.environ.get("POINTSMAN_PURE"):
-        for path in (ROOT / "src" / "pointsman").rglob("*" + sysconfig.get_config_var("EXT_SUFFIX")):
-            twin = path.with_name(path.name.partition(".")[0] + ".py")
-            suffixes.add("cython" if twin.exists() else "c")  # one file of C has no twin of its own name
+    how = native.how()[0]
+    if how not in ("pure", "compiled"):
+        how = f"{len(native.RUNS)} of {len(native.MODULES)} modules compiled"
     arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
     build = "optimised" if "--enable-optimizations" in arguments else platform.python_compiler()
-    return f"{platform.python_version()} ({build}), {' + '.join(sorted(suffixes)) or 'pure'}"
+    return f"{platform.python_version()} ({build}), {how}"
 
 
 def _marks(folder: Path, compiler: str) -> Path:

@@ -35,9 +35,8 @@ class Tally:
     errors: int = 0
     first_error: str = ""
     backlog: int = 0  # the most requests that were due and had no free connection
-    seconds: list[float] = field(
-        default_factory=list
-    )  # a request's time, or an event's way from mock to client
+    seconds: list[float] = field(default_factory=list)
+    """Of each request; of a stream, of each event's way from the mock to the client."""
 
     def fail(self, text: str) -> None:
         self.errors += 1

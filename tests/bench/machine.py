@@ -13,6 +13,7 @@ import platform
 import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 class BenchError(Exception):
     """The benchmark cannot go on; the text says why and what to do."""
+
+
+def say(text: str) -> None:
+    """To who waits; the figures go to standard output."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @functools.cache
@@ -235,7 +241,6 @@ def describe() -> dict[str, object]:
         "cpu": model,
         "cores": os.cpu_count(),
         "kernel": platform.release(),
-        "python": platform.python_version(),
         "governor": governor.read_text().strip() if governor.exists() else "unknown",
         "load_average": os.getloadavg()[0],
     }

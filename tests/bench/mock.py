@@ -18,6 +18,8 @@ from typing import cast
 import httptools
 import uvloop
 
+from pointsman.wire.http1 import chunk
+
 from .clock import Clock
 from .payloads import DONE, STOP, event, message_event, models_reply
 
@@ -30,10 +32,6 @@ _MODEL = re.compile(rb'"model":"bench-(?:(stream|varied|told|armed|turns)-(\d+)-
 _TOLD = frozenset({b"told", b"armed"})  # whose words begin at once, each with the time it was due
 _VARIED = _TOLD | {b"varied"}  # whose words differ from event to event
 _MILLISECOND = 1_000_000
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 class Turns:
@@ -122,7 +120,7 @@ class Connection(asyncio.Protocol):
             written = message_event(self._next, events=self._events)
         else:
             written = event(self._next, at_ns, events=self._events, told=self._kind in _VARIED)
-        self._transport.write(head + _chunk(written))
+        self._transport.write(head + chunk(written))
         self._next += 1
 
     def write_next(self, at_ns: int) -> bool:
@@ -134,7 +132,7 @@ class Connection(asyncio.Protocol):
             return False
         if self._next == self._events:
             closing = STOP if self._kind == b"turns" else DONE
-            self._transport.write(_chunk(closing) + b"0\r\n\r\n")
+            self._transport.write(chunk(closing) + b"0\r\n\r\n")
             return False
         self._write(at_ns)
         return True

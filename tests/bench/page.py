@@ -30,8 +30,8 @@ _OPEN = """At a fixed rate of arrivals, whatever became of those before (open lo
 each delay is counted from the time that was meant. W1: a straight request, metered and stored; W2: translated,
 a Messages client of a Chat backend; W3: with a fallback and a limit armed."""
 _PEERS = """Other gateways that package registries have, in turns with nginx and Pointsman. One worker each, their own
-defaults otherwise, no log line for each request; they store no usage but where the table of
-[peers.py](../tests/bench/peers.py) says so. Each at most at 40 % of what it can do."""
+defaults otherwise, no log line for each request ([peers.py](../tests/bench/peers.py) says how each is set up;
+most keep no usage, which Pointsman stores). Each at most at 40 % of what it can do."""
 
 
 def judged(row: Row) -> float:
@@ -40,7 +40,7 @@ def judged(row: Row) -> float:
 
 
 def changes(rows: list[Row], last: dict[str, Any]) -> list[str]:
-    """Rows that moved by more than the noise since the committed run, worst first."""
+    """Rows that moved by more than the noise, and than their own rounds, since the committed run; worst first."""
     before = {(row["figure"], row["unit"]): row for row in last.get("rows", ())}
     moved = []
     for row in rows:
@@ -48,7 +48,8 @@ def changes(rows: list[Row], last: dict[str, Any]) -> list[str]:
         if old is None or row.unit == "/s":
             continue
         was = old["value"] if row.ratio is None or old["ratio"] is None else old["ratio"]
-        if was and abs(judged(row) / was - 1) > NOISE:
+        low, high = row.spread or (judged(row), judged(row))
+        if was and not low <= was <= high and abs(judged(row) / was - 1) > NOISE:
             moved.append((judged(row) / was - 1, f"{row.figure}: {number(was)} -> {number(judged(row))}"))
     return [f"{change:+.0%} {text}" for change, text in sorted(moved, reverse=True)]
 

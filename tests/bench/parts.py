@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 
 from . import beside, measure, payloads, report, servers, translated_payloads
 from .load import quiet_garbage
-from .machine import BenchError
+from .machine import BenchError, say
 from .measure import PACE_MS, PACED_STREAMS, SMALL_RATE, Bench
 from .open_loop import Delays
 from .payloads import Workload
@@ -52,7 +51,7 @@ class Run:
         quiet_garbage()
         for part in PARTS:
             if part in only and (part != "translated" or self._own):
-                print(f"measuring {part} ...", file=sys.stderr, flush=True)
+                say(f"measuring {part} ...")
                 await getattr(self, part)()
 
     @property

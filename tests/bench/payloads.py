@@ -270,7 +270,7 @@ def event(index: int, at_ns: int, *, events: int = EVENTS, told: bool = False) -
 
 _TEXT_BLOCK = messages.block(0, {"type": "text", "text": ""}, messages.text_delta(" wonder"))
 _STARTED, _OPENED, _DELTA, _STOPPED, _ENDED, STOP = (
-    named(event) for event in (messages.started(model="bench"), *_TEXT_BLOCK, *messages.ended())
+    named(event) for event in (messages.started(model="claude-bench"), *_TEXT_BLOCK, *messages.ended())
 )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .machine import BenchError, cores, start
+from .machine import BenchError, cores, say, start
 from .servers import HOST, Subject, free_port, listening, wait_for
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pointsman-bench"
@@ -68,7 +68,7 @@ class Peer:
         program = folder / self.program
         if program.exists():
             return program
-        print(f"building {self.title}, once ...", file=sys.stderr, flush=True)
+        say(f"building {self.title}, once ...")
         for command in self.build(folder, self.version):
             if shutil.which(command[0]) is None:
                 raise BenchError(f"there is no `{command[0]}` here")

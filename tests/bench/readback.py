@@ -23,7 +23,8 @@ _SECONDS = 15.0  # usage is written behind the answers
 
 
 def check(subject: Subject, key: str, token: str, count: int) -> str:
-    """token: the admin API's. What was found, in words. Raises BenchError unless usage counts `count` requests, no more and no fewer."""
+    """What was found, in words. token: the admin API's. Raises BenchError unless the usage and the metrics count
+    `count` requests, no more and no fewer."""
     body = payloads.small().bodies[0].replace(b"bench-small", MODEL.encode())
     workload = replace(payloads.small(), bodies=(body,), key=key)
     port = subject.port(workload)

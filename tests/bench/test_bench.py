@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,6 @@ def test_the_page_and_the_change_are_made_of_the_rows() -> None:
     assert page.changes([row], before) == ["+25% small: 1.2 -> 1.5"]
     before["rows"][0]["ratio"] = 1.49
     assert page.changes([row], before) == []
+    uneven = replace(row, spread=(1.1, 1.9))  # the rounds themselves differ by more
+    before["rows"][0]["ratio"] = 1.2
+    assert page.changes([uneven], before) == []

@@ -100,8 +100,8 @@ def test_a_stall_counts_for_every_request_that_was_due_in_it(stall: Stall) -> No
     # Due evenly over a stall of 0.4 s, 80 of 200 waited for what was left of it: a closed loop sees one or few.
     assert sum(delay > STALL / 10 for delay in first) >= 60
     assert sum(delay > STALL / 2 for delay in first) >= 30
-    assert STALL * 0.95 <= first[-1] <= STALL * 2
-    assert quantile(first, 0.25) < STALL / 10
+    assert first[-1] >= STALL * 0.95
+    assert quantile(first, 0.1) < STALL / 4  # those before it had none of it
     assert delays.connections >= 60  # none waited for another's answer
 
 

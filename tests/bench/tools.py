@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from .machine import BenchError
+from .machine import BenchError, say
 
 _SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
@@ -20,7 +20,7 @@ def require(*tools: str) -> dict[str, str]:
     """Paths of the tools; installs with apt-get where we are root, otherwise says what to install."""
     missing = [tool for tool in tools if find(tool) is None]
     if missing and os.geteuid() == 0 and (apt := shutil.which("apt-get")):
-        print(f"installing {' '.join(missing)} ...", file=sys.stderr)
+        say(f"installing {' '.join(missing)} ...")
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         for command in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
@@ -41,7 +41,7 @@ def version(nginx: str) -> str:
 
 if (
     __name__ == "__main__"
-):  # `python3 -m tests.bench.tools valgrind gcc`: for CI, before there is an environment
+):  # for CI, before there is an environment: `python3 -m tests.bench.tools valgrind gcc`
     try:
         require(*sys.argv[1:])
     except BenchError as error:
