@@ -13,8 +13,8 @@ from typing import Any
 from ...conversation.events import SILENT_STOPS, PartKind, Stop
 from ...wire.jsontext import Closing
 from ...wire.sse import data_of, name_of, unframed_error
-from ..base import Seen
 from ..decoding import UNREADABLE, decode_object, read_whole
+from ..seen import Seen
 from ..vendor_errors import bare_error, body_error, is_named_error, names_error
 from .answering import STOPS
 from .errors import error_inside, is_error

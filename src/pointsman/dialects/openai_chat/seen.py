@@ -14,9 +14,9 @@ from ...conversation.events import SILENT_STOPS, Stop
 from ...conversation.usage import newer
 from ...wire.sse import data_of
 from ...wire.surrogates import mended
-from ..base import Seen
 from ..decoding import UNREADABLE
 from ..openai_usage import neutral_usage
+from ..seen import Seen
 from ..stop_words import NO_REASONS
 from ..think import FIRSTS, ThinkSplitter
 from ..vendor_errors import (

@@ -1,4 +1,7 @@
 # Types for Cython: see hatch_build.py.
+from pointsman.resilience.admission cimport Places
+from pointsman.resilience.board cimport BackendState
+
 cdef class Asker:
     cdef object _head, _prefix_of
     cdef object _prefix
@@ -12,4 +15,5 @@ cdef class Track:
     cdef public object backend, gone, label, mapping_id, named, ok, pair, plan, served, target, usage
     cdef public bytes about
     cdef public double quiet
-    cdef public object health, places
+    cdef public BackendState health
+    cdef public Places places

@@ -3,12 +3,14 @@ from pointsman.gateway.attempt.judge cimport Judge
 from pointsman.gateway.attempt.relay cimport Passing
 from pointsman.gateway.client.server cimport ClientConnection
 from pointsman.gateway.lane.facts cimport Asker, Track
+from pointsman.resilience.board cimport TargetState
 from pointsman.upstream.connection cimport UpstreamConnection
 
 cdef class Underway:
     cdef public double start, wall, first_output
     cdef public str id, model
-    cdef public object handler, target_state, head
+    cdef public object handler, head
+    cdef public TargetState target_state
     cdef public ClientConnection client
     cdef public UpstreamConnection conn
     cdef public Asker asker
