@@ -134,8 +134,8 @@ class ClientHalf:
     by its path. names: neutral field -> this protocol's name of it; of a part or a tool `Image.detail`. render_reply: the
     client's whole body. writer: for one client stream. moves: the writer's grammar, for the documentation.
     usage_required: every answer of it has numbers. ordered: its histories tell where in a turn thinking stood. cites: an
-    answer can name the pages that it rests on. whole_calls: a call in a stream of it is one piece. at_once(body, created):
-    what is answered without asking anybody.
+    answer can name the pages that it rests on. turns: as whose its `messages` are remembered (turn_memory.py).
+    whole_calls: a call in a stream of it is one piece. at_once(body, created): what is answered without asking anybody.
     """
 
     parse_request: Callable[[dict[str, Any], Reading], Request]
@@ -146,6 +146,7 @@ class ClientHalf:
     usage_required: bool = False
     ordered: bool = True
     cites: bool = True
+    turns: Protocol | None = None
     whole_calls: bool = False
     at_once: Callable[[dict[str, Any], int], bytes | None] | None = None
 
@@ -154,11 +155,10 @@ class ClientHalf:
 class Translation(ClientHalf):
     """One protocol's half of every translation.
 
-    render_request(request, profile): the upstream's body; the request fits the profile already
-    (translation/adapt.py) and has nothing that is not in carries. carries: what becomes of each neutral field here
-    (carries.py); losses.py reports and refuses by it. reader: for one upstream answer. count_path,
-    parse_count, render_count: its way to count input tokens, where it has one, and count_keys the
-    request's keys that belong there.
+    render_request(request, profile): the upstream's body; the request fits the profile already (translation/adapt.py) and
+    has nothing that is not in carries. carries: what becomes of each neutral field here (carries.py); losses.py reports
+    and refuses by it. reader: for one upstream answer. count_path, parse_count, render_count: its way to count input
+    tokens, where it has one, and count_keys the request's keys that belong there.
     without_capsules: a body for this protocol's own vendor less what we put in, None when there is nothing.
     remembered: its clients may refer to what they were given.
     """

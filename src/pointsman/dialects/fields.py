@@ -55,7 +55,7 @@ def load(body: bytes, notes: Notes | None = None, *, peeked: bool = False) -> di
         bad("", "must be a JSON object.")
     if not peeked and len(body) > 2 * MAX_DEPTH and depth_exceeds(body, MAX_DEPTH):
         bad("", f"is nested deeper than {MAX_DEPTH} levels.")
-    if not _says_it_all(body, value):
+    if not says_it_all(body, value):
         json.loads(body, object_pairs_hook=_no_twins)
     return value
 
@@ -71,7 +71,7 @@ def _load_in_parts(body: bytes) -> Any:
     return value
 
 
-def _says_it_all(body: bytes, value: dict[str, Any]) -> bool:
+def says_it_all(body: bytes, value: dict[str, Any] | list[Any]) -> bool:
     """Is every member of the text in the value? False where that is not sure. A key written twice means one thing to one
     parser and another to the next.
 
@@ -90,7 +90,7 @@ def _says_it_all(body: bytes, value: dict[str, Any]) -> bool:
     return len(_before_colon(body)) - len(_escaped_before_colon(body)) == _keys(value)
 
 
-def _keys(value: dict[str, Any]) -> int:
+def _keys(value: dict[str, Any] | list[Any]) -> int:
     """Members of all objects in it."""
     total = 0
     left: list[Any] = [value]
@@ -119,7 +119,7 @@ class Fields:
     A key that is absent or null gives the default. Paths look like `messages[0].content[1].text`.
     """
 
-    __slots__ = ("_key", "_left", "_parent", "value")
+    __slots__ = ("_key", "_left", "_parent", "_path", "value")
 
     def __init__(self, value: Any, key: str = "", parent: Fields | None = None) -> None:
         if type(value) is not dict:
@@ -128,12 +128,15 @@ class Fields:
         self._left = value.copy()
         self._key = key
         self._parent = parent
+        self._path: str | None = None
 
     @property
     def path(self) -> str:
         """Where this object stands in the body, "" for the body itself."""
-        above = self._parent.path if self._parent is not None else ""
-        return f"{above}.{self._key}" if above and self._key else above or self._key
+        if self._path is None:
+            above = self._parent.path if self._parent is not None else ""
+            self._path = f"{above}.{self._key}" if above and self._key else above or self._key
+        return self._path
 
     def at(self, key: str) -> str:
         """The path of one of its keys."""

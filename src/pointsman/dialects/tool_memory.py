@@ -77,7 +77,12 @@ def read_declared(
     read: Callable[[Fields], None],
 ) -> None:
     """Fill the request with the client's `tools`. read: takes one declaration into the request."""
-    text = _text(fields.value.get("tools"))
+    declared = fields.value.get("tools")
+    if type(declared) is KnownTools:  # see turn_memory.load_known()
+        fields.ignore("tools")
+        request.tools = declared
+        return
+    text = _text(declared)
     known = MEMORY.get((protocol, text)) if text else None
     if known is not None:
         fields.ignore("tools")

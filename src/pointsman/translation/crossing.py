@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -27,6 +28,7 @@ from ..dialects.headers import cross_headers
 from ..dialects.media import Media
 from ..dialects.recall import NOTHING, Keep, Recalled
 from ..dialects.think import CLOSING, USUAL
+from ..dialects.turn_memory import SMALLEST, load_known
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..wire.answer import Answer, Headers
@@ -64,16 +66,21 @@ class Asked:
         request_id: str,
         capsules: Capsules,
         recalled: Recalled = NOTHING,
+        caller: str = "",
     ) -> None:
-        """body: has passed wire.splice.peek(). Raises PointsmanError 400, naming the field by its path."""
+        """body: has passed wire.splice.peek(). caller: whose turns are remembered. Raises PointsmanError 400, naming the
+        field by its path."""
         self.client = client
         self.id = request_id
         self.capsules = capsules
         self.strict = head.get(b"x-pointsman-strict") == b"1"
         notes = Notes(self.strict, client.names)
-        self.request = client.parse_request(
-            load(body, notes, peeked=True), Reading(notes, capsules, head.get, recalled)
-        )
+        value: dict[str, Any] | None = None
+        if client.turns is not None and len(body) >= SMALLEST:
+            value = load_known(body, (client.turns, caller))
+        if value is None:
+            value = load(body, notes, peeked=True)
+        self.request = client.parse_request(value, Reading(notes, capsules, head.get, recalled))
         self.names = {**client.names, **self.request.paths}
         healed = with_last_turn(heal(self.request, notes), self.request)
         refuse_results_alone(healed, self.request, notes)

@@ -14,7 +14,7 @@ from collections import OrderedDict
 import msgspec
 
 from ..conversation.events import Delta, Event, Finished, PartEnd, PartKind, PartStart
-from ..conversation.parts import Text, Thinking, ToolCall, ToolResult
+from ..conversation.parts import Part, Text, Thinking, ToolCall, ToolResult
 from ..conversation.places import Before, Place, in_place
 from ..conversation.reply import Reply
 from ..conversation.request import Message, Request, Role
@@ -28,6 +28,7 @@ class Thoughts(msgspec.Struct, frozen=True):
 
 
 _NONE = Thoughts()
+_OF_TOOLS = frozenset((ToolCall, ToolResult))
 
 KEPT_SECONDS = 3600.0
 KEPT_BYTES = 16 * 1024 * 1024
@@ -42,6 +43,11 @@ class ReasoningStore:
         self._kept: OrderedDict[tuple[str, str], tuple[float, int, Thoughts]] = OrderedDict()
         self._bytes = 0
         self._ids: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    @property
+    def empty(self) -> bool:
+        """Is nothing kept at all?"""
+        return not self._kept and not self._ids
 
     def put_id(self, caller: str, told: str, marked: str) -> None:
         """A call's id as it was told, and as ids.upstream_id() reads it."""
@@ -104,33 +110,49 @@ class KeptReasoning:
     def restore(self, request: Request, ordered: bool) -> None:
         """Put kept reasoning back into the assistant turns that have calls and lack some of it. What they brought
         themselves, its words alone, gives way. ordered: what they brought stands where it stood."""
-        for message in request.messages:
-            if message.role is Role.ASSISTANT:
-                self._restore(message, ordered)
-            for part in message.parts:
-                if isinstance(part, ToolCall):
-                    part.id = self._store.get_id(self._caller, part.id)
-                elif isinstance(part, ToolResult):
-                    part.call_id = self._store.get_id(self._caller, part.call_id)
+        if self._store.empty:
+            return
+        messages = request.messages
+        for at, message in enumerate(messages):
+            if not _OF_TOOLS.isdisjoint(map(type, message.parts)):
+                messages[at] = self._restored(message, ordered)
 
     def keep_id(self, told: str, marked: str) -> None:
         """See ReasoningStore.put_id."""
         self._store.put_id(self._caller, told, marked)
 
-    def _restore(self, message: Message, ordered: bool) -> None:
-        call_id = next((part.id for part in message.parts if isinstance(part, ToolCall)), None)
-        thoughts = self._store.get(self._caller, call_id) if call_id is not None else _NONE
+    def _restored(self, message: Message, ordered: bool) -> Message:
+        """The same where nothing was kept: it may have been read for others, too."""
+        parts = [self._with_id(part) for part in self._with_thoughts(message, ordered)]
+        if len(parts) == len(message.parts) and all(map(_is, parts, message.parts)):
+            return message
+        return msgspec.structs.replace(message, parts=parts)
+
+    def _with_id(self, part: Part) -> Part:
+        if type(part) is ToolCall:
+            own = self._store.get_id(self._caller, part.id)
+            return part if own == part.id else msgspec.structs.replace(part, id=own)
+        if type(part) is ToolResult:
+            own = self._store.get_id(self._caller, part.call_id)
+            return part if own == part.call_id else msgspec.structs.replace(part, call_id=own)
+        return part
+
+    def _with_thoughts(self, message: Message, ordered: bool) -> list[Part]:
+        given = message.parts
+        call_id = next((part.id for part in given if isinstance(part, ToolCall)), None)
+        if call_id is None or message.role is not Role.ASSISTANT:
+            return given
+        thoughts = self._store.get(self._caller, call_id)
         signed = [part.opaque for part, _ in thoughts.parts]
-        brought = [part.opaque for part in message.parts if isinstance(part, Thinking) and part.opaque]
+        brought = [part.opaque for part in given if isinstance(part, Thinking) and part.opaque]
         if any(one not in signed for one in brought) or (ordered and len(brought) >= len(signed)):
-            return
-        rest = [part for part in message.parts if not isinstance(part, Thinking)]
+            return given
+        rest = [part for part in given if not isinstance(part, Thinking)]
         said = sum(len(part.text) for part in rest if isinstance(part, Text))
         parts = thoughts.parts
         if said != thoughts.characters:  # the client changed it: it is not cut
             parts = tuple((part, (said if before else 0, calls)) for part, (before, calls) in parts)
-        if parts:
-            message.parts = in_place(rest, parts)
+        return in_place(rest, parts) if parts else given
 
     def keep_event(self, event: Event) -> None:
         """One event of an answer, in the writer's order."""
@@ -176,3 +198,7 @@ class KeptReasoning:
         if self._thoughts and self._call_ids:
             thoughts = Thoughts(tuple(self._thoughts), self._places.characters)
             self._store.put(self._caller, self._call_ids, thoughts)
+
+
+def _is(one: Part, other: Part) -> bool:
+    return one is other

@@ -46,6 +46,7 @@ TRANSLATION = Translation(
     moves=MOVES,
     carries=column(Protocol.ANTHROPIC_MESSAGES),
     names=NAMES,
+    turns=Protocol.ANTHROPIC_MESSAGES,
     count_path="/v1/messages/count_tokens",
     parse_count=parse_count,
     render_count=_render_count,

@@ -10,6 +10,7 @@ from ...conversation.parts import Part, Text
 from ...conversation.request import Message, OutputFormat, Request, Role, ThinkingMode
 from ..base import Reading
 from ..fields import Fields, bad
+from ..turn_memory import Turns
 from ..web_search import NAMES as SEARCH_NAMES
 from .content_in import NO_CHANGES, blocks, mark, text
 from .threads import refuse_thread
@@ -109,10 +110,17 @@ def _text_blocks(items: list[Fields], reading: Reading) -> list[Text]:
 
 
 def _messages(body: Fields, reading: Reading, request: Request) -> None:
-    messages = body.objects("messages")
+    given = body.value.get("messages")
+    turns = given if type(given) is Turns else None
+    messages = body.any("messages") if turns is not None else body.items("messages")
     if not messages:
         bad("messages", "must be a list of at least one message.")
-    for message in messages:
+    for at, one in enumerate(messages):
+        if type(one) is Message:
+            request.messages.append(one)
+            continue
+        told = len(reading.notes.warnings)
+        message = Fields(one, f"messages[{at}]", body)
         role = message.need_choice("role", ("user", "assistant", "system"))
         if role == "system":
             _system_message(message, reading, request)
@@ -120,6 +128,8 @@ def _messages(body: Fields, reading: Reading, request: Request) -> None:
             parts = blocks(message, "content", reading)
             request.messages.append(Message(Role(role), parts, path=message.path))
         message.close(reading.notes)
+        if turns is not None and role != "system":
+            turns.keep(at, request.messages[-1], reading.notes, told)
 
 
 def _system_message(message: Fields, reading: Reading, request: Request) -> None:

@@ -38,6 +38,7 @@ TRANSLATION = Translation(
     moves=MOVES,
     carries=column(Protocol.OPENAI_CHAT),
     names=NAMES,
+    turns=Protocol.OPENAI_CHAT,
     ordered=False,
     without_capsules=without_capsules,
 )

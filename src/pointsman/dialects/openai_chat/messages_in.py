@@ -18,8 +18,11 @@ from ..fields import Fields, bad
 from ..openai_parts import cache_mark, image_of, read_parts, read_results, read_texts
 from ..replayed import replayed
 from ..shown import PICTURE
+from ..turn_memory import Turns
 
 OWN = "openai_chat"
+_ALONE = ("user", "assistant", "tool")
+"""Whose turns are read without looking at others, but for a call of the time when calls had no ids."""
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
@@ -30,7 +33,13 @@ def read_messages(request: Request, messages: Any, body: Fields, reading: Readin
     body.ignore("messages")
     leading = True
     function_ids: list[str] = []
+    turns = messages if type(messages) is Turns else None
     for index, one in enumerate(messages):
+        if type(one) is Message:
+            leading = False
+            request.messages.append(one)
+            continue
+        told = len(reading.notes.warnings)
         message = Fields(one, f"messages[{index}]")
         role = message.need_choice("role", _ROLES)
         if role in ("system", "developer"):
@@ -48,6 +57,8 @@ def read_messages(request: Request, messages: Any, body: Fields, reading: Readin
             turn.path = message.path
             request.messages.append(turn)
         message.close(reading.notes)
+        if turns is not None and role in _ALONE and "function_call" not in message.value:
+            turns.keep(index, request.messages[-1], reading.notes, told)
 
 
 def _turn(role: str, index: int, message: Fields, reading: Reading, function_ids: list[str]) -> Message:

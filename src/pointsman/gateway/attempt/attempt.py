@@ -244,8 +244,10 @@ def _read(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
         request = job.request
         client = request.route.half
         assert client is not None
-        job.asked = Asked(client, request.body, request.head, request.id, rules.capsules, job.recalled)
-        KeptReasoning(plane.reasoning, str(request.caller.key_id)).restore(job.asked.request, client.ordered)
+        caller = str(request.caller.key_id)
+        told = (request.body, request.head, request.id, rules.capsules, job.recalled)
+        job.asked = Asked(client, *told, caller)
+        KeptReasoning(plane.reasoning, caller).restore(job.asked.request, client.ordered)
     return job.asked
 
 

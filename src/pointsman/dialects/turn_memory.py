@@ -1,0 +1,157 @@
+"""Turns of a conversation, remembered by their text: agents send their whole history each turn, and more at its end.
+
+A turn that is there again, in the same place, is neither decoded nor read again. Only what depends on nothing but its text
+is kept: turns of text, calls and results of text, of which nothing had to be told. The text is the whole key, with the
+place, the client's protocol and the caller: nobody learns by the time that an answer takes what another has sent. Bounds:
+MOST_TURNS and MOST_BYTES of text, the least recently used goes first (docs/protocols/messages.md#remembered-turns).
+
+Nobody changes a turn that was read: who makes another of it makes it anew. Not here: what becomes of a turn (translation),
+and declarations of tools, which only their text is asked for (tool_memory.py).
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any
+
+import msgspec
+
+from ..conversation.notes import Notes
+from ..conversation.parts import Part, Text, ToolCall, ToolResult
+from ..conversation.request import Message
+from ..kinds import Protocol
+from . import tool_memory
+from .fields import says_it_all
+
+MOST_TURNS = 4096
+MOST_BYTES = 8 * 1024 * 1024
+_LARGEST = MOST_BYTES // 16
+SMALLEST = 8 * 1024
+"""Bytes of a body below which reading costs no more than remembering."""
+_decode = msgspec.json.Decoder().decode
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+Whose = tuple[Protocol, str]
+"""The client's protocol, and the caller."""
+
+
+class TurnMemory:
+    """Bounded. Its lock: large bodies are read by threads."""
+
+    def __init__(self) -> None:
+        self._turns: dict[tuple[Whose, int, bytes], Message] = {}  # the least recently used first
+        self._lock = Lock()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def known(self, whose: Whose, texts: list[bytes]) -> list[Message | None]:
+        """What was read of each, in its place."""
+        found: list[Message | None] = []
+        turns = self._turns
+        with self._lock:
+            for at, text in enumerate(texts):
+                key = (whose, at, text)
+                turn = turns.pop(key, None)
+                if turn is not None:
+                    turns[key] = turn
+                found.append(turn)
+        return found
+
+    def put(self, whose: Whose, at: int, text: bytes, turn: Message) -> None:
+        """The turn is nobody's to change from now on."""
+        key = (whose, at, text)
+        with self._lock:
+            if key not in self._turns:
+                self._turns[key] = turn
+                self.bytes += len(text)
+            while len(self._turns) > MOST_TURNS or self.bytes > MOST_BYTES:
+                oldest = next(iter(self._turns))
+                del self._turns[oldest]
+                self.bytes -= len(oldest[2])
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._turns.clear()
+            self.bytes = 0
+
+
+MEMORY = TurnMemory()
+
+
+class Turns(list[Any]):
+    """A client's `messages`: each the Message that was read of it before, or its decoded value. texts: the JSON of each."""
+
+    __slots__ = ("_whose", "texts")
+
+    def __init__(self, items: list[Any], whose: Whose, texts: list[bytes]) -> None:
+        super().__init__(items)
+        self._whose = whose
+        self.texts = texts
+
+    def keep(self, at: int, turn: Message, notes: Notes, told: int) -> None:
+        """Remember what was read of one, if that depends on its text alone. told: losses that were told before it."""
+        text = self.texts[at]
+        if len(text) <= _LARGEST and len(notes.warnings) == told and all(map(_plain, turn.parts)):
+            MEMORY.put(self._whose, at, text, turn)
+
+
+def _plain(part: Part) -> bool:
+    if type(part) is ToolResult:
+        return all(type(one) is Text and not one.citations for one in part.parts)
+    return type(part) is ToolCall or (type(part) is Text and not part.citations)
+
+
+def load_known(body: bytes, whose: Whose) -> dict[str, Any] | None:
+    """The body, with its turns as Turns and its tools as they were read, where they are known. None where it is not written
+    as most clients write it, without white space between its values, or cannot be read: then fields.load() says why.
+
+    No key stands twice: the members and the turns are as long together as the text, and what is within each was looked at
+    when it was decoded, now or when it was read first."""
+    try:
+        members = {key: bytes(raw) for key, raw in _members(body).items()}
+        if _length(members) != len(body) or "messages" not in members:
+            return None
+        value: dict[str, Any] = {}
+        for key, text in members.items():
+            known: Any = None
+            if key == "messages":
+                known = _turns(text, whose)
+                if known is None:
+                    return None
+            elif key == "tools":
+                known = tool_memory.MEMORY.get((whose[0], text))
+            value[key] = _whole(text) if known is None else known
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _Doubtful):
+        return None
+    return value
+
+
+def _turns(text: bytes, whose: Whose) -> Turns | None:
+    texts = [bytes(raw) for raw in _items(text)]
+    if sum(map(len, texts)) + len(texts) + 1 != len(text):
+        return None
+    known: list[Any] = [
+        _whole(one) if turn is None else turn
+        for one, turn in zip(texts, MEMORY.known(whose, texts), strict=True)
+    ]
+    return Turns(known, whose, texts)
+
+
+def _length(members: dict[str, bytes]) -> int:
+    """Of an object of these, without white space."""
+    return sum(len(_encode(key)) + len(text) + 2 for key, text in members.items()) + 1
+
+
+class _Doubtful(Exception):
+    """A key may stand twice."""
+
+
+def _whole(text: bytes) -> Any:
+    value = _decode(text)
+    if type(value) in (dict, list) and not says_it_all(text, value):
+        raise _Doubtful
+    return value

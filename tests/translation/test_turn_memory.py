@@ -1,0 +1,220 @@
+"""Turns that are remembered: the same request, bytes and losses as when read anew, apart by caller and place, bounded, and
+changed by nobody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.conversation.parts import Opaque, Thinking
+from pointsman.conversation.request import Message
+from pointsman.dialects import tool_memory, turn_memory
+from pointsman.dialects.capsule import Capsules
+from pointsman.dialects.registry import DIALECTS
+from pointsman.dialects.turn_memory import MEMORY, MOST_BYTES, TurnMemory
+from pointsman.errors import PointsmanError
+from pointsman.kinds import Protocol
+from pointsman.providers.profiles import profile_for
+from pointsman.routing.specs import BackendSpec
+from pointsman.translation.crossing import Asked, Crossing
+from pointsman.translation.reasoning_store import KeptReasoning, ReasoningStore, Thoughts
+from pointsman.wire.http1 import parse_head
+from pointsman.wire.key_mask import KeyMask
+from tests.bench import translated_payloads as payloads
+
+CHAT, MESSAGES = Protocol.OPENAI_CHAT, Protocol.ANTHROPIC_MESSAGES
+PATHS = {CHAT: payloads.CHAT, MESSAGES: payloads.MESSAGES}
+OTHER = {CHAT: MESSAGES, MESSAGES: CHAT}
+BOX = BackendSpec("local/box", "local", "box", "http://127.0.0.1:9001")
+HEAD = parse_head(b"POST /v1/x HTTP/1.1\r\nhost: a\r\n\r\n", 100)
+AGENT = {client: json.loads(payloads.agent(path, 60_000).bodies[0]) for client, path in PATHS.items()}
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> Iterator[None]:
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    MEMORY.clear()
+    tool_memory.MEMORY.clear()
+
+
+def compact(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def asked(client: Protocol, body: bytes, caller: str = "1") -> Asked:
+    half = DIALECTS[client].translation
+    assert half is not None
+    return Asked(half, body, HEAD, "req_1", Capsules(b"k"), caller=caller)
+
+
+def crossed(client: Protocol, read: Asked) -> tuple[bytes, bytes]:
+    backend = OTHER[client]
+    profile = profile_for(BOX, backend, "m")
+    made = Crossing(read, DIALECTS[client], DIALECTS[backend], profile, None, KeyMask(b""))
+    return made.body, made.warnings
+
+
+def said(read: Asked) -> bytes:
+    """All but the body that it was read from."""
+    return msgspec.json.encode(msgspec.structs.replace(read.request, raw={}))
+
+
+def told(client: Protocol, body: bytes) -> object:
+    """What becomes of it, or the words of the refusal."""
+    try:
+        read = asked(client, body)
+        return said(read), crossed(client, read)
+    except PointsmanError as error:
+        return error.public
+
+
+def kept() -> list[Message]:
+    return list(MEMORY._turns.values())
+
+
+@pytest.mark.parametrize("client", PATHS)
+def test_a_turn_that_is_known_gives_the_same(client: Protocol) -> None:
+    body = compact(AGENT[client])
+    first = told(client, body)
+    known = kept()
+    assert len(known) > 10
+    assert told(client, body) == first
+    assert [id(one) for one in kept()] == [id(one) for one in known]
+    forget()
+    assert told(client, json.dumps(AGENT[client]).encode()) == first
+    assert not MEMORY  # not as most clients write it
+
+
+@pytest.mark.parametrize("client", PATHS)
+def test_a_longer_history_begins_with_the_bytes_of_the_shorter(client: Protocol) -> None:
+    longer = AGENT[client]
+    shorter = longer | {"messages": longer["messages"][:-3]}
+    forms = []
+    for body in (shorter, longer):
+        made = json.loads(crossed(client, asked(client, compact(body)))[0])
+        forms.append(compact({"messages": made["messages"]})[:-2])
+    assert forms[1].startswith(forms[0])
+
+
+@pytest.mark.parametrize("client", PATHS)
+def test_nobody_changes_a_turn_that_is_known(client: Protocol) -> None:
+    """Not even who puts reasoning, or ids of calls, back into it."""
+    body = compact(AGENT[client])
+    asked(client, body)
+    before = msgspec.json.encode(kept())
+    calls = [part.id for turn in kept() for part in turn.parts if type(part).__name__ == "ToolCall"]
+    store = ReasoningStore()
+    thought = Thinking(
+        "Hm.", Opaque("anthropic_messages", {"type": "thinking", "thinking": "Hm.", "signature": "s"})
+    )
+    store.put("1", calls[:1], Thoughts(((thought, (0, 0)),), 0))
+    store.put_id("1", calls[1], "another")
+    read = asked(client, body)
+    KeptReasoning(store, "1").restore(read.request, ordered=False)
+    parts = [part for message in read.request.messages for part in message.parts]
+    assert thought in parts
+    assert sum(getattr(part, "id", "") == "another" for part in parts) == 1
+    assert sum(getattr(part, "call_id", "") == "another" for part in parts) == 1
+    crossed(client, read)
+    assert msgspec.json.encode(kept()) == before
+    assert said(asked(client, body)) == said(asked(client, body, "2"))
+
+
+def test_another_caller_and_another_place_know_nothing_of_it() -> None:
+    body = compact(AGENT[MESSAGES])
+    asked(MESSAGES, body)
+    size = len(MEMORY)
+    asked(MESSAGES, body, "2")
+    assert len(MEMORY) == 2 * size
+    moved = AGENT[MESSAGES] | {
+        "messages": [{"role": "user", "content": "first"}, *AGENT[MESSAGES]["messages"]]
+    }
+    read = asked(MESSAGES, compact(moved))
+    assert read.request.messages[3].parts[0].path == "messages[3].content[0]"
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        b'{"role":"user","role":"user","content":"a"}',
+        b'{"role":"user","content":[{"type":"text","text":"a","text":"b"}]}',
+    ],
+)
+def test_a_key_twice_is_refused_beside_what_is_known(twin: bytes) -> None:
+    body = compact(AGENT[MESSAGES])
+    asked(MESSAGES, body)
+    wrong = body.replace(b'"messages":[', b'"messages":[' + twin + b",")
+    with pytest.raises(PointsmanError, match="stands twice"):
+        asked(MESSAGES, wrong)
+    with pytest.raises(PointsmanError, match="stands twice"):
+        asked(MESSAGES, body[:-1] + b',"max_tokens":1}')
+
+
+TURNS: list[dict[str, Any]] = [
+    {"role": "user", "content": "words"},
+    {
+        "role": "user",
+        "content": [{"type": "text", "text": "caf\u00e9", "cache_control": {"type": "ephemeral"}}],
+    },
+    {"role": "user", "content": ""},
+    {"role": "user", "content": [{"type": "text", "text": "odd", "colour": "red"}]},
+    {"role": "assistant", "content": "said"},
+    {"role": "assistant", "content": [{"type": "thinking", "thinking": "t", "signature": "s"}]},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1.50}}]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "r"}]},
+    {"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "https://a.example/b"}}]},
+    {"role": "system", "content": "later"},
+    {"role": "tool", "tool_call_id": "a", "content": "r"},
+    {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+    {"role": "function", "name": "f", "content": "r"},
+    {"role": "wrong", "content": "r"},
+    {"role": "user"},
+]
+
+
+@given(
+    st.lists(st.sampled_from(TURNS), min_size=1, max_size=5),
+    st.sampled_from([CHAT, MESSAGES]),
+    st.integers(0, 4),
+)
+def test_any_history_gives_what_it_gives_without_memory(
+    turns: list[Any], client: Protocol, more: int
+) -> None:
+    """Also one that is refused, or of which something is lost; and after another that begins like it."""
+    body = {
+        "model": "m",
+        "max_tokens": 9,
+        "messages": turns,
+        "metadata": {"user_id": "x" * turn_memory.SMALLEST},
+    }
+    forget()
+    first = told(client, compact(body))
+    assert told(client, compact(body)) == first
+    told(client, compact(body | {"messages": turns[:more]}))
+    assert told(client, compact(body)) == first
+    assert told(client, json.dumps(body).encode()) == first  # with spaces: read without the memory
+
+
+def test_bounds() -> None:
+    memory = TurnMemory()
+    half = MOST_BYTES // 2 - 10
+    texts = [b"a" * half, b"b" * half, b"c" * half]
+    turns = [Message("user", []) for _ in texts]  # type: ignore[arg-type]
+    for text, turn in zip(texts[:2], turns, strict=False):
+        memory.put((CHAT, "1"), 0, text, turn)
+    assert memory.known((CHAT, "1"), texts[:1]) == [turns[0]]  # now the second is the least recently used
+    memory.put((CHAT, "1"), 0, texts[2], turns[2])
+    found = [memory.known((CHAT, "1"), [text])[0] for text in texts]
+    assert [one is not None for one in found] == [True, False, True]
+    assert memory.bytes == 2 * half
