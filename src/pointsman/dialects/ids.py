@@ -58,7 +58,7 @@ def marked_id(call_id: str, request_id: str) -> str:
 
 def upstream_id(call_id: str) -> str:
     """The backend's own, where it stands in what we told; any other id is itself."""
-    found = _TOLD(call_id)
+    found = _TOLD(call_id) if call_id[-9:-7] == "_p" else None
     if found is None:
         return call_id
     own, form = found.groups()

@@ -17,10 +17,14 @@ from ..conversation.profile import Profile
 _NEED_REASON = ("web_search_call", "code_interpreter_call")
 """Calls that come back by the mark on them, whatever became of their reasoning."""
 
+_MAY_BE = frozenset((Foreign, Thinking))
+
 
 def together(parts: Sequence[Part], profile: Profile) -> Sequence[Part]:
     """The parts of one turn; the same where nothing is bound. Reasoning that lost its call keeps its
     words only, a call that lost its reasoning is told in words."""
+    if _MAY_BE.isdisjoint(map(type, parts)):
+        return parts
     if not any(isinstance(part, Foreign) or _led_to(part) for part in parts):
         return parts
     kept: list[Part] = []

@@ -105,7 +105,10 @@ def _mark(holder: Holder) -> CacheMark | None:
     if own is None:
         if type(holder) is not ToolResult:
             return None
-        return next((inner.cache for inner in holder.parts if inner.cache is not None), None)
+        for inner in holder.parts:
+            if inner.cache is not None:
+                return inner.cache
+        return None
     return own if isinstance(holder, Tool | WebSearch) or says(holder) else None
 
 
@@ -118,6 +121,8 @@ def _replace(made: Request, fitted: Iterator[CacheMark | None]) -> None:
     made.system = [_with(text, fitted) for text in made.system]
     made.messages = [
         msgspec.structs.replace(message, parts=[_with(part, fitted) for part in message.parts])
+        if any(map(_mark, message.parts))
+        else message
         for message in made.messages
     ]
 

@@ -5,6 +5,7 @@ it demands in an order. See adapt.py. Not here: repairing what no backend would 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import is_
 
 import msgspec
 
@@ -55,7 +56,7 @@ def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adapt
             results = [part for part in parts if isinstance(part, ToolResult)]
             parts = [*results, *shown, *(part for part in parts if not isinstance(part, ToolResult))]
             shown = []
-        if len(parts) == len(message.parts) and all(map(_is, parts, message.parts)):
+        if len(parts) == len(message.parts) and all(map(is_, parts, message.parts)):
             messages.append(message)
         else:
             changed = True
@@ -72,24 +73,23 @@ _FITS = frozenset((Text, Refusal))
 """Parts that every target takes as they are."""
 
 
-def _is(one: Part, other: Part) -> bool:
-    return one is other
-
-
 class _Fit:
     """Part by part; the same object where nothing is to be changed."""
 
-    __slots__ = ("_adaptation", "_ids", "_notes", "_profile", "_taken")
+    __slots__ = ("_adaptation", "_ids", "_names", "_notes", "_profile", "_taken")
 
     def __init__(self, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
         self._profile = profile
         self._notes = notes
         self._adaptation = adaptation
+        self._names: dict[tuple[str, str | None], str] = {}  # of the tools that were called
         self._ids: dict[str, str] = {}  # of the calls so far: the client's -> the target's
         self._taken: set[str] = set()
 
     def parts(self, part: Part) -> Sequence[Part]:
         """What goes of it, and in which form."""
+        if type(part) is Text:
+            return (part,)
         match part:
             case ToolCall():
                 return (self._call(part),)
@@ -107,7 +107,10 @@ class _Fit:
     def _call(self, part: ToolCall) -> ToolCall:
         profile = self._profile
         call_id = self._call_id(part.id)
-        name = self._adaptation.shorten(part.name, part.namespace, profile)
+        full = (part.name, part.namespace)
+        name = self._names.get(full)
+        if name is None:
+            name = self._names[full] = self._adaptation.shorten(*full, profile)
         if part.kind is ToolKind.CUSTOM and not profile.custom_tools:
             arguments = msgspec.json.encode({"input": part.arguments}).decode()
             return ToolCall(call_id, name, arguments, cache=part.cache, path=part.path)
@@ -129,8 +132,9 @@ class _Fit:
     def _result(self, part: ToolResult) -> ToolResult:
         call_id = self._ids.get(part.call_id) or self._call_id(part.call_id)
         kind = part.kind if self._profile.custom_tools else ToolKind.FUNCTION
-        parts = tuple(map(self._shown, part.parts))
-        if call_id == part.call_id and kind is part.kind and all(map(_is, parts, part.parts)):
+        texts = _FITS.issuperset(map(type, part.parts))
+        parts = part.parts if texts else tuple(map(self._shown, part.parts))
+        if call_id == part.call_id and kind is part.kind and (texts or all(map(is_, parts, part.parts))):
             return part
         return msgspec.structs.replace(part, call_id=call_id, kind=kind, parts=parts)
 

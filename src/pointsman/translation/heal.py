@@ -9,6 +9,7 @@ beginning, as long as the shorter one's last calls were answered.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
+from operator import is_
 
 import msgspec
 
@@ -74,6 +75,7 @@ class _Healer:
         self._ids: dict[str, deque[ToolCall]] = defaultdict(deque)
         self._results: dict[str, ToolResult] = {}  # by the call's own id
         self._others: list[Message] = []  # what else was said in this turn
+        self._given: Message | None = None  # the first with results in it
 
     def add(self, message: Message) -> None:
         """The next message of the history."""
@@ -82,8 +84,9 @@ class _Healer:
             return
         others: list[Part] = []
         for part in message.parts:
-            if isinstance(part, ToolResult):
+            if type(part) is ToolResult:
                 self._result(part)
+                self._given = self._given or message
             else:
                 others.append(part)
         if others:
@@ -101,19 +104,20 @@ class _Healer:
         if not goes_on:
             self._settle()
         parts: list[Part] = []
+        same = True
         for part in message.parts:
-            if isinstance(part, ToolCall):
+            if type(part) is ToolCall:
                 call = self._with_object(self._with_own_id(part))
                 self._ids[part.id].append(call)
                 self._calls.append(call)
                 parts.append(call)
+                same = same and call is part
             else:
                 parts.append(part)
         if goes_on:
             before = self._done.pop()
             self._done.append(msgspec.structs.replace(before, parts=[*before.parts, *parts]))
         else:
-            same = all(one is other for one, other in zip(parts, message.parts, strict=True))
             self._done.append(message if same else msgspec.structs.replace(message, parts=parts))
 
     def _with_own_id(self, call: ToolCall) -> ToolCall:
@@ -153,12 +157,16 @@ class _Healer:
     def _settle(self) -> None:
         """Write the turn down: its results in the order of its calls, then what else was said."""
         answers: list[Part] = [self._results.get(call.id) or self._missing(call) for call in self._calls]
-        others = self._others
+        others, given = self._others, self._given
         self._begin()
         if answers:
-            if others and others[0].role is Role.USER:
-                first = others.pop(0)
-                self._done.append(msgspec.structs.replace(first, parts=[*answers, *first.parts]))
+            said = others.pop(0) if others and others[0].role is Role.USER else None
+            parts = answers if said is None else [*answers, *said.parts]
+            name = None if said is None else said.name
+            if given is not None and given.name == name and _same(parts, given.parts):
+                self._done.append(given)
+            elif said is not None:
+                self._done.append(msgspec.structs.replace(said, parts=parts))
             else:
                 self._done.append(Message(Role.USER, answers, path=answers[0].path))
         self._done.extend(others)
@@ -166,3 +174,7 @@ class _Healer:
     def _missing(self, call: ToolCall) -> ToolResult:
         self._notes.repair(call.path, "it has no result")
         return ToolResult(call.id, (Text(NO_RESULT),), True, call.kind, path=call.path)
+
+
+def _same(parts: list[Part], others: list[Part]) -> bool:
+    return len(parts) == len(others) and all(map(is_, parts, others))

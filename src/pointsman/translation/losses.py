@@ -24,24 +24,17 @@ from ..dialects.carries import REPORTED, Carries, How, Place, reachable
 class _Plan:
     """What is looked at in values of one type. lost: (field, the value that says nothing,
     place). within: (field, the same of it) whose values, or their items, may lose something
-    themselves."""
+    themselves. values(one) == quiet: there is nothing to look at; own(one) == kept: nothing but
+    what is within."""
 
-    __slots__ = ("_lost_alone", "_quiet", "_values", "_values_lost", "lost", "within")
+    __slots__ = ("kept", "lost", "own", "quiet", "values", "within")
 
     def __init__(self, lost: list[tuple[str, Any, Place]], within: list[tuple[str, Any]]) -> None:
         self.lost = lost
         self.within = [name for name, _ in within]
         own = [(name, nothing) for name, nothing, _ in lost]
-        self._values, self._quiet = _all_of([*own, *within])
-        self._values_lost, self._lost_alone = _all_of(own)
-
-    def is_quiet(self, value: Any) -> bool:
-        """Is there nothing to look at?"""
-        return bool(self._values(value) == self._quiet)
-
-    def keeps(self, value: Any) -> bool:
-        """Is nothing of it lost, but for what is within?"""
-        return bool(self._values_lost(value) == self._lost_alone)
+        self.values, self.quiet = _all_of([*own, *within])
+        self.own, self.kept = _all_of(own)
 
 
 def _all_of(fields: list[tuple[str, Any]]) -> tuple[Callable[[Any], Any], Any]:
@@ -97,9 +90,9 @@ def _lost(kind: type[msgspec.Struct], carries: Carries) -> list[tuple[str, Any, 
 def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
     """path: of a value that does not know its own."""
     plan = plans.get(type(value))
-    if plan is None or plan.is_quiet(value):  # None: of a tool: what else is looked at has been asked for
+    if plan is None or plan.values(value) == plan.quiet:  # None: of a tool: the rest has been asked for
         return
-    if not plan.keeps(value):
+    if plan.own(value) != plan.kept:
         _tell(value, plan, notes, path)
     for name in plan.within:
         inner = getattr(value, name)
@@ -110,7 +103,7 @@ def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
         elif isinstance(inner, list | tuple):
             for at, one in enumerate(inner):
                 found = plans.get(type(one))
-                if found is not None and not found.is_quiet(one):
+                if found is not None and found.values(one) != found.quiet:
                     known = isinstance(one, Placed)
                     _look(one, plans, notes, "" if known else f"{notes.inside(value, name, path)}[{at}]")
         elif type(inner) in plans:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from operator import is_
 
 import msgspec
 
@@ -124,7 +125,7 @@ class KeptReasoning:
     def _restored(self, message: Message, ordered: bool) -> Message:
         """The same where nothing was kept: it may have been read for others, too."""
         parts = [self._with_id(part) for part in self._with_thoughts(message, ordered)]
-        if len(parts) == len(message.parts) and all(map(_is, parts, message.parts)):
+        if len(parts) == len(message.parts) and all(map(is_, parts, message.parts)):
             return message
         return msgspec.structs.replace(message, parts=parts)
 
@@ -198,7 +199,3 @@ class KeptReasoning:
         if self._thoughts and self._call_ids:
             thoughts = Thoughts(tuple(self._thoughts), self._places.characters)
             self._store.put(self._caller, self._call_ids, thoughts)
-
-
-def _is(one: Part, other: Part) -> bool:
-    return one is other

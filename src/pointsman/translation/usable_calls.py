@@ -39,6 +39,10 @@ def as_object(text: str) -> str:
     none."""
     if not text.strip():
         return ""
+    if text.startswith("{") and text.isascii() and "\\u" not in text:  # nothing in it can be half a character
+        with suppress(msgspec.DecodeError, RecursionError):
+            msgspec.json.decode(text)
+            return text
     given = text.encode("utf-8", "replace")
     sound = mended(given)
     if sound is not given:
