@@ -95,8 +95,8 @@ def all_cases() -> dict[str, Case]:
         Case("msg_event", "event, Messages", streamed[MESSAGES], streams[MESSAGES], MESSAGES, 4),
         Case("msg2chat_small", "translated small, Messages to Chat", small(MESSAGES), chat, CHAT, 51),
         Case("chat2msg_small", "translated small, Chat to Messages", small(CHAT), message, MESSAGES, 51),
-        Case("msg2chat_event", "translated event, Chat to Messages", streamed[MESSAGES], streams[CHAT], CHAT, 3),
-        Case("chat2msg_event", "translated event, Messages to Chat", streamed[CHAT], streams[MESSAGES], MESSAGES, 3),
+        Case("msg2chat_event", "translated event, Messages to Chat", streamed[MESSAGES], streams[CHAT], CHAT, 3),
+        Case("chat2msg_event", "translated event, Chat to Messages", streamed[CHAT], streams[MESSAGES], MESSAGES, 3),
         Case("msg2chat_agent", "translated 100 KB, Messages to Chat", agent(MESSAGES), called[CHAT], CHAT, 3),
         Case("chat2msg_agent", "translated 100 KB, Chat to Messages", agent(CHAT), called[MESSAGES], MESSAGES, 3),
     ]  # fmt: skip
