@@ -45,13 +45,14 @@ def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adapt
         if not shown and _FITS.issuperset(map(type, message.parts)):
             messages.append(message)  # as almost all are that hold no call
             continue
-        parts = [found for part in together(message.parts, profile) for found in fit.parts(part)]
+        parts = fit.turn(together(message.parts, profile))
         if message.role is Role.ASSISTANT:
             if shown:
                 messages.append(Message(Role.USER, shown, path=shown[0].path))
                 shown = []
-            shown = [part for part in parts if isinstance(part, Image | Document)]
-            parts = [part for part in parts if not isinstance(part, Image | Document)]
+            if not _SHOWN.isdisjoint(map(type, parts)):
+                shown = [part for part in parts if type(part) in _SHOWN]
+                parts = [part for part in parts if type(part) not in _SHOWN]
         elif shown and message.role is Role.USER:
             results = [part for part in parts if isinstance(part, ToolResult)]
             parts = [*results, *shown, *(part for part in parts if not isinstance(part, ToolResult))]
@@ -71,6 +72,7 @@ def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adapt
 
 _FITS = frozenset((Text, Refusal))
 """Parts that every target takes as they are."""
+_SHOWN = frozenset((Image, Document))
 
 
 class _Fit:
@@ -86,15 +88,22 @@ class _Fit:
         self._ids: dict[str, str] = {}  # of the calls so far: the client's -> the target's
         self._taken: set[str] = set()
 
-    def parts(self, part: Part) -> Sequence[Part]:
-        """What goes of it, and in which form."""
-        if type(part) is Text:
-            return (part,)
+    def turn(self, parts: Sequence[Part]) -> list[Part]:
+        """What goes of these, and in which form."""
+        out: list[Part] = []
+        for part in parts:
+            if type(part) is Text:
+                out.append(part)
+            elif type(part) is ToolCall:
+                out.append(self._call(part))
+            elif type(part) is ToolResult:
+                out.append(self._result(part))
+            else:
+                out += self._other(part)
+        return out
+
+    def _other(self, part: Part) -> Sequence[Part]:
         match part:
-            case ToolCall():
-                return (self._call(part),)
-            case ToolResult():
-                return (self._result(part),)
             case Image() | Document():
                 return (self._shown(part),)
             case Thinking():

@@ -21,8 +21,8 @@ _NOTHING = "at least one message must say something."
 
 def says(part: Part) -> bool:
     """Blank texts say nothing, and are refused by the vendor."""
-    if isinstance(part, Text | Refusal):
-        return bool(part.text.strip())
+    if type(part) is Text or type(part) is Refusal:
+        return bool(part.text) and not part.text.isspace()
     return not (isinstance(part, Document) and part.text is not None and not part.text.strip())
 
 
@@ -79,7 +79,10 @@ def _trimmed(messages: list[Message], profile: Profile, notes: Notes) -> list[Me
     after: Message | None = None  # the message that follows, of those that are kept
     for message in reversed(messages):
         goes_on = profile.merge_turns and after is not None and after.role is Role.ASSISTANT
-        if message.role is Role.ASSISTANT and not goes_on:
+        last = message.parts[-1] if message.parts else None
+        if last is None or (type(last) is not Thinking and says(last)):
+            pass  # as almost all end
+        elif message.role is Role.ASSISTANT and not goes_on:
             parts = list(message.parts)
             while parts and (isinstance(parts[-1], Thinking) or not says(parts[-1])):
                 cut = parts.pop()

@@ -100,7 +100,7 @@ def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
             continue
         if type(inner) is KnownTools and not notes.strict:
             notes.replay(_of_tools(inner, plans, notes))
-        elif isinstance(inner, list | tuple):
+        elif isinstance(inner, (list, tuple)):
             for at, one in enumerate(inner):
                 found = plans.get(type(one))
                 if found is not None and found.values(one) != found.quiet:
