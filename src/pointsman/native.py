@@ -29,6 +29,7 @@ MODULES = (
     "dialects.openai_usage",
     "dialects.openai_chat.seen",
     "dialects.anthropic_messages.seen",
+    "ledger.counters",
     "gateway.request.meter",
     "gateway.attempt.judge",
     "gateway.attempt.relay",

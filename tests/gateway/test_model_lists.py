@@ -199,7 +199,7 @@ def test_status_tells_what_was_seen() -> None:
             failed = found.plane.board.backend("local/a")
             failed.last_failure, failed.last_reason = 2.0, "timeout"
             for _ in range(3):
-                found.plane.count((REQUESTS, "openai_chat", "2xx"))
+                found.plane.counters.count((REQUESTS, "openai_chat", "2xx"))
             status = found.plane.status()
             health = {one.key: one for one in status.backends}
             assert health["openai"].last_success is not None

@@ -15,8 +15,8 @@ from ..config import Limits, share
 from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import BackendType
-from ..ledger.metrics import INFLIGHT, TOKENS, USAGE_DROPPED, Metric
-from ..ledger.records import UsageRecord
+from ..ledger.counters import Counters
+from ..ledger.metrics import INFLIGHT, USAGE_DROPPED
 from ..link.messages import AnswerFound, Snapshot, WorkerStatus
 from ..resilience.board import Board
 from ..resilience.budget import FLOOR, Budget
@@ -36,9 +36,6 @@ from .own.board_status import backends_health, gauges
 from .own.probes import Probes
 from .own.siblings import Siblings
 from .request.joining import Joining
-
-_TOKEN_KINDS = ("input", "output", "cached", "reasoning")
-
 
 FindAnswer = Callable[[int | None, str], Awaitable[AnswerFound]]
 """(key id, id of an answer). Raises PointsmanError while it cannot be looked up."""
@@ -101,8 +98,7 @@ class DataPlane:
         self.jobs = 0
         self.unpacked = 0  # bytes of their bodies that came compressed
         self.draining = False
-        self._counts: dict[tuple[Metric, *tuple[str, ...]], int] = {}
-        self._tokens: dict[str, list[int | None]] = {}  # backend -> of _TOKEN_KINDS
+        self.counters = Counters()
         self._id_prefix = os.urandom(5).hex()
         self._id_count = 0
         self.usage_dropped = 0
@@ -138,37 +134,10 @@ class DataPlane:
         self._id_count += 1
         return f"req_{self._id_prefix}{self._id_count:08x}"
 
-    def count(self, what: tuple[Metric, *tuple[str, ...]]) -> None:
-        """One more. what: the metric and its label values; the sample's name is made when somebody asks."""
-        self._counts[what] = self._counts.get(what, 0) + 1
-
-    def count_tokens(self, record: UsageRecord) -> None:
-        """What the backend reported, by kind: what the usage totals add up, too. Unknown is not counted as 0."""
-        if record.input_tokens is None and record.output_tokens is None:
-            return
-        backend = (record.target or "").partition(":")[0]
-        totals = self._tokens.get(backend)
-        if totals is None:
-            totals = self._tokens[backend] = [None, None, None, None]
-        if record.input_tokens is not None:
-            totals[0] = (totals[0] or 0) + record.input_tokens
-        if record.output_tokens is not None:
-            totals[1] = (totals[1] or 0) + record.output_tokens
-        if record.cached_tokens is not None:
-            totals[2] = (totals[2] or 0) + record.cached_tokens
-        if record.reasoning_tokens is not None:
-            totals[3] = (totals[3] or 0) + record.reasoning_tokens
-
     def samples(self) -> dict[str, float]:
         """Everything that this process counts, and its gauges: metric sample -> value."""
         return {
-            **{metric.sample(*values): float(count) for (metric, *values), count in self._counts.items()},
-            **{
-                TOKENS.sample(backend, kind): float(count)
-                for backend, totals in self._tokens.items()
-                for kind, count in zip(_TOKEN_KINDS, totals, strict=True)
-                if count is not None
-            },
+            **self.counters.samples(),
             **gauges(self.board, self.backends),
             INFLIGHT.sample(): float(self.jobs),
             USAGE_DROPPED.sample(): float(self.usage_dropped),

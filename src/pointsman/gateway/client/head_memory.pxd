@@ -6,5 +6,5 @@ cdef class HeadMemory:
     cdef list _literals, _names, _last
     @cython.locals(at=Py_ssize_t, end=Py_ssize_t, literal=bytes, values=list)
     cpdef recall(self, bytes raw)
-    @cython.locals(value=bytes)
+    @cython.locals(value=bytes, at=Py_ssize_t, lasts=list)
     cdef _changed(self, head, list values)

@@ -16,6 +16,7 @@ _VARYING = (
     b"x-datadog-parent-id",
 )  # fmt: skip
 _LENGTH = b"content-length"
+_NAMES = {name: name for name in (_LENGTH, *_VARYING)}
 _values = re.compile(
     rb"\r\n(%b):[ \t]*([!-~](?:[ -~]*[!-~])?)(?=\r\n)" % b"|".join((_LENGTH, *_VARYING)), re.IGNORECASE
 ).finditer
@@ -41,7 +42,7 @@ class HeadMemory:
         if head.content_length is None:
             return
         found = list(_values(raw))
-        names = [match[1].lower() for match in found]
+        names = [_NAMES[match[1].lower()] for match in found]
         if len(set(names)) < len(names) or _LENGTH not in names:
             return
         hop_by_hop = (head.get(b"connection") or b"").lower()
@@ -75,12 +76,14 @@ class HeadMemory:
 
     def _changed(self, head: RequestHead, values: list[bytes]) -> RequestHead | None:
         varied: dict[bytes, bytes] = {}
-        for name, value, last in zip(self._names, values, self._last, strict=True):
-            if name == _LENGTH:
+        lasts = self._last
+        for at, name in enumerate(self._names):
+            value = values[at]
+            if name is _LENGTH:
                 if not value.isdigit() or len(value) > 15:
                     return None
                 head.content_length = int(value)
-            elif value != last:
+            elif value != lasts[at]:
                 if _is_value(value) is None:
                     return None
                 varied[name] = value

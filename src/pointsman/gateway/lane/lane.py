@@ -316,8 +316,8 @@ class Lane(Underway):
             )
         )  # fmt: skip
         if not aborted:
-            plane.count(track.ok)
-        plane.count(track.served if first else track.gone)
+            plane.counters.count(track.ok)
+        plane.counters.count(track.served if first else track.gone)
 
     def general(self) -> Exchange:
         """From here on the full way."""

@@ -79,7 +79,7 @@ class Handler:
         delivery = Delivery(client, self.plane.next_id())
         if client.head is not None and route(client.head.path).kind not in _NOT_FOR_PAGES:
             delivery.lines = self.plane.guard.cors_lines(client.head)
-        self.plane.count((REQUESTS, "none", "4xx"))
+        self.plane.counters.count((REQUESTS, "none", "4xx"))
         if where is not None and where.kind == "control":
             delivery.send(error.status, b"", pages.PROBLEM, pages.problem(error, delivery.request_id))
             return
@@ -123,12 +123,12 @@ class Handler:
         self.keep(meter.record_of(job, aborted=aborted))
         sent = (job.joined or job).delivery.status
         status = f"{sent // 100}xx" if sent else "gone"
-        self.plane.count((REQUESTS, where.protocol, status))
+        self.plane.counters.count((REQUESTS, where.protocol, status))
 
     def keep(self, record: UsageRecord) -> None:
         """One usage record."""
         self._record(record)
-        self.plane.count_tokens(record)
+        self.plane.counters.tokens(record)
 
     async def _dispatch(self, job: Job) -> None:
         plane, head, where = self.plane, job.request.head, job.request.route

@@ -89,7 +89,7 @@ class _Asking:
         tried = job.tries[number]
         tried.seconds = time.monotonic() - tried.start
         result = "ok" if held is None else held.reason.value
-        plane.count((ATTEMPTS, target.key, result))
+        plane.counters.count((ATTEMPTS, target.key, result))
         if held is not None:
             tried.reason = job.failed_reason = held.reason.value
             log.info(
