@@ -1,7 +1,9 @@
 """Memory of open slow streams: PSS of the gateway's data plane before, at N open streams, and after they have ended.
 
-`python -m tests.bench.streams_memory [N ...]` starts `pointsman serve` with default limits, and in a process of its own an
-upstream that sends an event a few seconds apart; prints one JSON line for each N. Not here: CPU (measure.py).
+`python -m tests.bench.streams_memory [N ...] [-- SERVE_OPTIONS]` starts `pointsman serve` with default limits, and in a
+process of its own an upstream that sends an event a few seconds apart; prints one JSON line for each N. A process takes
+half as many streams as it may have descriptors (`ulimit -Hn`): for more of them, `-- --workers 2`. Counted is what the
+processes have (PSS), not what the kernel keeps of their sockets. Not here: CPU (measure.py).
 """
 
 from __future__ import annotations
@@ -127,11 +129,11 @@ async def _measure(gateway: Gateway, count: int, end: asyncio.StreamWriter) -> d
     }
 
 
-async def _main(counts: list[int]) -> None:
+async def _main(counts: list[int], options: list[str]) -> None:
     end, out = await _start_upstream()
     backend = int(await out.readline())
     for count in counts:
-        with tempfile.TemporaryDirectory() as folder, Gateway(Path(folder, "data")) as gateway:
+        with tempfile.TemporaryDirectory() as folder, Gateway(Path(folder, "data"), *options) as gateway:
             gateway.api("POST", "/api/local", {"name": "slow", "base_url": f"http://127.0.0.1:{backend}"})
             gateway.rule("m", "local/slow=m")
             print(json.dumps(await _measure(gateway, count, end)), flush=True)
@@ -155,6 +157,8 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--upstream"]:
         uvloop.run(_upstream())
     else:
-        uvloop.run(_main([int(text) for text in sys.argv[1:]] or [1000, 10_000]))
+        named = [*sys.argv[1:], "--"]
+        at = named.index("--")
+        uvloop.run(_main([int(text) for text in named[:at]] or [1000, 10_000], named[at + 1 : -1]))
         print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
         os._exit(0)  # its upstream ends with its standard input

@@ -6,7 +6,8 @@ cpdef bint _is_sound(bytes said)
 
 cdef class SameAgain:
     cdef bytes _after, _before
-    cdef list _between, _free, _keys, _strings
+    cdef list _between, _strings
+    cdef tuple _free, _keys
     cdef Py_ssize_t _begin, _end, _left, _text
     cpdef learn(self, bytes event, str text)
     cdef _keep(self, bytes event, Py_ssize_t begin, Py_ssize_t end)

@@ -8,6 +8,7 @@ dialect's seen.py and reader.py), and what a decoder refuses: that is read in th
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import pairwise
 
 import msgspec
@@ -38,6 +39,12 @@ def _is_sound(said: bytes) -> bool:
     return True
 
 
+@cache
+def _begun(keys: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """As members with these names begin. Every stream has the same ones, and there may be ten thousand."""
+    return tuple(key + colon for key in keys for colon in (b":", b": "))
+
+
 class SameAgain:
     """keys: of the members that may hold the text, as JSON. free: of those whose string or number may be another in each
     event, and which no reader looks at."""
@@ -56,8 +63,8 @@ class SameAgain:
     )
 
     def __init__(self, keys: tuple[bytes, ...], free: tuple[bytes, ...] = ()) -> None:
-        self._keys = [key + colon for key in keys for colon in (b":", b": ")]
-        self._free = [key + colon for key in free for colon in (b":", b": ")]
+        self._keys = _begun(keys)
+        self._free = _begun(free)
         self._left = _TRIES
         # What stands before the first gap, and behind the last; between the gaps, if there are several, with which of
         # the gaps are strings, and which is the text.

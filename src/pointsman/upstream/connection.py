@@ -51,7 +51,7 @@ class UpstreamConnection:
         self._headers: Headers = []
         self._header_bytes = 0
         self._parts: list[bytes] = []
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = None  # llhttp, which takes 1 KiB: made when something is not plain
         self._reset()
         self.peer_local = False
         self.created = self.idle_since = time.monotonic()
@@ -88,9 +88,7 @@ class UpstreamConnection:
     def data_received(self, data: bytes) -> None:
         """What came. Nothing of it is kept here."""
         sink, raw = self._sink, self._raw
-        if (
-            sink is None and raw is None
-        ):  # bytes nobody asked for: whatever they are, they must not answer the next request
+        if sink is None and raw is None:  # nobody asked for it: it must not answer the next request
             self.close()
             return
         self._received = True
@@ -192,6 +190,7 @@ class UpstreamConnection:
         """Send one request (head and body) and give the answer to `sink`. no_body: the method was HEAD."""
         assert self._sink is None
         self._reset()
+        self._parser = self._parser or httptools.HttpResponseParser(self)
         self._no_body = no_body
         self._sink = sink
         self._write(data, body)
@@ -217,6 +216,7 @@ class UpstreamConnection:
         """Frame it here from now on, for `sink`. raw: what has come so far: of the answer, or, inside a chunked body, of
         the chunk that begins there."""
         self._raw, self._sink = None, sink
+        self._parser = self._parser or httptools.HttpResponseParser(self)
         if inside:
             self._head_given = True
             self._parser.feed_data(_CHUNKS_FOLLOW)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from .backend import Backend, Way
@@ -33,6 +34,7 @@ class Pool:
     def __init__(self, egress: Egress) -> None:
         self.egress = egress
         self._idle: dict[Way, list[UpstreamConnection]] = {}
+        self._settled: dict[Way, Callable[[UpstreamConnection], None]] = {}
 
     def take(self, backend: Backend, local_only: bool) -> UpstreamConnection | None:
         """The most recently used idle connection, or None."""
@@ -47,18 +49,21 @@ class Pool:
     async def open(self, backend: Backend, local_only: bool) -> UpstreamConnection:
         """A fresh connection. Raises ConnectFailed or EgressRefused."""
         way = backend.way
-
-        def settled(conn: UpstreamConnection) -> None:
-            idle = self._idle.setdefault(way, [])
-            if not conn.usable:
-                if conn in idle:
-                    idle.remove(conn)
-            elif len(idle) < MAX_IDLE and time.monotonic() - conn.created < MAX_AGE_SECONDS:
-                idle.append(conn)
-            else:
-                conn.close()
-
+        settled = self._settled.get(way)
+        if settled is None:
+            settled = self._settled[way] = partial(self._settle, way)
         return await self.egress.open(backend, settled, local_only=local_only)
+
+    def _settle(self, way: Way, conn: UpstreamConnection) -> None:
+        """It is idle, or gone."""
+        idle = self._idle.setdefault(way, [])
+        if not conn.usable:
+            if conn in idle:
+                idle.remove(conn)
+        elif len(idle) < MAX_IDLE and time.monotonic() - conn.created < MAX_AGE_SECONDS:
+            idle.append(conn)
+        else:
+            conn.close()
 
     async def ask(
         self,

@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 
 from .failures import ConnectFailed
+from .resumed import resuming
 
 _Stamp = tuple[int, int]
 
@@ -73,6 +74,7 @@ class Trust:
             what = f"the CA file {ca_file}" if ca_file is not None else f"the file of SSL_CERT_FILE, {named},"
             raise ConnectFailed("tls", f"{what} {_why(error)}") from None
         context.set_alpn_protocols(["http/1.1"])
+        context.sslobject_class = resuming()
         self._contexts[ca_file] = stamp, context
         return context
 

@@ -35,10 +35,12 @@ def acceptor(
 ) -> Callable[[], asyncio.BaseProtocol]:
     """Makes the protocol of each new connection; `connections` holds those that are open."""
 
+    lost = connections.discard
+
     def accept() -> asyncio.BaseProtocol:
         if len(connections) >= limits.max_connections:
             return _TurnedAway()
-        client = ClientConnection(limits, handler, refuse, connections.discard)
+        client = ClientConnection(limits, handler, refuse, lost)
         connections.add(client)
         return cast(asyncio.BaseProtocol, client)
 
