@@ -20,7 +20,7 @@ import uvloop
 
 from pointsman import interpreter, native
 
-from . import instructions, machine, measure, page, parts, readback, report, servers, tools
+from . import instructions, machine, measure, page, parts, readback, report, servers, tools, usage_million
 from .machine import BenchError, say
 from .measure import Bench
 from .servers import Subject
@@ -155,6 +155,8 @@ def show(result: report.Result, subject: str) -> None:
 def main(arguments: list[str]) -> int:
     if "--instructions" in arguments:
         return instructions.main([word for word in arguments if word != "--instructions"])
+    if "--usage" in arguments:
+        return usage_million.main([word for word in arguments if word != "--usage"])
     wanted = options(arguments)
     try:
         if not machine.PROC.joinpath("self/stat").exists():

@@ -36,6 +36,8 @@ COLUMNS = tuple(name for name in UsageRecord.__struct_fields__ if name != "answe
 """Its columns; the answer's id, which comes last, stands in a table of its own."""
 ANSWERS_SECONDS = 30 * 24 * 3600.0
 """How long an answer's id is kept: as long as OpenAI keeps the response [OpenAI docs, Your data]."""
+FOLD_SECONDS = 10.0
+"""While records come in. What is not folded at a crash is summed up at the next start: half a second for 50,000."""
 MOST_ANSWERS = 200_000
 """About 40 MB with their index."""
 
@@ -72,6 +74,7 @@ class UsageStore:
         self._file = SqliteFile(path, options)
         self._log: UsageLog | None = None
         self._taken = 0  # batches since it was last tended
+        self._folded_at = -FOLD_SECONDS  # monotonic
         self._untidy = True
 
     def add(self, records: Iterable[UsageRecord], *, again: bool = True) -> int:
@@ -102,25 +105,27 @@ class UsageStore:
         return len(given)
 
     def tend(self) -> None:
-        """Once a second: the last sums are folded, and small blocks become large ones. Costs nothing when there is
-        nothing to do; raises nothing that passes by itself."""
+        """Once a second: sums are folded when nothing came meanwhile, or it was long ago, and small blocks become large
+        ones. Costs nothing when there is nothing to do; raises nothing that passes by itself."""
         idle, self._taken = not self._taken, 0
         if not self._untidy:
             return
-        self._untidy = False
+        due = idle or time.monotonic() - self._folded_at >= FOLD_SECONDS
         try:
-            with self._file.transaction(
-                write=True, after_commit=lambda: self._opened.pending.clear()
-            ) as connection:
+            with self._file.transaction(write=True, after_commit=lambda: self._folded(due)) as connection:
                 driver = driver_of(connection)
-                if self._opened.pending:
-                    self._opened.fold(driver)
-                more = self._opened.merge(driver, idle=idle)
-                self._opened.fold_up_to_here(driver)
+                small, more = self._opened.small_blocks(driver, idle=idle)
+                due = due or bool(small)
+                if due:
+                    self._opened.fold(driver, small)
         except PointsmanError:  # told where a batch is not stored
-            more = True
-        if more or not idle:
-            self._untidy = True
+            return
+        self._untidy = more or not idle
+
+    def _folded(self, done: bool) -> None:
+        if done:
+            self._opened.pending.clear()
+            self._folded_at = time.monotonic()
 
     @property
     def _opened(self) -> UsageLog:

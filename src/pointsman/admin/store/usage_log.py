@@ -1,6 +1,6 @@
 """The usage log in its file: blocks of records, the dimensions they name, and sums an hour.
 
-A batch is one block, one insert. Its sums wait in memory, and are folded into `hourly` each second together with
+A batch is one block, one insert. Its sums wait in memory, and are folded into `hourly` every ten seconds together with
 `folded`, the number of the last block that they hold: after a crash the sums of later blocks are made again from the
 blocks. Small blocks become large ones meanwhile. Not here: filters and pages (usage.py), a block's inside
 (usage_columns.py), transactions (sqlite.py).
@@ -125,39 +125,35 @@ class UsageLog:
         """The dimensions that were numbered in a transaction that failed."""
         self._dims.clear()
 
-    def fold(self, connection: sqlite3.Connection) -> None:
-        """What is pending into `hourly`; it is not pending any more once that is committed."""
-        if not self.pending:
-            return
+    def fold(self, connection: sqlite3.Connection, small: Sequence[int] = ()) -> None:
+        """What is pending into `hourly`, where it is once that is committed, and these blocks into large ones: together,
+        so that `folded` names the last block of all, and no sum is made again from a block that was merged."""
         rows = [
             (*key, *[None if one is None else min(one, LARGEST) for one in sums])
             for key, sums in self.pending.items()
         ]
         connection.executemany(_ADD_UP, rows)
-        self.fold_up_to_here(connection)
-
-    def fold_up_to_here(self, connection: sqlite3.Connection) -> None:
-        """The sums hold all blocks that there are: also those that `merge` made of others."""
+        if small:
+            self._merge(connection, small)
         connection.execute("UPDATE folded SET block = (SELECT ifnull(max(id), block) FROM block)")
 
-    def merge(self, connection: sqlite3.Connection, *, idle: bool) -> bool:
-        """Some small blocks into large ones, in the transaction that folds. Whether there may be more to do."""
+    def small_blocks(self, connection: sqlite3.Connection, *, idle: bool) -> tuple[list[int], bool]:
+        """Blocks that are worth being merged now, and whether there may be more of them."""
         found = connection.execute(
             f"SELECT id, records FROM block WHERE NOT large ORDER BY id LIMIT {4 * MANY_BLOCKS}"  # noqa: S608
         ).fetchall()
         records = sum(count for _, count in found)
         if len(found) < MANY_BLOCKS and not (idle and records >= LARGE):
-            return False
+            return [], False
         if not idle and records >= SMALL * len(found):
-            return False
+            return [], False
         taken, left = [], 4 * LARGE
         for number, count in found:
             taken.append(number)
             left -= count
             if left <= 0:
                 break
-        self._merge(connection, taken)
-        return len(taken) < len(found) or len(found) == 4 * MANY_BLOCKS
+        return taken, len(taken) < len(found) or len(found) == 4 * MANY_BLOCKS
 
     def _merge(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
         merged: dict[str, list[Any]] = {}
