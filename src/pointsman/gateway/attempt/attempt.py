@@ -5,8 +5,9 @@ Not here: which target comes next (resilience/walk.py, targets.py), and what is 
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 
 import msgspec
 
@@ -31,6 +32,7 @@ from ...upstream.candidates import (
     translated_to,
     unusable,
 )
+from ...upstream.connection import UpstreamConnection
 from ...upstream.egress import ConnectFailed
 from ...wire.answer import Answer
 from ..client.paths import Route
@@ -296,7 +298,7 @@ async def _run(
             one.plan.rule.local_only,
             exchange.ask,
             once=job.request.no_fallback,
-            first=exchange.outcome if begun is not None else None,
+            first=None if begun is None else _first(exchange, begun),
         )
         if held is not None and held.reason is FallbackReason.AUTH and not own_login:
             key_refused(held, exchange.head_status, backend, job.request.route.dialect, job.request.id)
@@ -314,6 +316,15 @@ async def _run(
     if ended:
         _look_after(plane, one, backend, exchange, held, unreachable)
     return held
+
+
+def _first(exchange: Exchange, begun: Begun) -> Awaitable[Held[Answer] | None]:
+    """What a lane has begun with, awaited here."""
+    return exchange.outcome if begun.opening is None else _opened(exchange, begun.opening)
+
+
+async def _opened(exchange: Exchange, opening: asyncio.Task[UpstreamConnection]) -> Held[Answer] | None:
+    return await exchange.ask(await opening, False)
 
 
 def _look_after(

@@ -21,6 +21,7 @@ _values = re.compile(
     rb"\r\n(%b):[ \t]*([!-~](?:[ -~]*[!-~])?)(?=\r\n)" % b"|".join((_LENGTH, *_VARYING)), re.IGNORECASE
 ).finditer
 _is_value = re.compile(rb"[!-~](?:[ -~]*[!-~])?").fullmatch
+_NOTHING: list[bytes] = []
 _MOST = 512
 """Bytes of a value."""
 
@@ -53,6 +54,11 @@ class HeadMemory:
         self._names, self._last = names, [match[2] for match in found]
         self._head = head
         head.varying = tuple(name for name in names if name != _LENGTH)
+
+    def forget(self) -> None:
+        """Until there is another."""
+        self._head = None
+        self._literals = self._names = self._last = _NOTHING
 
     def recall(self, raw: bytes) -> RequestHead | None:
         """The same head with these values; None where it is another."""

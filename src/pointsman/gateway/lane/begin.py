@@ -56,9 +56,6 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     if not track.places.claim():
         return None
     conn = plane.pool.take(track.backend, False)
-    if conn is None:
-        track.places.release()
-        return None
     lane = Lane(handler, asker, track, state, client, head, body, sent, model, stream, hide_usage, conn)
     lane.begin()
     return lane

@@ -37,7 +37,7 @@ def hand_over(lane: Underway) -> Exchange:
     track.health.in_flight -= 1  # of the same attempt, from here on
     one = Attempt(plane, asker.rules, job, track.plan, target, tried, ())
     exchange = straight_exchange(one, backend, lane.sent, lane.hide_usage, b"", judge)
-    exchange.goes_on(lane.conn, True)
+    exchange.goes_on(lane.conn, lane.kept)
     if lane.first_output:
         job.won = tried
         job.delivery.has_begun(lane.first_output)
@@ -45,7 +45,8 @@ def hand_over(lane: Underway) -> Exchange:
     if lane.relay is not None:
         headers = _headers(lane.head_bytes) if judge.state <= State.HOLDING_STREAM else []
         exchange.goes_on_streaming(headers, lane.relay, lane.held, lane.held_size)
-    job.begun = Begun(backend, tried, Ticket(asker.caller.key_id, None, True), exchange)
+    ticket = Ticket(asker.caller.key_id, None, True)
+    job.begun = Begun(backend, tried, ticket, exchange, lane.no_longer_opening())
     handler.go_on(job, asker.rules)
     return exchange
 

@@ -10,6 +10,8 @@ from pointsman.upstream.connection cimport UpstreamConnection
 from pointsman.wire.chunks cimport chunk_at
 
 cdef class Lane(Underway):
+    cdef public object opening
+    cdef public bint kept
     cpdef begin(self)
     @cython.locals(raw=bytes, size=Py_ssize_t, length=Py_ssize_t, flags=int, came=Py_ssize_t)
     cpdef arrived(self, bytes data)

@@ -7,12 +7,14 @@ Whatever else comes, or is to be done, is handed over (handover.py), from wherev
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
 
 from ...conversation.usage import TokenUsage
 from ...dialects.base import IllegalMove
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
+from ...upstream.connection import UpstreamConnection
 from ...wire.chunks import MORE, ODD, chunk_at
 from ...wire.scan import CHUNKED, CLOSES, EVENTS, answer_head
 from ...wire.sse import begins_events
@@ -38,14 +40,29 @@ class Lane(Underway):
     __slots__ = ()
 
     def begin(self) -> None:
-        """The request leaves."""
-        plane, track, conn = self.handler.plane, self.track, self.conn
-        assert conn is not None
+        """The request leaves, when there is a connection for it."""
+        plane, track = self.handler.plane, self.track
         plane.jobs += 1
         plane.budget.requested(self.start)
         track.health.in_flight += 1
         plane.ticking.add(self)
-        conn.send_plain(self.asker.upstream_head(track.backend, len(self.sent)), self.sent, self)
+        if self.conn is not None:
+            self._leave(self.conn)
+            return
+        self.opening = asyncio.get_running_loop().create_task(plane.pool.open(track.backend, False))
+        self.opening.add_done_callback(self._opened)
+
+    def _leave(self, conn: UpstreamConnection) -> None:
+        conn.send_plain(self.asker.upstream_head(self.track.backend, len(self.sent)), self.sent, self)
+
+    def _opened(self, opening: asyncio.Task[UpstreamConnection]) -> None:
+        if opening.cancelled() or opening.exception() is not None or not opening.result().usable:
+            self.general()  # it meets what was met here
+            return
+        self.opening = None
+        self.conn = opening.result()
+        self.judge.heard = monotonic()
+        self._leave(self.conn)
 
     # -- what the upstream sends
 
@@ -244,6 +261,8 @@ class Lane(Underway):
             return
         self.judge.move(Event.GONE)
         conn, self.conn = self.conn, None
+        if (opening := self.no_longer_opening()) is not None and not opening.cancel():
+            conn = opening.result()
         if conn is not None:
             conn.close()
         self._settle(usage_of(self.relay.seen) if self.relay is not None else None, aborted=True)

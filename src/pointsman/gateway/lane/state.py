@@ -1,7 +1,8 @@
-"""What is known of a plain request under way: fields only. Not here: what becomes of them (lane.py, handover.py)."""
+"""What is known of a plain request under way. Not here: what becomes of it (lane.py, handover.py)."""
 
 from __future__ import annotations
 
+from asyncio import Task
 from math import inf
 from time import monotonic, time
 from typing import Protocol as TypingProtocol
@@ -39,12 +40,13 @@ class Underway:
 
     judge: moves only once the answer is known to be plain. relay: of a stream that has begun. held: bytes of one that the
     client has not, of held_size that came. head_bytes: of such an answer. first_output: when the client got its answer's
-    beginning, 0.0 before. over: settled, or handed over."""
+    beginning, 0.0 before. over: settled, or handed over. opening: its connection, while that is being made; conn is None
+    meanwhile. kept: the connection has served before."""
 
     __slots__ = (
         "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "asked", "asker", "client", "conn", "first_output",
-        "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "lines", "model", "over",
-        "relay", "sent", "start", "stream", "target_state", "track", "wall",
+        "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "kept", "lines", "model",
+        "opening", "over", "relay", "sent", "start", "stream", "target_state", "track", "wall",
     )  # fmt: skip
 
     def __init__(
@@ -60,7 +62,7 @@ class Underway:
         model: str,
         stream: bool,
         hide_usage: bool,
-        conn: UpstreamConnection,
+        conn: UpstreamConnection | None,
     ) -> None:
         plane = handler.plane
         limits = plane.limits
@@ -78,7 +80,9 @@ class Underway:
         self.model = model
         self.stream = stream
         self.hide_usage = hide_usage
-        self.conn: UpstreamConnection | None = conn
+        self.conn = conn
+        self.kept = conn is not None
+        self.opening: Task[UpstreamConnection] | None = None
         self.judge = Judge(now, track.quiet, limits.between_chunks_seconds, stream, not stream, False)
         self.relay: Passing | None = None
         self.held: list[bytes] = []
@@ -89,3 +93,13 @@ class Underway:
         self._deadline = now + (limits.total_seconds if stream else limits.total_whole_seconds)
         self._next_ping = now + limits.hold_seconds if stream else inf
         self._raw = self._rest = self._stalled = b""
+
+    def no_longer_opening(self) -> Task[UpstreamConnection] | None:
+        """The connection that is being made, if one is: from now on it is the caller's."""
+        opening, self.opening = self.opening, None
+        if opening is not None:
+            opening.remove_done_callback(self._opened)
+        return opening
+
+    def _opened(self, opening: Task[UpstreamConnection]) -> None:
+        raise NotImplementedError

@@ -6,6 +6,7 @@ Not here: the steps (handle.py), one try of one target (attempt/).
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from ...resilience.admission import Ticket
 from ...routing.table import Plan, Target
 from ...translation.crossing import Asked
 from ...upstream.backend import Backend
+from ...upstream.connection import UpstreamConnection
 from ...wire.http1 import RequestHead
 from ...wire.multipart import Form
 from ...wire.splice import Peek
@@ -82,12 +84,14 @@ class Tried:
 @dataclass(frozen=True, slots=True)
 class Begun:
     """An attempt that a request's own lane (gateway/lane) has begun, and the full way goes on with. place: at the backend,
-    held. exchange: an attempt's Exchange, which has the answer or awaits it."""
+    held. exchange: an attempt's Exchange, which has the answer or awaits it; opening: the connection that it is to be asked
+    on, while there is none yet."""
 
     backend: Backend
     tried: Tried
     place: Ticket
     exchange: object
+    opening: asyncio.Task[UpstreamConnection] | None = None
 
 
 @dataclass(slots=True, eq=False)
