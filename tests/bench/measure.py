@@ -22,6 +22,7 @@ from .servers import Subject
 DISTURBED = 0.05  # share of the machine
 SMALL_RATE = 4000  # requests a second: a fraction of what nginx can do
 PACE_MS, PACED_STREAMS = 20, 100
+BESIDE_RATE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +105,22 @@ class Bench:
         await load.overlapping(count, spread=self.plan.warm)
         return await self._window(subject, load, lambda: load.tally.events)
 
-    async def open_loop(self, subject: Subject, workload: Workload, rate: float) -> Delays:
-        """Delays at a rate that no answer slows down."""
+    async def open_loop(
+        self, subject: Subject, workload: Workload, rate: float, beside: Workload | None = None
+    ) -> Delays:
+        """Delays at a rate that no answer slows down. beside: comes in between, `BESIDE_RATE` times a second."""
         load = OpenLoop(subject.port(workload), self.asked(subject, workload), rate)
+        other = self._load(subject, beside or workload)
         meter = self._meter(subject)
-        delays = await load.run(self.plan.warm, self.plan.open_seconds)
+        try:
+            if beside:
+                await other.steady(BESIDE_RATE, connections=4)
+            delays = await load.run(self.plan.warm, self.plan.open_seconds)
+        finally:
+            other.close()
         delays.strangers = meter.stop().strangers
+        if other.tally.errors:
+            delays.fail(f"beside it: {other.tally.first_error}")
         await asyncio.sleep(0.2)
         return delays
 

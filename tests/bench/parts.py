@@ -19,6 +19,7 @@ from .servers import Subject
 LARGE_RATE = 1000  # a second: a fraction of what nginx can do
 FAST_STREAMS = 16
 OPEN_SMALL, OPEN_STREAMS, OPEN_EVENTS = 997, 101, 50  # rates that no pace divides: events spread over time
+Way = tuple[str, Subject, Workload]
 PARTS = ("small", "large", "stream", "translated", "latency", "open", "memory", "peers")
 """Methods of `Run`, in their order."""
 _STAMP = re.compile(re.escape(payloads.STAMP) + rb"\d{20}")
@@ -64,7 +65,7 @@ class Run:
         self.result.windows[name] = [window for windows in taken.values() for window in windows]
         return taken
 
-    async def _plain(self, title: str, workload: Workload, rate: int, budget: float) -> None:
+    async def _plain(self, title: str, workload: Workload, rate: int, budget: float | None) -> None:
         for subject in (self.nginx, self.subject):
             check_same(subject, self.mock, self.bench.asked(subject, workload))
         name, bench = workload.name, self.bench
@@ -81,12 +82,15 @@ class Run:
     async def small(self) -> None:
         await self._plain("small, 3 headers and a key", payloads.small(), SMALL_RATE, 1.65)
         await self._plain("small, 13 + 22 headers, key", payloads.real(), SMALL_RATE, 1.3)
+        if self._own:
+            await self._alone("small, first target answers 429, 1,000/s", payloads.refused(), 1000, None)
 
     async def large(self) -> None:
         for spaced in (False, True):
             workload = payloads.long_chat(spaced=spaced)
             await self._plain(f"100 KB, {workload.name}", workload, LARGE_RATE, 1.8)
         await self._plain("100 KB, agent, Messages", payloads.large(), LARGE_RATE, 2.0)
+        await self._plain("embedding, 1,536 floats", payloads.embedding(), LARGE_RATE, None)
 
     async def stream(self) -> None:
         for title, made in (("streamed event", payloads.stream), ("Messages event", payloads.turns)):
@@ -114,15 +118,20 @@ class Run:
             ("translated 100 KB, agent", translated_payloads.agent(translated_payloads.MESSAGES), 300, 800),
         ):
             self._check_translated(workload)
-            taken = [await bench.steady(self.subject, workload, rate) for _ in rounds]
-            self.result.windows[workload.name] = taken
-            self.result.rows.append(report.own_row(f"{title}, {rate:,}/s", taken, budget))
+            await self._alone(f"{title}, {rate:,}/s", workload, rate, budget)
         for told, pace, count in ((f"{PACE_MS} ms", PACE_MS, PACED_STREAMS), ("unpaced", 0, FAST_STREAMS)):
             workload = payloads.translated(pace)
             taken = [await bench.streams(self.subject, workload, count) for _ in rounds]
             self.result.windows[workload.name] = taken
             row = report.own_row(f"translated event, {count} streams, {told}", taken, 15)
             self.result.rows.append(row)
+
+    async def _alone(self, figure: str, workload: Workload, rate: int, budget: float | None) -> None:
+        """What nginx cannot do."""
+        rounds = range(self.bench.plan.rounds)
+        taken = [await self.bench.steady(self.subject, workload, rate) for _ in rounds]
+        self.result.windows[workload.name] = taken
+        self.result.rows.append(report.own_row(figure, taken, budget))
 
     def _check_translated(self, workload: Workload) -> None:
         status, body, headers = servers.fetch(self.subject, self.bench.asked(self.subject, workload))
@@ -150,17 +159,17 @@ class Run:
         ways = [(name, subject, told) for name, subject in others]
         levels = (told, translated, armed) if self._own else (told,)
         ways += [(self._way(at), self.subject, one) for at, one in enumerate(levels, 1)]
-        await self._delays(
-            f"{OPEN_STREAMS} streams/s of {OPEN_EVENTS} events, {PACE_MS} ms", ways, OPEN_STREAMS
-        )
+        title = f"{OPEN_STREAMS} streams/s of {OPEN_EVENTS} events, {PACE_MS} ms"
+        await self._delays(title, ways, OPEN_STREAMS)
+        await self._delays(f"{title}, beside 1 MB bodies", ways[:3], OPEN_STREAMS, payloads.huge())
 
     def _way(self, level: int) -> str:
         return f"{self.subject.name} W{level}" if self._own else self.subject.name
 
-    async def _delays(self, title: str, ways: list[tuple[str, Subject, Workload]], rate: float) -> None:
+    async def _delays(self, title: str, ways: list[Way], rate: float, beside: Workload | None = None) -> None:
         taken = {name: Delays() for name, _, _ in ways}
         for name, subject, workload in ways + ways[::-1]:
-            taken[name].add(await self.bench.open_loop(subject, workload, rate))
+            taken[name].add(await self.bench.open_loop(subject, workload, rate, beside))
         self.result.delays += report.delays_of(title, taken)
 
     async def memory(self) -> None:

@@ -173,6 +173,40 @@ def large(size: int = 100 * 1024) -> Workload:
     return Workload("large", "/v1/messages", tuple(variant(number) for number in range(VARIANTS)))
 
 
+def huge() -> Workload:
+    """A chat with 1 MB of text."""
+    return _chat("huge", (_TEXT * 6000)[: 1024 * 1024], max_tokens=32)
+
+
+def embedding() -> Workload:
+    """One text to embed; the answer (`vectors`) is what is large."""
+    asked = [
+        {"model": "bench-vectors", "input": "Say hello in one short sentence" + "." * n}
+        for n in range(VARIANTS)
+    ]
+    return Workload("embedding", "/v1/embeddings", tuple(map(_json, asked)))
+
+
+def vectors() -> bytes:
+    """The answer: 1,536 floats as providers write them, 26 KB."""
+    floats = [round(((number * 7919) % 10007 / 10007 - 0.5) / 9, 10) + 1e-12 for number in range(1536)]
+    data = [{"object": "embedding", "index": 0, "embedding": floats}]
+    usage = {"prompt_tokens": 7, "total_tokens": 7}
+    return _json({"object": "list", "data": data, "model": "bench-vectors", "usage": usage})
+
+
+def refused() -> Workload:
+    """The small chat, for a model whose first target answers 429."""
+    return _chat("refused", "Say hello in one short sentence", max_tokens=32)
+
+
+def refusal() -> bytes:
+    """That answer."""
+    return _json(
+        {"error": {"message": "Slow down.", "type": "rate_limit_error", "param": None, "code": None}}
+    )
+
+
 def chat_reply() -> bytes:
     """About half a kilobyte, as a provider writes it."""
     usage = {"prompt_tokens": 17, "completion_tokens": 9, "total_tokens": 26}

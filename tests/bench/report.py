@@ -65,7 +65,7 @@ def cpu_row(figure: str, taken: Taken, names: Names, budget: float | None) -> Ro
     )
 
 
-def own_row(figure: str, windows: list[Window], budget: float) -> Row:
+def own_row(figure: str, windows: list[Window], budget: float | None) -> Row:
     """The subject's CPU a unit, where nginx has nothing to set beside it."""
     each = [window.cpu_us for window in windows]
     errors = sum(window.errors for window in windows)

@@ -104,6 +104,9 @@ _ANSWERS = """
     location / {{ return 200 '{chat}'; }}
     location /v1/messages {{ return 200 '{message}'; }}
     location /v1/models {{ return 200 '{models}'; }}
+    location /v1/embeddings {{ error_page 405 =200 /vectors; return 405; }}
+    location /vectors {{ alias {folder}/vectors; internal; }}
+    location /refusing {{ return 429 '{refusal}'; }}
     location /count {{ stub_status; }}
   }}
 """
@@ -143,8 +146,9 @@ def start_mock(binary: str, folder: Path) -> Subject:
     _, load_cores = cores()
     plain, streams, real = free_port(), free_port(), free_port()
     said = {"chat": payloads.chat_reply(), "message": payloads.message_reply()}
-    said["models"] = payloads.models_reply()
-    texts = {name: body.decode() for name, body in said.items()}
+    said |= {"models": payloads.models_reply(), "refusal": payloads.refusal()}
+    texts = {name: body.decode() for name, body in said.items()} | {"folder": str(folder)}
+    (folder / "vectors").write_bytes(payloads.vectors())  # too long for a word of the configuration
     own = [field for field in headers.PROVIDER if field[0] not in headers.FROM_NGINX]
     fields = " ".join(f"add_header {name} '{value}';" for name, value in own)
     answers = _ANSWERS.format(port=plain, fields="", **texts) + _ANSWERS.format(
@@ -178,8 +182,8 @@ def pointsman(*arguments: str) -> list[str]:
 def _rules(mock: Subject) -> tuple[tuple[str, ...], ...]:
     """Backends, a client key and the rules for the benchmark's models, as a user would type them."""
 
-    def local(name: str, port: int, dialect: str, *more: str) -> tuple[str, ...]:
-        return ("local", "add", name, "--url", f"http://{HOST}:{port}", "--dialect", dialect, *more)
+    def local(name: str, at: str | int, dialect: str, *more: str) -> tuple[str, ...]:
+        return ("local", "add", name, "--url", f"http://{HOST}:{at}", "--dialect", dialect, *more)
 
     def rule(pattern: str, to: str, *more: str) -> tuple[str, ...]:
         return ("mapping", "add", pattern, "--to", f"local/{to}", *more)
@@ -192,8 +196,12 @@ def _rules(mock: Subject) -> tuple[tuple[str, ...], ...]:
         local("turns", mock.plain_port, turns),
         local("turn-streams", mock.stream_port, turns),
         local("real", mock.real_port, chat),
+        local("vectors", mock.plain_port, "embeddings"),
+        local("refusing", f"{mock.plain_port}/refusing", chat),
         ("key", "create", "--name", "bench"),
         rule("bench*", "box"),
+        rule("bench-vectors", "vectors", "--priority", "1"),
+        rule("bench-refused", "refusing", "--fallback", "local/box", "--priority", "1"),
         rule("bench-real", "real", "--priority", "1"),
         rule("bench-large", "turns", "--priority", "1"),
         rule("bench-turns*", "turn-streams", "--priority", "1"),
