@@ -52,6 +52,22 @@ def test_payloads_have_the_sizes_the_figures_are_named_after() -> None:
     for body in (*payloads.small().bodies, payloads.chat_reply(), payloads.message_reply()):
         assert json.loads(body)
     assert len(json.loads(payloads.large().bodies[0])["tools"]) == 18
+    assert abs(len(payloads.huge().bodies[0]) - 1024 * 1024) < 200
+    assert len(json.loads(payloads.vectors())["data"][0]["embedding"]) == 1536
+    assert 25_000 < len(payloads.vectors()) < 28_000
+
+
+def test_a_messages_stream_is_as_long_as_a_chat_stream() -> None:
+    events = [*(payloads.message_event(index, events=6) for index in range(6)), payloads.STOP]
+    kinds = [event.split(b"\n")[0].removeprefix(b"event: ").decode() for event in events]
+    assert kinds == [
+        "message_start",
+        "content_block_start",
+        *["content_block_delta"] * 2,
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
 
 
 def test_no_two_requests_in_a_row_are_the_same_in_head_or_body() -> None:
