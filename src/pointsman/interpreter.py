@@ -42,7 +42,7 @@ def about() -> str:
 def main() -> None:
     """Says nothing of a build that has no known shortcoming."""
     if shortcoming(sysconfig.get_config_vars()):
-        sys.stdout.write(f"{about()}: `make clean` and `make run` take the fastest Python here.\n")
+        sys.stdout.write(f"{about()}; where a faster one is here, `make clean run` takes it.\n")
 
 
 if __name__ == "__main__":
