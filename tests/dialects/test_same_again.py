@@ -39,6 +39,12 @@ AROUND: list[dict[str, Any]] = [
     {"obfuscation": "xyz"},
 ]
 
+PIECES = {
+    "text": messages.text_delta(""),
+    "thought": {"type": "thinking_delta", "thinking": ""},
+    "json": messages.json_delta(""),
+}
+
 
 def read(reader: Reader, events: list[bytes], *, learns: bool) -> tuple[list[Any], object, object]:
     told: list[Any] = []
@@ -47,7 +53,7 @@ def read(reader: Reader, events: list[bytes], *, learns: bool) -> tuple[list[Any
             reader._same = SameAgain((b'"nothing"',))  # type: ignore[attr-defined]
         told.extend(reader.read(event))
     told.extend(reader.finish())
-    return told, reader.verdict, (reader.malformed, reader.tag, reader.answer_id)
+    return told, reader.verdict, (reader.malformed, reader.tag, reader.answer_id, reader.calls_whole)
 
 
 def event_of(value: dict[str, Any], ascii: bool, spaced: bool) -> bytes:
@@ -82,18 +88,28 @@ def test_chat_reads_the_same_however_much_it_knows(steps: list[Any], spaced: boo
 @given(
     st.lists(
         st.tuples(
-            TEXTS, st.integers(0, 1), st.sampled_from(["piece", "piece", "piece", "stop", "start", "call"])
+            TEXTS,
+            st.integers(0, 1),
+            st.sampled_from(
+                ["same", "same", "same", "text", "thought", "json", "stop", "start", "think", "call"]
+            ),
         ),
-        max_size=12,
+        max_size=16,
     ),
     st.booleans(),
 )
 @settings(max_examples=300, deadline=None)
 def test_messages_read_the_same_however_much_they_know(steps: list[Any], ascii: bool) -> None:
     values = [messages.started(), messages.opened(0, type="text", text="")]
-    for text, index, kind in steps:
-        if kind == "piece":
-            values.append(messages.piece(index, **messages.text_delta(text)))
+    last = "text"
+    for text, index, step in steps:
+        kind = last = last if step == "same" else step
+        if kind in PIECES:
+            values.append(
+                messages.piece(index, **{**PIECES[kind], **dict.fromkeys(list(PIECES[kind])[1:], text)})
+            )
+        elif kind == "think":
+            values.append(messages.opened(index, type="thinking", thinking=""))
         elif kind == "stop":
             values.append({"type": "content_block_stop", "index": index})
         elif kind == "start":

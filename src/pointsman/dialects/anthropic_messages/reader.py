@@ -7,7 +7,7 @@ Lenient where compatible servers stray: deltas without their block's start, of a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -38,6 +38,9 @@ from .plain_words import answered, compact
 from .seen import MessagesSeen
 from .usage import neutral_tier
 
+_KEYS = {PartKind.TEXT: b'"text"', PartKind.THINKING: b'"thinking"', PartKind.TOOL: b'"partial_json"'}
+"""Where the text of a delta stands, by the kind of its block."""
+
 
 class _Block:
     """One content block that is open. index: of its neutral part, -1 until that has begun. pieces: what its end needs."""
@@ -57,7 +60,8 @@ class MessagesReader(MessagesSeen, Reader):
     """See dialects.base.Reader."""
 
     __slots__ = (
-        "_answer", "_held", "_ids", "_next", "_open", "_profile", "_said_in", "_same", "_started", "_usage_told",
+        "_answer", "_held", "_ids", "_known", "_more", "_next", "_open", "_profile", "_said_in", "_same", "_started",
+        "_usage_told",
     )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
@@ -69,7 +73,9 @@ class MessagesReader(MessagesSeen, Reader):
         self._started = False
         self._answer = ""
         self._usage_told = False
-        self._same = SameAgain((b'"text"',))
+        self._known = {kind: SameAgain((key,)) for kind, key in _KEYS.items()}
+        self._same = self._known[PartKind.TEXT]  # of the kind that came last
+        self._more: Callable[[str], object] | None = None  # who else must have its text
         self._said_in = -1  # the part whose text it is
         # A thinking that is over but for what it led to, which the next block tells.
         self._held: tuple[int, Opaque] | None = None
@@ -111,6 +117,8 @@ class MessagesReader(MessagesSeen, Reader):
         """See Reader."""
         text = self._same.text(event)
         if text:
+            if self._more is not None:
+                self._more(text)
             return (Delta(self._said_in, text),)
         self._same.forget()
         frame = self.event(event)
@@ -119,10 +127,7 @@ class MessagesReader(MessagesSeen, Reader):
         if frame.type == "content_block_delta":
             told = self._delta_of(frame.index, frame.delta) if frame.delta is not None else ()
             if type(told) is tuple and told and self.output and self.halves is None:
-                more = told[0]  # of a block that is open
-                if type(more) is Delta and frame.delta is not None and frame.delta.type == "text_delta":
-                    self._said_in = more.index
-                    self._same.learn(event, more.text)
+                self._learn(event, frame.index, told[0])
             return told
         if self.error is not None:
             return (Failed(self.error),)
@@ -138,6 +143,18 @@ class MessagesReader(MessagesSeen, Reader):
             case "message_stop":
                 self._message_stop(out)
         return out
+
+    def _learn(self, event: bytes, index: int, told: Event) -> None:
+        """A delta of a block that is open, and of its kind, which told one piece and nothing else."""
+        kind = self.blocks[index]
+        if type(told) is not Delta or kind not in self._known:
+            return
+        self._said_in, self._same, self._more = told.index, self._known[kind], None
+        if kind is PartKind.TOOL:
+            self._more = self._texts[index].feed
+        elif kind is PartKind.THINKING:
+            self._more = self._open[index].pieces.append
+        self._same.learn(event, told.text)
 
     def finish(self) -> Sequence[Event]:
         """See Reader. Nothing is held back, and without `message_stop` the stream was cut."""
@@ -225,6 +242,10 @@ class MessagesReader(MessagesSeen, Reader):
             text = delta.partial_json
             if text and kind is PartKind.TOOL and delta.type == "input_json_delta":
                 block.said = True
+                return (Delta(block.index, text),)
+            text = delta.thinking
+            if text and kind is PartKind.THINKING and delta.type == "thinking_delta":
+                block.pieces.append(text)
                 return (Delta(block.index, text),)
         out: list[Event] = []
         self._start(None, out)

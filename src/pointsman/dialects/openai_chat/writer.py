@@ -40,6 +40,7 @@ MOVES = {
 
 _encode = msgspec.json.Encoder().encode
 _PING = b": ping\n\n"
+_AFTER = b',"logprobs":null,"finish_reason":null}]}\n\n'
 _FIELDS = {
     PartKind.TEXT: ("content", "content"),
     PartKind.THINKING: ("reasoning", "reasoning_content"),
@@ -51,13 +52,17 @@ class ChatWriter(PartWriter):
     """See dialects.base.Writer."""
 
     __slots__ = (
-        "_annotations", "_arguments", "_calls", "_cited", "_head", "_id", "_images", "_kind", "_length", "_offset",
-        "_refused", "_thought", "_thoughts",
+        "_annotations", "_arguments", "_calls", "_cited", "_frame", "_head", "_id", "_images", "_kind", "_length", "_offset",
+        "_piece", "_refused", "_thought", "_thoughts",
     )  # fmt: skip
 
     def __init__(self, answering: Answering) -> None:
         super().__init__(answering, MOVES)
         self._head = b""
+        self._frame, self._piece = (
+            "",
+            (b"", b""),
+        )  # of the open part: its frame, and what stands around its text
         self._id = ""
         self._kind: PartStart | None = None
         self._calls = 0
@@ -96,31 +101,43 @@ class ChatWriter(PartWriter):
 
     def _chunk(self, frame: str, delta: dict[str, Any]) -> bytes:
         self._moves.to(frame)
-        return self._head + _encode(delta) + b',"logprobs":null,"finish_reason":null}]}\n\n'
+        return self._head + _encode(delta) + _AFTER
 
     def _delta(self, event: Delta) -> bytes:
         part = self._kind
         assert part is not None
         if part.kind is PartKind.TOOL:
             self._arguments = True
-            name = "input" if part.tool_kind is ToolKind.CUSTOM else "arguments"
-            return self._call("arguments", {name: event.text}, part)
-        if part.kind is PartKind.THINKING:
+        elif part.kind is PartKind.THINKING:
             self._thought.append(event.text)
         elif part.kind is PartKind.TEXT:
             self._length += len(event.text)
         else:
             self._refused = True
-        frame, field = _FIELDS[part.kind]
-        return self._chunk(frame, {field: event.text})
+        before, after = self._piece
+        self._moves.to(self._frame)
+        return before + _encode(event.text) + after
+
+    def _framed(self, part: PartStart) -> None:
+        """What stands around each piece of a part, rendered once."""
+        if part.kind is PartKind.TOOL:
+            name = "input" if part.tool_kind is ToolKind.CUSTOM else "arguments"
+            self._frame, delta = "arguments", self._of_call({name: ""}, part)
+        else:
+            self._frame, field = _FIELDS[part.kind]
+            delta = {field: ""}
+        before, _, after = _encode(delta).rpartition(b'""')
+        self._piece = (self._head + before, after + _AFTER)
 
     def _call(self, frame: str, inner: dict[str, Any], part: PartStart, **first: str) -> bytes:
         """Id and name once only: the SDK joins the strings of all deltas
         (docs/protocols/streams.md#id-and-name-once)."""
+        return self._chunk(frame, self._of_call(inner, part, **first))
+
+    def _of_call(self, inner: dict[str, Any], part: PartStart, **first: str) -> dict[str, Any]:
         if self._answering.request.legacy_functions:
-            return self._chunk(frame, {"function_call": inner})
-        call = {"index": self._calls - 1, **first, part.tool_kind.value: inner}
-        return self._chunk(frame, {"tool_calls": [call]})
+            return {"function_call": inner}
+        return {"tool_calls": [{"index": self._calls - 1, **first, part.tool_kind.value: inner}]}
 
     def _cite(self, event: Cited) -> bytes:
         self._cited.append(event.citation)
@@ -143,8 +160,11 @@ class ChatWriter(PartWriter):
         if event.kind is PartKind.FOREIGN and event.foreign is not None:
             return self._other(event.foreign)
         if event.kind is not PartKind.TOOL:
+            if event.kind in _FIELDS:
+                self._framed(event)
             return b""
         self._calls += 1
+        self._framed(event)
         self._arguments = False
         empty = {"input": ""} if event.tool_kind is ToolKind.CUSTOM else {"arguments": ""}
         inner = {"name": event.name, **empty}
