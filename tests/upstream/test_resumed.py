@@ -48,3 +48,29 @@ def test_a_session_goes_on(tmp_path: Path, apart: bool) -> None:
 
     asyncio.run(run())
     assert reused == [False, True, True]
+
+
+def test_a_handshake_that_is_under_way_has_no_session_to_give(tmp_path: Path) -> None:
+    reused: list[bool] = []
+
+    async def talk(talker: Talker) -> None:
+        if talker.number > 1:
+            await talker.writer.start_tls(server_context(tmp_path))
+            reused.append(talker.writer.get_extra_info("ssl_object").session_reused)
+        await talker.gone()
+
+    async def run() -> None:
+        async with serving(talk) as server:
+            pool = Pool(Egress(5.0))
+            authority = str(authority_file(tmp_path))
+            backend = Backend(spec_of(server.port, scheme="https", host="localhost", ca_file=authority))
+            first = asyncio.create_task(pool.open(backend, False))
+            while server.accepted < 1:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(0.05)
+            (await pool.open(backend, False)).close()
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+
+    asyncio.run(run())
+    assert reused == [False]

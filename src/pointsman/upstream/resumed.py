@@ -13,6 +13,14 @@ MOST = 256
 """Names whose session is kept."""
 
 
+def _session_of(one: ssl.SSLObject) -> ssl.SSLSession | None:
+    """None also where its handshake has not ended: Python raises ValueError then."""
+    try:
+        return one.session
+    except ValueError:
+        return None
+
+
 def resuming() -> type[ssl.SSLObject]:
     """For `ssl.SSLContext.sslobject_class` of one context."""
     sessions: dict[str, ssl.SSLSession] = {}
@@ -29,7 +37,7 @@ def resuming() -> type[ssl.SSLObject]:
             if not self._begun and name is not None:
                 self._begun = True
                 before = last.get(name)
-                session = sessions.get(name) if before is None else before.session
+                session = sessions.get(name) if before is None else _session_of(before)
                 if session is not None:
                     self.session = session
                 last[name] = self
@@ -37,10 +45,11 @@ def resuming() -> type[ssl.SSLObject]:
 
         def __del__(self) -> None:
             inner: Any = getattr(self, "_sslobj", None)  # not there where it could not be made
-            if inner is None or self.server_hostname is None or self.session is None:
+            session = None if inner is None else _session_of(self)
+            if session is None or self.server_hostname is None:
                 return
             if len(sessions) >= MOST:
                 sessions.pop(next(iter(sessions)))
-            sessions[self.server_hostname] = self.session
+            sessions[self.server_hostname] = session
 
     return Resumed
