@@ -183,14 +183,16 @@ def main(arguments: list[str]) -> int:
         result.save(wanted.json)
     for change in page.changes(result.rows, page.last()):
         say(f"since the committed run: {change}")
-    if wanted.commit and not failed:
-        page.write(result)
     if failed:
         say(f"stopped: {failed}")
     over = any(row.verdict == "over" for row in result.rows)
     errors = [row.errors for row in result.rows + result.peers] + [row.errors for row in result.delays]
-    wrong = any(errors)
-    return 1 if failed or wrong or (wanted.strict and over) else 0
+    wrong = bool(failed) or any(errors)
+    if wanted.commit and not wrong:
+        page.write(result)
+    elif wanted.commit:
+        say("not committed: a run with errors is none")
+    return 1 if wrong or (wanted.strict and over) else 0
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ _HEAD = """# Performance
 
 Written by `make bench ARGS=--commit` from its result; not to be edited.
 [tests/bench](../tests/bench/README.md) says what is measured and how to read it. To repeat it, on a quiet
-Linux machine with two cores: `make bench` ({minutes}), or `make bench ARGS=--quick`.
+Linux machine with two cores: `make bench`, or `make bench ARGS=--quick`. This run took {minutes} minutes.
 
 """
 
@@ -74,12 +74,8 @@ def text(result: Result) -> str:
     said = result.settings.get("read_back", "usage was not read back")
     after = f"Everything was on: a client key on each request, {said}.\n"
     noise = f"Other programs used up to {result.strangers():.0%} of the machine during a window.\n"
-    head = _HEAD.format(minutes=_minutes(result))
+    head = _HEAD.format(minutes=round(float(str(result.settings.get("seconds", 0))) / 60))
     return f"{head}{about}\n\n" + "\n".join(lines) + f"\n\n{after}{noise}"
-
-
-def _minutes(result: Result) -> str:
-    return f"{float(str(result.settings.get('seconds', 0))) / 60:.0f} minutes here"
 
 
 def _table(subject: str, rows: list[Row]) -> list[str]:
