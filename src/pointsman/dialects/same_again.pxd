@@ -15,6 +15,7 @@ cdef class SameAgain:
     cpdef bint inside(self, bytes data, Py_ssize_t at, Py_ssize_t end)
     @cython.locals(before=bytes, after=bytes, to=Py_ssize_t)
     cdef bint _finds(self, bytes data, Py_ssize_t at, Py_ssize_t end)
-    @cython.locals(place=Py_ssize_t, fixed=bytes, stop=Py_ssize_t)
+    @cython.locals(place=Py_ssize_t, fixed=bytes, mark=bytes, stop=Py_ssize_t)
     cdef bint _finds_several(self, bytes data, Py_ssize_t at, Py_ssize_t to)
+    cdef bint _takes(self, Py_ssize_t place, bytes data, Py_ssize_t begin, Py_ssize_t end)
     cpdef forget(self)

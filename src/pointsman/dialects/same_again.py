@@ -69,7 +69,7 @@ class SameAgain:
         # What stands before the first gap, and behind the last; between the gaps, if there are several, with which of
         # the gaps are strings, and which is the text.
         self._before = self._after = b""
-        self._between: list[bytes] = []
+        self._between: list[tuple[bytes, bytes]] = []  # and its first byte
         self._strings: list[bool] = []
         self._text = 0
         self._begin = self._end = 0  # of the text that was found last
@@ -100,7 +100,9 @@ class SameAgain:
         self._text = gaps.index((begin, end, True))
         self._strings = [string for _, _, string in gaps]
         self._before, self._after = event[: gaps[0][0]], event[gaps[-1][1] :]
-        self._between = [event[one[1] : other[0]] for one, other in pairwise(gaps)]
+        self._between = [
+            (event[one[1] : other[0]], event[one[1] : one[1] + 1]) for one, other in pairwise(gaps)
+        ]
 
     def text(self, event: bytes) -> str:
         """What it says, "" where it is another event, or says nothing."""
@@ -135,16 +137,26 @@ class SameAgain:
         return True
 
     def _finds_several(self, data: bytes, at: int, to: int) -> bool:
-        for place, fixed in enumerate((*self._between, b"")):
-            stop = data.find(fixed, at, to) if fixed else to
-            if stop < 0:
-                return False
-            if place == self._text:
-                self._begin, self._end = at, stop
-            elif not (_is_sound if self._strings[place] else _number)(data[at:stop]):
+        place = 0
+        for fixed, mark in self._between:
+            stop = data.find(mark, at, to)
+            while stop >= 0 and not data.startswith(
+                fixed, stop
+            ):  # a search for all of it costs three times as much
+                stop = data.find(mark, stop + 1, to)
+            if stop < 0 or not self._takes(place, data, at, stop):
                 return False
             at = stop + len(fixed)
-        return True
+            place += 1
+        return self._takes(place, data, at, to)
+
+    def _takes(self, place: int, data: bytes, begin: int, end: int) -> bool:
+        """May this stand in the gap of that number?"""
+        if place == self._text:
+            self._begin, self._end = begin, end
+            return True
+        said = data[begin:end]
+        return _is_sound(said) if self._strings[place] else _number(said) is not None
 
     def forget(self) -> None:
         """Another event came: what it changed is not known."""
