@@ -84,7 +84,8 @@ def _table(subject: str, rows: list[Row]) -> list[str]:
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         spread = " - ".join(map(number, row.spread)) if row.spread else ""
         bound = "" if row.budget is None else f"{row.budget:g}{'x' if row.ratio is not None else ''}"
-        lines.append((row.figure, row.unit, number(row.value), number(row.nginx), ratio, spread, bound))
+        figure = f"{row.figure} ({row.errors} ERRORS)" if row.errors else row.figure
+        lines.append((figure, row.unit, number(row.value), number(row.nginx), ratio, spread, bound))
     return _pipes(lines, left=2, last="--:")
 
 

@@ -207,6 +207,8 @@ def test_the_page_and_the_change_are_made_of_the_rows() -> None:
     taken = {name: [window(name, us)] * 2 for name, us in (("pointsman", 30), ("nginx", 20))}
     row = report.cpu_row("small", taken, ("pointsman", "nginx"), 1.65)
     assert "| small | CPU us | 30 | 20 | 1.50 |" in page.text(report.Result({"cpu": "x"}, {}, [row]))
+    wrong = report.Result({}, {}, peers=[replace(row, figure="small: another", errors=3)])
+    assert "| small: another (3 ERRORS) | CPU us | 30 |" in page.text(wrong)
     before = {"rows": [{"figure": "small", "unit": "CPU us", "value": 20, "ratio": 1.2}]}
     assert page.changes([row], before) == ["+25% small: 1.2 -> 1.5"]
     before["rows"][0]["ratio"] = 1.49
