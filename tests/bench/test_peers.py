@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.vendor_bodies import chat
+
 from . import beside, payloads, peers, servers
 from .machine import BenchError
 from .peers import Peer, Setup
@@ -34,7 +36,7 @@ def answering(words: str, upstream: Subject | None = None, *, cached: bool = Fal
             self.rfile.read(int(self.headers["content-length"]))
             if upstream is not None and not (cached and seen[0] > 1):
                 servers.fetch(upstream, payloads.small())
-            self._send(json.dumps({"choices": [{"message": {"content": words}}]}).encode())
+            self._send(json.dumps(chat.whole({"content": words})).encode())
 
         def _send(self, body: bytes) -> None:
             self.send_response(200)
@@ -48,9 +50,11 @@ def answering(words: str, upstream: Subject | None = None, *, cached: bool = Fal
     with http.server.ThreadingHTTPServer((servers.HOST, 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield Subject("one", server.server_port, server.server_port, [])
-        server.shutdown()
-        thread.join()
+        try:
+            yield Subject("one", server.server_port, server.server_port, [])
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_peer_is_taken_that_asks_each_time_and_says_the_same() -> None:
