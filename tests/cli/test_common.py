@@ -8,6 +8,7 @@ from pointsman.cli.common import local_time, printable
 from pointsman.cli.mapping import fallback_fields, target_text
 from pointsman.cli.welcome import welcome
 from pointsman.kinds import BackendType
+from pointsman.process.standing import Standing
 
 from .conftest import Shell
 
@@ -60,11 +61,10 @@ def test_a_target_is_written_as_everywhere() -> None:
 
 
 def test_the_first_screen_fits_a_screen_and_has_what_to_paste(
-    shell: Shell, capsys: pytest.CaptureFixture[str]
+    shell: Shell,
 ) -> None:
-    shell.run("local", "add", "box", "--url", "http://127.0.0.1:9")
-    welcome(shell.data_dir, "http://127.0.0.1:4480")
-    text = capsys.readouterr().out
+    standing = Standing([("local/box", "http://127.0.0.1:9")])
+    text = welcome(shell.data_dir, "http://127.0.0.1:4480", standing, "pointsman")
     for word in (
         "http://127.0.0.1:4480/ui",
         str(shell.data_dir / "admin-token"),
@@ -78,6 +78,6 @@ def test_the_first_screen_fits_a_screen_and_has_what_to_paste(
     ):
         assert word in text
     assert len(text.splitlines()) < 40
-    shell.run("key", "create")
-    welcome(shell.data_dir, "http://127.0.0.1:4480")
-    assert "authorization: Bearer" in capsys.readouterr().out
+    assert "authorization: Bearer" not in text
+    keys = Standing(keys_required=True)
+    assert "authorization: Bearer" in welcome(shell.data_dir, "http://127.0.0.1:4480", keys, "pointsman")

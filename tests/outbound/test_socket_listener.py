@@ -23,6 +23,7 @@ from click.testing import CliRunner
 from pointsman.cli.serve import command
 from pointsman.errors import PointsmanError
 from pointsman.process.listeners import Listeners
+from pointsman.process.standing import Standing
 from tests.e2e.gateway import Gateway, run_cli
 
 MESSAGES = [{"role": "user", "content": "hello"}]
@@ -180,11 +181,10 @@ def test_of_gateways_that_start_at_once_one_alone_takes_the_socket_over(short: P
 
 
 def test_the_first_screen_says_how_curl_reaches_a_socket(
-    short: Path, capsys: pytest.CaptureFixture[str]
+    short: Path,
 ) -> None:
     from pointsman.cli.welcome import welcome
 
-    welcome(short / "data", f"unix://{short}/p.sock")
-    shown = capsys.readouterr().out
+    shown = welcome(short / "data", f"unix://{short}/p.sock", Standing(), "pointsman")
     assert f"curl --unix-socket {short}/p.sock http://localhost/v1/chat/completions" in shown
     assert "/ui" not in shown

@@ -9,8 +9,9 @@ import struct
 import pytest
 import uvloop
 
+from pointsman.gateway.client.server import ClientConnection
 from pointsman.kinds import FallbackReason
-from pointsman.upstream.connection import MAX_HEADER_BYTES, MAX_HEADERS, MAX_INTERIM
+from pointsman.upstream.connection import MAX_HEADER_BYTES, MAX_HEADERS, MAX_INTERIM, UpstreamConnection
 from pointsman.upstream.egress import Egress
 from pointsman.upstream.pool import Pool
 
@@ -100,6 +101,16 @@ def test_an_answer_that_ends_with_its_connection(head: bytes, body: bytes) -> No
     for pieces in ([head + body], [head, body], [bytes([byte]) for byte in head + body]):
         sink, result, kept = answer(*pieces)
         assert (result, sink.status, sink.data, sink.length, kept) == ("end", 200, body, None, False)
+
+
+@pytest.mark.parametrize(
+    ("ours", "loops"),
+    [(UpstreamConnection, asyncio.BufferedProtocol), (ClientConnection, asyncio.Protocol)],
+    ids=["upstream", "client"],
+)
+def test_a_connection_has_all_that_an_event_loop_calls(ours: type, loops: type) -> None:
+    """They are no subclasses: a large request to a slow backend left `has no attribute 'pause_writing'` in the log."""
+    assert {name for name in dir(loops) if not name.startswith("_")} <= set(dir(ours))
 
 
 def test_headers_are_given_as_they_came_in_lower_case() -> None:

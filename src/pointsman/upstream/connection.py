@@ -125,6 +125,12 @@ class UpstreamConnection:
     def eof_received(self) -> bool:
         return False
 
+    def pause_writing(self) -> None:
+        """A request is large, and its backend slow: it waits in the transport, and is one body at most."""
+
+    def resume_writing(self) -> None:
+        """See pause_writing()."""
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         sink, raw = self._sink, self._raw

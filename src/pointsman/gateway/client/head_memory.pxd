@@ -3,8 +3,9 @@ import cython
 
 cdef class HeadMemory:
     cdef object _head
-    cdef list _literals, _names, _last
+    cdef list _literals, _names, _last, _places
+    cdef dict _by_name
     @cython.locals(at=Py_ssize_t, end=Py_ssize_t, literal=bytes, values=list)
     cpdef recall(self, bytes raw)
-    @cython.locals(value=bytes, at=Py_ssize_t, lasts=list)
+    @cython.locals(value=bytes, at=Py_ssize_t, lasts=list, varies=bint)
     cdef _changed(self, head, list values)

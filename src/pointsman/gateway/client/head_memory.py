@@ -22,6 +22,8 @@ _values = re.compile(
 ).finditer
 _is_value = re.compile(rb"[!-~](?:[ -~]*[!-~])?").fullmatch
 _NOTHING: list[bytes] = []
+_NO_PLACES: list[int] = []
+_NO_NAMES: dict[bytes, bytes] = {}
 _MOST = 512
 """Bytes of a value."""
 
@@ -29,13 +31,15 @@ _MOST = 512
 class HeadMemory:
     """remember() what was parsed, then recall() of the next."""
 
-    __slots__ = ("_head", "_last", "_literals", "_names")
+    __slots__ = ("_by_name", "_head", "_last", "_literals", "_names", "_places")
 
     def __init__(self) -> None:
         self._head: RequestHead | None = None
         self._literals: list[bytes] = []  # what stands before each value, and behind the last
         self._names: list[bytes] = []
         self._last: list[bytes] = []
+        self._places: list[int] = []  # of the names among the headers
+        self._by_name: dict[bytes, bytes] = {}
 
     def remember(self, head: RequestHead, raw: bytes) -> None:
         """Kept only where it has a Content-Length, and nothing that may vary twice."""
@@ -52,6 +56,10 @@ class HeadMemory:
         edges = [0, *(edge for match in found for edge in match.span(2)), len(raw)]
         self._literals = [raw[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
         self._names, self._last = names, [match[2] for match in found]
+        sent = [name for name, _ in head.headers]
+        self._places = [sent.index(name) for name in names]
+        self._by_name = dict(head.headers)
+        head.get = self._by_name.get
         self._head = head
         head.varying = tuple(name for name in names if name != _LENGTH)
 
@@ -59,6 +67,7 @@ class HeadMemory:
         """Until there is another."""
         self._head = None
         self._literals = self._names = self._last = _NOTHING
+        self._places, self._by_name = _NO_PLACES, _NO_NAMES
 
     def recall(self, raw: bytes) -> RequestHead | None:
         """The same head with these values; None where it is another."""
@@ -81,8 +90,8 @@ class HeadMemory:
         return head if values == self._last else self._changed(head, values)
 
     def _changed(self, head: RequestHead, values: list[bytes]) -> RequestHead | None:
-        varied: dict[bytes, bytes] = {}
         lasts = self._last
+        varies = False
         for at, name in enumerate(self._names):
             value = values[at]
             if name is _LENGTH:
@@ -92,10 +101,13 @@ class HeadMemory:
             elif value != lasts[at]:
                 if _is_value(value) is None:
                     return None
-                varied[name] = value
+                varies = True
         self._last = values
-        if varied:
-            head.headers = [(name, varied.get(name, value)) for name, value in head.headers]
-            head.get = dict(head.headers).get
+        if varies:
+            for at, name in enumerate(self._names):
+                value = values[at]
+                if value != lasts[at]:
+                    head.headers[self._places[at]] = (name, value)
+                    self._by_name[name] = value
             head.forward = head.across = None
         return head
