@@ -117,7 +117,7 @@ def _install() -> tuple[str, ...]:
     """The modules that will run as machine code."""
     if wants_pure() or not FOLDER.exists():
         return ()
-    good = {module for module in MODULES if built(module).exists() and fresh(module)}
+    good = {module for module in MODULES if fresh(module)}
     found = tuple(module for module in MODULES if good.issuperset(takes(module)))
     finder = _Finder({f"{__package__}.{module}": str(built(module)) for module in found})
     sys.meta_path.insert(0, finder)

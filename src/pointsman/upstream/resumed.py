@@ -1,5 +1,5 @@
 """A TLS client that goes on with the session of an earlier connection to the same name (RFC 8446 section 2.2): a handshake
-without certificates, and a fifth of its cost. The certificate was judged when the session began, by the same context: one
+without certificates. The certificate was judged when the session began, by the same context: one
 of another file, or of a file that has changed, has no sessions of this one's. Not here: whom to trust (trust.py).
 """
 

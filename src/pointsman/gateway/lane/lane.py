@@ -56,13 +56,14 @@ class Lane(Underway):
         conn.send_plain(self.asker.upstream_head(self.track.backend, len(self.sent)), self.sent, self)
 
     def _opened(self, opening: asyncio.Task[UpstreamConnection]) -> None:
-        if opening.cancelled() or opening.exception() is not None or not opening.result().usable:
+        conn = _made(opening)
+        if conn is None or not conn.usable:
             self.general()  # it meets what was met here
             return
         self.opening = None
-        self.conn = opening.result()
+        self.conn = conn
         self.judge.heard = monotonic()
-        self._leave(self.conn)
+        self._leave(conn)
 
     # -- what the upstream sends
 
@@ -262,7 +263,7 @@ class Lane(Underway):
         self.judge.move(Event.GONE)
         conn, self.conn = self.conn, None
         if (opening := self.no_longer_opening()) is not None and not opening.cancel():
-            conn = opening.result()
+            conn = _made(opening)
         if conn is not None:
             conn.close()
         self._settle(usage_of(self.relay.seen) if self.relay is not None else None, aborted=True)
@@ -343,3 +344,8 @@ class Lane(Underway):
         self.over = True
         self.handler.plane.ticking.discard(self)
         return hand_over(self)
+
+
+def _made(opening: asyncio.Task[UpstreamConnection]) -> UpstreamConnection | None:
+    """The connection of a task that is over, None where there is none."""
+    return None if opening.cancelled() or opening.exception() is not None else opening.result()
