@@ -102,7 +102,7 @@ def build() -> list[Path]:
         raise Unable(f"{native.PURE} is set")
     linker = _linker()
     native.FOLDER.mkdir(exist_ok=True)
-    lacking = [one for one in native.MODULES if not (native.built(one).exists() and native.fresh(one))]
+    lacking = [one for one in native.MODULES if not native.fresh(one)]
     has_cython = importlib.util.find_spec("Cython") is not None
     able = [one for one in lacking if has_cython or native.sources(one)[0].suffix == ".c"]
     with ThreadPoolExecutor(os.cpu_count()) as cores:

@@ -94,7 +94,7 @@ def built(module: str) -> Path:
 def fresh(module: str) -> bool:
     """Was it built, and from the sources as they are now?"""
     try:
-        return built(module).with_suffix(".stamp").read_text() == stamp_of(module)
+        return built(module).exists() and built(module).with_suffix(".stamp").read_text() == stamp_of(module)
     except OSError:
         return False
 
