@@ -21,7 +21,7 @@ SLOW_SECONDS = 60.0
 class Load:
     """`with Load(gateway, "m") as load:` asks for that model on kept connections until the block ends.
 
-    answered: request id -> when it was answered whole. failures: everything else. forgiven: a connection that could
+    answered: request id -> when it was answered whole, asked_at: when it was asked. failures: everything else. forgiven: a connection that could
     not be made or was cut counts apart (`cut`), for who kills the process that answers.
     """
 
@@ -32,6 +32,7 @@ class Load:
     forgiven: bool = False
     pause: float = 0.002
     answered: dict[str, float] = field(default_factory=dict)
+    asked_at: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     cut: int = 0
     slowest: float = 0.0
@@ -75,7 +76,9 @@ class Load:
                 if reply.status != 200 or not CHAT.text(json.loads(data)):
                     self.failures.append(f"{reply.status} {data[:200]!r}")
                 else:
-                    self.answered[reply.getheader("x-request-id") or ""] = time.monotonic()
+                    name = reply.getheader("x-request-id") or ""
+                    self.asked_at[name] = begun
+                    self.answered[name] = time.monotonic()
             except (OSError, http.client.HTTPException) as error:
                 client.close()
                 if self.forgiven:

@@ -13,17 +13,20 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_columns import Block
+from pointsman.config import SPOOL_FOLDER
 from pointsman.ledger.records import UsageRecord
+from pointsman.link.spool import Spool
 from pointsman.practice import Pause, Reply, ScriptedUpstream
 from tests.crowding import within
 from tests.e2e.gateway import Gateway, wait_until
@@ -37,6 +40,8 @@ BACK_SECONDS = 5.0
 """R10: back by itself within that time after the recovery."""
 USAGE_SECONDS = 1.0
 """R9: what a crash may cost of the usage rows."""
+ID_HEAD = len("req_0123456789")
+"""How much of a request's id is alike for all of one process."""
 UNANSWERED = (OSError, http.client.HTTPException)
 FAST = "local/practice=practice:fast"
 
@@ -177,15 +182,16 @@ def _usage_rows(data_dir: Path) -> list[UsageRecord]:
 def r9(rounds: int = 200) -> Rehearsal:
     """In turns the control plane and the data plane, in the middle of writes and requests."""
     acknowledged: set[str] = set()
-    struck: list[float] = []
+    struck: list[tuple[float, float]] = []
     bad = 0
     with gateway("--workers", "2") as found:
         with Load(found, "m", clients=2, forgiven=True) as load:
             for number in range(rounds):
                 if number % 2:
                     (victim, _) = wait_until("two workers", lambda: _two(found), 20)
-                    struck.append(time.monotonic())
+                    before = time.monotonic()
                     os.kill(victim, signal.SIGKILL)
+                    struck.append((before, time.monotonic()))
                 else:
                     acknowledged |= _write_until_killed(found, number)
                 wait_until("the control plane answers", lambda: _status(found) == 200, 20, 0.02)
@@ -193,10 +199,10 @@ def r9(rounds: int = 200) -> Rehearsal:
             there = {row["model_pattern"] for row in found.api("GET", "/api/mappings")}
         found.stop()
         bad += not (_intact(found.data_dir / "pointsman.db") and _intact(found.data_dir / "usage.db"))
-        rows = _usage_ids(found.data_dir)
-    lost = [at for one, at in load.answered.items() if one not in rows]
-    # a lost row is forgiven when its process was killed within a second of the answer
-    late = [at for at in lost if not any(-0.05 <= kill - at <= USAGE_SECONDS + 0.05 for kill in struck)]
+        rows = _usage_ids(found.data_dir) | _spooled_ids(found.data_dir)  # a start takes those up
+    lost = set(load.answered) - rows
+    ages = lost_before(lost, load.asked_at, load.answered, struck)
+    late = [age for age in ages.values() if age is None or age > USAGE_SECONDS]
     gone = acknowledged - there
     return Rehearsal(
         "R9",
@@ -213,11 +219,42 @@ def r9(rounds: int = 200) -> Rehearsal:
             "wrong answers": len(load.failures),
             "cut with their process": load.cut,
             "usage rows lost within 1 s of a kill": len(lost) - len(late),
+            "the oldest of a kill, s before it": round(max(filter(None, ages.values()), default=0.0), 3),
             "usage rows lost otherwise": len(late),
         },
         not (gone or bad or load.failures or late) and bool(acknowledged),
         tuple(load.failures[:3]),
     )
+
+
+def lost_before(
+    lost: Iterable[str],
+    asked_at: Mapping[str, float],
+    answered: Mapping[str, float],
+    struck: Sequence[tuple[float, float]],
+) -> dict[str, float | None]:
+    """Of each lost row: how long before the end of its process it was made, at least; None when that process answered what
+    was asked after every kill that could have ended it. struck: of each kill, the moments before and after it.
+
+    A row is made between the question and the answer, and who asks may look at its clock much later on a crowded machine."""
+    last: dict[str, float] = {}  # of each process: when it was asked last, of what it answered
+    for name, asked in asked_at.items():
+        last[name[:ID_HEAD]] = max(last.get(name[:ID_HEAD], 0.0), asked)
+    found: dict[str, float | None] = {}
+    for name in lost:
+        ends = [before - answered[name] for before, after in struck if after >= last[name[:ID_HEAD]]]
+        found[name] = max(0.0, min(ends)) if ends else None
+    return found
+
+
+def _spooled_ids(data_dir: Path) -> set[str]:
+    """Of records that wait on disk for the next start. Of a gateway that is stopped."""
+    found: set[str] = set()
+    for path in (data_dir / SPOOL_FOLDER).glob("*.usage"):
+        spool = Spool(path.parent, int(path.stem), sys.maxsize)
+        while records := spool.take():
+            found |= {record.id for record in records}
+    return found
 
 
 def _two(found: Gateway) -> list[int] | None:

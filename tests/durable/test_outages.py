@@ -39,3 +39,16 @@ def test_changes_under_load_are_seen_whole() -> None:
 
 def test_a_clock_that_jumps_moves_nothing() -> None:
     kept(rehearse.r12())
+
+
+def test_a_lost_row_is_forgiven_by_the_end_of_its_own_process_alone() -> None:
+    """The clock of who asks may be late, the row's age is not made less by that of another process's end."""
+    one, two = "req_aaaaaaaaaa", "req_bbbbbbbbbb"
+    asked = {f"{one}1": 9.9, f"{one}2": 12.0, f"{one}3": 20.0, f"{two}1": 10.0, f"{two}2": 30.0}
+    answered = {name: at + 0.01 for name, at in asked.items()} | {f"{one}3": 20.5}
+    kills = [(10.5, 10.6), (20.1, 20.2)]  # of two others, of the one; who asked it last looked late
+    found = rehearse.lost_before(asked, asked, answered, kills)
+    assert found[f"{one}3"] == 0.0
+    assert found[f"{one}2"] == pytest.approx(8.09)
+    assert found[f"{one}1"] == pytest.approx(10.19), "and not 0.59 s before the other's end"
+    assert found[f"{two}1"] is None, "it was asked again after both"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,44 @@ def test_the_first_worker_takes_what_workers_left_that_are_there_no_more(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["1.usage"]
 
 
+def test_a_file_that_another_process_began_meanwhile_does_not_go_with_ours(tmp_path: Path) -> None:
+    """After SIGHUP the next generation's processes have files of their own beside the first worker's."""
+    first = Spool(tmp_path, 0, 2)
+    first.append(records(1))
+    Spool(tmp_path, 65, 2).append(records(2))
+    assert taken(first) == ids(1)
+    first.clear()
+    assert taken(Spool(tmp_path, 0, 2)) == ids(2)
+
+
+def test_usage_on_disk_outlives_used_up_descriptors(tmp_path: Path) -> None:
+    """What could not be opened was taken for the end, and removed when the rest was stored."""
+
+    async def main() -> None:
+        Spool(tmp_path / "spool", 0).append(records(1))
+        control = Control(path)
+        await control.server.start()
+        data = Data(path, tmp_path / "spool")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        free = [os.dup(0) for _ in range(3)]
+        for one in free:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[2], hard))  # two are left, for the link's ends
+        try:
+            data.client.record(record(2))
+            living = asyncio.ensure_future(data.live(3.0))
+            await until(lambda: len(control.stored) == 1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await until(lambda: len(control.stored) == 2)
+        await until(lambda: not list((tmp_path / "spool").iterdir()))
+        await living
+        await control.server.stop()
+
+    path = os.path.relpath(tmp_path / "link.sock")
+    asyncio.run(main())
+
+
 class Data:
     """A data plane's end with a spool."""
 
@@ -177,6 +217,28 @@ def test_a_store_that_takes_nothing_is_waited_for_on_disk(path: str, tmp_path: P
         control.broken = False
         await until(lambda: len(control.stored) == 1)
         await until(lambda: not list(folder.iterdir()))
+        await living
+        await control.server.stop()
+
+    asyncio.run(main())
+
+
+def test_usage_that_waited_for_a_late_loop_waits_no_second_time(path: str, tmp_path: Path) -> None:
+    """On a crowded machine more than a second of usage was in memory alone: its age was counted from the moment when the
+    loop came to make a batch of it."""
+    folder = tmp_path / "spool"
+
+    async def main() -> None:
+        control = Control(path)
+        control.broken = True
+        await control.server.start()
+        data = Data(path, folder)
+        living = asyncio.ensure_future(data.live(1.5))
+        await until(lambda: control.statuses)
+        data.client.record(record(1))
+        time.sleep(0.5)  # noqa: ASYNC251 -- no turn of the loop
+        await until(lambda: not data.client._fresh)
+        assert taken(Spool(folder, 0)) == ids(1)
         await living
         await control.server.stop()
 

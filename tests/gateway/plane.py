@@ -126,7 +126,8 @@ def got(data: bytes) -> Got:
 
 
 @asynccontextmanager
-async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[Plane]:
+async def plane(guard: HostGuard | None = None, *, tick: float = TICK, **limits: Any) -> AsyncIterator[Plane]:
+    """tick: seconds between looks at all that is open; shorter than a real process's, so that tests need not wait."""
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory(prefix="pm-") as folder:
         settings = Limits(**limits)
@@ -149,7 +150,7 @@ async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[
         accept = acceptor(settings, start, handler.refuse, found.connections)
         server = await loop.create_server(accept, "127.0.0.1", 0)
         found.port = server.sockets[0].getsockname()[1]
-        ticker = loop.create_task(tick_for_ever(found))
+        ticker = loop.create_task(tick_for_ever(found, tick))
         try:
             yield found
         finally:
@@ -168,9 +169,9 @@ async def plane(guard: HostGuard | None = None, **limits: Any) -> AsyncIterator[
             assert not plane.ticking
 
 
-async def tick_for_ever(found: Plane) -> None:
+async def tick_for_ever(found: Plane, seconds: float) -> None:
     while True:
-        await asyncio.sleep(TICK)
+        await asyncio.sleep(seconds)
         now = time.monotonic()
         for client in list(found.connections):
             client.tick(now)

@@ -24,6 +24,10 @@ log = logging.getLogger("pointsman.link")
 MOST_BYTES = 64 * 1024 * 1024
 RETRY_SECONDS = 10.0
 """After the disk has refused a frame: it is not asked again for each one."""
+REREAD_SECONDS = 1.0
+"""After a file could not be opened for now."""
+_PASSES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}
+"""Faults of this process or machine, not of the file: what lies in it is read later."""
 _HEADER = 8
 _SUFFIX = ".usage"
 
@@ -34,7 +38,8 @@ _decode = msgspec.msgpack.Decoder(tuple[UsageRecord, ...]).decode
 class Spool:
     """folder: made 0700 when first needed. worker 0 also takes what workers left that are there no more (`workers`).
 
-    `append` adds at the end; `take` reads from the front and forgets nothing; `clear` when all of it is stored."""
+    `append` adds at the end; `take` reads from the front and forgets nothing; `clear` when all that was taken or appended is
+    stored."""
 
     def __init__(self, folder: Path, worker: int, workers: int = 1) -> None:
         self._folder = folder
@@ -42,7 +47,9 @@ class Spool:
         self._workers = workers
         self._path = folder / f"{worker}{_SUFFIX}"
         self._retry_at = 0.0
+        self._reread_at = 0.0
         self._at = 0
+        self._taken: list[Path] = []  # to their end
         self._size = self._mend()
         self.rewind()
         self._holds = bool(self._left)
@@ -73,18 +80,24 @@ class Spool:
         return True
 
     def take(self) -> tuple[UsageRecord, ...] | None:
-        """The next frame's records, oldest first; None at the end. What cannot be read is skipped, and logged."""
+        """The next frame's records, oldest first; None at the end; empty when the next cannot be read for now. What can
+        never be read is skipped, and logged."""
         while self._left:
             path = self._left[0]
+            if time.monotonic() < self._reread_at:
+                return ()
             try:
                 with path.open("rb") as file:
                     file.seek(self._at)
                     body = _frame(file)
             except OSError as error:
                 log.warning("a usage spool cannot be read (%s)", error.strerror)
+                if error.errno in _PASSES:
+                    self._reread_at = time.monotonic() + REREAD_SECONDS
+                    return ()
                 body = None
             if body is None:
-                del self._left[0]
+                self._taken.append(self._left.pop(0))
                 self._at = 0
                 continue
             self._at += _HEADER + len(body)
@@ -96,12 +109,13 @@ class Spool:
 
     def rewind(self) -> None:
         """`take` begins at the front again."""
-        self._left = self._files()
+        self._left, self._taken = self._files(), []
         self._at = 0
 
     def clear(self) -> None:
-        """All of it is stored."""
-        for path in self._files():
+        """All of it is stored. Another process's file goes only when it was taken: one that came since, whose process may
+        still write it, is not known here."""
+        for path in {self._path, *self._taken}:
             try:
                 path.unlink(missing_ok=True)
             except (
@@ -111,7 +125,7 @@ class Spool:
         self._retry_at = 0.0
         self._size = 0
         self._holds = False
-        self._left, self._at = [], 0
+        self._left, self._taken, self._at = [], [], 0
 
     def _write(self, frame: bytes) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)

@@ -9,12 +9,19 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from .starved import CpuTimes, cpu_times
 
 BEAT_SECONDS = 0.5
 SILENT_SECONDS = 3.5
 """A child that was heard and is silent for so long is replaced: with the supervisor's own second, within 5 s."""
+STARVED_SECONDS = 30.0
+"""One that waits for a CPU is replaced after so long all the same."""
+TURN_SECONDS = 1.0
+"""CPU time in which any event loop of ours comes round: one that had it, and gave no sign, is not starved."""
 START_SECONDS = 60.0
 """One that was never heard; a loaded machine imports slowly."""
 TOLD_SECONDS = 60.0
@@ -30,33 +37,51 @@ def beat(descriptor: int | None) -> None:
 
 
 class Pulse:
-    """The supervisor's end of one child's pipe. write: the descriptor that the child inherits."""
+    """The supervisor's end of one child's pipe. write: the descriptor that the child inherits. times: what a process had of
+    the CPUs."""
 
-    def __init__(self) -> None:
+    def __init__(self, times: Callable[[int], CpuTimes | None] = cpu_times) -> None:
         self._read, self.write = os.pipe()
         for descriptor in (self._read, self.write):
             os.set_blocking(descriptor, False)
+        self._times = times
         self._last = 0.0
         self._heard = False
+        self._quiet: tuple[float, CpuTimes] | None = None  # at the first look that found no sign of life
 
     def begin(self, now: float) -> None:
         """A new process; what the one before it wrote is not its."""
-        self.listen(now)
-        self._last, self._heard = now, False
+        with suppress(OSError):
+            os.read(self._read, 65536)
+        self._last, self._heard, self._quiet = now, False, None
 
-    def listen(self, now: float) -> None:
+    def listen(self, now: float, pid: int) -> None:
         """Take what came."""
         with suppress(OSError):
             if os.read(self._read, 65536):
-                self._last, self._heard = now, True
+                self._last, self._heard, self._quiet = now, True, None
+                return
+        if self._quiet is None and (times := self._times(pid)) is not None:
+            self._quiet = (now, times)
 
     def excuse(self, now: float) -> None:
         """Whoever listens was away itself: silence meanwhile says nothing."""
-        self._last = now
+        self._last, self._quiet = now, None
 
-    def silent(self, now: float) -> bool:
+    def silent(self, now: float, pid: int) -> bool:
         """For too long?"""
-        return now - self._last > (SILENT_SECONDS if self._heard else START_SECONDS)
+        silence = now - self._last
+        if not self._heard:
+            return silence > START_SECONDS
+        return silence > SILENT_SECONDS and (silence > STARVED_SECONDS or not self._starved(now, pid))
+
+    def _starved(self, now: float, pid: int) -> bool:
+        """Did it mostly wait for a CPU, and hardly run?"""
+        times = self._times(pid)
+        if self._quiet is None or times is None:
+            return False
+        since, before = self._quiet
+        return times.waited - before.waited > (now - since) / 2 and times.ran - before.ran < TURN_SECONDS
 
     def close(self) -> None:
         """Both ends."""

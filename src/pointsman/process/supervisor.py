@@ -292,8 +292,8 @@ def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
         return True
     code = child.process.poll()
     if code is None:
-        child.pulse.listen(now)
-        if child.pulse.silent(now):
+        child.pulse.listen(now, child.process.pid)
+        if child.pulse.silent(now, child.process.pid):
             _say(
                 f"the {child.name} (pid {child.process.pid}) is stopped or hangs; it is ended, and started again"
             )

@@ -20,8 +20,9 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _READ_AHEAD = 64 * 1024
 """Bytes of pipelined requests kept while one is answered; beyond it reading pauses."""
 
-_WAITING_BYTES = 32 * 1024
-"""Of an answer that wait for a slow reader before the backend is told to wait; one more piece of it may be on its way."""
+_WAITING_BYTES = 24 * 1024
+"""Of an answer that wait for a slow reader before the backend is told to wait. One more piece of it may be on its way, with
+the beginning of an event that was kept from the piece before: with events of up to 8 KiB that is 64 KiB (R6)."""
 
 _LINGER_SECONDS = 2.0
 
