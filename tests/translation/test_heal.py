@@ -14,7 +14,7 @@ from pointsman.conversation.notes import Notes
 from pointsman.conversation.parts import Image, Part, Text, Thinking, ToolCall, ToolKind, ToolResult
 from pointsman.conversation.request import Message, Request, Role
 from pointsman.errors import PointsmanError
-from pointsman.translation.heal import NO_RESULT, heal
+from pointsman.translation.heal import NO_RESULT, _Healer, heal
 
 USER, ASSISTANT, SYSTEM = Role.USER, Role.ASSISTANT, Role.SYSTEM
 
@@ -257,6 +257,24 @@ def test_only_what_answers_nothing_is_lost(messages: list[Message]) -> None:
     kept = [part for part in told(done, ToolResult) if not part.is_error]
     lost = len(told(messages, ToolResult)) - len(kept)
     assert bool(lost) == any("tool_result" in one for one in warnings)
+
+
+class Healed(_Healer):
+    """Takes no turn as legal by a look."""
+
+    def _legal(self, message: Message, following: list[Message]) -> bool:
+        return False
+
+
+@settings(max_examples=300, deadline=None)
+@given(HISTORIES)
+@example([assistant(call("a")), user(result("a")), user("u"), assistant(call("a")), user(result("a"), "u")])
+def test_a_turn_that_is_legal_by_a_look_would_not_have_been_changed(messages: list[Message]) -> None:
+    looked, all_healed = Notes(), Notes()
+    found = [message for message in messages if message.parts]
+    done = _Healer(looked).whole(found)
+    assert done == Healed(all_healed).whole(found)
+    assert looked.warnings == all_healed.warnings
 
 
 def flat(messages: list[Message]) -> list[tuple[Role, Part]]:

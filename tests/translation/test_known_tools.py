@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from pointsman.conversation.known_tools import MOST_MADE, KnownTools
+from pointsman.conversation.known import MOST_MADE, KnownList
 from pointsman.conversation.request import Tool
 from pointsman.dialects import tool_memory
 from pointsman.dialects.capsule import Capsules
+from pointsman.dialects.memory import Memory
 from pointsman.dialects.registry import DIALECTS
-from pointsman.dialects.tool_memory import MEMORY, MOST_BYTES, MOST_LISTS, ToolMemory
+from pointsman.dialects.tool_memory import MEMORY, MOST_BYTES, MOST_LISTS
 from pointsman.errors import PointsmanError
 from pointsman.kinds import Protocol
 from pointsman.providers.profiles import profile_for
@@ -80,7 +81,7 @@ def test_what_is_remembered_gives_the_same_bytes_and_losses(client: Protocol, ba
 def test_nothing_changes_what_is_remembered(client: Protocol, backend: Protocol) -> None:
     body = agents(client)
     asked(client, body)
-    (known,) = MEMORY._lists.values()
+    (known,) = MEMORY.values()
     before = msgspec.json.encode(list(known))
     mark: dict[str, Any] = {"cache_control": {"type": "ephemeral"}}
     choices: list[dict[str, Any]] = [
@@ -96,7 +97,7 @@ def test_nothing_changes_what_is_remembered(client: Protocol, backend: Protocol)
     for more in choices:
         results(client, backend, body | more)
     assert msgspec.json.encode(list(known)) == before
-    assert MEMORY.get((client, known.text)) is known
+    assert MEMORY.get([(client, known.text)])[0] is known
 
 
 def test_tools_that_differ_in_one_letter_are_other_tools() -> None:
@@ -161,24 +162,23 @@ def test_a_list_of_which_something_is_told_is_read_each_time(more: dict[str, Any
 
 
 def test_the_memory_is_bounded_and_forgets_the_least_recently_used() -> None:
-    memory = ToolMemory()
+    memory: Memory[object, KnownList[Tool]] = Memory(MOST_LISTS, MOST_BYTES)
     keys = [(CHAT, b"%d" % at) for at in range(MOST_LISTS + 5)]
     for key in keys:
-        memory.put(key, KnownTools([Tool("t")], key[1]))
-        memory.get(keys[0])
+        memory.put(key, len(key[1]), KnownList([Tool("t")], key[1]))
+        memory.get(keys[:1])
     assert len(memory) == MOST_LISTS
-    assert memory.get(keys[0]) is not None
-    assert memory.get(keys[1]) is None
-    memory.put((CHAT, b"x" * (MOST_BYTES - 10)), KnownTools([]))
-    memory.put((CHAT, b"y" * 11), KnownTools([]))
+    assert [one is not None for one in memory.get(keys[:2])] == [True, False]
+    memory.put("large", MOST_BYTES - 10, KnownList([]))
+    memory.put("small", 11, KnownList([]))
     assert memory.bytes <= MOST_BYTES
-    assert memory.get((CHAT, b"y" * 11)) is not None
+    assert memory.get(["small"]) == [[]]
     memory.clear()
     assert (len(memory), memory.bytes) == (0, 0)
 
 
 def test_results_of_one_list_are_bounded() -> None:
-    known = KnownTools([Tool("t")])
+    known = KnownList([Tool("t")])
     made = [known.once(at, lambda: [None]) for at in range(MOST_MADE)]
     assert all(known.once(at, lambda: [None]) is made[at] for at in range(MOST_MADE))
     known.once("more", lambda: [None])

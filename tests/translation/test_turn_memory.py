@@ -16,8 +16,9 @@ from pointsman.conversation.parts import Opaque, Thinking
 from pointsman.conversation.request import Message
 from pointsman.dialects import tool_memory, turn_memory
 from pointsman.dialects.capsule import Capsules
+from pointsman.dialects.memory import Memory
 from pointsman.dialects.registry import DIALECTS
-from pointsman.dialects.turn_memory import MEMORY, MOST_BYTES, TurnMemory
+from pointsman.dialects.turn_memory import MEMORY, MOST_BYTES
 from pointsman.errors import PointsmanError
 from pointsman.kinds import Protocol
 from pointsman.providers.profiles import profile_for
@@ -80,7 +81,7 @@ def told(client: Protocol, body: bytes) -> object:
 
 
 def kept() -> list[Message]:
-    return list(MEMORY._turns.values())
+    return MEMORY.values()
 
 
 @pytest.mark.parametrize("client", PATHS)
@@ -161,6 +162,10 @@ def test_a_key_twice_is_refused_beside_what_is_known(twin: bytes) -> None:
         asked(MESSAGES, body[:-1] + b',"max_tokens":1}')
 
 
+def chat_call(call_id: str) -> dict[str, Any]:
+    return {"id": call_id, "type": "function", "function": {"name": "f", "arguments": ' {"x": 1}'}}
+
+
 TURNS: list[dict[str, Any]] = [
     {"role": "user", "content": "words"},
     {
@@ -176,6 +181,23 @@ TURNS: list[dict[str, Any]] = [
     {"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "https://a.example/b"}}]},
     {"role": "system", "content": "later"},
     {"role": "tool", "tool_call_id": "a", "content": "r"},
+    {"role": "tool", "tool_call_id": "a_pmAbCd01", "content": "r"},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a_pmAbCd01", "content": "r"}]},
+    {
+        "role": "user",
+        "content": [
+            {"type": "tool_result", "tool_use_id": "a", "content": "r"},
+            {"type": "text", "text": "and"},
+        ],
+    },
+    {"role": "assistant", "content": None, "tool_calls": [chat_call("a")]},
+    {"role": "assistant", "content": "so", "tool_calls": [chat_call("a_pmAbCd01"), chat_call("a")]},
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "tool_use", "id": "a_pmAbCd01", "name": "a tool of too long a name" * 4, "input": {}}
+        ],
+    },
     {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
     {"role": "function", "name": "f", "content": "r"},
     {"role": "wrong", "content": "r"},
@@ -184,7 +206,7 @@ TURNS: list[dict[str, Any]] = [
 
 
 @given(
-    st.lists(st.sampled_from(TURNS), min_size=1, max_size=5),
+    st.lists(st.sampled_from(TURNS), min_size=1, max_size=7),
     st.sampled_from([CHAT, MESSAGES]),
     st.integers(0, 4),
 )
@@ -207,14 +229,11 @@ def test_any_history_gives_what_it_gives_without_memory(
 
 
 def test_bounds() -> None:
-    memory = TurnMemory()
+    memory: Memory[bytes, str] = Memory(turn_memory.MOST_TURNS, MOST_BYTES)
     half = MOST_BYTES // 2 - 10
-    texts = [b"a" * half, b"b" * half, b"c" * half]
-    turns = [Message("user", []) for _ in texts]  # type: ignore[arg-type]
-    for text, turn in zip(texts[:2], turns, strict=False):
-        memory.put((CHAT, "1"), 0, text, turn)
-    assert memory.known((CHAT, "1"), texts[:1]) == [turns[0]]  # now the second is the least recently used
-    memory.put((CHAT, "1"), 0, texts[2], turns[2])
-    found = [memory.known((CHAT, "1"), [text])[0] for text in texts]
-    assert [one is not None for one in found] == [True, False, True]
+    memory.put(b"a", half, "A")
+    memory.put(b"b", half, "B")
+    assert memory.get([b"a"]) == ["A"]  # now the second is the least recently used
+    memory.put(b"c", half, "C")
+    assert memory.get([b"a", b"b", b"c"]) == ["A", None, "C"]
     assert memory.bytes == 2 * half

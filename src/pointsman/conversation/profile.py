@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Profile(msgspec.Struct, frozen=True):
+class Profile(msgspec.Struct, frozen=True, cache_hash=True):
     """Defaults are those of a modest OpenAI-compatible local server.
 
     backend, model: the target. protocol: a Protocol value, the one it is spoken to in.

@@ -9,16 +9,16 @@ client: no arguments, no messages. Bounds: MOST_LISTS and MOST_BYTES of text, th
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
 import msgspec
 
-from ..conversation.known_tools import KnownTools
+from ..conversation.known import KnownList
 from ..conversation.request import Request, Tool
 from ..kinds import Protocol
 from .base import Reading
 from .fields import Fields
+from .memory import Memory
 
 MOST_LISTS = 32
 MOST_BYTES = 1024 * 1024
@@ -29,44 +29,7 @@ _encode = msgspec.json.Encoder().encode
 _Key = tuple[Protocol, bytes]
 
 
-class ToolMemory:
-    """Bounded. Its lock: large bodies are read by threads."""
-
-    def __init__(self) -> None:
-        self._lists: dict[_Key, KnownTools] = {}  # the least recently used first
-        self._lock = Lock()
-        self.bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._lists)
-
-    def get(self, key: _Key) -> KnownTools | None:
-        """What was read of that text."""
-        with self._lock:
-            found = self._lists.pop(key, None)
-            if found is not None:
-                self._lists[key] = found
-            return found
-
-    def put(self, key: _Key, tools: KnownTools) -> None:
-        """The list is nobody's to change from now on."""
-        with self._lock:
-            if key not in self._lists:
-                self._lists[key] = tools
-                self.bytes += len(key[1])
-            while len(self._lists) > MOST_LISTS or self.bytes > MOST_BYTES:
-                oldest = next(iter(self._lists))
-                del self._lists[oldest]
-                self.bytes -= len(oldest[1])
-
-    def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._lists.clear()
-            self.bytes = 0
-
-
-MEMORY = ToolMemory()
+MEMORY: Memory[_Key, KnownList[Tool]] = Memory(MOST_LISTS, MOST_BYTES)
 
 
 def read_declared(
@@ -78,12 +41,12 @@ def read_declared(
 ) -> None:
     """Fill the request with the client's `tools`. read: takes one declaration into the request."""
     declared = fields.value.get("tools")
-    if type(declared) is KnownTools:  # see turn_memory.load_known()
+    if type(declared) is KnownList:  # see turn_memory.load_known()
         fields.ignore("tools")
         request.tools = declared
         return
     text = _text(declared)
-    known = MEMORY.get((protocol, text)) if text else None
+    known = MEMORY.get([(protocol, text)])[0] if text else None
     if known is not None:
         fields.ignore("tools")
         request.tools = known
@@ -93,8 +56,8 @@ def read_declared(
         read(tool)
     plain = not request.server_tools and request.web_search is None
     if text and request.tools and plain and len(reading.notes.warnings) == told:
-        request.tools = known = KnownTools(request.tools, text)
-        MEMORY.put((protocol, text), known)
+        request.tools = known = KnownList(request.tools, text)
+        MEMORY.put((protocol, text), len(text), known)
 
 
 def _text(tools: Any) -> bytes:
@@ -110,6 +73,6 @@ def _text(tools: Any) -> bytes:
 
 def rendered(protocol: Protocol, tools: list[Tool], render: Callable[[list[Tool]], list[Any]]) -> Any:
     """The tools as JSON values, or as the JSON itself where it was made before. render: depends on them alone."""
-    if type(tools) is not KnownTools:
+    if type(tools) is not KnownList:
         return render(tools)
     return tools.once(protocol, lambda: msgspec.Raw(_encode(render(tools))))

@@ -11,17 +11,18 @@ and declarations of tools, which only their text is asked for (tool_memory.py).
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any
 
 import msgspec
 
+from ..conversation.known import KnownList
 from ..conversation.notes import Notes
 from ..conversation.parts import Part, Text, ToolCall, ToolResult
 from ..conversation.request import Message
 from ..kinds import Protocol
 from . import tool_memory
 from .fields import says_it_all
+from .memory import Memory
 
 MOST_TURNS = 4096
 MOST_BYTES = 8 * 1024 * 1024
@@ -36,50 +37,7 @@ Whose = tuple[Protocol, str]
 """The client's protocol, and the caller."""
 
 
-class TurnMemory:
-    """Bounded. Its lock: large bodies are read by threads."""
-
-    def __init__(self) -> None:
-        self._turns: dict[tuple[Whose, int, bytes], Message] = {}  # the least recently used first
-        self._lock = Lock()
-        self.bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._turns)
-
-    def known(self, whose: Whose, texts: list[bytes]) -> list[Message | None]:
-        """What was read of each, in its place."""
-        found: list[Message | None] = []
-        turns = self._turns
-        with self._lock:
-            for at, text in enumerate(texts):
-                key = (whose, at, text)
-                turn = turns.pop(key, None)
-                if turn is not None:
-                    turns[key] = turn
-                found.append(turn)
-        return found
-
-    def put(self, whose: Whose, at: int, text: bytes, turn: Message) -> None:
-        """The turn is nobody's to change from now on."""
-        key = (whose, at, text)
-        with self._lock:
-            if key not in self._turns:
-                self._turns[key] = turn
-                self.bytes += len(text)
-            while len(self._turns) > MOST_TURNS or self.bytes > MOST_BYTES:
-                oldest = next(iter(self._turns))
-                del self._turns[oldest]
-                self.bytes -= len(oldest[2])
-
-    def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._turns.clear()
-            self.bytes = 0
-
-
-MEMORY = TurnMemory()
+MEMORY: Memory[tuple[Whose, int, bytes], Message] = Memory(MOST_TURNS, MOST_BYTES)
 
 
 class Turns(list[Any]):
@@ -96,7 +54,8 @@ class Turns(list[Any]):
         """Remember what was read of one, if that depends on its text alone. told: losses that were told before it."""
         text = self.texts[at]
         if len(text) <= _LARGEST and len(notes.warnings) == told and all(map(_plain, turn.parts)):
-            MEMORY.put(self._whose, at, text, turn)
+            turn.parts = KnownList(turn.parts)
+            MEMORY.put((self._whose, at, text), len(text), turn)
 
 
 def _plain(part: Part) -> bool:
@@ -112,36 +71,35 @@ def load_known(body: bytes, whose: Whose) -> dict[str, Any] | None:
     No key stands twice: the members and the turns are as long together as the text, and what is within each was looked at
     when it was decoded, now or when it was read first."""
     try:
-        members = {key: bytes(raw) for key, raw in _members(body).items()}
+        members = {key: memoryview(raw) for key, raw in _members(body).items()}
         if _length(members) != len(body) or "messages" not in members:
             return None
         value: dict[str, Any] = {}
-        for key, text in members.items():
-            known: Any = None
+        for key, view in members.items():
             if key == "messages":
-                known = _turns(text, whose)
-                if known is None:
+                turns = _turns(view, whose)
+                if turns is None:
                     return None
-            elif key == "tools":
-                known = tool_memory.MEMORY.get((whose[0], text))
+                value[key] = turns
+                continue
+            text = bytes(view)
+            known = tool_memory.MEMORY.get([(whose[0], text)])[0] if key == "tools" else None
             value[key] = _whole(text) if known is None else known
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _Doubtful):
         return None
     return value
 
 
-def _turns(text: bytes, whose: Whose) -> Turns | None:
+def _turns(text: memoryview, whose: Whose) -> Turns | None:
     texts = [bytes(raw) for raw in _items(text)]
     if sum(map(len, texts)) + len(texts) + 1 != len(text):
         return None
-    known: list[Any] = [
-        _whole(one) if turn is None else turn
-        for one, turn in zip(texts, MEMORY.known(whose, texts), strict=True)
-    ]
+    kept = MEMORY.get([(whose, at, one) for at, one in enumerate(texts)])
+    known = [_whole(one) if turn is None else turn for one, turn in zip(texts, kept, strict=True)]
     return Turns(known, whose, texts)
 
 
-def _length(members: dict[str, bytes]) -> int:
+def _length(members: dict[str, memoryview]) -> int:
     """Of an object of these, without white space."""
     return sum(len(_encode(key)) + len(text) + 2 for key, text in members.items()) + 1
 

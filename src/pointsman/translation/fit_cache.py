@@ -7,11 +7,12 @@ word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
 
+from ..conversation.known import once_of
 from ..conversation.notes import Notes
 from ..conversation.parts import CacheMark, Part, Thinking, ToolResult
 from ..conversation.profile import Profile
@@ -27,7 +28,7 @@ Marked = TypeVar("Marked", bound=Holder)
 
 def fit_cache(made: Request, profile: Profile, notes: Notes) -> None:
     """Changes `made`. Raises PointsmanError 400 under strict."""
-    marks = [mark for mark in map(_mark, _holders(made)) if mark is not None]
+    marks = _marks_of(made)
     if made.cache_auto is not None and not (profile.cache_marks or profile.auto_cache):
         made.cache_auto = None
     elif made.cache_auto is None and profile.auto_cache and not marks and (made.tools or made.server_tools):
@@ -98,6 +99,24 @@ def _holders(made: Request) -> list[Holder]:
     return [*tools, *made.system, *(part for message in made.messages for part in message.parts)]
 
 
+def _marks_of(made: Request) -> list[CacheMark]:
+    """All, in the order of the prompt."""
+    found: list[CacheMark] = []
+    if made.tools:
+        found += once_of(made.tools, _marks)
+    if made.web_search is not None:
+        found += _marks((made.web_search,))
+    if made.system:
+        found += _marks(made.system)
+    for message in made.messages:
+        found += once_of(message.parts, _marks)
+    return found
+
+
+def _marks(holders: Sequence[Holder]) -> Sequence[CacheMark]:
+    return [mark for mark in map(_mark, holders) if mark is not None]
+
+
 def _mark(holder: Holder) -> CacheMark | None:
     """Its own, or the first one inside a tool's result. What says nothing is not sent to a
     target that counts them."""
@@ -114,14 +133,14 @@ def _mark(holder: Holder) -> CacheMark | None:
 
 def _replace(made: Request, fitted: Iterator[CacheMark | None]) -> None:
     """Every mark by the one that was made of it, in the order of _holders()."""
-    if any(tool.cache is not None for tool in made.tools):
+    if once_of(made.tools, _marks):
         made.tools = [_with(tool, fitted) for tool in made.tools]
     if made.web_search is not None:
         made.web_search = _with(made.web_search, fitted)
     made.system = [_with(text, fitted) for text in made.system]
     made.messages = [
         msgspec.structs.replace(message, parts=[_with(part, fitted) for part in message.parts])
-        if any(map(_mark, message.parts))
+        if once_of(message.parts, _marks)
         else message
         for message in made.messages
     ]

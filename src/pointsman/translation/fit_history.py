@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import is_
+from typing import NamedTuple
 
 import msgspec
 
+from ..conversation.known import KnownList
 from ..conversation.notes import Notes
 from ..conversation.parts import (
     Document,
@@ -42,10 +44,17 @@ def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adapt
     messages: list[Message] = []
     shown: list[Part] = []  # what the assistant's tools showed, which is the user's to say
     for message in made.messages:
-        if not shown and _FITS.issuperset(map(type, message.parts)):
+        parts: Sequence[Part] = message.parts
+        if type(parts) is KnownList and not shown:
+            parts = fit.known(parts)
+            if parts is message.parts:
+                messages.append(message)
+                continue
+        elif not shown and _FITS.issuperset(map(type, parts)):
             messages.append(message)  # as almost all are that hold no call
             continue
-        parts = fit.turn(together(message.parts, profile))
+        else:
+            parts = fit.turn(together(parts, profile))
         if message.role is Role.ASSISTANT:
             if shown:
                 messages.append(Message(Role.USER, shown, path=shown[0].path))
@@ -75,15 +84,29 @@ _FITS = frozenset((Text, Refusal))
 _SHOWN = frozenset((Image, Document))
 
 
+class _KnownTurn(NamedTuple):
+    """What becomes of a turn that was met before, as long as what came before it does not stand against that. taken: ids
+    of its calls that no other call may have. ids: of its calls, answers: of those that its results answer, the client's ->
+    the target's. names: of its calls, likewise. plain: it has neither."""
+
+    parts: KnownList[Part]
+    taken: frozenset[str]
+    ids: dict[str, str]
+    answers: dict[str, str]
+    names: dict[tuple[str, str | None], str]
+    plain: bool = False
+
+
 class _Fit:
     """Part by part; the same object where nothing is to be changed."""
 
-    __slots__ = ("_adaptation", "_ids", "_names", "_notes", "_profile", "_taken")
+    __slots__ = ("_adaptation", "_ids", "_key", "_names", "_notes", "_profile", "_taken")
 
     def __init__(self, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
         self._profile = profile
         self._notes = notes
         self._adaptation = adaptation
+        self._key = (_Fit, profile)  # of what becomes of known turns
         self._names: dict[tuple[str, str | None], str] = {}  # of the tools that were called
         self._ids: dict[str, str] = {}  # of the calls so far: the client's -> the target's
         self._taken: set[str] = set()
@@ -101,6 +124,39 @@ class _Fit:
             else:
                 out += self._other(part)
         return out
+
+    def known(self, parts: KnownList[Part]) -> Sequence[Part]:
+        """The same for a turn that was met before. It is of text, calls and results of text (dialects/turn_memory.py), of
+        which nothing is told here."""
+        found: _KnownTurn = parts.made.get(self._key) or parts.once(self._key, lambda: self._alone(parts))
+        if found.plain:
+            return found.parts
+        ids, names = self._ids, self._names
+        for full, name in found.names.items():
+            if full not in names:
+                names[full] = self._adaptation.shorten(*full, self._profile)
+            if names[full] != name:
+                return self.turn(parts)
+        if found.taken and not self._taken.isdisjoint(found.taken):
+            return self.turn(parts)
+        for told, answered in found.answers.items():
+            if ids.get(told) != answered:
+                return self.turn(parts)
+        self._taken |= found.taken
+        ids |= found.ids
+        return found.parts
+
+    def _alone(self, parts: KnownList[Part]) -> _KnownTurn:
+        """As if it were the first turn."""
+        first = _Fit(self._profile, self._notes, Adaptation())
+        fitted = first.turn(parts)
+        same = len(fitted) == len(parts) and all(map(is_, fitted, parts))
+        made = parts if same else KnownList(fitted)
+        if not first._ids:
+            return _KnownTurn(made, frozenset(), {}, {}, {}, plain=True)
+        if any(type(part) is ToolResult for part in parts):
+            return _KnownTurn(made, frozenset(), {}, first._ids, first._names)
+        return _KnownTurn(made, frozenset(first._taken), first._ids, {}, first._names)
 
     def _other(self, part: Part) -> Sequence[Part]:
         match part:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..conversation.known_tools import KnownTools
+from ..conversation.known import KnownList
 from ..conversation.notes import Notes, Told
 from ..conversation.parts import ToolKind
 from ..conversation.profile import Profile
@@ -120,7 +120,7 @@ def _only(
 def _client_tools(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation, room: Room) -> None:
     """The same tools for the same target, with the same room left for strict ones, are made to fit once."""
     tools = made.tools
-    if type(tools) is not KnownTools or notes.strict:
+    if type(tools) is not KnownList or notes.strict:
         made.tools = _fitted(tools, profile, notes, adaptation, room)
         return
 
@@ -130,7 +130,7 @@ def _client_tools(made: Request, profile: Profile, notes: Notes, adaptation: Ada
             names.reserve(SEARCH)
         fitted = _fitted(tools, profile, recorder, names, left)
         same = all(one is other for one, other in zip(fitted, tools, strict=True))
-        return _Fitted(tools if same else KnownTools(fitted), tuple(recorder.told), names.of_tools(), left)
+        return _Fitted(tools if same else KnownList(fitted), tuple(recorder.told), names.of_tools(), left)
 
     reserved = made.web_search is not None
     found = tools.once((profile, reserved, room.optional, room.unions), make)
@@ -144,7 +144,7 @@ def _client_tools(made: Request, profile: Profile, notes: Notes, adaptation: Ada
 class _Fitted:
     """Known tools as one target takes them. told: their losses. room: what they left."""
 
-    tools: KnownTools
+    tools: KnownList[Tool]
     told: tuple[Told, ...]
     names: ToolNames
     room: Room

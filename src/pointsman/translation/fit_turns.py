@@ -4,8 +4,11 @@ the last may end (docs/protocols/messages.md#turns-in-messages). See adapt.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
+from ..conversation.known import once_of
 from ..conversation.notes import Notes
 from ..conversation.parts import Document, Foreign, Part, Refusal, Text, Thinking
 from ..conversation.profile import Profile
@@ -24,6 +27,15 @@ def says(part: Part) -> bool:
     if type(part) is Text or type(part) is Refusal:
         return bool(part.text) and not part.text.isspace()
     return not (isinstance(part, Document) and part.text is not None and not part.text.strip())
+
+
+def _says_any(parts: Sequence[Part]) -> bool:
+    return any(map(says, parts))
+
+
+def _ends_in_words(parts: Sequence[Part]) -> bool:
+    """Is its last part one that a turn may end in?"""
+    return not parts or (type(parts[-1]) is not Thinking and says(parts[-1]))
 
 
 def fit_turns(made: Request, profile: Profile, notes: Notes) -> None:
@@ -64,7 +76,7 @@ def _speaking(messages: list[Message], notes: Notes) -> list[Message]:
     kept = []
     last = max((at for at, one in enumerate(messages) if one.role is Role.USER), default=0)
     for at, message in enumerate(messages):
-        if any(map(says, message.parts)):
+        if once_of(message.parts, _says_any):
             kept.append(message)
         elif message.role is Role.USER and all(isinstance(part, Text) for part in message.parts):
             if at == last:
@@ -78,11 +90,11 @@ def _trimmed(messages: list[Message], profile: Profile, notes: Notes) -> list[Me
     kept: list[Message] = []
     after: Message | None = None  # the message that follows, of those that are kept
     for message in reversed(messages):
-        goes_on = profile.merge_turns and after is not None and after.role is Role.ASSISTANT
-        last = message.parts[-1] if message.parts else None
-        if last is None or (type(last) is not Thinking and says(last)):
-            pass  # as almost all end
-        elif message.role is Role.ASSISTANT and not goes_on:
+        if once_of(message.parts, _ends_in_words):
+            pass  # as almost all do
+        elif message.role is Role.ASSISTANT and not (
+            profile.merge_turns and after is not None and after.role is Role.ASSISTANT
+        ):
             parts = list(message.parts)
             while parts and (isinstance(parts[-1], Thinking) or not says(parts[-1])):
                 cut = parts.pop()

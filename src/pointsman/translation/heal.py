@@ -9,10 +9,13 @@ beginning, as long as the shorter one's last calls were answered.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
 from operator import is_
+from typing import NamedTuple
 
 import msgspec
 
+from ..conversation.known import once_of
 from ..conversation.notes import Notes
 from ..conversation.parts import Part, Text, ToolCall, ToolKind, ToolResult
 from ..conversation.request import Message, Request, Role
@@ -26,10 +29,7 @@ def heal(request: Request, notes: Notes) -> Request:
     """The request with a legal history; the same object where nothing was to be done. Raises 400 under strict."""
     messages = [message for message in request.messages if message.parts]
     if not all(_OF_TOOLS.isdisjoint(map(type, message.parts)) for message in messages):
-        healer = _Healer(notes)
-        for message in messages:
-            healer.add(message)
-        messages = healer.finish()
+        messages = _Healer(notes).whole(messages)
     elif len(messages) == len(request.messages):
         return request
     return request if messages == request.messages else msgspec.structs.replace(request, messages=messages)
@@ -77,8 +77,44 @@ class _Healer:
         self._others: list[Message] = []  # what else was said in this turn
         self._given: Message | None = None  # the first with results in it
 
-    def add(self, message: Message) -> None:
-        """The next message of the history."""
+    def whole(self, messages: list[Message]) -> list[Message]:
+        """The whole history."""
+        legal = False  # is this the message of results whose calls' message was taken with it?
+        for at, message in enumerate(messages):
+            if legal:
+                legal = False
+            elif message.role is Role.ASSISTANT and self._legal(message, messages[at + 1 : at + 3]):
+                legal = True
+                self._settle()
+                self._done += messages[at : at + 2]
+            else:
+                self._add(message)
+        self._settle()
+        return self._done
+
+    def _legal(self, message: Message, following: list[Message]) -> bool:
+        """Are its calls and their results as they should be? Most of an agent's are, and are told by a look at each turn."""
+        if not following or following[0].role is not Role.USER or self._goes_on:
+            return False
+        calls, results = once_of(message.parts, _calls), once_of(following[0].parts, _results)
+        if not calls or calls != results.of:
+            return False
+        if results.alone and len(following) > 1 and following[1].role is Role.USER:
+            return False  # what the user says behind them is said with them
+        seen = self._seen
+        for one, _ in calls:
+            if one in seen:
+                return False
+        for one, _ in calls:
+            seen[one] = 1
+        return True
+
+    @property
+    def _goes_on(self) -> bool:
+        """Have the turn's calls not been answered yet? Neighbours of one role are one turn."""
+        return bool(self._calls) and not self._results and not self._others
+
+    def _add(self, message: Message) -> None:
         if message.role is Role.ASSISTANT:
             self._assistant(message)
             return
@@ -93,14 +129,8 @@ class _Healer:
             same = len(others) == len(message.parts)
             self._others.append(message if same else msgspec.structs.replace(message, parts=others))
 
-    def finish(self) -> list[Message]:
-        """The whole history."""
-        self._settle()
-        return self._done
-
     def _assistant(self, message: Message) -> None:
-        """Goes on with the turn where its calls have not been answered yet: neighbours of one role are one turn."""
-        goes_on = bool(self._calls) and not self._results and not self._others
+        goes_on = self._goes_on
         if not goes_on:
             self._settle()
         parts: list[Part] = []
@@ -135,9 +165,7 @@ class _Healer:
     def _with_object(self, call: ToolCall) -> ToolCall:
         """Arguments that are no JSON object would be refused for the rest of the conversation
         (docs/protocols/messages.md#arguments-that-are-no-object)."""
-        if call.kind is not ToolKind.FUNCTION or not call.arguments:
-            return call
-        arguments = as_object(call.arguments)
+        arguments = _usable(call)
         if arguments == call.arguments:
             return call
         if arguments:
@@ -174,6 +202,41 @@ class _Healer:
     def _missing(self, call: ToolCall) -> ToolResult:
         self._notes.repair(call.path, "it has no result")
         return ToolResult(call.id, (Text(NO_RESULT),), True, call.kind, path=call.path)
+
+
+def _usable(call: ToolCall) -> str:
+    free = call.kind is not ToolKind.FUNCTION or not call.arguments
+    return call.arguments if free else as_object(call.arguments)
+
+
+_Calls = tuple[tuple[str, ToolKind], ...]
+"""Ids of calls, in their order, with what is called."""
+
+
+class _Results(NamedTuple):
+    """of: the calls that these answer. alone: nothing else is said with them."""
+
+    of: _Calls
+    alone: bool
+
+
+def _calls(parts: Sequence[Part]) -> _Calls:
+    """Of one turn; () also where one of them has to be mended."""
+    calls = [part for part in parts if type(part) is ToolCall]
+    if len({call.id for call in calls}) < len(calls) or any(type(part) is ToolResult for part in parts):
+        return ()
+    if any(_usable(call) != call.arguments for call in calls):
+        return ()
+    return tuple((call.id, call.kind) for call in calls)
+
+
+def _results(parts: Sequence[Part]) -> _Results:
+    """Of one turn; of none unless they stand first."""
+    results = [part for part in parts if type(part) is ToolResult]
+    first = all(map(is_, results, parts))
+    return _Results(
+        tuple((one.call_id, one.kind) for one in results) if first else (), len(results) == len(parts)
+    )
 
 
 def _same(parts: list[Part], others: list[Part]) -> bool:

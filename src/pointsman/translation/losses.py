@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ..conversation.known_tools import KnownTools
+from ..conversation.known import KnownList
 from ..conversation.notes import Notes, Told
 from ..conversation.parts import Placed
 from ..conversation.request import Request
@@ -90,22 +90,29 @@ def _lost(kind: type[msgspec.Struct], carries: Carries) -> list[tuple[str, Any, 
 def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
     """path: of a value that does not know its own."""
     plan = plans.get(type(value))
-    if plan is None or plan.values(value) == plan.quiet:  # None: of a tool: the rest has been asked for
-        return
+    if plan is not None and plan.values(value) != plan.quiet:
+        _look_into(value, plan, plans, notes, path)
+
+
+def _look_into(value: Any, plan: _Plan, plans: _Plans, notes: Notes, path: str) -> None:
+    """It says more than nothing."""
     if plan.own(value) != plan.kept:
         _tell(value, plan, notes, path)
     for name in plan.within:
         inner = getattr(value, name)
         if not inner:
             continue
-        if type(inner) is KnownTools and not notes.strict:
-            notes.replay(_of_tools(inner, plans, notes))
+        if type(inner) is KnownList and not notes.strict:
+            told = _of_known(inner, plans, notes)
+            if told:
+                notes.replay(told)
         elif isinstance(inner, (list, tuple)):
             for at, one in enumerate(inner):
                 found = plans.get(type(one))
                 if found is not None and found.values(one) != found.quiet:
-                    known = isinstance(one, Placed)
-                    _look(one, plans, notes, "" if known else f"{notes.inside(value, name, path)}[{at}]")
+                    placed = isinstance(one, Placed)
+                    inside = "" if placed else f"{notes.inside(value, name, path)}[{at}]"
+                    _look_into(one, found, plans, notes, inside)
         elif type(inner) in plans:
             _look(inner, plans, notes, notes.inside(value, name, path))
 
@@ -124,16 +131,18 @@ def _tell(value: Any, plan: _Plan, notes: Notes, path: str) -> None:
         notes.drop(notes.inside(value, name, path), place.why)
 
 
-def _of_tools(tools: KnownTools, plans: _Plans, notes: Notes) -> tuple[Told, ...]:
-    """Their losses, looked for once. plans: those of one declaration, which are kept for good."""
+def _of_known(values: KnownList[Any], plans: _Plans, notes: Notes) -> tuple[Told, ...]:
+    """Their losses, looked for once; each knows its own path. plans: those of one declaration, which are kept for good."""
 
     def look() -> tuple[Told, ...]:
         recorder = notes.recorder()
-        for tool in tools:
-            _look(tool, plans, recorder, "")
+        for one in values:
+            _look(one, plans, recorder, "")
         return tuple(recorder.told)
 
-    return tools.once(("losses", id(plans)), look)
+    key = id(plans)
+    found: tuple[Told, ...] | None = values.made.get(key)
+    return values.once(key, look) if found is None else found
 
 
 def _refused_path(value: Any, name: str, found: Any, notes: Notes) -> str:

@@ -6,11 +6,14 @@ Deterministic, and a longer conversation renders its earlier turns as before. No
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from ...conversation.parts import Text
+from ...conversation.known import KnownList
+from ...conversation.parts import Part, Text
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
+from ..written import Object, as_text, written
 from .cache_marks import put
 from .content_out import Block, block_of
 
@@ -28,36 +31,42 @@ class Turns:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._done: list[dict[str, Any]] = []
+        self._done: list[Object] = []
 
-    def build(self, request: Request) -> list[dict[str, Any]]:
-        """All turns of the request."""
+    def build(self, request: Request) -> list[Any]:
+        """All turns of the request, for the encoder."""
         messages = request.messages
         for index, message in enumerate(messages):
-            if message.role is Role.ASSISTANT:
-                self._add("assistant", _content(message))
-            elif message.role is Role.USER:
-                self._user(message)
-            else:
+            said = message.role is Role.ASSISTANT
+            if not said and message.role is not Role.USER:
                 self._system(message, messages[index + 1 :])
-        return self._done
+                continue
+            parts, role, done = message.parts, "assistant" if said else "user", self._done
+            if type(parts) is KnownList and not (done and done[-1]["role"] == role):
+                done += written(parts, (Turns, role), _alone, role, parts)
+            elif said:
+                self._add(role, _content(parts))
+            else:
+                self._user(parts)
+        return as_text(self._done)
 
     def _add(self, role: str, blocks: list[Block], merge: bool = False) -> None:
         if not blocks:
             return
         last = self._done[-1] if self._done else None
         if last is not None and last["role"] == role and (merge or self._profile.merge_turns):
-            last["content"].extend(blocks)
+            content = [*last["content"], *blocks]
             if role == "user":
-                last["content"].sort(key=_after_results)
+                content.sort(key=_after_results)
+            self._done[-1] = {"role": role, "content": content}
         else:
             self._done.append({"role": role, "content": blocks})
 
-    def _user(self, message: Message) -> None:
-        blocks = _content(message)
-        blocks.sort(key=_after_results)  # results stand first; the rest keeps its order
+    def _user(self, parts: Sequence[Part]) -> None:
+        blocks = _of_user(parts)
         last = self._done[-1] if self._done else None
-        results = last is not None and any(b["type"] == "tool_result" for b in (*last["content"], *blocks))
+        both = (*last["content"], *blocks) if last is not None and last["role"] == "user" else ()
+        results = any(block["type"] == "tool_result" for block in both)
         self._add("user", blocks, merge=results)
 
     def _system(self, message: Message, following: list[Message]) -> None:
@@ -72,8 +81,19 @@ class Turns:
         self._add("user", blocks, merge=True)
 
 
-def _content(message: Message) -> list[Block]:
-    return [block for part in message.parts if (block := block_of(part)) is not None]
+def _alone(role: str, parts: Sequence[Part]) -> list[Object]:
+    """A turn beside turns of others."""
+    blocks = _content(parts) if role == "assistant" else _of_user(parts)
+    return [{"role": role, "content": blocks}] if blocks else []
+
+
+def _content(parts: Sequence[Part]) -> list[Block]:
+    return [block for part in parts if (block := block_of(part)) is not None]
+
+
+def _of_user(parts: Sequence[Part]) -> list[Block]:
+    """Results stand first; the rest keeps its order."""
+    return sorted(_content(parts), key=_after_results)
 
 
 def _after_results(block: Block) -> bool:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from ...conversation import parts as neutral
+from ...conversation.known import KnownList
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
 from ..openai_parts import Wording, content_part, marked
+from ..written import Object, Written, as_text, written
 from . import details
 from .reply import call_value
 
@@ -20,20 +22,45 @@ REMINDER = "<system-reminder>\n{}\n</system-reminder>"
 (docs/protocols/messages.md#system-text-in-the-middle)."""
 
 
-def render_messages(request: Request, profile: Profile) -> list[dict[str, Any]]:
-    """The whole list."""
-    out: list[dict[str, Any]] = []
+def render_messages(request: Request, profile: Profile) -> list[Any]:
+    """The whole list, for the encoder."""
+    out: list[Object] = []
     if request.system:
         role = "developer" if profile.developer_role else "system"
         out.append({"role": role, "content": _system(request.system, profile)})
+    keys = ((render_messages, "user", profile), (render_messages, "assistant", profile))
     for message in request.messages:
-        if message.role in (Role.SYSTEM, Role.DEVELOPER):
-            _late_system(out, message, profile)
-        elif message.role is Role.ASSISTANT:
-            _assistant(out, message, profile)
-        else:
-            _user(out, message, profile)
+        parts = message.parts
+        if type(parts) is KnownList and message.name is None:
+            key = keys[message.role is Role.ASSISTANT]
+            known = written(parts, key, _alone, message, profile)
+            if not (out and known and out[-1]["role"] == known[0]["role"]):  # else they may be one
+                out += known
+                continue
+        _render(out, message, profile)
+    return as_text(out)
+
+
+def _alone(message: Message, profile: Profile) -> list[Object]:
+    out: list[Object] = []
+    _render(out, message, profile)
     return out
+
+
+def _render(out: list[Object], message: Message, profile: Profile) -> None:
+    if message.role in (Role.SYSTEM, Role.DEVELOPER):
+        _late_system(out, message, profile)
+    elif message.role is Role.ASSISTANT:
+        _assistant(out, message, profile)
+    else:
+        _user(out, message, profile)
+
+
+def _own_last(out: list[Object]) -> Object:
+    """The last one, to be changed."""
+    if type(out[-1]) is Written:
+        out[-1] = dict(out[-1])
+    return out[-1]
 
 
 def _system(parts: list[neutral.Text], profile: Profile) -> Any:
@@ -76,7 +103,7 @@ def _append_user(
     if profile.merge_turns and last.get("role") == "user" and last.get("name") == name:
         before = last["content"]
         merged = [{"type": "text", "text": before}] if isinstance(before, str) else before
-        last["content"] = _plain(merged + parts)
+        _own_last(out)["content"] = _plain(merged + parts)
         return
     out.append(maybe({"role": "user", "content": _plain(parts), "name": name}))
 
@@ -211,7 +238,7 @@ def _assistant(out: list[dict[str, Any]], message: Message, profile: Profile) ->
         value["name"] = message.name
     mergeable = profile.merge_turns and last.get("role") == "assistant" and last.get("name") == message.name
     if mergeable and not (calls or last.get("tool_calls")):
-        _merge(last, value, profile)
+        _merge(_own_last(out), value, profile)
         return
     if text or calls or refusal or said.details or any(said.thoughts):
         out.append(value)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import Stop
-from ...conversation.known_tools import KnownTools
+from ...conversation.known import KnownList
 from ...conversation.parts import Opaque, ToolCall, ToolKind
 from ...conversation.profile import Profile
 from ...conversation.request import Request
@@ -87,7 +87,7 @@ def echo(request: Request) -> dict[str, Any]:
     for name in _ECHOED:
         found = raw.get(name)
         value[name] = found if found is not None else _DEFAULTS.get(name)
-    if type(request.tools) is KnownTools and request.tools.text:
+    if type(request.tools) is KnownList and request.tools.text:
         value["tools"] = msgspec.Raw(request.tools.text)
     return value
 

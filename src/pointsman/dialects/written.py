@@ -1,0 +1,41 @@
+"""JSON objects that were written before, in a list that is being written: they go with the text that they had then.
+
+Not here: what is written (each dialect's half that writes), and what is remembered of a turn (conversation/known.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any
+
+import msgspec
+
+from ..conversation.known import KnownList
+from ..conversation.parts import Part
+
+_encode = msgspec.json.Encoder().encode
+Object = dict[str, Any]
+
+
+class Written(Object):
+    """Nobody changes one: who has more to say makes an object of its own."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, value: Object) -> None:
+        super().__init__(value)
+        self.text = msgspec.Raw(_encode(value))
+
+
+def written(
+    parts: KnownList[Part], key: Hashable, write: Callable[..., Iterable[Object]], *given: Any
+) -> tuple[Written, ...]:
+    """The objects of a turn that was met before. write(*given): depends on the parts and the key alone, which says who
+    asks."""
+    found: tuple[Written, ...] | None = parts.made.get(key)
+    return parts.once(key, lambda: tuple(map(Written, write(*given)))) if found is None else found
+
+
+def as_text(values: Iterable[Object]) -> list[Any]:
+    """For the encoder: where the text is there, it."""
+    return [value.text if type(value) is Written else value for value in values]
