@@ -62,7 +62,7 @@ def test_five_failures_shut_out_one_model_and_not_its_neighbour(board: Board, cl
 @pytest.mark.parametrize("reason", [R.THROTTLED, R.AUTH])
 def test_a_busy_or_dead_key_never_counts_against_the_endpoint(board: Board, reason: FallbackReason) -> None:
     fails(board, reason, 50)
-    assert board.target("openai", "m").breaker.quiet
+    assert board.target("openai", "m").breaker.quiet()
 
 
 def test_loading_a_model_does_not_open_the_breaker(board: Board) -> None:
@@ -108,7 +108,7 @@ def test_a_clients_own_login_is_its_own_affair(board: Board) -> None:
 def test_a_local_server_that_refuses_is_down_at_once_and_back_by_a_probe_or_an_answer(board: Board) -> None:
     fails(board, R.CONNECT, unreachable=True)
     assert board.closed("openai", "any", KEY) == Closed(R.CONNECT, None)
-    assert board.target("openai", "m").breaker.quiet
+    assert board.target("openai", "m").breaker.quiet()
     board.succeeded(board.begin("openai", "m", KEY))
     assert board.closed("openai", "any", KEY) is None
 

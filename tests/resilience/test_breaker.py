@@ -64,7 +64,7 @@ def test_one_probe_goes_through_when_its_time_is_over_and_decides() -> None:
     assert breaker.begin(breaker.until)
     breaker.succeeded(breaker.until, True)
     assert breaker.state is BreakerState.CLOSED
-    assert breaker.quiet
+    assert breaker.quiet()
     fail(breaker, 200.0, 5)
     assert breaker.until == 200.0 + OPEN_SECONDS, "it begins anew after a success"
 
@@ -138,13 +138,13 @@ def test_others_decide_nothing_while_a_probe_is_on_its_way() -> None:
 
 def test_it_is_quiet_only_when_nothing_would_be_missed() -> None:
     breaker = Breaker()
-    assert breaker.quiet
+    assert breaker.quiet()
     fail(breaker, 0.0)
-    assert not breaker.quiet
+    assert not breaker.quiet()
     fail(breaker, 0.0, 4)
-    assert not breaker.quiet
+    assert not breaker.quiet()
     breaker.succeeded(0.0, False)
-    assert breaker.quiet
+    assert breaker.quiet()
 
 
 class BreakerMachine(RuleBasedStateMachine):

@@ -30,7 +30,7 @@ def answer(
         async with serving(says(*pieces, close=close, pause=pause)) as server:
             sink, conn = await ask(pool, backend_of(server.port), no_body=no_body)
             result = await sink.result()
-            kept = conn.usable
+            kept = conn.is_free()
             conn.close()
             pool.close()
             return sink, result, kept
@@ -397,9 +397,9 @@ def test_bytes_on_an_idle_connection_close_it() -> None:
             backend = backend_of(server.port)
             sink, conn = await ask(pool, backend)
             assert await sink.result() == "end"
-            assert conn.usable
+            assert conn.is_free()
             await asyncio.sleep(0.1)
-            assert not conn.usable
+            assert not conn.is_free()
             assert pool.take(backend, False) is None
 
     uvloop.run(main())

@@ -157,7 +157,7 @@ def test_a_kept_connection_to_outside_is_not_used_for_a_local_only_request() -> 
             backend = backend_of(server.port, host=OUTSIDE or "", allow_http=True)
             sink, conn = await ask(pool, backend)
             assert await sink.result() == "end"
-            assert conn.usable
+            assert conn.is_free()
             assert pool.take(backend, True) is None
 
     uvloop.run(main())

@@ -62,7 +62,7 @@ def test_a_connection_that_the_server_closed_is_not_taken() -> None:
             sink, conn = await ask(pool, backend)
             assert await sink.result() == "end"
             await asyncio.sleep(0.05)
-            assert not conn.usable
+            assert not conn.is_free()
             assert pool.take(backend, False) is None
 
     uvloop.run(main())
@@ -106,9 +106,9 @@ def test_idle_connections_are_closed_in_time() -> None:
             sink, conn = await ask(pool, backend)
             await sink.result()
             pool.tick(conn.idle_since + IDLE_SECONDS - 1)
-            assert conn.usable
+            assert conn.is_free()
             pool.tick(conn.idle_since + IDLE_SECONDS + 1)
-            assert not conn.usable
+            assert not conn.is_free()
             assert pool.take(backend, False) is None
 
     uvloop.run(main())
@@ -122,7 +122,7 @@ def test_an_old_connection_is_not_kept() -> None:
             sink, conn = await ask(pool, backend)
             conn.created -= pool_module.MAX_AGE_SECONDS + 1
             assert await sink.result() == "end"
-            assert not conn.usable
+            assert not conn.is_free()
             assert pool.take(backend, False) is None
 
     uvloop.run(main())
@@ -139,9 +139,9 @@ def test_there_is_a_limit_of_idle_connections() -> None:
                 conn.send(GET, b"", sink)
             for sink in sinks:
                 await sink.result()
-            assert sum(conn.usable for conn in conns) == MAX_IDLE
+            assert sum(conn.is_free() for conn in conns) == MAX_IDLE
             pool.close()
-            assert not any(conn.usable for conn in conns)
+            assert not any(conn.is_free() for conn in conns)
 
     uvloop.run(main())
 
@@ -231,7 +231,7 @@ def test_a_connection_whose_server_answered_before_it_read_the_request_is_not_us
             backend = backend_of(server.port, **more)
             first, conn = await ask(pool, backend, body=b"x" * size)
             assert await first.result() == "end"
-            assert not conn.usable
+            assert not conn.is_free()
             second, other = await ask(pool, backend)
             assert other is not conn
             assert await second.result() == "end"

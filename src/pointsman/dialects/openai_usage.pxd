@@ -2,5 +2,6 @@
 import cython
 
 cpdef neutral_usage(value)
-@cython.locals(prompt=object, made=object)
+@cython.locals(prompt=object, made=object, read=dict, thought=dict)
 cdef _common(dict value)
+cdef bint _as_usual(dict read)

@@ -42,7 +42,7 @@ def _common(value: dict[str, Any]) -> TokenUsage | None:
     if len(value) == 3:
         return TokenUsage(prompt, made)
     read, thought = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
-    if len(value) != 5 or type(read) is not dict or type(thought) is not dict or not read.keys() <= _READ:
+    if len(value) != 5 or type(read) is not dict or type(thought) is not dict or not _as_usual(read):
         return None
     cached, reasoning = read.get("cached_tokens"), thought.get("reasoning_tokens")
     if (
@@ -54,7 +54,9 @@ def _common(value: dict[str, Any]) -> TokenUsage | None:
     return TokenUsage(prompt, made, cached, reasoning)
 
 
-_READ = frozenset(("cached_tokens", "audio_tokens"))
+def _as_usual(read: dict[str, Any]) -> bool:
+    """Nothing but cached and audio tokens."""
+    return len(read) == ("cached_tokens" in read) + ("audio_tokens" in read)
 
 
 def _first(*found: int | None) -> int | None:

@@ -65,6 +65,10 @@ class Seen:
     )  # fmt: skip
 
     def __init__(self) -> None:
+        self._nothing_yet()
+
+    def _nothing_yet(self) -> None:
+        """Called by each __init__ of a kind: one by way of super() costs as much as the rest."""
         self.output = False
         self.refused = False
         self.stop: Stop | None = None
@@ -122,7 +126,7 @@ class Seen:
     def call_cut(self) -> bool:
         """At the answer's end: whether it says that it is whole and has a call that is not. Then it is an error: the client
         would run another call than the model meant (docs/protocols/tools.md#pieces-of-a-call)."""
-        if self.error is None and not self.calls_whole:
+        if self.arguments and self.error is None and not self.calls_whole:
             self.conclude("The backend ended its answer inside the arguments of a tool call.")
             return True
         return False

@@ -17,6 +17,7 @@ from ..errors import PointsmanError
 from ..kinds import BackendType
 from ..ledger.counters import Counters
 from ..ledger.metrics import INFLIGHT, USAGE_DROPPED
+from ..ledger.records import UsageRecord
 from ..link.messages import AnswerFound, Snapshot, WorkerStatus
 from ..resilience.board import Board
 from ..resilience.budget import FLOOR, Budget
@@ -37,6 +38,8 @@ from .own.probes import Probes
 from .own.siblings import Siblings
 from .request.joining import Joining
 
+_HEX = tuple(f"{number:02x}" for number in range(256))
+
 FindAnswer = Callable[[int | None, str], Awaitable[AnswerFound]]
 """(key id, id of an answer). Raises PointsmanError while it cannot be looked up."""
 
@@ -51,7 +54,14 @@ class Ticking(TypingProtocol):
 
 class DataPlane:
     """worker: number of this process, of `workers` at a time. limits: its part of them.
-    practice_path: socket of its own practice backend."""
+    practice_path: socket of its own practice backend. record: where usage records go."""
+
+    __slots__ = (
+        "__weakref__", "_id_begins", "_id_count", "_id_prefix", "_practice_path", "alone", "board", "budget", "control",
+        "counters", "dialects", "draining", "elsewhere", "facts", "find_answer", "guard", "holders", "jobs", "joining",
+        "limits", "lists", "pool", "probes", "provider_lists", "reasoning", "record", "responses", "rules",
+        "runtime_dir", "siblings", "ticking", "unpacked", "usage_dropped", "worker", "workers",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -99,7 +109,9 @@ class DataPlane:
         self.unpacked = 0  # bytes of their bodies that came compressed
         self.draining = False
         self.counters = Counters()
-        self._id_prefix = os.urandom(5).hex()
+        self.record: Callable[[UsageRecord], object] = _nowhere
+        self._id_prefix = f"req_{os.urandom(5).hex()}"
+        self._id_begins = ""
         self._id_count = 0
         self.usage_dropped = 0
 
@@ -131,8 +143,16 @@ class DataPlane:
 
     def next_id(self) -> str:
         """A request id: unique across processes and restarts."""
+        last = self._id_count & 0xFF
+        if not last:
+            self._id_begins = f"{self._id_prefix}{self._id_count >> 8:06x}"
         self._id_count += 1
-        return f"req_{self._id_prefix}{self._id_count:08x}"
+        return self._id_begins + _HEX[last]
+
+    def keep(self, record: UsageRecord) -> None:
+        """One usage record."""
+        self.record(record)
+        self.counters.tokens(record)
 
     def samples(self) -> dict[str, float]:
         """Everything that this process counts, and its gauges: metric sample -> value."""
@@ -153,3 +173,7 @@ class DataPlane:
             backends=backends_health(self.board, self.backends, time.time() - time.monotonic()),
             usage_dropped=self.usage_dropped,
         )
+
+
+def _nowhere(record: UsageRecord) -> None:
+    """Of a plane that nothing is recorded of."""

@@ -12,43 +12,81 @@ Count = tuple[Metric, *tuple[str, ...]]
 _KINDS = ("input", "output", "cached", "reasoning")
 
 
-class Counters:
-    """All from 0, or not there yet."""
+class Cell:
+    """One number, from 0."""
 
-    __slots__ = ("_counts", "_tokens")
+    __slots__ = ("n",)
 
     def __init__(self) -> None:
-        self._counts: dict[Count, int] = {}
-        self._tokens: dict[str, list[int | None]] = {}  # backend -> of _KINDS
+        self.n = 0
+
+
+class Tokens:
+    """Of one backend, by kind (_KINDS); None while it has told none."""
+
+    __slots__ = ("cached", "input", "output", "reasoning")
+
+    def __init__(self) -> None:
+        self.input: int | None = None
+        self.output: int | None = None
+        self.cached: int | None = None
+        self.reasoning: int | None = None
+
+    def add(self, record: UsageRecord) -> None:
+        """What the backend reported: what the usage totals add up, too. Unknown is not counted as 0."""
+        read, written = record.input_tokens, record.output_tokens
+        cached, reasoning = record.cached_tokens, record.reasoning_tokens
+        if read is not None:
+            self.input = read if self.input is None else self.input + read
+        if written is not None:
+            self.output = written if self.output is None else self.output + written
+        if cached is not None:
+            self.cached = cached if self.cached is None else self.cached + cached
+        if reasoning is not None:
+            self.reasoning = reasoning if self.reasoning is None else self.reasoning + reasoning
+
+
+class Counters:
+    """All from 0, or not there yet. cell(), tokens_of(): for who counts the same again and again."""
+
+    __slots__ = ("_cells", "_tokens")
+
+    def __init__(self) -> None:
+        self._cells: dict[Count, Cell] = {}
+        self._tokens: dict[str, Tokens] = {}  # by backend
+
+    def cell(self, what: Count) -> Cell:
+        """Where this is counted."""
+        found = self._cells.get(what)
+        if found is None:
+            found = self._cells[what] = Cell()
+        return found
 
     def count(self, what: Count) -> None:
         """One more."""
-        self._counts[what] = self._counts.get(what, 0) + 1
+        cell = self.cell(what)
+        cell.n += 1
+
+    def tokens_of(self, backend: str) -> Tokens:
+        """Where its tokens are counted."""
+        found = self._tokens.get(backend)
+        if found is None:
+            found = self._tokens[backend] = Tokens()
+        return found
 
     def tokens(self, record: UsageRecord) -> None:
-        """What the backend reported, by kind: what the usage totals add up, too. Unknown is not counted as 0."""
-        read, written = record.input_tokens, record.output_tokens
-        if read is None and written is None:
-            return
-        backend = (record.target or "").partition(":")[0]
-        totals = self._tokens.get(backend)
-        if totals is None:
-            totals = self._tokens[backend] = [None, None, None, None]
-        if read is not None:
-            totals[0] = (totals[0] or 0) + read
-        if written is not None:
-            totals[1] = (totals[1] or 0) + written
-        cached, reasoning = record.cached_tokens, record.reasoning_tokens
-        if cached is not None:
-            totals[2] = (totals[2] or 0) + cached
-        if reasoning is not None:
-            totals[3] = (totals[3] or 0) + reasoning
+        """Those of its backend, where it reported any."""
+        if record.input_tokens is not None or record.output_tokens is not None:
+            self.tokens_of((record.target or "").partition(":")[0]).add(record)
 
     def samples(self) -> dict[str, float]:
         """Metric sample -> value."""
-        found = {metric.sample(*values): float(count) for (metric, *values), count in self._counts.items()}
-        for backend, totals in self._tokens.items():
-            for kind, count in zip(_KINDS, totals, strict=True):
+        found = {
+            metric.sample(*values): float(one.n) for (metric, *values), one in self._cells.items() if one.n
+        }
+        for backend, tokens in self._tokens.items():
+            for kind in _KINDS:
+                count = getattr(tokens, kind)
                 if count is not None:
                     found[TOKENS.sample(backend, kind)] = float(count)
         return found

@@ -187,7 +187,7 @@ class Board:
 
     def _forget_some(self) -> None:
         now = self._clock()
-        quiet = [k for k, t in self.targets.items() if t.breaker.quiet and t.throttled_until <= now]
+        quiet = [k for k, t in self.targets.items() if t.breaker.quiet() and t.throttled_until <= now]
         for pair in quiet or list(self.targets)[: MOST_TARGETS // 4]:
             del self.targets[pair]
 

@@ -4,6 +4,7 @@ cdef class Breaker:
     cdef public double until
     cdef public Py_ssize_t _row, _trips
     cdef public object _buckets
+    cpdef bint quiet(self)
     cpdef bint allows(self, double now)
     cpdef bint begin(self, double now)
     cpdef succeeded(self, double now, bint probe)

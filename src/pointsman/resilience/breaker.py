@@ -48,7 +48,6 @@ class Breaker:
         """Failures in a row."""
         return self._row
 
-    @property
     def quiet(self) -> bool:
         """Nothing here that would be missed."""
         return self.state is CLOSED and self._row == 0

@@ -43,6 +43,7 @@ _ACCOUNTS = os.urandom(16)
 class Backend:
     """spec: the row. url: None for a Unix socket, whose path is in
     unix_path. host: value of the Host header.
+    learned: what it has answered that it does not know the path of, and when.
     assumed: those of `spoken` that nobody has said of it, so that a request in them is translated where its path is not
     known. unheeding: it never notices that a client left who waits for a whole answer; None while nobody knows. mask: of its
     key, which no error may show. account: tells one key from another, in this process only.
@@ -51,10 +52,9 @@ class Backend:
     """
 
     __slots__ = (
-        "_before_path", "_before_v1", "_defaults", "_fixed", "_inside", "_origin", "_query", "_unspoken", "_without_auth",
-        "account", "assumed", "crossing", "host", "local", "mask", "spec", "spoken", "translated", "tried", "unheeding",
-        "unix_path",
-        "url", "way",
+        "_before_path", "_before_v1", "_defaults", "_fixed", "_inside", "_origin", "_query", "_without_auth",
+        "account", "assumed", "crossing", "host", "learned", "local", "mask", "spec", "spoken", "translated", "tried",
+        "unheeding", "unix_path", "url", "way",
     )  # fmt: skip
 
     def __init__(self, spec: BackendSpec) -> None:
@@ -92,7 +92,7 @@ class Backend:
             self.spoken = frozenset(provider.dialects) - unsure
             self.tried = frozenset(provider.tried) | unsure
             self.assumed = self.spoken & _translated() if self.tried else frozenset[Protocol]()
-        self._unspoken: dict[Protocol, float] = {}
+        self.learned: dict[Protocol, float] = {}
         self.crossing: dict[tuple[str, Protocol], bool] = {}  # see candidates.may_cross
         self.translated: dict[
             tuple[str, Protocol, bool], Protocol | None
@@ -121,31 +121,31 @@ class Backend:
         """Is the protocol one this backend is known or assumed to speak?"""
         if protocol not in self.spoken and protocol not in self.tried:
             return False
-        return protocol not in self._unspoken or protocol not in self.unspoken
+        return protocol not in self.learned or protocol not in self.unspoken
 
     @property
     def unspoken(self) -> list[Protocol]:
         """What it has lately answered that it does not know the path of."""
-        if not self._unspoken:
+        if not self.learned:
             return []
         believed = LEARNED_SECONDS if self.local else LEARNED_SECONDS_CLOUD
         now = time.monotonic()
-        return [protocol for protocol, at in self._unspoken.items() if now - at < believed]
+        return [protocol for protocol, at in self.learned.items() if now - at < believed]
 
     def learn_unspoken(self, protocol: Protocol) -> None:
         """It answered that it does not know the path. What its row says is not doubted, and what is assumed of it only while
         something else is left."""
         if protocol not in self.tried and protocol not in self.assumed:
             return
-        self._unspoken[protocol] = time.monotonic()
-        if self._unspoken.keys() >= self.assumed | self.tried:
+        self.learned[protocol] = time.monotonic()
+        if self.learned.keys() >= self.assumed | self.tried:
             for one in self.assumed:
-                self._unspoken.pop(one, None)
+                self.learned.pop(one, None)
 
     def follow_unspoken(self, protocols: Iterable[Protocol]) -> None:
         """Another process has learned these, and no others."""
         doubtful = self.tried | self.assumed
-        self._unspoken = dict.fromkeys((one for one in protocols if one in doubtful), time.monotonic())
+        self.learned = dict.fromkeys((one for one in protocols if one in doubtful), time.monotonic())
 
     def learn_server(self, headers: Headers) -> None:
         """What an answer says of the program that gave it."""

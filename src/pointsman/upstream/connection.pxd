@@ -13,6 +13,7 @@ cdef class UpstreamConnection:
     cdef _parse(self, bytes data)
     cpdef send_plain(self, data, bytes body, raw)
     cdef _write(self, data, bytes body)
+    cpdef bint is_free(self)
     cpdef answered(self, bint keep)
     cpdef pause(self)
     cpdef resume(self)

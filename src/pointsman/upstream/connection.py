@@ -186,11 +186,11 @@ class UpstreamConnection:
 
     # -- what the pool and the attempt use
 
-    @property
-    def usable(self) -> bool:
+    def is_free(self) -> bool:
         """Open, and nobody is using it."""
-        free = self._sink is None and self._raw is None
-        return free and self._transport is not None and not self._transport.is_closing()
+        if self._sink is not None or self._raw is not None or self._transport is None:
+            return False
+        return not self._transport.is_closing()
 
     def send(self, data: bytes, body: bytes, sink: Sink, *, no_body: bool = False) -> None:
         """Send one request (head and body) and give the answer to `sink`. no_body: the method was HEAD."""

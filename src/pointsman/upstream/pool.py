@@ -5,9 +5,7 @@ Not here: limits on how many requests a backend gets at once.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TypeVar
 
 from .backend import Backend, Way
@@ -28,42 +26,57 @@ class StaleConnection(Exception):
     """A kept connection turned out to be dead: no byte of an answer came back on it."""
 
 
+class Shelf:
+    """The idle connections that go one way. idle: the newest last."""
+
+    __slots__ = ("idle",)
+
+    def __init__(self) -> None:
+        self.idle: list[UpstreamConnection] = []
+
+    def take(self, local_only: bool) -> UpstreamConnection | None:
+        """The most recently used one, or None."""
+        idle = self.idle
+        while idle:
+            conn = idle.pop()
+            if conn.is_free() and (conn.peer_local or not local_only):
+                return conn
+            conn.close()
+        return None
+
+    def settle(self, conn: UpstreamConnection) -> None:
+        """It is idle, or gone."""
+        idle = self.idle
+        if not conn.is_free():
+            if conn in idle:
+                idle.remove(conn)
+        elif len(idle) < MAX_IDLE and conn.idle_since - conn.created < MAX_AGE_SECONDS:
+            idle.append(conn)
+        else:
+            conn.close()
+
+
 class Pool:
     """take() an idle connection or open() one; a connection comes back by itself when its answer is complete."""
 
     def __init__(self, egress: Egress) -> None:
         self.egress = egress
-        self._idle: dict[Way, list[UpstreamConnection]] = {}
-        self._settled: dict[Way, Callable[[UpstreamConnection], None]] = {}
+        self._shelves: dict[Way, Shelf] = {}
+
+    def shelf(self, backend: Backend) -> Shelf:
+        """Where connections to it are kept."""
+        found = self._shelves.get(backend.way)
+        if found is None:
+            found = self._shelves[backend.way] = Shelf()
+        return found
 
     def take(self, backend: Backend, local_only: bool) -> UpstreamConnection | None:
         """The most recently used idle connection, or None."""
-        idle = self._idle.get(backend.way)
-        while idle:
-            conn = idle.pop()
-            if conn.usable and (conn.peer_local or not local_only):
-                return conn
-            conn.close()
-        return None
+        return self.shelf(backend).take(local_only)
 
     async def open(self, backend: Backend, local_only: bool) -> UpstreamConnection:
         """A fresh connection. Raises ConnectFailed or EgressRefused."""
-        way = backend.way
-        settled = self._settled.get(way)
-        if settled is None:
-            settled = self._settled[way] = partial(self._settle, way)
-        return await self.egress.open(backend, settled, local_only=local_only)
-
-    def _settle(self, way: Way, conn: UpstreamConnection) -> None:
-        """It is idle, or gone."""
-        idle = self._idle.setdefault(way, [])
-        if not conn.usable:
-            if conn in idle:
-                idle.remove(conn)
-        elif len(idle) < MAX_IDLE and time.monotonic() - conn.created < MAX_AGE_SECONDS:
-            idle.append(conn)
-        else:
-            conn.close()
+        return await self.egress.open(backend, self.shelf(backend).settle, local_only=local_only)
 
     async def ask(
         self,
@@ -90,12 +103,13 @@ class Pool:
 
     def tick(self, now: float) -> None:
         """Close what has been idle too long; oldest stand first."""
-        for idle in self._idle.values():
+        for shelf in self._shelves.values():
+            idle = shelf.idle
             while idle and now - idle[0].idle_since > IDLE_SECONDS:
                 idle.pop(0).close()
 
     def close(self) -> None:
         """Close every idle connection."""
-        for idle in self._idle.values():
-            while idle:
-                idle.pop().close()
+        for shelf in self._shelves.values():
+            while shelf.idle:
+                shelf.idle.pop().close()

@@ -15,6 +15,13 @@
 
 typedef unsigned char byte;
 
+/* A tuple of these, which it takes over; NULL where one is. Py_BuildValue would read a format each time. */
+static PyObject *five(PyObject *a, PyObject *b, PyObject *c, PyObject *d, PyObject *e) {
+    PyObject *all = a && b && c && d && e ? PyTuple_Pack(5, a, b, c, d, e) : NULL;
+    Py_XDECREF(a), Py_XDECREF(b), Py_XDECREF(c), Py_XDECREF(d), Py_XDECREF(e);
+    return all;
+}
+
 /* ---- a request's body ---- */
 
 #define MAX_DEPTH 255
@@ -235,13 +242,12 @@ static PyObject *body_look(PyObject *self, PyObject *const *args, Py_ssize_t nar
     if (!read_object(&look, start, limit > MAX_DEPTH ? MAX_DEPTH : limit)) Py_RETURN_NONE;
     PyObject *model = PyUnicode_DecodeUTF8((const char *)look.model + 1, look.model_end - look.model - 2, NULL);
     if (model == NULL && !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) return NULL;
-    if (model == NULL || PyUnicode_GET_LENGTH(model) > longest) {
-        PyErr_Clear();
-        Py_XDECREF(model);
-        Py_RETURN_NONE;
-    }
-    return Py_BuildValue("(NOnnI)", model, look.stream < 0 ? Py_None : look.stream ? Py_True : Py_False,
-                         (Py_ssize_t)(look.model - start), (Py_ssize_t)(look.model_end - start), (unsigned)look.found);
+    if (model == NULL) PyErr_Clear();
+    else if (PyUnicode_GET_LENGTH(model) > longest) Py_CLEAR(model);
+    if (model == NULL) Py_RETURN_NONE;
+    return five(model, look.stream < 0 ? Py_NewRef(Py_None) : PyBool_FromLong(look.stream),
+                PyLong_FromSsize_t(look.model - start), PyLong_FromSsize_t(look.model_end - start),
+                PyLong_FromUnsignedLong(look.found));
 }
 
 /* ---- an answer's head ---- */
@@ -256,6 +262,7 @@ static inline byte token(byte c) {
     if (c >= 'A' && c <= 'Z') return c | 0x20;
     return c && strchr("!#$%&'*+.^_`|~", c) ? c : 0;
 }
+static byte lower[256], plain[256]; /* token() of each byte; and whether a value may have it */
 
 /* out: room for all lines: each is its line of the head, at most one space longer. */
 typedef struct {
@@ -330,18 +337,16 @@ static int meaning(Head *h, const byte *name, Py_ssize_t size, const byte *v, Py
 /* p: at a header's line. Behind it, its line in out where it may be seen, or NULL where it is odd. */
 static const byte *header(Head *h, const byte *p, const byte *end) {
     byte *o = h->o, c;
-    while (p < end && (c = token(*p)) != 0) { *o++ = c; p++; }
+    for (; (c = lower[*p]) != 0 && p < end; p++) *o++ = c;
     Py_ssize_t size = o - h->o;
     if (size == 0 || p >= end || *p != ':') return NULL;
-    p++;
-    while (p < end && (*p == ' ' || *p == '\t')) p++;
-    memcpy(o, ": ", 2);
-    o += 2;
+    for (p++; p < end && (*p == ' ' || *p == '\t'); p++);
+    memcpy(o, ": ", 2), o += 2;
     const byte *v = p;
-    while (p < end && (*p >= 0x20 || *p == '\t') && *p != 0x7f) *o++ = *p++;
+    while (plain[*p]) p++; /* what is behind the last byte of a bytes object is 0 */
     if (end - p < 2 || p[0] != '\r' || p[1] != '\n') return NULL;
     if (p > v && (p[-1] == ' ' || p[-1] == '\t')) return NULL;
-    memcpy(o, "\r\n", 2);
+    memcpy(o, v, (size_t)(p + 2 - v)), o += p - v;
     int found = meaning(h, h->o, size, v, p - v);
     if (h->buffering == h->o) h->buffering_end = o + 2;
     if (found == SHOW) h->o = o + 2;
@@ -368,23 +373,19 @@ static PyObject *answer_head(PyObject *self, PyObject *arg) {
     Head h;
     memset(&h, 0, offsetof(Head, out));
     h.o = h.out, h.length = -1;
-    for (int count = 0; !(end - p >= 2 && p[0] == '\r' && p[1] == '\n'); count++) {
+    for (int count = 0; !(end - p >= 2 && p[0] == '\r' && p[1] == '\n'); count++)
         if (count == MAX_HEADERS || (p = header(&h, p, end)) == NULL) Py_RETURN_NONE;
-    }
     p += 2;
     if ((h.length >= 0) == ((h.flags & CHUNKED) != 0)) Py_RETURN_NONE; /* both, or neither: until the connection ends */
     if (h.flags & EVENTS && h.buffering != NULL) {
         memmove(h.buffering, h.buffering_end, (size_t)(h.o - h.buffering_end));
         h.o -= h.buffering_end - h.buffering;
     }
-    if (h.id != NULL) {
-        SAY("x-upstream-request-id: ");
-        say(&h, h.id, h.id_size);
-        SAY("\r\n");
-    }
+    if (h.id != NULL) SAY("x-upstream-request-id: "), say(&h, h.id, h.id_size), SAY("\r\n");
     if (h.flags & EVENTS) SAY("x-accel-buffering: no\r\n");
     if (h.flags & EVENTS && !h.cached) SAY("cache-control: no-cache\r\n");
-    return Py_BuildValue("(inLiy#)", status, (Py_ssize_t)(p - start), h.length, h.flags, h.out, (Py_ssize_t)(h.o - h.out));
+    return five(PyLong_FromLong(status), PyLong_FromSsize_t(p - start), PyLong_FromLongLong(h.length),
+                PyLong_FromLong(h.flags), PyBytes_FromStringAndSize(h.out, h.o - h.out));
 }
 
 static PyMethodDef methods[] = {
@@ -393,4 +394,7 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_scan", NULL, 0, methods, NULL, NULL, NULL, NULL};
-PyMODINIT_FUNC PyInit__scan(void) { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit__scan(void) {
+    for (int c = 0; c < 256; c++) lower[c] = token((byte)c), plain[c] = (c >= 0x20 && c != 0x7f) || c == '\t';
+    return PyModule_Create(&module);
+}

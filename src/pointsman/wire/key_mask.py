@@ -27,13 +27,14 @@ the first, or than the second and without a digit, is masked in errors only."""
 
 class KeyMask:
     """key: the one that the backend is sent, b"" for none. probe: stands in whatever has the key in it, and hardly anywhere
-    else; to be looked for before `shown` is called."""
+    else; to be looked for before `shown` is called. masks: is there anything that `shown` hides?"""
 
-    __slots__ = ("_every", "_forms", "_key", "probe")
+    __slots__ = ("_every", "_forms", "_key", "masks", "probe")
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         secret = len(key) >= _SURE or (len(key) >= _SHORT and any(48 <= byte < 58 for byte in key))
+        self.masks = secret
         written = b"".join(map(_written, key))
         self._forms = re.compile(written) if secret else None
         every = [written, *map(re.escape, _base64_forms(key))] if secret else [re.escape(key)]

@@ -7,6 +7,7 @@ cdef class MessagesSeen(Seen):
     cdef public object counted, last
     cpdef event(self, bytes event)
     cpdef str text_alone(self, frame)
+    cpdef bint whole(self, bytes body)
     cpdef take_whole(self, bytes body)
     cpdef see(self, frame)
     cdef _see_other(self, frame)

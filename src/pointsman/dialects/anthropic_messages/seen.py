@@ -60,7 +60,7 @@ class MessagesSeen(Seen):
     __slots__ = ("_texts", "blocks", "called", "counted", "last")
 
     def __init__(self) -> None:
-        super().__init__()
+        self._nothing_yet()
         self.blocks: dict[int, PartKind] = {}
         self._texts: dict[int, Closing] = {}  # by the block of a call
         self.called = False

@@ -1,5 +1,8 @@
 # Types for Cython: see hatch_build.py.
+from pointsman.dialects.openai_usage cimport neutral_usage
 from pointsman.dialects.seen cimport Seen
+
+cdef bint _begins_a_word(str content)
 
 cdef class ChatSeen(Seen):
     cdef public object _begun, _others, calls, matched
@@ -9,6 +12,8 @@ cdef class ChatSeen(Seen):
     cdef public Py_ssize_t _index
     cdef public dict unknown
     cpdef event(self, bytes event)
+    cpdef bint whole(self, bytes body)
+    cpdef end(self)
     cpdef whole_frame(self, bytes body)
     cpdef str text_alone(self, frame)
     cpdef see(self, frame)

@@ -30,17 +30,23 @@ from ..vendor_errors import (
 from .calls import Calls
 from .frames import Choice, Chunk, Delta, decode, decode_odd, pieces, unknown_output
 
+END, MAX_TOKENS, TOOL_USE, REFUSAL = Stop.END, Stop.MAX_TOKENS, Stop.TOOL_USE, Stop.REFUSAL
 STOPS = {
-    "": Stop.END,
-    "stop": Stop.END,
-    "length": Stop.MAX_TOKENS,
-    "tool_calls": Stop.TOOL_USE,
-    "function_call": Stop.TOOL_USE,
-    "content_filter": Stop.REFUSAL,
+    "": END,
+    "stop": END,
+    "length": MAX_TOKENS,
+    "tool_calls": TOOL_USE,
+    "function_call": TOOL_USE,
+    "content_filter": REFUSAL,
 }
 
 MAX_WORDS = 2000
 _FAILURE = re.compile(b"error|exception|fail|bad gateway|unavailable|overload|timed? ?out", re.IGNORECASE)
+
+
+def _begins_a_word(content: str) -> bool:
+    """No white space, and nothing that could be a tag."""
+    return bool(content) and content[0] not in FIRSTS and not content[0].isspace()
 
 
 class _Other:
@@ -66,7 +72,7 @@ class ChatSeen(Seen):
     )  # fmt: skip
 
     def __init__(self) -> None:
-        super().__init__()
+        self._nothing_yet()
         self._begun: ThinkSplitter | None = None  # of the text, until the first output
         self._called = False
         self._data = b""  # of the frame that is being seen
@@ -205,11 +211,12 @@ class ChatSeen(Seen):
                 if choice.error and self.error is None:
                     self._fail(choice.error, overlooked=True)
                     return
-                if choice.finish_reason and choice.finish_reason.strip().lower() not in NO_REASONS:
+                reason = choice.finish_reason
+                if reason and (reason in STOPS or reason.strip().lower() not in NO_REASONS):
                     if other is not None:
                         other.finished = True
                     elif not self._finish:
-                        self._finished(choice.finish_reason, choice.stop_reason)
+                        self._finished(reason, choice.stop_reason)
                 if choice.usage is not None:
                     self._count(choice.usage)
             if self._others is not None:
@@ -226,7 +233,8 @@ class ChatSeen(Seen):
             self.concluded = self.concluded or overlooked or not is_openai_object(error)
 
     def _count(self, usage: Any) -> None:
-        self.usage = newer(self.usage, neutral_usage(usage))
+        told = neutral_usage(usage)
+        self.usage = told if self.usage is None else newer(self.usage, told)
 
     def answers(self, choice: Choice) -> bool:
         """Is this choice the answer? Of several the first; the others count as output, and must be whole."""
@@ -283,13 +291,12 @@ class ChatSeen(Seen):
 
     def _first_output(self, delta: Delta) -> None:
         content = delta.content
-        if delta.thought() or (delta.reasoning_details and delta.details()):
+        if self._begun is None and isinstance(content, str) and _begins_a_word(content):
+            self.output = True  # the commonest
+        elif delta.thought() or (delta.reasoning_details and delta.details()):
             self.output = True
         elif isinstance(content, str):
-            first = content[:1]
-            if self._begun is None and first and first not in FIRSTS and not first.isspace():
-                self.output = True  # the commonest: it begins with a word
-            elif content:
+            if content:
                 self._begun = self._begun or ThinkSplitter()
                 self._said(self._begun.feed(content))
         elif content is not None:
@@ -306,7 +313,7 @@ class ChatSeen(Seen):
             self.matched = matched
         self.stop = self._class()
         self.output = self.output or self.stop not in SILENT_STOPS  # e.g. a small limit spent on thinking
-        self.refused = self.refused or self.stop is Stop.REFUSAL
+        self.refused = self.refused or self.stop is REFUSAL
 
     def _end_told(self) -> None:
         """The last word of a stream. What could not be read may stand where the reason belongs."""
@@ -330,11 +337,13 @@ class ChatSeen(Seen):
     def _class(self) -> Stop:
         """Why it stopped; several servers say `stop` though they call tools
         (docs/protocols/stop-reasons.md#stop-although-tools-were-called)."""
-        stop = STOPS.get(self._finish) or self.other_stop(self._finish) or Stop.END
-        if self._said_no and stop is not Stop.MAX_TOKENS:
-            return Stop.REFUSAL
-        if stop is Stop.END and self._called:
-            return Stop.TOOL_USE
-        if stop is Stop.END and self.matched is not None:
+        stop = STOPS.get(self._finish)
+        if stop is None:
+            stop = self.other_stop(self._finish) or END
+        if self._said_no and stop is not MAX_TOKENS:
+            return REFUSAL
+        if stop is END and self._called:
+            return TOOL_USE
+        if stop is END and self.matched is not None:
             return Stop.STOP_SEQUENCE
         return stop

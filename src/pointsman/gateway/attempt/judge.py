@@ -28,6 +28,7 @@ WAITING, FAILING, DELIVERED = State.WAITING, State.FAILING, State.DELIVERED
 PASSING_WHOLE, PASSING_STREAM = State.PASSING_WHOLE, State.PASSING_STREAM
 QUIET, OUTPUT, ANSWERED, RIVAL = Event.QUIET, Event.OUTPUT, Event.ANSWERED, Event.RIVAL
 HEAD_WHOLE, HEAD_STREAM = Event.HEAD_WHOLE, Event.HEAD_STREAM
+UPSTREAM_ERROR = FallbackReason.UPSTREAM_ERROR
 
 STAY_SECONDS = 3.0
 """How long a stream that has told its end, but not the last word that its protocol has, is waited for: usage follows."""
@@ -79,7 +80,7 @@ class Judge:
         self.collects = collects
         self.leaves = leaves
         self.state = WAITING
-        self.reason = FallbackReason.UPSTREAM_ERROR
+        self.reason = UPSTREAM_ERROR
         self.detail = ""
         self._paused = False
         self._framed = True

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import Enum, auto
 
-from ...dialects.base import BAD_EVENTS, Seen
+from ...dialects.base import BAD_EVENTS
+from ...dialects.seen import Seen
 from ...kinds import FallbackOn, FallbackReason
 
 NO_ANSWER = "its answer is not what the protocol allows"
@@ -25,20 +26,23 @@ class Meaning(Enum):
     CUT = auto()
 
 
-def meaning(seen: Seen | None, onward: Collection[str], *, whole: bool = False) -> Meaning:
+ANSWERED = Meaning.ANSWERED
+
+
+def meaning(seen: Seen | None, onward: Collection[str], whole: bool = False) -> Meaning:
     """seen: None for what cannot be read, which is passed on as it is. onward: the rule's further reasons. whole: it
     was no stream, so that what is not finished is not of its protocol at all."""
     if seen is None:
-        return Meaning.ANSWERED
+        return ANSWERED
     if seen.error is not None:
         return Meaning.ERROR
-    if seen.unreadable:
+    if seen.malformed and seen.unreadable:
         return Meaning.MALFORMED
     if not seen.output:
         return Meaning.MALFORMED if (seen.malformed or whole) and not seen.finished else Meaning.EMPTY
     if not seen.finished:
         return Meaning.CUT
-    return Meaning.LEFT if seen.refused and FallbackOn.REFUSAL in onward else Meaning.ANSWERED
+    return Meaning.LEFT if seen.refused and FallbackOn.REFUSAL in onward else ANSWERED
 
 
 def reason_of(found: Meaning, seen: Seen) -> tuple[FallbackReason, str]:

@@ -29,9 +29,9 @@ _MOST = 512
 
 
 class HeadMemory:
-    """remember() what was parsed, then recall() of the next."""
+    """remember() what was parsed, then recall() of the next. end: behind the head that was recalled."""
 
-    __slots__ = ("_by_name", "_head", "_last", "_literals", "_names", "_places")
+    __slots__ = ("_by_name", "_head", "_last", "_literals", "_names", "_places", "end")
 
     def __init__(self) -> None:
         self._head: RequestHead | None = None
@@ -40,6 +40,7 @@ class HeadMemory:
         self._last: list[bytes] = []
         self._places: list[int] = []  # of the names among the headers
         self._by_name: dict[bytes, bytes] = {}
+        self.end = 0
 
     def remember(self, head: RequestHead, raw: bytes) -> None:
         """Kept only where it has a Content-Length, and nothing that may vary twice."""
@@ -70,24 +71,30 @@ class HeadMemory:
         self._places, self._by_name = _NO_PLACES, _NO_NAMES
 
     def recall(self, raw: bytes) -> RequestHead | None:
-        """The same head with these values; None where it is another."""
-        head = self._head
+        """The same head with these values, where that is what stands at the beginning; None where it is another."""
+        head, lasts = self._head, self._last
         if head is None:
             return None
+        literals = self._literals
         values: list[bytes] = []
         at = 0
-        for literal in self._literals[:-1]:
+        for place, last in enumerate(lasts):
+            literal = literals[place]
             if not raw.startswith(literal, at):
                 return None
             at += len(literal)
-            end = raw.find(b"\r\n", at, at + _MOST)
-            if end < 0:
-                return None
+            end = at + len(last)  # by far the commonest
+            if not raw.startswith(b"\r\n", end):
+                end = raw.find(b"\r\n", at, at + _MOST)
+                if end < 0:
+                    return None
             values.append(raw[at:end])
             at = end
-        if raw[at:] != self._literals[-1]:
+        literal = literals[len(lasts)]
+        if not raw.startswith(literal, at):
             return None
-        return head if values == self._last else self._changed(head, values)
+        self.end = at + len(literal)
+        return head if values == lasts else self._changed(head, values)
 
     def _changed(self, head: RequestHead, values: list[bytes]) -> RequestHead | None:
         lasts = self._last

@@ -25,6 +25,8 @@ _WAITING_BYTES = 24 * 1024
 the beginning of an event that was kept from the piece before: with events of up to 8 KiB that is 64 KiB (R6)."""
 
 _LINGER_SECONDS = 2.0
+_LINE_END = (0x0D, 0x0A)
+_OK = status_line(200)
 
 _METHOD_BEGINS = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 """What a method is made of (RFC 9110 section 5.6.2)."""
@@ -132,23 +134,26 @@ class ClientConnection:
     def _advance(self) -> None:
         """Read one head from the buffer, and its body as far as it is there."""
         buffer = self._buffer
-        if buffer[:1] in b"\r\n" and buffer:  # RFC 9112 2.2: an empty line before a request may be skipped
+        if not buffer:
+            return
+        if buffer[0] in _LINE_END:  # RFC 9112 2.2: an empty line before a request may be skipped
             if buffer.startswith(b"\r\n"):
                 self._buffer = buffer = buffer[2:]
+                if not buffer:
+                    return
             elif buffer != b"\r":
                 self._bad(BadHead(400, "The request starts with a bare line end."))
                 return
-        if not buffer:
-            return
         if self._served and self._deadline_is_idle():
             self._deadline = time.monotonic() + self._limits.header_seconds
-        end = buffer.find(b"\r\n\r\n")
-        if end < 0 or end + 4 > self._limits.header_bytes:
-            self._incomplete(buffer)
-            return
-        raw = buffer[: end + 4]
-        head = self._memory.recall(raw)
-        if head is None:
+        head = self._memory.recall(buffer)
+        end = self._memory.end
+        if head is None or end > self._limits.header_bytes:
+            end = buffer.find(b"\r\n\r\n") + 4
+            if end < 4 or end > self._limits.header_bytes:
+                self._incomplete(buffer)
+                return
+            raw = buffer[:end]
             try:
                 head = parse_head(raw, self._limits.header_count)
             except BadHead as error:
@@ -156,7 +161,7 @@ class ClientConnection:
                 return
             self._memory.remember(head, raw)
         self._buffer = b""
-        self._begin(head, buffer[end + 4 :])
+        self._begin(head, buffer[end:])
 
     def _incomplete(self, buffer: bytes) -> None:
         if buffer[0] not in _METHOD_BEGINS:  # not HTTP: no end of a head would ever come
@@ -247,14 +252,16 @@ class ClientConnection:
     def send(self, status: int, lines: bytes, body: bytes) -> None:
         """A whole answer. lines: header lines, each with its line end, without framing headers."""
         head = self.head
-        parts = [status_line(status), lines]
-        if status >= 200 and status != 204 and status != 304:
-            parts.append(b"content-length: %d\r\n" % len(body))
-        parts.append(self._connection_line())
-        if body and not (head is not None and head.method == b"HEAD"):
-            parts.append(body)
+        sized = status >= 200 and status != 204 and status != 304
+        first = _OK if status == 200 else status_line(status)
+        sent = b"" if head is not None and head.method == b"HEAD" else body
         self.started = True
-        self._write(b"".join(parts))
+        if sized:
+            size = str(len(body)).encode()
+            parts = (first, lines, b"content-length: ", size, b"\r\n", self._connection_line(), sent)
+            self._write(b"".join(parts))
+        else:
+            self._write(b"".join((first, lines, self._connection_line())))
         self._done()
 
     def start(self, status: int, lines: bytes, length: int | None, first: bytes = b"") -> None:

@@ -2,16 +2,20 @@
 import cython
 
 from pointsman.gateway.client.server cimport ClientConnection
+from pointsman.gateway.data_plane cimport DataPlane
 from pointsman.gateway.lane.facts cimport Asker, Track
 from pointsman.gateway.lane.lane cimport Lane
-from pointsman.resilience.board cimport TargetState
+from pointsman.resilience.board cimport BackendState, TargetState
 from pointsman.upstream.connection cimport UpstreamConnection
 
 @cython.locals(
     asker=Asker, track=Track, conn=UpstreamConnection, lane=Lane, state=TargetState, stream=bint, hide_usage=bint,
-    begins=Py_ssize_t, ends=Py_ssize_t, marks=long, sent=bytes
+    begins=Py_ssize_t, ends=Py_ssize_t, marks=long, sent=bytes, plane=DataPlane
 )
 cpdef Lane begin(handler, ClientConnection client, head, bytes body)
-cdef Asker _asker(head, plane, rules)
-cdef Track _track(plane, rules, model, Asker asker)
-cdef TargetState _open(plane, Track track)
+cdef Asker _asker(head, DataPlane plane, rules)
+@cython.locals(version=Py_ssize_t)
+cdef Track _track(DataPlane plane, rules, str model, Asker asker)
+cdef Track _found_before(DataPlane plane, rules, tuple key)
+@cython.locals(health=BackendState)
+cdef TargetState _open(DataPlane plane, Track track)

@@ -35,13 +35,13 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     model, streams, begins, ends, marks = seen
     stream = streams is True
     track = _track(plane, rules, model, asker)
-    if track is None or marks & asker.straight or (track.backend.unheeding and not stream):
+    if track is None or marks & asker.straight or (not stream and track.backend.unheeding):
         return None
     state = _open(plane, track)
     if state is None:
         return None
     hide_usage = False
-    if marks and (marks & asker.option or track.backend.local):
+    if marks and (marks & asker.option or track.local):
         try:
             sent, hide_usage = plain_body(
                 track.backend, track.target, asker.route, body, model, stream, False
@@ -55,8 +55,9 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
             sent, hide_usage = with_flag(sent, *track.usage), True
     if not track.places.claim():
         return None
-    conn = plane.pool.take(track.backend, False)
-    lane = Lane(handler, asker, track, state, client, head, body, sent, model, stream, hide_usage, conn)
+    conn = track.shelf.take(False)
+    lane = Lane.__new__(Lane)
+    lane.take(handler, asker, track, state, client, head, body, sent, model, stream, hide_usage, conn)
     lane.begin()
     return lane
 
@@ -71,14 +72,22 @@ def _asker(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker |
 def _track(plane: DataPlane, rules: CompiledRules, model: str, asker: Asker) -> Track | None:
     """None also before the model's plan is known."""
     version = plane.lists.version
-    key = (model, version, asker.route.protocol)
+    if version == asker.version and model == asker.model:
+        return asker.track
+    track = _found_before(plane, rules, (model, version, asker.route.protocol))
+    if track is not None:
+        asker.track, asker.version, asker.model = track, version, model
+    return track
+
+
+def _found_before(plane: DataPlane, rules: CompiledRules, key: tuple[str, int, Protocol]) -> Track | None:
     tracks: dict[tuple[str, int, Protocol], Track | None] = rules.tracks
     if key in tracks:
         return tracks[key]
-    plan = rules.plans.get((model, version))
+    plan = rules.plans.get(key[:2])
     if plan is None:
         return None
-    track = track_of(plane, rules, plan, asker.route.protocol)
+    track = track_of(plane, rules, plan, key[2])
     rules.keep_track(key, track)
     return track
 
@@ -86,7 +95,7 @@ def _track(plane: DataPlane, rules: CompiledRules, model: str, asker: Asker) -> 
 def _open(plane: DataPlane, track: Track) -> TargetState | None:
     """The target's, if there is nothing at all against it; see resilience/board.py."""
     health = track.health
-    if health.down or health.benched is not None or track.backend.unspoken:
+    if health.down or health.benched is not None or (track.backend.learned and track.backend.unspoken):
         return None
     state = plane.board.targets.get(track.pair)
-    return state if state is not None and state.breaker.quiet and not state.throttles else None
+    return state if state is not None and state.breaker.quiet() and not state.throttles else None

@@ -1,19 +1,29 @@
 # Types for Cython: see hatch_build.py.
+from pointsman.ledger.counters cimport Cell, Tokens
 from pointsman.resilience.admission cimport Places
 from pointsman.resilience.board cimport BackendState
+from pointsman.upstream.pool cimport Shelf
 
 cdef class Asker:
     cdef object _head, _prefix_of
     cdef object _prefix
-    cdef public object caller, path, protocol, route, rules
+    cdef public object caller, key_id, path, protocol, route, rules, seen
+    cdef public Track track
+    cdef public str model
+    cdef public Py_ssize_t version
     cdef public tuple words
     cdef public long straight, option
-    cpdef upstream_head(self, backend, Py_ssize_t size)
+    cpdef bytes upstream_head(self, backend, Py_ssize_t size)
     cdef bytes _varying(self)
 
 cdef class Track:
-    cdef public object backend, gone, label, mapping_id, named, ok, pair, plan, served, target, usage
-    cdef public bytes about
-    cdef public double quiet
+    cdef public object account, backend, label, mapping_id, named, plan, target, usage
+    cdef public Cell gone, ok, served
+    cdef public Tokens tokens
+    cdef public tuple pair
+    cdef public bytes about, probe
+    cdef public bint local
+    cdef public double quiet, between, total, total_whole, hold
     cdef public BackendState health
     cdef public Places places
+    cdef public Shelf shelf

@@ -35,13 +35,14 @@ _FULL_WAY = (
 
 
 class Asker:
-    """What a plain request's head says, by one snapshot's rules.
+    """What a plain request's head says, by one snapshot's rules. track, model, version: of the last request with it.
 
     words: what is looked for in the body. straight: the marks (wire/scan.py) of those with which it is not plain; option:
     of the one that its usage is asked for by."""
 
     __slots__ = (
-        "_head", "_prefix", "_prefix_of", "caller", "option", "path", "protocol", "route", "rules", "straight", "words",
+        "_head", "_prefix", "_prefix_of", "caller", "key_id", "model", "option", "path", "protocol", "route", "rules",
+        "seen", "straight", "track", "version", "words",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, where: Route, rules: CompiledRules, caller: Caller) -> None:
@@ -50,6 +51,11 @@ class Asker:
         self.route = where
         self.protocol = where.protocol.value
         self.caller = caller
+        self.key_id = caller.key_id
+        self.seen = where.dialect.seen
+        self.track: Track | None = None
+        self.model = ""
+        self.version = -1
         dialect, option = where.dialect, where.dialect.usage_option
         self.words = (*dialect.straight_words, *(() if option is None else (option.member.encode(),)))
         self.straight = (1 << len(dialect.straight_words)) - 1
@@ -66,9 +72,10 @@ class Asker:
             whole = backend.head(b"POST", self.path, block, names, 0)
             self._prefix = SecretBytes(whole.removesuffix(b"0\r\n\r\n"))
             self._prefix_of = backend
+        length = str(size).encode()
         if head.varying:
-            return b"%b%d\r\n%b\r\n" % (self._prefix, size, self._varying())
-        return b"%b%d\r\n\r\n" % (self._prefix, size)
+            return b"".join((self._prefix, length, b"\r\n", self._varying(), b"\r\n"))
+        return b"".join((self._prefix, length, b"\r\n\r\n"))
 
     def _varying(self) -> bytes:
         """The lines of this request's own values, less those that hold a client key."""
@@ -106,12 +113,15 @@ def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker
 
 class Track:
     """Where a plain request for one model goes, in one protocol. named: the model's JSON there, None where it is the same.
+    shelf: of its idle connections. probe: see wire/key_mask.py; None where there is nothing to look for. quiet and other
+    seconds: see Limits.
     usage: (member, name) by which a stream's is asked for, None where it is not. about: the header lines that say where it
     went. ok, served, gone: what is counted of an answer, and of a client that left before it."""
 
     __slots__ = (
-        "about", "backend", "gone", "health", "label", "mapping_id", "named", "ok", "pair", "places", "plan", "quiet",
-        "served", "target", "usage",
+        "about", "account", "backend", "between", "gone", "health", "hold", "label", "local", "mapping_id", "named", "ok",
+        "pair", "places", "plan", "probe", "quiet", "served", "shelf", "target", "tokens", "total",
+        "total_whole", "usage",
     )  # fmt: skip
 
     def __init__(self, plane: DataPlane, plan: Plan, backend: Backend, protocol: Protocol) -> None:
@@ -121,6 +131,10 @@ class Track:
         self.label = target.label
         self.mapping_id = plan.mapping_id
         self.backend = backend
+        self.local = backend.local
+        self.account = backend.account
+        self.probe = backend.mask.probe if backend.mask.masks else None
+        self.shelf = plane.pool.shelf(backend)
         self.named = None if target.model == plan.model else encode(target.model)
         option = DIALECTS[protocol].usage_option
         asks = option is not None and (backend.local or backend.spec.stream_usage)
@@ -130,10 +144,15 @@ class Track:
         self.pair = (target.key, target.model)
         limits = plane.limits
         self.quiet = limits.first_output_local_seconds if backend.local else limits.first_output_cloud_seconds
+        self.between = limits.between_chunks_seconds
+        self.total, self.total_whole = limits.total_seconds, limits.total_whole_seconds
+        self.hold = limits.hold_seconds
         self.about = b"x-pointsman-target: %b\r\nx-pointsman-attempts: 1\r\n" % header_text(target.label)
-        self.ok = (ATTEMPTS, target.key, "ok")
-        self.served = (REQUESTS, protocol, "2xx")
-        self.gone = (REQUESTS, protocol, "gone")
+        counters = plane.counters
+        self.ok = counters.cell((ATTEMPTS, target.key, "ok"))
+        self.served = counters.cell((REQUESTS, protocol, "2xx"))
+        self.gone = counters.cell((REQUESTS, protocol, "gone"))
+        self.tokens = counters.tokens_of(target.key)
 
 
 def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Protocol) -> Track | None:

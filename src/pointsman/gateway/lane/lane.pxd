@@ -4,18 +4,24 @@ import cython
 from pointsman.gateway.attempt.judge cimport Judge
 from pointsman.gateway.attempt.relay cimport Passing
 from pointsman.gateway.client.server cimport ClientConnection
-from pointsman.gateway.lane.facts cimport Track
+from pointsman.gateway.attempt.meaning cimport meaning
+from pointsman.gateway.data_plane cimport DataPlane
+from pointsman.gateway.lane.facts cimport Asker, Track
 from pointsman.gateway.lane.state cimport Underway
+from pointsman.gateway.request.meter cimport record
+from pointsman.ledger.counters cimport Cell
+from pointsman.dialects.seen cimport Seen
 from pointsman.upstream.connection cimport UpstreamConnection
 from pointsman.wire.chunks cimport chunk_at
 
 cdef class Lane(Underway):
-    cdef public object opening
-    cdef public bint kept
+    @cython.locals(plane=DataPlane, track=Track)
     cpdef begin(self)
+    cdef _leave(self, UpstreamConnection conn)
     @cython.locals(raw=bytes, size=Py_ssize_t, length=Py_ssize_t, flags=int, came=Py_ssize_t)
     cpdef arrived(self, bytes data)
     cdef _read_in_full(self)
+    @cython.locals(seen=Seen, judge=Judge, conn=UpstreamConnection, probe=bytes)
     cdef _whole(self, bytes body, bytes lines, bint keep)
     @cython.locals(begin=Py_ssize_t, end=Py_ssize_t)
     cdef _begin_stream(self, bytes raw, Py_ssize_t size, bytes lines)
@@ -27,6 +33,8 @@ cdef class Lane(Underway):
     cdef _commit(self)
     cdef _drain(self)
     cdef bytes _own_lines(self)
+    @cython.locals(track=Track)
     cdef _claim(self, double now)
+    @cython.locals(plane=DataPlane, track=Track, asker=Asker, served=Cell)
     cdef _settle(self, usage, bint aborted=*)
     cpdef general(self)

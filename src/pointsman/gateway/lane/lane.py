@@ -20,7 +20,7 @@ from ...wire.scan import CHUNKED, CLOSES, EVENTS, answer_head
 from ...wire.sse import begins_events
 from ..attempt.exchange import Exchange
 from ..attempt.judge import HOLD_BYTES
-from ..attempt.meaning import Meaning, meaning
+from ..attempt.meaning import ANSWERED, meaning
 from ..attempt.moves import MOVES, Effect, Effects, Event, State
 from ..attempt.relay import passing, usage_of
 from ..request.meter import GONE, record
@@ -30,6 +30,7 @@ from .state import Underway
 _LAST = b"0\r\n\r\n"
 _WELL = (Effect.PASS, Effect.FINISH)
 PASSING, DELIVERED = State.PASSING_STREAM, State.DELIVERED
+HEAD_WHOLE, HEAD_STREAM, WHOLE = Event.HEAD_WHOLE, Event.HEAD_STREAM, Event.ANSWERED
 _SEND = (Effect.SEND,)
 _STREAMS = CHUNKED | EVENTS
 
@@ -41,7 +42,7 @@ class Lane(Underway):
 
     def begin(self) -> None:
         """The request leaves, when there is a connection for it."""
-        plane, track = self.handler.plane, self.track
+        plane, track = self.plane, self.track
         plane.jobs += 1
         plane.budget.requested(self.start)
         track.health.in_flight += 1
@@ -57,7 +58,7 @@ class Lane(Underway):
 
     def _opened(self, opening: asyncio.Task[UpstreamConnection]) -> None:
         conn = _made(opening)
-        if conn is None or not conn.usable:
+        if conn is None or not conn.is_free():
             self.general()  # it meets what was met here
             return
         self.opening = None
@@ -99,17 +100,19 @@ class Lane(Underway):
 
     def _whole(self, body: bytes, lines: bytes, keep: bool) -> None:
         """All of it is there. What it is says the dialect's reading, and the judge what follows from it."""
-        conn, judge, probe = self.conn, self.judge, self.track.backend.mask.probe
+        conn, judge, probe = self.conn, self.judge, self.track.probe
         assert conn is not None
-        seen = self.asker.route.dialect.seen()
+        seen = self.asker.seen()
         seen.whole(body)
-        found = meaning(seen, (), whole=True)
-        odd = body[:1] != b"{" or body.find(probe) >= 0 or lines.find(probe) >= 0
-        if found is not Meaning.ANSWERED or odd:
+        found = meaning(seen, (), True)
+        odd = not body.startswith(b"{") or (
+            probe is not None and (body.find(probe) >= 0 or lines.find(probe) >= 0)
+        )
+        if found is not ANSWERED or odd:
             self._read_in_full()
             return
-        judge.head(200, None, stream=False, framed=True, reads=True)
-        if judge.whole(no_stream="", rival=False) != _SEND:
+        judge.move(HEAD_WHOLE)
+        if judge.move(WHOLE) != _SEND:
             raise IllegalMove("a whole answer is sent")
         self._claim(judge.heard)
         self.conn = None
@@ -125,13 +128,14 @@ class Lane(Underway):
         begin, end = chunk_at(raw, size)
         if end == MORE:
             return
-        if end == ODD or not begins_events(raw[begin:end]) or lines.find(track.backend.mask.probe) >= 0:
+        shows = track.probe is not None and lines.find(track.probe) >= 0
+        if end == ODD or shows or not begins_events(raw[begin:end]):
             self._read_in_full()
             return
         self._raw = b""
         self.head_bytes, self.lines = raw[:size], lines
-        self.judge.head(200, None, stream=True, framed=True, reads=True)
-        seen = self.asker.route.dialect.seen()
+        self.judge.move(HEAD_STREAM)
+        seen = self.asker.seen()
         if track.backend.spec.silent_end:
             seen.ends_silently()
         self.relay = passing(self.asker.route.dialect, seen, track.backend.mask, self.hide_usage)
@@ -311,38 +315,40 @@ class Lane(Underway):
 
     def _own_lines(self) -> bytes:
         one = self.id.encode()
-        return b"x-request-id: %b\r\nrequest-id: %b\r\n%b" % (one, one, self.track.about)
+        return b"".join((b"x-request-id: ", one, b"\r\nrequest-id: ", one, b"\r\n", self.track.about))
 
     def _claim(self, now: float) -> None:
         """Its target is the one."""
         self.first_output = now
         track = self.track
-        self.handler.plane.board.answered(track.health, self.target_state, track.backend.account, now)
+        self.plane.board.answered(track.health, self.target_state, track.account, now)
         track.health.last_success = self.wall + (now - self.start)
 
     def _settle(self, usage: TokenUsage | None, *, aborted: bool = False) -> None:
         self.over = True
-        plane, track = self.handler.plane, self.track
+        plane, track = self.plane, self.track
         plane.ticking.discard(self)
         plane.jobs -= 1
         track.health.in_flight -= 1
         track.places.release()
         first = self.first_output or None
         asker, outcome = self.asker, "aborted" if aborted else "ok"
-        self.handler.keep(
-            record(
-                self.id, self.wall, asker.protocol, asker.route.path, self.model, track.label, 200 if first else GONE,
-                outcome, self.stream, usage, self.start, first, monotonic(), asker.caller.key_id, track.mapping_id, None,
-            )
+        one = record(
+            self.id, self.wall, asker.protocol, asker.route.path, self.model, track.label, 200 if first else GONE,
+            outcome, self.stream, usage, self.start, first, monotonic(), asker.key_id, track.mapping_id, None,
         )  # fmt: skip
+        plane.record(one)
+        if usage is not None:
+            track.tokens.add(one)
         if not aborted:
-            plane.counters.count(track.ok)
-        plane.counters.count(track.served if first else track.gone)
+            track.ok.n += 1
+        served = track.gone if first is None else track.served
+        served.n += 1
 
     def general(self) -> Exchange:
         """From here on the full way."""
         self.over = True
-        self.handler.plane.ticking.discard(self)
+        self.plane.ticking.discard(self)
         return hand_over(self)
 
 

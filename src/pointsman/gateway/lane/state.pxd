@@ -1,7 +1,10 @@
 # Types for Cython: see hatch_build.py.
+import cython
+
 from pointsman.gateway.attempt.judge cimport Judge
 from pointsman.gateway.attempt.relay cimport Passing
 from pointsman.gateway.client.server cimport ClientConnection
+from pointsman.gateway.data_plane cimport DataPlane
 from pointsman.gateway.lane.facts cimport Asker, Track
 from pointsman.resilience.board cimport TargetState
 from pointsman.upstream.connection cimport UpstreamConnection
@@ -9,7 +12,8 @@ from pointsman.upstream.connection cimport UpstreamConnection
 cdef class Underway:
     cdef public double start, wall, first_output
     cdef public str id, model
-    cdef public object handler, head
+    cdef public object handler, head, opening
+    cdef public DataPlane plane
     cdef public TargetState target_state
     cdef public ClientConnection client
     cdef public UpstreamConnection conn
@@ -18,8 +22,13 @@ cdef class Underway:
     cdef public Judge judge
     cdef public Passing relay
     cdef public bytes asked, sent, head_bytes, lines
-    cdef public bint stream, hide_usage, over
+    cdef public bint stream, hide_usage, over, kept
     cdef public list held
     cdef public Py_ssize_t held_size
     cdef double _deadline, _next_ping
     cdef bytes _raw, _rest, _stalled
+    @cython.locals(plane=DataPlane)
+    cpdef take(
+        self, handler, Asker asker, Track track, TargetState state, ClientConnection client, head, bytes asked, bytes sent,
+        str model, bint stream, bint hide_usage, UpstreamConnection conn
+    )

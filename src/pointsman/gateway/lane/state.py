@@ -7,7 +7,6 @@ from math import inf
 from time import monotonic, time
 from typing import Protocol as TypingProtocol
 
-from ...ledger.records import UsageRecord
 from ...resilience.board import TargetState
 from ...upstream.connection import UpstreamConnection
 from ...wire.http1 import RequestHead
@@ -24,9 +23,6 @@ class Boundary(TypingProtocol):
     """Where requests come in and their records go out (request/handle.py)."""
 
     plane: DataPlane
-
-    def keep(self, record: UsageRecord) -> None:
-        """One usage record."""
 
     def limit_time(self, job: Job) -> None:
         """Sets when it must be over, and when its client first hears that it waits."""
@@ -46,10 +42,10 @@ class Underway:
     __slots__ = (
         "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "asked", "asker", "client", "conn", "first_output",
         "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "kept", "lines", "model",
-        "opening", "over", "relay", "sent", "start", "stream", "target_state", "track", "wall",
+        "opening", "over", "plane", "relay", "sent", "start", "stream", "target_state", "track", "wall",
     )  # fmt: skip
 
-    def __init__(
+    def take(
         self,
         handler: Boundary,
         asker: Asker,
@@ -64,8 +60,8 @@ class Underway:
         hide_usage: bool,
         conn: UpstreamConnection | None,
     ) -> None:
-        plane = handler.plane
-        limits = plane.limits
+        """Its facts; called once, by who made it. No __init__, whose arguments would be packed and unpacked."""
+        self.plane = plane = handler.plane
         self.start = now = monotonic()
         self.wall = time()
         self.id = plane.next_id()
@@ -83,15 +79,15 @@ class Underway:
         self.conn = conn
         self.kept = conn is not None
         self.opening: Task[UpstreamConnection] | None = None
-        self.judge = Judge(now, track.quiet, limits.between_chunks_seconds, stream, not stream, False)
+        self.judge = Judge(now, track.quiet, track.between, stream, not stream, False)
         self.relay: Passing | None = None
         self.held: list[bytes] = []
         self.held_size = 0
         self.head_bytes = self.lines = b""
         self.first_output = 0.0
         self.over = False
-        self._deadline = now + (limits.total_seconds if stream else limits.total_whole_seconds)
-        self._next_ping = now + limits.hold_seconds if stream else inf
+        self._deadline = now + (track.total if stream else track.total_whole)
+        self._next_ping = now + track.hold if stream else inf
         self._raw = self._rest = self._stalled = b""
 
     def no_longer_opening(self) -> Task[UpstreamConnection] | None:

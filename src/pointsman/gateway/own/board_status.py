@@ -16,7 +16,7 @@ def backends_health(board: Board, backends: Mapping[str, Backend], epoch: float)
     edited since says nothing of the new one, and is not shown."""
     targets: dict[str, list[TargetHealth]] = {}
     for (key, model), one in board.targets.items():
-        if not one.breaker.quiet or one.throttles:
+        if not one.breaker.quiet() or one.throttles:
             targets.setdefault(key, []).append(_target(model, one, _account(backends, key), epoch))
     return tuple(
         BackendHealth(

@@ -53,7 +53,7 @@ class Handler:
 
     def __init__(self, plane: DataPlane, record: Callable[[UsageRecord], None]) -> None:
         self.plane = plane
-        self._record = record
+        plane.record = record
 
     def start(self, client: ClientConnection, head: RequestHead, body: bytes) -> Cancellable:
         """Begin to serve one request: in its own lane where it is plain."""
@@ -119,16 +119,11 @@ class Handler:
             return
         if len(job.tries) > 1:
             for other in meter.records_of_others(job):
-                self.keep(other)
-        self.keep(meter.record_of(job, aborted=aborted))
+                self.plane.keep(other)
+        self.plane.keep(meter.record_of(job, aborted=aborted))
         sent = (job.joined or job).delivery.status
         status = f"{sent // 100}xx" if sent else "gone"
         self.plane.counters.count((REQUESTS, where.protocol, status))
-
-    def keep(self, record: UsageRecord) -> None:
-        """One usage record."""
-        self._record(record)
-        self.plane.counters.tokens(record)
 
     async def _dispatch(self, job: Job) -> None:
         plane, head, where = self.plane, job.request.head, job.request.route

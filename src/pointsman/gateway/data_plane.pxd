@@ -1,0 +1,25 @@
+# Types for Cython: see hatch_build.py.
+import cython
+
+from pointsman.ledger.counters cimport Counters
+from pointsman.resilience.board cimport Board
+from pointsman.resilience.budget cimport Budget
+from pointsman.upstream.pool cimport Pool
+
+cdef class DataPlane:
+    cdef object __weakref__
+    cdef public object worker, workers, limits, guard, control, _practice_path, runtime_dir, rules, lists, provider_lists
+    cdef public object facts, elsewhere, reasoning, responses, holders, find_answer, alone, siblings, dialects, joining
+    cdef public object probes, record, usage_dropped, unpacked
+    cdef public Pool pool
+    cdef public Board board
+    cdef public Budget budget
+    cdef public Counters counters
+    cdef public set ticking
+    cdef public Py_ssize_t jobs
+    cdef public bint draining
+    cdef str _id_prefix, _id_begins
+    cdef Py_ssize_t _id_count
+    @cython.locals(last=Py_ssize_t)
+    cpdef str next_id(self)
+    cpdef keep(self, record)
