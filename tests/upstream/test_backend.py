@@ -137,7 +137,7 @@ def test_what_a_local_server_does_not_speak_is_learned_and_forgotten(monkeypatch
     assert not backend.speaks(Protocol.ANTHROPIC_MESSAGES)
     assert backend.speaks(Protocol.OPENAI_RESPONSES)
     assert backend.speaks(Protocol.OPENAI_CHAT)
-    backend._unspoken[Protocol.ANTHROPIC_MESSAGES] = time.monotonic() - backend_module.LEARNED_SECONDS
+    backend.learned[Protocol.ANTHROPIC_MESSAGES] = time.monotonic() - backend_module.LEARNED_SECONDS
     assert backend.speaks(Protocol.ANTHROPIC_MESSAGES)  # it may have been updated
 
 

@@ -35,6 +35,11 @@ class Counts:
             told = 0 if found is not None else told
         return told
 
+    def one(self, name: str) -> int | None:
+        """of() a single name."""
+        value = self._value.get(name)
+        return value if value is None or (type(value) is int and 0 <= value <= MOST) else number(value)
+
     def inner(self, *names: str) -> Counts:
         """The first of them that is an object."""
         for name in names:

@@ -79,11 +79,7 @@ class DataPlane:
         self.limits = limits
         self.guard = guard
         self.pool = pool
-        self.control = Backend(
-            BackendSpec(
-                key="control", type=BackendType.LOCAL.value, name="control", base_url=UNIX + control_path
-            )
-        )
+        self.control = _at(control_path)
         self._practice_path = practice_path
         self.runtime_dir = ""  # of the processes' sockets, where a supervisor started this one
         self.rules: CompiledRules | None = None
@@ -173,6 +169,12 @@ class DataPlane:
             backends=backends_health(self.board, self.backends, time.time() - time.monotonic()),
             usage_dropped=self.usage_dropped,
         )
+
+
+def _at(control_path: str) -> Backend:
+    """The control plane."""
+    url = UNIX + control_path
+    return Backend(BackendSpec(key="control", type=BackendType.LOCAL.value, name="control", base_url=url))
 
 
 def _nowhere(record: UsageRecord) -> None:

@@ -1,10 +1,12 @@
 # Types for Cython: see hatch_build.py.
+from pointsman.dialects.anthropic_messages.usage cimport Counted
 from pointsman.dialects.seen cimport Seen
 
 cdef class MessagesSeen(Seen):
     cdef public dict _texts, blocks
     cdef public bint called
-    cdef public object counted, last
+    cdef public Counted counted
+    cdef public object last
     cpdef event(self, bytes event)
     cpdef str text_alone(self, frame)
     cpdef bint whole(self, bytes body)

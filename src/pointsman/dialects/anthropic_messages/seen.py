@@ -44,7 +44,8 @@ _OF_BLOCK = {
     "redacted_thinking": PartKind.THINKING,
     "tool_use": PartKind.TOOL,
 }
-_TOOL = PartKind.TOOL
+_TOOL, _FOREIGN = PartKind.TOOL, PartKind.FOREIGN
+_END, _TOOL_USE, _REFUSAL = Stop.END, Stop.TOOL_USE, Stop.REFUSAL
 _MESSAGE_KINDS = (PartKind.TEXT, PartKind.THINKING)
 _NO_DELTA = FrameDelta()
 """Never changed."""
@@ -210,29 +211,31 @@ class MessagesSeen(Seen):
         if wanted in _MESSAGE_KINDS:
             self.malformed += 1
             self.blocks[index] = wanted
-        elif kind is None or (wanted is PartKind.TOOL and kind in _MESSAGE_KINDS):
+        elif kind is None or (wanted is _TOOL and kind in _MESSAGE_KINDS):
             self.malformed += 1
 
     def _block(self, index: int, start: dict[str, Any]) -> None:
         if index in self.blocks:
             self.malformed += 1
-        kind = _OF_BLOCK.get(str(start.get("type")), PartKind.FOREIGN)
-        if kind is PartKind.TOOL:
+        kind = _OF_BLOCK.get(str(start.get("type")), _FOREIGN)
+        if kind is _TOOL:
             if start.get("name"):
                 self.called = True
                 self._texts[index] = self.call_begun()
             else:
                 self.malformed += 1
-                kind = PartKind.FOREIGN
+                kind = _FOREIGN
         self.blocks[index] = kind
         if not self.output:
             self.output = _starts_with_words(start) if start.get("type") in ("text", "thinking") else True
 
     def _stop(self, reason: str) -> None:
-        stop = STOPS.get(reason) or self.other_stop(reason) or Stop.END
+        stop = STOPS.get(reason)
+        if stop is None:
+            stop = self.other_stop(reason) or _END
         # docs/protocols/stop-reasons.md#stop-although-tools-were-called
-        self.stop = Stop.TOOL_USE if stop is Stop.END and self.called else stop
-        if self.stop is Stop.REFUSAL:
+        self.stop = _TOOL_USE if stop is _END and self.called else stop
+        if self.stop is _REFUSAL:
             self.refused = True
         # "Refusal before output: no blocks" (recorded) is a real answer, not an empty one; so is a limit reached.
         self.output = self.output or self.stop not in SILENT_STOPS

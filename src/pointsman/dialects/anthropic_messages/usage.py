@@ -39,19 +39,21 @@ class Counted:
     def neutral(self) -> TokenUsage:
         """The same numbers under our definition: input holds what was read from and written to a cache."""
         told = Counts(self._told)
-        read, written = told.of("cache_read_input_tokens"), told.of("cache_creation_input_tokens")
-        total = told.of("input_tokens")
+        read, written = told.one("cache_read_input_tokens"), told.one("cache_creation_input_tokens")
+        total = told.one("input_tokens")
         if total is not None:
             total = max(0, total) + max(0, read or 0) + max(0, written or 0)
-        return TokenUsage(
-            total,
-            told.of("output_tokens"),
-            read,
-            told.inner("output_tokens_details").of("thinking_tokens"),
-            written,
-            told.inner("cache_creation").of("ephemeral_1h_input_tokens"),
-            told.inner("server_tool_use").of("web_search_requests"),
-        ).bounded()
+        thought = self._inner("output_tokens_details", "thinking_tokens")
+        long = self._inner("cache_creation", "ephemeral_1h_input_tokens")
+        searched = self._inner("server_tool_use", "web_search_requests")
+        return TokenUsage(total, told.one("output_tokens"), read, thought, written, long, searched).bounded()
+
+    def _inner(self, name: str, inside: str) -> int | None:
+        found = self._told.get(name)
+        if not isinstance(found, dict):
+            return None
+        inner = Counts(found)
+        return inner.one(inside)
 
 
 def rendered(usage: TokenUsage | None) -> dict[str, Any]:

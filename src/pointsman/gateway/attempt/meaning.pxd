@@ -1,4 +1,4 @@
 # Types for Cython: see hatch_build.py.
-from pointsman.dialects.seen cimport Seen
+from pointsman.dialects.seen cimport Seen as SeenType
 
-cpdef meaning(Seen seen, onward, bint whole=*)
+cpdef meaning(SeenType seen, onward, bint whole=*)

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import Enum, auto
 
-from ...dialects.base import BAD_EVENTS
-from ...dialects.seen import Seen
+from ...dialects.base import BAD_EVENTS, Seen
 from ...kinds import FallbackOn, FallbackReason
 
 NO_ANSWER = "its answer is not what the protocol allows"

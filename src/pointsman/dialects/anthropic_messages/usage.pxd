@@ -1,0 +1,12 @@
+# Types for Cython: see hatch_build.py.
+import cython
+
+from pointsman.dialects.counts cimport Counts, number
+
+cdef class Counted:
+    cdef dict _told
+    cpdef add(self, dict report)
+    @cython.locals(told=Counts)
+    cpdef neutral(self)
+    @cython.locals(inner=Counts)
+    cdef _inner(self, str name, str inside)
