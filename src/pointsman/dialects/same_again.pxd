@@ -6,7 +6,7 @@ cpdef bint _is_sound(bytes said)
 
 cdef class SameAgain:
     cdef bytes _after, _before
-    cdef list _between, _strings
+    cdef list _between, _last, _strings
     cdef tuple _free, _keys
     cdef Py_ssize_t _begin, _end, _left, _text
     cpdef learn(self, bytes event, str text)

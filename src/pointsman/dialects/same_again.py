@@ -15,6 +15,7 @@ import msgspec
 
 _decode = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
+_ZERO = ord("0")
 _TRIES = 8
 """Events in a row that are learnt and not met again: a backend that writes something new in each is read as usual."""
 _PLAIN = bytes(c for c in range(0x20, 0x7F) if c not in b'"\\')
@@ -23,12 +24,11 @@ _sound = re.compile(
     rb"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"
 ).fullmatch
 _value = re.compile(rb'(?:"([^"\\]*)"|(0|[1-9][0-9]*))(?=[,}])').match
-_number = re.compile(rb"0|[1-9][0-9]*").fullmatch
 
 
 def _is_sound(said: bytes) -> bool:
     """Is it the inside of a JSON string, with no escape that is half a character?"""
-    if not said.translate(None, _PLAIN):
+    if said.lstrip(b" ").isalnum() or not said.translate(None, _PLAIN):  # a word is by far the commonest
         return True
     if not _sound(said):
         return False
@@ -57,6 +57,7 @@ class SameAgain:
         "_end",
         "_free",
         "_keys",
+        "_last",
         "_left",
         "_strings",
         "_text",
@@ -71,6 +72,7 @@ class SameAgain:
         self._before = self._after = b""
         self._between: list[tuple[bytes, bytes]] = []  # and its first byte
         self._strings: list[bool] = []
+        self._last: list[int] = []  # how much stood in each gap
         self._text = 0
         self._begin = self._end = 0  # of the text that was found last
 
@@ -99,6 +101,7 @@ class SameAgain:
         gaps.sort()
         self._text = gaps.index((begin, end, True))
         self._strings = [string for _, _, string in gaps]
+        self._last = [stop - start for start, stop, _ in gaps]
         self._before, self._after = event[: gaps[0][0]], event[gaps[-1][1] :]
         self._between = [
             (event[one[1] : other[0]], event[one[1] : one[1] + 1]) for one, other in pairwise(gaps)
@@ -139,16 +142,23 @@ class SameAgain:
     def _finds_several(self, data: bytes, at: int, to: int) -> bool:
         place = 0
         for fixed, mark in self._between:
-            stop = data.find(mark, at, to)
-            while stop >= 0 and not data.startswith(
+            stop = at + self._last[place]
+            if stop > to or not data.startswith(
                 fixed, stop
-            ):  # a search for all of it costs three times as much
-                stop = data.find(mark, stop + 1, to)
-            if stop < 0 or not self._takes(place, data, at, stop):
+            ):  # else it is as long as the last: no search at all
+                stop = data.find(mark, at, to)
+                while stop >= 0 and not data.startswith(
+                    fixed, stop
+                ):  # a search for all of it costs three times as much
+                    stop = data.find(mark, stop + 1, to)
+                if stop < 0:
+                    return False
+                self._last[place] = stop - at
+            if not self._takes(place, data, at, stop):
                 return False
             at = stop + len(fixed)
             place += 1
-        return self._takes(place, data, at, to)
+        return at <= to and self._takes(place, data, at, to)
 
     def _takes(self, place: int, data: bytes, begin: int, end: int) -> bool:
         """May this stand in the gap of that number?"""
@@ -156,7 +166,9 @@ class SameAgain:
             self._begin, self._end = begin, end
             return True
         said = data[begin:end]
-        return _is_sound(said) if self._strings[place] else _number(said) is not None
+        if self._strings[place]:
+            return _is_sound(said)
+        return said.isdigit() and (said[0] != _ZERO or end == begin + 1)
 
     def forget(self) -> None:
         """Another event came: what it changed is not known."""

@@ -13,6 +13,7 @@ cdef class Passing:
     cdef SameAgainType _same
     cpdef bint is_middle(self, bytes data, Py_ssize_t at, Py_ssize_t end)
     cpdef bytes take(self, bytes data)
+    cdef bint _has_key(self, bytes passed)
     cdef bytes _shown(self, bytes passed)
     cdef bytes _what_stood_before(self, bytes bad, list events, bytes passed, bint inside)
     cdef bytes _last_bytes(self, bytes rest)

@@ -71,13 +71,15 @@ class Passing:
         self._splitter = EventSplitter(short=True)
         self._tail = b""
         self._in_event = False  # what was passed on last is part of an event too large to hold back
-        self._probe = mask.probe
+        self._probe = mask.probe if mask.masks else None
         self._same = SameAgain(seen.text_keys, seen.free_keys) if seen is not None else SameAgain(())
 
     def is_middle(self, data: bytes, at: int, end: int) -> bool:
         """Is what stands there one whole event, the same as the last one but for the text in it? It can say nothing that
         has not been read, and passes as it is."""
-        return self._same.inside(data, at, end) and data.find(self._probe, at, end) < 0
+        return self._same.inside(data, at, end) and (
+            self._probe is None or data.find(self._probe, at, end) < 0
+        )
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
@@ -98,7 +100,7 @@ class Passing:
             passed = whole[:cut]
         seen = self.seen
         if seen is None:
-            return self._shown(passed) if self._in_event or passed.find(self._probe) >= 0 else passed
+            return self._shown(passed) if self._in_event or self._has_key(passed) else passed
         events = self._splitter.feed(data)
         for event in events:
             frame = seen.event(event)
@@ -107,11 +109,15 @@ class Passing:
                 return self._shown(self._what_stood_before(event, events, passed, inside))
         if seen.ended:
             self.complete = True
-        if self._in_event or seen.error is not None or passed.find(self._probe) >= 0:
+        if self._in_event or seen.error is not None or self._has_key(passed):
             return self._shown(passed)
         if len(events) == 1 and len(passed) == len(events[0]) + 2 and (text := seen.text_alone(frame)):
             self._same.learn(passed, text)
         return passed
+
+    def _has_key(self, passed: bytes) -> bool:
+        """Perhaps."""
+        return self._probe is not None and passed.find(self._probe) >= 0
 
     def _shown(self, passed: bytes) -> bytes:
         """Without the backend's key in it, however the bytes were cut; an error without any key."""

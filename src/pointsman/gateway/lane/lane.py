@@ -170,8 +170,8 @@ class Lane(Underway):
             if self.over:
                 return
         if since < at:
-            client.pass_chunks(data[since:at])
-        self._rest = data[at:]
+            client.pass_chunks(data if not since and at == size else data[since:at])
+        self._rest = data[at:] if at < size else b""
         if end == ODD:
             self._read_in_full()
 
