@@ -77,7 +77,9 @@ def test_an_endless_loop_that_must_wait_for_each_turn_is_seen_by_what_it_ran() -
 
 def test_no_silence_is_excused_for_ever() -> None:
     with heard_once(ran=0.0, waited=1.0) as pulse:
-        assert STARVED_SECONDS < replaced_at(pulse) <= STARVED_SECONDS + 1.0
+        at = replaced_at(pulse)
+        assert STARVED_SECONDS < at <= STARVED_SECONDS + 1.0
+        assert pulse.silence(at, 1) == f"silent for {at:.1f} s, ran 0.0 s, waited {at - 1.0:.1f} s for a CPU"
 
 
 def test_one_that_was_never_heard_has_longer() -> None:

@@ -75,13 +75,26 @@ class Pulse:
             return silence > START_SECONDS
         return silence > SILENT_SECONDS and (silence > STARVED_SECONDS or not self._starved(now, pid))
 
+    def silence(self, now: float, pid: int) -> str:
+        """How long it was silent, and what it did meanwhile: for the log, where a wrong verdict must be seen."""
+        told = f"silent for {now - self._last:.1f} s"
+        had = self._had(pid)
+        return told if had is None else f"{told}, ran {had.ran:.1f} s, waited {had.waited:.1f} s for a CPU"
+
     def _starved(self, now: float, pid: int) -> bool:
         """Did it mostly wait for a CPU, and hardly run?"""
+        had = self._had(pid)
+        if self._quiet is None or had is None:
+            return False
+        return had.waited > (now - self._quiet[0]) / 2 and had.ran < TURN_SECONDS
+
+    def _had(self, pid: int) -> CpuTimes | None:
+        """Of the CPUs, since the first look that found no sign of life."""
         times = self._times(pid)
         if self._quiet is None or times is None:
-            return False
-        since, before = self._quiet
-        return times.waited - before.waited > (now - since) / 2 and times.ran - before.ran < TURN_SECONDS
+            return None
+        before = self._quiet[1]
+        return CpuTimes(times.ran - before.ran, times.waited - before.waited)
 
     def close(self) -> None:
         """Both ends."""

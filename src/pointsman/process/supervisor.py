@@ -295,7 +295,8 @@ def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
         child.pulse.listen(now, child.process.pid)
         if child.pulse.silent(now, child.process.pid):
             _say(
-                f"the {child.name} (pid {child.process.pid}) is stopped or hangs; it is ended, and started again"
+                f"the {child.name} (pid {child.process.pid}) is stopped or hangs"
+                f" ({child.pulse.silence(now, child.process.pid)}); it is ended, and started again"
             )
             write_down(supervisor.runtime_dir, child.name)
             child.process.kill()
