@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
 
+from pointsman.admin.store.usage import UsageStore
 from pointsman.errors import PointsmanError
 from pointsman.link.client import BATCH, MAX_HELD, STUCK_BYTES, WINDOW
-from pointsman.link.frames import MAX_FRAME, encode, read_up
+from pointsman.link.frames import MAX_FRAME, encode, read_down, read_up
 from pointsman.link.messages import (
     AnswerFound,
     AnswerQuestion,
     Applied,
     Hello,
     Snapshot,
+    Up,
     UsageAck,
     UsageBatch,
     WorkerStatus,
@@ -28,7 +32,7 @@ from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret
 
 from .ends import Control, Data, until
-from .test_frames import SNAPSHOT
+from .test_frames import SNAPSHOT, record
 
 
 def ids(numbers: range) -> set[str]:
@@ -395,6 +399,39 @@ def test_drain_gives_up_in_time(path: str) -> None:
         assert data.client._held == 1
 
     uvloop.run(main())
+
+
+def test_usage_of_a_killed_process_counts_once_when_its_successor_was_faster(
+    path: str, tmp_path: Path
+) -> None:
+    """A control plane that lags still reads what a killed process sent, when the next one has told it from the disk."""
+    store = UsageStore(tmp_path / "usage.db")
+
+    def slowly(worker: int, message: Up) -> None:
+        if isinstance(message, UsageBatch):
+            time.sleep(0.2)
+            store.add(message.records, again=message.again)
+
+    async def main() -> None:
+        server = LinkServer(path, slowly)
+        await server.start()
+        old_reader, old = await asyncio.open_unix_connection(path)
+        old.write(encode(Hello(1, 0)))
+        for number in (1, 2):
+            old.write(encode(UsageBatch(number, (record(number),), again=False)))
+        await until(lambda: server.workers)
+        reader, new = await asyncio.open_unix_connection(path)
+        new.write(encode(Hello(2, 0)))
+        new.write(encode(UsageBatch(1, (record(2),))))
+        assert await read_down(reader) == UsageAck(1)
+        assert [await read_down(old_reader) for _ in range(2)] == [UsageAck(1), UsageAck(2)]
+        old.close()
+        new.close()
+        await server.stop()
+
+    uvloop.run(main())
+    assert store.totals().requests == 2
+    store.close()
 
 
 # -- nonsense and status

@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from ..errors import PointsmanError
 from .frames import MAX_FRAME, LinkError, encode, read_up
 from .local_server import LocalServer
@@ -41,6 +43,7 @@ class _Peer:
         self.pid = 0
         self.applied: tuple[str, int] = ("", -1)
         self.complaint = ""  # why its last batch was not stored
+        self.followed = False  # the same data-plane process, or the one after it, has another connection
 
 
 class LinkServer:
@@ -60,6 +63,7 @@ class LinkServer:
         self._peers: set[_Peer] = set()
         self._snapshot: Snapshot | None = None
         self._changed = asyncio.Condition()
+        self._storing = asyncio.Lock()  # in the order in which they came: they would wait for one file anyway
 
     async def start(self) -> None:
         """Listen. Raises OSError when the socket cannot be made."""
@@ -119,6 +123,8 @@ class LinkServer:
     async def _take(self, peer: _Peer, message: Up) -> None:
         match message:
             case Hello():
+                for other in self._peers:
+                    other.followed = other.followed or other.worker == message.worker
                 peer.worker, peer.pid = message.worker, message.pid
                 if self._snapshot is not None:
                     peer.writer.write(encode(self._snapshot))
@@ -128,7 +134,10 @@ class LinkServer:
                     self._changed.notify_all()
             case UsageBatch():
                 try:
-                    await asyncio.to_thread(self._on_up, peer.worker, message)
+                    async with self._storing:
+                        # what was sent before a kill may be read after what the next process found on disk
+                        batch = replace(message, again=True) if peer.followed else message
+                        await asyncio.to_thread(self._on_up, peer.worker, batch)
                 except NotTaken:
                     return
                 except PointsmanError as error:  # it comes again and again: said once
