@@ -26,8 +26,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 SOURCE = ROOT / "src"
-FLAGS = ("-O2", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-w")
-DIRECTIVES = ("annotation_typing=False", "binding=True", "language_level=3")
+FLAGS = ("-O2", "-g0", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-fvisibility=hidden", "-w")
+ELF_FLAGS = ("-fno-plt", "-fno-semantic-interposition", "-Wl,-z,now")
+"""Calls between modules and into Python go straight; linkers of other systems know no such words."""
+DIRECTIVES = ("annotation_typing=False", "binding=False", "language_level=3")
 
 
 class Unable(Exception):
@@ -79,9 +81,10 @@ def _make(native: ModuleType, module: str, linker: list[str]) -> None:
     with tempfile.TemporaryDirectory(dir=native.FOLDER) as folder:
         made = Path(folder, "made")
         source = _in_c(native.sources(module)[0], Path(folder))
+        flags = (*FLAGS, *ELF_FLAGS) if sys.platform == "linux" else FLAGS
         include = f"-I{sysconfig.get_path('include')}"
         done = subprocess.run(
-            [*linker, *FLAGS, include, str(source), "-o", str(made)],
+            [*linker, *flags, include, str(source), "-o", str(made)],
             capture_output=True,
             text=True,
             check=False,
