@@ -262,7 +262,7 @@ def test_only_what_answers_nothing_is_lost(messages: list[Message]) -> None:
 class Healed(_Healer):
     """Takes no turn as legal by a look."""
 
-    def _legal(self, message: Message, following: list[Message]) -> bool:
+    def _legal(self, message: Message, answer: Message, then: Message | None) -> bool:
         return False
 
 

@@ -79,27 +79,29 @@ class _Healer:
 
     def whole(self, messages: list[Message]) -> list[Message]:
         """The whole history."""
-        legal = False  # is this the message of results whose calls' message was taken with it?
-        for at, message in enumerate(messages):
-            if legal:
-                legal = False
-            elif message.role is Role.ASSISTANT and self._legal(message, messages[at + 1 : at + 3]):
-                legal = True
-                self._settle()
-                self._done += messages[at : at + 2]
+        taken = None  # with the message before it, whose calls it answers
+        padded = [*messages[1:], None, None]
+        for message, answer, then in zip(messages, padded, padded[1:], strict=False):
+            if message is taken:
+                taken = None
+            elif answer is not None and message.role is Role.ASSISTANT and self._legal(message, answer, then):
+                taken = answer
+                if self._calls or self._others:
+                    self._settle()
+                self._done += (message, answer)
             else:
                 self._add(message)
         self._settle()
         return self._done
 
-    def _legal(self, message: Message, following: list[Message]) -> bool:
+    def _legal(self, message: Message, answer: Message, then: Message | None) -> bool:
         """Are its calls and their results as they should be? Most of an agent's are, and are told by a look at each turn."""
-        if not following or following[0].role is not Role.USER or self._goes_on:
+        if answer.role is not Role.USER or (self._calls and self._goes_on):
             return False
-        calls, results = once_of(message.parts, _calls), once_of(following[0].parts, _results)
+        calls, results = once_of(message.parts, _calls), once_of(answer.parts, _results)
         if not calls or calls != results.of:
             return False
-        if results.alone and len(following) > 1 and following[1].role is Role.USER:
+        if then is not None and then.role is Role.USER and results.alone:
             return False  # what the user says behind them is said with them
         seen = self._seen
         for one, _ in calls:

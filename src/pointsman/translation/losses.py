@@ -22,16 +22,17 @@ from ..dialects.carries import REPORTED, Carries, How, Place, reachable
 
 
 class _Plan:
-    """What is looked at in values of one type. lost: (field, the value that says nothing,
-    place). within: (field, the same of it) whose values, or their items, may lose something
-    themselves. values(one) == quiet: there is nothing to look at; own(one) == kept: nothing but
-    what is within."""
+    """What is looked at in values of one type. lost: (field, the value that says nothing, place). within: (field, the same
+    of it) whose values, or their items, may lose something themselves; within_it(one): the only one of them.
+    values(one) == quiet: there is nothing to look at; own(one) == kept: nothing but what is within."""
 
-    __slots__ = ("kept", "lost", "own", "quiet", "values", "within")
+    __slots__ = ("kept", "lost", "own", "quiet", "values", "within", "within_it")
 
     def __init__(self, lost: list[tuple[str, Any, Place]], within: list[tuple[str, Any]]) -> None:
         self.lost = lost
         self.within = [name for name, _ in within]
+        one = len(within) == 1
+        self.within_it: Callable[[Any], Any] | None = attrgetter(*self.within) if one else None
         own = [(name, nothing) for name, nothing, _ in lost]
         self.values, self.quiet = _all_of([*own, *within])
         self.own, self.kept = _all_of(own)
@@ -96,6 +97,7 @@ def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
 
 def _look_into(value: Any, plan: _Plan, plans: _Plans, notes: Notes, path: str) -> None:
     """It says more than nothing."""
+    key = id(plans)
     if plan.own(value) != plan.kept:
         _tell(value, plan, notes, path)
     for name in plan.within:
@@ -109,7 +111,13 @@ def _look_into(value: Any, plan: _Plan, plans: _Plans, notes: Notes, path: str) 
         elif isinstance(inner, (list, tuple)):
             for at, one in enumerate(inner):
                 found = plans.get(type(one))
-                if found is not None and found.values(one) != found.quiet:
+                if found is None:
+                    continue
+                if found.within_it is not None and found.own(one) == found.kept:
+                    listed = found.within_it(one)
+                    if type(listed) is KnownList and listed.made.get(key) == ():
+                        continue  # as most turns of an agent's history
+                if found.values(one) != found.quiet:
                     placed = isinstance(one, Placed)
                     inside = "" if placed else f"{notes.inside(value, name, path)}[{at}]"
                     _look_into(one, found, plans, notes, inside)

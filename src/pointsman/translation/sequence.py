@@ -118,7 +118,7 @@ class Sequencer:
             start, *rest = self._waiting.pop(0)
             assert isinstance(start, PartStart)
             out.append(self._open(start))
-            out.extend(_moved(event, self._out) for event in rest)
+            out.extend([_moved(event, self._out) for event in rest])
             if rest and type(rest[-1]) is PartEnd:
                 self._in = -1
             else:

@@ -138,10 +138,8 @@ class Stages:
 class Translating:
     """See gateway/attempt/relay.Relay. events: the neutral ones, for a client that wants it whole."""
 
-    untold = None
-
     __slots__ = (
-        "_characters", "_over", "_owner", "_reader", "_splitter", "_stages", "_stream", "_writer", "events",
+        "_characters", "_over", "_owner", "_reader", "_splitter", "_stages", "_stream", "_writer", "events", "untold",
     )  # fmt: skip
 
     def __init__(
@@ -156,6 +154,7 @@ class Translating:
         self._splitter = EventSplitter()
         self._characters = 0  # of the answer so far
         self.events: list[Event] = []
+        self.untold: PointsmanError | None = None  # see gateway/attempt/relay.Relay: it has a form for all
         self._over = False  # its end, or its error, has been written
 
     @property

@@ -132,7 +132,8 @@ class MessagesWriter(PartWriter):
         if event.kind is PartKind.FOREIGN:
             assert event.foreign is not None
             self._cites = True  # a search's, perhaps
-            return b"".join(self._whole(block) for block in foreign_blocks(event.foreign, self._answering))
+            blocks = foreign_blocks(event.foreign, self._answering)
+            return b"".join([self._whole(block) for block in blocks])
         if event.kind is PartKind.TOOL:
             self._called = True
             self._free = event.tool_kind is ToolKind.CUSTOM

@@ -33,7 +33,7 @@ def render_messages(request: Request, profile: Profile) -> list[Any]:
         parts = message.parts
         if type(parts) is KnownList and message.name is None:
             key = keys[message.role is Role.ASSISTANT]
-            known = written(parts, key, _alone, message, profile)
+            known = parts.made.get(key) or written(parts, key, _alone, message, profile)
             if not (out and known and out[-1]["role"] == known[0]["role"]):  # else they may be one
                 out += known
                 continue

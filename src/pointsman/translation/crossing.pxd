@@ -1,0 +1,9 @@
+# Types for Cython: see hatch_build.py.
+cdef class Asked:
+    cdef public object capsules, client, id, names, read_warnings, request, strict
+
+cdef class Crossing:
+    cdef public object body, inside, mask, path, warnings
+    cdef object _adaptation, _answering, _asked, _client, _notes, _parse_error, _profile, _reasoning, _upstream
+    cdef _back(self, reply)
+    cpdef keep(self, event)

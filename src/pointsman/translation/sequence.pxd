@@ -1,0 +1,14 @@
+# Types for Cython: see hatch_build.py.
+cdef class Sequencer:
+    cdef Py_ssize_t _in, _out, _next
+    cdef object _plain
+    cdef dict _closed, _filling
+    cdef list _waiting
+    cpdef live(self, event)
+    cpdef add(self, event)
+    cdef _of_part(self, event)
+    cdef _late(self, event)
+    cdef list _start(self, event)
+    cdef _open(self, event)
+    cdef list _next_part(self)
+    cdef list _close_all(self)
