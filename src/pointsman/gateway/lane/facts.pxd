@@ -5,7 +5,7 @@ from pointsman.resilience.board cimport BackendState
 from pointsman.upstream.pool cimport Shelf
 
 cdef class Asker:
-    cdef object _head, _prefix_of
+    cdef object _prefix_of
     cdef object _prefix
     cdef public object caller, key_id, path, protocol, route, rules, seen
     cdef public Track track
@@ -13,8 +13,8 @@ cdef class Asker:
     cdef public Py_ssize_t version
     cdef public tuple words
     cdef public long straight, option
-    cpdef bytes upstream_head(self, backend, Py_ssize_t size)
-    cdef bytes _varying(self)
+    cpdef bytes upstream_head(self, head, backend, Py_ssize_t size)
+    cdef bytes _varying(self, head)
 
 cdef class Track:
     cdef public object account, backend, label, mapping_id, named, plan, target, usage

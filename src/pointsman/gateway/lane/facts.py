@@ -41,12 +41,11 @@ class Asker:
     of the one that its usage is asked for by."""
 
     __slots__ = (
-        "_head", "_prefix", "_prefix_of", "caller", "key_id", "model", "option", "path", "protocol", "route", "rules",
+        "_prefix", "_prefix_of", "caller", "key_id", "model", "option", "path", "protocol", "route", "rules",
         "seen", "straight", "track", "version", "words",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, where: Route, rules: CompiledRules, caller: Caller) -> None:
-        self._head = head
         self.rules = rules
         self.route = where
         self.protocol = where.protocol.value
@@ -64,9 +63,9 @@ class Asker:
         self._prefix = SecretBytes(b"")
         self._prefix_of: Backend | None = None
 
-    def upstream_head(self, backend: Backend, size: int) -> bytes:
-        """The head of the request to the backend, whose body is `size` bytes long."""
-        head = self._head
+    def upstream_head(self, head: RequestHead, backend: Backend, size: int) -> bytes:
+        """The head of the request to the backend, whose body is `size` bytes long. head: the client's, which has this
+        object, and so is not kept here: two that have each other wait for the garbage collector."""
         if self._prefix_of is not backend:
             block, names = steady_block(head, self.rules.keys)
             whole = backend.head(b"POST", self.path, block, names, 0)
@@ -74,13 +73,13 @@ class Asker:
             self._prefix_of = backend
         length = str(size).encode()
         if head.varying:
-            return b"".join((self._prefix, length, b"\r\n", self._varying(), b"\r\n"))
+            return b"".join((self._prefix, length, b"\r\n", self._varying(head), b"\r\n"))
         return b"".join((self._prefix, length, b"\r\n\r\n"))
 
-    def _varying(self) -> bytes:
+    def _varying(self, head: RequestHead) -> bytes:
         """The lines of this request's own values, less those that hold a client key."""
-        get = self._head.get
-        lines = [b"%b: %b\r\n" % (name, get(name) or b"") for name in self._head.varying]
+        get = head.get
+        lines = [b"%b: %b\r\n" % (name, get(name) or b"") for name in head.varying]
         found, keys = b"".join(lines), self.rules.keys
         return (
             b"".join(one for one in lines if not keys.holds_key(one)) if keys.may_hold_key(found) else found

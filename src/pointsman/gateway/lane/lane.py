@@ -54,7 +54,9 @@ class Lane(Underway):
         self.opening.add_done_callback(self._opened)
 
     def _leave(self, conn: UpstreamConnection) -> None:
-        conn.send_plain(self.asker.upstream_head(self.track.backend, len(self.sent)), self.sent, self)
+        conn.send_plain(
+            self.asker.upstream_head(self.head, self.track.backend, len(self.sent)), self.sent, self
+        )
 
     def _opened(self, opening: asyncio.Task[UpstreamConnection]) -> None:
         conn = _made(opening)
