@@ -126,7 +126,7 @@ class SameAgain:
         return False
 
     def _finds(self, data: bytes, at: int, end: int) -> bool:
-        """Finds the text of such an event: up to its first quotation mark, or to one behind a backslash."""
+        """Is it such an event, if its text is sound? Where that stands, _begin and _end say."""
         before, after = self._before, self._after
         to = end - len(after)
         if not before or not data.startswith(before, at) or not data.startswith(after, to):
@@ -142,14 +142,10 @@ class SameAgain:
     def _finds_several(self, data: bytes, at: int, to: int) -> bool:
         place = 0
         for fixed, mark in self._between:
-            stop = at + self._last[place]
-            if stop > to or not data.startswith(
-                fixed, stop
-            ):  # else it is as long as the last: no search at all
-                stop = data.find(mark, at, to)
-                while stop >= 0 and not data.startswith(
-                    fixed, stop
-                ):  # a search for all of it costs three times as much
+            stop = at + self._last[place]  # as long as the last: often, and then nothing is searched
+            if stop > to or not data.startswith(fixed, stop):
+                stop = data.find(mark, at, to)  # a search for all of `fixed` costs three times as much
+                while stop >= 0 and not data.startswith(fixed, stop):
                     stop = data.find(mark, stop + 1, to)
                 if stop < 0:
                     return False

@@ -198,9 +198,8 @@ class WithoutUsage(Passing):
         """See Relay."""
         passed = Passing.take(self, data)
         seen = self.seen
-        if (
-            seen is None or seen.usage is None or passed.find(b'"usage"') < 0
-        ):  # it comes last, and has been read by now
+        # It comes last, and has been read by now.
+        if seen is None or seen.usage is None or passed.find(b'"usage"') < 0:
             return passed
         # A piece of an event too large to hold back is no chunk, and stays.
         return b"".join([one for one in _AFTER_EVENT.split(passed) if not self._extra(one)])

@@ -367,9 +367,8 @@ class ClientConnection:
 
     def tick(self, now: float) -> None:
         """Called a few times a second: slow heads, slow bodies, idle connections and readers that stopped."""
-        if (
-            self.on_writable is not None
-        ):  # a stream flows, for who knows how long: its head is not kept to compare with
+        # A stream flows, for who knows how long: its head is not kept to compare with.
+        if self.on_writable is not None:
             self._memory.forget()
         if self._waiting_since is not None and now - self._waiting_since > self._limits.write_seconds:
             self.abort()
