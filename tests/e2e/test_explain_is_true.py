@@ -172,7 +172,7 @@ def test_each_protocol_goes_where_explain_says(name: str, client: str, known: tu
                     if not asked or SPOKEN[asked[-1]] in known:
                         assert answer.status == 200, answer.body
                     if spec.key in found.plane.backends:  # each round asks anew
-                        found.plane.backends[spec.key]._unspoken.clear()
+                        found.plane.backends[spec.key].learned.clear()
                     assert last.protocols[client] == "as it is"
 
     uvloop.run(main())

@@ -385,7 +385,7 @@ static PyObject *answer_head(PyObject *self, PyObject *arg) {
     if (h.flags & EVENTS) SAY("x-accel-buffering: no\r\n");
     if (h.flags & EVENTS && !h.cached) SAY("cache-control: no-cache\r\n");
     return five(PyLong_FromLong(status), PyLong_FromSsize_t(p - start), PyLong_FromLongLong(h.length),
-                PyLong_FromLong(h.flags), PyBytes_FromStringAndSize(h.out, h.o - h.out));
+                PyLong_FromLong(h.flags), PyBytes_FromStringAndSize((char *)h.out, h.o - h.out));
 }
 
 static PyMethodDef methods[] = {
