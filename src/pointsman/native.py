@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -83,12 +84,18 @@ def takes(module: str) -> list[str]:
     """The modules that it takes types from, itself first: where one of them is not compiled, it cannot be loaded."""
     found = [module]
     for one in found:  # grows while it is walked
-        declared = _at(one, ".pxd")
-        if declared.exists():
-            found += [
-                name for name in dict.fromkeys(_TAKES.findall(declared.read_text())) if name not in found
-            ]
+        found += [name for name in _named(one) if name not in found]
     return found
+
+
+@cache
+def _named(module: str) -> tuple[str, ...]:
+    """In its own `.pxd`, which is read once a process: every start asks for each of them many times."""
+    try:
+        declared = _at(module, ".pxd").read_text()
+    except FileNotFoundError:
+        return ()
+    return tuple(dict.fromkeys(_TAKES.findall(declared)))
 
 
 def sources(module: str) -> list[Path]:
