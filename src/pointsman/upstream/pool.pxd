@@ -5,6 +5,7 @@ from pointsman.upstream.connection cimport UpstreamConnection
 
 cdef class Shelf:
     cdef public list idle
+    cdef public object settled
     @cython.locals(conn=UpstreamConnection)
     cpdef UpstreamConnection take(self, bint local_only)
     cpdef settle(self, UpstreamConnection conn)

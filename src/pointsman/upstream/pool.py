@@ -27,12 +27,13 @@ class StaleConnection(Exception):
 
 
 class Shelf:
-    """The idle connections that go one way. idle: the newest last."""
+    """The idle connections that go one way. idle: the newest last. settled: settle(), one object for all of them."""
 
-    __slots__ = ("idle",)
+    __slots__ = ("idle", "settled")
 
     def __init__(self) -> None:
         self.idle: list[UpstreamConnection] = []
+        self.settled: Callable[[UpstreamConnection], None] = self.settle
 
     def take(self, local_only: bool) -> UpstreamConnection | None:
         """The most recently used one, or None."""
@@ -76,7 +77,7 @@ class Pool:
 
     async def open(self, backend: Backend, local_only: bool) -> UpstreamConnection:
         """A fresh connection. Raises ConnectFailed or EgressRefused."""
-        return await self.egress.open(backend, self.shelf(backend).settle, local_only=local_only)
+        return await self.egress.open(backend, self.shelf(backend).settled, local_only=local_only)
 
     async def ask(
         self,
