@@ -10,15 +10,12 @@ from __future__ import annotations
 import re
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import msgspec
 
 _decode = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 _ZERO = ord("0")
-_NOTHING: list[Any] = []
-"""Never changed: of ten thousand streams with one gap none has lists of its own."""
 _TRIES = 8
 """Events in a row that are learnt and not met again: a backend that writes something new in each is read as usual."""
 _PLAIN = bytes(c for c in range(0x20, 0x7F) if c not in b'"\\')
@@ -73,9 +70,9 @@ class SameAgain:
         # What stands before the first gap, and behind the last; between the gaps, if there are several, with which of
         # the gaps are strings, and which is the text.
         self._before = self._after = b""
-        self._between: list[tuple[bytes, bytes]] = _NOTHING  # and its first byte
-        self._strings: list[bool] = _NOTHING
-        self._last: list[int] = _NOTHING  # how much stood in each gap
+        self._between: list[tuple[bytes, bytes]] = []  # and its first byte
+        self._strings: list[bool] = []
+        self._last: list[int] = []  # how much stood in each gap
         self._text = 0
         self._begin = self._end = 0  # of the text that was found last
 
@@ -104,9 +101,6 @@ class SameAgain:
         gaps.sort()
         self._text = gaps.index((begin, end, True))
         self._before, self._after = event[: gaps[0][0]], event[gaps[-1][1] :]
-        if len(gaps) == 1:
-            self._between = self._strings = self._last = _NOTHING
-            return
         self._strings = [string for _, _, string in gaps]
         self._last = [stop - start for start, stop, _ in gaps]
         self._between = [

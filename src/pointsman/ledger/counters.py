@@ -33,8 +33,10 @@ class Tokens:
         self.reasoning: int | None = None
 
     def add(self, record: UsageRecord) -> None:
-        """What the backend reported: what the usage totals add up, too. Unknown is not counted as 0."""
+        """What the backend reported, if anything: what the usage totals add up, too. Unknown is not counted as 0."""
         read, written = record.input_tokens, record.output_tokens
+        if read is None and written is None:
+            return
         cached, reasoning = record.cached_tokens, record.reasoning_tokens
         if read is not None:
             self.input = read if self.input is None else self.input + read
@@ -75,9 +77,8 @@ class Counters:
         return found
 
     def tokens(self, record: UsageRecord) -> None:
-        """Those of its backend, where it reported any."""
-        if record.input_tokens is not None or record.output_tokens is not None:
-            self.tokens_of((record.target or "").partition(":")[0]).add(record)
+        """Those of its backend."""
+        self.tokens_of((record.target or "").partition(":")[0]).add(record)
 
     def samples(self) -> dict[str, float]:
         """Metric sample -> value."""

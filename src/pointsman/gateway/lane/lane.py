@@ -340,8 +340,7 @@ class Lane(Underway):
             outcome, self.stream, usage, self.start, first, monotonic(), asker.key_id, track.mapping_id, None,
         )  # fmt: skip
         plane.record(one)
-        if usage is not None:
-            track.tokens.add(one)
+        track.tokens.add(one)
         if not aborted:
             track.ok.n += 1
         served = track.gone if first is None else track.served
