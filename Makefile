@@ -9,7 +9,7 @@ ARGS ?=
 # would compile the whole source anew.
 unexport PYTHONDONTWRITEBYTECODE
 # The data plane's core: run compiled with all the others, and once more in pure Python.
-BOTH := tests/resilience tests/wire/test_sse.py tests/wire/test_splice.py tests/gateway/test_lane.py \
+BOTH := tests/resilience tests/wire/test_sse.py tests/wire/test_splice.py tests/gateway/test_lane.py tests/gateway/test_across_lane.py \
   tests/gateway/test_server.py tests/gateway/test_streams.py tests/gateway/test_judge.py tests/gateway/test_one_verdict.py
 
 .PHONY: run test check fix bench faults fuzz docs lock clean help

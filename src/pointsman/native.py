@@ -57,6 +57,7 @@ MODULES = (
     "gateway.lane.facts",
     "gateway.lane.state",
     "gateway.lane.lane",
+    "gateway.lane.across",
     "gateway.lane.begin",
     "gateway.client.head_memory",
     "gateway.client.server",

@@ -122,18 +122,22 @@ def asked(dialect: str, stream: bool, **more: Any) -> bytes:
 
 
 def of_stream(
-    dialect: str, pieces: list[bytes], **more: Any
+    dialect: str, pieces: list[bytes], client: str | None = None, **more: Any
 ) -> Callable[[World], Coroutine[Any, Any, Played]]:
+    """dialect: the backend's, and the client's where that is not another one."""
     warm = chat_stream("well") if dialect == CHAT else messages_stream("well")
     answer = stream_head() + b"".join(chunks_of(warm))
-    return lambda world: world.play(PATHS[dialect], asked(dialect, True), answer, pieces, **more)
+    who = client or dialect
+    return lambda world: world.play(PATHS[who], asked(who, True), answer, pieces, **more)
 
 
 def of_whole(
-    dialect: str, pieces: list[bytes], **more: Any
+    dialect: str, pieces: list[bytes], client: str | None = None, **more: Any
 ) -> Callable[[World], Coroutine[Any, Any, Played]]:
+    """See of_stream()."""
     answer = whole_of(WHOLES[dialect])
-    return lambda world: world.play(PATHS[dialect], asked(dialect, False), answer, pieces, **more)
+    who = client or dialect
+    return lambda world: world.play(PATHS[who], asked(who, False), answer, pieces, **more)
 
 
 @pytest.mark.parametrize("local", [False, True], ids=["cloud", "local"])

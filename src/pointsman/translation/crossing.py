@@ -21,7 +21,7 @@ from ..conversation.profile import Profile
 from ..conversation.reply import Fold, Reply, fold, unfold
 from ..conversation.request import Request
 from ..conversation.usage import TokenUsage, newer
-from ..dialects.base import Answering, ClientHalf, Dialect, Reading, Seen
+from ..dialects.base import Answering, ClientHalf, Dialect, Reader, Reading, Seen
 from ..dialects.capsule import Capsules
 from ..dialects.fields import load
 from ..dialects.headers import cross_headers
@@ -90,7 +90,7 @@ class Asked:
 
 class Crossing:
     """One attempt's translation. See gateway/attempt/passthrough.Codec. warnings: the value of `x-pointsman-warnings`.
-    inside: did the answer begin inside its reasoning? None where nobody knows."""
+    inside: did the answer begin inside its reasoning? None where nobody knows. streamed: a stream is asked for."""
 
     translated = True
     media: Media | None = None
@@ -111,6 +111,7 @@ class Crossing:
         "inside",
         "mask",
         "path",
+        "streamed",
         "warnings",
     )
 
@@ -140,6 +141,7 @@ class Crossing:
         if not request.stream and _streamed(request, profile):
             request = msgspec.structs.replace(request, stream=True)
         losses.check(request, self._upstream.carries, notes)
+        self.streamed = request.stream
         self.body = self._upstream.render_request(request, profile)
         self.path = upstream.endpoint.path.encode()
         self._notes = notes
@@ -169,14 +171,22 @@ class Crossing:
 
     def whole(self, headers: Headers, body: bytes) -> tuple[Answer | None, Seen | None]:
         """See Codec."""
+        reply, reader = self.read(body)
+        return self.answer(reply, reader, headers) if reply is not None else None, reader
+
+    def read(self, body: bytes) -> tuple[Reply | None, Reader]:
+        """whole(), its first half: the reply, None where there is no answer in it, and what has been read."""
         reader = self._upstream.reader(self._profile)
         try:
-            reply = reader.reply(body)
+            return reader.reply(body), reader
         except (ValueError, PointsmanError):
             return None, reader
+
+    def answer(self, reply: Reply, reader: Reader, headers: Headers) -> Answer | None:
+        """Its second: as the client gets it, once."""
         self.found_tag(reader.tag)
         self.began(reply.id)
-        return self._answer(reply, headers) if reader.output else None, reader
+        return self._answer(reply, headers) if reader.output else None
 
     def collected(self, relay: object, headers: Headers, stream: bytes) -> Answer:
         """See Codec."""

@@ -14,3 +14,12 @@ class Answer:
     status: int
     headers: Headers
     body: bytes
+
+
+def plain_rows(head: bytes) -> Headers:
+    """The header lines of a head that wire/scan.answer_head() has found plain, names in lower case."""
+    rows: Headers = []
+    for line in head.split(b"\r\n")[1:-2]:
+        name, _, value = line.partition(b":")
+        rows.append((name.lower(), value.strip(b" \t")))
+    return rows

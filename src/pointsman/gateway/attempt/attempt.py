@@ -6,22 +6,17 @@ Not here: which target comes next (resilience/walk.py, targets.py), and what is 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Collection
-
-import msgspec
 
 from ...dialects.bridge import Bridge
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason, Protocol
-from ...providers.profiles import profile_for
 from ...providers.wordings import UNKNOWN_PATH, Phrases
 from ...resilience.admission import Ticket
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
 from ...translation.bridged import Bridged
 from ...translation.crossing import Asked, Crossing
-from ...translation.reasoning_store import KeptReasoning
 from ...upstream.backend import Backend
 from ...upstream.candidates import (
     Needs,
@@ -43,14 +38,13 @@ from ..request.offload import LARGE, offload
 from ..request.recall import keeping
 from ..request.waiting import wait_for_place
 from . import count
+from .across import asked_of, crossing_of
 from .body import body_for, must_gather
 from .client_headers import translated_block
 from .exchange import Exchange
-from .failures import key_refused
+from .failures import key_refused, tell_malformed
 from .making import Attempt, exchange_for, straight_exchange, unknown_path_of
 from .moves import State
-
-log = logging.getLogger("pointsman.gateway")
 
 
 async def attempt(
@@ -90,6 +84,8 @@ async def _attempted(
     job, tried, target = one.job, one.tried, one.target
     route = job.request.route
     try:
+        if begun is not None and begun.across is not None:
+            return await _crossed(one, backend, begun)
         if begun is None and not goes_as_it_is(backend, route.protocol, exact=route.exact):
             return await _crossed(one, backend)
         if (
@@ -167,8 +163,9 @@ async def _straight(
     return held, where.protocol
 
 
-async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
-    """Translated to what it speaks; where that was a try and its path is not known, to the next."""
+async def _crossed(one: Attempt, backend: Backend, begun: Begun | None = None) -> Held[Answer] | None:
+    """Translated to what it speaks; where that was a try and its path is not known, to the next. begun: it is on its way
+    already."""
     job, target, route = one.job, one.target, one.job.request.route
     client = route.dialect
     if route.bridge is not None:
@@ -179,16 +176,24 @@ async def _crossed(one: Attempt, backend: Backend) -> Held[Answer] | None:
     without: set[Protocol] = set()
     first: Held[Answer] | None = None
     while True:
-        try:
-            asked, spoken, codec = await _translated(one, backend, without, counting=counting)
-        except PointsmanError as error:
-            return _not_for(job, error)
-        if spoken is None:
-            return first or Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route))
-        if codec is None:
-            return await count.answer(one.plane, job, one.plan, one.tried, backend, asked, spoken)
-        rows = unknown_path_of(backend, spoken, UNKNOWN_PATH)
-        exchange, held = await _send_across(one, backend, codec, rows)
+        if begun is not None and begun.across is not None:
+            assert isinstance(begun.exchange, Exchange)
+            exchange, (spoken, codec) = begun.exchange, begun.across
+            held = await _run_across(one, backend, exchange, codec, begun)
+            begun = None
+        else:
+            try:
+                asked, found, made = await _translated(one, backend, without, counting=counting)
+            except PointsmanError as error:
+                return _not_for(job, error)
+            if found is None:
+                return first or Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route))
+            if made is None:
+                return await count.answer(one.plane, job, one.plan, one.tried, backend, asked, found)
+            spoken = found
+            exchange, held = await _send_across(
+                one, backend, made, unknown_path_of(backend, spoken, UNKNOWN_PATH)
+            )
         if exchange.judge.state is not State.UNSPOKEN or job.won is not None:
             if held is None and one.tried.status < 300:
                 for protocol in without:
@@ -226,10 +231,16 @@ async def _send_across(
     block, names = head.across or translated_block(head, one.rules.keys)
     data = backend.head(b"POST", codec.path, block, names, len(codec.body))
     exchange = exchange_for(one, backend, data, codec, unknown_path=unknown_path)
-    held = await _run(one, backend, exchange)
+    return exchange, await _run_across(one, backend, exchange, codec)
+
+
+async def _run_across(
+    one: Attempt, backend: Backend, exchange: Exchange, codec: Crossing | Bridged, begun: Begun | None = None
+) -> Held[Answer] | None:
+    held = await _run(one, backend, exchange, begun=begun)
     if codec.inside is not None:
         backend.learn_inside(one.target.model, codec.inside)
-    return exchange, held
+    return held
 
 
 def _not_for(job: Job, error: PointsmanError) -> Held[Answer]:
@@ -246,10 +257,8 @@ def _read(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
         request = job.request
         client = request.route.half
         assert client is not None
-        caller = str(request.caller.key_id)
-        told = (request.body, request.head, request.id, rules.capsules, job.recalled)
-        job.asked = Asked(client, *told, caller)
-        KeptReasoning(plane.reasoning, caller).restore(job.asked.request, client.ordered)
+        told = (client, request.body, request.head, request.id, request.caller)
+        job.asked = asked_of(plane, rules, *told, job.recalled)
     return job.asked
 
 
@@ -270,15 +279,9 @@ async def _bridged(one: Attempt, backend: Backend, bridge: Bridge) -> Held[Answe
 
 def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Crossing:
     plane, job = one.plane, one.job
-    upstream = plane.dialects[spoken]
-    profile = profile_for(backend.spec, spoken, one.target.model)
-    if backend.begins_inside(one.target.model) and not profile.begins_inside:
-        profile = msgspec.structs.replace(profile, begins_inside=True)
-    if backend.unheeding:
-        profile = msgspec.structs.replace(profile, stream_all=True)
     keep = keeping(plane, one.rules, job, one.plan, one.target, straight=False)
-    reasoning = KeptReasoning(plane.reasoning, str(job.request.caller.key_id))
-    return Crossing(asked, job.request.route.dialect, upstream, profile, reasoning, backend.mask, keep)
+    client, caller = job.request.route.dialect, job.request.caller
+    return crossing_of(plane, backend, one.target.model, asked, client, spoken, caller, keep)
 
 
 async def _run(
@@ -336,9 +339,7 @@ def _look_after(
     unreachable: bool,
 ) -> None:
     """What an attempt that has ended tells of its server."""
-    if exchange.malformed:
-        what = "request %s: %s events of %s could not be read"
-        log.warning(what, one.job.request.id, exchange.malformed, one.target.label)
+    tell_malformed(one.job.request.id, exchange.malformed, one.target.label)
     if not backend.local:
         return
     if backend.unheeding is None and exchange.headers:

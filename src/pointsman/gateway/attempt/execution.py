@@ -35,7 +35,7 @@ from .relay import Relay, usage_of
 
 log = logging.getLogger("pointsman.gateway")
 
-_PING_SECONDS = 10.0
+PING_SECONDS = 10.0
 """Of silence in the middle of a translated stream (docs/protocols/streams.md#keep-alives: Claude
 Code aborts a silent one after 300 s)."""
 
@@ -218,8 +218,8 @@ class Execution:
     def _ping(self, data: bytes) -> None:
         now, delivery, relay = monotonic(), self._job.delivery, self._relay
         if self._codec.translated and relay is not None:
-            if now >= max(delivery.next_ping, self.judge.heard + _PING_SECONDS):
-                delivery.next_ping = now + _PING_SECONDS
+            if now >= max(delivery.next_ping, self.judge.heard + PING_SECONDS):
+                delivery.next_ping = now + PING_SECONDS
                 delivery.client.write(relay.ping())
 
     def _pause(self, data: bytes) -> None:

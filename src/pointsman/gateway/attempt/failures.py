@@ -5,6 +5,7 @@ Not here: what follows from it (resilience/), and how it is told (answer.py, han
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Collection
@@ -28,6 +29,14 @@ from ...wire.answer import Answer, Headers
 from .answer import as_json, excerpt, failure
 from .meaning import Meaning, reason_of
 from .passthrough import Codec
+
+log = logging.getLogger("pointsman.gateway")
+
+
+def tell_malformed(request_id: str, count: int, label: str) -> None:
+    """How many events of a target's stream could not be read, where any could not."""
+    if count:
+        log.warning("request %s: %s events of %s could not be read", request_id, count, label)
 
 
 def of_failed_status(

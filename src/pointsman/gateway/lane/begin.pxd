@@ -3,6 +3,7 @@ import cython
 
 from pointsman.gateway.client.server cimport ClientConnection
 from pointsman.gateway.data_plane cimport DataPlane
+from pointsman.gateway.lane.across cimport begin_across
 from pointsman.gateway.lane.facts cimport Asker, Track
 from pointsman.gateway.lane.lane cimport Lane
 from pointsman.resilience.board cimport BackendState, TargetState
@@ -18,4 +19,4 @@ cdef Asker _asker(head, DataPlane plane, rules)
 cdef Track _track(DataPlane plane, rules, str model, Asker asker)
 cdef Track _found_before(DataPlane plane, rules, tuple key)
 @cython.locals(health=BackendState)
-cdef TargetState _open(DataPlane plane, Track track)
+cdef TargetState _open(DataPlane plane, Track track, Asker asker)

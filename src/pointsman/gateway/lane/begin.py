@@ -17,6 +17,7 @@ from ..client.server import ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.offload import LARGE
+from .across import begin_across
 from .facts import Asker, Track, asker_of, track_of
 from .lane import Lane
 from .state import Boundary
@@ -35,10 +36,14 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     model, streams, begins, ends, marks = seen
     stream = streams is True
     track = _track(plane, rules, model, asker)
-    if track is None or marks & asker.straight or (not stream and track.backend.unheeding):
+    if track is None or (not stream and track.backend.unheeding):
         return None
-    state = _open(plane, track)
+    state = _open(plane, track, asker)
     if state is None:
+        return None
+    if track.crosses:
+        return begin_across(handler, asker, track, state, client, head, body, model, stream)
+    if marks & asker.straight:
         return None
     hide_usage = False
     if marks and (marks & asker.option or track.local):
@@ -92,10 +97,20 @@ def _found_before(plane: DataPlane, rules: CompiledRules, key: tuple[str, int, P
     return track
 
 
-def _open(plane: DataPlane, track: Track) -> TargetState | None:
+def _open(plane: DataPlane, track: Track, asker: Asker) -> TargetState | None:
     """The target's, if there is nothing at all against it; see resilience/board.py."""
-    health = track.health
-    if health.down or health.benched is not None or (track.backend.learned and track.backend.unspoken):
+    health, backend = track.health, track.backend
+    if health.down or health.benched is not None:
+        return None
+    if backend.learned and backend.speaks(asker.route.protocol) is track.crosses:
+        _forget(track, asker)  # it has shown, since, what it does not speak, or that is too long ago
         return None
     state = plane.board.targets.get(track.pair)
     return state if state is not None and state.breaker.quiet() and not state.throttles else None
+
+
+def _forget(track: Track, asker: Asker) -> None:
+    asker.track, asker.version = None, -1
+    tracks: dict[tuple[str, int, Protocol], Track | None] = asker.rules.tracks
+    for key in [key for key, known in tracks.items() if known is track]:
+        del tracks[key]

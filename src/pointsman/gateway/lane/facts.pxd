@@ -5,7 +5,7 @@ from pointsman.resilience.board cimport BackendState
 from pointsman.upstream.pool cimport Shelf
 
 cdef class Asker:
-    cdef object _prefix_of
+    cdef tuple _prefix_for
     cdef object _prefix
     cdef public object caller, key_id, path, protocol, route, rules, seen
     cdef public Track track
@@ -14,6 +14,8 @@ cdef class Asker:
     cdef public tuple words
     cdef public long straight, option
     cpdef bytes upstream_head(self, head, backend, Py_ssize_t size)
+    cpdef across_head(self, head, backend, bytes path, Py_ssize_t size)
+    cdef _keep_prefix(self, backend, bytes path, tuple block)
     cdef bytes _varying(self, head)
 
 cdef class Track:
@@ -22,7 +24,7 @@ cdef class Track:
     cdef public Tokens tokens
     cdef public tuple pair
     cdef public bytes about, probe
-    cdef public bint local
+    cdef public bint crosses, local
     cdef public double quiet, between, total, total_whole, hold
     cdef public BackendState health
     cdef public Places places

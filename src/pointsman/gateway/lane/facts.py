@@ -16,7 +16,7 @@ from ...secret import SecretBytes
 from ...upstream.backend import Backend
 from ...upstream.candidates import may_cross
 from ...wire.http1 import RequestHead
-from ..attempt.client_headers import steady_block, upstream_path
+from ..attempt.client_headers import Block, steady_block, translated_block, upstream_path
 from ..client.access import Caller
 from ..client.paths import Route, route
 from ..compiled import CompiledRules
@@ -41,7 +41,7 @@ class Asker:
     of the one that its usage is asked for by."""
 
     __slots__ = (
-        "_prefix", "_prefix_of", "caller", "key_id", "model", "option", "path", "protocol", "route", "rules",
+        "_prefix", "_prefix_for", "caller", "key_id", "model", "option", "path", "protocol", "route", "rules",
         "seen", "straight", "track", "version", "words",
     )  # fmt: skip
 
@@ -61,20 +61,35 @@ class Asker:
         self.option = 0 if option is None else 1 << len(dialect.straight_words)
         self.path = upstream_path(head, where, rules.keys)
         self._prefix = SecretBytes(b"")
-        self._prefix_of: Backend | None = None
+        self._prefix_for: tuple[Backend, bytes] | None = None
 
     def upstream_head(self, head: RequestHead, backend: Backend, size: int) -> bytes:
         """The head of the request to the backend, whose body is `size` bytes long. head: the client's, which has this
         object, and so is not kept here: two that have each other wait for the garbage collector."""
-        if self._prefix_of is not backend:
-            block, names = steady_block(head, self.rules.keys)
-            whole = backend.head(b"POST", self.path, block, names, 0)
-            self._prefix = SecretBytes(whole.removesuffix(b"0\r\n\r\n"))
-            self._prefix_of = backend
+        known = self._prefix_for
+        if known is None or known[0] is not backend or known[1] is not self.path:
+            self._keep_prefix(backend, self.path, steady_block(head, self.rules.keys))
         length = str(size).encode()
         if head.varying:
             return b"".join((self._prefix, length, b"\r\n", self._varying(head), b"\r\n"))
         return b"".join((self._prefix, length, b"\r\n\r\n"))
+
+    def across_head(self, head: RequestHead, backend: Backend, path: bytes, size: int) -> bytes:
+        """The same, to a backend of another protocol that is posted to this path."""
+        if head.varying:
+            return backend.head(
+                b"POST", path, *(head.across or translated_block(head, self.rules.keys)), size
+            )
+        known = self._prefix_for
+        if known is None or known[0] is not backend or known[1] != path:
+            self._keep_prefix(backend, path, translated_block(head, self.rules.keys))
+        return b"".join((self._prefix, str(size).encode(), b"\r\n\r\n"))
+
+    def _keep_prefix(self, backend: Backend, path: bytes, block: Block) -> None:
+        """All of a head but its length."""
+        whole = backend.head(b"POST", path, *block, 0)
+        self._prefix = SecretBytes(whole.removesuffix(b"0\r\n\r\n"))
+        self._prefix_for = (backend, path)
 
     def _varying(self, head: RequestHead) -> bytes:
         """The lines of this request's own values, less those that hold a client key."""
@@ -111,15 +126,15 @@ def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker
 
 
 class Track:
-    """Where a plain request for one model goes, in one protocol. named: the model's JSON there, None where it is the same.
-    shelf: of its idle connections. probe: see wire/key_mask.py; None where there is nothing to look for. quiet and other
-    seconds: see Limits.
+    """Where a plain request for one model goes, in one protocol. crosses: in another one. named: the model's JSON there,
+    None where it is the same. shelf: of its idle connections. probe: see wire/key_mask.py; None where there is nothing to
+    look for. quiet and other seconds: see Limits.
     usage: (member, name) by which a stream's is asked for, None where it is not. about: the header lines that say where it
     went. ok, served, gone: what is counted of an answer, and of a client that left before it."""
 
     __slots__ = (
-        "about", "account", "backend", "between", "gone", "health", "hold", "label", "local", "mapping_id", "named", "ok",
-        "pair", "places", "plan", "probe", "quiet", "served", "shelf", "target", "tokens", "total",
+        "about", "account", "backend", "between", "crosses", "gone", "health", "hold", "label", "local", "mapping_id",
+        "named", "ok", "pair", "places", "plan", "probe", "quiet", "served", "shelf", "target", "tokens", "total",
         "total_whole", "usage",
     )  # fmt: skip
 
@@ -127,6 +142,7 @@ class Track:
         target = plan.targets[0]
         self.plan = plan
         self.target = target
+        self.crosses = not backend.speaks(protocol)
         self.label = target.label
         self.mapping_id = plan.mapping_id
         self.backend = backend
@@ -155,7 +171,8 @@ class Track:
 
 
 def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Protocol) -> Track | None:
-    """None where the plan's rule asks for more than its first target's answer, or that target may not serve it as it is."""
+    """None where the plan's rule asks for more than its first target's answer, or that target may not serve it, as it is or
+    translated."""
     target, rule = plan.targets[0], plan.rule
     backend = rules.backends.get(target.key)
     if backend is None or target.problem is not None or target.forwards or backend.spec.login_only:
@@ -164,6 +181,9 @@ def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Proto
         return None
     if rule.fallback_on and len(plan.targets) > 1:
         return None
-    if not backend.speaks(protocol) or backend.unspoken or may_cross(backend, target.model, protocol):
+    if backend.speaks(protocol):
+        if may_cross(backend, target.model, protocol):
+            return None
+    elif DIALECTS[protocol].translation is None:
         return None
     return Track(plane, plan, backend, protocol)

@@ -3,12 +3,11 @@ from the beginning, and its walk goes on with this attempt under way. No decisio
 
 from __future__ import annotations
 
-import httptools
-
+from ...providers.wordings import UNKNOWN_PATH
 from ...resilience.admission import Ticket
-from ...wire.answer import Headers
+from ...wire.answer import plain_rows
 from ..attempt.exchange import Exchange
-from ..attempt.making import Attempt, straight_exchange
+from ..attempt.making import Attempt, exchange_for, straight_exchange, unknown_path_of
 from ..attempt.moves import State
 from ..request.delivery import Delivery
 from ..request.job import Begun, ClientRequest, Job, Tried
@@ -36,33 +35,27 @@ def hand_over(lane: Underway) -> Exchange:
     job.tries.append(tried)
     track.health.in_flight -= 1  # of the same attempt, from here on
     one = Attempt(plane, asker.rules, job, track.plan, target, tried, ())
-    exchange = straight_exchange(one, backend, lane.sent, lane.hide_usage, b"", judge)
+    exchange = _exchange(lane, one)
     exchange.goes_on(lane.conn, lane.kept)
     if lane.first_output:
         job.won = tried
         job.delivery.has_begun(lane.first_output)
         exchange.health.has_answered()
     if lane.relay is not None:
-        headers = _headers(lane.head_bytes) if judge.state <= State.HOLDING_STREAM else []
+        headers = plain_rows(lane.head_bytes) if judge.state <= State.HOLDING_STREAM else []
         exchange.goes_on_streaming(headers, lane.relay, lane.held, lane.held_size)
     ticket = Ticket(asker.caller.key_id, None, True)
-    job.begun = Begun(backend, tried, ticket, exchange, lane.no_longer_opening())
+    across = None if lane.across is None else lane.across[1:3]
+    job.begun = Begun(backend, tried, ticket, exchange, lane.no_longer_opening(), across)
     handler.go_on(job, asker.rules)
     return exchange
 
 
-class _Head:
-    """What llhttp calls back into."""
-
-    def __init__(self) -> None:
-        self.headers: Headers = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
-
-
-def _headers(head: bytes) -> Headers:
-    """Of an answer's head, which is whole and plain."""
-    found = _Head()
-    httptools.HttpResponseParser(found).feed_data(head)
-    return found.headers
+def _exchange(lane: Underway, one: Attempt) -> Exchange:
+    track, judge = lane.track, lane.judge
+    if lane.across is None:
+        return straight_exchange(one, track.backend, lane.sent, lane.hide_usage, b"", judge)
+    one.job.asked, spoken, codec, one.tried.warnings = lane.across
+    data = lane.asker.across_head(lane.head, track.backend, codec.path, len(lane.sent))
+    rows = unknown_path_of(track.backend, spoken, UNKNOWN_PATH)
+    return exchange_for(one, track.backend, data, codec, unknown_path=rows, judge=judge)

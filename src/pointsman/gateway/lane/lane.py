@@ -19,7 +19,8 @@ from ...wire.chunks import MORE, ODD, chunk_at
 from ...wire.scan import CHUNKED, CLOSES, EVENTS, answer_head
 from ...wire.sse import begins_events
 from ..attempt.exchange import Exchange
-from ..attempt.judge import HOLD_BYTES
+from ..attempt.failures import tell_malformed
+from ..attempt.judge import HOLD_BYTES, Judge
 from ..attempt.meaning import ANSWERED, meaning
 from ..attempt.moves import MOVES, Effect, Effects, Event, State
 from ..attempt.relay import passing, usage_of
@@ -81,7 +82,7 @@ class Lane(Underway):
         if found is None or found[0] != 200:
             self._read_in_full()
             return
-        _, size, length, flags, lines = found
+        size, length, flags, lines = found[1:]
         came = len(raw) - size
         if self.stream:
             if flags & _STREAMS != _STREAMS:
@@ -91,7 +92,7 @@ class Lane(Underway):
         elif flags & EVENTS or not 0 < length <= HOLD_BYTES or came > length:
             self._read_in_full()
         elif came == length:
-            self._whole(raw[size:], lines, not flags & CLOSES)
+            self._whole(raw, size, lines, not flags & CLOSES)
 
     def _read_in_full(self) -> None:
         """Not plain from here on: the full way reads it, from its first byte or from the chunk that stands there."""
@@ -100,27 +101,36 @@ class Lane(Underway):
         exchange = self.general()
         conn.read_on(self._rest or self._raw, exchange, inside=self.relay is not None)
 
-    def _whole(self, body: bytes, lines: bytes, keep: bool) -> None:
+    def _whole(self, raw: bytes, size: int, lines: bytes, keep: bool) -> None:
         """All of it is there. What it is says the dialect's reading, and the judge what follows from it."""
-        conn, judge, probe = self.conn, self.judge, self.track.probe
+        conn, judge = self.conn, self.judge
         assert conn is not None
+        body = raw[size:]
         seen = self.asker.seen()
         seen.whole(body)
         found = meaning(seen, (), True)
-        odd = not body.startswith(b"{") or (
-            probe is not None and (body.find(probe) >= 0 or lines.find(probe) >= 0)
-        )
-        if found is not ANSWERED or odd:
+        if found is not ANSWERED or self._odd(body, lines):
             self._read_in_full()
             return
+        self._answered(judge, conn, keep)
+        self.client.send(200, self._own_lines() + lines, body)
+        self._settle(seen.usage)
+
+    def _odd(self, body: bytes, lines: bytes) -> bool:
+        """Is it no JSON object, or does it show the backend's key?"""
+        probe = self.track.probe
+        return not body.startswith(b"{") or (
+            probe is not None and (body.find(probe) >= 0 or lines.find(probe) >= 0)
+        )
+
+    def _answered(self, judge: Judge, conn: UpstreamConnection, keep: bool) -> None:
+        """By a whole answer, which the client gets now."""
         judge.move(HEAD_WHOLE)
         if judge.move(WHOLE) != _SEND:
             raise IllegalMove("a whole answer is sent")
         self._claim(judge.heard)
         self.conn = None
         conn.answered(keep)
-        self.client.send(200, self._own_lines() + lines, body)
-        self._settle(seen.usage)
 
     # -- a stream
 
@@ -135,17 +145,22 @@ class Lane(Underway):
             self._read_in_full()
             return
         self._raw = b""
-        self.head_bytes, self.lines = raw[:size], lines
+        self.head_bytes = raw[:size]
         self.judge.move(HEAD_STREAM)
-        seen = self.asker.seen()
-        if track.backend.spec.silent_end:
-            seen.ends_silently()
-        self.relay = passing(self.asker.route.dialect, seen, track.backend.mask, self.hide_usage)
+        self._relay(lines)
         self._chunks(raw[size:])
+
+    def _relay(self, lines: bytes) -> None:
+        """Of its stream. lines: of the answer's head."""
+        backend, seen = self.track.backend, self.asker.seen()
+        if backend.spec.silent_end:
+            seen.ends_silently()
+        self.lines = lines
+        self.relay = self.passing = passing(self.asker.route.dialect, seen, backend.mask, self.hide_usage)
 
     def _chunks(self, data: bytes) -> None:
         """Those of plain middle events pass as they are, in one write."""
-        relay, client = self.relay, self.client
+        relay, client = self.passing, self.client
         assert relay is not None
         if self._rest:
             data = self._rest + data
@@ -188,7 +203,7 @@ class Lane(Underway):
             self._do(judge.read(relay.seen, self.held_size, rival=False), taken)
         if self.over or not relay.complete or judge.state >= DELIVERED:
             return
-        if judge.state is PASSING and relay.untold is None:
+        if judge.state is PASSING and relay.untold is None and not relay.matched:
             self._do(judge.move(Event.LAST_WORD))
             return
         conn, rest = self.conn, self._rest
@@ -220,7 +235,10 @@ class Lane(Underway):
             return
         self.client.write(rest)
         self.client.finish()
-        self._settle(usage_of(relay.seen))
+        seen = relay.seen
+        if seen is not None:
+            tell_malformed(self.id, seen.malformed, self.track.label)
+        self._settle(usage_of(seen))
 
     def _do(self, effects: Effects, data: bytes = b"") -> None:
         """What a plain answer asks for; all else is handed over with what is still to be done."""
@@ -326,7 +344,7 @@ class Lane(Underway):
         self.plane.board.answered(track.health, self.target_state, track.account, now)
         track.health.last_success = self.wall + (now - self.start)
 
-    def _settle(self, usage: TokenUsage | None, *, aborted: bool = False) -> None:
+    def _settle(self, usage: TokenUsage | None, aborted: bool = False) -> None:
         self.over = True
         plane, track = self.plane, self.track
         plane.ticking.discard(self)

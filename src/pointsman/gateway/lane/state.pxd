@@ -20,7 +20,9 @@ cdef class Underway:
     cdef public Asker asker
     cdef public Track track
     cdef public Judge judge
-    cdef public Passing relay
+    cdef public object relay
+    cdef public Passing passing
+    cdef public tuple across
     cdef public bytes asked, sent, head_bytes, lines
     cdef public bint stream, hide_usage, over, kept
     cdef public list held

@@ -7,11 +7,13 @@ from math import inf
 from time import monotonic, time
 from typing import Protocol as TypingProtocol
 
+from ...kinds import Protocol
 from ...resilience.board import TargetState
+from ...translation.crossing import Asked, Crossing
 from ...upstream.connection import UpstreamConnection
 from ...wire.http1 import RequestHead
 from ..attempt.judge import Judge
-from ..attempt.relay import Passing
+from ..attempt.relay import Passing, Relay
 from ..client.server import ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
@@ -34,15 +36,17 @@ class Boundary(TypingProtocol):
 class Underway:
     """asked: the client's body. sent: the backend's. start, wall: when it came, monotonic and unix seconds.
 
-    judge: moves only once the answer is known to be plain. relay: of a stream that has begun. held: bytes of one that the
-    client has not, of held_size that came. head_bytes: of such an answer. first_output: when the client got its answer's
-    beginning, 0.0 before. over: settled, or handed over. opening: its connection, while that is being made; conn is None
-    meanwhile. kept: the connection has served before."""
+    judge: moves only once the answer is known to be plain. relay: of a stream that has begun; passing: the same, where it
+    passes as it comes. held: bytes of one that the client has not, of held_size that came. head_bytes: of such an answer.
+    across: of a request that is translated, its neutral form, the protocol that the backend gets, the codec, and what was
+    lost on the way there.
+    first_output: when the client got its answer's beginning, 0.0 before. over: settled, or handed over. opening: its
+    connection, while that is being made; conn is None meanwhile. kept: the connection has served before."""
 
     __slots__ = (
-        "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "asked", "asker", "client", "conn", "first_output",
-        "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "kept", "lines", "model",
-        "opening", "over", "plane", "relay", "sent", "start", "stream", "target_state", "track", "wall",
+        "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "across", "asked", "asker", "client", "conn",
+        "first_output", "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "kept", "lines",
+        "model", "opening", "over", "passing", "plane", "relay", "sent", "start", "stream", "target_state", "track", "wall",
     )  # fmt: skip
 
     def take(
@@ -79,8 +83,10 @@ class Underway:
         self.conn = conn
         self.kept = conn is not None
         self.opening: Task[UpstreamConnection] | None = None
-        self.judge = Judge(now, track.quiet, track.between, stream, not stream, False)
-        self.relay: Passing | None = None
+        self.judge = Judge(now, track.quiet, track.between, stream or track.crosses, not stream, False)
+        self.relay: Relay | None = None
+        self.passing: Passing | None = None
+        self.across: tuple[Asked, Protocol, Crossing, bytes] | None = None
         self.held: list[bytes] = []
         self.held_size = 0
         self.head_bytes = self.lines = b""

@@ -7,7 +7,7 @@ from functools import partial
 
 from ...conversation.notes import Notes
 from ...dialects.fields import load
-from ..request.job import Job
+from ..request.job import Job, warning_lines
 from ..request.offload import LARGE, offload
 from .pages import JSON
 
@@ -27,6 +27,6 @@ async def answered_at_once(job: Job) -> bool:
         return False
     notes = Notes(request.head.get(b"x-pointsman-strict") == b"1")
     notes.drop("load", "this gateway loads no models: their servers do, with the first request")
-    lines = JSON + b"x-pointsman-warnings: " + notes.header() + b"\r\n"
+    lines = JSON + warning_lines(notes.header())
     job.delivery.send(200, b"", lines, answer)
     return True

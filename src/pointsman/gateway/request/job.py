@@ -16,9 +16,10 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...dialects.recall import NOTHING, Recalled
+from ...kinds import Protocol
 from ...resilience.admission import Ticket
 from ...routing.table import Plan, Target
-from ...translation.crossing import Asked
+from ...translation.crossing import Asked, Crossing
 from ...upstream.backend import Backend
 from ...upstream.connection import UpstreamConnection
 from ...wire.http1 import RequestHead
@@ -92,6 +93,7 @@ class Begun:
     place: Ticket
     exchange: object
     opening: asyncio.Task[UpstreamConnection] | None = None
+    across: tuple[Protocol, Crossing] | None = None  # where it is translated: to which, and how
 
 
 @dataclass(slots=True, eq=False)
@@ -134,9 +136,12 @@ class Job:
         )
         if self.failed_reason is not None:
             lines += b"x-pointsman-fallback: %b\r\n" % self.failed_reason.encode()
-        if tried is not None and tried.warnings:
-            lines += b"x-pointsman-warnings: %b\r\n" % tried.warnings
-        return lines
+        return lines if tried is None else lines + warning_lines(tried.warnings)
+
+
+def warning_lines(warnings: bytes) -> bytes:
+    """What was lost, as a header line where anything was (docs/design.md#what-answers-say-of-themselves)."""
+    return b"x-pointsman-warnings: %b\r\n" % warnings if warnings else b""
 
 
 def header_text(text: str) -> bytes:

@@ -1,0 +1,59 @@
+"""A request for a backend of another protocol: read into the neutral form, and what it becomes there.
+
+Asked by the full way (attempt.py) and by a request's own lane (lane/across.py). Not here: which protocol the backend gets
+(upstream/candidates.py), and when anything is sent.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...dialects.base import ClientHalf, Dialect
+from ...dialects.recall import NOTHING, Keep, Recalled
+from ...kinds import Protocol
+from ...providers.profiles import profile_for
+from ...translation.crossing import Asked, Crossing
+from ...translation.reasoning_store import KeptReasoning
+from ...upstream.backend import Backend
+from ...wire.http1 import RequestHead
+from ..client.access import Caller
+from ..compiled import CompiledRules
+from ..data_plane import DataPlane
+
+
+def asked_of(
+    plane: DataPlane,
+    rules: CompiledRules,
+    client: ClientHalf,
+    body: bytes,
+    head: RequestHead,
+    request_id: str,
+    caller: Caller,
+    recalled: Recalled = NOTHING,
+) -> Asked:
+    """The request in neutral form, with the reasoning that its history has lost. Raises PointsmanError 400."""
+    who = str(caller.key_id)
+    asked = Asked(client, body, head, request_id, rules.capsules, recalled, who)
+    KeptReasoning(plane.reasoning, who).restore(asked.request, client.ordered)
+    return asked
+
+
+def crossing_of(
+    plane: DataPlane,
+    backend: Backend,
+    model: str,
+    asked: Asked,
+    client: Dialect,
+    spoken: Protocol,
+    caller: Caller,
+    keep: Keep | None = None,
+) -> Crossing:
+    """Its translation to what the backend gets. model: its name there. keep: who remembers the answer. Raises
+    PointsmanError 400 where the target cannot take what was asked."""
+    profile = profile_for(backend.spec, spoken, model)
+    if backend.begins_inside(model) and not profile.begins_inside:
+        profile = msgspec.structs.replace(profile, begins_inside=True)
+    if backend.unheeding:
+        profile = msgspec.structs.replace(profile, stream_all=True)
+    reasoning = KeptReasoning(plane.reasoning, str(caller.key_id))
+    return Crossing(asked, client, plane.dialects[spoken], profile, reasoning, backend.mask, keep)

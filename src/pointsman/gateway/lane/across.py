@@ -1,0 +1,158 @@
+"""A request's own lane where it is translated: the same steps, with a codec between the two protocols.
+
+What differs from a lane whose bytes pass as they are (lane.py) stands here, and nothing else. Not here: the translation
+(translation/crossing.py), and what both ways ask of it (attempt/across.py).
+"""
+
+from __future__ import annotations
+
+from ...conversation.usage import TokenUsage
+from ...errors import PointsmanError
+from ...resilience.board import TargetState
+from ...upstream.candidates import needs_of, translated_to
+from ...upstream.connection import UpstreamConnection
+from ...wire.answer import plain_rows
+from ...wire.chunks import MORE, ODD, chunk_at
+from ...wire.http1 import RequestHead
+from ..attempt.across import asked_of, crossing_of
+from ..attempt.answer import client_lines, stream_lines
+from ..attempt.execution import PING_SECONDS
+from ..attempt.meaning import ANSWERED, meaning
+from ..attempt.moves import State
+from ..client.server import ClientConnection
+from ..request.job import warning_lines
+from .facts import Asker, Track
+from .lane import Lane
+from .state import Boundary
+
+PASSING = State.PASSING_STREAM
+
+
+def begin_across(
+    handler: Boundary,
+    asker: Asker,
+    track: Track,
+    state: TargetState,
+    client: ClientConnection,
+    head: RequestHead,
+    body: bytes,
+    model: str,
+    stream: bool,
+) -> Lane | None:
+    """The lane with the request on its way; None where it cannot be translated, or its answer comes in the other form than
+    the client's: the full way must take it."""
+    lane = AcrossLane.__new__(AcrossLane)
+    lane.take(handler, asker, track, state, client, head, body, b"", model, stream, False, None)
+    if not track.places.claim():
+        return None
+    try:
+        translated = lane.translate()
+    except PointsmanError:
+        translated = False
+    except BaseException:
+        track.places.release()
+        raise
+    if not translated:
+        track.places.release()
+        return None
+    conn = track.shelf.take(False)
+    lane.conn, lane.kept = conn, conn is not None
+    lane.begin()
+    return lane
+
+
+class AcrossLane(Lane):
+    """Sink of its upstream's bytes; see Underway for what it holds."""
+
+    __slots__ = ()
+
+    def translate(self) -> bool:
+        """Find what the backend gets. False where the full way must. Raises PointsmanError for what cannot be."""
+        plane, asker, track, head = self.plane, self.asker, self.track, self.head
+        where, backend, caller = asker.route, track.backend, asker.caller
+        assert where.half is not None
+        asked = asked_of(plane, asker.rules, where.half, self.asked, head, self.id, caller)
+        model = track.target.model
+        spoken = translated_to(backend, model, where.protocol, needs_of(asked.request))
+        if spoken is None:
+            return False
+        codec = crossing_of(plane, backend, model, asked, where.dialect, spoken, caller)
+        self.across = (asked, spoken, codec, codec.warnings)
+        self.sent = codec.body
+        return codec.streamed is self.stream
+
+    def _leave(self, conn: UpstreamConnection) -> None:
+        assert self.across is not None
+        path, size = self.across[2].path, len(self.sent)
+        conn.send_plain(self.asker.across_head(self.head, self.track.backend, path, size), self.sent, self)
+
+    def _whole(self, raw: bytes, size: int, lines: bytes, keep: bool) -> None:
+        conn, judge = self.conn, self.judge
+        assert conn is not None
+        assert self.across is not None
+        codec = self.across[2]
+        body = raw[size:]
+        reply, seen = codec.read(body)
+        if reply is None or self._odd(body, lines) or meaning(seen, (), True) is not ANSWERED:
+            self._read_in_full()
+            return
+        answer = codec.answer(reply, seen, plain_rows(raw[:size]))
+        assert answer is not None
+        own = self._own_lines() + warning_lines(codec.warnings)
+        told = self._shown(own + client_lines(answer.headers))
+        self._answered(judge, conn, keep)
+        self.client.send(200, told, self._shown(answer.body))
+        self._settle(seen.usage)
+
+    def _relay(self, lines: bytes) -> None:
+        assert self.across is not None
+        codec, warnings = self.across[2:]
+        self.lines = warning_lines(warnings) + stream_lines(codec.head_lines(plain_rows(self.head_bytes)))
+        self.relay = codec.relay()
+
+    def _chunks(self, data: bytes) -> None:
+        """Once the client has the beginning, what one read brought is translated in one go."""
+        if self._rest:
+            data = self._rest + data
+        pieces: list[bytes] = []
+        at, end, size = 0, MORE, len(data)
+        while at < size:
+            begin, end = chunk_at(data, at)
+            if end <= MORE or begin == end - 2:
+                break
+            piece = data[begin : end - 2]
+            at = end
+            if self.judge.state is PASSING:
+                pieces.append(piece)
+                continue
+            self._rest = data[at:]
+            self._piece(piece)
+            if self.over:
+                return
+        self._rest = data[at:]
+        if pieces:
+            self._piece(b"".join(pieces))
+            if self.over:
+                return
+        if end == ODD:
+            self._read_in_full()
+        elif end > MORE and at < size:  # the body's end
+            self._end_of_body()
+
+    def _shown(self, data: bytes) -> bytes:
+        """Without the backend's key, which its answer may have held in another writing."""
+        probe = self.track.probe
+        return data if probe is None or data.find(probe) < 0 else self.track.backend.mask.shown(data)
+
+    def tick(self, now: float) -> None:
+        """See Lane. A stream that is silent is kept alive by the full way."""
+        if self.judge.state is PASSING and now >= max(self._next_ping, self.judge.heard + PING_SECONDS):
+            self.general().tick(now)
+            return
+        Lane.tick(self, now)
+
+    def _settle(self, usage: TokenUsage | None, aborted: bool = False) -> None:
+        Lane._settle(self, usage, aborted)
+        inside = self.across[2].inside if self.across is not None else None
+        if inside is not None and not aborted:
+            self.track.backend.learn_inside(self.track.target.model, inside)
