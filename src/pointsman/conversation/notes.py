@@ -96,6 +96,8 @@ class Notes:
 
     def header(self) -> bytes:
         """`code:path,code:path`, bounded; b"" when nothing was lost."""
+        if not self.warnings:
+            return b""
         shown: list[str] = []
         size = 0
         for index, entry in enumerate(self.warnings):

@@ -8,6 +8,8 @@ from time import monotonic_ns
 from typing import Any
 from typing import Protocol as TypingProtocol
 
+import msgspec
+
 from ..conversation.events import Event
 from ..conversation.notes import Notes
 from ..conversation.profile import Profile
@@ -91,8 +93,7 @@ class IllegalMove(Exception):
     """A writer was asked for an order of events that its protocol forbids."""
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(msgspec.Struct):
     """What parse_request is given beside the body. header: the client's header by its lower-case name, or None.
     recalled: what the body refers to."""
 
@@ -102,8 +103,7 @@ class Reading:
     recalled: Recalled = NOTHING
 
 
-@dataclass(slots=True)
-class Answering:
+class Answering(msgspec.Struct):
     """What an answer's rendering is given. request: as the client sent it (parsed, not adapted to the target).
     request_id: ours; ids of the answer derive from it. created: unix seconds. keep: who remembers the answer, None
     for nobody. began: when its target was turned to, monotonic nanoseconds."""
@@ -113,7 +113,7 @@ class Answering:
     created: int
     capsules: Capsules
     keep: Keep | None = None
-    began: int = field(default_factory=monotonic_ns)
+    began: int = msgspec.field(default_factory=monotonic_ns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,9 +266,9 @@ class Wording:
 
 def content_part(part: neutral.Part, wording: Wording) -> list[Rendered]:
     """One part of a user's message or a tool's output; none where it has no form here."""
+    if type(part) is neutral.Text:  # by far the commonest
+        return [marked(_text(wording, part.text), part.cache)]
     match part:
-        case neutral.Text():
-            return [marked(_text(wording, part.text), part.cache)]
         case neutral.Image():
             return [marked(wording.image(part), part.cache)]
         case neutral.Document():

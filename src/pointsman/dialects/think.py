@@ -24,6 +24,8 @@ _TAGS = {
 CLOSING = tuple(close for close in _TAGS.values() if "|" not in close)
 """Those that stand alone where the opening one is in the prompt."""
 CLOSES = re.compile("|".join(map(re.escape, CLOSING)))
+_IN_ALL = "/"
+"""What no closing tag is without: looked for first, since few texts have it."""
 _LONGEST = max(map(len, CLOSING))
 EMPTY = "empty "
 """Before a closing tag with nothing before it: a model that was told not to think."""
@@ -31,6 +33,11 @@ FIRSTS = frozenset(tag[0] for tag in _TAGS)
 """What a text with reasoning in it can begin with, besides white space."""
 PATIENCE = 256 * 1024
 """Characters held for a closing tag at most; a longer text is text."""
+
+
+def closes(text: str) -> re.Match[str] | None:
+    """The first closing tag that stands in it."""
+    return CLOSES.search(text) if _IN_ALL in text else None
 
 
 class ThinkSplitter:
@@ -109,7 +116,7 @@ class ThinkSplitter:
         window = self._tail + text
         self._tail = window[-_LONGEST:]
         at, close = _NOT_YET, ""
-        if CLOSES.search(window) or self._size > PATIENCE:
+        if closes(window) or self._size > PATIENCE:
             whole = "".join(self._pieces)
             at, close = _unopened(whole, over=False)
             if at == _NEVER or self._size > PATIENCE:
@@ -158,7 +165,7 @@ def _unopened(text: str, *, over: bool) -> tuple[int, str]:
     """Where the closing tag of reasoning stands that was never opened, and which. It is a token of its own there; one that
     the text speaks of stands in quotes, in code or after a space among words, and then all of it is text (_NEVER). over:
     no more follows."""
-    found = CLOSES.search(text)
+    found = closes(text)
     if found is None:
         return _NOT_YET, ""
     at, close = found.start(), found[0]

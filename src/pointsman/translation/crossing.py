@@ -81,7 +81,8 @@ class Asked:
         if value is None:
             value = load(body, notes, peeked=True)
         self.request = client.parse_request(value, Reading(notes, capsules, head.get, recalled))
-        self.names = {**client.names, **self.request.paths}
+        paths = self.request.paths
+        self.names = {**client.names, **paths} if paths else client.names
         healed = with_last_turn(heal(self.request, notes), self.request)
         refuse_results_alone(healed, self.request, notes)
         self.request = healed
@@ -239,7 +240,7 @@ class Crossing:
 
     def began(self, upstream_id: str) -> None:
         """The answer has begun. Its client knows it by an id of ours."""
-        if upstream_id:
+        if upstream_id and log.isEnabledFor(logging.INFO):
             told = self.mask.text(upstream_id)
             log.info("request %s: its backend calls the answer %.200r", self._asked.id, told)
 

@@ -39,13 +39,15 @@ _UNREADABLE = "can be read by its own vendor only; leave it out, or use one of t
 
 def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adaptation) -> None:
     """Changes `made`. Raises PointsmanError 400 for what the target cannot be shown."""
-    fit = _Fit(profile, notes, adaptation)
+    fit: _Fit | None = None  # until there is something to be made to fit
     changed = False
     messages: list[Message] = []
     shown: list[Part] = []  # what the assistant's tools showed, which is the user's to say
     for message in made.messages:
         parts: Sequence[Part] = message.parts
         if type(parts) is KnownList and not shown:
+            if fit is None:
+                fit = _Fit(profile, notes, adaptation)
             parts = fit.known(parts)
             if parts is message.parts:
                 messages.append(message)
@@ -54,6 +56,8 @@ def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adapt
             messages.append(message)  # as almost all are that hold no call
             continue
         else:
+            if fit is None:
+                fit = _Fit(profile, notes, adaptation)
             parts = fit.turn(together(parts, profile))
         if message.role is Role.ASSISTANT:
             if shown:

@@ -40,8 +40,10 @@ def _ends_in_words(parts: Sequence[Part]) -> bool:
 
 def fit_turns(made: Request, profile: Profile, notes: Notes) -> None:
     """Changes `made`. Raises PointsmanError 400 for a conversation that cannot be sent."""
-    if not all(message.parts for message in made.messages):  # its reasoning was all that it said
-        made.messages = [message for message in made.messages if message.parts]
+    for message in made.messages:
+        if not message.parts:  # its reasoning was all that it said
+            made.messages = [one for one in made.messages if one.parts]
+            break
     if profile.turns == "strict":
         _strict(made, profile, notes)
     elif not any(map(_stands, made.messages)) and not any(text.text for text in made.system):
@@ -59,15 +61,18 @@ def _stands(message: Message) -> bool:
 
 
 def _strict(made: Request, profile: Profile, notes: Notes) -> None:
-    messages = _speaking(made.messages, notes)
-    messages = _trimmed(messages, profile, notes)
+    messages = made.messages
+    for message in messages:
+        if not once_of(message.parts, _ends_in_words):  # else it says something, too
+            messages = _trimmed(_speaking(messages, notes), profile, notes)
+            break
     if not messages:
         messages = [_from_system(made, notes)]
     if messages[0].role is Role.ASSISTANT:
         notes.repair("messages", "the first message must be the user's")
-        messages.insert(0, Message(Role.USER, [Text(_OPENING)]))
+        messages = [Message(Role.USER, [Text(_OPENING)]), *messages]
     if messages[-1].role is Role.ASSISTANT:
-        messages[-1] = _last(messages[-1], profile, notes)
+        messages = [*messages[:-1], _last(messages[-1], profile, notes)]
     made.messages = messages
 
 

@@ -27,11 +27,16 @@ _OF_TOOLS = frozenset((ToolCall, ToolResult))
 
 def heal(request: Request, notes: Notes) -> Request:
     """The request with a legal history; the same object where nothing was to be done. Raises 400 under strict."""
+    for message in request.messages:
+        if not message.parts or not _OF_TOOLS.isdisjoint(map(type, message.parts)):
+            return _healed(request, notes)
+    return request  # as most that are small
+
+
+def _healed(request: Request, notes: Notes) -> Request:
     messages = [message for message in request.messages if message.parts]
     if not all(_OF_TOOLS.isdisjoint(map(type, message.parts)) for message in messages):
         messages = _Healer(notes).whole(messages)
-    elif len(messages) == len(request.messages):
-        return request
     return request if messages == request.messages else msgspec.structs.replace(request, messages=messages)
 
 

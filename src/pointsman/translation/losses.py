@@ -24,7 +24,8 @@ from ..dialects.carries import REPORTED, Carries, How, Place, reachable
 class _Plan:
     """What is looked at in values of one type. lost: (field, the value that says nothing, place). within: (field, the same
     of it) whose values, or their items, may lose something themselves; within_it(one): the only one of them.
-    values(one) == quiet: there is nothing to look at; own(one) == kept: nothing but what is within."""
+    values(one) == quiet: there is nothing to look at; own(one) == kept: nothing but what is within. own: None where
+    nothing else can be lost."""
 
     __slots__ = ("kept", "lost", "own", "quiet", "values", "within", "within_it")
 
@@ -35,13 +36,14 @@ class _Plan:
         self.within_it: Callable[[Any], Any] | None = attrgetter(*self.within) if one else None
         own = [(name, nothing) for name, nothing, _ in lost]
         self.values, self.quiet = _all_of([*own, *within])
-        self.own, self.kept = _all_of(own)
+        self.own: Callable[[Any], Any] | None = None
+        self.kept: Any = None
+        if own:
+            self.own, self.kept = _all_of(own)
 
 
 def _all_of(fields: list[tuple[str, Any]]) -> tuple[Callable[[Any], Any], Any]:
-    """(the fields of a value in one step, what they are where all say nothing)."""
-    if not fields:
-        return (lambda value: None), None
+    """(the fields of a value in one step, what they are where all say nothing). fields: one at least."""
     quiet = tuple(nothing for _, nothing in fields)
     return attrgetter(*(name for name, _ in fields)), quiet if len(fields) > 1 else quiet[0]
 
@@ -57,13 +59,15 @@ def check(request: Request, carries: Carries, notes: Notes) -> None:
     found = _planned.get(id(carries))
     if found is None:
         found = _planned[id(carries)] = (carries, _plan(carries))
-    _look(request, found[1], notes, "")
+    plan = found[1].get(Request)
+    if plan is not None:
+        _look_into(request, plan, found[1], notes, "")  # a request always says something
 
 
 def _plan(carries: Carries) -> _Plans:
     lost = {kind: _lost(kind, carries) for kind in reachable()}
-    plans = {kind: _Plan(found, _within(kind, lost)) for kind, found in lost.items()}
-    return {kind: plan for kind, plan in plans.items() if plan.lost or plan.within}
+    within = {kind: _within(kind, lost) for kind in lost}
+    return {kind: _Plan(found, within[kind]) for kind, found in lost.items() if found or within[kind]}
 
 
 def _within(kind: type[msgspec.Struct], lost: _Lost) -> list[tuple[str, Any]]:
@@ -97,8 +101,7 @@ def _look(value: Any, plans: _Plans, notes: Notes, path: str) -> None:
 
 def _look_into(value: Any, plan: _Plan, plans: _Plans, notes: Notes, path: str) -> None:
     """It says more than nothing."""
-    key = id(plans)
-    if plan.own(value) != plan.kept:
+    if plan.own is not None and plan.own(value) != plan.kept:
         _tell(value, plan, notes, path)
     for name in plan.within:
         inner = getattr(value, name)
@@ -113,9 +116,9 @@ def _look_into(value: Any, plan: _Plan, plans: _Plans, notes: Notes, path: str) 
                 found = plans.get(type(one))
                 if found is None:
                     continue
-                if found.within_it is not None and found.own(one) == found.kept:
+                if found.within_it is not None and (found.own is None or found.own(one) == found.kept):
                     listed = found.within_it(one)
-                    if type(listed) is KnownList and listed.made.get(key) == ():
+                    if type(listed) is KnownList and listed.made.get(id(plans)) == ():
                         continue  # as most turns of an agent's history
                 if found.values(one) != found.quiet:
                     placed = isinstance(one, Placed)

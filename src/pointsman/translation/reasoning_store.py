@@ -16,7 +16,7 @@ import msgspec
 
 from ..conversation.events import Delta, Event, Finished, PartEnd, PartKind, PartStart
 from ..conversation.parts import Part, Text, Thinking, ToolCall, ToolResult
-from ..conversation.places import Before, Place, in_place
+from ..conversation.places import Place, in_place
 from ..conversation.reply import Reply
 from ..conversation.request import Message, Request, Role
 
@@ -97,14 +97,14 @@ class ReasoningStore:
 class KeptReasoning:
     """One request's side of the store. caller: whose it is; nobody reads another's."""
 
-    __slots__ = ("_call_ids", "_caller", "_open", "_places", "_store", "_text", "_thoughts")
+    __slots__ = ("_call_ids", "_caller", "_calls", "_characters", "_open", "_store", "_text", "_thoughts")
 
     def __init__(self, store: ReasoningStore, caller: str) -> None:
         self._store = store
         self._caller = caller
         self._call_ids: list[str] = []
         self._thoughts: list[tuple[Thinking, Place]] = []
-        self._places = Before()
+        self._characters = self._calls = 0  # so far: a Place
         self._open: PartStart | None = None
         self._text: list[str] = []
 
@@ -162,7 +162,7 @@ class KeptReasoning:
                 if self._open.kind is PartKind.THINKING:
                     self._text.append(event.text)
                 elif self._open.kind is PartKind.TEXT:
-                    self._places.characters += len(event.text)
+                    self._characters += len(event.text)
             return
         match event:
             case PartStart():
@@ -173,29 +173,30 @@ class KeptReasoning:
             case PartEnd() if self._open is not None:
                 if self._open.kind is PartKind.THINKING and event.opaque is not None:
                     thought = Thinking("".join(self._text), event.opaque, self._open.redacted)
-                    self._thoughts.append((thought, self._places.here))
+                    self._thoughts.append((thought, (self._characters, self._calls)))
                 self._open = None
             case Finished():
                 self._put()
 
     def keep_reply(self, reply: Reply) -> None:
         """A whole answer."""
-        self._thoughts, self._call_ids, self._places = [], [], Before()
+        self._thoughts, self._call_ids = [], []
+        self._characters = self._calls = 0
         for part in reply.parts:
             if isinstance(part, Thinking):
                 if part.opaque is not None:
-                    self._thoughts.append((part, self._places.here))
+                    self._thoughts.append((part, (self._characters, self._calls)))
             elif isinstance(part, ToolCall):
                 self._called(part.id)
             elif isinstance(part, Text):
-                self._places.characters += len(part.text)
+                self._characters += len(part.text)
         self._put()
 
     def _called(self, call_id: str) -> None:
         self._call_ids.append(call_id)
-        self._places.calls += 1
+        self._calls += 1
 
     def _put(self) -> None:
         if self._thoughts and self._call_ids:
-            thoughts = Thoughts(tuple(self._thoughts), self._places.characters)
+            thoughts = Thoughts(tuple(self._thoughts), self._characters)
             self._store.put(self._caller, self._call_ids, thoughts)

@@ -61,12 +61,17 @@ class MessagesReader(MessagesSeen, Reader):
 
     __slots__ = (
         "_answer", "_held", "_ids", "_known", "_more", "_next", "_open", "_profile", "_said_in", "_same", "_started",
-        "_usage_told",
+        "_telling", "_usage_told",
     )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
         self._profile = profile
+        self._telling = False
+
+    def _begin_telling(self) -> None:
+        """Before the first event is told: most whole answers are read without any."""
+        self._telling = True
         self._open: dict[int, _Block] = {}
         self._next = 0
         self._ids: set[str] = set()
@@ -74,11 +79,11 @@ class MessagesReader(MessagesSeen, Reader):
         self._answer = ""
         self._usage_told = False
         self._known = {kind: SameAgain((key,)) for kind, key in _KEYS.items()}
-        self._same = self._known[PartKind.TEXT]  # of the kind that came last
         self._more: Callable[[str], object] | None = None  # who else must have its text
         self._said_in = -1  # the part whose text it is
         # A thinking that is over but for what it led to, which the next block tells.
         self._held: tuple[int, Opaque] | None = None
+        self._same = self._known[PartKind.TEXT]
 
     def reply(self, body: bytes) -> Reply:
         """See Reader. Told and folded as the stream it could have been."""
@@ -94,6 +99,7 @@ class MessagesReader(MessagesSeen, Reader):
             and not any("citations" in block for block in message.content)
         ):
             return self._plain(message.model or "", texts)
+        self._begin_telling()
         out: list[Event] = []
         self._start(message, out)
         for index, block in enumerate(message.content):
@@ -115,6 +121,8 @@ class MessagesReader(MessagesSeen, Reader):
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
+        if not self._telling:
+            self._begin_telling()
         text = self._same.text(event)
         if text:
             if self._more is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...conversation.parts import Part, Text
-from ...conversation.request import Message, OutputFormat, Request, Role, ThinkingMode
+from ...conversation.request import ROLES, Message, OutputFormat, Request, Role, ThinkingMode
 from ..base import Reading
 from ..fields import Fields, bad
 from ..turn_memory import Turns
@@ -126,7 +126,7 @@ def _messages(body: Fields, reading: Reading, request: Request) -> None:
             _system_message(message, reading, request)
         else:
             parts = blocks(message, "content", reading)
-            request.messages.append(Message(Role(role), parts, path=message.path))
+            request.messages.append(Message(ROLES[role], parts, path=message.path))
         message.close(reading.notes)
         if turns is not None and role != "system":
             turns.keep(at, request.messages[-1], reading.notes, told)

@@ -65,8 +65,9 @@ class Turns:
     def _user(self, parts: Sequence[Part]) -> None:
         blocks = _of_user(parts)
         last = self._done[-1] if self._done else None
-        both = (*last["content"], *blocks) if last is not None and last["role"] == "user" else ()
-        results = any(block["type"] == "tool_result" for block in both)
+        results = False
+        if last is not None and last["role"] == "user":
+            results = any(block["type"] == "tool_result" for block in (*last["content"], *blocks))
         self._add("user", blocks, merge=results)
 
     def _system(self, message: Message, following: list[Message]) -> None:
@@ -88,12 +89,16 @@ def _alone(role: str, parts: Sequence[Part]) -> list[Object]:
 
 
 def _content(parts: Sequence[Part]) -> list[Block]:
-    return [block for part in parts if (block := block_of(part)) is not None]
+    blocks = map(block_of, parts)
+    return [block for block in blocks if block is not None]
 
 
 def _of_user(parts: Sequence[Part]) -> list[Block]:
     """Results stand first; the rest keeps its order."""
-    return sorted(_content(parts), key=_after_results)
+    blocks = _content(parts)
+    if len(blocks) > 1:
+        blocks.sort(key=_after_results)
+    return blocks
 
 
 def _after_results(block: Block) -> bool:

@@ -28,10 +28,11 @@ def render_messages(request: Request, profile: Profile) -> list[Any]:
     if request.system:
         role = "developer" if profile.developer_role else "system"
         out.append({"role": role, "content": _system(request.system, profile)})
-    keys = ((render_messages, "user", profile), (render_messages, "assistant", profile))
+    keys: tuple[Any, ...] = ()  # by which known turns are remembered: the user's, the assistant's
     for message in request.messages:
         parts = message.parts
         if type(parts) is KnownList and message.name is None:
+            keys = keys or ((render_messages, "user", profile), (render_messages, "assistant", profile))
             key = keys[message.role is Role.ASSISTANT]
             known = parts.made.get(key) or written(parts, key, _alone, message, profile)
             if not (out and known and out[-1]["role"] == known[0]["role"]):  # else they may be one
@@ -48,12 +49,13 @@ def _alone(message: Message, profile: Profile) -> list[Object]:
 
 
 def _render(out: list[Object], message: Message, profile: Profile) -> None:
-    if message.role in (Role.SYSTEM, Role.DEVELOPER):
-        _late_system(out, message, profile)
-    elif message.role is Role.ASSISTANT:
+    role = message.role
+    if role is Role.USER:
+        _user(out, message, profile)
+    elif role is Role.ASSISTANT:
         _assistant(out, message, profile)
     else:
-        _user(out, message, profile)
+        _late_system(out, message, profile)
 
 
 def _own_last(out: list[Object]) -> Object:
@@ -85,13 +87,15 @@ def _late_system(out: list[dict[str, Any]], message: Message, profile: Profile) 
 
 def _user(out: list[dict[str, Any]], message: Message, profile: Profile) -> None:
     shown: list[dict[str, Any]] = []
+    others: list[neutral.Part] = []
     for part in message.parts:
-        if isinstance(part, neutral.ToolResult):
+        if type(part) is neutral.ToolResult:
             content = _result(part, shown)
             out.append({"role": "tool", "tool_call_id": part.call_id, "content": content})
-    for part in message.parts:
-        if not isinstance(part, neutral.ToolResult):
-            shown += content_part(part, _WORDING)
+        else:
+            others.append(part)
+    for part in others:
+        shown += content_part(part, _WORDING)
     if shown:
         _append_user(out, shown, profile, message.name)
 
@@ -99,19 +103,25 @@ def _user(out: list[dict[str, Any]], message: Message, profile: Profile) -> None
 def _append_user(
     out: list[dict[str, Any]], parts: list[dict[str, Any]], profile: Profile, name: str | None = None
 ) -> None:
-    last = out[-1] if out else {}
-    if profile.merge_turns and last.get("role") == "user" and last.get("name") == name:
-        before = last["content"]
-        merged = [{"type": "text", "text": before}] if isinstance(before, str) else before
-        _own_last(out)["content"] = _plain(merged + parts)
-        return
-    out.append(maybe({"role": "user", "content": _plain(parts), "name": name}))
+    if out and profile.merge_turns:
+        last = out[-1]
+        if last["role"] == "user" and last.get("name") == name:
+            before = last["content"]
+            merged = [{"type": "text", "text": before}] if isinstance(before, str) else before
+            _own_last(out)["content"] = _plain(merged + parts)
+            return
+    value = {"role": "user", "content": _plain(parts)}
+    if name is not None:
+        value["name"] = name
+    out.append(value)
 
 
 def _plain(parts: list[dict[str, Any]]) -> Any:
     """One text is a string, which every server takes; texts alone are joined for them as well."""
-    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
-        return parts[0]["text"]
+    if len(parts) == 1:
+        only = parts[0]
+        if len(only) == 2 and only["type"] == "text":
+            return only["text"]
     return parts
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ...conversation.events import Stop
 from ...conversation.parts import AssistantPart, Text
 from ...conversation.reply import Reply
-from ..think import CLOSES, FIRSTS
+from ..think import FIRSTS, closes
 from .frames import Chunk
 from .seen import ChatSeen
 
@@ -29,7 +29,7 @@ def plain_reply(seen: ChatSeen, frame: Chunk) -> Reply | None:
     if message.annotations or message.images or message.extra_content:
         return None
     begun = text.lstrip()
-    if not begun or begun[0] in FIRSTS or CLOSES.search(text) is not None:
+    if not begun or begun[0] in FIRSTS or closes(text) is not None:
         return None
     stop = seen.stop or Stop.END
     matched = seen.matched if stop is Stop.STOP_SEQUENCE else None

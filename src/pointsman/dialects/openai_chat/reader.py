@@ -35,7 +35,7 @@ from ..ids import unique_id
 from ..openai_parts import citation_of, picture_of, source_of
 from ..same_again import SameAgain
 from ..shown import PICTURE
-from ..think import CLOSES, ThinkSplitter
+from ..think import ThinkSplitter, closes
 from .calls import Tool
 from .details import BESIDE_CALL, BESIDE_MESSAGE, Detail, Details
 from .frames import Chunk, pieces, says_text_alone, signed
@@ -54,42 +54,42 @@ class ChatReader(ChatSeen, Reader):
     __slots__ = (
         "_at_once", "_base", "_begun_calls", "_blank", "_cited", "_cites", "_detail", "_details",
         "_fed", "_ids", "_late", "_next", "_open", "_open_kind", "_over", "_profile", "_refusal",
-        "_same", "_sources", "_splitter", "_started", "_thought", "_tier", "_told", "_usage", "tag",
+        "_same", "_sources", "_splitter", "_started", "_telling", "_thought", "_tier", "_told", "_usage", "tag",
     )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
         self._profile = profile
-        self._started = False
-        self._over = False  # its error, or its end, has been told
-        self._next = 0
+        self._telling = self._over = False  # over: its error, or its end, has been told
+        self.tag = ""
+
+    def _begin_telling(self) -> None:
+        """Before the first event is told: most whole answers are read without any."""
+        self._telling = True
+        # thought: some of it was told, and not by its details; at once: its text was told as it came
+        self._started = self._thought = self._at_once = False
+        self._next = self._begun_calls = 0
         self._open = -1
         self._open_kind: PartKind | None = None
         self._details: Details | None = None
         self._detail: Detail | None = None  # of the reasoning that is under way
-        self._thought = False  # some of it was told, and not by its details
         self._late: list[dict[str, Any]] = []  # must come back; came while something else was under way
-        # white space that is shown only if more text follows
-        # (docs/protocols/streams.md#reading-leniently)
-        self._blank = ""
-        self._fed = 0  # characters of the answer's text so far, as the server counts them
-        self._base = 0  # where the open text part, or the last one, begins in it
+        self._blank = self._refusal = ""  # blank: as in docs/protocols/streams.md#reading-leniently
+        self._fed = self._base = 0  # characters of the text, as the server counts; of its last part's begin
         self._cited: list[Citation] = []  # whose text has not begun, or is over
         self._cites: set[Any] = set()  # those so far, and their URLs: servers repeat them
         self._sources: list[Any] = []  # as told beside the answer; each time all of them
         self._told: list[ToldCall] = []  # by the call's place
         self._ids: set[str] = set()
-        self._begun_calls = 0
-        self._refusal = ""
         self._tier: str | None = None
         self._usage: TokenUsage | None = None  # as told
-        self._splitter: ThinkSplitter | None = ThinkSplitter(profile.begins_inside)
-        self._at_once = False  # its text was told as it came
+        self._splitter: ThinkSplitter | None = ThinkSplitter(self._profile.begins_inside)
         self._same = SameAgain((b'"content"',), ChatSeen.free_keys)
-        self.tag = ""
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
+        if not self._telling:
+            self._begin_telling()
         text = self._same.text(event)
         if text:
             self._fed += len(text)
@@ -115,6 +115,7 @@ class ChatReader(ChatSeen, Reader):
         plain = plain_reply(self, frame)
         if plain is not None:
             return plain
+        self._begin_telling()
         self._splitter = ThinkSplitter(patient=True)
         return fold([*self._tell(frame), *self.finish()])
 
@@ -201,7 +202,7 @@ class ChatReader(ChatSeen, Reader):
                 self._at_once = not self.tag
 
     def _look_for_tag(self, content: str) -> None:
-        if self._at_once and (closing := CLOSES.search(content)) is not None:
+        if self._at_once and (closing := closes(content)) is not None:
             self.tag = closing[0]
 
     def _settle(self, out: list[Event]) -> None:
@@ -362,6 +363,8 @@ class ChatReader(ChatSeen, Reader):
         """See Reader. A stream is whole after a finish reason or `[DONE]`."""
         if self._over:
             return ()
+        if not self._telling:
+            self._begin_telling()
         self._over = True
         self.end()
         if self.error is not None:  # nothing but the end told it
