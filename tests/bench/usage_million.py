@@ -21,6 +21,7 @@ import msgspec
 
 from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_query import UsageFilter
+from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.client import BATCH
 from pointsman.link.frames import encode
@@ -52,14 +53,14 @@ def records(
 def batches(rows: list[UsageRecord], size: int) -> list[bytes]:
     """As they come by the link."""
     return [
-        encode(UsageBatch(1, tuple(rows[at : at + size]), again=False))[4:]
+        encode(UsageBatch(1, block_of(rows[at : at + size]), again=False))[4:]
         for at in range(0, len(rows), size)
     ]
 
 
 def store(usage: UsageStore, raw: bytes) -> None:
     message = _decode(raw)
-    usage.add(message.records, again=message.again)
+    usage.add(message.block, again=message.again)
 
 
 def timed(times: int, work: Callable[[], object]) -> float:

@@ -12,6 +12,7 @@ import pytest
 from pointsman import __version__, interpreter, native
 from pointsman.admin.store.usage import UsageStore
 from pointsman.cli.explain import lines as explain_lines
+from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
 from pointsman.practice import Received, Reply
 from pointsman.practice.scripted import ScriptedUpstream
@@ -404,11 +405,13 @@ def test_usage_shows_each_attempt_with_its_request(shell: Shell) -> None:
     shell.run("mapping", "list")  # makes the folder
     store = UsageStore(shell.data_dir / "usage.db")
     store.add(
-        [
-            attempt("req_a/1", 1, "failed", 0),
-            attempt("req_a", 2, "ok", 200),
-            attempt("req_b", 1, "ok", 200, joined=True),
-        ]
+        block_of(
+            [
+                attempt("req_a/1", 1, "failed", 0),
+                attempt("req_a", 2, "ok", 200),
+                attempt("req_b", 1, "ok", 200, joined=True),
+            ]
+        )
     )
     store.close()
     head, *rows = (line.split() for line in shell.run("usage", "--request", "req_a").stdout.splitlines())

@@ -252,8 +252,8 @@ def _spooled_ids(data_dir: Path) -> set[str]:
     found: set[str] = set()
     for path in (data_dir / SPOOL_FOLDER).glob("*.usage"):
         spool = Spool(path.parent, int(path.stem), sys.maxsize)
-        while records := spool.take():
-            found |= {record.id for record in records}
+        while (block := spool.take()) is not None and block.records:
+            found |= {record.id for record in block.read()}
     return found
 
 

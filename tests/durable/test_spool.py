@@ -7,11 +7,13 @@ import os
 import resource
 import stat
 import time
+import zlib
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from pointsman.ledger.records import UsageRecord
+from pointsman.ledger.blocks import UsageBlock, block_of
 from pointsman.link import client as link_client
 from pointsman.link import spool as spool_module
 from pointsman.link.client import LinkClient
@@ -26,14 +28,14 @@ def path(tmp_path: Path) -> str:
     return os.path.relpath(tmp_path / "link.sock")  # a Unix socket's path must be short
 
 
-def records(*numbers: int) -> tuple[UsageRecord, ...]:
-    return tuple(record(number) for number in numbers)
+def records(*numbers: int) -> UsageBlock:
+    return block_of(record(number) for number in numbers)
 
 
 def taken(spool: Spool) -> list[str]:
     found = []
     while (frame := spool.take()) is not None:
-        found += [one.id for one in frame]
+        found += [one.id for one in frame.read()]
     return found
 
 
@@ -194,8 +196,8 @@ def test_a_crash_while_nobody_took_it_loses_nothing_and_counts_nothing_twice(
         await until(lambda: len(control.stored) == 21)
         await until(lambda: not list(folder.iterdir()))
         await living
-        assert {one.id for _, batch in control.batches for one in batch.records} == set(control.stored)
-        again = {one.id for _, batch in control.batches if batch.again for one in batch.records}
+        assert {one.id for _, batch in control.batches for one in batch.block.read()} == set(control.stored)
+        again = {one.id for _, batch in control.batches if batch.again for one in batch.block.read()}
         assert again >= set(ids(*range(20))), "what was on disk may have been sent before"
         await control.server.stop()
 
@@ -280,3 +282,13 @@ def test_what_is_left_at_the_end_is_on_disk(path: str, tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert taken(Spool(tmp_path / "spool", 0)) == ids(1)
+
+
+def test_what_an_earlier_version_left_is_read(tmp_path: Path) -> None:
+    """A frame held its records one by one."""
+    body = msgspec.msgpack.encode((record(1), record(2)))
+    frame = len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big") + body
+    (tmp_path / "0.usage").write_bytes(frame)
+    spool = Spool(tmp_path, 0)
+    assert spool.append(records(3))
+    assert taken(spool) == ids(1, 2, 3)

@@ -34,7 +34,7 @@ class Control:
             self.batches.append((worker, message))
             if self.broken:
                 raise OSError("the disk is full")
-            for item in message.records:
+            for item in message.block.read():
                 self.stored.setdefault(item.id, item)
 
 

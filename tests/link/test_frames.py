@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.frames import MAX_FRAME, LinkError, encode, read_down, read_up
 from pointsman.link.messages import (
@@ -67,8 +68,8 @@ SNAPSHOT = Snapshot(
 UPS: list[Up] = [
     Hello(123, 0),
     Applied("e", 7),
-    UsageBatch(3, (record(1), record(2))),
-    UsageBatch(4, ()),
+    UsageBatch(3, block_of((record(1), record(2)))),
+    UsageBatch(4, block_of(())),
     WorkerStatus(1, 123, 5, {'a{b="c"}': 1.0}, (BackendHealth("openai", 1, 2.0, None, "timeout"),), 9),
 ]
 DOWNS: list[Down] = [SNAPSHOT, Snapshot(1, "x"), UsageAck(3)]

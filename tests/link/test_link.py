@@ -14,6 +14,7 @@ import uvloop
 
 from pointsman.admin.store.usage import UsageStore
 from pointsman.errors import PointsmanError
+from pointsman.ledger.blocks import block_of
 from pointsman.link.client import BATCH, MAX_HELD, STUCK_BYTES, WINDOW
 from pointsman.link.frames import MAX_FRAME, encode, read_down, read_up
 from pointsman.link.messages import (
@@ -152,7 +153,7 @@ def test_several_processes(path: str) -> None:
             data.record(data.worker)
             data.client.flush()
         await until(lambda: len(control.stored) == 3)
-        assert {(worker, batch.records[0].id) for worker, batch in control.batches} == {
+        assert {(worker, batch.block.read()[0].id) for worker, batch in control.batches} == {
             (i, f"req_{i}") for i in range(3)
         }
         await until(lambda: {worker for worker, _ in control.statuses} == {0, 1, 2})
@@ -175,7 +176,7 @@ def test_usage_is_acknowledged_once_and_then_forgotten(path: str) -> None:
         data.record(*range(3 * BATCH + 10))
         await data.client.drain(2.0)
         assert set(control.stored) == ids(range(3 * BATCH + 10))
-        assert [len(batch.records) for _, batch in control.batches] == [BATCH, BATCH, BATCH, 10]
+        assert [batch.block.records for _, batch in control.batches] == [BATCH, BATCH, BATCH, 10]
         assert len({batch.batch for _, batch in control.batches}) == 4
         assert (data.client._held, data.client._unacked, data.client.dropped) == (0, {}, 0)
         await data.client.drain(0.1)
@@ -237,15 +238,15 @@ def test_what_was_not_acknowledged_comes_again_and_counts_once(path: str) -> Non
         await until(lambda: not data.client.connected)
         os.unlink(path)
         control = Control(path)
-        for item in stored[0].records:
+        for item in stored[0].block.read():
             control.stored[item.id] = item
         await control.server.start()
         data.record(4)
         await until(lambda: data.client._held == 0 and len(control.stored) == 4)
         came = control.batches[0][1]
-        assert (came.batch, came.records) == (
+        assert (came.batch, came.block) == (
             stored[0].batch,
-            stored[0].records,
+            stored[0].block,
         )  # the same batch, the same ids
         assert (stored[0].again, came.again) == (False, True), "ids are looked for from the second time on"
         assert set(control.stored) == ids(range(1, 5))
@@ -321,7 +322,7 @@ def test_usage_is_bounded_while_the_control_plane_is_away(
             data.client.trim()
         assert data.client.dropped == extra
         assert data.client._held == MAX_HELD
-        assert sum(len(batch.records) for batch in data.client._unacked.values()) == MAX_HELD
+        assert sum(batch.block.records for batch in data.client._unacked.values()) == MAX_HELD
         control = Control(path)
         await control.server.start()
         data.start()
@@ -410,7 +411,7 @@ def test_usage_of_a_killed_process_counts_once_when_its_successor_was_faster(
     def slowly(worker: int, message: Up) -> None:
         if isinstance(message, UsageBatch):
             time.sleep(0.2)
-            store.add(message.records, again=message.again)
+            store.add(message.block, again=message.again)
 
     async def main() -> None:
         server = LinkServer(path, slowly)
@@ -418,11 +419,11 @@ def test_usage_of_a_killed_process_counts_once_when_its_successor_was_faster(
         old_reader, old = await asyncio.open_unix_connection(path)
         old.write(encode(Hello(1, 0)))
         for number in (1, 2):
-            old.write(encode(UsageBatch(number, (record(number),), again=False)))
+            old.write(encode(UsageBatch(number, block_of([record(number)]), again=False)))
         await until(lambda: server.workers)
         reader, new = await asyncio.open_unix_connection(path)
         new.write(encode(Hello(2, 0)))
-        new.write(encode(UsageBatch(1, (record(2),))))
+        new.write(encode(UsageBatch(1, block_of([record(2)]))))
         assert await read_down(reader) == UsageAck(1)
         assert [await read_down(old_reader) for _ in range(2)] == [UsageAck(1), UsageAck(2)]
         old.close()

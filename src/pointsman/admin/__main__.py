@@ -222,7 +222,7 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
             _say_ready(args.ready_fd)
             gc.collect()
             gc.freeze()
-            gc.set_threshold(50_000, 20, 50)  # 700 would look at a batch's records each time one is stored
+            gc.set_threshold(50_000, 20, 50)  # 700 would look many times at what a merge of blocks holds
             asked = asyncio.create_task(_first_connection(listener))
             await asyncio.wait([asked, stopped], return_when=asyncio.FIRST_COMPLETED)
             asked.cancel()

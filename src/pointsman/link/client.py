@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from ..ledger.blocks import UsageBlock, block_of
 from ..ledger.records import UsageRecord
 from .frames import LinkError, encode, read_down
 from .messages import (
@@ -30,9 +31,9 @@ from .spool import Spool
 log = logging.getLogger("pointsman.link")
 
 MAX_HELD = 50_000
-"""Usage records kept while the control plane is away (about 20 MB); beyond it the oldest go, counted and logged."""
+"""Usage records kept while the control plane is away (about 3 MB); beyond it the oldest go, counted and logged."""
 BATCH = 2_000
-"""A batch is a transaction: one of 500 costs a third more a record."""
+"""A batch is a transaction: one of 500 costs the control plane twice as much a record."""
 WINDOW = 8
 """Batches sent and not yet acknowledged: a control plane that hangs must not make this process grow."""
 STUCK_BYTES = 4 * 1024 * 1024
@@ -176,7 +177,7 @@ class LinkClient:
         fresh, self._fresh = self._fresh, []
         since, self._flushed = self._flushed, time.monotonic()
         for start in range(0, len(fresh), BATCH):
-            self._made[self._hold(tuple(fresh[start : start + BATCH]))] = since
+            self._made[self._hold(block_of(fresh[start : start + BATCH]))] = since
         while self._held > MAX_HELD:
             oldest = next(iter(self._unacked))
             if self._spool is not None and self._to_disk(oldest):
@@ -184,19 +185,19 @@ class LinkClient:
                 self._spool.rewind()  # it may have been read from there; what comes twice counts once
                 self._forget(oldest)
                 continue
-            self.dropped += len(self._unacked[oldest].records)
+            self.dropped += self._unacked[oldest].block.records
             self._forget(oldest)
             if not self._told_of_drops:
                 self._told_of_drops = True
                 log.error("usage records are being dropped: the control plane has been away too long")
         self._send()
 
-    def _hold(self, records: tuple[UsageRecord, ...]) -> int:
-        """Keep them as a batch until it is acknowledged; its number."""
-        batch = UsageBatch(self._next_batch, records)
+    def _hold(self, block: UsageBlock) -> int:
+        """Keep it as a batch until it is acknowledged; its number."""
+        batch = UsageBatch(self._next_batch, block)
         self._next_batch += 1
         self._unacked[batch.batch] = batch
-        self._held += len(records)
+        self._held += block.records
         return batch.batch
 
     def _from_disk(self) -> None:
@@ -205,11 +206,11 @@ class LinkClient:
         if spool is None or not spool.holds:
             return
         while self._on_disk_only and len(self._unacked) < WINDOW:
-            records = spool.take()
-            if records is None:
+            block = spool.take()
+            if block is None:
                 self._on_disk_only = False
-            elif records:
-                self._hold(records)
+            elif block.records:
+                self._hold(block)
             else:  # not now; and what is not read must not go
                 return
         if not self._unacked:
@@ -233,7 +234,7 @@ class LinkClient:
                 self._sent[number] = now
                 again = number in self._offered or number not in self._made
                 self._offered.add(number)
-                writer.write(encode(batch if again else UsageBatch(number, batch.records, again=False)))
+                writer.write(encode(batch if again else UsageBatch(number, batch.block, again=False)))
                 if len(self._sent) >= WINDOW:
                     break
 
@@ -247,14 +248,14 @@ class LinkClient:
         """Is this batch on disk, now at the latest?"""
         if number not in self._made:
             return True
-        if self._spool is None or not self._spool.append(self._unacked[number].records):
+        if self._spool is None or not self._spool.append(self._unacked[number].block):
             return False
         del self._made[number]
         return True
 
     def _forget(self, number: int) -> None:
         self._made.pop(number, None)
-        self._held -= len(self._unacked.pop(number).records)
+        self._held -= self._unacked.pop(number).block.records
         self._sent.pop(number, None)
         self._offered.discard(number)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..ledger.records import UsageRecord
+from ..ledger.blocks import UsageBlock
 from ..routing.specs import BackendSpec, MappingSpec
 from ..secret import SecretBytes
 
@@ -71,7 +71,7 @@ class UsageBatch(msgspec.Struct, frozen=True, tag="usage"):
     have been sent before, or lie on disk, from where they may be sent too; else the ids need not be looked for."""
 
     batch: int
-    records: tuple[UsageRecord, ...]
+    block: UsageBlock
     again: bool = True
 
 

@@ -11,12 +11,12 @@ import logging
 import os
 import time
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
+from ..ledger.blocks import UsageBlock, block_of
 from ..ledger.records import UsageRecord
 
 log = logging.getLogger("pointsman.link")
@@ -32,7 +32,9 @@ _HEADER = 8
 _SUFFIX = ".usage"
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[UsageRecord, ...]).decode
+_decode = msgspec.msgpack.Decoder(UsageBlock | tuple[UsageRecord, ...]).decode
+"""Earlier versions wrote a block's records one by one."""
+_NOT_NOW = block_of(())
 
 
 class Spool:
@@ -59,11 +61,11 @@ class Spool:
         """Is there anything on disk?"""
         return self._holds
 
-    def append(self, records: Sequence[UsageRecord]) -> bool:
+    def append(self, block: UsageBlock) -> bool:
         """False when there is no room, or the disk does not take it: then memory is all there is."""
         if time.monotonic() < self._retry_at:
             return False
-        body = _encode(tuple(records))
+        body = _encode(block)
         frame = len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big") + body
         if self._size + len(frame) > MOST_BYTES:
             return False
@@ -79,13 +81,13 @@ class Spool:
         self._holds = True
         return True
 
-    def take(self) -> tuple[UsageRecord, ...] | None:
-        """The next frame's records, oldest first; None at the end; empty when the next cannot be read for now. What can
-        never be read is skipped, and logged."""
+    def take(self) -> UsageBlock | None:
+        """The next frame's block, oldest first; None at the end; an empty one when the next cannot be read for now. What
+        can never be read is skipped, and logged."""
         while self._left:
             path = self._left[0]
             if time.monotonic() < self._reread_at:
-                return ()
+                return _NOT_NOW
             try:
                 with path.open("rb") as file:
                     file.seek(self._at)
@@ -94,7 +96,7 @@ class Spool:
                 log.warning("a usage spool cannot be read (%s)", error.strerror)
                 if error.errno in _PASSES:
                     self._reread_at = time.monotonic() + REREAD_SECONDS
-                    return ()
+                    return _NOT_NOW
                 body = None
             if body is None:
                 self._taken.append(self._left.pop(0))
@@ -102,7 +104,8 @@ class Spool:
                 continue
             self._at += _HEADER + len(body)
             try:
-                return _decode(body)
+                found = _decode(body)
+                return found if isinstance(found, UsageBlock) else block_of(found)
             except msgspec.MsgspecError:
                 log.warning("a usage spool holds records of another version; they are left out")
         return None

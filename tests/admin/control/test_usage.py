@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.messages import UsageBatch
 
@@ -37,8 +38,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     with Plane(tmp_path_factory.mktemp("usage") / "data") as plane:
         with Worker(plane) as worker:
             rows = [record(n, status=429 if n % 5 == 0 else 200, model=f"m{n % 2}") for n in range(25)]
-            worker.send(UsageBatch(batch=1, records=tuple(rows)))
-            worker.send(UsageBatch(batch=2, records=tuple(rows[5:])))
+            worker.send(UsageBatch(batch=1, block=block_of(rows)))
+            worker.send(UsageBatch(batch=2, block=block_of(rows[5:])))
             worker.wait(lambda: worker.acks == [1, 2])
         yield plane
 
@@ -168,15 +169,15 @@ def test_a_batch_that_cannot_be_stored_is_not_acknowledged_and_the_next_try_is(t
     from contextlib import closing
 
     with Plane(tmp_path / "data") as plane, Worker(plane) as worker:
-        worker.send(UsageBatch(batch=1, records=(record(1),)))
+        worker.send(UsageBatch(batch=1, block=block_of([record(1)])))
         worker.wait(lambda: worker.acks == [1])
         with closing(sqlite3.connect(plane.data_dir / "usage.db", isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
-            worker.send(UsageBatch(batch=2, records=(record(2),)))
+            worker.send(UsageBatch(batch=2, block=block_of([record(2)])))
             time.sleep(6)
             assert worker.acks == [1]
             other.execute("ROLLBACK")
-        worker.send(UsageBatch(batch=2, records=(record(2),)))
+        worker.send(UsageBatch(batch=2, block=block_of([record(2)])))
         worker.wait(lambda: worker.acks == [1, 2])
         assert len(plane.good("GET", "/api/usage")) == 2
 
@@ -199,7 +200,7 @@ def test_a_request_is_read_with_all_its_attempts_and_counted_once(tmp_path: Path
             ),
             record(3, id="req_b", request="req_b", attempt=1, joined=True),
         )
-        worker.send(UsageBatch(batch=1, records=rows))
+        worker.send(UsageBatch(batch=1, block=block_of(rows)))
         worker.wait(lambda: worker.acks == [1])
         found = plane.good("GET", "/api/usage?request=req_a")
         assert [(row["id"], row["attempt"], row["outcome"], row["status"]) for row in found] == [

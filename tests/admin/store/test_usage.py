@@ -18,6 +18,7 @@ from pointsman.admin.store.usage import MAX_LIMIT, UsageStore
 from pointsman.admin.store.usage_log import UsageLog
 from pointsman.admin.store.usage_query import UsageFilter
 from pointsman.errors import PointsmanError
+from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
 
 
@@ -42,7 +43,7 @@ def test_a_record_comes_back_as_it_was(usage: UsageStore) -> None:
         1, fallback="throttled", stream=True, input_tokens=5, output_tokens=0, cached_tokens=3,
         reasoning_tokens=1, first_output_ms=12.5, total_ms=99.0, key_id=3, mapping_id=4,
     )  # fmt: skip
-    assert usage.add([full, record(0, target=None)]) == 2
+    assert usage.add(block_of([full, record(0, target=None)])) == 2
     rows, cursor = usage.page()
     assert rows == [full, record(0, target=None)]
     assert cursor is None
@@ -51,21 +52,21 @@ def test_a_record_comes_back_as_it_was(usage: UsageStore) -> None:
 
 def test_an_id_counts_once(usage: UsageStore) -> None:
     batch = [record(n) for n in range(5)]
-    assert usage.add(batch) == 5
-    assert usage.add(batch) == 0
-    assert usage.add([*batch, record(9), record(9)]) == 1
+    assert usage.add(block_of(batch)) == 5
+    assert usage.add(block_of(batch)) == 0
+    assert usage.add(block_of([*batch, record(9), record(9)])) == 1
     assert usage.totals().requests == 6
-    assert usage.add([]) == 0
+    assert usage.add(block_of([])) == 0
 
 
 def test_pages_do_not_shift_when_rows_come_in(usage: UsageStore) -> None:
-    usage.add(record(n, at=1000.0 + n // 3) for n in range(100))  # three at the same moment
+    usage.add(block_of(record(n, at=1000.0 + n // 3) for n in range(100)))  # three at the same moment
     seen: list[str] = []
     cursor: str | None = None
     while True:
         rows, cursor = usage.page(cursor=cursor, limit=7)
         seen += [row.id for row in rows]
-        usage.add([record(1000 + len(seen), at=5000.0)])
+        usage.add(block_of([record(1000 + len(seen), at=5000.0)]))
         if cursor is None:
             break
     assert seen == [f"req_{n:06}" for n in reversed(range(100))]
@@ -73,7 +74,7 @@ def test_pages_do_not_shift_when_rows_come_in(usage: UsageStore) -> None:
 
 @pytest.mark.parametrize(("limit", "got"), [(0, 1), (-5, 1), (3, 3), (10_000, MAX_LIMIT)])
 def test_the_limit_is_kept_within_bounds(usage: UsageStore, limit: int, got: int) -> None:
-    usage.add(record(n) for n in range(MAX_LIMIT + 5))
+    usage.add(block_of(record(n) for n in range(MAX_LIMIT + 5)))
     rows, cursor = usage.page(limit=limit)
     assert len(rows) == got
     assert cursor is not None
@@ -99,12 +100,14 @@ def test_a_cursor_that_is_not_ours_is_refused(usage: UsageStore, cursor: str) ->
 )  # fmt: skip
 def test_filters(usage: UsageStore, filters: UsageFilter, numbers: set[int]) -> None:
     usage.add(
-        [
-            record(0, protocol="embeddings"),
-            record(1, model="b", key_id=7),
-            record(2, target="local/box:q", mapping_id=8),
-            record(3, status=503, outcome="error"),
-        ]
+        block_of(
+            [
+                record(0, protocol="embeddings"),
+                record(1, model="b", key_id=7),
+                record(2, target="local/box:q", mapping_id=8),
+                record(3, status=503, outcome="error"),
+            ]
+        )
     )
     rows, _ = usage.page(filters)
     assert {int(row.id[4:]) for row in rows} == numbers
@@ -113,7 +116,13 @@ def test_filters(usage: UsageStore, filters: UsageFilter, numbers: set[int]) -> 
 
 def test_totals_keep_unknown_apart_from_zero(usage: UsageStore) -> None:
     usage.add(
-        [record(0, input_tokens=5, output_tokens=0), record(1, input_tokens=7), record(2, outcome="error")]
+        block_of(
+            [
+                record(0, input_tokens=5, output_tokens=0),
+                record(1, input_tokens=7),
+                record(2, outcome="error"),
+            ]
+        )
     )
     totals = usage.totals()
     assert (totals.requests, totals.failed, totals.input_tokens, totals.output_tokens) == (3, 1, 12, 0)
@@ -124,7 +133,7 @@ def test_totals_keep_unknown_apart_from_zero(usage: UsageStore) -> None:
 
 def test_one_odd_record_does_not_stop_its_batch(usage: UsageStore) -> None:
     odd = record(0, model="\ud800" + "x" * 5000, input_tokens=10**30)
-    assert usage.add([odd, record(1)]) == 2
+    assert usage.add(block_of([odd, record(1)])) == 2
     rows, _ = usage.page()
     assert rows[1].model.startswith("?xxx")
     assert len(rows[1].model) == 512
@@ -132,7 +141,7 @@ def test_one_odd_record_does_not_stop_its_batch(usage: UsageStore) -> None:
 
 
 def test_the_file_is_private_and_not_so_synchronous(usage: UsageStore, tmp_path: Path) -> None:
-    usage.add([record()])
+    usage.add(block_of([record()]))
     assert stat.S_IMODE((tmp_path / "usage.db").stat().st_mode) == 0o600
     assert usage.integrity() == []
 
@@ -145,10 +154,10 @@ def test_a_file_others_can_read_is_refused_at_start(tmp_path: Path) -> None:
 
 
 def test_a_vanished_file_is_begun_anew(usage: UsageStore, tmp_path: Path) -> None:
-    usage.add([record(0)])
+    usage.add(block_of([record(0)]))
     for path in tmp_path.iterdir():
         path.unlink()
-    assert usage.add([record(1)]) == 1
+    assert usage.add(block_of([record(1)])) == 1
     assert usage.totals().requests == 1
 
 
@@ -159,36 +168,36 @@ def test_a_damaged_file_is_unavailable_until_it_is_moved_away(tmp_path: Path) ->
     usage = UsageStore(path)
     for _ in range(2):
         with pytest.raises(PointsmanError) as caught:
-            usage.add([record()])
+            usage.add(block_of([record()]))
         assert caught.value.status == 503
     path.rename(tmp_path / "aside")
-    assert usage.add([record()]) == 1
+    assert usage.add(block_of([record()])) == 1
     usage.close()
 
 
 @pytest.mark.slow
 def test_a_locked_file_keeps_nothing_half_and_comes_back(usage: UsageStore, tmp_path: Path) -> None:
-    usage.add([record(0)])
+    usage.add(block_of([record(0)]))
     other = sqlite3.connect(tmp_path / "usage.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(PointsmanError, match="usage database is locked"):
-        usage.add([record(n) for n in range(1, 50)])
+        usage.add(block_of([record(n) for n in range(1, 50)]))
     assert usage.totals().requests == 1, "reading goes on"
     other.execute("ROLLBACK")
     other.close()
-    assert usage.add([record(n) for n in range(1, 50)]) == 49
+    assert usage.add(block_of([record(n) for n in range(1, 50)])) == 49
 
 
 def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     usage = UsageStore(tmp_path / "usage.db")
-    usage.add([record()])
+    usage.add(block_of([record()]))
     usage.close()
     newer = sqlite3.connect(tmp_path / "usage.db")
     newer.execute("PRAGMA user_version = 99")
     newer.close()
     again = UsageStore(tmp_path / "usage.db")
     with pytest.raises(PointsmanError, match="newer Pointsman"):
-        again.add([record(1)])
+        again.add(block_of([record(1)]))
     again.close()
 
 
@@ -224,7 +233,7 @@ def left_by_version(path: Path, version: int, rows: list[UsageRecord]) -> None:
 def test_a_file_of_the_first_version_is_kept_and_goes_on(tmp_path: Path) -> None:
     left_by_version(tmp_path / "usage.db", 1, [record(1)])
     again = UsageStore(tmp_path / "usage.db")
-    again.add([record(2, request="req_000002", attempt=1)])
+    again.add(block_of([record(2, request="req_000002", attempt=1)]))
     rows, _ = again.page()
     assert [(row.id, row.request, row.attempt, row.joined) for row in rows] == [
         ("req_000002", "req_000002", 1, False), ("req_000001", "", 0, False),
@@ -234,17 +243,21 @@ def test_a_file_of_the_first_version_is_kept_and_goes_on(tmp_path: Path) -> None
     assert old.id == "req_000001"
     assert again.integrity() == []
     again.close()
-    UsageStore(tmp_path / "new.db").add([record(1)])
+    UsageStore(tmp_path / "new.db").add(block_of([record(1)]))
     assert shape(tmp_path / "usage.db") == shape(tmp_path / "new.db")
 
 
 def test_totals_count_requests_and_the_tokens_of_every_attempt(usage: UsageStore) -> None:
     usage.add(
-        [
-            record(0, id="req_a/1", request="req_a", attempt=1, outcome="failed", status=500, input_tokens=3),
-            record(1, id="req_a", request="req_a", attempt=2, attempts=2, input_tokens=3),
-            record(2, id="req_b", request="req_b", attempt=1, outcome="error", status=502),
-        ]
+        block_of(
+            [
+                record(
+                    0, id="req_a/1", request="req_a", attempt=1, outcome="failed", status=500, input_tokens=3
+                ),
+                record(1, id="req_a", request="req_a", attempt=2, attempts=2, input_tokens=3),
+                record(2, id="req_b", request="req_b", attempt=1, outcome="error", status=502),
+            ]
+        )
     )
     found = usage.totals()
     assert (found.requests, found.failed, found.input_tokens) == (2, 1, 6)
@@ -304,16 +317,18 @@ def test_the_rows_of_every_version_are_read_as_they_were(tmp_path: Path, version
     found, _ = opened.page(limit=1000)
     assert found == rows[::-1]
     assert (opened.totals().requests, opened.totals().input_tokens) == (100, sum(range(100)))
-    assert opened.add(rows) == 0, "they are not counted twice"
+    assert opened.add(block_of(rows)) == 0, "they are not counted twice"
     opened.close()
 
 
 def test_a_request_whose_attempt_failed_is_not_counted_twice_whatever_is_asked_for(usage: UsageStore) -> None:
     usage.add(
-        [
-            record(0, id="req_a/1", request="req_a", attempt=1, outcome="failed", target="local/box:m"),
-            record(1, id="req_a", request="req_a", attempt=2, attempts=2, target="openai:m"),
-        ]
+        block_of(
+            [
+                record(0, id="req_a/1", request="req_a", attempt=1, outcome="failed", target="local/box:m"),
+                record(1, id="req_a", request="req_a", attempt=2, attempts=2, target="openai:m"),
+            ]
+        )
     )
     assert usage.totals(UsageFilter(target="openai:m")).requests == 1
     assert usage.totals(UsageFilter(target="local/box:m")).requests == 0
@@ -330,7 +345,7 @@ def made(name: str, number: int = 0, **fields: Any) -> UsageRecord:
 
 
 def test_who_made_an_answer_is_told_to_the_key_that_got_it(usage: UsageStore) -> None:
-    usage.add([made("resp_1", key_id=3), made("resp_2", 1), record(2)])
+    usage.add(block_of([made("resp_1", key_id=3), made("resp_2", 1), record(2)]))
     assert usage.answer(3, "resp_1") == ("openai/a:gpt-x", "m")
     assert usage.answer(None, "resp_2") == ("openai/a:gpt-x", "m")
     assert [usage.answer(key, "resp_1") for key in (None, 4)] == [None, None]
@@ -339,14 +354,18 @@ def test_who_made_an_answer_is_told_to_the_key_that_got_it(usage: UsageStore) ->
 
 
 def test_an_id_that_its_backend_gave_to_two_keys_is_told_to_neither(usage: UsageStore) -> None:
-    usage.add([made("resp_1", key_id=3), made("resp_1", 1, key_id=4), made("resp_1", 2, target="openai/b:m")])
+    usage.add(
+        block_of(
+            [made("resp_1", key_id=3), made("resp_1", 1, key_id=4), made("resp_1", 2, target="openai/b:m")]
+        )
+    )
     assert [usage.answer(key, "resp_1") for key in (3, 4)] == [None, None]
     assert usage.answer(None, "resp_1") == ("openai/b:m", "m"), "another backend's is another answer"
 
 
 def test_a_record_that_comes_again_tells_the_same(usage: UsageStore) -> None:
-    usage.add([made("resp_1")])
-    usage.add([made("resp_1")])
+    usage.add(block_of([made("resp_1")]))
+    usage.add(block_of([made("resp_1")]))
     assert usage.answer(None, "resp_1") is not None
     assert usage.totals().requests == 1
 
@@ -355,11 +374,11 @@ def test_answers_are_forgotten_by_age_and_by_number(
     usage: UsageStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long_ago = time.time() - usage_module.ANSWERS_SECONDS - 1
-    usage.add([made("resp_old", at=long_ago)])
+    usage.add(block_of([made("resp_old", at=long_ago)]))
     assert usage.answer(None, "resp_old") is None
     monkeypatch.setattr(usage_module, "MOST_ANSWERS", 10)
     for number in range(30):
-        usage.add([made(f"resp_{number}", number + 1)])
+        usage.add(block_of([made(f"resp_{number}", number + 1)]))
     assert [usage.answer(None, f"resp_{number}") is not None for number in (0, 19, 20, 29)] == [
         False, False, True, True,
     ]  # fmt: skip
@@ -370,7 +389,7 @@ def test_answers_are_forgotten_by_age_and_by_number(
 def test_a_file_of_the_second_version_learns_to_keep_them(tmp_path: Path) -> None:
     left_by_version(tmp_path / "usage.db", 2, [record(1)])
     again = UsageStore(tmp_path / "usage.db")
-    again.add([made("resp_1", 2)])
+    again.add(block_of([made("resp_1", 2)]))
     assert again.answer(None, "resp_1") is not None
     assert again.totals().requests == 2
     again.close()

@@ -14,15 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pointsman.admin.store import usage_log
 from pointsman.admin.store.usage import UsageStore
-from pointsman.admin.store.usage_columns import PACKED, PLAIN, Block, Damaged, columns_of, pack
+from pointsman.admin.store.usage_columns import PACKED, PLAIN, Block, Damaged, pack
 from pointsman.admin.store.usage_query import UsageFilter
 from pointsman.errors import PointsmanError
+from pointsman.ledger.blocks import UsageBlock, block_of, columns_of
 from pointsman.ledger.records import UsageRecord
 
 FIELDS = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id")
@@ -119,7 +121,7 @@ def test_it_says_what_a_list_of_its_records_says(given_steps: list[Any], asked: 
                 usage = UsageStore(path)
             else:
                 new = {one.id: one for one in reversed(step) if one.id not in stored}
-                assert usage.add(step) == len(new)
+                assert usage.add(block_of(step)) == len(new)
                 stored |= new
         for one in [UsageFilter(), *asked]:
             check(usage, stored, one)
@@ -161,6 +163,13 @@ def test_ids_of_any_form_come_out_of_a_block_as_they_went_in(ids: list[str]) -> 
         assert [block.id(index) for index in range(len(ids))] == ids
 
 
+@given(some_records())
+def test_records_come_out_of_a_block_as_they_went_in(records: list[UsageRecord]) -> None:
+    made = block_of(records)
+    assert made.read() == records
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=UsageBlock) == made
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -173,7 +182,7 @@ def test_ids_of_any_form_come_out_of_a_block_as_they_went_in(ids: list[str]) -> 
 )
 def test_one_odd_record_does_not_keep_its_batch_out(tmp_path: Path, fields: dict[str, Any]) -> None:
     usage = UsageStore(tmp_path / "usage.db")
-    assert usage.add([plain(1), plain(2, **fields), plain(3)]) == 3
+    assert usage.add(block_of([plain(1), plain(2, **fields), plain(3)])) == 3
     usage.tend()
     (odd,) = [one for one in usage.page()[0] if one.at == 1002.0]
     changed = {name: value[:512] if isinstance(value, str) else None for name, value in fields.items()}
@@ -199,7 +208,7 @@ def test_a_damaged_block_is_told_and_never_left_out_silently(tmp_path: Path) -> 
     path = tmp_path / "usage.db"
     usage = UsageStore(path)
     for number in range(80):
-        usage.add([plain(number)], again=False)
+        usage.add(block_of([plain(number)]), again=False)
     usage.tend()
     with closing(sqlite3.connect(path)) as other:
         other.execute("UPDATE block SET body = zeroblob(length(body)) WHERE id = (SELECT max(id) FROM block)")
@@ -210,7 +219,9 @@ def test_a_damaged_block_is_told_and_never_left_out_silently(tmp_path: Path) -> 
     (told,) = usage.integrity()
     assert "damaged" in told
     assert usage.totals().requests == 80, "the sums of hours have it"
-    assert usage.add([plain(99, id="req_bbbbbbbbbb00000001")], again=False) == 1, "new ones are taken"
+    assert usage.add(block_of([plain(99, id="req_bbbbbbbbbb00000001")]), again=False) == 1, (
+        "new ones are taken"
+    )
     for _ in range(3):
         usage.tend()
     assert len(usage.integrity()) == 1
@@ -220,7 +231,7 @@ def test_a_damaged_block_is_told_and_never_left_out_silently(tmp_path: Path) -> 
 def test_small_blocks_become_large_ones(tmp_path: Path) -> None:
     usage = UsageStore(tmp_path / "usage.db")
     for number in range(300):
-        usage.add([plain(number)], again=False)
+        usage.add(block_of([plain(number)]), again=False)
         if number % 64 == 0:
             usage.tend()
     usage.tend()
@@ -235,7 +246,7 @@ def test_small_blocks_become_large_ones(tmp_path: Path) -> None:
 
 def test_totals_from_the_middle_of_an_hour_read_its_blocks(tmp_path: Path) -> None:
     usage = UsageStore(tmp_path / "usage.db")
-    usage.add([plain(n, at=n * 600.0) for n in range(60)])
+    usage.add(block_of([plain(n, at=n * 600.0) for n in range(60)]))
     usage.tend()
     between = UsageFilter(
         since=datetime.fromtimestamp(5400, UTC), until=datetime.fromtimestamp(5400 + 4 * 3600, UTC)
@@ -248,13 +259,14 @@ _WRITER = """
 import sys
 from pathlib import Path
 from pointsman.admin.store.usage import UsageStore
+from pointsman.ledger.blocks import block_of
 from tests.admin.store.test_usage_log import plain
 usage = UsageStore(Path(sys.argv[1]))
 begin = int(sys.argv[2])
-print(usage.add([plain(n) for n in range(begin, begin + 50)]), flush=True)
+print(usage.add(block_of([plain(n) for n in range(begin, begin + 50)])), flush=True)
 for batch in range(1, 100000):
     at = begin + 50 * batch
-    usage.add([plain(n) for n in range(at, at + 50)], again=False)
+    usage.add(block_of([plain(n) for n in range(at, at + 50)]), again=False)
     print(at, flush=True)
     if batch % 5 == 0:
         usage.tend()

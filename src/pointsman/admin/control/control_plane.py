@@ -245,7 +245,7 @@ class ControlPlane:
         if isinstance(message, WorkerStatus):
             self.board.take(message, time.monotonic())
         elif isinstance(message, UsageBatch):
-            self.usage.add(message.records, again=message.again)
+            self.usage.add(message.block, again=message.again)
 
     def find_answer(self, question: AnswerQuestion) -> AnswerFound:
         """Who made an answer that a client asks for by its id."""

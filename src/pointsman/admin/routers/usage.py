@@ -10,10 +10,10 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from ...ledger.blocks import MILLISECONDS
 from ...ledger.records import UsageRecord
 from ..store.shapes import with_fields
 from ..store.usage import COLUMNS, MAX_LIMIT
-from ..store.usage_columns import MILLISECONDS
 from ..store.usage_query import Totals, UsageFilter
 from .base import Run, errors
 

@@ -12,10 +12,9 @@ import binascii
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -23,11 +22,12 @@ from sqlalchemy import Connection
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from ...ledger.blocks import UsageBlock, block_of
 from ...ledger.records import UsageRecord
 from ...process.private_files import mode_problem
 from .sqlite import FileOptions, SqliteFile
 from .usage_columns import Block, Damaged
-from .usage_log import Sums, UsageLog, begin, blocks_with, storable_value
+from .usage_log import Sums, UsageLog, begin, blocks_with
 from .usage_query import Totals, UsageFilter, add_together, damaged, newest
 
 MAX_LIMIT = 1000
@@ -77,12 +77,11 @@ class UsageStore:
         self._folded_at = -FOLD_SECONDS  # monotonic
         self._untidy = True
 
-    def add(self, records: Iterable[UsageRecord], *, again: bool = True) -> int:
-        """How many were new. again: some may have come before, so that their ids are looked for."""
-        given = list(records)
-        if not given:
+    def add(self, given: UsageBlock, *, again: bool = True) -> int:
+        """How many records were new. again: some may have come before, so that their ids are looked for."""
+        if not given.records:
             return 0
-        answers = [_answer(record) for record in given if record.answer_id is not None]
+        new = given
         sums: Sums = {}
         try:
             with self._file.transaction(
@@ -90,11 +89,11 @@ class UsageStore:
             ) as connection:
                 driver = driver_of(connection)
                 if again:
-                    given = _unknown(driver, given)
-                if given:
-                    sums |= self._opened.add(driver, given)
-                if answers:
-                    driver.executemany(_INSERT_ANSWER, answers)
+                    new = _unknown(driver, given)
+                if new.records:
+                    sums |= self._opened.add(driver, new)
+                if given.answers:
+                    driver.executemany(_INSERT_ANSWER, given.answers)
                     driver.execute(_FORGET_ANSWERS, (time.time() - ANSWERS_SECONDS, MOST_ANSWERS))
         except BaseException:
             if self._log is not None:
@@ -102,7 +101,7 @@ class UsageStore:
             raise
         self._taken += 1
         self._untidy = True
-        return len(given)
+        return new.records
 
     def tend(self) -> None:
         """Once a second: sums are folded when nothing came meanwhile, or it was long ago, and small blocks become large
@@ -209,20 +208,17 @@ def _told_damage() -> Iterator[None]:
         ) from error
 
 
-def _unknown(driver: sqlite3.Connection, records: Sequence[UsageRecord]) -> list[UsageRecord]:
-    """Those whose ids the log has not, each once."""
-    found = {record.id: record for record in reversed(records)}
-    for _, count, body in blocks_with(driver, list(found)):
+def _unknown(driver: sqlite3.Connection, given: UsageBlock) -> UsageBlock:
+    """Its records whose ids the log has not, each once."""
+    names = given.reader().ids()
+    lacking = set(names)
+    for _, count, body in blocks_with(driver, names):
         with _told_damage():
-            known = Block(body, count).ids()
-        for name in known:
-            found.pop(name, None)
-    return [*reversed(found.values())]
-
-
-def _answer(record: UsageRecord) -> tuple[Any, ...]:
-    found = (record.answer_id, record.key_id or 0, record.target, record.model, record.at)
-    return tuple(storable_value(one) for one in found)
+            lacking.difference_update(Block(body, count).ids())
+    if len(lacking) == given.records:
+        return given
+    found = {record.id: record for record in reversed(given.read()) if record.id in lacking}
+    return block_of(reversed(found.values()))
 
 
 def _cursor(record: UsageRecord) -> str:

@@ -10,27 +10,28 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
 import msgspec
 
-from ...ledger.records import UsageRecord
-from .usage_columns import (
+from ...ledger.blocks import (
     DIMENSIONS,
-    HEAD,
-    MAX_TEXT,
-    PACKED,
-    PLAIN,
+    LARGEST,
     TOKENS,
-    Block,
     Columns,
-    Damaged,
-    Odd,
-    columns_of,
-    pack,
+    UsageBlock,
+    block_of,
+    full,
+    spans,
+    storable,
+    storable_value,
 )
+from ...ledger.records import UsageRecord
+from .usage_columns import PACKED, PLAIN, Block, Damaged, pack, sealed
 
 log = logging.getLogger("pointsman.control")
 
@@ -43,8 +44,6 @@ SMALL = 128
 """Records of a block, on average, below which that is done while more come in, too."""
 MOST_DIMENSIONS = 50_000
 """Dimensions remembered; about 20 MB."""
-LARGEST = 2**63 - 1
-"""SQLite's largest number."""
 
 TABLES = (
     f"CREATE TABLE dimension (id INTEGER PRIMARY KEY, {', '.join(DIMENSIONS)}, own, packed BLOB NOT NULL UNIQUE)",
@@ -65,6 +64,10 @@ would begin anew, below `folded`."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_dims = msgspec.msgpack.Decoder(list[int]).decode
+_decode_kind = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
+_decode_columns = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
+_decode_counts = msgspec.msgpack.Decoder(list[int | None]).decode
+_decode_times = msgspec.msgpack.Decoder(bytes).decode
 
 Sums = dict[tuple[int, int], list[int | None]]
 """(hour, dimension) -> records, and a sum for each of TOKENS, None where nobody reported that."""
@@ -87,7 +90,7 @@ class UsageLog:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Of a file whose tables are there: what a crash left unfolded is summed up."""
-        self._dims: dict[tuple[Any, ...], int] = {}
+        self._dims: dict[bytes, int] = {}  # by their kind
         self.pending: Sums = {}
         (folded,) = connection.execute("SELECT block FROM folded").fetchone()
         rows = connection.execute("SELECT id, records, body FROM block WHERE id > ?", (folded,))
@@ -99,24 +102,29 @@ class UsageLog:
                     "block %s of the usage log is damaged; no sum holds its %s records", number, records
                 )
                 continue
-            columns: Columns = {"at": block.at, **{name: block.values(name) for name in TOKENS}}
-            add_up(self.pending, sums_of(columns, block.dims, (min(block.at), max(block.at))))
+            tokens = [block.values(name) for name in TOKENS]
+            add_up(self.pending, sums_of(block.at, (min(block.at), max(block.at)), block.dims, tokens))
 
-    def add(self, connection: sqlite3.Connection, records: Sequence[UsageRecord], form: int = PLAIN) -> Sums:
-        """One block of them, whose ids are new."""
-        columns = columns_of(records)
-        dims = self._numbers(connection, columns)
-        times = min(columns["at"]), max(columns["at"])
-        try:
-            body, sums = pack(columns, dims, form), sums_of(columns, dims, times)
-            odd = max(filter(None, chain.from_iterable(sums.values()))) > LARGEST
-        except Odd:
-            odd = True
-        if odd:
-            columns = storable(columns)
-            body, sums = pack(columns, dims, form), sums_of(columns, dims, times)
-        put(connection, columns["id"], dims, times, body)
+    def add(self, connection: sqlite3.Connection, given: UsageBlock, form: int = PLAIN) -> Sums:
+        """One block, whose ids are new."""
+        numbers, dims, columns, sums = self._looked_at(connection, given)
+        if max(filter(None, chain.from_iterable(sums.values()))) > LARGEST:
+            given = block_of(map(storable, given.read()))
+            numbers, dims, columns, sums = self._looked_at(connection, given)
+        times = given.first_at, given.last_at
+        put(connection, given.records, given.spans, numbers, times, sealed(columns, dims, form))
         return sums
+
+    def _looked_at(
+        self, connection: sqlite3.Connection, given: UsageBlock
+    ) -> tuple[list[int], list[int], dict[str, msgspec.Raw], Sums]:
+        """Its dimensions, that of each record (one where all are alike), its columns still packed, and its sums."""
+        numbers = self._numbers(connection, given.kinds)
+        dims = numbers if len(given.which) == 1 else [numbers[kind] for kind in given.which]
+        columns = _decode_columns(given.columns)
+        tokens = [_decode_counts(columns[name]) for name in TOKENS]
+        at = array("d", _decode_times(columns["at"]))
+        return numbers, dims, columns, sums_of(at, (given.first_at, given.last_at), dims, tokens)
 
     def keep(self, sums: Sums) -> None:
         add_up(self.pending, sums)
@@ -179,54 +187,41 @@ class UsageLog:
             columns: Columns = {name: [column[one] for one in piece] for name, column in merged.items()}
             some, at = [dims[one] for one in piece], columns["at"]
             body = pack(columns, some, PACKED)
-            put(connection, columns["id"], some, (at[0], at[-1]), body, large=2 * len(piece) >= LARGE)
+            ids = spans(columns["id"])
+            put(connection, len(piece), ids, some, (at[0], at[-1]), body, large=2 * len(piece) >= LARGE)
 
-    def _numbers(self, connection: sqlite3.Connection, columns: Columns) -> list[int]:
-        """Of each record, the number of its dimension, which is made where there is none."""
+    def _numbers(self, connection: sqlite3.Connection, kinds: Sequence[bytes]) -> list[int]:
+        """Of each kind, the number of its dimension, which is made where there is none."""
         known = self._dims
-        shared = list(zip(*[columns[name] for name in (*DIMENSIONS, "own")], strict=True))
-        try:
-            return list(map(known.__getitem__, shared))
-        except KeyError:
-            pass
-        if len(known) > MOST_DIMENSIONS:
+        lacking = [kind for kind in kinds if kind not in known]
+        if lacking and len(known) > MOST_DIMENSIONS:
             known.clear()
-        for one in set(shared).difference(known):
-            values = [storable_value(value) for value in one]
+            lacking = [*kinds]
+        for kind in lacking:
+            values = [storable_value(value) for value in _decode_kind(kind)]
             packed = _encode(values)
             connection.execute(_ADD_DIMENSION, (*values, packed))
             row = connection.execute("SELECT id FROM dimension WHERE packed = ?", (packed,)).fetchone()
-            known[one] = row[0]
-        return [known[one] for one in shared]
+            known[kind] = row[0]
+        return [known[kind] for kind in kinds]
 
 
 def put(
     connection: sqlite3.Connection,
-    ids: Sequence[str],
-    dims: Sequence[int],
+    records: int,
+    ids: Sequence[tuple[str, str, str]],
+    dims: Iterable[int],
     times: tuple[float, float],
     body: bytes,
     *,
     large: bool = False,
 ) -> None:
-    """A block and what it can be found by. times: of its oldest and its newest record."""
+    """A block and what it can be found by. ids: their spans. times: of its oldest and its newest record."""
     number = connection.execute(
         "INSERT INTO block (records, first_at, last_at, large, dims, body) VALUES (?, ?, ?, ?, ?, ?)",
-        (len(ids), *times, large, _encode(sorted(set(dims))), body),
+        (records, *times, large, _encode(sorted(set(dims))), body),
     ).lastrowid
-    connection.executemany("INSERT INTO span VALUES (?, ?, ?, ?)", [(*span, number) for span in spans(ids)])
-
-
-def spans(ids: Iterable[str]) -> list[tuple[str, str, str]]:
-    """(beginning, first, last) of the ids of each process."""
-    names = list(ids)
-    first, last = min(names), max(names)
-    if first[:HEAD] == last[:HEAD] and "/" not in first[:HEAD]:  # and so of all that lie between
-        return [(first[:HEAD], first, last)]
-    heads: dict[str, list[str]] = {}
-    for name in names:  # a short id's other attempts begin as it does
-        heads.setdefault(name[:HEAD].partition("/")[0], []).append(name)
-    return [(head, min(some), max(some)) for head, some in heads.items()]
+    connection.executemany("INSERT INTO span VALUES (?, ?, ?, ?)", [(*span, number) for span in ids])
 
 
 def blocks_with(
@@ -263,40 +258,38 @@ def dimensions(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[i
     return found
 
 
-def sums_of(columns: Columns, dims: Sequence[int], times: tuple[float, float]) -> Sums:
-    """times: of the oldest and the newest."""
-    hour, last = (int(at // HOUR) for at in times)
+def sums_of(
+    at: Sequence[float],
+    times: tuple[float, float],
+    dims: Sequence[int],
+    tokens: Sequence[Sequence[int | None]],
+) -> Sums:
+    """at: of each record. times: of the oldest and the newest. dims, and each of TOKENS: one where all are alike."""
+    hour, last = (int(one // HOUR) for one in times)
+    records = len(at)
+    if hour == last and len(dims) == 1:
+        return {(hour, dims[0]): [records, *[_sum(column, records) for column in tokens]]}
     keys: Sequence[Any] = dims
     if hour != last:
-        keys = [(int(at // HOUR), dim) for at, dim in zip(columns["at"], dims, strict=True)]
-    found: dict[Any, list[Any]] = {key: [0, None, None, None, None] for key in set(keys)}
-    # spelled out: it is run for each record, and a loop for each of TOKENS takes three times as long
-    for key, read, written, cached, reasoning in zip(keys, *[columns[name] for name in TOKENS], strict=True):
-        sums = found[key]
-        sums[0] += 1
-        if read is not None:
-            sums[1] = (sums[1] or 0) + read
-        if written is not None:
-            sums[2] = (sums[2] or 0) + written
-        if cached is not None:
-            sums[3] = (sums[3] or 0) + cached
-        if reasoning is not None:
-            sums[4] = (sums[4] or 0) + reasoning
+        keys = [(int(one // HOUR), dim) for one, dim in zip(at, full(dims, records), strict=True)]
+    found: dict[Any, list[int | None]] = {key: [count] for key, count in Counter(keys).items()}
+    for column in tokens:
+        totals: dict[Any, int | None] = dict.fromkeys(found)
+        if column[0] is not None or len(column) > 1:
+            for key, value in zip(keys, full(column, records), strict=True):
+                if value is not None:
+                    before = totals[key]
+                    totals[key] = value if before is None else before + value
+        for key, total in totals.items():
+            found[key].append(total)
     return {(hour, key): sums for key, sums in found.items()} if keys is dims else found
 
 
-def storable(columns: Columns) -> Columns:
-    """One odd record must not stop its whole batch for good: names come from clients, counts from upstreams."""
-    changed = {name: [storable_value(one) for one in columns[name]] for name in ("id", "request", *TOKENS)}
-    return columns | changed
-
-
-def storable_value(value: Any) -> Any:
-    if isinstance(value, str):
-        return value[:MAX_TEXT].encode("utf-8", "replace").decode()
-    if isinstance(value, int) and abs(value) > LARGEST:
-        return None  # no backend counted that
-    return value
+def _sum(column: Sequence[int | None], records: int) -> int | None:
+    if len(column) == 1:
+        return None if column[0] is None else column[0] * records
+    known = [value for value in column if value is not None]
+    return sum(known) if known else None
 
 
 def add_up(sums: Sums, more: Sums) -> None:
@@ -325,6 +318,6 @@ def begin(connection: sqlite3.Connection) -> None:
             values = dict(zip(names, row, strict=True))
             values |= {name: bool(values[name]) for name in ("stream", "joined") if name in values}
             records.append(UsageRecord(**values))
-        made.keep(made.add(connection, records, PACKED))
+        made.keep(made.add(connection, block_of(records), PACKED))
     made.fold(connection)
     connection.execute("DROP TABLE usage")

@@ -14,8 +14,9 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema
 
+from ...ledger.blocks import MAX_TEXT, TOKENS
 from ...ledger.records import UsageRecord
-from .usage_columns import MAX_TEXT, TOKENS, Block, Damaged
+from .usage_columns import Block, Damaged
 from .usage_log import HOUR, Sums, blocks_with, dimensions, dims_of
 from .values import MAX_ID
 
