@@ -46,7 +46,7 @@ class Seen:
     concluded: it did not say so itself, only ended in a way that cannot be; or not in the form and the words on
     which the protocol's clients act (docs/protocols/errors.md#errors-inside-a-200). usage: as reported so
     far. answer_id: the id that the answer carries, where the protocol has one. arguments: of each
-    call of a client's function, whether its text is closed so far.
+    call of a client's function, whether its text is closed so far; None before the first.
     stop_word: the backend's own reason to stop, where nobody knows what it says.
     keep: who remembers the answer, in protocols whose clients may refer to it; nobody by default.
     halves: of characters that the stream's events cut, None before the first.
@@ -79,7 +79,7 @@ class Seen:
         self.concluded = False
         self.usage: TokenUsage | None = None
         self.answer_id: str | None = None
-        self.arguments: list[Closing] = []
+        self.arguments: list[Closing] | None = None
         self.malformed = 0
         self.reason_due = True
         self.keep: Keep | None = None
@@ -121,7 +121,7 @@ class Seen:
     @property
     def calls_whole(self) -> bool:
         """Is every call told to its end?"""
-        return all(text.closed for text in self.arguments)
+        return all(text.closed for text in self.arguments or ())
 
     def call_cut(self) -> bool:
         """At the answer's end: whether it says that it is whole and has a call that is not. Then it is an error: the client
@@ -159,6 +159,8 @@ class Seen:
     def call_begun(self) -> Closing:
         """One more call of a client's function; feed its arguments."""
         text = Closing()
+        if self.arguments is None:
+            self.arguments = []
         self.arguments.append(text)
         return text
 

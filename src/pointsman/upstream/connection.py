@@ -48,9 +48,9 @@ class UpstreamConnection:
         self._transport: asyncio.Transport | None = None
         self._sink: Sink | None = None
         self._raw: RawSink | None = None
-        self._headers: Headers = []
+        self._headers: Headers | None = None  # None before the first, as are the parts
         self._header_bytes = 0
-        self._parts: list[bytes] = []
+        self._parts: list[bytes] | None = None
         self._parser: Any = None  # llhttp, which takes 1 KiB: made when something is not plain
         self._reset()
         self.peer_local = False
@@ -158,11 +158,13 @@ class UpstreamConnection:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         headers = self._headers
+        if headers is None:
+            headers = self._headers = []
         size = self._header_bytes = self._header_bytes + len(name) + len(value)
         if size > MAX_HEADER_BYTES or len(headers) >= MAX_HEADERS:
             raise ValueError("its headers are too large")
         if not self._head_complete:  # a trailer is dropped: nothing may arrive that way
-            headers.append((name.lower(), value))
+            headers.append((name.lower(), value.rstrip(b" \t")))  # llhttp trims only what stands before it
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
@@ -174,10 +176,13 @@ class UpstreamConnection:
             self._interim += 1
             if self._interim > MAX_INTERIM:
                 raise ValueError("too many interim answers")
-            self._headers = []
+            self._headers = None
 
     def on_body(self, data: bytes) -> None:
-        self._parts.append(data)
+        if self._parts is None:
+            self._parts = [data]
+        else:
+            self._parts.append(data)
 
     def on_message_complete(self) -> None:
         if self._status >= 200:
@@ -226,7 +231,7 @@ class UpstreamConnection:
         if inside:
             self._head_given = True
             self._parser.feed_data(_CHUNKS_FOLLOW)
-            self._headers = []
+            self._headers = None
         if raw:
             self.data_received(raw)
 
@@ -293,7 +298,7 @@ class UpstreamConnection:
             self._give_head(sink)
             sink = self._sink  # another's by now, where it needs one before it
         if self._parts and sink is not None:
-            parts, self._parts = self._parts, []
+            parts, self._parts = self._parts, None
             sink.body(parts[0] if len(parts) == 1 else b"".join(parts))
         if self._complete and self._sink is not None:
             sink, self._sink = self._sink, None
@@ -304,7 +309,7 @@ class UpstreamConnection:
         if not keep or self._unread():
             self.close()
         else:
-            self._headers = []
+            self._headers = None
             self.idle_since = time.monotonic()
             self._closed(self)  # the pool takes it back
 
@@ -318,7 +323,7 @@ class UpstreamConnection:
         return self._status >= 400 or transport.get_write_buffer_size() > 0 or not _takes_more(transport)
 
     def _give_head(self, sink: Sink) -> None:
-        headers, self._headers = self._headers, []
+        headers, self._headers = self._headers or [], None
         chunked = False
         for name, value in headers:
             if name == b"content-length":

@@ -7,6 +7,7 @@ llhttp (httptools) judges the grammar; the checks here refuse what it lets pass
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -45,7 +46,7 @@ NEVER_CLIENT = frozenset(
 )  # fmt: skip
 NEVER_CLIENT_PREFIXES = (b"x-pointsman-", b"access-control-")
 
-METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+METHODS = {one: one for one in (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")}
 
 _TARGET_OK = re.compile(rb"/[\x21-\x7e]*|\*").fullmatch
 _DOT_SEGMENT = re.compile(rb"(?:/|%2f|%5c|\\)(?:\.|%2e){1,2}(?:/|%2f|%5c|\\|$)", re.IGNORECASE).search
@@ -106,7 +107,35 @@ class _Collector:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value.rstrip(b" \t")))  # llhttp trims only what stands before it
+        self.headers.append(
+            _line(name.lower(), value.rstrip(b" \t"))
+        )  # llhttp trims only what stands before it
+
+
+_REPEATED = frozenset((
+    b"accept", b"accept-encoding", b"accept-language", b"anthropic-beta", b"anthropic-version", b"connection",
+    b"content-type", b"host", b"sec-fetch-mode", b"user-agent", b"x-app", b"x-stainless-arch", b"x-stainless-async",
+    b"x-stainless-helper-method", b"x-stainless-lang", b"x-stainless-os", b"x-stainless-package-version",
+    b"x-stainless-runtime", b"x-stainless-runtime-version", b"x-stainless-timeout",
+))  # fmt: skip
+_MOST_SHARED, _LONGEST_SHARED = 1024, 256
+_shared_lines: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
+_shared_names: dict[bytes, bytes] = {}
+
+
+def _line(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """A header line, one object however many open connections have it: a stream that is open keeps its head. Shared are
+    names, and the values of headers that all requests of a client have in common; never those that may hold a key."""
+    line = (name, value)
+    if name in _REPEATED and len(value) <= _LONGEST_SHARED:
+        if line not in _shared_lines and len(_shared_lines) >= _MOST_SHARED:
+            return line
+        return _shared_lines.setdefault(line, line)
+    if name not in _shared_names:
+        if len(_shared_names) >= _MOST_SHARED or len(name) > _LONGEST_SHARED:
+            return line
+        _shared_names[name] = name
+    return (_shared_names[name], value)
 
 
 def parse_head(raw: bytes, max_headers: int) -> RequestHead:
@@ -140,9 +169,10 @@ def _judged(parser: httptools.HttpRequestParser, collector: _Collector) -> Reque
     head.across = None
     head.asker = None
     head.varying = ()
-    head.method = parser.get_method()
-    if head.method not in METHODS:
+    method = METHODS.get(parser.get_method())
+    if method is None:
         raise BadHead(400, "This method is not known.")
+    head.method = method
     head.http11 = parser.get_http_version() == "1.1"
     head.headers = collector.headers
     single = dict(collector.headers)
@@ -188,7 +218,7 @@ def _judge_target(head: RequestHead, url: bytes) -> None:
             raise BadHead(400, "The path must not have '.' or '..' segments.")
     if b"//" in path:  # as servers clean it that do: what is judged here is what travels
         path = _SLASHES(b"/", path)
-    head.path = path.decode("ascii")
+    head.path = sys.intern(path.decode("ascii"))  # one object however many connections ask for it
 
 
 def _judge_host(head: RequestHead) -> None:

@@ -168,7 +168,8 @@ class ChatReader(ChatSeen, Reader):
 
     def _vendors_own(self, out: list[Event]) -> None:
         """Output of a kind that only its vendor knows, once: an answer all the same."""
-        foreign, self.unknown = Foreign(OWN, next(iter(self.unknown)), self.unknown, ""), {}
+        assert self.unknown is not None
+        foreign, self.unknown = Foreign(OWN, next(iter(self.unknown)), self.unknown, ""), None
         self._whole(foreign, out)
 
     def _whole(self, foreign: Foreign, out: list[Event]) -> None:

@@ -83,7 +83,7 @@ class ChatSeen(Seen):
         self._said_no = False
         self.calls: Calls | None = None
         self.matched: str | None = None
-        self.unknown: dict[str, Any] = {}
+        self.unknown: dict[str, Any] | None = None
         self.unread = ""
 
     def event(self, event: bytes) -> Chunk | None:
@@ -269,7 +269,7 @@ class ChatSeen(Seen):
         if delta.tool_calls or delta.function_call is not None:
             self._calls_of(delta, other)
         if not self.output:
-            self.unknown = {} if delta.images else unknown_output(self._data)
+            self.unknown = None if delta.images else unknown_output(self._data)
             self.output = bool(delta.images or self.unknown)
         if other is None:
             self.refused = self.refused or self._said_no

@@ -71,7 +71,7 @@ class ClientConnection:
         self._buffer = b""
         self._state = HEAD
         self._task: Cancellable | None = None
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes] | None = None  # of a body that comes in several
         self._memory = HeadMemory()
         self._waiting_since: float | None = None
         self._served = 0
@@ -113,7 +113,7 @@ class ClientConnection:
         self._transport = None
         self._state = CLOSED
         self._buffer = b""
-        self._pieces = []
+        self._pieces = None
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -195,7 +195,6 @@ class ClientConnection:
         self._deadline = self._body_began + self._limits.body_idle_seconds
         if length is not None:
             self.need = length
-            self._pieces = []
             self._state = SIZED
             if rest:
                 self._take_sized(rest)
@@ -206,14 +205,17 @@ class ClientConnection:
 
     def _take_sized(self, data: bytes) -> None:
         if len(data) < self.need:
+            if self._pieces is None:
+                self._pieces = []
             self._pieces.append(data)
             self.need -= len(data)
             self._got += len(data)
             self._deadline = time.monotonic() + self._limits.body_idle_seconds
             return
-        self._pieces.append(data[: self.need] if len(data) > self.need else data)
-        body = b"".join(self._pieces)
-        self._pieces = []
+        body = data[: self.need]
+        if self._pieces is not None:
+            body = b"".join((*self._pieces, body))
+            self._pieces = None
         self._complete(body, data[self.need :])
 
     def _take_chunked(self, data: bytes) -> None:

@@ -5,8 +5,9 @@ from pointsman.resilience.board cimport BackendState
 from pointsman.upstream.pool cimport Shelf
 
 cdef class Asker:
-    cdef tuple _prefix_for
+    cdef object _prefix_of
     cdef object _prefix
+    cdef bytes _prefix_to
     cdef public object caller, key_id, path, protocol, route, rules, seen
     cdef public Track track
     cdef public str model

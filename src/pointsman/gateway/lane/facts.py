@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.json import encode
 
-from ...dialects.registry import DIALECTS
+from ...dialects.registry import DIALECTS, derived
 from ...errors import PointsmanError
 from ...kinds import Protocol
 from ...ledger.metrics import ATTEMPTS, REQUESTS
@@ -41,7 +41,7 @@ class Asker:
     of the one that its usage is asked for by."""
 
     __slots__ = (
-        "_prefix", "_prefix_for", "caller", "key_id", "model", "option", "path", "protocol", "route", "rules",
+        "_prefix", "_prefix_of", "_prefix_to", "caller", "key_id", "model", "option", "path", "protocol", "route", "rules",
         "seen", "straight", "track", "version", "words",
     )  # fmt: skip
 
@@ -56,18 +56,18 @@ class Asker:
         self.model = ""
         self.version = -1
         dialect, option = where.dialect, where.dialect.usage_option
-        self.words = (*dialect.straight_words, *(() if option is None else (option.member.encode(),)))
+        self.words = _words_of(where.protocol)
         self.straight = (1 << len(dialect.straight_words)) - 1
         self.option = 0 if option is None else 1 << len(dialect.straight_words)
         self.path = upstream_path(head, where, rules.keys)
         self._prefix = SecretBytes(b"")
-        self._prefix_for: tuple[Backend, bytes] | None = None
+        self._prefix_of: Backend | None = None
+        self._prefix_to = b""  # the path
 
     def upstream_head(self, head: RequestHead, backend: Backend, size: int) -> bytes:
         """The head of the request to the backend, whose body is `size` bytes long. head: the client's, which has this
         object, and so is not kept here: two that have each other wait for the garbage collector."""
-        known = self._prefix_for
-        if known is None or known[0] is not backend or known[1] is not self.path:
+        if self._prefix_of is not backend or self._prefix_to is not self.path:
             self._keep_prefix(backend, self.path, steady_block(head, self.rules.keys))
         length = str(size).encode()
         if head.varying:
@@ -80,8 +80,7 @@ class Asker:
             return backend.head(
                 b"POST", path, *(head.across or translated_block(head, self.rules.keys)), size
             )
-        known = self._prefix_for
-        if known is None or known[0] is not backend or known[1] != path:
+        if self._prefix_of is not backend or self._prefix_to != path:
             self._keep_prefix(backend, path, translated_block(head, self.rules.keys))
         return b"".join((self._prefix, str(size).encode(), b"\r\n\r\n"))
 
@@ -89,7 +88,7 @@ class Asker:
         """All of a head but its length."""
         whole = backend.head(b"POST", path, *block, 0)
         self._prefix = SecretBytes(whole.removesuffix(b"0\r\n\r\n"))
-        self._prefix_for = (backend, path)
+        self._prefix_of, self._prefix_to = backend, path
 
     def _varying(self, head: RequestHead) -> bytes:
         """The lines of this request's own values, less those that hold a client key."""
@@ -99,6 +98,13 @@ class Asker:
         return (
             b"".join(one for one in lines if not keys.holds_key(one)) if keys.may_hold_key(found) else found
         )
+
+
+@derived
+def _words_of(protocol: Protocol) -> tuple[bytes, ...]:
+    dialect = DIALECTS[protocol]
+    option = dialect.usage_option
+    return (*dialect.straight_words, *(() if option is None else (option.member.encode(),)))
 
 
 def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker | None:

@@ -43,7 +43,7 @@ def hand_over(lane: Underway) -> Exchange:
         exchange.health.has_answered()
     if lane.relay is not None:
         headers = plain_rows(lane.head_bytes) if judge.state <= State.HOLDING_STREAM else []
-        exchange.goes_on_streaming(headers, lane.relay, lane.held, lane.held_size)
+        exchange.goes_on_streaming(headers, lane.relay, lane.held or [], lane.held_size)
     ticket = Ticket(asker.caller.key_id, None, True)
     across = None if lane.across is None else lane.across[1:3]
     job.begun = Begun(backend, tried, ticket, exchange, lane.no_longer_opening(), across)

@@ -244,6 +244,8 @@ class Lane(Underway):
         """What a plain answer asks for; all else is handed over with what is still to be done."""
         for place, effect in enumerate(effects):
             if effect is Effect.HOLD:
+                if self.held is None:
+                    self.held = []
                 self.held.append(data)
             elif effect is Effect.COMMIT:
                 self._commit()
@@ -261,8 +263,8 @@ class Lane(Underway):
     def _commit(self) -> None:
         self._claim(monotonic())
         self.client.on_writable = self._client_writable
-        held = b"".join(self.held)
-        self.held = []
+        held = b"".join(self.held or ())
+        self.held = None
         self.head_bytes = self.asked = self.sent = b""
         self.client.start(200, self._own_lines() + self.lines, None, held)
         self.lines = b""

@@ -87,7 +87,7 @@ class Underway:
         self.relay: Relay | None = None
         self.passing: Passing | None = None
         self.across: tuple[Asked, Protocol, Crossing, bytes] | None = None
-        self.held: list[bytes] = []
+        self.held: list[bytes] | None = None
         self.held_size = 0
         self.head_bytes = self.lines = b""
         self.first_output = 0.0
