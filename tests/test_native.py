@@ -46,14 +46,18 @@ def test_only_python_runs_where_that_is_wanted() -> None:
 
 
 def test_a_build_of_other_sources_is_passed_over_and_named(tmp_path: Path) -> None:
-    if not native.RUNS and not native.wants_pure():
+    if not native.runs() and not native.wants_pure():
         pytest.skip("NOT TESTED: builds, since nothing was built here (python hatch_build.py)")
     copy = tmp_path / "pointsman"
     shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     (how, _), stale, compiled, python = said(tmp_path)
     if how == "pure":
         pytest.skip("NOT TESTED: builds, since nothing was built here (python hatch_build.py)")
-    assert (stale, compiled, python) == ([], True, "wire.sse" not in native.RUNS and not native.wants_pure())
+    assert (stale, compiled, python) == (
+        [],
+        True,
+        "wire.sse" not in native.runs() and not native.wants_pure(),
+    )
     with (copy / "wire" / "sse.py").open("a") as file:
         file.write("# another\n")
     (how, about), stale, compiled, python = said(tmp_path)

@@ -12,7 +12,6 @@ import re
 import sys
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
-from importlib.util import spec_from_file_location
 from pathlib import Path
 from zlib import crc32
 
@@ -66,7 +65,6 @@ MODULES = (
 )
 PURE = "POINTSMAN_PURE"
 """Set to anything but "" or 0, only Python runs, and nothing is built."""
-_TAKES = re.compile(rf"^from {__package__}\.([\w.]+) cimport", re.MULTILINE)
 _ROOT = Path(__file__).parent
 FOLDER = _ROOT / "_native"
 """Of what was built, one file a module and Python; beside each a stamp that says from which sources."""
@@ -91,12 +89,18 @@ def takes(module: str) -> list[str]:
 
 @cache
 def _named(module: str) -> tuple[str, ...]:
-    """In its own `.pxd`, which is read once a process: every start asks for each of them many times."""
+    """In its own `.pxd`."""
+    cimports = re.findall(rf"^from {__package__}\.([\w.]+) cimport", _declared(module).decode(), re.MULTILINE)
+    return tuple(dict.fromkeys(cimports))
+
+
+@cache
+def _declared(module: str) -> bytes:
+    """Its `.pxd`, read once a process: of every start each is asked for many times. b"-" where there is none."""
     try:
-        declared = _at(module, ".pxd").read_text()
+        return _at(module, ".pxd").read_bytes()
     except FileNotFoundError:
-        return ()
-    return tuple(dict.fromkeys(_TAKES.findall(declared)))
+        return b"-"
 
 
 def sources(module: str) -> list[Path]:
@@ -108,9 +112,10 @@ def sources(module: str) -> list[Path]:
 
 def stamp_of(module: str) -> str:
     """Of the sources as they are now."""
-    sum_ = 0
-    for path in sources(module):
-        sum_ = crc32(path.read_bytes() if path.exists() else b"-", sum_)
+    own, *declared = sources(module)
+    sum_ = crc32(own.read_bytes())
+    for name in takes(module) if declared else ():
+        sum_ = crc32(_declared(name), sum_)
     return f"{sum_:08x}"
 
 
@@ -130,29 +135,33 @@ def fresh(module: str) -> bool:
 class _Finder:
     """Finds the built modules before Python finds their sources."""
 
-    def __init__(self, found: dict[str, str]) -> None:
-        self._found = found
-
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """See importlib.abc.MetaPathFinder."""
-        file = self._found.get(name)
-        if file is None:
+        package, _, module = name.partition(".")
+        if package != __package__ or module not in MODULES or not _runs(module):
             return None
+        from importlib.util import spec_from_file_location
+
+        file = str(built(module))
         return spec_from_file_location(name, file, loader=ExtensionFileLoader(name, file))
 
 
-def _install() -> tuple[str, ...]:
-    """The modules that will run as machine code."""
-    if wants_pure() or not FOLDER.exists():
-        return ()
-    good = {module for module in MODULES if fresh(module)}
-    found = tuple(module for module in MODULES if good.issuperset(takes(module)))
-    finder = _Finder({f"{__package__}.{module}": str(built(module)) for module in found})
-    sys.meta_path.insert(0, finder)
-    return found
+_fresh = cache(fresh)
+"""As it was when it was first asked for: a module goes by it, and so do those that take types from it."""
 
 
-RUNS = _install()
+def _runs(module: str) -> bool:
+    return _USED and all(map(_fresh, takes(module)))
+
+
+def runs() -> tuple[str, ...]:
+    """The modules that run as machine code, or will when they are imported."""
+    return tuple(filter(_runs, MODULES))
+
+
+_USED = not wants_pure() and FOLDER.exists()
+if _USED:
+    sys.meta_path.insert(0, _Finder())
 
 
 def stale() -> list[str]:
@@ -162,12 +171,13 @@ def stale() -> list[str]:
 
 def how() -> tuple[str, str]:
     """(`compiled`, `partly compiled` or `pure`, a sentence that says why or which)."""
-    if len(RUNS) == len(MODULES):
-        return "compiled", f"{len(RUNS)} modules run as machine code."
+    run = runs()
+    if len(run) == len(MODULES):
+        return "compiled", f"{len(run)} modules run as machine code."
     if wants_pure():
         return "pure", f"Only Python runs: {PURE} is set."
-    lacking = ", ".join(stale() or [module for module in MODULES if module not in RUNS])
+    lacking = ", ".join(stale() or [module for module in MODULES if module not in run])
     why = f"not built from these sources: {lacking}" if stale() else f"not built: {lacking}"
     return (
-        "partly compiled" if RUNS else "pure"
-    ), f"{len(RUNS)} of {len(MODULES)} modules run as machine code; {why}."
+        "partly compiled" if run else "pure"
+    ), f"{len(run)} of {len(MODULES)} modules run as machine code; {why}."

@@ -37,7 +37,7 @@ def running() -> str:
     """What runs here: figures of another Python, or of a compiled build, are other figures."""
     how = native.how()[0]
     if how not in ("pure", "compiled"):
-        how = f"{len(native.RUNS)} of {len(native.MODULES)} modules compiled"
+        how = f"{len(native.runs())} of {len(native.MODULES)} modules compiled"
     arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
     build = "optimised" if "--enable-optimizations" in arguments else platform.python_compiler()
     return f"{platform.python_version()} ({build}), {how}"

@@ -37,7 +37,7 @@ from ..secret import Secret
 from .control.control_plane import ControlPlane, LostDatabase, Options
 from .control.last_good import LastGood
 from .control.standby import Standby
-from .store.database import database_path, is_current
+from .store.database import database_path, migration_is_due
 
 if TYPE_CHECKING:
     import uvicorn
@@ -103,10 +103,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _settle(data_dir: Path, environ: Mapping[str, str], options: Options) -> None:
-    """What a first start or an update does to the database is done by a child, and the 11 MB that alembic takes go with
-    it. Where that fails, this process meets the same trouble and says so. While there is no other thread: it forks."""
+    """What an update does to the database is done by a child, and the 11 MB that alembic takes go with it. Where that fails,
+    this process meets the same trouble and says so. While there is no other thread: it forks."""
     with contextlib.suppress(PointsmanError):
-        if is_current(database_path(data_dir, environ.get("POINTSMAN_DATABASE_URL"))):
+        if not migration_is_due(database_path(data_dir, environ.get("POINTSMAN_DATABASE_URL"))):
             return
     child = os.fork()
     if child:

@@ -14,6 +14,7 @@ from sqlmodel import SQLModel
 from pointsman.admin.store import local_backends, mappings
 from pointsman.admin.store.database import HEAD, Store
 from pointsman.admin.store.migrations import head, known_revisions, upgrade
+from pointsman.admin.store.tables import TABLES
 from pointsman.errors import PointsmanError
 
 
@@ -50,19 +51,33 @@ def shape(connection: sa.Connection) -> dict[str, object]:
     return found
 
 
+def version(connection: sa.Connection) -> tuple[str, str]:
+    """What it says, and how its table was made."""
+    (found,) = connection.exec_driver_sql("SELECT version_num FROM alembic_version")
+    (made,) = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = 'alembic_version'")
+    return found[0], "".join(made[0].split())
+
+
 def _column(column: ReflectedColumn) -> tuple[str, bool, str | None]:
     default = column.get("default")
     return str(column["type"]).split("(")[0], column["nullable"], default and default.strip("'")
 
 
-def test_the_migrations_make_what_the_tables_say(store: Store) -> None:
+def test_the_migrations_make_what_the_tables_say_and_an_empty_file_gets(store: Store) -> None:
     engine = sa.create_engine("sqlite://")
     with engine.begin() as connection:
-        SQLModel.metadata.create_all(connection)
+        SQLModel.metadata.create_all(connection, TABLES)
         wanted = shape(connection)
     engine.dispose()
     with store.read() as session:
         assert shape(session.connection()) == wanted
+        told = version(session.connection())
+    migrated = sa.create_engine("sqlite://")
+    with migrated.connect() as connection:
+        upgrade(connection)
+        assert shape(connection) == wanted
+        assert version(connection) == told
+    migrated.dispose()
 
 
 def test_a_migration_is_preceded_by_a_private_backup(data_dir: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session, col, select
 
@@ -10,8 +10,10 @@ from ...errors import PointsmanError
 from ...kinds import BackendType, ErrorKind, backend_key
 from ..vault import Secret, Vault
 from . import rows, sealing
-from .schemas import CloudCredentialCreate
 from .tables import CloudCredential, CredentialColumns
+
+if TYPE_CHECKING:
+    from .schemas import CloudCredentialCreate
 
 
 def list_all(session: Session) -> list[CloudCredential]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session, col, select
 
@@ -11,8 +11,10 @@ from ...kinds import BackendType, ErrorKind
 from ...providers.urls import check_base_url, parse_base_url
 from ..vault import Secret, Vault
 from . import rows, sealing
-from .schemas import LocalBackendCreate, LocalBackendUpdate
 from .tables import LocalBackend
+
+if TYPE_CHECKING:
+    from .schemas import LocalBackendCreate, LocalBackendUpdate
 
 
 def list_all(session: Session) -> list[LocalBackend]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlmodel import Session, col, select
 
 from ...errors import PointsmanError
@@ -10,9 +12,11 @@ from ...providers.addresses import is_loopback_address
 from ...providers.urls import parse_base_url
 from . import credentials
 from .rows import valid
-from .schemas import BackendMappingCreate, BackendMappingResponse, BackendMappingUpdate
 from .tables import BackendMapping, LocalBackend, MappingColumns
 from .targets import TargetRef, targets_of
+
+if TYPE_CHECKING:  # shapes of the admin API, which few gateways are asked for
+    from .schemas import BackendMappingCreate, BackendMappingResponse, BackendMappingUpdate
 
 _ADD_FALLBACK = "add one with: pointsman mapping update {} --fallback TYPE[/NAME]"
 
@@ -42,6 +46,8 @@ def create(session: Session, data: BackendMappingCreate) -> BackendMapping:
 
 def update(session: Session, mapping_id: int, data: BackendMappingUpdate) -> BackendMapping:
     """What results must be a valid rule as a whole."""
+    from .schemas import BackendMappingCreate
+
     row = get(session, mapping_id)
     changes = data.model_dump(exclude_unset=True)
     stands = {name: getattr(row, name) for name in MappingColumns.model_fields}
@@ -73,6 +79,8 @@ def warnings_of(session: Session, row: BackendMapping) -> list[str]:
 
 def response(session: Session, row: BackendMapping) -> BackendMappingResponse:
     """The row as the API answers it, warnings included."""
+    from .schemas import BackendMappingResponse
+
     answer = BackendMappingResponse.model_validate(row)
     return answer.model_copy(update={"warnings": warnings_of(session, row)})
 

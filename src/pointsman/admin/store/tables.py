@@ -255,3 +255,10 @@ class Setting(_Table, table=True):
 
     key: str = Field(primary_key=True)
     value: str = Field(repr=False)
+
+
+_MODELS: tuple[type[SQLModel], ...] = (
+    BackendMapping, CloudCredential, LocalBackend, ClientKey, AllowedOrigin, Setting
+)  # fmt: skip
+TABLES = [SQLModel.metadata.tables[str(model.__tablename__)] for model in _MODELS]
+"""Ours: an application that has these classes may have others beside them."""
