@@ -9,12 +9,16 @@ not 0 is an accident, and the supervisor starts it anew.
 
 from __future__ import annotations
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # while 500 modules are imported, of which hardly anything is garbage
+
 import argparse
 import asyncio
 import atexit
 import contextlib
 import faulthandler
-import gc
 import logging
 import os
 import signal
@@ -47,6 +51,9 @@ log = logging.getLogger("pointsman.control")
 _LAST_SECONDS = 15.0
 """How long it may take to end when its parent is gone."""
 
+_TIDY_SECONDS = 1.0
+"""After it is ready: on a single core the gateway's first answer would wait for that."""
+
 _QUEUE = 128
 """Connections that wait for it."""
 
@@ -58,6 +65,8 @@ _NEEDS_KEY = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM. Returns the exit code."""
+    gc.freeze()
+    gc.enable()
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
@@ -220,9 +229,8 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
     try:
         with _listening(args.runtime_dir / "control.sock") as listener:
             _say_ready(args.ready_fd)
-            gc.collect()
-            gc.freeze()
             gc.set_threshold(50_000, 20, 50)  # 700 would look many times at what a merge of blocks holds
+            loop.call_later(_TIDY_SECONDS, _tidy)
             asked = asyncio.create_task(_first_connection(listener))
             await asyncio.wait([asked, stopped], return_when=asyncio.FIRST_COMPLETED)
             asked.cancel()
@@ -238,6 +246,13 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
         beating.cancel()
         await asyncio.gather(publishing, beating, return_exceptions=True)
         await link.stop()
+
+
+def _tidy() -> None:
+    """What the start left is freed, what it made is not looked at again."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 async def _first_connection(listener: socket.socket) -> None:
