@@ -32,6 +32,8 @@ MODULES = (
     "dialects.anthropic_messages.usage",
     "dialects.anthropic_messages.seen",
     "dialects.fields",
+    "dialects.openai_chat.reader",
+    "dialects.anthropic_messages.reader",
     "dialects.part_writer",
     "dialects.openai_chat.writer",
     "dialects.anthropic_messages.writer",

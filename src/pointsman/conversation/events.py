@@ -12,10 +12,12 @@ from enum import StrEnum
 import msgspec
 
 from ..errors import PointsmanError
+from ..kinds import at_hand
 from .parts import Citation, Foreign, Opaque, ToolKind
 from .usage import TokenUsage
 
 
+@at_hand
 class Stop(StrEnum):
     """Why the model stopped."""
 
@@ -32,6 +34,7 @@ SILENT_STOPS = (Stop.END, Stop.TOOL_USE)
 """Ends that do not say why there is no output; a limit, a filter, a refusal, a stop sequence do."""
 
 
+@at_hand
 class PartKind(StrEnum):
     """What a streamed part is."""
 

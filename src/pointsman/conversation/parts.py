@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from ..kinds import at_hand
+
 
 class Placed(msgspec.Struct, kw_only=True, eq=False):
     """What can be told of to the client. path: where it stood in the client's body
@@ -130,6 +132,7 @@ class Audio(Placed):
     format: str
 
 
+@at_hand
 class ToolKind(StrEnum):
     """How a client's tool is called: with a JSON object, or with free text."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ..kinds import at_hand
 from .parts import CacheMark, Part, Placed, Text, ToolKind
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -26,6 +27,7 @@ RUN = "code_execution"
 _ALIKE = {"code_interpreter": RUN}
 
 
+@at_hand
 class Role(StrEnum):
     """Whose turn. SYSTEM and DEVELOPER stand here only for messages in the middle of a
     conversation; those that lead it are in Request.system."""
@@ -86,6 +88,12 @@ class ServerTool(Placed):
         kind = _VERSION.sub("", self.type)
         return _ALIKE.get(kind, kind)
 
+
+PLAIN = frozenset((
+    "model", "system", "messages", "max_tokens", "temperature", "top_p", "stream", "include_usage", "raw", "paths",
+    "plain",
+))  # fmt: skip
+"""The fields of Request that most clients know."""
 
 SEARCH = "web_search"
 """What a tool choice calls the backend's web search."""
@@ -150,7 +158,9 @@ class Request(msgspec.Struct):
     concise | detailed). legacy_functions: a Chat client that uses `functions` and expects
     `function_call`. phases: the client's messages carried Responses phases. raw: the client's body
     as decoded, for its own dialect's use when the answer must echo it. paths: neutral field ->
-    where the client wrote it, for those that did not stand where Translation.names says.
+    where the client wrote it, for those that did not stand where Translation.names says. plain: of
+    the other fields only those of PLAIN say anything, so that nobody has to look; False also where
+    nobody knows.
     """
 
     model: str
@@ -190,6 +200,7 @@ class Request(msgspec.Struct):
     phases: bool = False
     raw: dict[str, Any] = msgspec.field(default_factory=dict)
     paths: dict[str, str] = msgspec.field(default_factory=dict)
+    plain: bool = False
 
     @property
     def hosted(self) -> frozenset[str]:

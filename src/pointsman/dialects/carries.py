@@ -147,6 +147,7 @@ ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
         "phases": _row(_CONTROL, _FORM, _CONTROL),
         "raw": _all(_CONTROL),
         "paths": _WHERE,
+        "plain": _all(_CONTROL),
     },
     request.Message: {
         "role": _EVERYWHERE,

@@ -11,6 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ..kinds import at_hand
+
 IN_A_ROW = 5
 WINDOW_SECONDS = 30.0
 LEAST_TRIES = 20
@@ -21,6 +23,7 @@ JITTER = 0.1
 """Up to this share is added, so that many gateways do not probe at the same moment."""
 
 
+@at_hand
 class BreakerState(StrEnum):
     """closed: tries go through. open: none does. probing: one is on its way, no other goes through."""
 

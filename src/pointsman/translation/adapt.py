@@ -29,11 +29,12 @@ def adapt(request: Request, profile: Profile, notes: Notes) -> tuple[Request, Ad
     what it cannot take."""
     adaptation = Adaptation()
     made = msgspec.structs.replace(request, model=profile.model or request.model)
-    room = Room()
     fit_values(made, profile, notes)
-    fit_stops(made, profile, notes, adaptation)
-    fit_format(made, profile, notes, room)  # before the tools, which get what schemas it leaves room for
-    fit_tools(made, profile, notes, adaptation, room)
+    if not made.plain:
+        room = Room()
+        fit_stops(made, profile, notes, adaptation)
+        fit_format(made, profile, notes, room)  # before the tools, which get what schemas it leaves room for
+        fit_tools(made, profile, notes, adaptation, room)
     fit_history(made, profile, notes, adaptation)
     fit_thinking(made, profile, notes)  # knows by now whether a tool is forced, and what history is left
     fit_cache(made, profile, notes)

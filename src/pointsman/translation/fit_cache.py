@@ -29,6 +29,8 @@ Marked = TypeVar("Marked", bound=Holder)
 def fit_cache(made: Request, profile: Profile, notes: Notes) -> None:
     """Changes `made`. Raises PointsmanError 400 under strict."""
     marks = _marks_of(made)
+    if made.plain and not marks:
+        return
     if made.cache_auto is not None and not (profile.cache_marks or profile.auto_cache):
         made.cache_auto = None
     elif made.cache_auto is None and profile.auto_cache and not marks and (made.tools or made.server_tools):
@@ -102,10 +104,11 @@ def _holders(made: Request) -> list[Holder]:
 def _marks_of(made: Request) -> list[CacheMark]:
     """All, in the order of the prompt."""
     found: list[CacheMark] = []
-    if made.tools:
-        found += once_of(made.tools, _marks)
-    if made.web_search is not None:
-        found += _marks((made.web_search,))
+    if not made.plain:
+        if made.tools:
+            found += once_of(made.tools, _marks)
+        if made.web_search is not None:
+            found += _marks((made.web_search,))
     if made.system:
         found += _marks(made.system)
     for message in made.messages:

@@ -25,6 +25,8 @@ _TOP_P_LEAST = 0.95
 def fit_thinking(made: Request, profile: Profile, notes: Notes) -> None:
     """Changes effort, thinking, summary and what sampling cannot stand beside thinking. Raises
     PointsmanError 400."""
+    if made.plain and (profile.thinking_field or not profile.summaries):
+        return  # nothing was asked for, and nothing is unasked
     if not profile.thinking_field:
         _as_effort(made, profile, notes)
         return
@@ -82,6 +84,7 @@ def _as_effort(made: Request, profile: Profile, notes: Notes) -> None:
     if not profile.summaries or profile.reasoning == "none" or effort == "none" or hidden:
         made.summary = None
     elif made.summary not in ("concise", "detailed"):
+        made.plain = False
         made.summary = "auto"  # what reasoning there is will be shown, as the other protocols do
     made.effort, made.thinking = effort, None
 

@@ -20,15 +20,20 @@ _HARMLESS: dict[str, object] = {
 def fit_values(made: Request, profile: Profile, notes: Notes) -> None:
     """Changes `made`. Raises PointsmanError 400 under strict."""
     _sizes(made, profile, notes)
-    if _sampled(made) != _NOT_SAMPLED:
+    if made.temperature is not None or made.top_p is not None:
         _sampling(made, profile, notes)
+    if made.plain:
+        return
+    if _rare(made) != _NOT_RARE:
+        _seldom(made, profile, notes)
     if _of_account(made) != _NO_ACCOUNT:
         _account(made, profile, notes)
 
 
-_sampled = attrgetter("temperature", "top_p", "top_k", *_HARMLESS)
+_DEFAULTS = ("default_only", "none")
+"""Profile.sampling of models that take only the defaults; one that was asked for goes silently."""
 _rare = attrgetter("top_k", *_HARMLESS)
-_NOT_SAMPLED = (None,) * 7
+_NOT_RARE = (None,) * 5
 _of_account = attrgetter("user", "cache_key", "service_tier", "metadata", "verbosity")
 _NO_ACCOUNT = (None,) * 5
 
@@ -48,30 +53,27 @@ def _sizes(made: Request, profile: Profile, notes: Notes) -> None:
 
 
 def _sampling(made: Request, profile: Profile, notes: Notes) -> None:
-    if profile.sampling in ("default_only", "none"):
-        _only_defaults(made, notes)
-    else:
-        both = made.temperature is not None and made.top_p is not None
-        if made.temperature is not None and made.temperature > profile.temperature_max:
-            notes.change("temperature", f"the backend takes at most {profile.temperature_max}")
-            made.temperature = profile.temperature_max
-        if both and profile.sampling == "one_of":
-            notes.drop("top_p", "the model takes temperature or top_p, not both")
-            made.top_p = None
-    if _rare(made) == _NOT_SAMPLED[2:]:
+    if profile.sampling in _DEFAULTS:
+        for name in ("temperature", "top_p"):
+            _leave_out(made, name, 1, notes, "the model takes only its default")
         return
+    both = made.temperature is not None and made.top_p is not None
+    if made.temperature is not None and made.temperature > profile.temperature_max:
+        notes.change("temperature", f"the backend takes at most {profile.temperature_max}")
+        made.temperature = profile.temperature_max
+    if both and profile.sampling == "one_of":
+        notes.drop("top_p", "the model takes temperature or top_p, not both")
+        made.top_p = None
+
+
+def _seldom(made: Request, profile: Profile, notes: Notes) -> None:
+    if profile.sampling in _DEFAULTS:
+        _leave_out(made, "top_k", None, notes, "the model does not take it")
     if not profile.top_k:
         _leave_out(made, "top_k", None, notes, "the backend does not take it")
     if not profile.penalties:
         for name in _HARMLESS:
             _leave_out(made, name, _HARMLESS[name], notes, "the backend does not take it")
-
-
-def _only_defaults(made: Request, notes: Notes) -> None:
-    """For a model that takes only the defaults; one that was asked for goes silently."""
-    for name in ("temperature", "top_p"):
-        _leave_out(made, name, 1, notes, "the model takes only its default")
-    _leave_out(made, "top_k", None, notes, "the model does not take it")
 
 
 def _account(made: Request, profile: Profile, notes: Notes) -> None:

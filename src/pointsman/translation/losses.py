@@ -17,7 +17,7 @@ import msgspec
 from ..conversation.known import KnownList
 from ..conversation.notes import Notes, Told
 from ..conversation.parts import Placed
-from ..conversation.request import Request
+from ..conversation.request import PLAIN, Request
 from ..dialects.carries import REPORTED, Carries, How, Place, reachable
 
 
@@ -43,31 +43,36 @@ class _Plan:
 
 
 def _all_of(fields: list[tuple[str, Any]]) -> tuple[Callable[[Any], Any], Any]:
-    """(the fields of a value in one step, what they are where all say nothing). fields: one at least."""
+    """(the fields of a value in one step, what they are where all say nothing)."""
+    if not fields:
+        return (lambda value: None), None
     quiet = tuple(nothing for _, nothing in fields)
     return attrgetter(*(name for name, _ in fields)), quiet if len(fields) > 1 else quiet[0]
 
 
 _Plans = dict[type[msgspec.Struct], _Plan]
 _Lost = dict[type[msgspec.Struct], list[tuple[str, Any, Place]]]
-_planned: dict[int, tuple[Carries, _Plans]] = {}
-"""By the identity of the declaration, which is kept so that nothing else can get it."""
+_planned: dict[int, tuple[Carries, _Plans, _Plan, _Plan]] = {}
+"""Of each declaration; then of a request, and of one that is plain. By the identity of the declaration, which is kept so
+that nothing else can get it."""
 
 
 def check(request: Request, carries: Carries, notes: Notes) -> None:
     """Raises PointsmanError 400 for a shape that cannot be kept, and for any loss under strict."""
     found = _planned.get(id(carries))
     if found is None:
-        found = _planned[id(carries)] = (carries, _plan(carries))
-    plan = found[1].get(Request)
-    if plan is not None:
-        _look_into(request, plan, found[1], notes, "")  # a request always says something
+        found = _planned[id(carries)] = (carries, *_plan(carries))
+    _, plans, every, plain = found
+    _look_into(request, plain if request.plain else every, plans, notes, "")  # it always says something
 
 
-def _plan(carries: Carries) -> _Plans:
+def _plan(carries: Carries) -> tuple[_Plans, _Plan, _Plan]:
     lost = {kind: _lost(kind, carries) for kind in reachable()}
     within = {kind: _within(kind, lost) for kind in lost}
-    return {kind: _Plan(found, within[kind]) for kind, found in lost.items() if found or within[kind]}
+    plans = {kind: _Plan(found, within[kind]) for kind, found in lost.items() if found or within[kind]}
+    own = [one for one in lost[Request] if one[0] in PLAIN]
+    inner = [one for one in within[Request] if one[0] in PLAIN]
+    return plans, _Plan(lost[Request], within[Request]), _Plan(own, inner)
 
 
 def _within(kind: type[msgspec.Struct], lost: _Lost) -> list[tuple[str, Any]]:

@@ -57,6 +57,7 @@ def parse_request(value: dict[str, Any], reading: Reading) -> Request:
     request.temperature = body.number("temperature", 0, 2)
     request.top_p = body.number("top_p", 0, 1)
     if body.empty and reading.header(_SESSION) is None:  # the commonest request by far
+        request.plain = True
         return request
     read_tools(request, body, reading)
     request.tool_choice, request.parallel_tools = tool_choice(request, body, reading)

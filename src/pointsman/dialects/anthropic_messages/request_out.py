@@ -28,16 +28,8 @@ def render_request(request: Request, profile: Profile) -> bytes:
     if system:
         body["system"] = system
     body["messages"] = Turns(profile).build(request)
-    rendered = tools(request)
-    if rendered is not None:
-        body["tools"] = rendered
-    choice = tool_choice(request, rendered)
-    if choice is not None:
-        body["tool_choice"] = choice
-    if request.thinking is not None:
-        body["thinking"] = _thinking(request.thinking)
-    if request.effort is not None or request.format is not None:
-        body["output_config"] = maybe({"effort": request.effort, "format": _format(request)})
+    if not request.plain:
+        _say_more(body, request)
     if request.temperature is not None:
         body["temperature"] = request.temperature
     if _rare(request) != _NONE:
@@ -55,6 +47,20 @@ def render_request(request: Request, profile: Profile) -> bytes:
     if request.cache_auto is not None:
         body["cache_control"] = control(request.cache_auto)
     return msgspec.json.encode(body)
+
+
+def _say_more(body: dict[str, Any], request: Request) -> None:
+    """What is not in conversation.request.PLAIN, and stands before what is."""
+    rendered = tools(request)
+    if rendered is not None:
+        body["tools"] = rendered
+    choice = tool_choice(request, rendered)
+    if choice is not None:
+        body["tool_choice"] = choice
+    if request.thinking is not None:
+        body["thinking"] = _thinking(request.thinking)
+    if request.effort is not None or request.format is not None:
+        body["output_config"] = maybe({"effort": request.effort, "format": _format(request)})
 
 
 def _thinking(mode: ThinkingMode) -> dict[str, Any]:

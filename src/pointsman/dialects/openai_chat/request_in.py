@@ -48,6 +48,7 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     request.stream = bool(fields.flag("stream"))
     _common(request, fields)
     if fields.empty:  # the commonest request by far
+        request.plain = True
         return request
     read_tools(request, fields, reading)
     _numbers(request, fields)

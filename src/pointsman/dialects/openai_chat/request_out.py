@@ -35,13 +35,10 @@ def render_request(request: Request, profile: Profile) -> bytes:
         body[profile.max_tokens_field] = request.max_tokens
     if request.temperature is not None:
         body["temperature"] = request.temperature
-    if _rare(request) != _NONE:
-        _say_rare(body, request)
-    if request.format is not None:
-        body["response_format"] = format_value(request.format, nested=True)
-    _reasoning(body, request, profile)
-    if of_account(request) != NO_ACCOUNT:
-        body |= account_value(request, profile)
+    if not request.plain:
+        _say_more(body, request, profile)
+    elif request.top_p is not None:
+        body["top_p"] = request.top_p
     if request.stream:
         body["stream"] = True
         if profile.stream_usage:
@@ -52,6 +49,17 @@ def render_request(request: Request, profile: Profile) -> bytes:
 _FIELDS = ("top_p", "top_k", "seed", "frequency_penalty", "presence_penalty", "logit_bias", "n", "verbosity")
 _rare = attrgetter(*_FIELDS, "web_search", "stop")
 _NONE = (*(None for _ in _FIELDS), None, ())
+
+
+def _say_more(body: dict[str, Any], request: Request, profile: Profile) -> None:
+    """What is not in conversation.request.PLAIN, but for tools, which stand before it; and top_p, which stands among it."""
+    if _rare(request) != _NONE:
+        _say_rare(body, request)
+    if request.format is not None:
+        body["response_format"] = format_value(request.format, nested=True)
+    _reasoning(body, request, profile)
+    if of_account(request) != NO_ACCOUNT:
+        body |= account_value(request, profile)
 
 
 def _say_rare(body: dict[str, Any], request: Request) -> None:
