@@ -101,7 +101,7 @@ def sent(upstream: Protocol, request: Request, profile: Profile, notes: Notes) -
 
 def comparable(request: Request) -> dict[str, Any]:
     value: dict[str, Any] = msgspec.to_builtins(request)
-    for key in ("raw", "include_usage", "phases", "model", "paths"):
+    for key in ("raw", "include_usage", "phases", "model", "paths", "plain"):
         value.pop(key)
     for message in value["messages"]:
         for part in message["parts"]:

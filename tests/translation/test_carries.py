@@ -215,7 +215,7 @@ VALUES: dict[str, Any] = {
     "Request.format": OutputFormat("json_schema", "x", SCHEMA), "Request.verbosity": "low", "Request.user": "ann",
     "Request.cache_auto": CacheMark("1h"), "Request.service_tier": "default", "Request.metadata": {"a": "b"},
     "Request.stream": True, "Request.include_usage": True, "Request.max_tool_calls": 3, "Request.web_search": WebSearch(),
-    "Request.legacy_functions": True, "Request.phases": True, "Request.plain": True, "Request.raw": {"a": 1}, "Request.paths": {"n": "n"},
+    "Request.legacy_functions": True, "Request.phases": True, "Request.raw": {"a": 1}, "Request.paths": {"n": "n"},
     "Message.role": Role.USER, "Message.parts": [Text("b")], "Message.name": "ann", "Message.phase": "final_answer",
     "Tool.name": "h", "Tool.description": "e", "Tool.schema": OTHER, "Tool.strict": True, "Tool.kind": ToolKind.CUSTOM,
     "Tool.namespace": "group", "Tool.cache": MARK, "Tool.strict_unsaid": True,
@@ -242,6 +242,7 @@ VALUES: dict[str, Any] = {
 PAIRS: dict[str, Callable[[Protocol], tuple[Any, Any]]] = {
     # where another value must stand beside it: (without, with)
     "Request.server_tools": lambda t: (asking(), asking(server_tools=[search(t)])),
+    "Request.plain": lambda t: (asking(tools=[]), asking(tools=[], plain=True)),  # true of nothing else
     "Request.cache_key": lambda t: (asking(), asking(cache_key="k", raw={"cache_key": "k"})),
     "Request.max_tool_calls": lambda t: (
         asking(web_search=WebSearch()),

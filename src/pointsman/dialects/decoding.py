@@ -35,9 +35,10 @@ def read_whole(
 ) -> T | None:
     """A whole answer: as it is, else with its characters made whole, else also less what stands beside it (bare: see
     without()). None where none of that can be read."""
-    with suppress(*UNREADABLE):
+    try:
         return decode(body)
-    body = readable(body)
+    except UNREADABLE:
+        body = readable(body)
     with suppress(*UNREADABLE):
         return decode(body)
     with suppress(*UNREADABLE):

@@ -339,7 +339,7 @@ every = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
 
 def bare(request: Request) -> Request:
-    return msgspec.structs.replace(request, raw={}, paths={})
+    return msgspec.structs.replace(request, raw={}, paths={}, plain=False)
 
 
 @every

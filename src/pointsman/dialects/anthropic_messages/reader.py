@@ -92,12 +92,12 @@ class MessagesReader(MessagesSeen, Reader):
             raise self.error
         if message is None or message.content is None or self.stop is None:
             raise ValueError("it has no content that can be read")
-        texts = [block.get("text") for block in message.content if block.get("type") == "text"]
-        if (
-            len(texts) == len(message.content)
-            and all(texts)
-            and not any("citations" in block for block in message.content)
-        ):
+        texts: list[Any] = []
+        for block in message.content:
+            if block.get("type") != "text" or not block.get("text") or "citations" in block:
+                break
+            texts.append(block["text"])
+        else:
             return self._plain(message.model or "", texts)
         self._begin_telling()
         out: list[Event] = []

@@ -28,12 +28,13 @@ def render_reply(reply: Reply, answering: Answering) -> bytes:
     """The client's body. The model is named as the client named it."""
     content: list[dict[str, Any]] = []
     shown = display(answering.request)
-    refused = ""
+    refused, called = "", False
     for part in reply.parts:
-        content.extend(_blocks(part, shown, answering))
-        if isinstance(part, Refusal) and part.text.strip():
+        content += _blocks(part, shown, answering)
+        if type(part) is ToolCall:
+            called = True
+        elif type(part) is Refusal and part.text.strip():
             refused += part.text
-    called = any(isinstance(part, ToolCall) for part in reply.parts)
     usage = rendered(reply.usage)
     tier = own_tier(reply.service_tier)
     if tier is not None:

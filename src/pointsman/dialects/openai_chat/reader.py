@@ -68,8 +68,7 @@ class ChatReader(ChatSeen, Reader):
         self._telling = True
         # thought: some of it was told, and not by its details; at once: its text was told as it came
         self._started = self._thought = self._at_once = False
-        self._next = self._begun_calls = 0
-        self._open = -1
+        self._next, self._begun_calls, self._open = 0, 0, -1
         self._open_kind: PartKind | None = None
         self._details: Details | None = None
         self._detail: Detail | None = None  # of the reasoning that is under way

@@ -73,17 +73,19 @@ def render_reply(reply: Reply, answering: Answering) -> bytes:
     choice: dict[str, Any] = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
     if reply.sequence is not None:
         choice["stop_reason"] = reply.sequence  # vLLM's name for it: OpenAI never says which
-    body = {
+    body: dict[str, Any] = {
         "id": own_id("chatcmpl-", answering.request_id),
         "object": "chat.completion",
         "created": answering.created,
         "model": answering.request.model,
         "choices": [choice],
-        "usage": usage_value(reply.usage),
     }
+    usage = usage_value(reply.usage)
+    if usage is not None:
+        body["usage"] = usage
     if reply.service_tier is not None:
         body["service_tier"] = reply.service_tier
-    return msgspec.json.encode(body if body["usage"] else {k: v for k, v in body.items() if k != "usage"})
+    return msgspec.json.encode(body)
 
 
 def _message(reply: Reply, answering: Answering) -> dict[str, Any]:
@@ -97,10 +99,11 @@ def _message(reply: Reply, answering: Answering) -> dict[str, Any]:
     for part in reply.parts:
         match part:
             case Text():
-                offset = sum(map(len, texts))
+                if part.citations:
+                    offset = sum(map(len, texts))
+                    found = (annotation_value(one, offset, len(part.text)) for one in part.citations)
+                    annotations += [one for one in found if one is not None]
                 texts.append(part.text)
-                found = (annotation_value(one, offset, len(part.text)) for one in part.citations)
-                annotations += [one for one in found if one is not None]
             case Thinking():
                 thoughts.append(part.text)
                 details.append(
@@ -119,10 +122,11 @@ def _message(reply: Reply, answering: Answering) -> dict[str, Any]:
         "content": text or (None if calls or refusal else ""),
         "refusal": refusal,
     }
-    if any(thoughts):
-        message["reasoning_content"] = "\n\n".join(filter(None, thoughts))
-    if any("signature" in one or "data" in one for one in details):
-        message["reasoning_details"] = details
+    if thoughts:
+        if any(thoughts):
+            message["reasoning_content"] = "\n\n".join(filter(None, thoughts))
+        if any("signature" in one or "data" in one for one in details):
+            message["reasoning_details"] = details
     if annotations:
         message["annotations"] = annotations
     if images:
