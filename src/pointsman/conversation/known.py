@@ -43,4 +43,9 @@ def once_of(items: Sequence[T], look: Callable[[Sequence[T]], Made]) -> Made:
     if type(items) is not KnownList:
         return look(items)
     found: Made | None = items.made.get(look)
-    return items.once(look, lambda: look(items)) if found is None else found
+    return _first_look(items, look) if found is None else found
+
+
+def _first_look(items: KnownList[T], look: Callable[[Sequence[T]], Made]) -> Made:
+    """Apart, since a function with a closure in it costs more whenever it is called."""
+    return items.once(look, lambda: look(items))

@@ -18,3 +18,5 @@ cdef class Fields:
     cpdef list items(self, key)
     cpdef list objects(self, key)
     cpdef close(self, notes)
+
+cdef _within(Fields fields, str key, value, low, high)
