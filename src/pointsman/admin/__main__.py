@@ -34,6 +34,7 @@ from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE
 from ..errors import PointsmanError
 from ..process.beats import BEAT_SECONDS, REPLACED_FILE, beat
 from ..process.environment import from_pipe, take
+from ..process.garbage import collect_seldom, imported
 from ..process.parent import REFUSED, die_with_parent, end_with_parent, leave_nothing
 from ..process.private_files import private_socket
 from ..process.standing import CONTROL_READY, STANDING_FILE, leave
@@ -51,9 +52,6 @@ log = logging.getLogger("pointsman.control")
 _LAST_SECONDS = 15.0
 """How long it may take to end when its parent is gone."""
 
-_TIDY_SECONDS = 1.0
-"""After it is ready: on a single core the gateway's first answer would wait for that."""
-
 _QUEUE = 128
 """Connections that wait for it."""
 
@@ -65,8 +63,7 @@ _NEEDS_KEY = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM. Returns the exit code."""
-    gc.freeze()
-    gc.enable()
+    imported()
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
@@ -229,8 +226,7 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
     try:
         with _listening(args.runtime_dir / "control.sock") as listener:
             _say_ready(args.ready_fd)
-            gc.set_threshold(50_000, 20, 50)  # 700 would look many times at what a merge of blocks holds
-            loop.call_later(_TIDY_SECONDS, _tidy)
+            collect_seldom(loop)
             asked = asyncio.create_task(_first_connection(listener))
             await asyncio.wait([asked, stopped], return_when=asyncio.FIRST_COMPLETED)
             asked.cancel()
@@ -246,13 +242,6 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
         beating.cancel()
         await asyncio.gather(publishing, beating, return_exceptions=True)
         await link.stop()
-
-
-def _tidy() -> None:
-    """What the start left is freed, what it made is not looked at again."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 async def _first_connection(listener: socket.socket) -> None:

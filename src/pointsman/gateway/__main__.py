@@ -3,11 +3,15 @@ until SIGTERM, then drains. Not for people: they run `pointsman serve`."""
 
 from __future__ import annotations
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # while modules are imported, of which hardly anything is garbage; see process/garbage.py
+
 import argparse
 import asyncio
 import errno
 import faulthandler
-import gc
 import logging
 import os
 import resource
@@ -29,6 +33,7 @@ from ..practice import PracticeServer
 from ..process.beats import REPLACED_FILE, beat
 from ..process.descriptors import few_indeed, raise_limit, shortage
 from ..process.environment import take
+from ..process.garbage import collect_seldom, imported
 from ..process.parent import REPLACED_SIGNAL, end_with_parent, leave_nothing
 from ..providers.proxies import Proxies
 from ..upstream.egress import Egress
@@ -151,10 +156,7 @@ class DataPlaneProcess:
             unix = listener.family == socket.AF_UNIX
             create = loop.create_unix_server if unix else loop.create_server
             servers.append(await create(accept, sock=listener, backlog=1024))
-        gc.collect()
-        gc.freeze()
-        # requests make few cycles; fewer, shorter pauses (docs/design.md#what-it-costs)
-        gc.set_threshold(50_000, 20, 50)
+        collect_seldom(loop)
         with suppress(OSError):
             os.write(self._args.ready_fd, b"%d\n" % self._args.worker)
         await self._stop.wait()
@@ -265,6 +267,7 @@ def _own_addresses(listeners: list[socket.socket]) -> tuple[frozenset[tuple[str,
 
 def main() -> int:
     """Entry point; returns the exit code."""
+    imported()
     for secret in (KEY_VARIABLE, CLIENT_KEY_VARIABLE):
         take(secret)  # whoever started it: nothing here opens what is sealed, or makes keys
     faulthandler.enable()

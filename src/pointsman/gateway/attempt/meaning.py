@@ -9,11 +9,12 @@ from collections.abc import Collection
 from enum import Enum, auto
 
 from ...dialects.base import BAD_EVENTS, Seen
-from ...kinds import FallbackOn, FallbackReason
+from ...kinds import FallbackOn, FallbackReason, at_hand
 
 NO_ANSWER = "its answer is not what the protocol allows"
 
 
+@at_hand
 class Meaning(Enum):
     """What an answer comes to."""
 

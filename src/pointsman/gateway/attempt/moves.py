@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from enum import IntEnum
 
 from ...dialects.base import IllegalMove
+from ...kinds import at_hand
 
 
+@at_hand
 class Stage(IntEnum):
     """How far a request's client has been answered, over all attempts
     (docs/design.md#stages-of-an-answer). It only goes forward. The value of a request is its
@@ -24,6 +26,7 @@ class Stage(IntEnum):
     CONTENT = 2  # S2: content; from here on a failure is told in-band, never as a clean-looking end
 
 
+@at_hand
 class State(IntEnum):
     """Where one attempt stands. From DELIVERED on it is over: whatever still comes has no
     effect."""
@@ -41,6 +44,7 @@ class State(IntEnum):
     ABANDONED = 10  # nobody waits for it any more
 
 
+@at_hand
 class Event(IntEnum):
     """What can happen to an attempt."""
 
@@ -76,6 +80,7 @@ class Event(IntEnum):
     NO_EVENTS = 29  # what comes is no stream, whatever its label says
 
 
+@at_hand
 class Effect(IntEnum):
     """What to do. Those of `ENDS` end the attempt: exactly one of them is done, last."""
 
