@@ -20,8 +20,8 @@ LARGE_RATE = 1000  # a second: a fraction of what nginx can do
 FAST_STREAMS = 16
 OPEN_SMALL, OPEN_STREAMS, OPEN_EVENTS = 997, 101, 50  # rates that no pace divides: events spread over time
 Way = tuple[str, Subject, Workload]
-PARTS = ("small", "large", "stream", "translated", "latency", "open", "memory", "peers")
-"""Methods of `Run`, in their order."""
+PARTS = ("memory", "small", "large", "stream", "translated", "latency", "open", "peers")
+"""Methods of `Run`, in their order: memory while nothing has been served, since what was freed of other work is used again."""
 _STAMP = re.compile(re.escape(payloads.STAMP) + rb"\d{20}")
 
 
