@@ -23,8 +23,8 @@ from .test_lane import (
     WHOLES,
     both,
     chat_stream,
-    chunk,
     chunks_of,
+    drawn,
     of_stream,
     of_whole,
     stream_head,
@@ -161,14 +161,5 @@ def test_what_cannot_be_asked_is_refused_alike() -> None:
 @given(st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_bytes_in_any_pieces_are_translated_alike(data: st.DataObject) -> None:
-    dialect, stream = STREAMS[data.draw(st.sampled_from(sorted(STREAMS)))]
-    size = data.draw(st.sampled_from([1, 20, 200, 1000, 10_000]))
-    framed = b"".join(chunk(stream[at : at + size]) for at in range(0, len(stream), size)) + b"0\r\n\r\n"
-    raw = stream_head() + (framed if data.draw(st.booleans()) else b"".join(chunks_of(stream)))
-    if data.draw(st.booleans()):
-        at = data.draw(st.integers(0, len(raw) - 1))
-        raw = raw[:at] + data.draw(st.binary(min_size=1, max_size=2)) + raw[at + 1 :]
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(raw)), max_size=6)) | {0, len(raw)})
-    pieces = [raw[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
-    end = data.draw(st.sampled_from([{}, {"cut": True}, {"leave": True}]))
+    dialect, pieces, end = drawn(data)
     both(of_stream(dialect, pieces, OTHER[dialect], **end), dialect, local=data.draw(st.booleans()))

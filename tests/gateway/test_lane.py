@@ -236,9 +236,8 @@ def test_a_local_servers_body_is_changed_alike(more: dict[str, Any]) -> None:
     )
 
 
-@given(st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_bytes_in_any_pieces_are_told_alike(data: st.DataObject) -> None:
+def drawn(data: st.DataObject) -> tuple[str, list[bytes], dict[str, Any]]:
+    """(the backend's dialect, a stream of it in any pieces and with any two bytes wrong, how it ends)."""
     dialect, stream = STREAMS[data.draw(st.sampled_from(sorted(STREAMS)))]
     size = data.draw(st.sampled_from([1, 20, 200, 1000, 10_000]))
     framed = b"".join(chunk(stream[at : at + size]) for at in range(0, len(stream), size)) + b"0\r\n\r\n"
@@ -248,5 +247,11 @@ def test_bytes_in_any_pieces_are_told_alike(data: st.DataObject) -> None:
         raw = raw[:at] + data.draw(st.binary(min_size=1, max_size=2)) + raw[at + 1 :]
     cuts = sorted(data.draw(st.sets(st.integers(0, len(raw)), max_size=6)) | {0, len(raw)})
     pieces = [raw[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
-    end = data.draw(st.sampled_from([{}, {"cut": True}, {"leave": True}]))
+    return dialect, pieces, data.draw(st.sampled_from([{}, {"cut": True}, {"leave": True}]))
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_bytes_in_any_pieces_are_told_alike(data: st.DataObject) -> None:
+    dialect, pieces, end = drawn(data)
     both(of_stream(dialect, pieces, **end), dialect, local=data.draw(st.booleans()))

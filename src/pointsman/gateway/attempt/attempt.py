@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Collection
 from ...dialects.bridge import Bridge
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason, Protocol
-from ...providers.wordings import UNKNOWN_PATH, Phrases
+from ...providers.wordings import UNKNOWN_PATH
 from ...resilience.admission import Ticket
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
@@ -176,8 +176,9 @@ async def _crossed(one: Attempt, backend: Backend, begun: Begun | None = None) -
     without: set[Protocol] = set()
     first: Held[Answer] | None = None
     while True:
-        if begun is not None and begun.across is not None:
+        if begun is not None:
             assert isinstance(begun.exchange, Exchange)
+            assert begun.across is not None
             exchange, (spoken, codec) = begun.exchange, begun.across
             held = await _run_across(one, backend, exchange, codec, begun)
             begun = None
@@ -191,9 +192,7 @@ async def _crossed(one: Attempt, backend: Backend, begun: Begun | None = None) -
             if made is None:
                 return await count.answer(one.plane, job, one.plan, one.tried, backend, asked, found)
             spoken = found
-            exchange, held = await _send_across(
-                one, backend, made, unknown_path_of(backend, spoken, UNKNOWN_PATH)
-            )
+            exchange, held = await _send_across(one, backend, made, spoken)
         if exchange.judge.state is not State.UNSPOKEN or job.won is not None:
             if held is None and one.tried.status < 300:
                 for protocol in without:
@@ -224,13 +223,14 @@ async def _translated(
 
 
 async def _send_across(
-    one: Attempt, backend: Backend, codec: Crossing | Bridged, unknown_path: tuple[Phrases, ...]
+    one: Attempt, backend: Backend, codec: Crossing | Bridged, spoken: Protocol
 ) -> tuple[Exchange, Held[Answer] | None]:
     one.tried.warnings = codec.warnings
     head = one.job.request.head
     block, names = head.across or translated_block(head, one.rules.keys)
     data = backend.head(b"POST", codec.path, block, names, len(codec.body))
-    exchange = exchange_for(one, backend, data, codec, unknown_path=unknown_path)
+    rows = unknown_path_of(backend, spoken, UNKNOWN_PATH)
+    exchange = exchange_for(one, backend, data, codec, unknown_path=rows)
     return exchange, await _run_across(one, backend, exchange, codec)
 
 
@@ -274,7 +274,7 @@ async def _bridged(one: Attempt, backend: Backend, bridge: Bridge) -> Held[Answe
         codec = Bridged(bridge, *going)
     except PointsmanError as error:
         return _not_for(job, error)
-    return (await _send_across(one, backend, codec, unknown_path_of(backend, bridge.to, UNKNOWN_PATH)))[1]
+    return (await _send_across(one, backend, codec, bridge.to))[1]
 
 
 def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Crossing:
