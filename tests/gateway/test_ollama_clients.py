@@ -253,7 +253,9 @@ def test_pictures_format_thinking_and_options_reach_the_backend_and_what_does_no
                 }  # fmt: skip
                 got = await found.ask("/api/chat", body)
                 strict = await found.ask("/api/chat", body, "x-pointsman-strict: 1")
-            sent = server.requests[-1].json()
+            sent = [one for one in server.requests if one.method == "POST"][
+                -1
+            ].json()  # its list may be asked for last
         urls = [p["image_url"]["url"] for p in sent["messages"][0]["content"] if p["type"] == "image_url"]
         assert [url.partition(";")[0] for url in urls] == ["data:image/png", "data:image/jpeg"]
         assert sent["response_format"]["json_schema"]["schema"]["properties"] == {"a": {"type": "integer"}}
