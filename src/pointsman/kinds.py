@@ -93,10 +93,12 @@ class FallbackReason(StrEnum):
 
 @at_hand
 class FallbackOn(StrEnum):
-    """Answers that are the client's own affair, and that a rule may all the same leave to the next target."""
+    """What a target can do nothing about, and a rule may all the same leave to the next one. A member here is a word of the
+    API and of `--fallback-on`."""
 
     CONTEXT = "context"  # the input does not fit the model's window
     REFUSAL = "refusal"  # the model says that it will not
+    BUSY = "busy"  # every place at the backend is taken
 
 
 PRACTICE = "practice"

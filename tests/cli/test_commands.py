@@ -379,12 +379,38 @@ def test_what_rules_and_servers_say_of_failures(shell: Shell) -> None:
         assert shell.json("credential", "set", "openai", switch, stdin="sk-4")["silent_end"] is expected
 
 
+def test_a_rule_that_spreads(shell: Shell) -> None:
+    for name in ("a", "b"):
+        shell.run("local", "add", name, "--url", "http://127.0.0.1:9")
+    shell.run("credential", "set", "openai", stdin="sk-1")
+    added = shell.json(
+        "mapping", "add", "m", "--to", "local/a", "--fallback", "local/b=two", "--spread", "--weights", "3,1",
+        "--fallback-on", "busy",
+    )  # fmt: skip
+    assert (added["spread"], added["weights"], added["fallback_on"]) == (True, [3, 1], ["busy"])
+    number = str(added["id"])
+    assert "spread weights=3,1" in shell.run("mapping", "list").stdout
+    said = shell.run("explain", "m").stdout
+    assert "equals are asked in turn, chosen for each request" in said
+    assert "also goes to the next target on: busy" in said
+    assert [line.strip() for line in said.splitlines() if "weight" in line] == ["weight 3", "weight 1"]
+    assert (
+        "--no-weights"
+        in shell.run("mapping", "update", number, "--weights", "1,1", "--no-weights", code=2).stderr
+    )
+    assert "one number a target" in shell.run("mapping", "update", number, "--weights", "1", code=1).stderr
+    cleared = shell.json("mapping", "update", number, "--no-weights", "--no-spread")
+    assert (cleared["spread"], cleared["weights"]) == (False, None)
+    assert shell.json("explain", "m")["targets"][0]["weight"] is None
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["mapping", "add", "m", "--to", "openai", "--weights", "3,x"], "write one a target, such as 3,1"),
         (["mapping", "update", "1", "--hedge", "1", "--no-hedge"], "--no-hedge"),
         (["mapping", "update", "1", "--fallback-on", "context", "--no-fallback-on"], "--no-fallback-on"),
-        (["mapping", "add", "m", "--to", "openai", "--fallback-on", "lunch"], "'context', 'refusal'"),
+        (["mapping", "add", "m", "--to", "openai", "--fallback-on", "lunch"], "'context', 'refusal', 'busy'"),
         (["local", "update", "box", "--max-in-flight", "1", "--no-max-in-flight"], "exclude each other"),
         (["credential", "set", "openai", "--max-in-flight", "1", "--no-max-in-flight"], "exclude each other"),
         (["local", "add", "box", "--url", "http://127.0.0.1:9", "--max-in-flight", "0"], "1<=x<=10000"),

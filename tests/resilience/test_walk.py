@@ -108,6 +108,29 @@ def test_a_closed_target_is_passed_over_while_another_remains() -> None:
     )
 
 
+BUSY = Closed(R.THROTTLED, 0.0, busy=True)
+
+
+def test_a_busy_target_is_passed_over_and_waited_for_where_nobody_else_serves() -> None:
+    world = World([None, None], {0: BUSY})
+    assert (world.walk().served, world.tried) == (True, [1])
+    world = World([None, held(), held()], {0: BUSY, 2: Closed(R.UPSTREAM_ERROR, 5.0)})
+    assert (world.walk().served, world.tried, world.paused) == (True, [1, 0], [])
+
+
+def test_a_busy_target_is_still_somebody_to_go_to() -> None:
+    """The first answered "too long" to its client, while the larger one only had a queue."""
+    rests: list[Sequence[int]] = []
+
+    class Told(World):
+        async def try_one(self, target: int, rest: Sequence[int]) -> list[tuple[int, Held[str]]] | None:
+            rests.append(list(rest))
+            return await super().try_one(target, rest)
+
+    assert Told([held(), None, None], {1: BUSY, 2: Closed(R.CONNECT, None)}).walk().served
+    assert rests == [[1], []]
+
+
 def test_the_last_candidate_is_never_shut_out() -> None:
     world = World([None], {0: Closed(R.UPSTREAM_ERROR, 300.0)})
     assert world.walk().served

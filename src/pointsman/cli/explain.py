@@ -35,6 +35,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     for number, target in enumerate(found["targets"], 1):
         word = marked(target["usable"], bad="no")
         yield f"  {number}. {printable(target['target'])}  {word}  {printable(target['reason'])}"
+        if target["weight"] is not None:
+            yield f"     weight {target['weight']}"
         if target["proxy"]:
             yield f"     through the proxy {printable(target['proxy'])}"
         if target["ca_file"]:

@@ -30,6 +30,22 @@ class _FallbackParam(click.ParamType[Any]):
         return backend_type, name, model or None
 
 
+class _WeightsParam(click.ParamType[Any]):
+    """`3,1`."""
+
+    name = "N,N..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        if isinstance(value, list):
+            return value
+        try:
+            return [int(one) for one in str(value).split(",")]
+        except ValueError:
+            self.fail(
+                f"{value!r} is not numbers with commas between; write one a target, such as 3,1", param, ctx
+            )
+
+
 def fallback_fields(targets: Sequence[_Target]) -> dict[str, Any]:
     """The first target without a name is `fallback_backend`, the others are `fallbacks`. Says so on
     standard error when that changes the order in which they are tried."""
@@ -50,8 +66,19 @@ def fallback_fields(targets: Sequence[_Target]) -> dict[str, Any]:
     return fields
 
 
-_ONWARD = "Also go to the next target when the input is too long (context) or the model refuses; repeatable."
+_ONWARD = (
+    "Also go to the next target when the input is too long (context), the model refuses (refusal), or every place"
+    " there is taken (busy); repeatable."
+)
+_SPREAD = "Ask the targets in turn: local ones are each other's equals, and so are providers."
+_WEIGHTS = "Their shares, one number a target in the order of the rule: 3,1."
 _HEDGE = "Ask the next target too when there is no output after so long; the first to answer wins."
+
+
+_IN_TURN = (
+    "equals are asked in turn, chosen for each request: the model loaded, then the fewest requests in flight;"
+    " their order now:"
+)
 
 
 def _flag(field: str) -> Callable[[Any], list[str]]:
@@ -105,6 +132,15 @@ COLUMNS = (
         sentence=lambda seconds: (
             None if seconds is None else f"asks the next target too after {seconds:g} s without output"
         ),
+    ),
+    Column(
+        "--spread", "spread", _SPREAD, "", kind=bool, summary=_flag("spread"),
+        sentence=lambda on: _IN_TURN if on else None,
+    ),
+    Column(
+        "--weights", "weights", _WEIGHTS, _WEIGHTS, kind=_WeightsParam(),
+        clear=("--no-weights", "Share alike again."),
+        summary=lambda weights: [f"weights={','.join(map(str, weights))}"] if weights else [],
     ),
     Column("--enable/--disable", "enabled", None, "", kind=bool),
 )  # fmt: skip

@@ -60,7 +60,7 @@ class DataPlane:
         "__weakref__", "_id_begins", "_id_count", "_id_prefix", "_practice_path", "alone", "board", "budget", "control",
         "counters", "dialects", "draining", "elsewhere", "facts", "find_answer", "guard", "holders", "jobs", "joining",
         "limits", "lists", "pool", "probes", "provider_lists", "reasoning", "record", "responses", "rules",
-        "runtime_dir", "siblings", "ticking", "unpacked", "usage_dropped", "worker", "workers",
+        "runtime_dir", "siblings", "ticking", "turns", "unpacked", "usage_dropped", "worker", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +101,7 @@ class DataPlane:
         self.joining = Joining()
         self.probes = Probes(pool, self.board)
         self.ticking: set[Ticking] = set()
+        self.turns: dict[int, int] = {}  # of rules that spread, by id: see request/spreading.py
         self.jobs = 0
         self.unpacked = 0  # bytes of their bodies that came compressed
         self.draining = False

@@ -30,6 +30,11 @@ class Places:
     queued: int = 0
     _waiting: OrderedDict[Hashable, deque[Ticket]] = field(default_factory=OrderedDict)
 
+    @property
+    def full(self) -> bool:
+        """Would a request have to wait?"""
+        return self.in_use >= self.limit or self.queued > 0
+
     def take(self, caller: Hashable) -> Ticket | None:
         """A place that is free now, and nobody waits for."""
         return Ticket(caller, None, True) if self.claim() else None

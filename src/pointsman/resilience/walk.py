@@ -45,11 +45,13 @@ class Held(Generic[R]):
 @dataclass(frozen=True, slots=True)
 class Closed:
     """Why a target is passed over now. wait: seconds until it opens by itself, None when it does not. key: it is its
-    key that is refused, so that trying it costs an error and brings nothing."""
+    key that is refused, so that trying it costs an error and brings nothing. busy: nothing is wrong with it, all its places
+    are taken: where nobody else serves, its queue is waited in."""
 
     reason: FallbackReason
     wait: float | None
     key: bool = False
+    busy: bool = False
 
 
 @dataclass(slots=True)
@@ -121,7 +123,7 @@ async def walk(targets: Sequence[T], steps: Steps[T, R], *, fall_back: bool) -> 
             continue
         if walked.failures and steps.time_left() <= 0.0:
             return walked
-        rest = [t for t in candidates[asked:] if steps.closed(t) is None] if asked < len(candidates) else ()
+        rest = [t for t in candidates[asked:] if _serves(steps.closed(t))] if asked < len(candidates) else ()
         failures = await steps.try_one(target, rest)
         if failures is None:
             walked.served = True
@@ -138,6 +140,11 @@ async def walk(targets: Sequence[T], steps: Steps[T, R], *, fall_back: bool) -> 
     return walked
 
 
+def _serves(closed: Closed | None) -> bool:
+    """Now, or after a wait in its queue."""
+    return closed is None or closed.busy
+
+
 async def _last_candidate(walked: Walked[T, R], steps: Steps[T, R]) -> None:
     """Nobody else could: of those passed over, the one that would open first is asked after all."""
     best: tuple[T, Closed] | None = None
@@ -150,7 +157,12 @@ async def _last_candidate(walked: Walked[T, R], steps: Steps[T, R]) -> None:
         return
     target, closed = best
     alone = len(walked.passed_over) == 1 and not walked.failures
-    if closed.reason is FallbackReason.THROTTLED and closed.wait is not None and closed.wait <= LONGEST_WAIT:
+    if (
+        not closed.busy
+        and closed.reason is FallbackReason.THROTTLED
+        and closed.wait is not None
+        and closed.wait <= LONGEST_WAIT
+    ):
         await steps.pause(min(closed.wait, max(0.0, steps.time_left())))
     walked.passed_over.remove(best)
     failures = await steps.try_one(target, ())

@@ -5,7 +5,7 @@ Plain values. Not here: tables (store/tables.py) and how a rule is chosen (table
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -28,8 +28,9 @@ class TargetSpec(msgspec.Struct, frozen=True):
 class MappingSpec(msgspec.Struct, frozen=True):
     """One enabled rule, its targets already in order (primary, fallback_backend, fallbacks).
 
-    fallback_on: further reasons to go to the next target, `context` and `refusal`, neither by default. hedge_seconds:
-    start the next target when the one before has given no output for so long, None = never.
+    fallback_on: further reasons to go to the next target (kinds.FallbackOn), none by default. hedge_seconds:
+    start the next target when the one before has given no output for so long, None = never. spread: its local targets are
+    each other's equals, and so are its others; weights: of its targets in their order, () = all alike.
     """
 
     id: int
@@ -40,6 +41,27 @@ class MappingSpec(msgspec.Struct, frozen=True):
     forward_auth: bool = False
     fallback_on: tuple[str, ...] = ()
     hedge_seconds: float | None = None
+    spread: bool = False
+    weights: tuple[int, ...] = ()
+
+    @property
+    def equals(self) -> tuple[tuple[int, ...], ...]:
+        """The positions of targets that stand for each other, of one kind in a group, the first target's group first.
+        Without `spread` each stands alone."""
+        return equals([one.backend for one in self.targets], spread=self.spread)
+
+    def weight(self, at: int) -> int:
+        """Of the target at that position; a row that was edited by hand may have too few, or none that counts."""
+        return max(1, self.weights[at]) if at < len(self.weights) else 1
+
+
+def equals(backends: Sequence[str], *, spread: bool) -> tuple[tuple[int, ...], ...]:
+    """The same, of these backends' keys."""
+    if not spread:
+        return tuple((at,) for at in range(len(backends)))
+    local = [key.partition("/")[0] == BackendType.LOCAL.value for key in backends]
+    groups = (tuple(at for at, here in enumerate(local) if here is kind) for kind in (local[0], not local[0]))
+    return tuple(group for group in groups if group)
 
 
 def login_target(targets: Iterable[TargetSpec]) -> TargetSpec | None:

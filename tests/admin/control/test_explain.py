@@ -235,6 +235,37 @@ def test_each_part_of_what_was_seen_is_told_apart(plane: Plane, worker: Worker, 
     assert explain(plane, name)["hedge_seconds"] == 2.5
 
 
+def test_a_rule_that_spreads_shows_its_equals_as_they_stand_now(
+    plane: Plane, worker: Worker, fresh: Fresh
+) -> None:
+    name, first, second = fresh(), fresh(), fresh()
+    for one in (first, second):
+        plane.good("POST", "/api/local", {"name": one, "base_url": "http://127.0.0.1:9", "max_in_flight": 4})
+    others = [{"backend_type": "local", "backend_name": second, "model": "two"}]
+    rule(
+        plane, name, backend_type="local", backend_name=first, fallback_backend="openai", fallbacks=others,
+        spread=True, weights=[2, 1, 1],
+    )  # fmt: skip
+
+    def stands(health: BackendHealth, expected: list[str]) -> list[dict[str, Any]]:
+        worker.send(WorkerStatus(worker.number, worker.pid, 1, {}, (health,)))
+        end = time.monotonic() + 5
+        while True:
+            targets: list[dict[str, Any]] = explain(plane, name)["targets"]
+            if [one["backend"] for one in targets] == expected:
+                return targets
+            assert time.monotonic() < end, targets
+            time.sleep(0.02)
+
+    key, other = f"local/{first}", f"local/{second}"
+    targets = stands(BackendHealth(key), [key, other, "openai"])
+    assert [one["weight"] for one in targets] == [2, 1, 1]
+    stands(BackendHealth(key, in_flight=2), [other, key, "openai"])
+    stands(BackendHealth(key, in_flight=1), [key, other, "openai"])
+    stands(BackendHealth(key, down=True), [other, key, "openai"])
+    stands(BackendHealth(other, in_flight=4), [key, other, "openai"])
+
+
 def test_a_model_that_nobody_has_is_told_without_a_failure_in_the_log(plane: Plane, fresh: Fresh) -> None:
     """It asked for the list of the practice model, which is in other processes: "invalid argument", each time."""
     assert explain(plane, fresh())["code"] == "model_not_found"

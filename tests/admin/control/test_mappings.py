@@ -203,6 +203,19 @@ def test_what_a_rule_says_of_failures_is_kept_checked_and_cleared(plane: Plane, 
     assert (cleared["fallback_on"], cleared["hedge_seconds"]) == ([], None)
 
 
+def test_a_rule_that_spreads_is_kept_checked_and_cleared(plane: Plane, fresh: Fresh) -> None:
+    other = [{"backend_type": "anthropic"}]
+    made = add(plane, fresh(), backend_type="openai", fallbacks=other, spread=True, weights=[3, 1])
+    assert (made["spread"], made["weights"]) == (True, [3, 1])
+    path = f"/api/mappings/{made['id']}"
+    more = [{"backend_type": "anthropic"}, {"backend_type": "openai", "backend_name": "c"}]
+    told = plane.problem("PATCH", path, {"fallbacks": more})["detail"]
+    assert "the rule 3 targets (openai/practice, anthropic, openai/c); give one number a target" in told
+    assert "take weights away" in plane.problem("PATCH", path, {"spread": False})["detail"]
+    cleared = plane.good("PATCH", path, {"spread": False, "weights": None})
+    assert (cleared["spread"], cleared["weights"]) == (False, None)
+
+
 @pytest.mark.parametrize(
     ("fields", "word"),
     [

@@ -77,7 +77,7 @@ def test_a_bad_backend_name_is_refused_everywhere(name: str) -> None:
         ({"priority": 1_000_001}, "1000000"),
         ({"priority": 2**70}, "1000000"),
         ({"fallbacks": [{"backend_type": "local", "nmae": "a"}]}, "nmae"),
-        ({"fallback_on": ["rain"]}, "'context' or 'refusal'"),
+        ({"fallback_on": ["rain"]}, "'context', 'refusal' or 'busy'"),
         ({"fallback_on": "context"}, "list"),
         ({"hedge_seconds": 1}, "add a fallback"),
         ({"fallback_backend": "local", "hedge_seconds": 0.04}, "0.05"),
@@ -92,6 +92,18 @@ def test_a_bad_backend_name_is_refused_everywhere(name: str) -> None:
             },
             "local_only rule is never hedged",
         ),
+        ({"spread": True}, "two local ones or two providers'; add a fallback of the same kind"),
+        ({"spread": True, "fallback_backend": "local"}, "add a fallback of the same kind"),
+        (
+            {"spread": True, "fallback_backend": "anthropic", "weights": [1]},
+            "weights has 1 numbers and the rule 2 targets",
+        ),
+        ({"spread": True, "fallback_backend": "anthropic", "weights": [1, 0]}, "greater than or equal to 1"),
+        ({"spread": True, "fallback_backend": "anthropic", "weights": [1, 101]}, "less than or equal to 100"),
+        ({"spread": True, "fallback_backend": "anthropic", "weights": [True, 1]}, "integer"),
+        ({"spread": True, "fallback_backend": "anthropic", "weights": []}, "at least 1 item"),
+        ({"fallback_backend": "anthropic", "weights": [3, 1]}, "set spread, or take weights away"),
+        ({"spread": 1}, "boolean"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(more: dict[str, Any], word: str) -> None:
@@ -129,14 +141,16 @@ def test_an_unknown_field_is_an_error(shape: type[BaseModel]) -> None:
     ("shape", "field"),
     [(BackendMappingUpdate, field) for field in (
         "model_pattern", "backend_type", "backend_name", "fallbacks", "priority", "enabled", "local_only",
-        "forward_auth", "fallback_on")]
+        "forward_auth", "fallback_on", "spread")]
     + [(LocalBackendUpdate, field) for field in ("base_url", "enabled", "allow_http", "join_resends", "silent_end")],
 )  # fmt: skip
 def test_null_is_refused_where_nothing_can_be_empty(shape: type[BaseModel], field: str) -> None:
     assert "cannot be null" in refused(shape, {field: None})
 
 
-@pytest.mark.parametrize("field", ["backend_model", "fallback_backend", "fallback_model", "hedge_seconds"])
+@pytest.mark.parametrize(
+    "field", ["backend_model", "fallback_backend", "fallback_model", "hedge_seconds", "weights"]
+)
 def test_null_clears_what_can_be_empty(field: str) -> None:
     assert BackendMappingUpdate.model_validate({field: None}).model_dump(exclude_unset=True) == {field: None}
 

@@ -199,6 +199,16 @@ def test_what_rows_say_of_failures_reaches_the_data_plane(store: Store, vault: V
     }  # fmt: skip
 
 
+def test_how_rules_spread_reaches_the_data_plane(store: Store, vault: Vault) -> None:
+    other = [{"backend_type": "anthropic"}]
+    rule(store, model_pattern="a", backend_type="openai", fallbacks=other, spread=True, weights=[3, 1])
+    rule(store, model_pattern="b", backend_type="openai", fallbacks=other, spread=True)
+    assert [(one.spread, one.weights) for one in compiled(store, vault).mappings] == [
+        (True, (3, 1)),
+        (True, ()),
+    ]
+
+
 def test_a_list_emptied_by_hand_stops_no_other_rule(store: Store, vault: Vault) -> None:
     rule(store, model_pattern="a", backend_type="openai")
     with store.write() as session:

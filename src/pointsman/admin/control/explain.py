@@ -23,6 +23,7 @@ from ...errors import PointsmanError
 from ...kinds import BackendType, Protocol
 from ...link.messages import BackendHealth, Snapshot, TargetHealth
 from ...providers.urls import is_loopback
+from ...resilience.spread import Equal, order
 from ...routing.specs import PRACTICE_KEY, BackendSpec, MappingSpec
 from ...routing.table import Listed, Plan, RoutingTable, Target
 from ...upstream.backend import Backend
@@ -41,7 +42,7 @@ class TargetExplained(BaseModel):
     may be spoken to in -> the exact URL that is asked then. proxy: through which its connections go, None = straight.
     ca_file: of the only authorities that may sign for it. health: `good`, or what is wrong with it; passed_over: whether it
     is left out while another target remains, and until when where that ends
-    by itself. breaker: closed, open or probing."""
+    by itself. breaker: closed, open or probing. weight: its share where the rule spreads, None where it does not."""
 
     target: str
     backend: str
@@ -70,6 +71,7 @@ class TargetExplained(BaseModel):
     throttled_until: datetime | None = None
     down: bool = False
     benched: str | None = None
+    weight: int | None = None
 
 
 RULE_COLUMNS = {
@@ -90,8 +92,8 @@ class _PlanExplained(BaseModel):
 
 
 class Explanation(_PlanExplained):
-    """What would happen to a request for this model. targets are in the order in which they are tried; none
-    when nothing matches (code `model_not_found`)."""
+    """What would happen to a request for this model. targets are in the order in which they are tried, of a rule that
+    spreads the order of this moment; none when nothing matches (code `model_not_found`)."""
 
     targets: list[TargetExplained] = []
 
@@ -112,7 +114,31 @@ async def explain(
         mapping_id=plan.mapping_id,
         pattern=plan.pattern,
         **{name: getattr(plan.rule, name) for name in RULE_COLUMNS},
-        targets=[_judged(target, plan, view, health) for target in plan.targets],
+        targets=_in_turn(plan.rule, [_judged(target, plan, view, health) for target in plan.targets]),
+    )
+
+
+def _in_turn(rule: MappingSpec, targets: list[TargetExplained]) -> list[TargetExplained]:
+    """As a process that sees what all see would ask them now (gateway/request/spreading.py)."""
+    if not rule.spread:
+        return targets
+    for at, target in enumerate(targets):
+        target.weight = rule.weight(at)
+    ordered: list[TargetExplained] = []
+    for group in rule.equals:
+        known = [_equal(targets[at]) for at in group]
+        ordered += [targets[group[place]] for place in order(known, 0)]
+    return ordered
+
+
+def _equal(target: TargetExplained) -> Equal:
+    most = target.max_in_flight
+    full = target.queued > 0 or (most is not None and target.in_flight >= most)
+    return Equal(
+        open=target.usable and not target.passed_over,
+        full=full,
+        in_flight=target.in_flight + target.queued,
+        weight=target.weight or 1,
     )
 
 

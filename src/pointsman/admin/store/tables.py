@@ -40,6 +40,7 @@ from .values import (
     Proxy,
     Switch,
     Url,
+    Weights,
 )
 
 
@@ -88,6 +89,8 @@ class MappingColumns(SQLModel):
     forward_auth: Switch = _off()
     fallback_on: FallbackReasons = _list()
     hedge_seconds: HedgeSeconds | None = None
+    spread: Switch = _off()
+    weights: Weights | None = _optional_list()
 
 
 class CredentialAddress(SQLModel):

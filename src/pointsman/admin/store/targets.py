@@ -10,6 +10,7 @@ from typing import Any
 
 from ...kinds import BackendType, backend_key
 from ...routing.pattern import is_wild
+from ...routing.specs import equals
 from .tables import MappingColumns
 
 MAX_TARGETS = 4
@@ -71,7 +72,7 @@ def problem_of(mapping: MappingColumns) -> tuple[str, str] | None:
             "forward_auth",
             "forward_auth passes on a client's login to a provider, but every target is local",
         )
-    return _hedge_problem(mapping, refs)
+    return _hedge_problem(mapping, refs) or _spread_problem(mapping, refs)
 
 
 def _hedge_problem(mapping: MappingColumns, refs: tuple[TargetRef, ...]) -> tuple[str, str] | None:
@@ -83,6 +84,26 @@ def _hedge_problem(mapping: MappingColumns, refs: tuple[TargetRef, ...]) -> tupl
         return (
             "hedge_seconds",
             "there is no next target that hedge_seconds could start; add a fallback, or take hedge_seconds away",
+        )
+    return None
+
+
+def _spread_problem(mapping: MappingColumns, refs: tuple[TargetRef, ...]) -> tuple[str, str] | None:
+    weights = mapping.weights
+    if mapping.spread and all(len(group) == 1 for group in equals([one.type for one in refs], spread=True)):
+        return "spread", (
+            "spread needs two targets that stand for each other, two local ones or two providers'; "
+            "add a fallback of the same kind, or take spread away"
+        )
+    if weights and not mapping.spread:
+        return (
+            "weights",
+            "weights say how a rule with spread shares its requests; set spread, or take weights away",
+        )
+    if weights and len(weights) != len(refs):
+        return "weights", (
+            f"weights has {len(weights)} numbers and the rule {len(refs)} targets "
+            f"({', '.join(one.text for one in refs)}); give one number a target, in that order, or take weights away"
         )
     return None
 

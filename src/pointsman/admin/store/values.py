@@ -170,6 +170,7 @@ Switch = Annotated[bool, Strict()]
 Priority = Annotated[int, Strict(), Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT)]
 MaxInFlight = Annotated[int, Strict(), Field(ge=1, le=10_000)]
 HedgeSeconds = Annotated[float, Strict(), Field(ge=0.05, le=600, allow_inf_nan=False)]
+Weights = Annotated[list[Annotated[int, Strict(), Field(ge=1, le=100)]], Field(min_length=1)]
 FallbackReasons = Annotated[list[FallbackOn], AfterValidator(lambda values: list(dict.fromkeys(values)))]
 ContextWindow = Annotated[int, Strict(), Field(ge=1, le=1_000_000_000)]
 

@@ -140,7 +140,8 @@ def keeping(
     plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan, target: Target, *, straight: bool
 ) -> Keep | None:
     """Who remembers this target's answer: nobody where the protocol has no references, the client wants nothing kept, or
-    all of the rule's targets keep theirs. straight: it gets the client's own protocol."""
+    all of the rule's targets keep theirs and the first of them is asked each time. straight: it gets the client's own
+    protocol."""
     request = job.request
     remembered = _remembered(request)
     if remembered is None or not plane.responses.on or not job.recalled.asks.keeps:
@@ -148,7 +149,7 @@ def keeping(
     if request.route.path != request.route.dialect.endpoint.path:
         return None
     holder = target.key if straight and _keeps(rules, request, target) else ""
-    if holder and all(_keeps(rules, request, other) for other in plan.targets):
+    if holder and not plan.rule.spread and all(_keeps(rules, request, other) for other in plan.targets):
         return None
     return _Keeping(plane.responses, _caller(request), job.recalled.asks.previous, request.body, holder)
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ...errors import PointsmanError
-from ...kinds import FallbackReason
+from ...kinds import FallbackOn, FallbackReason
 from ...ledger.metrics import ATTEMPTS
 from ...resilience import backoff
 from ...resilience.verdict import worth_a_repeat
@@ -27,15 +27,20 @@ from ..attempt.moves import Stage
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from .job import Job, Tried
+from .spreading import in_turn
 from .waiting import pause
 
 log = logging.getLogger("pointsman.gateway")
+
+_BUSY = Closed(FallbackReason.THROTTLED, 0.0, busy=True)
 
 Failures = list[tuple[Target, Held[Answer]]]
 
 
 async def ask_targets(plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -> Walked[Target, Answer]:
     """Ask the plan's targets until one has answered the client. What failed is in the log, by request id."""
+    if plan.rule.spread and len(plan.targets) > 1:
+        plan = in_turn(plane, rules, job, plan)
     asking = _Asking(plane, rules, job, plan)
     if job.begun is None:
         plane.budget.requested(time.monotonic())
@@ -61,7 +66,10 @@ class _Asking:
         if self.job.begun is not None and target is self.plan.targets[0]:
             return None  # it has been asked
         login = bool(target.forwards and self.job.request.caller.login)
-        return passed_over(self.plane.board, target, self.rules.backends.get(target.key), login=login)
+        shut = passed_over(self.plane.board, target, self.rules.backends.get(target.key), login=login)
+        if shut is None and FallbackOn.BUSY in self.plan.rule.fallback_on and target.problem is None:
+            return _BUSY if self.plane.board.backend(target.key).places.full else None
+        return shut
 
     def _say_why(self, target: Target) -> None:
         """Nobody was asked before this one: the answer says why the rule's first target did not give it."""
@@ -210,6 +218,7 @@ def of_all(walked: Walked[Target, Answer], held: Held[Answer]) -> PointsmanError
         why[target.label] = _why(target, failed)
     for target, closed in walked.passed_over:
         reason = _NOT_ASKED.get(closed.reason, f"it has failed too often lately ({closed.reason.value})")
+        reason = "all its places are taken" if closed.busy else reason
         wait = "" if closed.wait is None else f" for {max(1, round(closed.wait))} s"
         why.setdefault(target.label, f"not asked, {reason}{wait}")
     error = held.error
