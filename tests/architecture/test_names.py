@@ -15,8 +15,8 @@ VENDORS = {
     "claude", "codex", "gpt", "x.ai", "xai", "cohere", "perplexity", "api.openai.com", "api.anthropic.com",
 }  # fmt: skip
 TYPES = {kind.name for kind in BackendType} - {"LOCAL"}
-ALLOWED = ("providers/", "kinds.py", "practice/")
-"""practice/ plays the vendors' protocols; providers/ is where their rows stand."""
+ALLOWED = ("providers/", "engines/", "kinds.py", "practice/")
+"""engines/ has a row an engine; practice/ plays the vendors' protocols; providers/ is where their rows stand."""
 
 
 def judged() -> dict[str, ast.Module]:

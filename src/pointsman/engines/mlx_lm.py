@@ -1,0 +1,37 @@
+"""mlx_lm.server, which is Python's http.server. [recorded: 0.32.2]
+
+`/health` is 200 from the moment its port opens, before the model is loaded, and 503 when its generation thread has died.
+Its list is what the cache of downloads holds; it tells no window. A whole answer is computed to its end whoever has left
+(docs/protocols/backends.md#servers-that-never-notice-who-left).
+"""
+
+from __future__ import annotations
+
+from ..kinds import Protocol
+from .engine import HEALTH, LIST, NOTHING, Answers, Engine, Spoken, alive
+from .reading import is_list, listed, members, server
+
+_SERVER = "basehttp/"
+
+
+def _identify(answers: Answers) -> bool:
+    if not server(answers).startswith(_SERVER):
+        return False
+    health, listing = answers.get(HEALTH, NOTHING), answers.get(LIST, NOTHING)
+    says = isinstance(members(health.body).get("status"), str) and health.status in (200, 503)
+    return says and (is_list(listing.body) or health.status == 503)
+
+
+ENGINE = Engine(
+    name="mlx_lm",
+    title="mlx_lm.server",
+    identify=_identify,
+    models=listed,
+    signs=(HEALTH, LIST),
+    ports=(8080,),
+    servers=(_SERVER,),
+    state=alive,
+    ready_early=True,
+    spoken=(Spoken(Protocol.OPENAI_CHAT), Spoken(Protocol.COMPLETIONS)),
+    unheeding=True,
+)
