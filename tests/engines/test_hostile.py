@@ -109,6 +109,7 @@ def read_all(answers: Answers) -> None:
             for reply in answers.values():
                 engine.forwards.recognizes(reply.body)
                 engine.forwards.worth(reply.body)
+                engine.forwards.of_detail(reply.body)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,7 +12,9 @@ import uvloop
 from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec, MappingSpec
 from pointsman.secret import Secret
+from pointsman.upstream.model_facts import ModelFacts
 from tests.agents.model import JSON
+from tests.engines.doubles import Double, Model, double
 
 from .plane import Plane, plane, rule
 
@@ -62,52 +65,26 @@ def listing(*names: str, **more: Any) -> Pages:
     return {"object": "list", "data": [{"id": name, "object": "model", **more} for name in names]}
 
 
-ENGINES: dict[str, tuple[Pages, int | None, list[str]]] = {
-    "llama.cpp by its list": (
-        {"/v1/models": listing("m", meta={"n_ctx": 2048, "n_ctx_train": 4096},
-                               architecture={"input_modalities": ["text", "image"]})},
-        2048, ["text", "image"],
-    ),
-    "llama.cpp by /props": (
-        {"/v1/models": listing("m", owned_by="llamacpp"),
-         "/props": {"default_generation_settings": {"n_ctx": 8192}, "modalities": {"vision": False, "audio": False}}},
-        8192, ["text"],
-    ),
-    "llama.cpp with eyes by /props": (
-        {"/v1/models": listing("m"), "/props": {"default_generation_settings": {"n_ctx": 512}, "modalities": {"vision": True}}},
-        512, ["text", "image"],
-    ),
-    "vLLM": ({"/v1/models": listing("m", max_model_len=32768, owned_by="vllm")}, 32768, ["text"]),
-    "LM Studio": (
-        {"/v1/models": listing("m"), "/api/v0/models": {"data": [
-            {"id": "m", "type": "vlm", "state": "loaded", "max_context_length": 131072, "loaded_context_length": 4096},
-        ]}},
-        4096, ["text", "image"],
-    ),
-    "LM Studio, not loaded": (
-        {"/v1/models": listing("m"), "/api/v0/models": {"data": [{"id": "m", "type": "llm", "max_context_length": 131072}]}},
-        131072, ["text"],
-    ),
-    "Ollama": (
-        {"/v1/models": listing("m"),
-         "/api/show m": {"capabilities": ["completion", "vision"], "model_info": {"gemma3.context_length": 131072}}},
-        131072, ["text", "image"],
-    ),
-    "Ollama with num_ctx": (
-        {"/v1/models": listing("m"), "/api/show m": {
-            "capabilities": ["completion"], "parameters": "temperature 0\nnum_ctx       16384\n",
-            "model_info": {"llama.context_length": 131072},
-        }},
-        16384, ["text"],
-    ),
-    "Ollama, loaded": (
-        {"/v1/models": listing("m"), "/api/ps": {"models": [{"name": "m", "context_length": 4096}]},
-         "/api/show m": {"capabilities": ["completion"], "model_info": {"llama.context_length": 131072}}},
-        4096, ["text"],
-    ),
-    "a server that says nothing": ({"/v1/models": listing("m")}, None, ["text"]),
+def engine(name: str, window: int = 4096, images: bool = False, loaded: bool = True, **more: Any) -> Double:
+    return double(name, Model("m", window, 131072, loaded, images), **more)
+
+
+ENGINES: dict[str, tuple[Double | Callable[[Received], Reply], int | None, list[str]]] = {
+    "llama.cpp by its list": (engine("llama_cpp", 2048, True), 2048, ["text", "image"]),
+    "llama.cpp by /props": (engine("llama_cpp", 8192, says=False), 8192, ["text"]),
+    "llama.cpp with eyes by /props": (engine("llama_cpp", 512, True, says=False), 512, ["text", "image"]),
+    "llama.cpp's router": (engine("llama_router", 2048), 2048, ["text"]),
+    "vLLM": (engine("vllm", 32768), 32768, ["text"]),
+    "SGLang": (engine("sglang", 32768, True), 32768, ["text", "image"]),
+    "KoboldCpp": (engine("koboldcpp", 8192), 8192, ["text"]),
+    "LM Studio": (engine("lm_studio", 4096, True), 4096, ["text", "image"]),
+    "LM Studio, not loaded": (engine("lm_studio", loaded=False), 131072, ["text"]),
+    "Ollama": (engine("ollama", images=True, loaded=False), 131072, ["text", "image"]),
+    "Ollama with num_ctx": (engine("ollama", loaded=False, num_ctx=16384), 16384, ["text"]),
+    "Ollama, loaded": (engine("ollama", 4096), 4096, ["text"]),
+    "a server that says nothing": (engine("compatible"), None, ["text"]),
     "a server that says nonsense": (
-        {"/v1/models": listing("m", max_model_len=-1), "/props": {"default_generation_settings": []}}, None, ["text"],
+        pages({"/v1/models": listing("m", max_model_len=-1), "/props": {"default_generation_settings": []}}), None, ["text"],
     ),
 }  # fmt: skip
 
@@ -118,7 +95,7 @@ def test_codex_is_told_the_window_and_the_eyes_that_the_server_says(case: str) -
     said, window, modalities = ENGINES[case]
 
     async def work(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
-        near.always(pages(said))
+        near.always(said)
         found.rules(rule("alias", "local/box=m"), backends=[local(near)])
         got = await found.ask(CATALOGUE, b"", method="GET")
         models = {one["slug"]: one for one in got.json()["models"]}
@@ -129,6 +106,88 @@ def test_codex_is_told_the_window_and_the_eyes_that_the_server_says(case: str) -
         asked = len(near.requests)
         await found.ask(CATALOGUE, b"", method="GET")
         assert len(near.requests) == asked, "cached"
+        shown = (await found.ask("/v1/models", b"", method="GET")).json()["data"]
+        shown.append((await found.ask("/v1/models/alias", b"", method="GET")).json())
+        for one in shown:
+            for name in ("context_window", "context_length", "max_model_len"):
+                assert one.get(name) == window
+            assert one["max_input_tokens"] == window
+            assert one["architecture"]["input_modalities"] == modalities
+        assert len(near.requests) == asked, "cached"
+
+    with_two(work)
+
+
+def test_a_model_that_only_makes_embeddings_is_nothing_to_choose_for_codex() -> None:
+    async def work(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
+        near.always(double("ollama", Model("m:latest"), Model("nomic:latest", embedding=True)))
+        found.rules(backends=[local(near)])
+        got = await found.ask(CATALOGUE, b"", method="GET")
+        assert [one["slug"] for one in got.json()["models"]] == ["m:latest"]
+        assert await names(found) == ["m:latest", "nomic:latest"]
+        told = await found.ask("/api/show", {"model": "nomic"})
+        assert told.json()["capabilities"] == ["embedding"]
+
+    with_two(work)
+
+
+@pytest.mark.parametrize("name", ["ollama", "pointsman"])
+def test_a_model_that_its_server_sends_to_a_cloud_is_used_by_a_rule_alone(name: str) -> None:
+    """Nothing leaves the machine unless a rule says so: it was listed like any other, and served without a rule."""
+
+    async def work(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
+        models = (
+            Model("here:latest"),
+            Model("far:latest", elsewhere="https://ollama.com:443"),
+            Model("big:cloud"),
+        )
+        near.always(double(name, *models))
+        found.rules(backends=[local(near)])
+        await found.plane.lists.refresh()
+        assert await names(found) == ["here:latest"]
+        for model in ("far:latest", "far", "big:cloud"):
+            body = {"model": model, "messages": [{"role": "user", "content": "x"}]}
+            got = await found.ask("/v1/chat/completions", body)
+            assert (got.status, got.json()["error"]["code"]) == (404, "model_not_found")
+        assert not [one for one in near.requests if one.path == "/v1/chat/completions"]
+        found.rules(rule("mine", "local/box=far:latest"), backends=[local(near)])
+        body = {"model": "mine", "messages": [{"role": "user", "content": "x"}]}
+        assert (await found.ask("/v1/chat/completions", body)).status == 200
+
+    with_two(work)
+
+
+def test_a_name_written_otherwise_has_the_same_facts() -> None:
+    async def work(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
+        near.always(double("llama_cpp", Model("models/tiny.gguf", window=777)))
+        found.rules(rule("a", "local/box=whatever"), backends=[local(near)])
+        got = await found.ask("/v1/models/a", b"", method="GET")
+        assert got.json()["context_window"] == 777
+        backend = found.plane.backends["local/box"]
+        known = found.plane.facts.engine(backend)
+        assert known is not None
+        assert known.name == "llama_cpp"
+        assert found.plane.facts.of(backend, "whatever").name == "whatever"
+
+    with_two(work)
+
+
+def test_a_server_that_is_busy_for_a_while_keeps_its_window() -> None:
+    async def work(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
+        scripted = double("vllm", Model("m", window=999))
+        near.always(scripted)
+        found.rules(rule("a", "local/box=m"), backends=[local(near)])
+        backend = found.plane.backends["local/box"]
+        facts = ModelFacts(found.plane.pool, fresh=0.0)
+        await facts.refresh([backend])
+        near.kill()
+        await facts.refresh([backend])
+        assert facts.of(backend, "m").window == 999
+        near.revive()
+        scripted.models[0].window = 555
+        await asyncio.sleep(0)
+        await facts.refresh([backend])
+        assert facts.of(backend, "m").window == 555
 
     with_two(work)
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
 
 from pointsman.errors import PointsmanError
 from pointsman.ledger.metrics import REQUESTS
+from pointsman.practice import Received, ScriptedUpstream
+from pointsman.practice import Reply as ScriptedReply
 from pointsman.routing.specs import BackendSpec
 from pointsman.routing.table import RoutingTable
 from pointsman.secret import Secret
-from pointsman.upstream.model_lists import WAIT_SECONDS
+from pointsman.upstream.backend import Backend
+from pointsman.upstream.egress import Egress
+from pointsman.upstream.model_lists import ROUND_SECONDS, WAIT_SECONDS, ModelLists
+from pointsman.upstream.pool import Pool
+from tests.engines.doubles import Model, double
 from tests.upstream.raw import Talk, Talker, serving, spec_of
 
 from .plane import Plane, plane, rule
@@ -110,6 +118,155 @@ def test_models_lists_what_would_resolve_and_nothing_else() -> None:
             assert encoded.json()["id"] == "org/b"
             for missing in ("/v1/models/dead", "/v1/models/none"):
                 assert (await found.ask(missing, b"", method="GET")).status == 404
+
+    uvloop.run(main())
+
+
+# -- rounds
+
+
+@asynccontextmanager
+async def watched(*urls: str, every: float = 0.02) -> AsyncIterator[ModelLists]:
+    pool = Pool(Egress(1.0))
+    lists = ModelLists(pool, every)
+    boxes = {
+        f"local/b{n}": Backend(BackendSpec(f"local/b{n}", "local", f"b{n}", url))
+        for n, url in enumerate(urls)
+    }
+    lists.follow(boxes)
+    try:
+        yield lists
+    finally:
+        lists.close()
+        pool.close()
+        await asyncio.sleep(0)
+
+
+async def until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 10.0
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.005)
+
+
+def test_a_server_that_stops_leaves_the_list_and_is_seen_when_it_comes_back() -> None:
+    """Without a client that asks for the list: it stayed there as long as nobody did."""
+
+    async def main() -> None:
+        with ScriptedUpstream() as server, ScriptedUpstream() as other:
+            scripted = double("compatible", Model("a"))
+            server.always(scripted)
+            other.always(double("compatible", Model("z")))
+            async with watched(server.url, other.url) as lists:
+                await until(lambda: len(lists.known) == 2)
+                before = lists.version
+                server.kill()
+                await until(lambda: "local/b0" not in lists.known)
+                assert lists.known == {"local/b1": frozenset({"z"})}
+                assert lists.version > before
+                server.revive()
+                await until(lambda: lists.known.get("local/b0") == {"a"})
+                scripted.models.append(Model("new"))
+                await until(lambda: lists.known["local/b0"] == {"a", "new"})
+                scripted.models.clear()
+                await until(lambda: lists.known["local/b0"] == frozenset())
+            assert server.rounds >= 3
+            assert len(server.requests) == 1, "the first question is no round"
+            assert {one.path for one in server.requests} == {"/v1/models"}
+
+    uvloop.run(main())
+
+
+def test_a_round_is_within_the_time_that_is_promised() -> None:
+    """A tenth more, at worst, and what the question takes."""
+    assert ROUND_SECONDS * 1.1 + 3.0 < 15.0
+
+
+def test_one_server_is_asked_by_one_connection_and_one_question_at_a_time() -> None:
+    async def main() -> None:
+        with ScriptedUpstream() as server:
+            server.always(double("compatible"))
+            async with watched(server.url) as lists:
+                await until(lambda: server.rounds > 5)
+                assert lists.version == 2, "nothing changed since its list came"
+            assert server.connections == 1
+            server.wait(1)
+            rounds = server.rounds
+            await asyncio.sleep(0.1)
+            assert server.rounds == rounds, "closed"
+
+    uvloop.run(main())
+
+
+def test_a_server_that_is_busy_for_one_round_stays_and_for_two_it_goes() -> None:
+    async def main() -> None:
+        with ScriptedUpstream() as server:
+            server.always(double("compatible", Model("a")))
+            async with watched(server.url) as lists:
+                await until(lambda: lists.known)
+                seen = server.rounds
+                busy: list[int] = []
+
+                def once(received: Received) -> ScriptedReply:
+                    if len(busy) < 1:
+                        busy.append(1)
+                        return ScriptedReply(503, {}, b"{}")
+                    return double("compatible", Model("a"))(received)
+
+                server.always(once)
+                await until(lambda: server.rounds > seen + 4)
+                assert lists.known == {"local/b0": frozenset({"a"})}
+                server.always(ScriptedReply(503, {}, b"{}"))
+                await until(lambda: not lists.known)
+
+    uvloop.run(main())
+
+
+def test_a_backend_that_is_gone_from_the_rules_is_not_asked_on() -> None:
+    async def main() -> None:
+        with ScriptedUpstream() as server:
+            server.always(double("compatible", Model("a")))
+            async with watched(server.url) as lists:
+                await until(lambda: server.rounds > 1)
+                lists.follow({})
+                assert lists.known == {}
+                await asyncio.sleep(0.05)
+                rounds = server.rounds
+                await asyncio.sleep(0.1)
+                assert server.rounds == rounds
+                assert lists.known == {}
+
+    uvloop.run(main())
+
+
+def test_a_model_that_moves_to_the_cloud_leaves_the_list() -> None:
+    async def main() -> None:
+        with ScriptedUpstream() as server:
+            scripted = double("ollama", Model("a:latest"), Model("b:latest"))
+            server.always(scripted)
+            async with watched(server.url) as lists:
+                await until(lambda: lists.known.get("local/b0") == {"a:latest", "b:latest"})
+                scripted.models[0].elsewhere = "https://ollama.com:443"
+                await until(lambda: lists.known["local/b0"] == {"b:latest"})
+
+    uvloop.run(main())
+
+
+def test_who_looks_at_the_lists_only_now_and_then_starts_no_rounds() -> None:
+    async def main() -> None:
+        with ScriptedUpstream() as server:
+            server.always(double("compatible", Model("a")))
+            pool = Pool(Egress(1.0))
+            lists = ModelLists(pool)
+            lists.follow({"local/b": Backend(BackendSpec("local/b", "local", "b", server.url))})
+            await lists.refresh()
+            assert lists.known == {"local/b": frozenset({"a"})}
+            server.kill()
+            await lists.refresh()
+            assert lists.known == {"local/b": frozenset({"a"})}
+            lists.close()
+            pool.close()
+            assert server.rounds == 0
 
     uvloop.run(main())
 

@@ -38,6 +38,10 @@ def server_of(*names: str) -> Any:
     def answer(received: Received) -> Reply:
         if received.path == "/v1/models":
             return Reply(200, JSON, body={"object": "list", "data": [{"id": name} for name in names]})
+        if received.path == "/api/version":
+            return Reply(200, JSON, body={"version": "0.17.4"})
+        if received.path == "/api/tags":
+            return Reply(200, JSON, body={"models": [{"name": name} for name in names]})
         if received.path == "/api/show":
             return Reply(200, JSON, body=SHOWN)
         if received.path == "/v1/chat/completions":

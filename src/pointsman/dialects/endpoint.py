@@ -12,9 +12,10 @@ from .recall import ById
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model in a list. owner: the key of the backend that serves it. created: unix seconds. context_window: tokens,
-    and images: does it see pictures; abilities: all that its server says it can, in Ollama's words; None when nobody has
-    told. remote: the key of the provider to which its requests may be sent; "" where none is."""
+    """A model in a list. owner: the key of the backend that serves it. created: unix seconds. context_window: tokens that
+    it takes as it is loaded, or at most while it is not; images: does it see pictures; tools: does it call them;
+    abilities: all that its server says it can, in Ollama's words; None when nobody has told. remote: the key of the
+    provider to which its requests may be sent; "" where none is. generates: False of one that only makes embeddings."""
 
     name: str
     owner: str
@@ -23,6 +24,8 @@ class Listed:
     images: bool | None = None
     abilities: frozenset[str] | None = None
     remote: str = ""
+    tools: bool | None = None
+    generates: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,6 @@ def render_list(models: Sequence[Listed], query: bytes) -> bytes:
     return msgspec.json.encode(body)
 
 
-def wants_catalogue(query: bytes) -> bool:
-    """Does a client ask for a list of its own shape, which tells more of each model?"""
-    catalogues = (dialect.endpoint.catalogue for dialect in DIALECTS.values())
-    return any(one is not None and one.asked_by in _asked(query) for one in catalogues)
-
-
 def _asked(query: bytes) -> set[bytes]:
     return {pair.partition(b"=")[0] for pair in query.split(b"&")}
 

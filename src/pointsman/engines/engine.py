@@ -91,12 +91,14 @@ class Forwards:
     """How an engine tells that it sends a model's requests on to another machine; by the row's `models`, from the answer to
     `path` and to the row's `detail`.
 
-    recognizes: is this the body of `path`? by_name: does a model that is called so run elsewhere? place: where, in words.
-    certain: an engine of this kind that does not say is taken to send on. worth: may the server with this list of
-    models be one? text: why a model is refused behind a wall, with {model} and {where}; what to do instead."""
+    recognizes: is this the body of `path`? of_detail: where the body of `detail` says. by_name: does a model that is
+    called so run elsewhere? place: where, in words. certain: an engine of this kind that does not say is taken to send
+    on. worth: may the server with this list of models be one? text: why a model is refused behind a wall, with {model},
+    {where} and {take}, which says what to do instead."""
 
     path: str
     recognizes: Callable[[Any], bool]
+    of_detail: Callable[[Any], str | None]
     by_name: Callable[[str], bool]
     place: str
     certain: bool

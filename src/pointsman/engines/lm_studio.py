@@ -83,8 +83,9 @@ def _of_v1(answers: Answers) -> Iterator[EngineModel]:
             yield replace(model, name=name, window=windows.get(name) or smallest)
 
 
-def _device(entry: dict[str, Any]) -> str | None:
+def _device(told: Any) -> str | None:
     """The linked device that a model is on."""
+    entry = members(told)
     device = entry.get("deviceIdentifier") or entry.get("device_identifier")
     return f"the linked device {device!s:.80}" if device else None
 
@@ -122,6 +123,7 @@ ENGINE = Engine(
     forwards=Forwards(
         path=_V0,
         recognizes=_is_list,
+        of_detail=_device,
         by_name=_never,
         place="a linked device",
         certain=False,

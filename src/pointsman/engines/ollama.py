@@ -58,7 +58,8 @@ def of_list_and_tags(answers: Answers) -> list[EngineModel]:
     return list(known.values())
 
 
-def _remote(entry: Mapping[str, Any]) -> str | None:
+def _remote(told: Any) -> str | None:
+    entry = members(told)
     return text(entry.get("remote_host")) or text(entry.get("remote_model")) or None
 
 
@@ -114,6 +115,7 @@ def _worth(body: Any) -> bool:
 FORWARDS = Forwards(
     path=TAGS,
     recognizes=_is_tags,
+    of_detail=_remote,
     by_name=_is_cloud_name,
     place=_CLOUD,
     certain=True,

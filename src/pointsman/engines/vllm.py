@@ -34,7 +34,7 @@ def counted(rendered: Mapping[str, Any]) -> Counting:
     """`/tokenize` takes chat messages and tells the count."""
     body = {key: rendered[key] for key in ("model", "messages", "tools") if key in rendered}
     number = members((yield Question("/tokenize", body))).get("count")
-    return number if type(number) is int else None
+    return number if type(number) is int and number >= 0 else None
 
 
 ENGINE = Engine(

@@ -28,7 +28,7 @@ from ..translation.response_memory import ResponseMemory
 from ..upstream.backend import Backend
 from ..upstream.elsewhere import Elsewhere
 from ..upstream.model_facts import ModelFacts
-from ..upstream.model_lists import ModelLists, ProviderLists
+from ..upstream.model_lists import ROUND_SECONDS, ModelLists, ProviderLists
 from ..upstream.pool import Pool
 from .client.access import HostGuard
 from .compiled import CompiledRules
@@ -83,7 +83,7 @@ class DataPlane:
         self._practice_path = practice_path
         self.runtime_dir = ""  # of the processes' sockets, where a supervisor started this one
         self.rules: CompiledRules | None = None
-        self.lists = ModelLists(pool)
+        self.lists = ModelLists(pool, ROUND_SECONDS)
         self.provider_lists = ProviderLists(pool)
         self.facts = ModelFacts(pool)
         self.elsewhere = Elsewhere(pool)

@@ -51,7 +51,9 @@ class _Expectation:
 class ScriptedUpstream:
     """See the module's text. Thread-safe: script, read and kill it from the test while it serves.
 
-    requests: every complete request in order of arrival. pace: seconds between events of practice streams.
+    requests: every complete request in order of arrival, but for those of rounds: a gateway asks every few seconds whether
+    this server is still there, and says so in its user-agent. Such a request is answered as `always` says, and uses up
+    nothing of the script. rounds: how many came. pace: seconds between events of practice streams.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class ScriptedUpstream:
         pace: float = 0.0,
     ) -> None:
         self.requests: list[Received] = []
+        self.rounds = 0
         self.pace = pace
         self._changed = threading.Condition()
         self._steps: deque[Step] = deque()
@@ -215,6 +218,10 @@ class ScriptedUpstream:
 
     def _record(self, received: Received) -> None:
         with self._changed:
+            if _is_round(received):
+                self.rounds += 1
+                self._changed.notify_all()
+                return
             self.requests.append(received)
             number = len(self.requests)
             for expectation in self._expectations:
@@ -226,7 +233,8 @@ class ScriptedUpstream:
 
     def _answer(self, received: Received) -> Reply:
         with self._changed:
-            step: Step | None = self._steps.popleft() if self._steps else self._always
+            scripted = self._steps and not _is_round(received)
+            step: Step | None = self._steps.popleft() if scripted else self._always
         if callable(step):
             step = self._asked(step, received)
         if isinstance(step, Reply):
@@ -242,6 +250,10 @@ class ScriptedUpstream:
             return Reply(
                 500, body={"error": {"message": f"the script failed: {error!r}", "type": "server_error"}}
             )
+
+
+def _is_round(received: Received) -> bool:
+    return received.headers.get("user-agent") == "pointsman-round"
 
 
 def _checked(step: Step) -> Step:

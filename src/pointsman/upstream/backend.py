@@ -9,11 +9,11 @@ from hashlib import blake2b
 
 from ..dialects.headers import private_headers
 from ..dialects.registry import DIALECTS, derived, protocol_named
+from ..engines.registry import is_unheeding
 from ..kinds import AuthScheme, BackendType, Protocol
 from ..providers.auth import auth_line
 from ..providers.catalog import CATALOG
 from ..providers.proxies import parse_setting
-from ..providers.servers import is_unheeding
 from ..providers.urls import BaseUrl, parse_base_url
 from ..routing.specs import UNIX, BackendSpec
 from ..secret import SecretBytes

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from ..engines.engine import Reply
 from ..errors import PointsmanError
 from ..kinds import BackendType, FallbackReason
 from ..providers.catalog import CATALOG
@@ -89,9 +90,13 @@ async def fetch(
     *,
     body: bytes | None = None,
     local_only: bool = False,
+    agent: bytes = b"",
 ) -> Answer:
-    """GET `path` (from `/v1` on), or POST a JSON body to it. Raises ConnectFailed (a time-out included) or EgressRefused."""
+    """GET `path` (from `/v1` on), or POST a JSON body to it. agent: who asks, for the server's log. Raises ConnectFailed
+    (a time-out included) or EgressRefused."""
     block = b"accept: application/json\r\n"
+    if agent:
+        block += b"user-agent: %b\r\n" % agent
     if body is None:
         data = backend.head(b"GET", path, block, frozenset(), None)
     else:
@@ -108,6 +113,16 @@ async def fetch(
         raise ConnectFailed("http", f"it did not answer within {seconds:g} s") from None
 
 
+def reply_of(answer: Answer) -> Reply:
+    """An answer as the rows read it."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+    try:
+        body = msgspec.json.decode(answer.body) if answer.body else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = None
+    return Reply(answer.status, headers, body)
+
+
 class _Entry(msgspec.Struct):
     id: str
 
@@ -119,9 +134,12 @@ class _List(msgspec.Struct):
 _list = msgspec.json.Decoder(_List).decode
 
 
-async def model_names(pool: Pool, backend: Backend, seconds: float) -> tuple[Answer, list[str] | None]:
+async def model_names(
+    pool: Pool, backend: Backend, seconds: float, agent: bytes = b""
+) -> tuple[Answer, list[str] | None]:
     """Ask for `/v1/models`: the answer and the names in it, None when it is no model list. Raises like fetch."""
-    answer = await fetch(pool, backend, CATALOG[BackendType(backend.spec.type)].list_path, seconds)
+    path = CATALOG[BackendType(backend.spec.type)].list_path
+    answer = await fetch(pool, backend, path, seconds, agent=agent)
     if answer.status != 200:
         return answer, None
     try:

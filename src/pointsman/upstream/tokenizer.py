@@ -1,49 +1,46 @@
-"""Counting tokens by a local server's own tokenizer: the paths of two engines, asked one after the other.
+"""Counting tokens by a local server's own tokenizer: as the engine's row says; while nobody knows which engine it is,
+as the row says of any other.
 
-Not here: which backend is asked, and what is told when none answers (gateway/attempt/count.py).
+Not here: how an engine counts (engines/); which backend is asked, and what is told when none answers
+(gateway/attempt/count.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
+from ..engines.engine import Counting, Engine
+from ..engines.registry import ENGINES
 from ..kinds import Protocol
 
-Ask = Callable[[str, dict[str, Any]], Awaitable[bytes | None]]
+Ask = Callable[[str, Mapping[str, Any]], Awaitable[bytes | None]]
 """Posts a body to a path; the answer's body, None when there was none with status 200."""
 
 RENDERED_IN = Protocol.OPENAI_CHAT
-"""Both engines count what is written as a request of this protocol."""
-_KEYS = ("model", "messages", "tools")
-
-T = TypeVar("T")
+"""Engines count what is written as a request of this protocol."""
 
 
-async def count_by_tokenizer(ask: Ask, rendered: Mapping[str, Any]) -> int | None:
-    """Tokens of a request, None when the server has no such path. vLLM's `/tokenize` takes chat messages and tells the
-    count; llama.cpp renders the prompt first."""
-    body = {key: rendered[key] for key in _KEYS if key in rendered}
-    found = await ask("/tokenize", body)
-    counted = _member(found, "count", int)
-    if counted is not None:
-        return counted
-    if found is None:
-        return None
-    prompt = _member(await ask("/apply-template", body), "prompt", str)
-    if prompt is None:
-        return None
-    found = await ask("/tokenize", {"content": prompt, "add_special": True})
-    return len(_member(found, "tokens", list) or []) or None
+async def count_by_tokenizer(ask: Ask, rendered: Mapping[str, Any], engine: Engine | None) -> int | None:
+    """Tokens of a request, None when the server has no path for it. engine: None while nobody knows which it is."""
+    way = (engine or ENGINES[-1]).count
+    return None if way is None else await _counted(ask, way(rendered))
 
 
-def _member(body: bytes | None, key: str, kind: type[T]) -> T | None:
-    """One member of an answer that should be an object, None when it is not there or of another type."""
+async def _counted(ask: Ask, steps: Counting) -> int | None:
     try:
-        value = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        question = next(steps)
+        while True:
+            question = steps.send(_json(await ask(question.path, question.body or {})))
+    except StopIteration as end:
+        found = end.value
+        return found if isinstance(found, int) else None
+
+
+def _json(body: bytes | None) -> Any:
+    try:
+        return msgspec.json.decode(body or b"null")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, kind) else None

@@ -20,7 +20,7 @@ def model_fields(model: Listed) -> dict[str, Any]:
         "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(model.created)),
         "lifecycle": "active",
         "line": None,
-        "max_input_tokens": None,
+        "max_input_tokens": model.context_window,
         "max_tokens": None,
         "capabilities": None,
         "description": f"served by {model.owner}",

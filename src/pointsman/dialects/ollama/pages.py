@@ -53,7 +53,9 @@ def _tags(models: Sequence[Listed]) -> bytes:
 def _capabilities(model: Listed) -> list[str]:
     """What its server says it can. Where nobody says, it is taken to complete and to call tools, as on every other path;
     to see pictures, too, unless it is a local server's: there they get lost in silence, and a provider refuses them."""
-    found = set(model.abilities or ("completion", "tools"))
+    if not model.generates:
+        return ["embedding"]
+    found = set(model.abilities or ("completion", *(() if model.tools is False else ("tools",))))
     if model.images or (model.images is None and model.abilities is None):
         found.add("vision")
     return sorted(found)

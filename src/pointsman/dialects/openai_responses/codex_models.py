@@ -26,8 +26,9 @@ _INSTRUCTIONS = (
 
 
 def catalogue(models: Sequence[Listed]) -> bytes:
-    """models: best first."""
-    return msgspec.json.encode({"models": [_entry(model, rank) for rank, model in enumerate(models)]})
+    """models: best first. What only makes embeddings is nothing to choose."""
+    speaking = [model for model in models if model.generates]
+    return msgspec.json.encode({"models": [_entry(model, rank) for rank, model in enumerate(speaking)]})
 
 
 def _entry(model: Listed, rank: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ it speaks, a local server's tokenizer, our estimate, which is marked in `x-point
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import msgspec
@@ -79,11 +80,13 @@ async def _by_tokenizer(
     profile = profile_for(backend.spec, RENDERED_IN, target.model)
     request, _ = adapt(asked.request, profile, Notes())
     rendered = msgspec.json.decode(half.render_request(request, profile))
-    return await count_by_tokenizer(partial(_ask, plane, plan, backend), rendered)
+    return await count_by_tokenizer(
+        partial(_ask, plane, plan, backend), rendered, plane.facts.engine(backend)
+    )
 
 
 async def _ask(
-    plane: DataPlane, plan: Plan, backend: Backend, path: str, body: dict[str, object]
+    plane: DataPlane, plan: Plan, backend: Backend, path: str, body: Mapping[str, object]
 ) -> bytes | None:
     try:
         found = await fetch(

@@ -11,7 +11,7 @@ import msgspec
 
 from ... import native
 from ...dialects.endpoint import Listed, ListPage, ModelPage, Page
-from ...dialects.model_list import render_list, render_model, wants_catalogue
+from ...dialects.model_list import render_list, render_model
 from ...errors import PointsmanError
 from ...kinds import PRACTICE, BackendType, ErrorKind
 from ...ledger.metrics import CONTENT_TYPE, INFLIGHT, exposition, served
@@ -100,8 +100,18 @@ def _listed(plane: DataPlane, rules: CompiledRules, name: str, found: Found) -> 
         False if backend.local else None
     )  # of a local server that says nothing: pictures get lost in silence
     images = unseeing if facts.images is None else facts.images
-    window = backend.spec.context_window or facts.window
-    return Listed(name, target.key, _STARTED, window, images, facts.abilities, remote)
+    window = backend.spec.context_window or facts.at_most
+    return Listed(
+        name,
+        target.key,
+        _STARTED,
+        window,
+        images,
+        facts.abilities,
+        remote,
+        tools=facts.tools,
+        generates=facts.generates,
+    )
 
 
 def _has_list(backend: Backend) -> bool:
@@ -111,21 +121,19 @@ def _has_list(backend: Backend) -> bool:
 async def models(plane: DataPlane, rules: CompiledRules, query: bytes) -> bytes:
     """The list of `/v1/models`, in the shape that its clients read. `?practice=1` asks for the practice model, too."""
     practice = any(pair.startswith(b"practice") for pair in query.split(b"&"))
-    found = await listed(plane, rules, practice=practice, facts=wants_catalogue(query))
+    found = await listed(plane, rules, practice=practice)
     return render_list(found, query)
 
 
-async def listed(plane: DataPlane, rules: CompiledRules, *, practice: bool, facts: bool) -> list[Listed]:
-    """Every model that can be used. practice: the built-in one, too. facts: with what local servers say of theirs."""
+async def listed(plane: DataPlane, rules: CompiledRules, *, practice: bool) -> list[Listed]:
+    """Every model that can be used, with what local servers say of theirs. practice: the built-in one, too."""
     found = (rules.backends.get(key) for key in rules.table.open_backends())
     providers = [one for one in found if one is not None and _has_list(one)]
-    await asyncio.gather(plane.lists.refresh(), plane.provider_lists.refresh(providers))
+    near = [one for one in rules.backends.values() if one.local and one.spec.problem is None]
+    await asyncio.gather(
+        plane.lists.refresh(), plane.provider_lists.refresh(providers), plane.facts.refresh(near)
+    )
     named = await _named(plane, rules, practice=practice)
-    if facts:
-        owners = dict.fromkeys(
-            rules.backends[one.key] for _, one in named.values() if one.key in rules.backends
-        )
-        await plane.facts.refresh(owners)
     return [_listed(plane, rules, name, found) for name, found in named.items()]
 
 
@@ -134,7 +142,7 @@ async def model(plane: DataPlane, rules: CompiledRules, path: str) -> bytes:
     name = unquote(path.removeprefix("/v1/models/"))
     if name not in await _named(plane, rules):
         await plane.lists.refresh()
-    return render_model(_model_of(plane, rules, name, await plane.plan(rules, name)))
+    return render_model(await told_of(plane, rules, name, await plane.plan(rules, name)))
 
 
 async def of_a_protocol(
@@ -147,7 +155,7 @@ async def of_a_protocol(
     """One of a protocol's own, which tells of models or of this gateway. plan: of a name that its client writes. Raises
     PointsmanError."""
     if isinstance(page, ListPage):
-        return page.render(await listed(plane, rules, practice=False, facts=False))
+        return page.render(await listed(plane, rules, practice=False))
     if isinstance(page, ModelPage):
         name = page.named(body)
         return page.render(await told_of(plane, rules, name, await plan(name)))
