@@ -14,61 +14,52 @@ from pointsman.kinds import Protocol
 from .asking import answers_of, asked, look
 from .doubles import Double, Model, double, serving
 
-TELL_A_WINDOW = [
-    "ollama",
-    "lm_studio",
-    "llama_cpp",
-    "llama_router",
-    "vllm",
-    "sglang",
-    "koboldcpp",
-    "pointsman",
-]
-TELL_WHAT_THEY_ARE_MADE_FOR = ["ollama", "lm_studio", "llama_cpp", "llama_router"]
-TELL_EYES = ["ollama", "lm_studio", "llama_cpp", "llama_router", "sglang", "koboldcpp"]
-TELL_TOOLS = ["ollama", "lm_studio", "llama_cpp"]
-TELL_WHAT_IS_LOADED = ["ollama", "lm_studio", "llama_router", "local_ai"]
-EMBED = ["ollama", "lm_studio", "sglang"]
+NAMES = [engine.name for engine in ENGINES]
+
+
+def telling(what: str) -> list[str]:
+    return [name for name in NAMES if what in double(name).tells]
 
 
 def row(name: str) -> Engine:
     return next(engine for engine in ENGINES if engine.name == name)
 
 
-@pytest.mark.parametrize("name", [engine.name for engine in ENGINES])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_loaded_model_is_told_as_it_is_loaded(name: str) -> None:
     with serving(double(name, Model("org/tiny", window=5000, made_for=70000))) as upstream:
         _, found, _ = look(upstream.port)
     model = found["org/tiny"]
-    assert model.window == (5000 if name in TELL_A_WINDOW else None)
-    assert model.made_for == (70000 if name in TELL_WHAT_THEY_ARE_MADE_FOR else None)
-    assert model.images is (False if name in TELL_EYES else None)
-    assert model.tools is (True if name in TELL_TOOLS else None)
+    tells = double(name).tells
+    assert model.window == (5000 if "window" in tells else None)
+    assert model.made_for == (70000 if "made_for" in tells else None)
+    assert model.images is (False if "images" in tells else None)
+    assert model.tools is (True if "tools" in tells else None)
     assert model.elsewhere is None
     assert model.generates
 
 
-@pytest.mark.parametrize("name", TELL_EYES)
+@pytest.mark.parametrize("name", telling("images"))
 def test_eyes_are_told(name: str) -> None:
     with serving(double(name, Model("tiny", images=True, tools=False))) as upstream:
         _, found, _ = look(upstream.port)
     assert found["tiny"].images is True
-    assert found["tiny"].tools is (False if name in TELL_TOOLS else None)
+    assert found["tiny"].tools is (False if "tools" in double(name).tells else None)
 
 
-@pytest.mark.parametrize("name", TELL_WHAT_IS_LOADED)
+@pytest.mark.parametrize("name", telling("loaded"))
 def test_what_is_not_in_memory_has_no_window_yet(name: str) -> None:
     with serving(double(name, Model("in"), Model("out", loaded=False))) as upstream:
         engine, found, _ = look(upstream.port)
         assert (found["in"].loaded, found["out"].loaded) == (True, False)
         assert found["out"].window is None
-        assert found["out"].at_most == (32768 if name in ("ollama", "lm_studio") else None)
+        assert found["out"].at_most == found["out"].made_for
         if engine.load is not None and name != "local_ai":
             assert asked(upstream.port, engine.load("out")).status == 200
             assert look(upstream.port)[1]["out"].loaded is True
 
 
-@pytest.mark.parametrize("name", EMBED)
+@pytest.mark.parametrize("name", telling("generates"))
 def test_what_only_embeds_does_not_generate(name: str) -> None:
     with serving(double(name, Model("nomic", embedding=True))) as upstream:
         _, found, _ = look(upstream.port)
@@ -184,7 +175,7 @@ def test_versions_are_told() -> None:
             assert engine.version(answers) == version
 
 
-@pytest.mark.parametrize("name", [engine.name for engine in ENGINES])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_scripted_engine_does_with_a_long_input_what_its_row_says(name: str) -> None:
     engine, scripted = row(name), double(name, Model("tiny", window=4))
     body = {"model": "tiny", "messages": [{"role": "user", "content": "one two three four five"}]}

@@ -41,6 +41,11 @@ class Double:
     hangs: bool = False
 
     name: ClassVar[str] = ""
+    tells: ClassVar[frozenset[str]] = frozenset()
+    """What it says of its models: `window`, `made_for`, `images`, `tools`, `loaded`, `generates`. Tests ask for all of it, and
+    for nothing else."""
+    empty: ClassVar[str] = "itself"
+    """What it is taken for without a model: "itself", "compatible", or "never": it is started with one."""
     server: ClassVar[str] = ""
     chats: ClassVar[tuple[str, ...]] = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
     """Paths of conversations that it knows."""

@@ -14,6 +14,7 @@ from . import Double, Model
 @dataclass
 class Scripted(Double):
     name = "jan"
+    empty = "compatible"
     chats = (*Double.chats, "/v1/messages")
 
     def entry(self, model: Model) -> dict[str, Any]:

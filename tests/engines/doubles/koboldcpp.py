@@ -15,6 +15,8 @@ from . import Double, Model, practice
 @dataclass
 class Scripted(Double):
     name = "koboldcpp"
+    empty = "never"
+    tells = frozenset({"window", "images"})
     server = "KoboldCppServer 1"
 
     def find(self, name: Any) -> Model | None:

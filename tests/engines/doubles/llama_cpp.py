@@ -22,6 +22,8 @@ class Scripted(Double):
     sleeps: bool = False
 
     name = "llama_cpp"
+    empty = "never"
+    tells = frozenset({"window", "made_for", "images", "tools"})
     server = "llama.cpp"
     chats = (*Double.chats, "/v1/responses", "/v1/messages")
 

@@ -14,6 +14,7 @@ from . import Double, Model
 @dataclass
 class Scripted(Double):
     name = "llama_router"
+    tells = frozenset({"window", "made_for", "images", "loaded"})
     server = "llama.cpp"
     chats = (*Double.chats, "/v1/responses", "/v1/messages")
 

@@ -18,6 +18,7 @@ class Scripted(Double):
     v1: bool = True
 
     name = "lm_studio"
+    tells = frozenset({"window", "made_for", "images", "tools", "loaded", "generates"})
     chats = (*Double.chats, "/v1/responses", "/v1/messages")
 
     def entry(self, model: Model) -> dict[str, Any]:

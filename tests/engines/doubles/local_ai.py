@@ -15,6 +15,7 @@ from . import Double, Model
 @dataclass
 class Scripted(Double):
     name = "local_ai"
+    tells = frozenset({"loaded"})
 
     def answer(self, received: Received) -> Reply:
         if received.path in ("/readyz", "/healthz"):

@@ -22,6 +22,7 @@ class Scripted(Double):
     num_ctx: int | None = None
 
     name = "ollama"
+    tells = frozenset({"window", "made_for", "images", "tools", "loaded", "generates"})
     chats = (*Double.chats, "/v1/responses", "/v1/messages")
 
     def find(self, name: Any) -> Model | None:

@@ -12,6 +12,7 @@ from . import Double, Model
 @dataclass
 class Scripted(Double):
     name = "pointsman"
+    tells = frozenset({"window"})
 
     def entry(self, model: Model) -> dict[str, Any]:
         return {"id": model.name, "object": "model", "created": 1, "owned_by": "local/box", "type": "model",

@@ -15,6 +15,8 @@ from . import Double, Model
 @dataclass
 class Scripted(Double):
     name = "sglang"
+    empty = "never"
+    tells = frozenset({"window", "images", "generates"})
     server = "uvicorn"
 
     def answer(self, received: Received) -> Reply:

@@ -15,6 +15,8 @@ from . import Double, Model, texts
 @dataclass
 class Scripted(Double):
     name = "vllm"
+    empty = "compatible"
+    tells = frozenset({"window"})
     server = "uvicorn"
     chats = (*Double.chats, "/v1/responses", "/v1/messages")
 
