@@ -27,6 +27,7 @@ LAST_GOOD_FILE = "last-good.snapshot"
 SPOOL_FOLDER = "spool"
 LOCK_FILE = "lock"
 SERVE_FILE = "serve.json"
+WARDEN_SOCKET = "warden.sock"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 

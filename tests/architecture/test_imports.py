@@ -54,6 +54,12 @@ def ours(loaded: set[str]) -> set[str]:
             HEAVY | SCREEN | {"uvloop", "httptools", "msgspec", "asyncio"},
         ),
         ("import pointsman.cli.main", HEAVY | {"rich", "uvloop", "httptools", "msgspec", "asyncio", "http"}),
+        (
+            "import pointsman.warden.__main__",
+            HEAVY
+            | SCREEN
+            | {"uvloop", "httptools", "msgspec", "asyncio", "platformdirs", "subprocess", "ctypes"},
+        ),
         ("import pointsman.practice", HEAVY | SCREEN | {"msgspec", "httptools", "uvloop"}),
         ("import pointsman", HEAVY | SCREEN | {"asyncio", "msgspec", "uvloop"}),
         ("from pointsman.admin.vault import Secret", {"cryptography"}),

@@ -12,7 +12,9 @@ PUBLIC = {
     "pointsman.dialects.registry.unregister",
 }
 OPEN = {"pointsman.gateway.attempt.judge.Judge", "pointsman.gateway.attempt.moves.ENDS",
-        "pointsman.gateway.attempt.moves.REACHES"}  # fmt: skip
+        "pointsman.gateway.attempt.moves.REACHES", "pointsman.link.engine_desk.EngineDesk",
+        "pointsman.warden.recipe.write_recipe", "pointsman.warden.recipe.remove_recipe",
+        "pointsman.warden.recipe.names"}  # fmt: skip
 """Written before its user; each goes from here when the source uses it."""
 FOUND_BY_NAME = ("admin/store/migrations/", "practice/")
 """Alembic reads its modules by name, the practice model's protocols are looked up as modules."""
