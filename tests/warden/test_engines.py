@@ -200,10 +200,11 @@ def test_a_client_that_is_gone_uses_nothing(house: Make) -> None:
 
 def test_the_third_engine_makes_the_least_used_leave(house: Make) -> None:
     found = house(f"--budget={200 * 2**20}")
-    talks = {name: asked(found, name, command(), memory=90 * 2**20) for name in "ab"}
-    for name, talk in talks.items():
-        talk.wait(name, "ready")
-        talk.say(op="want", engine=name, count=0)
+    talks = {}
+    for name in "ab":  # one after the other: the first is the least recently used
+        talks[name] = asked(found, name, command(), memory=90 * 2**20)
+        talks[name].wait(name, "ready")
+        talks[name].say(op="want", engine=name, count=0)
     third = asked(found, "c", command(), memory=90 * 2**20)
     assert talks["a"].wait("a", "stopping")["why"] == "makes room for c"
     third.wait("c", "ready")
