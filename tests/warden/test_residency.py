@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pointsman.warden.residency import Residency
-from pointsman.warden.resident import HAND, OUT, EngineNeeds, EngineState, Terms
+from pointsman.warden.resident import HAND, OUT, EngineNeeds, EnginePhase, Terms
 
 GIB = 2**30
 TERMS = Terms(settle=0.1, min_stay=2.0, max_wait=5.0, patience=60.0, drain=3.0, longest_load=100.0)
@@ -54,10 +54,10 @@ def test_it_stops_keep_seconds_after_the_end_of_the_last_request() -> None:
     made.use("c", "a", 0, 100.0)
     assert kinds(made, 109.9) == []
     assert kinds(made, 110.0) == []
-    assert made.engines["a"].state is EngineState.YIELDING
+    assert made.engines["a"].state is EnginePhase.YIELDING
     assert kinds(made, 110.2) == [("stop", "a")]
     made.stopped("a", 110.3)
-    assert made.engines["a"].state is EngineState.COLD
+    assert made.engines["a"].state is EnginePhase.COLD
 
 
 def test_a_request_that_comes_while_it_is_about_to_stop_keeps_it() -> None:
@@ -66,7 +66,7 @@ def test_a_request_that_comes_while_it_is_about_to_stop_keeps_it() -> None:
     made.tick(10.0)
     made.use("c", "a", 1, 10.05)
     assert kinds(made, 10.2) == []
-    assert made.engines["a"].state is EngineState.READY
+    assert made.engines["a"].state is EnginePhase.READY
 
 
 @pytest.mark.parametrize("needs", [EngineNeeds("a", keep=None), EngineNeeds("a", keep=1.0, pinned=True)])
@@ -113,10 +113,10 @@ def test_a_long_request_is_not_cut_for_another_model_which_is_refused_in_the_end
     made.want("d", "b", 1, 10.0)
     assert kinds(made, 10.0) == []
     made.tick(15.1)
-    assert made.engines["a"].state is EngineState.YIELDING  # no more are let in
+    assert made.engines["a"].state is EnginePhase.YIELDING  # no more are let in
     assert kinds(made, 60.0) == []
     assert kinds(made, 70.1) == [("refuse", "b")]
-    assert made.engines["a"].state is EngineState.READY
+    assert made.engines["a"].state is EnginePhase.READY
 
 
 def test_five_deaths_and_it_stays_down_until_asked_by_hand() -> None:
@@ -133,7 +133,7 @@ def test_five_deaths_and_it_stays_down_until_asked_by_hand() -> None:
                 assert action.why.endswith("the last time: ended with code 7")
         now += 0.1
     assert starts == 5
-    assert made.engines["a"].state is EngineState.DOWN
+    assert made.engines["a"].state is EnginePhase.DOWN
     made.begin("a", now)
     assert kinds(made, now) == [("start", "a")]
 
@@ -167,19 +167,19 @@ def test_what_sleeps_counts_for_what_it_has_and_is_woken_only_where_there_is_roo
     made = plan(2 * GIB, EngineNeeds("a", 2 * GIB, sleeps=5.0), EngineNeeds("b", GIB))
     bring(made, "a", 0.0)
     made.tick(6.0)
-    assert made.engines["a"].state is EngineState.ASLEEP
+    assert made.engines["a"].state is EnginePhase.ASLEEP
     made.measure("a", GIB // 32)
     bring(made, "b", 7.0)
     made.use("c", "b", 1, 7.0)
     made.want("c", "a", 1, 8.0)
     made.tick(8.0)
-    assert made.engines["a"].state is EngineState.ASLEEP
+    assert made.engines["a"].state is EnginePhase.ASLEEP
     made.use("c", "b", 0, 9.0)
     made.tick(9.1)
     assert kinds(made, 9.3) == [("stop", "b")]
     made.stopped("b", 9.4)
     assert kinds(made, 9.4) == []
-    assert made.engines["a"].state is EngineState.READY
+    assert made.engines["a"].state is EnginePhase.READY
 
 
 def test_the_measure_corrects_the_guess_once_it_has_served() -> None:
@@ -253,7 +253,7 @@ class Simulation:
                 del self.running[client]
                 self.asked[client] = (self.chance.choice("abc"), self.now)
         for client, (name, since) in list(self.asked.items()):
-            if self.plan.engines[name].state is EngineState.READY:
+            if self.plan.engines[name].state is EnginePhase.READY:
                 del self.asked[client]
                 self.running[client] = (name, self.now + self.chance.uniform(0.5, 1.5))
                 self.waits.append(self.now - since)
@@ -322,7 +322,7 @@ class PlanMachine(RuleBasedStateMachine):
 
     @rule(client=st.sampled_from(CLIENTS), name=st.sampled_from(NAMES), count=st.integers(0, 2))
     def use(self, client: str, name: str, count: int) -> None:
-        if not count or self.made.engines[name].state is EngineState.READY:
+        if not count or self.made.engines[name].state is EnginePhase.READY:
             self.made.use(client, name, count, self.now)
 
     @rule(client=st.sampled_from(CLIENTS))
@@ -340,7 +340,7 @@ class PlanMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES))
     def ends(self, name: str) -> None:
-        if self.made.engines[name].state is EngineState.STOPPING:
+        if self.made.engines[name].state is EnginePhase.STOPPING:
             self.running.discard(name)
             self.made.stopped(name, self.now)
 
@@ -376,9 +376,9 @@ class PlanMachine(RuleBasedStateMachine):
     def nobody_waits_for_ever(self) -> None:
         for engine in self.made.engines.values():
             if engine.waiting and engine.state not in (
-                EngineState.READY,
-                EngineState.STARTING,
-                EngineState.LOADING,
+                EnginePhase.READY,
+                EnginePhase.STARTING,
+                EnginePhase.LOADING,
             ):
                 assert self.now - engine.oldest_wait <= self.terms.patience + 5.0 + self.terms.longest_load
 
@@ -405,11 +405,11 @@ class PlanMachine(RuleBasedStateMachine):
             self.now += 0.1
             self.tick()
             for name, engine in self.made.engines.items():
-                if engine.state is EngineState.STARTING:
+                if engine.state is EnginePhase.STARTING:
                     self.made.ready(name, self.now)
-                elif engine.state is EngineState.STOPPING:
+                elif engine.state is EnginePhase.STOPPING:
                     self.ends(name)
-                elif engine.state is EngineState.READY and engine.waiting:
+                elif engine.state is EnginePhase.READY and engine.waiting:
                     for client in (*CLIENTS, HAND):
                         self.made.want(client, name, 0, self.now)
         assert not [name for name, engine in self.made.engines.items() if engine.waiting]

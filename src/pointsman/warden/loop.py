@@ -27,12 +27,12 @@ from .orders import MOST_ENGINES, Orders
 from .processes import Table, boot_id, table
 from .recipe import FOLDER, NAME, Recipe, log_path, read_recipe
 from .residency import Residency
-from .resident import EngineNeeds, EngineState, Resident, Terms
+from .resident import EngineNeeds, EnginePhase, Resident, Terms
 from .run import ENDING_SECONDS, Run
 
 _SOON = 0.05
 """Between looks while something comes or goes."""
-_MOVING = (EngineState.STARTING, EngineState.LOADING, EngineState.YIELDING, EngineState.STOPPING)
+_MOVING = (EnginePhase.STARTING, EnginePhase.LOADING, EnginePhase.YIELDING, EnginePhase.STOPPING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Warden:
         elif event == "gone":
             del self._runs[name]
             run.close()
-            if self.plan.engines[name].state is EngineState.STOPPING:
+            if self.plan.engines[name].state is EnginePhase.STOPPING:
                 self.plan.stopped(name, now)
             else:
                 self.plan.died(name, run.why, now)
@@ -246,7 +246,7 @@ class Warden:
         name, before = recipe.name, self._recipes.get(recipe.name)
         known = self.plan.engines.get(name)
         changed = before is not None and before.command_hash != recipe.command_hash
-        repaired = known is not None and known.state is EngineState.DOWN and before != recipe
+        repaired = known is not None and known.state is EnginePhase.DOWN and before != recipe
         needs = EngineNeeds(name, recipe.memory, recipe.keep, recipe.pin, recipe.preload, recipe.sleeps)
         self.plan.declare(needs, now, changed or repaired)
         self._recipes[name] = recipe
@@ -321,7 +321,7 @@ class Warden:
         run = self._runs.get(name)
         return {
             "engine": name,
-            "state": "stopping" if engine.state is EngineState.YIELDING else engine.state.value,
+            "state": "stopping" if engine.state is EnginePhase.YIELDING else engine.state.value,
             "address": None if run is None else run.address,
             "since": round(time.time() - (time.monotonic() - engine.at), 1),
             "why": engine.why,

@@ -19,7 +19,7 @@ from .resident import (
     THERE,
     Action,
     EngineNeeds,
-    EngineState,
+    EnginePhase,
     Leaving,
     Resident,
     Terms,
@@ -48,10 +48,10 @@ class Residency:
             engine.leaving = "changed"
         if changed:
             engine.proven = 0
-            if engine.state is EngineState.DOWN:
+            if engine.state is EnginePhase.DOWN:
                 engine.deaths.clear()
-                engine.turn(EngineState.COLD, now)
-            elif engine.state is not EngineState.COLD:
+                engine.turn(EnginePhase.COLD, now)
+            elif engine.state is not EnginePhase.COLD:
                 engine.leaving = "changed"
 
     def remove(self, name: str, now: float) -> None:
@@ -92,9 +92,9 @@ class Residency:
         engine = self.engines[name]
         engine.deaths.clear()
         engine.retry_at = 0.0
-        if engine.state is EngineState.DOWN:
-            engine.turn(EngineState.COLD, now)
-        if engine.state is not EngineState.READY:
+        if engine.state is EnginePhase.DOWN:
+            engine.turn(EnginePhase.COLD, now)
+        if engine.state is not EnginePhase.READY:
             self.want(HAND, name, 1, now)
 
     def end(self, name: str, now: float) -> None:
@@ -109,13 +109,13 @@ class Residency:
         """It runs already: what an earlier warden started."""
         engine = self.engines[name]
         engine.wanted = False
-        engine.turn(EngineState.LOADING, now)
+        engine.turn(EnginePhase.LOADING, now)
 
     def loading(self, name: str, now: float, why: str = "") -> None:
         """It listens, and is not ready."""
         engine = self.engines[name]
         if engine.state in COMING:
-            engine.state, engine.why = EngineState.LOADING, why
+            engine.state, engine.why = EnginePhase.LOADING, why
 
     def ready(self, name: str, now: float) -> None:
         """It can answer."""
@@ -123,7 +123,7 @@ class Residency:
         if engine.state not in COMING:
             return
         engine.ready_at = engine.idle_at = now
-        engine.turn(EngineState.READY, now)
+        engine.turn(EnginePhase.READY, now)
         self.want(HAND, name, 0, now)
 
     def measure(self, name: str, size: int) -> None:
@@ -131,13 +131,13 @@ class Residency:
         engine = self.engines[name]
         engine.measured = size
         engine.peak = max(engine.peak, size)
-        if engine.served and engine.state is EngineState.READY:
+        if engine.served and engine.state is EnginePhase.READY:
             engine.proven = engine.peak
 
     def died(self, name: str, why: str, now: float) -> None:
         """It ended by itself, or had to be ended: it starts again after a while, or stays down when that was too often."""
         engine = self.engines[name]
-        if engine.leaving == "gone" or (engine.state is EngineState.STOPPING and engine.leaving):
+        if engine.leaving == "gone" or (engine.state is EnginePhase.STOPPING and engine.leaving):
             self.stopped(name, now)
             return
         was_there = engine.state in THERE
@@ -145,7 +145,7 @@ class Residency:
         engine.deaths = [at for at in engine.deaths if now - at < self.terms.death_window] + [now]
         if len(engine.deaths) >= self.terms.deaths:
             told = f"ended {len(engine.deaths)} times and is not started again until asked by hand; the last time: {why}"
-            engine.turn(EngineState.DOWN, now, told)
+            engine.turn(EnginePhase.DOWN, now, told)
             return
         steps = self.terms.back_off
         engine.retry_at = now + steps[min(len(engine.deaths), len(steps)) - 1]
@@ -156,7 +156,7 @@ class Residency:
         """It cannot be started as it is written down."""
         engine = self.engines[name]
         self._out(engine, now, why)
-        engine.turn(EngineState.DOWN, now, why)
+        engine.turn(EnginePhase.DOWN, now, why)
 
     def stopped(self, name: str, now: float) -> None:
         """It is gone, as was asked."""
@@ -188,14 +188,14 @@ class Residency:
         return actions
 
     def _out(self, engine: Resident, now: float, why: str) -> None:
-        engine.turn(EngineState.COLD, now, why)
+        engine.turn(EnginePhase.COLD, now, why)
         engine.leaving = ""
         engine.measured = engine.peak = 0
         engine.served = False
 
     def _yield(self, engine: Resident, now: float, leaving: Leaving, why: str) -> None:
         engine.leaving = leaving
-        engine.turn(EngineState.YIELDING, now, why)
+        engine.turn(EnginePhase.YIELDING, now, why)
         for client in engine.since:
             engine.since[client] = now
 
@@ -209,7 +209,7 @@ class Residency:
                 self._stop(engine, now, f"not ready after {self.terms.longest_load:g} s", actions)
         elif engine.state in THERE:
             self._clocks_of_ready(engine, now)
-        elif engine.state is EngineState.YIELDING:
+        elif engine.state is EnginePhase.YIELDING:
             self._clocks_of_yielding(engine, now, actions)
 
     def _clocks_of_ready(self, engine: Resident, now: float) -> None:
@@ -217,30 +217,30 @@ class Residency:
         keep, sleeps = engine.needs.keep, engine.needs.sleeps
         if engine.leaving in ("hand", "changed", "gone"):
             self._yield(engine, now, engine.leaving, LEAVING[engine.leaving])
-        elif engine.state is EngineState.ASLEEP and engine.busy:
-            engine.turn(EngineState.READY, now)
+        elif engine.state is EnginePhase.ASLEEP and engine.busy:
+            engine.turn(EnginePhase.READY, now)
         elif engine.in_use or engine.needs.pinned:
             return
         elif keep is not None and idle >= keep:
             self._yield(engine, now, "idle", LEAVING["idle"])
-        elif sleeps is not None and engine.state is EngineState.READY and idle > sleeps:
-            engine.turn(EngineState.ASLEEP, now, "sleeps; the next request wakes it")
+        elif sleeps is not None and engine.state is EnginePhase.READY and idle > sleeps:
+            engine.turn(EnginePhase.ASLEEP, now, "sleeps; the next request wakes it")
             engine.measured = 0  # what it has from now on is to be measured again
 
     def _clocks_of_yielding(self, engine: Resident, now: float, actions: list[Action]) -> None:
         by_hand = engine.leaving in ("hand", "changed", "gone")
         needless = engine.leaving == "room" and not self._queue(now) and not self._over()
         if needless or (engine.leaving == "idle" and engine.in_use):
-            engine.turn(EngineState.READY, now)
+            engine.turn(EnginePhase.READY, now)
         elif engine.busy and not (by_hand and now - engine.at >= self.terms.drain):
             return
         elif now - engine.at >= self.terms.settle:
             self._stop(engine, now, engine.why, actions)
-        if engine.state is EngineState.READY:
+        if engine.state is EnginePhase.READY:
             engine.leaving = ""
 
     def _stop(self, engine: Resident, now: float, why: str, actions: list[Action]) -> None:
-        engine.turn(EngineState.STOPPING, now, why)
+        engine.turn(EnginePhase.STOPPING, now, why)
         actions.append(Action("stop", engine.needs.name, why))
 
     def _over(self) -> bool:
@@ -279,11 +279,11 @@ class Residency:
 
     def _refusal(self, engine: Resident, now: float) -> str:
         """Why nobody need wait for it any longer, or nothing."""
-        if engine.state is EngineState.DOWN:
+        if engine.state is EnginePhase.DOWN:
             return engine.why
         if engine.leaving == "gone" and engine.state in OUT:
             return "removed"
-        if engine.state not in (EngineState.COLD, EngineState.ASLEEP, *LEAVERS):
+        if engine.state not in (EnginePhase.COLD, EnginePhase.ASLEEP, *LEAVERS):
             return ""
         size, budget = engine.size, self.budget
         if budget is not None:
@@ -306,7 +306,7 @@ class Residency:
         found = [
             one
             for one in self.engines.values()
-            if one.waiting and one.state in (EngineState.COLD, EngineState.ASLEEP) and one.retry_at <= now
+            if one.waiting and one.state in (EnginePhase.COLD, EnginePhase.ASLEEP) and one.retry_at <= now
         ]
         return sorted(found, key=lambda one: one.oldest_wait)
 
@@ -330,7 +330,7 @@ class Residency:
         for engine in self.engines.values():
             if (
                 engine.wanted
-                and engine.state is EngineState.COLD
+                and engine.state is EnginePhase.COLD
                 and engine.retry_at <= now
                 and spare is None
             ):
@@ -345,11 +345,11 @@ class Residency:
 
     def _bring(self, engine: Resident, now: float, actions: list[Action]) -> None:
         engine.wanted = False
-        if engine.state is EngineState.ASLEEP:
+        if engine.state is EnginePhase.ASLEEP:
             engine.ready_at = engine.idle_at = now
-            engine.turn(EngineState.READY, now)
+            engine.turn(EnginePhase.READY, now)
             return
-        engine.turn(EngineState.STARTING, now)
+        engine.turn(EnginePhase.STARTING, now)
         actions.append(Action("start", engine.needs.name))
 
     def _make_room(self, engine: Resident, extra: int, now: float) -> None:

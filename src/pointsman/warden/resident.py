@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal, NamedTuple
 
 
-class EngineState(StrEnum):
+class EnginePhase(StrEnum):
     """YIELDING: no more requests are let in, those under way finish; told as `stopping`."""
 
     COLD = "cold"
@@ -23,10 +23,10 @@ class EngineState(StrEnum):
 
 
 Leaving = Literal["", "idle", "room", "hand", "changed", "gone"]
-COMING = (EngineState.STARTING, EngineState.LOADING)
-THERE = (EngineState.READY, EngineState.ASLEEP)
-OUT = (EngineState.COLD, EngineState.DOWN)
-LEAVERS = (EngineState.YIELDING, EngineState.STOPPING)
+COMING = (EnginePhase.STARTING, EnginePhase.LOADING)
+THERE = (EnginePhase.READY, EnginePhase.ASLEEP)
+OUT = (EnginePhase.COLD, EnginePhase.DOWN)
+LEAVERS = (EnginePhase.YIELDING, EnginePhase.STOPPING)
 HAND = "hand"
 """The waiter that stands for a person who said `start`."""
 
@@ -82,7 +82,7 @@ class Resident:
     """One engine as it stands. waiting, busy: requests by client; since: when each client's wait began."""
 
     needs: EngineNeeds
-    state: EngineState = EngineState.COLD
+    state: EnginePhase = EnginePhase.COLD
     at: float = 0.0  # when it came to that state
     why: str = ""
     leaving: Leaving = ""
@@ -109,7 +109,7 @@ class Resident:
         """Bytes that it counts for now."""
         if self.state in OUT:
             return 0
-        if self.state is EngineState.ASLEEP and self.measured:
+        if self.state is EnginePhase.ASLEEP and self.measured:
             return self.measured
         return max(self.size, self.measured)
 
@@ -121,5 +121,5 @@ class Resident:
     def oldest_wait(self) -> float:
         return min(self.since.values())
 
-    def turn(self, state: EngineState, now: float, why: str = "") -> None:
+    def turn(self, state: EnginePhase, now: float, why: str = "") -> None:
         self.state, self.at, self.why = state, now, why
