@@ -379,6 +379,45 @@ def test_what_rules_and_servers_say_of_failures(shell: Shell) -> None:
         assert shell.json("credential", "set", "openai", switch, stdin="sk-4")["silent_end"] is expected
 
 
+def test_a_rule_that_sets_something(shell: Shell) -> None:
+    shell.run("local", "add", "box", "--url", "http://127.0.0.1:9", "--dialect", "openai_chat")
+    long = "Be brief. " * 20
+    added = shell.json(
+        "mapping", "add", "m", "--to", "local/box", "--set", "temperature=0.2", "--set", "top_p?=0.9",
+        "--set", "chat_template_kwargs.enable_thinking=false", "--set", f"system={long}", "--set", "num_ctx=4096",
+    )  # fmt: skip
+    assert added["presets"] == {
+        "temperature": 0.2, "top_p?": 0.9, "chat_template_kwargs.enable_thinking": False, "system": long, "num_ctx": 4096,
+    }  # fmt: skip
+    number = str(added["id"])
+    assert "set:temperature=0.2 set:top_p?=0.9" in shell.run("mapping", "list").stdout
+    said = shell.run("explain", "m").stdout
+    assert (
+        "sets in each request: temperature=0.2, top_p?=0.9, chat_template_kwargs.enable_thinking=false, system=Be"
+        in said
+    )
+    assert long not in said
+    assert "set in openai_chat: dropped:num_ctx" in said
+    changed = shell.json(
+        "mapping",
+        "update",
+        number,
+        "--set",
+        "temperature?=1",
+        "--unset",
+        "top_p",
+        "--unset",
+        "num_ctx",
+        "--unset",
+        "system",
+    )
+    assert changed["presets"] == {"temperature?": 1, "chat_template_kwargs.enable_thinking": False}
+    assert "set in openai_chat: all of it" in shell.run("explain", "m").stdout
+    assert "'heat' cannot be set" in shell.run("mapping", "update", number, "--unset", "heat", code=1).stderr
+    assert shell.json("mapping", "update", number, "--no-set")["presets"] is None
+    assert "sets in each request" not in shell.run("explain", "m").stdout
+
+
 def test_a_rule_that_spreads(shell: Shell) -> None:
     for name in ("a", "b"):
         shell.run("local", "add", name, "--url", "http://127.0.0.1:9")
@@ -407,6 +446,12 @@ def test_a_rule_that_spreads(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (
+            ["mapping", "add", "m", "--to", "openai", "--set", "heat=1"],
+            "'heat' cannot be set; what can be is temperature",
+        ),
+        (["mapping", "add", "m", "--to", "openai", "--set", "seed"], "'seed' is not NAME=VALUE"),
+        (["mapping", "update", "1", "--set", "seed=1", "--no-set"], "exclude each other"),
         (["mapping", "add", "m", "--to", "openai", "--weights", "3,x"], "write one a target, such as 3,1"),
         (["mapping", "update", "1", "--hedge", "1", "--no-hedge"], "--no-hedge"),
         (["mapping", "update", "1", "--fallback-on", "context", "--no-fallback-on"], "--no-fallback-on"),

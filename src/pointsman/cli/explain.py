@@ -44,6 +44,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         yield from _condition(target)
         for protocol, how in target["protocols"].items():
             yield f"       {protocol}: {how}"
+        for protocol, told in target["presets"].items():
+            yield f"       set in {protocol}: {', '.join(told) or 'all of it'}"
         for protocol, url in target["urls"].items():
             yield f"       asked in {protocol}: {printable(url)}"
 

@@ -46,6 +46,24 @@ class _WeightsParam(click.ParamType[Any]):
             )
 
 
+class _PresetParam(click.ParamType[Any]):
+    """`temperature=0.2`, `top_p?=0.9`."""
+
+    name = "NAME=VALUE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        from ..conversation.presets import read
+
+        if isinstance(value, tuple):
+            return value
+        try:
+            return read(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def fallback_fields(targets: Sequence[_Target]) -> dict[str, Any]:
     """The first target without a name is `fallback_backend`, the others are `fallbacks`. Says so on
     standard error when that changes the order in which they are tried."""
@@ -79,6 +97,20 @@ _IN_TURN = (
     "equals are asked in turn, chosen for each request: the model loaded, then the fewest requests in flight;"
     " their order now:"
 )
+
+
+_SET = (
+    "Set this in each request: temperature=0.2, system=TEXT, thinking=false, chat_template_kwargs.NAME=VALUE ...;"
+    " NAME?=VALUE only where the client says nothing of it; repeatable."
+)
+_SHOWN = 60
+"""Characters of a preset in a list or a sentence."""
+
+
+def _presets(presets: dict[str, Any] | None) -> list[str]:
+    from ..conversation.presets import written
+
+    return [one if len(one) <= _SHOWN else one[:_SHOWN] + "..." for one in written(presets or {})]
 
 
 def _flag(field: str) -> Callable[[Any], list[str]]:
@@ -142,6 +174,14 @@ COLUMNS = (
         clear=("--no-weights", "Share alike again."),
         summary=lambda weights: [f"weights={','.join(map(str, weights))}"] if weights else [],
     ),
+    Column(
+        "--set", "presets", _SET, "Set this too, or otherwise; repeatable.",
+        kind=_PresetParam(), many=True, clear=("--no-set", "Set nothing any more."),
+        body=lambda pairs: {"presets": dict(pairs) if pairs else None},
+        summary=lambda presets: [f"set:{one}" for one in _presets(presets)],
+        sentence=lambda presets: f"sets in each request: {', '.join(_presets(presets))}" if presets else None,
+    ),
+    Column("--unset", "unset", None, "Set this one no more; repeatable.", metavar="NAME", many=True),
     Column("--enable/--disable", "enabled", None, "", kind=bool),
 )  # fmt: skip
 """What `add` and `update` take, in the order of their help."""
@@ -205,6 +245,10 @@ def show_list(invocation: Invocation) -> None:
 @with_options
 def update(invocation: Invocation, mapping_id: int, body: dict[str, Any]) -> None:
     """Change a rule; what is not named stays as it is."""
+    names = body.pop("unset", ())
+    if names and body.get("presets", ()) is not None:
+        away = {spelled: None for name in names for spelled in (name, f"{name}?")}
+        body["presets"] = away | body.get("presets", {})
     invocation.finish("PATCH", f"/api/mappings/{mapping_id}", body, show=_SHOW)
 
 

@@ -20,6 +20,8 @@ class Profile(msgspec.Struct, frozen=True, cache_hash=True):
     are raised to it.
     Sampling: sampling: any | one_of (temperature or top_p, not both) | default_only (dropped).
     temperature_max: larger ones are clamped. top_k, penalties (seed, penalties, logit_bias): taken.
+    min_p, repeat_penalty (the names that it may have), template_kwargs: what a rule may set beside the
+    protocol's own fields, taken.
     stop: how many stop sequences it takes (0 = the gateway enforces them). blank_stops: those of
     white space alone too.
     Turns: developer_role: system text goes under `developer`. system_text: system as one string,
@@ -73,6 +75,9 @@ class Profile(msgspec.Struct, frozen=True, cache_hash=True):
     temperature_max: float = 2.0
     top_k: bool = True
     penalties: bool = True
+    min_p: bool = True
+    repeat_penalty: tuple[str, ...] = ("repetition_penalty",)
+    template_kwargs: bool = True
     stop: int = 4
     blank_stops: bool = True
     developer_role: bool = False

@@ -175,6 +175,21 @@ class Translation(ClientHalf):
 
 
 @dataclass(frozen=True, slots=True)
+class Presetting:
+    """How what a rule sets gets into a body of this protocol (translation/preset_body.py).
+
+    reads: the members in which a client says what can be set. twins: of each, those that say the same in other words: what
+    is written pushes them out. with_system(body, text, profile): that text before the system prompt that is there; None
+    where the body has no place for it. Of a protocol without a translation reads alone counts: what has a member of its own
+    name."""
+
+    reads: frozenset[str]
+    twins: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    with_system: Callable[[bytes, str, Profile], bytes | None] = lambda body, text, profile: None
+    has_system: Callable[[bytes], bool] = lambda body: False
+
+
+@dataclass(frozen=True, slots=True)
 class UsageOption:
     """How a stream's usage is asked for where it is not told unasked: `name` true in the request's
     object `member`. is_extra(event): is this the chunk that is only there because of it?"""
@@ -208,8 +223,8 @@ class Dialect:
     whole; b"" where that event is the last.
     straight_words: one of them begins a string of every body that `straight` or `without_capsules`
     may have something to do with.
-    framing: of its streams. halves, bridges: path -> what serves it there, of a
-    protocol that only clients speak."""
+    presetting: None where a rule can set nothing. framing: of its streams. halves, bridges: path ->
+    what serves it there, of a protocol that only clients speak."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
@@ -227,6 +242,7 @@ class Dialect:
     retelling: Retelling | None = None
     last_word: bytes = b""
     straight_words: tuple[bytes, ...] = ()
+    presetting: Presetting | None = None
     framing: Framing = EVENTS
     halves: Mapping[str, ClientHalf] = field(default_factory=dict)
     bridges: Mapping[str, Bridge] = field(default_factory=dict)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .profile_rows import ALL, Table
+from .profile_rows import ALL, NO_EXTRAS, Table
 
 _TIERS = ("auto", "default", "flex", "priority", "scale", "fast")
 
 _SERVICE: dict[str, Any] = {
     "max_tokens_field": "max_completion_tokens",
     "top_k": False,
+    **NO_EXTRAS,
     "mid_system": True,
     "system_text": False,
     "merge_turns": False,

@@ -22,6 +22,9 @@ NO_REASONING = " "
 UNSIGNED_CALL = "skip_thought_signature_validator"
 """docs/protocols/reasoning.md#signed-calls: Google's word for a call that Gemini did not make."""
 
+NO_EXTRAS: Values = {"min_p": False, "repeat_penalty": (), "template_kwargs": False}
+"""docs/protocols/presets.md#beside-the-protocols-fields: refused or ignored."""
+
 # -- protocols, whoever speaks them ------------------------------------------------------------------------------
 
 RESPONSES: Table = (
@@ -29,7 +32,7 @@ RESPONSES: Table = (
         "stop": 0,  # Responses has none (docs/protocols/requests.md#stop-sequences-in-requests)
         "penalties": False, "n": False, "logprobs": False, "top_k": False,
         "system_text": False, "merge_turns": False, "null_content": True,
-        "replay_as": None, "image_detail": True, "json_word": True,
+        "replay_as": None, "image_detail": True, "json_word": True, **NO_EXTRAS,
     }),
 )  # fmt: skip
 
@@ -46,6 +49,7 @@ MESSAGES: Table = (
         "image_types": ("image/jpeg", "image/png", "image/gif", "image/webp"),
         "document_types": ("application/pdf",),
         "strict_tools_max": 20, "cache_marks_max": 4,  # more are a 400
+        **NO_EXTRAS,
         "max_tool_calls": "searches",
     }),
 )  # fmt: skip
@@ -90,36 +94,39 @@ MODEST_RESPONSES: Table = ((("*gpt-oss*",), {"reasoning": "effort", "efforts": (
 LOCAL_CHAT: Table = (
     (ALL, {
         "safe_schemas": True,  # docs/protocols/backends.md#grammar-safe-schemas
+        # llama.cpp and LM Studio have the first, vLLM, SGLang and mlx_lm the second; each ignores the other's
+        "repeat_penalty": ("repeat_penalty", "repetition_penalty"),
         # no local engine reads a `file` part; docs/protocols/backends.md#documents-on-local-servers
         "documents": False,
     }),
 )  # fmt: skip
 
-LOCAL_RESPONSES: Table = LOCAL_CHAT
+LOCAL_RESPONSES: Table = ((ALL, {"safe_schemas": True, "documents": False}),)
 
 LOCAL_MESSAGES: Table = ((ALL, {"safe_schemas": True, "documents": False}),)
 
 HOSTS: Table = (
     (("api.groq.com",), {
         "max_tokens_field": "max_completion_tokens", "top_k": False, "penalties": False, "n": False, "logprobs": False,
-        "replay_as": None, "documents": False, "begins_inside": False,
+        "replay_as": None, "documents": False, "begins_inside": False, **NO_EXTRAS,
     }),
     (("api.mistral.ai",), {
         "top_k": False, "penalties": False, "logprobs": False, "tool_id": "nine", "replay_as": None, "begins_inside": False,
+        **NO_EXTRAS,
     }),
     (("api.deepseek.com",), {
         "top_k": False, "penalties": False, "n": False, "structured": False, "images": False, "documents": False,
         # follow-ups without it are refused (docs/protocols/reasoning.md#reasoning-must-come-back)
         "reasoning": "none", "replay_as": "reasoning_content", "no_reasoning": NO_REASONING, "begins_inside": False,
-        "json_word": True,
+        "json_word": True, **NO_EXTRAS,
     }),
-    (("api.moonshot.ai", "api.moonshot.cn", "api.kimi.com"), {"no_reasoning": NO_REASONING}),
+    (("api.moonshot.ai", "api.moonshot.cn", "api.kimi.com"), {"no_reasoning": NO_REASONING, **NO_EXTRAS}),
     (("generativelanguage.googleapis.com", "*aiplatform.googleapis.com"), {
-        "replay_as": None, "unsigned_call": UNSIGNED_CALL,
+        "replay_as": None, "unsigned_call": UNSIGNED_CALL, **NO_EXTRAS,
     }),
     (("openrouter.ai",), {
         "reasoning": "effort", "efforts": ("none", "minimal", "low", "medium", "high", "xhigh"), "replay_as": "reasoning",
-        "unsigned_call": "", "begins_inside": False,
+        "unsigned_call": "", "begins_inside": False, "template_kwargs": False,
     }),
 )  # fmt: skip
 """Compatible providers over Chat whose own rules matter, by host."""

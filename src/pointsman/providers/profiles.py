@@ -82,6 +82,11 @@ def profile_for(spec: BackendSpec, protocol: Protocol, model: str) -> Profile:
     )  # fmt: skip
 
 
+def abilities_for(spec: BackendSpec, protocol: Protocol, model: str) -> Profile:
+    """The same in any protocol: one that has no rows takes what the model takes in Chat."""
+    return profile_for(spec, protocol if protocol in _MODEST else _CHAT, model)
+
+
 @lru_cache(maxsize=1024)
 def _profile(
     key: str, type: str, name: str, base_url: str, window: int | None, stream_usage: bool, silent_end: bool,

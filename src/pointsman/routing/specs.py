@@ -6,6 +6,7 @@ Plain values. Not here: tables (store/tables.py) and how a rule is chosen (table
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -31,6 +32,7 @@ class MappingSpec(msgspec.Struct, frozen=True):
     fallback_on: further reasons to go to the next target (kinds.FallbackOn), none by default. hedge_seconds:
     start the next target when the one before has given no output for so long, None = never. spread: its local targets are
     each other's equals, and so are its others; weights: of its targets in their order, () = all alike.
+    presets: what it sets in each request (conversation/presets.py).
     """
 
     id: int
@@ -43,6 +45,7 @@ class MappingSpec(msgspec.Struct, frozen=True):
     hedge_seconds: float | None = None
     spread: bool = False
     weights: tuple[int, ...] = ()
+    presets: dict[str, Any] = {}
 
     @property
     def equals(self) -> tuple[tuple[int, ...], ...]:

@@ -149,6 +149,12 @@ class Crossing:
         self.inside: bool | None = None
         self.warnings = notes.header()
 
+    def preset(self, body: bytes, told: list[str]) -> None:
+        """What the rule sets is in this body; told: see translation/preset_body.py."""
+        self.body = body
+        self._notes.warnings += told
+        self.warnings = self._notes.header()
+
     @property
     def collects(self) -> bool:
         """See Codec: the client did not ask for a stream."""

@@ -201,6 +201,32 @@ def set_member(body: bytes, name: str, value: bytes) -> bytes:
     return body[:start] + value + body[end:]
 
 
+def set_inside(body: bytes, member: str, name: str, value: bytes | None) -> bytes:
+    """The same bytes with that JSON as `name` in the top-level object `member`, which is made where there is none; None
+    takes it out. The body has passed peek()."""
+    spans = find_values(body, member)
+    start, end = spans[-1] if spans else (0, 0)
+    inner = body[start:end]
+    if not inner.startswith(b"{"):
+        made = None if value is None else b"{%b:%b}" % (msgspec.json.encode(name), value)
+        return body if made is None else set_member(body, member, made)
+    if value is None:
+        inner = without_members(inner, lambda key, _: key == name)
+    elif inner.strip(b"{} \t\r\n"):
+        inner = set_member(inner, name, value)
+    else:
+        inner = b"{%b:%b}" % (msgspec.json.encode(name), value)
+    return body[:start] + inner + body[end:]
+
+
+def first_item(value: bytes) -> tuple[int, int] | None:
+    """(start, end) of the first item of a JSON list; None where it is none, or empty."""
+    if not value.startswith(b"["):
+        return None
+    start = next((at for at in range(1, len(value)) if value[at] not in _SPACE), len(value))
+    return None if value[start : start + 1] in (b"]", b"") else (start, _value_end(value, start))
+
+
 def with_flag(body: bytes, member: str, name: str) -> bytes:
     """The body, which has no `member`, with one more at its end: an object with `name` true."""
     at = body.rindex(b"}")

@@ -235,6 +235,23 @@ def test_each_part_of_what_was_seen_is_told_apart(plane: Plane, worker: Worker, 
     assert explain(plane, name)["hedge_seconds"] == 2.5
 
 
+def test_what_a_rule_sets_is_shown_with_what_each_target_makes_of_it(plane: Plane, fresh: Fresh) -> None:
+    name, local = fresh(), fresh()
+    plane.good(
+        "POST", "/api/local", {"name": local, "base_url": "http://127.0.0.1:9", "dialects": ["openai_chat"]}
+    )
+    plane.good("PUT", "/api/credentials/anthropic", {"api_key": "k"})
+    presets = {"min_p": 0.1, "temperature": 1.5, "num_ctx": 4096}
+    others = [{"backend_type": "anthropic", "model": "claude-haiku-4-5"}]
+    rule(plane, name, backend_type="local", backend_name=local, fallbacks=others, presets=presets)
+    found = explain(plane, name)
+    assert found["presets"] == presets
+    assert [one["presets"] for one in found["targets"]] == [
+        {"openai_chat": ["dropped:num_ctx"]},
+        {"anthropic_messages": ["changed:temperature", "dropped:min_p"]},
+    ]
+
+
 def test_a_rule_that_spreads_shows_its_equals_as_they_stand_now(
     plane: Plane, worker: Worker, fresh: Fresh
 ) -> None:

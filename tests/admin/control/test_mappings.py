@@ -203,6 +203,21 @@ def test_what_a_rule_says_of_failures_is_kept_checked_and_cleared(plane: Plane, 
     assert (cleared["fallback_on"], cleared["hedge_seconds"]) == ([], None)
 
 
+def test_what_a_rule_sets_is_kept_and_changed_one_by_one(plane: Plane, fresh: Fresh) -> None:
+    made = add(plane, fresh(), presets={"temperature": 0.2, "stop": "END", "seed": None})
+    assert made["presets"] == {"temperature": 0.2, "stop": ["END"]}
+    path = f"/api/mappings/{made['id']}"
+    changed = plane.good("PATCH", path, {"presets": {"temperature?": 1, "stop": None, "top_k": 5}})
+    assert changed["presets"] == {"temperature?": 1, "top_k": 5}
+    assert plane.good("PATCH", path, {"priority": 3})["presets"] == {"temperature?": 1, "top_k": 5}
+    told = plane.problem("PATCH", path, {"presets": {"heat": 1}})["detail"]
+    assert "'heat' cannot be set" in told
+    assert plane.good("PATCH", path, {"presets": {"temperature?": None, "top_k": None}})["presets"] is None
+    warned = plane.good("PATCH", path, {"presets": {"num_ctx": 32768}})
+    assert any("PARAMETER num_ctx in a Modelfile" in one for one in warned["warnings"])
+    assert plane.good("PATCH", path, {"presets": None})["presets"] is None
+
+
 def test_a_rule_that_spreads_is_kept_checked_and_cleared(plane: Plane, fresh: Fresh) -> None:
     other = [{"backend_type": "anthropic"}]
     made = add(plane, fresh(), backend_type="openai", fallbacks=other, spread=True, weights=[3, 1])

@@ -104,6 +104,10 @@ def test_a_bad_backend_name_is_refused_everywhere(name: str) -> None:
         ({"spread": True, "fallback_backend": "anthropic", "weights": []}, "at least 1 item"),
         ({"fallback_backend": "anthropic", "weights": [3, 1]}, "set spread, or take weights away"),
         ({"spread": 1}, "boolean"),
+        ({"presets": {"heat": 1}}, "'heat' cannot be set; what can be is temperature"),
+        ({"presets": {"temperature": 3}}, "temperature must be a number from 0 to 2"),
+        ({"presets": {"seed": 1, "seed?": 2}}, "seed is set twice"),
+        ({"presets": [1]}, "dictionary"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(more: dict[str, Any], word: str) -> None:
@@ -149,7 +153,7 @@ def test_null_is_refused_where_nothing_can_be_empty(shape: type[BaseModel], fiel
 
 
 @pytest.mark.parametrize(
-    "field", ["backend_model", "fallback_backend", "fallback_model", "hedge_seconds", "weights"]
+    "field", ["backend_model", "fallback_backend", "fallback_model", "hedge_seconds", "weights", "presets"]
 )
 def test_null_clears_what_can_be_empty(field: str) -> None:
     assert BackendMappingUpdate.model_validate({field: None}).model_dump(exclude_unset=True) == {field: None}

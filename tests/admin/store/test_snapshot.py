@@ -209,6 +209,12 @@ def test_how_rules_spread_reaches_the_data_plane(store: Store, vault: Vault) -> 
     ]
 
 
+def test_what_rules_set_reaches_the_data_plane(store: Store, vault: Vault) -> None:
+    rule(store, model_pattern="a", backend_type="openai", presets={"seed?": 1, "stop": ["E"]})
+    rule(store, model_pattern="b", backend_type="openai")
+    assert [one.presets for one in compiled(store, vault).mappings] == [{"seed?": 1, "stop": ["E"]}, {}]
+
+
 def test_a_list_emptied_by_hand_stops_no_other_rule(store: Store, vault: Vault) -> None:
     rule(store, model_pattern="a", backend_type="openai")
     with store.write() as session:

@@ -11,9 +11,10 @@ import asyncio
 import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from ...config import local_host
 from ...conversation.request import SEARCH
@@ -22,10 +23,12 @@ from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
 from ...kinds import BackendType, Protocol
 from ...link.messages import BackendHealth, Snapshot, TargetHealth
+from ...providers.profiles import abilities_for
 from ...providers.urls import is_loopback
 from ...resilience.spread import Equal, order
 from ...routing.specs import PRACTICE_KEY, BackendSpec, MappingSpec
 from ...routing.table import Listed, Plan, RoutingTable, Target
+from ...translation.preset_body import preset_body
 from ...upstream.backend import Backend
 from ...upstream.candidates import Needs, crosses, goes_as_it_is, translated_to, unusable
 from ..store.shapes import with_fields
@@ -42,7 +45,9 @@ class TargetExplained(BaseModel):
     may be spoken to in -> the exact URL that is asked then. proxy: through which its connections go, None = straight.
     ca_file: of the only authorities that may sign for it. health: `good`, or what is wrong with it; passed_over: whether it
     is left out while another target remains, and until when where that ends
-    by itself. breaker: closed, open or probing. weight: its share where the rule spreads, None where it does not."""
+    by itself. breaker: closed, open or probing. weight: its share where the rule spreads, None where it does not.
+    presets: of a rule that sets something, for each protocol that the backend gets, what of that it does not take
+    (`dropped:NAME`) or takes otherwise (`changed:NAME`)."""
 
     target: str
     backend: str
@@ -72,10 +77,16 @@ class TargetExplained(BaseModel):
     down: bool = False
     benched: str | None = None
     weight: int | None = None
+    presets: dict[str, list[str]] = {}
+
+
+def _default(column: msgspec.structs.FieldInfo) -> Any:
+    made = column.default_factory
+    return column.default if made is msgspec.NODEFAULT else Field(default_factory=made)
 
 
 RULE_COLUMNS = {
-    column.name: (column.type, column.default)
+    column.name: (column.type, _default(column))
     for column in msgspec.structs.fields(MappingSpec)
     if not column.required
 }
@@ -197,7 +208,26 @@ def _judged(
         throttled_until=utc(model.throttled_until),
         down=seen.down,
         benched=seen.benched,
+        presets=_presets(plan.rule, target, backend),
     )
+
+
+def _presets(rule: MappingSpec, target: Target, backend: Backend | None) -> dict[str, list[str]]:
+    if backend is None or not rule.presets:
+        return {}
+    found: dict[str, list[str]] = {}
+    for protocol, dialect in DIALECTS.items():
+        if dialect.presetting is not None and backend.speaks(protocol):
+            profile = abilities_for(backend.spec, protocol, target.model)
+            told = preset_body(rule.presets, _SAYS_NOTHING, dialect, profile, window=profile.context_window)[
+                1
+            ]
+            found[protocol.value] = told
+    return found
+
+
+_SAYS_NOTHING = b'{"model":"m","messages":[{"role":"user","content":"x"}],"input":"x","prompt":"x"}'
+"""In any protocol, of what a rule may set."""
 
 
 def _urls(backend: Backend | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlmodel import Session, col, select
 
+from ...conversation.presets import bare, merged
 from ...errors import PointsmanError
 from ...kinds import PRACTICE, BackendType, ErrorKind
 from ...providers.addresses import is_loopback_address
@@ -18,6 +19,11 @@ from .targets import TargetRef, targets_of
 if TYPE_CHECKING:  # shapes of the admin API, which few gateways are asked for
     from .schemas import BackendMappingCreate, BackendMappingResponse, BackendMappingUpdate
 
+_NO_WINDOW = (
+    "num_ctx is not a request's to set in these protocols: set it where the model is loaded (Ollama: PARAMETER num_ctx in a "
+    "Modelfile, or OLLAMA_CONTEXT_LENGTH; llama.cpp: --ctx-size; vLLM: --max-model-len); a request is told dropped:num_ctx "
+    "where the model's window is not known to be that large"
+)
 _ADD_FALLBACK = "add one with: pointsman mapping update {} --fallback TYPE[/NAME]"
 
 
@@ -38,21 +44,26 @@ def get(session: Session, mapping_id: int) -> BackendMapping:
 
 def create(session: Session, data: BackendMappingCreate) -> BackendMapping:
     """Always adds a row: two rules may have one pattern, and priority or the lower id decides."""
-    row = BackendMapping(**data.model_dump(mode="json"))
+    values = data.model_dump(mode="json")
+    values["presets"] = merged({}, values["presets"] or {}) or None
+    row = BackendMapping(**values)
     session.add(row)
     session.flush()
     return row
 
 
 def update(session: Session, mapping_id: int, data: BackendMappingUpdate) -> BackendMapping:
-    """What results must be a valid rule as a whole."""
+    """What results must be a valid rule as a whole. Presets are changed one by one: a null takes one away, and a null for
+    all of them takes all."""
     from .schemas import BackendMappingCreate
 
     row = get(session, mapping_id)
     changes = data.model_dump(exclude_unset=True)
     stands = {name: getattr(row, name) for name in MappingColumns.model_fields}
-    merged = valid(BackendMappingCreate, stands | changes)
-    for field, value in merged.model_dump(mode="json").items():
+    if changes.get("presets") is not None:
+        changes["presets"] = merged(stands["presets"] or {}, changes["presets"]) or None
+    whole = valid(BackendMappingCreate, stands | changes)
+    for field, value in whole.model_dump(mode="json").items():
         setattr(row, field, value)
     session.flush()
     return row
@@ -72,6 +83,8 @@ def warnings_of(session: Session, row: BackendMapping) -> list[str]:
         warning = warn(session, row, ref)
         if warning is not None and warning not in found:
             found.append(warning)
+    if any(bare(name) == "num_ctx" for name in row.presets or ()):
+        found.append(_NO_WINDOW)
     if row.fallback_on and len(targets_of(row)) == 1:
         found.append(f"fallback_on has no next target to go to; {_ADD_FALLBACK.format(row.id)}")
     return found

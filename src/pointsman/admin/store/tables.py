@@ -36,6 +36,7 @@ from .values import (
     MaxInFlight,
     ModelName,
     Pattern,
+    Presets,
     Priority,
     Proxy,
     Switch,
@@ -58,7 +59,8 @@ def _list() -> Any:
     return Field(default_factory=list, sa_column=sa.Column(sa.JSON, nullable=False, server_default="[]"))
 
 
-def _optional_list() -> Any:
+def _optional_json() -> Any:
+    """A list or an object kept as JSON."""
     return Field(default=None, sa_column=sa.Column(sa.JSON(none_as_null=True)))
 
 
@@ -90,7 +92,8 @@ class MappingColumns(SQLModel):
     fallback_on: FallbackReasons = _list()
     hedge_seconds: HedgeSeconds | None = None
     spread: Switch = _off()
-    weights: Weights | None = _optional_list()
+    weights: Weights | None = _optional_json()
+    presets: Presets | None = _optional_json()
 
 
 class CredentialAddress(SQLModel):
@@ -108,7 +111,7 @@ class CredentialColumns(SQLModel):
     """
 
     base_url: Url | None = None
-    dialects: Dialects | None = _optional_list()
+    dialects: Dialects | None = _optional_json()
     auth: AuthScheme | None = _optional_enum(AuthScheme, "credential_auth")
     allow_http: Switch = _off()
     max_in_flight: MaxInFlight | None = None
@@ -129,7 +132,7 @@ class LocalColumns(SQLModel):
     silent_end: its streams end without saying why. proxy, ca_file: as for a credential.
     """
 
-    dialects: Dialects | None = _optional_list()
+    dialects: Dialects | None = _optional_json()
     auth: AuthScheme | None = _optional_enum(AuthScheme, "local_auth")
     context_window: ContextWindow | None = None
     enabled: Switch = _on()

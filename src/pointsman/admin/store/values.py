@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, JsonValue, Strict, WithJsonSchema
 
+from ...conversation.presets import checked
 from ...kinds import BACKEND_NAME, BACKEND_PROTOCOLS, PRACTICE, BackendType, FallbackOn, Protocol
 from ...providers.proxies import parse_setting
 from ...providers.urls import parse_base_url
@@ -171,6 +172,10 @@ Priority = Annotated[int, Strict(), Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT)
 MaxInFlight = Annotated[int, Strict(), Field(ge=1, le=10_000)]
 HedgeSeconds = Annotated[float, Strict(), Field(ge=0.05, le=600, allow_inf_nan=False)]
 Weights = Annotated[list[Annotated[int, Strict(), Field(ge=1, le=100)]], Field(min_length=1)]
+Presets = Annotated[
+    dict[str, JsonValue], AfterValidator(checked), _said(examples=[{"temperature": 0.2, "top_p?": 0.9}])
+]
+"""A null takes one away (mappings.update)."""
 FallbackReasons = Annotated[list[FallbackOn], AfterValidator(lambda values: list(dict.fromkeys(values)))]
 ContextWindow = Annotated[int, Strict(), Field(ge=1, le=1_000_000_000)]
 

@@ -11,6 +11,7 @@ from ..carries import column
 from .capsules import CAPSULE_WORDS, without_capsules
 from .endpoint import ENDPOINT
 from .errors import STATUSES, error, is_error, parse_error, stream_error
+from .preset import PRESETTING
 from .reader import MessagesReader
 from .reply import render_reply
 from .request_in import NAMES, parse_request
@@ -64,6 +65,7 @@ DIALECT = Dialect(
     ping=PING,
     straight=Straight(may_have_thread, without_threads),
     translation=TRANSLATION,
+    presetting=PRESETTING,
     is_error=is_error,
     retelling=Retelling(streamed, assembled),
     straight_words=(THREAD, *CAPSULE_WORDS),

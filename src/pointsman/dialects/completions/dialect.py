@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...kinds import Protocol
-from ..base import Dialect, Retelling, UsageOption
+from ..base import Dialect, Presetting, Retelling, UsageOption
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
 from ..retelling import DONE
@@ -23,4 +23,20 @@ DIALECT = Dialect(
     is_error=is_openai_error,
     retelling=Retelling(streamed, assembled),
     last_word=DONE,
+    presetting=Presetting(
+        frozenset(
+            {
+                "temperature",
+                "top_p",
+                "top_k",
+                "min_p",
+                "repeat_penalty",
+                "presence_penalty",
+                "frequency_penalty",
+                "seed",
+                "max_tokens",
+                "stop",
+            }
+        )
+    ),
 )

@@ -12,6 +12,7 @@ from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upst
 from .capsules import CAPSULE_WORDS, without_capsules
 from .errors import stream_error
 from .frames import USAGE_OPTION
+from .preset import PRESETTING
 from .reader import ChatReader
 from .reply import render_reply
 from .request_in import NAMES, parse_request
@@ -52,6 +53,7 @@ DIALECT = Dialect(
     usage_option=USAGE_OPTION,
     statuses=OPENAI_STATUSES,
     translation=TRANSLATION,
+    presetting=PRESETTING,
     is_error=is_openai_error,
     retelling=Retelling(streamed, assembled),
     last_word=DONE,

@@ -17,6 +17,7 @@ from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upst
 from .capsules import without_capsules
 from .codex_models import catalogue
 from .errors import stream_error
+from .preset import PRESETTING
 from .reader import ResponsesReader
 from .references import REMEMBERED, with_items
 from .request_in import NAMES, parse_request
@@ -80,6 +81,7 @@ DIALECT = Dialect(
     statuses=OPENAI_STATUSES,
     straight=Straight(lambda _, recalled: recalled.asks.stored, with_items),
     translation=TRANSLATION,
+    presetting=PRESETTING,
     is_error=is_openai_error,
     retelling=Retelling(streamed, assembled),
 )

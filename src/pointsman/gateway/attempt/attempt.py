@@ -45,6 +45,7 @@ from .exchange import Exchange
 from .failures import key_refused, tell_malformed
 from .making import Attempt, exchange_for, straight_exchange, unknown_path_of
 from .moves import State
+from .presetting import look_first, preset_across, preset_straight
 
 
 async def attempt(
@@ -84,6 +85,8 @@ async def _attempted(
     job, tried, target = one.job, one.tried, one.target
     route = job.request.route
     try:
+        if one.plan.rule.presets:
+            await look_first(one, backend)
         if begun is not None and begun.across is not None:
             return await _crossed(one, backend, begun)
         if begun is None and not goes_as_it_is(backend, route.protocol, exact=route.exact):
@@ -146,6 +149,9 @@ async def _straight(
             make = (backend, target, job, gathers)
             large = len(job.request.body) >= LARGE
             body, hide_usage = await offload(body_for, *make) if large else body_for(*make)
+            if one.plan.rule.presets:
+                sets = (one, backend, body)
+                body = await offload(preset_straight, *sets) if large else preset_straight(*sets)
         except PointsmanError as error:
             return _not_for(job, error), None
         login = job.request.caller.login if target.forwards else b""
@@ -281,7 +287,10 @@ def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Cr
     plane, job = one.plane, one.job
     keep = keeping(plane, one.rules, job, one.plan, one.target, straight=False)
     client, caller = job.request.route.dialect, job.request.caller
-    return crossing_of(plane, backend, one.target.model, asked, client, spoken, caller, keep)
+    codec = crossing_of(plane, backend, one.target.model, asked, client, spoken, caller, keep)
+    if one.plan.rule.presets:
+        preset_across(one, backend, codec, asked.request, spoken)
+    return codec
 
 
 async def _run(

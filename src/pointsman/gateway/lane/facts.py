@@ -185,7 +185,7 @@ def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Proto
         return None
     if plan.unplaced or rule.local_only or rule.hedge_seconds is not None or joins(rules, plan):
         return None
-    if rule.spread or (rule.fallback_on and len(plan.targets) > 1):
+    if rule.spread or rule.presets or (rule.fallback_on and len(plan.targets) > 1):
         return None
     if backend.speaks(protocol):
         if may_cross(backend, target.model, protocol):

@@ -1,0 +1,19 @@
+"""A text put before another one inside a JSON body, by position. Not here: where in a protocol it belongs."""
+
+from __future__ import annotations
+
+import msgspec
+
+_BETWEEN = b"\\n\\n"
+"""As it stands in JSON: an empty line."""
+
+
+def before(value: bytes, text: str) -> bytes:
+    """value: JSON of a text, of a list of text parts, or null; the same with that text in front."""
+    made = msgspec.json.encode(text)
+    if value.startswith(b'"'):
+        return made if value == b'""' else made[:-1] + _BETWEEN + value[1:]
+    if value.startswith(b"["):
+        comma = b"," if value[1:].strip(b"] \t\r\n") else b""
+        return b'[{"type":"text","text":%b}%b%b' % (made, comma, value[1:])
+    return made
