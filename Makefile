@@ -63,7 +63,7 @@ docs: $(VENV)/.dev ## write the pages of docs/reference that are made from the c
 	@$(BIN)/python -m tests.reference
 
 lock: ## pin everything anew (needs uv)
-	@cd requirements && for f in run build dev; do \
+	@cd requirements && for f in run build dev mlx llama; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $$f.in -o $$f.lock; done
 
 clean: ## remove the virtual environment and caches

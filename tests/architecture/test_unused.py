@@ -11,7 +11,8 @@ PUBLIC = {
     "pointsman.dialects.registry.register",  # how a protocol from outside is added
     "pointsman.dialects.registry.unregister",
 }
-OPEN = {"pointsman.gateway.attempt.judge.Judge", "pointsman.gateway.attempt.moves.ENDS",
+OPEN = {"pointsman.hosts.commands.mlx_command", "pointsman.hosts.commands.gguf_command",
+        "pointsman.hosts.commands.HEALTH_PATH", "pointsman.gateway.attempt.judge.Judge", "pointsman.gateway.attempt.moves.ENDS",
         "pointsman.gateway.attempt.moves.REACHES", "pointsman.link.engine_desk.EngineDesk",
         "pointsman.warden.recipe.write_recipe", "pointsman.warden.recipe.remove_recipe",
         "pointsman.warden.recipe.names"}  # fmt: skip

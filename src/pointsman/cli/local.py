@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import click
 
+from . import local_models
 from .columns import CA_FILE, DIALECT, MAX_IN_FLIGHT, PROXY, SILENT_END, Column, Verb, takes, way
 from .common import Invocation, note, read_secret, table, with_options
 from .credential import run_test, say_found, tries
@@ -126,3 +127,6 @@ def test(invocation: Invocation, name: str) -> None:
 
 def _path(name: str) -> str:
     return f"/api/local/{quote(name, safe='')}"
+
+
+local_models.add_to(command)

@@ -1,0 +1,177 @@
+"""Real engines behind the gateway, each added as a person adds it, asked by the official packages in three protocols."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.e2e.gateway import Gateway
+
+from .engines import FINE, SUNNY, TOOL, WEATHER, Engine
+
+ENGINES = pytest.mark.parametrize("name", ["mlx", "mlx_server", "llama"])
+STREAMED = pytest.mark.parametrize("streamed", [False, True])
+SCHEMA = TOOL["function"]["parameters"]  # type: ignore[index]
+MODEL = {"mlx_server": "default_model"}
+"""mlx_lm.server loads whatever a request names; this name is the model it was started with."""
+
+
+@pytest.fixture
+def model(gateway: Gateway, name: str, request: pytest.FixtureRequest) -> str:
+    """A model of the gateway that is the engine's."""
+    engine: Engine = request.getfixturevalue(name)
+    backend, alias = gateway.fresh("e"), gateway.fresh()
+    gateway.cli("local", "add", backend, "--url", engine.url)
+    gateway.rule(alias, f"local/{backend}={MODEL.get(name, 'tiny')}")
+    return alias
+
+
+def openai_client(gateway: Gateway) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="k", max_retries=0, timeout=60)
+
+
+def anthropic_client(gateway: Gateway) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=gateway.url, api_key="k", max_retries=0, timeout=60)
+
+
+def chat(client: openai.OpenAI, streamed: bool, **asked: Any) -> tuple[str, list[Any], str, Any]:
+    """Text, calls, finish reason, usage. A stream is put together here: the package's own helper drops the usage of
+    mlx_lm.server, which calls that chunk `chat.completion`."""
+    if not streamed:
+        whole = client.chat.completions.create(temperature=0, **asked)
+        message = whole.choices[0].message
+        return message.content or "", message.tool_calls or [], whole.choices[0].finish_reason, whole.usage
+    text, reason, usage, calls = "", "", None, {}
+    options: Any = {"include_usage": True}
+    for chunk in client.chat.completions.create(temperature=0, stream=True, stream_options=options, **asked):
+        usage = chunk.usage or usage
+        for choice in chunk.choices:
+            text += choice.delta.content or ""
+            reason = choice.finish_reason or reason
+            for part in choice.delta.tool_calls or []:
+                if part.index in calls:
+                    calls[part.index].function.arguments += part.function.arguments or ""
+                else:
+                    calls[part.index] = part
+    return text, list(calls.values()), reason, usage
+
+
+@ENGINES
+@STREAMED
+def test_chat(gateway: Gateway, model: str, streamed: bool) -> None:
+    messages: list[Any] = [{"role": "user", "content": WEATHER}]
+    with openai_client(gateway) as client:
+        text, _, reason, usage = chat(client, streamed, model=model, messages=messages)
+        assert (text, reason, usage.prompt_tokens) == (SUNNY, "stop", 15)
+        _, (call,), reason, _ = chat(client, streamed, model=model, messages=messages, tools=[TOOL])
+        assert (reason, call.function.name) == ("tool_calls", "get_weather")
+        assert json.loads(call.function.arguments) == {"city": "Paris"}
+        function = {"name": "get_weather", "arguments": call.function.arguments}
+        messages += [
+            {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{"id": call.id, "type": "function", "function": function}],
+            },
+            {"role": "tool", "tool_call_id": call.id, "content": "sunny"},
+        ]
+        text, *_ = chat(client, streamed, model=model, messages=messages, tools=[TOOL])
+    assert text == FINE
+
+
+@ENGINES
+@STREAMED
+def test_messages(gateway: Gateway, model: str, streamed: bool) -> None:
+    tools: list[Any] = [{"name": "get_weather", "description": "Weather of a city", "input_schema": SCHEMA}]
+
+    def ask(client: anthropic.Anthropic, **asked: Any) -> Any:
+        asked = {"model": model, "max_tokens": 200, "extra_body": {"temperature": 0}, **asked}
+        if not streamed:
+            return client.messages.create(**asked)
+        with client.messages.stream(**asked) as stream:
+            return stream.get_final_message()
+
+    messages: list[Any] = [{"role": "user", "content": WEATHER}]
+    with anthropic_client(gateway) as client:
+        said = ask(client, messages=messages)
+        assert [block.text for block in said.content] == [SUNNY]
+        assert (said.stop_reason, said.usage.input_tokens + (said.usage.cache_read_input_tokens or 0)) == (
+            "end_turn",
+            15,
+        )
+        called = ask(client, messages=messages, tools=tools)
+        (call,) = [block for block in called.content if block.type == "tool_use"]
+        assert (called.stop_reason, call.name, call.input) == ("tool_use", "get_weather", {"city": "Paris"})
+        result = {"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}
+        messages += [{"role": "assistant", "content": called.content}, {"role": "user", "content": [result]}]
+        last = ask(client, messages=messages, tools=tools)
+    assert [block.text for block in last.content] == [FINE]
+
+
+@ENGINES
+@STREAMED
+def test_responses(gateway: Gateway, model: str, streamed: bool) -> None:
+    tools: list[Any] = [
+        {
+            "type": "function",
+            "name": "get_weather",
+            "description": "Weather of a city",
+            "parameters": SCHEMA,
+            "strict": False,
+        }
+    ]
+
+    def ask(client: openai.OpenAI, **asked: Any) -> Any:
+        asked = {"model": model, "temperature": 0, "store": False, **asked}
+        if not streamed:
+            return client.responses.create(**asked)
+        # the package's own helper wants output_index, which llama.cpp (b11549) leaves out
+        last = list(client.responses.create(**asked, stream=True))[-1]
+        assert last.type == "response.completed"
+        return last.response
+
+    given: list[Any] = [{"role": "user", "content": WEATHER}]
+    with openai_client(gateway) as client:
+        said = ask(client, input=given)
+        assert (said.status, said.output_text, said.usage.input_tokens) == ("completed", SUNNY, 15)
+        called = ask(client, input=given, tools=tools)
+        (call,) = [item for item in called.output if item.type == "function_call"]
+        assert (call.name, json.loads(call.arguments)) == ("get_weather", {"city": "Paris"})
+        given += [
+            {
+                "type": "function_call",
+                "call_id": call.call_id,
+                "name": call.name,
+                "arguments": call.arguments,
+            },
+            {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"},
+        ]
+        last = ask(client, input=given, tools=tools)
+    assert last.output_text == FINE
+
+
+@ENGINES
+def test_a_long_input_is_read_to_its_end_and_answered(gateway: Gateway, model: str) -> None:
+    """Comments of the engine come while it reads; no client may take them for something else."""
+    messages: list[Any] = [{"role": "user", "content": "count " * 900}]
+    with openai_client(gateway) as client:
+        _, _, reason, usage = chat(client, True, model=model, messages=messages, max_tokens=3)
+    assert (reason, usage.completion_tokens) == ("length", 3)
+    assert usage.prompt_tokens > 2_000
+
+
+@pytest.mark.parametrize("name", ["mlx", "llama"])
+def test_an_input_that_is_too_long_is_told_in_the_words_that_clients_recover_from(
+    gateway: Gateway, model: str
+) -> None:
+    with anthropic_client(gateway) as client:
+        with pytest.raises(
+            anthropic.BadRequestError, match="prompt is too long: 150007 tokens > 131072"
+        ) as caught:
+            messages: list[Any] = [{"role": "user", "content": "count " * 50_000}]
+            client.messages.create(model=model, max_tokens=10, messages=messages)
+    assert caught.value.status_code == 400
