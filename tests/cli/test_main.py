@@ -16,7 +16,7 @@ from pointsman.cli.once import Command
 GROUPS = {
     "mapping": {"add", "list", "update", "remove"},
     "credential": {"set", "list", "remove", "test"},
-    "local": {"add", "list", "remove", "test", "update"},
+    "local": {"add", "list", "remove", "test", "update", "pull", "models", "rm"},
     "key": {"create", "list", "revoke"},
     "origin": {"add", "list", "remove"},
     "secrets": {"rotate"},

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..modelstore.files import GGUF, MLX
 from ..modelstore.memory import estimate, largest_window, machine_bytes
 from ..modelstore.places import StoredModel, stored_models
 from .common import Invocation, exit_on_failure, note, on_terminal, table, with_options
@@ -113,8 +114,7 @@ def pull(invocation: Invocation, repo: str, file: str | None) -> None:
             note(f"paused; go on with: pointsman local pull {repo}" + (f" --file {file}" if file else ""))
             raise click.exceptions.Exit(130) from None
         bar.end()
-    kind = "gguf" if what.model else "mlx"
-    name = what.repository.name if kind == "mlx" else str(path)
+    kind, name = (GGUF, str(path)) if what.model else (MLX, what.repository.name)
     if invocation.as_json:
         click.echo(json.dumps({"kind": kind, "path": str(path), "size": what.size}))
     else:

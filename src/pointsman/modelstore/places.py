@@ -44,12 +44,12 @@ class StoredModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StorePlace:
     """A folder of somebody's. find: the models below it."""
 
     name: str
     folder: Callable[[], Path]
-    find: Callable[[Place, Path], Iterator[StoredModel]]
+    find: Callable[[StorePlace, Path], Iterator[StoredModel]]
 
 
 def stored_models() -> list[StoredModel]:
@@ -76,7 +76,7 @@ def _read(make: Callable[[Path], ModelFiles], path: Path) -> tuple[ModelFiles | 
 # -- Hugging Face
 
 
-def _in_hub(place: Place, root: Path) -> Iterator[StoredModel]:
+def _in_hub(place: StorePlace, root: Path) -> Iterator[StoredModel]:
     for folder in _folders(root):
         repo = repo_of(folder)
         if not repo:
@@ -100,7 +100,7 @@ def _in_hub(place: Place, root: Path) -> Iterator[StoredModel]:
 # -- Ollama
 
 
-def _in_ollama(place: Place, root: Path) -> Iterator[StoredModel]:
+def _in_ollama(place: StorePlace, root: Path) -> Iterator[StoredModel]:
     """A manifest a model; weights are a GGUF file among the blobs."""
     manifests = root / "manifests"
     for path in _files(manifests, 6):
@@ -125,7 +125,7 @@ def _in_ollama(place: Place, root: Path) -> Iterator[StoredModel]:
 # -- folders of files
 
 
-def _in_folder(place: Place, root: Path) -> Iterator[StoredModel]:
+def _in_folder(place: StorePlace, root: Path) -> Iterator[StoredModel]:
     """GGUF files and folders with weights, named by their way from the root."""
     for path in _ggufs(root):
         files, problem = _read(gguf_file, path)
@@ -178,10 +178,10 @@ def _llama_cpp_folder() -> Path:
 
 
 PLACES = (
-    Place("Hugging Face", hub_cache, _in_hub),
-    Place("Ollama", _ollama_folder, _in_ollama),
-    Place("LM Studio", _lm_studio_folder, _in_folder),
-    Place("llama.cpp", _llama_cpp_folder, _in_folder),
+    StorePlace("Hugging Face", hub_cache, _in_hub),
+    StorePlace("Ollama", _ollama_folder, _in_ollama),
+    StorePlace("LM Studio", _lm_studio_folder, _in_folder),
+    StorePlace("llama.cpp", _llama_cpp_folder, _in_folder),
 )
 
 
