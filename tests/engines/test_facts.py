@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.engines.engine import Engine, Question
+from pointsman.engines.engine import Engine, EngineState, Question
 from pointsman.engines.registry import ENGINES, FORWARDING, forwarding
 from pointsman.kinds import Protocol
 
@@ -77,6 +77,12 @@ def test_a_llama_cpp_whose_list_says_nothing_is_read_by_its_props() -> None:
     assert (model.window, model.images, model.loaded) == (512, True, True)
 
 
+def test_our_host_tells_its_window_while_it_still_loads() -> None:
+    with serving(double("mlx_host", Model("tiny", window=777), state=EngineState.LOADING)) as upstream:
+        model = look(upstream.port)[1]["tiny"]
+    assert (model.window, model.loaded, model.tools) == (777, False, None)
+
+
 def test_a_llama_cpp_that_sleeps_is_not_loaded() -> None:
     with serving(double("llama_cpp", sleeps=True)) as upstream:
         assert look(upstream.port)[1]["tiny"].loaded is False
@@ -138,7 +144,9 @@ def counted(engine: Engine, port: int) -> int | None:
             return end.value  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("name", ["llama_cpp", "vllm"])
+@pytest.mark.parametrize(
+    "name", [one.name for one in ENGINES if one.count is not None and one.name != "compatible"]
+)
 def test_tokens_are_counted_by_the_engines_own_tokenizer(name: str) -> None:
     with serving(double(name)) as upstream:
         assert counted(row(name), upstream.port) == 4

@@ -59,6 +59,8 @@ def test_an_mlx_lm_whose_thread_has_died_is_dead_and_a_llama_cpp_that_loads_is_n
 @pytest.mark.parametrize(
     ("name", "state"),
     [
+        ("mlx_host", EngineState.LOADING),
+        ("mlx_host", EngineState.DEAD),
         ("vllm", EngineState.DEAD),
         ("sglang", EngineState.LOADING),
         ("local_ai", EngineState.LOADING),

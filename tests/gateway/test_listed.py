@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 import uvloop
 
@@ -13,6 +16,7 @@ from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec, MappingSpec
 from pointsman.secret import Secret
 from pointsman.upstream.model_facts import ModelFacts
+from pointsman.upstream.model_lists import WAIT_SECONDS
 from tests.agents.model import JSON
 from tests.engines.doubles import Double, Model, double
 
@@ -114,6 +118,41 @@ def test_codex_is_told_the_window_and_the_eyes_that_the_server_says(case: str) -
             assert one["max_input_tokens"] == window
             assert one["architecture"]["input_modalities"] == modalities
         assert len(near.requests) == asked, "cached"
+
+    with_two(work)
+
+
+def test_both_sdks_read_the_window() -> None:
+    async def work(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
+        near.always(engine("vllm", 32768))
+        found.rules(backends=[local(near)])
+        url = f"http://127.0.0.1:{found.port}"
+
+        def ask() -> tuple[Any, Any]:
+            with (
+                openai.OpenAI(base_url=f"{url}/v1", api_key="k") as oa,
+                anthropic.Anthropic(base_url=url, api_key="k") as an,
+            ):
+                return oa.models.retrieve("m"), an.models.retrieve("m")
+
+        one, other = await asyncio.to_thread(ask)
+        assert one.max_model_len == 32768
+        assert other.max_input_tokens == 32768
+
+    with_two(work)
+
+
+def test_a_list_is_there_within_the_three_seconds_that_claude_code_waits() -> None:
+    """Lists and facts are asked side by side."""
+
+    async def work(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
+        near.always(engine("vllm", 32768))
+        far.always("stall")
+        found.rules(backends=[local(near), BackendSpec("local/slow", "local", "slow", far.url)])
+        started = time.monotonic()
+        got = await found.ask("/v1/models", b"", method="GET")
+        assert time.monotonic() - started < 2 * WAIT_SECONDS - 0.5
+        assert [one["context_window"] for one in got.json()["data"]] == [32768]
 
     with_two(work)
 

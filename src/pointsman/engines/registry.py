@@ -13,6 +13,7 @@ from . import (
     llama_router,
     lm_studio,
     local_ai,
+    mlx_host,
     mlx_lm,
     ollama,
     sglang,
@@ -25,6 +26,7 @@ from .reading import found, owners
 
 ENGINES: tuple[Engine, ...] = (
     sister.ENGINE,
+    mlx_host.ENGINE,
     koboldcpp.ENGINE,
     lm_studio.ENGINE,
     local_ai.ENGINE,

@@ -26,7 +26,7 @@ FRESH_SECONDS = 60.0
 WHO_SECONDS = 600.0
 """How long it is taken for the engine that it was, and what it says of each model by itself is believed."""
 _AGAIN_SECONDS = 5.0
-"""After it has answered nothing."""
+"""The same while it answers nothing, or has not loaded a model whose window it has not told: the next request loads it."""
 _MOST = 64
 """Models of one server that are asked for by name."""
 _AT_ONCE = 4
@@ -110,7 +110,10 @@ class ModelFacts:
                 await self._each(backend, engine, known, answers)
                 answers |= known.answers
                 known.models = {one.name: one for one in engine.models(answers)}
-        believed = self._fresh if engine is not None else min(self._fresh, _AGAIN_SECONDS)
+        sure = engine is not None and all(
+            one.loaded is not False or one.window for one in known.models.values()
+        )
+        believed = self._fresh if sure else min(self._fresh, _AGAIN_SECONDS)
         known.until = time.monotonic() + believed
         self._known[backend.spec.key] = known
 
