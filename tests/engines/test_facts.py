@@ -111,7 +111,9 @@ def test_what_runs_in_a_cloud_is_told(name: str) -> None:
 
 def test_a_model_on_a_linked_device_is_told() -> None:
     with serving(double("lm_studio", Model("far", elsewhere="studio-mac"))) as upstream:
-        assert look(upstream.port)[1]["far"].elsewhere == "the linked device studio-mac"
+        engine, found, answers = look(upstream.port)
+    assert found["far"].elsewhere == "the linked device studio-mac"
+    assert forwarding(answers) is engine
 
 
 @pytest.mark.parametrize("name", [engine.name for engine in ENGINES if engine.forwards is None])

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from pointsman.practice import CUT, RESET, STALL, Pause, Received, Reply, ScriptedUpstream
+from pointsman.upstream.model_lists import ROUND_AGENT
 
 from .wire import ask, connect, exchange, parse, question, receive, request
 
@@ -24,6 +25,17 @@ def test_queue_then_always_then_practice() -> None:
         assert [parse(get(upstream)).status for _ in range(2)] == [418, 418]
         upstream.always(None)
         assert "practice model" in ask(upstream, "chat").json()["choices"][0]["message"]["content"]
+
+
+def test_a_gateways_rounds_use_nothing_up_and_are_no_requests() -> None:
+    """A gateway asks every few seconds whether the server is still there: scripts went astray by it."""
+    with ScriptedUpstream() as upstream:
+        upstream.script("500").always(Reply(418)).expect(path="/v1/chat/completions")
+        look = f"user-agent: {ROUND_AGENT.decode()}"
+        assert parse(get(upstream, "/v1/models", look)).status == 418
+        assert (upstream.requests, upstream.rounds) == ([], 1)
+        assert ask(upstream, "chat").status == 500
+        assert len(upstream.requests) == 1
 
 
 def test_a_function_may_answer() -> None:

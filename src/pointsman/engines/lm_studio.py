@@ -15,6 +15,7 @@ from .engine import Answers, Engine, EngineModel, Forwards, Question, Spoken, al
 from .reading import count, found, listed, members, name_of, objects, over, text, words, yes
 
 _V0, _V1 = "/api/v0/models", "/api/v1/models"
+_OWNER = "organization_owner"
 _UNKNOWN_PATH = "Unexpected endpoint or method."
 
 
@@ -94,8 +95,12 @@ def _is_list(body: Any) -> bool:
     return isinstance(members(body).get("data"), list)
 
 
-def _never(body: Any) -> bool:
+def _never(model: str) -> bool:
     return False
+
+
+def _worth(body: Any) -> bool:
+    return any(entry.get("owned_by") == _OWNER for entry in objects(members(body).get("data")))
 
 
 def _load(name: str) -> Question:
@@ -109,7 +114,7 @@ ENGINE = Engine(
     models=_models,
     signs=(_V0, _V1),
     ports=(1234,),
-    owners=frozenset({"organization_owner"}),
+    owners=frozenset({_OWNER}),
     health=_V0,
     state=alive,
     spoken=(
@@ -127,7 +132,7 @@ ENGINE = Engine(
         by_name=_never,
         place="a linked device",
         certain=False,
-        worth=_never,
+        worth=_worth,
         text="LM Studio would run '{model}' on {where}; {take}, or end the link: lms link disable",
     ),
     reports_overflow=True,
