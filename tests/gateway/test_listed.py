@@ -12,7 +12,7 @@ import openai
 import pytest
 import uvloop
 
-from pointsman.practice import Received, Reply, ScriptedUpstream
+from pointsman.practice import CUT, Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec, MappingSpec
 from pointsman.secret import Secret
 from pointsman.upstream.model_facts import ModelFacts
@@ -118,6 +118,35 @@ def test_codex_is_told_the_window_and_the_eyes_that_the_server_says(case: str) -
             assert one["max_input_tokens"] == window
             assert one["architecture"]["input_modalities"] == modalities
         assert len(near.requests) == asked, "cached"
+
+    with_two(work)
+
+
+def test_a_server_that_answers_in_part_is_still_the_engine_that_it_was() -> None:
+    """A busy one that was late with its own pages lost its window, and was taken for any other server."""
+
+    async def work(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
+        scripted = double("ollama", Model("a:latest", window=4321))
+        near.always(scripted)
+        found.rules(backends=[local(near)])
+        backend = found.plane.backends["local/box"]
+        facts = ModelFacts(found.plane.pool, fresh=0.0)
+        await facts.refresh([backend])
+        assert facts.of(backend, "a").window == 4321
+        late = Reply(before=[CUT])
+        near.always(lambda received: late if received.path.startswith("/api/") else scripted(received))
+        await facts.refresh([backend])
+        engine = facts.engine(backend)
+        assert engine is not None
+        assert engine.name == "ollama"
+        assert facts.of(backend, "a").window == 4321
+        scripted.models[0].loaded = False
+        near.always(scripted)
+        await facts.refresh([backend])
+        assert (facts.of(backend, "a").window, facts.of(backend, "a").loaded) == (None, False)
+        near.always(double("vllm", Model("a:latest", window=99)))
+        await facts.refresh([backend])
+        assert facts.of(backend, "a").window == 99
 
     with_two(work)
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from ..engines.engine import LIST, Engine, EngineModel, Question, Reply
-from ..engines.reading import same_name
-from ..engines.registry import SIGNS, identify, likely
+from ..engines.reading import over, same_name
+from ..engines.registry import ENGINES, SIGNS, identify, likely
 from ..errors import PointsmanError
 from ..routing.specs import PRACTICE_KEY
 from .backend import Backend
@@ -99,23 +99,30 @@ class ModelFacts:
     async def _ask(self, backend: Backend) -> None:
         now = time.monotonic()
         known = self._of(backend) or _Known(backend)
-        if now >= known.who_until:
-            known.engine, known.answers = None, {}
-        engine, answers = await self._recognized(backend, known.engine)
-        if answers:
-            if engine is not known.engine or now >= known.who_until:
-                known.engine, known.who_until, known.answers = engine, now + WHO_SECONDS, {}
-            if engine is not None:
-                await self._all(backend, engine.paths, answers)
-                await self._each(backend, engine, known, answers)
-                answers |= known.answers
-                known.models = {one.name: one for one in engine.models(answers)}
-        sure = engine is not None and all(
+        again = now >= known.who_until
+        engine, answers = await self._recognized(backend, None if again else known.engine)
+        if engine is None or (engine is not known.engine and _unsure(engine, answers)):
+            engine = known.engine or engine  # it answered in part: it may be busy
+        elif again or engine is not known.engine:
+            known.engine, known.who_until, known.answers = engine, now + WHO_SECONDS, {}
+        if answers and engine is not None:
+            await self._read(backend, engine, known, answers)
+        sure = known.engine is not None and all(
             one.loaded is not False or one.window for one in known.models.values()
         )
         believed = self._fresh if sure else min(self._fresh, _AGAIN_SECONDS)
         known.until = time.monotonic() + believed
         self._known[backend.spec.key] = known
+
+    async def _read(self, backend: Backend, engine: Engine, known: _Known, answers: dict[str, Reply]) -> None:
+        """What it says of its models; what it has not answered now, it may have said before."""
+        await self._all(backend, engine.paths, answers)
+        await self._each(backend, engine, known, answers)
+        models = {one.name: one for one in engine.models({**answers, **known.answers})}
+        if any(path not in answers for path in engine.facts):
+            before = known.models
+            models = {name: over(one, before.get(name, one)) for name, one in models.items()} or before
+        known.models = models
 
     async def _recognized(
         self, backend: Backend, before: Engine | None
@@ -160,3 +167,8 @@ class ModelFacts:
             answers[question.key] = reply_of(found)
 
         await asyncio.gather(*map(one, questions))
+
+
+def _unsure(engine: Engine, answers: dict[str, Reply]) -> bool:
+    """Is it taken for any other, and has it not answered all that would tell who it is?"""
+    return engine is ENGINES[-1] and any(path not in answers for path in SIGNS)
