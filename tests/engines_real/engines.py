@@ -144,7 +144,7 @@ class Engine:
             taken, before = time.monotonic() - begun, self.ticks()
             time.sleep(0.25)
             used = self.ticks() - before
-            if used < 0.08:
+            if used < 0.1:
                 return
             assert within(taken, seconds), (
                 f"{used:.2f} s of CPU in a quarter of a second, {taken:.2f} s later"

@@ -16,10 +16,14 @@ from typing import Any
 
 import pytest
 
+from pointsman.modelstore.hub import Hub
+from pointsman.modelstore.pull import pull, wanted
 from tests.e2e.gateway import wait_until
 from tests.e2e.web import fetch
+from tests.modelstore.hub_double import HubDouble
 
 from .engines import ENDLESS, SUNNY, TOOL, WEATHER, Engine, free_port, llama_host, mlx_host, need
+from .gguf_of import TINY
 
 MLX_DIES = """
 import ctypes, signal, sys, threading
@@ -220,3 +224,24 @@ def test_the_mlx_host_says_what_it_has_not(mlx: Engine, path: str) -> None:
 def test_no_web_page_asks_the_mlx_host(mlx: Engine) -> None:
     for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example:80"}):
         assert fetch(mlx.url, "GET", "/v1/models", None, headers).status == 403
+
+
+def test_what_was_fetched_is_found_by_hugging_faces_own_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = need("huggingface_hub", "HUGGINGFACE_HUB")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    with HubDouble({"org/tiny": {one.name: one.read_bytes() for one in TINY.iterdir()}}) as double:
+        monkeypatch.setenv("HF_ENDPOINT", double.url)
+        hub = Hub()
+        folder = pull(hub, wanted(hub, "org/tiny", None), lambda *_: None)
+    code = (
+        "from huggingface_hub import scan_cache_dir, snapshot_download as s;"
+        "print(s('org/tiny', local_files_only=True), [one.repo_id for one in scan_cache_dir().repos])"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, timeout=60, check=True, env=environment
+    )
+    assert done.stdout.strip() == f"{folder} ['org/tiny']"

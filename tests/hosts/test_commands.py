@@ -51,19 +51,14 @@ def test_a_program_on_path_is_preferred(file: Path) -> None:
                  ["--sleep-idle-seconds", "60"]):  # fmt: skip
         assert argv[argv.index(pair[0]) + 1] == pair[1]
     assert found.listening_on_socket("/run/x.sock")[-6:-4] == ["--host", "/run/x.sock"]
-    assert (found.sleeps, found.ends_with_stdin, found.window, found.model) == (
-        True,
-        False,
-        1024,
-        "tiny.gguf",
-    )
+    assert (found.sleeps, found.window, found.model) == (True, 1024, "tiny.gguf")
 
 
 def test_else_the_one_of_the_extra(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     present(monkeypatch, "xllamacpp")
     found = gguf_command(str(file), which=lambda _: None)
     assert found.listening_on_port(1)[:3] == [sys.executable, "-m", "pointsman.hosts.llama"]
-    assert (found.sleeps, found.ends_with_stdin, found.window) == (False, True, 4096)
+    assert (found.sleeps, found.window) == (False, 4096)
     assert found.memory.total == found.memory.weights + 4096 * 384 + 33 * 2**20
 
 
@@ -80,7 +75,7 @@ def test_a_folder_and_a_fetched_repository_for_mlx(tmp_path: Path, monkeypatch: 
     found = mlx_command(str(TINY), context=512)
     assert found.listening_on_socket("/run/x.sock")[1:] == [
         "-m", "pointsman.hosts.mlx", "--model", str(TINY), "--name", "tiny-model", "--socket", "/run/x.sock",
-        "--context", "512", "--end-with-stdin",
+        "--context", "512",
     ]  # fmt: skip
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(PointsmanError, match="pointsman local pull org/tiny"):

@@ -10,8 +10,8 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PointsmanError
@@ -35,8 +35,7 @@ class HostCommand:
     """How a model is run.
 
     engine: name of the row that knows how it behaves. program: what is run, for a person. on_port, on_socket: argument
-    lists; PORT and SOCKET in them are replaced. environment: what is added to the child's. ends_with_stdin: it ends when
-    its standard input does, so that a pipe held by whoever started it is its life line. sleeps: it gives the model's
+    lists; PORT and SOCKET in them are replaced. sleeps: it gives the model's
     memory back by itself when it is idle, and wakes by itself. window: tokens it will have, None where nobody can tell.
     """
 
@@ -47,9 +46,7 @@ class HostCommand:
     memory: MemoryEstimate
     window: int | None
     model: str
-    ends_with_stdin: bool
     sleeps: bool
-    environment: Mapping[str, str] = field(default_factory=dict)
 
     def listening_on_port(self, port: int) -> list[str]:
         return [part.replace(PORT, str(port)) for part in self.on_port]
@@ -75,10 +72,10 @@ def mlx_command(model: str, *, context: int | None = None, options: tuple[str, .
         "--name",
         _name(model, files.path),
     )
-    rest = (*own, "--end-with-stdin", *options)
+    rest = (*own, *options)
     return HostCommand(
-        "mlx-host", "pointsman.hosts.mlx", (*base, "--port", PORT, *rest), (*base, "--socket", SOCKET, *rest),
-        estimate(files.weights, files.shape, window), window, _name(model, files.path), True, False,
+        "mlx_host", "pointsman.hosts.mlx", (*base, "--port", PORT, *rest), (*base, "--socket", SOCKET, *rest),
+        estimate(files.weights, files.shape, window), window, _name(model, files.path), False,
     )  # fmt: skip
 
 
@@ -99,16 +96,11 @@ def gguf_command(
         base: tuple[str, ...] = (program, "--model", str(files.path), "--alias", name, "--no-webui", "--ctx-size",
                                  str(window or 0), "--parallel", "1")  # fmt: skip
         on_port, on_socket = ("--host", "127.0.0.1", "--port", PORT), ("--host", SOCKET)
-        shown, ends = "llama-server", False
+        shown = "llama-server"
     elif _installed(_LLAMA):
         base = (sys.executable, "-m", "pointsman.hosts.llama", "--gguf", str(files.path), "--name", name, "--ctx",
-                str(window or 0), "--end-with-stdin")  # fmt: skip
-        on_port, on_socket, shown, ends = (
-            ("--port", PORT),
-            ("--socket", SOCKET),
-            "pointsman.hosts.llama",
-            True,
-        )
+                str(window or 0))  # fmt: skip
+        on_port, on_socket, shown = ("--port", PORT), ("--socket", SOCKET), "pointsman.hosts.llama"
     else:
         raise PointsmanError(
             ErrorKind.NOT_IMPLEMENTED,
@@ -117,8 +109,8 @@ def gguf_command(
     sleep = () if sleep_idle_seconds is None else ("--sleep-idle-seconds", str(sleep_idle_seconds))
     rest = (*sleep, *options)
     return HostCommand(
-        "llama.cpp", shown, (*base, *on_port, *rest), (*base, *on_socket, *rest),
-        estimate(files.weights, files.shape, window), window, name, ends, sleep_idle_seconds is not None,
+        "llama_cpp", shown, (*base, *on_port, *rest), (*base, *on_socket, *rest),
+        estimate(files.weights, files.shape, window), window, name, sleep_idle_seconds is not None,
     )  # fmt: skip
 
 

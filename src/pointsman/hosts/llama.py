@@ -16,6 +16,9 @@ from ..errors import PointsmanError
 from ..modelstore.files import ModelFiles, gguf_file
 from . import life, wire
 
+_STEP = 512
+"""Tokens of an input that are read between two looks at the client (llama.cpp's own is 2,048): it may have left."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pointsman.hosts.llama", description=__doc__)
@@ -79,6 +82,8 @@ def _params(options: argparse.Namespace, files: ModelFiles) -> Any:
     params.cors_origins = ""  # no web page may ask
     if options.embeddings:
         params.embedding = True
+    else:
+        params.n_batch = _STEP
     if options.mmproj is not None:
         params.mmproj.path = str(options.mmproj)
     return params

@@ -85,7 +85,9 @@ class MlxHost:
         if self.dead is not None:
             raise Refused(self.dead, status=500, code="engine_dead")
         if self.engine is None:
-            raise Refused("the model is being loaded", status=_LOADING, code="model_loading")
+            raise Refused(
+                "the model is loading; ask again in a moment", status=_LOADING, code="model_loading"
+            )
         return self.engine
 
     def _health(self, exchange: HostExchange) -> None:
