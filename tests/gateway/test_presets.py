@@ -15,6 +15,7 @@ import uvloop
 from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, STREAM, WHOLE
+from tests.engines.doubles import Model, double
 
 from .plane import Plane, plane, rule
 from .test_translation import PATHS, ask
@@ -133,6 +134,53 @@ def test_a_window_that_the_server_tells_is_no_loss_either() -> None:
         assert "x-pointsman-warnings" not in (await found.ask(PATHS[CHAT], ask(CHAT))).headers
 
     run(work, {"num_ctx": 8192})
+
+
+ENGINES = {
+    "llama_cpp": {"top_k": 5, "min_p": 0.1, "repeat_penalty": 1.1, "chat_template_kwargs": {"enable_thinking": False}},
+    "lm_studio": {"top_k": 5, "repeat_penalty": 1.1},
+    "mlx_lm": {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.1, "chat_template_kwargs": {"enable_thinking": False}},
+    "vllm": {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.1, "chat_template_kwargs": {"enable_thinking": False}},
+    "ollama": {},
+}  # fmt: skip
+FIELDS = (
+    "top_k",
+    "min_p",
+    "repeat_penalty",
+    "repetition_penalty",
+    "chat_template_kwargs",
+    "reasoning_effort",
+)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_engine_gets_what_it_reads_and_the_rest_is_told(engine: str) -> None:
+    """Ollama passes over a field that it does not know, with a 200."""
+
+    async def work(found: Plane, server: ScriptedUpstream) -> None:
+        server.always(double(engine, models=[Model("there")]))
+        got = await found.ask(PATHS[CHAT], ask(CHAT))
+        assert got.status == 200, got.body
+        chats = [one.json() for one in server.requests if one.path == PATHS[CHAT]]
+        assert {name: chats[-1][name] for name in FIELDS if name in chats[-1]} == ENGINES[engine]
+        told = {
+            one.partition(":")[2] for one in got.headers.get("x-pointsman-warnings", "").split(",") if one
+        }
+        names = {name.replace("repetition", "repeat") for name in ENGINES[engine]}
+        wished = {"top_k", "min_p", "repeat_penalty", "chat_template_kwargs"}
+        assert {name.partition(".")[0] for name in told} == wished - names
+
+    given = {"top_k": 5, "min_p": 0.1, "repeat_penalty": 1.1, "chat_template_kwargs.enable_thinking": False}
+    run(work, given)
+
+
+def test_ollama_is_asked_to_think_by_its_own_word_and_only_a_model_that_can() -> None:
+    async def work(found: Plane, server: ScriptedUpstream) -> None:
+        server.always(double("ollama", models=[Model("there")]))
+        got = await found.ask(PATHS[CHAT], ask(CHAT))
+        assert got.headers["x-pointsman-warnings"] == "dropped:effort"
+
+    run(work, {"effort": "low"})
 
 
 def test_completions_have_most_of_it_and_embeddings_nothing() -> None:

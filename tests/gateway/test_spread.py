@@ -16,6 +16,7 @@ from pointsman.practice import STALL, Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret
 from tests.agents.model import CHAT, JSON, RESPONSES, STREAM, WHOLE
+from tests.engines.doubles import Model, double
 
 from .plane import Got, Plane, plane, rule
 from .test_translation import PATHS, ask
@@ -111,6 +112,58 @@ async def held(found: Plane, keys: list[str], count: int) -> Any:
 def in_use(found: Plane, keys: list[str]) -> dict[str, int]:
     places = {key: found.plane.board.backend(key).places for key in keys}
     return {key: one.in_use + one.queued for key, one in places.items()}
+
+
+def two_engines(work: Callable[[Plane, list[Any]], Awaitable[None]], *loaded: bool, **more: Any) -> None:
+    """Two Ollamas, each with the model in memory or not."""
+
+    async def main() -> None:
+        engines = [double("ollama", models=[Model("tiny", loaded=one)]) for one in loaded]
+        with ExitStack() as stack:
+            servers = [stack.enter_context(ScriptedUpstream()) for _ in engines]
+            for server, engine in zip(servers, engines, strict=True):
+                server.always(engine)
+            async with plane() as found:
+                targets = [f"local/{name}=tiny" for name in ("a", "b")]
+                specs = [backend(*pair, **more) for pair in zip(targets, servers, strict=True)]
+                found.rules(rule("m", *targets, spread=True), backends=specs)
+                rules = found.plane.rules
+                assert rules is not None
+                await found.plane.facts.refresh(rules.backends.values())
+                await work(found, servers)
+
+    uvloop.run(main())
+
+
+def test_the_engine_that_has_the_model_loaded_is_asked_first() -> None:
+    async def work(found: Plane, servers: list[Any]) -> None:
+        assert await answered(found, 4) == ["local/b:tiny"] * 4
+
+    two_engines(work, False, True)
+
+
+def test_where_no_engine_has_it_one_loads_it_and_is_asked_from_then_on() -> None:
+    async def work(found: Plane, servers: list[Any]) -> None:
+        assert await answered(found, 4) == ["local/a:tiny"] * 4
+
+    two_engines(work, False, False)
+
+
+def test_where_each_engine_has_it_they_take_turns() -> None:
+    async def work(found: Plane, servers: list[Any]) -> None:
+        assert await answered(found, 4) == ["local/a:tiny", "local/b:tiny"] * 2
+
+    two_engines(work, True, True)
+
+
+def test_a_full_engine_is_left_for_one_that_must_load_the_model() -> None:
+    async def work(found: Plane, servers: list[Any]) -> None:
+        servers[1].script(STUCK)
+        async with held(found, ["local/a", "local/b"], 1) as counted:
+            assert counted == {"local/a": 0, "local/b": 1}
+            assert await answered(found, 1) == ["local/a:tiny"]
+
+    two_engines(work, False, True, max_in_flight=1)
 
 
 def test_requests_one_after_the_other_go_round_and_each_gets_its_own_models_name() -> None:

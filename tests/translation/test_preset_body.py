@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,11 +49,15 @@ def sets(
     target: str = "local",
     protocol: Protocol = CHAT,
     body: bytes | None = None,
+    window: int | None = None,
     **more: Any,
 ) -> tuple[bytes, list[str]]:
     spec, model = TARGETS[target]
     given = BODIES[protocol] if body is None else body
-    return preset_body(presets, given, DIALECTS[protocol], abilities_for(spec, protocol, model), **more)
+    profile = abilities_for(spec, protocol, model)
+    if window is not None:
+        profile = msgspec.structs.replace(profile, context_window=window)
+    return preset_body(presets, given, DIALECTS[protocol], profile, **more)
 
 
 DROPPED = "dropped"

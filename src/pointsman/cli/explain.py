@@ -36,7 +36,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         word = marked(target["usable"], bad="no")
         yield f"  {number}. {printable(target['target'])}  {word}  {printable(target['reason'])}"
         if target["weight"] is not None:
-            yield f"     weight {target['weight']}"
+            cold = ", the model is not loaded" if target["loaded"] is False else ""
+            yield f"     weight {target['weight']}{cold}"
         if target["proxy"]:
             yield f"     through the proxy {printable(target['proxy'])}"
         if target["ca_file"]:

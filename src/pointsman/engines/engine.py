@@ -6,7 +6,7 @@ Not here: the rows (a module an engine) and their order (registry.py); asking (u
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -148,7 +148,8 @@ class Engine:
 
     Habits (docs/protocols/engines.md#habits). unheeding: it computes a whole answer to its end whoever has left.
     cuts_silently: an input that does not fit is cut, with status 200. reports_overflow: it answers such an input with an
-    error. drops_images_silently: for a model without eyes. own: this gateway's own kind, which is no engine."""
+    error. drops_images_silently: for a model without eyes. takes: in Chat and Completions, of what a rule may set: fields of
+    conversation/profile.py with other values than any local server has. own: this gateway's own kind, which is no engine."""
 
     name: str
     title: str
@@ -174,6 +175,7 @@ class Engine:
     cuts_silently: bool = False
     reports_overflow: bool = False
     drops_images_silently: bool = False
+    takes: Mapping[str, Any] = field(default_factory=dict)
     own: bool = False
 
     @property

@@ -88,4 +88,5 @@ ENGINE = Engine(
     count=counted,
     any_name=True,
     reports_overflow=True,
+    takes={"repeat_penalty": ("repeat_penalty",)},
 )

@@ -47,4 +47,5 @@ ENGINE = Engine(
     spoken=SPOKEN,
     load=_load,
     reports_overflow=True,
+    takes={"repeat_penalty": ("repeat_penalty",)},
 )

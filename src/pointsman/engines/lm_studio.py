@@ -136,4 +136,6 @@ ENGINE = Engine(
         text="LM Studio would run '{model}' on {where}; {take}, or end the link: lms link disable",
     ),
     reports_overflow=True,
+    # its page of supported parameters has these; others it passes over
+    takes={"repeat_penalty": ("repeat_penalty",), "min_p": False, "template_kwargs": False},
 )

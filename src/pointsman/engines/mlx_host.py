@@ -46,4 +46,5 @@ ENGINE = Engine(
     spoken=(Spoken(Protocol.OPENAI_CHAT), Spoken(Protocol.COMPLETIONS)),
     count=counted,
     reports_overflow=True,
+    takes={"repeat_penalty": ("repetition_penalty",)},
 )

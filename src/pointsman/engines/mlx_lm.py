@@ -34,4 +34,5 @@ ENGINE = Engine(
     ready_early=True,
     spoken=(Spoken(Protocol.OPENAI_CHAT), Spoken(Protocol.COMPLETIONS)),
     unheeding=True,
+    takes={"repeat_penalty": ("repetition_penalty",)},
 )

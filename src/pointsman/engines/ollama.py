@@ -158,4 +158,13 @@ ENGINE = Engine(
     forwards=FORWARDS,
     cuts_silently=True,
     drops_images_silently=True,
+    # openai/openai.go, ChatCompletionRequest: it has no more fields, and passes over what it does not know
+    takes={
+        "top_k": False,
+        "min_p": False,
+        "repeat_penalty": (),
+        "template_kwargs": False,
+        "reasoning": "effort",
+        "efforts": ("none", "low", "medium", "high"),
+    },
 )

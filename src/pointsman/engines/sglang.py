@@ -52,4 +52,5 @@ ENGINE = Engine(
     spoken=(Spoken(Protocol.OPENAI_CHAT), Spoken(Protocol.COMPLETIONS), Spoken(Protocol.EMBEDDINGS)),
     any_name=True,
     reports_overflow=True,
+    takes={"repeat_penalty": ("repetition_penalty",)},
 )

@@ -57,4 +57,5 @@ ENGINE = Engine(
     ),
     count=counted,
     reports_overflow=True,
+    takes={"repeat_penalty": ("repetition_penalty",)},
 )

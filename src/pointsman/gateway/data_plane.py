@@ -21,6 +21,7 @@ from ..ledger.records import UsageRecord
 from ..link.messages import AnswerFound, Snapshot, WorkerStatus
 from ..resilience.board import Board
 from ..resilience.budget import FLOOR, Budget
+from ..resilience.spread import Rota
 from ..routing.specs import UNIX, BackendSpec
 from ..routing.table import Plan
 from ..translation.reasoning_store import ReasoningStore
@@ -101,7 +102,7 @@ class DataPlane:
         self.joining = Joining()
         self.probes = Probes(pool, self.board)
         self.ticking: set[Ticking] = set()
-        self.turns: dict[int, int] = {}  # of rules that spread, by id: see request/spreading.py
+        self.turns: dict[int, Rota] = {}  # of rules that spread, by id
         self.jobs = 0
         self.unpacked = 0  # bytes of their bodies that came compressed
         self.draining = False

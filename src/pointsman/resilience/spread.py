@@ -6,7 +6,7 @@ Not here: which targets are equals, and what is known of each (gateway/request/s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 
@@ -21,6 +21,15 @@ class Equal:
     loaded: bool | None = None
     in_flight: int = 0
     weight: int = 1
+
+
+@dataclass(slots=True)
+class Rota:
+    """Of one rule that spreads. count: of its requests, from 0. asked: a target's label -> when it was last the first to be
+    asked, monotonic seconds."""
+
+    count: int = -1
+    asked: dict[str, float] = field(default_factory=dict)
 
 
 def order(equals: Sequence[Equal], turn: int) -> list[int]:

@@ -50,11 +50,10 @@ def preset_body(
     profile: Profile,
     *,
     said: Request | None = None,
-    window: int | None = None,
 ) -> tuple[bytes, list[str]]:
     """(the body, what is to be told of it: `dropped:NAME` for what the target does not take, `changed:NAME` where the
     client said otherwise, or the target takes another value). body: of this protocol, for that target; it has passed peek().
-    said: the client's request where that was translated. window: the tokens that the target is known to take."""
+    said: the client's request where that was translated."""
     way = dialect.presetting
     if way is None:
         return body, _unique(f"dropped:{bare(name)}" for name in presets)
@@ -64,7 +63,7 @@ def preset_body(
         for name, value in presets.items()
         if bare(name) == name or not work.says(bare(name))
     }
-    if wishes.pop("num_ctx", 0) > (window or 0):
+    if wishes.pop("num_ctx", 0) > (profile.context_window or 0):
         work.told.append("dropped:num_ctx")
     if dialect.translation is None:
         work.by_name(wishes)

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
+
+from ..conversation.profile import Profile
 from ..conversation.request import SEARCH, Request
 from ..dialects.registry import family_of
+from ..engines.engine import Engine, EngineModel
 from ..kinds import FallbackReason, Protocol
-from ..providers.profiles import demanded, dialect_order, is_own, profile_for
+from ..providers.profiles import abilities_for, demanded, dialect_order, is_own, profile_for
 from ..resilience.board import Board
 from ..resilience.walk import Closed
 from ..routing.table import Target
@@ -123,6 +128,23 @@ def may_cross(backend: Backend, model: str, client: Protocol) -> bool:
         if not backend.unspoken and len(backend.crossing) < _REMEMBERED:
             backend.crossing[model, client] = known
     return known
+
+
+def preset_profile(
+    backend: Backend, protocol: Protocol, model: str, engine: Engine | None, known: EngineModel
+) -> Profile:
+    """What a target takes of what a rule sets, spoken to in this protocol. engine: which one it is, where that is known;
+    known: what it says of the model."""
+    profile = abilities_for(backend.spec, protocol, model)
+    window = profile.context_window or known.window
+    more: dict[str, Any] = {}
+    if (
+        engine is not None and profile.template_kwargs
+    ):  # a protocol in which local servers read more than its own fields
+        more = dict(engine.takes)
+        if "reasoning" in more and known.abilities is not None and "thinking" not in known.abilities:
+            more["reasoning"] = "none"  # asked to think, it would refuse the request
+    return msgspec.structs.replace(profile, **{**more, "context_window": window})
 
 
 _REMEMBERED = 1000

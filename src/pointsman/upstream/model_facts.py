@@ -56,6 +56,12 @@ class ModelFacts:
 
     async def refresh(self, backends: Iterable[Backend]) -> None:
         """Ask those that nothing fresh is known of; returns when all have answered, at most WAIT_SECONDS later."""
+        self.look(backends)
+        if self._running:
+            await asyncio.wait(list(self._running.values()), timeout=WAIT_SECONDS)
+
+    def look(self, backends: Iterable[Backend]) -> None:
+        """The same without waiting for it: what is known then is for the next time."""
         now = time.monotonic()
         for backend in backends:
             known = self._of(backend)
@@ -66,8 +72,10 @@ class ModelFacts:
             task = asyncio.get_running_loop().create_task(self._ask(backend))
             self._running[backend] = task
             task.add_done_callback(lambda _, one=backend: self._running.pop(one, None))  # type: ignore[misc]
-        if self._running:
-            await asyncio.wait(list(self._running.values()), timeout=WAIT_SECONDS)
+
+    def asked(self, backend: Backend) -> bool:
+        """Has it ever been?"""
+        return self._of(backend) is not None
 
     def of(self, backend: Backend, model: str) -> EngineModel:
         """What that server has said of that model."""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pointsman.link.messages import BackendHealth, TargetHealth, WorkerStatus
 from pointsman.practice import Reply
 from pointsman.practice.scripted import ScriptedUpstream
+from tests.engines.doubles import Model, double, serving
 
 from .plane import Plane, Worker
 
@@ -250,6 +251,23 @@ def test_what_a_rule_sets_is_shown_with_what_each_target_makes_of_it(plane: Plan
         {"openai_chat": ["dropped:num_ctx"]},
         {"anthropic_messages": ["changed:temperature", "dropped:min_p"]},
     ]
+
+
+def test_what_an_engine_does_not_read_is_shown_and_what_it_has_loaded(plane: Plane, fresh: Fresh) -> None:
+    name, first, second = fresh(), fresh(), fresh()
+    with serving(double("ollama", Model("tiny", loaded=False))) as cold, serving(double("ollama")) as warm:
+        for one, server in ((first, cold), (second, warm)):
+            row = {"name": one, "base_url": server.url, "dialects": ["openai_chat"]}
+            plane.good("POST", "/api/local", row)
+        to = {"backend_type": "local", "backend_name": first, "backend_model": "tiny"}
+        others = [{"backend_type": "local", "backend_name": second, "model": "tiny"}]
+        rule(plane, name, **to, fallbacks=others, spread=True, presets={"min_p": 0.1, "num_ctx": 4096})
+        targets = explain(plane, name)["targets"]
+    assert [(one["backend"], one["loaded"]) for one in targets] == [
+        (f"local/{second}", True), (f"local/{first}", False),
+    ]  # fmt: skip
+    assert targets[0]["presets"] == {"openai_chat": ["dropped:min_p"]}
+    assert targets[1]["presets"] == {"openai_chat": ["dropped:num_ctx", "dropped:min_p"]}
 
 
 def test_a_rule_that_spreads_shows_its_equals_as_they_stand_now(

@@ -23,14 +23,14 @@ from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
 from ...kinds import BackendType, Protocol
 from ...link.messages import BackendHealth, Snapshot, TargetHealth
-from ...providers.profiles import abilities_for
 from ...providers.urls import is_loopback
 from ...resilience.spread import Equal, order
 from ...routing.specs import PRACTICE_KEY, BackendSpec, MappingSpec
 from ...routing.table import Listed, Plan, RoutingTable, Target
 from ...translation.preset_body import preset_body
 from ...upstream.backend import Backend
-from ...upstream.candidates import Needs, crosses, goes_as_it_is, translated_to, unusable
+from ...upstream.candidates import Needs, crosses, goes_as_it_is, preset_profile, translated_to, unusable
+from ...upstream.model_facts import ModelFacts
 from ..store.shapes import with_fields
 from .condition import condition_of
 from .process_status import utc
@@ -46,6 +46,8 @@ class TargetExplained(BaseModel):
     ca_file: of the only authorities that may sign for it. health: `good`, or what is wrong with it; passed_over: whether it
     is left out while another target remains, and until when where that ends
     by itself. breaker: closed, open or probing. weight: its share where the rule spreads, None where it does not.
+    loaded: of a rule that spreads or sets something, whether a local server has the model in memory, None where it does not
+    say.
     presets: of a rule that sets something, for each protocol that the backend gets, what of that it does not take
     (`dropped:NAME`) or takes otherwise (`changed:NAME`)."""
 
@@ -77,6 +79,7 @@ class TargetExplained(BaseModel):
     down: bool = False
     benched: str | None = None
     weight: int | None = None
+    loaded: bool | None = None
     presets: dict[str, list[str]] = {}
 
 
@@ -119,6 +122,8 @@ async def explain(
         plan = await _resolve(view.table, model, await view.listed())
     if isinstance(plan, PointsmanError):
         return Explanation(model=model, why=plan.public, code=plan.kind.value)
+    if plan.rule.spread or plan.rule.presets:
+        await view.look_at(target.key for target in plan.targets)
     return Explanation(
         model=model,
         why=plan.why,
@@ -148,6 +153,7 @@ def _equal(target: TargetExplained) -> Equal:
     return Equal(
         open=target.usable and not target.passed_over,
         full=full,
+        loaded=target.loaded,
         in_flight=target.in_flight + target.queued,
         weight=target.weight or 1,
     )
@@ -208,21 +214,22 @@ def _judged(
         throttled_until=utc(model.throttled_until),
         down=seen.down,
         benched=seen.benched,
-        presets=_presets(plan.rule, target, backend),
+        presets=_presets(plan.rule, target, backend, view.facts),
+        loaded=None if backend is None else view.facts.of(backend, target.model).loaded,
     )
 
 
-def _presets(rule: MappingSpec, target: Target, backend: Backend | None) -> dict[str, list[str]]:
+def _presets(
+    rule: MappingSpec, target: Target, backend: Backend | None, facts: ModelFacts
+) -> dict[str, list[str]]:
     if backend is None or not rule.presets:
         return {}
     found: dict[str, list[str]] = {}
     for protocol, dialect in DIALECTS.items():
         if dialect.presetting is not None and backend.speaks(protocol):
-            profile = abilities_for(backend.spec, protocol, target.model)
-            told = preset_body(rule.presets, _SAYS_NOTHING, dialect, profile, window=profile.context_window)[
-                1
-            ]
-            found[protocol.value] = told
+            engine, known = facts.engine(backend), facts.of(backend, target.model)
+            profile = preset_profile(backend, protocol, target.model, engine, known)
+            found[protocol.value] = preset_body(rule.presets, _SAYS_NOTHING, dialect, profile)[1]
     return found
 
 

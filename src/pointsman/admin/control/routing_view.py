@@ -7,6 +7,7 @@ The control plane asks the servers itself: the data plane's lists live in proces
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cached_property
 
 from ...config import local_host
@@ -16,6 +17,7 @@ from ...routing.specs import PRACTICE_KEY, practice_spec
 from ...routing.table import RoutingTable
 from ...upstream.backend import Backend, compile_backends
 from ...upstream.egress import Egress
+from ...upstream.model_facts import ModelFacts
 from ...upstream.model_lists import ModelLists
 from ...upstream.pool import Pool
 
@@ -41,6 +43,11 @@ class RoutingView:
         return Pool(self.egress)
 
     @cached_property
+    def facts(self) -> ModelFacts:
+        """What local servers say of their models, where look_at() has asked them."""
+        return ModelFacts(self._pool)
+
+    @cached_property
     def _lists(self) -> ModelLists:
         return ModelLists(self._pool)
 
@@ -51,6 +58,12 @@ class RoutingView:
         specs, self.backends = compile_backends((*snapshot.backends, practice_spec("")), self.backends)
         self.table = RoutingTable(snapshot.mappings, specs)
         self._snapshot = snapshot
+
+    async def look_at(self, keys: Iterable[str]) -> None:
+        """Ask the local ones of these backends what their models are; waits at most `upstream.model_lists.WAIT_SECONDS`."""
+        await self.facts.refresh(one for key in keys if (one := self.backends.get(key)) is not None)
+        self.facts.close()
+        self._pool.close()  # see listed()
 
     async def listed(self) -> dict[str, frozenset[str]]:
         """Local backend's key -> its models; asks those whose list is not fresh, and waits at most

@@ -5,21 +5,24 @@ Not here: how it gets into a body (translation/preset_body.py).
 
 from __future__ import annotations
 
-from ...conversation.presets import bare
 from ...conversation.profile import Profile
 from ...conversation.request import Request
 from ...kinds import Protocol
-from ...providers.profiles import abilities_for
 from ...translation.crossing import Crossing
 from ...translation.preset_body import preset_body, with_system
 from ...upstream.backend import Backend
+from ...upstream.candidates import preset_profile
 from .making import Attempt
 
 
 async def look_first(one: Attempt, backend: Backend) -> None:
-    """What must be known of the target, and is asked of it where nobody knows: how much its model takes."""
-    if backend.local and any(bare(name) == "num_ctx" for name in one.plan.rule.presets):
-        await one.plane.facts.refresh((backend,))
+    """Which engine the target is, and how much its model takes, is asked of it where nobody knows; what is known and old is
+    asked again for the next time."""
+    facts = one.plane.facts
+    if not backend.local or facts.asked(backend):
+        facts.look((backend,))
+    else:
+        await facts.refresh((backend,))
 
 
 def preset_straight(one: Attempt, backend: Backend, body: bytes) -> bytes:
@@ -28,12 +31,12 @@ def preset_straight(one: Attempt, backend: Backend, body: bytes) -> bytes:
     dialect = where.dialect
     if not body or where.answer_id or where.media is not None or not where.exact:
         return body
-    profile = abilities_for(backend.spec, where.protocol, one.target.model)
+    profile = _profile(one, backend, where.protocol)
     half = dialect.translation
     if half is not None and where.path == half.count_path:
         body, told = with_system(presets, body, dialect, profile)
     elif where.path == dialect.endpoint.path:
-        body, told = preset_body(presets, body, dialect, profile, window=_window(one, backend, profile))
+        body, told = preset_body(presets, body, dialect, profile)
     else:
         return body
     one.tried.warnings = ",".join(told).encode()
@@ -43,10 +46,10 @@ def preset_straight(one: Attempt, backend: Backend, body: bytes) -> bytes:
 def preset_across(one: Attempt, backend: Backend, codec: Crossing, asked: Request, spoken: Protocol) -> None:
     """The same of one that was translated. asked: as its client did."""
     dialect = one.plane.dialects[spoken]
-    profile = abilities_for(backend.spec, spoken, one.target.model)
-    window = _window(one, backend, profile)
-    codec.preset(*preset_body(one.plan.rule.presets, codec.body, dialect, profile, said=asked, window=window))
+    profile = _profile(one, backend, spoken)
+    codec.preset(*preset_body(one.plan.rule.presets, codec.body, dialect, profile, said=asked))
 
 
-def _window(one: Attempt, backend: Backend, profile: Profile) -> int | None:
-    return profile.context_window or one.plane.facts.of(backend, one.target.model).window
+def _profile(one: Attempt, backend: Backend, spoken: Protocol) -> Profile:
+    facts, model = one.plane.facts, one.target.model
+    return preset_profile(backend, spoken, model, facts.engine(backend), facts.of(backend, model))
