@@ -121,7 +121,8 @@ def test_a_recipe_that_others_could_have_written_is_not_run(house: Make) -> None
     talk.say(op="watch")
     assert "run: chmod 600" in talk.ask(op="declare", engines=["a"])["problems"]["a"]
     talk.say(op="want", engine="a")
-    assert "run: chmod 600" in talk.wait("a", "refused")["refused"]
+    assert talk.wait("a", "refused")["refused"] == "its recipe cannot be used"
+    assert "run: chmod 600" in talk.ask(op="list")["engines"][0]["said"]
     assert not found.pids("a")
     path.chmod(0o600)
     talk.ask(op="declare", engines=["a"])

@@ -163,6 +163,17 @@ def test_a_stop_by_hand_waits_for_requests_and_then_no_longer() -> None:
     assert kinds(made, 5.0) == [("start", "a")]
 
 
+def test_a_start_takes_back_a_stop_that_waits_for_requests() -> None:
+    made = plan(None, EngineNeeds("a"))
+    bring(made, "a", 0.0)
+    made.use("c", "a", 1, 0.0)
+    made.end("a", 1.0)
+    made.tick(1.0)
+    made.begin("a", 2.0)
+    assert made.engines["a"].state is EnginePhase.READY
+    assert kinds(made, 60.0) == []
+
+
 def test_what_sleeps_counts_for_what_it_has_and_is_woken_only_where_there_is_room() -> None:
     made = plan(2 * GIB, EngineNeeds("a", 2 * GIB, sleeps=5.0), EngineNeeds("b", GIB))
     bring(made, "a", 0.0)
@@ -185,8 +196,12 @@ def test_what_sleeps_counts_for_what_it_has_and_is_woken_only_where_there_is_roo
 def test_the_measure_corrects_the_guess_once_it_has_served() -> None:
     made = plan(3 * GIB, EngineNeeds("a", 2 * GIB), EngineNeeds("b", 2 * GIB))
     bring(made, "a", 0.0)
+    made.measure("a", GIB // 2)
+    made.use("c", "a", 1, 0.5)
+    made.use("c", "a", 0, 0.6)
+    made.measure("a", GIB // 2)
+    assert made.engines["a"].size == 2 * GIB  # the measure does not see all of it
     made.measure("a", GIB)
-    assert made.engines["a"].size == 2 * GIB
     made.use("c", "a", 1, 1.0)
     made.use("c", "a", 0, 2.0)
     made.measure("a", GIB)

@@ -30,7 +30,8 @@ _STUCK_BYTES = 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class EngineStanding:
     """As the warden told it last. state: cold, starting, loading, ready, asleep, stopping, down. address:
-    `http://127.0.0.1:PORT` or `unix:PATH`, None while there is none. since: Unix time of the state. rss, size: bytes
+    `http://127.0.0.1:PORT` or `unix:PATH`, None while there is none. since: Unix time of the state. said: what it
+    printed last or what is wrong with its recipe, with paths: for the machine's owner, not for clients. rss, size: bytes
     now, and when loaded. queue: requests of all processes that wait."""
 
     engine: str
@@ -38,6 +39,7 @@ class EngineStanding:
     address: str | None = None
     since: float = 0.0
     why: str = ""
+    said: str = ""
     pid: int | None = None
     rss: int = 0
     size: int = 0

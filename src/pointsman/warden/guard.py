@@ -109,13 +109,14 @@ class EngineGuard:
             for descriptor, _ in poll.poll(wait * 1000 if wait >= 0 else (200 if self.ended else None)):
                 if descriptor == wake:
                     if signal.SIGTERM in os.read(wake, 512):
+                        self.note("ending")
                         self._begin_end(_POLITE)
                 elif descriptor == self.output:
                     if not self._pump():
                         poll.unregister(descriptor)
                 elif not os.read(descriptor, 512):
                     poll.unregister(descriptor)
-                    self.note("abandoned")
+                    self.note("ending")
                     self.steps = []
                     self._begin_end(_ABANDONED)
             while self.steps and self.steps[0][0] <= time.monotonic():
@@ -157,8 +158,10 @@ class EngineGuard:
                 self._begin_end(_ABANDONED)
 
     def _signal(self, number: int) -> None:
-        if _group_lives(self.engine):
+        try:
             os.killpg(self.engine, number)
+        except OSError:  # nobody is left in it
+            pass
         for pid in descendants(
             os.getpid()
         ):  # those that left the group: Linux gives them back to this process
@@ -282,7 +285,6 @@ def main() -> None:
     guard.note(f"guard {os.getpid()} {start_of(os.getpid())}")
     if guard.start():
         guard.tend(wake)
-    guard.note("gone")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import guard as guard_file
@@ -34,7 +34,7 @@ _SUBREAPER = (
 @dataclass(slots=True)
 class Record:
     """What a run file says. begun: time of the day. ended: exit code of the engine's first process, negative: the signal.
-    failed: why it could not be started. gone: the guard has seen to everything."""
+    failed: why it could not be started. ending: the guard is about to end it."""
 
     hash: str = ""
     runtime: str = ""
@@ -48,8 +48,7 @@ class Record:
     begun: float = 0.0
     ended: int | None = None
     failed: str = ""
-    gone: bool = False
-    left: list[int] = field(default_factory=list)
+    ending: bool = False
 
 
 def mark_of(data_dir: Path, name: str) -> str:
@@ -176,10 +175,8 @@ def _take(found: Record, word: str, rest: str) -> None:
             found.pid, found.pid_start, found.begun = int(words[0]), words[1], float(words[2])
         case "ended":
             found.ended = int(words[0])
-        case "gone":
-            found.gone = True
-        case "left":
-            found.left = [int(pid) for pid in words]
+        case "ending":
+            found.ending = True
 
 
 def _spawn(spec: bytes, descriptors: tuple[int, ...]) -> int:

@@ -30,6 +30,7 @@ from .residency import Residency
 from .resident import EngineNeeds, EnginePhase, Resident, Terms
 from .run import ENDING_SECONDS, Run
 
+_UNUSABLE = "its recipe cannot be used"
 _SOON = 0.05
 """Between looks while something comes or goes."""
 _MOVING = (EnginePhase.STARTING, EnginePhase.LOADING, EnginePhase.YIELDING, EnginePhase.STOPPING)
@@ -159,13 +160,13 @@ class Warden:
             if self.plan.engines[name].state is EnginePhase.STOPPING:
                 self.plan.stopped(name, now)
             else:
-                self.plan.died(name, run.why, now)
+                self.plan.died(name, run.why, now, run.said)
 
     def _start(self, name: str, now: float) -> None:
         try:
             recipe = read_recipe(self.options.data_dir, name)
         except PointsmanError as error:
-            self.plan.unusable(name, error.public, now)
+            self.plan.unusable(name, _UNUSABLE, now, error.public)
             return
         self._recipes[name] = recipe
         run = Run(recipe, Kept(self.options.data_dir, name), self.options.data_dir, now)
@@ -198,11 +199,8 @@ class Warden:
             except PointsmanError:
                 strangers.append(kept)
                 continue
-            if (found.hash, found.runtime, found.boot) != (
-                recipe.command_hash,
-                self.options.runtime_dir,
-                boot,
-            ):
+            wanted = (recipe.command_hash, self.options.runtime_dir, boot)
+            if (found.hash, found.runtime, found.boot) != wanted or found.ending:
                 strangers.append(kept)
                 continue
             self._note(recipe, now)
@@ -236,7 +234,7 @@ class Warden:
                 problems[name] = error.public
                 if name not in self._runs:
                     self.plan.declare(EngineNeeds(name), now)
-                    self.plan.unusable(name, error.public, now)
+                    self.plan.unusable(name, _UNUSABLE, now, error.public)
         for name in set(self.plan.engines) - set(names):
             self.plan.remove(name, now)
         return problems
@@ -268,7 +266,8 @@ class Warden:
         try:
             engine = self._known(name)
         except PointsmanError as error:
-            return {"engine": name, "refused": error.public}
+            known = error.kind is not ErrorKind.NOT_FOUND
+            return {"engine": name, "refused": _UNUSABLE if known else error.public}
         self.plan.want(caller, name, count, time.monotonic())
         return self._state(engine)
 
@@ -325,6 +324,7 @@ class Warden:
             "address": None if run is None else run.address,
             "since": round(time.time() - (time.monotonic() - engine.at), 1),
             "why": engine.why,
+            "said": engine.said,
             "pid": None if run is None else run.pid,
             "rss": 0 if run is None else run.rss,
             "size": engine.size,

@@ -92,6 +92,10 @@ class Residency:
         engine = self.engines[name]
         engine.deaths.clear()
         engine.retry_at = 0.0
+        if engine.leaving == "hand" and engine.state is not EnginePhase.STOPPING:
+            engine.leaving = ""  # it was not yet told to end
+            if engine.state is EnginePhase.YIELDING:
+                engine.turn(EnginePhase.READY, now)
         if engine.state is EnginePhase.DOWN:
             engine.turn(EnginePhase.COLD, now)
         if engine.state is not EnginePhase.READY:
@@ -124,6 +128,7 @@ class Residency:
             return
         engine.ready_at = engine.idle_at = now
         engine.turn(EnginePhase.READY, now)
+        engine.said = ""
         self.want(HAND, name, 0, now)
 
     def measure(self, name: str, size: int) -> None:
@@ -134,14 +139,16 @@ class Residency:
         if engine.served and engine.state is EnginePhase.READY:
             engine.proven = engine.peak
 
-    def died(self, name: str, why: str, now: float) -> None:
-        """It ended by itself, or had to be ended: it starts again after a while, or stays down when that was too often."""
+    def died(self, name: str, why: str, now: float, said: str = "") -> None:
+        """It ended by itself, or had to be ended: it starts again after a while, or stays down when that was too often.
+        said: by the engine itself, the last of it."""
         engine = self.engines[name]
         if engine.leaving == "gone" or (engine.state is EnginePhase.STOPPING and engine.leaving):
             self.stopped(name, now)
             return
         was_there = engine.state in THERE
         self._out(engine, now, why)
+        engine.said = said
         engine.deaths = [at for at in engine.deaths if now - at < self.terms.death_window] + [now]
         if len(engine.deaths) >= self.terms.deaths:
             told = f"ended {len(engine.deaths)} times and is not started again until asked by hand; the last time: {why}"
@@ -152,17 +159,18 @@ class Residency:
         stays = engine.needs.preload or engine.needs.pinned or engine.needs.keep is None
         engine.wanted = engine.wanted or (was_there and stays)
 
-    def unusable(self, name: str, why: str, now: float) -> None:
-        """It cannot be started as it is written down."""
+    def unusable(self, name: str, why: str, now: float, said: str = "") -> None:
+        """It cannot be started as it is written down. said: in full, with paths."""
         engine = self.engines[name]
         self._out(engine, now, why)
         engine.turn(EnginePhase.DOWN, now, why)
+        engine.said = said
 
     def stopped(self, name: str, now: float) -> None:
         """It is gone, as was asked."""
         engine = self.engines[name]
         if not engine.leaving:  # it had to be ended
-            self.died(name, engine.why, now)
+            self.died(name, engine.why, now, engine.said)
             return
         if engine.leaving == "changed":
             engine.wanted = engine.needs.preload or engine.needs.pinned
@@ -213,7 +221,7 @@ class Residency:
             self._clocks_of_yielding(engine, now, actions)
 
     def _clocks_of_ready(self, engine: Resident, now: float) -> None:
-        idle = 0.0 if engine.in_use else now - engine.idle_at
+        idle = now - engine.idle_at
         keep, sleeps = engine.needs.keep, engine.needs.sleeps
         if engine.leaving in ("hand", "changed", "gone"):
             self._yield(engine, now, engine.leaving, LEAVING[engine.leaving])

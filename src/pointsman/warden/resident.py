@@ -79,12 +79,14 @@ class Action(NamedTuple):
 
 @dataclass(slots=True)
 class Resident:
-    """One engine as it stands. waiting, busy: requests by client; since: when each client's wait began."""
+    """One engine as it stands. why: for everybody, without paths and output, which are in said. waiting, busy: requests by
+    client; since: when each client's wait began."""
 
     needs: EngineNeeds
     state: EnginePhase = EnginePhase.COLD
     at: float = 0.0  # when it came to that state
     why: str = ""
+    said: str = ""
     leaving: Leaving = ""
     waiting: dict[str, int] = field(default_factory=dict)
     since: dict[str, float] = field(default_factory=dict)
@@ -101,8 +103,11 @@ class Resident:
 
     @property
     def size(self) -> int:
-        """Bytes that it comes to when loaded: what was measured once it had served, else the larger of guess and measure."""
-        return self.proven or max(self.needs.estimate, self.measured)
+        """Bytes that it comes to when loaded: what was measured once it had served, else the larger of guess and measure.
+        A measure of less than half the guess does not see all of it: the memory of a graphics card, or of Metal."""
+        if self.proven and self.proven >= self.needs.estimate / 2:
+            return self.proven
+        return max(self.needs.estimate, self.measured, self.peak)
 
     @property
     def held(self) -> int:

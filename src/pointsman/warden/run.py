@@ -30,6 +30,7 @@ _DEAD_ASK = 5.0
 _ANSWER_SECONDS = 2.0
 _SMALL_REQUEST_SECONDS = 60.0
 _PORT_SECONDS = 1.0
+_SOCKET_BYTES = 103  # of macOS; Linux has a few more
 _ALIVE_SHARE = 0.01
 """Of a CPU: who uses less does not work, it looks now and then whether there is work."""
 _GROWN = 256 * 1024
@@ -37,7 +38,8 @@ _TAIL_BYTES, _TAIL_LINES, _TAIL_WIDTH = 8192, 4, 200
 
 
 class Run:
-    """starts with `start` or `adopt`. members, rss: of the last look. why: of its end, if it was ended for a reason."""
+    """starts with `start` or `adopt`. members, rss: of the last look. why: of its end. said: what it
+    printed last."""
 
     def __init__(self, recipe: Recipe, kept: Kept, data_dir: Path, now: float) -> None:
         self.recipe = recipe
@@ -48,6 +50,7 @@ class Run:
         self.members: set[int] = set()
         self.rss = 0
         self.why = ""
+        self.said = ""
         self.is_ready = False
         self._log = log_path(data_dir, recipe.name)
         self._record = Record()
@@ -84,7 +87,11 @@ class Run:
         """Why it cannot be started, or nothing."""
         recipe = self.recipe
         if recipe.on_socket:
-            self.socket = os.path.join(runtime_dir, f"{recipe.name}.engine")
+            self.socket = os.path.join(
+                runtime_dir, f"engine-{recipe.name}.sock"
+            )  # some take it for one by `.sock`
+            if len(os.fsencode(self.socket)) > _SOCKET_BYTES:
+                return "the path of its socket would be too long; give it a shorter name, or use {port}"
             with suppress(FileNotFoundError):
                 os.unlink(self.socket)
         elif recipe.port is not None and ports.is_taken(recipe.port):
@@ -231,21 +238,24 @@ class Run:
             return ""
         if not self.why:
             self.why = self._told_end()
+        self.said = self._last_lines()
         return "gone"
 
     def _told_end(self) -> str:
         found = self._record
         if found.failed:
-            return f"cannot be started: {found.failed}: {self.recipe.command[0]}"
+            return f"cannot be started: {found.failed}"
         if found.ended is None:
             return "its guard was killed"
         if found.ended < 0:
             with suppress(ValueError):
-                return f"was ended by {signal.Signals(-found.ended).name}{self.last_lines()}"
-        return f"ended with code {found.ended}{self.last_lines()}"
+                return f"was ended by {signal.Signals(-found.ended).name}"
+        return f"ended with code {found.ended}"
 
-    def last_lines(self) -> str:
-        """Of what it printed in this run, for the reason; begins with what joins it to that."""
+    def _last_lines(self) -> str:
+        """Of what it printed in this run; of what cannot be started, its program."""
+        if self._record.failed:
+            return self.recipe.command[0]
         with suppress(OSError):
             with open(self._log, "rb") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -254,7 +264,7 @@ class Run:
                 text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
             lines = [line.strip()[:_TAIL_WIDTH] for line in text.splitlines() if line.strip()]
             if lines:
-                return "; it last said: " + " | ".join(lines[-_TAIL_LINES:])
+                return "\n".join(lines[-_TAIL_LINES:])
         return ""
 
     def close(self) -> None:
