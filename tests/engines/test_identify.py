@@ -47,6 +47,14 @@ def test_a_llama_cpp_that_still_loads_is_known() -> None:
     assert (found.name, found.state(answers), found.models(answers)) == ("llama_cpp", EngineState.LOADING, [])
 
 
+def test_an_mlx_lm_without_a_cache_of_downloads_is_known() -> None:
+    """It answers its list with a head and nothing else."""
+    with serving(double("mlx_lm", cache=False)) as upstream:
+        found = identify(answers_of(upstream.port))
+    assert found is not None
+    assert found.name == "mlx_lm"
+
+
 def test_an_mlx_lm_whose_thread_has_died_is_dead_and_a_llama_cpp_that_loads_is_not() -> None:
     with serving(double("mlx_lm")) as upstream:
         engine, _, answers = look(upstream.port)

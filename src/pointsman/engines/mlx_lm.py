@@ -1,7 +1,8 @@
 """mlx_lm.server, which is Python's http.server. [recorded: 0.32.2]
 
 `/health` is 200 from the moment its port opens, before the model is loaded, and 503 when its generation thread has died.
-Its list is what the cache of downloads holds; it tells no window. A whole answer is computed to its end whoever has left
+Its list is what the cache of downloads holds, and a 200 with nothing where there is no such cache; it tells no window. A
+whole answer is computed to its end whoever has left
 (docs/protocols/backends.md#servers-that-never-notice-who-left).
 """
 
@@ -19,7 +20,8 @@ def _identify(answers: Answers) -> bool:
         return False
     health, listing = answers.get(HEALTH, NOTHING), answers.get(LIST, NOTHING)
     says = isinstance(members(health.body).get("status"), str) and health.status in (200, 503)
-    return says and (is_list(listing.body) or health.status == 503)
+    lists = listing.status == 200 and (listing.body is None or is_list(listing.body))
+    return says and (lists or health.status == 503)
 
 
 ENGINE = Engine(

@@ -14,6 +14,10 @@ from . import Double, Model
 
 @dataclass
 class Scripted(Double):
+    """cache: is there one of downloads, which its list is made of?"""
+
+    cache: bool = True
+
     name = "mlx_lm"
     server = "BaseHTTP/0.6 Python/3.11.7"
     chats = ("/v1/chat/completions", "/v1/completions")
@@ -30,6 +34,8 @@ class Scripted(Double):
     def get(self, path: str) -> Any:
         if path == "/health":
             return {"status": "ok"}
+        if path == "/v1/models" and not self.cache:
+            return b""
         return self.listing() if path == "/v1/models" else None
 
     def unknown(self, received: Received) -> Reply:
