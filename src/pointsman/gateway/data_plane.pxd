@@ -10,7 +10,7 @@ cdef class DataPlane:
     cdef object __weakref__
     cdef public object worker, workers, limits, guard, control, _practice_path, runtime_dir, rules, lists, provider_lists
     cdef public object facts, elsewhere, reasoning, responses, holders, find_answer, alone, siblings, dialects, joining
-    cdef public object probes, record, usage_dropped, unpacked
+    cdef public object probes, record, turns, usage_dropped, unpacked
     cdef public Pool pool
     cdef public Board board
     cdef public Budget budget
