@@ -16,7 +16,7 @@ from pointsman.cli.once import Command
 GROUPS = {
     "mapping": {"add", "list", "update", "remove"},
     "credential": {"set", "list", "remove", "test"},
-    "local": {"add", "list", "remove", "test", "update", "pull", "models", "rm"},
+    "local": {"add", "adopt", "discover", "list", "models", "pull", "remove", "rm", "test", "update"},
     "key": {"create", "list", "revoke"},
     "origin": {"add", "list", "remove"},
     "secrets": {"rotate"},

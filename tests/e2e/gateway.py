@@ -86,6 +86,8 @@ class Gateway:
         command = [POINTSMAN, "serve", "--data-dir", str(self.data_dir), "--json"]
         if not {"--port", "--unix"} & {*self.options}:
             command += ["--port", "0"]
+        if "--discover" not in self.options:  # what else runs on this machine is nobody's affair
+            command += ["--no-discover"]
         with self.log.open("ab") as log, self.stdout.open("wb") as out:
             self.process = subprocess.Popen(
                 [*command, *self.options],

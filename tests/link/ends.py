@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.client import LinkClient
-from pointsman.link.messages import Snapshot, Up, UsageBatch, WorkerStatus
+from pointsman.link.messages import FoundServers, Snapshot, Up, UsageBatch, WorkerStatus
 from pointsman.link.server import LinkServer
 
 from .test_frames import record
@@ -23,12 +23,15 @@ class Control:
         self.stored: dict[str, UsageRecord] = {}
         self.batches: list[tuple[int, UsageBatch]] = []
         self.statuses: list[tuple[int, WorkerStatus]] = []
+        self.found: list[FoundServers] = []
         self.broken = False
         self.slow = 0.0
 
     def on_up(self, worker: int, message: Up) -> None:
         if isinstance(message, WorkerStatus):
             self.statuses.append((worker, message))
+        elif isinstance(message, FoundServers):
+            self.found.append(message)
         elif isinstance(message, UsageBatch):
             time.sleep(self.slow)
             self.batches.append((worker, message))

@@ -21,6 +21,8 @@ from pointsman.link.messages import (
     AnswerFound,
     AnswerQuestion,
     Applied,
+    FoundServer,
+    FoundServers,
     Hello,
     Snapshot,
     Up,
@@ -583,5 +585,20 @@ def test_a_control_plane_on_standby_cannot_tell(path: str) -> None:
             await data.client.find_answer(None, "resp_1")
         await data.stop()
         await control.server.stop()
+
+    uvloop.run(main())
+
+
+def test_what_was_found_is_told_to_a_control_plane_that_comes_later(path: str) -> None:
+    async def main() -> None:
+        found = FoundServers((FoundServer("ollama", "Ollama", "http://127.0.0.1:11434"),))
+        data = Data(path).start()
+        data.client.tell_found(found)
+        for _ in range(2):
+            control = Control(path)
+            await control.server.start()
+            await until(lambda: control.found == [found])  # noqa: B023 -- at once
+            await control.server.stop()
+        await data.stop()
 
     uvloop.run(main())

@@ -77,6 +77,34 @@ def test_no_rule_but_listed_locally_is_served() -> None:
     assert resolved([], "m", {"local/lab": ["m"]}) == ["local/lab:m"]
 
 
+def found(key: str) -> BackendSpec:
+    return BackendSpec(
+        key=key, type="local", name=key.partition("/")[2], base_url="http://127.0.0.1:2", found=True
+    )
+
+
+def test_what_was_found_serves_what_nobody_added_does() -> None:
+    table = RoutingTable([], [backend("local/zz"), found("local/ollama")])
+    lists = {"local/ollama": ["m", "n"], "local/zz": ["m"]}
+    assert [table.resolve(name, lists).targets[0].key for name in ("m", "n")] == ["local/zz", "local/ollama"]
+    assert "local/ollama, found on this computer, lists" in table.resolve("n", lists).why
+
+
+def test_what_was_found_changes_no_rule_where_somebody_has_added_a_server() -> None:
+    rules, lists = [rule(1, "*", "local")], {"local/ollama": ["m"]}
+    table = RoutingTable(rules, [backend("local/box"), found("local/ollama")])
+    assert table.resolve("m", lists).targets[0].key == "local/box"
+    alone = RoutingTable(rules, [found("local/ollama"), found("local/vllm")])
+    assert alone.resolve("m", lists).targets[0].key == "local/ollama"
+    assert "(ollama, vllm)" in (alone.resolve("x", lists).targets[0].problem or "")
+    assert RoutingTable(rules, [found("local/vllm")]).resolve("x", {}).targets[0].key == "local/vllm"
+
+
+def test_a_rule_may_name_what_was_found() -> None:
+    table = RoutingTable([rule(1, "m", "local/ollama=x")], [found("local/ollama")])
+    assert table.resolve("m", {}).targets[0].label == "local/ollama:x"
+
+
 def test_no_rule_names_the_command_that_adds_one() -> None:
     with pytest.raises(PointsmanError) as caught:
         resolved([], "m")

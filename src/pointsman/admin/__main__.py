@@ -79,6 +79,8 @@ def main(argv: list[str] | None = None) -> int:
         allow_origins=tuple(args.allow_origin),
         environment_origins=tuple(args.environment_origin),
         client_key=client_key,
+        discover=not args.no_discover,
+        discover_ports=tuple(args.discover_port),
     )
     _settle(args.data_dir, environ, options)
     end_with_parent(_LAST_SECONDS)
@@ -176,6 +178,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--key-fd", type=int, help="the environment's secrets are read from there")
     parser.add_argument("--public-url", default="")
     parser.add_argument("--require-keys", action="store_true")
+    parser.add_argument("--no-discover", action="store_true")
+    parser.add_argument("--discover-port", type=int, action="append", default=[])
     parser.add_argument("--allow-host", action="append", default=[])
     parser.add_argument("--allow-origin", action="append", default=[])
     parser.add_argument("--environment-origin", action="append", default=[])
@@ -221,8 +225,8 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
     link = await control.connect_link(str(args.runtime_dir / "link.sock"))
     publishing = asyncio.create_task(control.keep_published())
     stopped = asyncio.create_task(stopping.wait())
-    with contextlib.suppress(PointsmanError):  # it is for a screen alone
-        leave(args.runtime_dir, control.standing())
+    control.on_found = lambda: _leave(control, args.runtime_dir)
+    control.on_found()
     try:
         with _listening(args.runtime_dir / "control.sock") as listener:
             _say_ready(args.ready_fd)
@@ -242,6 +246,11 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
         beating.cancel()
         await asyncio.gather(publishing, beating, return_exceptions=True)
         await link.stop()
+
+
+def _leave(control: ControlPlane, folder: Path) -> None:
+    with contextlib.suppress(PointsmanError):  # it is for a screen alone
+        leave(folder, control.standing())
 
 
 async def _first_connection(listener: socket.socket) -> None:

@@ -18,6 +18,7 @@ from .control.guard import Guard
 from .control.routing_view import RoutingView
 from .routers import (
     credentials,
+    discovery,
     doctor,
     explain,
     keys,
@@ -35,6 +36,7 @@ ROUTERS = (
     mappings.router,
     credentials.router,
     local.router,
+    discovery.router,
     keys.router,
     origins.router,
     explain.router,

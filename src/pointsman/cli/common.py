@@ -132,6 +132,15 @@ def fail(body: bytes, as_json: bool) -> NoReturn:
     raise click.exceptions.Exit(1)
 
 
+def fail_with(invocation: Invocation, text: str) -> NoReturn:
+    """Ends a command that cannot do what was asked, with exit code 1."""
+    from ..admin.problem import problem_body
+    from ..errors import PointsmanError
+    from ..kinds import ErrorKind
+
+    fail(problem_body(PointsmanError(ErrorKind.NOT_FOUND, text)), invocation.as_json)
+
+
 def note(text: str) -> None:
     """A line for the person, never for the pipe."""
     click.echo(text, err=True)

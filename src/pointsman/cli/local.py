@@ -9,7 +9,7 @@ import click
 
 from . import local_models
 from .columns import CA_FILE, DIALECT, MAX_IN_FLIGHT, PROXY, SILENT_END, Column, Verb, takes, way
-from .common import Invocation, note, read_secret, table, with_options
+from .common import Invocation, Row, fail_with, note, read_secret, table, with_options
 from .credential import run_test, say_found, tries
 from .once import Group
 
@@ -70,6 +70,45 @@ _SHOW = table(
 )
 
 
+def _models(row: Row) -> str | None:
+    """At most so many as fit on a line; a window behind each that tells it."""
+    names = [
+        one["name"] + (f" ({_tokens(one['window'])})" if one["window"] else "") + _mark(one)
+        for one in row["models"]
+    ]
+    more = f", and {len(names) - _MOST_MODELS} more" if len(names) > _MOST_MODELS else ""
+    return ", ".join(names[:_MOST_MODELS]) + more or None
+
+
+def _mark(model: Row) -> str:
+    if model["elsewhere"]:
+        return f" -> {model['elsewhere']}"
+    return "*" if model["loaded"] else ""
+
+
+def _tokens(window: int) -> str:
+    return f"{window // 1024}k" if window % 1024 == 0 else str(window)
+
+
+def _standing(row: Row) -> str:
+    if row["stored"]:
+        return "kept"
+    return "used" if row["used"] else f"not used: {row['reason']}"
+
+
+_MOST_MODELS = 6
+
+_SHOW_FOUND = table(
+    ("name", "name"),
+    ("server", "title"),
+    ("base URL", "base_url"),
+    ("state", "state"),
+    ("models (* loaded)", _models),
+    ("", _standing),
+    empty="no model server runs on this computer at a usual port; one elsewhere: pointsman local add NAME --url URL",
+)
+
+
 @click.group("local", cls=Group)
 def command() -> None:
     """Model servers on this computer or network."""
@@ -98,6 +137,36 @@ def add(invocation: Invocation, name: str, body: dict[str, Any], *, tried: bool)
 def show_list(invocation: Invocation) -> None:
     """List them."""
     invocation.finish("GET", "/api/local", show=_SHOW)
+
+
+@command.command("discover")
+@with_options
+def discover(invocation: Invocation) -> None:
+    """Look for model servers that run on this computer.
+
+    Names that no rule matches go to them by themselves while a gateway serves; `local adopt` keeps one.
+    """
+    invocation.finish("GET", "/api/discovery", show=_SHOW_FOUND)
+
+
+@command.command("adopt")
+@click.argument("name")
+@click.option("--as", "kept_as", metavar="NAME", help="Another name for it here.")
+@with_options
+def adopt(invocation: Invocation, name: str, kept_as: str | None) -> None:
+    """Keep a server that `local discover` shows.
+
+    \b
+    pointsman local adopt ollama --as box
+    """
+    with invocation.session():
+        found = {one["name"]: one for one in invocation.send("GET", "/api/discovery").json()}
+        one = found.get(name)
+        if one is None:
+            names = ", ".join(sorted(found)) or "nothing"
+            fail_with(invocation, f"There is no {name!r} on this computer now; found: {names}.")
+        body = {"name": kept_as or name, "base_url": one["base_url"]}
+        invocation.print(invocation.send("POST", "/api/local", body), _SHOW)
 
 
 @command.command("update")

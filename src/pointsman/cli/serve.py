@@ -112,6 +112,24 @@ def _socket_path(ctx: click.Context, param: click.Parameter, path: Path | None) 
     help="Data-plane processes.",
 )
 @click.option(
+    "--discover/--no-discover",
+    cls=_Variable,
+    default=True,
+    show_default=True,
+    envvar="POINTSMAN_DISCOVER",
+    help="Look for model servers on this computer, and use them for names that no rule matches.",
+)
+@click.option(
+    "--discover-port",
+    "discover_ports",
+    cls=_Variable,
+    multiple=True,
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    envvar="POINTSMAN_DISCOVER_PORT",
+    help="Look there, too, beside the usual ports; repeatable, with spaces in the variable.",
+)
+@click.option(
     "--allow-host",
     "allow_hosts",
     multiple=True,

@@ -1,35 +1,22 @@
 """The one screen that `serve` prints when it answers: where it is, what it found, what to paste next.
 
-Looks at what the control plane left of itself and at the usual ports of local servers on this computer, in a container
-also on the one it runs on (POINTSMAN_LOCAL_HOST); sends nothing elsewhere and enables nothing by itself. A process of its
-own, `python -m pointsman.cli.welcome`: what it needs goes with it.
+Looks at what the control plane left of itself, the servers that were found on this computer included; asks nobody
+anything. A process of its own, `python -m pointsman.cli.welcome`: what it needs goes with it.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import shlex
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+import time
 from pathlib import Path
 
 from ..config import ADMIN_TOKEN_FILE, DEFAULT_HOST, default_data_dir, local_host
 from ..process.standing import Standing, found
 
-_LOOK_SECONDS = 0.3
-_USUAL_PORTS = {
-    11434: "ollama",
-    1234: "lmstudio",
-    8080: "llama",
-    8000: "vllm",
-    1337: "jan",
-    5001: "kobold",
-    30000: "sglang",
-}
-"""Where local servers are by habit (docs/protocols/backends.md#usual-ports). The name is only what
-we suggest to call it."""
+_LOOK_SECONDS = 2.5
+"""How long the first look for model servers is waited for."""
 
 
 def main() -> None:
@@ -40,13 +27,15 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--standing", type=Path, required=True, help="the folder of sockets")
     args = parser.parse_args()
-    screen = welcome(args.data_dir, args.url, found(args.standing), args.program)
+    until = time.monotonic() + _LOOK_SECONDS
+    while (standing := found(args.standing)).found is None and time.monotonic() < until:
+        time.sleep(0.02)
+    screen = welcome(args.data_dir, args.url, standing, args.program)
     print(screen, flush=True)
 
 
 def welcome(data_dir: Path, url: str, standing: Standing, program: str) -> str:
     """The screen. program: how this one was called."""
-    known = {base_url for _, base_url in standing.backends}
     command, option = _command(program), _option(data_dir)
     backends = [*(key for key, _ in standing.backends), "local/practice (built in)"]
     lines = [
@@ -55,9 +44,11 @@ def welcome(data_dir: Path, url: str, standing: Standing, program: str) -> str:
         f"  admin token  {data_dir / ADMIN_TOKEN_FILE}",
         f"  backends     {', '.join(backends)}",
     ]
-    for name, base in _look_around():
-        if base not in known and base != url:
-            lines.append(f"  found        {base}; use it: {command} local add {name} --url {base}{option}")
+    for key, title, base, problem in standing.found or ():
+        name = key.partition("/")[2]
+        keep = f"{command} local adopt {name}{option}"
+        told = f"not used, {problem}; use it: {keep}" if problem else f"its models answer; keep it: {keep}"
+        lines.append(f"  found        {title} at {base} ({key}): {told}")
     lines += [f"  degraded     {problem}" for problem in standing.problems]
     key = " -H 'authorization: Bearer YOUR-CLIENT-KEY'" if standing.keys_required else ""
     text = _TO_PASTE.format(
@@ -101,31 +92,6 @@ def _command(program: str) -> str:
 def _option(data_dir: Path) -> str:
     """What a pasted command needs to mean this gateway."""
     return "" if data_dir == default_data_dir() else f" --data-dir {shlex.quote(str(data_dir))}"
-
-
-def _look_around() -> list[tuple[str, str]]:
-    """(name, base URL) of servers that list models, on this computer and on the one that this container runs on; all asked
-    at once."""
-    places = [(host, port) for host in (DEFAULT_HOST, local_host()) if host for port in _USUAL_PORTS]
-    with ThreadPoolExecutor(len(places)) as pool:
-        answers = list(pool.map(_lists_models, places))
-    return [
-        (_USUAL_PORTS[port], f"http://{host}:{port}")
-        for (host, port), yes in zip(places, answers, strict=True)
-        if yes
-    ]
-
-
-def _lists_models(place: tuple[str, int]) -> bool:
-    connection = http.client.HTTPConnection(*place, timeout=_LOOK_SECONDS)
-    try:
-        connection.request("GET", "/v1/models")
-        answer = connection.getresponse()
-        return answer.status == 200 and isinstance(json.loads(answer.read(1_000_000)).get("data"), list)
-    except (OSError, http.client.HTTPException, ValueError, AttributeError):
-        return False
-    finally:
-        connection.close()
 
 
 if __name__ == "__main__":

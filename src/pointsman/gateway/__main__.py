@@ -28,6 +28,7 @@ from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE, Limits, local_host, log_
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..link.client import LinkClient
+from ..link.messages import FoundServer, FoundServers
 from ..link.spool import Spool
 from ..practice import PracticeServer
 from ..process.beats import REPLACED_FILE, beat
@@ -36,6 +37,7 @@ from ..process.environment import take
 from ..process.garbage import collect_seldom, imported
 from ..process.parent import REPLACED_SIGNAL, end_with_parent, leave_nothing
 from ..providers.proxies import Proxies
+from ..upstream.discovery import Discovery, Server, addresses
 from ..upstream.egress import Egress
 from ..upstream.pool import Pool
 from .client.acceptor import acceptor
@@ -68,6 +70,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--host", required=True)
     parser.add_argument("--spool", required=True)
+    parser.add_argument("--no-discover", action="store_true")
+    parser.add_argument("--discover-port", type=int, action="append", default=[])
     parser.add_argument("--allow-host", action="append", default=[])
     parser.add_argument("--allow-origin", "--environment-origin", action="append", default=[])
     return parser.parse_args(argv)
@@ -84,9 +88,8 @@ class DataPlaneProcess:
         practice_path = os.path.join(args.runtime_dir, f"practice-{args.worker}.sock")
         own, path = _own_addresses(self._listeners)
         proxies = Proxies.from_environment(os.environ)
-        pool = Pool(
-            Egress(self._limits.connect_seconds, own, proxies, own_socket=path, local_host=local_host())
-        )
+        egress = Egress(self._limits.connect_seconds, own, proxies, own_socket=path, local_host=local_host())
+        pool = Pool(egress)
         self.plane = DataPlane(
             worker=args.worker,
             workers=args.workers,
@@ -112,6 +115,8 @@ class DataPlaneProcess:
             spool=Spool(Path(args.spool), args.worker, sys.maxsize if args.replaces else args.workers),
         )
         self.plane.find_answer = self._link.find_answer
+        where = [] if args.no_discover else addresses(os.environ, args.discover_port, local_host())
+        self._discovery = Discovery(tuple(where), egress, self._on_found)
         self._handler = Handler(self.plane, self._link.record)
         self._stop = asyncio.Event()
         self._hurry = False
@@ -125,6 +130,12 @@ class DataPlaneProcess:
             log.exception("new rules could not be used; serving on with the last ones")
             return
         self._has_rules.set()
+
+    def _on_found(self, servers: list[Server]) -> None:
+        told = [
+            FoundServer(one.engine.name, one.engine.title, one.address.url, one.problem) for one in servers
+        ]
+        self._link.tell_found(FoundServers(tuple(told)))
 
     def _on_signal(self) -> None:
         """The first one drains; a second one ends the drain."""
@@ -149,6 +160,7 @@ class DataPlaneProcess:
             await self.plane.siblings.start()
         link = loop.create_task(self._link.run())
         ticker = loop.create_task(self._tick_for_ever())
+        discovery = loop.create_task(self._discovery.run())
         await _first(self._has_rules, self._stop)
         accept = acceptor(self._limits, self._handler.start, self._handler.refuse, self._connections)
         servers: list[asyncio.AbstractServer] = []
@@ -160,6 +172,7 @@ class DataPlaneProcess:
         with suppress(OSError):
             os.write(self._args.ready_fd, b"%d\n" % self._args.worker)
         await self._stop.wait()
+        discovery.cancel()
         await self._drain(servers)
         await self._link.drain(FINAL_FLUSH_SECONDS)
         ticker.cancel()
@@ -220,6 +233,7 @@ class DataPlaneProcess:
             for exchange in list(plane.ticking):
                 exchange.tick(now)
             plane.pool.tick(now)
+            plane.facts.tick()
             plane.responses.trim()
             self._link.trim()
             plane.usage_dropped = self._link.dropped

@@ -86,7 +86,7 @@ class DataPlane:
         self.rules: CompiledRules | None = None
         self.lists = ModelLists(pool, ROUND_SECONDS)
         self.provider_lists = ProviderLists(pool)
-        self.facts = ModelFacts(pool)
+        self.facts = ModelFacts(pool, changed=self._know_more)
         self.elsewhere = Elsewhere(pool)
         self.reasoning = ReasoningStore()
         self.responses = ResponseMemory(limits.response_memory_bytes, limits.response_memory_seconds)
@@ -124,12 +124,17 @@ class DataPlane:
         self.rules = CompiledRules(snapshot, self._practice_path, before)
         self.guard.follow(snapshot.origins, keys_required=snapshot.keys_required)
         self.lists.follow(self.rules.backends)
+        self.facts.follow(self.rules.backends)
         for key, backend in self.rules.backends.items():
             if key in before and before[key].way != backend.way:
                 self.board.forget(key)
             most = backend.spec.max_in_flight
             self.board.allow(key, None if most is None else share(most, self.worker, self.workers))
         self.probes.follow(self.rules.backends)
+
+    def _know_more(self) -> None:
+        """What is remembered by the lists' version counts on what was known of models (lane/facts.py)."""
+        self.lists.version += 1
 
     async def plan(self, rules: CompiledRules, model: str) -> Plan:
         """The plan for a model, from the cache where it stands. Raises PointsmanError MODEL_NOT_FOUND."""

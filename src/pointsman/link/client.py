@@ -20,6 +20,7 @@ from .messages import (
     AnswerFound,
     AnswerQuestion,
     Applied,
+    FoundServers,
     Hello,
     Snapshot,
     UsageAck,
@@ -85,6 +86,7 @@ class LinkClient:
         self._on_disk_only = spool is not None and spool.holds  # an earlier life's, or memory was full
         self._questions: dict[int, asyncio.Future[AnswerFound]] = {}
         self._asked = 0
+        self._found: FoundServers | None = None
         self.dropped = 0
 
     @property
@@ -95,6 +97,12 @@ class LinkClient:
     def record(self, record: UsageRecord) -> None:
         """Keep one usage record for the control plane. Never blocks."""
         self._fresh.append(record)
+
+    def tell_found(self, found: FoundServers) -> None:
+        """The model servers that are there now: told to the control plane, and to each that comes after it."""
+        self._found = found
+        if self._writer is not None and not _stuck(self._writer):
+            self._writer.write(encode(found))
 
     async def find_answer(self, key_id: int | None, name: str) -> AnswerFound:
         """Who made that answer, by the usage database. Raises PointsmanError 503 while that cannot be told."""
@@ -141,6 +149,8 @@ class LinkClient:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(encode(Hello(os.getpid(), self._worker)))
+        if self._found is not None:
+            writer.write(encode(self._found))
         self._sent.clear()
         self._writer = writer
         flusher = asyncio.create_task(self._flush_for_ever())

@@ -133,5 +133,23 @@ class WorkerStatus(msgspec.Struct, frozen=True, tag="status"):
     usage_dropped: int = 0
 
 
+class FoundServer(msgspec.Struct, frozen=True):
+    """A model server that runs on this computer and that nobody has added. engine: the row's name (engines/), `compatible`
+    where it is none of them. problem: why it is not used until somebody adopts it; None = used by names that no rule
+    matches."""
+
+    engine: str
+    title: str
+    base_url: str
+    problem: str | None = None
+
+
+class FoundServers(msgspec.Struct, frozen=True, tag="found"):
+    """All of them that one data-plane process sees now; sent when they are other ones than before, and to each control
+    plane that is new."""
+
+    servers: tuple[FoundServer, ...]
+
+
 Down = Snapshot | UsageAck | AnswerFound
-Up = Hello | Applied | UsageBatch | WorkerStatus | AnswerQuestion
+Up = Hello | Applied | UsageBatch | WorkerStatus | AnswerQuestion | FoundServers

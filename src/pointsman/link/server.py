@@ -19,6 +19,7 @@ from .messages import (
     AnswerFound,
     AnswerQuestion,
     Applied,
+    FoundServers,
     Hello,
     Snapshot,
     Up,
@@ -47,9 +48,9 @@ class _Peer:
 
 
 class LinkServer:
-    """path: Unix socket to listen on (folder must be 0700). on_up(worker, message): called for WorkerStatus on the
-    loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising. find: looks an
-    answer up, in a thread; None where nobody can."""
+    """path: Unix socket to listen on (folder must be 0700). on_up(worker, message): called for WorkerStatus and FoundServers
+    on the loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising. find:
+    looks an answer up, in a thread; None where nobody can."""
 
     def __init__(
         self,
@@ -150,7 +151,7 @@ class LinkServer:
                     return
                 peer.complaint = ""
                 peer.writer.write(encode(UsageAck(message.batch)))
-            case WorkerStatus():
+            case WorkerStatus() | FoundServers():
                 self._on_up(peer.worker, message)
             case AnswerQuestion():
                 peer.writer.write(encode(await self._answer(message)))

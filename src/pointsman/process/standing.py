@@ -17,11 +17,13 @@ CONTROL_READY = -1
 
 
 class Standing(NamedTuple):
-    """backends: (key, base URL) of each that is stored. problems: why it is degraded."""
+    """backends: (key, base URL) of each that is stored. problems: why it is degraded. found: (key, title, base URL, why
+    it is not used, "" = it is) of each server on this computer that is not; None while nobody has looked."""
 
     backends: Sequence[tuple[str, str]] = ()
     problems: Sequence[str] = ()
     keys_required: bool = False
+    found: Sequence[tuple[str, str, str, str]] | None = None
 
 
 def leave(folder: Path, standing: Standing) -> None:
@@ -36,7 +38,8 @@ def leave(folder: Path, standing: Standing) -> None:
 def found(folder: Path) -> Standing:
     """As it was left; empty where nothing was."""
     try:
-        backends, problems, keys_required = json.loads((folder / STANDING_FILE).read_text())
-        return Standing([(str(key), str(url)) for key, url in backends], problems, bool(keys_required))
+        backends, problems, keys_required, servers = json.loads((folder / STANDING_FILE).read_text())
+        near = None if servers is None else [(str(k), str(t), str(u), str(p)) for k, t, u, p in servers]
+        return Standing([(str(key), str(url)) for key, url in backends], problems, bool(keys_required), near)
     except (OSError, ValueError, TypeError):
         return Standing()

@@ -50,6 +50,8 @@ class ServeOptions:
     unix_group: str | None = None  # who may use it beside this user
     tcp: bool = True  # listen on host and port
     workers: int = 1
+    discover: bool = True  # look for model servers on this computer
+    discover_ports: tuple[int, ...] = ()  # where to look beside the usual ports
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
     json: bool = False
@@ -150,6 +152,9 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
         _say(warning)
     control = [sys.executable, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
     control += ["--runtime-dir", runtime_dir, "--ready-fd", str(ready_fd), "--public-url", url, *allowed]
+    looking = [word for port in options.discover_ports for word in ("--discover-port", str(port))]
+    looking += [] if options.discover else ["--no-discover"]
+    control += looking
     if ANY in origins or not is_loopback_host(options.host):
         control += ["--require-keys"]
     secrets = {
@@ -167,6 +172,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
         argv += ["--ready-fd", str(ready_fd), "--worker", str(number)]
         argv += ["--workers", str(options.workers), "--spool", str(options.data_dir / config.SPOOL_FOLDER)]
         argv += ["--host", options.host, *allowed, *(["--replaces"] if generation else [])]
+        argv += looking if slot == 0 else ["--no-discover"]  # one of them is enough
         return _Child(f"data plane {slot}", argv, (*fds, ready_fd), number)
 
     supervisor.make = make

@@ -86,9 +86,9 @@ class RoutingTable:
             else:
                 self._exact.setdefault(mapping.pattern, mapping)
         self._index = WildIndex([mapping.pattern for mapping in self._wild])
-        self._locals = sorted(
-            key for key, b in self.backends.items() if b.type == BackendType.LOCAL and key != PRACTICE_KEY
-        )
+        local = [b for b in self.backends.values() if b.type == BackendType.LOCAL and b.key != PRACTICE_KEY]
+        self._locals = sorted(b.key for b in local if not b.found)
+        self._found = sorted(b.key for b in local if b.found)
 
     def open_backends(self) -> list[str]:
         """Backends to which some wild rule sends names as they come, and no local_only rule: whose own lists tell names that
@@ -127,15 +127,12 @@ class RoutingTable:
             if practice:
                 target = self._target(TargetSpec(PRACTICE_KEY, None), bare, lists)
                 return Plan(model, (target,), NO_RULE, "the built-in practice model")
-        for key in self._locals:
+        for key in (*self._locals, *self._found):  # what somebody added before what is merely there
             backend = self.backends[key]
             if backend.problem is None and (model in lists.get(key, ()) or bare in lists.get(key, ())):
-                return Plan(
-                    model,
-                    (Target(key, bare, backend),),
-                    NO_RULE,
-                    f"no rule matches; {key} lists the model",
-                )
+                who = f"{key}, found on this computer," if backend.found else key
+                why = f"no rule matches; {who} lists the model"
+                return Plan(model, (Target(key, bare, backend),), NO_RULE, why)
         raise PointsmanError(
             ErrorKind.MODEL_NOT_FOUND,
             f"{_too_long(model)}No rule matches the model '{shown(model)}' and no local backend lists it. "
@@ -183,18 +180,21 @@ class RoutingTable:
         return Target(key, model, backend, backend.problem)
 
     def _unnamed_local(self, model: str, lists: Listed) -> str | None:
+        """The one that lists the model, else the only one. What was found does not change what a rule means where
+        somebody has added one."""
         if len(self._locals) == 1:
             return self._locals[0]
         usable = [key for key in self._locals if self.backends[key].problem is None]
-        for key in usable:
+        for key in (*usable, *self._found):
             if model in lists.get(key, ()):
                 return key
-        return usable[0] if len(usable) == 1 else None
+        only = usable or ([] if self._locals else self._found)
+        return only[0] if len(only) == 1 else None
 
     def _no_local(self, model: str) -> str:
-        if not self._locals:
+        if not self._locals and not self._found:
             return "there is no local backend; add one with: pointsman local add NAME --url URL"
-        names = ", ".join(key.partition("/")[2] for key in self._locals)
+        names = ", ".join(key.partition("/")[2] for key in (*self._locals, *self._found))
         return f"no local backend lists '{shown(model)}' and there are several ({names}); name one: --to local/NAME"
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -19,10 +20,10 @@ from ..errors import PointsmanError
 from ..routing.specs import PRACTICE_KEY
 from .backend import Backend
 from .fetch import fetch, reply_of
-from .model_lists import WAIT_SECONDS
+from .model_lists import ROUND_AGENT, WAIT_SECONDS
 from .pool import Pool
 
-FRESH_SECONDS = 60.0
+FRESH_SECONDS = 20.0
 WHO_SECONDS = 600.0
 """How long it is taken for the engine that it was, and what it says of each model by itself is believed."""
 _AGAIN_SECONDS = 5.0
@@ -30,14 +31,17 @@ _AGAIN_SECONDS = 5.0
 _MOST = 64
 """Models of one server that are asked for by name."""
 _AT_ONCE = 4
+_LOAD_SECONDS = 3600.0
+"""Who waits says when it is too long."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """until: when it is asked again. who_until: when it is asked again who it is. answers: to what is asked of each
-    model."""
+    """asked: when it last was. until: when it is asked again. who_until: when it is asked again who it is. answers: to what
+    is asked of each model."""
 
     backend: Backend
+    asked: float = 0.0
     until: float = 0.0
     who_until: float = 0.0
     engine: Engine | None = None
@@ -46,10 +50,14 @@ class _Known:
 
 
 class ModelFacts:
-    """Cached by backend. What was known stays while a server does not answer. fresh: seconds that it is believed."""
+    """Cached by backend, and asked again and again once somebody has wanted to know. What was known stays while a server
+    does not answer. fresh: seconds that it is believed. changed: called when more, or something else, is known."""
 
-    def __init__(self, pool: Pool, fresh: float = FRESH_SECONDS) -> None:
+    def __init__(
+        self, pool: Pool, fresh: float = FRESH_SECONDS, changed: Callable[[], None] = lambda: None
+    ) -> None:
         self._pool = pool
+        self._changed = changed
         self._fresh = fresh
         self._known: dict[str, _Known] = {}
         self._running: dict[Backend, asyncio.Task[None]] = {}
@@ -76,6 +84,39 @@ class ModelFacts:
     def asked(self, backend: Backend) -> bool:
         """Has it ever been?"""
         return self._of(backend) is not None
+
+    async def know(self, backend: Backend) -> None:
+        """Something is known of it when this returns, where it says anything: what is known already is made fresh in the
+        background."""
+        self.look((backend,))
+        task = self._running.get(backend)
+        if task is not None and not self.asked(backend):
+            await asyncio.wait([task], timeout=WAIT_SECONDS)
+
+    async def load(self, backend: Backend, model: str) -> None:
+        """Have it load a model, where it can be told to, and ask what it says of it then. Takes as long as that takes;
+        where it fails nothing more is known than before."""
+        known = self._of(backend)
+        if known is None or known.engine is None or known.engine.load is None:
+            return
+        question = known.engine.load(model)
+        body, path = msgspec.json.encode(question.body or {}), question.path.encode()
+        with suppress(PointsmanError):
+            await fetch(self._pool, backend, path, _LOAD_SECONDS, body=body)
+        known.until = 0.0
+        await self.refresh((backend,))
+
+    def tick(self) -> None:
+        """Called a few times a second: whatever anybody has wanted to know stays fresh."""
+        now = time.monotonic()
+        for known in list(self._known.values()):
+            if known.engine is not None and now >= known.asked + self._fresh:
+                self.look((known.backend,))
+
+    def follow(self, backends: Mapping[str, Backend]) -> None:
+        """These are the backends now; of others nothing is known any more."""
+        for key in [key for key, known in self._known.items() if backends.get(key) is not known.backend]:
+            del self._known[key]
 
     def of(self, backend: Backend, model: str) -> EngineModel:
         """What that server has said of that model."""
@@ -107,6 +148,7 @@ class ModelFacts:
     async def _ask(self, backend: Backend) -> None:
         now = time.monotonic()
         known = self._of(backend) or _Known(backend)
+        before = (known.asked > 0.0, known.engine, known.models)
         again = now >= known.who_until
         engine, answers = await self._recognized(backend, None if again else known.engine)
         if engine is None or (engine is not known.engine and _unsure(engine, answers)):
@@ -119,8 +161,11 @@ class ModelFacts:
             one.loaded is not False or one.window for one in known.models.values()
         )
         believed = self._fresh if sure else min(self._fresh, _AGAIN_SECONDS)
-        known.until = time.monotonic() + believed
+        known.asked = time.monotonic()
+        known.until = known.asked + believed
         self._known[backend.spec.key] = known
+        if (True, known.engine, known.models) != before:
+            self._changed()
 
     async def _read(self, backend: Backend, engine: Engine, known: _Known, answers: dict[str, Reply]) -> None:
         """What it says of its models; what it has not answered now, it may have said before."""
@@ -169,7 +214,14 @@ class ModelFacts:
             body = None if question.body is None else msgspec.json.encode(question.body)
             async with places:
                 try:
-                    found = await fetch(self._pool, backend, question.path.encode(), WAIT_SECONDS, body=body)
+                    found = await fetch(
+                        self._pool,
+                        backend,
+                        question.path.encode(),
+                        WAIT_SECONDS,
+                        body=body,
+                        agent=ROUND_AGENT,
+                    )
                 except PointsmanError:
                     return
             answers[question.key] = reply_of(found)

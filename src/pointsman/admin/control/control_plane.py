@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from ...config import LAST_GOOD_FILE, USAGE_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ...link.messages import AnswerFound, AnswerQuestion, Snapshot, Up, UsageBatch, WorkerStatus
+from ...link.messages import (
+    AnswerFound,
+    AnswerQuestion,
+    FoundServer,
+    FoundServers,
+    Snapshot,
+    Up,
+    UsageBatch,
+    WorkerStatus,
+)
 from ...process.standing import Standing
 from ...secret import Secret
 from ..store import client_keys, credentials, local_backends, sealing, settings
@@ -35,6 +44,7 @@ from ..store.rotation import open_vault
 from ..store.snapshot import compile_snapshot
 from ..store.usage import UsageStore
 from ..vault import Vault, check_opens
+from . import found
 from .auth import AdminToken
 from .last_good import LastGood
 from .process_status import StatusBoard
@@ -58,7 +68,8 @@ _TOLD_SECONDS = 10.0
 @dataclass(frozen=True, slots=True)
 class Options:
     """How this control plane was started. url: the gateway's public one, "" without a gateway. client_key: one that
-    clients may send, whatever keys there are."""
+    clients may send, whatever keys there are. discover: its data plane looks for model servers on this computer.
+    discover_ports: where to look beside the usual ports."""
 
     url: str = ""
     require_keys: bool = False
@@ -66,6 +77,8 @@ class Options:
     allow_origins: tuple[str, ...] = ()
     environment_origins: tuple[str, ...] = ()
     client_key: Secret | None = None
+    discover: bool = True
+    discover_ports: tuple[int, ...] = ()
 
 
 class LostDatabase(PointsmanError):
@@ -103,6 +116,9 @@ class ControlPlane:
             "",
         )  # when the database last took no change, and why
         self._last_good = LastGood(data_dir)
+        self._servers: tuple[FoundServer, ...] | None = None
+        self.found: list[found.Named] = []
+        self.on_found: Callable[[], None] = lambda: None
         self._link: LinkServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.snapshot = self._compile()
@@ -172,10 +188,12 @@ class ControlPlane:
         self._version += 1
         with self.store.read() as session:
             snapshot = compile_snapshot(session, self.vault, self._version, self.epoch)
+            stored = {row.name: row.base_url for row in local_backends.list_all(session)}
         if self.options.require_keys and not snapshot.keys_required:
             snapshot = msgspec.structs.replace(snapshot, keys_required=True)
         self._last_good.keep(snapshot, self.vault)
-        return snapshot
+        self.found = found.named(self._servers or (), stored)  # which no later start may take for granted
+        return msgspec.structs.replace(snapshot, backends=(*snapshot.backends, *found.specs(self.found)))
 
     def reload(self) -> bool:
         """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last
@@ -232,7 +250,13 @@ class ControlPlane:
             rows: list[sealing.SealedRow] = [*credentials.list_all(session)]
             rows += local_backends.list_all(session)
         backends = [(sealing.key_of(row), sealing.base_url_of(row)) for row in rows]
-        return Standing(backends, self.snapshot.problems, self.snapshot.keys_required)
+        near = [
+            (one.key, one.server.title, one.server.base_url, one.server.problem or "") for one in self.found
+        ]
+        looked = self._servers is not None or not self.options.discover
+        return Standing(
+            backends, self.snapshot.problems, self.snapshot.keys_required, near if looked else None
+        )
 
     @property
     def keys_ever_made(self) -> bool:
@@ -246,6 +270,16 @@ class ControlPlane:
             self.board.take(message, time.monotonic())
         elif isinstance(message, UsageBatch):
             self.usage.add(message.block, again=message.again)
+
+        elif isinstance(message, FoundServers) and message.servers != self._servers:
+            self._servers = message.servers
+            log.info("model servers on this computer: %s", ", ".join(map(str, message.servers)) or "none")
+            if self._loop is not None:  # it waits for that very process
+                self._loop.run_in_executor(None, self._publish_found)
+
+    def _publish_found(self) -> None:
+        self.publish()
+        self.on_found()
 
     def find_answer(self, question: AnswerQuestion) -> AnswerFound:
         """Who made an answer that a client asks for by its id."""

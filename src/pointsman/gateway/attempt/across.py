@@ -19,6 +19,7 @@ from ...wire.http1 import RequestHead
 from ..client.access import Caller
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
+from ..request.job import Job
 
 
 def asked_of(
@@ -36,6 +37,17 @@ def asked_of(
     asked = Asked(client, body, head, request_id, rules.capsules, recalled, who)
     KeptReasoning(plane.reasoning, who).restore(asked.request, client.ordered)
     return asked
+
+
+def neutral(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
+    """A job's request in neutral form; made once, whatever is tried. Raises PointsmanError 400."""
+    if job.asked is None:
+        request = job.request
+        client = request.route.half
+        assert client is not None
+        told = (client, request.body, request.head, request.id, request.caller)
+        job.asked = asked_of(plane, rules, *told, job.recalled)
+    return job.asked
 
 
 def crossing_of(

@@ -38,11 +38,12 @@ from ..request.offload import LARGE, offload
 from ..request.recall import keeping
 from ..request.waiting import wait_for_place
 from . import count
-from .across import asked_of, crossing_of
+from .across import crossing_of, neutral
 from .body import body_for, must_gather
 from .client_headers import translated_block
 from .exchange import Exchange
 from .failures import key_refused, tell_malformed
+from .fitting import unfit
 from .making import Attempt, exchange_for, straight_exchange, unknown_path_of
 from .moves import State
 from .presetting import look_first, preset_across, preset_straight
@@ -69,13 +70,17 @@ async def attempt(
         reason, text = problem
         return Held(reason, _unusable(target, text))
     assert backend is not None
+    one = Attempt(plane, rules, job, plan, target, tried, onward)
+    held = await unfit(one, backend)
+    if held is not None:
+        return held
     places = plane.board.backend(target.key).places
     place = places.take(job.request.caller.key_id)
     if place is None:
         place, busy = await wait_for_place(plane, job, target.key, places)
         if place is None:
             return busy
-    return await _attempted(Attempt(plane, rules, job, plan, target, tried, onward), backend, place, None)
+    return await _attempted(one, backend, place, None)
 
 
 async def _attempted(
@@ -124,7 +129,7 @@ async def _must_cross(one: Attempt, backend: Backend) -> bool:
         return crosses(backend, model, client, Needs())
     try:
         read = (one.rules, one.plane, job)
-        asked = await offload(_read, *read) if len(body) >= LARGE else _read(*read)
+        asked = await offload(neutral, *read) if len(body) >= LARGE else neutral(*read)
     except PointsmanError:
         return False  # the vendor's own error is the better answer
     return crosses(backend, model, client, needs_of(asked.request))
@@ -219,7 +224,7 @@ async def _translated(
     plane, job, target = one.plane, one.job, one.target
     large = len(job.request.body) >= LARGE
     read = (one.rules, plane, job)
-    asked = await offload(_read, *read) if large else _read(*read)
+    asked = await offload(neutral, *read) if large else neutral(*read)
     client = job.request.route.protocol
     spoken = translated_to(backend, target.model, client, needs_of(asked.request), without)
     if spoken is None or counting:
@@ -255,17 +260,6 @@ def _not_for(job: Job, error: PointsmanError) -> Held[Answer]:
     if len(job.tries) == 1:
         raise error
     return Held(FallbackReason.UPSTREAM_ERROR, error)
-
-
-def _read(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
-    """The request in neutral form; once a request, whatever is tried."""
-    if job.asked is None:
-        request = job.request
-        client = request.route.half
-        assert client is not None
-        told = (client, request.body, request.head, request.id, request.caller)
-        job.asked = asked_of(plane, rules, *told, job.recalled)
-    return job.asked
 
 
 async def _bridged(one: Attempt, backend: Backend, bridge: Bridge) -> Held[Answer] | None:

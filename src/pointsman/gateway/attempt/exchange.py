@@ -248,6 +248,7 @@ class Exchange(Execution):
         rest = relay.end()
         seen = relay.seen
         self._tried.usage = usage_of(seen)
+        self._look_for_a_cut()
         self._note(seen)
         self._error = relay.untold
         found = ANSWERED if relay.matched else meaning(seen, self._onward)
@@ -301,6 +302,7 @@ class Exchange(Execution):
             return
         answer, seen = self._codec.whole(self.headers, body)
         self._tried.usage = usage_of(seen)
+        self._look_for_a_cut()
         self._note(seen)
         found = meaning(seen, self._onward, whole=True)
         if answer is not None and (found is ANSWERED or found is LEFT):

@@ -133,6 +133,17 @@ class Execution:
         if self._codec.note is not None and seen is not None:
             self._tried.answer_id = seen.answer_id
 
+    def _look_for_a_cut(self) -> None:
+        """Has a server that cuts in silence read as much as fits, and so perhaps not all?"""
+        tried = self._tried
+        if tried.window is None or tried.usage is None or (tried.usage.input or 0) < tried.window:
+            return
+        self._meant = b",".join(filter(None, (self._meant, b"truncated:input")))
+        log.warning(
+            "request %s: %s read %s tokens, which is all that it takes: its input was cut",
+            self._job.request.id, tried.target.label, tried.usage.input,
+        )  # fmt: skip
+
     def _warn(self) -> None:
         self._tried.warnings = b",".join(filter(None, (self._codec.warnings, self._meant)))
 

@@ -36,7 +36,9 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     model, streams, begins, ends, marks = seen
     stream = streams is True
     track = _track(plane, rules, model, asker)
-    if track is None or (not stream and track.backend.unheeding):
+    if track is None or (not stream and track.backend.unheeding) or len(body) > track.most:
+        return None
+    if track.unable and any([word in body for word in track.unable]):
         return None
     state = _open(plane, track, asker)
     if state is None:

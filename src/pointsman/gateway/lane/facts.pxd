@@ -23,7 +23,8 @@ cdef class Track:
     cdef public object account, backend, label, mapping_id, named, plan, target, usage
     cdef public Cell gone, ok, served
     cdef public Tokens tokens
-    cdef public tuple pair
+    cdef public tuple pair, unable
+    cdef public Py_ssize_t most
     cdef public bytes about, probe
     cdef public bint crosses, local
     cdef public double quiet, between, total, total_whole, hold

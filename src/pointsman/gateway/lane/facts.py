@@ -17,6 +17,7 @@ from ...upstream.backend import Backend
 from ...upstream.candidates import may_cross
 from ...wire.http1 import RequestHead
 from ..attempt.client_headers import Block, steady_block, translated_block, upstream_path
+from ..attempt.fitting import surely_fits
 from ..client.access import Caller
 from ..client.paths import Route, route
 from ..compiled import CompiledRules
@@ -136,12 +137,14 @@ class Track:
     None where it is the same. shelf: of its idle connections. probe: see wire/key_mask.py; None where there is nothing to
     look for. quiet and other seconds: see Limits.
     usage: (member, name) by which a stream's is asked for, None where it is not. about: the header lines that say where it
-    went. ok, served, gone: what is counted of an answer, and of a client that left before it."""
+    went. most: bytes of a body that fits its window whatever stands in it; unable: with one of these in it, it may be more
+    than its model can (attempt/fitting.py). ok, served, gone: what is counted of an answer, and of a client that left
+    before it."""
 
     __slots__ = (
         "about", "account", "backend", "between", "crosses", "gone", "health", "hold", "label", "local", "mapping_id",
-        "named", "ok", "pair", "places", "plan", "probe", "quiet", "served", "shelf", "target", "tokens", "total",
-        "total_whole", "usage",
+        "most", "named", "ok", "pair", "places", "plan", "probe", "quiet", "served", "shelf", "target", "tokens", "total",
+        "total_whole", "unable", "usage",
     )  # fmt: skip
 
     def __init__(self, plane: DataPlane, plan: Plan, backend: Backend, protocol: Protocol) -> None:
@@ -154,6 +157,7 @@ class Track:
         self.backend = backend
         self.local = backend.local
         self.account = backend.account
+        self.most, self.unable = surely_fits(plane, backend, target.model)
         self.probe = backend.mask.probe if backend.mask.masks else None
         self.shelf = plane.pool.shelf(backend)
         self.named = None if target.model == plan.model else encode(target.model)

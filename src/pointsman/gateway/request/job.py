@@ -67,7 +67,8 @@ class Tried:
     """One attempt. number: from 1. warnings: what its translation lost. reason: why it failed,
     None while it has not. start and wall: when it began, monotonic and unix seconds; seconds: how
     long it took, once it is over. status: the upstream's, 0 = it gave none. answer_id: by which its
-    backend can be asked for the answer again."""
+    backend can be asked for the answer again. window: tokens, of a server that cuts a longer input in
+    silence."""
 
     target: Target
     number: int
@@ -80,6 +81,7 @@ class Tried:
     status: int = 0
     outcome: str = "failed"
     answer_id: str | None = None
+    window: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason
@@ -14,6 +16,8 @@ from ...resilience.walk import Held
 from ...wire.answer import Answer
 from ..data_plane import DataPlane
 from .job import Job
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -100,3 +104,17 @@ async def pause(plane: DataPlane, job: Job, seconds: float) -> None:
     finally:
         timer.cancel()
         plane.ticking.discard(wait)
+
+
+async def meanwhile(plane: DataPlane, job: Job, work: Coroutine[Any, Any, T], seconds: float) -> T | None:
+    """What `work` gives, the client kept alive meanwhile; None when it took longer, or had to end. Raises what it raises."""
+    task = asyncio.get_running_loop().create_task(work)
+    wait = Wait(job, min(time.monotonic() + seconds, job.deadline), plane.limits.hold_seconds)
+    task.add_done_callback(lambda _: wait.wake())
+    plane.ticking.add(wait)
+    try:
+        await wait.done
+        return task.result() if task.done() else None
+    finally:
+        plane.ticking.discard(wait)
+        task.cancel()

@@ -1,0 +1,227 @@
+"""Looks for model servers on this computer: at the ports where they are by habit, and where their variables say.
+
+Nothing but loopback is asked, and the machine that a container runs on where POINTSMAN_LOCAL_HOST names it. Whatever is
+there is told apart by what it answers (engines/), never by its port. Not here: what a gateway does with them
+(link/messages.py FoundServer, admin/control/found.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from ..engines.engine import LIST, Answers, Engine, EngineState, Reply
+from ..engines.registry import ENGINES, SIGNS, identify
+from ..errors import PointsmanError
+from ..kinds import BackendType
+from ..process.owners import Owner, is_trusted, owner_of
+from ..providers.urls import is_loopback
+from ..routing.specs import BackendSpec
+from .backend import Backend
+from .egress import Egress
+from .fetch import fetch
+from .pool import Pool
+
+log = logging.getLogger("pointsman.discovery")
+
+LOOK_SECONDS = 0.3
+"""For one question. A server on this computer that takes longer hangs, or is busy with its first model."""
+LIST_SECONDS = 2.0
+"""For its list of models, which some read from the disk."""
+ROUND_SECONDS = 10.0
+"""Between two rounds: a server that comes or goes is noticed within 15 s."""
+_SURE_SECONDS = 60.0
+"""How long an answer is believed while it loads, and where nobody tells whose the port is; else until somebody listens
+there anew."""
+_PATIENCE = (0.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+"""Seconds until a port is asked again behind which there is no model server: somebody's program has a log, too."""
+
+
+class Address(NamedTuple):
+    """Where a server may be."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+class Server(NamedTuple):
+    """One that answered as a model server. problem: why it is not used before somebody adopts it, None = it is."""
+
+    address: Address
+    engine: Engine
+    answers: Answers
+    problem: str | None
+
+
+def addresses(environ: Mapping[str, str], further: Iterable[int] = (), local_host: str = "") -> list[Address]:
+    """Where to look. further: ports that the user names. local_host: see config.local_host. Of what the engines' own
+    variables name, only what is on this computer: a server elsewhere is added by hand."""
+    ports = dict.fromkeys(further)
+    near: dict[Address, None] = {}
+    for engine in ENGINES:
+        for host, port in engine.listens(environ):
+            if host in _HERE:
+                ports.setdefault(port)
+            elif is_loopback(host):
+                near[Address(host, port)] = None
+        ports |= dict.fromkeys(engine.ports)
+    hosts = [_HERE[0], *([local_host] if local_host else [])]
+    return [*near, *(Address(host, port) for host in hosts for port in ports)]
+
+
+_HERE = ("127.0.0.1", "localhost")
+
+
+async def look(where: Iterable[Address], egress: Egress) -> list[Server]:
+    """Every server that is at these addresses, all asked at once, in their order. Takes LIST_SECONDS at most, and as a rule
+    the tenth of it."""
+    pool = Pool(egress)
+    try:
+        found = await asyncio.gather(*(_server_at(address, pool) for address in where))
+    finally:
+        pool.close()
+    return [server for server in found if server is not None]
+
+
+async def _server_at(address: Address, pool: Pool) -> Server | None:
+    backend = _backend(address)
+    if not await _listens(backend, pool):
+        return None
+    answers = await _answers(backend, pool)
+    engine = identify(answers)
+    if engine is None or engine.own:
+        return None
+    answers = {**answers, **await _answers(backend, pool, [one for one in engine.facts if one not in SIGNS])}
+    return Server(address, engine, answers, _problem(_owner(address)))
+
+
+def _problem(owner: Owner | None) -> str | None:
+    if is_trusted(owner):
+        return None
+    assert owner is not None
+    return f"it belongs to another user of this computer (uid {owner.uid}), who could read what is sent to it"
+
+
+def _owner(address: Address) -> Owner | None:
+    return owner_of(address.port) if address.host == "127.0.0.1" else None
+
+
+def _backend(address: Address) -> Backend:
+    return Backend(
+        BackendSpec(
+            key=f"local/{address.port}",
+            type=BackendType.LOCAL.value,
+            name=str(address.port),
+            base_url=address.url,
+        )
+    )
+
+
+async def _listens(backend: Backend, pool: Pool) -> bool:
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            conn = await pool.open(backend, True)
+    except (PointsmanError, TimeoutError):
+        return False
+    conn.close()
+    return True
+
+
+async def _answers(backend: Backend, pool: Pool, paths: Sequence[str] = SIGNS) -> Answers:
+    """What it says to each of these, all asked at once."""
+    found = await asyncio.gather(*(_reply(backend, pool, path) for path in paths))
+    return {path: reply for path, reply in zip(paths, found, strict=True) if reply is not None}
+
+
+async def _reply(backend: Backend, pool: Pool, path: str) -> Reply | None:
+    seconds = LIST_SECONDS if path == LIST else LOOK_SECONDS
+    try:
+        answer = await fetch(pool, backend, path.encode(), seconds, local_only=True)
+    except PointsmanError:
+        return None
+    try:
+        body = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = None
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+    return Reply(answer.status, headers, body)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of one address. engine None: there is no model server, as far as it was asked. due: when it is asked
+    again even if nothing has changed. tries: how often in a row it was none."""
+
+    owner: Owner | None
+    server: Server | None
+    due: float
+    tries: int = 0
+
+
+@dataclass(slots=True)
+class Discovery:
+    """Looks again and again. told: gets every server that is there, at first and when they are other ones than before."""
+
+    where: tuple[Address, ...]
+    egress: Egress
+    told: Callable[[list[Server]], None]
+    _seen: dict[Address, _Seen] = field(default_factory=dict)
+    _last: list[tuple[Address, str, str | None]] | None = None
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while self.where:
+            try:
+                await self.round()
+            except Exception:  # nobody's answer may end it
+                log.exception("a look for model servers failed")
+            await asyncio.sleep(ROUND_SECONDS * (0.9 + 0.2 * random.random()))  # noqa: S311 -- spreads, guards nothing
+
+    async def round(self) -> None:
+        """One look at every address; asks only where something is new."""
+        pool = Pool(self.egress)
+        try:
+            await asyncio.gather(*(self._at(address, pool) for address in self.where))
+        finally:
+            pool.close()
+        servers = [
+            seen.server
+            for address in self.where
+            if (seen := self._seen.get(address)) and seen.server is not None
+        ]
+        now = [(one.address, one.engine.name, one.problem) for one in servers]
+        if now != self._last:
+            self._last = now
+            self.told(servers)
+
+    async def _at(self, address: Address, pool: Pool) -> None:
+        backend = _backend(address)
+        if not await _listens(backend, pool):
+            self._seen.pop(address, None)
+            return
+        seen, owner, now = self._seen.get(address), _owner(address), time.monotonic()
+        if seen is not None and seen.owner == owner and now < seen.due:
+            return
+        answers = await _answers(backend, pool)
+        engine = identify(answers)
+        if engine is None or engine.own:
+            tries = seen.tries + 1 if seen is not None and seen.owner == owner else 1
+            self._seen[address] = _Seen(owner, None, now + _PATIENCE[min(tries, len(_PATIENCE) - 1)], tries)
+            return
+        settled = owner is not None and engine.state(answers) is EngineState.READY
+        sure = math.inf if settled else now + _SURE_SECONDS
+        self._seen[address] = _Seen(owner, Server(address, engine, answers, _problem(owner)), sure)
