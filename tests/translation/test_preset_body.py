@@ -269,6 +269,56 @@ def test_a_system_prompt_stands_before_the_clients_own(
     assert sets({"system?": "S"}, protocol=protocol, body=body) == (expected if silent else body, [])
 
 
+@pytest.mark.parametrize(
+    ("protocol", "body"),
+    [
+        (RESPONSES, b'{"model":"m","instructions":[{"role":"developer"}]}'),
+        (MESSAGES, b'{"model":"m","system":{"type":"text"}}'),
+        (CHAT, b'{"model":"m","messages":"x"}'),
+    ],
+)
+def test_a_system_prompt_in_a_form_that_nobody_knows_stays_and_that_is_told(
+    protocol: Protocol, body: bytes
+) -> None:
+    assert sets({"system": "S"}, protocol=protocol, body=body) == (body, ["dropped:system"])
+
+
+SPACE = st.sampled_from(["", " ", "\n\t"])
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 9) | st.sampled_from(["", "x", '\u2028"', "[", "é"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["role", "content", "a"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+TURN = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "developer", "user", "assistant"]), "content": ODD}
+)
+
+
+@given(st.sampled_from(SPOKEN), st.lists(TURN | ODD, max_size=3) | ODD, SPACE)
+def test_taken_out_again_what_stood_there_stands_there(protocol: Protocol, held: Any, space: str) -> None:
+    member = {CHAT: "messages", RESPONSES: "instructions", MESSAGES: "system"}[protocol]
+    text = json.dumps({"model": "m", member: held, "last": 1}, separators=("," + space, ":" + space))
+    made, told = sets({"system": "SYSTEM"}, protocol=protocol, body=text.encode())
+    if told:
+        assert (told, made) == (["dropped:system"], text.encode())
+        return
+    found = json.loads(made)
+    assert json.dumps(found).count("SYSTEM") == 1
+    assert {**found, member: held} == {"model": "m", member: held, "last": 1}
+    left = made
+    for ours in (
+        b'{"role":"system","content":"SYSTEM"},', b'{"role":"system","content":"SYSTEM"}',
+        b'{"type":"text","text":"SYSTEM"},', b'{"type":"text","text":"SYSTEM"}', b"SYSTEM\\n\\n", b"SYSTEM",
+    ):  # fmt: skip
+        left = left.replace(ours, b"", 1)
+    assert left.replace(b'""', b"null") == text.encode().replace(b'""', b"null") or json.loads(
+        left
+    ) == json.loads(text)
+
+
 def test_a_conversation_in_nobodys_form_has_no_place_for_one() -> None:
     assert sets({"system": "S"}, body=b'{"model":"m","input":"x"}') == (
         b'{"model":"m","input":"x"}',
@@ -303,7 +353,6 @@ SAID = st.dictionaries(
     ),
     st.sampled_from([None, 0.5, 1, "low", [], ["x"], {}, {"a": [1]}, "\u2028\\"]),
 )
-SPACE = st.sampled_from(["", " ", "\n\t"])
 
 
 @given(

@@ -8,12 +8,13 @@ _BETWEEN = b"\\n\\n"
 """As it stands in JSON: an empty line."""
 
 
-def before(value: bytes, text: str) -> bytes:
-    """value: JSON of a text, of a list of text parts, or null; the same with that text in front."""
+def before(value: bytes, text: str, *, parts: bool) -> bytes | None:
+    """value: JSON of a text, of a list of text parts where the protocol has these, or null; the same with that text first.
+    None where it is anything else, which its backend may know."""
     made = msgspec.json.encode(text)
     if value.startswith(b'"'):
         return made if value == b'""' else made[:-1] + _BETWEEN + value[1:]
-    if value.startswith(b"["):
+    if parts and value.startswith(b"["):
         comma = b"," if value[1:].strip(b"] \t\r\n") else b""
         return b'[{"type":"text","text":%b}%b%b' % (made, comma, value[1:])
-    return made
+    return made if value == b"null" else None

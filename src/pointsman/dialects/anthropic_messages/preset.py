@@ -8,11 +8,12 @@ from ..base import Presetting
 from ..preset_text import before
 
 
-def with_system(body: bytes, text: str, profile: Profile) -> bytes:
+def with_system(body: bytes, text: str, profile: Profile) -> bytes | None:
     """As the first of its blocks, or of its text."""
     spans = find_values(body, "system")
     value = body[slice(*spans[-1])] if spans else b"null"
-    return set_member(body, "system", before(value, text))
+    changed = before(value, text, parts=True)
+    return None if changed is None else set_member(body, "system", changed)
 
 
 def has_system(body: bytes) -> bool:

@@ -25,14 +25,21 @@ def with_system(body: bytes, text: str, profile: Profile) -> bytes | None:
     message = b"" if item is None else value[item[0] : item[1]]
     if _is_system(message):
         assert item is not None
-        contents = find_values(message, "content")
-        if contents:
-            at, to = contents[-1]
-            changed = message[:at] + before(message[at:to], text) + message[to:]
+        changed = _with_content(message, text)
+        if changed is not None:
             return body[: start + item[0]] + changed + body[start + item[1] :]
     role = "developer" if profile.developer_role else "system"
     made = msgspec.json.encode({"role": role, "content": text})
     return body[: start + 1] + made + (b"," if message else b"") + body[start + 1 :]
+
+
+def _with_content(message: bytes, text: str) -> bytes | None:
+    spans = find_values(message, "content")
+    if not spans:
+        return None
+    start, end = spans[-1]
+    content = before(message[start:end], text, parts=True)
+    return None if content is None else message[:start] + content + message[end:]
 
 
 def has_system(body: bytes) -> bool:

@@ -8,11 +8,12 @@ from ..base import Presetting
 from ..preset_text import before
 
 
-def with_system(body: bytes, text: str, profile: Profile) -> bytes:
+def with_system(body: bytes, text: str, profile: Profile) -> bytes | None:
     """Before its instructions; what stands as a message in its input stays there."""
     spans = find_values(body, "instructions")
     value = body[slice(*spans[-1])] if spans else b"null"
-    return set_member(body, "instructions", before(value, text))
+    changed = before(value, text, parts=False)
+    return None if changed is None else set_member(body, "instructions", changed)
 
 
 def has_system(body: bytes) -> bool:
