@@ -94,8 +94,9 @@ class Talk:
 class House:
     """options: of the warden. `with House(...) as house`."""
 
-    def __init__(self, folder: Path, *options: str, **terms: float) -> None:
+    def __init__(self, folder: Path, *options: str, pass_fds: tuple[int, ...] = (), **terms: float) -> None:
         self.data_dir = folder / "data"
+        self._fds = pass_fds
         (self.data_dir / FOLDER).mkdir(parents=True, mode=0o700)
         self.runtime_dir = tempfile.mkdtemp(prefix="pm-w-", dir="/tmp")
         self._options = [*options, *(f"--term={name}={value}" for name, value in {**QUICK, **terms}.items())]
@@ -114,7 +115,7 @@ class House:
     def start(self) -> None:
         argv = [sys.executable, "-m", "pointsman.warden", "--data-dir", str(self.data_dir)]
         argv += ["--runtime-dir", self.runtime_dir, "--life-fd", str(self.life), *self._options]
-        self.process = subprocess.Popen(argv, pass_fds=(self.life,), stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(argv, pass_fds=(self.life, *self._fds), stdin=subprocess.DEVNULL)
         before = time.monotonic()
         path = os.path.join(self.runtime_dir, "warden.sock")
         while True:

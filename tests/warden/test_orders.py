@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +138,37 @@ def test_a_budget_can_be_changed_and_is_told(house: Make) -> None:
     assert talk.ask(op="budget", bytes=1000)["budget"] == 1000
     assert talk.ask(op="budget", bytes=0)["budget"] is None
     assert talk.ask(op="budget")["budget"] == int(whole * 0.75)
+
+
+def test_what_lies_in_the_folder_and_is_no_file_of_ours_harms_nobody(house: Make) -> None:
+    found = house()
+    folder = found.data_dir / "engines"
+    for name in ("a.json", "b.run"):
+        (folder / name).mkdir()
+    (folder / "c.run").write_text("pid x y\nguard\nport -\n" + "z" * 100_000)
+    found.kill_warden()
+    found.start()
+    found.recipe("b", command())
+    found.recipe("c", command())
+    talk = found.talk()
+    talk.say(op="watch")
+    assert talk.ask(op="declare", engines=["a", "b", "c"])["problems"].keys() == {"a"}
+    for name in "bc":
+        talk.say(op="want", engine=name)
+    assert "the data folder cannot be written" in until(lambda: talk.wait("b", "cold")["why"])
+    talk.say(op="want", engine="c")
+    talk.wait("c", "ready")
+
+
+def test_it_gives_signs_of_life(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    try:
+        with House(tmp_path, f"--beat-fd={write}", pass_fds=(write,)):
+            for _ in range(3):
+                assert set(os.read(read, 64)) == {ord(".")}
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 def test_where_the_log_is(house: Make) -> None:

@@ -127,11 +127,12 @@ def test_a_file_of_another_user_is_not_used(tmp_path: Path) -> None:
         read_recipe(tmp_path, "a")
 
 
-def test_a_link_and_a_pipe_are_not_followed(tmp_path: Path) -> None:
+def test_a_link_a_pipe_and_a_folder_are_not_followed(tmp_path: Path) -> None:
     write_recipe(tmp_path, "a", WHOLE)
+    (tmp_path / "engines" / "d.json").mkdir(mode=0o700)
     (tmp_path / "engines" / "b.json").symlink_to("a.json")
     os.mkfifo(tmp_path / "engines" / "c.json", 0o600)
-    for name in "bc":
+    for name in "bcd":
         with pytest.raises(PointsmanError):
             read_recipe(tmp_path, name)
 

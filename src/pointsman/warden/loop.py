@@ -169,7 +169,11 @@ class Warden:
             self.plan.unusable(name, _UNUSABLE, now, error.public)
             return
         self._recipes[name] = recipe
-        run = Run(recipe, Kept(self.options.data_dir, name), self.options.data_dir, now)
+        try:
+            run = Run(recipe, Kept(self.options.data_dir, name), self.options.data_dir, now)
+        except OSError as error:
+            self.plan.died(name, f"the data folder cannot be written ({error.strerror})", now)
+            return
         if run.kept.runs():  # nothing of ours should hold it any more
             end_all([run.kept], 0.0)
         run.kept.sweep()
@@ -188,7 +192,10 @@ class Warden:
         now, boot = time.monotonic(), boot_id()
         strangers: list[Kept] = []
         for name in filter(NAME.fullmatch, run_files(self.options.data_dir)):
-            kept = Kept(self.options.data_dir, name)
+            try:
+                kept = Kept(self.options.data_dir, name)
+            except OSError:  # no file of ours
+                continue
             if not kept.runs():
                 kept.clear()
                 kept.close()

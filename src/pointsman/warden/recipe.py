@@ -107,7 +107,9 @@ def read_recipe(data_dir: Path, name: str) -> Recipe:
             f"{path} cannot be read ({error.strerror}); it must be a file of this user's, and no link"
         ) from None
     try:
-        problem = _problem_of(path.parent, os.stat(path.parent)) or _problem_of(path, os.fstat(descriptor))
+        problem = _problem_of(path.parent, os.stat(path.parent), stat.S_ISDIR) or _problem_of(
+            path, os.fstat(descriptor), stat.S_ISREG
+        )
         if problem:
             raise _wrong(problem)
         text = os.read(descriptor, _MOST_BYTES + 1)
@@ -118,9 +120,9 @@ def read_recipe(data_dir: Path, name: str) -> Recipe:
     return parse_recipe(name, text)
 
 
-def _problem_of(path: Path, info: os.stat_result) -> str | None:
-    """Could another user have written it? What a person may run is decided by who may write this."""
-    if not stat.S_ISREG(info.st_mode) and not stat.S_ISDIR(info.st_mode):
+def _problem_of(path: Path, info: os.stat_result, is_kind: Callable[[int], bool]) -> str | None:
+    """Another kind of file, or one that another user could have written: who may write it decides what is run."""
+    if not is_kind(info.st_mode):
         return f"{path} is no plain file; commands are read from plain files only"
     if info.st_uid != os.geteuid():
         return f"{path} belongs to another user, and is not run; run: chown {os.geteuid()} {path}"
