@@ -60,6 +60,18 @@ def test_it_stops_keep_seconds_after_the_end_of_the_last_request() -> None:
     assert made.engines["a"].state is EnginePhase.COLD
 
 
+def test_it_stops_as_soon_as_all_have_heard_and_nothing_is_under_way() -> None:
+    made = plan(None, EngineNeeds("a"), terms=Terms(settle=2.0))
+    bring(made, "a", 0.0)
+    made.end("a", 1.0)
+    assert kinds(made, 1.0) == kinds(made, 1.1) == []
+    made.all_heard("a")
+    made.use("c", "a", 1, 1.1)
+    assert kinds(made, 1.1) == []
+    made.use("c", "a", 0, 1.2)
+    assert kinds(made, 1.2) == [("stop", "a")]
+
+
 def test_a_request_that_comes_while_it_is_about_to_stop_keeps_it() -> None:
     made = plan(None, EngineNeeds("a", keep=10.0))
     bring(made, "a", 0.0)
@@ -147,6 +159,17 @@ def test_what_should_be_there_comes_back_after_its_death_and_others_do_not() -> 
     made.died("b", "x", 2.0)
     assert kinds(made, 2.1) == []  # not at once
     assert kinds(made, 3.0) == [("start", "a")]
+
+
+def test_an_adopted_engine_is_not_idle_before_its_users_could_say_so() -> None:
+    made = plan(GIB, EngineNeeds("a", GIB, keep=0.0), EngineNeeds("b", GIB))
+    made.adopt("a", 0.0)
+    made.ready("a", 0.0)
+    made.want("c", "b", 1, 0.0)
+    assert kinds(made, 2.9) == []
+    assert made.engines["a"].state is EnginePhase.READY
+    made.use("c", "a", 1, 2.95)
+    assert kinds(made, 4.0) == []
 
 
 def test_a_stop_by_hand_waits_for_requests_and_then_no_longer() -> None:
@@ -352,6 +375,10 @@ class PlanMachine(RuleBasedStateMachine):
                 self.made.died(name, "x", self.now)
             else:
                 getattr(self.made, how)(name, self.now)
+
+    @rule(name=st.sampled_from(NAMES))
+    def heard(self, name: str) -> None:
+        self.made.all_heard(name)
 
     @rule(name=st.sampled_from(NAMES))
     def ends(self, name: str) -> None:

@@ -251,6 +251,8 @@ class EngineDesk:
             waiters = self._let_go(name, busy=True)
             for waiter in waiters:
                 waiter.set_result(standing.address)
+        elif standing.state == "stopping":
+            self._send({"op": "heard", "engine": name})  # behind all that has been told as under way
         self._on_state(standing)
 
     def _let_go(self, name: str, busy: bool = False) -> list[asyncio.Future[str]]:

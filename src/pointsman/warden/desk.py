@@ -120,6 +120,10 @@ class Desk:
         for message in caller.read():
             self._on_message(caller, message)
 
+    def watchers(self) -> set[str]:
+        """Names of all who watch."""
+        return {caller.name for caller in self.callers.values() if caller.watching}
+
     def push(self, message: dict[str, Any]) -> None:
         """To all who watch."""
         for caller in self.callers.values():

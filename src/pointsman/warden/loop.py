@@ -61,6 +61,7 @@ class Warden:
         self._recipes: dict[str, Recipe] = {}
         self._runs: dict[str, Run] = {}
         self._guards: set[int] = set()
+        self._unheard: dict[str, set[str]] = {}  # who has not yet said that an engine takes no more
         self._told: dict[str, tuple[object, ...]] = {}
         self._over = False
         self._beaten = self._sampled = 0.0
@@ -313,7 +314,18 @@ class Warden:
         held = sum(engine.held for engine in self.plan.engines.values())
         return {"budget": self.plan.budget, "held": held, "memory": self._total}
 
+    def heard(self, caller: str, name: str) -> None:
+        """That caller knows that the engine takes no more requests; those under way it has told before."""
+        unheard = self._unheard.get(name)
+        if unheard is not None:
+            unheard.discard(caller)
+            if not unheard and name in self.plan.engines:
+                del self._unheard[name]
+                self.plan.all_heard(name)
+
     def _lost(self, caller: WardenCaller) -> None:
+        for name in list(self._unheard):
+            self.heard(caller.name, name)
         self.plan.drop(caller.name, time.monotonic())
 
     # -- states
@@ -348,7 +360,10 @@ class Warden:
             seen = tuple(state[word] for word in ("state", "address", "why", "pid"))
             if self._told.get(name) != seen:
                 self._told[name] = seen
+                if engine.state is EnginePhase.YIELDING:
+                    self._unheard[name] = self._desk.watchers() | {""}
                 self._desk.push(state)
+                self.heard("", name)
         for name in set(self._told) - set(self.plan.engines):
             del self._told[name]
             self._recipes.pop(name, None)

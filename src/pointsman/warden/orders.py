@@ -20,6 +20,7 @@ class TakesOrders(Protocol):
 
     def declare(self, names: list[str]) -> dict[str, str]: ...
     def want(self, caller: str, name: str, count: int) -> dict[str, Any]: ...
+    def heard(self, caller: str, name: str) -> None: ...
     def use(self, caller: str, name: str, count: int) -> None: ...
     def begin(self, name: str) -> None: ...
     def end(self, name: str) -> None: ...
@@ -38,6 +39,7 @@ class Orders:
             "watch": self._watch,
             "want": self._want,
             "busy": self._busy,
+            "heard": self._heard,
             "declare": self._declare,
             "start": self._start,
             "stop": self._stop,
@@ -78,6 +80,10 @@ class Orders:
 
     def _busy(self, caller: WardenCaller, order: dict[str, Any]) -> dict[str, Any]:
         self._told.use(caller.name, _name(order), _count(order))
+        return {}
+
+    def _heard(self, caller: WardenCaller, order: dict[str, Any]) -> dict[str, Any]:
+        self._told.heard(caller.name, _name(order))
         return {}
 
     def _declare(self, caller: WardenCaller, order: dict[str, Any]) -> dict[str, Any]:

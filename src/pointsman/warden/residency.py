@@ -112,7 +112,7 @@ class Residency:
     def adopt(self, name: str, now: float) -> None:
         """It runs already: what an earlier warden started."""
         engine = self.engines[name]
-        engine.wanted = False
+        engine.wanted, engine.adopted = False, True
         engine.turn(EnginePhase.LOADING, now)
 
     def loading(self, name: str, now: float, why: str = "") -> None:
@@ -126,10 +126,15 @@ class Residency:
         engine = self.engines[name]
         if engine.state not in COMING:
             return
-        engine.ready_at = engine.idle_at = now
+        engine.ready_at = engine.idle_at = now + (self.terms.come_back if engine.adopted else 0.0)
         engine.turn(EnginePhase.READY, now)
+        engine.adopted = False
         engine.said = ""
         self.want(HAND, name, 0, now)
+
+    def all_heard(self, name: str) -> None:
+        """Whoever sends requests knows that no more is let in: what is under way has been told."""
+        self.engines[name].heard = True
 
     def measure(self, name: str, size: int) -> None:
         """Bytes that all its processes have in memory now."""
@@ -202,7 +207,7 @@ class Residency:
         engine.served = False
 
     def _yield(self, engine: Resident, now: float, leaving: Leaving, why: str) -> None:
-        engine.leaving = leaving
+        engine.leaving, engine.heard = leaving, False
         engine.turn(EnginePhase.YIELDING, now, why)
         for client in engine.since:
             engine.since[client] = now
@@ -242,7 +247,7 @@ class Residency:
             engine.turn(EnginePhase.READY, now)
         elif engine.busy and not (by_hand and now - engine.at >= self.terms.drain):
             return
-        elif now - engine.at >= self.terms.settle:
+        elif engine.heard or now - engine.at >= self.terms.settle:
             self._stop(engine, now, engine.why, actions)
         if engine.state is EnginePhase.READY:
             engine.leaving = ""

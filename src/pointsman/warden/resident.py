@@ -41,15 +41,17 @@ LEAVING: dict[Leaving, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Times in seconds. settle: between the word that no more is let in and the stop. min_stay: an engine that has come
-    stays so long, max_wait: who has waited so long makes others yield, patience: and after so long is refused. drain: of a
-    stop by hand. longest_load: shows life, and is not ready all the same. deaths within death_window: it stays down."""
+    """Times in seconds. settle: after the word that no more is let in, for who does not say that they have heard it.
+    min_stay: an engine that has come stays so long, max_wait: who has waited so long makes others yield, patience: and after
+    so long is refused. drain: of a stop by hand. come_back: in which the data plane finds a new warden. longest_load: shows
+    life, and is not ready all the same. deaths within death_window: it stays down."""
 
-    settle: float = 0.1
+    settle: float = 2.0
     min_stay: float = 10.0
     max_wait: float = 20.0
     patience: float = 600.0
     drain: float = 30.0
+    come_back: float = 3.0
     longest_load: float = 4 * 3600.0
     back_off: tuple[float, ...] = (0.5, 1.0, 2.0, 5.0, 15.0)
     deaths: int = 5
@@ -88,6 +90,8 @@ class Resident:
     why: str = ""
     said: str = ""
     leaving: Leaving = ""
+    adopted: bool = False  # whoever uses it has yet to say so again
+    heard: bool = False  # all know that no more is let in
     waiting: dict[str, int] = field(default_factory=dict)
     since: dict[str, float] = field(default_factory=dict)
     busy: dict[str, int] = field(default_factory=dict)
