@@ -13,7 +13,7 @@ import pytest
 from .engines import Engine, llama_host, mlx_host, mlx_lm_server
 from .gguf_of import TINY, write
 
-WINDOW = 131_072
+WINDOW = 32_768
 
 
 @pytest.fixture(scope="session")

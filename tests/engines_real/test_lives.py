@@ -169,6 +169,26 @@ def test_on_a_socket_of_its_user_and_gone_with_its_life_line(
         engine.stop()
 
 
+def test_the_llama_host_sleeps_when_idle_and_wakes_when_asked(gguf: Path, tmp_path: Path) -> None:
+    with llama_host(gguf, tmp_path / "log", "--sleep-idle-seconds", "1") as engine:
+        wait_until("it sleeps", lambda: fetch(engine.url, "GET", "/props").json()["is_sleeping"], 10)
+        assert engine.health() == 200
+        assert engine.chat(WEATHER)["choices"][0]["message"]["content"] == SUNNY
+        assert not fetch(engine.url, "GET", "/props").json()["is_sleeping"]
+
+
+def test_the_llama_host_holds_a_model_to_a_schema(llama: Engine) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"enum": ["Paris"]}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    wanted = {"type": "json_schema", "json_schema": {"name": "c", "schema": schema}}
+    said = llama.chat(WEATHER, response_format=wanted, max_tokens=100)["choices"][0]
+    assert json.loads(said["message"]["content"]) == {"city": "Paris"}
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}},
@@ -200,7 +220,7 @@ def test_the_mlx_host_counts_as_it_reads(mlx: Engine) -> None:
     counted = mlx.ask({"messages": messages, "tools": [TOOL]}, "/tokenize").json()
     usage = mlx.ask({"messages": messages, "tools": [TOOL], "max_tokens": 1}).json()["usage"]
     assert counted["count"] == usage["prompt_tokens"] == len(counted["tokens"])
-    assert counted["max_model_len"] == 131_072
+    assert counted["max_model_len"] == 32_768
 
 
 def test_the_mlx_host_goes_on_with_a_text(mlx: Engine) -> None:

@@ -170,8 +170,8 @@ def test_an_input_that_is_too_long_is_told_in_the_words_that_clients_recover_fro
 ) -> None:
     with anthropic_client(gateway) as client:
         with pytest.raises(
-            anthropic.BadRequestError, match="prompt is too long: 150007 tokens > 131072"
+            anthropic.BadRequestError, match="prompt is too long: 36007 tokens > 32768"
         ) as caught:
-            messages: list[Any] = [{"role": "user", "content": "count " * 50_000}]
+            messages: list[Any] = [{"role": "user", "content": "count " * 12_000}]
             client.messages.create(model=model, max_tokens=10, messages=messages)
     assert caught.value.status_code == 400

@@ -223,6 +223,18 @@ def test_tokens_are_counted_with_the_system_prompt_and_nothing_else() -> None:
     run(work, {"system": "S", "temperature": 0.1, "max_tokens": 5}, MESSAGES)
 
 
+def test_tokens_that_are_estimated_are_of_the_system_prompt_too() -> None:
+    async def work(found: Plane, server: ScriptedUpstream) -> None:
+        body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+        told = [
+            (await found.ask("/v1/messages/count_tokens", one)).json()["input_tokens"]
+            for one in ({**body, "system": "y"}, body)
+        ]
+        assert told[0] < 100 < told[1], "`system?` is for who has none"
+
+    run(work, {"system?": "word " * 200})
+
+
 def test_each_target_gets_it_in_its_own_words() -> None:
     async def main() -> None:
         with ScriptedUpstream() as near, ScriptedUpstream() as far:

@@ -7,12 +7,13 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import uvloop
 
-from pointsman.practice import STALL, Received, Reply, ScriptedUpstream
+from pointsman.practice import STALL, Pause, Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret
 from tests.agents.model import CHAT, JSON, RESPONSES, STREAM, WHOLE
@@ -210,6 +211,26 @@ def test_under_load_each_has_its_share_in_flight(
             assert list(counted.values()) == shares
 
     run(work, *targets, weights=weights)
+
+
+def test_requests_side_by_side_have_their_shares_within_bounds() -> None:
+    def quick(received: Received) -> Reply:
+        return replace(served(received), before=[Pause(0.005)])
+
+    async def work(found: Plane, servers: list[ScriptedUpstream]) -> None:
+        for server in servers:
+            server.always(quick)
+        asked: Counter[str] = Counter()
+
+        async def client() -> None:
+            for name in await answered(found, 10):
+                asked[name] += 1
+
+        await asyncio.gather(*(client() for _ in range(8)))
+        assert 50 <= asked["openai/x:one"] <= 70
+        assert sum(asked.values()) == 80
+
+    run(work, *CLOUD, weights=(3, 1))
 
 
 def test_a_slow_equal_gets_less() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.hosts.stops import StopText
@@ -24,6 +24,7 @@ def ends_first(text: str, stops: list[str]) -> tuple[int, int] | None:
     return min(found) if found else None
 
 
+@settings(deadline=None)
 @given(TEXTS, STOPS, st.data())
 def test_pieces_make_no_difference(text: str, stops: list[str], data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
@@ -34,6 +35,7 @@ def test_pieces_make_no_difference(text: str, stops: list[str], data: st.DataObj
     assert (filter_.found is None) == (first is None)
 
 
+@settings(deadline=None)
 @given(TEXTS, STOPS)
 def test_nothing_is_held_back_longer_than_it_must(text: str, stops: list[str]) -> None:
     """What is held back could be the beginning of a stop string."""

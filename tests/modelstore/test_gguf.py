@@ -35,12 +35,13 @@ def seen(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(HEADS, st.binary(max_size=20))
 def test_what_was_written_is_read(values: dict[str, Any], behind: bytes) -> None:
     assert read_head(io.BytesIO(head(values) + behind)) == seen(values)
 
 
+@settings(deadline=None)
 @given(HEADS, st.data())
 def test_a_file_that_ends_inside_its_head_is_told(values: dict[str, Any], data: st.DataObject) -> None:
     whole = head(values)
@@ -49,6 +50,7 @@ def test_a_file_that_ends_inside_its_head_is_told(values: dict[str, Any], data: 
         read_head(io.BytesIO(whole[:cut]))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.booleans())
 def test_whatever_it_holds_it_is_a_head_or_told(data: bytes, like_one: bool) -> None:
     try:

@@ -89,7 +89,7 @@ _ONWARD = (
     " there is taken (busy); repeatable."
 )
 _SPREAD = "Ask the targets in turn: local ones are each other's equals, and so are providers."
-_WEIGHTS = "Their shares, one number a target in the order of the rule: 3,1."
+_WEIGHTS = "Their shares, one number a target in the order that `mapping list` shows: 3,1."
 _HEDGE = "Ask the next target too when there is no output after so long; the first to answer wins."
 
 

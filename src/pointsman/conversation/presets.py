@@ -145,6 +145,12 @@ def _check_of(name: str) -> Callable[[Any], Any]:
     raise ValueError(f"{name[:_NAME_LENGTH]!r} cannot be set; what can be is {known} and {TEMPLATE}.NAME")
 
 
+def system_of(presets: Presets, *, silent: bool) -> str:
+    """The system prompt that is put before the client's own; "" for none. silent: it has none."""
+    text = presets.get("system") or (presets.get("system?") if silent else None)
+    return str(text or "")
+
+
 def merged(stand: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The changes over what stands: a None takes away, and of NAME and NAME? the newer one stays."""
     found = dict(stand)

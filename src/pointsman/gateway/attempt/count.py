@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from ...conversation.notes import Notes
+from ...conversation.parts import Text
+from ...conversation.presets import system_of
+from ...conversation.request import Request
 from ...errors import PointsmanError
 from ...kinds import Protocol
 from ...providers.profiles import profile_for
@@ -42,26 +46,33 @@ async def answer(
     assert client is not None
     assert client.render_count is not None
     target = tried.target
-    tokens = await _by_path(plane, plan, target, backend, asked, spoken)
+    request = as_sent(asked.request, plan)
+    tokens = await _by_path(plane, plan, target, backend, request, spoken)
     if tokens is None and backend.local:
-        tokens = await by_tokenizer(plane, plan, target, backend, asked)
+        tokens = await by_tokenizer(plane, plan, target, backend, request)
     if tokens is None:
-        tokens = estimate_tokens(asked.request)
+        tokens = estimate_tokens(request)
         tried.warnings = b"estimated:input_tokens"
     job.won = tried
     job.delivery.send(200, job.target_lines(), client_lines(JSON), client.render_count(tokens))
     return None
 
 
+def as_sent(request: Request, plan: Plan) -> Request:
+    """With the system prompt that the rule sets."""
+    text = system_of(plan.rule.presets, silent=not request.system)
+    return replace(request, system=[Text(text), *request.system]) if text else request
+
+
 async def _by_path(
-    plane: DataPlane, plan: Plan, target: Target, backend: Backend, asked: Asked, spoken: Protocol
+    plane: DataPlane, plan: Plan, target: Target, backend: Backend, request: Request, spoken: Protocol
 ) -> int | None:
     upstream = plane.dialects[spoken].translation
     if upstream is None or upstream.count_path is None or upstream.parse_count is None:
         return None
     profile = profile_for(backend.spec, spoken, target.model)
-    request, _ = adapt(asked.request, profile, Notes())
-    rendered = msgspec.json.decode(upstream.render_request(request, profile))
+    made, _ = adapt(request, profile, Notes())
+    rendered = msgspec.json.decode(upstream.render_request(made, profile))
     body = {key: value for key, value in rendered.items() if key in upstream.count_keys}
     found = await _ask(plane, plan, backend, upstream.count_path, body)
     if found is None:
@@ -73,13 +84,14 @@ async def _by_path(
 
 
 async def by_tokenizer(
-    plane: DataPlane, plan: Plan, target: Target, backend: Backend, asked: Asked
+    plane: DataPlane, plan: Plan, target: Target, backend: Backend, request: Request
 ) -> int | None:
+    """By the server's own tokenizer; None where it has none, or does not answer."""
     half = plane.dialects[RENDERED_IN].translation
     assert half is not None
     profile = profile_for(backend.spec, RENDERED_IN, target.model)
-    request, _ = adapt(asked.request, profile, Notes())
-    rendered = msgspec.json.decode(half.render_request(request, profile))
+    made, _ = adapt(request, profile, Notes())
+    rendered = msgspec.json.decode(half.render_request(made, profile))
     return await count_by_tokenizer(
         partial(_ask, plane, plan, backend), rendered, plane.facts.engine(backend)
     )

@@ -118,16 +118,14 @@ def _unable(one: Attempt, what: str) -> Held[Answer]:
 async def _too_long(one: Attempt, backend: Backend, asked: Asked, window: int) -> Held[Answer] | None:
     engine = one.plane.facts.engine(backend)
     cuts = engine is not None and engine.cuts_silently
-    estimate = (
-        await offload(estimate_tokens, asked.request)
-        if len(one.job.request.body) >= LARGE
-        else estimate_tokens(asked.request)
-    )
+    request = count.as_sent(asked.request, one.plan)
+    large = len(one.job.request.body) >= LARGE
+    estimate = await offload(estimate_tokens, request) if large else estimate_tokens(request)
     if cuts:
         one.tried.window = window
     if estimate * _HALF <= window:
         return None
-    tokens = await count.by_tokenizer(one.plane, one.plan, one.target, backend, asked)
+    tokens = await count.by_tokenizer(one.plane, one.plan, one.target, backend, request)
     how = "counted by its own tokenizer"
     if tokens is None:
         tokens, how = estimate, "estimated"
