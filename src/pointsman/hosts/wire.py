@@ -45,20 +45,16 @@ class HostExchange:
 
     def answer(self, status: int, value: Any) -> None:
         data = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-        self.began = True
-        self._handler.send_response(status)
-        self._handler.send_header("Content-Type", "application/json")
-        self._handler.send_header("Content-Length", str(len(data)))
-        self._handler.end_headers()
+        self._head(status, ("Content-Type", "application/json"), ("Content-Length", str(len(data))))
         self._write(data)
 
     def begin_events(self) -> None:
-        self.began = True
-        self._handler.send_response(200)
-        self._handler.send_header("Content-Type", "text/event-stream")
-        self._handler.send_header("Cache-Control", "no-cache")
-        self._handler.send_header("Transfer-Encoding", "chunked")
-        self._handler.end_headers()
+        self._head(
+            200,
+            ("Content-Type", "text/event-stream"),
+            ("Cache-Control", "no-cache"),
+            ("Transfer-Encoding", "chunked"),
+        )
 
     def event(self, value: Any) -> None:
         self._chunk(b"data: " + json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n\n")
@@ -91,6 +87,16 @@ class HostExchange:
         except OSError:
             return True
         return data == b""
+
+    def _head(self, status: int, *headers: tuple[str, str]) -> None:
+        self.began = True
+        self._handler.send_response(status)
+        for name, value in headers:
+            self._handler.send_header(name, value)
+        try:
+            self._handler.end_headers()
+        except OSError:
+            raise ClientLeft from None
 
     def _chunk(self, data: bytes) -> None:
         self._write(b"%x\r\n%b\r\n" % (len(data), data))
