@@ -31,6 +31,8 @@ _UNIX_SHAPE = re.compile(
     r"(?:http://)?unix:(?://)?(?P<socket>/(?!/)(?:[^:]|:(?!/|$))*)(?::(?P<path>/.*)?)?", re.IGNORECASE
 )
 _UNQUOTED = "/+@=,~"
+_ENGINE = "unix:///pointsman-engine/"
+"""Where the warden starts it (pointsman.warden): nobody listens there, whoever asks learns the address of the moment."""
 SOCKET_LENGTH = 103 if sys.platform == "darwin" else 107
 """Of a Unix socket's path, in bytes, as the kernel takes it (sun_path without its end)."""
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
@@ -312,3 +314,13 @@ def _check_query(query: str) -> None:
     for name in (one.partition("=")[0].lower() for one in query.split("&")):
         if _SECRET_NAME.search(name):
             raise ValueError(f"the base URL's query holds {name!r}; give the key as the API key")
+
+
+def engine_url(name: str) -> str:
+    """The base URL of a local backend that is started on demand."""
+    return _ENGINE + name
+
+
+def engine_of(base_url: str) -> str | None:
+    """The engine that the warden starts for this base URL; None where a server is somewhere already."""
+    return base_url.removeprefix(_ENGINE) if base_url.startswith(_ENGINE) else None

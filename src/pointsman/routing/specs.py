@@ -82,6 +82,8 @@ class BackendSpec(msgspec.Struct, frozen=True):
     or None. max_in_flight: requests at once, None = the gateway's own limit. join_resends: a generation whose
     client left may be joined by the same request. silent_end: its streams end without saying why. proxy: `none` or a
     proxy's URL, None = what the environment says. ca_file: of the authorities that may sign for it, None = the system's.
+    engine: the warden starts it on demand, under this name; base_url is no address then. models: what it lists while it
+    does not run.
     found: no row: a server that discovery found on this computer (upstream/discovery.py), for names that no rule matches.
     """
 
@@ -103,6 +105,8 @@ class BackendSpec(msgspec.Struct, frozen=True):
     ca_file: str | None = None
     login_only: bool = False  # no key is stored: only for rules that forward the client's own provider login
     found: bool = False
+    engine: str | None = None
+    models: tuple[str, ...] = ()
 
 
 def practice_spec(socket_path: str) -> BackendSpec:

@@ -47,7 +47,8 @@ class ReadyRow:
 class Recipe:
     """command: program and arguments, no shell; `{port}` and `{socket}` in it and in env stand for what the warden chose.
     port: a fixed one. keep: seconds after the end of the last request, None = for ever. memory: bytes, 0 = unknown.
-    deadline: seconds without any sign of life after which a start has failed. sleeps: seconds after which it lets go of its
+    models: what it lists when it runs, told while it does not. deadline: seconds without any sign of life after which a
+    start has failed. sleeps: seconds after which it lets go of its
     memory by itself."""
 
     name: str
@@ -62,6 +63,7 @@ class Recipe:
     memory: int = 0
     deadline: float = 120.0
     sleeps: float | None = None
+    models: tuple[str, ...] = ()
 
     @property
     def on_socket(self) -> bool:
@@ -213,6 +215,8 @@ class _FieldsOf:
                 yield field, value
         if "ready" in self._said:
             yield "ready", self._ready()
+        if "models" in self._said:
+            yield "models", self._models()
 
     def _problem(self, field: str, must: str) -> PointsmanError:
         return _wrong(f"The recipe of engine {self._name!r}: {field} must be {must}")
@@ -230,6 +234,12 @@ class _FieldsOf:
         ):
             raise self._problem("env", 'an object of names and texts, such as {"HF_HUB_OFFLINE": "1"}')
         return env
+
+    def _models(self) -> tuple[str, ...]:
+        models = self._said["models"]
+        if not isinstance(models, list) or not all(_is_text(name) and name for name in models):
+            raise self._problem("models", 'a list of names, such as ["qwen3-4b"]')
+        return tuple(models)
 
     def _ready(self) -> ReadyRow:
         row = self._said["ready"]

@@ -37,7 +37,9 @@ from ...link.messages import (
     WorkerStatus,
 )
 from ...process.standing import Standing
+from ...routing.specs import BackendSpec
 from ...secret import Secret
+from ...warden.recipe import read_recipe
 from ..store import client_keys, credentials, local_backends, sealing, settings
 from ..store.database import BACKUP_FOLDER, Store, database_path
 from ..store.rotation import open_vault
@@ -193,7 +195,18 @@ class ControlPlane:
             snapshot = msgspec.structs.replace(snapshot, keys_required=True)
         self._last_good.keep(snapshot, self.vault)
         self.found = found.named(self._servers or (), stored)  # which no later start may take for granted
-        return msgspec.structs.replace(snapshot, backends=(*snapshot.backends, *found.specs(self.found)))
+        near = found.specs(self.found)
+        return msgspec.structs.replace(snapshot, backends=(*map(self._started, snapshot.backends), *near))
+
+    def _started(self, spec: BackendSpec) -> BackendSpec:
+        """With what its recipe says of it, where the warden starts it."""
+        if spec.engine is None:
+            return spec
+        try:
+            recipe = read_recipe(self.data_dir, spec.engine)
+        except PointsmanError as error:
+            return msgspec.structs.replace(spec, problem=error.public.rstrip("."))
+        return msgspec.structs.replace(spec, models=recipe.models)
 
     def reload(self) -> bool:
         """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last

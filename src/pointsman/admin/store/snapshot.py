@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from ...kinds import AuthScheme, BackendType
 from ...link.messages import ClientKeySpec, Snapshot
 from ...providers.catalog import CATALOG
-from ...providers.urls import check_base_url, parse_base_url
+from ...providers.urls import check_base_url, engine_of, parse_base_url
 from ...routing.specs import BackendSpec, MappingSpec, TargetSpec, login_target
 from ..vault import Secret, Vault, VaultError
 from . import client_keys, credentials, local_backends, mappings, origins, sealing, settings
@@ -118,6 +118,7 @@ def backend_spec(vault: Vault, row: sealing.SealedRow) -> BackendSpec:
         api_key=key,
         stream_usage=provider.stream_usage,
         problem=problem,
+        engine=engine_of(base_url) if kind is BackendType.LOCAL else None,
         **_carried(row, BackendSpec, besides={"base_url", "dialects", "auth"}),
     )
 
