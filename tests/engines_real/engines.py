@@ -165,9 +165,10 @@ class Engine:
         found: dict[str, Any] = answer.json()
         return found
 
-    def leave_during(self, body: dict[str, Any], when: Callable[[bytes], bool]) -> bytes:
-        """Asks, closes the connection as soon as `when` says so of the bytes that came, and returns them."""
-        host, _, port = self.url.removeprefix("http://").rpartition(":")
+    def leave_during(self, body: dict[str, Any], when: Callable[[bytes], bool], url: str = "") -> bytes:
+        """Asks (somewhere before it, by url), closes the connection as soon as `when` says so of the bytes that came, and
+        returns them."""
+        host, _, port = (url or self.url).removeprefix("http://").rpartition(":")
         data = json.dumps({"model": "tiny", "temperature": 0, **body}).encode()
         got = b""
         with socket.create_connection((host, int(port))) as connection:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.gateway import Gateway
 
-from .engines import FINE, SUNNY, TOOL, WEATHER, Engine
+from .engines import ENDLESS, FINE, SUNNY, TOOL, WEATHER, Engine
 
 ENGINES = pytest.mark.parametrize("name", ["mlx", "mlx_server", "llama"])
 STREAMED = pytest.mark.parametrize("streamed", [False, True])
@@ -162,6 +162,18 @@ def test_a_long_input_is_read_to_its_end_and_answered(gateway: Gateway, model: s
         _, _, reason, usage = chat(client, True, model=model, messages=messages, max_tokens=3)
     assert (reason, usage.completion_tokens) == ("length", 3)
     assert usage.prompt_tokens > 2_000
+
+
+@pytest.mark.parametrize("name", ["mlx", "llama"])
+@STREAMED
+def test_the_engine_stops_when_the_gateways_client_leaves(
+    gateway: Gateway, model: str, name: str, streamed: bool, request: pytest.FixtureRequest
+) -> None:
+    engine: Engine = request.getfixturevalue(name)
+    begun = engine.ticks()
+    body = {"model": model, "messages": [{"role": "user", "content": "count"}], "stream": streamed, **ENDLESS}
+    engine.leave_during(body, lambda _: engine.ticks() - begun > 0.4, gateway.url)
+    engine.idle()
 
 
 @pytest.mark.parametrize("name", ["mlx", "llama"])
