@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from tests.warden.house import House
 
 from .engines import Engine, llama_host, mlx_host, mlx_lm_server
 from .gguf_of import TINY, write
@@ -48,3 +51,10 @@ def mlx_server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def llama(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with llama_host(gguf, tmp_path_factory.mktemp("llama") / "log", "--parallel", "2") as engine:
         yield engine
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Callable[..., House]]:
+    """Wardens of a test's own."""
+    with ExitStack() as stack:
+        yield lambda *options, **terms: stack.enter_context(House(tmp_path, *options, **terms))
