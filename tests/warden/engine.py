@@ -65,6 +65,15 @@ def main() -> None:
         sys.exit(int(option("exit")))
     if option("hang"):
         time.sleep(3600)
+    if option("spin"):  # works for so long without a word
+        end = time.monotonic() + float(option("spin"))
+        while time.monotonic() < end:
+            pass
+    if option("grow"):  # reads slowly
+        grown = []
+        for _ in range(int(option("grow"))):
+            grown.append(b"x" * 2**20)
+            time.sleep(0.1)
     made = listener()
     for _ in range(int(option("fork", "0"))):
         if os.fork() == 0:  # holds the port as well

@@ -172,7 +172,7 @@ class House:
             self.process.kill()
             self.process.wait()
         os.close(self.life)
-        left = list(self._left_over(4.0))
+        left = list(self._left_over(10.0))
         for pid in left:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)

@@ -126,9 +126,10 @@ def test_one_that_hangs_without_a_sign_of_life_is_ended(house: Make) -> None:
     assert "showed no sign of life for 1 s" in talk.wait("a", "cold")["why"]
 
 
-def test_a_long_load_with_signs_of_life_is_not_ended(house: Make) -> None:
-    talk = asked(house(), "a", command("--load=2.5", "--chatter"), deadline=1.0)
-    talk.wait("a", "loading")
+@pytest.mark.parametrize("sign", [("--load=2.5", "--chatter"), ("--spin=2.5",), ("--grow=25",)])
+def test_a_long_load_with_signs_of_life_is_not_ended(house: Make, sign: tuple[str, ...]) -> None:
+    talk = asked(house(), "a", command(*sign), deadline=1.0)
+    talk.wait("a", "starting", "loading")
     assert talk.wait("a", "cold", "ready")["state"] == "ready"
 
 

@@ -145,16 +145,16 @@ def test_kill_9_of_the_gateway_ends_the_engine_and_the_warden(house: Make, shape
     found = house()
     _, port = up(found, shape, "--fork=1", "--daemon")
     found.abandon()
-    until(lambda: not found.pids("a") and not listens(port), 5)
+    until(lambda: not found.pids("a") and not listens(port))
     assert found.process is not None
-    assert found.process.wait(5) == 0
+    assert found.process.wait(15) == 0
 
 
 def test_kill_9_of_the_gateway_with_an_engine_that_ignores_sigterm(house: Make) -> None:
     found = house()
     _, port = up(found, "sh -c", "--ignore-term")
     found.abandon()
-    until(lambda: not found.pids("a") and not listens(port), 5)
+    until(lambda: not found.pids("a") and not listens(port))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -169,7 +169,7 @@ def test_kill_9_of_gateway_warden_and_guard_all_at_once(house: Make, shape: str)
     found.abandon()
     os.kill(found.process.pid, signal.SIGKILL)
     os.kill(guard, signal.SIGKILL)
-    until(lambda: not found.pids("a") and not listens(port), 3)
+    until(lambda: not found.pids("a") and not listens(port))
 
 
 def test_another_gateway_of_the_same_folder_ends_what_the_killed_one_left(house: Make) -> None:
@@ -224,7 +224,7 @@ def test_sigterm_to_the_warden_stops_all_first(house: Make) -> None:
     up(found, "plain", name="b")
     assert found.process is not None
     found.process.terminate()
-    assert found.process.wait(10) == 0
+    assert found.process.wait(20) == 0
     assert not found.pids("a") | found.pids("b")
     assert not listens(port)
     assert not os.path.exists(os.path.join(found.runtime_dir, "warden.sock"))

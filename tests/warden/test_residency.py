@@ -457,5 +457,5 @@ class PlanMachine(RuleBasedStateMachine):
         assert not [name for name, engine in self.made.engines.items() if engine.waiting]
 
 
-PlanMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+PlanMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestPlanMachine = PlanMachine.TestCase
