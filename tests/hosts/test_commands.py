@@ -77,6 +77,7 @@ def test_a_folder_and_a_fetched_repository_for_mlx(tmp_path: Path, monkeypatch: 
         "-m", "pointsman.hosts.mlx", "--model", str(TINY), "--name", "tiny-model", "--socket", "/run/x.sock",
         "--context", "512",
     ]  # fmt: skip
+    assert found.memory.total == found.memory.weights + 2 * 512 * 384 + 85 * 2**20
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(PointsmanError, match="pointsman local pull org/tiny"):
         mlx_command("org/tiny")

@@ -34,10 +34,13 @@ class MemoryEstimate:
     total: int
 
 
-def estimate(weights: int, shape: ModelShape, window: int | None) -> MemoryEstimate:
-    """weights: bytes of the model's files. window: tokens it is to run with; None: its own."""
-    cache = shape.token_bytes * (window or shape.window or 0)
-    return MemoryEstimate(weights, cache, weights + cache + REST_BYTES)
+def estimate(
+    weights: int, shape: ModelShape, window: int | None, *, windows: int = 1, rest: int = REST_BYTES
+) -> MemoryEstimate:
+    """weights: bytes of the model's files. window: tokens it is to run with; None: its own. windows: how many of that size
+    an engine keeps. rest: what it takes besides."""
+    cache = shape.token_bytes * (window or shape.window or 0) * windows
+    return MemoryEstimate(weights, cache, weights + cache + rest)
 
 
 def largest_window(weights: int, shape: ModelShape, limit: int) -> int:
