@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
-from pointsman.cli.common import local_time, printable
+from pointsman.cli.common import MemoryParam, local_time, printable
 from pointsman.cli.mapping import fallback_fields, target_text
 from pointsman.cli.welcome import welcome
 from pointsman.kinds import BackendType
 from pointsman.process.standing import Standing
+from pointsman.warden.memory import total
 
 from .conftest import Shell
 
@@ -81,3 +83,24 @@ def test_the_first_screen_fits_a_screen_and_has_what_to_paste(
     assert "authorization: Bearer" not in text
     keys = Standing(keys_required=True)
     assert "authorization: Bearer" in welcome(shell.data_dir, "http://127.0.0.1:4480", keys, "pointsman")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("24GB", 24 * 10**9), ("850MiB", 850 * 2**20), ("1.5g", 3 * 2**29), ("12", 12)]
+)
+def test_a_size_has_a_unit(text: str, size: int) -> None:
+    assert MemoryParam().convert(text, None, None) == size
+
+
+def test_a_share_is_of_this_machines_memory() -> None:
+    memory = total()
+    assert memory is not None
+    assert MemoryParam(share=True).convert("50%", None, None) == memory // 2
+
+
+@pytest.mark.parametrize(
+    "text", ["0%", "101%", "-1%", "x%", "1.5%", "\u00b2%", "%", "0", "-1GB", "24 apples"]
+)
+def test_what_is_neither_a_size_nor_a_share_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        MemoryParam(share=True).convert(text, None, None)

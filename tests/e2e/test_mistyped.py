@@ -28,6 +28,8 @@ WRONG = [
     ("POINTSMAN_PORT", "70000"),
     ("POINTSMAN_WORKERS", "0"),
     ("POINTSMAN_WORKERS", "two"),
+    ("POINTSMAN_MEMORY", "lots"),
+    ("POINTSMAN_MEMORY", "101%"),
     ("POINTSMAN_HOST", "a" * 300),
 ]
 

@@ -198,6 +198,40 @@ class SecondsParam(click.ParamType[Any]):
             self.fail(f"{value!r} {error}", param, ctx)
 
 
+class MemoryParam(click.ParamType[Any]):
+    """A size in bytes, with a unit: `24GB`, `850MiB`. share: or a part of this machine's memory, `70%`."""
+
+    name = "SIZE"
+
+    def __init__(self, *, share: bool = False) -> None:
+        self._share = share
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from ..config import limit_of
+
+        text = str(value).strip()
+        if self._share and text.endswith("%"):
+            return self._part(text[:-1], param, ctx)
+        try:
+            return int(limit_of("memory_bytes", text))
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+    def _part(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from ..warden.memory import total
+
+        try:
+            percent = int(text) if text.isascii() else 0
+        except ValueError:
+            percent = 0
+        if not 1 <= percent <= 100:
+            self.fail(f"{text!r} is no share; write 1% to 100%", param, ctx)
+        memory = total()
+        if memory is None:
+            self.fail("this system does not say how much memory it has; give a size such as 24GB", param, ctx)
+        return memory * percent // 100
+
+
 def on_terminal() -> bool:
     """Whether a person looks at standard output."""
     return sys.stdout.isatty()

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from ..config import DEFAULT_HOST, DEFAULT_PORT, HOSTS_VARIABLE, ORIGINS_VARIABLE
 from ..wire.authority import parse_host
 from ..wire.origins import parse_origin
-from .common import Invocation, exit_on_failure, with_options
+from .common import Invocation, MemoryParam, exit_on_failure, with_options
 from .once import Command
 
 
@@ -128,6 +128,15 @@ def _socket_path(ctx: click.Context, param: click.Parameter, path: Path | None) 
     metavar="PORT",
     envvar="POINTSMAN_DISCOVER_PORT",
     help="Look there, too, beside the usual ports; repeatable, with spaces in the variable.",
+)
+@click.option(
+    "--memory",
+    "engine_budget",
+    cls=_Variable,
+    type=MemoryParam(share=True),
+    metavar="SIZE|PERCENT",
+    envvar="POINTSMAN_MEMORY",
+    help="What engines that are started on demand may take of the memory together, such as 24GB or 70% (default: 75%).",
 )
 @click.option(
     "--allow-host",

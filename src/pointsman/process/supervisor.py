@@ -52,6 +52,9 @@ class ServeOptions:
     workers: int = 1
     discover: bool = True  # look for model servers on this computer
     discover_ports: tuple[int, ...] = ()  # where to look beside the usual ports
+    engine_budget: int | None = (
+        None  # bytes that engines started on demand may take together; None: the warden's share
+    )
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
     json: bool = False
