@@ -123,6 +123,38 @@ def test_who_does_not_wait_any_longer_is_told_how_it_stands_and_counts_no_more(t
         asyncio.run(play(found))
 
 
+def test_a_warden_that_speaks_nonsense_is_left_and_asked_again(tmp_path: Path) -> None:
+    async def play() -> None:
+        pieces = [b"rubbish\n", b"[1]\n", b'{"engine": 1}\n', b'{"engine": "a", "sta', b"x" * 2**21 + b"\n"]
+
+        over = asyncio.Semaphore(0)
+
+        async def warden(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if pieces:
+                writer.write(pieces.pop(0))
+            else:
+                writer.write(b'{"engine": "a", "state": "ready", "address": "unix:/x", "later": 1}\n')
+                while await reader.readline():
+                    pass
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            over.release()
+
+        async with await asyncio.start_unix_server(warden, tmp_path / "s"):
+            desk = EngineDesk(str(tmp_path / "s"))
+            running = asyncio.create_task(desk.run())
+            assert await desk.ready("a", 10) == "unix:/x"
+            assert pieces == []
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+            for _ in range(6):  # connections
+                await over.acquire()
+
+    asyncio.run(play())
+
+
 def test_without_a_warden_it_is_said_so() -> None:
     async def play() -> None:
         desk = EngineDesk("/nowhere/warden.sock")

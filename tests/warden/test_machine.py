@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,19 @@ def test_ps_tells_the_same_as_proc() -> None:
     assert me[:3] == also[:3]
     assert abs(me.cpu - also.cpu) < 2
     assert abs(me.rss - also.rss) < 2**24
+
+
+def test_a_process_is_known_by_the_second_of_its_start_where_there_is_only_ps() -> None:
+    if shutil.which("ps") is None:
+        pytest.skip("no ps here")
+    began = time.time()
+    with subprocess.Popen(["sleep", "30"]) as sleeper:
+        try:
+            assert is_the_one(sleeper.pid, "-", began)
+            assert not is_the_one(sleeper.pid, "-", began - 60)
+            assert not is_the_one(sleeper.pid, "-")
+        finally:
+            sleeper.kill()
 
 
 def test_a_process_is_known_by_its_start() -> None:

@@ -251,6 +251,16 @@ def test_a_load_that_shows_life_for_ever_counts_as_a_death() -> None:
     assert len(made.engines["a"].deaths) == 1
 
 
+def test_who_is_removed_and_declared_again_while_somebody_waits_is_started_once() -> None:
+    made = plan(None, EngineNeeds("a"))
+    made.want("c", "a", 1, 0.0)
+    made.remove("a", 0.0)
+    made.declare(EngineNeeds("a"), 0.0)
+    assert kinds(made, 0.0) == [("start", "a")]
+    made.ready("a", 1.0)
+    assert kinds(made, 2.0) == []
+
+
 def test_who_is_removed_is_forgotten_when_it_has_stopped() -> None:
     made = plan(None, EngineNeeds("a"), EngineNeeds("b"))
     bring(made, "a", 0.0)

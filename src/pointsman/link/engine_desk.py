@@ -100,16 +100,21 @@ class EngineDesk:
             async with asyncio.timeout(seconds):
                 return await waiter
         except TimeoutError:
+            self._give_back(name, waiter)
             raise self._late(name, seconds) from None
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self.done(name)  # it came in the very moment
+            self._give_back(name, waiter)
             raise
         finally:
             waiters = self._waiting.get(name)
             if waiters is not None and waiter in waiters:
                 waiters.remove(waiter)
                 self._tell_wanted(name)
+
+    def _give_back(self, name: str, waiter: asyncio.Future[str]) -> None:
+        """It came in the very moment in which nobody waits any longer."""
+        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            self.done(name)
 
     def done(self, name: str) -> None:
         """A request that `take` or `ready` gave an address has ended, however."""
@@ -195,7 +200,7 @@ class EngineDesk:
             if count:
                 self._tell_busy(name)
         self._send({"op": "watch", "id": 0})
-        for name in self._waiting:
+        for name in list(self._waiting):
             self._tell_wanted(name)
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -222,7 +227,9 @@ class EngineDesk:
         if not waiters:
             del self._waiting[name]
 
-    def _take_in(self, message: dict[str, Any]) -> None:
+    def _take_in(self, message: Any) -> None:
+        if not isinstance(message, dict):
+            raise ValueError("no object")
         if "engine" not in message:
             number = message.get("id")
             if number == 0:  # all states that there are have been told

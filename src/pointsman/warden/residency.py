@@ -45,7 +45,7 @@ class Residency:
             return
         engine.needs = needs
         if engine.leaving == "gone":
-            engine.leaving = "changed"
+            engine.leaving = "" if engine.state in OUT else "changed"
         if changed:
             engine.proven = 0
             if engine.state is EnginePhase.DOWN:
