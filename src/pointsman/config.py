@@ -28,6 +28,7 @@ SPOOL_FOLDER = "spool"
 LOCK_FILE = "lock"
 SERVE_FILE = "serve.json"
 WARDEN_SOCKET = "warden.sock"
+ENGINES_FOLDER = "engines"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 

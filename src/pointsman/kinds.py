@@ -99,6 +99,7 @@ class FallbackOn(StrEnum):
     CONTEXT = "context"  # the input does not fit the model's window
     REFUSAL = "refusal"  # the model says that it will not
     BUSY = "busy"  # every place at the backend is taken
+    COLD = "cold"  # its engine does not run, or its model is not loaded
     ABILITY = "ability"  # it cannot see the request's pictures, or call its tools
 
 

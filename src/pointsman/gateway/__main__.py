@@ -122,6 +122,7 @@ class DataPlaneProcess:
         self._hurry = False
         self._replaced = False
         self._has_rules = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None  # the warden's word, where there are engines of its
 
     def _on_snapshot(self, snapshot: object) -> None:
         try:
@@ -130,8 +131,12 @@ class DataPlaneProcess:
             log.exception("new rules could not be used; serving on with the last ones")
             return
         self._has_rules.set()
+        if self._following is None and any(one.spec.engine for one in self.plane.backends.values()):
+            self._following = asyncio.get_running_loop().create_task(self.plane.engines.run())
 
     def _on_found(self, servers: list[Server]) -> None:
+        own = set(self.plane.running.values())
+        servers = [one for one in servers if one.address.url not in own]
         told = [
             FoundServer(one.engine.name, one.engine.title, one.address.url, one.problem) for one in servers
         ]
@@ -176,6 +181,8 @@ class DataPlaneProcess:
         await self._drain(servers)
         await self._link.drain(FINAL_FLUSH_SECONDS)
         ticker.cancel()
+        if self._following is not None:
+            self._following.cancel()
         link.cancel()
         self.plane.lists.close()
         self.plane.provider_lists.close()

@@ -14,7 +14,7 @@ from ..kinds import ErrorKind, Protocol
 from ..link.messages import Snapshot
 from ..routing.specs import practice_spec
 from ..routing.table import NAME_LENGTH, Listed, Plan, RoutingTable
-from ..upstream.backend import Backend, compile_backends
+from ..upstream.backend import NOBODY, Backend, compile_backends
 from .client.access import KeyRing
 
 _FALLBACK_KEY = os.urandom(32)
@@ -43,9 +43,17 @@ class CompiledRules:
         "tracks",
     )
 
-    def __init__(self, snapshot: Snapshot, practice_path: str, before: Mapping[str, Backend]) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        practice_path: str,
+        before: Mapping[str, Backend],
+        running: Mapping[str, str] = NOBODY,
+    ) -> None:
+        """running: see compile_backends."""
         self.snapshot = snapshot
-        specs, self.backends = compile_backends((*snapshot.backends, practice_spec(practice_path)), before)
+        practice = practice_spec(practice_path)
+        specs, self.backends = compile_backends((*snapshot.backends, practice), before, running)
         self.table = RoutingTable(snapshot.mappings, specs)
         self.keys = KeyRing(snapshot)
         self.capsules = Capsules(snapshot.pepper or _FALLBACK_KEY)

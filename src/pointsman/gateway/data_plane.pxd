@@ -9,7 +9,8 @@ from pointsman.upstream.pool cimport Pool
 cdef class DataPlane:
     cdef object __weakref__
     cdef public object worker, workers, limits, guard, control, _practice_path, runtime_dir, rules, lists, provider_lists
-    cdef public object facts, elsewhere, reasoning, responses, holders, find_answer, alone, siblings, dialects, joining
+    cdef public object engines, facts, elsewhere, running, reasoning, responses, holders, find_answer, alone
+    cdef public object siblings, starting, dialects, joining
     cdef public object probes, record, turns, usage_dropped, unpacked
     cdef public Pool pool
     cdef public Board board

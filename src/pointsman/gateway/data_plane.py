@@ -11,13 +11,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol as TypingProtocol
 
-from ..config import Limits, share
+from ..config import WARDEN_SOCKET, Limits, share
 from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import BackendType
 from ..ledger.counters import Counters
 from ..ledger.metrics import INFLIGHT, USAGE_DROPPED
 from ..ledger.records import UsageRecord
+from ..link.engine_desk import EngineDesk
 from ..link.messages import AnswerFound, Snapshot, WorkerStatus
 from ..resilience.board import Board
 from ..resilience.budget import FLOOR, Budget
@@ -59,9 +60,10 @@ class DataPlane:
 
     __slots__ = (
         "__weakref__", "_id_begins", "_id_count", "_id_prefix", "_practice_path", "alone", "board", "budget", "control",
-        "counters", "dialects", "draining", "elsewhere", "facts", "find_answer", "guard", "holders", "jobs", "joining",
-        "limits", "lists", "pool", "probes", "provider_lists", "reasoning", "record", "responses", "rules",
-        "runtime_dir", "siblings", "ticking", "turns", "unpacked", "usage_dropped", "worker", "workers",
+        "counters", "dialects", "draining", "elsewhere", "engines", "facts", "find_answer", "guard", "holders", "jobs",
+        "joining", "limits", "lists", "pool", "probes", "provider_lists", "reasoning", "record", "responses", "rules",
+        "running", "runtime_dir", "siblings", "starting", "ticking", "turns", "unpacked", "usage_dropped", "worker",
+        "workers",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +90,10 @@ class DataPlane:
         self.provider_lists = ProviderLists(pool)
         self.facts = ModelFacts(pool, changed=self._know_more)
         self.elsewhere = Elsewhere(pool)
+        at = os.path.join(os.path.dirname(control_path), WARDEN_SOCKET)
+        self.engines = EngineDesk(at, lambda _: self.follow_engines())
+        self.starting: dict[str, object] = {}  # see request/engines.py
+        self.running: dict[str, str] = {}  # engine's name -> where it is
         self.reasoning = ReasoningStore()
         self.responses = ResponseMemory(limits.response_memory_bytes, limits.response_memory_seconds)
         self.holders = Holders()
@@ -121,7 +127,8 @@ class DataPlane:
     def apply(self, snapshot: Snapshot) -> None:
         """Serve by this snapshot from the next request on."""
         before = self.backends
-        self.rules = CompiledRules(snapshot, self._practice_path, before)
+        self.running = self._addresses()
+        self.rules = CompiledRules(snapshot, self._practice_path, before, self.running)
         self.guard.follow(snapshot.origins, keys_required=snapshot.keys_required)
         self.lists.follow(self.rules.backends)
         self.facts.follow(self.rules.backends)
@@ -131,6 +138,18 @@ class DataPlane:
             most = backend.spec.max_in_flight
             self.board.allow(key, None if most is None else share(most, self.worker, self.workers))
         self.probes.follow(self.rules.backends)
+
+    def follow_engines(self) -> None:
+        """An engine has come to another state: requests from now on are for where it is now."""
+        if self.rules is not None and self._addresses() != self.running:
+            self.apply(self.rules.snapshot)
+
+    def _addresses(self) -> dict[str, str]:
+        return {
+            one.engine: one.address
+            for one in self.engines.states()
+            if one.address is not None and one.state in ("ready", "asleep")
+        }
 
     def _know_more(self) -> None:
         """What is remembered by the lists' version counts on what was known of models (lane/facts.py)."""

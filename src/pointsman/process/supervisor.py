@@ -18,20 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import config
-from ..secret import Secret
 from ..wire.authority import is_loopback_host
 from ..wire.origins import ANY, caution
-from .beats import START_SECONDS, Pulse, write_down
+from .beats import START_SECONDS
+from .children import Child, say, start, watch
 from .data_lock import ORPHAN_SECONDS, runtime_folder, sign, take_lock
-from .environment import piped, take
+from .environment import take
 from .listeners import Listeners
 from .parent import REFUSED, REPLACED_SIGNAL, reap_strangers
 from .private_files import write_over
 from .settings import Settings, read_settings
 from .standing import CONTROL_READY
 
-_BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-_HEALTHY_SECONDS = 10.0
 _AWAY_SECONDS = 2.5
 _LAST_SECONDS = 15.0
 """After a drain: until an old process must have ended."""
@@ -52,29 +50,11 @@ class ServeOptions:
     workers: int = 1
     discover: bool = True  # look for model servers on this computer
     discover_ports: tuple[int, ...] = ()  # where to look beside the usual ports
-    engine_budget: int | None = (
-        None  # bytes that engines started on demand may take together; None: the warden's share
-    )
+    engine_budget: int | None = None  # bytes for all engines together, None = a share of the memory
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
     json: bool = False
     screen: tuple[str, ...] = ()  # the command that prints the first screen; gets --url and --standing
-
-
-@dataclass(slots=True)
-class _Child:
-    """One process that should be running."""
-
-    name: str
-    argv: list[str]
-    pass_fds: tuple[int, ...]
-    number: int = -1  # of a data-plane process, never given twice
-    secrets: dict[str, Secret] = field(default_factory=dict)  # what the environment held of them
-    pulse: Pulse = field(default_factory=Pulse)
-    process: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
-    restarts: int = 0
-    due: float = 0.0
 
 
 @dataclass(slots=True)
@@ -84,13 +64,15 @@ class _Supervisor:
     runtime_dir: str
     url: str
     listeners: Listeners
-    children: list[_Child] = field(default_factory=list)  # the control plane, then one a slot
+    children: list[Child] = field(default_factory=list)  # the control plane, then one a slot
     screen: subprocess.Popen[bytes] | None = None  # while it prints
-    make: Callable[[int, int], _Child] = field(init=False)  # a data-plane process, by slot and generation
+    make: Callable[[int, int], Child] = field(init=False)  # a data-plane process, by slot and generation
     generation: int = 0
     to_replace: list[int] = field(default_factory=list)  # slots whose process is to be a new one
-    coming: _Child | None = None  # the new process of the first of them, not ready yet
-    going: list[_Child] = field(default_factory=list)  # replaced, with requests to finish
+    warden: Child | None = None  # starts and stops engines, where there are any
+    life: int | None = None  # what it knows by that this process lives
+    coming: Child | None = None  # the new process of the first of them, not ready yet
+    going: list[Child] = field(default_factory=list)  # replaced, with requests to finish
     ready: set[int] = field(default_factory=set)  # numbers of those that have said so
     stopping: bool = False
     announced: bool = False  # it has served
@@ -139,6 +121,8 @@ def serve(options: ServeOptions) -> int:
             child.pulse.close()
         for fd in (lock, ready_read, ready_write, wake_read, wake_write):
             os.close(fd)
+        if supervisor.life is not None:
+            os.close(supervisor.life)
 
 
 def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, ready_fd: int) -> None:
@@ -152,7 +136,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
         allowed += ["--environment-origin", origin]
     origins = {*options.allow_origins, *settings.origins}
     for warning in filter(None, map(caution, sorted(origins))):
-        _say(warning)
+        say(warning)
     control = [sys.executable, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
     control += ["--runtime-dir", runtime_dir, "--ready-fd", str(ready_fd), "--public-url", url, *allowed]
     looking = [word for port in options.discover_ports for word in ("--discover-port", str(port))]
@@ -166,7 +150,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
     }
     given = {name: secret for name, secret in secrets.items() if secret is not None}
 
-    def make(slot: int, generation: int) -> _Child:
+    def make(slot: int, generation: int) -> Child:
         number = slot + generation * _MOST_WORKERS
         fds = supervisor.listeners.of_worker(slot)
         argv = [sys.executable, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
@@ -176,16 +160,47 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
         argv += ["--workers", str(options.workers), "--spool", str(options.data_dir / config.SPOOL_FOLDER)]
         argv += ["--host", options.host, *allowed, *(["--replaces"] if generation else [])]
         argv += looking if slot == 0 else ["--no-discover"]  # one of them is enough
-        return _Child(f"data plane {slot}", argv, (*fds, ready_fd), number)
+        return Child(f"data plane {slot}", argv, (*fds, ready_fd), number)
 
     supervisor.make = make
-    supervisor.children = [_Child("control plane", control, (lock_fd, ready_fd), secrets=given)]
+    supervisor.children = [Child("control plane", control, (lock_fd, ready_fd), secrets=given)]
     supervisor.children += [make(slot, 0) for slot in range(options.workers)]
 
 
-def _all(supervisor: _Supervisor) -> list[_Child]:
+def _lasting(supervisor: _Supervisor) -> list[Child]:
+    """Those that are started again whenever they end."""
+    return [*supervisor.children, *([supervisor.warden] if supervisor.warden is not None else [])]
+
+
+def _all(supervisor: _Supervisor) -> list[Child]:
     coming = [supervisor.coming] if supervisor.coming is not None else []
-    return [*supervisor.children, *coming, *supervisor.going]
+    return [*_lasting(supervisor), *coming, *supervisor.going]
+
+
+def _look_after(supervisor: _Supervisor, child: Child, now: float) -> bool:
+    """False when one refused to start at all."""
+    code = watch(child, supervisor.runtime_dir, now)
+    if code == REFUSED and not supervisor.announced:
+        supervisor.exit_code = 1
+        return False
+    if code is not None:
+        say(f"the {child.name} ended (code {code}); starting it again")
+    return True
+
+
+def _see_to_warden(supervisor: _Supervisor) -> None:
+    """There is one from the first engine on: 12 MB that nobody else pays. Its life line is a pipe whose other end this
+    process alone has: when that closes, whatever the reason, engines end (decision 0012)."""
+    folder = supervisor.options.data_dir / config.ENGINES_FOLDER
+    if supervisor.warden is not None or not any(folder.glob("*.json")):
+        return
+    life, supervisor.life = os.pipe()
+    os.set_inheritable(life, True)
+    argv = [sys.executable, "-m", "pointsman.warden", "--data-dir", str(supervisor.options.data_dir)]
+    argv += ["--runtime-dir", supervisor.runtime_dir, "--life-fd", str(life)]
+    budget = supervisor.options.engine_budget
+    argv += [] if budget is None else ["--budget", str(budget)]
+    supervisor.warden = Child("warden", argv, (life,))
 
 
 def _handle_signals(supervisor: _Supervisor, wake_fd: int) -> None:
@@ -223,9 +238,10 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
             for child in _all(supervisor):
                 child.pulse.excuse(now)
         supervisor.looked = now
-        if not all([_watch(supervisor, child, now) for child in supervisor.children]):
+        _see_to_warden(supervisor)
+        if not all([_look_after(supervisor, child, now) for child in _lasting(supervisor)]):
             break
-        wait = min([child.due - now for child in supervisor.children if child.process is None], default=1.0)
+        wait = min([child.due - now for child in _lasting(supervisor) if child.process is None], default=1.0)
         if supervisor.to_replace:
             wait = min(wait, 0.1)
         readable, _, _ = select.select([ready_fd, wake_fd], [], [], max(0.01, min(wait, 1.0)))
@@ -272,11 +288,11 @@ def _replace(supervisor: _Supervisor, now: float) -> None:
         if supervisor.to_replace:
             supervisor.generation += 1
             supervisor.coming = supervisor.make(supervisor.to_replace[0], supervisor.generation)
-            _start(supervisor.coming, now)
+            start(supervisor.coming, now)
         return
     assert coming.process is not None
     if coming.process.poll() is not None or now - coming.started > START_SECONDS:
-        _say(f"the new {coming.name} did not start; the old one serves on, and no more are replaced")
+        say(f"the new {coming.name} did not start; the old one serves on, and no more are replaced")
         coming.process.kill()
         coming.process.wait()
         coming.pulse.close()
@@ -290,51 +306,7 @@ def _replace(supervisor: _Supervisor, now: float) -> None:
         if old.process is not None:
             old.process.send_signal(REPLACED_SIGNAL)
         if not supervisor.to_replace:
-            _say("the data plane was replaced; old processes finish what they have")
-
-
-def _watch(supervisor: _Supervisor, child: _Child, now: float) -> bool:
-    """Start a child that is due, note one that ended. False when one refused to start at all."""
-    if child.process is None:
-        if now >= child.due:
-            _start(child, now)
-        return True
-    code = child.process.poll()
-    if code is None:
-        child.pulse.listen(now, child.process.pid)
-        if child.pulse.silent(now, child.process.pid):
-            _say(
-                f"the {child.name} (pid {child.process.pid}) is stopped or hangs"
-                f" ({child.pulse.silence(now, child.process.pid)}); it is ended, and started again"
-            )
-            write_down(supervisor.runtime_dir, child.name)
-            child.process.kill()
-        return True
-    child.process = None
-    if code == REFUSED and not supervisor.announced:
-        supervisor.exit_code = 1
-        return False
-    child.restarts = 0 if now - child.started > _HEALTHY_SECONDS else child.restarts + 1
-    child.due = now + _BACKOFF[min(child.restarts, len(_BACKOFF) - 1)]
-    _say(f"the {child.name} ended (code {code}); starting it again")
-    return True
-
-
-def _start(child: _Child, now: float) -> None:
-    child.started = now
-    child.pulse.begin(now)
-    # A group of its own: Ctrl-C in a terminal is for the supervisor alone, which stops them in order.
-    with piped(child.secrets) as (arguments, fds):
-        child.process = subprocess.Popen(
-            [*child.argv, *arguments, "--beat-fd", str(child.pulse.write)],
-            pass_fds=(*child.pass_fds, *fds, child.pulse.write),
-            stdin=subprocess.DEVNULL,
-            process_group=0,
-        )
-
-
-def _say(text: str) -> None:
-    print(f"pointsman: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- the gateway's own log
+            say("the data plane was replaced; old processes finish what they have")
 
 
 def _announce(supervisor: _Supervisor) -> None:
@@ -367,8 +339,9 @@ def _note(supervisor: _Supervisor) -> None:
 def _stop_children(supervisor: _Supervisor) -> None:
     """Data plane first: it drains, and its last usage goes to the control plane, which goes last."""
     supervisor.listeners.close()  # else who connects now would wait for nobody until all have drained (R8)
-    control, *workers = _all(supervisor)
-    for group, seconds in ((workers, supervisor.limits.drain_seconds + 5.0), ([control], 10.0)):
+    control, *workers = (child for child in _all(supervisor) if child is not supervisor.warden)
+    last = [control, *([supervisor.warden] if supervisor.warden is not None else [])]
+    for group, seconds in ((workers, supervisor.limits.drain_seconds + 5.0), (last, _LAST_SECONDS)):
         running = [child.process for child in group if child.process is not None]
         for process in running:
             process.terminate()

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
+import msgspec
+
 from ..dialects.headers import private_headers
 from ..dialects.registry import DIALECTS, derived, protocol_named
 from ..engines.registry import is_unheeding
@@ -14,7 +16,7 @@ from ..kinds import AuthScheme, BackendType, Protocol
 from ..providers.auth import auth_line
 from ..providers.catalog import CATALOG
 from ..providers.proxies import parse_setting
-from ..providers.urls import BaseUrl, parse_base_url
+from ..providers.urls import BaseUrl, engine_of, parse_base_url
 from ..routing.specs import UNIX, BackendSpec
 from ..secret import SecretBytes
 from ..wire.answer import Headers
@@ -108,6 +110,11 @@ class Backend:
         self._fixed = SecretBytes(self._without_auth + auth)
 
     @property
+    def asleep(self) -> bool:
+        """Is it an engine that does not run now, so that there is nobody to ask?"""
+        return self.spec.engine is not None and engine_of(self.spec.base_url) is not None
+
+    @property
     def key_command(self) -> str:
         """What sets its key."""
         return f"{self.edit_command} --key" if self.local else self.edit_command
@@ -198,14 +205,20 @@ def _translated() -> frozenset[Protocol]:
     return frozenset(one for one, dialect in DIALECTS.items() if dialect.translation is not None)
 
 
+NOBODY: Mapping[str, str] = {}
+
+
 def compile_backends(
-    specs: Iterable[BackendSpec], before: Mapping[str, Backend]
+    specs: Iterable[BackendSpec], before: Mapping[str, Backend], running: Mapping[str, str] = NOBODY
 ) -> tuple[list[BackendSpec], dict[str, Backend]]:
     """(every spec, every backend that can be used, by key). A spec that cannot be used is in the first with
-    its problem told and without its key. before: an unchanged backend is kept, and what it has learned."""
+    its problem told and without its key. before: an unchanged backend is kept, and what it has learned. running: engine's
+    name -> the base URL at which it is now."""
     every: list[BackendSpec] = []
     usable: dict[str, Backend] = {}
     for spec in specs:
+        if spec.engine is not None and spec.engine in running:
+            spec = msgspec.structs.replace(spec, base_url=running[spec.engine])
         kept = before.get(spec.key)
         try:
             backend = kept if kept is not None and kept.spec == spec else Backend(spec)

@@ -75,7 +75,7 @@ class ModelFacts:
             known = self._of(backend)
             if (known is not None and now < known.until) or backend in self._running:
                 continue
-            if not backend.local or backend.spec.key == PRACTICE_KEY:
+            if not backend.local or backend.spec.key == PRACTICE_KEY or backend.asleep:
                 continue
             task = asyncio.get_running_loop().create_task(self._ask(backend))
             self._running[backend] = task
@@ -114,9 +114,19 @@ class ModelFacts:
                 self.look((known.backend,))
 
     def follow(self, backends: Mapping[str, Backend]) -> None:
-        """These are the backends now; of others nothing is known any more."""
-        for key in [key for key, known in self._known.items() if backends.get(key) is not known.backend]:
-            del self._known[key]
+        """These are the backends now; of others nothing is known any more. An engine that is started on demand is the same
+        wherever it runs, and while it does not."""
+        for key, known in list(self._known.items()):
+            now, engine = backends.get(key), known.backend.spec.engine
+            if (
+                now is not None
+                and now is not known.backend
+                and engine is not None
+                and now.spec.engine == engine
+            ):
+                known.backend, known.until = now, 0.0
+            elif now is not known.backend:
+                del self._known[key]
 
     def of(self, backend: Backend, model: str) -> EngineModel:
         """What that server has said of that model."""

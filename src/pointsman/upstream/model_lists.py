@@ -71,6 +71,7 @@ class ModelLists:
         self._every = every
         self._chance = random.random
         self._followed: dict[str, _Followed] = {}
+        self._last: dict[str, frozenset[str]] = {}  # of engines that are started on demand
         self.known: dict[str, frozenset[str]] = {}
         self.version = 0
 
@@ -80,6 +81,7 @@ class ModelLists:
         for key in [key for key in self._followed if key not in locals_now]:
             self._followed.pop(key).stop()
             self.known.pop(key, None)
+            self._last.pop(key, None)
         self.version += 1
         for key, backend in locals_now.items():
             before = self._followed.get(key)
@@ -88,12 +90,15 @@ class ModelLists:
             if before is not None:
                 before.stop()
             self._followed[key] = _Followed(backend)
-            self._ask(key)
+            if backend.asleep:
+                self.known[key] = self._last.get(key) or frozenset(backend.spec.models)
+            else:
+                self._ask(key)
 
     async def refresh(self) -> None:
         """Ask every backend whose list is not fresh; returns when all have answered, at most WAIT_SECONDS later."""
         for key, one in self._followed.items():
-            if time.monotonic() - one.asked >= FRESH_SECONDS:
+            if time.monotonic() - one.asked >= FRESH_SECONDS and not one.backend.asleep:
                 self._ask(key)
         running = [one.task for one in self._followed.values() if one.task is not None]
         if running:
@@ -156,6 +161,8 @@ class ModelLists:
             del self.known[key]
         else:
             self.known[key] = listed
+            if one.backend.spec.engine is not None:
+                self._last[key] = listed
         self.version += 1
 
     async def _here(self, one: _Followed, answer: Answer, names: list[str], agent: bytes) -> list[str]:

@@ -17,11 +17,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ..config import ENGINES_FOLDER
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..process.private_files import private_folder, write_over
 
-FOLDER = "engines"
+FOLDER = ENGINES_FOLDER
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 """As names of backends are (docs/design.md)."""
 _MOST_BYTES = 256 * 1024

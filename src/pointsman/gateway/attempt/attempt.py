@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Collection
+from functools import partial
 
 from ...dialects.bridge import Bridge
 from ...errors import PointsmanError
@@ -33,6 +34,7 @@ from ...wire.answer import Answer
 from ..client.paths import Route
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
+from ..request.engines import cold, with_engine
 from ..request.job import Begun, Job, Tried
 from ..request.offload import LARGE, offload
 from ..request.recall import keeping
@@ -64,13 +66,24 @@ async def attempt(
     login = bool(target.forwards and job.request.caller.login)
     route = job.request.route
     problem = unusable(target, backend, route.protocol, login=login, exact=route.exact)
-    if problem is None and backend is not None and plan.rule.local_only:
-        problem = await plane.elsewhere.of(backend, target.model)
     if problem is not None:
         reason, text = problem
         return Held(reason, _unusable(target, text))
     assert backend is not None
     one = Attempt(plane, rules, job, plan, target, tried, onward)
+    engine = backend.spec.engine
+    if engine is not None:
+        return await with_engine(plane, job, target, engine, onward, partial(_placed, one))
+    return cold(plane, target, backend, onward) or await _placed(one, backend)
+
+
+async def _placed(one: Attempt, backend: Backend) -> Held[Answer] | None:
+    """Once nothing is against it: with a place there."""
+    plane, job, target = one.plane, one.job, one.target
+    if one.plan.rule.local_only:
+        problem = await plane.elsewhere.of(backend, target.model)
+        if problem is not None:
+            return Held(problem[0], _unusable(target, problem[1]))
     held = await unfit(one, backend)
     if held is not None:
         return held

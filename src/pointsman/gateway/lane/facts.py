@@ -187,6 +187,8 @@ def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Proto
     backend = rules.backends.get(target.key)
     if backend is None or target.problem is not None or target.forwards or backend.spec.login_only:
         return None
+    if backend.spec.engine is not None:  # the full way starts it, and tells when it is free
+        return None
     if plan.unplaced or rule.local_only or rule.hedge_seconds is not None or joins(rules, plan):
         return None
     if rule.spread or rule.presets or (rule.fallback_on and len(plan.targets) > 1):
