@@ -13,7 +13,7 @@ PUBLIC = {
 }
 OPEN = {"pointsman.hosts.commands.mlx_command", "pointsman.hosts.commands.gguf_command",
         "pointsman.hosts.commands.HEALTH_PATH", "pointsman.gateway.attempt.judge.Judge", "pointsman.gateway.attempt.moves.ENDS",
-        "pointsman.gateway.attempt.moves.REACHES", "pointsman.link.engine_desk.EngineDesk",
+        "pointsman.gateway.attempt.moves.REACHES", "pointsman.providers.urls.engine_url",
         "pointsman.warden.recipe.write_recipe", "pointsman.warden.recipe.remove_recipe",
         "pointsman.warden.recipe.names", "pointsman.warden.logs.last_lines", "pointsman.warden.logs.follow"}  # fmt: skip
 """Written before its user; each goes from here when the source uses it."""

@@ -90,8 +90,7 @@ class DataPlane:
         self.provider_lists = ProviderLists(pool)
         self.facts = ModelFacts(pool, changed=self._know_more)
         self.elsewhere = Elsewhere(pool)
-        at = os.path.join(os.path.dirname(control_path), WARDEN_SOCKET)
-        self.engines = EngineDesk(at, lambda _: self.follow_engines())
+        self.engines = EngineDesk(_beside(control_path), lambda _: self.follow_engines())
         self.starting: dict[str, object] = {}  # see request/engines.py
         self.running: dict[str, str] = {}  # engine's name -> where it is
         self.reasoning = ReasoningStore()
@@ -101,9 +100,7 @@ class DataPlane:
         self.alone = True  # no other process serves, or has served, as this one does
         self.siblings: Siblings | None = None  # where it is not
         self.dialects = DIALECTS
-        self.board = Board(
-            time.monotonic, random.random, limit=limits.backend_in_flight, queue=limits.queue_length
-        )
+        self.board = _board(limits)
         self.budget = Budget(share(FLOOR, worker, workers))
         self.joining = Joining()
         self.probes = Probes(pool, self.board)
@@ -195,6 +192,15 @@ class DataPlane:
             backends=backends_health(self.board, self.backends, time.time() - time.monotonic()),
             usage_dropped=self.usage_dropped,
         )
+
+
+def _board(limits: Limits) -> Board:
+    return Board(time.monotonic, random.random, limit=limits.backend_in_flight, queue=limits.queue_length)
+
+
+def _beside(control_path: str) -> str:
+    """The warden's socket."""
+    return os.path.join(os.path.dirname(control_path), WARDEN_SOCKET)
 
 
 def _at(control_path: str) -> Backend:

@@ -1,0 +1,190 @@
+"""A local backend that is a command: its first request starts it, and nothing of it is left whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman.practice import ScriptedUpstream
+from pointsman.providers.urls import engine_url
+from pointsman.warden.recipe import write_recipe
+from tests.vendor_bodies import chat
+
+from .gateway import Gateway, wait_until
+from .web import Answer
+
+ROOT = str(Path(__file__).parents[2])
+ENGINE = str(Path(__file__).with_name("small_engine.py"))
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    with Gateway(tmp_path / "data") as found:
+        yield found
+
+
+def engine(gateway: Gateway, name: str, *options: str, shell: bool = False, **fields: Any) -> None:
+    """An engine of that name, which lists a model of that name."""
+    command = [sys.executable, ENGINE, "--port", "{port}", "--name", name, *options]
+    if shell:
+        command = ["sh", "-c", " ".join(command) + "; true"]
+    write_recipe(
+        gateway.data_dir, name, {"command": command, "env": {"PYTHONPATH": ROOT}, "models": [name], **fields}
+    )
+    gateway.api("POST", "/api/local", {"name": name, "base_url": engine_url(name)}, status=201)
+
+
+def ask(gateway: Gateway, model: str) -> Answer:
+    return gateway.fetch("POST", "/v1/chat/completions", chat.ask(model))
+
+
+def said(answer: Answer) -> tuple[str, int]:
+    """(its name, its process)"""
+    assert answer.status == 200, answer.body
+    name, pid = answer.json()["choices"][0]["message"]["content"].split()
+    return name, int(pid)
+
+
+def lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def listening(pid: int) -> list[int]:
+    """Ports on which that process listens, by /proc."""
+    inodes = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = os.readlink(entry)
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [int(one[1].partition(":")[2], 16) for one in lines if one[3] == "0A" and one[9] in inodes]
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_the_first_request_starts_it_all_who_wait_get_one_and_it_stops_when_nobody_comes(
+    gateway: Gateway,
+) -> None:
+    engine(gateway, "tiny", "--load", "0.5", keep=1.5)
+    assert "tiny" in {one["id"] for one in gateway.fetch("GET", "/v1/models").json()["data"]}, (
+        "also while it is cold"
+    )
+    with ThreadPoolExecutor(8) as pool:
+        found = {said(answer) for answer in pool.map(lambda _: ask(gateway, "tiny"), range(8))}
+    ((name, pid),) = found
+    assert name == "tiny"
+    assert said(ask(gateway, "tiny")) == (name, pid)
+    wait_until("it has stopped", lambda: not lives(pid), 10)
+    assert said(ask(gateway, "tiny"))[1] != pid
+
+
+def test_an_engine_that_was_killed_is_started_again_for_the_next(gateway: Gateway) -> None:
+    engine(gateway, "tiny")
+    _, pid = said(ask(gateway, "tiny"))
+    os.kill(pid, signal.SIGKILL)
+    wait_until("another one answers", lambda: ask(gateway, "tiny").status == 200, 10)
+    assert said(ask(gateway, "tiny"))[1] != pid
+
+
+@pytest.mark.parametrize("shell", [False, True], ids=["plain", "behind sh -c"])
+@pytest.mark.parametrize("whom", ["the gateway", "the warden", "all at once"])
+def test_kill_9_leaves_no_engine_and_no_port_behind(tmp_path: Path, whom: str, shell: bool) -> None:
+    gateway = Gateway(tmp_path / "data")
+    gateway.start()
+    try:
+        engine(gateway, "tiny", shell=shell)
+        _, pid = said(ask(gateway, "tiny"))
+        (port,) = listening(pid)
+        assert gateway.process is not None
+        (warden,) = gateway.pids("pointsman.warden")
+        if whom == "the warden":
+            os.kill(warden, signal.SIGKILL)
+            wait_until(
+                "another one is there", lambda: gateway.pids("pointsman.warden") not in ([], [warden]), 10
+            )
+            assert said(ask(gateway, "tiny")) == ("tiny", pid), "taken over, not started once more"
+        elif whom == "the gateway":
+            gateway.process.kill()
+            gateway.process.wait(10)
+            gateway.process = None
+        else:
+            gateway.kill()
+    finally:
+        gateway.stop()
+    wait_until("the engine has ended", lambda: not lives(pid), 10)
+    wait_until("its port is free", lambda: is_free(port), 5)
+    if whom != "the warden":
+        with Gateway(tmp_path / "data") as after:
+            assert said(ask(after, "tiny"))[1] != pid
+
+
+def test_sigterm_stops_engines_too(tmp_path: Path) -> None:
+    with Gateway(tmp_path / "data") as gateway:
+        engine(gateway, "tiny")
+        _, pid = said(ask(gateway, "tiny"))
+    assert not lives(pid)
+
+
+def test_cold_goes_to_the_next_where_the_rule_says_so_and_it_is_started_meanwhile(gateway: Gateway) -> None:
+    with ScriptedUpstream() as far:
+        cloud = gateway.backend("openai", far.url, allow_http=True)
+        engine(gateway, "tiny", "--load", "0.5")
+        gateway.rule("m", "local/tiny=tiny", f"{cloud}=practice", fallback_on=["cold"])
+        first = ask(gateway, "m")
+        assert (first.status, first.header("x-pointsman-target")) == (200, f"{cloud}:practice")
+        wait_until(
+            "it has been started",
+            lambda: ask(gateway, "m").header("x-pointsman-target") == "local/tiny:tiny",
+            10,
+        )
+
+
+def test_an_engine_that_cannot_start_says_why_and_a_rule_goes_on(gateway: Gateway) -> None:
+    write_recipe(gateway.data_dir, "gone", {"command": ["/no/such/program", "{port}"], "models": ["gone"]})
+    gateway.api("POST", "/api/local", {"name": "gone", "base_url": engine_url("gone")}, status=201)
+    begun = time.monotonic()
+    answer = ask(gateway, "gone")
+    assert answer.status == 503
+    assert "local/gone" in answer.json()["error"]["message"]
+    assert time.monotonic() - begun < 40
+    with ScriptedUpstream() as far:
+        cloud = gateway.backend("openai", far.url, allow_http=True)
+        gateway.rule("m", "local/gone=gone", f"{cloud}=practice")
+        assert ask(gateway, "m").header("x-pointsman-target") == f"{cloud}:practice"
+
+
+def test_no_command_comes_over_rest(gateway: Gateway, tmp_path: Path) -> None:
+    """CVE-2026-42271: a row that names an engine is nothing without the file that this machine's user wrote."""
+    mark = tmp_path / "ran"
+    for body in (
+        {"name": "evil", "base_url": engine_url("evil"), "command": ["touch", str(mark)]},
+        {"name": "evil2", "base_url": engine_url("../../evil")},
+    ):
+        gateway.api_answer("POST", "/api/local", body)
+    gateway.api_answer("POST", "/api/local", {"name": "evil3", "base_url": engine_url("evil3")})
+    answer = gateway.fetch("POST", "/v1/chat/completions", chat.ask("x"))
+    gateway.rule("y", "local/evil3=y")
+    assert (answer.status, ask(gateway, "y").status) == (404, 502)
+    assert not mark.exists()
