@@ -9,8 +9,8 @@ from pointsman.cli.common import MemoryParam, local_time, printable
 from pointsman.cli.mapping import fallback_fields, target_text
 from pointsman.cli.welcome import welcome
 from pointsman.kinds import BackendType
+from pointsman.process.machine import memory_bytes
 from pointsman.process.standing import Standing
-from pointsman.warden.memory import total
 
 from .conftest import Shell
 
@@ -93,7 +93,7 @@ def test_a_size_has_a_unit(text: str, size: int) -> None:
 
 
 def test_a_share_is_of_this_machines_memory() -> None:
-    memory = total()
+    memory = memory_bytes()
     assert memory is not None
     assert MemoryParam(share=True).convert("50%", None, None) == memory // 2
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pointsman.process.machine import memory_bytes
 from pointsman.warden import memory, ports
 from pointsman.warden.guard import start_of
 from pointsman.warden.probe import Probe
@@ -122,7 +123,7 @@ def test_nobody_there_is_absent() -> None:
 
 
 def test_memory_is_told_and_readable() -> None:
-    found = memory.total()
+    found = memory_bytes()
     assert found is not None
     assert 2**28 < found < 2**50
     assert memory.readable(3 * 2**30) == "3.0 GiB"

@@ -218,7 +218,7 @@ class MemoryParam(click.ParamType[Any]):
             self.fail(f"{value!r} {error}", param, ctx)
 
     def _part(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from ..warden.memory import total
+        from ..process.machine import memory_bytes
 
         try:
             percent = int(text) if text.isascii() else 0
@@ -226,7 +226,7 @@ class MemoryParam(click.ParamType[Any]):
             percent = 0
         if not 1 <= percent <= 100:
             self.fail(f"{text!r} is no share; write 1% to 100%", param, ctx)
-        memory = total()
+        memory = memory_bytes()
         if memory is None:
             self.fail("this system does not say how much memory it has; give a size such as 24GB", param, ctx)
         return memory * percent // 100

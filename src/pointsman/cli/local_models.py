@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from ..modelstore.files import GGUF, MLX
-from ..modelstore.memory import estimate, largest_window, machine_bytes
+from ..modelstore.memory import estimate, largest_window
 from ..modelstore.places import StoredModel, stored_models
+from ..process.machine import memory_bytes
+from ..warden.memory import SHARE
 from .common import Invocation, exit_on_failure, note, on_terminal, table, with_options
 from .once import Command, Group
 
-_SHARE = 0.75
-"""Of this computer's memory that a model may take; Metal's own limit is about the same."""
 _LEAST_WINDOW = 2048
 _TELL_SECONDS = 0.2
 _TELL_FAR_SECONDS = 10.0
@@ -43,10 +43,12 @@ def _described(model: StoredModel) -> dict[str, Any]:
         "problem": model.problem or None,
     }
     if files is not None:
-        limit = int(machine_bytes() * _SHARE)
         row["memory"] = estimate(files.weights, files.shape, None).total
-        row["fits"] = row["memory"] <= limit
-        row["fitting_window"] = largest_window(files.weights, files.shape, limit) or None
+        memory = memory_bytes()
+        if memory is not None:
+            limit = int(memory * SHARE)
+            row["fits"] = row["memory"] <= limit
+            row["fitting_window"] = largest_window(files.weights, files.shape, limit) or None
     return row
 
 

@@ -7,7 +7,6 @@ Not here: what a running engine takes, which whoever runs it measures.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -88,8 +87,3 @@ def _whole(values: Mapping[str, Any], name: str) -> int:
     """A number that is more than zero and believable, else 0."""
     value = values.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**40 else 0
-
-
-def machine_bytes() -> int:
-    """Memory of this computer."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -20,6 +20,7 @@ from ..config import WARDEN_SOCKET
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..process.beats import BEAT_SECONDS, beat
+from ..process.machine import memory_bytes
 from . import memory
 from .desk import Desk, WardenCaller
 from .keeping import Kept, end_all, run_files
@@ -54,7 +55,7 @@ class Warden:
 
     def __init__(self, options: WardenOptions) -> None:
         self.options = options
-        self._total = memory.total()
+        self._total = memory_bytes()
         self.plan = Residency(options.terms, options.budget)
         if options.budget is None:
             self._set_share(memory.SHARE)
