@@ -368,3 +368,14 @@ def test_practice_is_listed_only_while_nothing_else_is_there_or_when_asked_for()
         assert await names(found, "?practice=1") == ["m", "practice"]
 
     with_two(work)
+
+
+def test_an_mlx_lm_without_a_cache_of_downloads_serves_what_it_was_started_with() -> None:
+    """Its list was empty, and so nothing could be asked of it."""
+
+    async def work(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
+        near.always(double("mlx_lm", Model("default_model"), cache=False))
+        found.rules(backends=[local(near)])
+        assert await names(found) == ["default_model"]
+
+    with_two(work)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from pointsman.practice import Reply, ScriptedUpstream
+from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.upstream import discovery
 from pointsman.upstream.discovery import Address, Discovery, Server, addresses, look
 from pointsman.upstream.egress import Egress
@@ -132,9 +133,9 @@ def test_who_comes_and_who_goes_is_told_once_each() -> None:
             watched = Watched(port)
             await watched.rounds.round()
             await watched.rounds.round()
-            asked = len(server.requests)
+            asked = server.rounds
             await watched.rounds.round()
-            assert len(server.requests) == asked, "who is known is not asked again and again"
+            assert server.rounds == asked, "who is known is not asked again and again"
         await watched.rounds.round()
         assert watched.told == [[url], []]
 
@@ -163,12 +164,27 @@ def test_a_program_that_is_no_model_server_is_left_alone() -> None:
             server.always(Reply(404, body={"detail": "Not Found"}))
             watched = Watched(server.port)
             await watched.rounds.round()
-            asked = len(server.requests)
+            asked = server.rounds
             for _ in range(5):
                 await watched.rounds.round()
-            assert 0 < len(server.requests) == asked
+            assert 0 < server.rounds == asked
 
     uvloop.run(main())
+
+
+def test_a_server_that_does_one_thing_after_the_other_is_known_all_the_same() -> None:
+    """mlx_lm beside a busy neighbour: ten questions at once, and half of them came too late."""
+    taking = threading.Lock()
+
+    def slow(received: Received) -> Reply:
+        with taking:
+            time.sleep(0.05)
+        return lists(received)
+
+    with ScriptedUpstream() as server:
+        server.always(slow)
+        (one,) = found(server.port)
+    assert one.engine.models(one.answers)
 
 
 SERVER = """

@@ -144,6 +144,7 @@ class Engine:
     identify, models, state, version: read answers, and never raise, whatever stands in them.
     health: the path for `state`. ready_early: READY is said before the model is loaded; only an answer shows it.
     count: by its own tokenizer, of a request written in Chat. load: puts a model into memory.
+    nameless: the name under which it serves the model that it was started with, where its list has none.
     any_name: it serves its one model under whatever name it is asked for.
 
     Habits (docs/protocols/engines.md#habits). unheeding: it computes a whole answer to its end whoever has left.
@@ -170,6 +171,7 @@ class Engine:
     count: Callable[[Mapping[str, Any]], Counting] | None = None
     load: Callable[[str], Question] | None = None
     forwards: Forwards | None = None
+    nameless: str = ""
     any_name: bool = False
     unheeding: bool = False
     cuts_silently: bool = False

@@ -9,10 +9,18 @@ whole answer is computed to its end whoever has left
 from __future__ import annotations
 
 from ..kinds import Protocol
-from .engine import HEALTH, LIST, NOTHING, Answers, Engine, Spoken, alive
+from .engine import HEALTH, LIST, NOTHING, Answers, Engine, EngineModel, Spoken, alive
 from .reading import is_list, listed, members, server
 
 _SERVER = "basehttp/"
+
+
+_DEFAULT = "default_model"
+"""`--model`, whatever it is called (its ModelProvider)."""
+
+
+def _models(answers: Answers) -> list[EngineModel]:
+    return listed(answers) or [EngineModel(_DEFAULT)]
 
 
 def _identify(answers: Answers) -> bool:
@@ -28,7 +36,8 @@ ENGINE = Engine(
     name="mlx_lm",
     title="mlx_lm.server",
     identify=_identify,
-    models=listed,
+    models=_models,
+    nameless=_DEFAULT,
     signs=(HEALTH, LIST),
     ports=(8080,),
     servers=(_SERVER,),

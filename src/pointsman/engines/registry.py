@@ -91,6 +91,14 @@ FORWARDING = tuple(engine for engine in ENGINES if engine.forwards is not None a
 """Engines that send models on; this gateway's own kind is asked by another's pages."""
 
 
+def nameless(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The name under which this server serves its one model though its list has none; "" where it has no such name. By its
+    `Server` header; headers: with lower-case names."""
+    said = b"".join(value.lower() for name, value in headers if name == b"server").decode("latin-1")
+    named = (one for one in ENGINES if one.nameless and said.startswith(one.servers))
+    return next((one.nameless for one in named), "")
+
+
 UNHEEDING = tuple(start.encode() for engine in ENGINES if engine.unheeding for start in engine.servers)
 
 

@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import msgspec
-
 from ..engines.engine import LIST, Answers, Engine, EngineState, Reply
 from ..engines.registry import ENGINES, SIGNS, identify
 from ..errors import PointsmanError
@@ -27,7 +25,8 @@ from ..providers.urls import is_loopback
 from ..routing.specs import BackendSpec
 from .backend import Backend
 from .egress import Egress
-from .fetch import fetch
+from .fetch import fetch, reply_of
+from .model_lists import ROUND_AGENT
 from .pool import Pool
 
 log = logging.getLogger("pointsman.discovery")
@@ -41,8 +40,9 @@ ROUND_SECONDS = 10.0
 _SURE_SECONDS = 60.0
 """How long an answer is believed while it loads, and where nobody tells whose the port is; else until somebody listens
 there anew."""
-_PATIENCE = (0.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
-"""Seconds until a port is asked again behind which there is no model server: somebody's program has a log, too."""
+_PATIENCE = (0.0, 5.0, 5.0, 5.0, 60.0, 120.0, 300.0)
+"""Seconds until a port is asked again behind which there is no model server: in the next rounds, for one that was just
+starting, and then seldom, for somebody's program has a log, too."""
 
 
 class Address(NamedTuple):
@@ -142,23 +142,25 @@ async def _listens(backend: Backend, pool: Pool) -> bool:
 
 
 async def _answers(backend: Backend, pool: Pool, paths: Sequence[str] = SIGNS) -> Answers:
-    """What it says to each of these, all asked at once."""
+    """What it says to each of these, all asked at once. What a server that answers has not answered so, it is asked by
+    itself: some do one thing after the other."""
+    answers: dict[str, Reply] = {}
     found = await asyncio.gather(*(_reply(backend, pool, path) for path in paths))
-    return {path: reply for path, reply in zip(paths, found, strict=True) if reply is not None}
+    answers |= {path: reply for path, reply in zip(paths, found, strict=True) if reply is not None}
+    for path in paths if answers else ():
+        if path not in answers and (reply := await _reply(backend, pool, path)) is not None:
+            answers[path] = reply
+    return answers
 
 
 async def _reply(backend: Backend, pool: Pool, path: str) -> Reply | None:
     seconds = LIST_SECONDS if path == LIST else LOOK_SECONDS
     try:
-        answer = await fetch(pool, backend, path.encode(), seconds, local_only=True)
+        return reply_of(
+            await fetch(pool, backend, path.encode(), seconds, local_only=True, agent=ROUND_AGENT)
+        )
     except PointsmanError:
         return None
-    try:
-        body = msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        body = None
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
-    return Reply(answer.status, headers, body)
 
 
 @dataclass(slots=True)

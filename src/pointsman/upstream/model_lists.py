@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..engines.engine import LIST, Reply
-from ..engines.registry import forwarding
+from ..engines.registry import forwarding, nameless
 from ..errors import PointsmanError
 from ..routing.specs import PRACTICE_KEY
 from ..wire.answer import Answer
@@ -136,6 +136,9 @@ class ModelLists:
             answer, names = await model_names(self._pool, one.backend, seconds, agent)
             if names is not None:
                 names = await self._here(one, answer, names, agent)
+            default = "" if names or answer.status != 200 else nameless(answer.headers)
+            if default:
+                names = [default]
         except PointsmanError as error:
             log.info("%s gave no model list: %s", key, error.public)
             one.asked = -FRESH_SECONDS

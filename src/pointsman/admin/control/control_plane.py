@@ -286,7 +286,8 @@ class ControlPlane:
 
         elif isinstance(message, FoundServers) and message.servers != self._servers:
             self._servers = message.servers
-            log.info("model servers on this computer: %s", ", ".join(map(str, message.servers)) or "none")
+            told = [f"{one.title} at {one.base_url}" for one in message.servers]
+            log.info("model servers on this computer: %s", ", ".join(told) or "none")
             if self._loop is not None:  # it waits for that very process
                 self._loop.run_in_executor(None, self._publish_found)
 
