@@ -227,3 +227,40 @@ def test_a_picture_inside_a_tools_result_is_one() -> None:
         assert "cannot see pictures" in got.json()["error"]["message"]
 
     with_both(double("ollama", Model("m", WINDOW)), work)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/completions", {"prompt": long(9001)}),
+        ("/v1/completions", {"prompt": ["short", long(9001)]}),
+        ("/v1/completions", {"prompt": [7] * 9001}),
+        ("/v1/embeddings", {"input": ["short", long(9001)]}),
+    ],
+    ids=["a prompt", "one of two prompts", "tokens", "one of two inputs"],
+)
+def test_what_is_no_conversation_is_not_cut_in_silence_either(path: str, body: dict[str, Any]) -> None:
+    async def work(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
+        got = await found.ask(path, {"model": "m", **body})
+        assert (got.status, asked(near)) == (400, [])
+        assert "maximum context length is 4096 tokens" in told(got, CHAT)
+        many = await found.ask(path, {"model": "m", "input": [long(400)] * 30, "prompt": [long(400)] * 30})
+        assert many.status == 200, "each of them fits"
+
+    with_both(double("ollama", Model("m", WINDOW)), work)
+
+
+def test_a_conversation_that_is_only_referred_to_is_counted_too() -> None:
+    """A short request with `previous_response_id`, and 9,001 words before it."""
+
+    async def work(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
+        first = await found.ask(RESPONSES.path, {**RESPONSES.ask("m", long(2000)), "store": True})
+        assert first.status == 200, first
+        body = {**RESPONSES.ask("m", long(400)), "previous_response_id": first.json()["id"]}
+        near.always(double("ollama", Model("m", 1000)))
+        found.rules(rule("*", "local/box"), backends=[local(near, context_window=1500)])
+        got = await found.ask(RESPONSES.path, body)
+        assert (got.status, len(asked(near))) == (400, 1)
+        assert "maximum context length is 1500 tokens" in told(got, RESPONSES)
+
+    with_both(double("ollama", Model("m", WINDOW)), work)

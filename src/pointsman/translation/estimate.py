@@ -60,6 +60,26 @@ def estimate_tokens(request: Request) -> int:
     return max(1, math.ceil(total))
 
 
+def estimate_longest(body: bytes) -> int:
+    """Tokens of the longest text of a request that is no conversation: `prompt` or `input`, a text, texts, or tokens by
+    their numbers; 0 where there is none."""
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0
+    if not isinstance(said, dict):
+        return 0
+    found = said.get("prompt", said.get("input"))
+    texts = found if isinstance(found, list) and not all(isinstance(one, int) for one in found) else [found]
+    return max((math.ceil(_tokens_in(text)) for text in texts), default=0)
+
+
+def _tokens_in(text: Any) -> float:
+    if isinstance(text, str):
+        return _text(text)
+    return len(text) if isinstance(text, list) else 0.0
+
+
 def tokens_of(characters: int) -> int:
     """Of an answer of so many characters."""
     return math.ceil(characters / _PROSE)

@@ -12,15 +12,17 @@ from collections.abc import Iterator
 
 from ...conversation.parts import Image, Part, ToolResult
 from ...conversation.request import Request
+from ...dialects.recall import NOTHING
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, FallbackReason
 from ...resilience.walk import Held
 from ...routing.specs import PRACTICE_KEY
 from ...translation.crossing import Asked
-from ...translation.estimate import estimate_tokens
+from ...translation.estimate import estimate_longest, estimate_tokens
 from ...upstream.backend import Backend
 from ...wire.answer import Answer
 from ..data_plane import DataPlane
+from ..request.job import Job
 from ..request.offload import LARGE, offload
 from ..request.waiting import meanwhile
 from . import count
@@ -42,20 +44,22 @@ async def unfit(one: Attempt, backend: Backend) -> Held[Answer] | None:
     """Why this local model cannot take the request; None where nothing is known against it."""
     job, facts = one.job, one.plane.facts
     where = job.request.route
-    if not _is_asked(backend) or where.half is None or where.path != where.dialect.endpoint.path:
+    if not _is_asked(backend) or where.media is not None or where.path != where.dialect.endpoint.path:
         return None
-    body = job.request.body
+    body, size = job.request.body, _size(job)
     pictures, tools = _has(body, _PICTURES), _has(body, _TOOLS)
-    if pictures or tools or len(body) > _SMALL:
-        await _learn(one, backend, len(body))
+    if pictures or tools or size > _SMALL:
+        await _learn(one, backend, size)
     model = facts.of(backend, one.target.model)
     window = backend.spec.context_window or model.window
     doubted = (pictures and model.images is False) or (tools and model.tools is False)
-    if not doubted and (window is None or len(body) <= window):  # a token has a byte at least
+    if not doubted and (window is None or size <= window):  # a token has a byte at least
         return None
+    if where.half is None:
+        return None if window is None else _too_long_text(one, backend, window)
     try:
         read = (one.rules, one.plane, job)
-        asked = await offload(neutral, *read) if len(body) >= LARGE else neutral(*read)
+        asked = await offload(neutral, *read) if size >= LARGE else neutral(*read)
     except PointsmanError:
         return None  # the server's own words for it are better
     if pictures and model.images is False and _pictures(asked.request):
@@ -63,6 +67,15 @@ async def unfit(one: Attempt, backend: Backend) -> Held[Answer] | None:
     if tools and model.tools is False and asked.request.tools:
         return _unable(one, "call tools, and this request has some")
     return None if window is None else await _too_long(one, backend, asked, window)
+
+
+def _size(job: Job) -> int:
+    """Bytes of the body, and of what it only refers to."""
+    recalled = job.recalled
+    if recalled is NOTHING:
+        return len(job.request.body)
+    before = sum(map(len, recalled.earlier or ()))
+    return len(job.request.body) + before + sum(len(text) for text, _ in recalled.items.values())
 
 
 async def _learn(one: Attempt, backend: Backend, size: int) -> None:
@@ -119,7 +132,7 @@ async def _too_long(one: Attempt, backend: Backend, asked: Asked, window: int) -
     engine = one.plane.facts.engine(backend)
     cuts = engine is not None and engine.cuts_silently
     request = count.as_sent(asked.request, one.plan)
-    large = len(one.job.request.body) >= LARGE
+    large = _size(one.job) >= LARGE
     estimate = await offload(estimate_tokens, request) if large else estimate_tokens(request)
     if cuts:
         one.tried.window = window
@@ -133,6 +146,20 @@ async def _too_long(one: Attempt, backend: Backend, asked: Asked, window: int) -
             return None
     elif tokens < window:
         return None
+    return _over(one, window, tokens, how)
+
+
+def _too_long_text(one: Attempt, backend: Backend, window: int) -> Held[Answer] | None:
+    """Of what is no conversation. Other servers than those that cut in silence say so themselves."""
+    engine = one.plane.facts.engine(backend)
+    if engine is None or not engine.cuts_silently:
+        return None
+    one.tried.window = window
+    tokens = estimate_longest(one.job.request.body)
+    return None if tokens <= window else _over(one, window, tokens, "estimated")
+
+
+def _over(one: Attempt, window: int, tokens: int, how: str) -> Held[Answer]:
     text = (
         f"This model's maximum context length is {window} tokens. However, your messages resulted in {tokens} tokens"
         f" ({how}; {one.target.label}). Shorten the conversation{_or_next(one, FallbackOn.CONTEXT)}."
