@@ -11,11 +11,8 @@ PUBLIC = {
     "pointsman.dialects.registry.register",  # how a protocol from outside is added
     "pointsman.dialects.registry.unregister",
 }
-OPEN = {"pointsman.hosts.commands.mlx_command", "pointsman.hosts.commands.gguf_command",
-        "pointsman.hosts.commands.HEALTH_PATH", "pointsman.gateway.attempt.judge.Judge", "pointsman.gateway.attempt.moves.ENDS",
-        "pointsman.gateway.attempt.moves.REACHES", "pointsman.providers.urls.engine_url",
-        "pointsman.warden.recipe.write_recipe", "pointsman.warden.recipe.remove_recipe",
-        "pointsman.warden.recipe.names", "pointsman.warden.logs.last_lines", "pointsman.warden.logs.follow"}  # fmt: skip
+OPEN = {"pointsman.gateway.attempt.judge.Judge", "pointsman.gateway.attempt.moves.ENDS",
+        "pointsman.gateway.attempt.moves.REACHES"}  # fmt: skip
 """Written before its user; each goes from here when the source uses it."""
 FOUND_BY_NAME = ("admin/store/migrations/", "practice/")
 """Alembic reads its modules by name, the practice model's protocols are looked up as modules."""

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pointsman.providers.urls import engine_url
+from pointsman.warden.recipe import write_recipe
 from tests.e2e.gateway import Gateway
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +56,10 @@ include-name = "POST /api/credentials/{backend_type}/{name}/test"
 [[operations]]
 include-name = "POST /api/credentials/{backend_type}/test"
 parameters = { "path.backend_type" = "anthropic" }
+# Commands stand in files that the API does not write: of engines there is this one.
+[[operations]]
+include-path-regex = "^/api/engines/"
+parameters = { "path.name" = "kept" }
 [[operations]]
 include-name = "DELETE /api/credentials/{backend_type}"
 parameters = { "path.backend_type" = "openai" }
@@ -119,6 +125,8 @@ def main(folder: Path, examples: int, seed: str) -> None:
         kept = {"api_key": "sk-kept", "base_url": "http://127.0.0.1:9", "allow_http": True}
         gateway.api("PUT", "/api/credentials/openai/kept", kept)
         gateway.api("PUT", "/api/credentials/anthropic", kept)
+        write_recipe(folder / "data", "kept", {"command": ["sleep", "{port}"]})
+        gateway.api("POST", "/api/local", {"name": "engine", "base_url": engine_url("kept")})
         document = gateway.api("GET", "/api/openapi.json")
         done = subprocess.run(
             [

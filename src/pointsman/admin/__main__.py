@@ -224,6 +224,7 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, control.reload))
     link = await control.connect_link(str(args.runtime_dir / "link.sock"))
     publishing = asyncio.create_task(control.keep_published())
+    engines = asyncio.create_task(control.engines.run(str(args.runtime_dir)))
     stopped = asyncio.create_task(stopping.wait())
     control.on_found = lambda: _leave(control, args.runtime_dir)
     control.on_found()
@@ -243,8 +244,9 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
     finally:
         stopping.set()
         publishing.cancel()
+        engines.cancel()
         beating.cancel()
-        await asyncio.gather(publishing, beating, return_exceptions=True)
+        await asyncio.gather(publishing, engines, beating, return_exceptions=True)
         await link.stop()
 
 

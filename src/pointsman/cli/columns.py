@@ -96,16 +96,16 @@ class Column:
         return {self.field: list(value) if self.many else value}
 
 
-def takes(columns: Sequence[Column], verb: Verb) -> Callable[[Command], Command]:
+def takes(columns: Sequence[Column], verb: Verb, besides: str = "") -> Callable[[Command], Command]:
     """Gives a command the columns' options; it gets what they say as `body`. Put it above
-    `with_options`.
+    `with_options`. besides: an argument of it that can be all that is changed.
     """
 
     def decorated(command: Command) -> Command:
         @functools.wraps(command)
         def wrapped(**given: Any) -> None:
             body = _body(columns, verb, given)
-            if verb is Verb.UPDATE and not body:
+            if verb is Verb.UPDATE and not body and not given.get(besides):
                 raise click.UsageError(f"nothing to change; see {_name()} --help")
             command(body=body, **given)
 

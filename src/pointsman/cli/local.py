@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import click
 
-from . import local_models
+from ..providers.urls import engine_of, engine_url
+from . import local_engines, local_models
 from .columns import CA_FILE, DIALECT, MAX_IN_FLIGHT, PROXY, SILENT_END, Column, Verb, takes, way
 from .common import Invocation, Row, fail_with, note, read_secret, table, with_options
 from .credential import run_test, say_found, tries
+from .engine_recipe import EngineWords, takes_engine
 from .once import Group
 
 
@@ -25,7 +28,7 @@ COLUMNS = (
         "--url", "base_url",
         "Its address: http://127.0.0.1:11434; a path is its own, where there is none /v1 is meant;"
         " unix:///run/llama.sock for a Unix socket.", "",
-        metavar="URL", required=True,
+        metavar="URL",
     ),
     Column(
         "--key", "api_key",
@@ -56,9 +59,13 @@ COLUMNS = (
 """What `add` and `update` take, in the order of their help."""
 
 
-_SHOW = table(
+def _address(row: Row) -> str:
+    return "on demand" if engine_of(row["base_url"]) else str(row["base_url"])
+
+
+_FIELDS: tuple[tuple[str, str | Callable[[Row], object]], ...] = (
     ("name", "name"),
-    ("base URL", "base_url"),
+    ("base URL", _address),
     ("enabled", "enabled"),
     ("key", "key_fingerprint"),
     ("speaks", lambda row: ", ".join(row.get("dialects") or ()) or None),
@@ -66,8 +73,20 @@ _SHOW = table(
     ("context", "context_window"),
     ("at once", "max_in_flight"),
     ("joins resends", lambda row: "yes" if row.get("join_resends") else None),
-    empty="there is no local server yet; add one with: pointsman local add NAME --url URL",
 )
+_NONE = "there is no local server yet; add one with: pointsman local add NAME --url URL"
+_SHOW = table(*_FIELDS, empty=_NONE)
+
+
+def _with_engines(rows: list[Row], engines: dict[str, Row]) -> None:
+    """The list with what is known of those that are started on demand."""
+
+    def of(field: str) -> Callable[[Row], object]:
+        say = local_engines.SHORT[field]
+        return lambda row: say(engines[row["name"]]) if row["name"] in engines else None
+
+    extra = tuple((field, of(field)) for field in local_engines.SHORT) if engines else ()
+    table(*_FIELDS, *extra, empty=_NONE)(rows)
 
 
 def _models(row: Row) -> str | None:
@@ -116,15 +135,32 @@ def command() -> None:
 
 @command.command("add")
 @click.argument("name")
+@takes_engine(Verb.ADD)
 @takes(COLUMNS, Verb.ADD)
 @tries
 @with_options
-def add(invocation: Invocation, name: str, body: dict[str, Any], *, tried: bool) -> None:
-    """Add a server under NAME.
+def add(invocation: Invocation, name: str, body: dict[str, Any], engine: EngineWords, *, tried: bool) -> None:
+    """Add under NAME a server that runs (--url), or one that is started on demand (--mlx, --gguf, --command).
 
     \b
     pointsman local add box --url http://127.0.0.1:8080
+    pointsman local add qwen --gguf ~/models/qwen3-4b.gguf --keep 10m
+    pointsman local add big --command 'vllm serve Qwen/Qwen3-32B --port {port}' --serves Qwen/Qwen3-32B
+
+    How it says that it is ready, its environment and more: DATA/engines/NAME.json (docs/engines-on-demand.md).
     """
+    ways = [*(["--url"] if "base_url" in body else []), *engine.sources]
+    if len(ways) != 1:
+        said = f"{' and '.join(ways)} exclude each other" if ways else "say what it is"
+        raise click.UsageError(f"{said}: --url URL, --mlx PATH|REPO, --gguf PATH or --command '...'")
+    if engine.sources:
+        with local_engines.recipe(invocation, name, engine, fresh=True):
+            body = {"name": name, "base_url": engine_url(name)} | _context(engine) | body
+            invocation.finish("POST", "/api/local", body, show=_SHOW)
+        local_engines.say_what_next(invocation, name)
+        return
+    if engine:
+        raise click.UsageError("these options go with --mlx, --gguf or --command; see local add --help")
     with invocation.session():
         answer = invocation.send("POST", "/api/local", {"name": name} | body)
         invocation.print(answer, _SHOW)
@@ -132,11 +168,18 @@ def add(invocation: Invocation, name: str, body: dict[str, Any], *, tried: bool)
             say_found(invocation, f"{_path(name)}/test")
 
 
+def _context(engine: EngineWords) -> dict[str, Any]:
+    return {} if engine.context is None else {"context_window": engine.context}
+
+
 @command.command("list")
 @with_options
 def show_list(invocation: Invocation) -> None:
-    """List them."""
-    invocation.finish("GET", "/api/local", show=_SHOW)
+    """List them, with the state of those that are started on demand."""
+    with invocation.session():
+        answer = invocation.send("GET", "/api/local")
+        engines = {} if invocation.as_json else local_engines.of_rows(invocation, answer.json())
+    invocation.print(answer, lambda rows: _with_engines(rows, engines))
 
 
 @command.command("discover")
@@ -171,19 +214,34 @@ def adopt(invocation: Invocation, name: str, kept_as: str | None) -> None:
 
 @command.command("update")
 @click.argument("name")
-@takes(COLUMNS, Verb.UPDATE)
+@takes_engine(Verb.UPDATE)
+@takes(COLUMNS, Verb.UPDATE, besides="engine")
 @with_options
-def update(invocation: Invocation, name: str, body: dict[str, Any]) -> None:
+def update(invocation: Invocation, name: str, body: dict[str, Any], engine: EngineWords) -> None:
     """Change a server; what is not named stays as it is."""
-    invocation.finish("PATCH", _path(name), body, show=_SHOW)
+    if not engine:
+        invocation.finish("PATCH", _path(name), body, show=_SHOW)
+        if "base_url" in body:
+            local_engines.forget(invocation, name)  # it was one that is started, if there is a recipe
+        return
+    if "base_url" in body:
+        raise click.UsageError("--url is of a server that runs; the other options are of one that is started")
+    moved = {"base_url": engine_url(name)} if engine.sources else {}
+    with local_engines.recipe(invocation, name, engine):
+        invocation.finish("PATCH", _path(name), moved | _context(engine) | body, show=_SHOW)
 
 
 @command.command("remove")
 @click.argument("name")
 @with_options
 def remove(invocation: Invocation, name: str) -> None:
-    """Forget a server."""
-    invocation.finish("DELETE", _path(name), show=lambda _: note(f"local/{name} is removed"))
+    """Forget a server; one that is started on demand is stopped, its recipe and log are removed."""
+    with invocation.session():
+        rows = invocation.send("GET", "/api/local").json()
+        if not local_engines.is_one(invocation, name) or any(row["name"] == name for row in rows):
+            answer = invocation.send("DELETE", _path(name))
+            invocation.print(answer, lambda _: note(f"local/{name} is removed"))
+    local_engines.forget(invocation, name)
 
 
 @command.command("test")
@@ -198,4 +256,5 @@ def _path(name: str) -> str:
     return f"/api/local/{quote(name, safe='')}"
 
 
+local_engines.add_to(command)
 local_models.add_to(command)

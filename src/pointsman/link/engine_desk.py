@@ -19,7 +19,10 @@ from ..kinds import ErrorKind
 
 log = logging.getLogger("pointsman.link")
 
-RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5)
+RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Between two tries to reach the warden: of one that is not there for long, a try a second costs 0.1 ms. Who waits for an
+engine begins anew."""
+_LONG_SECONDS = 0.5
 IDLE_SECONDS = 0.1
 """A request that follows the last one so soon is not told: the warden knows of the one before still."""
 ORDER_SECONDS = 10.0
@@ -47,11 +50,19 @@ class EngineStanding:
 
 
 class EngineDesk:
-    """path: the warden's socket. on_state: called with every change, must raise nothing."""
+    """path: the warden's socket. on_state: called with every change, on_connect: once a warden is there, this one or
+    another; neither may raise anything."""
 
-    def __init__(self, path: str, on_state: Callable[[EngineStanding], None] = lambda standing: None) -> None:
+    def __init__(
+        self,
+        path: str,
+        on_state: Callable[[EngineStanding], None] = lambda standing: None,
+        on_connect: Callable[[], None] = lambda: None,
+    ) -> None:
         self._path = path
         self._on_state = on_state
+        self._on_connect = on_connect
+        self._hurry = asyncio.Event()
         self._states: dict[str, EngineStanding] = {}
         self._fresh: set[str] = set()  # told since this connection began
         self._waiting: dict[str, list[asyncio.Future[str]]] = {}
@@ -96,6 +107,7 @@ class EngineDesk:
         waiter: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(name, []).append(waiter)
         self._tell_wanted(name)
+        self._hurry.set()
         try:
             async with asyncio.timeout(seconds):
                 return await waiter
@@ -144,7 +156,7 @@ class EngineDesk:
         the warden's words, 503 while it is away."""
         writer = self._writer
         if writer is None:
-            raise _away()
+            raise away()
         self._number += 1
         number = self._number
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -154,7 +166,7 @@ class EngineDesk:
             async with asyncio.timeout(ORDER_SECONDS):
                 found = await answer
         except TimeoutError:
-            raise _away() from None
+            raise away() from None
         finally:
             del self._orders[number]
         if "error" in found:
@@ -170,12 +182,12 @@ class EngineDesk:
             try:
                 reader, writer = await asyncio.open_unix_connection(self._path, limit=_LINE_BYTES)
             except OSError:
-                await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
-                tries += 1
+                tries = await self._pause(tries)
                 continue
             try:
                 self._writer = writer
                 self._greet()
+                self._on_connect()
                 while line := await reader.readline():
                     self._take_in(json.loads(line))
                     tries = 0
@@ -188,9 +200,22 @@ class EngineDesk:
                 writer.transport.abort()
                 for answer in self._orders.values():
                     if not answer.done():
-                        answer.set_exception(_away())
-            await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
-            tries += 1
+                        answer.set_exception(away())
+            tries = await self._pause(tries)
+
+    async def _pause(self, tries: int) -> int:
+        """How many tries that makes."""
+        seconds = RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]
+        if seconds < _LONG_SECONDS:
+            await asyncio.sleep(seconds)
+            return tries + 1
+        self._hurry.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        except TimeoutError:
+            return tries + 1
+        return 0
 
     def _greet(self) -> None:
         """Everything again: this may be another warden."""
@@ -278,7 +303,8 @@ def _refused(name: str, why: str) -> PointsmanError:
     return PointsmanError(ErrorKind.UNAVAILABLE, f"The engine {name!r} does not start: {why}", retry_after=10)
 
 
-def _away() -> PointsmanError:
+def away() -> PointsmanError:
+    """The warden is not there; it will be."""
     return PointsmanError(
         ErrorKind.UNAVAILABLE,
         "The process that starts local engines does not answer now; try again.",

@@ -141,7 +141,8 @@ def write_recipe(data_dir: Path, name: str, said: Mapping[str, Any]) -> Recipe:
     path = path_of(data_dir, name)
     text = json.dumps(said, indent=2) + "\n"
     recipe = parse_recipe(name, text)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # this may be the first that is written there
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     private_folder(path.parent)
     write_over(path, text)
     return recipe

@@ -37,9 +37,7 @@ from ...link.messages import (
     WorkerStatus,
 )
 from ...process.standing import Standing
-from ...routing.specs import BackendSpec
 from ...secret import Secret
-from ...warden.recipe import read_recipe
 from ..store import client_keys, credentials, local_backends, sealing, settings
 from ..store.database import BACKUP_FOLDER, Store, database_path
 from ..store.rotation import open_vault
@@ -48,6 +46,7 @@ from ..store.usage import UsageStore
 from ..vault import Vault, check_opens
 from . import found
 from .auth import AdminToken
+from .engines import Engines
 from .last_good import LastGood
 from .process_status import StatusBoard
 
@@ -121,6 +120,7 @@ class ControlPlane:
         self._servers: tuple[FoundServer, ...] | None = None
         self.found: list[found.Named] = []
         self.on_found: Callable[[], None] = lambda: None
+        self.engines = Engines(data_dir, self._engine_at)
         self._link: LinkServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.snapshot = self._compile()
@@ -184,6 +184,7 @@ class ControlPlane:
             if self._link is None or self._loop is None:
                 return True
             self._loop.call_soon_threadsafe(self._link.publish, snapshot)
+            self._loop.call_soon_threadsafe(self.engines.look)
         return self._wait_applied(snapshot)
 
     def _compile(self) -> Snapshot:
@@ -194,19 +195,12 @@ class ControlPlane:
         if self.options.require_keys and not snapshot.keys_required:
             snapshot = msgspec.structs.replace(snapshot, keys_required=True)
         self._last_good.keep(snapshot, self.vault)
-        self.found = found.named(self._servers or (), stored)  # which no later start may take for granted
-        near = found.specs(self.found)
-        return msgspec.structs.replace(snapshot, backends=(*map(self._started, snapshot.backends), *near))
-
-    def _started(self, spec: BackendSpec) -> BackendSpec:
-        """With what its recipe says of it, where the warden starts it."""
-        if spec.engine is None:
-            return spec
-        try:
-            recipe = read_recipe(self.data_dir, spec.engine)
-        except PointsmanError as error:
-            return msgspec.structs.replace(spec, problem=error.public.rstrip("."))
-        return msgspec.structs.replace(spec, models=recipe.models)
+        ours = self.engines.addresses()
+        self.found = found.named(
+            self._servers or (), stored, ours
+        )  # which no later start may take for granted
+        backends = (*self.engines.take(snapshot.backends), *found.specs(self.found))
+        return msgspec.structs.replace(snapshot, backends=backends)
 
     def reload(self) -> bool:
         """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last
@@ -290,6 +284,11 @@ class ControlPlane:
             log.info("model servers on this computer: %s", ", ".join(told) or "none")
             if self._loop is not None:  # it waits for that very process
                 self._loop.run_in_executor(None, self._publish_found)
+
+    def _engine_at(self, address: str) -> None:
+        """It may have been taken for a server that somebody else started."""
+        if self._loop is not None and any(one.server.base_url == address for one in self.found):
+            self._loop.run_in_executor(None, self._publish_found)
 
     def _publish_found(self) -> None:
         self.publish()

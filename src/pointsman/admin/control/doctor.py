@@ -34,6 +34,7 @@ from ...providers.proxies import Proxies
 from ...routing.specs import BackendSpec
 from ...upstream.trust import ca_problem
 from .auth import AdminToken
+from .engines import standing_at
 from .probing import probe_spec
 
 if TYPE_CHECKING:
@@ -92,7 +93,13 @@ async def examine(control: ControlPlane) -> Report:
     """Every check there is."""
     checks = await asyncio.to_thread(_examine_open, control)
     specs = list(control.snapshot.backends)
-    checks += await asyncio.gather(*(_backend(spec) for spec in specs if spec.name != PRACTICE))
+    checks += await asyncio.gather(
+        *(
+            _backend(spec) if spec.engine is None else _engine(control, spec, spec.engine)
+            for spec in specs
+            if spec.name != PRACTICE
+        )
+    )
     if not specs:
         checks.append(
             _warning(
@@ -306,6 +313,30 @@ _FIXES = {
     "auth": "set its key again",
     "models": "check that its base URL is an API of its type",
 }
+
+
+async def _engine(control: ControlPlane, spec: BackendSpec, engine: str) -> Check:
+    """One that is started on demand; it is not started for this."""
+    name, recipe, standing = (
+        f"backend {spec.key}",
+        control.engines.recipe(engine),
+        control.engines.standing(engine),
+    )
+    if recipe is None or spec.problem:
+        return error(
+            name,
+            spec.problem or "",
+            f"put its recipe right, or: pointsman local update {engine} --command '...'",
+        )
+    if shutil.which(recipe.command[0]) is None:
+        fix = f"install it, or: pointsman local update {engine} --command '...'"
+        return error(name, f"Its program {recipe.command[0]} is not there.", fix)
+    if standing.state == "down":
+        fix = f"pointsman local logs {engine}; then: pointsman local start {engine}"
+        return error(name, f"Its engine is down: {standing.why}", fix)
+    if standing.state == "ready" and standing.address is not None:
+        return await _backend(standing_at(spec, standing.address))
+    return _ok(name, f"Its engine is started on demand, and {standing.state} now.")
 
 
 async def _backend(spec: BackendSpec) -> Check:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from ...dialects.base import Dialect
 from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
 from ...kinds import BackendType, Protocol
+from ...link.engine_desk import EngineStanding
 from ...link.messages import BackendHealth, Snapshot, TargetHealth
 from ...providers.urls import is_loopback
 from ...resilience.spread import Equal, order
@@ -46,6 +47,7 @@ class TargetExplained(BaseModel):
     ca_file: of the only authorities that may sign for it. health: `good`, or what is wrong with it; passed_over: whether it
     is left out while another target remains, and until when where that ends
     by itself. breaker: closed, open or probing. weight: its share where the rule spreads, None where it does not.
+    engine: of one that is started on demand, its state (cold, starting, loading, ready, asleep, stopping, down).
     loaded: of a rule that spreads or sets something, whether a local server has the model in memory, None where it does not
     say.
     presets: of a rule that sets something, for each protocol that the backend gets, what of that it does not take
@@ -80,6 +82,7 @@ class TargetExplained(BaseModel):
     benched: str | None = None
     weight: int | None = None
     loaded: bool | None = None
+    engine: str | None = None
     presets: dict[str, list[str]] = {}
 
 
@@ -113,9 +116,14 @@ class Explanation(_PlanExplained):
 
 
 async def explain(
-    snapshot: Snapshot, view: RoutingView, health: Mapping[str, BackendHealth], model: str
+    snapshot: Snapshot,
+    view: RoutingView,
+    health: Mapping[str, BackendHealth],
+    model: str,
+    engine: Callable[[str], EngineStanding],
 ) -> Explanation:
-    """The plan for a model name, each target judged. health: what the data-plane processes last saw."""
+    """The plan for a model name, each target judged. health: what the data-plane processes last saw. engine: how one that
+    is started on demand stands."""
     view.follow(snapshot)
     plan = await _resolve(view.table, model, {})
     if isinstance(plan, PointsmanError) or any(target.backend is None for target in plan.targets):
@@ -130,7 +138,7 @@ async def explain(
         mapping_id=plan.mapping_id,
         pattern=plan.pattern,
         **{name: getattr(plan.rule, name) for name in RULE_COLUMNS},
-        targets=_in_turn(plan.rule, [_judged(target, plan, view, health) for target in plan.targets]),
+        targets=_in_turn(plan.rule, [_judged(target, plan, view, health, engine) for target in plan.targets]),
     )
 
 
@@ -173,29 +181,33 @@ async def _resolve(table: RoutingTable, model: str, lists: Listed) -> Plan | Poi
 
 
 def _judged(
-    target: Target, plan: Plan, view: RoutingView, health: Mapping[str, BackendHealth]
+    target: Target,
+    plan: Plan,
+    view: RoutingView,
+    health: Mapping[str, BackendHealth],
+    engine: Callable[[str], EngineStanding],
 ) -> TargetExplained:
     spec, backend = target.backend, view.backends.get(target.key)
+    started = None if spec is None or spec.engine is None else engine(spec.engine)
     proxy = None if backend is None or plan.rule.local_only else view.egress.proxy_of(backend)
     away = _leaves_machine(spec, backend) if proxy is None else True
     seen = health.get(target.key) or BackendHealth(target.key)
-    model = next(
-        (one for one in seen.targets if one.model == target.model), TargetHealth(target.model, "closed")
-    )
+    model = _model_of(seen, target.model)
     condition = condition_of(target, backend, seen, model, time.time())
-    problem = _problem(target, backend)
+    problem = _problem(target, backend, started)
     if problem is None and plan.rule.local_only and away:
         problem = f"local_only: {spec.base_url if spec else target.key} is not a loopback address"
+    address = None if spec is None or spec.key == PRACTICE_KEY or started is not None else spec.base_url
     return TargetExplained(
         target=target.label,
         backend=target.key,
         model=target.model,
         usable=problem is None,
-        reason=problem or _why_usable(target, plan, away),
-        base_url=spec.base_url if spec and spec.base_url and spec.key != PRACTICE_KEY else None,
+        reason=problem or _why_usable(target, plan, away, started),
+        base_url=address or None,
         dialects=list(spec.dialects) if spec and spec.dialects is not None else None,
         protocols=protocols(target, backend, login=target.forwards, unspoken=seen.unspoken),
-        urls=_urls(backend) if spec and spec.key != PRACTICE_KEY else {},
+        urls=_urls(backend) if address else {},
         leaves_machine=away,
         proxy=None if proxy is None else proxy.text,
         ca_file=spec.ca_file if spec else None,
@@ -216,7 +228,12 @@ def _judged(
         benched=seen.benched,
         presets=_presets(plan.rule, target, backend, view.facts),
         loaded=None if backend is None else view.facts.of(backend, target.model).loaded,
+        engine=None if started is None else started.state,
     )
+
+
+def _model_of(seen: BackendHealth, model: str) -> TargetHealth:
+    return next((one for one in seen.targets if one.model == model), TargetHealth(model, "closed"))
 
 
 def _presets(
@@ -247,11 +264,13 @@ def _urls(backend: Backend | None) -> dict[str, str]:
     }
 
 
-def _problem(target: Target, backend: Backend | None) -> str | None:
+def _problem(target: Target, backend: Backend | None, started: EngineStanding | None) -> str | None:
     """Why nothing can be sent to it in any protocol."""
     found = [unusable(target, backend, protocol, login=target.forwards) for protocol in DIALECTS]
     if all(found) and found[0] is not None:
         return found[0][1]
+    if started is not None and started.state == "down":
+        return f"its engine is down: {started.why}; start it again: pointsman local start {started.engine}"
     return None
 
 
@@ -308,10 +327,12 @@ def _translated(target: Target, backend: Backend, dialect: Dialect) -> str | Non
     return f"translated to {plain.value}{with_tools}"
 
 
-def _why_usable(target: Target, plan: Plan, away: bool | None) -> str:
+def _why_usable(target: Target, plan: Plan, away: bool | None, started: EngineStanding | None) -> str:
     spec = target.backend
     if spec is None or spec.key == PRACTICE_KEY:
         return "built in, always there"
+    if started is not None:
+        return f"its engine is started on demand ({started.state}{': ' if started.why else ''}{started.why})"
     login = "the client's own login is sent on" if target.forwards else None
     key = "its key opens" if spec.api_key else "no key is stored, none is sent"
     where = (

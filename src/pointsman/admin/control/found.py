@@ -27,10 +27,11 @@ class Named(NamedTuple):
         return backend_key(BackendType.LOCAL, self.name)
 
 
-def named(servers: Sequence[FoundServer], stored: Mapping[str, str]) -> list[Named]:
-    """Those that nobody has added. stored: name -> base URL of every local backend, disabled ones too: what somebody
-    has switched off is not taken up again behind his back. A name is the engine's; where it is taken, with the port."""
-    known = set(map(_address, stored.values()))
+def named(servers: Sequence[FoundServer], stored: Mapping[str, str], ours: Iterable[str] = ()) -> list[Named]:
+    """Those that nobody has added. ours: addresses of engines that we have started ourselves. stored: name -> base URL
+    of every local backend, disabled ones too: what somebody has switched off is not taken up again behind his back. A
+    name is the engine's; where it is taken, with the port."""
+    known = {*map(_address, stored.values()), *map(_address, ours)}
     taken = set(stored)
     found: list[Named] = []
     for server in servers:

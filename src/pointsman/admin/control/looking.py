@@ -61,7 +61,7 @@ async def look_around(control: ControlPlane) -> list[FoundBackend]:
     kept = [Named(name, one) for one in near if (name := keeper(one, stored)) is not None]
     return [
         _shown(one, told[one.server.base_url], control, stored=one in kept)
-        for one in (*kept, *named(near, stored))
+        for one in (*kept, *named(near, stored, control.engines.addresses()))
     ]
 
 

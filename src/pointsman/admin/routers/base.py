@@ -47,7 +47,7 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         413: "The body is too large.",
         415: "The body's Content-Encoding is not known.",
         422: "Something sent is not valid.",
-        503: "The database cannot be used now; Retry-After says when to try again.",
+        503: "The database, or the process that starts engines, cannot be used now; Retry-After says when to try again.",
     }
     return {
         status: {"description": descriptions[status], "content": content}

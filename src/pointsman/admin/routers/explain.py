@@ -28,4 +28,4 @@ async def show(
     """The rule, every target in order, and why each is usable or not. May ask local servers what models
     they hold."""
     health = control.board.health(time.monotonic())
-    return await explain(control.snapshot, view, health, model)
+    return await explain(control.snapshot, view, health, model, control.engines.standing)
