@@ -167,6 +167,9 @@ def test_protocols_by_version() -> None:
     assert Protocol.ANTHROPIC_MESSAGES in ollama.dialects("v1.2-rc1")
     assert Protocol.ANTHROPIC_MESSAGES not in ollama.dialects(None)
     assert Protocol.OPENAI_CHAT in ollama.dialects(None)
+    assert Protocol.OPENAI_RESPONSES not in row("llama_cpp").dialects(None), (
+        "it has a path that is not true to it"
+    )
     for odd in ("", "x", "99999999999999999999", "..", "0.14.0-rc"):
         assert Protocol.OPENAI_CHAT in ollama.dialects(odd)
 

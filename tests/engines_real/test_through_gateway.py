@@ -129,10 +129,8 @@ def test_responses(gateway: Gateway, model: str, streamed: bool) -> None:
         asked = {"model": model, "temperature": 0, "store": False, **asked}
         if not streamed:
             return client.responses.create(**asked)
-        # the package's own helper wants output_index, which llama.cpp (b11549) leaves out
-        last = list(client.responses.create(**asked, stream=True))[-1]
-        assert last.type == "response.completed"
-        return last.response
+        with client.responses.stream(**asked) as stream:
+            return stream.get_final_response()
 
     given: list[Any] = [{"role": "user", "content": WEATHER}]
     with openai_client(gateway) as client:
@@ -151,7 +149,9 @@ def test_responses(gateway: Gateway, model: str, streamed: bool) -> None:
             {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"},
         ]
         last = ask(client, input=given, tools=tools)
+        cut = client.responses.create(model=model, temperature=0, input="count", max_output_tokens=5)
     assert last.output_text == FINE
+    assert (cut.status, cut.incomplete_details.reason) == ("incomplete", "max_output_tokens")
 
 
 @ENGINES

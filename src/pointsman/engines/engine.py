@@ -145,7 +145,8 @@ class Engine:
     health: the path for `state`. ready_early: READY is said before the model is loaded; only an answer shows it.
     count: by its own tokenizer, of a request written in Chat. load: puts a model into memory.
     nameless: the name under which it serves the model that it was started with, where its list has none.
-    any_name: it serves its one model under whatever name it is asked for.
+    any_name: it serves its one model under whatever name it is asked for. untrue: protocols that it has paths for, and
+    whose answers there are not what their clients read (docs/protocols/engines.md#paths-that-are-not-used).
 
     Habits (docs/protocols/engines.md#habits). unheeding: it computes a whole answer to its end whoever has left.
     cuts_silently: an input that does not fit is cut, with status 200. reports_overflow: it answers such an input with an
@@ -168,6 +169,7 @@ class Engine:
     ready_early: bool = False
     version: Callable[[Answers], str | None] = _no_version
     spoken: tuple[Spoken, ...] = ()
+    untrue: frozenset[Protocol] = frozenset()
     count: Callable[[Mapping[str, Any]], Counting] | None = None
     load: Callable[[str], Question] | None = None
     forwards: Forwards | None = None
@@ -186,8 +188,9 @@ class Engine:
         return tuple(dict.fromkeys((*self.signs, *self.facts)))
 
     def dialects(self, version: str | None) -> frozenset[Protocol]:
-        """What one of that version speaks. Of an unknown version: what all do that are in use."""
-        return frozenset(one.protocol for one in self.spoken if not one.since or _reached(version, one.since))
+        """What one of that version speaks, truly. Of an unknown version: what all do that are in use."""
+        said = frozenset(one.protocol for one in self.spoken if not one.since or _reached(version, one.since))
+        return said - self.untrue
 
 
 def _reached(version: str | None, since: str) -> bool:

@@ -72,6 +72,9 @@ SPOKEN = (
     Spoken(Protocol.OPENAI_RESPONSES),
     Spoken(Protocol.ANTHROPIC_MESSAGES),
 )
+UNTRUE = frozenset({Protocol.OPENAI_RESPONSES})
+"""Its events have no `output_index`, so that `responses.stream()` of OpenAI's package ends in a TypeError; an answer that
+was cut at its length is `completed`. [recorded: b10434, b11549; reported: llama.cpp#20607]"""
 ENGINE = Engine(
     name="llama_cpp",
     title="llama.cpp",
@@ -85,6 +88,7 @@ ENGINE = Engine(
     servers=(_SERVER,),
     version=version,
     spoken=SPOKEN,
+    untrue=UNTRUE,
     count=counted,
     any_name=True,
     reports_overflow=True,

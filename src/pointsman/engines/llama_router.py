@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .engine import LIST, Answers, Engine, EngineModel, Question
-from .llama_cpp import PORT, PROPS, SPOKEN, listens, version
+from .llama_cpp import PORT, PROPS, SPOKEN, UNTRUE, listens, version
 from .reading import found, listed, members, name_of, objects, text
 
 
@@ -45,6 +45,7 @@ ENGINE = Engine(
     owners=frozenset({"llamacpp"}),
     version=version,
     spoken=SPOKEN,
+    untrue=UNTRUE,
     load=_load,
     reports_overflow=True,
     takes={"repeat_penalty": ("repeat_penalty",)},

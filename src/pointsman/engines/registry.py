@@ -42,6 +42,8 @@ ENGINES: tuple[Engine, ...] = (
 )
 """SGLang has some of Ollama's pages and KoboldCpp all of them, and `/props` too; Jan's list is the least telling one."""
 
+UNTRUE = frozenset(protocol for engine in ENGINES for protocol in engine.untrue)
+"""Protocols that some engine's paths are not true to."""
 SIGNS = tuple(dict.fromkeys(path for engine in ENGINES for path in (LIST, *engine.signs)))
 """Every path by which one of them is recognized."""
 _SAME_FOR_ALL = 3

@@ -108,7 +108,7 @@ class TargetHealth(msgspec.Struct, frozen=True):
 class BackendHealth(msgspec.Struct, frozen=True):
     """What this process last saw of a backend. Times are unix seconds or None. queued: requests that wait for a place.
     down: a local server that refused; it is probed. benched: why its key is not used until it is edited.
-    unspoken: protocols that were tried there and whose path it does not know."""
+    unspoken: protocols that were tried there and whose path it does not know, or is known not to be true to them."""
 
     key: str
     in_flight: int = 0

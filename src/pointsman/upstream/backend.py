@@ -11,6 +11,7 @@ import msgspec
 
 from ..dialects.headers import private_headers
 from ..dialects.registry import DIALECTS, derived, protocol_named
+from ..engines.engine import Engine
 from ..engines.registry import is_unheeding
 from ..kinds import AuthScheme, BackendType, Protocol
 from ..providers.auth import auth_line
@@ -54,7 +55,7 @@ class Backend:
     """
 
     __slots__ = (
-        "_before_path", "_before_v1", "_defaults", "_fixed", "_inside", "_origin", "_query", "_without_auth",
+        "_before_path", "_before_v1", "_defaults", "_fixed", "_inside", "_origin", "_query", "_tried", "_without_auth",
         "account", "assumed", "crossing", "host", "learned", "local", "mask", "spec", "spoken", "translated", "tried",
         "unheeding", "unix_path", "url", "way",
     )  # fmt: skip
@@ -94,6 +95,7 @@ class Backend:
             self.spoken = frozenset(provider.dialects) - unsure
             self.tried = frozenset(provider.tried) | unsure
             self.assumed = self.spoken & _translated() if self.tried else frozenset[Protocol]()
+        self._tried = self.tried
         self.learned: dict[Protocol, float] = {}
         self.crossing: dict[tuple[str, Protocol], bool] = {}  # see candidates.may_cross
         self.translated: dict[
@@ -131,6 +133,11 @@ class Backend:
         return protocol not in self.learned or protocol not in self.unspoken
 
     @property
+    def untrue(self) -> frozenset[Protocol]:
+        """What would be tried, were it not known that its answers are not true to it."""
+        return self._tried - self.tried
+
+    @property
     def unspoken(self) -> list[Protocol]:
         """What it has lately answered that it does not know the path of."""
         if not self.learned:
@@ -153,6 +160,13 @@ class Backend:
         """Another process has learned these, and no others."""
         doubtful = self.tried | self.assumed
         self.learned = dict.fromkeys((one for one in protocols if one in doubtful), time.monotonic())
+
+    def learn_engine(self, engine: Engine) -> None:
+        """Which one it is has been found out."""
+        tried = self._tried - engine.untrue
+        if tried != self.tried:
+            self.tried = tried
+            self.translated.clear()
 
     def learn_server(self, headers: Headers) -> None:
         """What an answer says of the program that gave it."""

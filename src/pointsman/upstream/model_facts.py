@@ -15,8 +15,9 @@ import msgspec
 
 from ..engines.engine import LIST, Engine, EngineModel, Question, Reply
 from ..engines.reading import over, same_name
-from ..engines.registry import ENGINES, SIGNS, identify, likely
+from ..engines.registry import ENGINES, SIGNS, UNTRUE, identify, likely
 from ..errors import PointsmanError
+from ..kinds import Protocol
 from ..routing.specs import PRACTICE_KEY
 from .backend import Backend
 from .fetch import fetch, reply_of
@@ -84,6 +85,10 @@ class ModelFacts:
     def asked(self, backend: Backend) -> bool:
         """Has it ever been?"""
         return self._of(backend) is not None
+
+    def doubtful(self, backend: Backend, protocol: Protocol) -> bool:
+        """Would it be tried there, may an engine's path not be true to it, and has nobody asked yet which one it is?"""
+        return protocol in UNTRUE and protocol in backend.tried and not self.asked(backend)
 
     async def know(self, backend: Backend) -> None:
         """Something is known of it when this returns, where it says anything: what is known already is made fresh in the
@@ -174,6 +179,8 @@ class ModelFacts:
         known.asked = time.monotonic()
         known.until = known.asked + believed
         self._known[backend.spec.key] = known
+        if known.engine is not None:
+            backend.learn_engine(known.engine)
         if (True, known.engine, known.models) != before:
             self._changed()
 

@@ -84,6 +84,8 @@ async def _placed(one: Attempt, backend: Backend) -> Held[Answer] | None:
         problem = await plane.elsewhere.of(backend, target.model)
         if problem is not None:
             return Held(problem[0], _unusable(target, problem[1]))
+    if plane.facts.doubtful(backend, job.request.route.protocol):
+        await plane.facts.know(backend)
     held = await unfit(one, backend)
     if held is not None:
         return held

@@ -193,6 +193,8 @@ def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Proto
         return None
     if rule.spread or rule.presets or (rule.fallback_on and len(plan.targets) > 1):
         return None
+    if plane.facts.doubtful(backend, protocol):
+        return None  # the full way asks
     if backend.speaks(protocol):
         if may_cross(backend, target.model, protocol):
             return None

@@ -28,12 +28,16 @@ def backends_health(board: Board, backends: Mapping[str, Backend], epoch: float)
             queued=health.places.queued,
             down=health.down,
             benched=_benched(health, _account(backends, key)),
-            unspoken=tuple(protocol.value for protocol in backends[key].unspoken) if key in backends else (),
+            unspoken=_unspoken(backends[key]) if key in backends else (),
             targets=tuple(targets.get(key, ())),
         )
         for key, health in board.backends.items()
         if health.last_success or health.last_failure or health.in_flight or health.places.queued
     )
+
+
+def _unspoken(backend: Backend) -> tuple[str, ...]:
+    return tuple(protocol.value for protocol in (*backend.unspoken, *backend.untrue))
 
 
 def _account(backends: Mapping[str, Backend], key: str) -> Hashable:
