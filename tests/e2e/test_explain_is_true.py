@@ -27,7 +27,7 @@ from pointsman.routing.table import Target
 from pointsman.secret import Secret
 from pointsman.upstream.backend import Backend
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, WHOLE
-from tests.gateway.plane import Plane, plane, rule
+from tests.gateway.plane import Plane, cold, plane, rule
 from tests.gateway.test_translation import ask
 from tests.vendor_bodies import chat as bodies
 from tests.vendor_bodies.wire import encoded
@@ -131,7 +131,7 @@ async def explained(found: Plane, model: str = "m") -> list[TargetExplained]:
     status = msgspec.msgpack.decode(pack(found.plane.status()), type=WorkerStatus)
     board = StatusBoard()
     board.take(status, 0.0)
-    return (await explain(snapshot, RoutingView(), board.health(0.0), model)).targets
+    return (await explain(snapshot, RoutingView(), board.health(0.0), model, cold)).targets
 
 
 def wanted(said: str, client: str, known: tuple[str, ...]) -> list[str]:

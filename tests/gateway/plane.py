@@ -21,6 +21,7 @@ from pointsman.gateway.data_plane import DataPlane
 from pointsman.gateway.lane.lane import Lane
 from pointsman.gateway.request.handle import Handler
 from pointsman.ledger.records import UsageRecord
+from pointsman.link.engine_desk import EngineStanding
 from pointsman.link.messages import Snapshot
 from pointsman.routing.specs import BackendSpec, MappingSpec, TargetSpec
 from pointsman.upstream.egress import Egress
@@ -30,6 +31,11 @@ from pointsman.wire.http1 import RequestHead
 TICK = 0.02
 HANG_SECONDS = 60.0
 """A guard: what takes that long does not come. No test waits so long for what it expects."""
+
+
+def cold(name: str) -> EngineStanding:
+    """How an engine stands where there is no warden."""
+    return EngineStanding(name, "cold")
 
 
 @dataclass

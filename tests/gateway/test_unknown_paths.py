@@ -17,7 +17,7 @@ from pointsman.secret import Secret
 from pointsman.upstream import backend as backend_module
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, STREAM, WHOLE
 
-from .plane import Plane, plane, rule
+from .plane import Plane, cold, plane, rule
 from .test_translation import PATHS, ask, text_of
 
 PAGE = b"<!DOCTYPE html><html><title>404</title><a href='/models'>Models</a> Page not found" + b" " * 5000
@@ -187,7 +187,7 @@ async def told(found: Plane) -> str:
     assert rules is not None
     board = StatusBoard()
     board.take(found.plane.status(), 0.0)
-    found_ = await explain(rules.snapshot, RoutingView(), board.health(0.0), "m")
+    found_ = await explain(rules.snapshot, RoutingView(), board.health(0.0), "m", cold)
     return found_.targets[0].protocols[RESPONSES]
 
 
