@@ -17,7 +17,7 @@ import pytest
 from pointsman.providers.urls import engine_url
 from tests.vendor_bodies import chat
 
-from .gateway import POINTSMAN, Gateway, clean_environment, wait_until
+from .gateway import POINTSMAN, Gateway, clean_environment, run_cli, wait_until
 from .web import free_port
 
 ROOT = str(Path(__file__).parents[2])
@@ -118,11 +118,13 @@ def test_one_that_dies_says_why_and_its_log_says_more(gateway: Gateway) -> None:
         f"{sys.executable} -c 'print(\"no such model\"); exit(3)' {{port}}",
     )
     gateway.cli("local", "start", "bad", "--no-wait")
-    found = wait_until("it has died", lambda: (one := engine(gateway, "bad"))["why"] and one)
-    assert found["state"] in ("cold", "down")
-    assert "no such model" not in json.dumps(found)
+    told = wait_until(
+        "it has died", lambda: "ended with code 3" in (text := gateway.cli("local", "engines")) and text
+    )
+    assert "no such model" not in told
+    assert "no such model" not in json.dumps(gateway.api("GET", "/api/engines"))
     assert "no such model" in gateway.cli("local", "logs", "bad", "--lines", "1")
-    assert found["why"] in gateway.cli("explain", "local/bad:x") + gateway.cli("local", "engines")
+    gateway.cli("local", "remove", "bad")
 
 
 def test_a_recipe_that_others_can_write_is_told_with_what_helps(gateway: Gateway) -> None:
@@ -158,3 +160,22 @@ def test_our_own_engine_is_no_server_that_was_found(tmp_path: Path) -> None:
         assert engine(gateway, "mine")["address"] == url
         found = gateway.cli_json("local", "discover")
         assert url not in [one["base_url"] for one in found]
+
+
+def test_who_tells_of_engines_may_be_killed_and_tells_again(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    words = ("--command", command("m-kept"), "--preload")
+    assert run_cli(data, "local", "add", "kept", *words).returncode == 0
+    with Gateway(data, "--memory", "1GB") as gateway:
+        wait_until("it is preloaded", lambda: engine(gateway, "kept")["state"] == "ready", 15)
+        pid = engine(gateway, "kept")["pid"]
+        (admin,) = gateway.pids("pointsman.admin")
+        os.kill(admin, signal.SIGKILL)
+        assert gateway.cli_json("local", "start", "kept")["pid"] == pid, "it went on meanwhile"
+        assert gateway.cli_json("local", "engines")["budget"] == 10**9
+        (warden,) = gateway.pids("pointsman.warden")
+        os.kill(warden, signal.SIGKILL)
+        wait_until("another tells of it", lambda: gateway.api("GET", "/api/engines")["answering"], 15)
+        assert engine(gateway, "kept")["pid"] == pid
+        os.kill(pid, signal.SIGKILL)
+        wait_until("it is started again", lambda: engine(gateway, "kept")["pid"] not in (None, pid), 15)

@@ -20,7 +20,7 @@ from ..kinds import ErrorKind
 log = logging.getLogger("pointsman.link")
 
 RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-"""Between two tries to reach the warden: of one that is not there for long, a try a second costs 0.1 ms. Who waits for an
+"""Between two tries to reach the warden: of one that is not there for long, a try a second costs 0.5 ms. Who waits for an
 engine begins anew."""
 _LONG_SECONDS = 0.5
 IDLE_SECONDS = 0.1
