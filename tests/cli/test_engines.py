@@ -199,6 +199,7 @@ def test_a_file_is_run_by_llama_server_where_that_is_there(
     assert found["command"][0] == str(programs / "llama-server")
     assert "{socket}" in found["command"]
     assert found["command"][-2:] == ["--sleep-idle-seconds", "120"]
+    assert "again, with --port" in shell.run("local", "update", "g", "--port", "8123", code=2).stderr
     shell.run("local", "update", "g", "--gguf", str(tmp_path / "tiny.gguf"), "--port", "8123", "--keep", "5m")
     found = recipe(shell, "g")
     assert (found["port"], found["keep"], found.get("sleeps")) == (8123, 300, None)

@@ -140,6 +140,10 @@ def recipe_of(words: EngineWords, before: Mapping[str, Any]) -> dict[str, Any]:
             raise click.UsageError(
                 "--context and --sleep go with --mlx or --gguf: name the model's file again"
             )
+        if words.port is not None and "{socket}" in str(before.get("command")):
+            raise click.UsageError(
+                "it listens on a Unix socket: name its model's file or --command again, with --port"
+            )
         recipe = dict(before)
     said: dict[str, Any] = {
         "keep": None if words.keep == math.inf else words.keep,

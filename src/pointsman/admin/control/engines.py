@@ -29,6 +29,8 @@ log = logging.getLogger("pointsman.control")
 _COMES_SECONDS = 5.0
 """How long a warden may take to be there when it is asked: the supervisor starts it within a second of the first recipe."""
 
+_AGAIN_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSeen:
@@ -114,6 +116,8 @@ class Engines:
             found = await desk.order("declare", engines=sorted(recipes))
         except PointsmanError as error:
             log.warning("the engines could not be declared: %s", error.public)
+            if desk.connected and error.kind is ErrorKind.UNAVAILABLE:  # it hung: once more
+                asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._news.set)
             return
         self._declared = recipes
         for name, problem in found["problems"].items():
