@@ -79,7 +79,13 @@ class Engines:
         try:
             recipe = recipes[spec.engine] = read_recipe(self._data_dir, spec.engine)
         except PointsmanError as error:
-            problem = recipes[spec.engine] = error.public.rstrip(".")
+            problem = error.public.rstrip(".")
+            if error.kind is ErrorKind.NOT_FOUND:
+                problem = (
+                    f"There is no recipe for the engine {spec.engine!r}; write one with:"
+                    f" pointsman local update {spec.name} --command '...' (or --gguf PATH, --mlx PATH|REPO)"
+                )
+            recipes[spec.engine] = problem
             return msgspec.structs.replace(spec, problem=problem)
         return msgspec.structs.replace(spec, models=recipe.models)
 
