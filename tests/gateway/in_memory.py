@@ -22,6 +22,7 @@ from pointsman.secret import Secret
 from pointsman.upstream.connection import UpstreamConnection
 from pointsman.upstream.egress import Egress
 from pointsman.upstream.pool import Pool
+from tests.nobody import asks_nobody
 
 from .plane import Got, got
 
@@ -132,6 +133,7 @@ class World:
             practice_path="practice.sock",
             control_path="control.sock",
         )
+        asks_nobody(self.plane)
         key = "local/box" if local else "openai/box"
         spec = BackendSpec(
             key=key, type="local" if local else "openai", name="box", base_url="http://127.0.0.1:9001", dialects=(dialect,),

@@ -19,6 +19,7 @@ import uvloop
 
 from pointsman.practice import CUT, Pause, Reply, ScriptedUpstream
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE
+from tests.nobody import asks_nobody
 
 from .plane import Got, plane, rule
 from .sdks import both_sdks_read
@@ -294,6 +295,7 @@ def test_a_connection_that_compresses_serves_again() -> None:
             last = Reply(200, JSON, body=WHOLE[CHAT]("three"))
             server.always(lambda received: next(replies, last) if received.method == "POST" else Reply(404))
             async with plane() as found:
+                asks_nobody(found.plane)
                 found.rules(rule("*", "local/box"), backends=[spec(server, CHAT)])
                 streams = (False, True, False)
                 return [

@@ -13,6 +13,7 @@ import uvloop
 from pointsman.ledger.records import UsageRecord
 from pointsman.practice import CUT, RESET, STALL, Pause, Reply, ScriptedUpstream
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES, SSE, STREAM, WHOLE
+from tests.nobody import asks_nobody
 from tests.vendor_bodies import chat, responses
 from tests.vendor_bodies.wire import sse
 
@@ -45,6 +46,7 @@ def run(
         with ScriptedUpstream() as server:
             server.always(reply)
             async with plane() as found:
+                asks_nobody(found.plane)
                 speaks = upstream if upstream != COMPLETIONS else None
                 found.rules(rule("*", "local/box"), backends=[spec(server, speaks)])
                 body = {"model": "m", "prompt": "p"} if client == COMPLETIONS else ask(client)

@@ -88,7 +88,7 @@ class DataPlane:
         self.rules: CompiledRules | None = None
         self.lists = ModelLists(pool, ROUND_SECONDS)
         self.provider_lists = ProviderLists(pool)
-        self.facts = ModelFacts(pool, changed=self._know_more)
+        self.facts = ModelFacts(pool, changed=self.know_more)
         self.elsewhere = Elsewhere(pool)
         self.engines = EngineDesk(_beside(control_path), lambda _: self.follow_engines())
         self.starting: dict[str, object] = {}  # see request/engines.py
@@ -148,7 +148,7 @@ class DataPlane:
             if one.address is not None and one.state in ("ready", "asleep")
         }
 
-    def _know_more(self) -> None:
+    def know_more(self) -> None:
         """What is remembered by the lists' version counts on what was known of models (lane/facts.py)."""
         self.lists.version += 1
 

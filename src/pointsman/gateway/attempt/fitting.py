@@ -29,8 +29,8 @@ from . import count
 from .across import neutral
 from .making import Attempt
 
-_PICTURES = (b"image", b"input_file")
-"""One of these stands in every body with a picture, whatever the protocol."""
+_PICTURES = (b"image",)
+"""It stands in every body with a picture, whatever the protocol."""
 _TOOLS = (b'"tools"', b'"functions"')
 _SMALL = 2048
 """Bytes, and so tokens at most, of a request without pictures and tools that fits everywhere."""
@@ -97,6 +97,7 @@ def surely_fits(plane: DataPlane, backend: Backend, model: str) -> tuple[int, tu
     if not _is_asked(backend):
         return sys.maxsize, ()
     if not plane.facts.asked(backend):
+        plane.facts.look((backend,))  # and once it has answered this is asked again
         return _SMALL, (*_PICTURES, *_TOOLS)
     known = plane.facts.of(backend, model)
     words = (*(_PICTURES if known.images is False else ()), *(_TOOLS if known.tools is False else ()))
