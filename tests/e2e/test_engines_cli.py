@@ -78,7 +78,11 @@ def test_an_engine_from_add_to_remove(gateway: Gateway) -> None:
     assert "--port" not in json.dumps(whole), "what it is started with is not told"
     answer = gateway.fetch("POST", "/v1/chat/completions", chat.ask("m-one"))
     assert answer.json()["choices"][0]["message"]["content"].startswith("m-one ")
-    assert "(ready)" in gateway.cli("explain", "m-one")
+    said = gateway.cli("explain", "m-one")
+    assert "(ready)" in said
+    assert f"{started['address']}/v1/chat/completions" in said, "where it is now"
+    gateway.cli("local", "update", "one", "--serves", "m-other")
+    assert gateway.cli_json("explain", "m-one")["targets"][0]["usable"], "it says itself what it lists"
     assert "answers" in gateway.cli("doctor", code=0)
     assert gateway.cli("local", "logs", "one") == "listening\n"
 

@@ -140,6 +140,13 @@ class Engines:
         known = None if self._desk is None else self._desk.state(name)
         return known or EngineStanding(name, "cold")
 
+    async def one(self, name: str) -> EngineSeen:
+        """Raises PointsmanError 404."""
+        found = (await self.seen()).engines.get(name)
+        if found is None:
+            raise _unknown(name)
+        return found
+
     async def seen(self) -> EnginesSeen:
         """All engines, as the warden tells of them now; what was known last while it does not answer."""
         recipes = self._recipes
@@ -173,7 +180,7 @@ class Engines:
         or that no gateway runs, 503 while the warden is away."""
         desk = await self._reached(name)
         await desk.order(op, engine=name)
-        return (await self.seen()).engines[name]
+        return await self.one(name)
 
     @asynccontextmanager
     async def running(self, name: str, seconds: float) -> AsyncIterator[str]:
@@ -189,9 +196,7 @@ class Engines:
 
     async def _reached(self, name: str) -> EngineDesk:
         if name not in self._recipes:
-            raise PointsmanError(
-                ErrorKind.NOT_FOUND, f"There is no engine {name!r}; list them with: pointsman local engines"
-            )
+            raise _unknown(name)
         if self._desk is None:
             raise PointsmanError(
                 ErrorKind.CONFLICT,
@@ -206,6 +211,12 @@ class Engines:
         """None where it cannot be used."""
         found = self._recipes.get(name)
         return found if isinstance(found, Recipe) else None
+
+
+def _unknown(name: str) -> PointsmanError:
+    return PointsmanError(
+        ErrorKind.NOT_FOUND, f"There is no engine {name!r}; list them with: pointsman local engines"
+    )
 
 
 def standing_at(spec: BackendSpec, address: str) -> BackendSpec:

@@ -24,7 +24,7 @@ from ...errors import PointsmanError
 from ...kinds import BackendType, Protocol
 from ...link.engine_desk import EngineStanding
 from ...link.messages import BackendHealth, Snapshot, TargetHealth
-from ...providers.urls import is_loopback
+from ...providers.urls import engine_of, is_loopback
 from ...resilience.spread import Equal, order
 from ...routing.specs import PRACTICE_KEY, BackendSpec, MappingSpec
 from ...routing.table import Listed, Plan, RoutingTable, Target
@@ -47,7 +47,8 @@ class TargetExplained(BaseModel):
     ca_file: of the only authorities that may sign for it. health: `good`, or what is wrong with it; passed_over: whether it
     is left out while another target remains, and until when where that ends
     by itself. breaker: closed, open or probing. weight: its share where the rule spreads, None where it does not.
-    engine: of one that is started on demand, its state (cold, starting, loading, ready, asleep, stopping, down).
+    engine: of one that is started on demand, its state (cold, starting, loading, ready, asleep, stopping, down); it has no
+    base_url and no urls while it does not run.
     loaded: of a rule that spreads or sets something, whether a local server has the model in memory, None where it does not
     say.
     presets: of a rule that sets something, for each protocol that the backend gets, what of that it does not take
@@ -124,7 +125,7 @@ async def explain(
 ) -> Explanation:
     """The plan for a model name, each target judged. health: what the data-plane processes last saw. engine: how one that
     is started on demand stands."""
-    view.follow(snapshot)
+    view.follow(snapshot, _running(snapshot, engine))
     plan = await _resolve(view.table, model, {})
     if isinstance(plan, PointsmanError) or any(target.backend is None for target in plan.targets):
         plan = await _resolve(view.table, model, await view.listed())
@@ -140,6 +141,12 @@ async def explain(
         **{name: getattr(plan.rule, name) for name in RULE_COLUMNS},
         targets=_in_turn(plan.rule, [_judged(target, plan, view, health, engine) for target in plan.targets]),
     )
+
+
+def _running(snapshot: Snapshot, engine: Callable[[str], EngineStanding]) -> dict[str, str]:
+    """Engine's name -> where it is, of those that can be asked; as the data plane has it."""
+    standings = [engine(spec.engine) for spec in snapshot.backends if spec.engine is not None]
+    return {one.engine: one.address for one in standings if one.address and one.state in ("ready", "asleep")}
 
 
 def _in_turn(rule: MappingSpec, targets: list[TargetExplained]) -> list[TargetExplained]:
@@ -197,7 +204,8 @@ def _judged(
     problem = _problem(target, backend, started)
     if problem is None and plan.rule.local_only and away:
         problem = f"local_only: {spec.base_url if spec else target.key} is not a loopback address"
-    address = None if spec is None or spec.key == PRACTICE_KEY or started is not None else spec.base_url
+    nowhere = spec is None or spec.key == PRACTICE_KEY or engine_of(spec.base_url or "") is not None
+    address = None if nowhere or spec is None else spec.base_url
     return TargetExplained(
         target=target.label,
         backend=target.key,

@@ -7,7 +7,7 @@ The control plane asks the servers itself: the data plane's lists live in proces
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from ...config import local_host
@@ -29,6 +29,7 @@ class RoutingView:
 
     def __init__(self) -> None:
         self._snapshot: Snapshot | None = None
+        self._running: Mapping[str, str] = {}
         self.table = RoutingTable((), ())
         self.backends: dict[str, Backend] = {}
 
@@ -51,13 +52,14 @@ class RoutingView:
     def _lists(self) -> ModelLists:
         return ModelLists(self._pool)
 
-    def follow(self, snapshot: Snapshot) -> None:
-        """Compile it, unless it is the one that is known."""
-        if snapshot is self._snapshot:
+    def follow(self, snapshot: Snapshot, running: Mapping[str, str]) -> None:
+        """Compile it, unless it is the one that is known. running: engine's name -> where it is now."""
+        if snapshot is self._snapshot and running == self._running:
             return
-        specs, self.backends = compile_backends((*snapshot.backends, practice_spec("")), self.backends)
+        backends = (*snapshot.backends, practice_spec(""))
+        specs, self.backends = compile_backends(backends, self.backends, running)
         self.table = RoutingTable(snapshot.mappings, specs)
-        self._snapshot = snapshot
+        self._snapshot, self._running = snapshot, running
 
     async def look_at(self, keys: Iterable[str]) -> None:
         """Ask the local ones of these backends what their models are; waits at most `upstream.model_lists.WAIT_SECONDS`."""

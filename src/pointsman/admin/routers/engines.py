@@ -10,8 +10,6 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from ...errors import PointsmanError
-from ...kinds import ErrorKind
 from ..control.engines import EngineSeen
 from .base import Run, errors
 
@@ -70,12 +68,7 @@ async def show_list(control: Run) -> EnginesShown:
 @router.get("/{name}", responses=errors(404))
 async def show(control: Run, name: str) -> EngineShown:
     """One engine."""
-    found = (await control.engines.seen()).engines.get(name)
-    if found is None:
-        raise PointsmanError(
-            ErrorKind.NOT_FOUND, f"There is no engine {name!r}; list them with: pointsman local engines"
-        )
-    return _shown(found)
+    return _shown(await control.engines.one(name))
 
 
 @router.post("/{name}/start", responses=errors(404, 409))
