@@ -204,15 +204,14 @@ def _judged(
     problem = _problem(target, backend, started)
     if problem is None and plan.rule.local_only and away:
         problem = f"local_only: {spec.base_url if spec else target.key} is not a loopback address"
-    nowhere = spec is None or spec.key == PRACTICE_KEY or engine_of(spec.base_url or "") is not None
-    address = None if nowhere or spec is None else spec.base_url
+    address = None if spec is None else _address(spec)
     return TargetExplained(
         target=target.label,
         backend=target.key,
         model=target.model,
         usable=problem is None,
         reason=problem or _why_usable(target, plan, away, started),
-        base_url=address or None,
+        base_url=address,
         dialects=list(spec.dialects) if spec and spec.dialects is not None else None,
         protocols=protocols(target, backend, login=target.forwards, unspoken=seen.unspoken),
         urls=_urls(backend) if address else {},
@@ -238,6 +237,12 @@ def _judged(
         loaded=None if backend is None else view.facts.of(backend, target.model).loaded,
         engine=None if started is None else started.state,
     )
+
+
+def _address(spec: BackendSpec) -> str | None:
+    """None of what has none: the practice model, an engine that does not run."""
+    nowhere = spec.key == PRACTICE_KEY or engine_of(spec.base_url or "") is not None
+    return None if nowhere else spec.base_url or None
 
 
 def _model_of(seen: BackendHealth, model: str) -> TargetHealth:
