@@ -47,12 +47,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.say(404, {"error": {"message": "Not Found"}})
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("content-length") or 0))
+        asked = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)))
         if self.path != "/v1/chat/completions":
             self.say(404, {"error": {"message": "Not Found"}})
             return
         time.sleep(args.linger)
-        self.say(200, chat.whole_of(f"{args.name} {os.getpid()}"))
+        text = f"{args.name} {os.getpid()}"
+        if asked.get("stream"):
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("connection", "close")
+            self.end_headers()
+            self.wfile.write(chat.stream(*chat.said(text, {})))
+            self.close_connection = True
+        else:
+            self.say(200, chat.whole_of(text))
 
 
 if args.die_in is not None:

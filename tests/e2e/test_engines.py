@@ -188,3 +188,24 @@ def test_no_command_comes_over_rest(gateway: Gateway, tmp_path: Path) -> None:
     gateway.rule("y", "local/evil3=y")
     assert (answer.status, ask(gateway, "y").status) == (404, 502)
     assert not mark.exists()
+
+
+def test_two_processes_share_one_engine_and_a_slow_answer_keeps_it(tmp_path: Path) -> None:
+    """It is idle when nobody has anything of it, in whichever process."""
+    with Gateway(tmp_path / "data", "--workers", "2") as gateway:
+        engine(gateway, "slow", "--linger", "2.5", keep=0.5)
+        with ThreadPoolExecutor(8) as pool:
+            found = {said(answer) for answer in pool.map(lambda _: ask(gateway, "slow"), range(8))}
+        assert len(found) == 1
+        ((_, pid),) = found
+        wait_until("it has stopped", lambda: not lives(pid), 10)
+
+
+def test_a_stream_is_kept_alive_while_its_engine_loads(tmp_path: Path) -> None:
+    env = {"POINTSMAN_HOLD_SECONDS": "0.3"}
+    with Gateway(tmp_path / "data", env=env) as gateway:
+        engine(gateway, "tiny", "--load", "2")
+        answer = gateway.fetch("POST", "/v1/chat/completions", {**chat.ask("tiny"), "stream": True})
+        assert answer.status == 200
+        assert answer.body.startswith(b":"), "a sign of life before anything else"
+        assert b"tiny" in answer.body
