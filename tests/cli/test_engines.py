@@ -44,14 +44,23 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_command_becomes_a_recipe_and_a_row(shell: Shell) -> None:
     done = shell.run(
-        "local", "add", "a", "--command", f"{COMMAND} --note 'two words'", "--keep", "10m", "--pin", "--serves", "m",
+        "local", "add", "a", "--command", f"{COMMAND} --note 'two words' ~/x", "--keep", "10m", "--pin", "--serves", "m",
         "--serves", "n", "--memory", "6GB", "--context-window", "4096",
     )  # fmt: skip
     assert "pointsman serve" in done.stderr
     assert "local start a" in done.stderr
     assert "on demand" in done.stdout
     assert rows(shell) == {"a": engine_url("a")}
-    command = [sys.executable, "-m", "serves", "--port", "{port}", "--note", "two words"]
+    command = [
+        sys.executable,
+        "-m",
+        "serves",
+        "--port",
+        "{port}",
+        "--note",
+        "two words",
+        os.path.expanduser("~/x"),
+    ]
     assert recipe(shell, "a") == {
         "command": command, "cwd": os.getcwd(), "keep": 600, "pin": True, "models": ["m", "n"], "memory": 6 * 10**9,
     }  # fmt: skip
@@ -84,6 +93,10 @@ def test_a_command_becomes_a_recipe_and_a_row(shell: Shell) -> None:
         (["--command", COMMAND, "--keep", "soon"], 2, "is not a number"),
         (["--command", COMMAND, "--ready", "health"], 1, "a path of URLs"),
         (["--command", COMMAND, "--proxy", "ftp://x"], 1, "proxy"),
+        (["--command", COMMAND, "--keep", "nan"], 1, "keep must be"),
+        (["--command", COMMAND, "--keep", "-1"], 1, "keep must be"),
+        (["--gguf", "x", "--sleep", "nan"], 2, "--sleep must be"),
+        (["--gguf", "x", "--sleep", "-inf"], 2, "--sleep must be"),
         (["--gguf", "/no/such.gguf"], 1, "/no/such.gguf"),
         (["--mlx", "nobody/pulled-this"], 1, "local pull nobody/pulled-this"),
     ],

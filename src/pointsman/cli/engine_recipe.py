@@ -23,6 +23,7 @@ from .common import MemoryParam, SecondsParam
 
 _SLEEPER = "--sleep-idle-seconds"
 """llama-server's own option, after so many seconds it gives its memory back."""
+_YEAR = 366 * 86400.0
 _HEALTH = {"path": HEALTH_PATH, "ready": [200], "loading": [503], "dead": [500]}
 """Of everything that hosts/commands.py names."""
 _READY: tuple[tuple[frozenset[str], dict[str, Any]], ...] = (
@@ -171,7 +172,10 @@ def _command(words: EngineWords) -> dict[str, Any]:
         raise click.UsageError(f"--command cannot be read: {error}") from None
     if not command:
         raise click.UsageError("--command names no program")
-    recipe: dict[str, Any] = {"command": [_found(command[0]), *command[1:]], "cwd": os.getcwd()}
+    recipe: dict[str, Any] = {
+        "command": [_found(command[0]), *map(_at_home, command[1:])],
+        "cwd": os.getcwd(),
+    }
     named = {os.path.basename(word) for word in command}
     row = next((row for programs, row in _READY if programs & named), None)
     if row is not None:
@@ -190,6 +194,11 @@ def _found(program: str) -> str:
     return os.path.abspath(found)
 
 
+def _at_home(word: str) -> str:
+    """`~/models/x.gguf` as a shell gives it, for that is how it is typed."""
+    return os.path.expanduser(word) if word.startswith("~/") else word
+
+
 def _value_of(option: str, command: list[str]) -> float | None:
     texts = [word.partition("=")[2] for word in command if word.startswith(f"{option}=")]
     texts += [after for word, after in pairwise(command) if word == option]
@@ -204,7 +213,7 @@ def _hosted(words: EngineWords) -> HostCommand:
         if words.sleep is not None:
             raise click.UsageError("the MLX host does not sleep; --keep says when it is stopped")
         return mlx_command(words.mlx, context=words.context)
-    sleep = None if words.sleep is None else max(round(words.sleep), 1)
+    sleep = None if words.sleep is None else _whole_seconds(words.sleep)
     return gguf_command(words.gguf or "", context=words.context, sleep_idle_seconds=sleep)
 
 
@@ -217,5 +226,12 @@ def _host(words: EngineWords, host: HostCommand) -> dict[str, Any]:
         "models": [host.model],
     }
     if host.sleeps and words.sleep is not None:
-        recipe["sleeps"] = max(round(words.sleep), 1)
+        recipe["sleeps"] = _whole_seconds(words.sleep)
     return recipe
+
+
+def _whole_seconds(seconds: float) -> int:
+    """As llama-server takes them."""
+    if not 0 < seconds < _YEAR:
+        raise click.UsageError("--sleep must be a time such as 5m")
+    return max(round(seconds), 1)

@@ -154,10 +154,7 @@ def add(invocation: Invocation, name: str, body: dict[str, Any], engine: EngineW
         said = f"{' and '.join(ways)} exclude each other" if ways else "say what it is"
         raise click.UsageError(f"{said}: --url URL, --mlx PATH|REPO, --gguf PATH or --command '...'")
     if engine.sources:
-        with local_engines.recipe(invocation, name, engine, fresh=True):
-            body = {"name": name, "base_url": engine_url(name)} | _context(engine) | body
-            invocation.finish("POST", "/api/local", body, show=_SHOW)
-        local_engines.say_what_next(invocation, name)
+        _add_engine(invocation, name, body, engine)
         return
     if engine:
         raise click.UsageError("these options go with --mlx, --gguf or --command; see local add --help")
@@ -166,6 +163,19 @@ def add(invocation: Invocation, name: str, body: dict[str, Any], engine: EngineW
         invocation.print(answer, _SHOW)
         if tried:
             say_found(invocation, f"{_path(name)}/test")
+
+
+def _add_engine(invocation: Invocation, name: str, body: dict[str, Any], engine: EngineWords) -> None:
+    body = {"name": name, "base_url": engine_url(name)} | _context(engine) | body
+    with invocation.session():
+        if any(row["name"] == name for row in invocation.send("GET", "/api/local").json()):
+            invocation.send(
+                "POST", "/api/local", body
+            )  # which says so; what runs by that name keeps its recipe
+        with local_engines.recipe(invocation, name, engine, fresh=True):
+            answer = invocation.send("POST", "/api/local", body)
+        invocation.print(answer, _SHOW)
+    local_engines.say_what_next(invocation, name)
 
 
 def _context(engine: EngineWords) -> dict[str, Any]:
