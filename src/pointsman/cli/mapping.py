@@ -85,8 +85,9 @@ def fallback_fields(targets: Sequence[_Target]) -> dict[str, Any]:
 
 
 _ONWARD = (
-    "Also go to the next target when the input is too long (context), the model refuses (refusal), or every place"
-    " there is taken (busy); repeatable."
+    "Also go to the next target when the input is too long (context), the model refuses (refusal), every place there is"
+    " taken (busy), it does not run or has not loaded the model (cold), or the model sees no pictures or calls no tools"
+    " (ability); repeatable."
 )
 _SPREAD = "Ask the targets in turn: local ones are each other's equals, and so are providers."
 _WEIGHTS = "Their shares, one number a target in the order that `mapping list` shows: 3,1."
