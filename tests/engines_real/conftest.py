@@ -7,14 +7,17 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.gateway import Gateway
 from tests.warden.house import House
 
 from .engines import Engine, llama_host, mlx_host, mlx_lm_server
 from .gguf_of import TINY, write
+from .on_demand import OnDemand
 
 WINDOW = 32_768
 
@@ -51,6 +54,17 @@ def mlx_server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def llama(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with llama_host(gguf, tmp_path_factory.mktemp("llama") / "log", "--parallel", "2") as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def demanded(gateway: Gateway, folder: Path, gguf: Path) -> Callable[[str], OnDemand]:
+    """The engine of a kind behind the gateway, which the first request starts and which stays for all tests."""
+
+    @cache
+    def found(kind: str) -> OnDemand:
+        return OnDemand(gateway, kind, folder, gguf, "--keep", "forever")
+
+    return found
 
 
 @pytest.fixture

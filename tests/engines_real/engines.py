@@ -63,6 +63,15 @@ def need(module: str, what: str) -> str:
     return found
 
 
+def cpu_seconds(pid: int) -> float:
+    """Of all threads of a process; 0 of one that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
 class Engine:
     """A process that serves: `with Engine(argv) as engine`. url: without a path."""
 
@@ -134,8 +143,7 @@ class Engine:
 
     def ticks(self) -> float:
         """CPU seconds of all its threads."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICK
+        return cpu_seconds(self.pid)
 
     def idle(self, seconds: float = 1.0) -> None:
         """It has stopped working: within so many seconds of a client's leaving no CPU time is used any more."""

@@ -1,8 +1,10 @@
-"""Real engines behind the gateway, each added as a person adds it, asked by the official packages in three protocols."""
+"""Real engines behind the gateway, which starts them on demand: asked by the official packages in three protocols, and left
+in the middle. Not here: how they come and go (test_on_demand.py)."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -12,22 +14,22 @@ import pytest
 from tests.e2e.gateway import Gateway
 
 from .engines import ENDLESS, FINE, SUNNY, TOOL, WEATHER, Engine
+from .on_demand import KINDS, MODEL, OnDemand
 
-ENGINES = pytest.mark.parametrize("name", ["mlx", "mlx_server", "llama"])
+ENGINES = pytest.mark.parametrize("name", KINDS)
 STREAMED = pytest.mark.parametrize("streamed", [False, True])
 SCHEMA = TOOL["function"]["parameters"]  # type: ignore[index]
-MODEL = {"mlx_server": "default_model"}
-"""mlx_lm.server loads whatever a request names; this name is the model it was started with."""
 
 
 @pytest.fixture
-def model(gateway: Gateway, name: str, request: pytest.FixtureRequest) -> str:
+def engine(demanded: Callable[[str], OnDemand], name: str) -> OnDemand:
+    return demanded(name)
+
+
+@pytest.fixture
+def model(engine: OnDemand) -> str:
     """A model of the gateway that is the engine's."""
-    engine: Engine = request.getfixturevalue(name)
-    backend, alias = gateway.fresh("e"), gateway.fresh()
-    gateway.cli("local", "add", backend, "--url", engine.url)
-    gateway.rule(alias, f"local/{backend}={MODEL.get(name, 'tiny')}")
-    return alias
+    return engine.alias
 
 
 def openai_client(gateway: Gateway) -> openai.OpenAI:
@@ -164,16 +166,51 @@ def test_a_long_input_is_read_to_its_end_and_answered(gateway: Gateway, model: s
     assert usage.prompt_tokens > 2_000
 
 
-@pytest.mark.parametrize("name", ["mlx", "llama"])
+@ENGINES
+def test_what_was_read_before_is_told_as_cached(gateway: Gateway, model: str) -> None:
+    system = "You are a helpful assistant. " * 40
+    with openai_client(gateway) as client, anthropic_client(gateway) as other:
+        for content in (WEATHER, "hello"):
+            messages: list[Any] = [
+                {"role": "system", "content": system},
+                {"role": "user", "content": content},
+            ]
+            *_, usage = chat(client, True, model=model, messages=messages, max_tokens=4)
+        assert usage.prompt_tokens > usage.prompt_tokens_details.cached_tokens > 100
+        asked: list[Any] = [{"role": "user", "content": "count"}]
+        said = other.messages.create(model=model, max_tokens=4, system=system, messages=asked).usage
+        assert (said.cache_read_input_tokens or 0) > 100 > said.input_tokens
+
+
+@ENGINES
 @STREAMED
 def test_the_engine_stops_when_the_gateways_client_leaves(
-    gateway: Gateway, model: str, name: str, streamed: bool, request: pytest.FixtureRequest
+    gateway: Gateway, engine: OnDemand, streamed: bool
 ) -> None:
-    engine: Engine = request.getfixturevalue(name)
+    gateway.cli("local", "start", engine.name)
     begun = engine.ticks()
-    body = {"model": model, "messages": [{"role": "user", "content": "count"}], "stream": streamed, **ENDLESS}
-    engine.leave_during(body, lambda _: engine.ticks() - begun > 0.4, gateway.url)
+    body = {
+        "model": engine.alias,
+        "messages": [{"role": "user", "content": "count"}],
+        "stream": streamed,
+        "max_tokens": 30_000,
+        **ENDLESS,
+    }
+    engine.leave_during(body, lambda _: engine.ticks() - begun > 0.4)
     engine.idle()
+
+
+@ENGINES
+def test_one_that_runs_already_is_added_by_its_url(
+    gateway: Gateway, name: str, request: pytest.FixtureRequest
+) -> None:
+    running: Engine = request.getfixturevalue(name)
+    backend, alias = gateway.fresh("e"), gateway.fresh()
+    gateway.cli("local", "add", backend, "--url", running.url)
+    gateway.rule(alias, f"local/{backend}={MODEL.get(name, 'tiny')}")
+    messages: list[Any] = [{"role": "user", "content": WEATHER}]
+    with openai_client(gateway) as client:
+        assert chat(client, True, model=alias, messages=messages)[0] == SUNNY
 
 
 @pytest.mark.parametrize("name", ["mlx", "llama"])
