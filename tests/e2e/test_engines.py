@@ -17,6 +17,7 @@ import pytest
 from pointsman.practice import ScriptedUpstream
 from pointsman.providers.urls import engine_url
 from pointsman.warden.recipe import write_recipe
+from tests.crowding import within
 from tests.vendor_bodies import chat
 
 from .gateway import Gateway, wait_until
@@ -209,3 +210,27 @@ def test_a_stream_is_kept_alive_while_its_engine_loads(tmp_path: Path) -> None:
         assert answer.status == 200
         assert answer.body.startswith(b":"), "a sign of life before anything else"
         assert b"tiny" in answer.body
+
+
+def test_fifty_clients_over_three_engines_with_memory_for_two_are_all_answered(tmp_path: Path) -> None:
+    """Each engine is loaded once: who comes for the third waits until one of the others has had its ten seconds, and no engine
+    goes while somebody waits for its answer."""
+    size = 100 * 2**20
+    with Gateway(tmp_path / "data", "--memory", "250MB") as gateway:
+        for name in "abc":
+            engine(gateway, name, "--load", "0.2", "--linger", "0.1", memory=size)
+        begun = time.monotonic()
+
+        def client(number: int) -> tuple[str, int, float]:
+            return (*said(ask(gateway, "abc"[number % 3])), time.monotonic() - begun)
+
+        with ThreadPoolExecutor(50) as pool:
+            found = list(pool.map(client, range(50)))
+        assert [name for name, _, _ in found] == ["abc"[number % 3] for number in range(50)]
+        assert len({pid for _, pid, _ in found}) == 3, "one load each"
+        at_once = {name for name, _, after in found if after < 8}
+        assert len(at_once) == 2, "there is room for two"
+        last = max(after for _, _, after in found)
+        assert within(last, 15), last
+        running = gateway.cli_json("local", "engines")
+        assert running["held"] <= running["budget"] == 250 * 10**6

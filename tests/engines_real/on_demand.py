@@ -41,7 +41,7 @@ class OnDemand(Engine):
     ) -> None:
         argv = command(kind, folder, gguf)
         if shell:
-            argv = ["sh", "-c", f"sleep 1; {shlex.join(argv)}; true"]
+            argv = ["sh", "-c", f"echo engine begins; sleep 1; {shlex.join(argv)}; true"]
         super().__init__(argv, gateway.log, url=gateway.url)
         self.gateway, self.name, self.alias = gateway, gateway.fresh("e"), gateway.fresh()
         self.model = MODEL.get(kind, "tiny")

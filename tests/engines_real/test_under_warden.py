@@ -1,12 +1,10 @@
-"""Real engines under the warden, by the commands that `local add --mlx` and `--gguf` write: loaded when wanted, killed and
-started again, stopped when idle, gone with the gateway."""
+"""Real engines under the warden, by the commands that `local add --mlx` and `--gguf` write. Not here: the same with a gateway
+(test_on_demand.py)."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -17,7 +15,7 @@ import pytest
 
 from pointsman.hosts.commands import HEALTH_PATH, HostCommand, gguf_command, mlx_command
 from tests.e2e.web import fetch
-from tests.warden.house import House, Talk, listens, until
+from tests.warden.house import House, Talk
 
 from .engines import SOURCE, SUNNY, WEATHER, need
 
@@ -84,25 +82,6 @@ def said(address: str) -> str:
             got += part
     found: str = json.loads(got.partition(b"\r\n\r\n")[2])["choices"][0]["message"]["content"]
     return found
-
-
-def test_it_is_loaded_when_wanted_and_again_after_a_kill(
-    command: HostCommand, tmp_path: Path, house: Callable[..., House]
-) -> None:
-    running = house()
-    talk = recipe(running, command, command.on_port)
-    address = wanted(talk)
-    assert said(address) == SUNNY
-    first = running.pids("tiny")
-    for pid in first:
-        os.kill(pid, signal.SIGKILL)
-    talk.wait("tiny", "cold", "starting", "loading")
-    again = wanted(talk)
-    assert said(again) == SUNNY
-    assert not first & running.pids("tiny")
-    port = int(again.rpartition(":")[2])
-    running.abandon()  # the gateway is gone, however it ended
-    until(lambda: not running.pids("tiny") and not listens(port), 15)
 
 
 def test_on_a_socket_it_is_stopped_when_idle(
