@@ -72,6 +72,35 @@ def test_a_server_that_lists_models_is_found_at_whatever_port_it_is() -> None:
     assert [model.name for model in one.engine.models(one.answers)] == ["qwen3", "gemma"]
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"id": "gpt-4o", "owned_by": "me"},
+        {"id": "anthropic/claude-sonnet-4"},
+        {"id": "gemini-2.5-pro"},
+        {"id": "fast", "owned_by": "openai"},
+        {"id": "o3-mini"},
+    ],
+    ids=lambda entry: entry["id"],
+)
+def test_what_may_be_a_gateway_to_providers_is_shown_and_not_used(entry: dict[str, str]) -> None:
+    """LiteLLM on port 8000: a name that no rule matches would have left the machine."""
+    with ScriptedUpstream() as server:
+        body = {"object": "list", "data": [{"id": "qwen3"}, {"object": "model", **entry}]}
+        server.always(lambda received: Reply(body=body) if received.path == "/v1/models" else Reply(404))
+        (one,) = found(server.port)
+    assert "may send requests on to another machine" in (one.problem or "")
+
+
+@pytest.mark.parametrize("name", ["gpt-oss:20b", "openai/gpt-oss-120b", "marco-o1", "claudette"])
+def test_an_open_model_is_no_providers(name: str) -> None:
+    with ScriptedUpstream() as server:
+        body = {"object": "list", "data": [{"id": name, "object": "model", "owned_by": "organization_owner"}]}
+        server.always(lambda received: Reply(body=body) if received.path == "/v1/models" else Reply(404))
+        (one,) = found(server.port)
+    assert one.problem is None
+
+
 NO_ENGINES = {
     "hangs": None,
     "answers 200 with nothing": said("200 OK"),

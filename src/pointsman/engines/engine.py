@@ -120,6 +120,10 @@ def _no_version(answers: Answers) -> str | None:
     return None
 
 
+def _no_doubt(answers: Answers) -> str | None:
+    return None
+
+
 def healthy(answers: Answers) -> EngineState:
     """Where 503 is told while a model is loaded."""
     loading = any(reply.status == 503 for reply in answers.values())
@@ -142,6 +146,7 @@ class Engine:
     it is known; facts: further ones that tell of its models; detail: what is asked of each of them. owners: values of
     `owned_by` in its list that hint at it. servers: how its `Server` header begins, in lower case.
     identify, models, state, version: read answers, and never raise, whatever stands in them.
+    doubt: why one that was merely found may send requests on to another machine, in words; None where nothing says so.
     health: the path for `state`. ready_early: READY is said before the model is loaded; only an answer shows it.
     count: by its own tokenizer, of a request written in Chat. load: puts a model into memory.
     nameless: the name under which it serves the model that it was started with, where its list has none.
@@ -168,6 +173,7 @@ class Engine:
     state: Callable[[Answers], EngineState] = healthy
     ready_early: bool = False
     version: Callable[[Answers], str | None] = _no_version
+    doubt: Callable[[Answers], str | None] = _no_doubt
     spoken: tuple[Spoken, ...] = ()
     untrue: frozenset[Protocol] = frozenset()
     count: Callable[[Mapping[str, Any]], Counting] | None = None

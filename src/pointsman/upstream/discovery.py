@@ -38,8 +38,8 @@ LIST_SECONDS = 2.0
 ROUND_SECONDS = 10.0
 """Between two rounds: a server that comes or goes is noticed within 15 s."""
 _SURE_SECONDS = 60.0
-"""How long an answer is believed while it loads, and where nobody tells whose the port is; else until somebody listens
-there anew."""
+"""How long an answer is believed while it loads, of what is no engine that we know, and where nobody tells whose the port
+is; else until somebody listens there anew."""
 _PATIENCE = (0.0, 5.0, 5.0, 5.0, 60.0, 120.0, 300.0)
 """Seconds until a port is asked again behind which there is no model server: in the next rounds, for one that was just
 starting, and then seldom, for somebody's program has a log, too."""
@@ -106,12 +106,12 @@ async def _server_at(address: Address, pool: Pool) -> Server | None:
     if engine is None or engine.own:
         return None
     answers = {**answers, **await _answers(backend, pool, [one for one in engine.facts if one not in SIGNS])}
-    return Server(address, engine, answers, _problem(_owner(address)))
+    return Server(address, engine, answers, _problem(_owner(address), engine, answers))
 
 
-def _problem(owner: Owner | None) -> str | None:
+def _problem(owner: Owner | None, engine: Engine, answers: Answers) -> str | None:
     if is_trusted(owner):
-        return None
+        return engine.doubt(answers)
     assert owner is not None
     return f"it belongs to another user of this computer (uid {owner.uid}), who could read what is sent to it"
 
@@ -224,6 +224,9 @@ class Discovery:
             tries = seen.tries + 1 if seen is not None and seen.owner == owner else 1
             self._seen[address] = _Seen(owner, None, now + _PATIENCE[min(tries, len(_PATIENCE) - 1)], tries)
             return
-        settled = owner is not None and engine.state(answers) is EngineState.READY
+        known = owner is not None and engine is not ENGINES[-1]
+        settled = known and engine.state(answers) is EngineState.READY
         sure = math.inf if settled else now + _SURE_SECONDS
-        self._seen[address] = _Seen(owner, Server(address, engine, answers, _problem(owner)), sure)
+        self._seen[address] = _Seen(
+            owner, Server(address, engine, answers, _problem(owner, engine, answers)), sure
+        )
