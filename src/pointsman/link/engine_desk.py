@@ -23,6 +23,8 @@ RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Between two tries to reach the warden: of one that is not there for long, a try a second costs 0.5 ms. Who waits for an
 engine begins anew."""
 _LONG_SECONDS = 0.5
+_WAITED_SECONDS = 0.2
+"""While somebody waits for an engine."""
 IDLE_SECONDS = 0.1
 """A request that follows the last one so soon is not told: the warden knows of the one before still."""
 ORDER_SECONDS = 10.0
@@ -149,6 +151,10 @@ class EngineDesk:
             retry_after=5,
         )
 
+    def hurry(self) -> None:
+        """The warden should be there: look for it now."""
+        self._hurry.set()
+
     # -- orders
 
     async def order(self, op: str, **fields: Any) -> dict[str, Any]:
@@ -206,6 +212,8 @@ class EngineDesk:
     async def _pause(self, tries: int) -> int:
         """How many tries that makes."""
         seconds = RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]
+        if self._waiting:
+            seconds = min(seconds, _WAITED_SECONDS)
         if seconds < _LONG_SECONDS:
             await asyncio.sleep(seconds)
             return tries + 1

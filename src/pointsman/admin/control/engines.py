@@ -29,6 +29,8 @@ log = logging.getLogger("pointsman.control")
 _COMES_SECONDS = 5.0
 """How long a warden may take to be there when it is asked: the supervisor starts it within a second of the first recipe."""
 
+_LOOK_SECONDS = 0.2
+"""Between looks for a warden that should be there."""
 _AGAIN_SECONDS = 1.0
 
 
@@ -95,6 +97,7 @@ class Engines:
         """Tells the warden of every change; cancelled at the end of the process."""
         path = os.path.join(runtime_dir, WARDEN_SOCKET)
         self._desk = desk = EngineDesk(path, self._told, self._connected)
+        self._news.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(desk.run())
             while True:
@@ -116,7 +119,12 @@ class Engines:
 
     async def _declare(self, desk: EngineDesk) -> None:
         recipes = self._recipes
-        if recipes == self._declared or not desk.connected:
+        if not desk.connected:
+            if recipes:  # it has just been started for them, or will be at once
+                desk.hurry()
+                asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._news.set)
+            return
+        if recipes == self._declared:
             return
         try:
             found = await desk.order("declare", engines=sorted(recipes))
