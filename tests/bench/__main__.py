@@ -20,7 +20,19 @@ import uvloop
 
 from pointsman import interpreter, native
 
-from . import instructions, machine, measure, page, parts, readback, report, servers, tools, usage_million
+from . import (
+    engines,
+    instructions,
+    machine,
+    measure,
+    page,
+    parts,
+    readback,
+    report,
+    servers,
+    tools,
+    usage_million,
+)
 from .machine import BenchError, say
 from .measure import Bench
 from .servers import Subject
@@ -157,6 +169,8 @@ def main(arguments: list[str]) -> int:
         return instructions.main([word for word in arguments if word != "--instructions"])
     if "--usage" in arguments:
         return usage_million.main([word for word in arguments if word != "--usage"])
+    if "--engines" in arguments:
+        return engines.main([word for word in arguments if word != "--engines"])
     wanted = options(arguments)
     try:
         if not machine.PROC.joinpath("self/stat").exists():
