@@ -176,7 +176,7 @@ def _opens(port: int) -> bool:
 
 
 def stream(port: int, model: str, tokens: int) -> tuple[float, float]:
-    """(seconds until the first token, seconds from there to the end)."""
+    """(seconds until the first token, seconds to the end)."""
     body = {"model": model, "temperature": 0, "stream": True, "max_tokens": tokens, **ENDLESS}
     data = json.dumps({**body, "messages": [{"role": "user", "content": "count"}]}).encode()
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -192,7 +192,7 @@ def stream(port: int, model: str, tokens: int) -> tuple[float, float]:
                 first = time.monotonic()
     if b"[DONE]" not in seen:
         raise BenchError(f"the stream did not end as it should: {seen[-300:]!r}")
-    return first - begun, time.monotonic() - first
+    return first - begun, time.monotonic() - begun
 
 
 @contextmanager
@@ -254,10 +254,8 @@ def added(gateway: Gateway, kind: str, port: int, tokens: int, rounds: int) -> A
         for who in ("alone", "gateway") if number % 2 else ("gateway", "alone"):
             ours = tree(gateway.process.pid)
             own = sum(map(cpu_ns, ours))
-            begun = time.monotonic()
-            seconds = stream(*asked[who], tokens)[1]
-            whole = time.monotonic() - begun
-            found.wall[who].append(seconds / tokens)
+            whole = stream(*asked[who], tokens)[1]
+            found.wall[who].append(whole / tokens)
             if who == "gateway":
                 used = (sum(map(cpu_ns, ours)) - own) / 1e9
                 found.gateway_cpu.append((used - idle * whole) / tokens)
