@@ -234,3 +234,15 @@ def test_fifty_clients_over_three_engines_with_memory_for_two_are_all_answered(t
         assert within(last, 15), last
         running = gateway.cli_json("local", "engines")
         assert running["held"] <= running["budget"] == 250 * 10**6
+
+
+def test_what_cannot_fit_is_told_while_its_engine_is_cold_and_starts_nothing(gateway: Gateway) -> None:
+    engine(gateway, "tiny", window=100)
+    (listed,) = [one for one in gateway.fetch("GET", "/v1/models").json()["data"] if one["id"] == "tiny"]
+    assert listed["context_window"] == 100
+    with ScriptedUpstream() as far:
+        cloud = gateway.backend("openai", far.url, allow_http=True)
+        gateway.rule("m", "local/tiny=tiny", f"{cloud}=practice", fallback_on=["context"])
+        answer = gateway.fetch("POST", "/v1/chat/completions", chat.ask("m", "word " * 900))
+        assert answer.header("x-pointsman-target") == f"{cloud}:practice"
+    assert not gateway.cli_json("local", "engines")["engines"][0]["pid"]

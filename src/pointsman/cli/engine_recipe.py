@@ -224,6 +224,7 @@ def _host(words: EngineWords, host: HostCommand) -> dict[str, Any]:
         "ready": _HEALTH,
         "memory": host.memory.total,
         "models": [host.model],
+        **({} if host.window is None else {"window": host.window}),
     }
     if host.sleeps and words.sleep is not None:
         recipe["sleeps"] = _whole_seconds(words.sleep)

@@ -46,11 +46,11 @@ class ReadyRow:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """command: program and arguments, no shell; `{port}` and `{socket}` in it and in env stand for what the warden chose.
-    port: a fixed one. keep: seconds after the end of the last request, None = for ever. memory: bytes, 0 = unknown.
-    models: what it lists when it runs, told while it does not. deadline: seconds without any sign of life after which a
-    start has failed. sleeps: seconds after which it lets go of its
-    memory by itself."""
+    """command: program and arguments, no shell; `{port}` and `{socket}` in it and in env stand for what the warden
+    chose. port: a fixed one. keep: seconds after the end of the last request, None = for ever. memory: bytes, 0 =
+    unknown. models: what it lists when it runs, told while it does not. window: tokens that each of them takes, None
+    = not known. deadline: seconds without any sign of life after which a start has failed. sleeps: seconds after
+    which it lets go of its memory by itself."""
 
     name: str
     command: tuple[str, ...]
@@ -65,6 +65,7 @@ class Recipe:
     deadline: float = 120.0
     sleeps: float | None = None
     models: tuple[str, ...] = ()
+    window: int | None = None
 
     @property
     def on_socket(self) -> bool:
@@ -304,6 +305,7 @@ _PLAIN: tuple[tuple[str, Callable[[object], bool], str], ...] = (
     ("pin", lambda v: isinstance(v, bool), "true or false"),
     ("preload", lambda v: isinstance(v, bool), "true or false"),
     ("memory", lambda v: _is_whole(v, 0, 2**60), "bytes, 0 where it is not known"),
+    ("window", lambda v: v is None or _is_whole(v, 1, 10**9), "tokens, or null where it is not known"),
     ("deadline", lambda v: _is_number(v, 0.1, _YEAR), "seconds, at least 0.1"),
     ("sleeps", lambda v: v is None or _is_number(v, 0, _YEAR), "seconds, or null where it does not sleep"),
 )

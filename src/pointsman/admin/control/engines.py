@@ -89,7 +89,8 @@ class Engines:
                 )
             recipes[spec.engine] = problem
             return msgspec.structs.replace(spec, problem=problem)
-        return msgspec.structs.replace(spec, models=recipe.models)
+        window = spec.context_window or recipe.window
+        return msgspec.structs.replace(spec, models=recipe.models, context_window=window)
 
     # -- the warden
 

@@ -73,6 +73,9 @@ async def attempt(
     one = Attempt(plane, rules, job, plan, target, tried, onward)
     engine = backend.spec.engine
     if engine is not None:
+        too_much = await unfit(one, backend) if backend.asleep else None  # then it need not be started
+        if too_much is not None:
+            return too_much
         return await with_engine(plane, job, target, engine, onward, partial(_placed, one))
     return cold(plane, target, backend, onward) or await _placed(one, backend)
 
