@@ -4,6 +4,8 @@ nothing else of a body changes."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -308,15 +310,18 @@ def test_taken_out_again_what_stood_there_stands_there(protocol: Protocol, held:
     found = json.loads(made)
     assert json.dumps(found).count("SYSTEM") == 1
     assert {**found, member: held} == {"model": "m", member: held, "last": 1}
-    left = made
+    assert json.loads(text) in list(_without(made))
+
+
+def _without(made: bytes) -> Iterator[Any]:
+    """The body less what may have been put into it, wherever that stood: as a turn, a part, or words."""
     for ours in (
         b'{"role":"system","content":"SYSTEM"},', b'{"role":"system","content":"SYSTEM"}',
         b'{"type":"text","text":"SYSTEM"},', b'{"type":"text","text":"SYSTEM"}', b"SYSTEM\\n\\n", b"SYSTEM",
     ):  # fmt: skip
-        left = left.replace(ours, b"", 1)
-    assert left.replace(b'""', b"null") == text.encode().replace(b'""', b"null") or json.loads(
-        left
-    ) == json.loads(text)
+        with suppress(ValueError):  # a comma too many
+            yield json.loads(made.replace(ours, b"", 1))
+    yield json.loads(made.replace(b'"SYSTEM"', b"null", 1))
 
 
 def test_a_conversation_in_nobodys_form_has_no_place_for_one() -> None:

@@ -94,6 +94,7 @@ async def look(where: Iterable[Address], egress: Egress) -> list[Server]:
         found = await asyncio.gather(*(_server_at(address, pool) for address in where))
     finally:
         pool.close()
+        await asyncio.sleep(0)  # lets the transports close before the loop may end
     return [server for server in found if server is not None]
 
 
