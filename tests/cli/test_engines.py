@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -248,3 +250,21 @@ def test_logs_are_read_without_a_gateway(shell: Shell) -> None:
     lines = shell.run("local", "logs", "a", "--lines", "1", "--json").stdout.splitlines()
     assert [json.loads(line) for line in lines] == ["four\n"]
     assert "there are: a" in shell.run("local", "logs", "b", code=1).stderr
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("xllamacpp") is None or shutil.which("llama-server") is not None,
+    reason="NO LLAMA: pip install 'pointsman[llama]', without a llama-server on PATH",
+)
+def test_our_own_llama_sleeps_where_nothing_else_is_said(shell: Shell, tmp_path: Path) -> None:
+    """Waking takes a tenth of a second, a start of a large model half a minute."""
+    write(TINY, tmp_path / "tiny.gguf")
+    shell.json("local", "add", "g", "--gguf", str(tmp_path / "tiny.gguf"))
+    found = recipe(shell, "g")
+    assert (found["sleeps"], found["keep"], found["command"][-2:]) == (
+        300,
+        None,
+        ["--sleep-idle-seconds", "300"],
+    )
+    shell.json("local", "add", "h", "--gguf", str(tmp_path / "tiny.gguf"), "--keep", "60")
+    assert (recipe(shell, "h").get("sleeps"), recipe(shell, "h")["keep"]) == (None, 60)

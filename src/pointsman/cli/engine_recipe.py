@@ -11,16 +11,18 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
 import click
 
-from ..hosts.commands import HEALTH_PATH, HostCommand, gguf_command, mlx_command
+from ..hosts.commands import HEALTH_PATH, HostCommand, gguf_command, is_sure_to_sleep, mlx_command
 from .columns import Command, Verb
 from .common import MemoryParam, SecondsParam
 
+IDLE_SECONDS = 300.0
+"""After so long an engine that nothing was said of gives its memory back: asleep where it can, stopped otherwise."""
 _SLEEPER = "--sleep-idle-seconds"
 """llama-server's own option, after so many seconds it gives its memory back."""
 _YEAR = 366 * 86400.0
@@ -90,7 +92,7 @@ def _options(verb: Verb) -> list[Callable[[Command], Command]]:
         ),
         click.option(
             "--keep", type=KeepParam(), metavar="SECONDS|forever",
-            help="Stop it so long after its last request (300; for ever with --sleep).",
+            help="Stop it so long after its last request (300; for ever where it sleeps).",
         ),
         click.option("--pin/--no-pin" if both else "--pin", "pin", is_flag=True, default=None,
                      help="Never stop it to make room for another."),
@@ -105,7 +107,8 @@ def _options(verb: Verb) -> list[Callable[[Command], Command]]:
         click.option("--serves", multiple=True, metavar="MODEL",
                      help="A model that it lists, shown while it does not run; repeatable (known for --mlx and --gguf)."),
         click.option("--sleep", type=SecondsParam(), metavar="SECONDS",
-                     help="Of --gguf: let the process live and give its memory back so long after its last request."),
+                     help="Of --gguf: let the process live and give its memory back so long after its last request"
+                          " (300 with pointsman[llama], where no --keep is said)."),
         click.option("--ready", metavar="PATH",
                      help="Of --command: a path that answers 200 once it can be asked (/health, or as the program has it)."),
     ]  # fmt: skip
@@ -133,6 +136,9 @@ def recipe_of(words: EngineWords, before: Mapping[str, Any]) -> dict[str, Any]:
     together, PointsmanError for a model file that cannot be run."""
     if len(words.sources) > 1:
         raise click.UsageError(f"{' and '.join(words.sources)} exclude each other")
+    idle_is_unsaid = words.keep is None and words.sleep is None and not before
+    if words.gguf is not None and idle_is_unsaid and is_sure_to_sleep():
+        words = replace(words, sleep=IDLE_SECONDS)
     if words.sources:
         kept = {name: before[name] for name in ("keep", "pin", "preload", "env") if name in before}
         recipe = kept | (_command(words) if words.command is not None else _host(words, _hosted(words)))

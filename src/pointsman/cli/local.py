@@ -122,6 +122,7 @@ _SHOW_FOUND = table(
     ("server", "title"),
     ("base URL", "base_url"),
     ("state", "state"),
+    ("speaks", lambda row: ", ".join(row["protocols"]) or None),
     ("models (* loaded)", _models),
     ("", _standing),
     empty="no model server runs on this computer at a usual port; one elsewhere: pointsman local add NAME --url URL",

@@ -117,6 +117,12 @@ def gguf_command(
     )  # fmt: skip
 
 
+def is_sure_to_sleep(which: Callable[[str], str | None] = shutil.which) -> bool:
+    """Does what `gguf_command` takes know how to give its memory back? Ours does; a llama-server of somebody's may be older
+    than that option."""
+    return which("llama-server") is None and _installed(_LLAMA)
+
+
 def _mlx_path(model: str) -> Path:
     folder = Path(model).expanduser()
     if folder.is_dir():
