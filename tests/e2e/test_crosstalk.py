@@ -53,10 +53,10 @@ class Echo:
                 body = await reader.readexactly(size)
                 if not body or not await self.answer(json.loads(body), writer):
                     break
-        self.writers.discard(writer)
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
+        self.writers.discard(writer)
 
     async def answer(self, asked: dict[str, object], writer: asyncio.StreamWriter) -> bool:
         text = str(asked["messages"][0]["content"])  # type: ignore[index]

@@ -184,6 +184,21 @@ def check_problem(said: Said, status: int) -> dict[str, Any]:
     return found
 
 
+def connected(path: str) -> socket.socket:
+    """A connection to a socket whose file may be there a moment before anybody listens."""
+    until = time.monotonic() + 5
+    while True:
+        one = socket.socket(socket.AF_UNIX)
+        try:
+            one.connect(path)
+            return one
+        except ConnectionRefusedError:
+            one.close()
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.002)
+
+
 class Worker:
     """A data-plane process' end of the link: takes snapshots, says `Applied` (unless deaf), sends what it is told."""
 
@@ -192,8 +207,7 @@ class Worker:
         self.acks: list[int] = []
         self.number, self.pid, self.deaf = number, pid, deaf
         self._news = threading.Condition()
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(plane.folder / "link.sock"))
+        self._socket = connected(str(plane.folder / "link.sock"))
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self.send(Hello(pid=pid, worker=number))
         self._thread.start()
