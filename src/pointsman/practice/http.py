@@ -106,12 +106,14 @@ class HttpServer:
         if server is None:
             return
         server.close()
-        tasks = list(self._open)
-        for task, (reader, writer) in list(self._open.items()):
-            reader.current = None  # we leave, not the client
-            _reset(writer)
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(3):  # one that was just taken is known a moment later
+            tasks = list(self._open)
+            for task, (reader, writer) in list(self._open.items()):
+                reader.current = None  # we leave, not the client
+                _reset(writer)
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)
         await server.wait_closed()
         if self.path is not None:
             with contextlib.suppress(FileNotFoundError):
