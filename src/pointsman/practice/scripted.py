@@ -198,10 +198,6 @@ class ScriptedUpstream:
         self._call(self._server.stop())
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        # who connected in the last moment has a transport that no server knows
-        for transport in list(getattr(loop, "_transports", {}).values()):
-            transport.abort()
-        loop.run_until_complete(asyncio.sleep(0))
         loop.close()
         self._loop = self._thread = None
 
