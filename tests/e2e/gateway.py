@@ -145,6 +145,23 @@ class Gateway:
         self.process.wait(10)
         self.process = None
 
+    def kill_9(self, whom: str) -> None:
+        """SIGKILL to `the warden` (returns when there is another), to `the gateway`'s first process, or to `all at once`."""
+        assert self.process is not None
+        if whom == "the warden":
+            (warden,) = self.pids("pointsman.warden")
+            os.kill(warden, signal.SIGKILL)
+            wait_until(
+                "another one is there", lambda: self.pids("pointsman.warden") not in ([], [warden]), 10
+            )
+        elif whom == "the gateway":
+            self.process.kill()
+            self.process.wait(10)
+            self.process = None
+        else:
+            assert whom == "all at once"
+            self.kill()
+
     # -- looking at it -----------------------------------------------------------------------------
 
     @property

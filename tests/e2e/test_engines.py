@@ -118,20 +118,9 @@ def test_kill_9_leaves_no_engine_and_no_port_behind(tmp_path: Path, whom: str, s
         engine(gateway, "tiny", shell=shell)
         _, pid = said(ask(gateway, "tiny"))
         (port,) = listening(pid)
-        assert gateway.process is not None
-        (warden,) = gateway.pids("pointsman.warden")
+        gateway.kill_9(whom)
         if whom == "the warden":
-            os.kill(warden, signal.SIGKILL)
-            wait_until(
-                "another one is there", lambda: gateway.pids("pointsman.warden") not in ([], [warden]), 10
-            )
             assert said(ask(gateway, "tiny")) == ("tiny", pid), "taken over, not started once more"
-        elif whom == "the gateway":
-            gateway.process.kill()
-            gateway.process.wait(10)
-            gateway.process = None
-        else:
-            gateway.kill()
     finally:
         gateway.stop()
     wait_until("the engine has ended", lambda: not lives(pid), 10)

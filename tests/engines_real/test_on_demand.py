@@ -155,17 +155,7 @@ def test_kill_9_in_the_middle_of_an_answer_leaves_no_engine_and_nobody_who_liste
         pids = engine.pids()
         heard, paths = ports(pids), sockets(pids)
         assert heard or paths
-        assert gateway.process is not None
-        if whom == "the warden":
-            (warden,) = gateway.pids("pointsman.warden")
-            os.kill(warden, signal.SIGKILL)
-            wait_until("another", lambda: gateway.pids("pointsman.warden") not in ([], [warden]), 10)
-        elif whom == "the gateway":
-            gateway.process.kill()
-            gateway.process.wait(10)
-            gateway.process = None
-        else:
-            gateway.kill()
+        gateway.kill_9(whom)
         busy.leave()
         if whom == "the warden":
             assert said(engine) == SUNNY

@@ -136,10 +136,7 @@ class DataPlaneProcess:
 
     def _on_found(self, servers: list[Server]) -> None:
         own = set(self.plane.running.values())
-        servers = [one for one in servers if one.address.url not in own]
-        told = [
-            FoundServer(one.engine.name, one.engine.title, one.address.url, one.problem) for one in servers
-        ]
+        told = [FoundServer(*one.told) for one in servers if one.address.url not in own]
         self._link.tell_found(FoundServers(tuple(told)))
 
     def _on_signal(self) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,11 @@ class EngineStanding:
     rss: int = 0
     size: int = 0
     queue: int = 0
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> EngineStanding:
+        """Of a state that the warden told, which has more."""
+        return cls(**{word: value for word, value in message.items() if word in cls.__dataclass_fields__})
 
 
 class EngineDesk:
@@ -283,8 +288,7 @@ class EngineDesk:
             self._take_state(name, message)
 
     def _take_state(self, name: str, message: dict[str, Any]) -> None:
-        known = EngineStanding.__dataclass_fields__
-        standing = EngineStanding(**{word: value for word, value in message.items() if word in known})
+        standing = EngineStanding.of(message)
         self._fresh.add(name)
         self._states[name] = standing
         if standing.state == "ready" and standing.address is not None and name in self._waiting:

@@ -1,4 +1,4 @@
-"""Whose a listening port of this computer is, as Linux tells it (`/proc/net/tcp`, proc(5)). Elsewhere nobody says.
+"""Who listens on a port of this computer, as Linux tells it (`/proc/net/tcp`, proc(5)). Elsewhere nobody says.
 
 Not here: our own listeners (listeners.py).
 """
@@ -24,29 +24,29 @@ class Owner(NamedTuple):
 
 def owner_of(port: int) -> Owner | None:
     """Who listens on that port at loopback or at every address; None where that cannot be told."""
+    near = (owner for address, owner in listeners_on(port) or () if _is_near(address))
+    return next(near, None)
+
+
+def listeners_on(port: int) -> list[tuple[str, Owner]] | None:
+    """Who listens on that port, with the address as the kernel writes it; None where the system does not tell."""
+    found: list[tuple[str, Owner]] | None = None
     for path in _TABLES:
         try:
             with open(path, encoding="ascii", errors="replace") as table:
-                found = _listening(table.read().splitlines()[1:], port)
+                lines = table.read().splitlines()[1:]
         except OSError:
             continue
-        if found is not None:
-            return found
-    return None
+        found = found or []
+        for words in map(str.split, lines):
+            address, _, at = words[1].partition(":") if len(words) > 9 else ("", "", "")
+            if at and words[3] == _LISTEN and int(at, 16) == port:
+                found.append((address, Owner(int(words[7]), int(words[9]))))
+    return found
 
 
-def _listening(lines: list[str], port: int) -> Owner | None:
-    wanted = f":{port:04X}"
-    for line in lines:
-        words = line.split()
-        if len(words) > 9 and words[3] == _LISTEN and words[1].endswith(wanted) and _is_near(words[1]):
-            return Owner(int(words[7]), int(words[9]))
-    return None
-
-
-def _is_near(local: str) -> bool:
+def _is_near(address: str) -> bool:
     """Loopback or every address, as the kernel writes them: bytes of 32-bit words in the machine's order."""
-    address = local.partition(":")[0]
     raw = b"".join(
         int(address[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(address), 8)
     )

@@ -18,7 +18,7 @@ from ..providers.auth import auth_line
 from ..providers.catalog import CATALOG
 from ..providers.proxies import parse_setting
 from ..providers.urls import BaseUrl, engine_of, parse_base_url
-from ..routing.specs import UNIX, BackendSpec
+from ..routing.specs import PRACTICE_KEY, UNIX, BackendSpec
 from ..secret import SecretBytes
 from ..wire.answer import Headers
 from ..wire.http1 import NEVER_UPSTREAM, NEVER_UPSTREAM_PREFIXES
@@ -110,6 +110,11 @@ class Backend:
         self._without_auth = b" HTTP/1.1\r\nhost: " + self.host + b"\r\naccept-encoding: identity\r\n"
         auth = auth_line(AuthScheme(spec.auth), key) if key else b""
         self._fixed = SecretBytes(self._without_auth + auth)
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Is it a local server, which may say what it is and what its models can?"""
+        return self.local and self.spec.key != PRACTICE_KEY
 
     @property
     def asleep(self) -> bool:

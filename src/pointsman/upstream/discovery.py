@@ -66,6 +66,11 @@ class Server(NamedTuple):
     answers: Answers
     problem: str | None
 
+    @property
+    def told(self) -> tuple[str, str, str, str | None]:
+        """The fields of link/messages.py FoundServer."""
+        return self.engine.name, self.engine.title, self.address.url, self.problem
+
 
 def addresses(environ: Mapping[str, str], further: Iterable[int] = (), local_host: str = "") -> list[Address]:
     """Where to look. further: ports that the user names. local_host: see config.local_host. Of what the engines' own
@@ -102,12 +107,20 @@ async def _server_at(address: Address, pool: Pool) -> Server | None:
     backend = _backend(address)
     if not await _listens(backend, pool):
         return None
+    server = await _recognized(address, backend, pool, _owner(address))
+    if server is None:
+        return None
+    further = [path for path in server.engine.facts if path not in SIGNS]
+    return server._replace(answers={**server.answers, **await _answers(backend, pool, further)})
+
+
+async def _recognized(address: Address, backend: Backend, pool: Pool, owner: Owner | None) -> Server | None:
+    """Who listens there, by what it answers; None where it is no model server, or one of our kind."""
     answers = await _answers(backend, pool)
     engine = identify(answers)
     if engine is None or engine.own:
         return None
-    answers = {**answers, **await _answers(backend, pool, [one for one in engine.facts if one not in SIGNS])}
-    return Server(address, engine, answers, _problem(_owner(address), engine, answers))
+    return Server(address, engine, answers, _problem(owner, engine, answers))
 
 
 def _problem(owner: Owner | None, engine: Engine, answers: Answers) -> str | None:
@@ -219,15 +232,11 @@ class Discovery:
         seen, owner, now = self._seen.get(address), _owner(address), time.monotonic()
         if seen is not None and seen.owner == owner and now < seen.due:
             return
-        answers = await _answers(backend, pool)
-        engine = identify(answers)
-        if engine is None or engine.own:
+        server = await _recognized(address, backend, pool, owner)
+        if server is None:
             tries = seen.tries + 1 if seen is not None and seen.owner == owner else 1
             self._seen[address] = _Seen(owner, None, now + _PATIENCE[min(tries, len(_PATIENCE) - 1)], tries)
             return
-        known = owner is not None and engine is not ENGINES[-1]
-        settled = known and engine.state(answers) is EngineState.READY
-        sure = math.inf if settled else now + _SURE_SECONDS
-        self._seen[address] = _Seen(
-            owner, Server(address, engine, answers, _problem(owner, engine, answers)), sure
-        )
+        known = owner is not None and server.engine is not ENGINES[-1]
+        settled = known and server.engine.state(server.answers) is EngineState.READY
+        self._seen[address] = _Seen(owner, server, math.inf if settled else now + _SURE_SECONDS)

@@ -18,7 +18,6 @@ from ..engines.reading import over, same_name
 from ..engines.registry import ENGINES, SIGNS, UNTRUE, identify, likely
 from ..errors import PointsmanError
 from ..kinds import Protocol
-from ..routing.specs import PRACTICE_KEY
 from .backend import Backend
 from .fetch import fetch, reply_of
 from .model_lists import ROUND_AGENT, WAIT_SECONDS
@@ -76,7 +75,7 @@ class ModelFacts:
             known = self._of(backend)
             if (known is not None and now < known.until) or backend in self._running:
                 continue
-            if not backend.local or backend.spec.key == PRACTICE_KEY or backend.asleep:
+            if not backend.can_be_asked or backend.asleep:
                 continue
             task = asyncio.get_running_loop().create_task(self._ask(backend))
             self._running[backend] = task
@@ -108,6 +107,8 @@ class ModelFacts:
         body, path = msgspec.json.encode(question.body or {}), question.path.encode()
         with suppress(PointsmanError):
             await fetch(self._pool, backend, path, _LOAD_SECONDS, body=body)
+        if (earlier := self._running.get(backend)) is not None:  # it was asked before that
+            await asyncio.wait([earlier])
         known.until = 0.0
         await self.refresh((backend,))
 

@@ -9,10 +9,8 @@ import os
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
-_LISTENS = "0A"  # TCP_LISTEN of /proc/net/tcp
-_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+from ..process.owners import listeners_on
 
 
 def free_port() -> int:
@@ -42,18 +40,11 @@ _IN_USE = (errno.EADDRINUSE, errno.EACCES)
 def listener_is_of(port: int, pids: Iterable[int]) -> bool | None:
     """Does one of these processes, and nobody else, listen on the port? False while nobody does. None where the system does
     not tell."""
-    inodes: set[str] = set()
-    told = False
-    for table in _TABLES:
-        with suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                words = line.split()
-                if words[3] == _LISTENS and int(words[1].rpartition(":")[2], 16) == port:
-                    inodes.add(f"socket:[{words[9]}]")
-            told = True
-    if not told:
+    listening = listeners_on(port)
+    if listening is None:
         return None
-    return bool(inodes) and inodes <= _sockets_of(pids)
+    sockets = {f"socket:[{owner.inode}]" for _, owner in listening}
+    return bool(sockets) and sockets <= _sockets_of(pids)
 
 
 def _sockets_of(pids: Iterable[int]) -> set[str]:

@@ -167,10 +167,7 @@ class Engines:
         )
 
     def _one(self, name: str, recipe: Recipe | str, told: dict[str, Any] | None) -> EngineSeen:
-        known = EngineStanding.__dataclass_fields__
-        standing = self.standing(name)
-        if told is not None:
-            standing = EngineStanding(**{word: value for word, value in told.items() if word in known})
+        standing = self.standing(name) if told is None else EngineStanding.of(told)
         busy = 0 if told is None else told["busy"]
         if isinstance(recipe, Recipe):
             return EngineSeen(recipe, "", standing, busy)

@@ -57,7 +57,7 @@ async def look_around(control: ControlPlane) -> list[FoundBackend]:
     servers = await look(where, egress)
     stored = await asyncio.to_thread(_stored, control)
     told = {server.address.url: server for server in servers}
-    near = [FoundServer(one.engine.name, one.engine.title, one.address.url, one.problem) for one in servers]
+    near = [FoundServer(*one.told) for one in servers]
     kept = [Named(name, one) for one in near if (name := keeper(one, stored)) is not None]
     return [
         _shown(one, told[one.server.base_url], control, stored=one in kept)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from ...conversation.profile import Profile
-from ...wire.splice import find_values, set_member
 from ..base import Presetting
-from ..preset_text import before
+from ..preset_text import holds, member_before
 
 
 def with_system(body: bytes, text: str, profile: Profile) -> bytes | None:
     """As the first of its blocks, or of its text."""
-    spans = find_values(body, "system")
-    value = body[slice(*spans[-1])] if spans else b"null"
-    changed = before(value, text, parts=True)
-    return None if changed is None else set_member(body, "system", changed)
+    return member_before(body, "system", text, parts=True)
 
 
 def has_system(body: bytes) -> bool:
     """Does it have a system prompt?"""
-    return any(body[start:end] not in (b"null", b'""', b"[]") for start, end in find_values(body, "system"))
+    return holds(body, "system", b"[]")
 
 
 PRESETTING = Presetting(

@@ -48,7 +48,7 @@ from .failures import key_refused, tell_malformed
 from .fitting import unfit
 from .making import Attempt, exchange_for, straight_exchange, unknown_path_of
 from .moves import State
-from .presetting import look_first, preset_across, preset_straight
+from .presetting import preset_across, preset_straight
 
 
 async def attempt(
@@ -109,7 +109,7 @@ async def _attempted(
     route = job.request.route
     try:
         if one.plan.rule.presets:
-            await look_first(one, backend)
+            await one.plane.facts.know(backend)  # which words it has, and how much it takes
         if begun is not None and begun.across is not None:
             return await _crossed(one, backend, begun)
         if begun is None and not goes_as_it_is(backend, route.protocol, exact=route.exact):

@@ -16,7 +16,6 @@ from ...dialects.recall import NOTHING
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, FallbackReason
 from ...resilience.walk import Held
-from ...routing.specs import PRACTICE_KEY
 from ...translation.crossing import Asked
 from ...translation.estimate import estimate_longest, estimate_tokens
 from ...upstream.backend import Backend
@@ -44,7 +43,7 @@ async def unfit(one: Attempt, backend: Backend) -> Held[Answer] | None:
     """Why this local model cannot take the request; None where nothing is known against it."""
     job, facts = one.job, one.plane.facts
     where = job.request.route
-    if not _is_asked(backend) or where.media is not None or where.path != where.dialect.endpoint.path:
+    if not backend.can_be_asked or where.media is not None or where.path != where.dialect.endpoint.path:
         return None
     body, size = job.request.body, _size(job)
     pictures, tools = _has(body, _PICTURES), _has(body, _TOOLS)
@@ -94,7 +93,7 @@ async def _learn(one: Attempt, backend: Backend, size: int) -> None:
 
 def surely_fits(plane: DataPlane, backend: Backend, model: str) -> tuple[int, tuple[bytes, ...]]:
     """(bytes of a body for which unfit() is None, if none of these words stands in it)."""
-    if not _is_asked(backend):
+    if not backend.can_be_asked:
         return sys.maxsize, ()
     if not plane.facts.asked(backend):
         plane.facts.look((backend,))  # and once it has answered this is asked again
@@ -102,10 +101,6 @@ def surely_fits(plane: DataPlane, backend: Backend, model: str) -> tuple[int, tu
     known = plane.facts.of(backend, model)
     words = (*(_PICTURES if known.images is False else ()), *(_TOOLS if known.tools is False else ()))
     return backend.spec.context_window or known.window or sys.maxsize, words
-
-
-def _is_asked(backend: Backend) -> bool:
-    return backend.local and backend.spec.key != PRACTICE_KEY
 
 
 def _has(body: bytes, hints: tuple[bytes, ...]) -> bool:

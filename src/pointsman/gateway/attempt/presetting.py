@@ -15,16 +15,6 @@ from ...upstream.candidates import preset_profile
 from .making import Attempt
 
 
-async def look_first(one: Attempt, backend: Backend) -> None:
-    """Which engine the target is, and how much its model takes, is asked of it where nobody knows; what is known and old is
-    asked again for the next time."""
-    facts = one.plane.facts
-    if not backend.local or facts.asked(backend):
-        facts.look((backend,))
-    else:
-        await facts.refresh((backend,))
-
-
 def preset_straight(one: Attempt, backend: Backend, body: bytes) -> bytes:
     """The body for a target of the client's own protocol, with what the rule sets; told in `one.tried`."""
     where, presets = one.job.request.route, one.plan.rule.presets

@@ -7,7 +7,6 @@ Not here: starting and stopping (pointsman.warden), the wire to it (link/engine_
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
@@ -19,7 +18,7 @@ from ...upstream.backend import Backend
 from ...wire.answer import Answer
 from ..data_plane import DataPlane
 from .job import Job
-from .waiting import Wait
+from .waiting import meanwhile
 
 Go = Callable[[Backend], Awaitable[Held[Answer] | None]]
 
@@ -50,39 +49,20 @@ async def with_engine(
 
 async def _wait(plane: DataPlane, job: Job, target: Target, engine: str) -> Held[Answer] | None:
     """None when it is ready, and held."""
-    seconds = plane.limits.first_output_local_seconds
-    getting = asyncio.get_running_loop().create_task(plane.engines.ready(engine, seconds))
-    wait = Wait(job, min(time.monotonic() + seconds, job.deadline), plane.limits.hold_seconds)
-    getting.add_done_callback(lambda _: wait.wake())
-    plane.ticking.add(wait)
+    desk, seconds = plane.engines, plane.limits.first_output_local_seconds
     try:
-        await wait.done
-    except asyncio.CancelledError:
-        _give_back(plane, engine, getting)
-        raise
-    finally:
-        plane.ticking.discard(wait)
-    if wait.error is not None:
-        _give_back(plane, engine, getting)
-        return Held(FallbackReason.TIMEOUT, wait.error, lost=True)
-    if not getting.done():
-        _give_back(plane, engine, getting)
+        address, ended = await meanwhile(
+            plane, job, desk.ready(engine, seconds), seconds, lambda _: desk.done(engine)
+        )
+    except PointsmanError as error:
+        return _failed(target, error)
+    if ended is not None:
+        return Held(FallbackReason.TIMEOUT, ended, lost=True)
+    if address is None:
         return _failed(
             target, PointsmanError(ErrorKind.UNAVAILABLE, "its engine was not ready in time", retry_after=5)
         )
-    try:
-        getting.result()
-    except PointsmanError as error:
-        return _failed(target, error)
     return None
-
-
-def _give_back(plane: DataPlane, engine: str, getting: asyncio.Task[str]) -> None:
-    """Nobody waits any more: what has come in this very moment is free again."""
-    if getting.done() and not getting.cancelled() and getting.exception() is None:
-        plane.engines.done(engine)
-    else:
-        getting.cancel()
 
 
 def cold(plane: DataPlane, target: Target, backend: Backend, onward: Collection[str]) -> Held[Answer] | None:
@@ -90,7 +70,8 @@ def cold(plane: DataPlane, target: Target, backend: Backend, onward: Collection[
     if FallbackOn.COLD not in onward or not backend.local:
         return None
     plane.facts.look((backend,))
-    if plane.facts.of(backend, target.model).loaded is not False:
+    model = plane.facts.of(backend, target.model)
+    if model.loaded is not False or model.elsewhere is not None:  # what runs elsewhere is not ours to load
         return None
     start(plane, plane.facts.load(backend, target.model), target.label)
     return _cold(target, "its model is not loaded")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -106,15 +106,27 @@ async def pause(plane: DataPlane, job: Job, seconds: float) -> None:
         plane.ticking.discard(wait)
 
 
-async def meanwhile(plane: DataPlane, job: Job, work: Coroutine[Any, Any, T], seconds: float) -> T | None:
-    """What `work` gives, the client kept alive meanwhile; None when it took longer, or had to end. Raises what it raises."""
+async def meanwhile(
+    plane: DataPlane,
+    job: Job,
+    work: Coroutine[Any, Any, T],
+    seconds: float,
+    spare: Callable[[T], object] = lambda _: None,
+) -> tuple[T | None, PointsmanError | None]:
+    """(what `work` gives, the client kept alive meanwhile; None when it took longer or had to end; why it had to end).
+    Raises what it raises. spare: gets what came in the very moment in which nobody waited any more."""
     task = asyncio.get_running_loop().create_task(work)
     wait = Wait(job, min(time.monotonic() + seconds, job.deadline), plane.limits.hold_seconds)
     task.add_done_callback(lambda _: wait.wake())
     plane.ticking.add(wait)
+    wanted = False
     try:
         await wait.done
-        return task.result() if task.done() else None
+        wanted = wait.error is None
+        return (task.result() if wanted and task.done() else None), wait.error
     finally:
         plane.ticking.discard(wait)
-        task.cancel()
+        if not task.done():
+            task.cancel()
+        elif not wanted and not task.cancelled() and task.exception() is None:
+            spare(task.result())
