@@ -93,8 +93,8 @@ class Endpoint:
     to its own vendor and mean nothing to another; private_prefixes: how the names of such headers
     begin. rate_limits: None when it has none. model_fields, list_fields: what its clients read of a
     model in the list that all protocols share, and of that list beside its `data`. catalogue: where
-    they want another. by_id: None where no answer is asked for again.
-    pages: paths of its own that the gateway answers itself. streams: what a request
+    they want another. sessions: request headers by which its agents name their session. by_id: None
+    where no answer is asked for again. pages: paths of its own that the gateway answers itself. streams: what a request
     that does not say means. tag: its clients add it to names of models, and leave it off.
     """
 
@@ -108,6 +108,7 @@ class Endpoint:
     varies: tuple[bytes, ...] = ()
     private: tuple[bytes, ...] = ()
     private_prefixes: tuple[bytes, ...] = ()
+    sessions: tuple[bytes, ...] = ()
     rate_limits: RateLimits | None = None
     model_fields: Callable[[Listed], dict[str, Any]] = field(default=no_fields)
     list_fields: Callable[[Sequence[Listed]], dict[str, Any]] = field(default=no_fields)

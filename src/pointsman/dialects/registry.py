@@ -79,6 +79,12 @@ def varying_headers() -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(name for dialect in DIALECTS.values() for name in dialect.endpoint.varies))
 
 
+@derived
+def session_headers() -> tuple[bytes, ...]:
+    """Request headers by which agents name their session, of every protocol."""
+    return tuple(dict.fromkeys(name for dialect in DIALECTS.values() for name in dialect.endpoint.sessions))
+
+
 def dialect_of_client(header: Callable[[bytes], bytes | None], otherwise: Dialect) -> Dialect:
     """Whose client asks, on a path that protocols share. header: the request's by lower-case name."""
     for dialect in DIALECTS.values():

@@ -17,10 +17,16 @@ import msgspec
 from .records import UsageRecord
 
 DIMENSIONS: Final = (
-    "protocol", "path", "model", "target", "fallback", "status", "outcome", "key_id", "mapping_id",
+    "protocol", "path", "model", "target", "fallback", "status", "outcome", "key_id", "mapping_id", "own", "client", "flag",
 )  # fmt: skip
-"""Fields by which requests are alike: a kind is their values, and `own`: does the record stand for its request?"""
+"""Fields by which requests are alike, and `own`: does the record stand for its request? A kind is their values; one of an
+earlier version, which a spool or a usage log may hold, ends sooner."""
 TOKENS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+SUMMED: Final = (*TOKENS, "cache_write_tokens", "cost", "saved", "extra")
+"""What is added up over records: each None where it is not known."""
+MONEY: Final = ("cost", "saved", "extra")
+"""Of these, in nano-dollars."""
+NANO: Final = 1_000_000_000
 MAX_TEXT: Final = 512
 """Characters of a text."""
 LARGEST: Final = 2**63 - 1
@@ -29,11 +35,15 @@ HEAD: Final = 14
 """Characters that the ids of one process have in common (gateway/data_plane.py)."""
 
 _FIELDS = UsageRecord.__struct_fields__
-_VALUES = ("stream", "attempts", "attempt", "joined", *TOKENS)
+_VALUES = (
+    "stream", "attempts", "attempt", "joined", *SUMMED, "tier", "cache_write_long_tokens", "web_searches",
+)  # fmt: skip
 MILLISECONDS: Final = ("first_output_ms", "total_ms")
 _DEFAULTS = UsageRecord.__struct_defaults__
 _DEFAULT = dict(zip(_FIELDS[len(_FIELDS) - len(_DEFAULTS) :], _DEFAULTS, strict=True))
 _NAN = float("nan")
+_ONE: Sequence[int] = [0]
+_NO_SESSIONS = ([None], _ONE)
 _TAIL = 8
 _DOUBLE = struct.Struct("=d")
 
@@ -121,7 +131,7 @@ def columns_of(records: Sequence[UsageRecord]) -> Columns:
 
 def _kinds(columns: Columns) -> tuple[list[tuple[Any, ...]], list[int]]:
     """(different kinds, of each record the place of its own; one where all are alike)."""
-    shared = [columns[name] for name in (*DIMENSIONS, "own")]
+    shared = [columns[name] for name in DIMENSIONS]
     differ = [place for place, column in enumerate(shared) if not _alike(column)]
     first = [column[0] for column in shared]
     if not differ:
@@ -149,6 +159,7 @@ def packed(columns: Columns) -> dict[str, Any]:
         "id": _texts(ids),
         "at": array("d", columns["at"]).tobytes(),
         "request": folded(apart),
+        "session": _named(columns["session"]),
     }
     for name in _VALUES:
         found[name] = folded(columns[name])
@@ -170,6 +181,7 @@ class ColumnReader:
         self.records = records
         self.at: Sequence[float] = array("d", columns["at"])
         self._heads, self._which, self._tails = columns["id"]
+        self._sessions, self._session_of = columns.get("session", _NO_SESSIONS)
 
     def values(self, name: str) -> Sequence[Any]:
         """A column of plain values."""
@@ -188,10 +200,20 @@ class ColumnReader:
             return [head + tails[at : at + _TAIL] for at in range(0, len(tails), _TAIL)]
         return [self.id(index) for index in range(self.records)]
 
+    def session(self, index: int) -> str | None:
+        which = self._session_of
+        name: str | None = self._sessions[which[index if len(which) > 1 else 0]]
+        return name
+
+    def sessions(self) -> Sequence[str | None]:
+        """One of each record; one for all where they are alike."""
+        return [self._sessions[which] for which in self._session_of]
+
     def columns(self) -> Columns:
         """What `packed` takes of them."""
         ids, requests = self.ids(), self.values("request")
-        found: Columns = {"id": ids, "at": self.at, "request": ids}
+        sessions = full(self.sessions(), self.records)
+        found: Columns = {"id": ids, "at": self.at, "request": ids, "session": sessions}
         if requests.count(None) < len(requests):
             pairs = zip(ids, requests, strict=True)
             found["request"] = [name if request is None else request for name, request in pairs]
@@ -206,6 +228,8 @@ class ColumnReader:
         """One of them."""
         name = self.id(index)
         found: dict[str, Any] = dict(zip(DIMENSIONS, kind, strict=False))
+        del found["own"]
+        found["session"] = self.session(index)
         for column in ("request", *_VALUES):
             values = self._columns.get(column, [_DEFAULT.get(column)])
             found[column] = values[index if len(values) > 1 else 0]
@@ -258,6 +282,19 @@ def _answer(record: UsageRecord) -> Answer:
     found = (record.answer_id, record.key_id or 0, record.target, record.model, record.at)
     name, key, target, model, at = map(storable_value, found)
     return name, key, target, model, at
+
+
+def _named(names: Sequence[str | None]) -> tuple[list[str | None], Sequence[int]]:
+    """(different ones, which one each has): few names, each of many records. Raises Odd."""
+    if _alike(names):
+        different, which = [names[0]], _ONE
+    else:
+        places: dict[str | None, int] = {}
+        which = [places.setdefault(name, len(places)) for name in names]
+        different = list(places)
+    if any(name is not None and len(name) > MAX_TEXT for name in different):
+        raise Odd
+    return different, which
 
 
 def _known(value: float) -> float | None:

@@ -6,7 +6,7 @@ cdef class Cell:
 
 cdef class Tokens:
     cdef public object input, output, cached, reasoning
-    cpdef add(self, record)
+    cpdef add(self, read, written, cached, reasoning)
 
 cdef class Counters:
     cdef dict _cells, _tokens

@@ -32,12 +32,10 @@ class Tokens:
         self.cached: int | None = None
         self.reasoning: int | None = None
 
-    def add(self, record: UsageRecord) -> None:
+    def add(self, read: int | None, written: int | None, cached: int | None, reasoning: int | None) -> None:
         """What the backend reported, if anything: what the usage totals add up, too. Unknown is not counted as 0."""
-        read, written = record.input_tokens, record.output_tokens
         if read is None and written is None:
             return
-        cached, reasoning = record.cached_tokens, record.reasoning_tokens
         if read is not None:
             self.input = read if self.input is None else self.input + read
         if written is not None:
@@ -78,7 +76,9 @@ class Counters:
 
     def tokens(self, record: UsageRecord) -> None:
         """Those of its backend."""
-        self.tokens_of((record.target or "").partition(":")[0]).add(record)
+        self.tokens_of((record.target or "").partition(":")[0]).add(
+            record.input_tokens, record.output_tokens, record.cached_tokens, record.reasoning_tokens
+        )
 
     def samples(self) -> dict[str, float]:
         """Metric sample -> value."""

@@ -10,7 +10,8 @@ class UsageRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     Times: `at` is unix seconds (UTC); durations are milliseconds, None when it never came.
 
-    Token counts are None when the backend reported none: unknown is never written as 0.
+    Token counts are None when the backend reported none: unknown is never written as 0. Money is whole nano-dollars (1 USD =
+    1,000,000,000), by the list price at the time of the call; None when it is not known, and `flag` says why.
     """
 
     id: str  # the request id the client saw (x-request-id); of another attempt of it `<request id>/<number>`; unique
@@ -40,3 +41,13 @@ class UsageRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     answer_id: str | None = (
         None  # by which its backend can be asked for the answer again; kept apart, no column
     )
+    client: str = ""  # the program, from its user agent, without version: `claude-cli`; "" = it did not say
+    session: str | None = None  # of an agent, as its own header names it
+    cost: int | None = None  # of this attempt; 0 where it was free, or failed before it had an answer
+    flag: str | None = None  # why the cost is not known, or not exact: no_price | no_usage | estimated | ...
+    saved: int | None = None  # of a local attempt: what the model that the user compares with would have cost
+    extra: int | None = None  # of an answer by fallback: what it cost more than the first target would have
+    tier: str | None = None  # the service tier that the backend says it served by
+    cache_write_tokens: int | None = None  # of the input, what was written to a cache
+    cache_write_long_tokens: int | None = None  # of that, what is kept for the longer time
+    web_searches: int | None = None

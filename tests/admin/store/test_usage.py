@@ -212,7 +212,7 @@ _SECOND = ", request TEXT NOT NULL DEFAULT '', attempt INTEGER NOT NULL DEFAULT 
 
 def left_by_version(path: Path, version: int, rows: list[UsageRecord]) -> None:
     """A file as that version (1 to 3) left it."""
-    fields = usage_module.COLUMNS[: 19 if version == 1 else None]
+    fields = usage_module.COLUMNS[: 19 if version == 1 else 22]
     path.touch(mode=0o600)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"CREATE TABLE usage ({_FIRST}{_SECOND if version > 1 else ''})")

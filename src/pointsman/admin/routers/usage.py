@@ -10,11 +10,11 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from ...ledger.blocks import MILLISECONDS
+from ...ledger.blocks import MILLISECONDS, MONEY
 from ...ledger.records import UsageRecord
 from ..store.shapes import with_fields
 from ..store.usage import COLUMNS, MAX_LIMIT
-from ..store.usage_query import Totals, UsageFilter
+from ..store.usage_query import Totals, UsageFilter, in_dollars
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/usage", tags=["usage"])
@@ -24,10 +24,10 @@ _COLUMNS = {
 }
 
 
-@with_fields(_COLUMNS | {"at": (datetime, ...)})
+@with_fields(_COLUMNS | {"at": (datetime, ...)} | dict.fromkeys(MONEY, (float | None, ...)))
 class UsageRow(BaseModel):
     """One attempt; the one whose id is its request's stands for it. Token counts are null where the backend reported
-    none; durations are milliseconds."""
+    none; durations are milliseconds. Money is USD, null where it is not known, and `flag` says why."""
 
 
 class Page(UsageFilter):
@@ -61,7 +61,8 @@ def totals(control: Run, filters: Annotated[UsageFilter, Query()]) -> Totals:
 def _row(record: UsageRecord) -> UsageRow:
     at = datetime.fromtimestamp(record.at, UTC)
     values = {name: getattr(record, name) for name in COLUMNS}
-    return UsageRow(**values | {name: _hundredths(values[name]) for name in MILLISECONDS} | {"at": at})
+    values |= {name: _hundredths(values[name]) for name in MILLISECONDS}
+    return UsageRow(**in_dollars(values) | {"at": at})
 
 
 def _hundredths(value: float | None) -> float | None:

@@ -27,13 +27,13 @@ from ...ledger.records import UsageRecord
 from ...process.private_files import mode_problem
 from .sqlite import FileOptions, SqliteFile
 from .usage_columns import Block, Damaged
-from .usage_log import Sums, UsageLog, begin, blocks_with
-from .usage_query import Totals, UsageFilter, add_together, damaged, newest
+from .usage_log import SUMS, Sums, UsageLog, begin, blocks_with
+from .usage_query import Totals, UsageFilter, add_together, damaged, in_dollars, newest
 
 MAX_LIMIT = 1000
-_VERSION = 4
+_VERSION = 5
 COLUMNS = tuple(name for name in UsageRecord.__struct_fields__ if name != "answer_id")
-"""Its columns; the answer's id, which comes last, stands in a table of its own."""
+"""Its columns; the answer's id stands in a table of its own."""
 ANSWERS_SECONDS = 30 * 24 * 3600.0
 """How long an answer's id is kept: as long as OpenAI keeps the response [OpenAI docs, Your data]."""
 FOLD_SECONDS = 10.0
@@ -175,7 +175,7 @@ class UsageStore:
     def totals(self, filters: UsageFilter | None = None) -> Totals:
         with self._file.transaction(write=False) as connection, _told_damage():
             sums = add_together(driver_of(connection), filters or UsageFilter(), self._opened.pending)
-        return Totals.model_validate(dict(zip(Totals.model_fields, sums, strict=True)))
+        return Totals(**in_dollars(dict(zip(("requests", "failed", *SUMS), sums, strict=True))))
 
     def integrity(self) -> list[str]:
         """What SQLite's own check finds, and which blocks are not what was written; empty when all is well."""

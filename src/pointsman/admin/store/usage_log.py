@@ -21,6 +21,7 @@ import msgspec
 from ...ledger.blocks import (
     DIMENSIONS,
     LARGEST,
+    SUMMED,
     TOKENS,
     Columns,
     UsageBlock,
@@ -46,7 +47,7 @@ MOST_DIMENSIONS = 50_000
 """Dimensions remembered; about 20 MB."""
 
 TABLES = (
-    f"CREATE TABLE dimension (id INTEGER PRIMARY KEY, {', '.join(DIMENSIONS)}, own, packed BLOB NOT NULL UNIQUE)",
+    f"CREATE TABLE dimension (id INTEGER PRIMARY KEY, {', '.join(DIMENSIONS)}, packed BLOB NOT NULL UNIQUE)",
     "CREATE TABLE block (id INTEGER PRIMARY KEY AUTOINCREMENT, records INTEGER NOT NULL, first_at REAL NOT NULL,"
     " last_at REAL NOT NULL, large INTEGER NOT NULL, dims BLOB NOT NULL, body BLOB NOT NULL)",
     "CREATE INDEX block_newest ON block (last_at)",
@@ -54,8 +55,8 @@ TABLES = (
     "CREATE TABLE span (head TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL, block INTEGER NOT NULL,"
     " PRIMARY KEY (head, first, last, block)) WITHOUT ROWID",
     "CREATE INDEX span_block ON span (block)",
-    f"CREATE TABLE hourly (hour INTEGER NOT NULL, dim INTEGER NOT NULL, records INTEGER NOT NULL, {', '.join(TOKENS)},"
-    " PRIMARY KEY (hour, dim)) WITHOUT ROWID",
+    f"CREATE TABLE hourly (hour INTEGER NOT NULL, dim INTEGER NOT NULL, records INTEGER NOT NULL, {', '.join(SUMMED)},"
+    " unpriced INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (hour, dim)) WITHOUT ROWID",
     "CREATE TABLE folded (block INTEGER NOT NULL)",
     "INSERT INTO folded VALUES (0)",
 )
@@ -70,16 +71,25 @@ _decode_counts = msgspec.msgpack.Decoder(list[int | None]).decode
 _decode_times = msgspec.msgpack.Decoder(bytes).decode
 
 Sums = dict[tuple[int, int], list[int | None]]
-"""(hour, dimension) -> records, and a sum for each of TOKENS, None where nobody reported that."""
+"""(hour, dimension) -> records, a sum for each of SUMMED, None where nobody reported that, and how many had no cost."""
+SUMS = (*SUMMED, "unpriced")
+_LATER = ("", None)
+"""Client and flag of a kind that a process of an earlier version made."""
+_COST = SUMMED.index("cost")
+_UNKNOWN: list[int | None] = [None]
 
-_ADD_DIMENSION = f"INSERT OR IGNORE INTO dimension VALUES (NULL, {', '.join('?' * (len(DIMENSIONS) + 2))})"  # noqa: S608
+_ADD_DIMENSION = (
+    f"INSERT OR IGNORE INTO dimension ({', '.join(DIMENSIONS)}, packed)"  # noqa: S608
+    f" VALUES ({', '.join('?' * (len(DIMENSIONS) + 1))})"
+)
 _ADD_UP = (
-    f"INSERT INTO hourly VALUES (?, ?, ?, {', '.join('?' * len(TOKENS))}) ON CONFLICT DO UPDATE SET"  # noqa: S608
+    f"INSERT INTO hourly (hour, dim, records, {', '.join(SUMS)})"  # noqa: S608
+    f" VALUES (?, ?, ?, {', '.join('?' * len(SUMS))}) ON CONFLICT DO UPDATE SET"
     " records = records + excluded.records, "
     + ", ".join(
         f"{name} = CASE WHEN excluded.{name} IS NULL THEN {name} ELSE"
         f" min(ifnull({name}, 0), {LARGEST} - excluded.{name}) + excluded.{name} END"
-        for name in TOKENS
+        for name in SUMS
     )
 )
 
@@ -102,8 +112,8 @@ class UsageLog:
                     "block %s of the usage log is damaged; no sum holds its %s records", number, records
                 )
                 continue
-            tokens = [block.values(name) for name in TOKENS]
-            add_up(self.pending, sums_of(block.at, (min(block.at), max(block.at)), block.dims, tokens))
+            summed = [block.values(name) for name in SUMMED]
+            add_up(self.pending, sums_of(block.at, (min(block.at), max(block.at)), block.dims, summed))
 
     def add(self, connection: sqlite3.Connection, given: UsageBlock, form: int = PLAIN) -> Sums:
         """One block, whose ids are new."""
@@ -122,9 +132,11 @@ class UsageLog:
         numbers = self._numbers(connection, given.kinds)
         dims = numbers if len(given.which) == 1 else [numbers[kind] for kind in given.which]
         columns = _decode_columns(given.columns)
-        tokens = [_decode_counts(columns[name]) for name in TOKENS]
+        summed = [
+            _decode_counts(columns[name]) if name in columns else _UNKNOWN for name in SUMMED
+        ]  # an older process has fewer
         at = array("d", _decode_times(columns["at"]))
-        return numbers, dims, columns, sums_of(at, (given.first_at, given.last_at), dims, tokens)
+        return numbers, dims, columns, sums_of(at, (given.first_at, given.last_at), dims, summed)
 
     def keep(self, sums: Sums) -> None:
         add_up(self.pending, sums)
@@ -198,7 +210,7 @@ class UsageLog:
             known.clear()
             lacking = [*kinds]
         for kind in lacking:
-            values = [storable_value(value) for value in _decode_kind(kind)]
+            values = [storable_value(value) for value in (*_decode_kind(kind), *_LATER)[: len(DIMENSIONS)]]
             packed = _encode(values)
             connection.execute(_ADD_DIMENSION, (*values, packed))
             row = connection.execute("SELECT id FROM dimension WHERE packed = ?", (packed,)).fetchone()
@@ -246,7 +258,7 @@ def dims_of(raw: bytes) -> list[int]:
 
 
 def dimensions(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, tuple[Any, ...]]:
-    """Their values, in the order of DIMENSIONS, and `own`."""
+    """Their values, in the order of DIMENSIONS."""
     wanted = sorted(set(numbers))
     found: dict[int, tuple[Any, ...]] = {}
     for start in range(0, len(wanted), 500):
@@ -262,18 +274,19 @@ def sums_of(
     at: Sequence[float],
     times: tuple[float, float],
     dims: Sequence[int],
-    tokens: Sequence[Sequence[int | None]],
+    summed: Sequence[Sequence[int | None]],
 ) -> Sums:
-    """at: of each record. times: of the oldest and the newest. dims, and each of TOKENS: one where all are alike."""
+    """at: of each record. times: of the oldest and the newest. dims, and each of SUMMED: one where all are alike."""
     hour, last = (int(one // HOUR) for one in times)
     records = len(at)
+    columns = [*summed, [int(one is None) for one in summed[_COST]]]
     if hour == last and len(dims) == 1:
-        return {(hour, dims[0]): [records, *[_sum(column, records) for column in tokens]]}
+        return {(hour, dims[0]): [records, *[_sum(column, records) for column in columns]]}
     keys: Sequence[Any] = dims
     if hour != last:
         keys = [(int(one // HOUR), dim) for one, dim in zip(at, full(dims, records), strict=True)]
     found: dict[Any, list[int | None]] = {key: [count] for key, count in Counter(keys).items()}
-    for column in tokens:
+    for column in columns:
         totals: dict[Any, int | None] = dict.fromkeys(found)
         if column[0] is not None or len(column) > 1:
             for key, value in zip(keys, full(column, records), strict=True):
@@ -304,7 +317,10 @@ def add_up(sums: Sums, more: Sums) -> None:
 
 
 def begin(connection: sqlite3.Connection) -> None:
-    """The tables of a file that has none, or the rows of an earlier version: one transaction does all of it."""
+    """The tables of a file that has none, or what an earlier version has in it: one transaction does all of it."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'hourly'").fetchone() is not None:
+        _add_columns(connection)
+        return
     for statement in TABLES:
         connection.execute(statement)
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'usage'").fetchone() is None:
@@ -321,3 +337,13 @@ def begin(connection: sqlite3.Connection) -> None:
         made.keep(made.add(connection, block_of(records), PACKED))
     made.fold(connection)
     connection.execute("DROP TABLE usage")
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """To a file of version 4: nobody knew who asked and what it cost."""
+    connection.execute("ALTER TABLE dimension ADD COLUMN client DEFAULT ''")
+    connection.execute("ALTER TABLE dimension ADD COLUMN flag")
+    for name in SUMMED[len(TOKENS) :]:
+        connection.execute(f"ALTER TABLE hourly ADD COLUMN {name}")
+    connection.execute("ALTER TABLE hourly ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0")
+    connection.execute("UPDATE hourly SET unpriced = records")

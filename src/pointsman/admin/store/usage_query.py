@@ -14,10 +14,10 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema
 
-from ...ledger.blocks import MAX_TEXT, TOKENS
+from ...ledger.blocks import MAX_TEXT, MONEY, NANO, SUMMED
 from ...ledger.records import UsageRecord
 from .usage_columns import Block, Damaged
-from .usage_log import HOUR, Sums, blocks_with, dimensions, dims_of
+from .usage_log import HOUR, SUMS, Sums, blocks_with, dimensions, dims_of
 from .values import MAX_ID
 
 Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
@@ -47,9 +47,15 @@ class UsageFilter(BaseModel):
     until: Time = None
 
 
+def in_dollars(values: dict[str, Any]) -> dict[str, Any]:
+    """The same, its money in USD."""
+    return values | {name: None if values[name] is None else values[name] / NANO for name in MONEY}
+
+
 class Totals(BaseModel):
-    """Sums over the filtered requests; tokens over all their attempts, since each is paid for. A token sum is null when
-    no backend reported that count."""
+    """Sums over the filtered requests; tokens and money over all their attempts, since each is paid for. A token sum is
+    null when no backend reported that count, money (USD) when none is known; unpriced: attempts whose cost is not known,
+    and so not in `cost`."""
 
     requests: int
     failed: int
@@ -57,6 +63,11 @@ class Totals(BaseModel):
     output_tokens: int | None
     cached_tokens: int | None
     reasoning_tokens: int | None
+    cache_write_tokens: int | None
+    cost: float | None
+    saved: float | None
+    extra: float | None
+    unpriced: int
 
 
 _SHARED = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id")
@@ -86,10 +97,10 @@ def newest(
 
 
 def add_together(driver: sqlite3.Connection, filters: UsageFilter, pending: Sums) -> list[int | None]:
-    """The values of Totals in their order. pending: what `hourly` has not yet. Raises Damaged."""
+    """Requests, how many of them failed, and each of SUMS. pending: what `hourly` has not yet. Raises Damaged."""
     own = dict(_own(driver, filters))
     since, until = _bounds(filters)
-    sums: list[int | None] = [0, 0, *[None] * len(TOKENS)]
+    sums: list[int | None] = [0, 0, *[None] * len(SUMMED), 0]
     if filters.request is not None:
         _add_blocks(driver, filters, own, (since, until), sums)
         return sums
@@ -207,10 +218,10 @@ def _add_hours(
     driver: sqlite3.Connection, filters: UsageFilter, hours: tuple[float, float], sums: list[int | None]
 ) -> None:
     where, given = _conditions(filters)
-    tokens = ", ".join(f"sum(h.{name})" for name in TOKENS)
+    summed = ", ".join(f"sum(h.{name})" for name in SUMS)
     row = driver.execute(
         "SELECT ifnull(sum(d.own * h.records), 0), ifnull(sum((d.own AND d.outcome <> 'ok') * h.records), 0),"  # noqa: S608
-        f" {tokens} FROM hourly h JOIN dimension d ON d.id = h.dim"
+        f" {summed} FROM hourly h JOIN dimension d ON d.id = h.dim"
         f" WHERE h.hour >= :first AND h.hour < :last AND {where}",
         {**given, "first": hours[0], "last": hours[1]},
     ).fetchone()
@@ -229,18 +240,19 @@ def _add_blocks(
     """Put what lies between these times to the sums, record by record."""
     since, until = times
     for _, block in _blocks(driver, filters, None, math.inf):
-        tokens = [block.values(name) for name in TOKENS]
+        columns = [block.values(name) for name in SUMMED]
+        columns.append([int(one is None) for one in columns[SUMMED.index("cost")]])
         of = None if filters.request is None else _of_request(block, filters.request)
         for index, (at, dim) in enumerate(zip(block.at, block.dims, strict=True)):
             if not since <= at < until or dim not in own:
                 continue
             if of is None or of[index]:
-                _add(sums, own[dim], [1, *[column[index] for column in tokens]])
+                _add(sums, own[dim], [1, *[column[index] for column in columns]])
 
 
 def _add(sums: list[int | None], own: tuple[int, int], values: list[int | None]) -> None:
-    """values: records, and a sum for each of TOKENS."""
-    records, *tokens = values
-    for index, value in enumerate([own[0] * (records or 0), own[1] * (records or 0), *tokens]):
+    """values: records, and each of SUMS."""
+    records, *summed = values
+    for index, value in enumerate([own[0] * (records or 0), own[1] * (records or 0), *summed]):
         if value is not None:
             sums[index] = (sums[index] or 0) + value

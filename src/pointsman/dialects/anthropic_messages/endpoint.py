@@ -43,6 +43,7 @@ ENDPOINT = Endpoint(
     known_by=b"anthropic-version",
     varies=(b"anthropic-version", b"anthropic-beta"),
     private_prefixes=(b"anthropic-", b"x-claude-", b"x-stainless-", b"x-api-"),
+    sessions=(b"x-claude-code-session-id",),  # docs/protocols/clients.md#claude-code
     rate_limits=RateLimits(
         {
             (what, unit): f"anthropic-ratelimit-{unit}-{what}".encode()

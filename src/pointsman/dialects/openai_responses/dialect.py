@@ -27,12 +27,16 @@ from .seen import ResponsesSeen
 from .stored import BY_ID
 from .writer import MOVES, ResponsesWriter, render_reply
 
+_SESSIONS = (b"session_id", b"session-id", b"conversation_id")
+"""Codex's, by version (docs/protocols/clients.md#codex)."""
+
 ENDPOINT = Endpoint(
     "/v1/responses",
     FAMILY,
     below=True,
-    private=(b"originator", b"session_id", b"session-id", b"conversation_id", b"version"),
+    private=(b"originator", *_SESSIONS, b"version"),
     private_prefixes=(*PRIVATE_PREFIXES, b"x-codex-"),
+    sessions=_SESSIONS,
     rate_limits=RATE_LIMITS,
     model_fields=model_fields,
     list_fields=list_fields,

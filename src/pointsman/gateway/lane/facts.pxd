@@ -8,7 +8,7 @@ cdef class Asker:
     cdef object _prefix_of
     cdef object _prefix
     cdef bytes _prefix_to
-    cdef public object caller, key_id, path, protocol, route, rules, seen
+    cdef public object caller, client, key_id, path, protocol, route, rules, seen, session
     cdef public Track track
     cdef public str model
     cdef public Py_ssize_t version

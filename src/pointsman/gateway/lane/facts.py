@@ -20,6 +20,7 @@ from ..attempt.client_headers import Block, steady_block, translated_block, upst
 from ..attempt.fitting import surely_fits
 from ..client.access import Caller
 from ..client.paths import Route, route
+from ..client.programs import client_of, session_of
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import header_text
@@ -42,8 +43,8 @@ class Asker:
     of the one that its usage is asked for by."""
 
     __slots__ = (
-        "_prefix", "_prefix_of", "_prefix_to", "caller", "key_id", "model", "option", "path", "protocol", "route", "rules",
-        "seen", "straight", "track", "version", "words",
+        "_prefix", "_prefix_of", "_prefix_to", "caller", "client", "key_id", "model", "option", "path", "protocol", "route",
+        "rules", "seen", "session", "straight", "track", "version", "words",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, where: Route, rules: CompiledRules, caller: Caller) -> None:
@@ -52,6 +53,7 @@ class Asker:
         self.protocol = where.protocol.value
         self.caller = caller
         self.key_id = caller.key_id
+        self.client, self.session = client_of(head), session_of(head)
         self.seen = where.dialect.seen
         self.track: Track | None = None
         self.model = ""

@@ -24,7 +24,7 @@ from ..attempt.judge import HOLD_BYTES, Judge
 from ..attempt.meaning import ANSWERED, meaning
 from ..attempt.moves import MOVES, Effect, Effects, Event, State
 from ..attempt.relay import passing, usage_of
-from ..request.meter import GONE, record
+from ..request.meter import GONE, record, used_of
 from .handover import hand_over
 from .state import Underway
 
@@ -355,12 +355,14 @@ class Lane(Underway):
         track.places.release()
         first = self.first_output or None
         asker, outcome = self.asker, "aborted" if aborted else "ok"
+        used = used_of(usage)
         one = record(
             self.id, self.wall, asker.protocol, asker.route.path, self.model, track.label, 200 if first else GONE,
-            outcome, self.stream, usage, self.start, first, monotonic(), asker.key_id, track.mapping_id, None,
+            outcome, self.stream, used, self.start, first, monotonic(), asker.key_id, track.mapping_id, None,
+            asker.client, asker.session,
         )  # fmt: skip
         plane.record(one)
-        track.tokens.add(one)
+        track.tokens.add(used[0], used[1], used[2], used[3])
         if not aborted:
             track.ok.n += 1
         served = track.gone if first is None else track.served

@@ -1,5 +1,7 @@
 # Types for Cython: see hatch_build.py.
+cpdef tuple used_of(usage)
+
 cpdef record(
-    id, at, protocol, str path, str model, target, int status, outcome, stream, usage, double start, first_output, end,
-    key_id, mapping_id, answer_id, attempts=*, attempt=*, fallback=*, request=*, joined=*
+    id, at, protocol, str path, str model, target, int status, outcome, stream, tuple used, double start, first_output, end,
+    key_id, mapping_id, answer_id, client, session, attempts=*, attempt=*, fallback=*, request=*, joined=*
 )

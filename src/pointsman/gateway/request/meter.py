@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import time
+from typing import Any
+
+from msgspec.structs import astuple
 
 from ...conversation.usage import TokenUsage
 from ...ledger.records import UsageRecord
+from ..client.programs import client_of, session_of
 from .job import Job, Tried
 
 GONE = 499
 """Status of a request whose client left before one was sent (nginx's number)."""
 
 
+NOTHING = astuple(TokenUsage())
 _TEXT = 200
 """Characters of a path and of a model's name that are kept: a client chose them."""
+
+
+def used_of(usage: TokenUsage | None) -> tuple[Any, ...]:
+    """Its fields in their order; in one go they cost a fifth of what each costs by itself."""
+    return NOTHING if usage is None else astuple(usage)
 
 
 def record(
@@ -26,36 +36,35 @@ def record(
     status: int,
     outcome: str,
     stream: bool,
-    usage: TokenUsage | None,
+    used: tuple[Any, ...],
     start: float,
     first_output: float | None,
     end: float | None,
     key_id: int | None,
     mapping_id: int | None,
     answer_id: str | None,
+    client: str,
+    session: str | None,
     attempts: int = 1,
     attempt: int = 1,
     fallback: str | None = None,
     request: str = "",
     joined: bool = False,
 ) -> UsageRecord:
-    """The record of these facts; those of a plain request are given up to `answer_id`, by position, which costs least.
+    """The record of these facts; those of a plain request are given up to `session`, by position, which costs least.
 
-    start, first_output, end: monotonic seconds. request: "" where the record stands for its request. answer_id: as it was
-    read; it is kept of an answer that succeeded."""
-    if usage is None:
-        read = written = cached = reasoning = None
-    else:
-        read, written, cached, reasoning = usage.input, usage.output, usage.cached, usage.reasoning
+    used: a usage's fields (used_of). start, first_output, end: monotonic seconds. request: "" where the record stands for
+    its request. answer_id: as it was read; it is kept of an answer that succeeded."""
     if answer_id is not None and (not 200 <= status < 300 or len(model) > _TEXT):
         answer_id = None
     return UsageRecord(
         id, at, protocol,
         path if len(path) <= _TEXT else path[:_TEXT], model if len(model) <= _TEXT else model[:_TEXT],
-        target, attempts, fallback, status, outcome, stream, read, written, cached, reasoning,
+        target, attempts, fallback, status, outcome, stream, used[0], used[1], used[2], used[3],
         None if first_output is None else (first_output - start) * 1000.0,  # rounded by who shows it
         None if end is None else (end - start) * 1000.0,
         key_id, mapping_id, request or id, attempt, joined, answer_id,
+        client, session, None, None, None, None, None, used[4], used[5], used[6],
     )  # fmt: skip
 
 
@@ -120,11 +129,13 @@ def _of_attempt(
         status,
         outcome,
         request.stream,
-        tried.usage if tried is not None and known else None,
+        used_of(tried.usage if tried is not None and known else None),
         *times,
         request.caller.key_id,
         plan.mapping_id if plan is not None else None,
         tried.answer_id if tried is not None else None,
+        client_of(request.head),
+        session_of(request.head),
         int(tried is not None) if joined else len(made.tries),
         tried.number if tried is not None else 0,
         fallback,
