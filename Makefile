@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BOTH := tests/resilience tests/wire/test_sse.py tests/wire/test_splice.py tests/gateway/test_lane.py tests/gateway/test_across_lane.py \
   tests/gateway/test_server.py tests/gateway/test_streams.py tests/gateway/test_judge.py tests/gateway/test_one_verdict.py
 
-.PHONY: run test check fix bench faults fuzz docs lock clean help
+.PHONY: run test check fix bench faults fuzz docs prices lock clean help
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -61,6 +61,10 @@ fuzz: $(VENV)/.dev native ## a million inputs for what reads bytes of strangers 
 
 docs: $(VENV)/.dev ## write the pages of docs/reference that are made from the code
 	@$(BIN)/python -m tests.reference
+
+prices: $(VENV)/.dev ## make the list of prices anew from genai-prices (ARGS=day: when that was kept last)
+	@dir=$$(mktemp -d) && $(PIP) install --target $$dir genai-prices==0.2.3 \
+	  && $(BIN)/python -m tests.reference.list_prices $(ARGS) $$dir; rm -rf $$dir
 
 lock: ## pin everything anew (needs uv)
 	@cd requirements && for f in run build dev mlx llama; do \

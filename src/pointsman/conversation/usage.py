@@ -6,13 +6,26 @@ from __future__ import annotations
 import msgspec
 
 
+class Apart(msgspec.Struct, frozen=True):
+    """What an answer may say of itself that has another price: parts of the input and the output, 0 where it says nothing of
+    them, and the region that its vendor charges for, None where it is none (docs/protocols/usage.md#what-has-another-price).
+    """
+
+    audio_input: int = 0
+    audio_output: int = 0
+    image_input: int = 0
+    image_output: int = 0
+    region: str | None = None
+
+
 class TokenUsage(msgspec.Struct, frozen=True):
     """Tokens as a backend reported them; None = it did not say.
 
     input: all input tokens, those read from or written to a cache included. output: all output tokens, reasoning
     included. cached: the part of input that was read from a cache. reasoning: the part of output that was thinking.
     cache_write: the part of input that was written to a cache; cache_write_long: of that, what is kept for the longer
-    time. web_searches: searches that the backend ran.
+    time. web_searches: searches that the backend ran. tier: that it was served with, in the vendor's words; None where it is
+    the standard one. apart: what else has a price of its own, None where nothing has.
     """
 
     input: int | None = None
@@ -22,6 +35,8 @@ class TokenUsage(msgspec.Struct, frozen=True):
     cache_write: int | None = None
     cache_write_long: int | None = None
     web_searches: int | None = None
+    tier: str | None = None
+    apart: Apart | None = None
 
     @property
     def told(self) -> bool:
@@ -61,6 +76,21 @@ class TokenUsage(msgspec.Struct, frozen=True):
             cache_write=wrote,
             cache_write_long=_part(self.cache_write_long, wrote),
         )
+
+
+STANDARD_TIERS = frozenset(("standard", "default", "auto", "on_demand"))
+"""Words of vendors for the tier that costs what the list says."""
+
+
+def served(usage: TokenUsage | None, tier: object) -> TokenUsage | None:
+    """The same with the tier that the answer says it was served with, where that is another than the standard one."""
+    if usage is None or not isinstance(tier, str) or tier in STANDARD_TIERS or not tier:
+        return usage
+    return msgspec.structs.replace(usage, tier=tier[:_WORD])
+
+
+_WORD = 32
+"""Characters of a vendor's word that are kept."""
 
 
 def newer(before: TokenUsage | None, now: TokenUsage | None) -> TokenUsage | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..conversation.usage import TokenUsage
+from ..conversation.usage import Apart, TokenUsage
 from .counts import MOST, Counts
 
 
@@ -29,7 +29,17 @@ def neutral_usage(value: Any) -> TokenUsage | None:
     )
     reasoning = _first(made.of("reasoning_tokens"), usage.of("reasoning_tokens"))
     prompt, completion = _sums(usage, reasoning or 0)
-    return TokenUsage(prompt, completion, cached, reasoning, cache_write=written).bounded()
+    apart = _apart(asked, made)
+    return TokenUsage(prompt, completion, cached, reasoning, cache_write=written, apart=apart).bounded()
+
+
+def _apart(asked: Counts, made: Counts) -> Apart | None:
+    """None where all of it is text, as nearly always. An image in the input that is counted with the text costs the same."""
+    heard, seen = asked.of("audio_tokens") or 0, asked.of("image_tokens") or 0
+    spoken, drawn = made.of("audio_tokens") or 0, made.of("image_tokens") or 0
+    if not (heard or seen or spoken or drawn):
+        return None
+    return Apart(max(0, heard), max(0, spoken), max(0, seen), max(0, drawn))
 
 
 def _common(value: dict[str, Any]) -> TokenUsage | None:
@@ -50,6 +60,8 @@ def _common(value: dict[str, Any]) -> TokenUsage | None:
         or type(reasoning) is not int
         or not (0 <= cached <= prompt and 0 <= reasoning <= made)
     ):
+        return None
+    if read.get("audio_tokens") or thought.get("audio_tokens") or thought.get("image_tokens"):
         return None
     return TokenUsage(prompt, made, cached, reasoning)
 

@@ -57,7 +57,7 @@ WHOLE = {
     "responses in the background": ({"object": "response", "status": "queued", "output": []}, Seen(usage=None, **DONE)),
     "responses that failed": ({"object": "response", "status": "failed", "error": {"message": "x"}}, Seen(False, True, "x", None, 0)),
     "responses of unknown types": (
-        {"output": [{"type": "web_search_call"}], "usage": {"input_tokens": 1.5}}, Seen(usage=TokenUsage(2), **DONE)
+        {"output": [{"type": "web_search_call"}], "usage": {"input_tokens": 1.5}}, Seen(usage=TokenUsage(2, web_searches=1), **DONE)
     ),
 }  # fmt: skip
 """name -> (the body, what is to be seen of it)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...conversation.usage import TokenUsage
+from ...conversation.usage import Apart, TokenUsage, served
 from ..counts import Counts, number
 
 
@@ -46,7 +46,15 @@ class Counted:
         thought = self._inner("output_tokens_details", "thinking_tokens")
         long = self._inner("cache_creation", "ephemeral_1h_input_tokens")
         searched = self._inner("server_tool_use", "web_search_requests")
-        return TokenUsage(total, told.one("output_tokens"), read, thought, written, long, searched).bounded()
+        region = self._told.get("inference_geo")
+        apart = None
+        if region is not None and region not in _NO_REGION and isinstance(region, str):
+            apart = Apart(region=region[:_WORD])
+        found = TokenUsage(
+            total, told.one("output_tokens"), read, thought, written, long, searched, None, apart
+        ).bounded()
+        fast = self._told.get("speed") == "fast"
+        return served(found, "fast" if fast else self._told.get("service_tier")) or found
 
     def _inner(self, name: str, inside: str) -> int | None:
         found = self._told.get(name)
@@ -80,6 +88,8 @@ def rendered(usage: TokenUsage | None) -> dict[str, Any]:
     return found
 
 
+_NO_REGION = ("not_available", "global")
+_WORD = 32
 _TIERS = {"standard": "default", "priority": "priority", "batch": "batch"}
 _BACK = {neutral: ours for ours, neutral in _TIERS.items()}
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...conversation.events import SILENT_STOPS, Stop
-from ...conversation.usage import newer
+from ...conversation.usage import newer, served
 from ...wire.sse import data_of
 from ...wire.surrogates import mended
 from ..decoding import UNREADABLE
@@ -223,6 +223,8 @@ class ChatSeen(Seen):
                 self.finished = self._all_said_why
         if frame.usage is not None:
             self._count(frame.usage)
+            if frame.service_tier is not None and frame.service_tier != "default":
+                self.usage = served(self.usage, frame.service_tier)
         elif frame.x_groq is not None:
             self._count(frame.x_groq.get("usage") if isinstance(frame.x_groq, dict) else None)
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import SILENT_STOPS, Stop
-from ...conversation.usage import newer
+from ...conversation.usage import newer, served
 from ...wire.jsontext import Closing
 from ...wire.sse import data_of, name_of, unframed_error
 from ..base import Seen
@@ -93,17 +93,19 @@ class ResponsesSeen(Seen):
     """See dialects.base.Seen.
 
     called: a client's tool was called. late: (place, item) of what stands in the last event and no event before it
-    told. response: the response object of the end.
+    told. response: the response object of the end. searched: how often the backend searched the web, which is charged by the
+    search; a page that it opens is not.
     """
 
     member = b'"output"'
-    __slots__ = ("_done", "_open_calls", "_raw", "_told_items", "called", "late", "response")
+    __slots__ = ("_done", "_open_calls", "_raw", "_told_items", "called", "late", "response", "searched")
 
     def __init__(self) -> None:
         super().__init__()
         self.called = False
         self.late: list[tuple[int, Item]] = []
         self.response = Response()
+        self.searched = 0
         self._open_calls: dict[int, _OpenCall] = {}  # by place
         self._done: set[int | str] = set()  # places and ids of the items that events told
         self._told_items: list[Item] = []  # those items, where the answer is remembered
@@ -264,6 +266,8 @@ class ResponsesSeen(Seen):
             case kind:  # a call, a vendor's own
                 self.output = True
                 self.called = self.called or kind in CALLS
+                if kind == "web_search_call" and _searches(item):
+                    self.searched += 1
                 if kind == "function_call":
                     (call or _OpenCall(self.call_begun(), False)).whole(arguments_of(item))
 
@@ -272,10 +276,17 @@ class ResponsesSeen(Seen):
         if response.usage is not None:
             self.usage = newer(self.usage, neutral_usage(response.usage))
 
+    def _charged(self, response: Response) -> None:
+        """What is charged beside the tokens."""
+        self.usage = served(self.usage, response.service_tier)
+        if self.searched and self.usage is not None:
+            self.usage = msgspec.structs.replace(self.usage, web_searches=self.searched)
+
     def _end(self, status: str, response: Response) -> None:
         self.response = response
         self._about(response)
         self._late(response.output or [])
+        self._charged(response)
         self.finished = self.ended = True
         if response.status is not None and response.status in _ENDS.values():
             status = response.status
@@ -321,6 +332,12 @@ class ResponsesSeen(Seen):
     def _fail(self, error: Any) -> None:
         self.error = error_of(error)
         self.concluded = self.concluded or not is_openai_object(error)
+
+
+def _searches(item: Item) -> bool:
+    """docs/protocols/usage.md#what-has-another-price."""
+    action = item.get("action")
+    return not isinstance(action, dict) or action.get("type") not in ("open_page", "find_in_page", "find")
 
 
 def _shell(raw: bytes) -> bytes:
