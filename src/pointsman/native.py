@@ -50,6 +50,7 @@ MODULES = (
     "dialects.headers",
     "dialects.openai_chat.plain_reply",
     "ledger.counters",
+    "ledger.tally",
     "gateway.request.meter",
     "gateway.attempt.meaning",
     "gateway.attempt.judge",

@@ -81,6 +81,9 @@ def facts(tmp_path: Path, workers: int) -> tuple[Facts, dict[str, int | None]]:
         )
         totals = gateway.api("GET", "/api/usage/totals")
         named = {n: (f.kind, f.help, f.samples) for n, f in found.items()}
+        assert all(len(set(map(tuple, f.buckets.values()))) == 1 for f in found.values() if f.buckets), (
+            "fixed bounds"
+        )
         processes = named.pop("pointsman_data_plane_processes")
         assert processes[2] == {(): float(workers)}
         version = named.pop(
@@ -99,6 +102,11 @@ def test_one_process_and_two_say_the_same_after_the_same_traffic(tmp_path: Path)
     two, others = facts(tmp_path, 2)
     assert one == two
     assert totals == others
+    assert {name for name, (kind, _, _) in one.items() if kind == "histogram"} == {
+        "pointsman_request_duration_seconds",
+        "pointsman_time_to_first_output_seconds",
+        "pointsman_gateway_overhead_seconds",
+    }
     tokens: dict[str, float] = {}
     for labels, value in one["pointsman_tokens_total"][2].items():
         kind = dict(labels)["kind"]

@@ -146,7 +146,9 @@ async def plane(guard: HostGuard | None = None, *, tick: float = TICK, **limits:
             control_path=os.path.join(folder, "control.sock"),
         )
         found = Plane(plane)
-        handler = Handler(plane, found.records.append)
+        fresh: list[UsageRecord] = []
+        handler = Handler(plane, lambda record: (found.records.append(record), fresh.append(record)))
+        plane.flush = lambda: (plane.tally.take(fresh), fresh.clear())
 
         def start(client: ClientConnection, head: RequestHead, body: bytes) -> Cancellable:
             begun = handler.start(client, head, body)

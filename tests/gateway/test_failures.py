@@ -183,7 +183,10 @@ def test_after_five_failures_a_target_is_passed_over_and_the_answer_says_why() -
         assert answer.headers["x-pointsman-fallback"] == "upstream_error"
         assert answer.headers["x-pointsman-target"] == "openai/b:m"
         metrics = (await found.ask("/metrics", b"", method="GET")).body
-        assert b'pointsman_breaker_open{backend="openai/a",model="m"} 1' in metrics
+        assert b'pointsman_breaker_open{backend="openai/a",model="other"} 1' in metrics, (
+            "a name of the client's"
+        )
+        assert b'pointsman_breaker_state{target="openai/a:other"} 2' in metrics
         shown = {one.key: one for one in found.plane.status().backends}["openai/a"]
         assert [(t.model, t.state, t.failures) for t in shown.targets] == [("m", "open", 5)]
 

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from pointsman.errors import PointsmanError
-from pointsman.ledger.metrics import REQUESTS
+from pointsman.ledger.metrics import ATTEMPTS
 from pointsman.practice import Received, ScriptedUpstream
 from pointsman.practice import Reply as ScriptedReply
 from pointsman.routing.specs import BackendSpec
@@ -356,13 +356,13 @@ def test_status_tells_what_was_seen() -> None:
             failed = found.plane.board.backend("local/a")
             failed.last_failure, failed.last_reason = 2.0, "timeout"
             for _ in range(3):
-                found.plane.counters.count((REQUESTS, "openai_chat", "2xx"))
+                found.plane.counters.count((ATTEMPTS, "openai", "ok"))
             status = found.plane.status()
             health = {one.key: one for one in status.backends}
             assert health["openai"].last_success is not None
             assert (health["local/a"].last_reason, health["local/a"].last_success) == ("timeout", None)
             assert status.counters == {
-                'pointsman_requests_total{protocol="openai_chat",status="2xx"}': 3.0,
+                'pointsman_upstream_attempts_total{backend="openai",result="ok"}': 3.0,
                 "pointsman_inflight": 0.0,
                 "pointsman_usage_dropped_total": 0.0,
             }

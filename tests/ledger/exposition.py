@@ -17,11 +17,14 @@ _UNITS = ("_milliseconds", "_ms", "_minutes", "_kilobytes", "_percent")
 
 @dataclass
 class Family:
-    """samples: labels, sorted by name, -> value."""
+    """samples: labels, sorted by name, -> value; of a histogram, how many values there are. buckets: of one, bound -> how
+    many are below it; sums: of all its values."""
 
     kind: str = ""
     help: str = ""
     samples: dict[Labels, float] = field(default_factory=dict)
+    buckets: dict[Labels, dict[str, float]] = field(default_factory=dict)
+    sums: dict[Labels, float] = field(default_factory=dict)
 
 
 def parse(text: str) -> dict[str, Family]:
@@ -40,18 +43,42 @@ def parse(text: str) -> dict[str, Family]:
                 family.help = rest
             else:
                 assert not family.kind, f"a second TYPE: {line}"
-                assert rest in ("counter", "gauge"), line
+                assert rest in ("counter", "gauge", "histogram"), line
                 family.kind = rest
             last = name
             continue
         match = _SAMPLE.fullmatch(line)
         assert match is not None, f"no sample: {line!r}"
         name, inner, number = match.groups()
-        assert name == last, f"outside its family, or without HELP and TYPE: {line}"
         labels = _labels(inner or "", line)
-        assert labels not in families[name].samples, f"twice: {line}"
-        families[name].samples[labels] = float(number)
+        family = families[last] if last else Family()
+        if family.kind == "histogram":
+            _of_a_histogram(family, name.removeprefix(last), labels, float(number), line)
+            continue
+        assert name == last, f"outside its family, or without HELP and TYPE: {line}"
+        assert labels not in family.samples, f"twice: {line}"
+        family.samples[labels] = float(number)
+    for name, family in families.items():
+        for labels, count in family.samples.items() if family.kind == "histogram" else ():
+            below = list(family.buckets[labels].values())
+            assert below == sorted(below), f"{name}: a bucket with less than the one before"
+            assert list(family.buckets[labels])[-1] == "+Inf", name
+            assert below[-1] == count, f"{name}: +Inf is not all"
+            assert labels in family.sums, f"{name}: no sum"
     return families
+
+
+def _of_a_histogram(family: Family, part: str, labels: Labels, value: float, line: str) -> None:
+    if part == "_bucket":
+        bound = dict(labels)["le"]
+        buckets = family.buckets.setdefault(tuple(pair for pair in labels if pair[0] != "le"), {})
+        assert bound not in buckets, f"twice: {line}"
+        buckets[bound] = value
+        return
+    assert part in ("_sum", "_count"), f"no part of a histogram: {line}"
+    found = family.sums if part == "_sum" else family.samples
+    assert labels not in found, f"twice: {line}"
+    found[labels] = value
 
 
 def _labels(inner: str, line: str) -> Labels:

@@ -113,7 +113,9 @@ class DataPlaneProcess:
             self.plane.status,
             # one that replaces another leaves the others' files alone: those who write them may still live
             spool=Spool(Path(args.spool), args.worker, sys.maxsize if args.replaces else args.workers),
+            tally=self.plane.tally.take,
         )
+        self.plane.flush = self._link.flush
         self.plane.find_answer = self._link.find_answer
         where = [] if args.no_discover else addresses(os.environ, args.discover_port, local_host())
         self._discovery = Discovery(tuple(where), egress, self._on_found)

@@ -11,7 +11,7 @@ cdef class DataPlane:
     cdef public object worker, workers, limits, guard, control, _practice_path, runtime_dir, rules, lists, provider_lists
     cdef public object engines, facts, elsewhere, running, reasoning, responses, holders, find_answer, alone
     cdef public object siblings, starting, dialects, joining
-    cdef public object probes, record, turns, usage_dropped, unpacked
+    cdef public object probes, record, turns, usage_dropped, unpacked, labels, tally, flush
     cdef public Pool pool
     cdef public Board board
     cdef public Budget budget
@@ -23,4 +23,3 @@ cdef class DataPlane:
     cdef Py_ssize_t _id_count
     @cython.locals(last=Py_ssize_t)
     cpdef str next_id(self)
-    cpdef keep(self, record)

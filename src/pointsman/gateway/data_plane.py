@@ -18,6 +18,7 @@ from ..kinds import BackendType
 from ..ledger.counters import Counters
 from ..ledger.metrics import INFLIGHT, USAGE_DROPPED
 from ..ledger.records import UsageRecord
+from ..ledger.tally import Tally
 from ..link.engine_desk import EngineDesk
 from ..link.messages import AnswerFound, Snapshot, WorkerStatus
 from ..resilience.board import Board
@@ -35,6 +36,7 @@ from ..upstream.pool import Pool
 from .client.access import HostGuard
 from .compiled import CompiledRules
 from .holders import Holders
+from .labels import Labels
 from .own.board_status import backends_health, gauges
 from .own.probes import Probes
 from .own.siblings import Siblings
@@ -56,14 +58,15 @@ class Ticking(TypingProtocol):
 
 class DataPlane:
     """worker: number of this process, of `workers` at a time. limits: its part of them.
-    practice_path: socket of its own practice backend. record: where usage records go."""
+    practice_path: socket of its own practice backend. record: where usage records go; flush: after which the tally has had
+    every one."""
 
     __slots__ = (
         "__weakref__", "_id_begins", "_id_count", "_id_prefix", "_practice_path", "alone", "board", "budget", "control",
-        "counters", "dialects", "draining", "elsewhere", "engines", "facts", "find_answer", "guard", "holders", "jobs",
-        "joining", "limits", "lists", "pool", "probes", "provider_lists", "reasoning", "record", "responses", "rules",
-        "running", "runtime_dir", "siblings", "starting", "ticking", "turns", "unpacked", "usage_dropped", "worker",
-        "workers",
+        "counters", "dialects", "draining", "elsewhere", "engines", "facts", "find_answer", "flush", "guard", "holders",
+        "jobs", "joining", "labels", "limits", "lists", "pool", "probes", "provider_lists", "reasoning", "record",
+        "responses", "rules", "running", "runtime_dir", "siblings", "starting", "tally", "ticking", "turns", "unpacked",
+        "usage_dropped", "worker", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -106,15 +109,16 @@ class DataPlane:
         self.probes = Probes(pool, self.board)
         self.ticking: set[Ticking] = set()
         self.turns: dict[int, Rota] = {}  # of rules that spread, by id
-        self.jobs = 0
-        self.unpacked = 0  # bytes of their bodies that came compressed
         self.draining = False
-        self.counters = Counters()
+        self.counters, self.labels = Counters(), Labels()
+        self.tally = Tally(self.counters, self.labels)
         self.record: Callable[[UsageRecord], object] = _nowhere
+        self.flush: Callable[[], object] = _nothing
         self._id_prefix = f"req_{os.urandom(5).hex()}"
-        self._id_begins = ""
-        self._id_count = 0
-        self.usage_dropped = 0
+        self._id_begins, self._id_count = "", 0
+        self.usage_dropped = self.jobs = self.unpacked = (
+            0  # unpacked: bytes of their bodies that came compressed
+        )
 
     @property
     def backends(self) -> dict[str, Backend]:
@@ -125,6 +129,7 @@ class DataPlane:
         """Serve by this snapshot from the next request on."""
         before = self.backends
         self.running = self._addresses()
+        self.labels.follow(snapshot.mappings)
         self.rules = CompiledRules(snapshot, self._practice_path, before, self.running)
         self.guard.follow(snapshot.origins, keys_required=snapshot.keys_required)
         self.lists.follow(self.rules.backends)
@@ -168,16 +173,12 @@ class DataPlane:
         self._id_count += 1
         return self._id_begins + _HEX[last]
 
-    def keep(self, record: UsageRecord) -> None:
-        """One usage record."""
-        self.record(record)
-        self.counters.tokens(record)
-
     def samples(self) -> dict[str, float]:
-        """Everything that this process counts, and its gauges: metric sample -> value."""
+        """Everything that this process counts, and its gauges: metric sample -> value. Histograms are the counters'."""
+        self.flush()
         return {
             **self.counters.samples(),
-            **gauges(self.board, self.backends),
+            **gauges(self.board, self.backends, self.labels),
             INFLIGHT.sample(): float(self.jobs),
             USAGE_DROPPED.sample(): float(self.usage_dropped),
         }
@@ -191,6 +192,7 @@ class DataPlane:
             counters=self.samples(),
             backends=backends_health(self.board, self.backends, time.time() - time.monotonic()),
             usage_dropped=self.usage_dropped,
+            spreads=self.counters.spreads(),
         )
 
 
@@ -211,3 +213,7 @@ def _at(control_path: str) -> Backend:
 
 def _nowhere(record: UsageRecord) -> None:
     """Of a plane that nothing is recorded of."""
+
+
+def _nothing() -> None:
+    """Of a plane whose records nobody keeps for a while."""

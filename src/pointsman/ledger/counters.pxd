@@ -4,14 +4,16 @@ import cython
 cdef class Cell:
     cdef public Py_ssize_t n
 
-cdef class Tokens:
-    cdef public object input, output, cached, reasoning
-    cpdef add(self, read, written, cached, reasoning)
+cdef class Histogram:
+    cdef tuple _bounds
+    cdef list _counts
+    cdef double _sum
+    @cython.locals(place=Py_ssize_t, bound=double)
+    cpdef observe(self, double value)
 
 cdef class Counters:
-    cdef dict _cells, _tokens
+    cdef dict _cells, _histograms
     cpdef Cell cell(self, tuple what)
     @cython.locals(cell=Cell)
     cpdef count(self, tuple what)
-    cpdef Tokens tokens_of(self, str backend)
-    cpdef tokens(self, record)
+    cpdef Histogram histogram(self, tuple what)

@@ -1,15 +1,13 @@
-"""What one process counts of its requests: by metric and label values, and tokens by backend. Not here: gauges, and what the
-samples become (metrics.py).
+"""What one process counts while it serves: by metric and label values, how often, and values by their size. Not here:
+gauges, what records say (tally.py), and what the samples become (metrics.py).
 """
 
 from __future__ import annotations
 
-from .metrics import TOKENS, Metric
-from .records import UsageRecord
+from .metrics import TOKENS, Metric, Spread, add, add_spreads
 
 Count = tuple[Metric, *tuple[str, ...]]
 """A metric and its label values; the sample's name is made when somebody asks."""
-_KINDS = ("input", "output", "cached", "reasoning")
 
 
 class Cell:
@@ -21,39 +19,39 @@ class Cell:
         self.n = 0
 
 
-class Tokens:
-    """Of one backend, by kind (_KINDS); None while it has told none."""
+class Histogram:
+    """Values by their size: how many in each bucket, and their sum."""
 
-    __slots__ = ("cached", "input", "output", "reasoning")
+    __slots__ = ("_bounds", "_counts", "_sum")
 
-    def __init__(self) -> None:
-        self.input: int | None = None
-        self.output: int | None = None
-        self.cached: int | None = None
-        self.reasoning: int | None = None
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
 
-    def add(self, read: int | None, written: int | None, cached: int | None, reasoning: int | None) -> None:
-        """What the backend reported, if anything: what the usage totals add up, too. Unknown is not counted as 0."""
-        if read is None and written is None:
-            return
-        if read is not None:
-            self.input = read if self.input is None else self.input + read
-        if written is not None:
-            self.output = written if self.output is None else self.output + written
-        if cached is not None:
-            self.cached = cached if self.cached is None else self.cached + cached
-        if reasoning is not None:
-            self.reasoning = reasoning if self.reasoning is None else self.reasoning + reasoning
+    def observe(self, value: float) -> None:
+        """One more."""
+        place = 0
+        for bound in self._bounds:
+            if value <= bound:
+                break
+            place += 1
+        self._counts[place] += 1
+        self._sum += value
+
+    def spread(self) -> Spread:
+        """See metrics.Spread."""
+        return [*map(float, self._counts), self._sum]
 
 
 class Counters:
-    """All from 0, or not there yet. cell(), tokens_of(): for who counts the same again and again."""
+    """All from 0, or not there yet. cell(), histogram(): for who counts the same again and again."""
 
-    __slots__ = ("_cells", "_tokens")
+    __slots__ = ("_cells", "_histograms")
 
     def __init__(self) -> None:
         self._cells: dict[Count, Cell] = {}
-        self._tokens: dict[str, Tokens] = {}  # by backend
+        self._histograms: dict[Count, Histogram] = {}
 
     def cell(self, what: Count) -> Cell:
         """Where this is counted."""
@@ -67,27 +65,29 @@ class Counters:
         cell = self.cell(what)
         cell.n += 1
 
-    def tokens_of(self, backend: str) -> Tokens:
-        """Where its tokens are counted."""
-        found = self._tokens.get(backend)
+    def histogram(self, what: Count) -> Histogram:
+        """Where such values are."""
+        found = self._histograms.get(what)
         if found is None:
-            found = self._tokens[backend] = Tokens()
+            found = self._histograms[what] = Histogram(what[0].bounds)
         return found
 
-    def tokens(self, record: UsageRecord) -> None:
-        """Those of its backend."""
-        self.tokens_of((record.target or "").partition(":")[0]).add(
-            record.input_tokens, record.output_tokens, record.cached_tokens, record.reasoning_tokens
-        )
-
     def samples(self) -> dict[str, float]:
-        """Metric sample -> value."""
-        found = {
-            metric.sample(*values): float(one.n) for (metric, *values), one in self._cells.items() if one.n
-        }
-        for backend, tokens in self._tokens.items():
-            for kind in _KINDS:
-                count = getattr(tokens, kind)
-                if count is not None:
-                    found[TOKENS.sample(backend, kind)] = float(count)
+        """Metric sample -> value. What was never counted is left out; that a backend told 0 tokens is a count."""
+        counted = (
+            (metric.sample(*values), one.n / metric.unit)
+            for (metric, *values), one in self._cells.items()
+            if one.n or metric is TOKENS
+        )
+        found: dict[str, float] = {}
+        add(found, counted)
+        return found
+
+    def spreads(self) -> dict[str, Spread]:
+        """Metric sample -> its values by their size."""
+        found: dict[str, Spread] = {}
+        for (metric, *values), one in self._histograms.items():
+            spread = one.spread()
+            if any(spread[:-1]):
+                add_spreads(found, {metric.sample(*values): spread})
         return found

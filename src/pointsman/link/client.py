@@ -54,7 +54,7 @@ RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5)
 
 class LinkClient:
     """path: the control plane's Unix socket. on_snapshot: must raise nothing. status: makes the newest WorkerStatus. spool:
-    where usage goes that nobody takes, None = it stays in memory."""
+    where usage goes that nobody takes, None = it stays in memory. tally: gets each record once."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class LinkClient:
         status: Callable[[], WorkerStatus],
         resend_seconds: float = RESEND_SECONDS,
         spool: Spool | None = None,
+        tally: Callable[[list[UsageRecord]], None] = lambda records: None,
     ) -> None:
         self._path = path
         self._worker = worker
@@ -79,6 +80,7 @@ class LinkClient:
         self._writer: asyncio.StreamWriter | None = None
         self._told_of_drops = False
         self._spool = spool
+        self._tally = tally
         self._flushed = time.monotonic()  # no fresh record is older
         self._made: dict[
             int, float
@@ -186,6 +188,7 @@ class LinkClient:
         """Turn fresh records into batches, kept until acknowledged; send what the window allows."""
         fresh, self._fresh = self._fresh, []
         since, self._flushed = self._flushed, time.monotonic()
+        self._tally(fresh)
         for start in range(0, len(fresh), BATCH):
             self._made[self._hold(block_of(fresh[start : start + BATCH]))] = since
         while self._held > MAX_HELD:

@@ -123,7 +123,8 @@ class BackendHealth(msgspec.Struct, frozen=True):
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, tag="status"):
-    """Sent about once a second and after failures. counters: metric sample name with labels -> value."""
+    """Sent about once a second and after failures. counters: metric sample name with labels -> value. spreads: the same of
+    histograms (ledger/metrics.py)."""
 
     worker: int
     pid: int
@@ -131,6 +132,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, tag="status"):
     counters: dict[str, float]
     backends: tuple[BackendHealth, ...] = ()
     usage_dropped: int = 0
+    spreads: dict[str, list[float]] = {}
 
 
 class FoundServer(msgspec.Struct, frozen=True):

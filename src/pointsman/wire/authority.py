@@ -67,13 +67,13 @@ class HostRule:
     ) -> None:
         self._hosts = _LOOPBACK | {bind_host.lower(), *map(parse_host, allow_hosts)}
         self._own = Origins(origin for origin in map(parse_origin, allow_origins) if is_web(origin))
-        self._any_address = not is_loopback_host(bind_host)
+        self.beyond = not is_loopback_host(bind_host)  # other machines reach it
 
     def refuse_host(self, host: str) -> None:
         """host: a Host header. Raises PointsmanError: 400 when it is none, 403 when it is not ours."""
         name = host_name(host)
         if name is not None and (
-            name in self._hosts or name.endswith(".localhost") or (self._any_address and _is_address(name))
+            name in self._hosts or name.endswith(".localhost") or (self.beyond and _is_address(name))
         ):
             return
         raise PointsmanError(

@@ -88,3 +88,14 @@ def test_a_switch_of_a_process_that_is_no_longer_heard_is_off() -> None:
     board.take(status(1, 2, dict.fromkeys(switches, 0.0)), 0.0)
     assert board.samples(0.0) == switches
     assert board.samples(STALE_SECONDS + 1) == {}
+
+
+def test_histograms_are_summed_and_outlive_their_process() -> None:
+    board = StatusBoard()
+    for worker, pid in ((0, 1), (1, 2), (0, 3)):
+        board.take(WorkerStatus(worker, pid, 0, {}, spreads={"h": [1.0, float(pid), 0.5]}), 0.0)
+    assert board.spreads() == {"h": [3.0, 6.0, 1.5]}
+    board.take(WorkerStatus(1, 2, 0, {}, spreads={"h": [4.0, 2.0, 1.0]}), STALE_SECONDS + 1)
+    assert board.spreads() == {"h": [6.0, 6.0, 2.0]}, (
+        "the newest word of each process, those no longer heard too"
+    )

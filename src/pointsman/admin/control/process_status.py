@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ...ledger.metrics import add, is_counter
+from ...ledger.metrics import Spread, add, add_spreads, is_counter
 from ...link.messages import BackendHealth, TargetHealth, WorkerStatus
 
 STALE_SECONDS = 15.0
@@ -31,12 +31,14 @@ class StatusBoard:
     def __init__(self) -> None:
         self._seen: dict[int, _Seen] = {}
         self._gone: dict[str, float] = {}
+        self._spreads_of_gone: dict[str, Spread] = {}
 
     def take(self, status: WorkerStatus, now: float) -> None:
         """Remember what a process says; `now` is monotonic seconds."""
         before = self._seen.get(status.worker)
         if before is not None and before.status.pid != status.pid:
             add(self._gone, ((name, v) for name, v in before.status.counters.items() if is_counter(name)))
+            add_spreads(self._spreads_of_gone, before.status.spreads)
         self._seen[status.worker] = _Seen(status, now)
 
     def live(self, now: float) -> list[WorkerStatus]:
@@ -58,6 +60,13 @@ class StatusBoard:
         for seen in self._seen.values():
             fresh = now - seen.at <= STALE_SECONDS
             add(sums, ((name, v) for name, v in seen.status.counters.items() if fresh or is_counter(name)))
+        return sums
+
+    def spreads(self) -> dict[str, Spread]:
+        """The same of histograms."""
+        sums: dict[str, Spread] = {}
+        for one in (self._spreads_of_gone, *(seen.status.spreads for seen in self._seen.values())):
+            add_spreads(sums, one)
         return sums
 
 

@@ -71,7 +71,8 @@ async def metrics(control: Run) -> Response:
     now = time.monotonic()
     snapshot = control.snapshot
     rules = served(snapshot.version, snapshot.problems, len(control.workers()))
-    return Response(exposition(control.board.samples(now) | rules), media_type=CONTENT_TYPE)
+    samples = control.board.samples(now) | rules
+    return Response(exposition(samples, control.board.spreads()), media_type=CONTENT_TYPE)
 
 
 def status_of(control: ControlPlane) -> Status:

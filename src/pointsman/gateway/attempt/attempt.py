@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Collection
 from functools import partial
+from time import monotonic
 
 from ...dialects.bridge import Bridge
 from ...errors import PointsmanError
@@ -61,6 +62,8 @@ async def attempt(
             Attempt(plane, rules, job, plan, target, begun.tried, onward), begun.backend, begun.place, begun
         )
     tried = Tried(target, len(job.tries) + 1)
+    if not job.tries:
+        tried.ours = tried.start - job.request.start
     job.tries.append(tried)
     backend = rules.backends.get(target.key)
     login = bool(target.forwards and job.request.caller.login)
@@ -107,6 +110,7 @@ async def _attempted(
     """With a place at the backend, which is given back at the end."""
     job, tried, target = one.job, one.tried, one.target
     route = job.request.route
+    tried.placed = monotonic()
     try:
         if one.plan.rule.presets:
             await one.plane.facts.know(backend)  # which words it has, and how much it takes

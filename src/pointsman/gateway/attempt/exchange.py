@@ -66,8 +66,9 @@ class Exchange(Execution):
             self._job.sent_again += 1
         self._conn = conn
         self._kept = kept
-        self.judge.heard = monotonic()
+        self.judge.heard = now = monotonic()
         conn.send(self._data, self._codec.body, self)
+        self._tried.ours += monotonic() - now
         return self._done
 
     @property

@@ -194,7 +194,8 @@ class Execution:
         if note is not None and (name := self._tried.answer_id or self.answer_id) is not None:
             self._tried.answer_id = name
             note(name)
-        self._job.delivery.first_output = monotonic()
+        self._job.delivery.first_output = now = monotonic()
+        self._tried.ours += now - self.judge.heard
         self._health.answered(self.head_status)
         if job.on_won is not None:
             job.on_won(self._tried)

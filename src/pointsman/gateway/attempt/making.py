@@ -96,8 +96,10 @@ def exchange_for(
         # By position: a keyword costs a class, unlike a function, a dict; and an enum's member costs.
         entire = codec.translated or (job.request.stream and job.request.route.exact)
         leaves = bool(one.onward) and FallbackOn.REFUSAL in one.onward
+        now = monotonic()
+        one.tried.ours += now - one.tried.placed
         judge = Judge(
-            monotonic(), quiet, limits.between_chunks_seconds, entire, codec.collects, leaves,
+            now, quiet, limits.between_chunks_seconds, entire, codec.collects, leaves,
         )  # fmt: skip
     if backend.mask not in job.delivery.masks:
         job.delivery.masks += (backend.mask,)

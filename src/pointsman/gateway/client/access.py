@@ -45,6 +45,11 @@ class HostGuard:
         self._named = Origins(origin for origin in every if origin != ANY)
         self._origins = Origins(every) if keys_required else self._named
 
+    @property
+    def beyond(self) -> bool:
+        """Do other machines reach this gateway?"""
+        return self._rule.beyond
+
     def check(self, head: RequestHead, *, models: bool = True) -> None:
         """models: of the paths that pages let in may use; all others are as the control plane's. Raises PointsmanError 403
         with the command that allows it."""

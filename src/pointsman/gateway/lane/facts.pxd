@@ -1,5 +1,5 @@
 # Types for Cython: see hatch_build.py.
-from pointsman.ledger.counters cimport Cell, Tokens
+from pointsman.ledger.counters cimport Cell, Histogram
 from pointsman.resilience.admission cimport Places
 from pointsman.resilience.board cimport BackendState
 from pointsman.upstream.pool cimport Shelf
@@ -21,8 +21,8 @@ cdef class Asker:
 
 cdef class Track:
     cdef public object account, backend, label, mapping_id, named, plan, target, usage
-    cdef public Cell gone, ok, served
-    cdef public Tokens tokens
+    cdef public Cell ok
+    cdef public Histogram overhead
     cdef public tuple pair, unable
     cdef public Py_ssize_t most
     cdef public bytes about, probe

@@ -10,7 +10,7 @@ from msgspec.json import encode
 from ...dialects.registry import DIALECTS, derived
 from ...errors import PointsmanError
 from ...kinds import Protocol
-from ...ledger.metrics import ATTEMPTS, REQUESTS
+from ...ledger.metrics import ATTEMPTS, OVERHEAD
 from ...routing.table import Plan
 from ...secret import SecretBytes
 from ...upstream.backend import Backend
@@ -140,13 +140,12 @@ class Track:
     look for. quiet and other seconds: see Limits.
     usage: (member, name) by which a stream's is asked for, None where it is not. about: the header lines that say where it
     went. most: bytes of a body that fits its window whatever stands in it; unable: with one of these in it, it may be more
-    than its model can (attempt/fitting.py). ok, served, gone: what is counted of an answer, and of a client that left
-    before it."""
+    than its model can (attempt/fitting.py). ok: counts its answers; overhead: has the gateway's own part of them."""
 
     __slots__ = (
-        "about", "account", "backend", "between", "crosses", "gone", "health", "hold", "label", "local", "mapping_id",
-        "most", "named", "ok", "pair", "places", "plan", "probe", "quiet", "served", "shelf", "target", "tokens", "total",
-        "total_whole", "unable", "usage",
+        "about", "account", "backend", "between", "crosses", "health", "hold", "label", "local", "mapping_id", "most",
+        "named", "ok", "overhead", "pair", "places", "plan", "probe", "quiet", "shelf", "target", "total", "total_whole",
+        "unable", "usage",
     )  # fmt: skip
 
     def __init__(self, plane: DataPlane, plan: Plan, backend: Backend, protocol: Protocol) -> None:
@@ -177,9 +176,7 @@ class Track:
         self.about = b"x-pointsman-target: %b\r\nx-pointsman-attempts: 1\r\n" % header_text(target.label)
         counters = plane.counters
         self.ok = counters.cell((ATTEMPTS, target.key, "ok"))
-        self.served = counters.cell((REQUESTS, protocol, "2xx"))
-        self.gone = counters.cell((REQUESTS, protocol, "gone"))
-        self.tokens = counters.tokens_of(target.key)
+        self.overhead = counters.histogram((OVERHEAD, protocol.value))
 
 
 def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Protocol) -> Track | None:

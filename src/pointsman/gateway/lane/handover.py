@@ -32,6 +32,7 @@ def hand_over(lane: Underway) -> Exchange:
     job = Job(request, Delivery(lane.client, lane.id, asker.route.framing), track.plan)
     handler.limit_time(job)
     tried = Tried(target, 1, lane.start, lane.wall)
+    tried.ours = lane.ours
     job.tries.append(tried)
     track.health.in_flight -= 1  # of the same attempt, from here on
     one = Attempt(plane, asker.rules, job, track.plan, target, tried, ())

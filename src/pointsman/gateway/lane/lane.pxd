@@ -9,7 +9,7 @@ from pointsman.gateway.data_plane cimport DataPlane
 from pointsman.gateway.lane.facts cimport Asker, Track
 from pointsman.gateway.lane.state cimport Underway
 from pointsman.gateway.request.meter cimport record, used_of
-from pointsman.ledger.counters cimport Cell
+from pointsman.ledger.counters cimport Cell, Histogram
 from pointsman.dialects.seen cimport Seen
 from pointsman.upstream.connection cimport UpstreamConnection
 from pointsman.wire.chunks cimport chunk_at
@@ -39,6 +39,6 @@ cdef class Lane(Underway):
     cdef bytes _own_lines(self)
     @cython.locals(track=Track)
     cdef _claim(self, double now)
-    @cython.locals(plane=DataPlane, track=Track, asker=Asker, served=Cell, used=tuple)
+    @cython.locals(plane=DataPlane, track=Track, asker=Asker, ok=Cell, overhead=Histogram, now=double, used=tuple)
     cdef _settle(self, usage, bint aborted=*)
     cpdef general(self)

@@ -50,6 +50,7 @@ class Lane(Underway):
         plane.ticking.add(self)
         if self.conn is not None:
             self._leave(self.conn)
+            self.ours = monotonic() - self.start
             return
         self.opening = asyncio.get_running_loop().create_task(plane.pool.open(track.backend, False))
         self.opening.add_done_callback(self._opened)
@@ -66,8 +67,9 @@ class Lane(Underway):
             return
         self.opening = None
         self.conn = conn
-        self.judge.heard = monotonic()
+        self.judge.heard = now = monotonic()
         self._leave(conn)
+        self.ours = monotonic() - now
 
     # -- what the upstream sends
 
@@ -342,6 +344,7 @@ class Lane(Underway):
     def _claim(self, now: float) -> None:
         """Its target is the one."""
         self.first_output = now
+        self.ours += now - self.judge.heard
         track = self.track
         self.plane.board.answered(track.health, self.target_state, track.account, now)
         track.health.last_success = self.wall + (now - self.start)
@@ -353,20 +356,20 @@ class Lane(Underway):
         plane.jobs -= 1
         track.health.in_flight -= 1
         track.places.release()
-        first = self.first_output or None
+        first, now = self.first_output or None, monotonic()
         asker, outcome = self.asker, "aborted" if aborted else "ok"
         used = used_of(usage)
         one = record(
             self.id, self.wall, asker.protocol, asker.route.path, self.model, track.label, 200 if first else GONE,
-            outcome, self.stream, used, self.start, first, monotonic(), asker.key_id, track.mapping_id, None,
+            outcome, self.stream, used, self.start, first, now, asker.key_id, track.mapping_id, None,
             asker.client, asker.session,
         )  # fmt: skip
         plane.record(one)
-        track.tokens.add(used[0], used[1], used[2], used[3])
-        if not aborted:
-            track.ok.n += 1
-        served = track.gone if first is None else track.served
-        served.n += 1
+        if aborted:
+            return
+        ok, overhead = track.ok, track.overhead
+        ok.n += 1
+        overhead.observe(self.ours if self.relay is not None else self.ours + (now - self.judge.heard))
 
     def general(self) -> Exchange:
         """From here on the full way."""

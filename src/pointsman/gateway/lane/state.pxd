@@ -10,7 +10,7 @@ from pointsman.resilience.board cimport TargetState
 from pointsman.upstream.connection cimport UpstreamConnection
 
 cdef class Underway:
-    cdef public double start, wall, first_output
+    cdef public double start, wall, first_output, ours
     cdef public str id, model
     cdef public object handler, head, opening
     cdef public DataPlane plane

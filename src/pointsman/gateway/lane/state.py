@@ -40,13 +40,15 @@ class Underway:
     passes as it comes. held: bytes of one that the client has not, of held_size that came. head_bytes: of such an answer.
     across: of a request that is translated, its neutral form, the protocol that the backend gets, the codec, and what was
     lost on the way there.
-    first_output: when the client got its answer's beginning, 0.0 before. over: settled, or handed over. opening: its
-    connection, while that is being made; conn is None meanwhile. kept: the connection has served before."""
+    first_output: when the client got its answer's beginning, 0.0 before. ours: seconds of it that were the gateway's own.
+    over: settled, or handed over. opening: its connection, while that is being made; conn is None meanwhile. kept: the
+    connection has served before."""
 
     __slots__ = (
         "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "across", "asked", "asker", "client", "conn",
         "first_output", "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "kept", "lines",
-        "model", "opening", "over", "passing", "plane", "relay", "sent", "start", "stream", "target_state", "track", "wall",
+        "model", "opening", "ours", "over", "passing", "plane", "relay", "sent", "start", "stream", "target_state", "track",
+        "wall",
     )  # fmt: skip
 
     def take(
@@ -90,7 +92,7 @@ class Underway:
         self.held: list[bytes] | None = None
         self.held_size = 0
         self.head_bytes = self.lines = b""
-        self.first_output = 0.0
+        self.first_output = self.ours = 0.0
         self.over = False
         self._deadline = now + (track.total if stream else track.total_whole)
         self._next_ping = now + track.hold if stream else inf

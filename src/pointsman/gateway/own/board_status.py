@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
-from ...ledger.metrics import BACKEND_DOWN, BREAKER_OPEN, KEY_BENCHED, QUEUED
+from ...ledger.metrics import BACKEND_DOWN, BREAKER_OPEN, BREAKER_STATE, KEY_BENCHED, QUEUED
 from ...link.messages import BackendHealth, TargetHealth
 from ...resilience.board import BackendState, Board, TargetState
 from ...resilience.breaker import BreakerState
 from ...upstream.backend import Backend
+from ..labels import Labels
+
+_STATES = {BreakerState.CLOSED: 0.0, BreakerState.PROBING: 1.0, BreakerState.OPEN: 2.0}
 
 
 def backends_health(board: Board, backends: Mapping[str, Backend], epoch: float) -> tuple[BackendHealth, ...]:
@@ -62,9 +65,12 @@ def _target(model: str, one: TargetState, account: Hashable, epoch: float) -> Ta
     )
 
 
-def gauges(board: Board, backends: Mapping[str, Backend]) -> dict[str, float]:
-    """Metric samples: what is shut out now, and who waits."""
-    found = {BREAKER_OPEN.sample(key, model): 1.0 for key, model in board.opened()}
+def gauges(board: Board, backends: Mapping[str, Backend], labels: Labels) -> dict[str, float]:
+    """Metric samples: what is shut out now, and who waits. Of models that share a label, the worst."""
+    found = {BREAKER_OPEN.sample(key, labels.model(key, model)): 1.0 for key, model in board.opened()}
+    for (key, model), one in board.targets.items():
+        sample = BREAKER_STATE.sample(f"{key}:{labels.model(key, model)}")
+        found[sample] = max(found.get(sample, 0.0), _STATES[one.breaker.state])
     for key, health in board.backends.items():
         if health.down:
             found[BACKEND_DOWN.sample(key)] = 1.0

@@ -200,4 +200,4 @@ def metrics(plane: DataPlane) -> bytes:
     version, problems = (snapshot.version, snapshot.problems) if snapshot is not None else (0, ())
     samples = plane.samples()
     samples[INFLIGHT.sample()] -= 1.0  # the one that asks for this page
-    return exposition(samples | served(version, problems, 1))
+    return exposition(samples | served(version, problems, 1), plane.counters.spreads())

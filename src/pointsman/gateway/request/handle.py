@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from urllib.parse import unquote
 
 from ...dialects.registry import DIALECTS, SHARED
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ...ledger.metrics import REQUESTS
+from ...ledger.metrics import NONE, OVERHEAD, REQUESTS
 from ...ledger.records import UsageRecord
 from ...routing.table import Plan
 from ...wire.http1 import BadHead, RequestHead, head_error
@@ -79,7 +80,7 @@ class Handler:
         delivery = Delivery(client, self.plane.next_id())
         if client.head is not None and route(client.head.path).kind not in _NOT_FOR_PAGES:
             delivery.lines = self.plane.guard.cors_lines(client.head)
-        self.plane.counters.count((REQUESTS, "none", "4xx"))
+        self.plane.counters.count((REQUESTS, NONE, NONE, NONE, "4xx"))
         if where is not None and where.kind == "control":
             delivery.send(error.status, b"", pages.PROBLEM, pages.problem(error, delivery.request_id))
             return
@@ -119,11 +120,11 @@ class Handler:
             return
         if len(job.tries) > 1:
             for other in meter.records_of_others(job):
-                self.plane.keep(other)
-        self.plane.keep(meter.record_of(job, aborted=aborted))
-        sent = (job.joined or job).delivery.status
-        status = f"{sent // 100}xx" if sent else "gone"
-        self.plane.counters.count((REQUESTS, where.protocol, status))
+                self.plane.record(other)
+        self.plane.record(meter.record_of(job, aborted=aborted))
+        if job.won is not None and not aborted:
+            ours = self.plane.counters.histogram((OVERHEAD, where.protocol.value))
+            ours.observe(sum(one.ours for one in job.tries))
 
     async def _dispatch(self, job: Job) -> None:
         plane, head, where = self.plane, job.request.head, job.request.route
@@ -135,6 +136,8 @@ class Handler:
             _options(plane, job)
             return
         if where.kind == "control":
+            if unquote(where.path).startswith("/internal/"):  # between the planes alone
+                raise PointsmanError(ErrorKind.NOT_FOUND, "There is nothing at this path.")
             await pass_to_control(plane, job)
             return
         if head.method.decode() not in where.methods:
@@ -259,6 +262,8 @@ class Handler:
             case "ready":
                 _send_json(job, *pages.ready(plane))
             case "metrics":
+                if plane.guard.beyond and plane.rules is not None:
+                    plane.rules.keys.identify(job.request.head)
                 if not plane.alone and await self._merged_metrics(job):
                     return
                 _send(job, 200, pages.METRICS, pages.metrics(plane))

@@ -68,7 +68,7 @@ class Tried:
     None while it has not. start and wall: when it began, monotonic and unix seconds; seconds: how
     long it took, once it is over. status: the upstream's, 0 = it gave none. answer_id: by which its
     backend can be asked for the answer again. window: tokens, of a server that cuts a longer input in
-    silence."""
+    silence. placed: when it had its place at the backend; ours: seconds of it that were the gateway's own."""
 
     target: Target
     number: int
@@ -82,6 +82,8 @@ class Tried:
     outcome: str = "failed"
     answer_id: str | None = None
     window: int | None = None
+    placed: float = 0.0
+    ours: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

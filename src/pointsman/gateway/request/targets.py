@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ...errors import PointsmanError
 from ...kinds import FallbackOn, FallbackReason
-from ...ledger.metrics import ATTEMPTS
+from ...ledger.metrics import ATTEMPTS, FALLBACKS
 from ...resilience import backoff
 from ...resilience.verdict import worth_a_repeat
 from ...resilience.walk import Closed, Held, Walked, walk
@@ -79,9 +79,22 @@ class _Asking:
                 return
             self.job.failed_reason = closed.reason.value
 
+    def _count_fallback(self, target: Target) -> None:
+        """This one is asked instead of another: of the last that was asked, or of the rule's first."""
+        job, labels = self.job, self.plane.labels
+        before, reason = self.plan.targets[0], job.failed_reason
+        if job.tries and job.begun is None:
+            before, reason = job.tries[-1].target, job.tries[-1].reason
+        if before is target or reason is None:
+            return
+        listed = self.plan.mapping_id is None
+        left, asked = (labels.target(one.label, listed=listed) for one in (before, target))
+        self.plane.counters.count((FALLBACKS, left, asked, reason))
+
     async def try_one(self, target: Target, rest: Sequence[Target]) -> Failures | None:
         if target is not self.plan.targets[0] and not self.job.tries:
             self._say_why(target)
+        self._count_fallback(target)
         onward = self.plan.rule.fallback_on if rest else ()
         seconds = self.plan.rule.hedge_seconds
         if seconds is None or not rest or self.plan.rule.local_only:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason
+from ...ledger.metrics import QUEUE
 from ...resilience.admission import Places, Ticket
 from ...resilience.walk import Held
 from ...wire.answer import Answer
@@ -71,8 +72,8 @@ async def wait_for_place(
     ticket = places.enter(job.request.caller.key_id, wake)
     if ticket is None:
         return None, _busy(key, f"{places.limit} requests are running there and {places.queued} wait already")
-    seconds = plane.limits.queue_seconds
-    until = min(time.monotonic() + seconds, job.deadline)
+    seconds, since = plane.limits.queue_seconds, time.monotonic()
+    until = min(since + seconds, job.deadline)
     wait = Wait(job, until, plane.limits.hold_seconds, places, ticket)
     plane.ticking.add(wait)
     try:
@@ -83,6 +84,7 @@ async def wait_for_place(
         raise
     finally:
         plane.ticking.discard(wait)
+        plane.counters.histogram((QUEUE, key)).observe(time.monotonic() - since)
     places.leave(ticket)
     if wait.error is not None:
         return None, Held(FallbackReason.TIMEOUT, wait.error, lost=True)
