@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.config import Limits, limit_of, log_level
+from pointsman.config import Limits, LogWishes, limit_of, log_wishes
 from pointsman.errors import PointsmanError
 
 READ = {
@@ -68,12 +68,29 @@ def test_any_text_is_a_number_that_can_be_used_or_refused(name: str, text: str) 
     assert value > 0 or name == "response_memory_bytes"
 
 
-def test_the_log_level(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POINTSMAN_LOG", "info")
-    assert log_level() == "INFO"
-    monkeypatch.setenv("POINTSMAN_LOG", "loud")
-    with pytest.raises(PointsmanError, match="POINTSMAN_LOG='loud' is not one of DEBUG"):
-        log_level()
+@pytest.mark.parametrize(
+    ("text", "wishes"),
+    [
+        ("", LogWishes()),
+        ("info", LogWishes("INFO")),
+        ("json", LogWishes(json=True)),
+        (" JSON , Debug", LogWishes("DEBUG", json=True)),
+        ("link=debug,requests=INFO,error,text", LogWishes("ERROR", {"link": "DEBUG", "requests": "INFO"})),
+    ],
+)
+def test_what_the_log_says_and_how(text: str, wishes: LogWishes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POINTSMAN_LOG", text)
+    assert log_wishes() == wishes
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("loud", "='loud' is not one of DEBUG"), ("attic=info", "names no part of the log; there are access")],
+)
+def test_a_mistyped_log(text: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POINTSMAN_LOG", text)
+    with pytest.raises(PointsmanError, match=why):
+        log_wishes()
 
 
 def test_a_home_folder_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .errors import PointsmanError
@@ -29,6 +29,10 @@ LOCK_FILE = "lock"
 SERVE_FILE = "serve.json"
 WARDEN_SOCKET = "warden.sock"
 ENGINES_FOLDER = "engines"
+LOG_VARIABLE = "POINTSMAN_LOG"
+LOG_PARTS = (
+    "access", "control", "discovery", "gateway", "link", "models", "probes", "requests", "translation",
+)  # fmt: skip
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -118,11 +122,39 @@ def listed(variable: str, parse: Callable[[str], str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def log_level() -> str:
-    """`POINTSMAN_LOG`: how much the data plane says. Raises PointsmanError naming the variable."""
-    text = os.environ.get("POINTSMAN_LOG", "WARNING")
+@dataclass(frozen=True, slots=True)
+class LogWishes:
+    """level: of every process, None = each process's own. parts: of parts alone. json: lines are JSON objects."""
+
+    level: str | None = None
+    parts: dict[str, str] = field(default_factory=dict)
+    json: bool = False
+
+
+def log_wishes() -> LogWishes:
+    """`POINTSMAN_LOG`: words with commas between: a level, `json` or `text`, and `PART=LEVEL` (docs/logs.md). Raises
+    PointsmanError naming the variable."""
+    level: str | None = None
+    parts: dict[str, str] = {}
+    form = "text"
+    for word in os.environ.get(LOG_VARIABLE, "").split(","):
+        name, equals, wanted = word.strip().partition("=")
+        if equals:
+            if name not in LOG_PARTS:
+                raise _mistyped(
+                    LOG_VARIABLE, word, f"names no part of the log; there are {', '.join(LOG_PARTS)}"
+                )
+            parts[name] = _log_level(wanted)
+        elif name.lower() in ("json", "text"):
+            form = name.lower()
+        elif name:
+            level = _log_level(name)
+    return LogWishes(level, parts, form == "json")
+
+
+def _log_level(text: str) -> str:
     if text.upper() not in LOG_LEVELS:
-        raise _mistyped("POINTSMAN_LOG", text, f"is not one of {', '.join(LOG_LEVELS)}")
+        raise _mistyped(LOG_VARIABLE, text, f"is not one of {', '.join((*LOG_LEVELS, 'json', 'text'))}")
     return text.upper()
 
 

@@ -35,8 +35,10 @@ from ..errors import PointsmanError
 from ..process.beats import BEAT_SECONDS, REPLACED_FILE, beat
 from ..process.environment import from_pipe, take
 from ..process.garbage import collect_seldom, imported
+from ..process.logs import set_up
 from ..process.parent import REFUSED, die_with_parent, end_with_parent, leave_nothing
 from ..process.private_files import private_socket
+from ..process.saying import say
 from ..process.standing import CONTROL_READY, STANDING_FILE, leave
 from ..secret import Secret
 from .control.control_plane import ControlPlane, LostDatabase, Options
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pointsman.control")
 
+_NAME = "control-plane"
 _LAST_SECONDS = 15.0
 """How long it may take to end when its parent is gone."""
 
@@ -65,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM. Returns the exit code."""
     imported()
     faulthandler.enable()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up(_NAME, "INFO")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
     args = _arguments(argv)
     left = ("control.sock", "link.sock", STANDING_FILE, REPLACED_FILE)
@@ -89,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
     except PointsmanError as error:
         # what passes by itself (a locked file, a full disk) is waited for, what a person must mend is not
         if error.retry_after is None:
-            _say(error.public)
+            say(_NAME, error.public)
             return REFUSED
         found = _stand_by(args, environ, options, error)
         if found is None:
@@ -100,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the loop that waited gave it back
     try:
         if options.require_keys and not control.keys_ever_made:
-            _say(_NEEDS_KEY)
+            say(_NAME, _NEEDS_KEY)
             return REFUSED
         for problem in control.snapshot.problems:
             log.warning("degraded: %s", problem)
@@ -134,12 +137,12 @@ def _stand_by(
     """The runtime once it opens, None when told to stop, 1 when there is nothing to serve by meanwhile."""
     snapshot, problem = LastGood(args.data_dir).read(environ)
     if snapshot is None and isinstance(cause, LostDatabase):  # nothing that passes by itself
-        _say(f"{cause.public} The last good rules cannot be used either: {problem}.")
+        say(_NAME, f"{cause.public} The last good rules cannot be used either: {problem}.")
         return REFUSED
-    _say(cause.public)
+    say(_NAME, cause.public)
     if snapshot is None:
         if problem is not None:
-            _say(f"the last good rules cannot be used either: {problem}")
+            say(_NAME, f"the last good rules cannot be used either: {problem}")
         return 1
     if options.require_keys:  # it may have been kept by a gateway that served this machine alone
         snapshot = msgspec.structs.replace(snapshot, keys_required=True)
@@ -196,10 +199,6 @@ def _environ(key_fd: int | None) -> tuple[Mapping[str, str], Secret | None]:
     key = secrets.get(KEY_VARIABLE)
     environ = os.environ if key is None else {**os.environ, KEY_VARIABLE: key.reveal()}
     return environ, secrets.get(CLIENT_KEY_VARIABLE)
-
-
-def _say(text: str) -> None:
-    print(f"pointsman: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- the supervisor's own stream
 
 
 async def _beat_for_ever(descriptor: int | None) -> None:

@@ -24,9 +24,10 @@ from pathlib import Path
 
 import uvloop
 
-from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE, Limits, local_host, log_level
+from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE, Limits, local_host
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
+from ..ledger.records import UsageRecord
 from ..link.client import LinkClient
 from ..link.messages import FoundServer, FoundServers
 from ..link.spool import Spool
@@ -35,6 +36,7 @@ from ..process.beats import REPLACED_FILE, beat
 from ..process.descriptors import few_indeed, raise_limit, shortage
 from ..process.environment import take
 from ..process.garbage import collect_seldom, imported
+from ..process.logs import set_up
 from ..process.parent import REPLACED_SIGNAL, end_with_parent, leave_nothing
 from ..providers.proxies import Proxies
 from ..upstream.discovery import Discovery, Server, addresses
@@ -44,6 +46,7 @@ from .client.acceptor import acceptor
 from .client.access import HostGuard
 from .client.server import ClientConnection
 from .data_plane import DataPlane
+from .own.request_log import tell
 from .own.siblings import Siblings
 from .request.handle import Handler
 
@@ -113,7 +116,7 @@ class DataPlaneProcess:
             self.plane.status,
             # one that replaces another leaves the others' files alone: those who write them may still live
             spool=Spool(Path(args.spool), args.worker, sys.maxsize if args.replaces else args.workers),
-            tally=self.plane.tally.take,
+            tally=self._on_records,
         )
         self.plane.flush = self._link.flush
         self.plane.find_answer = self._link.find_answer
@@ -135,6 +138,10 @@ class DataPlaneProcess:
         self._has_rules.set()
         if self._following is None and any(one.spec.engine for one in self.plane.backends.values()):
             self._following = asyncio.get_running_loop().create_task(self.plane.engines.run())
+
+    def _on_records(self, records: list[UsageRecord]) -> None:
+        self.plane.tally.take(records)
+        tell(records)
 
     def _on_found(self, servers: list[Server]) -> None:
         own = set(self.plane.running.values())
@@ -291,11 +298,8 @@ def main() -> int:
     for secret in (KEY_VARIABLE, CLIENT_KEY_VARIABLE):
         take(secret)  # whoever started it: nothing here opens what is sealed, or makes keys
     faulthandler.enable()
-    logging.basicConfig(
-        level=log_level(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
     args = _arguments(sys.argv[1:])
+    set_up(f"data-plane {args.worker}", "WARNING")
     limits = Limits.from_environment()
     few = shortage(raise_limit(limits), limits.of_worker(args.worker, args.workers))
     if few is not None:

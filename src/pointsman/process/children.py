@@ -6,13 +6,15 @@ Not here: which there are, and in what order they go (supervisor.py).
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import dataclass, field
 
 from ..secret import Secret
 from .beats import Pulse, write_down
 from .environment import piped
+from .saying import say
 
+SUPERVISOR = "supervisor"
+"""In whose name it is told."""
 _BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _HEALTHY_SECONDS = 10.0
 
@@ -46,8 +48,9 @@ def watch(child: Child, runtime_dir: str, now: float) -> int | None:
         child.pulse.listen(now, child.process.pid)
         if child.pulse.silent(now, child.process.pid):
             say(
+                SUPERVISOR,
                 f"the {child.name} (pid {child.process.pid}) is stopped or hangs"
-                f" ({child.pulse.silence(now, child.process.pid)}); it is ended, and started again"
+                f" ({child.pulse.silence(now, child.process.pid)}); it is ended, and started again",
             )
             write_down(runtime_dir, child.name)
             child.process.kill()
@@ -70,8 +73,3 @@ def start(child: Child, now: float) -> None:
             stdin=subprocess.DEVNULL,
             process_group=0,
         )
-
-
-def say(text: str) -> None:
-    """A line of the gateway's own log."""
-    print(f"pointsman: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- the gateway's own log

@@ -65,7 +65,7 @@ def read_settings() -> Settings:
         origins=read(lambda: config.listed(config.ORIGINS_VARIABLE, parse_origin), ()),
         client_key=read(_client_key, None),
     )
-    read(config.log_level, "")  # which only the data plane's processes use, and cannot tell of
+    read(config.log_wishes, config.LogWishes())  # which other processes use, and cannot tell of
     read(config.local_host, "")  # likewise
     read(lambda: Proxies.from_environment(os.environ), Proxies())
     if problems:

@@ -21,12 +21,13 @@ from .. import config
 from ..wire.authority import is_loopback_host
 from ..wire.origins import ANY, caution
 from .beats import START_SECONDS
-from .children import Child, say, start, watch
+from .children import SUPERVISOR, Child, start, watch
 from .data_lock import ORPHAN_SECONDS, runtime_folder, sign, take_lock
 from .environment import take
 from .listeners import Listeners
 from .parent import REFUSED, REPLACED_SIGNAL, reap_strangers
 from .private_files import write_over
+from .saying import say
 from .settings import Settings, read_settings
 from .standing import CONTROL_READY
 
@@ -136,7 +137,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
         allowed += ["--environment-origin", origin]
     origins = {*options.allow_origins, *settings.origins}
     for warning in filter(None, map(caution, sorted(origins))):
-        say(warning)
+        say(SUPERVISOR, warning)
     control = [sys.executable, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
     control += ["--runtime-dir", runtime_dir, "--ready-fd", str(ready_fd), "--public-url", url, *allowed]
     looking = [word for port in options.discover_ports for word in ("--discover-port", str(port))]
@@ -184,7 +185,7 @@ def _look_after(supervisor: _Supervisor, child: Child, now: float) -> bool:
         supervisor.exit_code = 1
         return False
     if code is not None:
-        say(f"the {child.name} ended (code {code}); starting it again")
+        say(SUPERVISOR, f"the {child.name} ended (code {code}); starting it again")
     return True
 
 
@@ -292,7 +293,10 @@ def _replace(supervisor: _Supervisor, now: float) -> None:
         return
     assert coming.process is not None
     if coming.process.poll() is not None or now - coming.started > START_SECONDS:
-        say(f"the new {coming.name} did not start; the old one serves on, and no more are replaced")
+        say(
+            SUPERVISOR,
+            f"the new {coming.name} did not start; the old one serves on, and no more are replaced",
+        )
         coming.process.kill()
         coming.process.wait()
         coming.pulse.close()
@@ -306,7 +310,7 @@ def _replace(supervisor: _Supervisor, now: float) -> None:
         if old.process is not None:
             old.process.send_signal(REPLACED_SIGNAL)
         if not supervisor.to_replace:
-            say("the data plane was replaced; old processes finish what they have")
+            say(SUPERVISOR, "the data plane was replaced; old processes finish what they have")
 
 
 def _announce(supervisor: _Supervisor) -> None:

@@ -288,7 +288,7 @@ class Crossing:
     def _say(self, warning: str, what: str, word: str) -> bytes:
         word = self.mask.text(word)
         self._warn(self.mask.text(warning))
-        log.warning("%s: %s: %.80r", self._asked.id, what, word)
+        log.warning("request %s: %s: %.80r", self._asked.id, what, word)
         return self._client.framing.remark(b"%b: %a" % (what.encode(), word[:80]))
 
     def usage(

@@ -76,7 +76,7 @@ class Guard:
             await problem_response(refused, request_id, headers=extra)(scope, receive, answer.send)
         except Exception:  # the request boundary
             if not answer.started:
-                log.exception("%s %r failed (%s)", scope["method"], scope["path"], request_id)
+                log.exception("request %s: %s %r failed", request_id, scope["method"], scope["path"])
                 await problem_response(internal_error(), request_id)(scope, receive, answer.send)
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> PointsmanError | None:

@@ -92,7 +92,11 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     async def unexpected(request: Request, error: Exception) -> Response:
         # Written before the answer goes out; Starlette raises it again after that, and the guard drops it.
         log.error(
-            "%s %r failed (%s)", request.method, request.scope["path"], _request_id(request), exc_info=error
+            "request %s: %s %r failed",
+            _request_id(request),
+            request.method,
+            request.scope["path"],
+            exc_info=error,
         )
         return problem_response(internal_error(), _request_id(request))
 
