@@ -34,6 +34,7 @@ GROUPS = {
     },
     "key": {"create", "list", "revoke"},
     "origin": {"add", "list", "remove"},
+    "prices": {"list", "reference", "remove", "set", "update"},
     "secrets": {"rotate"},
 }
 PLAIN = {"serve", "explain", "usage", "chaos", "doctor", "version"}

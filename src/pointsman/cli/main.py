@@ -16,6 +16,7 @@ _COMMANDS = {
     "local": "Model servers on this computer or network.",
     "explain": "Show where a model's requests would go, and why.",
     "key": "Client keys: who may use the gateway.",
+    "prices": "What models cost, and what local answers save.",
     "origin": "Web origins: which other pages may use the gateway.",
     "secrets": "The master key that seals stored keys.",
     "usage": "What was asked, who answered, how much it took.",

@@ -11,6 +11,7 @@ from typing import Any
 from ..dialects.capsule import Capsules
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, Protocol
+from ..ledger.prices import PriceBook
 from ..link.messages import Snapshot
 from ..routing.specs import practice_spec
 from ..routing.table import NAME_LENGTH, Listed, Plan, RoutingTable
@@ -31,6 +32,7 @@ class CompiledRules:
     """One snapshot, compiled. Immutable but for its caches of plans."""
 
     __slots__ = (
+        "_books",
         "_misses",
         "_turn",
         "_under_way",
@@ -59,9 +61,17 @@ class CompiledRules:
         self.capsules = Capsules(snapshot.pepper or _FALLBACK_KEY)
         self.plans: dict[PlanKey, Plan] = {}
         self.tracks: dict[tuple[str, int, Protocol], Any] = {}  # see gateway/lane/facts.py
+        self._books: dict[str, PriceBook] = {}  # by backend
         self._turn = asyncio.Lock()
         self._under_way: dict[PlanKey, asyncio.Event] = {}  # names that are being looked for
         self._misses: dict[PlanKey, str] = {}  # apart: names that nobody knows must not push plans out
+
+    def prices(self, backend: str) -> PriceBook | None:
+        """Of a backend's models; None where nothing at all is known of it: a local one is free then."""
+        found = self._books.get(backend)
+        if found is None and (specs := self.snapshot.prices.get(backend)) is not None:
+            found = self._books[backend] = PriceBook(specs)
+        return found
 
     def keep_track(self, key: tuple[str, int, Protocol], track: Any) -> None:
         """Of a plan that is known; None where it has none."""

@@ -71,7 +71,7 @@ class PriceSpec(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True
 
 def pico(dollars: float | str, quantity: str) -> int:
     """Of a price in dollars for a million tokens, or for one of BY_PIECE. Raises ValueError for what is no price."""
-    from decimal import Decimal, InvalidOperation
+    from decimal import Decimal, InvalidOperation  # which the data plane never loads
 
     try:
         found = Decimal(str(dollars)) * (PER_USE if quantity in BY_PIECE else PER_MILLION)

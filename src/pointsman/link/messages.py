@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from ..ledger.blocks import UsageBlock
+from ..ledger.price_spec import PriceSpec
 from ..routing.specs import BackendSpec, MappingSpec
 from ..secret import SecretBytes
 
@@ -24,12 +25,20 @@ class ClientKeySpec(msgspec.Struct, frozen=True):
     begins: str = ""
 
 
+class Reference(msgspec.Struct, frozen=True):
+    """The model by whose price local answers are measured, with the prices of whoever offers it."""
+
+    model: str
+    prices: tuple[PriceSpec, ...]
+
+
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """Everything the data plane needs to serve. A request holds one snapshot from start to end.
 
     version: grows with every change while one control plane lives. epoch: that control plane's start, so that
     a restarted one's version 1 is newer. problems: why the gateway is degraded; empty = healthy. origins: web origins let
-    in, in the form of wire/origins.py, beside those that each process was started with.
+    in, in the form of wire/origins.py, beside those that each process was started with. prices: by backend; a local one is
+    free where it has none.
     """
 
     version: int
@@ -41,6 +50,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     pepper: SecretBytes = SecretBytes()
     problems: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    prices: dict[str, tuple[PriceSpec, ...]] = {}
+    reference: Reference | None = None
 
     def __repr__(self) -> str:
         return f"Snapshot({self.epoch}/{self.version}, {len(self.mappings)} mappings, {len(self.backends)} backends)"

@@ -30,6 +30,7 @@ class Operation(NamedTuple):
             .replace("{name}", "nobody")
             .replace("{mapping_id}", "4711")
             .replace("{key_id}", "4711")
+            .replace("{price_id}", "4711")
         )
 
 

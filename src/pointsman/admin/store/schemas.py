@@ -9,17 +9,25 @@ rows (mappings.py and its siblings).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 from sqlmodel import SQLModel
 
 from ...kinds import BackendType
+from ...ledger.price_spec import QUANTITIES
 from ...providers.urls import check_base_url, parse_base_url
-from .shapes import Input, Output, patch_of, unchecked
-from .tables import CredentialAddress, CredentialColumns, LocalAddress, LocalColumns, MappingColumns
+from .shapes import Input, Output, patch_of, unchecked, with_fields
+from .tables import (
+    CredentialAddress,
+    CredentialColumns,
+    LocalAddress,
+    LocalColumns,
+    MappingColumns,
+    PriceColumns,
+)
 from .targets import problem_of
-from .values import ApiKey, KeyName, OriginSource, WebOrigin
+from .values import ApiKey, KeyName, OriginSource, PerMillion, WebOrigin
 
 
 class _Numbered(SQLModel):
@@ -140,4 +148,33 @@ class AllowedOriginResponse(Output):
     origin: str
     sources: list[OriginSource]
     created_at: datetime | None = None
+    warnings: list[str] = Field(default_factory=list)
+
+
+_PRICES: dict[str, Any] = dict.fromkeys(QUANTITIES, (PerMillion | None, None))
+
+
+@with_fields(_PRICES)
+class PriceCreate(PriceColumns, Input):
+    """A price to set, in USD: for a million tokens, and for one search and one request. What is left out is charged as what
+    it is a part of: cached and written input as input, reasoning as output.
+    """
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if all(getattr(self, name) is None for name in QUANTITIES):
+            raise ValueError(f"name at least one price: {', '.join(QUANTITIES)}")
+        return self
+
+
+@unchecked
+@with_fields(_PRICES)
+class PriceResponse(PriceColumns, Output):
+    """A price, in USD. source: `own`, which has an id, or the list it comes from. window: the time of day (UTC) at which it
+    holds, None for all of it.
+    """
+
+    id: int | None = None
+    source: str
+    window: str | None = None
     warnings: list[str] = Field(default_factory=list)

@@ -13,13 +13,16 @@ from typing import Any
 import msgspec
 from sqlmodel import Session, col, select
 
+from ...errors import PointsmanError
 from ...kinds import AuthScheme, BackendType
-from ...link.messages import ClientKeySpec, Snapshot
+from ...ledger.price_spec import PriceSpec
+from ...link.messages import ClientKeySpec, Reference, Snapshot
 from ...providers.catalog import CATALOG
 from ...providers.urls import check_base_url, engine_of, parse_base_url
 from ...routing.specs import BackendSpec, MappingSpec, TargetSpec, login_target
 from ..vault import Secret, Vault, VaultError
-from . import client_keys, credentials, local_backends, mappings, origins, sealing, settings
+from . import client_keys, credentials, local_backends, mappings, origins, prices, sealing, settings
+from .price_lists import built_in
 from .tables import BackendMapping, ClientKey
 from .targets import targets_of
 
@@ -32,6 +35,7 @@ def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -
     live = select(ClientKey).where(col(ClientKey.revoked_at).is_(None)).order_by(col(ClientKey.id))
     rules = tuple(mapping_spec(row) for row in mappings.list_all(session) if row.enabled)
     backends += login_backends(rules, backends)
+    costs, reference = _prices(session)
     return Snapshot(
         version=version,
         epoch=epoch,
@@ -42,7 +46,27 @@ def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -
         pepper=settings.pepper(session),
         problems=() if vault.problem is None else (f"Stored keys cannot be used: {vault.problem}.",),
         origins=tuple(row.origin for row in origins.list_all(session)),
+        prices=costs,
+        reference=reference,
     )
+
+
+def _prices(session: Session) -> tuple[dict[str, tuple[PriceSpec, ...]], Reference | None]:
+    """Of those backends that have any. The list is read only where a provider or a reference is stored."""
+    rows = credentials.list_all(session)
+    stored, named = prices.list_all(session), prices.reference(session)
+    local = {row.where for row in stored}
+    found = {where: tuple(prices.own_specs(stored, where)) for where in local if where.startswith("local/")}
+    if not rows and named is None:
+        return found, None
+    lists = prices.Lists(session, built_in())
+    found |= {sealing.key_of(row): prices.of_backend(lists, stored, row) for row in rows}
+    if named is None:
+        return found, None
+    try:
+        return found, Reference(*prices.reference_specs(lists, stored, rows, named))
+    except PointsmanError:  # its provider is no longer in the list
+        return found, None
 
 
 def client_key_spec(row: ClientKey) -> ClientKeySpec:

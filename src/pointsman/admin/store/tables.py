@@ -37,6 +37,10 @@ from .values import (
     ModelName,
     Pattern,
     Presets,
+    PriceAbove,
+    PriceDay,
+    PricePlace,
+    PriceTier,
     Priority,
     Proxy,
     Switch,
@@ -254,6 +258,46 @@ class AllowedOrigin(_Numbered, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
 
 
+class PriceColumns(SQLModel):
+    """A price that holds instead of the list's (docs/prices.md#your-own-prices). where: a backend's
+    key, or a provider of the list. tier: as answers tell it, "" the usual one. above: it holds for an
+    input of more tokens. since: a day (UTC), "" for always.
+    """
+
+    where: PricePlace = Field(index=True)
+    model: Pattern
+    tier: PriceTier = Field(default="", sa_column_kwargs={"server_default": ""})
+    above: PriceAbove = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    since: PriceDay = Field(default="", sa_column_kwargs={"server_default": ""})
+
+
+class Price(_Stamped, PriceColumns, _Numbered, table=True):
+    """prices: by quantity, in pico-dollars (ledger/price_spec.py)."""
+
+    __tablename__ = "prices"
+    __table_args__ = (
+        sa.UniqueConstraint("where", "model", "tier", "above", "since", name="price_of_what"),
+        {"sqlite_autoincrement": True},
+    )
+
+    prices: dict[str, int] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
+
+
+class ProviderList(_Table, table=True):
+    """A provider's prices that were read in, in place of those that came with the gateway. models: a JSON list of
+    PriceSpec.
+    """
+
+    __tablename__ = "price_lists"
+
+    provider: str = Field(primary_key=True)
+    source: str
+    hosts: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    others: list[str] = _list()
+    models: str = Field(sa_column=sa.Column(sa.Text, nullable=False), repr=False)
+    read_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
+
+
 class Setting(_Table, table=True):
     """What the gateway keeps for itself. Some values are secret, so none is shown."""
 
@@ -264,7 +308,7 @@ class Setting(_Table, table=True):
 
 
 _MODELS: tuple[type[SQLModel], ...] = (
-    BackendMapping, CloudCredential, LocalBackend, ClientKey, AllowedOrigin, Setting
+    BackendMapping, CloudCredential, LocalBackend, ClientKey, AllowedOrigin, Price, ProviderList, Setting
 )  # fmt: skip
 TABLES = [SQLModel.metadata.tables[str(model.__tablename__)] for model in _MODELS]
 """Ours: an application that has these classes may have others beside them."""

@@ -5,6 +5,7 @@ declarations in tables.py. Not here: checks of more than one field (schemas.py).
 from __future__ import annotations
 
 import unicodedata
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -128,6 +129,31 @@ def _key_name(text: str) -> str:
     return text.strip()
 
 
+def _place(text: str) -> str:
+    name = text.strip().lower()
+    if not name or len(name) > NAME_LENGTH or _unseen(name):
+        raise ValueError(
+            f"{text[:NAME_LENGTH]!r} is neither a backend, such as openai/groq or local/box, nor a provider of the list"
+        )
+    return name
+
+
+def _tier(text: str) -> str:
+    if len(text) > _WORD or not all(char.isalnum() or char in "_-" for char in text):
+        raise ValueError("a tier is one word, as answers tell it: flex, priority, fast, batch")
+    return text.lower()
+
+
+def _price_day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError:
+        raise ValueError(f"{text[:_WORD]!r} is no day; write it as 2026-11-27") from None
+
+
+_WORD = 32
+
+
 def _said(**keywords: JsonValue) -> Any:
     """What the API's document says of a check that has words of its own."""
     return Field(json_schema_extra=keywords)
@@ -186,3 +212,17 @@ class FallbackTarget(Input):
     backend_type: BackendType
     backend_name: BackendName = ""
     model: ModelName | None = None
+
+
+PricePlace = Annotated[
+    str, AfterValidator(_place), _said(minLength=1, maxLength=NAME_LENGTH, examples=["openai"])
+]
+PriceTier = Annotated[
+    str, AfterValidator(_tier), _said(pattern="^[A-Za-z0-9_-]*$", maxLength=_WORD, examples=["flex"])
+]
+PriceAbove = Annotated[int, Strict(), Field(ge=0, le=10**9)]
+PriceDay = Annotated[
+    str, AfterValidator(_price_day), _said(pattern=r"^(?:\d{4}-\d\d-\d\d)?$", examples=["2026-11-27"])
+]
+PerMillion = Annotated[float, Strict(), Field(ge=0, le=10**6, allow_inf_nan=False)]
+"""USD for a million tokens; of a search and a request, for one."""
