@@ -103,6 +103,28 @@ class FallbackOn(StrEnum):
     ABILITY = "ability"  # it cannot see the request's pictures, or call its tools
 
 
+@at_hand
+class Limit(StrEnum):
+    """What a limit counts."""
+
+    MONEY = "money"
+    TOKENS = "tokens"
+    REQUESTS = "requests"  # a minute
+    TOKEN_RATE = "token_rate"  # tokens a minute
+    PARALLEL = "parallel"  # requests at once
+
+
+@at_hand
+class Per(StrEnum):
+    """The period of a budget. A member here is a word of the API and of `--per`."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    TOTAL = "total"  # in all
+
+
 PRACTICE = "practice"
 """Name of the built-in local backend and of its model; `practice:<fault>` plays a fault."""
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pointsman.cli.main import main
-from pointsman.cli.once import Command
+from pointsman.cli.once import Command, Group
 
 GROUPS = {
     "mapping": {"add", "list", "update", "remove"},
@@ -105,7 +105,7 @@ def test_a_value_given_twice_is_refused_not_forgotten(words: tuple[str, ...]) ->
         found = command.get_command(context, word)  # type: ignore[attr-defined]
         assert found is not None
         command = found
-    assert isinstance(command, Command)
+    assert isinstance(command, Command | Group)
     arguments = ["x" for one in command.params if isinstance(one, click.Argument)]
     done = CliRunner().invoke(main, [*words, *arguments, "--data-dir", "/nowhere", "--data-dir=/elsewhere"])
     if "--data-dir" in {one.opts[0] for one in command.params}:

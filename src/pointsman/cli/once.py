@@ -13,20 +13,29 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click."""
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
-        seen: set[str] = set()
-        for param in order:
-            if isinstance(param, click.Option) and not (param.multiple or param.count or param.is_flag):
-                if param.opts[0] in seen:
-                    raise click.UsageError(_twice(self, param), ctx)
-                seen.add(param.opts[0])
+        _refuse_twice(self, ctx, args)
         return super().parse_args(ctx, args)
 
 
 class Group(click.Group):
-    """A group of such commands."""
+    """A group of such commands, with options of its own that are given once, too."""
 
     command_class = Command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click."""
+        _refuse_twice(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
+def _refuse_twice(command: click.Command, ctx: click.Context, args: list[str]) -> None:
+    _, _, order = command.make_parser(ctx).parse_args(args=list(args))
+    seen: set[str] = set()
+    for param in order:
+        if isinstance(param, click.Option) and not (param.multiple or param.count or param.is_flag):
+            if param.opts[0] in seen:
+                raise click.UsageError(_twice(command, param), ctx)
+            seen.add(param.opts[0])
 
 
 def _twice(command: click.Command, param: click.Option) -> str:

@@ -1,4 +1,4 @@
-"""`pointsman usage`: what was asked, who answered, how much it took."""
+"""`pointsman usage`: what was asked, who answered, how much it took and cost."""
 
 from __future__ import annotations
 
@@ -7,8 +7,52 @@ from urllib.parse import urlencode
 
 import click
 
-from .common import Invocation, local_time, note, table, with_options
-from .once import Command
+from .common import Invocation, Row, local_time, note, table, with_options
+from .csv_rows import write_head, write_rows
+from .once import Group
+from .when import When
+
+_PAGE = 1000
+"""Rows that one call gives."""
+_LIMIT = 50
+_COUNTS = (
+    "requests", "failed", "attempts", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
+    "cache_write_tokens", "cost", "saved", "extra", "unpriced",
+)  # fmt: skip
+NAMES = {
+    "day": ("day",),
+    "model": ("model",),
+    "backend": ("backend",),
+    "key": ("key_id", "key"),
+    "client": ("client",),
+    "session": ("session", "client", "key_id", "first_at", "last_at"),
+}
+"""What tells a group, by what --by says."""
+COLUMNS = (
+    "id", "at", "protocol", "path", "model", "target", "attempts", "fallback", "status", "outcome", "stream",
+    "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "first_output_ms", "total_ms", "key_id",
+    "mapping_id", "request", "attempt", "joined", "client", "session", "cost", "flag", "saved", "extra", "tier",
+    "cache_write_tokens", "cache_write_long_tokens", "web_searches",
+)  # fmt: skip
+"""Of the list as CSV."""
+
+
+def dollars(value: object) -> str | None:
+    """USD, to the cent from a dollar on, else to as much as says something."""
+    if not isinstance(value, int | float):
+        return None
+    return f"${value:.2f}" if abs(value) >= 1 or not value else f"${value:.6f}".rstrip("0")
+
+
+def _money(name: str) -> tuple[str, Any]:
+    return name, lambda row: dollars(row[name])
+
+
+def _cost(row: Row) -> str | None:
+    """More than that where something in it is not priced."""
+    known = dollars(row["cost"])
+    return known if known is None or not row.get("unpriced") else f"{known} + {row['unpriced']} unknown"
+
 
 _SHOW = table(
     ("time", lambda row: local_time(row["at"])),
@@ -20,29 +64,117 @@ _SHOW = table(
     ("fallback", "fallback"),
     ("in", "input_tokens"),
     ("out", "output_tokens"),
+    ("cost", lambda row: dollars(row["cost"]) or row["flag"]),
     ("first ms", "first_output_ms"),
     ("total ms", "total_ms"),
+    ("client", lambda row: row["client"] or None),
     ("request", lambda row: row["request"] or row["id"]),
     empty="nothing was asked yet",
 )
+_SUMS = (
+    ("requests", "requests"),
+    ("failed", "failed"),
+    ("in", "input_tokens"),
+    ("out", "output_tokens"),
+    ("cached", "cached_tokens"),
+    ("cost", _cost),
+    _money("saved"),
+    _money("extra"),
+)
+_GROUPS: dict[str, tuple[tuple[str, Any], ...]] = {
+    "day": (("day", "day"),),
+    "model": (("model", lambda row: row["model"] or None),),
+    "backend": (("backend", "backend"),),
+    "key": (("key", "key_id"), ("name", "key")),
+    "client": (("client", lambda row: row["client"] or None),),
+    "session": (
+        ("session", "session"), ("client", lambda row: row["client"] or None), ("key", "key_id"),
+        ("first", lambda row: local_time(row["first_at"])), ("last", lambda row: local_time(row["last_at"])),
+    ),
+}  # fmt: skip
 
 
-@click.command("usage", cls=Command)
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.group("usage", cls=Group, invoke_without_command=True)
+@click.option("--by", type=click.Choice([*NAMES]), help="Sums by this, and no list.")
+@click.option("--limit", type=click.IntRange(1, _PAGE), help=f"Rows of the list.  [default: {_LIMIT}]")
 @click.option("--model", help="Only this model, as the client named it.")
 @click.option("--target", help="Only this target, such as openai:gpt-4o-mini.")
 @click.option("--status", help="Only this status, e.g. 200 or 429.")
+@click.option("--key", "key_id", type=int, metavar="ID", help="Only this client key.")
+@click.option("--client", help="Only this program, such as claude-cli.")
+@click.option("--session", help="Only this session of an agent.")
 @click.option("--request", metavar="ID", help="Only this request (x-request-id), with all its attempts.")
-@click.option("--since", metavar="TIME", help="From this time on (ISO 8601).")
-@click.option("--until", metavar="TIME", help="Before this time (ISO 8601).")
+@click.option("--left-machine", is_flag=True, help="Only what went to a backend that is not local.")
+@click.option("--since", type=When(), metavar="WHEN", help="From then on: 2026-12-01, 2026-12-01T08:00, 7d.")
+@click.option("--until", type=When(), metavar="WHEN", help="Before then.")
+@click.option("--zone", help="Whose days, such as Europe/Berlin, with --by day.  [default: this computer's]")
 @click.option("--cursor", help="Go on where an earlier list ended.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="As CSV; of the list all rows, unless --limit says how many."
+)
 @with_options
-def command(invocation: Invocation, /, **filters: Any) -> None:
-    """List requests, newest first, one row an attempt. Never a prompt or an answer: those are not stored."""
-    query = urlencode({name: value for name, value in filters.items() if value is not None})
+def command(
+    invocation: Invocation,
+    /,
+    by: str | None,
+    limit: int | None,
+    zone: str | None,
+    cursor: str | None,
+    as_csv: bool,
+    **filters: Any,
+) -> None:
+    """List requests, newest first, one row an attempt, or with --by their sums.
+
+    Money is by the list price at the time of the call. Never a prompt or an answer: those are not stored.
+    """
+    if as_csv and invocation.as_json:
+        raise click.UsageError("--csv and --json are two forms; give one")
+    if by is not None and (limit is not None or cursor is not None):
+        raise click.UsageError("--by gives all groups; --limit and --cursor are the list's")
+    if zone is not None and by != "day":
+        raise click.UsageError("--zone says whose days; give --by day too")
+    given = {name: value for name, value in filters.items() if value not in (None, False)}
+    if by is not None:
+        _sums(invocation, by, given | ({} if zone is None else {"zone": zone}), as_csv=as_csv)
+    elif as_csv:
+        _all_rows(invocation, given, limit, cursor)
+    else:
+        _list(invocation, given | ({} if cursor is None else {"cursor": cursor}), limit or _LIMIT)
+
+
+def _list(invocation: Invocation, given: dict[str, Any], limit: int) -> None:
     with invocation.session():
-        answer = invocation.send("GET", f"/api/usage?{query}")
+        answer = invocation.send("GET", f"/api/usage?{urlencode(given | {'limit': limit})}")
     invocation.print(answer, _SHOW)
-    cursor = answer.headers.get("x-next-cursor")
-    if cursor and not invocation.as_json:
-        note(f"there is more: pointsman usage --cursor {cursor}")
+    further = answer.headers.get("x-next-cursor")
+    if further and not invocation.as_json:
+        note(f"there is more: pointsman usage --cursor {further}")
+
+
+def _sums(invocation: Invocation, by: str, given: dict[str, Any], *, as_csv: bool) -> None:
+    path = f"/api/usage/by/{by}?{urlencode(given)}"
+    if not as_csv:
+        invocation.finish("GET", path, show=table(*_GROUPS[by], *_SUMS, empty="nothing was asked yet"))
+        return
+    with invocation.session():
+        rows = invocation.send("GET", path).json()
+    columns = (*NAMES[by], *_COUNTS)
+    write_head(columns)
+    write_rows(columns, rows)
+
+
+def _all_rows(invocation: Invocation, given: dict[str, Any], limit: int | None, cursor: str | None) -> None:
+    """Page by page, so that a million rows need no more memory than a thousand."""
+    write_head(COLUMNS)
+    with invocation.session():
+        while True:
+            more = {} if cursor is None else {"cursor": cursor}
+            answer = invocation.send(
+                "GET", f"/api/usage?{urlencode(given | more | {'limit': limit or _PAGE})}"
+            )
+            write_rows(COLUMNS, answer.json())
+            cursor = answer.headers.get("x-next-cursor")
+            if cursor is None or limit is not None:
+                break
+    if cursor is not None:
+        note(f"there is more: pointsman usage --csv --cursor {cursor}")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +23,14 @@ from hypothesis import strategies as st
 from pointsman.admin.store import usage_log
 from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_columns import PACKED, PLAIN, Block, Damaged, pack
-from pointsman.admin.store.usage_query import UsageFilter
+from pointsman.admin.store.usage_groups import By, SessionTotals
+from pointsman.admin.store.usage_query import Totals, UsageFilter
 from pointsman.errors import PointsmanError
-from pointsman.ledger.blocks import UsageBlock, block_of, columns_of
+from pointsman.ledger.blocks import MONEY, NANO, TOKENS, UsageBlock, block_of, columns_of
+from pointsman.ledger.periods import zone_of
 from pointsman.ledger.records import UsageRecord
 
-FIELDS = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id")
+FIELDS = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id", "client", "session")
 HOUR = 3600.0
 
 count = st.one_of(st.none(), st.integers(0, 50))
@@ -50,7 +53,11 @@ def some_records(draw: st.DrawFn) -> list[UsageRecord]:
                 draw(count), draw(count), draw(count), draw(count),
                 draw(st.one_of(st.none(), st.floats(0, 1e6))), draw(st.one_of(st.none(), st.floats(0, 1e6))),
                 draw(st.one_of(st.none(), st.integers(1, 2))), draw(st.one_of(st.none(), st.integers(1, 2))),
-                draw(st.sampled_from([request, ""])) if not other else request, other, draw(st.booleans()),
+                draw(st.sampled_from([request, ""])) if not other else request, other, draw(st.booleans()), None,
+                draw(st.sampled_from(["", "codex"])), draw(st.sampled_from([None, None, "s1", "s2"])),
+                draw(count), draw(st.sampled_from([None, "estimated"])), draw(count),
+                draw(st.one_of(st.none(), st.integers(-50, 50))), draw(st.sampled_from([None, "flex"])), draw(count),
+                draw(count), draw(count),
             )
         )  # fmt: skip
     return found
@@ -63,6 +70,9 @@ filters = st.builds(
     outcome=st.sampled_from([None, None, "ok", "error"]),
     status=st.sampled_from([None, 200]),
     key_id=st.sampled_from([None, None, 1]),
+    client=st.sampled_from([None, None, "codex"]),
+    session=st.sampled_from([None, None, None, "s1", "s3"]),
+    left_machine=st.sampled_from([False, False, True]),
     request=st.sampled_from([None, None, "req_aaaaaaaaaa00000001", "x00000002"]),
     since=st.one_of(st.none(), st.integers(0, 6 * 3600)),
     until=st.one_of(st.none(), st.integers(0, 6 * 3600)),
@@ -72,6 +82,7 @@ filters = st.builds(
 def passes(record: UsageRecord, asked: UsageFilter) -> bool:
     return (
         all(getattr(asked, name) in (None, getattr(record, name)) for name in FIELDS)
+        and (not asked.left_machine or (record.target or "local/").partition("/")[0] != "local")
         and (asked.request is None or asked.request == (record.request or record.id))
         and (asked.since is None or record.at >= asked.since.timestamp())
         and (asked.until is None or record.at < asked.until.timestamp())
@@ -95,19 +106,76 @@ def check(usage: UsageStore, stored: dict[str, UsageRecord], asked: UsageFilter)
         if cursor is None:
             break
     assert found == expected
-    totals = usage.totals(asked)
-    own = [one for one in expected if one.request in ("", one.id)]
+    adds_up(usage.totals(asked), expected)
+    for by in By:
+        grouped: dict[object, list[UsageRecord]] = {}
+        for one in expected:
+            for name in [NAMES[by](one)]:
+                grouped.setdefault(name, []).append(one)
+        if by is By.SESSION:
+            grouped = {name: some for name, some in grouped.items() if some[0].session is not None}
+        rows = usage.by(by, asked, GUYANA)
+        assert len(rows) == len(grouped)
+        for row in rows:
+            some = grouped[GROUP_NAMES[by](row)]
+            adds_up(row, some)
+            if isinstance(row, SessionTotals):
+                assert row.first_at.timestamp() == pytest.approx(min(one.at for one in some), abs=1e-5)
+                assert row.last_at.timestamp() == pytest.approx(max(one.at for one in some), abs=1e-5)
+
+
+GUYANA = "America/Guyana"  # its day began at 3:45 UTC then, within an hour of the sums
+NAMES: dict[By, Callable[[UsageRecord], object]] = {
+    By.DAY: lambda one: datetime.fromtimestamp(one.at, zone_of(GUYANA)).date(),
+    By.MODEL: lambda one: one.model,
+    By.BACKEND: lambda one: one.target and one.target.partition(":")[0],
+    By.KEY: lambda one: one.key_id,
+    By.CLIENT: lambda one: one.client,
+    By.SESSION: lambda one: one.session and (one.session, one.client, one.key_id),
+}
+GROUP_NAMES: dict[By, Callable[[Any], object]] = {
+    By.DAY: lambda row: row.day,
+    By.MODEL: lambda row: row.model,
+    By.BACKEND: lambda row: row.backend,
+    By.KEY: lambda row: row.key_id,
+    By.CLIENT: lambda row: row.client,
+    By.SESSION: lambda row: (row.session, row.client, row.key_id),
+}
+
+
+def adds_up(totals: Totals, records: list[UsageRecord]) -> None:
+    own = [one for one in records if one.request in ("", one.id)]
     assert (totals.requests, totals.failed) == (len(own), sum(one.outcome != "ok" for one in own))
-    for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"):
-        assert getattr(totals, name) == summed([getattr(one, name) for one in expected])
+    assert totals.attempts == sum(one.target is not None for one in records)
+    for name in (*TOKENS, "cache_write_tokens"):
+        assert getattr(totals, name) == summed([getattr(one, name) for one in records])
+    for name in MONEY:
+        nano = summed([getattr(one, name) for one in records])
+        assert getattr(totals, name) == (None if nano is None else nano / NANO)
+    assert totals.unpriced == sum(one.cost is None for one in records)
+
+
+def check_spent(usage: UsageStore, stored: dict[str, UsageRecord], since: float | None) -> None:
+    for keys, backend in (([1], None), ([1, 2], None), ([], "openai"), ([], "local/box")):
+        some = [
+            one
+            for one in stored.values()
+            if (since is None or one.at >= since)
+            and (one.key_id in keys if backend is None else (one.target or "").startswith(f"{backend}:"))
+        ]
+        tokens = sum((one.input_tokens or 0) + (one.output_tokens or 0) for one in some)
+        found = usage.spent(keys, backend=backend, since=since)
+        assert found == (tokens, sum(one.cost or 0 for one in some))
 
 
 steps = st.lists(st.one_of(some_records(), st.sampled_from(["tend", "reopen"])), min_size=1, max_size=12)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
-@given(steps, st.lists(filters, min_size=1, max_size=4))
-def test_it_says_what_a_list_of_its_records_says(given_steps: list[Any], asked: list[UsageFilter]) -> None:
+@given(steps, st.lists(filters, min_size=1, max_size=4), st.one_of(st.none(), st.floats(0, 5 * HOUR)))
+def test_it_says_what_a_list_of_its_records_says(
+    given_steps: list[Any], asked: list[UsageFilter], since: float | None
+) -> None:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(usage_log, "MANY_BLOCKS", 3)
         patch.setattr(usage_log, "LARGE", 8)
@@ -125,9 +193,11 @@ def test_it_says_what_a_list_of_its_records_says(given_steps: list[Any], asked: 
                 stored |= new
         for one in [UsageFilter(), *asked]:
             check(usage, stored, one)
+        check_spent(usage, stored, since)
         usage.tend()
         for one in [UsageFilter(), *asked]:
             check(usage, stored, one)
+        check_spent(usage, stored, since)
         assert usage.integrity() == []
         usage.close()
 

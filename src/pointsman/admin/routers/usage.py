@@ -10,15 +10,21 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
 from ...ledger.blocks import MILLISECONDS, MONEY
+from ...ledger.periods import own_zone
 from ...ledger.records import UsageRecord
+from ..store import client_keys
 from ..store.shapes import with_fields
 from ..store.usage import COLUMNS, MAX_LIMIT
+from ..store.usage_groups import By, Group, KeyTotals
 from ..store.usage_query import Totals, UsageFilter, in_dollars
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/usage", tags=["usage"])
 
+_ZONE = "Whose calendar makes the days: an IANA name such as Europe/Berlin; left out, this computer's."
 _COLUMNS = {
     field.name: (field.type, ...) for field in msgspec.structs.fields(UsageRecord) if field.name in COLUMNS
 }
@@ -56,6 +62,27 @@ def show_list(
 def totals(control: Run, filters: Annotated[UsageFilter, Query()]) -> Totals:
     """Sums over the filtered requests."""
     return control.usage.totals(filters)
+
+
+@router.get("/by/{by}", responses=errors())
+def by_group(
+    control: Run,
+    by: By,
+    filters: Annotated[UsageFilter, Query()],
+    zone: Annotated[str | None, Query(max_length=64, description=_ZONE)] = None,
+) -> list[Group]:
+    """Sums over the filtered requests, a row a group: days in order, sessions the latest first, all else by cost."""
+    try:
+        rows = control.usage.by(by, filters, own_zone() if zone is None else zone)
+    except ValueError as error:
+        raise PointsmanError(ErrorKind.INVALID, f"{error}.", param="zone") from None
+    if by is By.KEY:
+        with control.read() as session:
+            names = {row.id: row.name for row in client_keys.list_all(session)}
+        for row in rows:
+            if isinstance(row, KeyTotals):
+                row.key = names.get(row.key_id) or None
+    return rows
 
 
 def _row(record: UsageRecord) -> UsageRow:

@@ -12,7 +12,7 @@ import binascii
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,12 +23,17 @@ from sqlalchemy import Connection
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...ledger.blocks import UsageBlock, block_of
+from ...ledger.periods import UTC_NAME
 from ...ledger.records import UsageRecord
 from ...process.private_files import mode_problem
 from .sqlite import FileOptions, SqliteFile
+from .usage_adding import Pending
 from .usage_columns import Block, Damaged
-from .usage_log import SUMS, Sums, UsageLog, begin, blocks_with
-from .usage_query import Totals, UsageFilter, add_together, damaged, in_dollars, newest
+from .usage_groups import By, Group, groups, totals_of
+from .usage_log import UsageLog, blocks_with
+from .usage_query import Totals, UsageFilter, damaged, newest
+from .usage_sums import spent, together
+from .usage_tables import begin
 
 MAX_LIMIT = 1000
 _VERSION = 5
@@ -82,7 +87,7 @@ class UsageStore:
         if not given.records:
             return 0
         new = given
-        sums: Sums = {}
+        sums = Pending()
         try:
             with self._file.transaction(
                 write=True, after_commit=lambda: self._opened.keep(sums)
@@ -91,7 +96,7 @@ class UsageStore:
                 if again:
                     new = _unknown(driver, given)
                 if new.records:
-                    sums |= self._opened.add(driver, new)
+                    sums.add(self._opened.add(driver, new))
                 if given.answers:
                     driver.executemany(_INSERT_ANSWER, given.answers)
                     driver.execute(_FORGET_ANSWERS, (time.time() - ANSWERS_SECONDS, MOST_ANSWERS))
@@ -169,13 +174,28 @@ class UsageStore:
         limit = max(1, min(limit, MAX_LIMIT))
         before = None if cursor is None else _parse_cursor(cursor)
         with self._file.transaction(write=False) as connection, _told_damage():
-            rows = newest(driver_of(connection), filters or UsageFilter(), before, limit + 1)
+            rows = newest(
+                driver_of(connection), filters or UsageFilter(), before, limit + 1, self._opened.pending
+            )
         return rows[:limit], _cursor(rows[limit - 1]) if len(rows) > limit else None
 
     def totals(self, filters: UsageFilter | None = None) -> Totals:
         with self._file.transaction(write=False) as connection, _told_damage():
-            sums = add_together(driver_of(connection), filters or UsageFilter(), self._opened.pending)
-        return Totals(**in_dollars(dict(zip(("requests", "failed", *SUMS), sums, strict=True))))
+            sums = together(driver_of(connection), filters or UsageFilter(), self._opened.pending)
+        return Totals(**totals_of(sums))
+
+    def by(self, what: By, filters: UsageFilter | None = None, zone: str = UTC_NAME) -> list[Group]:
+        """Sums over the filtered requests, a row a group; see groups(). Raises ValueError for an unknown zone."""
+        with self._file.transaction(write=False) as connection, _told_damage():
+            return groups(driver_of(connection), filters or UsageFilter(), self._opened.pending, what, zone)
+
+    def spent(
+        self, key_ids: Sequence[int] = (), *, backend: str | None = None, since: float | None = None
+    ) -> tuple[int, int]:
+        """(tokens, nano-dollars) of these client keys together, or of that backend, from those unix seconds on, exact to
+        the record; what has no known cost counts as none."""
+        with self._file.transaction(write=False) as connection, _told_damage():
+            return spent(driver_of(connection), self._opened.pending, key_ids, backend, since)
 
     def integrity(self) -> list[str]:
         """What SQLite's own check finds, and which blocks are not what was written; empty when all is well."""

@@ -2,8 +2,8 @@
 
 A batch is one block, one insert. Its sums wait in memory, and are folded into `hourly` every ten seconds together with
 `folded`, the number of the last block that they hold: after a crash the sums of later blocks are made again from the
-blocks. Small blocks become large ones meanwhile. Not here: filters and pages (usage.py), a block's inside
-(usage_columns.py), transactions (sqlite.py).
+blocks. Small blocks become large ones meanwhile. Not here: the tables (usage_tables.py), sums (usage_adding.py), filters
+and pages (usage.py), a block's inside (usage_columns.py), transactions (sqlite.py).
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -22,21 +20,18 @@ from ...ledger.blocks import (
     DIMENSIONS,
     LARGEST,
     SUMMED,
-    TOKENS,
     Columns,
     UsageBlock,
     block_of,
-    full,
     spans,
     storable,
     storable_value,
 )
-from ...ledger.records import UsageRecord
+from .usage_adding import Pending, pending_of
 from .usage_columns import PACKED, PLAIN, Block, Damaged, pack, sealed
 
 log = logging.getLogger("pointsman.control")
 
-HOUR = 3600
 LARGE = 2048
 """Records of a large block; half of that is not made larger any more."""
 MANY_BLOCKS = 64
@@ -44,53 +39,23 @@ MANY_BLOCKS = 64
 SMALL = 128
 """Records of a block, on average, below which that is done while more come in, too."""
 MOST_DIMENSIONS = 50_000
-"""Dimensions remembered; about 20 MB."""
-
-TABLES = (
-    f"CREATE TABLE dimension (id INTEGER PRIMARY KEY, {', '.join(DIMENSIONS)}, packed BLOB NOT NULL UNIQUE)",
-    "CREATE TABLE block (id INTEGER PRIMARY KEY AUTOINCREMENT, records INTEGER NOT NULL, first_at REAL NOT NULL,"
-    " last_at REAL NOT NULL, large INTEGER NOT NULL, dims BLOB NOT NULL, body BLOB NOT NULL)",
-    "CREATE INDEX block_newest ON block (last_at)",
-    "CREATE INDEX block_small ON block (id) WHERE NOT large",
-    "CREATE TABLE span (head TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL, block INTEGER NOT NULL,"
-    " PRIMARY KEY (head, first, last, block)) WITHOUT ROWID",
-    "CREATE INDEX span_block ON span (block)",
-    f"CREATE TABLE hourly (hour INTEGER NOT NULL, dim INTEGER NOT NULL, records INTEGER NOT NULL, {', '.join(SUMMED)},"
-    " unpriced INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (hour, dim)) WITHOUT ROWID",
-    "CREATE TABLE folded (block INTEGER NOT NULL)",
-    "INSERT INTO folded VALUES (0)",
-)
-"""span: which ids a block holds, by what those of one process begin with. AUTOINCREMENT: in an emptied table numbers
-would begin anew, below `folded`."""
+"""Dimensions remembered, about 20 MB; as many sessions, about 8 MB."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_dims = msgspec.msgpack.Decoder(list[int]).decode
 _decode_kind = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
 _decode_columns = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
 _decode_counts = msgspec.msgpack.Decoder(list[int | None]).decode
+_decode_sessions = msgspec.msgpack.Decoder(tuple[list[str | None], list[int]]).decode
 _decode_times = msgspec.msgpack.Decoder(bytes).decode
 
-Sums = dict[tuple[int, int], list[int | None]]
-"""(hour, dimension) -> records, a sum for each of SUMMED, None where nobody reported that, and how many had no cost."""
-SUMS = (*SUMMED, "unpriced")
+_UNKNOWN: list[int | None] = [None]
+_NO_SESSIONS: tuple[list[str | None], list[int]] = ([None], [0])
 _LATER = ("", None)
 """Client and flag of a kind that a process of an earlier version made."""
-_COST = SUMMED.index("cost")
-_UNKNOWN: list[int | None] = [None]
-
 _ADD_DIMENSION = (
     f"INSERT OR IGNORE INTO dimension ({', '.join(DIMENSIONS)}, packed)"  # noqa: S608
     f" VALUES ({', '.join('?' * (len(DIMENSIONS) + 1))})"
-)
-_ADD_UP = (
-    f"INSERT INTO hourly (hour, dim, records, {', '.join(SUMS)})"  # noqa: S608
-    f" VALUES (?, ?, ?, {', '.join('?' * len(SUMS))}) ON CONFLICT DO UPDATE SET"
-    " records = records + excluded.records, "
-    + ", ".join(
-        f"{name} = CASE WHEN excluded.{name} IS NULL THEN {name} ELSE"
-        f" min(ifnull({name}, 0), {LARGEST} - excluded.{name}) + excluded.{name} END"
-        for name in SUMS
-    )
 )
 
 
@@ -101,7 +66,8 @@ class UsageLog:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Of a file whose tables are there: what a crash left unfolded is summed up."""
         self._dims: dict[bytes, int] = {}  # by their kind
-        self.pending: Sums = {}
+        self._sessions: dict[str, int] = {}  # by their name
+        self.pending = Pending()
         (folded,) = connection.execute("SELECT block FROM folded").fetchone()
         rows = connection.execute("SELECT id, records, body FROM block WHERE id > ?", (folded,))
         for number, records, body in rows.fetchall():
@@ -113,12 +79,14 @@ class UsageLog:
                 )
                 continue
             summed = [block.values(name) for name in SUMMED]
-            add_up(self.pending, sums_of(block.at, (min(block.at), max(block.at)), block.dims, summed))
+            sessions = self._session_numbers(connection, block.sessions())
+            times = min(block.at), max(block.at)
+            self.pending.add(pending_of(block.at, times, block.dims, summed, sessions))
 
-    def add(self, connection: sqlite3.Connection, given: UsageBlock, form: int = PLAIN) -> Sums:
+    def add(self, connection: sqlite3.Connection, given: UsageBlock, form: int = PLAIN) -> Pending:
         """One block, whose ids are new."""
         numbers, dims, columns, sums = self._looked_at(connection, given)
-        if max(filter(None, chain.from_iterable(sums.values()))) > LARGEST:
+        if sums.largest() > LARGEST:
             given = block_of(map(storable, given.read()))
             numbers, dims, columns, sums = self._looked_at(connection, given)
         times = given.first_at, given.last_at
@@ -127,7 +95,7 @@ class UsageLog:
 
     def _looked_at(
         self, connection: sqlite3.Connection, given: UsageBlock
-    ) -> tuple[list[int], list[int], dict[str, msgspec.Raw], Sums]:
+    ) -> tuple[list[int], list[int], dict[str, msgspec.Raw], Pending]:
         """Its dimensions, that of each record (one where all are alike), its columns still packed, and its sums."""
         numbers = self._numbers(connection, given.kinds)
         dims = numbers if len(given.which) == 1 else [numbers[kind] for kind in given.which]
@@ -136,23 +104,24 @@ class UsageLog:
             _decode_counts(columns[name]) if name in columns else _UNKNOWN for name in SUMMED
         ]  # an older process has fewer
         at = array("d", _decode_times(columns["at"]))
-        return numbers, dims, columns, sums_of(at, (given.first_at, given.last_at), dims, summed)
+        names, which = _decode_sessions(columns["session"]) if "session" in columns else _NO_SESSIONS
+        known = self._session_numbers(connection, names)
+        sessions = known if len(which) == 1 else [known[one] for one in which]
+        sums = pending_of(at, (given.first_at, given.last_at), dims, summed, sessions)
+        return numbers, dims, columns, sums
 
-    def keep(self, sums: Sums) -> None:
-        add_up(self.pending, sums)
+    def keep(self, sums: Pending) -> None:
+        self.pending.add(sums)
 
     def forget(self) -> None:
-        """The dimensions that were numbered in a transaction that failed."""
+        """What was numbered in a transaction that failed, or is in the file no more."""
         self._dims.clear()
+        self._sessions.clear()
 
     def fold(self, connection: sqlite3.Connection, small: Sequence[int] = ()) -> None:
         """What is pending into `hourly`, where it is once that is committed, and these blocks into large ones: together,
         so that `folded` names the last block of all, and no sum is made again from a block that was merged."""
-        rows = [
-            (*key, *[None if one is None else min(one, LARGEST) for one in sums])
-            for key, sums in self.pending.items()
-        ]
-        connection.executemany(_ADD_UP, rows)
+        self.pending.write(connection)
         if small:
             self._merge(connection, small)
         connection.execute("UPDATE folded SET block = (SELECT ifnull(max(id), block) FROM block)")
@@ -217,6 +186,20 @@ class UsageLog:
             known[kind] = row[0]
         return [known[kind] for kind in kinds]
 
+    def _session_numbers(
+        self, connection: sqlite3.Connection, names: Sequence[str | None]
+    ) -> list[int | None]:
+        """Of each session, its number, which is made where there is none."""
+        known = self._sessions
+        if len(known) > MOST_DIMENSIONS:
+            known.clear()
+        for name in {*names}:
+            if name is not None and name not in known:
+                connection.execute("INSERT OR IGNORE INTO session (name) VALUES (?)", (name,))
+                row = connection.execute("SELECT id FROM session WHERE name = ?", (name,)).fetchone()
+                known[name] = row[0]
+        return [None if name is None else known[name] for name in names]
+
 
 def put(
     connection: sqlite3.Connection,
@@ -268,82 +251,3 @@ def dimensions(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[i
     if len(found) < len(wanted):
         raise Damaged
     return found
-
-
-def sums_of(
-    at: Sequence[float],
-    times: tuple[float, float],
-    dims: Sequence[int],
-    summed: Sequence[Sequence[int | None]],
-) -> Sums:
-    """at: of each record. times: of the oldest and the newest. dims, and each of SUMMED: one where all are alike."""
-    hour, last = (int(one // HOUR) for one in times)
-    records = len(at)
-    columns = [*summed, [int(one is None) for one in summed[_COST]]]
-    if hour == last and len(dims) == 1:
-        return {(hour, dims[0]): [records, *[_sum(column, records) for column in columns]]}
-    keys: Sequence[Any] = dims
-    if hour != last:
-        keys = [(int(one // HOUR), dim) for one, dim in zip(at, full(dims, records), strict=True)]
-    found: dict[Any, list[int | None]] = {key: [count] for key, count in Counter(keys).items()}
-    for column in columns:
-        totals: dict[Any, int | None] = dict.fromkeys(found)
-        if column[0] is not None or len(column) > 1:
-            for key, value in zip(keys, full(column, records), strict=True):
-                if value is not None:
-                    before = totals[key]
-                    totals[key] = value if before is None else before + value
-        for key, total in totals.items():
-            found[key].append(total)
-    return {(hour, key): sums for key, sums in found.items()} if keys is dims else found
-
-
-def _sum(column: Sequence[int | None], records: int) -> int | None:
-    if len(column) == 1:
-        return None if column[0] is None else column[0] * records
-    known = [value for value in column if value is not None]
-    return sum(known) if known else None
-
-
-def add_up(sums: Sums, more: Sums) -> None:
-    for key, values in more.items():
-        have = sums.get(key)
-        if have is None:
-            sums[key] = list(values)
-            continue
-        for index, value in enumerate(values):
-            if value is not None:
-                have[index] = (have[index] or 0) + value
-
-
-def begin(connection: sqlite3.Connection) -> None:
-    """The tables of a file that has none, or what an earlier version has in it: one transaction does all of it."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'hourly'").fetchone() is not None:
-        _add_columns(connection)
-        return
-    for statement in TABLES:
-        connection.execute(statement)
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'usage'").fetchone() is None:
-        return
-    made = UsageLog(connection)
-    rows = connection.execute("SELECT * FROM usage ORDER BY at, id")
-    names = [column[0] for column in rows.description]
-    while some := rows.fetchmany(LARGE):
-        records = []
-        for row in some:
-            values = dict(zip(names, row, strict=True))
-            values |= {name: bool(values[name]) for name in ("stream", "joined") if name in values}
-            records.append(UsageRecord(**values))
-        made.keep(made.add(connection, block_of(records), PACKED))
-    made.fold(connection)
-    connection.execute("DROP TABLE usage")
-
-
-def _add_columns(connection: sqlite3.Connection) -> None:
-    """To a file of version 4: nobody knew who asked and what it cost."""
-    connection.execute("ALTER TABLE dimension ADD COLUMN client DEFAULT ''")
-    connection.execute("ALTER TABLE dimension ADD COLUMN flag")
-    for name in SUMMED[len(TOKENS) :]:
-        connection.execute(f"ALTER TABLE hourly ADD COLUMN {name}")
-    connection.execute("ALTER TABLE hourly ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0")
-    connection.execute("UPDATE hourly SET unpriced = records")

@@ -1,7 +1,6 @@
-"""What is asked of the usage log: filters, the newest records that pass them, sums. Reads only.
+"""What is asked of the usage log: filters, and the newest records that pass them. Reads only.
 
-Sums of whole hours are in `hourly`; only the hours in which `since` and `until` lie are read block by block. Not here:
-pages and cursors (usage.py).
+Not here: pages and cursors (usage.py), sums (usage_sums.py).
 """
 
 from __future__ import annotations
@@ -9,15 +8,16 @@ from __future__ import annotations
 import heapq
 import math
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema
 
-from ...ledger.blocks import MAX_TEXT, MONEY, NANO, SUMMED
+from ...ledger.blocks import MAX_TEXT, MONEY, NANO
 from ...ledger.records import UsageRecord
+from .usage_adding import Pending
 from .usage_columns import Block, Damaged
-from .usage_log import HOUR, SUMS, Sums, blocks_with, dimensions, dims_of
+from .usage_log import blocks_with, dimensions, dims_of
 from .values import MAX_ID
 
 Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
@@ -42,7 +42,12 @@ class UsageFilter(BaseModel):
     status: Annotated[int | None, Field(ge=100, le=599)] = None
     key_id: Id = None
     mapping_id: Id = None
+    client: Text = None
+    session: Text = None
     request: Text = None
+    left_machine: Annotated[bool, Field(description="Only what went to a backend that is not `local`.")] = (
+        False
+    )
     since: Time = None
     until: Time = None
 
@@ -54,11 +59,12 @@ def in_dollars(values: dict[str, Any]) -> dict[str, Any]:
 
 class Totals(BaseModel):
     """Sums over the filtered requests; tokens and money over all their attempts, since each is paid for. A token sum is
-    null when no backend reported that count, money (USD) when none is known; unpriced: attempts whose cost is not known,
-    and so not in `cost`."""
+    null when no backend reported that count, money (USD) when none is known. attempts: how often a target was asked;
+    unpriced: records whose cost is not known, and so not in `cost`."""
 
     requests: int
     failed: int
+    attempts: int
     input_tokens: int | None
     output_tokens: int | None
     cached_tokens: int | None
@@ -70,23 +76,30 @@ class Totals(BaseModel):
     unpriced: int
 
 
-_SHARED = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id")
+_SHARED = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id", "client")
 """Filters that the dimensions alone decide."""
+_LEFT = "substr(d.target, 1, 6) NOT IN ('local/', 'local:')"
 
 _Found = tuple[float, str, Block, int]
 """(at, id, its block, its place there)."""
 
 
 def newest(
-    driver: sqlite3.Connection, filters: UsageFilter, before: tuple[float, str] | None, limit: int
+    driver: sqlite3.Connection,
+    filters: UsageFilter,
+    before: tuple[float, str] | None,
+    limit: int,
+    pending: Pending,
 ) -> list[UsageRecord]:
-    """By time and id, newest first, at most `limit`. before: only those older than this time and id. Raises Damaged."""
+    """By time and id, newest first, at most `limit`. before: only those older than this time and id. pending: see
+    usage_sums.grouped(). Raises Damaged."""
     wanted = _wanted(driver, filters)
     if wanted is not None and not wanted:
         return []
     top = math.inf if before is None else before[0]
+    times = bounds(filters) if filters.session is None else _session_times(driver, filters, pending)
     found: list[_Found] = []
-    for last_at, block in _blocks(driver, filters, wanted, top):
+    for last_at, block in _blocks(driver, filters, times, wanted, top):
         if len(found) == limit and found[-1][0] > last_at:
             break
         found += _passing(block, filters, wanted, before, limit)
@@ -94,29 +107,6 @@ def newest(
         del found[limit:]
     shared = dimensions(driver, [block.dims[index] for *_, block, index in found])
     return [block.record(index, shared[block.dims[index]]) for *_, block, index in found]
-
-
-def add_together(driver: sqlite3.Connection, filters: UsageFilter, pending: Sums) -> list[int | None]:
-    """Requests, how many of them failed, and each of SUMS. pending: what `hourly` has not yet. Raises Damaged."""
-    own = dict(_own(driver, filters))
-    since, until = _bounds(filters)
-    sums: list[int | None] = [0, 0, *[None] * len(SUMMED), 0]
-    if filters.request is not None:
-        _add_blocks(driver, filters, own, (since, until), sums)
-        return sums
-    first, last = _whole(math.ceil, since), _whole(math.floor, until)
-    if first > last:
-        _add_blocks(driver, filters, own, (since, until), sums)
-        return sums
-    _add_hours(driver, filters, (first, last), sums)
-    for (hour, dim), values in pending.items():
-        if first <= hour < last and dim in own:
-            _add(sums, own[dim], values)
-    if first * HOUR > since:
-        _add_blocks(driver, filters, own, (since, first * HOUR), sums)
-    if last * HOUR < until:
-        _add_blocks(driver, filters, own, (last * HOUR, until), sums)
-    return sums
 
 
 def damaged(driver: sqlite3.Connection) -> list[str]:
@@ -130,7 +120,7 @@ def damaged(driver: sqlite3.Connection) -> list[str]:
     return found
 
 
-def _bounds(filters: UsageFilter) -> tuple[float, float]:
+def bounds(filters: UsageFilter) -> tuple[float, float]:
     since, until = filters.since, filters.until
     return (
         -math.inf if since is None else since.timestamp(),
@@ -138,37 +128,31 @@ def _bounds(filters: UsageFilter) -> tuple[float, float]:
     )
 
 
-def _whole(rounded: Callable[[float], int], at: float) -> float:
-    return at if math.isinf(at) else rounded(at / HOUR)
-
-
-def _conditions(filters: UsageFilter) -> tuple[str, dict[str, Any]]:
-    """On the dimensions: SQL, and its values by name."""
+def conditions(filters: UsageFilter) -> tuple[str, dict[str, Any]]:
+    """On the dimensions, which are called d: SQL, and its values by name."""
     given = {name: value for name in _SHARED if (value := getattr(filters, name)) is not None}
-    return " AND ".join(["1", *[f"{name} = :{name}" for name in given]]), given
+    terms = [f"d.{name} = :{name}" for name in given]
+    if filters.left_machine:
+        terms.append(_LEFT)
+    return " AND ".join(terms or ["1"]), given
 
 
 def _wanted(driver: sqlite3.Connection, filters: UsageFilter) -> set[int] | None:
     """The dimensions that pass; None: all do."""
-    where, given = _conditions(filters)
-    if not given:
+    where, given = conditions(filters)
+    if where == "1":
         return None
-    return {row[0] for row in driver.execute(f"SELECT id FROM dimension WHERE {where}", given)}  # noqa: S608
-
-
-def _own(driver: sqlite3.Connection, filters: UsageFilter) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Of each dimension that passes: (does it stand for its request, and has that failed)."""
-    where, given = _conditions(filters)
-    query = f"SELECT id, own, own AND outcome <> 'ok' FROM dimension WHERE {where}"  # noqa: S608
-    for dim, own, failed in driver.execute(query, given):
-        yield dim, (own, failed)
+    return {row[0] for row in driver.execute(f"SELECT id FROM dimension d WHERE {where}", given)}  # noqa: S608
 
 
 def _blocks(
-    driver: sqlite3.Connection, filters: UsageFilter, wanted: set[int] | None, top: float
+    driver: sqlite3.Connection,
+    filters: UsageFilter,
+    times: tuple[float, float],
+    wanted: set[int] | None,
+    top: float,
 ) -> Iterator[tuple[float, Block]]:
     """(time of its newest record, block) of all that may hold what passes, the newest first. top: nothing is newer."""
-    since, until = _bounds(filters)
     rows: Any
     if filters.request is not None:
         some = ", ".join(str(number) for number, *_ in blocks_with(driver, [filters.request], attempts=True))
@@ -176,9 +160,9 @@ def _blocks(
     else:
         among = ""
     rows = driver.execute(
-        "SELECT id, records, last_at, dims FROM block WHERE last_at >= ? AND first_at < ? AND first_at <= ?"  # noqa: S608
+        "SELECT id, records, last_at, dims FROM block WHERE last_at >= ? AND first_at <= ? AND first_at <= ?"  # noqa: S608
         f"{among} ORDER BY last_at DESC",
-        (since, until, top),
+        (*times, top),
     )
     for number, records, last_at, dims in rows:
         if wanted is not None and wanted.isdisjoint(dims_of(dims)):
@@ -187,11 +171,26 @@ def _blocks(
         yield last_at, Block(body, records)
 
 
+def _session_times(driver: sqlite3.Connection, filters: UsageFilter, pending: Pending) -> tuple[float, float]:
+    """When the first and the last of a session may be that pass; nothing lies in between where there is none."""
+    since, until = bounds(filters)
+    row = driver.execute("SELECT id FROM session WHERE name = ?", (filters.session,)).fetchone()
+    if row is None:
+        return math.inf, -math.inf
+    times = [one[1:] for key, one in pending.sessions.items() if key[2] == row[0]]
+    query = "SELECT min(first_at), max(last_at) FROM session_hourly WHERE session = ?"
+    first, last = driver.execute(query, row).fetchone()
+    if first is not None:
+        times.append((first, last))
+    begins, ends = zip(*times, strict=True) if times else ((math.inf,), (-math.inf,))
+    return max(since, min(begins)), min(until, max(ends))
+
+
 def _passing(
     block: Block, filters: UsageFilter, wanted: set[int] | None, before: tuple[float, str] | None, limit: int
 ) -> list[_Found]:
     """Those of a block that pass, the newest `limit` and what is as new as the last of them."""
-    since, until = _bounds(filters)
+    since, until = bounds(filters)
     top = math.inf if before is None else before[0]
     passing = [
         (at, index)
@@ -199,8 +198,10 @@ def _passing(
         if since <= at < until and at <= top and (wanted is None or dim in wanted)
     ]
     if filters.request is not None:
-        of = _of_request(block, filters.request)
+        of = of_request(block, filters.request)
         passing = [one for one in passing if of[one[1]]]
+    if filters.session is not None:
+        passing = [one for one in passing if block.session(one[1]) == filters.session]
     if before is None and len(passing) > limit:
         least = heapq.nlargest(limit, passing)[-1][0]
         passing = [one for one in passing if one[0] >= least]
@@ -208,51 +209,7 @@ def _passing(
     return found if before is None else [one for one in found if one[:2] < before]
 
 
-def _of_request(block: Block, request: str) -> list[bool]:
+def of_request(block: Block, request: str) -> list[bool]:
     """Of each record, is it of that request? One without a request is known by its id alone."""
     pairs = zip(block.ids(), block.values("request"), strict=True)
     return [(of or name) == request for name, of in pairs]
-
-
-def _add_hours(
-    driver: sqlite3.Connection, filters: UsageFilter, hours: tuple[float, float], sums: list[int | None]
-) -> None:
-    where, given = _conditions(filters)
-    summed = ", ".join(f"sum(h.{name})" for name in SUMS)
-    row = driver.execute(
-        "SELECT ifnull(sum(d.own * h.records), 0), ifnull(sum((d.own AND d.outcome <> 'ok') * h.records), 0),"  # noqa: S608
-        f" {summed} FROM hourly h JOIN dimension d ON d.id = h.dim"
-        f" WHERE h.hour >= :first AND h.hour < :last AND {where}",
-        {**given, "first": hours[0], "last": hours[1]},
-    ).fetchone()
-    for index, value in enumerate(row):
-        if value is not None:
-            sums[index] = (sums[index] or 0) + value
-
-
-def _add_blocks(
-    driver: sqlite3.Connection,
-    filters: UsageFilter,
-    own: dict[int, tuple[int, int]],
-    times: tuple[float, float],
-    sums: list[int | None],
-) -> None:
-    """Put what lies between these times to the sums, record by record."""
-    since, until = times
-    for _, block in _blocks(driver, filters, None, math.inf):
-        columns = [block.values(name) for name in SUMMED]
-        columns.append([int(one is None) for one in columns[SUMMED.index("cost")]])
-        of = None if filters.request is None else _of_request(block, filters.request)
-        for index, (at, dim) in enumerate(zip(block.at, block.dims, strict=True)):
-            if not since <= at < until or dim not in own:
-                continue
-            if of is None or of[index]:
-                _add(sums, own[dim], [1, *[column[index] for column in columns]])
-
-
-def _add(sums: list[int | None], own: tuple[int, int], values: list[int | None]) -> None:
-    """values: records, and each of SUMS."""
-    records, *summed = values
-    for index, value in enumerate([own[0] * (records or 0), own[1] * (records or 0), *summed]):
-        if value is not None:
-            sums[index] = (sums[index] or 0) + value

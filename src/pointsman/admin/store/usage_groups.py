@@ -1,0 +1,165 @@
+"""Sums of the usage log by day, model, backend, key, client or session: one row a group, as the API gives them.
+
+Not here: how they are added up (usage_sums.py).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel
+
+from ...kinds import Per
+from ...ledger.periods import period_at, zone_of
+from .usage_adding import HOUR, SUMS, Pending, Values
+from .usage_query import Totals, UsageFilter, bounds, in_dollars
+from .usage_sums import COUNTS, Span, Sum, grouped
+
+
+class By(StrEnum):
+    """What records are put together by. A member here is a word of the API and of `--by`."""
+
+    DAY = "day"
+    MODEL = "model"
+    BACKEND = "backend"
+    KEY = "key"
+    CLIENT = "client"
+    SESSION = "session"
+
+
+class OfDay(BaseModel):
+    day: date
+
+
+class OfModel(BaseModel):
+    model: str
+
+
+class OfBackend(BaseModel):
+    """Null: no target was tried."""
+
+    backend: str | None
+
+
+class OfKey(BaseModel):
+    """Null: no client key was needed. key: its name, null where it has none, or is deleted."""
+
+    key_id: int | None
+    key: str | None = None
+
+
+class OfClient(BaseModel):
+    """The program, by its user agent; empty: it did not say."""
+
+    client: str
+
+
+class OfSession(BaseModel):
+    """Of an agent. first_at, last_at: of its first and last request among those that are counted."""
+
+    session: str
+    client: str
+    key_id: int | None
+    first_at: datetime
+    last_at: datetime
+
+
+class DayTotals(Totals, OfDay):
+    """A day's, by the calendar of the zone that was asked for."""
+
+
+class ModelTotals(Totals, OfModel):
+    """A model's, by the name that clients asked for."""
+
+
+class BackendTotals(Totals, OfBackend):
+    """A backend's: `openai`, `local/NAME`."""
+
+
+class KeyTotals(Totals, OfKey):
+    """A client key's."""
+
+
+class ClientTotals(Totals, OfClient):
+    """A program's."""
+
+
+class SessionTotals(Totals, OfSession):
+    """An agent session's, the latest first; requests that name no session are not among them."""
+
+
+Group = DayTotals | ModelTotals | BackendTotals | KeyTotals | ClientTotals | SessionTotals
+_SHAPES: Mapping[By, type[Group]] = {
+    By.DAY: DayTotals,
+    By.MODEL: ModelTotals,
+    By.BACKEND: BackendTotals,
+    By.KEY: KeyTotals,
+    By.CLIENT: ClientTotals,
+    By.SESSION: SessionTotals,
+}
+_NAMES = {
+    By.MODEL: ("model",),
+    By.BACKEND: ("backend",),
+    By.KEY: ("key_id",),
+    By.CLIENT: ("client",),
+    By.SESSION: ("session", "client", "key_id"),
+}
+"""Of the values of usage_sums.GROUPS."""
+
+
+def groups(
+    driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, by: By, zone: str
+) -> list[Group]:
+    """Days in order, sessions by their last request, the latest first; all else by cost, then by tokens, the most first.
+    zone: an IANA name, for days. Raises ValueError for one that nobody knows, and Damaged."""
+    if by is By.DAY:
+        return _days(driver, filters, pending, zone)
+    found = grouped(driver, filters, pending, by.value, [bounds(filters)])
+    rows = [_row(by, dict(zip(_NAMES[by], group, strict=True)), one) for (_, group), one in found.items()]
+    if by is By.SESSION:
+        return sorted(rows, key=lambda row: row.last_at, reverse=True)  # type: ignore[union-attr]
+    return sorted(rows, key=_weight, reverse=True)
+
+
+def totals_of(values: Values) -> dict[str, Any]:
+    """The fields of Totals."""
+    return in_dollars(dict(zip((*COUNTS, *SUMS), values, strict=True)))
+
+
+def _days(driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, zone: str) -> list[Group]:
+    spans = list(_spans(driver, bounds(filters), pending, zone))
+    found = grouped(driver, filters, pending, "all", spans)
+    place = zone_of(zone)
+    return [
+        _row(By.DAY, {"day": datetime.fromtimestamp(spans[number][0], place).date()}, one)
+        for (number, _), one in sorted(found.items())
+    ]
+
+
+def _spans(driver: sqlite3.Connection, within: Span, pending: Pending, zone: str) -> Iterator[Span]:
+    """Of the days that may have a record."""
+    zone_of(zone)
+    hours = {hour for (hour,) in driver.execute("SELECT DISTINCT hour FROM hourly")}
+    hours |= {hour for hour, _ in pending.hourly}
+    since, until = within
+    done = since
+    for hour in sorted(hours):
+        at = max(float(hour * HOUR), done)
+        while at < min((hour + 1) * HOUR, until):
+            day = period_at(Per.DAY, zone, at)
+            yield max(day.start, since), min(day.end, until)
+            done = at = day.end
+
+
+def _row(by: By, names: dict[str, Any], one: Sum) -> Group:
+    if by is By.SESSION:
+        names |= {name: datetime.fromtimestamp(getattr(one, name), UTC) for name in ("first_at", "last_at")}
+    return _SHAPES[by](**names, **totals_of(one.values))
+
+
+def _weight(row: Group) -> tuple[float, int, int]:
+    return row.cost or 0.0, (row.input_tokens or 0) + (row.output_tokens or 0), row.requests

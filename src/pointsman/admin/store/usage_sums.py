@@ -1,0 +1,226 @@
+"""Sums of the usage log, all in one or by group: day, model, backend, key, client, session. Reads only.
+
+Sums of whole hours are in the file (usage_adding.py); only the hours in which a span begins and ends are read block by
+block, so that each sum is exact to the record. Not here: filters (usage_query.py), what of it the API shows
+(routers/usage.py).
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from ...ledger.blocks import SUMMED
+from .usage_adding import HOUR, SUMS, Pending, Values
+from .usage_columns import Block
+from .usage_query import UsageFilter, bounds, conditions, of_request
+
+BACKEND = "substr(d.target, 1, instr(d.target || ':', ':') - 1)"
+GROUPS = {
+    "all": (),
+    "model": ("d.model",),
+    "backend": (BACKEND,),
+    "key": ("d.key_id",),
+    "client": ("d.client",),
+    "session": ("s.name", "d.client", "d.key_id"),
+}
+"""By what records are put together: expressions of SQL."""
+COUNTS = ("attempts", "requests", "failed")
+_COUNTED = "sum((d.target IS NOT NULL) * h.records), sum(d.own * h.records), sum((d.own AND d.outcome <> 'ok') * h.records)"
+_COST = SUMMED.index("cost")
+
+Span = tuple[float, float]
+"""Unix seconds; since <= at < until."""
+
+
+class Sum(NamedTuple):
+    """values: each of COUNTS and of SUMS. first_at, last_at: of a session alone, else 0."""
+
+    values: Values
+    first_at: float = 0.0
+    last_at: float = 0.0
+
+    def with_(self, other: Sum) -> Sum:
+        """Both."""
+        pairs = zip(self.values, other.values, strict=True)
+        values = [b if a is None else a if b is None else a + b for a, b in pairs]
+        return Sum(values, min(self.first_at, other.first_at), max(self.last_at, other.last_at))
+
+
+Found = dict[tuple[int, tuple[Any, ...]], Sum]
+"""By (number of the span, the group)."""
+_NOTHING = Sum([0, 0, 0, *[None] * len(SUMMED), 0])
+
+
+def together(driver: sqlite3.Connection, filters: UsageFilter, pending: Pending) -> Values:
+    """Of all that passes: each of COUNTS and of SUMS. Raises Damaged."""
+    found = grouped(driver, filters, pending, "all", [bounds(filters)])
+    return found.get((0, ()), _NOTHING).values
+
+
+def grouped(
+    driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, by: str, spans: Sequence[Span]
+) -> Found:
+    """spans: apart from each other, in order; of the filter's own times nothing is asked. by: of GROUPS. pending: what
+    the file's sums have not yet. Raises Damaged."""
+    return _Grouping(driver, filters, pending, by).of(spans)
+
+
+def spent(
+    driver: sqlite3.Connection,
+    pending: Pending,
+    key_ids: Sequence[int],
+    backend: str | None,
+    since: float | None,
+) -> tuple[int, int]:
+    """See UsageStore.spent(). Raises Damaged."""
+    span = -math.inf if since is None else since, math.inf
+    by, wanted = ("key", {*key_ids}) if backend is None else ("backend", {backend})
+    found = grouped(driver, UsageFilter(), pending, by, [span])
+    tokens = cost = 0
+    for (_, (group,)), one in found.items():
+        if group in wanted:
+            values = dict(zip((*COUNTS, *SUMS), one.values, strict=True))
+            tokens += (values["input_tokens"] or 0) + (values["output_tokens"] or 0)
+            cost += values["cost"] or 0
+    return tokens, cost
+
+
+class _Grouping:
+    def __init__(self, driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, by: str) -> None:
+        self._driver = driver
+        self._filters = filters
+        self._sessions = by == "session" or filters.session is not None
+        self._pending = pending
+        self._where, self._given = conditions(filters)
+        self._by = GROUPS[by]
+        named = [one for one in self._by if one.startswith("d.") or one == BACKEND]
+        query = ", ".join(["d.id", "d.target IS NOT NULL", "d.own", "d.own AND d.outcome <> 'ok'", *named])
+        rows = driver.execute(f"SELECT {query} FROM dimension d WHERE {self._where}", self._given)  # noqa: S608
+        self._dims: dict[int, tuple[Any, ...]] = {dim: rest for dim, *rest in rows}
+        self._named: dict[int, str] = {}
+        for number in {key[2] for key in pending.sessions} if self._sessions else ():
+            row = driver.execute("SELECT name FROM session WHERE id = ?", (number,)).fetchone()
+            self._named[number] = row[0]
+        self._found: Found = {}
+
+    def of(self, spans: Sequence[Span]) -> Found:
+        """See grouped()."""
+        whole: list[tuple[float, float, int]] = []
+        parts: list[tuple[float, float, int]] = []
+        for number, (since, until) in enumerate(spans):
+            first, last = _whole(math.ceil, since), _whole(math.floor, until)
+            if self._filters.request is not None or first >= last:
+                parts.append((since, until, number))
+                continue
+            whole.append((first, last, number))
+            if first * HOUR > since:
+                parts.append((since, first * HOUR, number))
+            if last * HOUR < until:
+                parts.append((last * HOUR, until, number))
+        for one in whole:
+            self._add_hours(*one)
+        if whole:
+            self._add_pending(whole)
+        if parts:
+            self._add_blocks(sorted(parts))
+        return self._found
+
+    def _add(self, number: int, group: tuple[Any, ...], more: Sum) -> None:
+        key = number, group
+        before = self._found.get(key)
+        self._found[key] = more if before is None else before.with_(more)
+
+    def _add_hours(self, first: float, last: float, number: int) -> None:
+        table = "session_hourly h JOIN session s ON s.id = h.session" if self._sessions else "hourly h"
+        times = ", min(h.first_at), max(h.last_at)" if self._sessions else ""
+        session = " AND s.name = :session" if self._filters.session is not None else ""
+        summed = ", ".join(f"sum(h.{name})" for name in SUMS)
+        groups = "".join(f", {one}" for one in self._by)
+        query = (
+            f"SELECT {_COUNTED}, {summed}{times}{groups} FROM {table} JOIN dimension d ON d.id = h.dim"  # noqa: S608
+            f" WHERE h.hour >= :first AND h.hour < :last AND {self._where}{session}"
+            + (f" GROUP BY {groups[2:]}" if groups else " HAVING count(*)")
+        )
+        given = {**self._given, "first": first, "last": last, "session": self._filters.session}
+        many = len(COUNTS) + len(SUMS)
+        for row in self._driver.execute(query, given):
+            at = row[many : many + 2] if self._sessions else ()
+            self._add(number, row[many + len(at) :], Sum(list(row[:many]), *at))
+
+    def _add_pending(self, whole: Sequence[tuple[float, float, int]]) -> None:
+        begins = [first for first, *_ in whole]
+
+        def add(hour: int, dim: int, values: Values, session: str | None, at: Span) -> None:
+            place = bisect_right(begins, hour) - 1
+            if place >= 0 and hour < whole[place][1] and dim in self._dims:
+                records, *summed = values
+                self._add(whole[place][2], *self._sum(dim, session, records or 0, summed, at))
+
+        if not self._sessions:
+            for (hour, dim), values in self._pending.hourly.items():
+                add(hour, dim, values, None, (0.0, 0.0))
+            return
+        for (hour, dim, session), (values, *at) in self._pending.sessions.items():
+            name = self._named[session]
+            if self._filters.session in (None, name):
+                add(hour, dim, values, name, (at[0], at[1]))
+
+    def _sum(
+        self, dim: int, session: str | None, records: int, summed: Sequence[int | None], at: Span
+    ) -> tuple[tuple[Any, ...], Sum]:
+        tried, own, failed, *group = self._dims[dim]
+        if self._sessions and "s.name" in self._by:
+            group.insert(self._by.index("s.name"), session)
+        return tuple(group), Sum([tried * records, own * records, failed * records, *summed], *at)
+
+    def _add_blocks(self, parts: Sequence[tuple[float, float, int]]) -> None:
+        """Record by record."""
+        ends = [until for _, until, _ in parts]
+        for first, last, block in self._blocks(parts):
+            near = parts[bisect_right(ends, first) :]
+            near = near[: bisect_right([since for since, *_ in near], last)]
+            columns = [block.values(name) for name in SUMMED]
+            columns.append([int(one is None) for one in columns[_COST]])
+            passes = self._passing(block)
+            sessions = block.sessions() if self._sessions else [None]
+            for index, (at, dim) in enumerate(zip(block.at, block.dims, strict=True)):
+                if dim not in self._dims or (passes is not None and not passes[index]):
+                    continue
+                session = sessions[index if len(sessions) > 1 else 0]
+                for since, until, number in near:
+                    if since <= at < until:
+                        values = [column[index] for column in columns]
+                        span = (at, at) if self._sessions else (0.0, 0.0)
+                        self._add(number, *self._sum(dim, session, 1, values, span))
+
+    def _blocks(self, parts: Sequence[tuple[float, float, int]]) -> Iterator[tuple[float, float, Block]]:
+        """(oldest, newest, block) of those that have a part in one of them."""
+        ends = [until for _, until, _ in parts]
+        rows = self._driver.execute(
+            "SELECT id, records, first_at, last_at FROM block WHERE last_at >= ? AND first_at < ?",
+            (parts[0][0], ends[-1]),
+        )
+        for number, records, first, last in rows.fetchall():
+            place = bisect_right(ends, first)
+            if place < len(parts) and parts[place][0] <= last:
+                (body,) = self._driver.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()
+                yield first, last, Block(body, records)
+
+    def _passing(self, block: Block) -> list[bool] | None:
+        """Which of its records pass what no dimension decides; None: all."""
+        filters = self._filters
+        if filters.request is not None:
+            return of_request(block, filters.request)
+        if self._sessions:
+            wanted = filters.session
+            found = [one is not None and wanted in (None, one) for one in block.sessions()]
+            return found if len(found) == block.records else found * block.records
+        return None
+
+
+def _whole(rounded: Callable[[float], int], at: float) -> float:
+    return at if math.isinf(at) else rounded(at / HOUR)

@@ -1,0 +1,42 @@
+"""Rows as CSV (RFC 4180) that a spreadsheet may open: no cell of it is taken for a formula (OWASP, CSV injection).
+
+Not here: which rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_head(columns: Sequence[str]) -> None:
+    """The names of the columns."""
+    click.echo(_line(columns), nl=False)
+
+
+def write_rows(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """A line a row. An unknown value is an empty cell."""
+    for row in rows:
+        click.echo(_line([cell(row.get(name)) for name in columns]), nl=False)
+
+
+def cell(value: object) -> object:
+    """Text that would begin a formula gets an apostrophe before it; numbers are numbers."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return "'" + value if value.startswith(_FORMULA) else value
+    return f"{value:.9f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+
+
+def _line(cells: Sequence[object]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue()

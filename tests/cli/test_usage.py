@@ -1,0 +1,159 @@
+"""`pointsman usage`: sums by group, and rows as CSV that a spreadsheet may open."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from contextlib import redirect_stdout
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.admin.store.usage import UsageStore
+from pointsman.cli.csv_rows import write_head, write_rows
+from pointsman.cli.usage import COLUMNS, NAMES, dollars
+from pointsman.ledger.blocks import block_of
+from pointsman.ledger.records import UsageRecord
+
+from .conftest import Shell
+
+NOW = int(time.time())
+DOLLAR = 1_000_000_000
+
+
+def record(number: int, **fields: object) -> UsageRecord:
+    values: dict[str, object] = {
+        "id": f"req_{number:014}", "at": NOW - 100.0 + number, "protocol": "openai_chat", "path": "/v1/chat/completions",
+        "model": "m", "target": "local/box:m", "attempts": 1, "fallback": None, "status": 200, "outcome": "ok",
+        "stream": False, "input_tokens": 10, "output_tokens": 5, "cost": 0, "request": f"req_{number:014}", "attempt": 1,
+    }  # fmt: skip
+    return UsageRecord(**(values | fields))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def filled(shell: Shell) -> Shell:
+    shell.run("key", "create", "--name", '=Ann, "A"')
+    store = UsageStore(shell.data_dir / "usage.db")
+    cloud = {"target": "openai:gpt", "client": "claude-cli", "session": "s-1", "key_id": 1}
+    store.add(
+        block_of(
+            [
+                record(1, model="=cmd|' /C calc'!A0", saved=3 * DOLLAR),
+                record(2, **cloud, cost=DOLLAR // 4),
+                record(3, **cloud, cost=2 * DOLLAR, extra=-DOLLAR // 2, outcome="error", status=500),
+                record(4, target="openai:gpt", cost=None, flag="no_price", at=NOW - 40 * 86400.0),
+            ]
+        )
+    )
+    store.close()
+    return shell
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+
+
+def test_sums_by_each_group(filled: Shell) -> None:
+    by_backend = filled.json("usage", "--by", "backend")
+    assert [(row["backend"], row["requests"], row["cost"], row["unpriced"]) for row in by_backend] == [
+        ("openai", 3, 2.25, 1), ("local/box", 1, 0.0, 0),
+    ]  # fmt: skip
+    (key, nobody) = filled.json("usage", "--by", "key")
+    assert (key["key_id"], key["key"], key["failed"], key["extra"]) == (1, '=Ann, "A"', 1, -0.5)
+    assert nobody["key"] is None
+    (session,) = filled.json("usage", "--by", "session")
+    assert (session["session"], session["client"], session["requests"]) == ("s-1", "claude-cli", 2)
+    assert session["first_at"] < session["last_at"]
+    days = filled.json("usage", "--by", "day", "--zone", "Asia/Kolkata")
+    assert [row["requests"] for row in days] == [1, 3]
+    (month,) = filled.json("usage", "--by", "client", "--since", "7d", "--key", "1")
+    assert (month["client"], month["cost"], month["saved"]) == ("claude-cli", 2.25, None)
+    shown = filled.run("usage", "--by", "model").stdout
+    assert "$2.25 + 1 unknown" in shown
+    assert "$3.00" in shown
+
+
+def test_what_left_the_machine(filled: Shell) -> None:
+    assert {row["target"] for row in filled.json("usage", "--left-machine")} == {"openai:gpt"}
+    (left,) = filled.json("usage", "--by", "backend", "--left-machine", "--since", "7d")
+    assert (left["backend"], left["requests"]) == ("openai", 2)
+
+
+def test_a_spreadsheet_takes_nothing_for_a_formula(filled: Shell) -> None:
+    rows = rows_of(filled.run("usage", "--csv").stdout)
+    assert len(rows) == 4
+    assert {row["model"] for row in rows} == {"m", "'=cmd|' /C calc'!A0"}
+    assert tuple(rows[0]) == COLUMNS
+    assert {row["cost"] for row in rows} == {"0", "0.25", "2", ""}
+    (key, _) = rows_of(filled.run("usage", "--by", "key", "--csv").stdout)
+    assert (key["key"], key["extra"]) == ('\'=Ann, "A"', "-0.5")
+
+
+def test_csv_has_all_that_the_api_gives(filled: Shell) -> None:
+    assert set(filled.json("usage")[0]) == set(COLUMNS)
+    for by in NAMES:
+        (row, *_) = filled.json("usage", "--by", by)
+        head = filled.run("usage", "--by", by, "--csv").stdout.splitlines()[0]
+        assert set(row) == set(head.split(","))
+
+
+def test_csv_is_all_rows_and_not_a_page(shell: Shell) -> None:
+    shell.run("mapping", "list")
+    store = UsageStore(shell.data_dir / "usage.db")
+    store.add(block_of([record(number) for number in range(1500)]))
+    store.close()
+    assert len(rows_of(shell.run("usage", "--csv").stdout)) == 1500
+    done = shell.run("usage", "--csv", "--limit", "10")
+    assert len(rows_of(done.stdout)) == 10
+    assert "there is more" in done.stderr
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"a": st.text(), "b": st.one_of(st.none(), st.integers(), st.floats())}))
+)
+def test_any_text_comes_back_and_none_begins_a_formula(rows: list[dict[str, object]]) -> None:
+    with redirect_stdout(io.StringIO(newline="")) as out:
+        write_head(("a", "b"))
+        write_rows(("a", "b"), rows)
+    back = rows_of(out.getvalue())
+    for row, got in zip(rows, back, strict=True):
+        assert got["a"].removeprefix("'") in (row["a"], str(row["a"]).removeprefix("'"))
+        assert not got["a"].startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--csv", "--json"], "two forms"),
+        (["--by", "day", "--limit", "3"], "all groups"),
+        (["--zone", "UTC"], "--by day"),
+        (["--by", "moon"], "day"),
+        (["--since", "yesterday"], "2026-12-01"),
+        (["--by", "day", "--by", "key"], "given twice"),
+    ],
+)
+def test_what_contradicts_itself_is_told(shell: Shell, words: list[str], said: str) -> None:
+    assert said in shell.run("usage", *words, code=2).stderr
+
+
+def test_an_unknown_zone_is_told(shell: Shell) -> None:
+    problem = shell.json("usage", "--by", "day", "--zone", "Europe/Nowhere", code=1)
+    assert problem["param"] == "zone"
+    assert "Europe/Berlin" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, None),
+        (0.0, "$0.00"),
+        (12.5, "$12.50"),
+        (0.25, "$0.25"),
+        (0.000001, "$0.000001"),
+        (-2, "$-2.00"),
+    ],
+)
+def test_small_money_is_not_rounded_to_nothing(value: float | None, text: str | None) -> None:
+    assert dollars(value) == text
