@@ -89,6 +89,7 @@ class FallbackReason(StrEnum):
     EMPTY = "empty"
     MALFORMED = "malformed"
     AUTH = "auth"
+    BUDGET = "budget"  # what may be spent there is spent
 
 
 @at_hand

@@ -19,6 +19,7 @@ from .common import (
     table,
     with_options,
 )
+from .limits import BUDGET, said
 from .once import Group
 
 _Key = tuple[BackendType, str]
@@ -35,6 +36,7 @@ COLUMNS = (
     SILENT_END,
     PROXY,
     CA_FILE,
+    *BUDGET,
 )  # fmt: skip
 """What `set` takes, in the order of its help."""
 
@@ -45,6 +47,7 @@ _SHOW = table(
     ("key", "key_fingerprint"),
     ("speaks", lambda row: ", ".join(row.get("dialects") or ()) or None),
     ("at once", "max_in_flight"),
+    ("budget", said),
     ("by", way),
     ("set", lambda row: local_time(row["updated_at"])),
     empty="there is no key yet; set one with: pointsman credential set openai",

@@ -6,22 +6,71 @@ from typing import Any
 
 import click
 
-from .common import Invocation, local_time, note, table, with_options
+from .columns import Column, Verb, takes
+from .common import Invocation, Row, local_time, note, table, with_options
+from .limits import BUDGET, RATES, said, spent
 from .once import Group
+from .when import When, seconds_of
+
+_NAME = "Whose it is, for lists and usage."
+_MODEL = "A model that it may use, as its backend calls it, or BACKEND:MODEL; with * for any; repeatable."
+_PATH = "A path that it may use, such as /v1/embeddings; with * for any; repeatable."
+_LOCAL = "Use only models on this computer, whatever the rules say."
+_EXPIRES = "From then on it is worthless: 2027-01-31, or from now on such as 30d."
+COLUMNS = (
+    Column("--name", "name", _NAME, _NAME),
+    *BUDGET,
+    *RATES,
+    Column(
+        "--model", "models", _MODEL, _MODEL, metavar="PATTERN", many=True,
+        clear=("--any-model", "Let it use every model."), body=lambda values: {"models": list(values or ())},
+    ),
+    Column(
+        "--path", "paths", _PATH, _PATH, metavar="PATTERN", many=True,
+        clear=("--any-path", "Let it use every path."), body=lambda values: {"paths": list(values or ())},
+    ),
+    Column("--local-only", "local_only", _LOCAL, _LOCAL, kind=bool),
+    Column(
+        "--expires", "expires_at", _EXPIRES, _EXPIRES, kind=When(ahead=True), metavar="WHEN",
+        clear=("--never-expires", "Take its end away."),
+    ),
+    Column(
+        "--group", "group", "Share the limits of this group.", "Share the limits of this group.", metavar="GROUP",
+        clear=("--no-group", "Take it out of its group."),
+    ),
+    Column("--owner", "owner", "Who answers for it.", "Who answers for it."),
+    Column("--note", "note", "What it is for.", "What it is for."),
+)  # fmt: skip
+
+
+def _may(row: Row) -> str | None:
+    parts = ["only local"] if row["local_only"] else []
+    return " ".join([*parts, *row["models"], *row["paths"]]) or None
+
+
+def _ends(row: Row) -> str | None:
+    if row["revoked_at"] is not None:
+        return f"revoked {local_time(row['revoked_at'])}"
+    return local_time(row["expires_at"]) if row["expires_at"] else None
+
 
 _SHOW = table(
     ("id", "id"),
     ("name", lambda row: row["name"] or None),
     ("key", lambda row: f"{row['prefix']}..."),
+    ("group", "group"),
+    ("may use", _may),
+    ("limits", said),
+    ("spent", spent),
     ("created", lambda row: local_time(row["created_at"])),
-    ("revoked", lambda row: local_time(row["revoked_at"])),
+    ("ends", _ends),
     empty="there is no client key: everybody on this computer may use the gateway",
 )
 
 
 @click.group("key", cls=Group)
 def command() -> None:
-    """Client keys: who may use the gateway.
+    """Client keys: who may use the gateway, and how much.
 
     Without any, everybody on this computer may. From the first one on a key is needed, also after the last
     is revoked.
@@ -29,18 +78,39 @@ def command() -> None:
 
 
 @command.command("create")
-@click.option("--name", default="", help="Whose it is, for lists and usage.")
+@takes(COLUMNS, Verb.ADD)
 @with_options
-def create(invocation: Invocation, name: str) -> None:
+def create(invocation: Invocation, body: dict[str, Any]) -> None:
     """Make a key. It is printed once and stored nowhere."""
-    invocation.finish("POST", "/api/keys", {"name": name}, show=_show_new)
+    invocation.finish("POST", "/api/keys", body, show=_show_new)
 
 
 @command.command("list")
 @with_options
 def show_list(invocation: Invocation) -> None:
-    """List the keys by their first characters."""
+    """List the keys by their first characters, with what they have spent."""
     invocation.finish("GET", "/api/keys", show=_SHOW)
+
+
+@command.command("update")
+@click.argument("key_id", metavar="ID", type=int)
+@takes(COLUMNS, Verb.UPDATE)
+@with_options
+def update(invocation: Invocation, key_id: int, body: dict[str, Any]) -> None:
+    """Change what a key may use; what is not named stays."""
+    invocation.finish("PATCH", f"/api/keys/{key_id}", body, show=_SHOW)
+
+
+@command.command("rotate")
+@click.argument("key_id", metavar="ID", type=int)
+@click.option(
+    "--grace", metavar="SPAN", default="24h", show_default=True, help="How long the old one is good, too."
+)
+@with_options
+def rotate(invocation: Invocation, key_id: int, grace: str) -> None:
+    """Give a key a new secret; its limits and usage go on. It is printed once."""
+    body = {"grace_seconds": seconds_of(grace)}
+    invocation.finish("POST", f"/api/keys/{key_id}/rotate", body, show=_show_new)
 
 
 @command.command("revoke")

@@ -38,3 +38,11 @@ class When(click.ParamType[str]):
                 param,
                 ctx,
             )
+
+
+def seconds_of(text: str) -> int:
+    """Of a span. Raises click.BadParameter."""
+    span = _SPAN.fullmatch(text.strip())
+    if span is None:
+        raise click.BadParameter(f"{text[:40]!r} is no span; write 30m, 24h or 7d")
+    return int(span[1]) * _SECONDS[span[2]]

@@ -51,6 +51,13 @@ def _meanings() -> dict[bytes, tuple[str, str]]:
     return found
 
 
+def without_rate_limits(lines: bytes) -> bytes:
+    """Header lines less those that tell what is left of a rate."""
+    told = _meanings()
+    kept = [line for line in lines.split(b"\r\n") if line and line.partition(b":")[0] not in told]
+    return b"".join([line + b"\r\n" for line in kept])
+
+
 @derived
 def private_headers() -> tuple[frozenset[bytes], tuple[bytes, ...]]:
     """(names, beginnings of names) of request headers that a backend of another protocol does not get."""

@@ -30,6 +30,7 @@ from ..kinds import ErrorKind
 from ..ledger.records import UsageRecord
 from ..link.client import LinkClient
 from ..link.messages import FoundServer, FoundServers
+from ..link.spending import Cashier, RemoteCashier
 from ..link.spool import Spool
 from ..practice import PracticeServer
 from ..process.beats import REPLACED_FILE, beat
@@ -120,6 +121,8 @@ class DataPlaneProcess:
         )
         self.plane.flush = self._link.flush
         self.plane.find_answer = self._link.find_answer
+        alone = Cashier(self._link.spent, self._link.say)
+        self.plane.cashier = alone if self.plane.alone else RemoteCashier(self._link)
         where = [] if args.no_discover else addresses(os.environ, args.discover_port, local_host())
         self._discovery = Discovery(tuple(where), egress, self._on_found)
         self._handler = Handler(self.plane, self._link.record)

@@ -11,6 +11,7 @@ from typing import Any
 from ..dialects.capsule import Capsules
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, Protocol
+from ..ledger.accounts import LimitSpec
 from ..ledger.prices import PriceBook
 from ..link.messages import Snapshot
 from ..routing.specs import practice_spec
@@ -39,6 +40,7 @@ class CompiledRules:
         "backends",
         "capsules",
         "keys",
+        "limits",
         "plans",
         "snapshot",
         "table",
@@ -58,6 +60,9 @@ class CompiledRules:
         specs, self.backends = compile_backends((*snapshot.backends, practice), before, running)
         self.table = RoutingTable(snapshot.mappings, specs)
         self.keys = KeyRing(snapshot)
+        self.limits: dict[str, list[LimitSpec]] = {}  # by whose they are
+        for limit in snapshot.limits:
+            self.limits.setdefault(limit.whose, []).append(limit)
         self.capsules = Capsules(snapshot.pepper or _FALLBACK_KEY)
         self.plans: dict[PlanKey, Plan] = {}
         self.tracks: dict[tuple[str, int, Protocol], Any] = {}  # see gateway/lane/facts.py

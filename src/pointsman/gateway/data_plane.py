@@ -21,6 +21,7 @@ from ..ledger.records import UsageRecord
 from ..ledger.tally import Tally
 from ..link.engine_desk import EngineDesk
 from ..link.messages import AnswerFound, Snapshot, WorkerStatus
+from ..link.spending import Spending
 from ..resilience.board import Board
 from ..resilience.budget import FLOOR, Budget
 from ..resilience.spread import Rota
@@ -62,11 +63,11 @@ class DataPlane:
     every one."""
 
     __slots__ = (
-        "__weakref__", "_id_begins", "_id_count", "_id_prefix", "_practice_path", "alone", "board", "budget", "control",
-        "counters", "dialects", "draining", "elsewhere", "engines", "facts", "find_answer", "flush", "guard", "holders",
-        "jobs", "joining", "labels", "limits", "lists", "pool", "probes", "provider_lists", "reasoning", "record",
-        "responses", "rules", "running", "runtime_dir", "siblings", "starting", "tally", "ticking", "turns", "unpacked",
-        "usage_dropped", "worker", "workers",
+        "__weakref__", "_id_begins", "_id_count", "_id_prefix", "_practice_path", "alone", "board", "budget", "cashier",
+        "control", "counters", "dialects", "draining", "elsewhere", "engines", "facts", "find_answer", "flush", "guard",
+        "holders", "jobs", "joining", "labels", "limits", "lists", "pool", "probes", "provider_lists", "reasoning",
+        "record", "responses", "rules", "running", "runtime_dir", "siblings", "starting", "tally", "ticking", "turns",
+        "unpacked", "usage_dropped", "worker", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -112,13 +113,12 @@ class DataPlane:
         self.draining = False
         self.counters, self.labels = Counters(), Labels()
         self.tally = Tally(self.counters, self.labels)
+        self.cashier: Spending | None = None  # where there are limits there is a link
         self.record: Callable[[UsageRecord], object] = _nowhere
         self.flush: Callable[[], object] = _nothing
         self._id_prefix = f"req_{os.urandom(5).hex()}"
         self._id_begins, self._id_count = "", 0
-        self.usage_dropped = self.jobs = self.unpacked = (
-            0  # unpacked: bytes of their bodies that came compressed
-        )
+        self.usage_dropped = self.jobs = self.unpacked = 0  # the last: bytes of bodies that came compressed
 
     @property
     def backends(self) -> dict[str, Backend]:
@@ -132,6 +132,8 @@ class DataPlane:
         self.labels.follow(snapshot.mappings)
         self.rules = CompiledRules(snapshot, self._practice_path, before, self.running)
         self.guard.follow(snapshot.origins, keys_required=snapshot.keys_required)
+        if self.cashier is not None:
+            self.cashier.follow(snapshot.limits)
         self.lists.follow(self.rules.backends)
         self.facts.follow(self.rules.backends)
         for key, backend in self.rules.backends.items():

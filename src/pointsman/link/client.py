@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from ..errors import PointsmanError
-from ..kinds import ErrorKind
+from ..kinds import ErrorKind, Limit
 from ..ledger.blocks import UsageBlock, block_of
 from ..ledger.records import UsageRecord
 from .frames import LinkError, encode, read_down
@@ -22,11 +22,16 @@ from .messages import (
     Applied,
     FoundServers,
     Hello,
+    Reserved,
     Snapshot,
+    SpentFound,
+    SpentQuestion,
+    Up,
     UsageAck,
     UsageBatch,
     WorkerStatus,
 )
+from .questions import SECONDS, Questions
 from .spool import Spool
 
 log = logging.getLogger("pointsman.link")
@@ -45,8 +50,6 @@ SPOOL_SECONDS = 0.4
 """A record that may be so old and is not acknowledged also goes to the disk, at once when nobody is there to take it. It is
 looked for every FLUSH_SECONDS and by the ticker, so that a crash costs at most 0.65 s of usage, and less than the 1 s of R9
 where the machine lets us run a third of a second late."""
-FIND_SECONDS = 2.0
-"""How long an answer's look-up is waited for."""
 FLUSH_SECONDS = 0.25
 STATUS_SECONDS = 1.0
 RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5)
@@ -86,8 +89,7 @@ class LinkClient:
             int, float
         ] = {}  # of batches that are in memory only: how old their oldest record may be
         self._on_disk_only = spool is not None and spool.holds  # an earlier life's, or memory was full
-        self._questions: dict[int, asyncio.Future[AnswerFound]] = {}
-        self._asked = 0
+        self.questions = Questions()
         self._found: FoundServers | None = None
         self.dropped = 0
 
@@ -103,29 +105,55 @@ class LinkClient:
     def tell_found(self, found: FoundServers) -> None:
         """The model servers that are there now: told to the control plane, and to each that comes after it."""
         self._found = found
-        if self._writer is not None and not _stuck(self._writer):
-            self._writer.write(encode(found))
+        self.say(found)
 
     async def find_answer(self, key_id: int | None, name: str) -> AnswerFound:
         """Who made that answer, by the usage database. Raises PointsmanError 503 while that cannot be told."""
-        writer = self._writer
-        if writer is None or _stuck(writer):
-            raise _cannot_tell()
-        self._asked += 1
-        number = self._asked
-        found: asyncio.Future[AnswerFound] = asyncio.get_running_loop().create_future()
-        self._questions[number] = found
-        writer.write(encode(AnswerQuestion(number, key_id, name)))
-        try:
-            async with asyncio.timeout(FIND_SECONDS):
-                answer = await found
-        except TimeoutError:
-            raise _cannot_tell() from None
-        finally:
-            del self._questions[number]
+        answer = await self.questions.ask(
+            self.say, lambda number: AnswerQuestion(number, key_id, name), AnswerFound, _cannot_tell
+        )
         if not answer.able:
             raise _cannot_tell()
         return answer
+
+    async def spent(
+        self, of: tuple[tuple[str, Limit, float | None], ...], marked: Callable[[], None]
+    ) -> tuple[int, ...]:
+        """See SpentQuestion; with all that was recorded until marked() is called, and nothing after. Raises PointsmanError
+        503 while that cannot be told."""
+        deadline = time.monotonic() + SECONDS
+        while not self._send_all():
+            if time.monotonic() > deadline:
+                raise cannot_tell_spent()
+            await asyncio.sleep(0.01)
+        marked()
+        left = deadline - time.monotonic()
+        answer = await self.questions.ask(
+            self.say, lambda number: SpentQuestion(number, of), SpentFound, cannot_tell_spent, left
+        )
+        if answer.spent is None:
+            raise cannot_tell_spent()
+        return answer.spent
+
+    def _send_all(self) -> bool:
+        """Is all that was recorded on its way by this connection, or stored?"""
+        self.flush()
+        writer = self._writer
+        on_disk = self._spool is not None and self._spool.holds and self._on_disk_only
+        return (
+            writer is not None
+            and not _stuck(writer)
+            and not on_disk
+            and len(self._sent) == len(self._unacked)
+        )
+
+    def say(self, message: Up) -> bool:
+        """Sent, if anybody is there who reads."""
+        writer = self._writer
+        if writer is None or _stuck(writer):
+            return False
+        writer.write(encode(message))
+        return True
 
     async def run(self) -> None:
         """Connect, read, and connect again for ever; cancelled at the end of the process."""
@@ -165,10 +193,8 @@ class LinkClient:
                         writer.write(encode(Applied(message.epoch, message.version)))
                     case UsageAck():
                         self._acknowledged(message.batch)
-                    case AnswerFound():
-                        waiting = self._questions.get(message.number)
-                        if waiting is not None and not waiting.done():
-                            waiting.set_result(message)
+                    case AnswerFound() | SpentFound() | Reserved():
+                        self.questions.answered(message)
         finally:
             flusher.cancel()
 
@@ -300,6 +326,13 @@ def _cannot_tell() -> PointsmanError:
         ErrorKind.UNAVAILABLE,
         "Which backend made this answer cannot be looked up now; try again.",
         retry_after=1,
+    )
+
+
+def cannot_tell_spent() -> PointsmanError:
+    """503 where the control plane, which knows, is away."""
+    return PointsmanError(
+        ErrorKind.UNAVAILABLE, "What has been spent cannot be looked up now; try again.", retry_after=1
     )
 
 

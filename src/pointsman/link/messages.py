@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ..kinds import Limit
+from ..ledger.accounts import LimitSpec
 from ..ledger.blocks import UsageBlock
 from ..ledger.price_spec import PriceSpec
 from ..routing.specs import BackendSpec, MappingSpec
@@ -17,12 +19,21 @@ from ..secret import SecretBytes
 
 class ClientKeySpec(msgspec.Struct, frozen=True):
     """A live client key: HMAC-SHA-256(pepper, key) and who it is. Revoked keys are not in a snapshot. begins: how a key
-    begins that somebody else made, and that has not our own form; "" of ours."""
+    begins that somebody else made, and that has not our own form; "" of ours. until: unix seconds when it expires. before,
+    before_until: the digest that it had until it was rotated, and how long that one is good. models, paths: patterns of what
+    it may use, () = everything; see gateway/client/bounds.py. group: whose limits it shares."""
 
     id: int
     name: str
     digest: bytes
     begins: str = ""
+    until: float | None = None
+    before: bytes = b""
+    before_until: float = 0.0
+    models: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    local_only: bool = False
+    group: int | None = None
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -38,7 +49,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     version: grows with every change while one control plane lives. epoch: that control plane's start, so that
     a restarted one's version 1 is newer. problems: why the gateway is degraded; empty = healthy. origins: web origins let
     in, in the form of wire/origins.py, beside those that each process was started with. prices: by backend; a local one is
-    free where it has none.
+    free where it has none. limits: of client keys, groups and backends.
     """
 
     version: int
@@ -52,6 +63,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     origins: tuple[str, ...] = ()
     prices: dict[str, tuple[PriceSpec, ...]] = {}
     reference: Reference | None = None
+    limits: tuple[LimitSpec, ...] = ()
 
     def __repr__(self) -> str:
         return f"Snapshot({self.epoch}/{self.version}, {len(self.mappings)} mappings, {len(self.backends)} backends)"
@@ -103,6 +115,56 @@ class AnswerFound(msgspec.Struct, frozen=True, tag="answer_found"):
     target: str | None = None
     model: str = ""
     able: bool = True
+
+
+class SpentQuestion(msgspec.Struct, frozen=True, tag="spent_question"):
+    """What does the usage log hold of each of these (whose, money or tokens) from these unix seconds on (None: in all)?
+    What was sent before on this connection is in the answer, and nothing that was sent after. number: of the question."""
+
+    number: int
+    of: tuple[tuple[str, Limit, float | None], ...]
+
+
+class SpentFound(msgspec.Struct, frozen=True, tag="spent_found"):
+    """In the order of the question, nano-dollars or tokens; None while that cannot be told."""
+
+    number: int
+    spent: tuple[int, ...] | None
+
+
+class Reserve(msgspec.Struct, frozen=True, tag="reserve"):
+    """May this request take so much of each of these (whose, kind, amount)? Where several processes serve, the control plane
+    holds the accounts. hold: take it, under this number of this process; else it is only asked. number: of the question."""
+
+    number: int
+    wanted: tuple[tuple[str, Limit, int], ...]
+    hold: bool
+
+
+class Reserved(msgspec.Struct, frozen=True, tag="reserved"):
+    """refused: which limit does not let it in, what is left of it, and the seconds until it may; None = it is in. seen: what
+    is left of each limit, and the seconds until it is whole again. able: could it be told at all?"""
+
+    number: int
+    refused: tuple[LimitSpec, int, float | None] | None = None
+    seen: tuple[tuple[LimitSpec, int, float], ...] = ()
+    able: bool = True
+
+
+class Settle(msgspec.Struct, frozen=True, tag="settle"):
+    """What was reserved under that number took so much, by kind."""
+
+    number: int
+    used: dict[str, int]
+
+
+class Reached(msgspec.Struct, frozen=True, tag="reached"):
+    """So much of a budget is spent, in percent: its warning, or 100."""
+
+    limit: LimitSpec
+    percent: int
+    spent: int
+    ends: float | None
 
 
 class TargetHealth(msgspec.Struct, frozen=True):
@@ -164,5 +226,18 @@ class FoundServers(msgspec.Struct, frozen=True, tag="found"):
     servers: tuple[FoundServer, ...]
 
 
-Down = Snapshot | UsageAck | AnswerFound
-Up = Hello | Applied | UsageBatch | WorkerStatus | AnswerQuestion | FoundServers
+Asking = AnswerQuestion | SpentQuestion | Reserve
+Answered = AnswerFound | SpentFound | Reserved
+Down = Snapshot | UsageAck | AnswerFound | SpentFound | Reserved
+Up = (
+    Hello
+    | Applied
+    | UsageBatch
+    | WorkerStatus
+    | AnswerQuestion
+    | FoundServers
+    | SpentQuestion
+    | Reserve
+    | Settle
+    | Reached
+)

@@ -13,6 +13,8 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from ..errors import PointsmanError
+from ..kinds import Limit
+from ..ledger.accounts import LimitSpec
 from .frames import MAX_FRAME, LinkError, encode, read_up
 from .local_server import LocalServer
 from .messages import (
@@ -21,12 +23,19 @@ from .messages import (
     Applied,
     FoundServers,
     Hello,
+    Reached,
+    Reserve,
+    Reserved,
+    Settle,
     Snapshot,
+    SpentFound,
+    SpentQuestion,
     Up,
     UsageAck,
     UsageBatch,
     WorkerStatus,
 )
+from .spending import CashierServer
 
 log = logging.getLogger("pointsman.link")
 
@@ -43,6 +52,7 @@ class _Peer:
         self.worker = -1
         self.pid = 0
         self.applied: tuple[str, int] = ("", -1)
+        self.lacks: set[int] = set()  # batches that it sent and that are not stored
         self.complaint = ""  # why its last batch was not stored
         self.followed = False  # the same data-plane process, or the one after it, has another connection
 
@@ -50,16 +60,23 @@ class _Peer:
 class LinkServer:
     """path: Unix socket to listen on (folder must be 0700). on_up(worker, message): called for WorkerStatus and FoundServers
     on the loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising. find:
-    looks an answer up, in a thread; None where nobody can."""
+    looks an answer up, spent what was spent, in a thread; counter: has the accounts where several processes serve; None
+    where nobody can."""
 
     def __init__(
         self,
         path: str,
         on_up: Callable[[int, Up], None],
         find: Callable[[AnswerQuestion], AnswerFound] | None = None,
+        spent: Callable[[SpentQuestion], SpentFound] | None = None,
+        counter: CashierServer | None = None,
     ) -> None:
         self._on_up = on_up
         self._find = find
+        self._spent = spent
+        self._counter = counter
+        self._limits: dict[tuple[str, Limit], LimitSpec] = {}
+        self._reserving: set[asyncio.Task[None]] = set()
         self._server = LocalServer(path, self._serve)
         self._peers: set[_Peer] = set()
         self._snapshot: Snapshot | None = None
@@ -82,6 +99,7 @@ class LinkServer:
     def publish(self, snapshot: Snapshot) -> None:
         """Make this the snapshot of every connected process and of each that connects from now on."""
         self._snapshot = snapshot
+        self._limits = {limit.name: limit for limit in snapshot.limits}
         frame = encode(snapshot)
         for peer in self._peers:
             if peer.worker < 0:
@@ -118,6 +136,8 @@ class LinkServer:
                 log.warning("link to worker %s ended: %s", peer.worker, error)
         finally:
             self._peers.discard(peer)
+            if self._counter is not None:
+                self._counter.left(peer.pid, lambda: any(one.pid == peer.pid for one in self._peers))
             async with self._changed:
                 self._changed.notify_all()
 
@@ -134,6 +154,7 @@ class LinkServer:
                 async with self._changed:
                     self._changed.notify_all()
             case UsageBatch():
+                peer.lacks.add(message.batch)
                 try:
                     async with self._storing:
                         # what was sent before a kill may be read after what the next process found on disk
@@ -150,11 +171,43 @@ class LinkServer:
                     log.exception("usage batch %s of worker %s was not stored", message.batch, peer.worker)
                     return
                 peer.complaint = ""
+                peer.lacks.discard(message.batch)
                 peer.writer.write(encode(UsageAck(message.batch)))
-            case WorkerStatus() | FoundServers():
+            case WorkerStatus() | FoundServers() | Reached():
                 self._on_up(peer.worker, message)
             case AnswerQuestion():
                 peer.writer.write(encode(await self._answer(message)))
+            case Reserve():
+                task = asyncio.create_task(
+                    self._reserve(peer, message)
+                )  # it may wait for what is read from the log
+                self._reserving.add(task)
+                task.add_done_callback(self._reserving.discard)
+            case Settle():
+                if self._counter is not None:
+                    self._counter.settle(peer.pid, message)
+            case SpentQuestion():
+                able = not peer.lacks
+                found = await self._what_was_spent(message) if able else SpentFound(message.number, None)
+                peer.writer.write(encode(found))
+
+    async def _reserve(self, peer: _Peer, asked: Reserve) -> None:
+        found = Reserved(asked.number, able=False)
+        if self._counter is not None:
+            found = await self._counter.reserve(peer.pid, asked, self._limits)
+        if not peer.writer.is_closing():
+            peer.writer.write(encode(found))
+
+    async def _what_was_spent(self, question: SpentQuestion) -> SpentFound:
+        """With all that came before it: what one process sends is taken in order."""
+        try:
+            if self._spent is not None:
+                return await asyncio.to_thread(self._spent, question)
+        except PointsmanError as error:
+            log.warning("what was spent cannot be told: %s", error.public)
+        except Exception:
+            log.exception("what was spent cannot be told")
+        return SpentFound(question.number, None)
 
     async def _answer(self, question: AnswerQuestion) -> AnswerFound:
         try:

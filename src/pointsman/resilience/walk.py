@@ -80,6 +80,7 @@ _USE = {
     FallbackReason.EMPTY: 2,
     FallbackReason.UPSTREAM_ERROR: 3,
     FallbackReason.THROTTLED: 4,
+    FallbackReason.BUDGET: 4,
 }
 
 

@@ -63,12 +63,12 @@ class Plan:
     @property
     def mapping_id(self) -> int | None:
         """The rule's id, None where no rule was needed."""
-        return None if self.rule is NO_RULE else self.rule.id
+        return self.rule.id or None
 
     @property
     def pattern(self) -> str | None:
         """The rule's pattern, None where no rule was needed."""
-        return None if self.rule is NO_RULE else self.rule.pattern
+        return self.rule.pattern if self.rule.id else None
 
 
 class RoutingTable:

@@ -12,6 +12,7 @@ import pytest
 
 from pointsman.admin.store import client_keys, settings
 from pointsman.admin.store.database import Store
+from pointsman.admin.store.schemas import ClientKeyCreate
 from pointsman.errors import PointsmanError
 from pointsman.secret import Secret
 
@@ -27,7 +28,7 @@ def test_the_key_is_random_marked_and_checkable() -> None:
 
 def test_only_the_digest_is_kept(store: Store, data_dir: Path) -> None:
     with store.write() as session:
-        row, secret = client_keys.create(session, "laptop")
+        row, secret = client_keys.create(session, ClientKeyCreate(name="laptop"))
         pepper = settings.pepper(session)
     assert row.digest == hmac.digest(pepper, secret.encode(), "sha256")
     assert row.prefix == secret[:8]
@@ -39,7 +40,7 @@ def test_only_the_digest_is_kept(store: Store, data_dir: Path) -> None:
 def test_required_from_the_first_one_on_and_after_the_last(store: Store) -> None:
     with store.write() as session:
         assert not client_keys.required(session)
-        row, _ = client_keys.create(session)
+        row, _ = client_keys.create(session, ClientKeyCreate())
         assert client_keys.required(session)
         client_keys.revoke(session, row.id or 0)
         assert client_keys.required(session)
@@ -47,7 +48,7 @@ def test_required_from_the_first_one_on_and_after_the_last(store: Store) -> None
 
 def test_revoking_twice_keeps_the_first_time(store: Store) -> None:
     with store.write() as session:
-        row, _ = client_keys.create(session, "a")
+        row, _ = client_keys.create(session, ClientKeyCreate(name="a"))
         first = client_keys.revoke(session, row.id or 0).revoked_at
     with store.write() as session:
         assert client_keys.revoke(session, row.id or 0).revoked_at == first
@@ -92,7 +93,7 @@ def test_a_given_key_is_one_row_at_every_restart_and_its_new_value_replaces_the_
 
 def test_a_given_key_leaves_peoples_own_keys_alone(store: Store) -> None:
     with store.write() as session:
-        _, mine = client_keys.create(session, "environment")  # a name is no mark
+        _, mine = client_keys.create(session, ClientKeyCreate(name="environment"))  # a name is no mark
     client_keys.keep_given(store, ONE)
     client_keys.keep_given(store, TWO)
     assert knows(store, mine)

@@ -15,7 +15,10 @@ from pointsman.admin.store.schemas import (
     BackendMappingUpdate,
     ClientKeyCreate,
     ClientKeyCreated,
+    ClientKeyUpdate,
     CloudCredentialCreate,
+    KeyGroupCreate,
+    KeyGroupUpdate,
     LocalBackendCreate,
     LocalBackendUpdate,
 )
@@ -135,7 +138,7 @@ def test_what_fits_together_is_taken(more: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "shape",
     [BackendMappingCreate, BackendMappingUpdate, CloudCredentialCreate, LocalBackendCreate, LocalBackendUpdate,
-     ClientKeyCreate],
+     ClientKeyCreate, ClientKeyUpdate, KeyGroupCreate, KeyGroupUpdate],
 )  # fmt: skip
 def test_an_unknown_field_is_an_error(shape: type[BaseModel]) -> None:
     assert "priorty" in refused(shape, {"priorty": 1})
@@ -146,7 +149,8 @@ def test_an_unknown_field_is_an_error(shape: type[BaseModel]) -> None:
     [(BackendMappingUpdate, field) for field in (
         "model_pattern", "backend_type", "backend_name", "fallbacks", "priority", "enabled", "local_only",
         "forward_auth", "fallback_on", "spread")]
-    + [(LocalBackendUpdate, field) for field in ("base_url", "enabled", "allow_http", "join_resends", "silent_end")],
+    + [(LocalBackendUpdate, field) for field in ("base_url", "enabled", "allow_http", "join_resends", "silent_end")]
+    + [(ClientKeyUpdate, field) for field in ("name", "models", "paths", "local_only", "warn")],
 )  # fmt: skip
 def test_null_is_refused_where_nothing_can_be_empty(shape: type[BaseModel], field: str) -> None:
     assert "cannot be null" in refused(shape, {field: None})
@@ -248,7 +252,7 @@ RESPONSES = [shape for name, shape in vars(schemas).items() if name.endswith("Re
 
 
 def test_every_response_is_looked_at() -> None:
-    assert len(RESPONSES) == 6
+    assert len(RESPONSES) == 7
 
 
 @pytest.mark.parametrize("shape", RESPONSES, ids=lambda shape: shape.__name__)
@@ -258,7 +262,7 @@ def test_no_response_schema_can_carry_a_key_even_when_given_one(shape: type[Base
         assert word not in schema
 
     class Row:
-        id, name, model_pattern, backend_type, prefix = 1, "n", "m", "openai", "pm-abcde"
+        id, name, model_pattern, backend_type, prefix, note = 1, "n", "m", "openai", "pm-abcde", ""
         base_url, revoked_at = "http://127.0.0.1", None
         origin, sources = "https://chat.example", ["stored"]
         where, model, source = "openai", "gpt-5.4", "own"

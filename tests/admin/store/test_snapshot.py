@@ -5,12 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pointsman.admin.store import client_keys, credentials, local_backends, mappings
+from pointsman.admin.store import client_keys, credentials, key_groups, local_backends, mappings
 from pointsman.admin.store.database import Store
 from pointsman.admin.store.rotation import open_vault
-from pointsman.admin.store.schemas import BackendMappingCreate, CloudCredentialCreate, LocalBackendCreate
+from pointsman.admin.store.schemas import (
+    BackendMappingCreate,
+    ClientKeyCreate,
+    CloudCredentialCreate,
+    KeyGroupCreate,
+    LocalBackendCreate,
+)
 from pointsman.admin.store.snapshot import compile_snapshot
 from pointsman.admin.store.tables import (
+    BudgetColumns,
     CredentialAddress,
     CredentialColumns,
     LocalAddress,
@@ -18,7 +25,9 @@ from pointsman.admin.store.tables import (
     MappingColumns,
 )
 from pointsman.admin.vault import Vault
-from pointsman.kinds import BackendType
+from pointsman.kinds import BackendType, Limit, Per
+from pointsman.ledger.accounts import LimitSpec
+from pointsman.ledger.periods import own_zone
 from pointsman.link.messages import Snapshot
 from pointsman.routing.specs import BackendSpec, MappingSpec
 from pointsman.secret import Secret
@@ -127,8 +136,8 @@ def test_rules_come_enabled_with_their_targets_in_order(store: Store, vault: Vau
 
 def test_revoked_client_keys_are_left_out_but_keys_stay_required(store: Store, vault: Vault) -> None:
     with store.write() as session:
-        kept, _ = client_keys.create(session, "kept")
-        gone, _ = client_keys.create(session, "gone")
+        kept, _ = client_keys.create(session, ClientKeyCreate(name="kept"))
+        gone, _ = client_keys.create(session, ClientKeyCreate(name="gone"))
         client_keys.revoke(session, gone.id or 0)
     snapshot = compiled(store, vault)
     assert [(key.id, key.name, key.digest) for key in snapshot.client_keys] == [
@@ -237,4 +246,41 @@ def test_each_column_reaches_the_data_plane_or_is_used_up_before() -> None:
     made = {"key", "type", "api_key", "problem", "stream_usage", "login_only", "found", "engine", "models"}
     columns = {**CredentialAddress.model_fields, **CredentialColumns.model_fields}
     columns |= {**LocalAddress.model_fields, **LocalColumns.model_fields}
-    assert set(BackendSpec.__struct_fields__) - made == set(columns) - {"backend_type", "enabled"}
+    limits = set(BudgetColumns.model_fields)
+    assert set(BackendSpec.__struct_fields__) - made == set(columns) - {"backend_type", "enabled"} - limits
+
+
+def test_limits_of_live_keys_of_groups_and_of_providers_reach_the_data_plane(
+    store: Store, vault: Vault
+) -> None:
+    with store.write() as session:
+        key_groups.create(
+            session, KeyGroupCreate(name="team", budget_money=0.1, per="week", zone="Asia/Tokyo")
+        )
+        mine = ClientKeyCreate(
+            name="mine",
+            budget_tokens=5,
+            warn=50,
+            rate_requests=6,
+            rate_tokens=7,
+            parallel=8,
+            group="team",
+            models=["a*"],
+        )
+        row, _ = client_keys.create(session, mine)
+        gone, _ = client_keys.create(session, ClientKeyCreate(budget_tokens=1))
+        client_keys.revoke(session, gone.id or 0)
+        group, key = row.group_id, row.id
+    credential(store, vault, budget_money=20.0, per="day", zone="UTC")
+    snapshot = compiled(store, vault)
+    zone = own_zone()
+    assert set(snapshot.limits) == {
+        LimitSpec(f"key/{key}", Limit.TOKENS, 5, Per.TOTAL, zone, 50),
+        LimitSpec(f"key/{key}", Limit.REQUESTS, 6),
+        LimitSpec(f"key/{key}", Limit.TOKEN_RATE, 7),
+        LimitSpec(f"key/{key}", Limit.PARALLEL, 8),
+        LimitSpec(f"group/{group}", Limit.MONEY, most=100_000_000, per=Per.WEEK, zone="Asia/Tokyo"),
+        LimitSpec("backend/openai", Limit.MONEY, most=20_000_000_000, per=Per.DAY),
+    }
+    (spec,) = snapshot.client_keys
+    assert (spec.models, spec.group, spec.local_only) == (("a*",), group, False)

@@ -31,6 +31,7 @@ from ...link.messages import (
     AnswerQuestion,
     FoundServer,
     FoundServers,
+    Reached,
     Snapshot,
     Up,
     UsageBatch,
@@ -45,6 +46,7 @@ from ..store.snapshot import compile_snapshot
 from ..store.usage import UsageStore
 from ..vault import Vault, check_opens
 from . import found
+from .accountant import Accountant
 from .auth import AdminToken
 from .engines import Engines
 from .last_good import LastGood
@@ -122,6 +124,7 @@ class ControlPlane:
         self.on_found: Callable[[], None] = lambda: None
         self.engines = Engines(data_dir, self._engine_at)
         self._link: LinkServer | None = None
+        self.accountant = Accountant(store, usage)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.snapshot = self._compile()
 
@@ -183,6 +186,7 @@ class ControlPlane:
             self.snapshot = snapshot
             if self._link is None or self._loop is None:
                 return True
+            self._loop.call_soon_threadsafe(self.accountant.cashier.follow, snapshot.limits)
             self._loop.call_soon_threadsafe(self._link.publish, snapshot)
             self._loop.call_soon_threadsafe(self.engines.look)
         return self._wait_applied(snapshot)
@@ -245,7 +249,9 @@ class ControlPlane:
         """Listen for data-plane processes on a Unix socket, from the running loop."""
         from ...link.server import LinkServer
 
-        link = LinkServer(path, self.take, self.find_answer)
+        accountant = self.accountant
+        link = LinkServer(path, self.take, self.find_answer, accountant.find, accountant.server)
+        accountant.cashier.follow(self.snapshot.limits)
         await link.start()
         link.publish(self.snapshot)
         self._link, self._loop = link, asyncio.get_running_loop()
@@ -278,6 +284,8 @@ class ControlPlane:
         elif isinstance(message, UsageBatch):
             self.usage.add(message.block, again=message.again)
 
+        elif isinstance(message, Reached):
+            self.accountant.reached(message)
         elif isinstance(message, FoundServers) and message.servers != self._servers:
             self._servers = message.servers
             told = [f"{one.title} at {one.base_url}" for one in message.servers]

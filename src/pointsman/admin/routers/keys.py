@@ -1,29 +1,49 @@
-"""`/api/keys`: client keys. A key is in one answer only, the one that makes it."""
+"""`/api/keys`: client keys. A key is in one answer only, the one that makes it, or rotates it."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from sqlmodel import Session
 
-from ..store import client_keys
-from ..store.schemas import ClientKeyCreate, ClientKeyCreated, ClientKeyResponse
+from ...models import (
+    ClientKey,
+    ClientKeyCreate,
+    ClientKeyCreated,
+    ClientKeyResponse,
+    ClientKeyRotate,
+    ClientKeyUpdate,
+)
+from ..control.control_plane import ControlPlane
+from ..store import client_keys, key_groups
+from ..store.limits import spent_now
+from ..store.shapes import shown
 from .base import RowId, Run, errors
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
+def _shown(control: ControlPlane, session: Session, row: ClientKey) -> ClientKeyResponse:
+    more = {
+        "group": key_groups.names(session).get(row.group_id or 0),
+        "grace_until": row.before_until if row.before is not None else None,
+        "spent": spent_now(session, control.usage, f"key/{row.id}", row),
+    }
+    return shown(ClientKeyResponse, row, more)
+
+
 @router.get("", responses=errors())
 def show_list(control: Run) -> list[ClientKeyResponse]:
-    """All client keys, revoked ones too, by their first characters."""
+    """All client keys, revoked ones too, by their first characters, and what they have spent."""
     with control.read() as session:
-        return [ClientKeyResponse.model_validate(row) for row in client_keys.list_all(session)]
+        return [_shown(control, session, row) for row in client_keys.list_all(session)]
 
 
-@router.post("", status_code=201, responses=errors())
+@router.post("", status_code=201, responses=errors(404))
 def add(control: Run, body: ClientKeyCreate, response: Response) -> ClientKeyCreated:
     """Make a key. `secret` is shown this once. From the first key on, every LLM request needs one."""
     with control.change() as session:
-        row, secret = client_keys.create(session, body.name)
-        answer = ClientKeyResponse.model_validate(row)
+        row, secret = client_keys.create(session, body)
+        answer = _shown(control, session, row)
     response.headers["location"] = f"{router.prefix}/{answer.id}"
     return ClientKeyCreated(**answer.model_dump(), secret=secret)
 
@@ -32,7 +52,24 @@ def add(control: Run, body: ClientKeyCreate, response: Response) -> ClientKeyCre
 def show(control: Run, key_id: RowId) -> ClientKeyResponse:
     """One client key."""
     with control.read() as session:
-        return ClientKeyResponse.model_validate(client_keys.get(session, key_id))
+        return _shown(control, session, client_keys.get(session, key_id))
+
+
+@router.patch("/{key_id}", responses=errors(404, 409))
+def change(control: Run, key_id: RowId, body: ClientKeyUpdate) -> ClientKeyResponse:
+    """Change what is named; the rest stays. A null clears what can be empty. What a budget's period holds already stays
+    spent."""
+    with control.change() as session:
+        return _shown(control, session, client_keys.update(session, key_id, body))
+
+
+@router.post("/{key_id}/rotate", responses=errors(404, 409))
+def rotate(control: Run, key_id: RowId, body: ClientKeyRotate | None = None) -> ClientKeyCreated:
+    """A new secret for the same key, shown this once; the one before is good for `grace_seconds` more."""
+    with control.change() as session:
+        row, secret = client_keys.rotate(session, key_id, (body or ClientKeyRotate()).grace_seconds)
+        answer = _shown(control, session, row)
+    return ClientKeyCreated(**answer.model_dump(), secret=secret)
 
 
 @router.delete("/{key_id}", status_code=204, responses=errors(404))

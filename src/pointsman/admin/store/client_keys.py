@@ -1,6 +1,6 @@
 """Keys for the gateway's own clients. Made here, shown once, kept only as HMAC-SHA-256(pepper, key).
 
-The data plane compares digests (constant time, from memory). Not here: budgets and scopes.
+The data plane compares digests (constant time, from memory). Not here: what limits are (limits.py).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import hashlib
 import hmac
 import secrets
 import zlib
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session, col, select
 
@@ -17,10 +19,13 @@ from ...config import CLIENT_KEY_VARIABLE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...secret import Secret, SecretBytes
-from . import settings
+from . import key_groups, rows, settings
 from .columns import utc_now
 from .database import Store
-from .tables import ClientKey
+from .tables import ClientKey, ClientKeyColumns
+
+if TYPE_CHECKING:
+    from .schemas import ClientKeyCreate, ClientKeyUpdate
 
 PREFIX = "pm-"
 _PREFIX_LENGTH = 8
@@ -43,15 +48,54 @@ def get(session: Session, key_id: int) -> ClientKey:
     return row
 
 
-def create(session: Session, name: str = "") -> tuple[ClientKey, str]:
+def create(session: Session, data: ClientKeyCreate) -> tuple[ClientKey, str]:
     """The row and the key itself: the only time it is seen."""
     secret = new_secret()
     row = ClientKey(
-        name=name, digest=digest(settings.pepper(session), secret), prefix=secret[:_PREFIX_LENGTH]
+        **_columns(session, data),
+        digest=digest(settings.pepper(session), secret),
+        prefix=secret[:_PREFIX_LENGTH],
     )
     session.add(row)
     session.flush()
     return row, secret
+
+
+def update(session: Session, key_id: int, data: ClientKeyUpdate) -> ClientKey:
+    """Changes what is named. Raises CONFLICT of a revoked key."""
+    from .schemas import ClientKeyCreate
+
+    row = _live(session, key_id)
+    stands: dict[str, Any] = {name: getattr(row, name) for name in ClientKeyColumns.model_fields}
+    stands["group"] = key_groups.names(session).get(row.group_id or 0)
+    whole = rows.valid(ClientKeyCreate, stands | data.model_dump(exclude_unset=True))
+    for field, value in _columns(session, whole).items():
+        setattr(row, field, value)
+    session.flush()
+    return row
+
+
+def rotate(session: Session, key_id: int, grace_seconds: int) -> tuple[ClientKey, str]:
+    """A new secret for the same key, whose limits and usage go on; the old one is good for so long."""
+    row, secret = _live(session, key_id), new_secret()
+    row.before, row.before_until = row.digest, utc_now() + timedelta(seconds=grace_seconds)
+    row.digest, row.prefix = digest(settings.pepper(session), secret), secret[:_PREFIX_LENGTH]
+    session.flush()
+    return row, secret
+
+
+def _live(session: Session, key_id: int) -> ClientKey:
+    row = get(session, key_id)
+    if row.revoked_at is not None:
+        raise PointsmanError(
+            ErrorKind.CONFLICT, f"Key {key_id} is revoked for good; make another with: pointsman key create."
+        )
+    return row
+
+
+def _columns(session: Session, data: ClientKeyCreate) -> dict[str, Any]:
+    values = rows.settled(data.model_dump(exclude={"group"}))
+    return values | {"group_id": None if data.group is None else key_groups.get(session, data.group).id}
 
 
 def keep_given(store: Store, secret: Secret) -> None:
@@ -84,7 +128,7 @@ def revoke(session: Session, key_id: int) -> ClientKey:
     usage stays named."""
     row = get(session, key_id)
     if row.revoked_at is None:
-        row.revoked_at = utc_now()
+        row.revoked_at, row.before = utc_now(), None
         session.flush()
     return row
 

@@ -70,4 +70,4 @@ def _columns(session: Session, vault: Vault, data: CloudCredentialCreate) -> dic
     """All but what names the row. The key is sealed before anything is written: degraded, nothing is."""
     bound_to = sealing.binding(data.backend_type, data.name, data.base_url)
     sealed = sealing.seal_key(session, vault, bound_to, Secret(data.api_key))
-    return data.model_dump(mode="json", include=set(CredentialColumns.model_fields)) | sealed
+    return rows.settled(data.model_dump(mode="json", include=set(CredentialColumns.model_fields))) | sealed

@@ -11,6 +11,7 @@ from sqlmodel import Session, SQLModel
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from ...ledger.periods import own_zone
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -29,6 +30,15 @@ def invalid(error: ValidationError) -> PointsmanError:
     param = ".".join(str(part) for part in first["loc"]) or None
     text = first["msg"].removeprefix("Value error, ")
     return PointsmanError(ErrorKind.INVALID, f"{text[:1].upper()}{text[1:]}.", param=param)
+
+
+def settled(values: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a row that is written now: a budget by the calendar has a zone, so that moving the gateway to another
+    computer moves none of its days."""
+    has_budget = values.get("budget_money") is not None or values.get("budget_tokens") is not None
+    if has_budget and values.get("zone") is None:
+        return values | {"zone": own_zone()}
+    return values
 
 
 def add(session: Session, row: SQLModel, conflict: str) -> None:

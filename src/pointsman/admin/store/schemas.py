@@ -19,15 +19,17 @@ from ...ledger.price_spec import QUANTITIES
 from ...providers.urls import check_base_url, parse_base_url
 from .shapes import Input, Output, patch_of, unchecked, with_fields
 from .tables import (
+    ClientKeyColumns,
     CredentialAddress,
     CredentialColumns,
+    LimitColumns,
     LocalAddress,
     LocalColumns,
     MappingColumns,
     PriceColumns,
 )
 from .targets import problem_of
-from .values import ApiKey, KeyName, OriginSource, PerMillion, WebOrigin
+from .values import ApiKey, GroupName, KeyName, Note, OriginSource, PerMillion, WebOrigin
 
 
 class _Numbered(SQLModel):
@@ -111,20 +113,75 @@ class LocalBackendResponse(_Stamped, _Fingerprint, LocalColumns, LocalAddress, _
     """A local server without its key. key_fingerprint is None where it has none."""
 
 
-class ClientKeyCreate(Input):
-    """A key for a client of this gateway."""
+class Spent(Output):
+    """What a budget's period holds so far. money: dollars; tokens: input and output. period_start and period_end are null of
+    what has none."""
 
-    name: KeyName = ""
+    money: float
+    tokens: int
+    period_start: datetime | None = None
+    period_end: datetime | None = None
 
 
-class ClientKeyResponse(Output):
-    """A client key as listed: its first characters, never the key."""
+class ClientKeyCreate(ClientKeyColumns, Input):
+    """A key for a client of this gateway. group: the name of one whose limits it shares. A budget without `per` is one in
+    all."""
 
-    id: int
-    name: str = ""
+    group: KeyName | None = None
+
+
+@patch_of(ClientKeyCreate)
+class ClientKeyUpdate(Input):
+    """What to change in a client key."""
+
+
+class ClientKeyRotate(Input):
+    """grace_seconds: how long the key that is replaced is good beside the new one."""
+
+    grace_seconds: int = Field(default=24 * 3600, ge=0, le=366 * 24 * 3600)
+
+
+class _OfKey(Output):
     prefix: str
+    group: str | None = None
     created_at: datetime
     revoked_at: datetime | None = None
+    grace_until: datetime | None = None
+    spent: Spent | None = None
+
+
+@unchecked
+class ClientKeyResponse(_OfKey, ClientKeyColumns, _Numbered):
+    """A client key as listed: its first characters, never the key. spent: where it has a budget. grace_until: so long the
+    key that it replaced is good, too."""
+
+
+class KeyGroupCreate(LimitColumns, Input):
+    """Limits that several client keys share."""
+
+    name: GroupName
+    note: Note = ""
+
+
+@patch_of(KeyGroupCreate)
+class KeyGroupUpdate(Input):
+    """What to change in a group."""
+
+
+class _OfGroup(Output):
+    keys: list[int] = Field(default_factory=list)
+    created_at: datetime
+    spent: Spent | None = None
+
+
+class _Named(_Numbered):
+    name: str
+    note: str
+
+
+@unchecked
+class KeyGroupResponse(_OfGroup, LimitColumns, _Named):
+    """A group, and the ids of its keys. spent: where it has a budget."""
 
 
 class ClientKeyCreated(ClientKeyResponse):

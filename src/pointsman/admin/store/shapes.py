@@ -80,6 +80,12 @@ def with_fields(fields: Mapping[str, Any]) -> Callable[[type[Shape]], type[Shape
     return lambda shape: _remade(shape, fields)
 
 
+def shown(shape: type[Shape], row: SQLModel, more: Mapping[str, Any]) -> Shape:
+    """An answer of a row's own columns and these other fields."""
+    own = {name: getattr(row, name) for name in shape.model_fields if name not in more}
+    return shape.model_validate({**own, **more})
+
+
 def _remade(shape: type[Shape], fields: Mapping[str, Any]) -> type[Shape]:
     return create_model(
         shape.__name__, __base__=shape, __module__=shape.__module__, __doc__=shape.__doc__, **fields

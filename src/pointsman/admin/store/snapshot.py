@@ -22,6 +22,7 @@ from ...providers.urls import check_base_url, engine_of, parse_base_url
 from ...routing.specs import BackendSpec, MappingSpec, TargetSpec, login_target
 from ..vault import Secret, Vault, VaultError
 from . import client_keys, credentials, local_backends, mappings, origins, prices, sealing, settings
+from .limits import compile_limits
 from .price_lists import built_in
 from .tables import BackendMapping, ClientKey
 from .targets import targets_of
@@ -48,6 +49,7 @@ def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -
         origins=tuple(row.origin for row in origins.list_all(session)),
         prices=costs,
         reference=reference,
+        limits=compile_limits(session),
     )
 
 
@@ -71,7 +73,19 @@ def _prices(session: Session) -> tuple[dict[str, tuple[PriceSpec, ...]], Referen
 
 def client_key_spec(row: ClientKey) -> ClientKeySpec:
     given = len(row.prefix) == client_keys.GIVEN_PREFIX_LENGTH
-    return ClientKeySpec(row.id or 0, row.name, row.digest, row.prefix if given else "")
+    return ClientKeySpec(
+        id=row.id or 0,
+        name=row.name,
+        digest=row.digest,
+        begins=row.prefix if given else "",
+        until=None if row.expires_at is None else row.expires_at.timestamp(),
+        before=row.before or b"",
+        before_until=0.0 if row.before_until is None else row.before_until.timestamp(),
+        models=tuple(row.models),
+        paths=tuple(row.paths),
+        local_only=row.local_only,
+        group=row.group_id,
+    )
 
 
 def mapping_spec(row: BackendMapping) -> MappingSpec:

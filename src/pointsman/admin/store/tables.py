@@ -21,20 +21,27 @@ from typing import Any, ClassVar, Union, get_args, get_origin
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from ...kinds import AuthScheme, BackendType
+from ...kinds import AuthScheme, BackendType, Per
 from ..vault import Sealed
 from .columns import SealedText, UtcDateTime, enum_column, utc_now
 from .values import (
     BackendName,
+    BudgetMoney,
+    BudgetTokens,
     CaFile,
     ContextWindow,
     Dialects,
     FallbackReasons,
     FallbackTarget,
     HedgeSeconds,
+    KeyModels,
+    KeyName,
+    KeyPaths,
+    LimitNumber,
     LocalName,
     MaxInFlight,
     ModelName,
+    Note,
     Pattern,
     Presets,
     PriceAbove,
@@ -45,7 +52,9 @@ from .values import (
     Proxy,
     Switch,
     Url,
+    WarnPercent,
     Weights,
+    Zone,
 )
 
 
@@ -107,7 +116,41 @@ class CredentialAddress(SQLModel):
     name: BackendName = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
-class CredentialColumns(SQLModel):
+class BudgetColumns(SQLModel):
+    """How much may be spent in each period, in dollars and in tokens. per: None is in all. zone: of its days, None is
+    this computer's. warn: the percentage of it from which that is told.
+    """
+
+    budget_money: BudgetMoney | None = None
+    budget_tokens: BudgetTokens | None = None
+    per: Per | None = Field(default=None, sa_type=sa.String, nullable=True)
+    zone: Zone | None = None
+    warn: WarnPercent = Field(default=80, sa_column_kwargs={"server_default": "80"})
+
+
+class LimitColumns(BudgetColumns):
+    """How much a client key, or all keys of a group, may use: budgets, requests and tokens a minute, requests at once."""
+
+    rate_requests: LimitNumber | None = None
+    rate_tokens: LimitNumber | None = None
+    parallel: LimitNumber | None = None
+
+
+class ClientKeyColumns(LimitColumns):
+    """Whose a client key is, what it may use, and how much. models, paths: patterns; empty is everything. expires_at: from
+    when on it is worthless.
+    """
+
+    name: KeyName = Field(default="", sa_column_kwargs={"server_default": ""})
+    owner: KeyName = Field(default="", sa_column_kwargs={"server_default": ""})
+    note: Note = Field(default="", sa_column_kwargs={"server_default": ""})
+    models: KeyModels = _list()
+    paths: KeyPaths = _list()
+    local_only: Switch = _off()
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class CredentialColumns(BudgetColumns):
     """How a cloud credential is used. base_url None: the provider's own. dialects None: the
     type's own. silent_end: its streams end without saying why. proxy: `none` or a proxy's URL,
     None: the environment's. ca_file: of the only authorities that may sign for it, None: the
@@ -233,17 +276,31 @@ class LocalBackend(_Stamped, LocalColumns, LocalAddress, _Numbered, table=True):
     key_fingerprint: str | None = None
 
 
-class ClientKey(_Numbered, table=True):
+class KeyGroup(_Numbered, LimitColumns, table=True):
+    """Client keys that share their limits, such as those of a team."""
+
+    __tablename__ = "key_groups"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    name: str = Field(unique=True)
+    note: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
+
+
+class ClientKey(_Numbered, ClientKeyColumns, table=True):
     """A key that clients of the gateway send. Only its keyed digest is kept; a revoked one stays
-    as a row.
+    as a row. before, before_until: the digest that it had until it was rotated, and how long that
+    one is good.
     """
 
     __tablename__ = "client_keys"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    name: str = Field(default="", sa_column_kwargs={"server_default": ""})
     digest: bytes = Field(sa_column=sa.Column(sa.LargeBinary, nullable=False, unique=True), repr=False)
     prefix: str
+    group_id: int | None = None
+    before: bytes | None = Field(default=None, sa_column=sa.Column(sa.LargeBinary), repr=False)
+    before_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
@@ -308,7 +365,7 @@ class Setting(_Table, table=True):
 
 
 _MODELS: tuple[type[SQLModel], ...] = (
-    BackendMapping, CloudCredential, LocalBackend, ClientKey, AllowedOrigin, Price, ProviderList, Setting
+    BackendMapping, CloudCredential, LocalBackend, KeyGroup, ClientKey, AllowedOrigin, Price, ProviderList, Setting
 )  # fmt: skip
 TABLES = [SQLModel.metadata.tables[str(model.__tablename__)] for model in _MODELS]
 """Ours: an application that has these classes may have others beside them."""

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, JsonValue, Strict, WithJsonSchema
 
 from ...conversation.presets import checked
 from ...kinds import BACKEND_NAME, BACKEND_PROTOCOLS, PRACTICE, BackendType, FallbackOn, Protocol
+from ...ledger.periods import zone_of
 from ...providers.proxies import parse_setting
 from ...providers.urls import parse_base_url
 from ...wire.origins import parse_origin
@@ -21,6 +22,7 @@ from .shapes import Input
 PATTERN_LENGTH = 256
 KEY_LENGTH = 8192
 NAME_LENGTH = 64
+NOTE_LENGTH = 500
 PRIORITY_LIMIT = 1_000_000
 MAX_ID = 2**63 - 1
 """SQLite's largest integer: no row has a larger id, and the driver does not take one."""
@@ -62,7 +64,7 @@ def _model(text: str) -> str:
 def _backend_name(text: str) -> str:
     if text and not BACKEND_NAME.fullmatch(text):
         raise ValueError(
-            f"{text[:NAME_LENGTH]!r} is not a backend name; use lower-case letters, digits, '.', '_' and '-',"
+            f"{text[:NAME_LENGTH]!r} is not a name; use lower-case letters, digits, '.', '_' and '-',"
             f" at most {NAME_LENGTH}, beginning with a letter or digit"
         )
     return text
@@ -154,6 +156,31 @@ def _price_day(text: str) -> str:
 _WORD = 32
 
 
+def _group_name(text: str) -> str:
+    if not text:
+        raise ValueError("a group needs a name, such as team-a")
+    return _backend_name(text)
+
+
+def _note(text: str) -> str:
+    if len(text) > NOTE_LENGTH:
+        raise ValueError(f"the note has {len(text)} characters; at most {NOTE_LENGTH} are allowed")
+    if _unseen(text):
+        raise ValueError("the note holds a control or invisible character; remove it")
+    return text.strip()
+
+
+def _zone(name: str) -> str:
+    zone_of(name)
+    return name
+
+
+def _path(text: str) -> str:
+    if not text.startswith(("/", "*")) or len(text) > PATTERN_LENGTH or _unseen(text):
+        raise ValueError("a path begins with /, such as /v1/chat/completions or /v1/*")
+    return text
+
+
 def _said(**keywords: JsonValue) -> Any:
     """What the API's document says of a check that has words of its own."""
     return Field(json_schema_extra=keywords)
@@ -203,6 +230,16 @@ Presets = Annotated[
 ]
 """A null takes one away (mappings.update)."""
 FallbackReasons = Annotated[list[FallbackOn], AfterValidator(lambda values: list(dict.fromkeys(values)))]
+BudgetMoney = Annotated[float, Strict(), Field(gt=0, le=1e9, allow_inf_nan=False)]
+"""Dollars."""
+BudgetTokens = Annotated[int, Strict(), Field(ge=1, le=10**15)]
+LimitNumber = Annotated[int, Strict(), Field(ge=1, le=10**9)]
+WarnPercent = Annotated[int, Strict(), Field(ge=1, le=100)]
+Zone = Annotated[str, AfterValidator(_zone), _said(examples=["Europe/Berlin", "UTC"])]
+GroupName = Annotated[str, AfterValidator(_group_name), _said(pattern=f"^(?:{_NAME})$", examples=["team-a"])]
+Note = Annotated[str, AfterValidator(_note), _said(maxLength=NOTE_LENGTH)]
+KeyModels = Annotated[list[Pattern], Field(max_length=100)]
+KeyPaths = Annotated[list[Annotated[str, AfterValidator(_path), _said(minLength=1)]], Field(max_length=100)]
 ContextWindow = Annotated[int, Strict(), Field(ge=1, le=1_000_000_000)]
 
 

@@ -40,6 +40,7 @@ from ..request.job import Begun, Job, Tried
 from ..request.offload import LARGE, offload
 from ..request.recall import keeping
 from ..request.waiting import wait_for_place
+from ..spending.reserving import reserve
 from . import count
 from .across import crossing_of, neutral
 from .body import body_for, must_gather
@@ -73,6 +74,9 @@ async def attempt(
         reason, text = problem
         return Held(reason, _unusable(target, text))
     assert backend is not None
+    too_dear = await reserve(plane, rules, job, target, tried)
+    if too_dear is not None:
+        return too_dear
     one = Attempt(plane, rules, job, plan, target, tried, onward)
     engine = backend.spec.engine
     if engine is not None:

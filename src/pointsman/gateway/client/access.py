@@ -11,6 +11,7 @@ import hmac
 import logging
 import re
 import shlex
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
@@ -23,6 +24,7 @@ from ...wire.answer import Headers
 from ...wire.authority import HostRule
 from ...wire.http1 import RequestHead
 from ...wire.origins import ANY, Origins, parse_origin
+from .bounds import Bounds
 
 log = logging.getLogger("pointsman.access")
 
@@ -135,10 +137,11 @@ def _page(origin: bytes | None) -> tuple[str, str]:
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks. key_id: the client key used, None when none is needed. own_login: the client's own provider login as
-    header lines, b"" when it sent none."""
+    header lines, b"" when it sent none. bounds: what its key may use, None where nothing bounds it."""
 
     key_id: int | None
     own_login: bytes = field(default=b"", repr=False)
+    bounds: Bounds | None = None
 
     @property
     def login(self) -> SecretBytes:
@@ -152,7 +155,12 @@ class KeyRing:
     def __init__(self, snapshot: Snapshot) -> None:
         self._pepper = snapshot.pepper
         self._required = snapshot.keys_required
-        self._by_digest = {key.digest: key for key in snapshot.client_keys}
+        self._by_digest = {
+            digest: key for key in snapshot.client_keys for digest in (key.before, key.digest) if digest
+        }
+        limited = frozenset(limit.whose for limit in snapshot.limits)
+        bounded = ((key.id, Bounds.of(key, limited)) for key in snapshot.client_keys)
+        self._bounds = {name: bounds for name, bounds in bounded if bounds is not None}
         begins = {key.begins.encode() for key in snapshot.client_keys if key.begins}
         self._begins = (_KEY_PREFIX, *begins)
 
@@ -173,15 +181,33 @@ class KeyRing:
             return Caller(None, _login(authorization, api_key))
         for presented in (api_key, bearer):
             key = self._find(presented) if presented else None
-            if key is not None:
+            if key is not None and presented is not None:
+                bounds = self._bounds.get(key.id)
+                if bounds is not None:
+                    self._refuse_old(bounds, presented)
                 own = None if self.holds_key(authorization) else authorization
-                return Caller(key.id, _login(own, None if self.holds_key(api_key) else api_key))
+                return Caller(key.id, _login(own, None if self.holds_key(api_key) else api_key), bounds)
         said = "is not valid" if bearer or api_key else "is missing"
         raise PointsmanError(
             ErrorKind.UNAUTHORIZED,
             f"The client key {said}. Send one as 'Authorization: Bearer KEY' or 'x-api-key: KEY'; "
             "make one with: pointsman key create",
         )
+
+    def _refuse_old(self, bounds: Bounds, presented: bytes) -> None:
+        key = bounds.key
+        was_rotated = key.before and hmac.digest(self._pepper, presented, "sha256") == key.before
+        if was_rotated and time.time() >= key.before_until:
+            raise PointsmanError(
+                ErrorKind.UNAUTHORIZED,
+                "The client key was replaced by a new one (key rotate), and the time in which both were good is over;"
+                " use the new one.",
+            )
+        if bounds.over:
+            raise PointsmanError(
+                ErrorKind.UNAUTHORIZED,
+                f"The client key has expired; make it good again with: pointsman key update {key.id} --expires WHEN",
+            )
 
     def holds_key(self, value: bytes | None) -> bool:
         """Does one of this gateway's own client keys stand in it, as it is, percent-encoded or in Basic credentials?"""
@@ -230,7 +256,10 @@ class KeyRing:
     def _find(self, presented: bytes) -> ClientKeySpec | None:
         digest = hmac.digest(self._pepper, presented, "sha256")
         key = self._by_digest.get(digest)
-        return key if key is not None and hmac.compare_digest(key.digest, digest) else None
+        if key is None:
+            return None
+        ours = hmac.compare_digest(key.digest, digest) or hmac.compare_digest(key.before, digest)
+        return key if ours else None
 
 
 _KEYLIKE = re.compile(rb"pm-[A-Za-z0-9_-]+")

@@ -129,9 +129,10 @@ def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker
         return None
     try:
         plane.guard.check(head)
-        return Asker(head, where, rules, rules.keys.identify(head))
+        caller = rules.keys.identify(head)
     except PointsmanError:
         return None
+    return Asker(head, where, rules, caller) if caller.bounds is None else None
 
 
 class Track:
@@ -185,6 +186,8 @@ def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Proto
     target, rule = plan.targets[0], plan.rule
     backend = rules.backends.get(target.key)
     if backend is None or target.problem is not None or target.forwards or backend.spec.login_only:
+        return None
+    if rules.limits and f"backend/{target.key}" in rules.limits:
         return None
     if backend.spec.engine is not None:  # the full way starts it, and tells when it is free
         return None

@@ -21,6 +21,7 @@ from ...routing.pattern import is_wild
 from ...routing.specs import PRACTICE_KEY
 from ...routing.table import Plan, Target
 from ...upstream.backend import Backend
+from ..client.bounds import Bounds, restricted
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 
@@ -47,30 +48,38 @@ def problem(error: PointsmanError, request_id: str) -> bytes:
     )
 
 
-async def _named(plane: DataPlane, rules: CompiledRules, *, practice: bool = False) -> dict[str, Found]:
+async def _named(
+    plane: DataPlane, rules: CompiledRules, bounds: Bounds | None, *, practice: bool = False
+) -> dict[str, Found]:
     """Every name that works, its plan, and the first target that serves it: exact rules, and what a backend lists where the
-    rules send that name there. practice: the built-in model, which is listed by itself only while nothing else is there."""
+    rules send that name there. bounds: of who asks. practice: the built-in model, which is listed by itself only while
+    nothing else is there."""
     names: dict[str, Found] = {}
     asked: list[tuple[str, str | None]] = [(name, None) for name in rules.table.exact_names()]
     for listing in (plane.lists.known, plane.provider_lists.known):
         asked += [(name, key) for key in listing if key != PRACTICE_KEY for name in sorted(listing[key])]
     for number, (name, key) in enumerate(asked, 1):
-        await _name(plane, rules, names, name, key)
+        await _name(plane, rules, names, name, key, bounds)
         if number % _SIDE_BY_SIDE == 0:
             await asyncio.sleep(0)
     if practice or not names:
-        await _name(plane, rules, names, PRACTICE, None)
+        await _name(plane, rules, names, PRACTICE, None, bounds)
     return names
 
 
 async def _name(
-    plane: DataPlane, rules: CompiledRules, names: dict[str, Found], name: str, key: str | None
+    plane: DataPlane,
+    rules: CompiledRules,
+    names: dict[str, Found],
+    name: str,
+    key: str | None,
+    bounds: Bounds | None,
 ) -> None:
     """key: of the backend that lists it. Behind a wall only local servers are targets."""
     if name in names:
         return
     try:
-        plan = await plane.plan(rules, name)
+        plan = restricted(bounds, await plane.plan(rules, name))
     except PointsmanError:
         return
     usable = [one for one in plan.targets if one.problem is None and one.backend is not None]
@@ -118,31 +127,35 @@ def _has_list(backend: Backend) -> bool:
     return not backend.local and not backend.spec.login_only and backend.spec.problem is None
 
 
-async def models(plane: DataPlane, rules: CompiledRules, query: bytes) -> bytes:
+async def models(plane: DataPlane, rules: CompiledRules, query: bytes, bounds: Bounds | None) -> bytes:
     """The list of `/v1/models`, in the shape that its clients read. `?practice=1` asks for the practice model, too."""
     practice = any(pair.startswith(b"practice") for pair in query.split(b"&"))
-    found = await listed(plane, rules, practice=practice)
+    found = await listed(plane, rules, bounds, practice=practice)
     return render_list(found, query)
 
 
-async def listed(plane: DataPlane, rules: CompiledRules, *, practice: bool) -> list[Listed]:
-    """Every model that can be used, with what local servers say of theirs. practice: the built-in one, too."""
+async def listed(
+    plane: DataPlane, rules: CompiledRules, bounds: Bounds | None, *, practice: bool
+) -> list[Listed]:
+    """Every model that can be used by a client with these bounds, with what local servers say of theirs. practice: the
+    built-in one, too."""
     found = (rules.backends.get(key) for key in rules.table.open_backends())
     providers = [one for one in found if one is not None and _has_list(one)]
     near = [one for one in rules.backends.values() if one.local and one.spec.problem is None]
     await asyncio.gather(
         plane.lists.refresh(), plane.provider_lists.refresh(providers), plane.facts.refresh(near)
     )
-    named = await _named(plane, rules, practice=practice)
+    named = await _named(plane, rules, bounds, practice=practice)
     return [_listed(plane, rules, name, found) for name, found in named.items()]
 
 
-async def model(plane: DataPlane, rules: CompiledRules, path: str) -> bytes:
-    """One model of `/v1/models/{id}`, whose id may hold slashes, encoded or not. Raises MODEL_NOT_FOUND."""
+async def model(plane: DataPlane, rules: CompiledRules, path: str, bounds: Bounds | None) -> bytes:
+    """One model of `/v1/models/{id}`, whose id may hold slashes, encoded or not. Raises MODEL_NOT_FOUND, and FORBIDDEN."""
     name = unquote(path.removeprefix("/v1/models/"))
-    if name not in await _named(plane, rules):
+    if name not in await _named(plane, rules, bounds):
         await plane.lists.refresh()
-    return render_model(await told_of(plane, rules, name, await plane.plan(rules, name)))
+    plan = restricted(bounds, await plane.plan(rules, name))
+    return render_model(await told_of(plane, rules, name, plan))
 
 
 async def of_a_protocol(
@@ -151,14 +164,15 @@ async def of_a_protocol(
     page: Page | None,
     body: bytes,
     plan: Callable[[str], Awaitable[Plan]],
+    bounds: Bounds | None,
 ) -> bytes:
     """One of a protocol's own, which tells of models or of this gateway. plan: of a name that its client writes. Raises
     PointsmanError."""
     if isinstance(page, ListPage):
-        return page.render(await listed(plane, rules, practice=False))
+        return page.render(await listed(plane, rules, bounds, practice=False))
     if isinstance(page, ModelPage):
         name = page.named(body)
-        return page.render(await told_of(plane, rules, name, await plan(name)))
+        return page.render(await told_of(plane, rules, name, restricted(bounds, await plan(name))))
     assert page is not None
     return page.body
 

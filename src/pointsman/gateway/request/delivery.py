@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from ...dialects.framing import EVENTS, Framing
+from ...dialects.headers import without_rate_limits
 from ...wire.key_mask import KeyMask
 from ..attempt.moves import Stage
 from ..client.recorder import Client
@@ -24,7 +25,8 @@ class Delivery:
     = nothing yet. outcome: ok | error | interrupted. first_output: when the first output was,
     monotonic seconds. next_ping: when the next keep-alive is due. lines: header lines of every
     answer to this client, besides its ids. masks: of the backends that were asked; what has come from
-    one in pieces has gone through its mask before. framing: of a stream to it."""
+    one in pieces has gone through its mask before. framing: of a stream to it. rated: its lines tell
+    what is left of the client's own rates, so that a backend's would mislead it."""
 
     client: Client
     request_id: str
@@ -36,6 +38,7 @@ class Delivery:
     next_ping: float = math.inf
     lines: bytes = b""
     masks: tuple[KeyMask, ...] = ()
+    rated: bool = False
 
     @property
     def fresh(self) -> bool:
@@ -68,7 +71,7 @@ class Delivery:
             self.client.write(self._shown(self._told(about)) + first)
         else:
             self.status = status
-            self.client.start(status, self._head(status, self.id_lines() + about + lines), length, first)
+            self.client.start(status, self._head(status, about, lines), length, first)
         self.stage = CONTENT
 
     def send(self, status: int, about: bytes, lines: bytes, body: bytes) -> None:
@@ -78,7 +81,7 @@ class Delivery:
             self.client.finish()
         else:
             self.status = status
-            self.client.send(status, self._head(status, self.id_lines() + about + lines), self._shown(body))
+            self.client.send(status, self._head(status, about, lines), self._shown(body))
         self.stage = CONTENT
 
     def has_begun(self, when: float) -> None:
@@ -95,8 +98,9 @@ class Delivery:
         self.client.write(self._shown(last))
         self.client.finish()
 
-    def _head(self, status: int, lines: bytes) -> bytes:
+    def _head(self, status: int, about: bytes, theirs: bytes) -> bytes:
         """Of an error in every form, as its body: there it costs nobody anything."""
+        lines = self.id_lines() + about + (without_rate_limits(theirs) if self.rated else theirs)
         if status >= 400:
             for mask in self.masks:
                 lines = mask.body(lines)

@@ -31,6 +31,7 @@ from ..lane.begin import begin
 from ..own import pages
 from ..own.at_once import answered_at_once
 from ..own.control_proxy import pass_to_control
+from ..spending.reserving import settle
 from . import meter
 from .delivery import Delivery
 from .job import ClientRequest, Job
@@ -118,10 +119,10 @@ class Handler:
         where = job.request.route
         if where.kind != "llm":
             return
-        if len(job.tries) > 1:
-            for other in meter.records_of_others(job):
-                self.plane.record(other)
-        self.plane.record(meter.record_of(job, aborted=aborted))
+        records = meter.records_of(job, aborted=aborted)
+        for _, record in records:
+            self.plane.record(record)
+        settle(self.plane, job, records)
         if job.won is not None and not aborted:
             ours = self.plane.counters.histogram((OVERHEAD, where.protocol.value))
             ours.observe(sum(one.ours for one in job.tries))
@@ -152,11 +153,11 @@ class Handler:
         if where.kind == "llm":
             await self._serve_llm(job, rules, caller)
         elif where.kind == "page":
-            _send_json(job, 200, await self._page_of_a_protocol(job, rules))
+            _send_json(job, 200, await self._page_of_a_protocol(job, rules, caller))
         elif where.kind == "models":
-            _send_json(job, 200, await pages.models(plane, rules, head.query))
+            _send_json(job, 200, await pages.models(plane, rules, head.query, caller.bounds))
         else:
-            _send_json(job, 200, await pages.model(plane, rules, where.path))
+            _send_json(job, 200, await pages.model(plane, rules, where.path, caller.bounds))
 
     async def _serve_llm(self, job: Job, rules: CompiledRules, caller: Caller) -> None:
         plane, head, body = self.plane, job.request.head, job.request.body
@@ -247,12 +248,14 @@ class Handler:
                         return other
         return plan
 
-    async def _page_of_a_protocol(self, job: Job, rules: CompiledRules) -> bytes:
+    async def _page_of_a_protocol(self, job: Job, rules: CompiledRules, caller: Caller) -> bytes:
         if job.request.head.get(b"content-encoding") is not None:
             await unpack(self.plane, job)
         request = job.request
         plan = partial(plan_for, self.plane, rules, tag=request.route.tag)
-        return await pages.of_a_protocol(self.plane, rules, request.route.page, request.body, plan)
+        return await pages.of_a_protocol(
+            self.plane, rules, request.route.page, request.body, plan, caller.bounds
+        )
 
     async def _own_page(self, job: Job) -> None:
         plane = self.plane

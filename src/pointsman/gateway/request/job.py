@@ -17,6 +17,7 @@ import msgspec
 from ...conversation.usage import TokenUsage
 from ...dialects.recall import NOTHING, Recalled
 from ...kinds import Protocol
+from ...ledger.accounts import Reservation
 from ...resilience.admission import Ticket
 from ...routing.table import Plan, Target
 from ...translation.crossing import Asked, Crossing
@@ -68,7 +69,8 @@ class Tried:
     None while it has not. start and wall: when it began, monotonic and unix seconds; seconds: how
     long it took, once it is over. status: the upstream's, 0 = it gave none. answer_id: by which its
     backend can be asked for the answer again. window: tokens, of a server that cuts a longer input in
-    silence. placed: when it had its place at the backend; ours: seconds of it that were the gateway's own."""
+    silence. placed: when it had its place at the backend; ours: seconds of it that were the gateway's own.
+    receipt: of what it has reserved of budgets, where there are any."""
 
     target: Target
     number: int
@@ -84,6 +86,7 @@ class Tried:
     window: int | None = None
     placed: float = 0.0
     ours: float = 0.0
+    receipt: Reservation | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ class Job:
     attempts so far. won: the one whose answer the client gets, once there is real output; on_won:
     called then. reported: the one whose failure the client is told. failed_reason: why the last
     target that failed did, or was not asked. deadline: monotonic seconds. joined: the job whose
-    answer this client was given, where another request had begun it."""
+    answer this client was given, where another request had begun it. receipt: of what it has taken of
+    rates."""
 
     request: ClientRequest
     delivery: Delivery
@@ -124,6 +128,7 @@ class Job:
     begun: Begun | None = None  # the first attempt, where a lane has begun it
     kept: bool = False  # the memory has the answer that is asked for, where its backend does not
     unpacked: int = 0  # bytes of its body, where that came compressed
+    receipt: Reservation | int | None = None
     sent_again: int = 0  # attempts whose kept connection was dead, so that they were sent out once more
 
     @property

@@ -68,8 +68,19 @@ def record(
     )  # fmt: skip
 
 
-def record_of(job: Job, *, aborted: bool) -> UsageRecord:
-    """The record of a finished job: of its last attempt, or of the one that answered. aborted: its client left."""
+def records_of(job: Job, *, aborted: bool) -> list[tuple[Tried | None, UsageRecord]]:
+    """The records of a finished job, each with the attempt that it is of: those of attempts that another followed, or was
+    faster than, and last the job's own; of a joined answer its own request has the others. aborted: its client left."""
+    found: list[tuple[Tried | None, UsageRecord]] = []
+    if len(job.tries) > 1 and job.joined is None:
+        last = job.decisive
+        found += [(tried, _of_other(job, tried)) for tried in job.tries if tried is not last]
+    found.append((None if job.joined is not None else job.decisive, _own(job, aborted=aborted)))
+    return found
+
+
+def _own(job: Job, *, aborted: bool) -> UsageRecord:
+    """Of its last attempt, or of the one that answered."""
     made = job.joined or job
     delivery = made.delivery
     return _of_attempt(
@@ -84,25 +95,17 @@ def record_of(job: Job, *, aborted: bool) -> UsageRecord:
     )
 
 
-def records_of_others(job: Job) -> list[UsageRecord]:
-    """Those of the attempts that another followed, or was faster than; of a joined answer its own request has them."""
-    if job.joined is not None:
-        return []
-    last = job.decisive
-    return [
-        _of_attempt(
-            job,
-            tried,
-            f"{job.request.id}/{tried.number}",
-            tried.wall,
-            tried.status,
-            tried.outcome,
-            (0.0, None, tried.seconds),
-            tried.reason,
-        )
-        for tried in job.tries
-        if tried is not last
-    ]
+def _of_other(job: Job, tried: Tried) -> UsageRecord:
+    return _of_attempt(
+        job,
+        tried,
+        f"{job.request.id}/{tried.number}",
+        tried.wall,
+        tried.status,
+        tried.outcome,
+        (0.0, None, tried.seconds),
+        tried.reason,
+    )
 
 
 def _of_attempt(

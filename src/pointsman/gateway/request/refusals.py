@@ -74,16 +74,25 @@ def answer_error(job: Job, error: PointsmanError, *, pointless: bool = False) ->
         event = dialect.stream_error(error, request.id) if delivery.stage is Stage.KEPT_ALIVE else None
         delivery.break_off(event)
         return
+    status, after = dialect.status(error), error.retry_after
     lines = pages.JSON
-    if error.retry_after is not None:
-        lines += b"retry-after: %d\r\n" % error.retry_after
-    elif pointless or is_final(error.status) or error.kind is ErrorKind.BILLING:
+    if after is not None and not is_final(
+        status
+    ):  # Anthropic's SDK waits for however long it is told, whatever failed
+        lines += b"retry-after: %d\r\n" % after
+    else:
+        after = None
+    if error.kind is ErrorKind.BILLING or (pointless or is_final(status) if after is None else after > _LONG):
         lines += NO_RETRY
     body = dialect.error(error, request.id)
     if request.route.kind == "control":
         lines, body = lines.replace(pages.JSON, pages.PROBLEM), pages.problem(error, request.id)
     about = job.target_lines() if job.tries else b""
-    delivery.send(dialect.status(error), about, lines, body)
+    delivery.send(status, about, lines, body)
+
+
+_LONG = 60
+"""Seconds: who is to wait for longer is told to stop (docs/keys.md#what-a-refused-client-is-told)."""
 
 
 def answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:

@@ -26,6 +26,7 @@ from ..attempt.attempt import attempt
 from ..attempt.moves import Stage
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
+from ..spending.reserving import let_in, settle_unanswered
 from .job import Job, Tried
 from .spreading import in_turn
 from .waiting import pause
@@ -38,7 +39,10 @@ Failures = list[tuple[Target, Held[Answer]]]
 
 
 async def ask_targets(plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -> Walked[Target, Answer]:
-    """Ask the plan's targets until one has answered the client. What failed is in the log, by request id."""
+    """Ask the plan's targets until one has answered the client. What failed is in the log, by request id. Raises
+    PointsmanError where the client may use none of them, or has used up what it may."""
+    if job.begun is None:
+        plan = await let_in(plane, rules, job, plan)
     if plan.rule.spread and len(plan.targets) > 1:
         plan = in_turn(plane, rules, job, plan)
     asking = _Asking(plane, rules, job, plan)
@@ -108,6 +112,8 @@ class _Asking:
         number = len(job.tries) if job.begun is None else 0
         held = await attempt(plane, self.rules, job, self.plan, target, onward)
         tried = job.tries[number]
+        if held is not None:
+            settle_unanswered(plane, tried)
         tried.seconds = time.monotonic() - tried.start
         result = "ok" if held is None else held.reason.value
         plane.counters.count((ATTEMPTS, target.key, result))

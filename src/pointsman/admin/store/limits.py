@@ -1,0 +1,93 @@
+"""Limits as rows hold them, compiled for the data plane; and what is spent of budgets, by the usage log.
+
+Not here: what a limit does (ledger/accounts.py).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from ...kinds import Limit, Per, backend_key
+from ...ledger.accounts import NANO, LimitSpec, dollars
+from ...ledger.periods import own_zone, period_at
+from ...link.messages import Reached
+from . import credentials
+from .tables import BudgetColumns, ClientKey, KeyGroup, LimitColumns
+from .usage import UsageStore
+
+
+def compile_limits(session: Session) -> tuple[LimitSpec, ...]:
+    """Of live client keys, groups, and credentials."""
+    live = select(ClientKey).where(col(ClientKey.revoked_at).is_(None)).order_by(col(ClientKey.id))
+    found: list[LimitSpec] = []
+    for key in session.exec(live):
+        found += _limits(f"key/{key.id}", key)
+    for group in session.exec(select(KeyGroup).order_by(col(KeyGroup.id))):
+        found += _limits(f"group/{group.id}", group)
+    for row in credentials.list_all(session):
+        found += _budgets(f"backend/{backend_key(row.backend_type, row.name)}", row)
+    return tuple(found)
+
+
+def _budgets(whose: str, row: BudgetColumns) -> Iterable[LimitSpec]:
+    per, zone = row.per or Per.TOTAL, row.zone or own_zone()
+    if row.budget_money is not None:
+        yield LimitSpec(whose, Limit.MONEY, round(row.budget_money * NANO), Per(per), zone, row.warn)
+    if row.budget_tokens is not None:
+        yield LimitSpec(whose, Limit.TOKENS, row.budget_tokens, Per(per), zone, row.warn)
+
+
+def _limits(whose: str, row: LimitColumns) -> Iterable[LimitSpec]:
+    yield from _budgets(whose, row)
+    rates = (
+        (Limit.REQUESTS, row.rate_requests),
+        (Limit.TOKEN_RATE, row.rate_tokens),
+        (Limit.PARALLEL, row.parallel),
+    )
+    for kind, most in rates:
+        if most is not None:
+            yield LimitSpec(whose, kind, most)
+
+
+def spent_of(session: Session, usage: UsageStore, whose: str, since: float | None) -> tuple[int, int]:
+    """(nano-dollars, tokens) that a key, a group's keys, or a backend has spent from those unix seconds on."""
+    kind, _, rest = whose.partition("/")
+    if kind == "backend":
+        tokens, cost = usage.spent(backend=rest, since=since)
+    else:
+        ids = [int(rest)] if kind == "key" else _keys(session, int(rest))
+        tokens, cost = usage.spent(ids, since=since) if ids else (0, 0)
+    return cost, tokens
+
+
+def reached_text(told: Reached) -> str:
+    """For the log: `80 % of the budget of backend/openai is spent: $16.00 of $20.00 a day`."""
+    limit = told.limit
+    used = dollars(told.spent) if limit.kind is Limit.MONEY else f"{told.spent:,} tokens"
+    return f"{told.percent} % of the budget of {limit.whose} is spent: {used} of {limit.said}"
+
+
+def _keys(session: Session, group_id: int) -> list[int]:
+    found = session.exec(select(ClientKey.id).where(col(ClientKey.group_id) == group_id))
+    return [one for one in found if one is not None]
+
+
+def spent_now(session: Session, usage: UsageStore, whose: str, row: BudgetColumns) -> dict[str, Any] | None:
+    """In the fields of schemas.Spent; None where it has no budget."""
+    if row.budget_money is None and row.budget_tokens is None:
+        return None
+    period = period_at(Per(row.per or Per.TOTAL), row.zone or own_zone(), time.time())
+    bounded = not math.isinf(period.start)
+    money, tokens = spent_of(session, usage, whose, period.start if bounded else None)
+    return {
+        "money": money / NANO,
+        "tokens": tokens,
+        "period_start": datetime.fromtimestamp(period.start, UTC) if bounded else None,
+        "period_end": datetime.fromtimestamp(period.end, UTC) if bounded else None,
+    }

@@ -1,0 +1,1 @@
+"""What a request may spend: who has which limits, what it reserves before it is sent, what it took."""
