@@ -29,6 +29,7 @@ LOCK_FILE = "lock"
 SERVE_FILE = "serve.json"
 WARDEN_SOCKET = "warden.sock"
 ENGINES_FOLDER = "engines"
+OTEL_VARIABLE = "POINTSMAN_OTEL"
 LOG_VARIABLE = "POINTSMAN_LOG"
 LOG_PARTS = (
     "access", "control", "discovery", "gateway", "link", "models", "probes", "requests", "translation",
@@ -156,6 +157,15 @@ def _log_level(text: str) -> str:
     if text.upper() not in LOG_LEVELS:
         raise _mistyped(LOG_VARIABLE, text, f"is not one of {', '.join((*LOG_LEVELS, 'json', 'text'))}")
     return text.upper()
+
+
+def otel_url() -> str:
+    """`POINTSMAN_OTEL`: the OpenTelemetry collector's HTTP address (docs/telemetry.md), "" where nothing is sent. Raises
+    PointsmanError naming the variable."""
+    text = os.environ.get(OTEL_VARIABLE, "").strip()
+    if text and not re.fullmatch(r"https?://[^\s/?#]+(?:/[^\s?#]*)?", text):
+        raise _mistyped(OTEL_VARIABLE, text, "is no address; write one such as http://127.0.0.1:4318")
+    return text.rstrip("/")
 
 
 _HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)

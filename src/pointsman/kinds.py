@@ -126,6 +126,10 @@ class Per(StrEnum):
     TOTAL = "total"  # in all
 
 
+OTHER = "other"
+"""In labels of metrics a name that is not in the configuration: what clients choose makes no new series."""
+NONE = "none"
+"""In labels where there is none: no rule was needed, no target was asked."""
 PRACTICE = "practice"
 """Name of the built-in local backend and of its model; `practice:<fault>` plays a fault."""
 

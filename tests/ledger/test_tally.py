@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from pointsman.gateway.labels import Labels
 from pointsman.ledger.counters import Counters
 from pointsman.ledger.metrics import exposition
 from pointsman.ledger.records import UsageRecord
 from pointsman.ledger.tally import Tally
+from pointsman.routing.labels import Labels
 from pointsman.routing.specs import MappingSpec, TargetSpec
 
 from .exposition import Family, parse

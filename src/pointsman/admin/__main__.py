@@ -24,13 +24,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE
+from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE, otel_url
 from ..errors import PointsmanError
 from ..process.beats import BEAT_SECONDS, REPLACED_FILE, beat
 from ..process.environment import from_pipe, take
@@ -214,6 +214,23 @@ def _say_ready(descriptor: int | None) -> None:
             os.write(descriptor, b"%d\n" % CONTROL_READY)
 
 
+def _telemetry(control: ControlPlane) -> Callable[[], None]:
+    """Sends what was stored to the collector that the environment names, if it names one. Returns what sends the rest."""
+    url = otel_url()
+    if not url:
+        return lambda: None
+    try:
+        from .control.telemetry import Telemetry
+    except ImportError:
+        log.error(
+            "POINTSMAN_OTEL is set and OpenTelemetry is not installed; run: pip install 'pointsman[otel]'"
+        )
+        return lambda: None
+    telemetry = Telemetry(url, lambda: control.snapshot.mappings)
+    control.taps.append(telemetry.take)
+    return telemetry.close
+
+
 async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
     stopping = asyncio.Event()
     beating = asyncio.create_task(_beat_for_ever(args.beat_fd))
@@ -221,6 +238,7 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, control.reload))
+    send_rest = _telemetry(control)
     link = await control.connect_link(str(args.runtime_dir / "link.sock"))
     publishing = asyncio.create_task(control.keep_published())
     engines = asyncio.create_task(control.engines.run(str(args.runtime_dir)))
@@ -247,6 +265,7 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
         beating.cancel()
         await asyncio.gather(publishing, engines, beating, return_exceptions=True)
         await link.stop()
+        await asyncio.to_thread(send_rest)
 
 
 def _leave(control: ControlPlane, folder: Path) -> None:

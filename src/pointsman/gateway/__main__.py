@@ -119,7 +119,7 @@ class DataPlaneProcess:
             spool=Spool(Path(args.spool), args.worker, sys.maxsize if args.replaces else args.workers),
             tally=self._on_records,
         )
-        self.plane.flush = self._link.flush
+        self.plane.flush, self.plane.trace = self._link.flush, self._link.trace
         self.plane.find_answer = self._link.find_answer
         alone = Cashier(self._link.spent, self._link.say)
         self.plane.cashier = alone if self.plane.alone else RemoteCashier(self._link)

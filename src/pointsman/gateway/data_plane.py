@@ -25,6 +25,7 @@ from ..link.spending import Spending
 from ..resilience.board import Board
 from ..resilience.budget import FLOOR, Budget
 from ..resilience.spread import Rota
+from ..routing.labels import Labels
 from ..routing.specs import UNIX, BackendSpec
 from ..routing.table import Plan
 from ..translation.reasoning_store import ReasoningStore
@@ -37,7 +38,6 @@ from ..upstream.pool import Pool
 from .client.access import HostGuard
 from .compiled import CompiledRules
 from .holders import Holders
-from .labels import Labels
 from .own.board_status import backends_health, gauges
 from .own.probes import Probes
 from .own.siblings import Siblings
@@ -66,8 +66,8 @@ class DataPlane:
         "__weakref__", "_id_begins", "_id_count", "_id_prefix", "_practice_path", "alone", "board", "budget", "cashier",
         "control", "counters", "dialects", "draining", "elsewhere", "engines", "facts", "find_answer", "flush", "guard",
         "holders", "jobs", "joining", "labels", "limits", "lists", "pool", "probes", "provider_lists", "reasoning",
-        "record", "responses", "rules", "running", "runtime_dir", "siblings", "starting", "tally", "ticking", "turns",
-        "unpacked", "usage_dropped", "worker", "workers",
+        "record", "responses", "rules", "running", "runtime_dir", "siblings", "starting", "tally", "ticking", "trace",
+        "turns", "unpacked", "usage_dropped", "worker", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -84,8 +84,7 @@ class DataPlane:
         self.worker = worker
         self.workers = workers
         self.limits = limits
-        self.guard = guard
-        self.pool = pool
+        self.guard, self.pool = guard, pool
         self.control = _at(control_path)
         self._practice_path = practice_path
         self.runtime_dir = ""  # of the processes' sockets, where a supervisor started this one
@@ -116,6 +115,7 @@ class DataPlane:
         self.cashier: Spending | None = None  # where there are limits there is a link
         self.record: Callable[[UsageRecord], object] = _nowhere
         self.flush: Callable[[], object] = _nothing
+        self.trace: Callable[[str, bytes], object] = _untraced
         self._id_prefix = f"req_{os.urandom(5).hex()}"
         self._id_begins, self._id_count = "", 0
         self.usage_dropped = self.jobs = self.unpacked = 0  # the last: bytes of bodies that came compressed
@@ -215,6 +215,10 @@ def _at(control_path: str) -> Backend:
 
 def _nowhere(record: UsageRecord) -> None:
     """Of a plane that nothing is recorded of."""
+
+
+def _untraced(request_id: str, traceparent: bytes) -> None:
+    """Of a plane whose records nobody keeps."""
 
 
 def _nothing() -> None:

@@ -63,7 +63,8 @@ class Odd(Exception):
 class UsageBlock(msgspec.Struct, frozen=True):
     """records: how many. first_at, last_at: times of the oldest and the newest. spans: see `spans`. kinds: different ones,
     each packed. which: of each record, the place of its kind; one where all are alike. columns: a msgpack map from a
-    field's name to its column, one value where all are alike."""
+    field's name to its column, one value where all are alike. traces: ids of requests, with the `traceparent` of those that
+    had one; for telemetry alone, which keeps none."""
 
     records: int
     first_at: float
@@ -73,6 +74,7 @@ class UsageBlock(msgspec.Struct, frozen=True):
     which: list[int]
     columns: msgspec.Raw
     answers: list[Answer] = []
+    traces: list[tuple[str, str]] = []
 
     def reader(self) -> ColumnReader:
         return ColumnReader(_decode_columns(self.columns), self.records)

@@ -13,12 +13,10 @@ from functools import lru_cache
 from itertools import accumulate
 from types import MappingProxyType
 
+from .blocks import NANO
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-OTHER = "other"
-"""Label of a name that is not in the configuration: what clients choose makes no new series."""
-NONE = "none"
-"""Label where there is none: no rule matched, no target was asked."""
 _LABEL_MAX = 100
 """Characters of a label's value."""
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
@@ -66,8 +64,6 @@ def _sample(metric: Metric, values: tuple[str, ...]) -> str:
     return f"{metric.name}{{{inner}}}" if inner else metric.name
 
 
-NANO = 10**9
-"""Money is counted in whole nano-dollars."""
 _TO_MINUTES = (
     0.01,
     0.02,

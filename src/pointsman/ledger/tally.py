@@ -1,5 +1,5 @@
 """What usage records add up to as metrics: requests, how long they took, tokens, rescues. Done for many at once, off a
-request's way. Pure. Not here: which names are configured (gateway/labels.py), and what is counted meanwhile (counters.py).
+request's way. Pure. Not here: which names are configured (routing/labels.py), and what is counted meanwhile (counters.py).
 """
 
 from __future__ import annotations
@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+from ..kinds import NONE
 from .counters import Cell, Counters, Histogram
 from .metrics import (
     COST,
     DURATION,
     FIRST_OUTPUT,
-    NONE,
     OUTPUT_SPEED,
     REQUESTS,
     RESCUED,

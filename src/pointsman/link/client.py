@@ -11,6 +11,8 @@ import os
 import time
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, Limit
 from ..ledger.blocks import UsageBlock, block_of
@@ -50,6 +52,7 @@ SPOOL_SECONDS = 0.4
 """A record that may be so old and is not acknowledged also goes to the disk, at once when nobody is there to take it. It is
 looked for every FLUSH_SECONDS and by the ticker, so that a crash costs at most 0.65 s of usage, and less than the 1 s of R9
 where the machine lets us run a third of a second late."""
+_LONGEST_TRACE = 128
 FLUSH_SECONDS = 0.25
 STATUS_SECONDS = 1.0
 RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5)
@@ -75,6 +78,7 @@ class LinkClient:
         self._status = status
         self._resend_seconds = resend_seconds
         self._fresh: list[UsageRecord] = []
+        self._traces: list[tuple[str, str]] = []  # of those
         self._unacked: dict[int, UsageBatch] = {}  # oldest first
         self._sent: dict[int, float] = {}  # of those: when, on this connection
         self._offered: set[int] = set()  # of those that are kept: sent at least once, on any connection
@@ -101,6 +105,11 @@ class LinkClient:
     def record(self, record: UsageRecord) -> None:
         """Keep one usage record for the control plane. Never blocks."""
         self._fresh.append(record)
+
+    def trace(self, request_id: str, traceparent: bytes) -> None:
+        """The trace that a request belongs to. Called before its record, or right after it."""
+        if len(traceparent) <= _LONGEST_TRACE:
+            self._traces.append((request_id, traceparent.decode("latin-1")))
 
     def tell_found(self, found: FoundServers) -> None:
         """The model servers that are there now: told to the control plane, and to each that comes after it."""
@@ -214,9 +223,11 @@ class LinkClient:
         """Turn fresh records into batches, kept until acknowledged; send what the window allows."""
         fresh, self._fresh = self._fresh, []
         since, self._flushed = self._flushed, time.monotonic()
+        traces, self._traces = self._traces, []
         self._tally(fresh)
         for start in range(0, len(fresh), BATCH):
-            self._made[self._hold(block_of(fresh[start : start + BATCH]))] = since
+            block = block_of(fresh[start : start + BATCH])
+            self._made[self._hold(replace(block, traces=traces) if traces else block)] = since
         while self._held > MAX_HELD:
             oldest = next(iter(self._unacked))
             if self._spool is not None and self._to_disk(oldest):

@@ -67,6 +67,7 @@ def read_settings() -> Settings:
     )
     read(config.log_wishes, config.LogWishes())  # which other processes use, and cannot tell of
     read(config.local_host, "")  # likewise
+    read(config.otel_url, "")
     read(lambda: Proxies.from_environment(os.environ), Proxies())
     if problems:
         raise PointsmanError(ErrorKind.INVALID, "; ".join(problems))

@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ...config import LAST_GOOD_FILE, USAGE_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from ...ledger.blocks import UsageBlock
 from ...link.messages import (
     AnswerFound,
     AnswerQuestion,
@@ -121,6 +122,7 @@ class ControlPlane:
         self._last_good = LastGood(data_dir)
         self._servers: tuple[FoundServer, ...] | None = None
         self.found: list[found.Named] = []
+        self.taps: list[Callable[[UsageBlock], object]] = []  # get what was stored, in a thread
         self.on_found: Callable[[], None] = lambda: None
         self.engines = Engines(data_dir, self._engine_at)
         self._link: LinkServer | None = None
@@ -283,7 +285,8 @@ class ControlPlane:
             self.board.take(message, time.monotonic())
         elif isinstance(message, UsageBatch):
             self.usage.add(message.block, again=message.again)
-
+            for tap in self.taps:
+                tap(message.block)
         elif isinstance(message, Reached):
             self.accountant.reached(message)
         elif isinstance(message, FoundServers) and message.servers != self._servers:

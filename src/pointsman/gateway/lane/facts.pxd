@@ -14,6 +14,7 @@ cdef class Asker:
     cdef public Py_ssize_t version
     cdef public tuple words
     cdef public long straight, option
+    cdef public bint traced
     cpdef bytes upstream_head(self, head, backend, Py_ssize_t size)
     cpdef across_head(self, head, backend, bytes path, Py_ssize_t size)
     cdef _keep_prefix(self, backend, bytes path, tuple block)

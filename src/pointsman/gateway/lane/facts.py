@@ -40,11 +40,11 @@ class Asker:
     """What a plain request's head says, by one snapshot's rules. track, model, version: of the last request with it.
 
     words: what is looked for in the body. straight: the marks (wire/scan.py) of those with which it is not plain; option:
-    of the one that its usage is asked for by."""
+    of the one that its usage is asked for by. traced: it belongs to a client's trace."""
 
     __slots__ = (
-        "_prefix", "_prefix_of", "_prefix_to", "caller", "client", "key_id", "model", "option", "path", "protocol", "route",
-        "rules", "seen", "session", "straight", "track", "version", "words",
+        "_prefix", "_prefix_of", "_prefix_to", "caller", "client", "key_id", "model", "option", "path", "protocol",
+        "route", "rules", "seen", "session", "straight", "traced", "track", "version", "words",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, where: Route, rules: CompiledRules, caller: Caller) -> None:
@@ -55,6 +55,7 @@ class Asker:
         self.key_id = caller.key_id
         self.client, self.session = client_of(head), session_of(head)
         self.seen = where.dialect.seen
+        self.traced = head.get(b"traceparent") is not None
         self.track: Track | None = None
         self.model = ""
         self.version = -1

@@ -365,6 +365,8 @@ class Lane(Underway):
             asker.client, asker.session,
         )  # fmt: skip
         plane.record(one)
+        if asker.traced:
+            plane.trace(self.id, self.head.get(b"traceparent") or b"")
         if aborted:
             return
         ok, overhead = track.ok, track.overhead

@@ -8,8 +8,8 @@ from ...ledger.metrics import BACKEND_DOWN, BREAKER_OPEN, BREAKER_STATE, KEY_BEN
 from ...link.messages import BackendHealth, TargetHealth
 from ...resilience.board import BackendState, Board, TargetState
 from ...resilience.breaker import BreakerState
+from ...routing.labels import Labels
 from ...upstream.backend import Backend
-from ..labels import Labels
 
 _STATES = {BreakerState.CLOSED: 0.0, BreakerState.PROBING: 1.0, BreakerState.OPEN: 2.0}
 

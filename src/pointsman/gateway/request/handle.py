@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 from ...dialects.registry import DIALECTS, SHARED
 from ...errors import PointsmanError
-from ...kinds import ErrorKind
-from ...ledger.metrics import NONE, OVERHEAD, REQUESTS
+from ...kinds import NONE, ErrorKind
+from ...ledger.metrics import OVERHEAD, REQUESTS
 from ...ledger.records import UsageRecord
 from ...routing.table import Plan
 from ...wire.http1 import BadHead, RequestHead, head_error
@@ -123,6 +123,9 @@ class Handler:
         for _, record in records:
             self.plane.record(record)
         settle(self.plane, job, records)
+        traceparent = job.request.head.get(b"traceparent")
+        if traceparent is not None:
+            self.plane.trace(job.request.id, traceparent)
         if job.won is not None and not aborted:
             ours = self.plane.counters.histogram((OVERHEAD, where.protocol.value))
             ours.observe(sum(one.ours for one in job.tries))

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..ledger.metrics import NONE, OTHER
-from ..routing.pattern import is_wild
-from ..routing.specs import MappingSpec
+from ..kinds import NONE, OTHER
+from .pattern import is_wild
+from .specs import MappingSpec
 
 _MOST_LISTED = 200
 """Models of local servers that no rule names: so many are told apart."""
