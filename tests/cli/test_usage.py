@@ -157,3 +157,30 @@ def test_an_unknown_zone_is_told(shell: Shell) -> None:
 )
 def test_small_money_is_not_rounded_to_nothing(value: float | None, text: str | None) -> None:
     assert dollars(value) == text
+
+
+def test_how_long_usage_is_kept(filled: Shell) -> None:
+    assert filled.json("usage", "keep") == {"days": None}
+    assert "for ever" in filled.run("usage", "keep").stdout
+    done = filled.json("usage", "keep", "30")
+    assert (done["days"], done["records"]) == (30, 1)
+    assert filled.json("usage", "keep") == {"days": 30}
+    assert len(filled.json("usage")) == 3
+    assert "0 records deleted" in filled.run("usage", "keep", "forever").stdout
+    assert filled.json("usage", "keep") == {"days": None}
+
+
+def test_old_usage_is_deleted_for_good(filled: Shell) -> None:
+    said = filled.run("usage", "delete", "--before", "7d").stdout
+    assert said.startswith("1 records deleted; the file had ")
+    assert {row["flag"] for row in filled.json("usage")} == {None}
+    assert filled.json("usage", "delete", "--before", "2026-01-01")["records"] == 0
+
+
+@pytest.mark.parametrize("days", ["0", "-3", "1.5", "\u0663", "never"])
+def test_days_are_a_number(shell: Shell, days: str) -> None:
+    assert "forever" in shell.run("usage", "keep", "--", days, code=2).stderr
+
+
+def test_an_option_before_the_word_is_not_forgotten(shell: Shell) -> None:
+    assert "behind it" in shell.run("usage", "--json", "keep", code=2).stderr

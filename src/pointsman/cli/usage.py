@@ -12,6 +12,7 @@ from .csv_rows import write_head, write_rows
 from .once import Group
 from .when import When
 
+_TYPED = click.core.ParameterSource.COMMANDLINE
 _PAGE = 1000
 """Rows that one call gives."""
 _LIMIT = 50
@@ -127,6 +128,8 @@ def command(
 
     Money is by the list price at the time of the call. Never a prompt or an answer: those are not stored.
     """
+    if _is_for_another(click.get_current_context()):
+        return
     if as_csv and invocation.as_json:
         raise click.UsageError("--csv and --json are two forms; give one")
     if by is not None and (limit is not None or cursor is not None):
@@ -140,6 +143,63 @@ def command(
         _all_rows(invocation, given, limit, cursor)
     else:
         _list(invocation, given | ({} if cursor is None else {"cursor": cursor}), limit or _LIMIT)
+
+
+def _is_for_another(context: click.Context) -> bool:
+    """`usage keep`, `usage delete`."""
+    word = context.invoked_subcommand
+    if word and any(context.get_parameter_source(name) is _TYPED for name in context.params):
+        raise click.UsageError(f"options of {word} come behind it")
+    return word is not None
+
+
+class _Days(click.ParamType[int]):
+    name = "DAYS|forever"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "forever":
+            return 0
+        if not str(value).isascii() or not str(value).isdigit() or int(value) < 1:
+            self.fail(f"{str(value)[:40]!r} is no number of days; write 90, or forever", param, ctx)
+        return int(value)
+
+
+@command.command("keep")
+@click.argument("days", type=_Days(), required=False)
+@with_options
+def keep(invocation: Invocation, /, days: int | None) -> None:
+    """Say for how many DAYS records are kept (or `forever`), or show it.
+
+    What is older is deleted at once, and from then on every hour. What budgets have counted stays counted.
+    """
+    if days is None:
+        invocation.finish("GET", "/api/usage/keep", show=_show_kept)
+        return
+
+    def show(found: Row) -> None:
+        _show_kept(found)
+        _show_deleted(found)
+
+    invocation.finish("PUT", "/api/usage/keep", {"days": days or None}, show=show)
+
+
+@command.command("delete")
+@click.option("--before", type=When(), required=True, metavar="WHEN", help="What is older: 2026-12-01, 90d.")
+@with_options
+def delete(invocation: Invocation, /, before: str) -> None:
+    """Delete old records for good, and make the file smaller. What budgets have counted stays counted."""
+    query = urlencode({"before": before})
+    invocation.finish("DELETE", f"/api/usage?{query}", show=_show_deleted)
+
+
+def _show_kept(found: Row) -> None:
+    days = found["days"]
+    click.echo("usage is kept for ever" if days is None else f"usage is kept for {days} days")
+
+
+def _show_deleted(found: Row) -> None:
+    before, after = (f"{found[name] / 1e6:.1f} MB" for name in ("bytes_before", "bytes_after"))
+    click.echo(f"{found['records']} records deleted; the file had {before} and has {after}")
 
 
 def _list(invocation: Invocation, given: dict[str, Any], limit: int) -> None:

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pointsman.admin.store import usage_log
+from pointsman.admin.store import usage_deleting, usage_log
 from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_columns import PACKED, PLAIN, Block, Damaged, pack
 from pointsman.admin.store.usage_groups import By, SessionTotals
@@ -155,12 +155,16 @@ def adds_up(totals: Totals, records: list[UsageRecord]) -> None:
     assert totals.unpriced == sum(one.cost is None for one in records)
 
 
-def check_spent(usage: UsageStore, stored: dict[str, UsageRecord], since: float | None) -> None:
+def check_spent(
+    usage: UsageStore, stored: dict[str, UsageRecord], deleted: list[UsageRecord], since: float | None
+) -> None:
+    since_hour = None if since is None else since // HOUR * HOUR
     for keys, backend in (([1], None), ([1, 2], None), ([], "openai"), ([], "local/box")):
         some = [
             one
-            for one in stored.values()
-            if (since is None or one.at >= since)
+            for least, among in ((since, stored.values()), (since_hour, deleted))
+            for one in among
+            if (least is None or one.at >= least)
             and (one.key_id in keys if backend is None else (one.target or "").startswith(f"{backend}:"))
         ]
         tokens = sum((one.input_tokens or 0) + (one.output_tokens or 0) for one in some)
@@ -168,7 +172,18 @@ def check_spent(usage: UsageStore, stored: dict[str, UsageRecord], since: float 
         assert found == (tokens, sum(one.cost or 0 for one in some))
 
 
-steps = st.lists(st.one_of(some_records(), st.sampled_from(["tend", "reopen"])), min_size=1, max_size=12)
+steps = st.lists(
+    st.one_of(
+        some_records(),
+        some_records(),
+        st.sampled_from(["tend", "reopen"]),
+        st.one_of(
+            st.floats(0, 5 * HOUR), st.integers(0, 5).map(lambda hour: hour * HOUR)
+        ),  # delete before that
+    ),
+    min_size=1,
+    max_size=12,
+)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
@@ -179,6 +194,9 @@ def test_it_says_what_a_list_of_its_records_says(
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(usage_log, "MANY_BLOCKS", 3)
         patch.setattr(usage_log, "LARGE", 8)
+        patch.setattr(usage_deleting, "AT_ONCE", 2)
+        patch.setattr(usage_deleting, "LONGEST_HOURS", 10**9)
+        deleted: list[UsageRecord] = []
         path = Path(folder) / "usage.db"
         usage, stored = UsageStore(path), dict[str, UsageRecord]()
         for step in given_steps:
@@ -187,17 +205,22 @@ def test_it_says_what_a_list_of_its_records_says(
             elif step == "reopen":
                 usage.close()
                 usage = UsageStore(path)
+            elif isinstance(step, float):
+                old = [one for one in stored.values() if one.at < step]
+                assert usage.delete_before(step).records == len(old)
+                deleted += old
+                stored = {name: one for name, one in stored.items() if one.at >= step}
             else:
                 new = {one.id: one for one in reversed(step) if one.id not in stored}
                 assert usage.add(block_of(step)) == len(new)
                 stored |= new
         for one in [UsageFilter(), *asked]:
             check(usage, stored, one)
-        check_spent(usage, stored, since)
+        check_spent(usage, stored, deleted, since)
         usage.tend()
         for one in [UsageFilter(), *asked]:
             check(usage, stored, one)
-        check_spent(usage, stored, since)
+        check_spent(usage, stored, deleted, since)
         assert usage.integrity() == []
         usage.close()
 

@@ -52,6 +52,7 @@ from .auth import AdminToken
 from .engines import Engines
 from .last_good import LastGood
 from .process_status import StatusBoard
+from .retention import Retention
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -107,6 +108,7 @@ class ControlPlane:
         self.store = store
         self.vault = vault
         self.usage = usage
+        self.retention = Retention(store, usage)
         self.token = AdminToken.ensure(data_dir)
         self.board = StatusBoard()
         self.epoch = secrets.token_hex(8)
@@ -320,7 +322,7 @@ class ControlPlane:
         while True:
             await asyncio.sleep(_REPUBLISH_SECONDS)
             await asyncio.to_thread(self._look_at_database)
-            await asyncio.to_thread(self.usage.tend)
+            await asyncio.to_thread(self.retention.tend)
             if self._stale:
                 await asyncio.to_thread(self.publish)
             elif self._last_good.failed and not self._told:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
@@ -17,7 +17,7 @@ from ...ledger.periods import own_zone
 from ...ledger.records import UsageRecord
 from ..store import client_keys
 from ..store.shapes import with_fields
-from ..store.usage import COLUMNS, MAX_LIMIT
+from ..store.usage import COLUMNS, MAX_LIMIT, Deleted
 from ..store.usage_groups import By, Group, KeyTotals
 from ..store.usage_query import Totals, UsageFilter, in_dollars
 from .base import Run, errors
@@ -25,6 +25,7 @@ from .base import Run, errors
 router = APIRouter(prefix="/api/usage", tags=["usage"])
 
 _ZONE = "Whose calendar makes the days: an IANA name such as Europe/Berlin; left out, this computer's."
+_BEFORE = Query(description="ISO 8601 with a time zone, or unix seconds.")
 _COLUMNS = {
     field.name: (field.type, ...) for field in msgspec.structs.fields(UsageRecord) if field.name in COLUMNS
 }
@@ -45,6 +46,18 @@ class Page(UsageFilter):
     cursor: Annotated[str | None, Query(max_length=512, description="Where an earlier page ended.")] = None
 
 
+class KeepDays(BaseModel):
+    """days: null: for ever."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    days: Annotated[int | None, Field(ge=1, le=36500)]
+
+
+class KeepDone(Deleted, KeepDays):
+    """What was older and is deleted."""
+
+
 @router.get("", responses=errors())
 def show_list(
     control: Run, request: Request, response: Response, page: Annotated[Page, Query()]
@@ -62,6 +75,25 @@ def show_list(
 def totals(control: Run, filters: Annotated[UsageFilter, Query()]) -> Totals:
     """Sums over the filtered requests."""
     return control.usage.totals(filters)
+
+
+@router.delete("", responses=errors())
+def delete(control: Run, before: Annotated[AwareDatetime, _BEFORE]) -> Deleted:
+    """Delete what is older, for good; the file becomes smaller. What budgets have counted of it stays counted."""
+    return control.usage.delete_before(before.timestamp())
+
+
+@router.get("/keep", responses=errors())
+def show_kept(control: Run) -> KeepDays:
+    """How long records are kept."""
+    return KeepDays(days=control.retention.days)
+
+
+@router.put("/keep", responses=errors())
+def keep(control: Run, body: KeepDays) -> KeepDone:
+    """Keep records for so long from now on. What is older is deleted before this answers, and from then on each hour."""
+    done = control.retention.keep(body.days)
+    return KeepDone(days=body.days, **done.model_dump())
 
 
 @router.get("/by/{by}", responses=errors())

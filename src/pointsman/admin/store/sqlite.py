@@ -24,6 +24,9 @@ from ...kinds import ErrorKind
 from ...process.private_files import mode_problem
 
 _RETRY_AFTER = 5
+_INCREMENTAL = 2
+_PAGES = 2000
+"""Given back at a time; of 4 KB."""
 _WAL_RESET_FIXED = (3, 51, 3)
 _WAL_RESET_BACKPORTS = ((3, 50, 7), (3, 44, 6))
 
@@ -45,7 +48,8 @@ class FileOptions:
     """what: how errors call the file. synchronous: FULL or NORMAL. make_again: a vanished file is begun anew
     (nothing in it that cannot be missed), else it is an error until it is put back. prepare: brings a freshly
     opened file's tables up to date; runs outside a transaction, under the lock. watched: what others write into the file
-    is noticed, and it is checked and opened anew; therefore nothing of ours waits in a log beside it."""
+    is noticed, and it is checked and opened anew; therefore nothing of ours waits in a log beside it. shrinks: what is
+    deleted is given back to the disk when compact() is called."""
 
     what: str
     synchronous: str
@@ -53,6 +57,7 @@ class FileOptions:
     prepare: Callable[[Connection], None]
     busy_seconds: float = 5.0
     watched: bool = False
+    shrinks: bool = False
 
 
 class SqliteFile:
@@ -116,6 +121,21 @@ class SqliteFile:
         with self.raw() as connection:
             found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check").fetchall()]
         return [] if found == ["ok"] else found
+
+    def compact(self) -> None:
+        """Gives free pages back to the disk, some at a time, so that others have their turn; a file that was made before it
+        could shrink is written anew, once."""
+        with self.raw() as connection:
+            if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()
+                connection.execute("VACUUM").close()
+        free, before = -1, 0
+        while free and free != before:
+            before = free
+            with self.raw() as connection:
+                connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+                free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -254,6 +274,7 @@ def _engine(path: Path, options: FileOptions) -> Engine:
         connection.isolation_level = None  # the driver must not begin transactions behind our back
         try:
             for pragma in (
+                *(("auto_vacuum=INCREMENTAL",) if options.shrinks else ()),  # of a file without tables
                 "journal_mode=WAL",
                 f"synchronous={options.synchronous}",
                 "foreign_keys=ON",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from ...errors import PointsmanError
@@ -29,6 +31,7 @@ from ...process.private_files import mode_problem
 from .sqlite import FileOptions, SqliteFile
 from .usage_adding import Pending
 from .usage_columns import Block, Damaged
+from .usage_deleting import carried, delete_before, forget_names, next_end
 from .usage_groups import By, Group, groups, totals_of
 from .usage_log import UsageLog, blocks_with
 from .usage_query import Totals, UsageFilter, damaged, newest
@@ -65,6 +68,14 @@ _FORGET_ANSWERS = (
 """Only the oldest are looked at, which come first."""
 
 
+class Deleted(BaseModel):
+    """What was taken out for good. bytes: of the file, before and after."""
+
+    records: int
+    bytes_before: int
+    bytes_after: int
+
+
 class UsageStore:
     """Raises PointsmanError UNAVAILABLE while the file is locked, full or damaged, and works again after; a
     vanished file is begun anew. What was given in a failed call is not stored at all, so it can come again."""
@@ -75,7 +86,9 @@ class UsageStore:
         problem = mode_problem(path) if path.exists() else None
         if problem is not None:
             raise PointsmanError(ErrorKind.UNAVAILABLE, f"{problem}.")
-        options = FileOptions("The usage database", "NORMAL", make_again=True, prepare=self._prepare)
+        options = FileOptions(
+            "The usage database", "NORMAL", make_again=True, prepare=self._prepare, shrinks=True
+        )
         self._file = SqliteFile(path, options)
         self._log: UsageLog | None = None
         self._taken = 0  # batches since it was last tended
@@ -195,7 +208,38 @@ class UsageStore:
         """(tokens, nano-dollars) of these client keys together, or of that backend, from those unix seconds on, exact to
         the record; what has no known cost counts as none."""
         with self._file.transaction(write=False) as connection, _told_damage():
-            return spent(driver_of(connection), self._opened.pending, key_ids, backend, since)
+            driver = driver_of(connection)
+            tokens, cost = spent(driver, self._opened.pending, key_ids, backend, since)
+            before = carried(driver, key_ids, backend, since)
+        return tokens + before[0], cost + before[1]
+
+    def delete_before(self, before: float) -> Deleted:
+        """Takes out all records that are older than those unix seconds, for good, and makes the file smaller."""
+        size, records, end = self._bytes(), 0, -math.inf
+        while end < before:
+            try:
+                with self._file.transaction(write=True, after_commit=self._written) as connection:
+                    driver = driver_of(connection)
+                    end = next_end(driver, before)
+                    taken = delete_before(driver, self._opened, end)
+                    if end >= before:
+                        forget_names(driver, end, time.time())
+            except BaseException:
+                if self._log is not None:
+                    self._log.forget()
+                raise
+            records += taken
+        if records:
+            self._file.compact()
+        return Deleted(records=records, bytes_before=size, bytes_after=self._bytes())
+
+    def _written(self) -> None:
+        self._opened.forget()
+        self._folded(True)
+
+    def _bytes(self) -> int:
+        beside = self.path.with_name(self.path.name + "-wal")
+        return sum(one.stat().st_size for one in (self.path, beside) if one.exists())
 
     def integrity(self) -> list[str]:
         """What SQLite's own check finds, and which blocks are not what was written; empty when all is well."""

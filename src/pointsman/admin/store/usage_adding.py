@@ -86,7 +86,7 @@ def pending_of(
     made = Pending()
     columns = [*summed, [int(one is None) for one in summed[_COST]]]
     made.hourly = sums_of(at, times, dims, columns)
-    if len(sessions) == 1 and sessions[0] is None:
+    if sessions.count(None) == len(sessions):
         return made
     records = len(at)
     if None in sessions:

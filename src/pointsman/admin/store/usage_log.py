@@ -79,7 +79,7 @@ class UsageLog:
                 )
                 continue
             summed = [block.values(name) for name in SUMMED]
-            sessions = self._session_numbers(connection, block.sessions())
+            sessions = self.session_numbers(connection, block.sessions())
             times = min(block.at), max(block.at)
             self.pending.add(pending_of(block.at, times, block.dims, summed, sessions))
 
@@ -105,7 +105,7 @@ class UsageLog:
         ]  # an older process has fewer
         at = array("d", _decode_times(columns["at"]))
         names, which = _decode_sessions(columns["session"]) if "session" in columns else _NO_SESSIONS
-        known = self._session_numbers(connection, names)
+        known = self.session_numbers(connection, names)
         sessions = known if len(which) == 1 else [known[one] for one in which]
         sums = pending_of(at, (given.first_at, given.last_at), dims, summed, sessions)
         return numbers, dims, columns, sums
@@ -186,7 +186,7 @@ class UsageLog:
             known[kind] = row[0]
         return [known[kind] for kind in kinds]
 
-    def _session_numbers(
+    def session_numbers(
         self, connection: sqlite3.Connection, names: Sequence[str | None]
     ) -> list[int | None]:
         """Of each session, its number, which is made where there is none."""

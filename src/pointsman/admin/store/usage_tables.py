@@ -19,6 +19,11 @@ _SESSIONS = (
     " PRIMARY KEY (hour, dim, session)) WITHOUT ROWID",
     "CREATE INDEX session_hours ON session_hourly (session)",
 )
+_CARRIED = (
+    "CREATE TABLE carried (hour INTEGER NOT NULL, key_id INTEGER NOT NULL, backend TEXT NOT NULL, tokens INTEGER NOT NULL,"
+    " cost INTEGER NOT NULL, PRIMARY KEY (hour, key_id, backend)) WITHOUT ROWID"
+)
+"""Of records that were taken out; see usage_deleting.py. key_id 0: none was needed; backend empty: none was asked."""
 _TABLES = (
     f"CREATE TABLE dimension (id INTEGER PRIMARY KEY, {', '.join(DIMENSIONS)}, packed BLOB NOT NULL UNIQUE)",
     "CREATE TABLE block (id INTEGER PRIMARY KEY AUTOINCREMENT, records INTEGER NOT NULL, first_at REAL NOT NULL,"
@@ -33,6 +38,7 @@ _TABLES = (
     "CREATE TABLE folded (block INTEGER NOT NULL)",
     "INSERT INTO folded VALUES (0)",
     *_SESSIONS,
+    _CARRIED,
 )
 """span: which ids a block holds, by what those of one process begin with. AUTOINCREMENT: in an emptied table numbers
 would begin anew, below `folded`, or as another's that somebody remembers."""
@@ -69,5 +75,5 @@ def _from_version_4(connection: sqlite3.Connection) -> None:
         connection.execute(f"ALTER TABLE hourly ADD COLUMN {name}")
     connection.execute("ALTER TABLE hourly ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0")
     connection.execute("UPDATE hourly SET unpriced = records")
-    for statement in _SESSIONS:
+    for statement in (*_SESSIONS, _CARRIED):
         connection.execute(statement)
