@@ -26,7 +26,8 @@ DIALECT = {CHAT: "openai_chat", MESSAGES: "anthropic_messages"}
 @dataclass(frozen=True, slots=True)
 class Case:
     """One row. backend: the path whose protocol it speaks. answer: its bytes, in the pieces they come in.
-    count: requests that are counted. real: with a client key, and as many headers as real traffic has."""
+    count: requests that are counted. real: with a client key, and as many headers as real traffic has. key: what that key
+    has beside: `plain` nothing, `bounds`, `rates`, `budget`, and `priced` a price of its model, too; "" no key at all."""
 
     name: str
     says: str
@@ -35,6 +36,12 @@ class Case:
     backend: str
     count: int
     real: bool = False
+    key: str = ""
+
+    @property
+    def keyed(self) -> bool:
+        """Is a client key sent?"""
+        return self.real or bool(self.key)
 
     @property
     def units(self) -> int:
@@ -45,7 +52,7 @@ class Case:
         """The next request, each time it is called: no two in a row are the same."""
         bodies, at = self.workload.bodies, -1
         first = f"POST {self.workload.path} HTTP/1.1\r\nHost: 127.0.0.1:4321\r\n".encode()
-        key = f"Authorization: Bearer {headers.CLIENT_KEY}\r\n".encode() if self.real else b""
+        key = f"Authorization: Bearer {headers.CLIENT_KEY}\r\n".encode() if self.keyed else b""
         first += b"Content-Type: application/json\r\n" + (_SDK if self.real else b"") + key
 
         def following() -> bytes:
@@ -77,6 +84,15 @@ def _messages_stream() -> tuple[bytes, ...]:
     return _streamed([*map(payloads.message_event, range(EVENTS)), STOP])
 
 
+_KEYS = {
+    "plain": "small, Chat, a client key",
+    "bounds": "the same, the key may use some models only",
+    "rates": "the same, it has rates of requests and tokens",
+    "budget": "the same, it has a budget of tokens",
+    "priced": "the same, it has a budget of money, and the model a price",
+}
+
+
 def all_cases() -> dict[str, Case]:
     """In the order of the table."""
     chat, message = _whole(payloads.chat_reply()), _whole(payloads.message_reply())
@@ -89,6 +105,7 @@ def all_cases() -> dict[str, Case]:
         Case("chat_small", "small, Chat", small(CHAT), chat, CHAT, 102),
         Case("msg_small", "small, Messages", small(MESSAGES), message, MESSAGES, 102),
         Case("chat_real", REAL, small(CHAT), real, CHAT, 102, real=True),
+        *(Case(f"chat_{key}", says, small(CHAT), chat, CHAT, 51, key=key) for key, says in _KEYS.items()),
         Case("chat_compact", "100 KB, compact", long[False], chat, CHAT, 8),
         Case("chat_spaced", "100 KB, spaced", long[True], chat, CHAT, 4),
         Case("chat_event", "event, Chat", streamed[CHAT], streams[CHAT], CHAT, 4),

@@ -25,8 +25,12 @@ from pointsman.gateway.client.access import HostGuard
 from pointsman.gateway.client.server import ClientConnection
 from pointsman.gateway.data_plane import DataPlane
 from pointsman.gateway.request.handle import Handler
+from pointsman.kinds import Limit, Per
+from pointsman.ledger.accounts import LimitSpec
+from pointsman.ledger.price_spec import Period, Prices, PriceSpec, Tariff
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.messages import BackendSpec, ClientKeySpec, Snapshot
+from pointsman.link.spending import Asked, Cashier
 from pointsman.routing.specs import MappingSpec, TargetSpec
 from pointsman.upstream.connection import UpstreamConnection
 from pointsman.upstream.pool import Pool
@@ -100,10 +104,27 @@ def _rules(case: Case) -> Snapshot:
         "e",
         mappings=(MappingSpec(1, "bench*", 0, (TargetSpec("local/box"),)),),
         backends=(backend,),
-        client_keys=(ClientKeySpec(1, "bench", digest),) if case.real else (),
-        keys_required=case.real,
+        client_keys=(ClientKeySpec(1, "bench", digest, models=("bench*",) if case.key == "bounds" else ()),)
+        if case.keyed
+        else (),
+        keys_required=case.keyed,
         pepper=pepper,
+        limits=tuple(LimitSpec("key/1", kind, 10**12, Per.DAY) for kind in _LIMITS.get(case.key, ())),
+        prices={"local/box": (_PRICE,)} if case.key == "priced" else {},
     )
+
+
+_LIMITS = {
+    "rates": (Limit.REQUESTS, Limit.TOKEN_RATE),
+    "budget": (Limit.TOKENS,),
+    "priced": (Limit.MONEY,),
+}
+_PRICE = PriceSpec("bench", ("^bench",), (Period(Tariff(Prices(input=1_000_000, output=4_000_000))),))
+
+
+async def _nothing(of: Asked, marked: Callable[[], None]) -> tuple[int, ...]:
+    marked()
+    return (0,) * len(of)
 
 
 class Rig:
@@ -124,6 +145,7 @@ class Rig:
             control_path="control.sock",
         )
         asks_nobody(plane)
+        plane.cashier = Cashier(_nothing, lambda _: None)
         plane.apply(_rules(case))
         handler = Handler(plane, self._records.append)
         self._client = ClientConnection(limits, handler.start, handler.refuse, lambda client: None)
