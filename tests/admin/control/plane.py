@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pointsman.link.frames import encode, unpack
-from pointsman.link.messages import Applied, Hello, Snapshot, Up, UsageAck
+from pointsman.link.messages import Applied, Asking, Down, Hello, Snapshot, Up, UsageAck
 
 START_SECONDS = 60.0
 
@@ -205,6 +205,7 @@ class Worker:
     def __init__(self, plane: Plane, number: int = 0, pid: int = 4711, *, deaf: bool = False) -> None:
         self.snapshots: list[Snapshot] = []
         self.acks: list[int] = []
+        self.answers: dict[int, Down] = {}  # by the question's number
         self.number, self.pid, self.deaf = number, pid, deaf
         self._news = threading.Condition()
         self._socket = connected(str(plane.folder / "link.sock"))
@@ -231,6 +232,12 @@ class Worker:
     def send(self, message: Up) -> None:
         self._socket.sendall(encode(message))
 
+    def ask(self, question: Asking) -> Down:
+        """The answer of that number."""
+        self.send(question)
+        self.wait(lambda: question.number in self.answers)
+        return self.answers.pop(question.number)
+
     def wait(self, check: Callable[[], bool], seconds: float = 60.0) -> None:
         with self._news:
             assert self._news.wait_for(check, seconds)
@@ -243,8 +250,10 @@ class Worker:
                 with self._news:
                     if isinstance(message, UsageAck):
                         self.acks.append(message.batch)
-                    else:
+                    elif isinstance(message, Snapshot):
                         self.snapshots.append(message)
+                    else:
+                        self.answers[message.number] = message
                     self._news.notify_all()
                 if isinstance(message, Snapshot) and not self.deaf:
                     self.send(Applied(message.epoch, message.version))

@@ -41,6 +41,7 @@ from .values import (
     LocalName,
     MaxInFlight,
     ModelName,
+    Moment,
     Note,
     Pattern,
     Presets,
@@ -147,7 +148,7 @@ class ClientKeyColumns(LimitColumns):
     models: KeyModels = _list()
     paths: KeyPaths = _list()
     local_only: Switch = _off()
-    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    expires_at: Moment | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class CredentialColumns(BudgetColumns):

@@ -5,7 +5,7 @@ declarations in tables.py. Not here: checks of more than one field (schemas.py).
 from __future__ import annotations
 
 import unicodedata
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -162,6 +162,12 @@ def _group_name(text: str) -> str:
     return _backend_name(text)
 
 
+def _moment(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("the moment has no time zone; write it as 2026-12-01T08:00:00Z")
+    return value
+
+
 def _note(text: str) -> str:
     if len(text) > NOTE_LENGTH:
         raise ValueError(f"the note has {len(text)} characters; at most {NOTE_LENGTH} are allowed")
@@ -237,6 +243,7 @@ LimitNumber = Annotated[int, Strict(), Field(ge=1, le=10**9)]
 WarnPercent = Annotated[int, Strict(), Field(ge=1, le=100)]
 Zone = Annotated[str, AfterValidator(_zone), _said(examples=["Europe/Berlin", "UTC"])]
 GroupName = Annotated[str, AfterValidator(_group_name), _said(pattern=f"^(?:{_NAME})$", examples=["team-a"])]
+Moment = Annotated[datetime, AfterValidator(_moment), _said(examples=["2026-12-01T08:00:00Z"])]
 Note = Annotated[str, AfterValidator(_note), _said(maxLength=NOTE_LENGTH)]
 KeyModels = Annotated[list[Pattern], Field(max_length=100)]
 KeyPaths = Annotated[list[Annotated[str, AfterValidator(_path), _said(minLength=1)]], Field(max_length=100)]
