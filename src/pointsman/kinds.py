@@ -126,6 +126,15 @@ class Per(StrEnum):
     TOTAL = "total"  # in all
 
 
+@at_hand
+class Topic(StrEnum):
+    """What a webhook may be told of. A member here is a word of the API and of `--on`; an event's name begins with it."""
+
+    BUDGET = "budget"  # budget.warned, budget.reached
+    BACKEND = "backend"  # backend.down, backend.up
+    KEY = "key"  # key.refused
+
+
 OTHER = "other"
 """In labels of metrics a name that is not in the configuration: what clients choose makes no new series."""
 NONE = "none"

@@ -180,6 +180,8 @@ REVEALED = {
     "upstream/backend.py",  # the header that carries a backend's key
     "admin/store/client_keys.py",
     "process/settings.py",
+    "admin/routers/webhooks.py",  # a new webhook's secret, into the one answer that shows it
+    "admin/store/webhooks.py",  # the key that signs
 }
 
 

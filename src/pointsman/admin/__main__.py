@@ -242,6 +242,7 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
     link = await control.connect_link(str(args.runtime_dir / "link.sock"))
     publishing = asyncio.create_task(control.keep_published())
     engines = asyncio.create_task(control.engines.run(str(args.runtime_dir)))
+    telling = asyncio.create_task(control.events.run())
     stopped = asyncio.create_task(stopping.wait())
     control.on_found = lambda: _leave(control, args.runtime_dir)
     control.on_found()
@@ -262,8 +263,9 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
         stopping.set()
         publishing.cancel()
         engines.cancel()
+        telling.cancel()
         beating.cancel()
-        await asyncio.gather(publishing, engines, beating, return_exceptions=True)
+        await asyncio.gather(publishing, engines, telling, beating, return_exceptions=True)
         await link.stop()
         await asyncio.to_thread(send_rest)
 

@@ -32,6 +32,7 @@ from .routers import (
     secrets,
     status,
     usage,
+    webhooks,
 )
 from .routers.base import Problem
 
@@ -44,6 +45,7 @@ ROUTERS = (
     keys.router,
     groups.router,
     origins.router,
+    webhooks.router,
     explain.router,
     usage.router,
     prices.router,

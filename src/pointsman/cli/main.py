@@ -19,6 +19,7 @@ _COMMANDS = {
     "group": "Groups of client keys, which share their limits.",
     "prices": "What models cost, and what local answers save.",
     "origin": "Web origins: which other pages may use the gateway.",
+    "webhook": "Who is told of budgets, backends and refused keys.",
     "secrets": "The master key that seals stored keys.",
     "usage": "What was asked, who answered, how much it took.",
     "chaos": "Rehearse an outage: a proxy that plays faults.",

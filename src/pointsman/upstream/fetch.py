@@ -91,12 +91,15 @@ async def fetch(
     body: bytes | None = None,
     local_only: bool = False,
     agent: bytes = b"",
+    lines: bytes = b"",
 ) -> Answer:
-    """GET `path` (from `/v1` on), or POST a JSON body to it. agent: who asks, for the server's log. Raises ConnectFailed
+    """GET `path` (from `/v1` on), or POST a JSON body to it. agent: who asks, for the server's log. lines: further header
+    lines. Raises ConnectFailed
     (a time-out included) or EgressRefused."""
     block = b"accept: application/json\r\n"
     if agent:
         block += b"user-agent: %b\r\n" % agent
+    block += lines
     if body is None:
         data = backend.head(b"GET", path, block, frozenset(), None)
     else:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from ...kinds import Limit
+from ...ledger.blocks import NANO
 from ...link.messages import Reached, SpentFound, SpentQuestion
 from ...link.spending import Asked, Cashier, CashierServer
 from ..store.database import Store
 from ..store.limits import reached_text, spent_of
 from ..store.usage import UsageStore
+from .watch import Tell
 
 log = logging.getLogger("pointsman.control")
 
@@ -19,9 +22,10 @@ log = logging.getLogger("pointsman.control")
 class Accountant:
     """cashier, server: of the accounts that this process holds while several data-plane processes serve."""
 
-    def __init__(self, store: Store, usage: UsageStore) -> None:
+    def __init__(self, store: Store, usage: UsageStore, tell: Tell) -> None:
         self._store = store
         self._usage = usage
+        self._tell = tell
         self.cashier = Cashier(self._ask, self.reached)
         self.server = CashierServer(self.cashier)
 
@@ -35,8 +39,21 @@ class Accountant:
         return SpentFound(question.number, tuple(sums))
 
     def reached(self, told: Reached) -> None:
-        """So much of a budget is spent: in the log."""
-        log.warning("%s", reached_text(told))
+        """So much of a budget is spent: in the log, and told to webhooks."""
+        text = reached_text(told)
+        log.warning("%s", text)
+        limit, money = told.limit, told.limit.kind is Limit.MONEY
+        facts = {
+            "whose": limit.whose,
+            "percent": told.percent,
+            "spent": told.spent / NANO if money else told.spent,
+            "most": limit.most / NANO if money else limit.most,
+            "unit": "usd" if money else "tokens",
+            "per": limit.per.value,
+            "ends": None if told.ends is None else datetime.fromtimestamp(told.ends, UTC).isoformat(),
+            "text": text,
+        }
+        self._tell("budget.reached" if told.percent >= 100 else "budget.warned", facts)
 
     async def _ask(self, of: Asked, marked: Callable[[], None]) -> tuple[int, ...]:
         marked()

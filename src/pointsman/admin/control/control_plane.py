@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,9 +50,13 @@ from . import found
 from .accountant import Accountant
 from .auth import AdminToken
 from .engines import Engines
+from .events import Events
 from .last_good import LastGood
 from .process_status import StatusBoard
 from .retention import Retention
+from .sending import hooks_of, send
+from .trouble import translated_errors
+from .watch import Watch
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -128,7 +132,9 @@ class ControlPlane:
         self.on_found: Callable[[], None] = lambda: None
         self.engines = Engines(data_dir, self._engine_at)
         self._link: LinkServer | None = None
-        self.accountant = Accountant(store, usage)
+        self.events = Events(partial(hooks_of, store, vault), send)
+        self.watch = Watch(self.board, self.events.tell)
+        self.accountant = Accountant(store, usage, self.events.tell)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.snapshot = self._compile()
 
@@ -137,7 +143,7 @@ class ControlPlane:
         """Open everything in a data folder whose lock the caller holds. Raises PointsmanError saying what
         to do."""
         url = environ.get("POINTSMAN_DATABASE_URL")
-        with _translated_errors(), ExitStack() as opened:
+        with translated_errors(), ExitStack() as opened:
             _refuse_lost(data_dir, url)
             store = Store.open(data_dir, url)
             opened.callback(store.close)
@@ -181,7 +187,7 @@ class ControlPlane:
         with self._publishing:  # versions go out in the order they were compiled
             self._stale = True
             try:
-                with _translated_errors():
+                with translated_errors():
                     snapshot = self._compile()
             except PointsmanError as error:
                 log.error("a change is stored but not live yet: %s", error.public)
@@ -214,7 +220,7 @@ class ControlPlane:
         """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last
         good stays, and the log says why. Whether it worked."""
         try:
-            with _translated_errors():
+            with translated_errors():
                 vault = open_vault(self.store, self.data_dir, self.environ)
                 if vault.problem is not None:
                     raise PointsmanError(ErrorKind.UNAVAILABLE, vault.problem)
@@ -285,6 +291,7 @@ class ControlPlane:
         """What a data-plane process sends up. A usage batch is on disk when this returns."""
         if isinstance(message, WorkerStatus):
             self.board.take(message, time.monotonic())
+            self.watch.look()
         elif isinstance(message, UsageBatch):
             self.usage.add(message.block, again=message.again)
             for tap in self.taps:
@@ -379,22 +386,3 @@ def _refuse_lost(data_dir: Path, url: str | None) -> None:
         f" update may be in {BACKUP_FOLDER}/), or remove {LAST_GOOD_FILE} to begin an empty one.",
         retry_after=5,
     )
-
-
-@contextmanager
-def _translated_errors() -> Iterator[None]:
-    """What a data folder in trouble raises beyond the errors that have words of their own already."""
-    try:
-        yield
-    except OSError as error:
-        raise PointsmanError(
-            ErrorKind.UNAVAILABLE, f"The data folder cannot be used ({error.strerror}).", retry_after=5
-        ) from error
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        log.debug("the database cannot be used", exc_info=error)
-        raise PointsmanError(
-            ErrorKind.UNAVAILABLE,
-            "The database cannot be used: its tables are not what they should be; stop the gateway and put back a"
-            " backup.",
-            retry_after=5,
-        ) from error

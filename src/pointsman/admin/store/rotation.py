@@ -17,7 +17,9 @@ from ...config import KEY_VARIABLE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ..vault import (
+    Binding,
     MasterKey,
+    Sealed,
     Vault,
     VaultError,
     check_opens,
@@ -45,6 +47,7 @@ def open_vault(store: Store, data_dir: Path, environ: Mapping[str, str]) -> Vaul
     (`vault.problem`) instead of an exception; nothing is overwritten then."""
     with store.read() as session:
         keys = [row.encrypted_api_key for row in sealing.sealed_rows(session)]
+        keys += [row.sealed_secret for row in sealing.sealed_webhooks(session)]
         check = settings.get(session, settings.MASTER_KEY_CHECK)
     sealed_by = {None if key is None else key.key_id for key in keys}
     vault = Vault.load(data_dir, environ, bool(sealed_by), check)
@@ -75,23 +78,28 @@ def rotate(store: Store, vault: Vault, new_key: str | None = None) -> RotationRe
 
 def reseal(session: Session, old: MasterKey, new: MasterKey) -> int:
     """Every sealed row and the check value, under the new key; all or nothing by the caller's transaction."""
-    rows = sealing.sealed_rows(session)
+    rows, hooks = sealing.sealed_rows(session), sealing.sealed_webhooks(session)
     for row in rows:
         sealed = row.encrypted_api_key
-        if sealed is None:
-            continue
-        binding = sealing.binding_of(row)
-        try:
-            secret = old.open(sealed, binding)
-        except VaultError as error:
-            raise PointsmanError(
-                ErrorKind.CONFLICT,
-                f"Nothing was changed: the key of {sealing.key_of(row)} cannot be opened ({error.public})."
-                " Set it again or remove it, then rotate.",
-            ) from error
-        row.encrypted_api_key = new.seal(secret, binding)
+        if sealed is not None:
+            what = f"the key of {sealing.key_of(row)}"
+            row.encrypted_api_key = _resealed(old, new, sealed, sealing.binding_of(row), what)
+    for hook in hooks:
+        what = f"the secret of webhook {hook.id}"
+        hook.sealed_secret = _resealed(old, new, hook.sealed_secret, sealing.webhook_binding(hook.url), what)
     settings.put(session, settings.MASTER_KEY_CHECK, make_check(new))
-    return len(rows)
+    return len(rows) + len(hooks)
+
+
+def _resealed(old: MasterKey, new: MasterKey, sealed: Sealed, binding: Binding, what: str) -> Sealed:
+    try:
+        return new.seal(old.open(sealed, binding), binding)
+    except VaultError as error:
+        raise PointsmanError(
+            ErrorKind.CONFLICT,
+            f"Nothing was changed: {what} cannot be opened ({error.public})."
+            " Set it again or remove it, then rotate.",
+        ) from error
 
 
 def _next_key(vault: Vault, old: MasterKey, text: str | None) -> MasterKey:

@@ -14,7 +14,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 from sqlmodel import SQLModel
 
-from ...kinds import BackendType
+from ...kinds import BackendType, Topic
 from ...ledger.price_spec import QUANTITIES
 from ...providers.urls import check_base_url, parse_base_url
 from .shapes import Input, Output, patch_of, unchecked, with_fields
@@ -27,6 +27,7 @@ from .tables import (
     LocalColumns,
     MappingColumns,
     PriceColumns,
+    WebhookColumns,
 )
 from .targets import problem_of
 from .values import ApiKey, GroupName, KeyName, Note, OriginSource, PerMillion, WebOrigin
@@ -206,6 +207,37 @@ class AllowedOriginResponse(Output):
     sources: list[OriginSource]
     created_at: datetime | None = None
     warnings: list[str] = Field(default_factory=list)
+
+
+class WebhookCreate(WebhookColumns, Input):
+    """Whom to tell of events, and of which: all where none is named."""
+
+
+class WebhookResponse(Output):
+    """Who is told of events. on: which, empty = all. waiting: events that are still to be sent. problem: why the last one
+    was not taken."""
+
+    id: int
+    url: str
+    on: list[Topic]
+    created_at: datetime
+    delivered: int = 0
+    waiting: int = 0
+    problem: str | None = None
+
+
+class WebhookCreated(WebhookResponse):
+    """With the secret that signs what is sent; it is shown only this once."""
+
+    secret: str = Field(repr=False)
+
+
+class WebhookTest(Output):
+    """What came of one event that was sent at once."""
+
+    ok: bool
+    status: int | None = None
+    problem: str | None = None
 
 
 _PRICES: dict[str, Any] = dict.fromkeys(QUANTITIES, (PerMillion | None, None))

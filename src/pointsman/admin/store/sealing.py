@@ -15,7 +15,7 @@ from ...providers.catalog import CATALOG
 from ...providers.urls import parse_base_url
 from ..vault import Binding, Secret, Vault, VaultError, fingerprint
 from .settings import pepper
-from .tables import CloudCredential, LocalBackend
+from .tables import CloudCredential, LocalBackend, Webhook
 
 SealedRow = CloudCredential | LocalBackend
 
@@ -80,8 +80,17 @@ def open_key(vault: Vault, row: SealedRow) -> Secret | None:
         raise VaultError(f"The key of {key_of(row)} cannot be used: {error.public}.") from error
 
 
+def webhook_binding(url: str) -> Binding:
+    """Of a webhook's secret: whoever edits the address by hand has no signature for it."""
+    return Binding(str(Webhook.__tablename__), "webhook", "", url)
+
+
+def sealed_webhooks(session: Session) -> list[Webhook]:
+    return list(session.exec(select(Webhook).order_by(col(Webhook.id))))
+
+
 def sealed_rows(session: Session) -> list[SealedRow]:
-    """Every row that holds a sealed key."""
+    """Every row that holds a sealed key of a backend."""
     credentials = session.exec(select(CloudCredential).order_by(col(CloudCredential.id)))
     with_key = select(LocalBackend).where(col(LocalBackend.encrypted_api_key).is_not(None))
     backends = session.exec(with_key.order_by(col(LocalBackend.id)))

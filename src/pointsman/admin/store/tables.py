@@ -52,8 +52,10 @@ from .values import (
     Priority,
     Proxy,
     Switch,
+    Topics,
     Url,
     WarnPercent,
+    WebhookUrl,
     Weights,
     Zone,
 )
@@ -316,6 +318,23 @@ class AllowedOrigin(_Numbered, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
 
 
+class WebhookColumns(SQLModel):
+    """Where events are posted to, and which: all where none is named."""
+
+    url: WebhookUrl = Field(unique=True)
+    on: Topics = Field(default_factory=list, sa_column=sa.Column("on", sa.JSON, nullable=False))
+
+
+class Webhook(WebhookColumns, _Numbered, table=True):
+    """Somebody who is told of events. Its secret signs what is sent there."""
+
+    __tablename__ = "webhooks"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    sealed_secret: Sealed = Field(sa_type=SealedText, repr=False)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
+
+
 class PriceColumns(SQLModel):
     """A price that holds instead of the list's (docs/prices.md#your-own-prices). where: a backend's
     key, or a provider of the list. tier: as answers tell it, "" the usual one. above: it holds for an
@@ -366,7 +385,8 @@ class Setting(_Table, table=True):
 
 
 _MODELS: tuple[type[SQLModel], ...] = (
-    BackendMapping, CloudCredential, LocalBackend, KeyGroup, ClientKey, AllowedOrigin, Price, ProviderList, Setting
+    BackendMapping, CloudCredential, LocalBackend, KeyGroup, ClientKey, AllowedOrigin, Price, ProviderList, Setting,
+    Webhook,
 )  # fmt: skip
 TABLES = [SQLModel.metadata.tables[str(model.__tablename__)] for model in _MODELS]
 """Ours: an application that has these classes may have others beside them."""

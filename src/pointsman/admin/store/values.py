@@ -8,14 +8,15 @@ import unicodedata
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, JsonValue, Strict, WithJsonSchema
 
 from ...conversation.presets import checked
-from ...kinds import BACKEND_NAME, BACKEND_PROTOCOLS, PRACTICE, BackendType, FallbackOn, Protocol
+from ...kinds import BACKEND_NAME, BACKEND_PROTOCOLS, PRACTICE, BackendType, FallbackOn, Protocol, Topic
 from ...ledger.periods import zone_of
 from ...providers.proxies import parse_setting
-from ...providers.urls import parse_base_url
+from ...providers.urls import check_base_url, parse_base_url
 from ...wire.origins import parse_origin
 from .shapes import Input
 
@@ -187,6 +188,22 @@ def _path(text: str) -> str:
     return text
 
 
+def _webhook_url(text: str) -> str:
+    parts = urlsplit(text)
+    try:
+        check_base_url(BackendType.LOCAL, parse_base_url(f"{parts.scheme}://{parts.netloc}"), False)
+    except ValueError as error:
+        if parts.scheme.lower() == "http" and parts.netloc:
+            raise ValueError("plain http is for this computer and its own network; write https") from None
+        raise ValueError(str(error).replace("base URL", "webhook's URL")) from None
+    if parts.fragment or len(text) > _LONGEST_URL or not all("!" <= char <= "~" for char in text):
+        raise ValueError("the webhook's URL holds a fragment (#), or what cannot stand in a URL")
+    return text
+
+
+_LONGEST_URL = 2000
+
+
 def _said(**keywords: JsonValue) -> Any:
     """What the API's document says of a check that has words of its own."""
     return Field(json_schema_extra=keywords)
@@ -208,6 +225,12 @@ Url = Annotated[
     _said(pattern=r"^[Hh][Tt]{2}[Pp][Ss]?://[^\s/?#@\\]+", examples=["http://127.0.0.1:8080"]),
 ]
 KeyName = Annotated[str, AfterValidator(_key_name), _said(maxLength=NAME_LENGTH)]
+WebhookUrl = Annotated[
+    str,
+    AfterValidator(_webhook_url),
+    _said(pattern=r"^[Hh][Tt]{2}[Pp][Ss]?://[^\s/?#@\\]+", examples=["https://alerts.example/pointsman"]),
+]
+Topics = Annotated[list[Topic], AfterValidator(lambda them: list(dict.fromkeys(them)))]
 Proxy = Annotated[str, AfterValidator(parse_setting), _said(minLength=1, examples=["none"])]
 CaFile = Annotated[str, Field(max_length=4096), AfterValidator(_ca_file), _said(minLength=1)]
 _Spoken = WithJsonSchema({"type": "string", "enum": [protocol.value for protocol in BACKEND_PROTOCOLS]})
