@@ -42,6 +42,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
             yield f"     through the proxy {printable(target['proxy'])}"
         if target["ca_file"]:
             yield f"     trusts {printable(target['ca_file'])} alone"
+        yield f"     {_price(target)}"
         yield from _condition(target)
         for protocol, how in target["protocols"].items():
             yield f"       {protocol}: {how}"
@@ -49,6 +50,20 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
             yield f"       set in {protocol}: {', '.join(told) or 'all of it'}"
         for protocol, url in target["urls"].items():
             yield f"       asked in {protocol}: {printable(url)}"
+
+
+def _price(target: dict[str, Any]) -> str:
+    price = target["price"]
+    if price is None:
+        backend, model = printable(target["backend"]), printable(target["model"])
+        return (
+            f"its price is not known; set it: pointsman prices set {backend} {model} --input USD --output USD"
+        )
+    if not price:
+        return "costs nothing"
+    return (
+        "costs " + ", ".join(f"{name} {usd:.10g}" for name, usd in price.items()) + " (USD; a million tokens)"
+    )
 
 
 def _condition(target: dict[str, Any]) -> Iterator[str]:

@@ -8,7 +8,8 @@ cdef class SameAgain:
     cdef bytes _after, _before
     cdef list _between, _last, _strings
     cdef tuple _free, _keys
-    cdef Py_ssize_t _begin, _end, _left, _text
+    cdef public Py_ssize_t begin, end
+    cdef Py_ssize_t _left, _text
     cpdef learn(self, bytes event, str text)
     cdef _keep(self, bytes event, Py_ssize_t begin, Py_ssize_t end)
     cpdef str text(self, bytes event)

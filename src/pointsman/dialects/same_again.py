@@ -47,20 +47,20 @@ def _begun(keys: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 class SameAgain:
     """keys: of the members that may hold the text, as JSON. free: of those whose string or number may be another in each
-    event, and which no reader looks at."""
+    event, and which no reader looks at. begin, end: where the text stood that was found last."""
 
     __slots__ = (
         "_after",
         "_before",
-        "_begin",
         "_between",
-        "_end",
         "_free",
         "_keys",
         "_last",
         "_left",
         "_strings",
         "_text",
+        "begin",
+        "end",
     )
 
     def __init__(self, keys: tuple[bytes, ...], free: tuple[bytes, ...] = ()) -> None:
@@ -74,7 +74,7 @@ class SameAgain:
         self._strings: list[bool] = []
         self._last: list[int] = []  # how much stood in each gap
         self._text = 0
-        self._begin = self._end = 0  # of the text that was found last
+        self.begin = self.end = 0
 
     def learn(self, event: bytes, text: str) -> None:
         """An event that was read in full and said this text. Nothing is learnt where something in it is escaped, or the
@@ -112,7 +112,7 @@ class SameAgain:
         if not self._finds(event, 0, len(event)):
             return ""
         try:
-            text = _decode(event[self._begin - 1 : self._end + 1])
+            text = _decode(event[self.begin - 1 : self.end + 1])
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
         self._left = _TRIES
@@ -120,7 +120,7 @@ class SameAgain:
 
     def inside(self, data: bytes, at: int, end: int) -> bool:
         """Is what stands there such an event, and sound? It sets no fact, and can be passed unread."""
-        if self._finds(data, at, end) and _is_sound(data[self._begin : self._end]):
+        if self._finds(data, at, end) and _is_sound(data[self.begin : self.end]):
             self._left = _TRIES
             return True
         return False
@@ -136,7 +136,7 @@ class SameAgain:
             return False
         if self._between:
             return self._finds_several(data, at, to)
-        self._begin, self._end = at, to
+        self.begin, self.end = at, to
         return True
 
     def _finds_several(self, data: bytes, at: int, to: int) -> bool:
@@ -159,7 +159,7 @@ class SameAgain:
     def _takes(self, place: int, data: bytes, begin: int, end: int) -> bool:
         """May this stand in the gap of that number?"""
         if place == self._text:
-            self._begin, self._end = begin, end
+            self.begin, self.end = begin, end
             return True
         said = data[begin:end]
         if self._strings[place]:

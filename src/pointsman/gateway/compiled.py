@@ -12,10 +12,11 @@ from ..dialects.capsule import Capsules
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, Protocol
 from ..ledger.accounts import LimitSpec
+from ..ledger.cost import Bill
 from ..ledger.prices import PriceBook
 from ..link.messages import Snapshot
 from ..routing.specs import practice_spec
-from ..routing.table import NAME_LENGTH, Listed, Plan, RoutingTable
+from ..routing.table import NAME_LENGTH, Listed, Plan, RoutingTable, Target
 from ..upstream.backend import NOBODY, Backend, compile_backends
 from .client.access import KeyRing
 
@@ -33,8 +34,10 @@ class CompiledRules:
     """One snapshot, compiled. Immutable but for its caches of plans."""
 
     __slots__ = (
+        "_bills",
         "_books",
         "_misses",
+        "_reference",
         "_turn",
         "_under_way",
         "backends",
@@ -67,6 +70,9 @@ class CompiledRules:
         self.plans: dict[PlanKey, Plan] = {}
         self.tracks: dict[tuple[str, int, Protocol], Any] = {}  # see gateway/lane/facts.py
         self._books: dict[str, PriceBook] = {}  # by backend
+        told = snapshot.reference
+        self._reference = None if told is None else Bill(told.model, PriceBook(told.prices), False, None)
+        self._bills: dict[tuple[str, str], Bill | None] = {}  # by backend and model
         self._turn = asyncio.Lock()
         self._under_way: dict[PlanKey, asyncio.Event] = {}  # names that are being looked for
         self._misses: dict[PlanKey, str] = {}  # apart: names that nobody knows must not push plans out
@@ -77,6 +83,22 @@ class CompiledRules:
         if found is None and (specs := self.snapshot.prices.get(backend)) is not None:
             found = self._books[backend] = PriceBook(specs)
         return found
+
+    def bill(self, target: Target) -> Bill | None:
+        """What its answers come to; None where that is always nothing."""
+        key = (target.key, target.model)
+        if key not in self._bills:
+            _make_room(self._bills)
+            self._bills[key] = self._made(target)
+        return self._bills[key]
+
+    def _made(self, target: Target) -> Bill | None:
+        backend = self.backends.get(target.key)
+        local = backend is not None and backend.local
+        prices = self.prices(target.key)
+        if local and prices is None and self._reference is None:
+            return None
+        return Bill(target.model, prices, local, self._reference if local else None)
 
     def keep_track(self, key: tuple[str, int, Protocol], track: Any) -> None:
         """Of a plan that is known; None where it has none."""

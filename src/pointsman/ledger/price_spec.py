@@ -86,6 +86,11 @@ def pico(dollars: float | str, quantity: str) -> int:
     return int(found)
 
 
+def in_usd(prices: Prices) -> dict[str, float]:
+    """Those that are known, by quantity."""
+    return {name: dollars(price, name) for name in QUANTITIES if (price := getattr(prices, name)) is not None}
+
+
 MOST = 10**15
 """Of one price: a billion dollars for a million tokens, a thousand for a piece."""
 

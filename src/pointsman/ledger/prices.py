@@ -10,6 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from math import inf
+from typing import Any
+
+from msgspec.structs import astuple
 
 from ..conversation.usage import TokenUsage
 from .price_spec import Period, Prices, PriceSpec, Tariff
@@ -23,8 +26,9 @@ CACHE_TIME = "cache_time"
 with a tier, in a region, that the price does not know. The last: it did not say how long what it wrote to its cache is kept;
 the shorter time is charged."""
 
-_STANDARD = frozenset(("standard", "default", "auto", "on_demand"))
 _WHOLE = 1000
+_SMALL = 2**30
+"""Tokens, and pico-dollars a token: a sum of such products has its place in 64 bits."""
 _KEPT = 2048
 """Names whose price is kept."""
 _SIGNS = {"=": 0, "^": 1, "$": 2, "~": 3}
@@ -65,31 +69,50 @@ def _first(price: int | None, whole: int | None) -> int:
 class Rate:
     """What a model costs from one moment to another. until: unix seconds, when it must be asked for again."""
 
-    __slots__ = ("_above", "_least", "_services", "_standard", "regions", "spec", "until")
+    __slots__ = (
+        "_above", "_cached", "_input", "_least", "_output", "_request", "_services", "_standard", "prices", "regions", "spec", "until",
+    )  # fmt: skip
 
     def __init__(self, spec: PriceSpec, period: Period, until: float) -> None:
         self.spec = spec
         self.until = until
+        self.prices = period.tariff.prices
         self.regions = spec.regions
         self._standard, self._above = _compiled(period.tariff)
-        self._least = self._above[0][0] if self._above else -1
         self._services = {name: _compiled(tariff) for name, tariff in period.services.items()}
+        # What nearly all answers are charged by, in small numbers; _least: input from which on it is another, -1 where these
+        # do not say it all.
+        one = self._standard
+        told = (one.input, one.output, one.cached, one.request)
+        small = one.reasoning is None and all(price is not None and price < _SMALL for price in told)
+        self._input, self._output, self._cached, self._request = told if small else (0, 0, 0, 0)
+        self._least = min(_SMALL, self._above[0][0] if self._above else _SMALL) if small else -1
 
     def cost(self, usage: TokenUsage | None) -> tuple[int | None, str | None]:
         """(nano-dollars, why they are not known or not exact)."""
-        if usage is None:
-            return None, NO_USAGE
-        if usage.tier is not None or usage.apart is not None:
-            return self._apart(usage)
-        charge = self._standard
-        if self._least >= 0 and usage.input is not None and usage.input > self._least:
-            charge = _of(usage.input, charge, self._above)
-        return _cost(charge, usage, _WHOLE)
+        return (None, NO_USAGE) if usage is None else self.charged(astuple(usage))
 
-    def _apart(self, usage: TokenUsage) -> tuple[int | None, str | None]:
-        """Of an answer that says more of itself than its tokens."""
+    def charged(self, used: tuple[Any, ...]) -> tuple[int | None, str | None]:
+        """The same. used: the usage's fields in their order."""
+        if (
+            used[0] is None
+            or used[1] is None
+            or used[7] is not None
+            or used[8] is not None
+            or used[4]
+            or used[6]
+        ):
+            return self._charged(TokenUsage(*used))
+        read, made, cached = used[0], used[1], used[2] or 0
+        if not 0 <= cached <= read <= self._least or not 0 <= made <= _SMALL:
+            return self._charged(TokenUsage(*used))
+        pico = (read - cached) * self._input + cached * self._cached + made * self._output + self._request
+        return (pico + 500) // 1000, None
+
+    def _charged(self, usage: TokenUsage) -> tuple[int | None, str | None]:
+        """Of any usage: by what its answer says of itself beside its tokens."""
         found: tuple[Charge, list[tuple[int, Charge]]] | None = (self._standard, self._above)
-        if usage.tier is not None and usage.tier not in _STANDARD:
+        if usage.tier is not None:
             found = self._services.get(usage.tier)
         if found is None:
             return None, TIER
@@ -103,17 +126,19 @@ class Rate:
     def most(self, read: int, made: int) -> int | None:
         """Nano-dollars that an answer of that input and output comes to at the most, whatever a cache does and whichever
         tier serves it; None where that is not known."""
-        tariffs = [(self._standard, self._above), *self._services.values()]
-        charges = [one for charge, above in tariffs for one in (charge, *(two for _, two in above))]
-        if any(one.input is None or one.output is None for one in charges):
+        charges = []
+        for charge, above in ((self._standard, self._above), *self._services.values()):
+            charges += [charge, *[dearer for _, dearer in above]]
+        if any([one.input is None or one.output is None for one in charges]):
             return None
-        times = max((_WHOLE, *self.regions.values()))
-        dearest = max(
+        dearest = [
             read * max(one.input or 0, one.cache_write, one.cache_long, one.audio_input, one.image_input)
             + made * max(one.output or 0, one.audio_output, one.image_output, one.reasoning or 0)
             for one in charges
-        )
-        return _nano(dearest * times + max(one.request for one in charges) * _WHOLE)
+        ]
+        regions = sorted(self.regions.values())
+        times = regions[-1] if regions else _WHOLE
+        return _nano(max(dearest) * times + max([one.request for one in charges]) * _WHOLE)
 
 
 def _compiled(tariff: Tariff) -> tuple[Charge, list[tuple[int, Charge]]]:

@@ -31,6 +31,7 @@ class Unasked:
     untold: PointsmanError | None = None
     complete = False
     matched = False
+    said = 0
 
     def __init__(self, seen: Seen) -> None:
         self.seen = seen

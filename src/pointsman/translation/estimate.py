@@ -80,6 +80,16 @@ def _tokens_in(text: Any) -> float:
     return len(text) if isinstance(text, list) else 0.0
 
 
+_LONG_DATA = re.compile(rb"[A-Za-z0-9+/]{1024,}+={0,2}")
+_PER_PICTURE = 1600
+
+
+def estimate_body(body: bytes) -> int:
+    """Tokens of a request as it stands, read by nobody: pictures and files in it are not text."""
+    text, pictures = _LONG_DATA.subn(b"", body)
+    return tokens_of(len(text)) + pictures * _PER_PICTURE
+
+
 def tokens_of(characters: int) -> int:
     """Of an answer of so many characters."""
     return math.ceil(characters / _PROSE)

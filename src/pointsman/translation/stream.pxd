@@ -14,7 +14,7 @@ cdef class Translating:
     cdef Stages _stages
     cdef EventSplitter _splitter
     cdef bint _stream, _over
-    cdef Py_ssize_t _characters
+    cdef public Py_ssize_t said
     cdef public list events
     cdef public object untold
     cpdef bytes take(self, bytes data)

@@ -139,7 +139,16 @@ class Translating:
     """See gateway/attempt/relay.Relay. events: the neutral ones, for a client that wants it whole."""
 
     __slots__ = (
-        "_characters", "_over", "_owner", "_reader", "_splitter", "_stages", "_stream", "_writer", "events", "untold",
+        "_over",
+        "_owner",
+        "_reader",
+        "_splitter",
+        "_stages",
+        "_stream",
+        "_writer",
+        "events",
+        "said",
+        "untold",
     )  # fmt: skip
 
     def __init__(
@@ -152,7 +161,7 @@ class Translating:
         self._stages = stages
         self._stream = stream
         self._splitter = EventSplitter()
-        self._characters = 0  # of the answer so far
+        self.said = 0  # of the answer so far
         self.events: list[Event] = []
         self.untold: PointsmanError | None = None  # see gateway/attempt/relay.Relay: it has a form for all
         self._over = False  # its end, or its error, has been written
@@ -216,7 +225,7 @@ class Translating:
             return
         if type(event) is Delta and (live := self._stages.live(event)) is not None:
             self._owner.keep(live)  # by far the commonest
-            self._characters += len(live.text)
+            self.said += len(live.text)
             if self._stream:
                 out.append(self._writer.write(live))
             else:
@@ -234,7 +243,7 @@ class Translating:
                 return
             self._owner.keep(ready)
             if type(ready) is Delta:
-                self._characters += len(ready.text)
+                self.said += len(ready.text)
             elif type(ready) is Ended:
                 self._last_facts(out)
             elif type(ready) is Cited and self._stream:
@@ -259,7 +268,7 @@ class Translating:
             out.append(self._owner.unknown_stop(self._reader.stop_word))
         if self.mended and self._stream:
             out.append(self._owner.mended(self.mended))
-        usage, said = self._owner.usage(self._reader.usage, self._characters, ended_here=self.matched)
+        usage, said = self._owner.usage(self._reader.usage, self.said, ended_here=self.matched)
         if self._stream:
             out.append(said)
         if usage is not None:  # once more: it may have come after a stop sequence of ours

@@ -22,6 +22,8 @@ from ...dialects.base import Dialect
 from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
 from ...kinds import BackendType, Protocol
+from ...ledger.price_spec import in_usd
+from ...ledger.prices import PriceBook
 from ...link.engine_desk import EngineStanding
 from ...link.messages import BackendHealth, Snapshot, TargetHealth
 from ...providers.urls import engine_of, is_loopback
@@ -52,7 +54,9 @@ class TargetExplained(BaseModel):
     loaded: of a rule that spreads or sets something, whether a local server has the model in memory, None where it does not
     say.
     presets: of a rule that sets something, for each protocol that the backend gets, what of that it does not take
-    (`dropped:NAME`) or takes otherwise (`changed:NAME`)."""
+    (`dropped:NAME`) or takes otherwise (`changed:NAME`).
+    price: USD by quantity, as /api/prices has them, for an input that is not long and the usual tier; {} where it is free,
+    None where nobody knows it."""
 
     target: str
     backend: str
@@ -85,6 +89,7 @@ class TargetExplained(BaseModel):
     loaded: bool | None = None
     engine: str | None = None
     presets: dict[str, list[str]] = {}
+    price: dict[str, float] | None = None
 
 
 def _default(column: msgspec.structs.FieldInfo) -> Any:
@@ -139,8 +144,22 @@ async def explain(
         mapping_id=plan.mapping_id,
         pattern=plan.pattern,
         **{name: getattr(plan.rule, name) for name in RULE_COLUMNS},
-        targets=_in_turn(plan.rule, [_judged(target, plan, view, health, engine) for target in plan.targets]),
+        targets=_in_turn(
+            plan.rule,
+            [_priced(_judged(target, plan, view, health, engine), snapshot) for target in plan.targets],
+        ),
     )
+
+
+def _priced(explained: TargetExplained, snapshot: Snapshot) -> TargetExplained:
+    """With what its answers cost now."""
+    specs = snapshot.prices.get(explained.backend)
+    rate = PriceBook(specs).rate(explained.model, time.time()) if specs is not None else None
+    if rate is not None:
+        explained.price = in_usd(rate.prices)
+    elif explained.backend.partition("/")[0] == BackendType.LOCAL.value:
+        explained.price = {}
+    return explained
 
 
 def _running(snapshot: Snapshot, engine: Callable[[str], EngineStanding]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from sqlmodel import Session
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...ledger.price_files import read
-from ...ledger.price_spec import QUANTITIES, Period, Prices, PriceSpec, Tariff, dollars
+from ...ledger.price_spec import QUANTITIES, Period, PriceSpec, Tariff, dollars, in_usd
 from ...ledger.prices import PriceBook
 from ..store import credentials, prices, rows
 from ..store.price_lists import built_in
@@ -186,13 +186,7 @@ def _rows(told: PriceResponse, period: Period, tariff: Tariff) -> Iterator[Price
     edges = None if period.window is None else [f"{one // 60:02}:{one % 60:02}" for one in period.window]
     window = "-".join(edges) if edges is not None else None
     for above, charged in ((0, tariff.prices), *tariff.above):
-        yield told.model_copy(update={"above": above, "since": since, "window": window} | _dollars(charged))
-
-
-def _dollars(charged: Prices) -> dict[str, float]:
-    return {
-        name: dollars(price, name) for name in QUANTITIES if (price := getattr(charged, name)) is not None
-    }
+        yield told.model_copy(update={"above": above, "since": since, "window": window} | in_usd(charged))
 
 
 def _again(row: dict[str, Any]) -> PriceCreate:
@@ -213,7 +207,7 @@ def _cautions(session: Session, body: PriceCreate) -> Iterator[str]:
             yield f"nothing is called {body.where} yet: no backend, and no provider of the list"
         return
     rate = PriceBook(lists.specs(provider)).rate(body.model, datetime.now(UTC).timestamp())
-    listed = _dollars(rate.spec.periods[-1].tariff.prices) if rate is not None and not body.tier else {}
+    listed = in_usd(rate.prices) if rate is not None and not body.tier else {}
     lost = [name for name in listed if getattr(body, name) is None]
     if lost:
         yield f"the list also has a price for {', '.join(lost)}; yours has none, and holds instead of all of it"

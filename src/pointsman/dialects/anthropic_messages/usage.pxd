@@ -6,7 +6,7 @@ from pointsman.dialects.counts cimport Counts, number
 cdef class Counted:
     cdef dict _told
     cpdef add(self, dict report)
-    @cython.locals(told=Counts)
+    @cython.locals(told=Counts, words=dict)
     cpdef neutral(self)
     @cython.locals(inner=Counts)
     cdef _inner(self, str name, str inside)

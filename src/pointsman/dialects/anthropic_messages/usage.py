@@ -46,15 +46,18 @@ class Counted:
         thought = self._inner("output_tokens_details", "thinking_tokens")
         long = self._inner("cache_creation", "ephemeral_1h_input_tokens")
         searched = self._inner("server_tool_use", "web_search_requests")
-        region = self._told.get("inference_geo")
-        apart = None
-        if region is not None and region not in _NO_REGION and isinstance(region, str):
-            apart = Apart(region=region[:_WORD])
-        found = TokenUsage(
-            total, told.one("output_tokens"), read, thought, written, long, searched, None, apart
-        ).bounded()
-        fast = self._told.get("speed") == "fast"
-        return served(found, "fast" if fast else self._told.get("service_tier")) or found
+        words = self._told
+        region, speed, tier = words.get("inference_geo"), words.get("speed"), words.get("service_tier")
+        made = told.one("output_tokens")
+        if (
+            (region is None or region in _NO_REGION)
+            and speed != "fast"
+            and (tier is None or tier == "standard")
+        ):
+            return TokenUsage(total, made, read, thought, written, long, searched).bounded()
+        apart = Apart(region=region[:_WORD]) if isinstance(region, str) and region not in _NO_REGION else None
+        found = TokenUsage(total, made, read, thought, written, long, searched, None, apart).bounded()
+        return served(found, "fast" if speed == "fast" else tier) or found
 
     def _inner(self, name: str, inside: str) -> int | None:
         found = self._told.get(name)

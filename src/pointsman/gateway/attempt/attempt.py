@@ -62,7 +62,9 @@ async def attempt(
         return await _attempted(
             Attempt(plane, rules, job, plan, target, begun.tried, onward), begun.backend, begun.place, begun
         )
-    tried = Tried(target, len(job.tries) + 1)
+    tried = Tried(target, len(job.tries) + 1, bill=rules.bill(target))
+    if job.plan is not None and job.plan.targets[0] is not target and job.failed_reason is not None:
+        tried.instead = (rules.bill(job.plan.targets[0]),)
     if not job.tries:
         tried.ours = tried.start - job.request.start
     job.tries.append(tried)
@@ -187,6 +189,7 @@ async def _straight(
             return _not_for(job, error), None
         login = job.request.caller.login if target.forwards else b""
         exchange, own_login = straight_exchange(one, backend, body, hide_usage, login), bool(login)
+        one.tried.own_login = own_login
     held = await _run(one, backend, exchange, own_login=own_login, begun=begun)
     if held is None or exchange.judge.state is not State.UNSPOKEN:
         return held, None

@@ -24,6 +24,7 @@ from ...upstream.connection import UpstreamConnection
 from ...upstream.decoded import Decoded
 from ...upstream.pool import StaleConnection
 from ...wire.answer import Answer, Headers
+from ..request.charging import FREE, charged, cost_line
 from ..request.job import Job, Tried
 from .answer import client_lines, failure, final_line, is_event_stream, labelled_as, stream_lines
 from .failures import left_to_next, lost
@@ -126,6 +127,9 @@ class Execution:
         tried.status = self.head_status
         if tried.usage is None and relay is not None:  # its client left in the middle
             tried.usage = usage_of(relay.seen)
+        if relay is not None:
+            tried.said, seen = relay.said, relay.seen
+            tried.complete = seen is not None and seen.finished
         if self._codec.note is not None and tried.answer_id is None:
             tried.answer_id = self.answer_id
 
@@ -210,6 +214,8 @@ class Execution:
         else:
             lines, length = client_lines(self.headers), self._length
             held = self._piece(held)
+        if self._tried.bill is None and self.head_status < 300:
+            lines += cost_line(FREE)
         self._job.delivery.begin(self.head_status, self._job.target_lines(), lines, length, held)
 
     def _pass(self, data: bytes) -> None:
@@ -272,6 +278,8 @@ class Execution:
         lines = (
             stream_lines(answer.headers) if is_event_stream(answer.headers) else client_lines(answer.headers)
         )
+        if answer.status < 300:
+            lines += cost_line(charged(self._job, self._tried, "ok")[0])
         if answer.status >= 400 and not self._health.own_login:  # its client may log in anew, and repeat
             lines += final_line(answer, surely=is_final(self.head_status))
         self._job.delivery.send(answer.status, about, lines, answer.body)

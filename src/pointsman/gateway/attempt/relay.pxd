@@ -7,10 +7,12 @@ from pointsman.wire.sse cimport EventSplitter
 cdef class Passing:
     cdef public object dialect, seen, mask, untold
     cdef public bint complete, matched
+    cdef public Py_ssize_t said
     cdef EventSplitter _splitter
     cdef bytes _tail, _probe
     cdef bint _in_event
     cdef SameAgainType _same
+    @cython.locals(same=SameAgainType)
     cpdef bint is_middle(self, bytes data, Py_ssize_t at, Py_ssize_t end)
     cpdef bytes take(self, bytes data)
     cdef bint _has_key(self, bytes passed)

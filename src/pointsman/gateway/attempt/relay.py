@@ -20,6 +20,9 @@ _AFTER_EVENT = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
 _TAIL_BYTES = 64 * 1024
 """Of an event still incomplete, so that an in-band error never lands in the middle of one."""
 
+_OTHER = 8
+"""Characters that an event counts as whose text is not known: a piece of a call's arguments, or several at once."""
+
 
 class Relay(TypingProtocol):
     """What came goes through take(), which reads it first: a client acts on the first error that it meets, and on a last
@@ -36,6 +39,10 @@ class Relay(TypingProtocol):
     @property
     def complete(self) -> bool:
         """Nothing that the upstream may still send is for the client: its last word has come, or `untold`, or `matched`."""
+
+    @property
+    def said(self) -> int:
+        """Characters of the answer so far, about: for an answer that is cut before its backend has counted."""
 
     @property
     def matched(self) -> bool:
@@ -58,7 +65,8 @@ class Passing:
     """Bytes as they came. One event is held back until it is whole, unless it is very large."""
 
     __slots__ = (
-        "_in_event", "_probe", "_same", "_splitter", "_tail", "complete", "dialect", "mask", "matched", "seen", "untold",
+        "_in_event", "_probe", "_same", "_splitter", "_tail", "complete", "dialect", "mask", "matched", "said", "seen",
+        "untold",
     )  # fmt: skip
 
     def __init__(self, dialect: Dialect, seen: Seen | None, mask: KeyMask) -> None:
@@ -68,6 +76,7 @@ class Passing:
         self.untold: PointsmanError | None = None
         self.complete = False
         self.matched = False
+        self.said = 0
         self._splitter = EventSplitter(short=True)
         self._tail = b""
         self._in_event = False  # what was passed on last is part of an event too large to hold back
@@ -77,9 +86,13 @@ class Passing:
     def is_middle(self, data: bytes, at: int, end: int) -> bool:
         """Is what stands there one whole event, the same as the last one but for the text in it? It can say nothing that
         has not been read, and passes as it is."""
-        return self._same.inside(data, at, end) and (
-            self._probe is None or data.find(self._probe, at, end) < 0
-        )
+        same = self._same
+        if not same.inside(data, at, end) or (
+            self._probe is not None and data.find(self._probe, at, end) >= 0
+        ):
+            return False
+        self.said += same.end - same.begin
+        return True
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
@@ -104,6 +117,8 @@ class Passing:
         events = self._splitter.feed(data)
         for event in events:
             frame = seen.event(event)
+            if seen.output:
+                self.said += len(seen.text_alone(frame)) or _OTHER
             if seen.concluded:
                 self.complete = True
                 return self._shown(self._what_stood_before(event, events, passed, inside))

@@ -42,6 +42,12 @@ class Route:
     tag: str = ""
 
     @property
+    def generates(self) -> bool:
+        """Does it make an answer, which somebody pays for? Counting tokens and reading an answer again do not."""
+        translation = self.dialect.translation
+        return not self.answer_id and (translation is None or self.path != translation.count_path)
+
+    @property
     def dialect(self) -> Dialect:
         """How errors are worded on this path."""
         return DIALECTS[self.protocol]

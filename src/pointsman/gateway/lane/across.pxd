@@ -27,4 +27,4 @@ cdef class AcrossLane(Lane):
     @cython.locals(at=Py_ssize_t, begin=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t)
     cdef _chunks(self, bytes data)
     cdef bytes _shown(self, bytes data)
-    cdef _settle(self, usage, bint aborted=*)
+    cdef _settle(self, tuple used, tuple charged, bint aborted=*)

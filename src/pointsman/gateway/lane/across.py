@@ -6,8 +6,10 @@ What differs from a lane whose bytes pass as they are (lane.py) stands here, and
 
 from __future__ import annotations
 
-from ...conversation.usage import TokenUsage
+from typing import Any
+
 from ...errors import PointsmanError
+from ...ledger.cost import Charged
 from ...resilience.board import TargetState
 from ...upstream.candidates import needs_of, translated_to
 from ...upstream.connection import UpstreamConnection
@@ -20,7 +22,9 @@ from ..attempt.execution import PING_SECONDS
 from ..attempt.meaning import ANSWERED, meaning
 from ..attempt.moves import State
 from ..client.server import ClientConnection
+from ..request.charging import cost_line
 from ..request.job import warning_lines
+from ..request.meter import used_of
 from .facts import Asker, Track
 from .lane import Lane
 from .state import Boundary
@@ -98,11 +102,15 @@ class AcrossLane(Lane):
             return
         answer = codec.answer(reply, seen, plain_rows(raw[:size]))
         assert answer is not None
+        used = used_of(seen.usage)
+        charged = self._charged(used)
         own = self._own_lines() + warning_lines(codec.warnings)
+        if self.track.bill is not None:
+            own += cost_line(charged)
         told = self._shown(own + client_lines(answer.headers))
         self._answered(judge, conn, keep)
         self.client.send(200, told, self._shown(answer.body))
-        self._settle(seen.usage)
+        self._settle(used, charged)
 
     def _relay(self, lines: bytes) -> None:
         assert self.across is not None
@@ -151,8 +159,8 @@ class AcrossLane(Lane):
             return
         Lane.tick(self, now)
 
-    def _settle(self, usage: TokenUsage | None, aborted: bool = False) -> None:
-        Lane._settle(self, usage, aborted)
+    def _settle(self, used: tuple[Any, ...], charged: Charged, aborted: bool = False) -> None:
+        Lane._settle(self, used, charged, aborted)
         inside = self.across[2].inside if self.across is not None else None
         if inside is not None and not aborted:
             self.track.backend.learn_inside(self.track.target.model, inside)

@@ -1,4 +1,5 @@
 # Types for Cython: see hatch_build.py.
+from pointsman.ledger.cost cimport Bill
 from pointsman.ledger.counters cimport Cell, Histogram
 from pointsman.resilience.admission cimport Places
 from pointsman.resilience.board cimport BackendState
@@ -27,6 +28,7 @@ cdef class Track:
     cdef public tuple pair, unable
     cdef public Py_ssize_t most
     cdef public bytes about, probe
+    cdef public Bill bill
     cdef public bint crosses, local
     cdef public double quiet, between, total, total_whole, hold
     cdef public BackendState health

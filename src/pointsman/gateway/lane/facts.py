@@ -23,6 +23,7 @@ from ..client.paths import Route, route
 from ..client.programs import client_of, session_of
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
+from ..request.charging import FREE, cost_line
 from ..request.job import header_text
 from ..request.joining import joins
 
@@ -145,12 +146,14 @@ class Track:
     than its model can (attempt/fitting.py). ok: counts its answers; overhead: has the gateway's own part of them."""
 
     __slots__ = (
-        "about", "account", "backend", "between", "crosses", "health", "hold", "label", "local", "mapping_id", "most",
-        "named", "ok", "overhead", "pair", "places", "plan", "probe", "quiet", "shelf", "target", "total", "total_whole",
-        "unable", "usage",
+        "about", "account", "backend", "between", "bill", "crosses", "health", "hold", "label", "local", "mapping_id",
+        "most", "named", "ok", "overhead", "pair", "places", "plan", "probe", "quiet", "shelf", "target", "total",
+        "total_whole", "unable", "usage",
     )  # fmt: skip
 
-    def __init__(self, plane: DataPlane, plan: Plan, backend: Backend, protocol: Protocol) -> None:
+    def __init__(
+        self, plane: DataPlane, rules: CompiledRules, plan: Plan, backend: Backend, protocol: Protocol
+    ) -> None:
         target = plan.targets[0]
         self.plan = plan
         self.target = target
@@ -159,6 +162,7 @@ class Track:
         self.mapping_id = plan.mapping_id
         self.backend = backend
         self.local = backend.local
+        self.bill = rules.bill(target)
         self.account = backend.account
         self.most, self.unable = surely_fits(plane, backend, target.model)
         self.probe = backend.mask.probe if backend.mask.masks else None
@@ -176,6 +180,8 @@ class Track:
         self.total, self.total_whole = limits.total_seconds, limits.total_whole_seconds
         self.hold = limits.hold_seconds
         self.about = b"x-pointsman-target: %b\r\nx-pointsman-attempts: 1\r\n" % header_text(target.label)
+        if self.bill is None:
+            self.about += cost_line(FREE)
         counters = plane.counters
         self.ok = counters.cell((ATTEMPTS, target.key, "ok"))
         self.overhead = counters.histogram((OVERHEAD, protocol.value))
@@ -203,4 +209,4 @@ def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Proto
             return None
     elif DIALECTS[protocol].translation is None:
         return None
-    return Track(plane, plan, backend, protocol)
+    return Track(plane, rules, plan, backend, protocol)

@@ -33,6 +33,7 @@ def hand_over(lane: Underway) -> Exchange:
     handler.limit_time(job)
     tried = Tried(target, 1, lane.start, lane.wall)
     tried.ours = lane.ours
+    tried.bill, tried.size = track.bill, lane.size
     job.tries.append(tried)
     track.health.in_flight -= 1  # of the same attempt, from here on
     one = Attempt(plane, asker.rules, job, track.plan, target, tried, ())

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
+from typing import Any
 
-from ...conversation.usage import TokenUsage
 from ...dialects.base import IllegalMove
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
+from ...ledger.cost import Charged
 from ...upstream.connection import UpstreamConnection
 from ...wire.chunks import MORE, ODD, chunk_at
 from ...wire.scan import CHUNKED, CLOSES, EVENTS, answer_head
@@ -24,7 +25,8 @@ from ..attempt.judge import HOLD_BYTES, Judge
 from ..attempt.meaning import ANSWERED, meaning
 from ..attempt.moves import MOVES, Effect, Effects, Event, State
 from ..attempt.relay import passing, usage_of
-from ..request.meter import GONE, record, used_of
+from ..request.charging import FREE, cost_line, until_cut
+from ..request.meter import GONE, NOTHING, record, used_of
 from .handover import hand_over
 from .state import Underway
 
@@ -115,8 +117,13 @@ class Lane(Underway):
             self._read_in_full()
             return
         self._answered(judge, conn, keep)
-        self.client.send(200, self._own_lines() + lines, body)
-        self._settle(seen.usage)
+        used = used_of(seen.usage)
+        charged = self._charged(used)
+        own = self._own_lines() + lines
+        if self.track.bill is not None:
+            own += cost_line(charged)
+        self.client.send(200, own, body)
+        self._settle(used, charged)
 
     def _odd(self, body: bytes, lines: bytes) -> bool:
         """Is it no JSON object, or does it show the backend's key?"""
@@ -240,7 +247,8 @@ class Lane(Underway):
         seen = relay.seen
         if seen is not None:
             tell_malformed(self.id, seen.malformed, self.track.label)
-        self._settle(usage_of(seen))
+        used = used_of(usage_of(seen))
+        self._settle(used, self._charged(used))
 
     def _do(self, effects: Effects, data: bytes = b"") -> None:
         """What a plain answer asks for; all else is handed over with what is still to be done."""
@@ -294,7 +302,12 @@ class Lane(Underway):
             conn = _made(opening)
         if conn is not None:
             conn.close()
-        self._settle(usage_of(self.relay.seen) if self.relay is not None else None, aborted=True)
+        used, charged = NOTHING, FREE
+        if self.relay is not None:
+            used = used_of(usage_of(self.relay.seen))
+            if self.track.bill is not None:
+                charged = until_cut(self.track.bill, self.wall, self.relay, self.first_output > 0, self.size)
+        self._settle(used, charged, aborted=True)
 
     def _client_writable(self, ready: bool) -> None:
         self._do(self.judge.client(ready, monotonic()))
@@ -349,7 +362,11 @@ class Lane(Underway):
         self.plane.board.answered(track.health, self.target_state, track.account, now)
         track.health.last_success = self.wall + (now - self.start)
 
-    def _settle(self, usage: TokenUsage | None, aborted: bool = False) -> None:
+    def _charged(self, used: tuple[Any, ...]) -> Charged:
+        bill = self.track.bill
+        return FREE if bill is None else bill.of(used, self.wall)
+
+    def _settle(self, used: tuple[Any, ...], charged: Charged, aborted: bool = False) -> None:
         self.over = True
         plane, track = self.plane, self.track
         plane.ticking.discard(self)
@@ -358,11 +375,10 @@ class Lane(Underway):
         track.places.release()
         first, now = self.first_output or None, monotonic()
         asker, outcome = self.asker, "aborted" if aborted else "ok"
-        used = used_of(usage)
         one = record(
             self.id, self.wall, asker.protocol, asker.route.path, self.model, track.label, 200 if first else GONE,
             outcome, self.stream, used, self.start, first, now, asker.key_id, track.mapping_id, None,
-            asker.client, asker.session,
+            asker.client, asker.session, charged,
         )  # fmt: skip
         plane.record(one)
         if asker.traced:

@@ -26,7 +26,7 @@ cdef class Underway:
     cdef public bytes asked, sent, head_bytes, lines
     cdef public bint stream, hide_usage, over, kept
     cdef public list held
-    cdef public Py_ssize_t held_size
+    cdef public Py_ssize_t held_size, size
     cdef double _deadline, _next_ping
     cdef bytes _raw, _rest, _stalled
     @cython.locals(plane=DataPlane)

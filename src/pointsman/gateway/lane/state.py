@@ -34,7 +34,8 @@ class Boundary(TypingProtocol):
 
 
 class Underway:
-    """asked: the client's body. sent: the backend's. start, wall: when it came, monotonic and unix seconds.
+    """asked: the client's body, of `size` bytes, until its answer begins. sent: the backend's. start, wall: when it
+    came, monotonic and unix seconds.
 
     judge: moves only once the answer is known to be plain. relay: of a stream that has begun; passing: the same, where it
     passes as it comes. held: bytes of one that the client has not, of held_size that came. head_bytes: of such an answer.
@@ -47,8 +48,8 @@ class Underway:
     __slots__ = (
         "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "across", "asked", "asker", "client", "conn",
         "first_output", "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "kept", "lines",
-        "model", "opening", "ours", "over", "passing", "plane", "relay", "sent", "start", "stream", "target_state", "track",
-        "wall",
+        "model", "opening", "ours", "over", "passing", "plane", "relay", "sent", "size", "start", "stream", "target_state",
+        "track", "wall",
     )  # fmt: skip
 
     def take(
@@ -78,6 +79,7 @@ class Underway:
         self.client = client
         self.head = head
         self.asked = asked
+        self.size = len(asked)
         self.sent = sent
         self.model = model
         self.stream = stream

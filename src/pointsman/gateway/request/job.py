@@ -18,6 +18,7 @@ from ...conversation.usage import TokenUsage
 from ...dialects.recall import NOTHING, Recalled
 from ...kinds import Protocol
 from ...ledger.accounts import Reservation
+from ...ledger.cost import Bill
 from ...resilience.admission import Ticket
 from ...routing.table import Plan, Target
 from ...translation.crossing import Asked, Crossing
@@ -69,7 +70,10 @@ class Tried:
     None while it has not. start and wall: when it began, monotonic and unix seconds; seconds: how
     long it took, once it is over. status: the upstream's, 0 = it gave none. answer_id: by which its
     backend can be asked for the answer again. window: tokens, of a server that cuts a longer input in
-    silence. placed: when it had its place at the backend; ours: seconds of it that were the gateway's own.
+    silence. bill: what its target's answers come to, None where that is nothing; instead: the same of
+    the rule's first target, where another has answered in its stead; own_login: it is the client's that is charged.
+    said: characters of a stream so far; complete: it was told to its end. size: bytes of the request, where its body is
+    gone. placed: when it had its place at the backend; ours: seconds of it that were the gateway's own.
     receipt: of what it has reserved of budgets, where there are any."""
 
     target: Target
@@ -87,6 +91,12 @@ class Tried:
     placed: float = 0.0
     ours: float = 0.0
     receipt: Reservation | int | None = None
+    bill: Bill | None = None
+    instead: tuple[Bill | None] | None = None
+    own_login: bool = False
+    said: int = 0
+    complete: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

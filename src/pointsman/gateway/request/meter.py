@@ -8,8 +8,10 @@ from typing import Any
 from msgspec.structs import astuple
 
 from ...conversation.usage import TokenUsage
+from ...ledger.cost import Charged
 from ...ledger.records import UsageRecord
 from ..client.programs import client_of, session_of
+from .charging import charged
 from .job import Job, Tried
 
 GONE = 499
@@ -45,13 +47,15 @@ def record(
     answer_id: str | None,
     client: str,
     session: str | None,
+    charged: Charged,
     attempts: int = 1,
     attempt: int = 1,
     fallback: str | None = None,
     request: str = "",
     joined: bool = False,
+    extra: int | None = None,
 ) -> UsageRecord:
-    """The record of these facts; those of a plain request are given up to `session`, by position, which costs least.
+    """The record of these facts; those of a plain request are given up to `charged`, by position, which costs least.
 
     used: a usage's fields (used_of). start, first_output, end: monotonic seconds. request: "" where the record stands for
     its request. answer_id: as it was read; it is kept of an answer that succeeded."""
@@ -64,7 +68,7 @@ def record(
         None if first_output is None else (first_output - start) * 1000.0,  # rounded by who shows it
         None if end is None else (end - start) * 1000.0,
         key_id, mapping_id, request or id, attempt, joined, answer_id,
-        client, session, None, None, None, None, None, used[4], used[5], used[6],
+        client, session, charged[0], charged[1], charged[2], extra, used[7], used[4], used[5], used[6],
     )  # fmt: skip
 
 
@@ -122,6 +126,7 @@ def _of_attempt(
     request, made = job.request, job.joined or job
     where, plan, joined = request.route, made.plan, job.joined is not None
     known = tried is not None and not where.answer_id  # else it is told a second time
+    cost, extra = charged(job, tried, outcome)
     return record(
         id,
         at,
@@ -139,9 +144,11 @@ def _of_attempt(
         tried.answer_id if tried is not None else None,
         client_of(request.head),
         session_of(request.head),
+        cost,
         int(tried is not None) if joined else len(made.tries),
         tried.number if tried is not None else 0,
         fallback,
         request.id,
         joined,
+        extra,
     )

@@ -40,7 +40,7 @@ async def let_in(plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -
     if bounds is not None:
         bounds.check_path(job.request.route.path)
         plan = restricted(bounds, plan)
-    if not rules.limits or not _generates(job):
+    if not rules.limits or not job.request.route.generates:
         return plan
     plan = await _affordable(plane, rules, job, plan)
     await _take_rates(plane, rules, job)
@@ -52,13 +52,6 @@ def _own_limits(rules: CompiledRules, job: Job) -> list[LimitSpec]:
     bounds = job.request.caller.bounds
     whose = bounds.whose if bounds is not None else ()
     return [limit for one in whose for limit in rules.limits.get(one, ())]
-
-
-def _generates(job: Job) -> bool:
-    """Does it make an answer, which somebody pays for? Counting tokens and reading an answer again do not."""
-    where = job.request.route
-    translation = where.dialect.translation
-    return not where.answer_id and (translation is None or where.path != translation.count_path)
 
 
 async def _affordable(plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -> Plan:
@@ -147,7 +140,7 @@ async def reserve(
     plane: DataPlane, rules: CompiledRules, job: Job, target: Target, tried: Tried
 ) -> Held[Answer] | None:
     """Before an attempt is sent: its budgets have room for it. None when they have."""
-    charges = _charges(rules, job, target) if rules.limits and _generates(job) else ()
+    charges = _charges(rules, job, target) if rules.limits and job.request.route.generates else ()
     if not charges:
         return None
     if any(amount < 0 for _, amount in charges):
