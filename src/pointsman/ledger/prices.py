@@ -70,7 +70,8 @@ class Rate:
     """What a model costs from one moment to another. until: unix seconds, when it must be asked for again."""
 
     __slots__ = (
-        "_above", "_cached", "_input", "_least", "_output", "_request", "_services", "_standard", "prices", "regions", "spec", "until",
+        "_above", "_cached", "_input", "_least", "_output", "_request", "_services", "_standard", "prices",
+        "regions", "spec", "until",
     )  # fmt: skip
 
     def __init__(self, spec: PriceSpec, period: Period, until: float) -> None:

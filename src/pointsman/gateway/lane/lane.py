@@ -305,8 +305,7 @@ class Lane(Underway):
         used, charged = NOTHING, FREE
         if self.relay is not None:
             used = used_of(usage_of(self.relay.seen))
-            if self.track.bill is not None:
-                charged = until_cut(self.track.bill, self.wall, self.relay, self.first_output > 0, self.size)
+            charged = until_cut(self.track.bill, self.wall, self.relay, self.first_output > 0, self.size)
         self._settle(used, charged, aborted=True)
 
     def _client_writable(self, ready: bool) -> None:

@@ -46,11 +46,11 @@ def _billed(bill: Bill | None, used: tuple[object, ...], at: float) -> Charged:
     return FREE if bill is None else bill.of(used, at)
 
 
-def until_cut(bill: Bill, at: float, relay: Relay, begun: bool, size: int) -> Charged:
+def until_cut(bill: Bill | None, at: float, relay: Relay, begun: bool, size: int) -> Charged:
     """Of a lane's stream whose client has left. begun: it had some of the answer. size: bytes of its request."""
     seen = relay.seen
     usage = None if seen is None else seen.usage
-    if not begun and (usage is None or not usage.told):
+    if bill is None or (not begun and (usage is None or not usage.told)):
         return FREE
     if seen is not None and seen.finished:
         return bill.of(astuple(usage or _UNKNOWN), at)
