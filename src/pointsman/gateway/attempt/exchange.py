@@ -303,6 +303,7 @@ class Exchange(Execution):
             return
         answer, seen = self._codec.whole(self.headers, body)
         self._tried.usage = usage_of(seen)
+        self._tried.complete = True
         self._look_for_a_cut()
         self._note(seen)
         found = meaning(seen, self._onward, whole=True)
