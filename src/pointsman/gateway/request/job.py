@@ -72,8 +72,9 @@ class Tried:
     backend can be asked for the answer again. window: tokens, of a server that cuts a longer input in
     silence. bill: what its target's answers come to, None where that is nothing; instead: the same of
     the rule's first target, where another has answered in its stead; own_login: it is the client's that is charged.
-    said: characters of a stream so far; complete: the answer was told to its end. size: bytes of the request, where its body is
-    gone. placed: when it had its place at the backend; ours: seconds of it that were the gateway's own.
+    said: characters of a stream so far; complete: the answer was told to its end. size: bytes of the request,
+    where its body is gone. placed: when it had its place at the backend; ours: seconds of it that were the
+    gateway's own.
     receipt: of what it has reserved of budgets, where there are any."""
 
     target: Target
