@@ -50,7 +50,6 @@ MODULES = (
     "dialects.headers",
     "dialects.openai_chat.plain_reply",
     "ledger.counters",
-    "ledger.prices",
     "ledger.cost",
     "ledger.tally",
     "gateway.request.meter",

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from pointsman.admin.store.price_lists import built_in, models_of
 from pointsman.conversation.usage import Apart, TokenUsage
+from pointsman.ledger.cost import NO_PRICE, Bill
 from pointsman.ledger.price_spec import Period, Prices, PriceSpec, Tariff, dollars, pico
-from pointsman.ledger.prices import CACHE_TIME, NO_PRICE, NO_USAGE, REGION, TIER, PriceBook, Rate, period_at
+from pointsman.ledger.prices import CACHE_TIME, NO_USAGE, REGION, TIER, PriceBook, Rate, period_at
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC).timestamp()
 BEFORE = datetime(2026, 10, 1, tzinfo=UTC).timestamp()
@@ -257,3 +259,10 @@ def test_the_most_that_is_reserved_is_enough(spec: PriceSpec, usage: TokenUsage)
     most, (nano, _) = rate.most(usage.input or 0, usage.output or 0), rate.cost(usage)
     if most is not None and nano is not None and not usage.web_searches:
         assert nano <= most
+
+
+@given(SPECS, usages(st.integers(0, 2**31)))
+def test_a_bill_says_the_same_by_its_small_numbers(spec: PriceSpec, usage: TokenUsage) -> None:
+    """The first is charged by the rate, the second by what was kept of it."""
+    bill, wanted = Bill("m", PriceBook((spec,)), False, None), rate_of(spec).cost(usage)
+    assert [bill.of(astuple(usage), at)[:2] for at in (5.0, 6.0, 4.0, 4.5)] == [wanted] * 4

@@ -6,19 +6,22 @@ import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..dialects.capsule import Capsules
 from ..errors import PointsmanError
 from ..kinds import ErrorKind, Protocol
 from ..ledger.accounts import LimitSpec
 from ..ledger.cost import Bill
-from ..ledger.prices import PriceBook
 from ..link.messages import Snapshot
 from ..routing.specs import practice_spec
 from ..routing.table import NAME_LENGTH, Listed, Plan, RoutingTable, Target
 from ..upstream.backend import NOBODY, Backend, compile_backends
 from .client.access import KeyRing
+
+if TYPE_CHECKING:
+    from ..ledger.price_spec import PriceSpec
+    from ..ledger.prices import PriceBook
 
 _FALLBACK_KEY = os.urandom(32)
 """Of capsules while the control plane has sent no pepper: they then open in this process only."""
@@ -71,7 +74,7 @@ class CompiledRules:
         self.tracks: dict[tuple[str, int, Protocol], Any] = {}  # see gateway/lane/facts.py
         self._books: dict[str, PriceBook] = {}  # by backend
         told = snapshot.reference
-        self._reference = None if told is None else Bill(told.model, PriceBook(told.prices), False, None)
+        self._reference = None if told is None else Bill(told.model, _book(told.prices), False, None)
         self._bills: dict[tuple[str, str], Bill | None] = {}  # by backend and model
         self._turn = asyncio.Lock()
         self._under_way: dict[PlanKey, asyncio.Event] = {}  # names that are being looked for
@@ -81,7 +84,7 @@ class CompiledRules:
         """Of a backend's models; None where nothing at all is known of it: a local one is free then."""
         found = self._books.get(backend)
         if found is None and (specs := self.snapshot.prices.get(backend)) is not None:
-            found = self._books[backend] = PriceBook(specs)
+            found = self._books[backend] = _book(specs)
         return found
 
     def bill(self, target: Target) -> Bill | None:
@@ -143,6 +146,13 @@ class CompiledRules:
         finally:
             del self._under_way[key]
             done.set()  # who waits wakes later than what was found is kept
+
+
+def _book(specs: tuple[PriceSpec, ...]) -> PriceBook:
+    """Who has only local models, and no prices for them, never loads this."""
+    from ..ledger.prices import PriceBook
+
+    return PriceBook(specs)
 
 
 def _make_room(kept: dict[Any, Any]) -> None:

@@ -12,23 +12,18 @@ from datetime import date
 from math import inf
 from typing import Any
 
-from msgspec.structs import astuple
-
 from ..conversation.usage import TokenUsage
+from .cost import NO_PRICE, SMALL
 from .price_spec import Period, Prices, PriceSpec, Tariff
 
-NO_PRICE = "no_price"
 NO_USAGE = "no_usage"
 TIER = "tier"
 REGION = "region"
 CACHE_TIME = "cache_time"
-"""Why a cost is None: nobody told what the model, or a part of it, costs; the backend did not count; it says that it served
-with a tier, in a region, that the price does not know. The last: it did not say how long what it wrote to its cache is kept;
-the shorter time is charged."""
+"""Why a cost is None: the backend did not count; it says that it served with a tier, in a region, that the price does not
+know. The last: it did not say how long what it wrote to its cache is kept; the shorter time is charged. More: cost.py."""
 
 _WHOLE = 1000
-_SMALL = 2**30
-"""Tokens, and pico-dollars a token: a sum of such products has its place in 64 bits."""
 _KEPT = 2048
 """Names whose price is kept."""
 _SIGNS = {"=": 0, "^": 1, "$": 2, "~": 3}
@@ -67,12 +62,10 @@ def _first(price: int | None, whole: int | None) -> int:
 
 
 class Rate:
-    """What a model costs from one moment to another. until: unix seconds, when it must be asked for again."""
+    """What a model costs from one moment to another. until: unix seconds, when it must be asked for again. prices: of the
+    usual tier. flat: see cost.Rate."""
 
-    __slots__ = (
-        "_above", "_cached", "_input", "_least", "_output", "_request", "_services", "_standard", "prices",
-        "regions", "spec", "until",
-    )  # fmt: skip
+    __slots__ = ("_above", "_services", "_standard", "flat", "prices", "regions", "spec", "until")
 
     def __init__(self, spec: PriceSpec, period: Period, until: float) -> None:
         self.spec = spec
@@ -81,34 +74,15 @@ class Rate:
         self.regions = spec.regions
         self._standard, self._above = _compiled(period.tariff)
         self._services = {name: _compiled(tariff) for name, tariff in period.services.items()}
-        # What nearly all answers are charged by, in small numbers; _least: input from which on it is another, -1 where these
-        # do not say it all.
-        one = self._standard
-        told = (one.input, one.output, one.cached, one.request)
-        small = one.reasoning is None and all(price is not None and price < _SMALL for price in told)
-        self._input, self._output, self._cached, self._request = told if small else (0, 0, 0, 0)
-        self._least = min(_SMALL, self._above[0][0] if self._above else _SMALL) if small else -1
+        self.flat = _flat(self._standard, min(SMALL, self._above[0][0] if self._above else SMALL))
 
     def cost(self, usage: TokenUsage | None) -> tuple[int | None, str | None]:
         """(nano-dollars, why they are not known or not exact)."""
-        return (None, NO_USAGE) if usage is None else self.charged(astuple(usage))
+        return (None, NO_USAGE) if usage is None else self._charged(usage)
 
     def charged(self, used: tuple[Any, ...]) -> tuple[int | None, str | None]:
         """The same. used: the usage's fields in their order."""
-        if (
-            used[0] is None
-            or used[1] is None
-            or used[7] is not None
-            or used[8] is not None
-            or used[4]
-            or used[6]
-        ):
-            return self._charged(TokenUsage(*used))
-        read, made, cached = used[0], used[1], used[2] or 0
-        if not 0 <= cached <= read <= self._least or not 0 <= made <= _SMALL:
-            return self._charged(TokenUsage(*used))
-        pico = (read - cached) * self._input + cached * self._cached + made * self._output + self._request
-        return (pico + 500) // 1000, None
+        return self._charged(TokenUsage(*used))
 
     def _charged(self, usage: TokenUsage) -> tuple[int | None, str | None]:
         """Of any usage: by what its answer says of itself beside its tokens."""
@@ -140,6 +114,14 @@ class Rate:
         regions = sorted(self.regions.values())
         times = regions[-1] if regions else _WHOLE
         return _nano(max(dearest) * times + max([one.request for one in charges]) * _WHOLE)
+
+
+def _flat(one: Charge, most: int) -> tuple[int, int, int, int, int] | None:
+    """Where these are small, and reasoning is output."""
+    if one.input is None or one.output is None or one.reasoning is not None:
+        return None
+    found = (one.input, one.output, one.cached, one.request, most)
+    return found if max(found) <= SMALL else None
 
 
 def _compiled(tariff: Tariff) -> tuple[Charge, list[tuple[int, Charge]]]:
