@@ -23,7 +23,7 @@ Charged = tuple[int | None, str | None, int | None]
 """(cost, why that is not known or not exact, saved)."""
 
 
-class Rate(TypingProtocol):
+class AnyRate(TypingProtocol):
     """See prices.Rate. flat: (input, output, cached, a request) in pico-dollars, and the most input that they hold for; None
     where these do not say it all."""
 
@@ -34,10 +34,10 @@ class Rate(TypingProtocol):
         """(cost, why that is not known or not exact)."""
 
 
-class Rates(TypingProtocol):
+class AnyRates(TypingProtocol):
     """See prices.PriceBook."""
 
-    def rate(self, model: str, at: float) -> Rate | None:
+    def rate(self, model: str, at: float) -> AnyRate | None:
         """What it costs at that time."""
 
 
@@ -49,7 +49,7 @@ class Bill:
         "_cached", "_free", "_input", "_model", "_most", "_output", "_prices", "_reference", "_request", "_since", "_until",
     )  # fmt: skip
 
-    def __init__(self, model: str, prices: Rates | None, local: bool, reference: Bill | None) -> None:
+    def __init__(self, model: str, prices: AnyRates | None, local: bool, reference: Bill | None) -> None:
         self._model = model
         self._prices = prices
         self._free = local

@@ -63,7 +63,7 @@ def _first(price: int | None, whole: int | None) -> int:
 
 class Rate:
     """What a model costs from one moment to another. until: unix seconds, when it must be asked for again. prices: of the
-    usual tier. flat: see cost.Rate."""
+    usual tier. flat: see cost.AnyRate."""
 
     __slots__ = ("_above", "_services", "_standard", "flat", "prices", "regions", "spec", "until")
 
