@@ -37,6 +37,7 @@ GROUPS = {
     "origin": {"add", "list", "remove"},
     "prices": {"list", "reference", "remove", "set", "update"},
     "secrets": {"rotate"},
+    "capture": {"clear", "list", "requests", "show", "start", "stop"},
     "webhook": {"add", "list", "remove", "test"},
 }
 PLAIN = {"serve", "explain", "usage", "chaos", "doctor", "version"}

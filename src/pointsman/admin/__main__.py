@@ -41,6 +41,7 @@ from ..process.private_files import private_socket
 from ..process.saying import say
 from ..process.standing import CONTROL_READY, STANDING_FILE, leave
 from ..secret import Secret
+from .control.capturing import look_after_captures
 from .control.control_plane import ControlPlane, LostDatabase, Options
 from .control.last_good import LastGood
 from .control.standby import Standby
@@ -243,6 +244,7 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
     publishing = asyncio.create_task(control.keep_published())
     engines = asyncio.create_task(control.engines.run(str(args.runtime_dir)))
     telling = asyncio.create_task(control.events.run())
+    capturing = asyncio.create_task(look_after_captures(control))
     stopped = asyncio.create_task(stopping.wait())
     control.on_found = lambda: _leave(control, args.runtime_dir)
     control.on_found()
@@ -264,8 +266,9 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
         publishing.cancel()
         engines.cancel()
         telling.cancel()
+        capturing.cancel()
         beating.cancel()
-        await asyncio.gather(publishing, engines, telling, beating, return_exceptions=True)
+        await asyncio.gather(publishing, engines, telling, capturing, beating, return_exceptions=True)
         await link.stop()
         await asyncio.to_thread(send_rest)
 

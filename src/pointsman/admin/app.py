@@ -17,6 +17,7 @@ from .control.document import completed
 from .control.guard import Guard
 from .control.routing_view import RoutingView
 from .routers import (
+    captures,
     credentials,
     discovery,
     doctor,
@@ -46,6 +47,7 @@ ROUTERS = (
     groups.router,
     origins.router,
     webhooks.router,
+    captures.router,
     explain.router,
     usage.router,
     prices.router,

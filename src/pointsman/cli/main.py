@@ -20,6 +20,7 @@ _COMMANDS = {
     "prices": "What models cost, and what local answers save.",
     "origin": "Web origins: which other pages may use the gateway.",
     "webhook": "Who is told of budgets, backends and refused keys.",
+    "capture": "Bodies of some requests, to look into them.",
     "secrets": "The master key that seals stored keys.",
     "usage": "What was asked, who answered, how much it took.",
     "chaos": "Rehearse an outage: a proxy that plays faults.",

@@ -120,6 +120,7 @@ class DataPlaneProcess:
             tally=self._on_records,
         )
         self.plane.flush, self.plane.trace = self._link.flush, self._link.trace
+        self.plane.captured = self._link.capture
         self.plane.find_answer = self._link.find_answer
         alone = Cashier(self._link.spent, self._link.say)
         self.plane.cashier = alone if self.plane.alone else RemoteCashier(self._link)

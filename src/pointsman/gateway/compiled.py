@@ -14,6 +14,7 @@ from ..kinds import ErrorKind, Protocol
 from ..ledger.accounts import LimitSpec
 from ..ledger.cost import Bill
 from ..link.messages import Snapshot
+from ..routing.captures import Captures
 from ..routing.specs import practice_spec
 from ..routing.table import NAME_LENGTH, Listed, Plan, RoutingTable, Target
 from ..upstream.backend import NOBODY, Backend, compile_backends
@@ -45,6 +46,7 @@ class CompiledRules:
         "_under_way",
         "backends",
         "capsules",
+        "captures",
         "keys",
         "limits",
         "plans",
@@ -66,6 +68,7 @@ class CompiledRules:
         specs, self.backends = compile_backends((*snapshot.backends, practice), before, running)
         self.table = RoutingTable(snapshot.mappings, specs)
         self.keys = KeyRing(snapshot)
+        self.captures = Captures(snapshot.captures) if snapshot.captures else None
         self.limits: dict[str, list[LimitSpec]] = {}  # by whose they are
         for limit in snapshot.limits:
             self.limits.setdefault(limit.whose, []).append(limit)

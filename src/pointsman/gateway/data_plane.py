@@ -20,7 +20,7 @@ from ..ledger.metrics import INFLIGHT, USAGE_DROPPED
 from ..ledger.records import UsageRecord
 from ..ledger.tally import Tally
 from ..link.engine_desk import EngineDesk
-from ..link.messages import AnswerFound, Snapshot, WorkerStatus
+from ..link.messages import AnswerFound, Captured, Snapshot, WorkerStatus
 from ..link.spending import Spending
 from ..resilience.board import Board
 from ..resilience.budget import FLOOR, Budget
@@ -60,14 +60,14 @@ class Ticking(TypingProtocol):
 class DataPlane:
     """worker: number of this process, of `workers` at a time. limits: its part of them.
     practice_path: socket of its own practice backend. record: where usage records go; flush: after which the tally has had
-    every one."""
+    every one; captured: the bodies that somebody has asked to see."""
 
     __slots__ = (
-        "__weakref__", "_id_begins", "_id_count", "_id_prefix", "_practice_path", "alone", "board", "budget", "cashier",
-        "control", "counters", "dialects", "draining", "elsewhere", "engines", "facts", "find_answer", "flush", "guard",
-        "holders", "jobs", "joining", "labels", "limits", "lists", "pool", "probes", "provider_lists", "reasoning",
-        "record", "responses", "rules", "running", "runtime_dir", "siblings", "starting", "tally", "ticking", "trace",
-        "turns", "unpacked", "usage_dropped", "worker", "workers",
+        "__weakref__", "_id_begins", "_id_count", "_id_prefix", "_practice_path", "alone", "board", "budget",
+        "captured", "cashier", "control", "counters", "dialects", "draining", "elsewhere", "engines", "facts",
+        "find_answer", "flush", "guard", "holders", "jobs", "joining", "labels", "limits", "lists", "pool", "probes",
+        "provider_lists", "reasoning", "record", "responses", "rules", "running", "runtime_dir", "siblings", "starting",
+        "tally", "ticking", "trace", "turns", "unpacked", "usage_dropped", "worker", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -81,9 +81,7 @@ class DataPlane:
         practice_path: str,
         control_path: str,
     ) -> None:
-        self.worker = worker
-        self.workers = workers
-        self.limits = limits
+        self.worker, self.workers, self.limits = worker, workers, limits
         self.guard, self.pool = guard, pool
         self.control = _at(control_path)
         self._practice_path = practice_path
@@ -116,6 +114,7 @@ class DataPlane:
         self.record: Callable[[UsageRecord], object] = _nowhere
         self.flush: Callable[[], object] = _nothing
         self.trace: Callable[[str, bytes], object] = _untraced
+        self.captured: Callable[[Captured], object] = _unseen
         self._id_prefix = f"req_{os.urandom(5).hex()}"
         self._id_begins, self._id_count = "", 0
         self.usage_dropped = self.jobs = self.unpacked = 0  # the last: bytes of bodies that came compressed
@@ -215,6 +214,10 @@ def _at(control_path: str) -> Backend:
 
 def _nowhere(record: UsageRecord) -> None:
     """Of a plane that nothing is recorded of."""
+
+
+def _unseen(bodies: Captured) -> None:
+    """Of a plane that nobody looks into."""
 
 
 def _untraced(request_id: str, traceparent: bytes) -> None:

@@ -22,6 +22,7 @@ from .messages import (
     AnswerFound,
     AnswerQuestion,
     Applied,
+    Captured,
     FoundServers,
     Hello,
     Reserved,
@@ -110,6 +111,14 @@ class LinkClient:
         """The trace that a request belongs to. Called before its record, or right after it."""
         if len(traceparent) <= _LONGEST_TRACE:
             self._traces.append((request_id, traceparent.decode("latin-1")))
+
+    def capture(self, bodies: Captured) -> None:
+        """Hand up what somebody has asked to see. Kept nowhere here: what cannot go now is lost, and the log says so."""
+        writer = self._writer
+        if writer is None or _stuck(writer):
+            log.warning("request %s is not captured: the control plane takes nothing now", bodies.request_id)
+            return
+        writer.write(encode(bodies))
 
     def tell_found(self, found: FoundServers) -> None:
         """The model servers that are there now: told to the control plane, and to each that comes after it."""

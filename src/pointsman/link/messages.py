@@ -13,6 +13,7 @@ from ..kinds import Limit
 from ..ledger.accounts import LimitSpec
 from ..ledger.blocks import UsageBlock
 from ..ledger.price_spec import PriceSpec
+from ..routing.captures import CaptureSpec
 from ..routing.specs import BackendSpec, MappingSpec
 from ..secret import SecretBytes
 
@@ -49,7 +50,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     version: grows with every change while one control plane lives. epoch: that control plane's start, so that
     a restarted one's version 1 is newer. problems: why the gateway is degraded; empty = healthy. origins: web origins let
     in, in the form of wire/origins.py, beside those that each process was started with. prices: by backend; a local one is
-    free where it has none. limits: of client keys, groups and backends.
+    free where it has none. limits: of client keys, groups and backends. captures: whose bodies are kept for a while.
     """
 
     version: int
@@ -64,6 +65,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     prices: dict[str, tuple[PriceSpec, ...]] = {}
     reference: Reference | None = None
     limits: tuple[LimitSpec, ...] = ()
+    captures: tuple[CaptureSpec, ...] = ()
 
     def __repr__(self) -> str:
         return f"Snapshot({self.epoch}/{self.version}, {len(self.mappings)} mappings, {len(self.backends)} backends)"
@@ -167,6 +169,24 @@ class Reached(msgspec.Struct, frozen=True, tag="reached"):
     ends: float | None
 
 
+class Captured(msgspec.Struct, frozen=True, tag="captured"):
+    """The bodies of one request that is over, as far as they are kept; their sizes; and what it was. target: "" where none
+    was asked. status: 0 = its client got none."""
+
+    request_id: str
+    at: float
+    path: str
+    model: str
+    target: str
+    mapping_id: int | None
+    key_id: int | None
+    status: int
+    asked: bytes
+    asked_size: int
+    answered: bytes
+    answered_size: int
+
+
 class TargetHealth(msgspec.Struct, frozen=True):
     """What this process thinks of one model at a backend. state: closed | open | probing. until: when an open breaker
     lets a probe through; throttled_until: until when it said that it is too busy. Times are unix seconds or None."""
@@ -240,4 +260,5 @@ Up = (
     | Reserve
     | Settle
     | Reached
+    | Captured
 )

@@ -21,6 +21,7 @@ from .messages import (
     AnswerFound,
     AnswerQuestion,
     Applied,
+    Captured,
     FoundServers,
     Hello,
     Reached,
@@ -154,27 +155,11 @@ class LinkServer:
                 async with self._changed:
                     self._changed.notify_all()
             case UsageBatch():
-                peer.lacks.add(message.batch)
-                try:
-                    async with self._storing:
-                        # what was sent before a kill may be read after what the next process found on disk
-                        batch = replace(message, again=True) if peer.followed else message
-                        await asyncio.to_thread(self._on_up, peer.worker, batch)
-                except NotTaken:
-                    return
-                except PointsmanError as error:  # it comes again and again: said once
-                    if error.public != peer.complaint:
-                        log.warning("usage of worker %s waits: %s", peer.worker, error.public)
-                    peer.complaint = error.public
-                    return
-                except Exception:
-                    log.exception("usage batch %s of worker %s was not stored", message.batch, peer.worker)
-                    return
-                peer.complaint = ""
-                peer.lacks.discard(message.batch)
-                peer.writer.write(encode(UsageAck(message.batch)))
+                await self._store(peer, message)
             case WorkerStatus() | FoundServers() | Reached():
                 self._on_up(peer.worker, message)
+            case Captured():
+                await self._keep(peer, message)
             case AnswerQuestion():
                 peer.writer.write(encode(await self._answer(message)))
             case Reserve():
@@ -190,6 +175,27 @@ class LinkServer:
                 able = not peer.lacks
                 found = await self._what_was_spent(message) if able else SpentFound(message.number, None)
                 peer.writer.write(encode(found))
+
+    async def _store(self, peer: _Peer, message: UsageBatch) -> None:
+        peer.lacks.add(message.batch)
+        try:
+            async with self._storing:
+                # what was sent before a kill may be read after what the next process found on disk
+                batch = replace(message, again=True) if peer.followed else message
+                await asyncio.to_thread(self._on_up, peer.worker, batch)
+        except NotTaken:
+            return
+        except PointsmanError as error:  # it comes again and again: said once
+            if error.public != peer.complaint:
+                log.warning("usage of worker %s waits: %s", peer.worker, error.public)
+            peer.complaint = error.public
+            return
+        except Exception:
+            log.exception("usage batch %s of worker %s was not stored", message.batch, peer.worker)
+            return
+        peer.complaint = ""
+        peer.lacks.discard(message.batch)
+        peer.writer.write(encode(UsageAck(message.batch)))
 
     async def _reserve(self, peer: _Peer, asked: Reserve) -> None:
         found = Reserved(asked.number, able=False)
@@ -208,6 +214,12 @@ class LinkServer:
         except Exception:
             log.exception("what was spent cannot be told")
         return SpentFound(question.number, None)
+
+    async def _keep(self, peer: _Peer, bodies: Captured) -> None:
+        try:
+            await asyncio.to_thread(self._on_up, peer.worker, bodies)
+        except Exception:
+            log.exception("request %s was not captured", bodies.request_id)
 
     async def _answer(self, question: AnswerQuestion) -> AnswerFound:
         try:

@@ -252,7 +252,7 @@ RESPONSES = [shape for name, shape in vars(schemas).items() if name.endswith("Re
 
 
 def test_every_response_is_looked_at() -> None:
-    assert len(RESPONSES) == 8
+    assert len(RESPONSES) == 9
 
 
 @pytest.mark.parametrize("shape", RESPONSES, ids=lambda shape: shape.__name__)
@@ -265,6 +265,7 @@ def test_no_response_schema_can_carry_a_key_even_when_given_one(shape: type[Base
         id, name, model_pattern, backend_type, prefix, note = 1, "n", "m", "openai", "pm-abcde", ""
         base_url, revoked_at = "http://127.0.0.1", None
         url, on = "http://127.0.0.1/hook", []
+        mapping_id, key_id, most_bytes, until = 1, None, 1, "2026-01-01T00:00:00Z"
         origin, sources = "https://chat.example", ["stored"]
         where, model, source = "openai", "gpt-5.4", "own"
         created_at = updated_at = "2026-01-01T00:00:00Z"

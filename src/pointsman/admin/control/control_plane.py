@@ -30,6 +30,7 @@ from ...ledger.blocks import UsageBlock
 from ...link.messages import (
     AnswerFound,
     AnswerQuestion,
+    Captured,
     FoundServer,
     FoundServers,
     Reached,
@@ -53,6 +54,7 @@ from .engines import Engines
 from .events import Events
 from .last_good import LastGood
 from .process_status import StatusBoard
+from .recordings import Recordings
 from .retention import Retention
 from .sending import hooks_of, send
 from .trouble import translated_errors
@@ -133,6 +135,7 @@ class ControlPlane:
         self.engines = Engines(data_dir, self._engine_at)
         self._link: LinkServer | None = None
         self.events = Events(partial(hooks_of, store, vault), send)
+        self.recordings = Recordings(data_dir, vault)
         self.watch = Watch(self.board, self.events.tell)
         self.accountant = Accountant(store, usage, self.events.tell)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -295,9 +298,14 @@ class ControlPlane:
         elif isinstance(message, UsageBatch):
             self.usage.add(message.block, again=message.again)
             for tap in self.taps:
-                tap(message.block)
+                try:
+                    tap(message.block)
+                except Exception:  # it is stored all the same, and must not come again
+                    log.exception("usage could not be told on")
         elif isinstance(message, Reached):
             self.accountant.reached(message)
+        elif isinstance(message, Captured):
+            self.recordings.keep(message)
         elif isinstance(message, FoundServers) and message.servers != self._servers:
             self._servers = message.servers
             told = [f"{one.title} at {one.base_url}" for one in message.servers]

@@ -19,6 +19,7 @@ from ...ledger.price_spec import QUANTITIES
 from ...providers.urls import check_base_url, parse_base_url
 from .shapes import Input, Output, patch_of, unchecked, with_fields
 from .tables import (
+    CaptureColumns,
     ClientKeyColumns,
     CredentialAddress,
     CredentialColumns,
@@ -207,6 +208,54 @@ class AllowedOriginResponse(Output):
     sources: list[OriginSource]
     created_at: datetime | None = None
     warnings: list[str] = Field(default_factory=list)
+
+
+class CaptureCreate(CaptureColumns, Input):
+    """Keep the bodies of a rule's requests, or of a client key's, for so many minutes."""
+
+    minutes: int = Field(60, ge=1, le=1440)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.mapping_id is None) == (self.key_id is None):
+            raise ValueError("name a rule (mapping_id) or a client key (key_id)")
+        return self
+
+
+class CaptureResponse(Output):
+    """Whose bodies are kept, and until when."""
+
+    id: int
+    mapping_id: int | None
+    key_id: int | None
+    most_bytes: int
+    until: datetime
+    created_at: datetime
+
+
+class CapturedSummary(Output):
+    """One request whose bodies were kept. asked_size, answered_size: bytes of them; of what is longer
+    the beginning is kept."""
+
+    request_id: str
+    at: datetime
+    path: str
+    model: str
+    target: str | None
+    mapping_id: int | None
+    key_id: int | None
+    status: int | None
+    asked_size: int
+    answered_size: int
+
+
+class CapturedBodies(CapturedSummary):
+    """With what was asked and answered, without what looks like a key, an address or a number of a card."""
+
+    asked: str
+    asked_cut: bool
+    answered: str
+    answered_cut: bool
 
 
 class WebhookCreate(WebhookColumns, Input):

@@ -21,7 +21,7 @@ from ...providers.catalog import CATALOG
 from ...providers.urls import check_base_url, engine_of, parse_base_url
 from ...routing.specs import BackendSpec, MappingSpec, TargetSpec, login_target
 from ..vault import Secret, Vault, VaultError
-from . import client_keys, credentials, local_backends, mappings, origins, prices, sealing, settings
+from . import captures, client_keys, credentials, local_backends, mappings, origins, prices, sealing, settings
 from .limits import compile_limits
 from .price_lists import built_in
 from .tables import BackendMapping, ClientKey
@@ -50,6 +50,7 @@ def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -
         prices=costs,
         reference=reference,
         limits=compile_limits(session),
+        captures=captures.specs(session),
     )
 
 

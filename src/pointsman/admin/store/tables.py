@@ -11,12 +11,9 @@ sealed (sealing.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from functools import cache
-from types import NoneType, UnionType
-from typing import Any, ClassVar, Union, get_args, get_origin
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -24,11 +21,13 @@ from sqlmodel import Field, SQLModel
 from ...kinds import AuthScheme, BackendType, Per
 from ..vault import Sealed
 from .columns import SealedText, UtcDateTime, enum_column, utc_now
+from .row import Numbered, Stamped, Table
 from .values import (
     BackendName,
     BudgetMoney,
     BudgetTokens,
     CaFile,
+    CaptureBytes,
     ContextWindow,
     Dialects,
     FallbackReasons,
@@ -51,6 +50,7 @@ from .values import (
     PriceTier,
     Priority,
     Proxy,
+    RowNumber,
     Switch,
     Topics,
     Url,
@@ -194,41 +194,6 @@ class LocalColumns(SQLModel):
     ca_file: CaFile | None = None
 
 
-class _Table(SQLModel):
-    """SQLModel does not validate tables. Enums, times and sealed keys are checked on every
-    assignment and at construction all the same; `_checks` has what a column checks beyond its
-    type.
-    """
-
-    _checks: ClassVar[dict[str, Callable[[object], object]]] = {}
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        check = self._checks.get(name) or _check_of(type(self), name)
-        super().__setattr__(name, value if check is None or value is None else check(value))
-
-
-@cache
-def _check_of(table: type[_Table], name: str) -> Callable[[object], object] | None:
-    """By the column's declared type."""
-    info = table.model_fields.get(name)
-    kind: Any = None if info is None else info.annotation
-    if get_origin(kind) in (Union, UnionType):  # `X | None`
-        kind = next(one for one in get_args(kind) if one is not NoneType)
-    if kind is datetime:
-        return _aware
-    if kind is Sealed:
-        return Sealed.of
-    return kind if isinstance(kind, type) and issubclass(kind, StrEnum) else None
-
-
-def _aware(value: object) -> object:
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError("a time without a time zone is not stored; use datetime.now(UTC)")
-        return value.astimezone(UTC)
-    return value
-
-
 def _cloud_type(value: object) -> object:
     kind = BackendType(value)  # type: ignore[arg-type]  # what it is not, it refuses
     if kind is BackendType.LOCAL:
@@ -236,25 +201,14 @@ def _cloud_type(value: object) -> object:
     return kind
 
 
-class _Numbered(_Table):
-    id: int | None = Field(default=None, primary_key=True)
-
-
-class _Stamped(_Table):
-    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
-    updated_at: datetime = Field(
-        default_factory=utc_now, sa_type=UtcDateTime, nullable=False, sa_column_kwargs={"onupdate": utc_now}
-    )
-
-
-class BackendMapping(_Stamped, MappingColumns, _Numbered, table=True):
+class BackendMapping(Stamped, MappingColumns, Numbered, table=True):
     """A rule. Ids are never given twice: usage records keep naming the rule they meant."""
 
     __tablename__ = "backend_mappings"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
 
-class CloudCredential(_Stamped, CredentialColumns, CredentialAddress, _Numbered, table=True):
+class CloudCredential(Stamped, CredentialColumns, CredentialAddress, Numbered, table=True):
     """One key for one provider; a further compatible provider is a further name."""
 
     __tablename__ = "cloud_credentials"
@@ -269,7 +223,7 @@ class CloudCredential(_Stamped, CredentialColumns, CredentialAddress, _Numbered,
     key_fingerprint: str | None = None
 
 
-class LocalBackend(_Stamped, LocalColumns, LocalAddress, _Numbered, table=True):
+class LocalBackend(Stamped, LocalColumns, LocalAddress, Numbered, table=True):
     """A model server on this computer or one's own network."""
 
     __tablename__ = "local_backends"
@@ -279,7 +233,7 @@ class LocalBackend(_Stamped, LocalColumns, LocalAddress, _Numbered, table=True):
     key_fingerprint: str | None = None
 
 
-class KeyGroup(_Numbered, LimitColumns, table=True):
+class KeyGroup(Numbered, LimitColumns, table=True):
     """Client keys that share their limits, such as those of a team."""
 
     __tablename__ = "key_groups"
@@ -290,7 +244,7 @@ class KeyGroup(_Numbered, LimitColumns, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
 
 
-class ClientKey(_Numbered, ClientKeyColumns, table=True):
+class ClientKey(Numbered, ClientKeyColumns, table=True):
     """A key that clients of the gateway send. Only its keyed digest is kept; a revoked one stays
     as a row. before, before_until: the digest that it had until it was rotated, and how long that
     one is good.
@@ -308,7 +262,7 @@ class ClientKey(_Numbered, ClientKeyColumns, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class AllowedOrigin(_Numbered, table=True):
+class AllowedOrigin(Numbered, table=True):
     """A web origin whose pages may use the model paths, in the form of wire/origins.py."""
 
     __tablename__ = "allowed_origins"
@@ -325,13 +279,31 @@ class WebhookColumns(SQLModel):
     on: Topics = Field(default_factory=list, sa_column=sa.Column("on", sa.JSON, nullable=False))
 
 
-class Webhook(WebhookColumns, _Numbered, table=True):
+class Webhook(WebhookColumns, Numbered, table=True):
     """Somebody who is told of events. Its secret signs what is sent there."""
 
     __tablename__ = "webhooks"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     sealed_secret: Sealed = Field(sa_type=SealedText, repr=False)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
+
+
+class CaptureColumns(SQLModel):
+    """Whose requests' bodies are kept: those of a rule, or with a client key."""
+
+    mapping_id: RowNumber | None = None
+    key_id: RowNumber | None = None
+    most_bytes: CaptureBytes = 262_144
+
+
+class Capture(CaptureColumns, Numbered, table=True):
+    """For a while: until then bodies are kept, sealed, of requests of that rule or key."""
+
+    __tablename__ = "captures"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    until: datetime = Field(sa_type=UtcDateTime, nullable=False)
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
 
 
@@ -348,7 +320,7 @@ class PriceColumns(SQLModel):
     since: PriceDay = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
-class Price(_Stamped, PriceColumns, _Numbered, table=True):
+class Price(Stamped, PriceColumns, Numbered, table=True):
     """prices: by quantity, in pico-dollars (ledger/price_spec.py)."""
 
     __tablename__ = "prices"
@@ -360,7 +332,7 @@ class Price(_Stamped, PriceColumns, _Numbered, table=True):
     prices: dict[str, int] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
 
 
-class ProviderList(_Table, table=True):
+class ProviderList(Table, table=True):
     """A provider's prices that were read in, in place of those that came with the gateway. models: a JSON list of
     PriceSpec.
     """
@@ -375,7 +347,7 @@ class ProviderList(_Table, table=True):
     read_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, nullable=False)
 
 
-class Setting(_Table, table=True):
+class Setting(Table, table=True):
     """What the gateway keeps for itself. Some values are secret, so none is shown."""
 
     __tablename__ = "settings"
@@ -386,7 +358,7 @@ class Setting(_Table, table=True):
 
 _MODELS: tuple[type[SQLModel], ...] = (
     BackendMapping, CloudCredential, LocalBackend, KeyGroup, ClientKey, AllowedOrigin, Price, ProviderList, Setting,
-    Webhook,
+    Webhook, Capture,
 )  # fmt: skip
 TABLES = [SQLModel.metadata.tables[str(model.__tablename__)] for model in _MODELS]
 """Ours: an application that has these classes may have others beside them."""

@@ -230,6 +230,8 @@ WebhookUrl = Annotated[
     AfterValidator(_webhook_url),
     _said(pattern=r"^[Hh][Tt]{2}[Pp][Ss]?://[^\s/?#@\\]+", examples=["https://alerts.example/pointsman"]),
 ]
+RowNumber = Annotated[int, Strict(), Field(ge=1, le=MAX_ID)]
+CaptureBytes = Annotated[int, Strict(), Field(ge=1, le=1_048_576)]
 Topics = Annotated[list[Topic], AfterValidator(lambda them: list(dict.fromkeys(them)))]
 Proxy = Annotated[str, AfterValidator(parse_setting), _said(minLength=1, examples=["none"])]
 CaFile = Annotated[str, Field(max_length=4096), AfterValidator(_ca_file), _said(minLength=1)]

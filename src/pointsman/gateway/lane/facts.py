@@ -134,7 +134,9 @@ def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker
         caller = rules.keys.identify(head)
     except PointsmanError:
         return None
-    return Asker(head, where, rules, caller) if caller.bounds is None else None
+    if caller.bounds is not None or (rules.captures is not None and caller.key_id in rules.captures.keys):
+        return None
+    return Asker(head, where, rules, caller)
 
 
 class Track:
@@ -193,6 +195,8 @@ def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Proto
     target, rule = plan.targets[0], plan.rule
     backend = rules.backends.get(target.key)
     if backend is None or target.problem is not None or target.forwards or backend.spec.login_only:
+        return None
+    if rules.captures is not None and plan.mapping_id in rules.captures.mappings:
         return None
     if rules.limits and f"backend/{target.key}" in rules.limits:
         return None

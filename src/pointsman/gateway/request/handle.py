@@ -33,6 +33,7 @@ from ..own.at_once import answered_at_once
 from ..own.control_proxy import pass_to_control
 from ..spending.reserving import settle
 from . import meter
+from .capturing import capture, hand_over
 from .delivery import Delivery
 from .job import ClientRequest, Job
 from .joining import joins
@@ -126,6 +127,7 @@ class Handler:
         traceparent = job.request.head.get(b"traceparent")
         if traceparent is not None:
             self.plane.trace(job.request.id, traceparent)
+        hand_over(self.plane, job)
         if job.won is not None and not aborted:
             ours = self.plane.counters.histogram((OVERHEAD, where.protocol.value))
             ours.observe(sum(one.ours for one in job.tries))
@@ -187,6 +189,7 @@ class Handler:
         if not request.route.exact:
             plan = await self._behind_a_wall(request.route.path, plan, rules)
         job.plan = plan
+        capture(rules, job)
         if await answered_at_once(job):
             return
         if has_references(request):

@@ -29,6 +29,7 @@ from ...wire.multipart import Form
 from ...wire.splice import Peek
 from ..client.access import Caller
 from ..client.paths import Route
+from ..client.tee import Tee
 from .delivery import Delivery
 
 _NOBODY = Caller(None, b"")
@@ -140,6 +141,7 @@ class Job:
     kept: bool = False  # the memory has the answer that is asked for, where its backend does not
     unpacked: int = 0  # bytes of its body, where that came compressed
     receipt: Reservation | int | None = None
+    tee: Tee | None = None  # where its bodies are captured
     sent_again: int = 0  # attempts whose kept connection was dead, so that they were sent out once more
 
     @property
