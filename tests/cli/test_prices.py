@@ -54,3 +54,22 @@ def test_what_saved_money_is_measured_by(shell: Shell) -> None:
     assert "claude-sonnet-5" in shell.run("prices", "reference").stdout
     assert shell.json("prices", "reference", "none") == {"target": None}
     shell.run("prices", "reference", "anthropic:claude-of-tomorrow", code=1)
+
+
+def test_a_large_file_is_read_a_few_providers_at_a_time(shell: Shell, tmp_path: Path) -> None:
+    one = {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6, "note": "x" * 300}
+    theirs = (
+        "gemini",
+        "vertex_ai-language-models",
+        "openai",
+        "text-completion-openai",
+        "bedrock",
+        "bedrock_converse",
+    )
+    data = {f"{name}-{n}": {"litellm_provider": name, **one} for name in theirs for n in range(500)}
+    file = tmp_path / "prices.json"
+    file.write_text(json.dumps(data))
+    assert file.stat().st_size > 1024 * 1024, "more than the API takes at once"
+    told = shell.json("prices", "update", "--from", str(file))
+    assert told == {"models": {"google": 1000, "openai": 1000, "aws": 1000}, "own": 0}
+    assert len(shell.json("prices", "list", "--provider", "google")) == 1000

@@ -90,6 +90,7 @@ def test_litellm() -> None:
     assert cost(openai, "gpt-9", TokenUsage(10_000, 1200, 8000)) == 25_000_000
     assert cost(openai, "gpt-9", TokenUsage(300_000, 0)) == 1_500_000_000
     assert cost(openai, "gpt-9", TokenUsage(1000, 1000, tier="priority")) == 20_000_000
+    assert cost(openai, "gpt-9", TokenUsage(1000, 1000, tier="fast")) == 20_000_000
     assert cost(openai, "gpt-9", TokenUsage(1000, 1000, tier="flex")) == 10_000_000
     assert cost(openai, "gpt-9", TokenUsage(0, 1000, web_searches=1)) == 25_000_000
     assert cost(openai, "painter", TokenUsage(1, 1)) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -266,3 +268,8 @@ def test_a_bill_says_the_same_by_its_small_numbers(spec: PriceSpec, usage: Token
     """The first is charged by the rate, the second by what was kept of it."""
     bill, wanted = Bill("m", PriceBook((spec,)), False, None), rate_of(spec).cost(usage)
     assert [bill.of(astuple(usage), at)[:2] for at in (5.0, 6.0, 4.0, 4.5)] == [wanted] * 4
+
+
+def test_a_data_plane_without_prices_loads_nothing_of_them() -> None:
+    code = "import sys, pointsman.gateway.__main__; sys.exit('pointsman.ledger.prices' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

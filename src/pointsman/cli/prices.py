@@ -179,20 +179,41 @@ def update(invocation: Invocation, file: Path | None, *, built_in: bool) -> None
 _COMMENTS = ("description", "price_comments", "pricing_urls", "extractors")
 
 
+_LARGEST = 400_000
+"""Characters of one call of the API, about, but for a provider that has more."""
+
+
 def _parts(data: Any) -> Iterator[Any]:
-    """What one call of the API takes: a provider at a time."""
+    """What one call of the API takes: whole providers, as many as have room."""
     if isinstance(data, dict) and any(
         isinstance(one, dict) and "litellm_provider" in one for one in data.values()
     ):
+        from ..ledger.price_files import litellm_provider
+
         by_provider: dict[str, dict[str, Any]] = {}
         for name, one in data.items():
             if name != "sample_spec" and isinstance(one, dict):
-                by_provider.setdefault(str(one.get("litellm_provider")), {})[name] = one
-        yield from by_provider.values()
+                by_provider.setdefault(litellm_provider(str(one.get("litellm_provider"))), {})[name] = one
+        for group in _together(list(by_provider.values())):
+            yield {name: one for models in group for name, one in models.items()}
     elif isinstance(data, list) and all(isinstance(one, dict) and "models" in one for one in data):
-        yield from ([_bare(one)] for one in data)
+        yield from _together([_bare(one) for one in data])
     else:
         yield data
+
+
+def _together(parts: list[Any]) -> Iterator[list[Any]]:
+    group: list[Any] = []
+    size = 0
+    for part in parts:
+        length = len(json.dumps(part))
+        if group and size + length > _LARGEST:
+            yield group
+            group, size = [], 0
+        group.append(part)
+        size += length
+    if group:
+        yield group
 
 
 def _bare(value: Any) -> Any:

@@ -42,6 +42,8 @@ _LITELLM = {
     "cache_creation_input_token_cost_above_1hr": "cache_write_long",
     "input_cost_per_audio_token": "audio_input",
     "output_cost_per_audio_token": "audio_output",
+    "input_cost_per_image_token": "image_input",
+    "output_cost_per_image_token": "image_output",
     "output_cost_per_reasoning_token": "reasoning",
     "input_cost_per_request": "request",
 }
@@ -241,6 +243,11 @@ def _minute(text: Any) -> int:
 # -- LiteLLM
 
 
+def litellm_provider(theirs: str) -> str:
+    """Our name for one of LiteLLM's, of which several are one provider."""
+    return "google" if theirs.startswith("vertex_ai") else _LITELLM_PROVIDERS.get(theirs, theirs)
+
+
 def _litellm(given: Mapping[str, Any], source: str) -> list[ProviderPrices]:
     """Its names begin with the provider's where several have the model."""
     found: dict[str, dict[str, PriceSpec]] = {}
@@ -248,9 +255,7 @@ def _litellm(given: Mapping[str, Any], source: str) -> list[ProviderPrices]:
         if name == "sample_spec" or not isinstance(told, dict) or "litellm_provider" not in told:
             continue
         theirs = str(told["litellm_provider"])
-        provider = _LITELLM_PROVIDERS.get(theirs, theirs)
-        if theirs.startswith("vertex_ai"):
-            provider = "google"
+        provider = litellm_provider(theirs)
         model = name.removeprefix(f"{theirs}/").removeprefix(f"{theirs.partition('-')[0]}/").lower()
         tariffs = _litellm_tariffs(told)
         standard = tariffs.pop("", None)
@@ -289,4 +294,6 @@ def _litellm_tariffs(told: Mapping[str, Any]) -> dict[str, Tariff]:
         base = standard.get(0, {}) | steps.get(0, {})
         dearer = tuple((start, Prices(**(base | steps[start]))) for start in sorted(steps) if start)
         tariffs[tier] = Tariff(Prices(**base), dearer)
+    if "priority" in tariffs:  # the same under OpenAI's newer word
+        tariffs.setdefault("fast", tariffs["priority"])
     return tariffs

@@ -100,3 +100,22 @@ def test_a_reference_is_a_model_whose_price_is_known(
         assert plane.problem("PUT", "/api/price-reference", {"target": wrong})["param"] == "target"
     plane.good("PUT", "/api/price-reference", {"target": None})
     assert worker.snapshot.reference is None
+
+
+def test_explain_says_what_each_target_costs(plane: Plane, fresh: Callable[[], str]) -> None:
+    plane.good(
+        "PUT", "/api/credentials/openai/priced", {"api_key": "sk-1", "base_url": "https://api.openai.com/v1"}
+    )
+    targets = [
+        ("openai", "priced", "gpt-5-mini"),
+        ("openai", "priced", "gpt-of-tomorrow"),
+        ("local", "box", "qwen3"),
+    ]
+    found = []
+    for kind, name, model in targets:
+        pattern = fresh()
+        rule = {"model_pattern": pattern, "backend_type": kind, "backend_name": name, "backend_model": model}
+        plane.good("POST", "/api/mappings", rule)
+        (target,) = plane.good("GET", f"/api/explain?model={pattern}")["targets"]
+        found.append(target["price"])
+    assert found == [{"input": 0.25, "cached": 0.025, "output": 2.0, "web_search": 0.01}, None, {}]
