@@ -8,7 +8,7 @@ import time
 from contextlib import redirect_stdout
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pointsman.admin.store.usage import UsageStore
@@ -110,6 +110,7 @@ def test_csv_is_all_rows_and_not_a_page(shell: Shell) -> None:
     assert "there is more" in done.stderr
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.fixed_dictionaries({"a": st.text(), "b": st.one_of(st.none(), st.integers(), st.floats())}))
 )

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -256,6 +257,7 @@ def test_ids_of_any_form_come_out_of_a_block_as_they_went_in(ids: list[str]) -> 
         assert [block.id(index) for index in range(len(ids))] == ids
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(some_records())
 def test_records_come_out_of_a_block_as_they_went_in(records: list[UsageRecord]) -> None:
     made = block_of(records)
@@ -348,18 +350,23 @@ def test_totals_from_the_middle_of_an_hour_read_its_blocks(tmp_path: Path) -> No
     usage.close()
 
 
+def told(number: int) -> UsageRecord:
+    """One that all sums are made of."""
+    return plain(number, cost=2, client="codex", session=f"s{number % 3}" if number % 4 else None, key_id=1)
+
+
 _WRITER = """
 import sys
 from pathlib import Path
 from pointsman.admin.store.usage import UsageStore
 from pointsman.ledger.blocks import block_of
-from tests.admin.store.test_usage_log import plain
+from tests.admin.store.test_usage_log import told
 usage = UsageStore(Path(sys.argv[1]))
 begin = int(sys.argv[2])
-print(usage.add(block_of([plain(n) for n in range(begin, begin + 50)])), flush=True)
+print(usage.add(block_of([told(n) for n in range(begin, begin + 50)])), flush=True)
 for batch in range(1, 100000):
     at = begin + 50 * batch
-    usage.add(block_of([plain(n) for n in range(at, at + 50)]), again=False)
+    usage.add(block_of([told(n) for n in range(at, at + 50)]), again=False)
     print(at, flush=True)
     if batch % 5 == 0:
         usage.tend()
@@ -391,7 +398,10 @@ def test_kill_9_loses_and_doubles_nothing_that_was_acknowledged(tmp_path: Path) 
     usage = UsageStore(path)
     last = usage.totals().requests
     assert last in (end, end + 50), "all that was acknowledged, and at most the batch that was not"
-    assert usage.totals().input_tokens == last
+    assert (usage.totals().input_tokens, usage.totals().cost) == (last, 2 * last / NANO)
+    assert usage.spent([1]) == (last, 2 * last)
+    sessions = {row.session: row.requests for row in usage.by(By.SESSION)}  # type: ignore[union-attr]
+    assert sessions == Counter(told(number).session for number in range(last) if number % 4)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT sum(records) FROM block").fetchone() == (last,)
     assert usage.integrity() == []

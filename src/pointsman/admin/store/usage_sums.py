@@ -13,9 +13,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ...ledger.blocks import SUMMED
-from .usage_adding import HOUR, SUMS, Pending, Values
+from ...ledger.blocks import SUMMED, full
+from .usage_adding import HOUR, SUMS, Pending, Values, sums_of
 from .usage_columns import Block
+from .usage_log import blocks_with
 from .usage_query import UsageFilter, bounds, conditions, of_request
 
 BACKEND = "substr(d.target, 1, instr(d.target || ':', ':') - 1)"
@@ -78,24 +79,33 @@ def spent(
 ) -> tuple[int, int]:
     """See UsageStore.spent(). Raises Damaged."""
     span = -math.inf if since is None else since, math.inf
-    by, wanted = ("key", {*key_ids}) if backend is None else ("backend", {backend})
-    found = grouped(driver, UsageFilter(), pending, by, [span])
-    tokens = cost = 0
-    for (_, (group,)), one in found.items():
-        if group in wanted:
-            values = dict(zip((*COUNTS, *SUMS), one.values, strict=True))
-            tokens += (values["input_tokens"] or 0) + (values["output_tokens"] or 0)
-            cost += values["cost"] or 0
-    return tokens, cost
+    if backend is None:
+        where = f"d.key_id IN ({', '.join(map(str, map(int, key_ids)))})"
+    else:
+        where = f"{BACKEND} = :backend"
+    found = _Grouping(driver, UsageFilter(), pending, "all", where, backend=backend).of([span])
+    values = dict(zip((*COUNTS, *SUMS), found.get((0, ()), _NOTHING).values, strict=True))
+    return (values["input_tokens"] or 0) + (values["output_tokens"] or 0), values["cost"] or 0
 
 
 class _Grouping:
-    def __init__(self, driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, by: str) -> None:
+    """where: a further condition on the dimensions; its names in `given`."""
+
+    def __init__(
+        self,
+        driver: sqlite3.Connection,
+        filters: UsageFilter,
+        pending: Pending,
+        by: str,
+        where: str = "1",
+        **given: object,
+    ) -> None:
         self._driver = driver
         self._filters = filters
         self._sessions = by == "session" or filters.session is not None
         self._pending = pending
         self._where, self._given = conditions(filters)
+        self._where, self._given = f"{self._where} AND {where}", self._given | given
         self._by = GROUPS[by]
         named = [one for one in self._by if one.startswith("d.") or one == BACKEND]
         query = ", ".join(["d.id", "d.target IS NOT NULL", "d.own", "d.own AND d.outcome <> 'ok'", *named])
@@ -182,26 +192,44 @@ class _Grouping:
         ends = [until for _, until, _ in parts]
         for first, last, block in self._blocks(parts):
             near = parts[bisect_right(ends, first) :]
-            near = near[: bisect_right([since for since, *_ in near], last)]
-            columns = [block.values(name) for name in SUMMED]
-            columns.append([int(one is None) for one in columns[_COST]])
             passes = self._passing(block)
-            sessions = block.sessions() if self._sessions else [None]
-            for index, (at, dim) in enumerate(zip(block.at, block.dims, strict=True)):
-                if dim not in self._dims or (passes is not None and not passes[index]):
-                    continue
-                session = sessions[index if len(sessions) > 1 else 0]
-                for since, until, number in near:
-                    if since <= at < until:
-                        values = [column[index] for column in columns]
-                        span = (at, at) if self._sessions else (0.0, 0.0)
-                        self._add(number, *self._sum(dim, session, 1, values, span))
+            columns = [block.values(name) for name in SUMMED]
+            for since, until, number in near[: bisect_right([since for since, *_ in near], last)]:
+                piece = [
+                    index
+                    for index, (at, dim) in enumerate(zip(block.at, block.dims, strict=True))
+                    if since <= at < until and dim in self._dims and (passes is None or passes[index])
+                ]
+                if piece:
+                    self._add_piece(block, piece, columns, number)
+
+    def _add_piece(
+        self, block: Block, piece: Sequence[int], columns: Sequence[Sequence[int | None]], number: int
+    ) -> None:
+        """piece: places of records."""
+        keys: list[tuple[int, str | None]] = [(block.dims[one], None) for one in piece]
+        times: dict[tuple[int, str | None], Span] = {}
+        if self._sessions:
+            keys = [(block.dims[one], block.session(one)) for one in piece]
+            for key, one in zip(keys, piece, strict=True):
+                at = block.at[one]
+                first, last = times.get(key, (at, at))
+                times[key] = min(first, at), max(last, at)
+        chosen = [[column[one] for one in piece] for column in columns]
+        chosen.append([int(one is None) for one in chosen[_COST]])
+        for (_, (dim, session)), (records, *summed) in sums_of(piece, (0.0, 0.0), keys, chosen).items():
+            when = times.get((dim, session), (0.0, 0.0))
+            self._add(number, *self._sum(dim, session, records or 0, summed, when))
 
     def _blocks(self, parts: Sequence[tuple[float, float, int]]) -> Iterator[tuple[float, float, Block]]:
         """(oldest, newest, block) of those that have a part in one of them."""
         ends = [until for _, until, _ in parts]
+        among = ""
+        if self._filters.request is not None:
+            some = blocks_with(self._driver, [self._filters.request], attempts=True)
+            among = f" AND id IN ({', '.join(str(number) for number, *_ in some)})"
         rows = self._driver.execute(
-            "SELECT id, records, first_at, last_at FROM block WHERE last_at >= ? AND first_at < ?",
+            f"SELECT id, records, first_at, last_at FROM block WHERE last_at >= ? AND first_at < ?{among}",  # noqa: S608
             (parts[0][0], ends[-1]),
         )
         for number, records, first, last in rows.fetchall():
@@ -213,13 +241,13 @@ class _Grouping:
     def _passing(self, block: Block) -> list[bool] | None:
         """Which of its records pass what no dimension decides; None: all."""
         filters = self._filters
-        if filters.request is not None:
-            return of_request(block, filters.request)
+        found = None if filters.request is None else of_request(block, filters.request)
         if self._sessions:
             wanted = filters.session
-            found = [one is not None and wanted in (None, one) for one in block.sessions()]
-            return found if len(found) == block.records else found * block.records
-        return None
+            names = full(block.sessions(), block.records)
+            of = [one is not None and wanted in (None, one) for one in names]
+            found = of if found is None else [a and b for a, b in zip(found, of, strict=True)]
+        return found
 
 
 def _whole(rounded: Callable[[float], int], at: float) -> float:
