@@ -6,10 +6,10 @@ cdef class Cell:
 
 cdef class Histogram:
     cdef tuple _bounds
-    cdef list _counts
+    cdef list _counts, _fresh
     cdef double _sum
-    @cython.locals(place=Py_ssize_t, bound=double)
     cpdef observe(self, double value)
+    cdef _fold(self)
 
 cdef class Counters:
     cdef dict _cells, _histograms

@@ -4,10 +4,15 @@ gauges, what records say (tally.py), and what the samples become (metrics.py).
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from .metrics import TOKENS, Metric, Spread, add, add_spreads
 
 Count = tuple[Metric, *tuple[str, ...]]
 """A metric and its label values; the sample's name is made when somebody asks."""
+
+
+_AT_ONCE = 512
 
 
 class Cell:
@@ -20,27 +25,32 @@ class Cell:
 
 
 class Histogram:
-    """Values by their size: how many in each bucket, and their sum."""
+    """Values by their size: how many in each bucket, and their sum. The buckets are found for many at once, so that who
+    observes pays for a list's end alone."""
 
-    __slots__ = ("_bounds", "_counts", "_sum")
+    __slots__ = ("_bounds", "_counts", "_fresh", "_sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
+        self._fresh: list[float] = []
         self._sum = 0.0
 
     def observe(self, value: float) -> None:
         """One more."""
-        place = 0
-        for bound in self._bounds:
-            if value <= bound:
-                break
-            place += 1
-        self._counts[place] += 1
-        self._sum += value
+        self._fresh.append(value)
+        if len(self._fresh) >= _AT_ONCE:
+            self._fold()
+
+    def _fold(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        for value in fresh:
+            self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += sum(fresh)
 
     def spread(self) -> Spread:
         """See metrics.Spread."""
+        self._fold()
         return [*map(float, self._counts), self._sum]
 
 
