@@ -96,7 +96,7 @@ def keep(control: Run, body: KeepDays) -> KeepDone:
     return KeepDone(days=body.days, **done.model_dump())
 
 
-@router.get("/by/{by}", responses=errors())
+@router.get("/by/{by}", responses=errors(404))
 def by_group(
     control: Run,
     by: By,
