@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,10 +40,14 @@ COLUMNS = (
 
 
 def dollars(value: object) -> str | None:
-    """USD, to the cent from a dollar on, else to as much as says something."""
+    """USD, to the cent from a dollar on, below that four digits that say something, none less than a nano-dollar."""
     if not isinstance(value, int | float):
         return None
-    return f"${value:.2f}" if abs(value) >= 1 or not value else f"${value:.6f}".rstrip("0")
+    if abs(value) >= 1 or not value:
+        return f"${value:.2f}"
+    shown = f"{value:.{min(9, 3 - math.floor(math.log10(abs(value))))}f}".rstrip("0")
+    whole, _, part = shown.partition(".")
+    return f"${whole}.{part:0<2}"
 
 
 def _money(name: str) -> tuple[str, Any]:

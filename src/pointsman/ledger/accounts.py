@@ -16,9 +16,8 @@ import msgspec
 
 from ..kinds import Limit, Per
 from .periods import Span, period_at
+from .records import NANO
 
-NANO = 1_000_000_000
-"""Nano-dollars of a dollar."""
 _PER = {Per.HOUR: "an hour", Per.DAY: "a day", Per.WEEK: "a week", Per.MONTH: "a month", Per.TOTAL: "in all"}
 RATE_SECONDS = 60.0
 """Rates are by the minute: so much may come at once, and as much comes back in a minute."""

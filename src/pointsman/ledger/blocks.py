@@ -26,7 +26,6 @@ SUMMED: Final = (*TOKENS, "cache_write_tokens", "cost", "saved", "extra")
 """What is added up over records: each None where it is not known."""
 MONEY: Final = ("cost", "saved", "extra")
 """Of these, in nano-dollars."""
-NANO: Final = 1_000_000_000
 MAX_TEXT: Final = 512
 """Characters of a text."""
 LARGEST: Final = 2**63 - 1

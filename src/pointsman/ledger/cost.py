@@ -10,6 +10,8 @@ from math import inf
 from typing import Any
 from typing import Protocol as TypingProtocol
 
+from .records import NANO
+
 NO_PRICE = "no_price"
 OWN_LOGIN = "own_login"
 ESTIMATED = "estimated"
@@ -92,5 +94,5 @@ class Bill:
 
 def in_dollars(nano: int) -> str:
     """As a header has it: no more digits than it needs, never an exponent."""
-    whole, rest = divmod(nano, 1_000_000_000)
+    whole, rest = divmod(nano, NANO)
     return f"{whole}.{rest:09}".rstrip("0").rstrip(".")

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import accumulate
 from types import MappingProxyType
 
-from .blocks import NANO
+from .records import NANO
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+NANO = 1_000_000_000
+"""Nano-dollars of a dollar."""
+
 
 class UsageRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What one attempt did; the one that answered, or the last, stands for its request.

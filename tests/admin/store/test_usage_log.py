@@ -27,9 +27,9 @@ from pointsman.admin.store.usage_columns import PACKED, PLAIN, Block, Damaged, p
 from pointsman.admin.store.usage_groups import By, SessionTotals
 from pointsman.admin.store.usage_query import Totals, UsageFilter
 from pointsman.errors import PointsmanError
-from pointsman.ledger.blocks import MONEY, NANO, TOKENS, UsageBlock, block_of, columns_of
+from pointsman.ledger.blocks import MONEY, TOKENS, UsageBlock, block_of, columns_of
 from pointsman.ledger.periods import zone_of
-from pointsman.ledger.records import UsageRecord
+from pointsman.ledger.records import NANO, UsageRecord
 
 FIELDS = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id", "client", "session")
 HOUR = 3600.0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ...kinds import Limit
-from ...ledger.blocks import NANO
+from ...ledger.records import NANO
 from ...link.messages import Reached, SpentFound, SpentQuestion
 from ...link.spending import Asked, Cashier, CashierServer
 from ..store.database import Store

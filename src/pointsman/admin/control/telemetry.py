@@ -27,8 +27,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status,
 from opentelemetry.trace.propagation import set_span_in_context
 
 from ... import __version__
-from ...ledger.blocks import NANO, UsageBlock
-from ...ledger.records import UsageRecord
+from ...ledger.blocks import UsageBlock
+from ...ledger.records import NANO, UsageRecord
 from ...routing.labels import Labels
 from ...routing.specs import MappingSpec
 

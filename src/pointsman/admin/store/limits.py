@@ -14,8 +14,9 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from ...kinds import Limit, Per, backend_key
-from ...ledger.accounts import NANO, LimitSpec, dollars
+from ...ledger.accounts import LimitSpec, dollars
 from ...ledger.periods import own_zone, period_at
+from ...ledger.records import NANO
 from ...link.messages import Reached
 from . import credentials
 from .tables import BudgetColumns, ClientKey, KeyGroup, LimitColumns

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema
 
-from ...ledger.blocks import MAX_TEXT, MONEY, NANO
-from ...ledger.records import UsageRecord
+from ...ledger.blocks import MAX_TEXT, MONEY
+from ...ledger.records import NANO, UsageRecord
 from .usage_adding import Pending
 from .usage_columns import Block, Damaged
 from .usage_log import blocks_with, dimensions, dims_of
