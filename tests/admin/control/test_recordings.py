@@ -35,10 +35,10 @@ def test_what_is_kept_is_sealed_and_shown_redacted(tmp_path: Path, vault: Vault)
     assert b"the plan" not in file.read_bytes()
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     shown = kept.show("req_1")
-    assert "the plan, sk-[redacted]" in shown.asked
-    assert (shown.asked_cut, shown.answered, shown.answered_cut) == (False, "fine", True)
+    assert "the plan, sk-[redacted]" in shown["asked"]
+    assert (shown["asked_cut"], shown["answered"], shown["answered_cut"]) == (False, "fine", True)
     (listed,) = kept.list_all()
-    assert (listed.request_id, listed.status, listed.answered_size) == ("req_1", 200, 9)
+    assert (listed["request_id"], listed["status"], listed["answered_size"]) == ("req_1", 200, 9)
     kept.clear()
     assert kept.list_all() == []
 
@@ -46,7 +46,7 @@ def test_what_is_kept_is_sealed_and_shown_redacted(tmp_path: Path, vault: Vault)
 def test_escapes_hide_nothing(tmp_path: Path, vault: Vault) -> None:
     kept = Recordings(tmp_path, vault)
     kept.keep(one(asked=b'{"a":"\\u0073k-abcdefghijklmnopqrst"}'))
-    assert "abcdefgh" not in kept.show("req_1").asked
+    assert "abcdefgh" not in kept.show("req_1")["asked"]
 
 
 @pytest.mark.parametrize("name", ["nobody", "../master", "a/b", "", "x" * 200, "req_1\n"])
@@ -89,10 +89,10 @@ def test_too_many_too_large_and_too_old_go_the_oldest_first(
         kept.keep(one(f"req_{number}"))
         os.utime(folder / f"req_{number}.sealed", (time.time() + number - 100,) * 2)
         kept.tend()
-    assert [found.request_id for found in kept.list_all()] == [f"req_{n}" for n in (7, 6, 5, 4, 3)]
+    assert [found["request_id"] for found in kept.list_all()] == [f"req_{n}" for n in (7, 6, 5, 4, 3)]
     size = (folder / "req_7.sealed").stat().st_size
     monkeypatch.setattr(recordings, "MOST_BYTES", 3 * size)
     kept.tend()
     assert len(kept.list_all()) == 3
     os.utime(folder / "req_6.sealed", (time.time() - recordings.KEPT_SECONDS - 1,) * 2)
-    assert [found.request_id for found in kept.list_all()] == ["req_7", "req_5"]
+    assert [found["request_id"] for found in kept.list_all()] == ["req_7", "req_5"]

@@ -25,7 +25,6 @@ from ...kinds import ErrorKind
 from ...link.messages import Captured
 from ...process.private_files import private_folder, write_over
 from ...secret import Secret
-from ..store.schemas import CapturedBodies, CapturedSummary
 from ..vault import Binding, Sealed, Vault, VaultError
 from .redaction import redacted
 
@@ -69,14 +68,14 @@ class Recordings:
                     with suppress(OSError):
                         path.unlink()
 
-    def list_all(self) -> list[CapturedSummary]:
-        """The newest first."""
+    def list_all(self) -> list[dict[str, Any]]:
+        """The newest first, in the fields of schemas.CapturedSummary."""
         self.tend()
         found = [self._open(path) for path, _, _ in self._newest_first()]
-        return [CapturedSummary.model_validate(_facts(one)) for one in found if one is not None]
+        return [_facts(one) for one in found if one is not None]
 
-    def show(self, request_id: str) -> CapturedBodies:
-        """Raises NOT_FOUND."""
+    def show(self, request_id: str) -> dict[str, Any]:
+        """In the fields of schemas.CapturedBodies. Raises NOT_FOUND."""
         self.tend()
         path = self._path(request_id) if _NAME.fullmatch(request_id) else None
         one = self._open(path) if path is not None and path.exists() else None
@@ -91,7 +90,7 @@ class Recordings:
             "answered": _text(one.answered),
             "answered_cut": one.answered_size > len(one.answered),
         }
-        return CapturedBodies.model_validate(_facts(one) | shown)
+        return _facts(one) | shown
 
     def clear(self) -> None:
         """Take all of it out."""

@@ -48,7 +48,7 @@ def remove(control: Run, capture_id: RowId) -> None:
 @router.get("/api/captured", responses=errors())
 def show_captured(control: Run) -> list[CapturedSummary]:
     """Requests whose bodies are kept, the newest first."""
-    return control.recordings.list_all()
+    return [CapturedSummary.model_validate(one) for one in control.recordings.list_all()]
 
 
 @router.get("/api/captured/{request_id}", responses=errors(404))
@@ -56,7 +56,7 @@ def show_bodies(
     control: Run, request_id: Annotated[str, Path(max_length=80, description="As x-request-id told it.")]
 ) -> CapturedBodies:
     """What was asked and answered, without what looks like a key, an address or a number of a card."""
-    return control.recordings.show(request_id)
+    return CapturedBodies.model_validate(control.recordings.show(request_id))
 
 
 @router.delete("/api/captured", status_code=204, responses=errors())

@@ -5,6 +5,7 @@ the bodies (control/recordings.py).
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlmodel import Session, col, select
 
@@ -12,8 +13,10 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...routing.captures import CaptureSpec
 from . import client_keys, mappings
-from .schemas import CaptureCreate
 from .tables import Capture
+
+if TYPE_CHECKING:
+    from .schemas import CaptureCreate
 
 MOST = 50
 
