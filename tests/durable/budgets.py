@@ -52,7 +52,7 @@ class _Load:
     def __init__(self, port: int, secret: str) -> None:
         self.answered: list[tuple[float, int]] = []  # when, tokens
         self.refused = 0
-        self.odd: list[str] = []
+        self.odd: list[tuple[float, str]] = []
         self._headers = {"authorization": f"Bearer {secret}"}
         self._threads = [threading.Thread(target=self._run, args=(port,)) for _ in range(CLIENTS)]
         for thread in self._threads:
@@ -75,7 +75,7 @@ class _Load:
                     self.refused += 1
                     time.sleep(0.01)
                 else:
-                    self.odd.append(f"{answer.status}: {said}")
+                    self.odd.append((time.monotonic(), f"{answer.status}: {said}"))
         except (OSError, http.client.HTTPException, ValueError):
             return  # it is gone
         finally:
@@ -109,11 +109,12 @@ def rehearse(kills: int, seed: int = 1, *options: str) -> Budgets:
                 gateway.api("PATCH", f"/api/keys/{key}", {"budget_tokens": limit})
                 load = _Load(int(gateway.url.rpartition(":")[2]), secret)
                 time.sleep(chance.uniform(0.02, 2.0))
+                ending = time.monotonic()  # one process after the other
                 gateway.kill()
                 killed = time.monotonic()
                 load.join()
                 found.kills += 1
-                found.failures += load.odd
+                found.failures += [text for when, text in load.odd if when < ending]
             finally:
                 if gateway.process is not None:
                     gateway.stop()

@@ -17,7 +17,7 @@ import uvloop
 from pointsman.admin.store.client_keys import digest
 from pointsman.kinds import Limit, Per
 from pointsman.ledger.accounts import LimitSpec
-from pointsman.ledger.price_spec import PriceSpec
+from pointsman.ledger.price_spec import Period, Prices, PriceSpec, Tariff
 from pointsman.link.messages import ClientKeySpec, Reached
 from pointsman.link.spending import Cashier
 from pointsman.practice import CUT, Received, Reply, ScriptedUpstream
@@ -27,6 +27,7 @@ from tests.vendor_bodies import chat
 
 from .plane import Got, Plane, plane, rule
 from .test_next_target import CLIENTS, box, cloud
+from .test_spread import served
 from .test_translation import PATHS, ask
 
 PEPPER = SecretBytes(b"p" * 32)
@@ -235,6 +236,31 @@ def test_a_rate_is_told_in_each_protocols_headers_and_waits_no_longer_than_said(
     run(work)
 
 
+def test_the_official_sdks_see_a_rate_as_their_own_error_and_wait_as_long_as_it_says() -> None:
+    async def work(scene: Scene) -> None:
+        scene.serve(LimitSpec("key/1", Limit.REQUESTS, 60))
+        for _ in range(60):
+            await scene.chat(max_tokens=5)
+        url = f"http://127.0.0.1:{scene.found.port}"
+        turns: Any = [{"role": "user", "content": "x"}]
+
+        def sdks() -> None:
+            with openai.OpenAI(base_url=f"{url}/v1", api_key=SECRET, timeout=20, max_retries=0) as client:
+                with pytest.raises(openai.RateLimitError) as told:
+                    client.chat.completions.create(model="m", messages=turns)
+                assert told.value.code == "rate_limit_exceeded"
+                waiting = client.with_options(max_retries=3)
+                assert waiting.chat.completions.create(model="m", messages=turns).choices
+            with anthropic.Anthropic(base_url=url, api_key=SECRET, timeout=20, max_retries=0) as other:
+                with pytest.raises(anthropic.RateLimitError) as said:
+                    other.messages.create(model="m", max_tokens=9, messages=turns)
+                assert said.value.response.headers["retry-after"] == "1"
+
+        await asyncio.to_thread(sdks)
+
+    run(work)
+
+
 def test_a_rate_that_comes_back_later_than_clients_wait_tells_them_to_stop() -> None:
     async def work(scene: Scene) -> None:
         scene.serve(LimitSpec("key/1", Limit.TOKEN_RATE, 10))
@@ -394,15 +420,62 @@ def test_counting_tokens_is_charged_to_nobody() -> None:
     run(work)
 
 
-def test_keys_without_limits_ride_in_their_own_lane_and_limited_ones_do_not() -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_limits_ride_in_the_plain_requests_own_lane_and_are_counted_there_as_elsewhere(
+    client: str, stream: bool
+) -> None:
     async def work(scene: Scene) -> None:
-        free = ClientKeySpec(2, "free", digest(PEPPER, OTHER))
-        scene.serve(budget(10**6), keys=[free])
+        scene.near.always(served)
+        scene.serve(
+            budget(10**6), LimitSpec("key/1", Limit.REQUESTS, 50), LimitSpec("key/1", Limit.PARALLEL, 5)
+        )
+        for _ in range(6):
+            got = await scene.chat(client=client, stream=stream)
+            assert got.status == 200
+            assert got.complete
+            assert any("ratelimit" in name for name in got.headers)
+        assert scene.found.lanes >= 3 or client == RESPONSES
+        records = await scene.found.recorded(6)
+        cashier = scene.found.plane.cashier
+        assert isinstance(cashier, Cashier)
+        (account,) = cashier.budgets()
+        used = sum((one.input_tokens or 0) + (one.output_tokens or 0) for one in records)
+        assert (account.spent, account.reserved, account.open) == (used, 0, 0)
+        assert used
+
+    run(work)
+
+
+def test_what_leaves_its_lane_gives_back_what_it_took_there() -> None:
+    async def work(scene: Scene) -> None:
+        scene.serve(budget(10**6), LimitSpec("key/1", Limit.PARALLEL, 1), models=("m",))
         for _ in range(3):
-            await scene.chat(f"x-api-key: {OTHER}")
+            await scene.chat()
         lanes = scene.found.lanes
-        assert lanes
-        await scene.chat()
-        assert scene.found.lanes == lanes
+        scene.near.always(lambda _: Reply(500, JSON, b'{"error":{"message":"no"}}'))
+        assert (await scene.chat()).status == 500
+        assert scene.found.lanes == lanes + 1
+        scene.near.always(answered)
+        assert (await scene.chat()).status == 200, "its place is free again"
+        assert (await scene.chat(model="other")).status == 403
+        cashier = scene.found.plane.cashier
+        assert isinstance(cashier, Cashier)
+        (account,) = cashier.budgets()
+        assert (account.spent, account.reserved, account.open) == (4 * TOKENS, 0, 0)
+
+    run(work)
+
+
+def test_a_budget_of_money_reserves_by_the_models_price_and_counts_what_it_cost() -> None:
+    async def work(scene: Scene) -> None:
+        price = PriceSpec("m", ("=m",), (Period(Tariff(Prices(input=1_000_000, output=10_000_000))),))
+        cost = 20 * 1000 + 5 * 10_000  # nano-dollars, at $1 and $10 a million
+        scene.serve(
+            budget(3 * cost, kind=Limit.MONEY), targets=("openai/far",), prices={"openai/far": (price,)}
+        )
+        statuses = [(await scene.chat(max_tokens=5)).status for _ in range(4)]
+        assert statuses == [200, 200, 200, 429]
+        assert [record.cost for record in scene.found.own] == [cost, cost, cost, 0]
 
     run(work)

@@ -173,6 +173,16 @@ def test_a_limit_that_is_raised_keeps_what_was_spent_and_another_period_begins_a
     assert [(one.known, one.spent) for one in accounts.budgets()] == [(False, 0)]
 
 
+def test_what_is_settled_and_not_stored_yet_is_not_forgotten_when_the_log_is_asked_again() -> None:
+    accounts = accounts_of(TOKENS)
+    (budget,) = accounts.budgets()
+    let_in(accounts, (TOKENS, 10)).settle({Limit.TOKENS: 10}, 0.0)
+    budget.known = False
+    budget.count_from_now()
+    budget.learn(3, budget.period)
+    assert budget.spent == 10
+
+
 def test_each_threshold_is_told_once() -> None:
     accounts = accounts_of(TOKENS)
     (budget,) = accounts.budgets()
@@ -181,6 +191,8 @@ def test_each_threshold_is_told_once() -> None:
         let_in(accounts, (TOKENS, 90)).settle({Limit.TOKENS: 90}, 0.0)
         told.append(budget.due)
     assert [one for one in told if one is not None] == [80, 100]
+    accounts.follow([LimitSpec("key/1", Limit.TOKENS, 1200, Per.DAY)], NOON)
+    assert (budget.due, budget.due) == (80, None)
 
 
 @dataclass

@@ -47,6 +47,7 @@ class CompiledRules:
         "backends",
         "capsules",
         "captures",
+        "charged",
         "keys",
         "limits",
         "plans",
@@ -74,6 +75,7 @@ class CompiledRules:
             self.limits.setdefault(limit.whose, []).append(limit)
         self.capsules = Capsules(snapshot.pepper or _FALLBACK_KEY)
         self.plans: dict[PlanKey, Plan] = {}
+        self.charged: dict[tuple[int | None, str], Any] = {}  # see gateway/spending/at_once.py
         self.tracks: dict[tuple[str, int, Protocol], Any] = {}  # see gateway/lane/facts.py
         self._books: dict[str, PriceBook] = {}  # by backend
         told = snapshot.reference

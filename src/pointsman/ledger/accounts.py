@@ -159,8 +159,8 @@ class BudgetAccount(Account):
 
     def learn(self, spent: int, period: Span) -> None:
         """What the log holds of that period, as it was at count_from_now()."""
-        if period == self.period:
-            self.spent, self.known = spent + self.since, True
+        if period == self.period:  # what was settled before and is not stored yet is in `spent` alone
+            self.spent, self.known = max(self.spent, spent + self.since), True
 
     @property
     def left(self) -> int:
@@ -277,6 +277,8 @@ class Accounts:
                 known = None
             if known is None:
                 known = _account(limit, wall)
+            if known.limit.most != limit.most and isinstance(known, BudgetAccount):
+                known.told = 0  # of another limit
             known.limit = limit
             self._by_name[limit.name] = known
 
@@ -314,7 +316,12 @@ class Accounts:
         refused = cls.refusal(wants, now, wall)
         if refused is not None:
             return refused
-        return Reservation([(account, amount, account.take(amount, now)) for account, amount in wants])
+        return reserved(wants, now)
+
+
+def reserved(wants: Sequence[Want], now: float) -> Reservation:
+    """All of it is taken: none of it would be refused."""
+    return Reservation([(account, amount, account.take(amount, now)) for account, amount in wants])
 
 
 def _rank(refused: Shortfall) -> float:

@@ -15,7 +15,17 @@ from typing import Protocol as TypingProtocol
 
 from ..errors import PointsmanError
 from ..kinds import Limit
-from ..ledger.accounts import Accounts, BudgetAccount, Level, LimitSpec, Reservation, Shortfall, Want
+from ..ledger.accounts import (
+    Account,
+    Accounts,
+    BudgetAccount,
+    Level,
+    LimitSpec,
+    Reservation,
+    Shortfall,
+    Want,
+    reserved,
+)
 from ..ledger.periods import ALL_TIME
 from .client import LinkClient, cannot_tell_spent
 from .messages import Reached, Reserve, Reserved, Settle
@@ -73,9 +83,29 @@ class Cashier:
         wants = await self._known(wanted)
         return self._accounts.refusal(wants, time.monotonic(), time.time())
 
+    def accounts(self, limits: Iterable[LimitSpec]) -> list[Account]:
+        """Of those limits that there are."""
+        found = (self._accounts.of(limit) for limit in limits)
+        return [one for one in found if one is not None]
+
+    def at_once(
+        self, first: Sequence[Want], second: Sequence[Want]
+    ) -> tuple[Reservation, Reservation] | None:
+        """Both or none, without a wait; None where something must be asked first, or it is refused."""
+        now, wall = time.monotonic(), time.time()
+        for account, amount in (*first, *second):
+            account.look(now, wall)
+            if isinstance(account, BudgetAccount) and not account.known:
+                return None
+            if account.refusal(amount, now, wall) is not None:
+                return None
+        return reserved(first, now), reserved(second, now)
+
     async def admit(self, wanted: Wanted) -> Decided:
         """See Spending."""
-        wants = await self._known(wanted)
+        return self._decided(await self._known(wanted))
+
+    def _decided(self, wants: list[Want]) -> Decided:
         now, wall = time.monotonic(), time.time()
         found = self._accounts.admit(wants, now, wall)
         seen = [account.seen(now, wall) for account, _ in wants]
@@ -90,19 +120,26 @@ class Cashier:
                 self._reached(Reached(account.limit, percent, account.spent, ends))
 
     def forget(self, receipts: Iterable[Reservation]) -> None:
-        """Of a process that is gone: what it took is in the log, or nowhere."""
-        for ticket in receipts:
-            for account in ticket.settle({}, time.monotonic()):
-                if isinstance(account, BudgetAccount):
-                    account.known = False
+        """Of a process that is gone: what it took is in the log, or nowhere; so is what it let in by itself, if it was alone
+        once. The log is asked again."""
+        for one in receipts:
+            one.settle({}, time.monotonic())
+        for account in self._accounts.budgets():
+            account.known = False
+
+    def _wants(self, wanted: Wanted) -> list[Want]:
+        found = ((self._accounts.of(limit), amount) for limit, amount in wanted)
+        return [Want(account, amount) for account, amount in found if account is not None]
 
     async def _known(self, wanted: Wanted) -> list[Want]:
         """What was spent of them before is known when this returns."""
-        found = ((self._accounts.of(limit), amount) for limit, amount in wanted)
-        wants = [Want(account, amount) for account, amount in found if account is not None]
+        wants = self._wants(wanted)
         while self._accounts.unknown(wants, time.monotonic(), time.time()):
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.get_running_loop().create_task(self._learn())
+                self._asking.add_done_callback(
+                    lambda done: done.cancelled() or done.exception()
+                )  # all may have left
             await asyncio.shield(self._asking)
         return wants
 
@@ -201,7 +238,7 @@ class CashierServer:
 
     def left(self, pid: int, connected: Callable[[], bool]) -> None:
         """A connection of that process has ended. connected: has it another by now?"""
-        if self._held.get(pid):
+        if pid:
             asyncio.get_running_loop().call_later(self._orphans_seconds, self._forget, pid, connected)
 
     def _forget(self, pid: int, connected: Callable[[], bool]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 import logging
+import math
 import re
 import shlex
 import time
@@ -137,11 +138,13 @@ def _page(origin: bytes | None) -> tuple[str, str]:
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks. key_id: the client key used, None when none is needed. own_login: the client's own provider login as
-    header lines, b"" when it sent none. bounds: what its key may use, None where nothing bounds it."""
+    header lines, b"" when it sent none. bounds: what its key may use, None where nothing bounds it. until: unix seconds
+    until which it is good."""
 
     key_id: int | None
     own_login: bytes = field(default=b"", repr=False)
     bounds: Bounds | None = None
+    until: float = math.inf
 
     @property
     def login(self) -> SecretBytes:
@@ -183,10 +186,10 @@ class KeyRing:
             key = self._find(presented) if presented else None
             if key is not None and presented is not None:
                 bounds = self._bounds.get(key.id)
-                if bounds is not None:
-                    self._refuse_old(bounds, presented)
+                until = math.inf if bounds is None else self._good_until(bounds, presented)
                 own = None if self.holds_key(authorization) else authorization
-                return Caller(key.id, _login(own, None if self.holds_key(api_key) else api_key), bounds)
+                login = _login(own, None if self.holds_key(api_key) else api_key)
+                return Caller(key.id, login, bounds, until)
         said = "is not valid" if bearer or api_key else "is missing"
         raise PointsmanError(
             ErrorKind.UNAUTHORIZED,
@@ -194,20 +197,22 @@ class KeyRing:
             "make one with: pointsman key create",
         )
 
-    def _refuse_old(self, bounds: Bounds, presented: bytes) -> None:
-        key = bounds.key
-        was_rotated = key.before and hmac.digest(self._pepper, presented, "sha256") == key.before
-        if was_rotated and time.time() >= key.before_until:
+    def _good_until(self, bounds: Bounds, presented: bytes) -> float:
+        """Raises PointsmanError 401 where that is over."""
+        key, now = bounds.key, time.time()
+        was_rotated = bool(key.before) and hmac.digest(self._pepper, presented, "sha256") == key.before
+        if was_rotated and now >= key.before_until:
             raise PointsmanError(
                 ErrorKind.UNAUTHORIZED,
                 "The client key was replaced by a new one (key rotate), and the time in which both were good is over;"
                 " use the new one.",
             )
-        if bounds.over:
+        if now >= bounds.until:
             raise PointsmanError(
                 ErrorKind.UNAUTHORIZED,
                 f"The client key has expired; make it good again with: pointsman key update {key.id} --expires WHEN",
             )
+        return min(bounds.until, key.before_until) if was_rotated else bounds.until
 
     def holds_key(self, value: bytes | None) -> bool:
         """Does one of this gateway's own client keys stand in it, as it is, percent-encoded or in Basic credentials?"""

@@ -6,7 +6,7 @@ Not here: how much it may use (gateway/spending), and whose key it is (access.py
 
 from __future__ import annotations
 
-import time
+import math
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -36,9 +36,9 @@ class Bounds:
         return Bounds(key, whose) if whose or scoped else None
 
     @property
-    def over(self) -> bool:
-        """Has it expired?"""
-        return self.key.until is not None and time.time() >= self.key.until
+    def until(self) -> float:
+        """Unix seconds when it expires."""
+        return math.inf if self.key.until is None else self.key.until
 
     def check_path(self, path: str) -> None:
         """Raises PointsmanError 403."""
@@ -62,6 +62,10 @@ class Bounds:
             raise PointsmanError(ErrorKind.FORBIDDEN, f"This client key may use {what}.", param="model")
         rule = msgspec.structs.replace(plan.rule, local_only=True) if key.local_only else plan.rule
         return replace(plan, targets=targets, rule=rule)
+
+    def lets(self, plan: Plan) -> bool:
+        """May it use all of it as it is?"""
+        return not self.key.local_only and all(map(self._may_use, plan.targets))
 
     def _may_use(self, target: Target) -> bool:
         key = self.key

@@ -25,6 +25,7 @@ from ..client.server import ClientConnection
 from ..request.charging import cost_line
 from ..request.job import warning_lines
 from ..request.meter import used_of
+from ..spending.at_once import take_at_once
 from .facts import Asker, Track
 from .lane import Lane
 from .state import Boundary
@@ -59,6 +60,11 @@ def begin_across(
     if not translated:
         track.places.release()
         return None
+    if asker.limited or track.limited:
+        lane.taken = take_at_once(lane.plane, asker.rules, asker.caller, asker.route, track.target, body)
+        if lane.taken is None:
+            track.places.release()
+            return None
     conn = track.shelf.take(False)
     lane.conn, lane.kept = conn, conn is not None
     lane.begin()
@@ -107,7 +113,7 @@ class AcrossLane(Lane):
         own = self._own_lines() + warning_lines(codec.warnings)
         if self.track.bill is not None:
             own += cost_line(charged)
-        told = self._shown(own + client_lines(answer.headers))
+        told = self._shown(own + self._theirs(client_lines(answer.headers)))
         self._answered(judge, conn, keep)
         self.client.send(200, told, self._shown(answer.body))
         self._settle(used, charged)
@@ -115,7 +121,8 @@ class AcrossLane(Lane):
     def _relay(self, lines: bytes) -> None:
         assert self.across is not None
         codec, warnings = self.across[2:]
-        self.lines = warning_lines(warnings) + stream_lines(codec.head_lines(plain_rows(self.head_bytes)))
+        theirs = stream_lines(codec.head_lines(plain_rows(self.head_bytes)))
+        self.lines = warning_lines(warnings) + self._theirs(theirs)
         self.relay = codec.relay()
 
     def _chunks(self, data: bytes) -> None:

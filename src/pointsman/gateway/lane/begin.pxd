@@ -11,7 +11,7 @@ from pointsman.upstream.connection cimport UpstreamConnection
 
 @cython.locals(
     asker=Asker, track=Track, conn=UpstreamConnection, lane=Lane, state=TargetState, stream=bint, hide_usage=bint,
-    begins=Py_ssize_t, ends=Py_ssize_t, marks=long, sent=bytes, plane=DataPlane
+    begins=Py_ssize_t, ends=Py_ssize_t, marks=long, sent=bytes, plane=DataPlane, limited=bint
 )
 cpdef Lane begin(handler, ClientConnection client, head, bytes body)
 cdef Asker _asker(head, DataPlane plane, rules)

@@ -6,6 +6,8 @@ in which every answer is "nothing against it". Not here: what is known once of a
 
 from __future__ import annotations
 
+from time import time
+
 from ...errors import PointsmanError
 from ...kinds import Protocol
 from ...resilience.board import TargetState
@@ -17,6 +19,7 @@ from ..client.server import ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.offload import LARGE
+from ..spending.at_once import take_at_once
 from .across import begin_across
 from .facts import Asker, Track, asker_of, track_of
 from .lane import Lane
@@ -31,7 +34,7 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
         return None
     asker = _asker(head, plane, rules)
     seen = body_look(body, MAX_DEPTH, MAX_MODEL, asker.words) if asker is not None else None
-    if asker is None or seen is None:
+    if asker is None or seen is None or (asker.ends and time() >= asker.until):
         return None
     model, streams, begins, ends, marks = seen
     stream = streams is True
@@ -62,9 +65,15 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
             sent, hide_usage = with_flag(sent, *track.usage), True
     if not track.places.claim():
         return None
+    limited = asker.limited or track.limited
+    taken = take_at_once(plane, rules, asker.caller, asker.route, track.target, body) if limited else None
+    if limited and taken is None:
+        track.places.release()
+        return None
     conn = track.shelf.take(False)
     lane = Lane.__new__(Lane)
     lane.take(handler, asker, track, state, client, head, body, sent, model, stream, hide_usage, conn)
+    lane.taken = taken
     lane.begin()
     return lane
 
@@ -82,6 +91,8 @@ def _track(plane: DataPlane, rules: CompiledRules, model: str, asker: Asker) -> 
     if version == asker.version and model == asker.model:
         return asker.track
     track = _found_before(plane, rules, (model, version, asker.route.protocol))
+    if track is not None and asker.bounds is not None and not asker.bounds.lets(track.plan):
+        return None
     if track is not None:
         asker.track, asker.version, asker.model = track, version, model
     return track

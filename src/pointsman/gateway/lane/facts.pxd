@@ -9,13 +9,14 @@ cdef class Asker:
     cdef object _prefix_of
     cdef object _prefix
     cdef bytes _prefix_to
-    cdef public object caller, client, key_id, path, protocol, route, rules, seen, session
+    cdef public object bounds, caller, client, key_id, path, protocol, route, rules, seen, session
     cdef public Track track
     cdef public str model
     cdef public Py_ssize_t version
     cdef public tuple words
     cdef public long straight, option
-    cdef public bint traced
+    cdef public bint traced, limited, ends
+    cdef public double until
     cpdef bytes upstream_head(self, head, backend, Py_ssize_t size)
     cpdef across_head(self, head, backend, bytes path, Py_ssize_t size)
     cdef _keep_prefix(self, backend, bytes path, tuple block)
@@ -29,7 +30,7 @@ cdef class Track:
     cdef public Py_ssize_t most
     cdef public bytes about, probe
     cdef public Bill bill
-    cdef public bint crosses, local
+    cdef public bint crosses, limited, local
     cdef public double quiet, between, total, total_whole, hold
     cdef public BackendState health
     cdef public Places places

@@ -5,6 +5,8 @@ One-sided: None is the full way's, which has every answer. Not here: what change
 
 from __future__ import annotations
 
+from math import inf
+
 from msgspec.json import encode
 
 from ...dialects.registry import DIALECTS, derived
@@ -40,12 +42,13 @@ _FULL_WAY = (
 class Asker:
     """What a plain request's head says, by one snapshot's rules. track, model, version: of the last request with it.
 
+    bounds: what its key may use; limited: it has limits; ends, until: it is good until then, unix seconds.
     words: what is looked for in the body. straight: the marks (wire/scan.py) of those with which it is not plain; option:
     of the one that its usage is asked for by. traced: it belongs to a client's trace."""
 
     __slots__ = (
-        "_prefix", "_prefix_of", "_prefix_to", "caller", "client", "key_id", "model", "option", "path", "protocol",
-        "route", "rules", "seen", "session", "straight", "traced", "track", "version", "words",
+        "_prefix", "_prefix_of", "_prefix_to", "bounds", "caller", "client", "ends", "key_id", "limited", "model", "option",
+        "path", "protocol", "route", "rules", "seen", "session", "straight", "traced", "track", "until", "version", "words",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, where: Route, rules: CompiledRules, caller: Caller) -> None:
@@ -54,6 +57,10 @@ class Asker:
         self.protocol = where.protocol.value
         self.caller = caller
         self.key_id = caller.key_id
+        self.until = caller.until
+        self.ends = caller.until < inf
+        self.bounds = caller.bounds
+        self.limited = caller.bounds is not None and bool(caller.bounds.whose)
         self.client, self.session = client_of(head), session_of(head)
         self.seen = where.dialect.seen
         self.traced = head.get(b"traceparent") is not None
@@ -134,8 +141,13 @@ def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker
         caller = rules.keys.identify(head)
     except PointsmanError:
         return None
-    if caller.bounds is not None or (rules.captures is not None and caller.key_id in rules.captures.keys):
+    if rules.captures is not None and caller.key_id in rules.captures.keys:
         return None
+    if caller.bounds is not None:
+        try:
+            caller.bounds.check_path(where.path)
+        except PointsmanError:
+            return None
     return Asker(head, where, rules, caller)
 
 
@@ -145,12 +157,13 @@ class Track:
     look for. quiet and other seconds: see Limits.
     usage: (member, name) by which a stream's is asked for, None where it is not. about: the header lines that say where it
     went. most: bytes of a body that fits its window whatever stands in it; unable: with one of these in it, it may be more
-    than its model can (attempt/fitting.py). ok: counts its answers; overhead: has the gateway's own part of them."""
+    than its model can (attempt/fitting.py). limited: its backend has a budget. ok: counts its answers; overhead: has
+    the gateway's own part of them."""
 
     __slots__ = (
-        "about", "account", "backend", "between", "bill", "crosses", "health", "hold", "label", "local", "mapping_id",
-        "most", "named", "ok", "overhead", "pair", "places", "plan", "probe", "quiet", "shelf", "target", "total",
-        "total_whole", "unable", "usage",
+        "about", "account", "backend", "between", "bill", "crosses", "health", "hold", "label", "limited", "local",
+        "mapping_id", "most", "named", "ok", "overhead", "pair", "places", "plan", "probe", "quiet", "shelf", "target",
+        "total", "total_whole", "unable", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -165,6 +178,7 @@ class Track:
         self.backend = backend
         self.local = backend.local
         self.bill = rules.bill(target)
+        self.limited = f"backend/{target.key}" in rules.limits
         self.account = backend.account
         self.most, self.unable = surely_fits(plane, backend, target.model)
         self.probe = backend.mask.probe if backend.mask.masks else None
@@ -197,8 +211,6 @@ def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Proto
     if backend is None or target.problem is not None or target.forwards or backend.spec.login_only:
         return None
     if rules.captures is not None and plan.mapping_id in rules.captures.mappings:
-        return None
-    if rules.limits and f"backend/{target.key}" in rules.limits:
         return None
     if backend.spec.engine is not None:  # the full way starts it, and tells when it is free
         return None

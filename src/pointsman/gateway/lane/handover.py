@@ -34,6 +34,9 @@ def hand_over(lane: Underway) -> Exchange:
     tried = Tried(target, 1, lane.start, lane.wall)
     tried.ours = lane.ours
     tried.bill, tried.size = track.bill, lane.size
+    if lane.taken is not None:
+        job.receipt, tried.receipt = lane.taken.rates, lane.taken.budgets
+        job.delivery.lines, job.delivery.rated = lane.taken.lines, bool(lane.taken.lines)
     job.tries.append(tried)
     track.health.in_flight -= 1  # of the same attempt, from here on
     one = Attempt(plane, asker.rules, job, track.plan, target, tried, ())

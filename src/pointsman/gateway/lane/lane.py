@@ -28,7 +28,7 @@ from ..attempt.relay import passing, usage_of
 from ..request.charging import FREE, cost_line, until_cut
 from ..request.meter import GONE, NOTHING, record, used_of
 from .handover import hand_over
-from .state import Underway
+from .state import Underway, made_of
 
 _LAST = b"0\r\n\r\n"
 _WELL = (Effect.PASS, Effect.FINISH)
@@ -63,7 +63,7 @@ class Lane(Underway):
         )
 
     def _opened(self, opening: asyncio.Task[UpstreamConnection]) -> None:
-        conn = _made(opening)
+        conn = made_of(opening)
         if conn is None or not conn.is_free():
             self.general()  # it meets what was met here
             return
@@ -119,7 +119,7 @@ class Lane(Underway):
         self._answered(judge, conn, keep)
         used = used_of(seen.usage)
         charged = self._charged(used)
-        own = self._own_lines() + lines
+        own = self._own_lines() + self._theirs(lines)
         if self.track.bill is not None:
             own += cost_line(charged)
         self.client.send(200, own, body)
@@ -164,7 +164,7 @@ class Lane(Underway):
         backend, seen = self.track.backend, self.asker.seen()
         if backend.spec.silent_end:
             seen.ends_silently()
-        self.lines = lines
+        self.lines = self._theirs(lines)
         self.relay = self.passing = passing(self.asker.route.dialect, seen, backend.mask, self.hide_usage)
 
     def _chunks(self, data: bytes) -> None:
@@ -299,7 +299,7 @@ class Lane(Underway):
         self.judge.move(Event.GONE)
         conn, self.conn = self.conn, None
         if (opening := self.no_longer_opening()) is not None and not opening.cancel():
-            conn = _made(opening)
+            conn = made_of(opening)
         if conn is not None:
             conn.close()
         used, charged = NOTHING, FREE
@@ -380,6 +380,8 @@ class Lane(Underway):
             asker.client, asker.session, charged,
         )  # fmt: skip
         plane.record(one)
+        if self.taken is not None:
+            self.taken.settle(one)
         if asker.traced:
             plane.trace(self.id, self.head.get(b"traceparent") or b"")
         if aborted:
@@ -393,8 +395,3 @@ class Lane(Underway):
         self.over = True
         self.plane.ticking.discard(self)
         return hand_over(self)
-
-
-def _made(opening: asyncio.Task[UpstreamConnection]) -> UpstreamConnection | None:
-    """The connection of a task that is over, None where there is none."""
-    return None if opening.cancelled() or opening.exception() is not None else opening.result()

@@ -12,7 +12,7 @@ from pointsman.upstream.connection cimport UpstreamConnection
 cdef class Underway:
     cdef public double start, wall, first_output, ours
     cdef public str id, model
-    cdef public object handler, head, opening
+    cdef public object handler, head, opening, taken
     cdef public DataPlane plane
     cdef public TargetState target_state
     cdef public ClientConnection client
@@ -34,3 +34,4 @@ cdef class Underway:
         self, handler, Asker asker, Track track, TargetState state, ClientConnection client, head, bytes asked, bytes sent,
         str model, bint stream, bint hide_usage, UpstreamConnection conn
     )
+    cdef bytes _theirs(self, bytes lines)

@@ -7,6 +7,7 @@ from math import inf
 from time import monotonic, time
 from typing import Protocol as TypingProtocol
 
+from ...dialects.headers import without_rate_limits
 from ...kinds import Protocol
 from ...resilience.board import TargetState
 from ...translation.crossing import Asked, Crossing
@@ -18,6 +19,7 @@ from ..client.server import ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job
+from ..spending.at_once import Taken
 from .facts import Asker, Track
 
 
@@ -41,6 +43,7 @@ class Underway:
     passes as it comes. held: bytes of one that the client has not, of held_size that came. head_bytes: of such an answer.
     across: of a request that is translated, its neutral form, the protocol that the backend gets, the codec, and what was
     lost on the way there.
+    taken: of limits, None where there are none.
     first_output: when the client got its answer's beginning, 0.0 before. ours: seconds of it that were the gateway's own.
     over: settled, or handed over. opening: its connection, while that is being made; conn is None meanwhile. kept: the
     connection has served before."""
@@ -48,8 +51,8 @@ class Underway:
     __slots__ = (
         "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "across", "asked", "asker", "client", "conn",
         "first_output", "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "kept", "lines",
-        "model", "opening", "ours", "over", "passing", "plane", "relay", "sent", "size", "start", "stream", "target_state",
-        "track", "wall",
+        "model", "opening", "ours", "over", "passing", "plane", "relay", "sent", "size", "start", "stream", "taken",
+        "target_state", "track", "wall",
     )  # fmt: skip
 
     def take(
@@ -83,6 +86,7 @@ class Underway:
         self.sent = sent
         self.model = model
         self.stream = stream
+        self.taken: Taken | None = None
         self.hide_usage = hide_usage
         self.conn = conn
         self.kept = conn is not None
@@ -100,6 +104,11 @@ class Underway:
         self._next_ping = now + track.hold if stream else inf
         self._raw = self._rest = self._stalled = b""
 
+    def _theirs(self, lines: bytes) -> bytes:
+        """The answer's own header lines; where its client has rates, what is left of those in place of the backend's."""
+        taken = self.taken
+        return lines if taken is None or not taken.lines else taken.lines + without_rate_limits(lines)
+
     def no_longer_opening(self) -> Task[UpstreamConnection] | None:
         """The connection that is being made, if one is: from now on it is the caller's."""
         opening, self.opening = self.opening, None
@@ -109,3 +118,8 @@ class Underway:
 
     def _opened(self, opening: Task[UpstreamConnection]) -> None:
         raise NotImplementedError
+
+
+def made_of(opening: Task[UpstreamConnection]) -> UpstreamConnection | None:
+    """The connection of a task that is over, None where there is none."""
+    return None if opening.cancelled() or opening.exception() is not None else opening.result()

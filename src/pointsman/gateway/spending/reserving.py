@@ -18,6 +18,7 @@ from ...link.spending import Spending
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
 from ...wire.answer import Answer
+from ..client.access import Caller
 from ..client.bounds import restricted
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
@@ -27,7 +28,7 @@ from .worst_case import worst_case
 if TYPE_CHECKING:
     from ..request.job import Job, Tried
 
-_RATES = (Limit.REQUESTS, Limit.TOKEN_RATE, Limit.PARALLEL)
+RATES = (Limit.REQUESTS, Limit.TOKEN_RATE, Limit.PARALLEL)
 
 Charges = list[tuple[LimitSpec, int]]
 """Budgets, and how much of each; -1 of money where nobody knows what it costs."""
@@ -47,11 +48,15 @@ async def let_in(plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -
     return plan
 
 
-def _own_limits(rules: CompiledRules, job: Job) -> list[LimitSpec]:
+def _own_limits(rules: CompiledRules, caller: Caller) -> list[LimitSpec]:
     """Those of the client's key and its group."""
-    bounds = job.request.caller.bounds
-    whose = bounds.whose if bounds is not None else ()
+    whose = caller.bounds.whose if caller.bounds is not None else ()
     return [limit for one in whose for limit in rules.limits.get(one, ())]
+
+
+def limits_of(rules: CompiledRules, caller: Caller, target: Target) -> list[LimitSpec]:
+    """Those of the client's key and its group, and of the target's backend."""
+    return [*_own_limits(rules, caller), *rules.limits.get(f"backend/{target.key}", ())]
 
 
 async def _affordable(plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -> Plan:
@@ -62,7 +67,7 @@ async def _affordable(plane: DataPlane, rules: CompiledRules, job: Job, plan: Pl
     for target in plan.targets:
         if only_local and not _is_local(target):
             continue
-        found = await _problem(plane, target, _charges(rules, job, target))
+        found = await _problem(plane, target, _charges(rules, job.request.caller, target, job.request.body))
         if found is None:
             left.append(target)
             continue
@@ -93,15 +98,14 @@ def _is_local(target: Target) -> bool:
     return target.backend is not None and target.backend.type == BackendType.LOCAL
 
 
-def _charges(rules: CompiledRules, job: Job, target: Target) -> Charges:
+def _charges(rules: CompiledRules, caller: Caller, target: Target, body: bytes) -> Charges:
     """The budgets that an attempt at this target is charged to, and how much it may cost. What is free is charged to none of
     money."""
-    every = (*_own_limits(rules, job), *rules.limits.get(f"backend/{target.key}", ()))
-    limits = [limit for limit in every if limit.is_budget]
+    limits = [limit for limit in limits_of(rules, caller, target) if limit.is_budget]
     if not limits:
         return []
-    asked, answered = worst_case(job.request.body)
-    cost = _dearest(rules, job, target, asked, answered)
+    asked, answered = worst_case(body)
+    cost = dearest(rules, caller, target, asked, answered)
     found: Charges = []
     for limit in limits:
         if limit.kind is Limit.TOKENS:
@@ -111,9 +115,9 @@ def _charges(rules: CompiledRules, job: Job, target: Target) -> Charges:
     return found
 
 
-def _dearest(rules: CompiledRules, job: Job, target: Target, asked: int, answered: int) -> int | None:
+def dearest(rules: CompiledRules, caller: Caller, target: Target, asked: int, answered: int) -> int | None:
     """Nano-dollars that so many tokens cost this gateway there at most; None where there is no price."""
-    if target.problem is not None or (target.forwards and job.request.caller.login):
+    if target.problem is not None or (target.forwards and caller.login):
         return 0  # nobody is asked, or the client's own account is charged
     book = rules.prices(target.key)
     rate = book.rate(target.model, time.time()) if book is not None else None
@@ -122,12 +126,16 @@ def _dearest(rules: CompiledRules, job: Job, target: Target, asked: int, answere
     return rate.most(asked, answered)
 
 
+def _of_rates(limits: Sequence[LimitSpec], body: bytes) -> Charges:
+    amounts = {Limit.REQUESTS: 1, Limit.PARALLEL: 1, Limit.TOKEN_RATE: sum(worst_case(body))}
+    return [(limit, amounts[limit.kind]) for limit in limits]
+
+
 async def _take_rates(plane: DataPlane, rules: CompiledRules, job: Job) -> None:
-    limits = [limit for limit in _own_limits(rules, job) if limit.kind in _RATES]
+    limits = [limit for limit in _own_limits(rules, job.request.caller) if limit.kind in RATES]
     if not limits:
         return
-    amounts = {Limit.REQUESTS: 1, Limit.PARALLEL: 1, Limit.TOKEN_RATE: sum(worst_case(job.request.body))}
-    taken = await _cashier(plane).admit([(limit, amounts[limit.kind]) for limit in limits])
+    taken = await _cashier(plane).admit(_of_rates(limits, job.request.body))
     lines = header_lines(taken.seen, job.request.route.dialect.endpoint.rate_limits)
     job.delivery.lines += lines
     job.delivery.rated = bool(lines)
@@ -140,7 +148,9 @@ async def reserve(
     plane: DataPlane, rules: CompiledRules, job: Job, target: Target, tried: Tried
 ) -> Held[Answer] | None:
     """Before an attempt is sent: its budgets have room for it. None when they have."""
-    charges = _charges(rules, job, target) if rules.limits and job.request.route.generates else ()
+    charges: Charges = []
+    if rules.limits and job.request.route.generates:
+        charges = _charges(rules, job.request.caller, target, job.request.body)
     if not charges:
         return None
     if any(amount < 0 for _, amount in charges):
