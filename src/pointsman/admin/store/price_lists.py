@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 
@@ -50,7 +50,7 @@ _decode_models = msgspec.json.Decoder(tuple[PriceSpec, ...]).decode
 
 def built_in() -> PriceList:
     """Read anew each time."""
-    return _decode(files(__package__).joinpath(FILE).read_bytes())
+    return _decode(Path(__file__).with_name(FILE).read_bytes())
 
 
 def models_of(models: msgspec.Raw | bytes) -> tuple[PriceSpec, ...]:

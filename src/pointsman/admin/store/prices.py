@@ -16,7 +16,6 @@ from sqlmodel import Session, col, delete, select
 
 from ...errors import PointsmanError
 from ...kinds import BackendType, ErrorKind, parse_backend_key
-from ...ledger.price_files import ProviderPrices
 from ...ledger.price_spec import QUANTITIES, Period, Prices, PriceSpec, Tariff, pico
 from ...providers.catalog import CATALOG
 from . import rows, settings
@@ -25,6 +24,7 @@ from .sealing import SealedRow, base_url_of, key_of
 from .tables import Price, ProviderList
 
 if TYPE_CHECKING:
+    from ...ledger.price_files import ProviderPrices
     from .schemas import PriceCreate
 
 REFERENCE = "price_reference"
