@@ -286,10 +286,11 @@ def test_a_stream_whose_client_leaves_costs_what_came_of_it(protocol: str, heade
     record = uvloop.run(main())
     assert (record.outcome, record.flag) == ("aborted", "estimated")
     assert record.cost is not None
-    read = 1000 * 2000 if protocol == MESSAGES else 0
+    read = 1000 * 2000 if protocol == MESSAGES else (record.input_tokens or 0) * 2000
     made = record.cost - read
     tokens = 10 * len(TEXT) / 3.6
     assert tokens * 10_000 <= made <= (tokens + 60) * 10_000
+    assert record.output_tokens == made // 10_000, "what is charged is recorded"
 
 
 def test_a_stream_that_its_backend_cuts_costs_what_came_of_it() -> None:
@@ -351,3 +352,24 @@ def test_a_joined_request_costs_nothing_more() -> None:
 
     costs = sorted(record.cost or 0 for record in uvloop.run(main()))
     assert costs == [0, COST]
+
+
+@pytest.mark.parametrize("headers", [(), FULL], ids=["lane", "full way"])
+def test_a_local_stream_whose_client_leaves_is_counted_too(headers: tuple[str, ...]) -> None:
+    """Its tokens were null: who always left before the end had no budget of tokens."""
+
+    async def main() -> UsageRecord:
+        with ScriptedUpstream() as server:
+            server.always(cut_stream(CHAT, STALL))
+            async with plane() as found:
+                found.rules(rule("*", "local/box"), backends=[backend(server, "local/box")])
+                for _ in range(2):
+                    found.records.clear()
+                    await left(found, CHAT, *headers)
+                    (record,) = await found.recorded()
+                return record
+
+    record = uvloop.run(main())
+    assert (record.outcome, record.cost, record.flag) == ("aborted", 0, "estimated")
+    assert record.input_tokens
+    assert 10 * len(TEXT) / 3.6 <= (record.output_tokens or 0) <= 10 * len(TEXT) / 3.6 + 60

@@ -26,9 +26,14 @@ _sound = re.compile(
 _value = re.compile(rb'(?:"([^"\\]*)"|(0|[1-9][0-9]*))(?=[,}])').match
 
 
+def _is_plain(said: bytes) -> bool:
+    """Is each byte of it a character?"""
+    return said.lstrip(b" ").isalnum() or not said.translate(None, _PLAIN)  # a word is by far the commonest
+
+
 def _is_sound(said: bytes) -> bool:
     """Is it the inside of a JSON string, with no escape that is half a character?"""
-    if said.lstrip(b" ").isalnum() or not said.translate(None, _PLAIN):  # a word is by far the commonest
+    if _is_plain(said):
         return True
     if not _sound(said):
         return False
@@ -47,21 +52,11 @@ def _begun(keys: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 class SameAgain:
     """keys: of the members that may hold the text, as JSON. free: of those whose string or number may be another in each
-    event, and which no reader looks at. begin, end: where the text stood that was found last."""
+    event, and which no reader looks at. length: characters of the text that inside() found last."""
 
     __slots__ = (
-        "_after",
-        "_before",
-        "_between",
-        "_free",
-        "_keys",
-        "_last",
-        "_left",
-        "_strings",
-        "_text",
-        "begin",
-        "end",
-    )
+        "_after", "_before", "_begin", "_between", "_end", "_free", "_keys", "_last", "_left", "_strings", "_text", "length",
+    )  # fmt: skip
 
     def __init__(self, keys: tuple[bytes, ...], free: tuple[bytes, ...] = ()) -> None:
         self._keys = _begun(keys)
@@ -74,7 +69,7 @@ class SameAgain:
         self._strings: list[bool] = []
         self._last: list[int] = []  # how much stood in each gap
         self._text = 0
-        self.begin = self.end = 0
+        self._begin = self._end = self.length = 0
 
     def learn(self, event: bytes, text: str) -> None:
         """An event that was read in full and said this text. Nothing is learnt where something in it is escaped, or the
@@ -112,7 +107,7 @@ class SameAgain:
         if not self._finds(event, 0, len(event)):
             return ""
         try:
-            text = _decode(event[self.begin - 1 : self.end + 1])
+            text = _decode(event[self._begin - 1 : self._end + 1])
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
         self._left = _TRIES
@@ -120,10 +115,17 @@ class SameAgain:
 
     def inside(self, data: bytes, at: int, end: int) -> bool:
         """Is what stands there such an event, and sound? It sets no fact, and can be passed unread."""
-        if self._finds(data, at, end) and _is_sound(data[self.begin : self.end]):
-            self._left = _TRIES
-            return True
-        return False
+        if not self._finds(data, at, end):
+            return False
+        said = data[self._begin : self._end]
+        if _is_plain(said):
+            self.length = self._end - self._begin
+        elif _is_sound(said):
+            self.length = len(_decode(data[self._begin - 1 : self._end + 1]))
+        else:
+            return False
+        self._left = _TRIES
+        return True
 
     def _finds(self, data: bytes, at: int, end: int) -> bool:
         """Is it such an event, if its text is sound? Where that stands, _begin and _end say."""
@@ -136,7 +138,7 @@ class SameAgain:
             return False
         if self._between:
             return self._finds_several(data, at, to)
-        self.begin, self.end = at, to
+        self._begin, self._end = at, to
         return True
 
     def _finds_several(self, data: bytes, at: int, to: int) -> bool:
@@ -159,7 +161,7 @@ class SameAgain:
     def _takes(self, place: int, data: bytes, begin: int, end: int) -> bool:
         """May this stand in the gap of that number?"""
         if place == self._text:
-            self.begin, self.end = begin, end
+            self._begin, self._end = begin, end
             return True
         said = data[begin:end]
         if self._strings[place]:

@@ -1,6 +1,8 @@
 # Types for Cython: see hatch_build.py.
 import cython
 
+cpdef tuple used_of(usage)
+
 cdef class Bill:
     cdef str _model
     cdef object _prices

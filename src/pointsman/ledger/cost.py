@@ -10,6 +10,9 @@ from math import inf
 from typing import Any
 from typing import Protocol as TypingProtocol
 
+from msgspec.structs import astuple
+
+from ..conversation.usage import TokenUsage
 from .records import NANO
 
 NO_PRICE = "no_price"
@@ -23,6 +26,14 @@ SMALL = 2**30
 
 Charged = tuple[int | None, str | None, int | None]
 """(cost, why that is not known or not exact, saved)."""
+
+
+NOTHING = astuple(TokenUsage())
+
+
+def used_of(usage: TokenUsage | None) -> tuple[Any, ...]:
+    """Its fields in their order; in one go they cost a fifth of what each costs by itself."""
+    return NOTHING if usage is None else astuple(usage)
 
 
 class AnyRate(TypingProtocol):

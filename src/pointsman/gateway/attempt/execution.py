@@ -279,7 +279,7 @@ class Execution:
             stream_lines(answer.headers) if is_event_stream(answer.headers) else client_lines(answer.headers)
         )
         if answer.status < 300:
-            lines += cost_line(charged(self._job, self._tried, "ok")[0])
+            lines += cost_line(charged(self._job, self._tried, "ok").cost)
         if answer.status >= 400 and not self._health.own_login:  # its client may log in anew, and repeat
             lines += final_line(answer, surely=is_final(self.head_status))
         self._job.delivery.send(answer.status, about, lines, answer.body)

@@ -91,7 +91,7 @@ class Passing:
             self._probe is not None and data.find(self._probe, at, end) >= 0
         ):
             return False
-        self.said += same.end - same.begin
+        self.said += same.length or _OTHER
         return True
 
     def take(self, data: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import PointsmanError
-from ...ledger.cost import Charged
+from ...ledger.cost import Charged, used_of
 from ...resilience.board import TargetState
 from ...upstream.candidates import needs_of, translated_to
 from ...upstream.connection import UpstreamConnection
@@ -24,7 +24,6 @@ from ..attempt.moves import State
 from ..client.server import ClientConnection
 from ..request.charging import cost_line
 from ..request.job import warning_lines
-from ..request.meter import used_of
 from ..spending.at_once import take_at_once
 from .facts import Asker, Track
 from .lane import Lane

@@ -8,7 +8,8 @@ from pointsman.gateway.attempt.meaning cimport meaning
 from pointsman.gateway.data_plane cimport DataPlane
 from pointsman.gateway.lane.facts cimport Asker, Track
 from pointsman.gateway.lane.state cimport Underway
-from pointsman.gateway.request.meter cimport record, used_of
+from pointsman.gateway.request.meter cimport record
+from pointsman.ledger.cost cimport used_of
 from pointsman.ledger.counters cimport Cell, Histogram
 from pointsman.dialects.seen cimport Seen
 from pointsman.upstream.connection cimport UpstreamConnection

@@ -14,7 +14,7 @@ from typing import Any
 from ...dialects.base import IllegalMove
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
-from ...ledger.cost import Charged
+from ...ledger.cost import NOTHING, Charged, used_of
 from ...upstream.connection import UpstreamConnection
 from ...wire.chunks import MORE, ODD, chunk_at
 from ...wire.scan import CHUNKED, CLOSES, EVENTS, answer_head
@@ -26,7 +26,7 @@ from ..attempt.meaning import ANSWERED, meaning
 from ..attempt.moves import MOVES, Effect, Effects, Event, State
 from ..attempt.relay import passing, usage_of
 from ..request.charging import FREE, cost_line, until_cut
-from ..request.meter import GONE, NOTHING, record, used_of
+from ..request.meter import GONE, record
 from .handover import hand_over
 from .state import Underway, made_of
 
@@ -304,8 +304,8 @@ class Lane(Underway):
             conn.close()
         used, charged = NOTHING, FREE
         if self.relay is not None:
-            used = used_of(usage_of(self.relay.seen))
-            charged = until_cut(self.track.bill, self.wall, self.relay, self.first_output > 0, self.size)
+            cut = until_cut(self.track.bill, self.wall, self.relay, self.first_output > 0, self.size)
+            used, charged = cut.used, cut.cost
         self._settle(used, charged, aborted=True)
 
     def _client_writable(self, ready: bool) -> None:

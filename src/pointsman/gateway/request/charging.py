@@ -6,61 +6,74 @@ Not here: prices (ledger/prices.py), and the record (meter.py).
 
 from __future__ import annotations
 
-from msgspec.structs import astuple, replace
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from ...conversation.usage import TokenUsage
-from ...ledger.cost import ESTIMATED, OWN_LOGIN, Bill, Charged, in_dollars
-from ...translation.estimate import estimate_body, estimate_tokens, tokens_of
+from ...ledger.cost import ESTIMATED, NOTHING, OWN_LOGIN, Bill, Charged, in_dollars, used_of
+from ...translation.estimate import estimate_body, tokens_of
 from ..attempt.relay import Relay
 from .job import Job, Tried
+from .offload import LARGE
 
 _COST = b"x-pointsman-cost-usd"
 FREE: Charged = (0, None, None)
 _UNKNOWN = TokenUsage()
 
 
-def charged(job: Job, tried: Tried | None, outcome: str) -> tuple[Charged, int | None]:
-    """(what this attempt is charged, what that is more than the rule's first target would have been). outcome: as the record
-    has it."""
-    if tried is None or job.joined is not None or not _costs(job):
-        return FREE, None
+class Attempted(NamedTuple):
+    """used: a usage's fields, as they are charged and recorded. extra: what it cost more than the rule's first target would
+    have."""
+
+    used: tuple[Any, ...]
+    cost: Charged
+    extra: int | None = None
+
+
+def charged(job: Job, tried: Tried | None, outcome: str) -> Attempted:
+    """Of a finished attempt. outcome: as its record has it."""
+    if tried is None or not _costs(job):
+        return Attempted(NOTHING, FREE)
     usage, answered = tried.usage, tried is job.won and tried.status < 400
-    if not answered and (usage is None or not usage.told):
-        return FREE, None
-    if tried.own_login:
-        return (None, OWN_LOGIN, None), None
+    if job.joined is not None or (not answered and (usage is None or not usage.told)):
+        return Attempted(used_of(usage), FREE)
     cut = not answered or (outcome != "ok" and not tried.complete)
-    if cut and tried.bill is not None:
+    if cut:
         told = usage is not None and usage.input is not None
-        usage = _used(usage, tried.said, 0 if told else _input_of(job, tried))
-    used = astuple(usage or _UNKNOWN)
+        usage = _used(usage, tried.said if answered else 0, 0 if told else _input_of(job, tried))
+    used = used_of(usage)
+    if tried.own_login:
+        return Attempted(used, (None, OWN_LOGIN, None))
     found = _billed(tried.bill, used, tried.wall)
     extra = None
     if tried.instead is not None and answered and found[0] is not None:
         other = _billed(tried.instead[0], used, tried.wall)[0]
         extra = None if other is None else found[0] - other
-    return (_flagged(found) if cut and tried.bill is not None else found), extra
+    return Attempted(used, _flagged(found) if cut else found, extra)
 
 
-def _billed(bill: Bill | None, used: tuple[object, ...], at: float) -> Charged:
+def _billed(bill: Bill | None, used: tuple[Any, ...], at: float) -> Charged:
     return FREE if bill is None else bill.of(used, at)
 
 
-def until_cut(bill: Bill | None, at: float, relay: Relay, begun: bool, size: int) -> Charged:
+def until_cut(bill: Bill | None, at: float, relay: Relay, begun: bool, size: int) -> Attempted:
     """Of a lane's stream whose client has left. begun: it had some of the answer. size: bytes of its request."""
     seen = relay.seen
     usage = None if seen is None else seen.usage
-    if bill is None or (not begun and (usage is None or not usage.told)):
-        return FREE
+    if not begun and (usage is None or not usage.told):
+        return Attempted(NOTHING, FREE)
     if seen is not None and seen.finished:
-        return bill.of(astuple(usage or _UNKNOWN), at)
-    return _flagged(bill.of(astuple(_used(usage, relay.said, tokens_of(size))), at))
+        used = used_of(usage)
+        return Attempted(used, _billed(bill, used, at))
+    used = used_of(_used(usage, relay.said if begun else 0, tokens_of(size)))
+    return Attempted(used, _flagged(_billed(bill, used, at)))
 
 
 def _flagged(found: Charged) -> Charged:
-    """Of an answer that was cut."""
+    """Of an answer that was cut: its tokens are an estimate, too."""
     cost, flag, saved = found
-    return cost, ESTIMATED if cost else flag, saved
+    return cost, flag if cost is None else ESTIMATED, saved
 
 
 def _used(told: TokenUsage | None, said: int, read: int) -> TokenUsage:
@@ -72,9 +85,9 @@ def _used(told: TokenUsage | None, said: int, read: int) -> TokenUsage:
 
 
 def _input_of(job: Job, tried: Tried) -> int:
-    if job.asked is not None:
-        return estimate_tokens(job.asked.request)
-    return estimate_body(job.request.body) if job.request.body else tokens_of(tried.size)
+    """The same as a lane's, which has no large body, and keeps none."""
+    body = job.request.body
+    return estimate_body(body) if len(body) >= LARGE else tokens_of(len(body) or tried.size)
 
 
 def _costs(job: Job) -> bool:

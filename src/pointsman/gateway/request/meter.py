@@ -5,9 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from msgspec.structs import astuple
-
-from ...conversation.usage import TokenUsage
 from ...ledger.cost import Charged
 from ...ledger.records import UsageRecord
 from ..client.programs import client_of, session_of
@@ -18,14 +15,8 @@ GONE = 499
 """Status of a request whose client left before one was sent (nginx's number)."""
 
 
-NOTHING = astuple(TokenUsage())
 _TEXT = 200
 """Characters of a path and of a model's name that are kept: a client chose them."""
-
-
-def used_of(usage: TokenUsage | None) -> tuple[Any, ...]:
-    """Its fields in their order; in one go they cost a fifth of what each costs by itself."""
-    return NOTHING if usage is None else astuple(usage)
 
 
 def record(
@@ -125,8 +116,7 @@ def _of_attempt(
     """times: start, first output and end."""
     request, made = job.request, job.joined or job
     where, plan, joined = request.route, made.plan, job.joined is not None
-    known = tried is not None and not where.answer_id  # else it is told a second time
-    cost, extra = charged(job, tried, outcome)
+    made_of = charged(job, tried, outcome)
     return record(
         id,
         at,
@@ -137,18 +127,18 @@ def _of_attempt(
         status,
         outcome,
         request.stream,
-        used_of(tried.usage if tried is not None and known else None),
+        made_of.used,
         *times,
         request.caller.key_id,
         plan.mapping_id if plan is not None else None,
         tried.answer_id if tried is not None else None,
         client_of(request.head),
         session_of(request.head),
-        cost,
+        made_of.cost,
         int(tried is not None) if joined else len(made.tries),
         tried.number if tried is not None else 0,
         fallback,
         request.id,
         joined,
-        extra,
+        made_of.extra,
     )
