@@ -12,7 +12,7 @@ cdef class Passing:
     cdef bytes _tail, _probe
     cdef bint _in_event
     cdef SameAgainType _same
-    @cython.locals(same=SameAgainType)
+    @cython.locals(same=SameAgainType, length=Py_ssize_t)
     cpdef bint is_middle(self, bytes data, Py_ssize_t at, Py_ssize_t end)
     cpdef bytes take(self, bytes data)
     cdef bint _has_key(self, bytes passed)

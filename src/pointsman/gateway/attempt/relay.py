@@ -91,7 +91,10 @@ class Passing:
             self._probe is not None and data.find(self._probe, at, end) >= 0
         ):
             return False
-        self.said += same.length or _OTHER
+        length = same.length
+        if not length:
+            length = _OTHER
+        self.said += length
         return True
 
     def take(self, data: bytes) -> bytes:
