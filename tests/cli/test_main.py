@@ -15,7 +15,7 @@ from pointsman.cli.once import Command, Group
 
 GROUPS = {
     "mapping": {"add", "list", "update", "remove"},
-    "credential": {"set", "list", "remove", "test"},
+    "credential": {"set", "update", "list", "remove", "test"},
     "local": {
         "add",
         "adopt",

@@ -71,6 +71,8 @@ def test_a_budget_is_spent_stays_spent_over_a_restart_and_can_be_raised(tmp_path
         (("key", "update", "99"), "nothing to change"),
         (("key", "rotate", "99", "--grace", "long"), "30m, 24h or 7d"),
         (("group", "add", "Team A"), "is not a name"),
+        (("credential", "update", "openai", "--budget-money", "20"), "pointsman credential set openai"),
+        (("credential", "update", "openai"), "nothing to change"),
         (("group", "update", "nobody", "--note", "x"), "pointsman group add nobody"),
     ],
 )

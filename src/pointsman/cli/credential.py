@@ -19,7 +19,7 @@ from .common import (
     table,
     with_options,
 )
-from .limits import BUDGET, said
+from .limits import BUDGET, said, spent
 from .once import Group
 
 _Key = tuple[BackendType, str]
@@ -48,6 +48,7 @@ _SHOW = table(
     ("speaks", lambda row: ", ".join(row.get("dialects") or ()) or None),
     ("at once", "max_in_flight"),
     ("budget", said),
+    ("spent", spent),
     ("by", way),
     ("set", lambda row: local_time(row["updated_at"])),
     empty="there is no key yet; set one with: pointsman credential set openai",
@@ -90,7 +91,29 @@ def set_credential(invocation: Invocation, backend: _Key, body: dict[str, Any], 
             say_found(invocation, f"{_path(backend)}/test")
 
 
-SET_BY_THE_API = {"id", "backend_type", "name", "key_fingerprint", "created_at", "updated_at", "warnings"}
+@command.command("update")
+@click.argument("backend", metavar="TYPE[/NAME]", type=BackendParam(cloud=True))
+@takes(COLUMNS, Verb.UPDATE)
+@with_options
+def update(invocation: Invocation, backend: _Key, body: dict[str, Any]) -> None:
+    """Change how a key is used, such as its budget; the key and its base URL stay.
+
+    \b
+    pointsman credential update openai --budget-money 20 --per day
+    """
+    invocation.finish("PATCH", _path(backend), body, show=_SHOW)
+
+
+SET_BY_THE_API = {
+    "id",
+    "backend_type",
+    "name",
+    "key_fingerprint",
+    "created_at",
+    "updated_at",
+    "warnings",
+    "spent",
+}
 """What the API answers beside a credential's columns: its address, and what nobody sets."""
 
 

@@ -11,7 +11,7 @@ import pytest
 from pointsman.kinds import Limit, Per
 from pointsman.ledger.accounts import LimitSpec
 from pointsman.ledger.blocks import block_of
-from pointsman.ledger.records import UsageRecord
+from pointsman.ledger.records import NANO, UsageRecord
 from pointsman.link.messages import (
     ClientKeySpec,
     Reserve,
@@ -21,6 +21,7 @@ from pointsman.link.messages import (
     SpentQuestion,
     UsageBatch,
 )
+from pointsman.secret import Secret
 
 from .plane import Plane, Worker
 
@@ -126,6 +127,25 @@ def test_what_was_spent_is_read_from_the_log(plane: Plane, worker: Worker) -> No
     assert [one["tokens"] for one in spent] == [300 + 3 * key for key in keys]
     assert [one["money"] for one in spent] == [0.003, 0.003]
     assert plane.good("GET", "/api/groups/spenders")["spent"]["tokens"] == sum(one["tokens"] for one in spent)
+
+
+def test_a_provider_gets_a_budget_without_its_key_being_said_again(plane: Plane, worker: Worker) -> None:
+    plane.good("PUT", "/api/credentials/openai/paid", {"api_key": "sk-kept", "max_in_flight": 7})
+    path = "/api/credentials/openai/paid"
+    changed = plane.good("PATCH", path, {"budget_money": 20, "per": "day", "warn": 90})
+    assert (changed["budget_money"], changed["max_in_flight"]) == (20, 7)
+    assert changed["spent"] == {**changed["spent"], "money": 0.0, "tokens": 0}
+    limit = LimitSpec(
+        "backend/openai/paid", Limit.MONEY, most=20 * NANO, per=Per.DAY, zone=changed["zone"], warn=90
+    )
+    assert limit in worker.snapshot.limits
+    spec = next(one for one in worker.snapshot.backends if one.key == "openai/paid")
+    assert spec.api_key == Secret("sk-kept")
+    for body in ({"base_url": "https://evil.example"}, {"api_key": "sk-2"}, {"allow_http": True}):
+        plane.problem("PATCH", path, body, status=422)
+    plane.good("PATCH", path, {"budget_money": None})
+    assert limit not in worker.snapshot.limits
+    plane.problem("PATCH", "/api/credentials/openai/nobody", {"warn": 50}, status=404)
 
 
 def test_a_data_plane_is_told_what_was_spent_with_all_that_it_sent_before(

@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Response
+from sqlmodel import Session
 
 from ...errors import PointsmanError
 from ...kinds import BackendType, ErrorKind, backend_key
-from ...models import CloudCredentialCreate, CloudCredentialResponse
+from ...models import (
+    CloudCredential,
+    CloudCredentialCreate,
+    CloudCredentialResponse,
+    CloudCredentialUpdate,
+)
+from ..control.control_plane import ControlPlane
 from ..control.probing import ProbeOutcome, test_backend
-from ..store import credentials
+from ..store import credentials, sealing
+from ..store.limits import spent_now
+from ..store.shapes import shown
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/credentials", tags=["credentials"])
@@ -26,18 +35,26 @@ _PUT_SCHEMA = {
 }
 
 
+def _shown(control: ControlPlane, session: Session, row: CloudCredential) -> CloudCredentialResponse:
+    more: dict[str, Any] = {
+        "spent": spent_now(session, control.usage, f"backend/{sealing.key_of(row)}", row),
+        "warnings": [],
+    }
+    return shown(CloudCredentialResponse, row, more)
+
+
 @router.get("", responses=errors())
 def show_list(control: Run) -> list[CloudCredentialResponse]:
     """All credentials, without their keys."""
     with control.read() as session:
-        return [CloudCredentialResponse.model_validate(row) for row in credentials.list_all(session)]
+        return [_shown(control, session, row) for row in credentials.list_all(session)]
 
 
 @router.post("", status_code=201, responses=errors(409))
 def add(control: Run, body: CloudCredentialCreate, response: Response) -> CloudCredentialResponse:
     """Store a key; 409 when there is one of this type and name."""
     with control.change() as session:
-        answer = CloudCredentialResponse.model_validate(credentials.create(session, control.vault, body))
+        answer = _shown(control, session, credentials.create(session, control.vault, body))
     response.headers["location"] = f"{router.prefix}/{backend_key(body.backend_type, body.name)}"
     return answer
 
@@ -52,7 +69,7 @@ def show_default(control: Run, backend_type: Type) -> CloudCredentialResponse:
 def show(control: Run, backend_type: Type, name: str) -> CloudCredentialResponse:
     """One credential."""
     with control.read() as session:
-        return CloudCredentialResponse.model_validate(credentials.get(session, backend_type, name))
+        return _shown(control, session, credentials.get(session, backend_type, name))
 
 
 @router.put("/{backend_type}", responses=errors(404), openapi_extra=_PUT_SCHEMA)
@@ -75,7 +92,22 @@ def put(
             )
     data = CloudCredentialCreate.model_validate({**body, "backend_type": backend_type, "name": name})
     with control.change() as session:
-        return CloudCredentialResponse.model_validate(credentials.put(session, control.vault, data))
+        return _shown(control, session, credentials.put(session, control.vault, data))
+
+
+@router.patch("/{backend_type}", responses=errors(404))
+def change_default(control: Run, backend_type: Type, body: CloudCredentialUpdate) -> CloudCredentialResponse:
+    """Change how the type's default credential is used."""
+    return change(control, backend_type, "", body)
+
+
+@router.patch("/{backend_type}/{name}", responses=errors(404))
+def change(
+    control: Run, backend_type: Type, name: str, body: CloudCredentialUpdate
+) -> CloudCredentialResponse:
+    """Change what is named; the key and where it goes stay. A null clears what can be empty."""
+    with control.change() as session:
+        return _shown(control, session, credentials.update(session, backend_type, name, body))
 
 
 @router.delete("/{backend_type}", status_code=204, responses=errors(404))

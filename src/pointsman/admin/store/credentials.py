@@ -13,7 +13,7 @@ from . import rows, sealing
 from .tables import CloudCredential, CredentialColumns
 
 if TYPE_CHECKING:
-    from .schemas import CloudCredentialCreate
+    from .schemas import CloudCredentialCreate, CloudCredentialUpdate
 
 
 def list_all(session: Session) -> list[CloudCredential]:
@@ -57,6 +57,20 @@ def put(session: Session, vault: Vault, data: CloudCredentialCreate) -> CloudCre
         return create(session, vault, data)
     for field, value in _columns(session, vault, data).items():
         setattr(row, field, value)
+    session.flush()
+    return row
+
+
+def update(
+    session: Session, backend_type: BackendType, name: str, data: CloudCredentialUpdate
+) -> CloudCredential:
+    """Changes what is named; the key, and where it goes, stay."""
+    row = get(session, backend_type, name)
+    changes = data.model_dump(mode="json", exclude_unset=True)
+    stands = {field: getattr(row, field) for field in CredentialColumns.model_fields}
+    for field, value in rows.settled(stands | changes).items():
+        if value != stands[field]:
+            setattr(row, field, value)
     session.flush()
     return row
 

@@ -44,6 +44,16 @@ class _Stamped(Output):
     warnings: list[str] = Field(default_factory=list)
 
 
+class Spent(Output):
+    """What a budget's period holds so far. money: dollars; tokens: input and output. period_start and period_end are null of
+    what has none."""
+
+    money: float
+    tokens: int
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+
+
 class _Fingerprint(SQLModel):
     key_fingerprint: str | None = None
 
@@ -91,9 +101,20 @@ class CloudCredentialCreate(CredentialColumns, _WithKey, CredentialAddress, Inpu
         return self
 
 
+@patch_of(
+    CloudCredentialCreate, without={*CredentialAddress.model_fields, "api_key", "base_url", "allow_http"}
+)
+class CloudCredentialUpdate(Input):
+    """What to change in how a credential is used. Where its key goes stays: another address needs the key again (PUT)."""
+
+
+class _OfCredential(_Stamped, _Fingerprint):
+    spent: Spent | None = None
+
+
 @unchecked
-class CloudCredentialResponse(_Stamped, _Fingerprint, CredentialColumns, CredentialAddress, _Numbered):
-    """A credential without its key. key_fingerprint tells two keys apart and nothing more."""
+class CloudCredentialResponse(_OfCredential, CredentialColumns, CredentialAddress, _Numbered):
+    """A credential without its key. key_fingerprint tells two keys apart and nothing more. spent: where it has a budget."""
 
 
 class LocalBackendCreate(LocalColumns, _WithOptionalKey, LocalAddress, Input):
@@ -113,16 +134,6 @@ class LocalBackendUpdate(Input):
 @unchecked
 class LocalBackendResponse(_Stamped, _Fingerprint, LocalColumns, LocalAddress, _Numbered):
     """A local server without its key. key_fingerprint is None where it has none."""
-
-
-class Spent(Output):
-    """What a budget's period holds so far. money: dollars; tokens: input and output. period_start and period_end are null of
-    what has none."""
-
-    money: float
-    tokens: int
-    period_start: datetime | None = None
-    period_end: datetime | None = None
 
 
 class ClientKeyCreate(ClientKeyColumns, Input):
