@@ -20,6 +20,7 @@ from pointsman.ledger.accounts import (
     Reservation,
     Shortfall,
     Want,
+    dollars,
 )
 
 NOON = 1_795_780_800.0
@@ -289,3 +290,18 @@ class Machine(RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.parametrize(
+    ("nano", "said"),
+    [
+        (0, "$0.00"),
+        (20 * 10**9, "$20.00"),
+        (75 * 10**6, "$0.075"),
+        (5 * 10**8, "$0.50"),
+        (123_456_789_012, "$123.46"),
+        (435_000, "$0.000435"),
+    ],
+)
+def test_sums_are_said_so_that_small_ones_are_seen(nano: int, said: str) -> None:
+    assert dollars(nano) == said

@@ -59,7 +59,8 @@ class LimitSpec(msgspec.Struct, frozen=True):
 def dollars(nano: int) -> str:
     """`$0.50`; small sums with as many digits as it takes to see them."""
     amount = nano / NANO
-    return f"${amount:.2f}" if nano == 0 or abs(amount) >= 0.01 else f"${amount:.2g}"
+    whole = nano % (NANO // 100) == 0 or abs(amount) >= 10
+    return f"${amount:.2f}" if whole else f"${amount:.3g}"
 
 
 class Shortfall(NamedTuple):
