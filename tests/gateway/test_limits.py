@@ -65,7 +65,10 @@ class Scene:
         mine = ClientKeySpec(1, "mine", digest(PEPPER, SECRET), **key)
         self.found.rules(
             rule("*", *targets),
-            backends=[box(self.near, dialects=("openai_chat",)), cloud(self.there)],
+            backends=[
+                box(self.near, dialects=("openai_chat",)),
+                cloud(self.there, dialects=("openai_chat", "embeddings")),
+            ],
             client_keys=(mine, *(keys or ())),
             keys_required=True,
             pepper=PEPPER,
@@ -477,5 +480,60 @@ def test_a_budget_of_money_reserves_by_the_models_price_and_counts_what_it_cost(
         statuses = [(await scene.chat(max_tokens=5)).status for _ in range(4)]
         assert statuses == [200, 200, 200, 429]
         assert [record.cost for record in scene.found.own] == [cost, cost, cost, 0]
+
+    run(work)
+
+
+def test_embeddings_are_charged_to_a_budget_of_money_though_their_model_has_no_price_for_output() -> None:
+    async def work(scene: Scene) -> None:
+        price = PriceSpec("m", ("=m",), (Period(Tariff(Prices(input=20_000))),))
+        scene.there.always(
+            lambda _: Reply(
+                200,
+                JSON,
+                b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1]}],"model":"m",'
+                b'"usage":{"prompt_tokens":50,"total_tokens":50}}',
+            )
+        )
+        scene.serve(budget(1500, kind=Limit.MONEY), targets=("openai/far",), prices={"openai/far": (price,)})
+        body = {"model": "m", "input": "abc"}
+        got = [await scene.found.ask("/v1/embeddings", body, BEARER) for _ in range(3)]
+        assert [one.status for one in got] == [200, 200, 429]
+        assert [record.cost for record in scene.found.own][:2] == [1000, 1000]
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "word"),
+    [
+        ("/v1/chat/completions", 429, "insufficient_quota"),
+        ("/v1/responses", 429, "insufficient_quota"),
+        ("/v1/completions", 429, "insufficient_quota"),
+        ("/v1/embeddings", 429, "insufficient_quota"),
+        ("/v1/images/generations", 429, "insufficient_quota"),
+        ("/v1/messages", 402, "billing_error"),
+        ("/api/chat", 429, "budget"),
+    ],
+)
+def test_a_spent_budget_is_told_in_every_protocol_and_nobody_is_asked(
+    path: str, status: int, word: str
+) -> None:
+    async def work(scene: Scene) -> None:
+        scene.spent["key/1", Limit.TOKENS] = 100
+        scene.serve(budget(100))
+        body = {
+            "model": "m",
+            "max_tokens": 5,
+            "input": "x",
+            "prompt": "x",
+            "messages": [{"role": "user", "content": "x"}],
+        }
+        refused = await scene.found.ask(path, body, BEARER)
+        assert refused.status == status
+        assert word in refused.body.decode()
+        assert refused.headers["x-should-retry"] == "false"
+        assert ("retry-after" in refused.headers) is (status == 429)
+        assert not posted(scene.near)
 
     run(work)

@@ -95,7 +95,8 @@ class Endpoint:
     model in the list that all protocols share, and of that list beside its `data`. catalogue: where
     they want another. sessions: request headers by which its agents name their session. by_id: None
     where no answer is asked for again. pages: paths of its own that the gateway answers itself. streams: what a request
-    that does not say means. tag: its clients add it to names of models, and leave it off.
+    that does not say means. tag: its clients add it to names of models, and leave it off. writes: do its
+    answers hold text that a model has written?
     """
 
     path: str
@@ -117,3 +118,4 @@ class Endpoint:
     pages: Mapping[str, Page] = field(default_factory=dict)
     streams: bool = False
     tag: str = ""
+    writes: bool = True

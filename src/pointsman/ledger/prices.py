@@ -104,7 +104,7 @@ class Rate:
         charges = []
         for charge, above in ((self._standard, self._above), *self._services.values()):
             charges += [charge, *[dearer for _, dearer in above]]
-        if any([one.input is None or one.output is None for one in charges]):
+        if any([one.input is None or (made and one.output is None) for one in charges]):
             return None
         dearest = [
             read * max(one.input or 0, one.cache_write, one.cache_long, one.audio_input, one.image_input)

@@ -7,7 +7,7 @@ from ..base import Dialect, Presetting, Retelling, UsageOption
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
 from ..retelling import DONE
-from ..vendor_errors import is_openai_error, openai_error, upstream_error
+from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .errors import stream_error
 from .retelling import assembled, streamed
 from .seen import CompletionsSeen, is_extra_usage
@@ -21,6 +21,7 @@ DIALECT = Dialect(
     Endpoint("/v1/completions", FAMILY, private_prefixes=PRIVATE_PREFIXES, rate_limits=RATE_LIMITS),
     usage_option=UsageOption("stream_options", "include_usage", is_extra_usage),
     is_error=is_openai_error,
+    statuses=OPENAI_STATUSES,
     retelling=Retelling(streamed, assembled),
     last_word=DONE,
     presetting=Presetting(

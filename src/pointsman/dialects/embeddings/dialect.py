@@ -6,7 +6,7 @@ from ...kinds import Protocol
 from ..base import Dialect, Straight
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
-from ..vendor_errors import is_openai_error, openai_error, upstream_error
+from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .errors import stream_error
 from .format import may_have_null, revision, without_null
 from .seen import EmbeddingsSeen
@@ -17,8 +17,11 @@ DIALECT = Dialect(
     stream_error,
     upstream_error,
     EmbeddingsSeen,
-    Endpoint("/v1/embeddings", FAMILY, private_prefixes=PRIVATE_PREFIXES, rate_limits=RATE_LIMITS),
+    Endpoint(
+        "/v1/embeddings", FAMILY, private_prefixes=PRIVATE_PREFIXES, rate_limits=RATE_LIMITS, writes=False
+    ),
     straight=Straight(may_have_null, without_null),
     revision=revision,
     is_error=is_openai_error,
+    statuses=OPENAI_STATUSES,
 )

@@ -65,7 +65,7 @@ def take_at_once(
     cashier = charged.cashier
     if cashier is None:
         return None
-    asked, answered = worst_case(body)
+    asked, answered = worst_case(where, body)
     budgets = [Want(one, asked + answered) for one in charged.tokens]
     if charged.money:
         cost = dearest(rules, caller, target, asked, answered)

@@ -9,6 +9,9 @@ from __future__ import annotations
 import math
 import re
 
+from ...wire.splice import find_values
+from ..client.paths import Route
+
 _BYTES = 3.0
 """A token, at most: prose has 3.6, code 3.0 (translation/estimate.py); and a body is more than its texts."""
 _DATA = re.compile(rb"[A-Za-z0-9+/]{2000,}={0,2}")
@@ -16,22 +19,34 @@ _DATA = re.compile(rb"[A-Za-z0-9+/]{2000,}={0,2}")
 _DATA_TOKENS = 4800
 """Of one: the most that a picture is counted as."""
 _LONG = 4096
-_MOST = re.compile(
-    rb'"(?:max_tokens|max_completion_tokens|max_output_tokens|num_predict)"\s*:\s*(\d{1,9})(?!\d)'
-)
-_MANY = re.compile(rb'"n"\s*:\s*(\d{1,3})(?!\d)')
+_ENDS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_NESTED = re.compile(rb'"num_predict"\s*:\s*(\d{1,9})(?!\d)')
+"""Ollama's, among its options."""
 UNSAID = 4096
 """Tokens of an answer to a request that does not say how long it may be."""
 
 
-def worst_case(body: bytes) -> tuple[int, int]:
-    """(tokens of the input, of all answers)."""
-    size, pictures = len(body), 0
+def worst_case(where: Route, body: bytes) -> tuple[int, int]:
+    """(tokens of the input, of all answers). where: whose answers may hold none. A body that is no JSON is a form with a
+    file, whose bytes are no tokens."""
+    size, pictures = len(body) if body.startswith(b"{") else 0, 0
     if size > _LONG:
         for found in _DATA.finditer(body):
             size -= len(found[0])
             pictures += 1
     asked = math.ceil(size / _BYTES) + pictures * _DATA_TOKENS
-    most = [int(found) for found in _MOST.findall(body)]
-    many = max((int(found) for found in _MANY.findall(body)), default=1)
+    if not where.dialect.endpoint.writes:
+        return asked, 0
+    most = [number for name in _ENDS for number in _numbers(body, name)]
+    if b'"num_predict"' in body:
+        most += [int(found) for found in _NESTED.findall(body)]
+    many = max(_numbers(body, "n"), default=1)
     return asked, (max(most) if most else UNSAID) * max(1, many)
+
+
+def _numbers(body: bytes, name: str) -> list[int]:
+    """What the body itself has under that name: a tool's arguments have names of their own."""
+    if b'"%b"' % name.encode() not in body:
+        return []
+    values = [body[start:end] for start, end in find_values(body, name)]
+    return [int(value) for value in values if value.isdigit() and len(value) < 10]
