@@ -84,7 +84,18 @@ def usage_of(protocol: Protocol, values: list[dict[str, Any]]) -> TokenUsage | N
     details = [last.get(f"{name}_details") or {} for name in names]
     numbers = [last.get(name) for name in names]
     written = details[0].get("cache_write_tokens")
-    return TokenUsage(*numbers, details[0].get("cached_tokens"), details[1].get("reasoning_tokens"), written)
+    whole = [value.get("response") or value for value in values]
+    tier = next((one["service_tier"] for one in reversed(whole) if one.get("service_tier")), None)
+    ran = [item for item in whole[-1].get("output") or () if item["type"] == "web_search_call"]
+    searches = sum(item.get("action", {}).get("type", "search") == "search" for item in ran)
+    return TokenUsage(
+        *numbers,
+        details[0].get("cached_tokens"),
+        details[1].get("reasoning_tokens"),
+        written,
+        web_searches=searches or None,
+        tier=None if tier == "default" else tier,
+    )
 
 
 @of_kind(stream=True)

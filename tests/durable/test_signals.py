@@ -106,7 +106,7 @@ def test_sighup_while_the_database_is_gone_changes_nothing(own_gateway: Make) ->
     for path in gateway.data_dir.glob("away.db*"):
         path.rename(path.with_name(path.name.replace("away", "pointsman")))
     hang_up(gateway)
-    wait_until("it is read", lambda: ": reloaded" in gateway.read_log(), 10)
+    wait_until("it is read", lambda: "reloaded: " in gateway.read_log(), 10)
     assert gateway.fetch("POST", CHAT.path, CHAT.ask("m")).status == 200
 
 

@@ -54,6 +54,20 @@ include-name = "POST /api/credentials/{backend_type}/{name}/test"
 "path.backend_type" = "openai"
 "path.name" = "kept"
 [[operations]]
+include-name = "PATCH /api/credentials/{backend_type}/{name}"
+[operations.parameters]
+"path.backend_type" = "openai"
+"path.name" = "kept"
+[[operations]]
+include-name = "DELETE /api/credentials/{backend_type}/{name}"
+[operations.parameters]
+"path.backend_type" = "openai"
+"path.name" = "gone"
+# Of the last of several, which nobody removes by its small number.
+[[operations]]
+include-name = "POST /api/webhooks/{webhook_id}/test"
+parameters = { "path.webhook_id" = @webhook }
+[[operations]]
 include-name = "POST /api/credentials/{backend_type}/test"
 parameters = { "path.backend_type" = "anthropic" }
 # Commands stand in files that the API does not write: of engines there is this one.
@@ -64,6 +78,10 @@ parameters = { "path.name" = "kept" }
 include-name = "DELETE /api/credentials/{backend_type}"
 parameters = { "path.backend_type" = "openai" }
 """
+
+
+_MAY_FAIL = {"other", "GET /api/captured/{request_id}"}
+"""The second: what has been kept is cleared by another operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +99,7 @@ class Explored:
         for operation, statuses in self.statuses.items():
             if any(status >= 500 for status in statuses):
                 found.append(f"{operation}: {statuses}")
-            if operation != "other" and not {200, 201, 204} & set(statuses):
+            if operation not in _MAY_FAIL and not {200, 201, 204} & set(statuses):
                 found.append(f"{operation} never went well: {statuses}")
         if "Traceback" in self.log:
             found.append(self.log)
@@ -120,13 +138,18 @@ def explore(folder: Path, examples: int, seed: int | None = None) -> Explored:
 def main(folder: Path, examples: int, seed: str) -> None:
     """Inside: serve, explore, write down what was seen."""
     config, har = folder / "schemathesis.toml", folder / "calls.har"
-    config.write_text(CONFIG)
     with Gateway(folder / "data", expect_clean_log=False) as gateway:
         kept = {"api_key": "sk-kept", "base_url": "http://127.0.0.1:9", "allow_http": True}
         gateway.api("PUT", "/api/credentials/openai/kept", kept)
+        gateway.api("PUT", "/api/credentials/openai/gone", kept)
         gateway.api("PUT", "/api/credentials/anthropic", kept)
         write_recipe(folder / "data", "kept", {"command": ["sleep", "{port}"]})
         gateway.api("POST", "/api/local", {"name": "engine", "base_url": engine_url("kept")})
+        hooks = [
+            gateway.api("POST", "/api/webhooks", {"url": f"http://127.0.0.1:9/{number}"})["id"]
+            for number in range(5)
+        ]
+        config.write_text(CONFIG.replace("@webhook", str(hooks[-1])))
         document = gateway.api("GET", "/api/openapi.json")
         done = subprocess.run(
             [

@@ -114,6 +114,13 @@ def test_what_is_settled_while_the_log_is_asked_is_not_lost() -> None:
     assert budget.spent == 112
 
 
+def test_what_nobody_knows_counts_as_what_was_reserved() -> None:
+    accounts = accounts_of(TOKENS)
+    let_in(accounts, (TOKENS, 300)).settle({Limit.TOKENS: None}, 0.0)
+    (budget,) = accounts.budgets()
+    assert (budget.spent, budget.reserved) == (300, 0)
+
+
 def test_it_is_all_or_none() -> None:
     accounts = accounts_of(TOKENS, AT_ONCE, spent=1000)
     refused(accounts, (AT_ONCE, 1), (TOKENS, 1))

@@ -95,11 +95,13 @@ class Reservation:
     def __init__(self, held: Sequence[tuple[Account, int, Span]]) -> None:
         self._held = held
 
-    def settle(self, used: Mapping[Limit, int], now: float) -> list[Account]:
-        """used: by kind; a kind that is left out took nothing. now: monotonic seconds. The accounts that it was of."""
+    def settle(self, used: Mapping[Limit, int | None], now: float) -> list[Account]:
+        """used: by kind; a kind that is left out took nothing, one that nobody knows what was reserved. now: monotonic
+        seconds. The accounts that it was of."""
         held, self._held = self._held, ()
         for account, reserved, period in held:
-            account.settle(reserved, max(0, used.get(account.limit.kind, 0)), period, now)
+            took = used.get(account.limit.kind, 0)
+            account.settle(reserved, reserved if took is None else max(0, took), period, now)
         return [account for account, _, _ in held]
 
 

@@ -154,10 +154,10 @@ class Reserved(msgspec.Struct, frozen=True, tag="reserved"):
 
 
 class Settle(msgspec.Struct, frozen=True, tag="settle"):
-    """What was reserved under that number took so much, by kind."""
+    """What was reserved under that number took so much, by kind; None = nobody knows."""
 
     number: int
-    used: dict[str, int]
+    used: dict[str, int | None]
 
 
 class Reached(msgspec.Struct, frozen=True, tag="reached"):

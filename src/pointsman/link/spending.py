@@ -57,8 +57,8 @@ class Spending(TypingProtocol):
     async def admit(self, wanted: Wanted) -> Decided:
         """All or none."""
 
-    def settle(self, receipt: Reservation | int, used: Mapping[Limit, int]) -> None:
-        """It took so much, by kind. Settled again it changes nothing."""
+    def settle(self, receipt: Reservation | int, used: Mapping[Limit, int | None]) -> None:
+        """It took so much, by kind; None = nobody knows, and what was reserved counts. Settled again it changes nothing."""
 
 
 class Cashier:
@@ -111,7 +111,7 @@ class Cashier:
         seen = [account.seen(now, wall) for account, _ in wants]
         return Decided(None, found, seen) if isinstance(found, Shortfall) else Decided(found, None, seen)
 
-    def settle(self, receipt: Reservation | int, used: Mapping[Limit, int]) -> None:
+    def settle(self, receipt: Reservation | int, used: Mapping[Limit, int | None]) -> None:
         """See Spending."""
         assert isinstance(receipt, Reservation)
         for account in receipt.settle(used, time.monotonic()):
@@ -186,7 +186,7 @@ class RemoteCashier:
             return Decided(None, Shortfall(*found.refused), seen)
         return Decided(found.number, None, seen)
 
-    def settle(self, receipt: Reservation | int, used: Mapping[Limit, int]) -> None:
+    def settle(self, receipt: Reservation | int, used: Mapping[Limit, int | None]) -> None:
         """See Spending. What cannot be said now is found in the log."""
         assert isinstance(receipt, int)
         self._link.say(Settle(receipt, {kind.value: count for kind, count in used.items()}))

@@ -40,6 +40,15 @@ class PriceFilter(BaseModel):
     own: Annotated[bool, Query(description="Only those that were set here.")] = False
 
 
+_OWN_PRICE: dict[str, JsonValue] = {
+    "where": "openai",
+    "model": "gpt-4o",
+    "source": prices.OWN,
+    "input": 2.5,
+    "output": 10.0,
+}
+
+
 class PriceFile(Input):
     """A list of prices, decoded: genai-prices' data.json, LiteLLM's model_prices_and_context_window.json, or what
     `GET /api/prices` answers, of which the user's own prices are set. Providers that are in it replace what the list says of
@@ -47,7 +56,7 @@ class PriceFile(Input):
     """
 
     source: str = Field("a file", max_length=100)
-    data: JsonValue
+    data: JsonValue = Field(examples=[[_OWN_PRICE]])
 
 
 class PricesRead(BaseModel):

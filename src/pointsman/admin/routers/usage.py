@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
@@ -26,6 +26,7 @@ router = APIRouter(prefix="/api/usage", tags=["usage"])
 
 _ZONE = "Whose calendar makes the days: an IANA name such as Europe/Berlin; left out, this computer's."
 _BEFORE = Query(description="ISO 8601 with a time zone, or unix seconds.")
+_MOMENT = WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]})
 _COLUMNS = {
     field.name: (field.type, ...) for field in msgspec.structs.fields(UsageRecord) if field.name in COLUMNS
 }
@@ -78,7 +79,7 @@ def totals(control: Run, filters: Annotated[UsageFilter, Query()]) -> Totals:
 
 
 @router.delete("", responses=errors())
-def delete(control: Run, before: Annotated[AwareDatetime, _BEFORE]) -> Deleted:
+def delete(control: Run, before: Annotated[AwareDatetime, _BEFORE, _MOMENT]) -> Deleted:
     """Delete what is older, for good; the file becomes smaller. What budgets have counted of it stays counted."""
     return control.usage.delete_before(before.timestamp())
 

@@ -46,10 +46,17 @@ def get(session: Session, price_id: int) -> Price:
     return row
 
 
+def _pico(dollars: float, name: str) -> int:
+    try:
+        return pico(dollars, name)
+    except ValueError as error:
+        raise PointsmanError(ErrorKind.INVALID, f"The price of {name} {error}.", param=name) from None
+
+
 def put(session: Session, data: PriceCreate) -> Price:
     """Adds a price, or changes the one of the same model, tier, tokens and day."""
     told = data.model_dump()
-    prices = {name: pico(told[name], name) for name in QUANTITIES if told[name] is not None}
+    prices = {name: _pico(told[name], name) for name in QUANTITIES if told[name] is not None}
     named = {name: told[name] for name in ("where", "model", "tier", "above", "since")}
     same = [row for row in _of(session, data.where) if row.model == data.model]
     if (data.tier or data.above) and not any(not row.tier and not row.above for row in same):

@@ -9,9 +9,9 @@ rows (mappings.py and its siblings).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, Strict, model_validator
 from sqlmodel import SQLModel
 
 from ...kinds import BackendType, Topic
@@ -90,6 +90,10 @@ class BackendMappingResponse(_Stamped, MappingColumns, _Numbered):
 class CloudCredentialCreate(CredentialColumns, _WithKey, CredentialAddress, Input):
     """A provider's key. Putting one replaces the whole row of the same (backend_type, name)."""
 
+    model_config = {
+        "json_schema_extra": {"examples": [{"backend_type": "openai", "name": "team", "api_key": "sk-..."}]}
+    }
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.backend_type is BackendType.LOCAL:
@@ -151,7 +155,7 @@ class ClientKeyUpdate(Input):
 class ClientKeyRotate(Input):
     """grace_seconds: how long the key that is replaced is good beside the new one."""
 
-    grace_seconds: int = Field(default=24 * 3600, ge=0, le=366 * 24 * 3600)
+    grace_seconds: Annotated[int, Strict()] = Field(default=24 * 3600, ge=0, le=366 * 24 * 3600)
 
 
 class _OfKey(Output):
@@ -224,7 +228,7 @@ class AllowedOriginResponse(Output):
 class CaptureCreate(CaptureColumns, Input):
     """Keep the bodies of a rule's requests, or of a client key's, for so many minutes."""
 
-    minutes: int = Field(60, ge=1, le=1440)
+    minutes: Annotated[int, Strict()] = Field(60, ge=1, le=1440)
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:

@@ -38,7 +38,7 @@ class Taken:
     def settle(self, record: UsageRecord) -> None:
         """It took what its record says."""
         tokens = (record.input_tokens or 0) + (record.output_tokens or 0)
-        self.cashier.settle(self.budgets, {Limit.TOKENS: tokens, Limit.MONEY: record.cost or 0})
+        self.cashier.settle(self.budgets, {Limit.TOKENS: tokens, Limit.MONEY: record.cost})
         self.cashier.settle(self.rates, {Limit.TOKEN_RATE: tokens})
 
 

@@ -177,7 +177,7 @@ def settle(plane: DataPlane, job: Job, records: Sequence[tuple[Tried | None, Usa
     """The request is over: each attempt counts as its record says, and the request as all of them."""
     for tried, record in records:
         if tried is not None and tried.receipt is not None:
-            used = {Limit.TOKENS: _tokens(record), Limit.MONEY: record.cost or 0}
+            used = {Limit.TOKENS: _tokens(record), Limit.MONEY: record.cost}
             _cashier(plane).settle(tried.receipt, used)
     if job.receipt is not None:
         _cashier(plane).settle(job.receipt, {Limit.TOKEN_RATE: sum(_tokens(record) for _, record in records)})
