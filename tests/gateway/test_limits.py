@@ -20,7 +20,7 @@ from pointsman.ledger.accounts import LimitSpec
 from pointsman.ledger.price_spec import Period, Prices, PriceSpec, Tariff
 from pointsman.link.messages import ClientKeySpec, Reached
 from pointsman.link.spending import Cashier
-from pointsman.practice import CUT, Received, Reply, ScriptedUpstream
+from pointsman.practice import CUT, STALL, Received, Reply, ScriptedUpstream
 from pointsman.secret import SecretBytes
 from tests.agents.model import CHAT, JSON, MESSAGES, RESPONSES
 from tests.vendor_bodies import chat
@@ -535,5 +535,41 @@ def test_a_spent_budget_is_told_in_every_protocol_and_nobody_is_asked(
         assert refused.headers["x-should-retry"] == "false"
         assert ("retry-after" in refused.headers) is (status == 429)
         assert not posted(scene.near)
+
+    run(work)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_whose_tokens_nobody_counted_takes_what_was_reserved(stream: bool) -> None:
+    async def work(scene: Scene) -> None:
+        whole = chat.whole({"content": "hello"})
+        del whole["usage"]
+        pieces = [chat.headed(chat.delta(content="hello")), chat.headed(chat.delta("stop"))]
+        told = Reply(200, {"content-type": "text/event-stream"}, chat.stream(*pieces))
+        scene.there.always(
+            lambda got: told if got.json()["stream"] else Reply(200, JSON, json.dumps(whole).encode())
+        )
+        scene.serve(budget(1000), targets=("openai/far",))
+        got = [(await scene.chat(max_tokens=400, stream=stream)).status for _ in range(6)]
+        assert got == [200, 200, 200, 429, 429, 429], "the third as one alone"
+
+    run(work)
+
+
+def test_a_client_that_leaves_before_the_answer_has_spent_what_was_reserved() -> None:
+    async def work(scene: Scene) -> None:
+        scene.serve(budget(1000), targets=("openai/far",))
+        cashier = scene.found.plane.cashier
+        assert isinstance(cashier, Cashier)
+        scene.there.always(lambda _: Reply(before=[STALL]))
+        for left in (1, 2):
+            leaving = asyncio.create_task(scene.chat(max_tokens=400))
+            while len(posted(scene.there)) < left:
+                await asyncio.sleep(0.005)
+            leaving.cancel()
+            await scene.found.recorded(left)
+        (account,) = cashier.budgets()
+        assert account.spent > 800
+        assert (account.reserved, account.open) == (0, 0)
 
     run(work)

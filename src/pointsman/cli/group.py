@@ -9,7 +9,7 @@ import click
 
 from .columns import Column, Verb, takes
 from .common import Invocation, local_time, note, table, with_options
-from .limits import BUDGET, RATES, said, spent
+from .limits import BUDGET, RATES, check_amount, said, spent
 from .once import Group
 
 COLUMNS = (*BUDGET, *RATES, Column("--note", "note", "What it is for.", "What it is for."))
@@ -40,6 +40,7 @@ def command() -> None:
 @with_options
 def add(invocation: Invocation, name: str, body: dict[str, Any]) -> None:
     """Add a group."""
+    check_amount(body)
     invocation.finish("POST", "/api/groups", {"name": name} | body, show=_SHOW)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from .columns import Column, Verb, takes
 from .common import Invocation, Row, local_time, note, table, with_options
-from .limits import BUDGET, RATES, said, spent
+from .limits import BUDGET, RATES, check_amount, said, spent
 from .once import Group
 from .when import When, seconds_of
 
@@ -51,7 +52,10 @@ def _may(row: Row) -> str | None:
 def _ends(row: Row) -> str | None:
     if row["revoked_at"] is not None:
         return f"revoked {local_time(row['revoked_at'])}"
-    return local_time(row["expires_at"]) if row["expires_at"] else None
+    if row["expires_at"] is None:
+        return None
+    over = datetime.fromisoformat(row["expires_at"]) <= datetime.now(UTC)
+    return f"{'expired ' if over else ''}{local_time(row['expires_at'])}"
 
 
 _SHOW = table(
@@ -82,6 +86,7 @@ def command() -> None:
 @with_options
 def create(invocation: Invocation, body: dict[str, Any]) -> None:
     """Make a key. It is printed once and stored nowhere."""
+    check_amount(body)
     invocation.finish("POST", "/api/keys", body, show=_show_new)
 
 

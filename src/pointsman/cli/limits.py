@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..kinds import Per
-from .columns import Column
+from .columns import Body, Column
 from .common import Row
 
 _MONEY = "Dollars that may be spent, in each period of --per."
@@ -16,12 +16,12 @@ _PER = "The budget's period; without it the budget is one in all."
 _ZONE = "Time zone of its days, such as Europe/Berlin; without it this computer's."
 _WARN = "Tell of it once so many percent are spent (80)."
 BUDGET = (
-    Column("--budget-money", "budget_money", _MONEY, _MONEY, kind=click.FloatRange(0, min_open=True), metavar="USD"),
     Column(
-        "--budget-tokens", "budget_tokens", _TOKENS, _TOKENS, kind=click.IntRange(1), metavar="N",
+        "--budget-money", "budget_money", _MONEY, _MONEY, kind=click.FloatRange(0, min_open=True), metavar="USD",
         clear=("--no-budget", "Take its budget away."),
-        body=lambda value: {"budget_tokens": value} if value is not None else {"budget_tokens": None, "budget_money": None},
+        body=lambda value: {"budget_money": value} if value is not None else {"budget_tokens": None, "budget_money": None},
     ),
+    Column("--budget-tokens", "budget_tokens", _TOKENS, _TOKENS, kind=click.IntRange(1), metavar="N"),
     Column("--per", "per", _PER, _PER, kind=click.Choice([per.value for per in Per])),
     Column("--zone", "zone", _ZONE, _ZONE, metavar="ZONE"),
     Column("--warn", "warn", _WARN, _WARN, kind=click.IntRange(1, 100), metavar="PERCENT"),
@@ -42,6 +42,12 @@ RATES = (
     Column("--rate-tokens", "rate_tokens", _RATE, _RATE, kind=click.IntRange(1), metavar="N"),
     Column("--parallel", "parallel", _AT_ONCE, _AT_ONCE, kind=click.IntRange(1), metavar="N"),
 )  # fmt: skip
+
+
+def check_amount(body: Body) -> None:
+    """A period without an amount bounds nothing. Raises click.UsageError."""
+    if {"per", "zone", "warn"} & {*body} and not {"budget_money", "budget_tokens"} & {*body}:
+        raise click.UsageError("say how much may be spent: --budget-money USD or --budget-tokens N")
 
 
 def said(row: Row) -> str | None:

@@ -31,13 +31,18 @@ class When(click.ParamType[str]):
                 moment = now + away if self._ahead else now - away
             else:
                 moment = datetime.fromisoformat(text)
-            return moment.astimezone().isoformat()
+            moment = moment.astimezone()
         except (ValueError, OverflowError, OSError):
             self.fail(
                 f"{text[:40]!r} is no moment; write 2026-12-01, 2026-12-01T08:00, or a span such as 7d",
                 param,
                 ctx,
             )
+        if self._ahead and moment <= datetime.now().astimezone():
+            self.fail(
+                f"{text[:40]!r} is over already; write a moment to come, or a span such as 30d", param, ctx
+            )
+        return moment.isoformat()
 
 
 def seconds_of(text: str) -> int:

@@ -59,8 +59,10 @@ class LimitSpec(msgspec.Struct, frozen=True):
 def dollars(nano: int) -> str:
     """`$0.50`; small sums with as many digits as it takes to see them."""
     amount = nano / NANO
-    whole = nano % (NANO // 100) == 0 or abs(amount) >= 10
-    return f"${amount:.2f}" if whole else f"${amount:.3g}"
+    digits = 2
+    while digits < 9 and abs(amount) < 10 and nano % 10 ** (9 - digits) and amount * 10**digits < 100:
+        digits += 1
+    return f"${amount:.{digits}f}"
 
 
 class Shortfall(NamedTuple):

@@ -16,9 +16,11 @@ from ..conversation.usage import TokenUsage
 from .records import NANO
 
 NO_PRICE = "no_price"
+NO_USAGE = "no_usage"
 OWN_LOGIN = "own_login"
 ESTIMATED = "estimated"
-"""Why a cost is not known, or not exact: nobody told what the model, or a part of its answer, costs; it was charged to the
+"""Why a cost is not known, or not exact: nobody told what the model, or a part of its answer, costs; the
+backend did not count, or its answer was not waited for; it was charged to the
 client's own login; the stream was cut before its backend had counted. More: prices.py."""
 
 SMALL = 2**30

@@ -13,14 +13,13 @@ from math import inf
 from typing import Any
 
 from ..conversation.usage import TokenUsage
-from .cost import NO_PRICE, SMALL
+from .cost import NO_PRICE, NO_USAGE, SMALL
 from .price_spec import Period, Prices, PriceSpec, Tariff
 
-NO_USAGE = "no_usage"
 TIER = "tier"
 REGION = "region"
 CACHE_TIME = "cache_time"
-"""Why a cost is None: the backend did not count; it says that it served with a tier, in a region, that the price does not
+"""Why a cost is None: the backend says that it served with a tier, in a region, that the price does not
 know. The last: it did not say how long what it wrote to its cache is kept; the shorter time is charged. More: cost.py."""
 
 _WHOLE = 1000
@@ -107,7 +106,10 @@ class Rate:
         if any([one.input is None or (made and one.output is None) for one in charges]):
             return None
         dearest = [
-            read * max(one.input or 0, one.cache_write, one.cache_long, one.audio_input, one.image_input)
+            read
+            * max(
+                one.input or 0, one.cached, one.cache_write, one.cache_long, one.audio_input, one.image_input
+            )
             + made * max(one.output or 0, one.audio_output, one.image_output, one.reasoning or 0)
             for one in charges
         ]

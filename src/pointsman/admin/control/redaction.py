@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 _MARK = "[redacted]"
 _SECRET_NAME = r"[\w-]{0,64}(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|cookie)"
+_PLAIN_NAME = r"[\w-]{0,64}(?:api[_-]?key|token|secret|passw(?:or)?d|pwd)"
 _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (
         re.compile(
@@ -33,7 +34,15 @@ _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
         ),
         rf"\1{_MARK}",
     ),
+    (
+        re.compile(r"\b([a-z][a-z0-9+.-]{1,30}://[^\s/:@\"']{0,64}:)[^\s/@\"']{1,200}@", re.IGNORECASE),
+        rf"\1{_MARK}@",
+    ),
     (re.compile(r"\b(Bearer|Basic)\s{1,8}[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {_MARK}"),
+    (
+        re.compile(rf"\b({_PLAIN_NAME}\s{{0,4}}[=:]\s{{0,4}})[^\s\"'\\,;&\[\]]{{4,200}}", re.IGNORECASE),
+        rf"\1{_MARK}",
+    ),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), _MARK),
     (
         re.compile(

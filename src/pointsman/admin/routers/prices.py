@@ -112,6 +112,10 @@ def update(control: Run, body: PriceFile) -> PricesRead:
                 prices.put(session, one)
         return PricesRead(own=len(given))
     found = [one for one in read(body.data, body.source) if one.models]
+    if not found:
+        raise PointsmanError(
+            ErrorKind.INVALID, "Nothing in the file is a price that can be used.", param="data"
+        )
     with control.change() as session:
         for provider in found:
             prices.keep_list(session, provider, body.source)

@@ -25,7 +25,7 @@ from ..attempt.judge import HOLD_BYTES, Judge
 from ..attempt.meaning import ANSWERED, meaning
 from ..attempt.moves import MOVES, Effect, Effects, Event, State
 from ..attempt.relay import passing, usage_of
-from ..request.charging import FREE, cost_line, until_cut
+from ..request.charging import FREE, cost_line, given_up, until_cut
 from ..request.meter import GONE, record
 from .handover import hand_over
 from .state import Underway, made_of
@@ -302,7 +302,7 @@ class Lane(Underway):
             conn = made_of(opening)
         if conn is not None:
             conn.close()
-        used, charged = NOTHING, FREE
+        used, charged = NOTHING, given_up(self.track.bill)
         if self.relay is not None:
             cut = until_cut(self.track.bill, self.wall, self.relay, self.first_output > 0, self.size)
             used, charged = cut.used, cut.cost

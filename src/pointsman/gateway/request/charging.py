@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from ...conversation.usage import TokenUsage
-from ...ledger.cost import ESTIMATED, NOTHING, OWN_LOGIN, Bill, Charged, in_dollars, used_of
+from ...ledger.cost import ESTIMATED, NO_USAGE, NOTHING, OWN_LOGIN, Bill, Charged, in_dollars, used_of
 from ...translation.estimate import estimate_body, tokens_of
 from ..attempt.relay import Relay
 from .job import Job, Tried
@@ -36,8 +36,10 @@ def charged(job: Job, tried: Tried | None, outcome: str) -> Attempted:
     if tried is None or not _costs(job):
         return Attempted(NOTHING, FREE)
     usage, answered = tried.usage, tried is job.won and tried.status < 400
-    if job.joined is not None or (not answered and (usage is None or not usage.told)):
-        return Attempted(used_of(usage), FREE)
+    if job.joined is not None:
+        return Attempted(NOTHING, FREE)  # the request that it joined has them
+    if not answered and (usage is None or not usage.told):
+        return Attempted(NOTHING, given_up(tried.bill) if outcome == "aborted" and tried.placed else FREE)
     cut = not answered or (outcome != "ok" and not tried.complete)
     if cut:
         told = usage is not None and usage.input is not None
@@ -62,12 +64,17 @@ def until_cut(bill: Bill | None, at: float, relay: Relay, begun: bool, size: int
     seen = relay.seen
     usage = None if seen is None else seen.usage
     if not begun and (usage is None or not usage.told):
-        return Attempted(NOTHING, FREE)
+        return Attempted(NOTHING, given_up(bill))
     if seen is not None and seen.finished:
         used = used_of(usage)
         return Attempted(used, _billed(bill, used, at))
     used = used_of(_used(usage, relay.said if begun else 0, tokens_of(size)))
     return Attempted(used, _flagged(_billed(bill, used, at)))
+
+
+def given_up(bill: Bill | None) -> Charged:
+    """Of what was sent, and left before anything came of it: what it cost there nobody knows."""
+    return FREE if bill is None else (None, NO_USAGE, None)
 
 
 def _flagged(found: Charged) -> Charged:

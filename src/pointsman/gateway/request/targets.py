@@ -86,7 +86,7 @@ class _Asking:
     def _count_fallback(self, target: Target) -> None:
         """This one is asked instead of another: of the last that was asked, or of the rule's first."""
         job, labels = self.job, self.plane.labels
-        before, reason = self.plan.targets[0], job.failed_reason
+        before, reason = (job.plan or self.plan).targets[0], job.failed_reason
         if job.tries and job.begun is None:
             before, reason = job.tries[-1].target, job.tries[-1].reason
         if before is target or reason is None:

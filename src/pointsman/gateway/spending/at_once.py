@@ -19,7 +19,7 @@ from ..client.paths import Route
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from .refusing import header_lines
-from .reserving import RATES, dearest, limits_of
+from .reserving import RATES, dearest, limits_of, tokens_of
 from .worst_case import worst_case
 
 
@@ -37,7 +37,7 @@ class Taken:
 
     def settle(self, record: UsageRecord) -> None:
         """It took what its record says."""
-        tokens = (record.input_tokens or 0) + (record.output_tokens or 0)
+        tokens = tokens_of(record)
         self.cashier.settle(self.budgets, {Limit.TOKENS: tokens, Limit.MONEY: record.cost})
         self.cashier.settle(self.rates, {Limit.TOKEN_RATE: tokens})
 

@@ -123,7 +123,8 @@ def dearest(rules: CompiledRules, caller: Caller, target: Target, asked: int, an
     rate = book.rate(target.model, time.time()) if book is not None else None
     if rate is None:
         return 0 if _is_local(target) else None
-    return rate.most(asked, answered)
+    most = rate.most(asked, answered)
+    return rate.most(asked, 0) if most is None else most  # nothing is charged for output that has no price
 
 
 def _of_rates(limits: Sequence[LimitSpec], request: ClientRequest) -> Charges:
@@ -177,13 +178,23 @@ def settle(plane: DataPlane, job: Job, records: Sequence[tuple[Tried | None, Usa
     """The request is over: each attempt counts as its record says, and the request as all of them."""
     for tried, record in records:
         if tried is not None and tried.receipt is not None:
-            used = {Limit.TOKENS: _tokens(record), Limit.MONEY: record.cost}
+            used = {Limit.TOKENS: tokens_of(record), Limit.MONEY: record.cost}
             _cashier(plane).settle(tried.receipt, used)
     if job.receipt is not None:
-        _cashier(plane).settle(job.receipt, {Limit.TOKEN_RATE: sum(_tokens(record) for _, record in records)})
+        told = [tokens_of(record) for _, record in records]
+        tokens = None if None in told else sum(one for one in told if one is not None)
+        _cashier(plane).settle(job.receipt, {Limit.TOKEN_RATE: tokens})
 
 
-def _tokens(record: UsageRecord) -> int:
+_LEFT = "aborted"
+_FAILED = "failed"
+
+
+def tokens_of(record: UsageRecord) -> int | None:
+    """None where it was answered, or was not waited for, and nobody knows how many it took."""
+    if record.input_tokens is None and record.output_tokens is None:
+        answered = record.status < 400 and record.outcome != _FAILED
+        return None if record.attempt and not record.joined and (answered or record.outcome == _LEFT) else 0
     return (record.input_tokens or 0) + (record.output_tokens or 0)
 
 
