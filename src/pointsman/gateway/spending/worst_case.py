@@ -20,8 +20,13 @@ _DATA_TOKENS = 4800
 """Of one: the most that a picture is counted as."""
 _LONG = 4096
 _ENDS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-_NESTED = re.compile(rb'"num_predict"\s*:\s*(\d{1,9})(?!\d)')
-"""Ollama's, among its options."""
+_NUMBERS = re.compile(
+    rb'"(max_tokens|max_completion_tokens|max_output_tokens|num_predict|n)"\s*:\s*(\d{1,9})(?!\d)'
+)
+"""Ollama's `num_predict` stands among its options. Any other counts at the top level alone: a tool's arguments have names of
+their own."""
+_SURELY = 65_536
+"""A number up to which nobody looks where it stands, while it is the only one."""
 UNSAID = 4096
 """Tokens of an answer to a request that does not say how long it may be."""
 
@@ -37,16 +42,19 @@ def worst_case(where: Route, body: bytes) -> tuple[int, int]:
     asked = math.ceil(size / _BYTES) + pictures * _DATA_TOKENS
     if not where.dialect.endpoint.writes:
         return asked, 0
+    found = _NUMBERS.findall(body)
+    if not found:
+        return asked, UNSAID
+    (name, number), *more = found
+    if not more and name != b"n" and len(number) < 6 and int(number) <= _SURELY:
+        return asked, int(number)
     most = [number for name in _ENDS for number in _numbers(body, name)]
-    if b'"num_predict"' in body:
-        most += [int(found) for found in _NESTED.findall(body)]
+    most += [int(number) for name, number in found if name == b"num_predict"]
     many = max(_numbers(body, "n"), default=1)
     return asked, (max(most) if most else UNSAID) * max(1, many)
 
 
 def _numbers(body: bytes, name: str) -> list[int]:
-    """What the body itself has under that name: a tool's arguments have names of their own."""
-    if b'"%b"' % name.encode() not in body:
-        return []
+    """What the body itself has under that name."""
     values = [body[start:end] for start, end in find_values(body, name)]
     return [int(value) for value in values if value.isdigit() and len(value) < 10]
