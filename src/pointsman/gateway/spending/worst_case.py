@@ -34,7 +34,7 @@ UNSAID = 4096
 def worst_case(where: Route, body: bytes) -> tuple[int, int]:
     """(tokens of the input, of all answers). where: whose answers may hold none. A body that is no JSON is a form with a
     file, whose bytes are no tokens."""
-    size, pictures = len(body) if body.startswith(b"{") else 0, 0
+    size, pictures = len(body) if body[:64].lstrip().startswith(b"{") else 0, 0
     if size > _LONG:
         for found in _DATA.finditer(body):
             size -= len(found[0])
@@ -42,14 +42,14 @@ def worst_case(where: Route, body: bytes) -> tuple[int, int]:
     asked = math.ceil(size / _BYTES) + pictures * _DATA_TOKENS
     if not where.dialect.endpoint.writes:
         return asked, 0
-    found = _NUMBERS.findall(body)
-    if not found:
+    said: list[tuple[bytes, bytes]] = _NUMBERS.findall(body)
+    if not said:
         return asked, UNSAID
-    (name, number), *more = found
-    if not more and name != b"n" and len(number) < 6 and int(number) <= _SURELY:
+    first, number = said[0]
+    if len(said) == 1 and first != b"n" and int(number) <= _SURELY:
         return asked, int(number)
     most = [number for name in _ENDS for number in _numbers(body, name)]
-    most += [int(number) for name, number in found if name == b"num_predict"]
+    most += [int(number) for name, number in said if name == b"num_predict"]
     many = max(_numbers(body, "n"), default=1)
     return asked, (max(most) if most else UNSAID) * max(1, many)
 
