@@ -148,6 +148,34 @@ def test_a_provider_gets_a_budget_without_its_key_being_said_again(plane: Plane,
     plane.problem("PATCH", "/api/credentials/openai/nobody", {"warn": 50}, status=404)
 
 
+def test_explain_says_that_a_providers_budget_is_spent(plane: Plane, worker: Worker) -> None:
+    plane.good("PUT", "/api/credentials/openai/dear", {"api_key": "sk-1", "budget_tokens": 10, "per": "day"})
+    plane.good("PUT", "/api/credentials/openai/other", {"api_key": "sk-1"})
+    rule = {
+        "model_pattern": "dear*", "backend_type": "openai", "backend_name": "dear", "fallbacks": [
+            {"backend_type": "openai", "backend_name": "other"}, {"backend_type": "local", "backend_name": "practice"},
+        ],
+    }  # fmt: skip
+    plane.good("POST", "/api/mappings", rule, 201)
+
+    def usable() -> list[bool]:
+        return [one["usable"] for one in plane.good("GET", "/api/explain?model=dear-1")["targets"]]
+
+    assert usable() == [True, True, True]
+    record = UsageRecord(
+        id="req_dear0000000000001", at=datetime.now(UTC).timestamp(), protocol="openai_chat", path="/v1/chat/completions",
+        model="dear-1", target="openai/dear:dear-1", attempts=1, fallback=None, status=200, outcome="ok", stream=False,
+        input_tokens=9, output_tokens=1, request="req_dear0000000000001",
+    )  # fmt: skip
+    worker.send(UsageBatch(7300, block_of([record])))
+    worker.wait(lambda: 7300 in worker.acks)
+    assert usable() == [False, False, True]
+    first, second, _ = plane.good("GET", "/api/explain?model=dear-1")["targets"]
+    assert "its budget of 10 tokens a day is spent" in first["reason"]
+    assert first["passed_over_until"] is not None
+    assert "only models on this computer" in second["reason"]
+
+
 def test_a_data_plane_is_told_what_was_spent_with_all_that_it_sent_before(
     plane: Plane, worker: Worker
 ) -> None:

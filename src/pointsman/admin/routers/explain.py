@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from ..control.explain import Explanation, explain
+from ..control.explain_budgets import with_budgets
 from ..control.routing_view import RoutingView
 from .base import Run, errors
 
@@ -28,4 +30,5 @@ async def show(
     """The rule, every target in order, and why each is usable or not. May ask local servers what models
     they hold."""
     health = control.board.health(time.monotonic())
-    return await explain(control.snapshot, view, health, model, control.engines.standing)
+    found = await explain(control.snapshot, view, health, model, control.engines.standing)
+    return await asyncio.to_thread(with_budgets, control, found) if control.snapshot.limits else found

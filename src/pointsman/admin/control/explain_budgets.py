@@ -1,0 +1,51 @@
+"""What budgets that are spent mean for an explanation: a provider whose own is spent is not asked, and after it no other.
+Not here: a client key's, which depends on who asks.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import UTC, datetime
+
+from ...kinds import BackendType, Limit
+from ...ledger.accounts import LimitSpec
+from ...ledger.periods import period_at
+from ..store.limits import spent_of
+from .control_plane import ControlPlane
+from .explain import Explanation, TargetExplained
+
+
+def with_budgets(control: ControlPlane, found: Explanation) -> Explanation:
+    """The same, its targets judged by what is spent now. Blocks."""
+    only_local = False
+    for target in found.targets:
+        if target.backend.partition("/")[0] == BackendType.LOCAL.value:
+            continue
+        for limit in control.snapshot.limits:
+            if limit.whose == f"backend/{target.backend}" and _is_spent(control, limit):
+                _shut(target, limit)
+                only_local = True
+        if only_local and target.usable:
+            target.usable, target.reason = (
+                False,
+                "a provider's budget is spent: only models on this computer are asked",
+            )
+    return found
+
+
+def _is_spent(control: ControlPlane, limit: LimitSpec) -> bool:
+    start = period_at(limit.per, limit.zone, time.time()).start
+    with control.read() as session:
+        spent = spent_of(session, control.usage, limit.whose, None if math.isinf(start) else start)
+    return spent[limit.kind is not Limit.MONEY] >= limit.most
+
+
+def _shut(target: TargetExplained, limit: LimitSpec) -> None:
+    ends = period_at(limit.per, limit.zone, time.time()).end
+    target.usable = False
+    target.reason = (
+        f"its budget of {limit.said} is spent; raise it: pointsman credential update {target.backend}"
+    )
+    target.passed_over = True
+    target.passed_over_until = None if math.isinf(ends) else datetime.fromtimestamp(ends, UTC)
