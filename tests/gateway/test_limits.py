@@ -200,10 +200,11 @@ def test_two_thousand_at_once_overshoot_by_no_more_than_is_said() -> None:
                 return (await scene.chat(max_tokens=5)).status
 
         statuses = await asyncio.gather(*[one() for _ in range(2000)])
+        while statuses[-1] == 200 or len(statuses) == 2000:  # one alone takes what is left
+            statuses.append((await scene.chat(max_tokens=5)).status)
         spent = TOKENS * statuses.count(200)
-        reserved = max(TOKENS, len(str(ask(CHAT))) + 5)
         assert set(statuses) == {200, 429}
-        assert most - reserved <= spent <= most + TOKENS, "one alone may take what is left and more"
+        assert most <= spent <= most + TOKENS, "one alone may take what is left and more"
         desk = scene.found.plane.cashier
         assert isinstance(desk, Cashier)
         (account,) = desk.budgets()
