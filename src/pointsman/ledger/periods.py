@@ -31,6 +31,16 @@ class Span(NamedTuple):
     start: float
     end: float
 
+    @property
+    def since(self) -> float | None:
+        """Its start, None of all time."""
+        return None if math.isinf(self.start) else self.start
+
+    @property
+    def until(self) -> float | None:
+        """Its end, None of all time."""
+        return None if math.isinf(self.end) else self.end
+
 
 ALL_TIME = Span(-math.inf, math.inf)
 

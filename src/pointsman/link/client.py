@@ -114,11 +114,8 @@ class LinkClient:
 
     def capture(self, bodies: Captured) -> None:
         """Hand up what somebody has asked to see. Kept nowhere here: what cannot go now is lost, and the log says so."""
-        writer = self._writer
-        if writer is None or _stuck(writer):
+        if not self.say(bodies):
             log.warning("request %s is not captured: the control plane takes nothing now", bodies.request_id)
-            return
-        writer.write(encode(bodies))
 
     def tell_found(self, found: FoundServers) -> None:
         """The model servers that are there now: told to the control plane, and to each that comes after it."""

@@ -26,7 +26,6 @@ from ..ledger.accounts import (
     Want,
     reserved,
 )
-from ..ledger.periods import ALL_TIME
 from .client import LinkClient, cannot_tell_spent
 from .messages import Reached, Reserve, Reserved, Settle
 
@@ -116,8 +115,7 @@ class Cashier:
         assert isinstance(receipt, Reservation)
         for account in receipt.settle(used, time.monotonic()):
             if isinstance(account, BudgetAccount) and account.known and (percent := account.due) is not None:
-                ends = None if account.period == ALL_TIME else account.period.end
-                self._reached(Reached(account.limit, percent, account.spent, ends))
+                self._reached(Reached(account.limit, percent, account.spent, account.period.until))
 
     def forget(self, receipts: Iterable[Reservation]) -> None:
         """Of a process that is gone: what it took is in the log, or nowhere; so is what it let in by itself, if it was alone
@@ -149,10 +147,7 @@ class Cashier:
         for one in budgets:
             one.look(time.monotonic(), time.time())
         periods = [one.period for one in budgets]
-        asked = tuple(
-            (*one.limit.name, None if period == ALL_TIME else period.start)
-            for one, period in zip(budgets, periods, strict=True)
-        )
+        asked = tuple((*one.limit.name, period.since) for one, period in zip(budgets, periods, strict=True))
 
         def marked() -> None:
             for one in budgets:
@@ -207,8 +202,8 @@ class CashierServer:
     orphans_seconds: how long what a process had reserved counts after it is gone, until the next one has handed up what it
     left on disk."""
 
-    def __init__(self, desk: Cashier, orphans_seconds: float = 10.0) -> None:
-        self._cashier = desk
+    def __init__(self, cashier: Cashier, orphans_seconds: float = 10.0) -> None:
+        self._cashier = cashier
         self._orphans_seconds = orphans_seconds
         self._held: dict[int, dict[int, Reservation]] = {}  # by pid
 

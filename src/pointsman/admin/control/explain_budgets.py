@@ -4,14 +4,12 @@ Not here: a client key's, which depends on who asks.
 
 from __future__ import annotations
 
-import math
 import time
-from datetime import UTC, datetime
 
 from ...kinds import BackendType, Limit
 from ...ledger.accounts import LimitSpec
-from ...ledger.periods import period_at
-from ..store.limits import spent_of
+from ...ledger.periods import Span, period_at
+from ..store.limits import moment_of, spent_of
 from .control_plane import ControlPlane
 from .explain import Explanation, TargetExplained
 
@@ -23,8 +21,11 @@ def with_budgets(control: ControlPlane, found: Explanation) -> Explanation:
         if target.backend.partition("/")[0] == BackendType.LOCAL.value:
             continue
         for limit in control.snapshot.limits:
-            if limit.whose == f"backend/{target.backend}" and _is_spent(control, limit):
-                _shut(target, limit)
+            if limit.whose != f"backend/{target.backend}":
+                continue
+            period = period_at(limit.per, limit.zone, time.time())
+            if _is_spent(control, limit, period):
+                _shut(target, limit, period)
                 only_local = True
         if only_local and target.usable:
             target.usable, target.reason = (
@@ -34,18 +35,16 @@ def with_budgets(control: ControlPlane, found: Explanation) -> Explanation:
     return found
 
 
-def _is_spent(control: ControlPlane, limit: LimitSpec) -> bool:
-    start = period_at(limit.per, limit.zone, time.time()).start
+def _is_spent(control: ControlPlane, limit: LimitSpec, period: Span) -> bool:
     with control.read() as session:
-        spent = spent_of(session, control.usage, limit.whose, None if math.isinf(start) else start)
+        spent = spent_of(session, control.usage, limit.whose, period.since)
     return spent[limit.kind is not Limit.MONEY] >= limit.most
 
 
-def _shut(target: TargetExplained, limit: LimitSpec) -> None:
-    ends = period_at(limit.per, limit.zone, time.time()).end
+def _shut(target: TargetExplained, limit: LimitSpec, period: Span) -> None:
     target.usable = False
     target.reason = (
         f"its budget of {limit.said} is spent; raise it: pointsman credential update {target.backend}"
     )
     target.passed_over = True
-    target.passed_over_until = None if math.isinf(ends) else datetime.fromtimestamp(ends, UTC)
+    target.passed_over_until = moment_of(period.until)

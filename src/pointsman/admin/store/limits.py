@@ -5,7 +5,6 @@ Not here: what a limit does (ledger/accounts.py).
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -84,11 +83,15 @@ def spent_now(session: Session, usage: UsageStore, whose: str, row: BudgetColumn
     if row.budget_money is None and row.budget_tokens is None:
         return None
     period = period_at(Per(row.per or Per.TOTAL), row.zone or own_zone(), time.time())
-    bounded = not math.isinf(period.start)
-    money, tokens = spent_of(session, usage, whose, period.start if bounded else None)
+    money, tokens = spent_of(session, usage, whose, period.since)
     return {
         "money": money / NANO,
         "tokens": tokens,
-        "period_start": datetime.fromtimestamp(period.start, UTC) if bounded else None,
-        "period_end": datetime.fromtimestamp(period.end, UTC) if bounded else None,
+        "period_start": moment_of(period.since),
+        "period_end": moment_of(period.until),
     }
+
+
+def moment_of(at: float | None) -> datetime | None:
+    """Of unix seconds."""
+    return None if at is None else datetime.fromtimestamp(at, UTC)

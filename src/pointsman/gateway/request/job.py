@@ -123,7 +123,7 @@ class Job:
     called then. reported: the one whose failure the client is told. failed_reason: why the last
     target that failed did, or was not asked. deadline: monotonic seconds. joined: the job whose
     answer this client was given, where another request had begun it. receipt: of what it has taken of
-    rates."""
+    rates. worst: tokens that it may take at most, once somebody has asked."""
 
     request: ClientRequest
     delivery: Delivery
@@ -141,6 +141,7 @@ class Job:
     kept: bool = False  # the memory has the answer that is asked for, where its backend does not
     unpacked: int = 0  # bytes of its body, where that came compressed
     receipt: Reservation | int | None = None
+    worst: tuple[int, int] | None = None
     tee: Tee | None = None  # where its bodies are captured
     sent_again: int = 0  # attempts whose kept connection was dead, so that they were sent out once more
 

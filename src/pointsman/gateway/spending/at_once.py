@@ -7,10 +7,9 @@ One-sided: None is the full way's (reserving.py), which asks what is not known a
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 from ...kinds import Limit
-from ...ledger.accounts import Account, Reservation, Want
+from ...ledger.accounts import Reservation, Want
 from ...ledger.records import UsageRecord
 from ...link.spending import Cashier
 from ...routing.table import Target
@@ -19,7 +18,7 @@ from ..client.paths import Route
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from .refusing import header_lines
-from .reserving import RATES, dearest, limits_of, tokens_of
+from .reserving import RATES, dearest, limits_of, of_rate, tokens_of
 from .worst_case import worst_case
 
 
@@ -72,7 +71,7 @@ def take_at_once(
         if cost is None:
             return None
         budgets += [Want(one, cost) for one in charged.money] if cost else []
-    rates = _of_rates(charged.rates, asked + answered)
+    rates = [Want(one, of_rate(one.limit.kind, asked + answered)) for one in charged.rates]
     taken = cashier.at_once(rates, budgets)
     if taken is None:
         return None
@@ -82,10 +81,6 @@ def take_at_once(
         seen = [one.seen(now, wall) for one in charged.rates]
         lines = header_lines(seen, where.dialect.endpoint.rate_limits)
     return Taken(cashier, *taken, lines)
-
-
-def _of_rates(accounts: Sequence[Account], tokens: int) -> list[Want]:
-    return [Want(one, tokens if one.limit.kind is Limit.TOKEN_RATE else 1) for one in accounts]
 
 
 def _charged(plane: DataPlane, rules: CompiledRules, caller: Caller, target: Target) -> Charged:

@@ -26,7 +26,7 @@ from .refusing import header_lines, refused, unpriced
 from .worst_case import worst_case
 
 if TYPE_CHECKING:
-    from ..request.job import ClientRequest, Job, Tried
+    from ..request.job import Job, Tried
 
 RATES = (Limit.REQUESTS, Limit.TOKEN_RATE, Limit.PARALLEL)
 
@@ -67,7 +67,7 @@ async def _affordable(plane: DataPlane, rules: CompiledRules, job: Job, plan: Pl
     for target in plan.targets:
         if only_local and not _is_local(target):
             continue
-        found = await _problem(plane, target, _charges(rules, job.request, target))
+        found = await _problem(plane, target, _charges(rules, job, target))
         if found is None:
             left.append(target)
             continue
@@ -98,14 +98,14 @@ def _is_local(target: Target) -> bool:
     return target.backend is not None and target.backend.type == BackendType.LOCAL
 
 
-def _charges(rules: CompiledRules, request: ClientRequest, target: Target) -> Charges:
+def _charges(rules: CompiledRules, job: Job, target: Target) -> Charges:
     """The budgets that an attempt at this target is charged to, and how much it may cost. What is free is charged to none of
     money."""
-    limits = [limit for limit in limits_of(rules, request.caller, target) if limit.is_budget]
+    limits = [limit for limit in limits_of(rules, job.request.caller, target) if limit.is_budget]
     if not limits:
         return []
-    asked, answered = worst_case(request.route, request.body)
-    cost = dearest(rules, request.caller, target, asked, answered)
+    asked, answered = _worst_of(job)
+    cost = dearest(rules, job.request.caller, target, asked, answered)
     found: Charges = []
     for limit in limits:
         if limit.kind is Limit.TOKENS:
@@ -127,20 +127,24 @@ def dearest(rules: CompiledRules, caller: Caller, target: Target, asked: int, an
     return rate.most(asked, 0) if most is None else most  # nothing is charged for output that has no price
 
 
-def _of_rates(limits: Sequence[LimitSpec], request: ClientRequest) -> Charges:
-    amounts = {
-        Limit.REQUESTS: 1,
-        Limit.PARALLEL: 1,
-        Limit.TOKEN_RATE: sum(worst_case(request.route, request.body)),
-    }
-    return [(limit, amounts[limit.kind]) for limit in limits]
+def _worst_of(job: Job) -> tuple[int, int]:
+    """worst_case() of its request, looked for once."""
+    if job.worst is None:
+        job.worst = worst_case(job.request.route, job.request.body)
+    return job.worst
+
+
+def of_rate(kind: Limit, tokens: int) -> int:
+    """What a request of so many tokens takes of a rate of that kind."""
+    return tokens if kind is Limit.TOKEN_RATE else 1
 
 
 async def _take_rates(plane: DataPlane, rules: CompiledRules, job: Job) -> None:
     limits = [limit for limit in _own_limits(rules, job.request.caller) if limit.kind in RATES]
     if not limits:
         return
-    taken = await _cashier(plane).admit(_of_rates(limits, job.request))
+    tokens = sum(_worst_of(job))
+    taken = await _cashier(plane).admit([(limit, of_rate(limit.kind, tokens)) for limit in limits])
     lines = header_lines(taken.seen, job.request.route.dialect.endpoint.rate_limits)
     job.delivery.lines += lines
     job.delivery.rated = bool(lines)
@@ -155,7 +159,7 @@ async def reserve(
     """Before an attempt is sent: its budgets have room for it. None when they have."""
     charges: Charges = []
     if rules.limits and job.request.route.generates:
-        charges = _charges(rules, job.request, target)
+        charges = _charges(rules, job, target)
     if not charges:
         return None
     if any(amount < 0 for _, amount in charges):
