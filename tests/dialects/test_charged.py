@@ -11,7 +11,8 @@ import pytest
 
 from pointsman.conversation.usage import TokenUsage
 from pointsman.kinds import Protocol
-from tests.ledger.test_prices import CASES
+from pointsman.ledger.cost import NO_PRICE
+from tests.ledger.test_prices import CASES, cost
 from tests.vendor_bodies import chat, messages, responses
 from tests.vendor_bodies.wire import encoded, named
 
@@ -159,3 +160,54 @@ def test_fast_mode_is_a_tier_of_its_own() -> None:
     found = whole(MESSAGES, encoded(messages.whole([{"type": "text", "text": "hi"}], usage=usage))).usage
     assert found is not None
     assert found.tier == "fast"
+
+
+FEES = {
+    "files searched": (
+        RESPONSES,
+        {"type": "file_search_call", "id": "fs_1", "status": "completed", "queries": ["x"], "results": None},
+    ),
+    "code run by OpenAI": (
+        RESPONSES,
+        {
+            "type": "code_interpreter_call", "id": "ci_1", "status": "completed", "code": "1",
+            "container_id": "c", "outputs": None,
+        },
+    ),
+    "a picture made": (
+        RESPONSES,
+        {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "AAAA"},
+    ),
+    "code run by Anthropic": (
+        MESSAGES,
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "bash_code_execution", "input": {"command": "ls"}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FEES)
+def test_a_tool_with_a_fee_that_no_list_has_makes_the_cost_unknown_not_that_of_the_tokens(name: str) -> None:
+    protocol, call = FEES[name]
+    text = {"type": "text", "text": "hi"}
+    if protocol is RESPONSES:
+        body = responses.response([call, responses.message("hi")])
+        stream = named(
+            *(
+                {"type": "response.output_item.done", "output_index": at, "item": item}
+                for at, item in enumerate(body["output"])
+            ),
+            {"type": "response.completed", "response": body},
+        )
+    else:
+        body = messages.whole([call, text], usage=claude(input_tokens=5, output_tokens=7))
+        stream = named(
+            messages.started(usage=claude(input_tokens=5, output_tokens=1)),
+            *messages.block(0, call),
+            *messages.block(1, text | {"text": ""}, messages.text_delta("hi")),
+            *messages.ended("end_turn", {"output_tokens": 7}),
+        )
+    provider, model = {RESPONSES: ("openai", "gpt-5.4"), MESSAGES: ("anthropic", "claude-opus-4-8")}[protocol]
+    for seen in (whole(protocol, encoded(body)), agree(protocol, [stream])):
+        assert seen.usage is not None
+        assert seen.usage.whole
+        assert cost(provider, model, seen.usage) == (None, NO_PRICE)

@@ -8,7 +8,8 @@ import msgspec
 
 class Apart(msgspec.Struct, frozen=True):
     """What an answer may say of itself that has another price: parts of the input and the output, 0 where it says nothing of
-    them, and the region that its vendor charges for, None where it is none (docs/protocols/usage.md#what-has-another-price).
+    them; the region that its vendor charges for, None where it is none; and tools that the vendor ran for a fee, searches of
+    the web apart (docs/protocols/usage.md#what-has-another-price).
     """
 
     audio_input: int = 0
@@ -16,6 +17,7 @@ class Apart(msgspec.Struct, frozen=True):
     image_input: int = 0
     image_output: int = 0
     region: str | None = None
+    runs: int = 0
 
 
 class TokenUsage(msgspec.Struct, frozen=True):
@@ -87,6 +89,13 @@ def served(usage: TokenUsage | None, tier: object) -> TokenUsage | None:
     if usage is None or not isinstance(tier, str) or tier in STANDARD_TIERS or not tier:
         return usage
     return msgspec.structs.replace(usage, tier=tier[:_WORD])
+
+
+def ran(usage: TokenUsage | None, runs: int) -> TokenUsage | None:
+    """The same with so many runs of the vendor's tools."""
+    if usage is None or not runs:
+        return usage
+    return msgspec.structs.replace(usage, apart=msgspec.structs.replace(usage.apart or Apart(), runs=runs))
 
 
 _WORD = 32

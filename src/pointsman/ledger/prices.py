@@ -91,8 +91,11 @@ class Rate:
         if found is None:
             return None, TIER
         times: int | None = _WHOLE
-        if usage.apart is not None and usage.apart.region is not None:
-            times = self.regions.get(usage.apart.region)
+        if usage.apart is not None:
+            if usage.apart.runs:
+                return None, NO_PRICE
+            if usage.apart.region is not None:
+                times = self.regions.get(usage.apart.region)
         if times is None:
             return None, REGION
         return _cost(_of(usage.input or 0, *found), usage, times)

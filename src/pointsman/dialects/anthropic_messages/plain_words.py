@@ -38,14 +38,14 @@ def said(block: dict[str, Any]) -> str:
     return compact(left) if left else ""
 
 
-_RUNS = ("code_execution", "bash_code_execution", "text_editor_code_execution")
+RUNS = ("code_execution", "bash_code_execution", "text_editor_code_execution")
 
 
 def answered(block: dict[str, Any]) -> str:
     """What a block of an answer shows to clients of other protocols: what was run, and what that gave. Searches
     say nothing here: what they found stands in the citations."""
     kind, given = str(block.get("type")), block.get("input")
-    if kind == "server_tool_use" and block.get("name") in _RUNS and isinstance(given, dict):
+    if kind == "server_tool_use" and block.get("name") in RUNS and isinstance(given, dict):
         for key, language in (("code", "python"), ("command", "sh")):
             if isinstance(given.get(key), str) and len(given) == 1:
                 return fenced(given[key], language)
@@ -56,7 +56,7 @@ def answered(block: dict[str, Any]) -> str:
     if kind == "compaction":
         return words(block)
     run = kind.removesuffix("_tool_result")
-    return fenced(words(block)) if run in (*_RUNS, "mcp") and run != kind else ""
+    return fenced(words(block)) if run in (*RUNS, "mcp") and run != kind else ""
 
 
 def _collect(value: Any, found: list[str], depth: int) -> None:

@@ -7,6 +7,7 @@ cdef class MessagesSeen(Seen):
     cdef public bint called
     cdef public Counted counted
     cdef public object last
+    cdef public int runs
     cpdef event(self, bytes event)
     cpdef str text_alone(self, frame)
     cpdef bint whole(self, bytes body)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from ...conversation.events import SILENT_STOPS, PartKind, Stop
+from ...conversation.usage import ran
 from ...wire.jsontext import Closing
 from ...wire.sse import data_of, name_of, unframed_error
 from ..decoding import UNREADABLE, decode_object, read_whole
@@ -29,6 +30,7 @@ from .frames import (
     decode,
     decode_whole,
 )
+from .plain_words import RUNS
 from .usage import Counted
 
 _OF_DELTA = {
@@ -54,17 +56,18 @@ _NO_DELTA = FrameDelta()
 class MessagesSeen(Seen):
     """See dialects.base.Seen. blocks: index -> the kind of the block that is open there, corrected where deltas
     are of another. called: a client's tool was called. counted: the usage object, merged, None before the first. last: the
-    `delta` that told why it stopped."""
+    `delta` that told why it stopped. runs: of code, which the vendor charges by its time."""
 
     member = b'"content"'
     text_keys = (b'"text"', b'"thinking"')
-    __slots__ = ("_texts", "blocks", "called", "counted", "last")
+    __slots__ = ("_texts", "blocks", "called", "counted", "last", "runs")
 
     def __init__(self) -> None:
         self._nothing_yet()
         self.blocks: dict[int, PartKind] = {}
         self._texts: dict[int, Closing] = {}  # by the block of a call
         self.called = False
+        self.runs = 0
         self.counted: Counted | None = None
         self.last = _NO_DELTA
 
@@ -202,7 +205,7 @@ class MessagesSeen(Seen):
         if self.counted is None:
             self.counted = Counted()
         self.counted.add(report)
-        self.usage = self.counted.neutral()
+        self.usage = ran(self.counted.neutral(), self.runs)
 
     def _stray(self, index: int, wanted: PartKind | None) -> None:
         """A delta that is not of its block's kind. Compatible servers send text and thinking without a block of
@@ -225,6 +228,9 @@ class MessagesSeen(Seen):
             else:
                 self.malformed += 1
                 kind = _FOREIGN
+        elif kind is _FOREIGN and start.get("type") == "server_tool_use" and start.get("name") in RUNS:
+            self.runs += 1
+            self.usage = ran(self.usage, self.runs)
         self.blocks[index] = kind
         if not self.output:
             self.output = _starts_with_words(start) if start.get("type") in ("text", "thinking") else True

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import SILENT_STOPS, Stop
-from ...conversation.usage import newer, served
+from ...conversation.usage import newer, ran, served
 from ...wire.jsontext import Closing
 from ...wire.sse import data_of, name_of, unframed_error
 from ..base import Seen
@@ -43,6 +43,8 @@ from .frames import (
 from .told import Told
 
 CALLS = ("function_call", "custom_tool_call")
+_FOR_A_FEE = ("file_search_call", "code_interpreter_call", "image_generation_call")
+"""docs/protocols/usage.md#what-has-another-price"""
 _ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
 CLOSING = {
     "response.output_text.done",
@@ -94,18 +96,28 @@ class ResponsesSeen(Seen):
 
     called: a client's tool was called. late: (place, item) of what stands in the last event and no event before it
     told. response: the response object of the end. searched: how often the backend searched the web, which is charged by the
-    search; a page that it opens is not.
+    search; a page that it opens is not. runs: of its other tools that have a fee.
     """
 
     member = b'"output"'
-    __slots__ = ("_done", "_open_calls", "_raw", "_told_items", "called", "late", "response", "searched")
+    __slots__ = (
+        "_done",
+        "_open_calls",
+        "_raw",
+        "_told_items",
+        "called",
+        "late",
+        "response",
+        "runs",
+        "searched",
+    )
 
     def __init__(self) -> None:
         super().__init__()
         self.called = False
         self.late: list[tuple[int, Item]] = []
         self.response = Response()
-        self.searched = 0
+        self.searched = self.runs = 0
         self._open_calls: dict[int, _OpenCall] = {}  # by place
         self._done: set[int | str] = set()  # places and ids of the items that events told
         self._told_items: list[Item] = []  # those items, where the answer is remembered
@@ -268,6 +280,7 @@ class ResponsesSeen(Seen):
                 self.called = self.called or kind in CALLS
                 if kind == "web_search_call" and _searches(item):
                     self.searched += 1
+                self.runs += kind in _FOR_A_FEE
                 if kind == "function_call":
                     (call or _OpenCall(self.call_begun(), False)).whole(arguments_of(item))
 
@@ -281,6 +294,7 @@ class ResponsesSeen(Seen):
         self.usage = served(self.usage, response.service_tier)
         if self.searched and self.usage is not None:
             self.usage = msgspec.structs.replace(self.usage, web_searches=self.searched)
+        self.usage = ran(self.usage, self.runs)
 
     def _end(self, status: str, response: Response) -> None:
         self.response = response
