@@ -232,10 +232,34 @@ def test_a_rate_is_told_in_each_protocols_headers_and_waits_no_longer_than_said(
         third = await scene.chat()
         assert third.status == 429
         assert third.json()["error"]["code"] == "rate_limit_exceeded"
+        assert third.json()["error"]["type"] == "requests"
         assert 25 <= int(third.headers["retry-after"]) <= 30
         assert "x-should-retry" not in third.headers
         fourth = await scene.chat(client=MESSAGES)
         assert fourth.json()["error"]["type"] == "rate_limit_error"
+
+    run(work)
+
+
+def test_a_rate_of_tokens_is_refused_as_one_of_tokens() -> None:
+    async def work(scene: Scene) -> None:
+        scene.serve(LimitSpec("key/1", Limit.TOKEN_RATE, 10))
+        assert (await scene.chat(max_tokens=900)).status == 200
+        refused = await scene.chat(max_tokens=900)
+        assert (refused.status, refused.json()["error"]["type"]) == (429, "tokens")
+        assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+
+    run(work)
+
+
+def test_a_spent_budget_is_told_with_what_is_left_of_the_rates() -> None:
+    async def work(scene: Scene) -> None:
+        scene.serve(LimitSpec("key/1", Limit.TOKENS, 1, "day"), LimitSpec("key/1", Limit.REQUESTS, 9))
+        while (refused := await scene.chat(max_tokens=5)).status == 200:
+            before = refused
+        assert refused.json()["error"]["code"] == "insufficient_quota"
+        left = int(refused.headers["x-ratelimit-remaining-requests"])
+        assert left >= int(before.headers["x-ratelimit-remaining-requests"]), "what is refused takes nothing"
 
     run(work)
 

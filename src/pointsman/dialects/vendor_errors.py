@@ -42,6 +42,8 @@ _WORDS: dict[ErrorKind, tuple[str, str | None, str]] = {
     ErrorKind.OVERLOADED: ("server_error", "overloaded", "overloaded_error"),
 }
 """OpenAI's type and code, Anthropic's type."""
+_RATES = ("requests", "tokens")
+"""OpenAI's type of a refusal says of which rate it is."""
 
 
 def holds_list(body: bytes, member: str) -> bool:
@@ -58,6 +60,8 @@ def openai_fields(error: PointsmanError) -> dict[str, str | None]:
     kind, code, _ = _WORDS[error.kind]
     if error.kind is ErrorKind.BAD_REQUEST and error.code != kind:  # its code says more than the kind
         code = error.code
+    if error.kind is ErrorKind.RATE_LIMITED and error.code in _RATES:
+        kind = error.code
     return {"message": error.public, "type": kind, "param": error.param, "code": code}
 
 

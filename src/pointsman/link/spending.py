@@ -50,8 +50,8 @@ class Spending(TypingProtocol):
     def follow(self, limits: Iterable[LimitSpec]) -> None:
         """There are these limits now."""
 
-    async def look(self, wanted: Wanted) -> Shortfall | None:
-        """Why it would not be let in now."""
+    async def look(self, wanted: Wanted) -> Decided:
+        """Would it be let in now? Nothing is taken."""
 
     async def admit(self, wanted: Wanted) -> Decided:
         """All or none."""
@@ -77,10 +77,12 @@ class Cashier:
         """All of them."""
         return self._accounts.budgets()
 
-    async def look(self, wanted: Wanted) -> Shortfall | None:
+    async def look(self, wanted: Wanted) -> Decided:
         """See Spending."""
         wants = await self._known(wanted)
-        return self._accounts.refusal(wants, time.monotonic(), time.time())
+        now, wall = time.monotonic(), time.time()
+        refused = self._accounts.refusal(wants, now, wall)
+        return Decided(None, refused, [account.seen(now, wall) for account, _ in wants])
 
     def accounts(self, limits: Iterable[LimitSpec]) -> list[Account]:
         """Of those limits that there are."""
@@ -166,20 +168,22 @@ class RemoteCashier:
     def follow(self, limits: Iterable[LimitSpec]) -> None:
         """The control plane knows."""
 
-    async def look(self, wanted: Wanted) -> Shortfall | None:
+    async def look(self, wanted: Wanted) -> Decided:
         """See Spending."""
-        found = await self._asked(wanted, hold=False) if wanted else None
-        return None if found is None or found.refused is None else Shortfall(*found.refused)
+        return await self._told(wanted, hold=False)
 
     async def admit(self, wanted: Wanted) -> Decided:
         """See Spending."""
+        return await self._told(wanted, hold=True)
+
+    async def _told(self, wanted: Wanted, *, hold: bool) -> Decided:
         if not wanted:
             return Decided(None, None, ())
-        found = await self._asked(wanted, hold=True)
+        found = await self._asked(wanted, hold=hold)
         seen = [Level(*one) for one in found.seen]
         if found.refused is not None:
             return Decided(None, Shortfall(*found.refused), seen)
-        return Decided(found.number, None, seen)
+        return Decided(found.number if hold else None, None, seen)
 
     def settle(self, receipt: Reservation | int, used: Mapping[Limit, int | None]) -> None:
         """See Spending. What cannot be said now is found in the log."""
@@ -215,10 +219,7 @@ class CashierServer:
             (limits[whose, kind], amount) for whose, kind, amount in asked.wanted if (whose, kind) in limits
         ]
         try:
-            if not asked.hold:
-                refused = await self._cashier.look(wanted)
-                return Reserved(asked.number, refused)
-            found = await self._cashier.admit(wanted)
+            found = await (self._cashier.admit(wanted) if asked.hold else self._cashier.look(wanted))
         except PointsmanError:
             return Reserved(asked.number, able=False)
         if isinstance(found.receipt, Reservation):

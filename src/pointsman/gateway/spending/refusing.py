@@ -28,7 +28,7 @@ def refused(refusal: Shortfall) -> PointsmanError:
     whose = _whose(limit.whose)
     if not limit.is_budget:
         text = f"{whose[:1].upper()}{whose[1:]} may send {limit.said}; try again in {seconds} s."
-        return PointsmanError(ErrorKind.RATE_LIMITED, text, retry_after=seconds)
+        return PointsmanError(ErrorKind.RATE_LIMITED, text, retry_after=seconds, code=_UNITS.get(limit.kind))
     if seconds is not None and refusal.left > 0:
         text = f"What is left of the budget of {limit.said} of {whose} is promised to requests under way; try again."
         return PointsmanError(ErrorKind.RATE_LIMITED, text, retry_after=seconds)

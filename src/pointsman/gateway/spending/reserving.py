@@ -6,13 +6,13 @@ Not here: how limits are held (link/spending.py), and what a refused client is t
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...errors import PointsmanError
 from ...kinds import BackendType, FallbackReason, Limit
-from ...ledger.accounts import LimitSpec
+from ...ledger.accounts import Level, LimitSpec
 from ...ledger.records import UsageRecord
 from ...link.spending import Spending
 from ...resilience.walk import Held
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 RATES = (Limit.REQUESTS, Limit.TOKEN_RATE, Limit.PARALLEL)
 
 Charges = list[tuple[LimitSpec, int]]
-"""Budgets, and how much of each; -1 of money where nobody knows what it costs."""
+"""Limits, and how much of each; -1 of money where nobody knows what it costs."""
 
 
 async def let_in(plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -> Plan:
@@ -43,7 +43,11 @@ async def let_in(plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -
         plan = restricted(bounds, plan)
     if not rules.limits or not job.request.route.generates:
         return plan
-    plan = await _affordable(plane, rules, job, plan)
+    try:
+        plan = await _affordable(plane, rules, job, plan)
+    except PointsmanError:
+        _tell(job, (await _cashier(plane).look(_rates(rules, job))).seen)
+        raise
     await _take_rates(plane, rules, job)
     return plan
 
@@ -90,7 +94,7 @@ async def _problem(plane: DataPlane, target: Target, charges: Charges) -> tuple[
     unknown = next((limit for limit, amount in charges if amount < 0), None)
     if unknown is not None:
         return unpriced(target.label), unknown.whose
-    refusal = await _cashier(plane).look(charges)
+    refusal = (await _cashier(plane).look(charges)).refused
     return None if refusal is None else (refused(refusal), refusal.limit.whose)
 
 
@@ -139,15 +143,28 @@ def of_rate(kind: Limit, tokens: int) -> int:
     return tokens if kind is Limit.TOKEN_RATE else 1
 
 
-async def _take_rates(plane: DataPlane, rules: CompiledRules, job: Job) -> None:
+def _rates(rules: CompiledRules, job: Job) -> Charges:
+    """What the request takes of the rates of its key and its group."""
     limits = [limit for limit in _own_limits(rules, job.request.caller) if limit.kind in RATES]
     if not limits:
-        return
+        return []
     tokens = sum(_worst_of(job))
-    taken = await _cashier(plane).admit([(limit, of_rate(limit.kind, tokens)) for limit in limits])
-    lines = header_lines(taken.seen, job.request.route.dialect.endpoint.rate_limits)
+    return [(limit, of_rate(limit.kind, tokens)) for limit in limits]
+
+
+def _tell(job: Job, seen: Iterable[Level]) -> None:
+    """What is left of the rates."""
+    lines = header_lines(seen, job.request.route.dialect.endpoint.rate_limits)
     job.delivery.lines += lines
     job.delivery.rated = bool(lines)
+
+
+async def _take_rates(plane: DataPlane, rules: CompiledRules, job: Job) -> None:
+    rates = _rates(rules, job)
+    if not rates:
+        return
+    taken = await _cashier(plane).admit(rates)
+    _tell(job, taken.seen)
     if taken.refused is not None:
         raise refused(taken.refused)
     job.receipt = taken.receipt
