@@ -188,3 +188,8 @@ def test_days_are_a_number(shell: Shell, days: str) -> None:
 
 def test_an_option_before_the_word_is_not_forgotten(shell: Shell) -> None:
     assert "behind it" in shell.run("usage", "--json", "keep", code=2).stderr
+
+
+def test_a_filter_that_nothing_fits_does_not_say_that_nothing_was_asked(filled: Shell) -> None:
+    for words in (["--model", "other"], ["--by", "model", "--model", "other"]):
+        assert "no record fits" in filled.run("usage", *words).output

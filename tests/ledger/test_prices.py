@@ -159,9 +159,9 @@ def test_own_prices_come_first_from_their_day_on() -> None:
     assert now.cost(TokenUsage(1_000_000, 1_000_000)) == (3_000_000_000, None)
 
 
-@pytest.mark.parametrize("given", ["-1", "nan", "inf", "much", 1e30])
+@pytest.mark.parametrize("given", ["-1", "nan", "inf", "much", 1e30, 1e-7])
 def test_what_is_no_price(given: float | str) -> None:
-    with pytest.raises(ValueError, match=r"is no|is more"):
+    with pytest.raises(ValueError, match=r"is no|is more|is less"):
         pico(given, "input")
 
 

@@ -60,7 +60,7 @@ def _cost(row: Row) -> str | None:
     return known if known is None or not row.get("unpriced") else f"{known} + {row['unpriced']} unknown"
 
 
-_SHOW = table(
+_ROWS: tuple[tuple[str, Any], ...] = (
     ("time", lambda row: local_time(row["at"])),
     ("model", lambda row: row["model"] or None),
     ("target", "target"),
@@ -75,7 +75,6 @@ _SHOW = table(
     ("total ms", "total_ms"),
     ("client", lambda row: row["client"] or None),
     ("request", lambda row: row["request"] or row["id"]),
-    empty="nothing was asked yet",
 )
 _SUMS = (
     ("requests", "requests"),
@@ -207,10 +206,15 @@ def _show_deleted(found: Row) -> None:
     click.echo(f"{found['records']} records deleted; the file had {before} and has {after}")
 
 
+def _none(given: dict[str, Any]) -> str:
+    """What an empty list says."""
+    return "no record fits; without options all are listed" if given else "nothing was asked yet"
+
+
 def _list(invocation: Invocation, given: dict[str, Any], limit: int) -> None:
     with invocation.session():
         answer = invocation.send("GET", f"/api/usage?{urlencode(given | {'limit': limit})}")
-    invocation.print(answer, _SHOW)
+    invocation.print(answer, table(*_ROWS, empty=_none(given)))
     further = answer.headers.get("x-next-cursor")
     if further and not invocation.as_json:
         note(f"there is more: pointsman usage --cursor {further}")
@@ -219,7 +223,7 @@ def _list(invocation: Invocation, given: dict[str, Any], limit: int) -> None:
 def _sums(invocation: Invocation, by: str, given: dict[str, Any], *, as_csv: bool) -> None:
     path = f"/api/usage/by/{by}?{urlencode(given)}"
     if not as_csv:
-        invocation.finish("GET", path, show=table(*_GROUPS[by], *_SUMS, empty="nothing was asked yet"))
+        invocation.finish("GET", path, show=table(*_GROUPS[by], *_SUMS, empty=_none(given)))
         return
     with invocation.session():
         rows = invocation.send("GET", path).json()

@@ -79,6 +79,8 @@ def pico(dollars: float | str, quantity: str) -> int:
         raise ValueError("is no number") from None
     if not found.is_finite() or found < 0:
         raise ValueError("is no price")
+    if 0 < found < 1:
+        raise ValueError("is less than the least that is counted, $0.000001 for a million tokens")
     if found != found.to_integral_value():
         found = found.quantize(Decimal(1))
     if found > MOST:
