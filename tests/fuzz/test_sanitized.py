@@ -28,7 +28,8 @@ looks.main(inputs, "sanitized")
 """
 
 
-def test_no_look_reads_or_writes_where_it_may_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("machine", ["-DNDEBUG", "-U__SSE2__"], ids=["as here", "without vectors"])
+def test_no_look_reads_or_writes_where_it_may_not(tmp_path: Path, machine: str) -> None:
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None or not Path(sysconfig.get_path("include"), "Python.h").exists():
         pytest.skip("NOT TESTED: the C file under sanitizers, for want of a C compiler or Python's headers")
@@ -39,7 +40,7 @@ def test_no_look_reads_or_writes_where_it_may_not(tmp_path: Path) -> None:
     made = tmp_path / "_scan.so"
     subprocess.run(
         [
-            compiler, "-shared", "-fPIC", "-O1", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror",
+            compiler, machine, "-shared", "-fPIC", "-O1", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror",
             "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{sysconfig.get_path('include')}",
             str(ROOT / "src/pointsman/wire/_scan.c"), "-o", str(made),
         ],

@@ -24,9 +24,7 @@ static PyObject *five(PyObject *a, PyObject *b, PyObject *c, PyObject *d, PyObje
 
 /* ---- a request's body ---- */
 
-#define MAX_DEPTH 255
-#define MAX_KEYS 64
-#define MAX_WORDS 24
+enum { MAX_DEPTH = 255, MAX_KEYS = 64, MAX_WORDS = 24 };
 #define NULLS ((uint32_t)1 << 30)
 
 /* What is known so far. words: looked for behind quotation marks; first: by a word's first byte, the bits of those that
@@ -44,27 +42,35 @@ static inline void mark(Look *look, const byte *p) {
     for (uint32_t bits = p < look->end ? look->first[*p] : 0; bits; bits &= bits - 1) {
         int i = __builtin_ctz(bits);
         Py_ssize_t size = look->word_size[i];
-        if (look->end - p >= size && !memcmp(p, look->word[i], (size_t)size)) look->found |= (uint32_t)1 << i;
+        if (look->end - p < size || p[size - 1] != look->word[i][size - 1]) continue; /* as nearly all */
+        if (!memcmp(p, look->word[i], (size_t)size)) look->found |= (uint32_t)1 << i;
     }
 }
 
-/* Bits of the bytes at p[0..63] that end a plain run of a string: '"', '\\' and those below 0x20. */
-static inline uint64_t stops(const byte *p) {
-    uint64_t bits = 0;
 #if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), low = _mm_set1_epi8(0x1f);
-    for (int i = 0; i < 4; i++) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(p + 16 * i));
-        __m128i m = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, slash)),
-                                 _mm_cmpeq_epi8(_mm_max_epu8(x, low), low));
-        bits |= (uint64_t)(uint32_t)_mm_movemask_epi8(m) << (16 * i);
-    }
-#else
-    for (int i = 0; i < 64; i++)
-        bits |= (uint64_t)(p[i] == '"' || p[i] == '\\' || p[i] < 0x20) << i;
-#endif
-    return bits;
+#define EACH64 _Pragma("GCC unroll 4") for (int i = 0; i < 64; i += 16)
+#define AT(p) _mm_loadu_si128((const __m128i *)(p))
+#define IS_BYTE(x, c) _mm_cmpeq_epi8(x, _mm_set1_epi8(c))
+#define OR(a, b) _mm_or_si128(a, b)
+#define IS_LOW(x) IS_BYTE(_mm_max_epu8(x, _mm_set1_epi8(0x1f)), 0x1f)
+#define BITS(x) ((uint64_t)(uint32_t)_mm_movemask_epi8(x) << i)
+#else /* eight bytes in a number, the first the lowest; of each that is meant its highest bit */
+#define EACH64 for (int i = 0; i < 64; i += 8)
+#define AT(p) number(p)
+#define SAME(c) (0x0101010101010101u * (uint64_t)(c))
+#define ZERO(x) (~((((x) & SAME(0x7f)) + SAME(0x7f)) | (x) | SAME(0x7f)))
+#define IS_BYTE(x, c) ZERO((x) ^ SAME(c))
+#define OR(a, b) ((a) | (b))
+#define IS_LOW(x) ZERO((x) & SAME(0xe0))
+#define BITS(x) ((((x) >> 7) * 0x0102040810204080u >> 56) << i)
+static inline uint64_t number(const byte *p) {
+    uint64_t x;
+    memcpy(&x, p, 8);
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(x) : x;
 }
+#endif
+/* Bits of those of 64 bytes, each the x of the test, of which it is true. */
+#define WHERE(p, test) ({ uint64_t all = 0; EACH64 { __auto_type x = AT(p + i); all |= BITS(test); } all; })
 
 /* The four hexadecimal digits at p, -1 where they are none. */
 static int hex4(const byte *p) {
@@ -78,46 +84,41 @@ static int hex4(const byte *p) {
 }
 
 /* p: at the backslash. Behind the escape, or NULL where it is none; a surrogate counts with its other half only. */
-static inline const byte *escape(const byte *p, const byte *end) {
-    if (end - p < 2) return NULL;
-    switch (p[1]) {
-    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't': return p + 2;
-    case 'u': break;
-    default: return NULL;
-    }
+static const byte *escape(const byte *p, const byte *end) {
+    if (end - p >= 2 && p[1] != 'u') return memchr("\"\\/bfnrt", p[1], 8) == NULL ? NULL : p + 2;
     int value = end - p < 6 ? -1 : hex4(p + 2);
     if (value < 0xd800 || value > 0xdfff) return value < 0 ? NULL : p + 6;
     int other = value > 0xdbff || end - p < 12 || p[6] != '\\' || p[7] != 'u' ? -1 : hex4(p + 8);
     return other >= 0xdc00 && other <= 0xdfff ? p + 12 : NULL;
 }
 
-/* p: behind the opening quote. At the closing one, or NULL. 64 bytes at a time: a mask of what stops a run, walked bit by
- * bit. */
+/* p: behind the opening quote. At the closing one, or NULL. 64 bytes at a time, as bits: code has an escape every few
+ * letters, and a branch for each would be guessed wrong. carry: the last byte was a backslash that begins an escape. */
 static inline const byte *string_end(Look *look, const byte *p) {
-    const byte *end = look->end;
+    const byte *end = look->end, *known = p; /* behind the last unusual escape */
+    uint64_t odd = 0xaaaaaaaaaaaaaaaa, carry = 0;
     byte tail[64];
     look->escaped = 0;
     mark(look, p);
-    while (p < end) {
-        const byte *at = p;
-        uint64_t bits;
-        p = end - at > 64 ? at + 64 : end;
-        if (end - at >= 64) bits = stops(at);
-        else {
-            memset(tail, ' ', 64);
-            memcpy(tail, at, (size_t)(end - at));
-            bits = stops(tail);
-        }
-        while (bits) {
-            int i = __builtin_ctzll(bits);
-            if (at[i] == '"') return at + i;
-            const byte *next = at[i] == '\\' ? escape(at + i, end) : NULL;
-            if (next == NULL) return NULL;
+    for (; p < end; p += 64) { /* at: those 64, with spaces where there are fewer */
+        const byte *at = end - p < 64 ? memcpy(memset(tail, ' ', 64), p, (size_t)(end - p)) : p;
+        uint64_t stop = WHERE(at, OR(OR(IS_BYTE(x, '"'), IS_BYTE(x, '\\')), IS_LOW(x)));
+        if (!(stop | carry)) continue;
+        uint64_t slashes = WHERE(at, IS_BYTE(x, '\\')), quotes = WHERE(at, IS_BYTE(x, '"'));
+        /* Of a run of backslashes every other one begins an escape: one subtraction borrows through all runs at once. */
+        uint64_t begin = slashes & ~carry, ends = (((begin << 1) | odd) - begin) ^ odd, escaped = ends ^ (slashes | carry);
+        carry = (ends & begin) >> 63;
+        stop &= ~(slashes | (escaped & quotes));
+        if (escaped &= (stop - 1) & ~stop) {
             look->escaped = 1;
-            if (next[-1] == '"') mark(look, next);
-            if (next - at >= 64) { p = next; break; }
-            bits &= ~(uint64_t)0 << (next - at);
+            for (uint64_t bits = escaped & quotes; bits; bits &= bits - 1) mark(look, p + __builtin_ctzll(bits) + 1);
+            uint64_t usual = quotes | slashes | WHERE(at, OR(IS_BYTE(x, 'n'), IS_BYTE(x, 't')));
+            for (uint64_t bits = escaped & ~usual; bits; bits &= bits - 1) {
+                const byte *slash = p + __builtin_ctzll(bits) - 1;
+                if (slash >= known && (known = escape(slash, end)) == NULL) return NULL;
+            }
         }
+        if (stop) return at[__builtin_ctzll(stop)] == '"' ? p + __builtin_ctzll(stop) : NULL;
     }
     return NULL;
 }
@@ -253,8 +254,7 @@ static PyObject *body_look(PyObject *self, PyObject *const *args, Py_ssize_t nar
 /* ---- an answer's head ---- */
 
 enum { CHUNKED = 1, EVENTS = 2, CLOSES = 4, RETRY_SAID = 8 };
-#define MAX_HEAD 8192
-#define MAX_HEADERS 100
+enum { MAX_HEAD = 8192, MAX_HEADERS = 100 };
 
 /* Lower case of a character of a header's name (RFC 9110 section 5.6.2: token), 0 for all others. */
 static inline byte token(byte c) {
