@@ -5,7 +5,6 @@ Not here: sealing and opening (vault.py, which also offers both names).
 
 from __future__ import annotations
 
-import hmac
 from typing import Any, NoReturn
 
 _MASK = "***"
@@ -57,6 +56,8 @@ class Secret(_Hidden):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
+        import hmac  # with 4 MB of libcrypto, which the supervisor does without
+
         return hmac.compare_digest(self._text.encode(), other._text.encode())
 
     __hash__ = _Hidden.__hash__

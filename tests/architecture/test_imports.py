@@ -51,7 +51,7 @@ def ours(loaded: set[str]) -> set[str]:
         ("import pointsman.gateway.__main__", HEAVY | SCREEN),
         (
             "import pointsman.process.supervisor",
-            HEAVY | SCREEN | {"uvloop", "httptools", "msgspec", "asyncio"},
+            HEAVY | SCREEN | {"uvloop", "httptools", "msgspec", "asyncio", "hashlib", "ssl", "ctypes"},
         ),
         ("import pointsman.cli.main", HEAVY | {"rich", "uvloop", "httptools", "msgspec", "asyncio", "http"}),
         (
@@ -84,8 +84,14 @@ def test_the_data_plane_sees_neither_store_nor_control_plane_nor_commands() -> N
 def test_the_control_plane_links_up_before_it_imports_protocols_and_its_http_side() -> None:
     loaded = imported_by("import pointsman.admin.__main__")
     assert "pointsman.link.messages" in loaded
-    assert not ours(loaded) & {"dialects", "translation", "upstream", "resilience"}
-    assert heavy(loaded, {"fastapi", "starlette", "uvicorn"}) == set()
+    assert not ours(loaded) & {"dialects", "translation", "upstream", "resilience", "engines", "modelstore"}
+    assert not {
+        name for name in loaded if name.startswith(("pointsman.admin.app", "pointsman.admin.routers"))
+    }
+    assert (
+        heavy(loaded, {"fastapi", "starlette", "uvicorn", "httptools", "alembic", "opentelemetry", "click"})
+        == set()
+    )
 
 
 def test_the_practice_backend_has_its_own_wire_code() -> None:

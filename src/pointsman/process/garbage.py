@@ -7,6 +7,8 @@ from __future__ import annotations
 import asyncio
 import gc
 
+from .given_back import give_back
+
 _TIDY_SECONDS = 1.0
 """After it is ready: on a single core the gateway's first answer would wait for that."""
 
@@ -28,3 +30,4 @@ def _tidy() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    give_back()

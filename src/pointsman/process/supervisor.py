@@ -24,6 +24,7 @@ from .beats import START_SECONDS
 from .children import SUPERVISOR, Child, start, watch
 from .data_lock import ORPHAN_SECONDS, runtime_folder, sign, take_lock
 from .environment import take
+from .given_back import give_back
 from .listeners import Listeners
 from .parent import REFUSED, REPLACED_SIGNAL, reap_strangers
 from .private_files import write_over
@@ -325,6 +326,7 @@ def _announce(supervisor: _Supervisor) -> None:
     elif options.screen:
         said_of_it = ("--url", supervisor.url, "--standing", supervisor.runtime_dir)
         supervisor.screen = subprocess.Popen([*options.screen, *said_of_it], stdin=subprocess.DEVNULL)
+    give_back()
 
 
 def _note(supervisor: _Supervisor) -> None:

@@ -21,6 +21,7 @@ class Table(SQLModel):
     type.
     """
 
+    model_config = {"defer_build": True}  # pydantic reads and writes no table: it need not work out how
     _checks: ClassVar[dict[str, Callable[[object], object]]] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
