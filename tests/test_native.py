@@ -45,19 +45,26 @@ def test_only_python_runs_where_that_is_wanted() -> None:
     ]
 
 
+def test_the_c_file_runs_by_itself_where_that_is_wanted() -> None:
+    if not native.fresh("wire._scan"):
+        pytest.skip("NOT TESTED: builds, since nothing was built here (python hatch_build.py)")
+    how, stale, compiled, python = said(SOURCE.parent, POINTSMAN_PURE=native.PYTHON)
+    assert how == [
+        "partly compiled",
+        "The C file runs as machine code, no module of Python does: POINTSMAN_PURE=python is set.",
+    ]
+    assert (stale, compiled, python) == ([], True, True)
+
+
 def test_a_build_of_other_sources_is_passed_over_and_named(tmp_path: Path) -> None:
-    if not native.runs() and not native.wants_pure():
+    if not native.fresh("wire._scan"):
         pytest.skip("NOT TESTED: builds, since nothing was built here (python hatch_build.py)")
     copy = tmp_path / "pointsman"
     shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     (how, _), stale, compiled, python = said(tmp_path)
     if how == "pure":
         pytest.skip("NOT TESTED: builds, since nothing was built here (python hatch_build.py)")
-    assert (stale, compiled, python) == (
-        [],
-        True,
-        "wire.sse" not in native.runs() and not native.wants_pure(),
-    )
+    assert (stale, compiled, python) == ([], True, not native.fresh("wire.sse"))
     with (copy / "wire" / "sse.py").open("a") as file:
         file.write("# another\n")
     (how, about), stale, compiled, python = said(tmp_path)

@@ -2,7 +2,7 @@
 
 `_scan` is C; the others are the same Python as without a compiler, translated by Cython with the types that the `.pxd`
 file beside each declares. hatch_build.py builds them (docs/decisions/0010-machine-code.md). A build whose sources have
-changed since is passed over, and so are all where POINTSMAN_PURE is set. Not here: what falls back on what (wire/scan.py).
+changed since is passed over, and so are those that POINTSMAN_PURE says. Not here: what falls back on what (wire/scan.py).
 """
 
 from __future__ import annotations
@@ -68,19 +68,26 @@ MODULES = (
     "upstream.pool",
 )
 PURE = "POINTSMAN_PURE"
-"""Set to anything but "" or 0, only Python runs, and nothing is built."""
+"""Set to PYTHON, the C file runs as machine code, and what was written in Python as Python. Set to anything else but "" or
+0, only Python runs, and nothing is built."""
+PYTHON = "python"
 _ROOT = Path(__file__).parent
 FOLDER = _ROOT / "_native"
 """Of what was built, one file a module and Python; beside each a stamp that says from which sources."""
 
 
 def wants_pure() -> bool:
-    """Does the environment say so?"""
-    return os.environ.get(PURE, "") not in ("", "0")
+    """Does the environment say that only Python runs?"""
+    return os.environ.get(PURE, "") not in ("", "0", PYTHON)
 
 
 def _at(module: str, suffix: str) -> Path:
     return _ROOT.joinpath(*module.split(".")).with_suffix(suffix)
+
+
+def _is_wanted(module: str) -> bool:
+    """As machine code, by the environment."""
+    return not wants_pure() and (os.environ.get(PURE) != PYTHON or _at(module, ".c").exists())
 
 
 def takes(module: str) -> list[str]:
@@ -155,7 +162,7 @@ _fresh = cache(fresh)
 
 
 def _runs(module: str) -> bool:
-    return _USED and all(map(_fresh, takes(module)))
+    return _USED and _is_wanted(module) and all(map(_fresh, takes(module)))
 
 
 def runs() -> tuple[str, ...]:
@@ -170,7 +177,7 @@ if _USED:
 
 def stale() -> list[str]:
     """Modules that were built, but from other sources than those that stand here."""
-    return [] if wants_pure() else [one for one in MODULES if built(one).exists() and not fresh(one)]
+    return [one for one in MODULES if _is_wanted(one) and built(one).exists() and not fresh(one)]
 
 
 def how() -> tuple[str, str]:
@@ -180,6 +187,11 @@ def how() -> tuple[str, str]:
         return "compiled", f"{len(run)} modules run as machine code."
     if wants_pure():
         return "pure", f"Only Python runs: {PURE} is set."
+    if run and all(_is_wanted(module) is (module in run) for module in MODULES):
+        return (
+            "partly compiled",
+            f"The C file runs as machine code, no module of Python does: {PURE}={PYTHON} is set.",
+        )
     lacking = ", ".join(stale() or [module for module in MODULES if module not in run])
     why = f"not built from these sources: {lacking}" if stale() else f"not built: {lacking}"
     return (

@@ -33,11 +33,16 @@ _NAMED = re.compile(r"^desc: Trigger: Client Request: (\S+)$", re.MULTILINE)
 _TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
 
 
-def running() -> str:
-    """What runs here: figures of another Python, or of a compiled build, are other figures."""
-    how = native.how()[0]
-    if how not in ("pure", "compiled"):
-        how = f"{len(native.runs())} of {len(native.MODULES)} modules compiled"
+C_FILE = "the C file"
+"""What runs where no module of Python is compiled (POINTSMAN_PURE=python)."""
+
+
+def running(how: str = "") -> str:
+    """What runs here: figures of another Python, or of a compiled build, are other figures. how: C_FILE instead."""
+    how = how or native.how()[0]
+    if how == "partly compiled":
+        only_c = native.runs() == ("wire._scan",)
+        how = C_FILE if only_c else f"{len(native.runs())} of {len(native.MODULES)} modules compiled"
     arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
     build = "optimised" if "--enable-optimizations" in arguments else platform.python_compiler()
     return f"{platform.python_version()} ({build}), {how}"
@@ -57,16 +62,16 @@ def _marks(folder: Path, compiler: str) -> Path:
     return library
 
 
-def count(cases: list[Case]) -> dict[str, float]:
-    """Instructions of one unit of each case. Raises BenchError where a tool is missing or a case fails."""
+def count(cases: list[Case], pure: str | None = None) -> dict[str, float]:
+    """Instructions of one unit of each case. pure: a value of POINTSMAN_PURE, None for that of here. Raises BenchError where a tool is missing or a case fails."""
     found = tools.require("valgrind", "gcc")
     with tempfile.TemporaryDirectory(prefix="pm-instructions-") as name:
         folder = Path(name)
         # The same hashes, addresses and environment each time: what differs is then the code.
         environment = {key: own_environment().get(key, "") for key in ("HOME", "PATH")}
         environment |= {"PYTHONHASHSEED": "0", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
-        pure = os.environ.get("POINTSMAN_PURE")
-        environment |= {"POINTSMAN_PURE": pure} if pure else {}
+        pure = os.environ.get(native.PURE) if pure is None else pure
+        environment |= {native.PURE: pure} if pure else {}
         done = subprocess.run(
             [
                 found["valgrind"],
@@ -128,8 +133,9 @@ class Row:
         return f"{self.case.name:15} {self.case.says:68} {self.now:12,.2f} {change}".rstrip()
 
 
-def compare(counted: dict[str, float]) -> list[Row]:
-    before, cases = committed().get(running(), {}), all_cases()
+def compare(counted: dict[str, float], what: str = "") -> list[Row]:
+    """what: of running(); that of here where it is not said."""
+    before, cases = committed().get(what or running(), {}), all_cases()
     return [Row(cases[name], value / 1000, before.get(name)) for name, value in counted.items()]
 
 

@@ -203,9 +203,34 @@ FREE = b'{"n":1,"a":{"content":"one"},"pad":"xy","b":[]}'
 )
 def test_what_says_nothing_may_be_another_each_time(event: bytes, text: str) -> None:
     same = SameAgain((b'"content"',), (b'"n"', b'"pad"'))
-    same.learn(FREE, "one")
+    same.learn(b'{"n":7,"a":{"content":"one"},"pad":"","b":[]}', "one")
+    same.learn(FREE, "one")  # from here on both are known to vary
     assert same.text(event) == text
     assert same.inside(b"12" + event + b"\n", 2, 2 + len(event)) == bool(text)
+
+
+def test_a_free_member_that_has_not_varied_is_looked_at_once_it_does() -> None:
+    same = SameAgain((b'"content"',), (b'"n"', b'"pad"'))
+    same.learn(FREE, "one")
+    assert same.text(FREE.replace(b"one", b"two")) == "two"
+    assert same.text(FREE.replace(b"1", b"2")) == ""
+    same.forget()
+    same.learn(FREE.replace(b"1", b"2"), "one")
+    assert same.text(FREE.replace(b"1", b"333").replace(b"one", b"three")) == "three"
+    assert same.text(FREE.replace(b"xy", b"z")) == ""
+
+
+def test_an_event_ends_with_its_tail_and_has_no_probe() -> None:
+    same = SameAgain((b'"content"',), probe=b"sk-secret", tail=b"\r\n")
+    event = b'{"content":"one"}'
+    same.learn(event, "one")
+    data = b"x" + event + b"\r\nmore"
+    assert same.inside(data, 1, len(data) - 4)
+    assert not same.inside(data, 1, len(data) - 5)
+    assert not same.inside(data, 1, len(data) - 6)
+    shown = event.replace(b"one", b"sk-secret") + b"\r\n"
+    assert not same.inside(shown, 0, len(shown))
+    assert same.said == 3
 
 
 @pytest.mark.parametrize(

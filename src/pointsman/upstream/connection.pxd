@@ -10,6 +10,7 @@ cdef class UpstreamConnection:
     cdef public double created, idle_since
     cdef _reset(self)
     cpdef data_received(self, bytes data)
+    cdef _framed(self, bytes data)
     cdef _parse(self, bytes data)
     cpdef send_plain(self, data, bytes body, raw)
     cdef _write(self, data, bytes body)

@@ -87,22 +87,30 @@ class UpstreamConnection:
 
     def data_received(self, data: bytes) -> None:
         """What came. Nothing of it is kept here."""
-        sink, raw = self._sink, self._raw
-        if sink is None and raw is None:  # nobody asked for it: it must not answer the next request
+        raw = self._raw
+        if raw is None:
+            self._framed(data)
+            return
+        self._received = True
+        try:
+            raw.arrived(data)
+        except Exception as error:  # noqa: BLE001 - told on: whoever waits must not wait for ever
+            if self._raw is raw:  # else the connection is another's by now, or closed
+                self.close()
+            raw.broke(error)
+
+    def _framed(self, data: bytes) -> None:
+        sink = self._sink
+        if sink is None:  # nobody asked for it: it must not answer the next request
             self.close()
             return
         self._received = True
         try:
-            if raw is not None:
-                raw.arrived(data)
-            else:
-                self._parse(data)
-        except Exception as error:  # noqa: BLE001 - told on: whoever waits must not wait for ever
-            if self._sink is sink and self._raw is raw:  # else the connection is another's by now, or closed
+            self._parse(data)
+        except Exception as error:  # noqa: BLE001 - as above
+            if self._sink is sink:
                 self.close()
-            told = raw or sink
-            assert told is not None
-            told.broke(error)
+            sink.broke(error)
 
     def _parse(self, data: bytes) -> None:
         try:

@@ -7,11 +7,36 @@ One-sided: what is anything but digits, the data and two line ends is odd, and f
 from __future__ import annotations
 
 MORE, ODD = 0, -1
+CHUNK_END = b"\r\n"
+"""What stands behind the payload of each."""
 MOST = 64 * 1024
 """Bytes of a chunk that is waited for: a larger one is passed on as it comes, by who judges the odd ones."""
 _MOST_DIGITS = 5
 """Of a size: those of MOST."""
 _DIGITS = bytes(int(chr(c), 16) if chr(c) in "0123456789abcdefABCDEF" else 255 for c in range(256))
+
+
+def _lines(most: int) -> tuple[bytes, ...]:
+    """By how long a chunk of up to so many bytes is in all, its first line; where none is as long, something longer."""
+    found = [bytes(most + 8)] * (most + 8)
+    for size in range(1, most + 1):
+        line = b"%x\r\n" % size
+        found[len(line) + size + 2] = line
+    return tuple(found)
+
+
+_LINES = _lines(1024)
+_LONGEST = len(_LINES)
+
+
+def one_chunk(data: bytes) -> int:
+    """Where the payload begins of a chunk that is as long as what is here, and not the last; 0 where this is none, or not
+    looked for here. What most reads of a stream bring. That a line's end stands behind it is left to who looks there."""
+    size = len(data)
+    if size >= _LONGEST:
+        return 0
+    line = _LINES[size]
+    return len(line) if data.startswith(line) else 0
 
 
 def chunk_at(data: bytes, at: int) -> tuple[int, int]:

@@ -1,19 +1,15 @@
 # Types for Cython: see hatch_build.py.
-import cython
-
 from pointsman.dialects.same_again cimport SameAgain as SameAgainType
 from pointsman.wire.sse cimport EventSplitter
 
 cdef class Passing:
     cdef public object dialect, seen, mask, untold
     cdef public bint complete, matched
-    cdef public Py_ssize_t said
+    cdef Py_ssize_t _said
     cdef EventSplitter _splitter
     cdef bytes _tail, _probe
     cdef bint _in_event
-    cdef SameAgainType _same
-    @cython.locals(same=SameAgainType, length=Py_ssize_t)
-    cpdef bint is_middle(self, bytes data, Py_ssize_t at, Py_ssize_t end)
+    cdef public SameAgainType same
     cpdef bytes take(self, bytes data)
     cdef bint _has_key(self, bytes passed)
     cdef bytes _shown(self, bytes passed)

@@ -11,17 +11,15 @@ from collections.abc import Callable
 from typing import Protocol as TypingProtocol
 
 from ...conversation.usage import TokenUsage
-from ...dialects.base import Dialect, SameAgain, Seen
+from ...dialects.base import OTHER, Dialect, SameAgain, Seen
 from ...errors import PointsmanError
+from ...wire.chunks import CHUNK_END
 from ...wire.key_mask import KeyMask
 from ...wire.sse import EventSplitter, cut_at_event_end, unframed_error
 
 _AFTER_EVENT = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
 _TAIL_BYTES = 64 * 1024
 """Of an event still incomplete, so that an in-band error never lands in the middle of one."""
-
-_OTHER = 8
-"""Characters that an event counts as whose text is not known: a piece of a call's arguments, or several at once."""
 
 
 class Relay(TypingProtocol):
@@ -62,10 +60,11 @@ class Relay(TypingProtocol):
 
 
 class Passing:
-    """Bytes as they came. One event is held back until it is whole, unless it is very large."""
+    """Bytes as they came. One event is held back until it is whole, unless it is very large. same: of events that may pass
+    without take(), each in a chunk of its own."""
 
     __slots__ = (
-        "_in_event", "_probe", "_same", "_splitter", "_tail", "complete", "dialect", "mask", "matched", "said", "seen",
+        "_in_event", "_probe", "_said", "_splitter", "_tail", "complete", "dialect", "mask", "matched", "same", "seen",
         "untold",
     )  # fmt: skip
 
@@ -76,31 +75,25 @@ class Passing:
         self.untold: PointsmanError | None = None
         self.complete = False
         self.matched = False
-        self.said = 0
+        self._said = 0
         self._splitter = EventSplitter(short=True)
         self._tail = b""
         self._in_event = False  # what was passed on last is part of an event too large to hold back
         self._probe = mask.probe if mask.masks else None
-        self._same = SameAgain(seen.text_keys, seen.free_keys) if seen is not None else SameAgain(())
+        if seen is None:
+            self.same = SameAgain(())
+        else:
+            self.same = SameAgain(seen.text_keys, seen.free_keys, self._probe, CHUNK_END)
 
-    def is_middle(self, data: bytes, at: int, end: int) -> bool:
-        """Is what stands there one whole event, the same as the last one but for the text in it? It can say nothing that
-        has not been read, and passes as it is."""
-        same = self._same
-        if not same.inside(data, at, end) or (
-            self._probe is not None and data.find(self._probe, at, end) >= 0
-        ):
-            return False
-        length = same.length
-        if not length:
-            length = _OTHER
-        self.said += length
-        return True
+    @property
+    def said(self) -> int:
+        """See Relay."""
+        return self._said + self.same.said
 
     def take(self, data: bytes) -> bytes:
         """See Relay."""
         inside = self._in_event
-        self._same.forget()
+        self.same.forget()
         if not self._tail and data.endswith(b"\n\n"):
             self._in_event = False
             passed = data
@@ -121,7 +114,7 @@ class Passing:
         for event in events:
             frame = seen.event(event)
             if seen.output:
-                self.said += len(seen.text_alone(frame)) or _OTHER
+                self._said += len(seen.text_alone(frame)) or OTHER
             if seen.concluded:
                 self.complete = True
                 return self._shown(self._what_stood_before(event, events, passed, inside))
@@ -130,7 +123,7 @@ class Passing:
         if self._in_event or seen.error is not None or self._has_key(passed):
             return self._shown(passed)
         if len(events) == 1 and len(passed) == len(events[0]) + 2 and (text := seen.text_alone(frame)):
-            self._same.learn(passed, text)
+            self.same.learn(passed, text)
         return passed
 
     def _has_key(self, passed: bytes) -> bool:

@@ -2,6 +2,7 @@
 import cython
 
 from pointsman.gateway.attempt.judge cimport Judge
+from pointsman.dialects.same_again cimport SameAgain as SameAgainType
 from pointsman.gateway.attempt.relay cimport Passing
 from pointsman.gateway.client.server cimport ClientConnection
 from pointsman.gateway.attempt.meaning cimport meaning
@@ -13,13 +14,13 @@ from pointsman.ledger.cost cimport used_of
 from pointsman.ledger.counters cimport Cell, Histogram
 from pointsman.dialects.seen cimport Seen
 from pointsman.upstream.connection cimport UpstreamConnection
-from pointsman.wire.chunks cimport chunk_at
+from pointsman.wire.chunks cimport chunk_at, one_chunk
 
 cdef class Lane(Underway):
     @cython.locals(plane=DataPlane, track=Track)
     cpdef begin(self)
     cdef _leave(self, UpstreamConnection conn)
-    @cython.locals(raw=bytes, size=Py_ssize_t, length=Py_ssize_t, flags=int, came=Py_ssize_t)
+    @cython.locals(begin=Py_ssize_t, raw=bytes, size=Py_ssize_t, length=Py_ssize_t, flags=int, came=Py_ssize_t)
     cpdef arrived(self, bytes data)
     cdef _read_in_full(self)
     @cython.locals(seen=Seen, judge=Judge, conn=UpstreamConnection, body=bytes, own=bytes, used=tuple, charged=tuple)
@@ -27,17 +28,17 @@ cdef class Lane(Underway):
     @cython.locals(probe=bytes)
     cdef bint _odd(self, bytes body, bytes lines)
     cdef _answered(self, Judge judge, UpstreamConnection conn, bint keep)
+    @cython.locals(relay=Passing)
     cdef _relay(self, bytes lines)
     @cython.locals(begin=Py_ssize_t, end=Py_ssize_t)
     cdef _begin_stream(self, bytes raw, Py_ssize_t size, bytes lines)
-    @cython.locals(at=Py_ssize_t, since=Py_ssize_t, begin=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t, relay=Passing)
+    @cython.locals(at=Py_ssize_t, since=Py_ssize_t, begin=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t, same=SameAgainType)
     cdef _chunks(self, bytes data)
     cdef _piece(self, bytes payload)
     cdef _end_of_body(self)
     cdef _end_stream(self)
     cdef _commit(self)
     cdef _drain(self)
-    cdef bytes _own_lines(self)
     @cython.locals(track=Track)
     cdef _claim(self, double now)
     @cython.locals(plane=DataPlane, track=Track, asker=Asker, ok=Cell, overhead=Histogram, now=double, used=tuple)

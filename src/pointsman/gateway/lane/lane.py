@@ -16,7 +16,7 @@ from ...errors import PointsmanError
 from ...kinds import FallbackReason
 from ...ledger.cost import NOTHING, Charged, used_of
 from ...upstream.connection import UpstreamConnection
-from ...wire.chunks import MORE, ODD, chunk_at
+from ...wire.chunks import MORE, ODD, chunk_at, one_chunk
 from ...wire.scan import CHUNKED, CLOSES, EVENTS, answer_head
 from ...wire.sse import begins_events
 from ..attempt.exchange import Exchange
@@ -78,6 +78,12 @@ class Lane(Underway):
     def arrived(self, data: bytes) -> None:
         """See RawSink."""
         self.judge.heard = monotonic()
+        same = self.same
+        if same is not None and not self._rest:
+            begin = one_chunk(data)
+            if begin and same.inside(data, begin, len(data)):
+                self.client.pass_chunks(data)
+                return
         if self.relay is not None:
             self._chunks(data)
             return
@@ -165,12 +171,13 @@ class Lane(Underway):
         if backend.spec.silent_end:
             seen.ends_silently()
         self.lines = self._theirs(lines)
-        self.relay = self.passing = passing(self.asker.route.dialect, seen, backend.mask, self.hide_usage)
+        self.relay = relay = passing(self.asker.route.dialect, seen, backend.mask, self.hide_usage)
+        self.same = relay.same
 
     def _chunks(self, data: bytes) -> None:
         """Those of plain middle events pass as they are, in one write."""
-        relay, client = self.passing, self.client
-        assert relay is not None
+        same, client = self.same, self.client
+        assert same is not None
         if self._rest:
             data = self._rest + data
         at = since = 0
@@ -179,7 +186,7 @@ class Lane(Underway):
             begin, end = chunk_at(data, at)
             if end <= MORE:
                 break
-            if relay.is_middle(data, begin, end - 2):
+            if same.inside(data, begin, end):
                 at = end
                 continue
             payload = data[begin : end - 2]
@@ -348,10 +355,6 @@ class Lane(Underway):
             self.general().broke(error)
 
     # -- its end
-
-    def _own_lines(self) -> bytes:
-        one = self.id.encode()
-        return b"".join((b"x-request-id: ", one, b"\r\nrequest-id: ", one, b"\r\n", self.track.about))
 
     def _claim(self, now: float) -> None:
         """Its target is the one."""

@@ -1,8 +1,8 @@
 # Types for Cython: see hatch_build.py.
 import cython
 
+from pointsman.dialects.same_again cimport SameAgain as SameAgainType
 from pointsman.gateway.attempt.judge cimport Judge
-from pointsman.gateway.attempt.relay cimport Passing
 from pointsman.gateway.client.server cimport ClientConnection
 from pointsman.gateway.data_plane cimport DataPlane
 from pointsman.gateway.lane.facts cimport Asker, Track
@@ -21,7 +21,7 @@ cdef class Underway:
     cdef public Track track
     cdef public Judge judge
     cdef public object relay
-    cdef public Passing passing
+    cdef public SameAgainType same
     cdef public tuple across
     cdef public bytes asked, sent, head_bytes, lines
     cdef public bint stream, hide_usage, over, kept
@@ -34,4 +34,5 @@ cdef class Underway:
         self, handler, Asker asker, Track track, TargetState state, ClientConnection client, head, bytes asked, bytes sent,
         str model, bint stream, bint hide_usage, UpstreamConnection conn
     )
+    cdef bytes _own_lines(self)
     cdef bytes _theirs(self, bytes lines)

@@ -7,6 +7,7 @@ from math import inf
 from time import monotonic, time
 from typing import Protocol as TypingProtocol
 
+from ...dialects.base import SameAgain
 from ...dialects.headers import without_rate_limits
 from ...kinds import Protocol
 from ...resilience.board import TargetState
@@ -14,7 +15,7 @@ from ...translation.crossing import Asked, Crossing
 from ...upstream.connection import UpstreamConnection
 from ...wire.http1 import RequestHead
 from ..attempt.judge import Judge
-from ..attempt.relay import Passing, Relay
+from ..attempt.relay import Relay
 from ..client.server import ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
@@ -39,8 +40,8 @@ class Underway:
     """asked: the client's body, of `size` bytes, until its answer begins. sent: the backend's. start, wall: when it
     came, monotonic and unix seconds.
 
-    judge: moves only once the answer is known to be plain. relay: of a stream that has begun; passing: the same, where it
-    passes as it comes. held: bytes of one that the client has not, of held_size that came. head_bytes: of such an answer.
+    judge: moves only once the answer is plain for sure. relay: of a stream that has begun; same: of those of its events that
+    pass as they come. held: bytes of one that the client has not, of held_size that came. head_bytes: of such an answer.
     across: of a request that is translated, its neutral form, the protocol that the backend gets, the codec, and what was
     lost on the way there.
     taken: of limits, None where there are none.
@@ -51,7 +52,7 @@ class Underway:
     __slots__ = (
         "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "across", "asked", "asker", "client", "conn",
         "first_output", "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "kept", "lines",
-        "model", "opening", "ours", "over", "passing", "plane", "relay", "sent", "size", "start", "stream", "taken",
+        "model", "opening", "ours", "over", "plane", "relay", "same", "sent", "size", "start", "stream", "taken",
         "target_state", "track", "wall",
     )  # fmt: skip
 
@@ -93,7 +94,7 @@ class Underway:
         self.opening: Task[UpstreamConnection] | None = None
         self.judge = Judge(now, track.quiet, track.between, stream or track.crosses, not stream, False)
         self.relay: Relay | None = None
-        self.passing: Passing | None = None
+        self.same: SameAgain | None = None
         self.across: tuple[Asked, Protocol, Crossing, bytes] | None = None
         self.held: list[bytes] | None = None
         self.held_size = 0
@@ -103,6 +104,11 @@ class Underway:
         self._deadline = now + (track.total if stream else track.total_whole)
         self._next_ping = now + track.hold if stream else inf
         self._raw = self._rest = self._stalled = b""
+
+    def _own_lines(self) -> bytes:
+        """Our header lines of its answer."""
+        one = self.id.encode()
+        return b"".join((b"x-request-id: ", one, b"\r\nrequest-id: ", one, b"\r\n", self.track.about))
 
     def _theirs(self, lines: bytes) -> bytes:
         """The answer's own header lines; where its client has rates, what is left of those in place of the backend's."""
