@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pointsman.conversation.parts import Opaque, Thinking
 from pointsman.conversation.request import Message
 from pointsman.dialects import tool_memory, turn_memory
+from pointsman.dialects.body_memory import BODIES
 from pointsman.dialects.capsule import Capsules
 from pointsman.dialects.memory import Memory
 from pointsman.dialects.registry import DIALECTS
@@ -47,6 +48,7 @@ def nothing_known() -> Iterator[None]:
 def forget() -> None:
     MEMORY.clear()
     tool_memory.MEMORY.clear()
+    BODIES.clear()
 
 
 def compact(body: dict[str, Any]) -> bytes:

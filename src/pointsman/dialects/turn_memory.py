@@ -21,6 +21,7 @@ from ..conversation.parts import Part, Text, ToolCall, ToolResult
 from ..conversation.request import Message
 from ..kinds import Protocol
 from . import tool_memory
+from .body_memory import BODIES
 from .fields import says_it_all
 from .memory import Memory
 
@@ -30,14 +31,11 @@ _LARGEST = MOST_BYTES // 16
 SMALLEST = 8 * 1024
 """Bytes of a body below which reading costs no more than remembering."""
 _decode = msgspec.json.Decoder().decode
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_encode = msgspec.json.Encoder().encode
 Whose = tuple[Protocol, str]
 """The client's protocol, and the caller."""
 
 
-MEMORY: Memory[tuple[Whose, int, bytes], Message] = Memory(MOST_TURNS, MOST_BYTES)
+MEMORY: Memory[tuple[str, int, bytes], Message] = Memory(MOST_TURNS, MOST_BYTES)
 
 
 class Turns(list[Any]):
@@ -45,7 +43,7 @@ class Turns(list[Any]):
 
     __slots__ = ("_whose", "texts")
 
-    def __init__(self, items: list[Any], whose: Whose, texts: list[bytes]) -> None:
+    def __init__(self, items: list[Any], whose: str, texts: list[bytes]) -> None:
         super().__init__(items)
         self._whose = whose
         self.texts = texts
@@ -70,38 +68,36 @@ def load_known(body: bytes, whose: Whose) -> dict[str, Any] | None:
 
     No key stands twice: the members and the turns are as long together as the text, and what is within each was looked at
     when it was decoded, now or when it was read first."""
+    mine = whose[0] + ":" + whose[1]
     try:
-        members = {key: memoryview(raw) for key, raw in _members(body).items()}
-        if _length(members) != len(body) or "messages" not in members:
+        found = BODIES.cut(body, mine)
+        if found is None:
             return None
-        value: dict[str, Any] = {}
-        for key, view in members.items():
-            if key == "messages":
-                turns = _turns(view, whose)
-                if turns is None:
-                    return None
-                value[key] = turns
-                continue
-            text = bytes(view)
-            known = tool_memory.MEMORY.get([(whose[0], text)])[0] if key == "tools" else None
-            value[key] = _whole(text) if known is None else known
+        cut, before = found
+        proven = cut.proven
+        value = {key: _member(key, text, whose[0], key in proven) for key, text in cut.first.items()}
+        value["messages"] = _turns(cut.texts, mine)
+        for _, key, text in cut.rest:
+            value[key] = _member(key, text, whose[0], key in proven)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _Doubtful):
         return None
+    BODIES.keep(mine, cut, before)
     return value
 
 
-def _turns(text: memoryview, whose: Whose) -> Turns | None:
-    texts = [bytes(raw) for raw in _items(text)]
-    if sum(map(len, texts)) + len(texts) + 1 != len(text):
-        return None
+def _member(key: str, text: bytes, protocol: Protocol, proven: bool) -> Any:
+    """proven: no key stands twice in it."""
+    if key == "tools":
+        known = tool_memory.MEMORY.get([(protocol, text)])[0]
+        if known is not None:
+            return known
+    return _decode(text) if proven else _whole(text)
+
+
+def _turns(texts: list[bytes], whose: str) -> Turns:
     kept = MEMORY.get([(whose, at, one) for at, one in enumerate(texts)])
     known = [_whole(one) if turn is None else turn for one, turn in zip(texts, kept, strict=True)]
     return Turns(known, whose, texts)
-
-
-def _length(members: dict[str, memoryview]) -> int:
-    """Of an object of these, without white space."""
-    return sum(len(_encode(key)) + len(text) + 2 for key, text in members.items()) + 1
 
 
 class _Doubtful(Exception):
