@@ -230,6 +230,21 @@ def test_any_history_gives_what_it_gives_without_memory(
     assert told(client, json.dumps(body).encode()) == first  # with spaces: read without the memory
 
 
+@given(st.lists(st.sampled_from(TURNS), min_size=2, max_size=9), st.sampled_from([CHAT, MESSAGES]))
+def test_a_history_that_grows_gives_what_it_gives_without_memory(turns: list[Any], client: Protocol) -> None:
+    """Turn by turn, as an agent's does; and once more with another turn at its end."""
+    body = {"model": "m", "max_tokens": 9, "metadata": {"user_id": "x" * turn_memory.SMALLEST}}
+    bodies = [compact(body | {"messages": turns[: at + 1]}) for at in range(len(turns))]
+    bodies.append(compact(body | {"messages": [*turns[:-1], {"role": "user", "content": "else"}]}))
+    without = []
+    for one in bodies:
+        forget()
+        without.append(told(client, one))
+    forget()
+    assert [told(client, one) for one in bodies] == without
+    assert [told(client, one) for one in reversed(bodies)] == without[::-1]
+
+
 def test_bounds() -> None:
     memory: Memory[bytes, str] = Memory(turn_memory.MOST_TURNS, MOST_BYTES)
     half = MOST_BYTES // 2 - 10

@@ -2,12 +2,18 @@
 
 Nobody changes such a list or what is in it: who adds to it makes a list of his own. Not here: who remembers it
 (dialects/tool_memory.py, turn_memory.py), and what is made of it (translation/, each dialect's half that writes).
+
+What was made of a whole beginning of a history is remembered with the last turn of it, beside those turns themselves: who
+meets the same ones again, in the same order, goes on behind them (begun()).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from operator import is_
 from typing import Any, TypeVar
+
+from .request import Message
 
 MOST_MADE = 12
 """Results of one list that are kept: a few targets, each with what it is rendered as. With one more all are made anew."""
@@ -49,3 +55,37 @@ def once_of(items: Sequence[T], look: Callable[[Sequence[T]], Made]) -> Made:
 def _first_look(items: KnownList[T], look: Callable[[Sequence[T]], Made]) -> Made:
     """Apart, since a function with a closure in it costs more whenever it is called."""
     return items.once(look, lambda: look(items))
+
+
+_BEGUN = "begun"
+_LATEST = 4
+"""Turns that may have come behind a beginning that is known: an agent adds two or three."""
+
+
+def begun(messages: Sequence[Message], key: Hashable) -> tuple[int, Any]:
+    """(how many of the first messages were met before, in this order; what was made of them under this key), (0, None) where
+    none were."""
+    for count in range(len(messages), max(len(messages) - _LATEST, 0), -1):
+        parts = messages[count - 1].parts
+        if type(parts) is KnownList and (known := parts.made.get(_BEGUN)) is not None:
+            found = known.get(key)
+            if found is not None and all(map(is_, found[0], messages)):
+                return count, found[1]
+    return 0, None
+
+
+def remember(messages: Sequence[Message], count: int, key: Hashable, made: Any) -> None:
+    """For begun(): of the first `count` messages, the last of which was met before. What depends on nothing but them and the
+    key; nobody changes it."""
+    parts = messages[count - 1].parts if count else None
+    if type(parts) is not KnownList:
+        return
+    known: dict[Hashable, Any] = parts.once(_BEGUN, dict)
+    if len(known) >= MOST_MADE:
+        known.clear()
+    known[key] = messages[:count], made
+    for before in messages[
+        max(count - 3 * _LATEST, 0) : max(count - 2 * _LATEST, 0)
+    ]:  # nobody asks for those again
+        if type(before.parts) is KnownList:
+            before.parts.made.pop(_BEGUN, None)

@@ -60,7 +60,7 @@ class Bodies:
 
     def cut(self, body: bytes, whose: str) -> tuple[Cut, Cut | None] | None:
         """The body cut, and the one before that it goes on with. None where it is not written without white space. Raises
-        msgspec.DecodeError where it cannot be cut."""
+        msgspec.DecodeError, UnicodeDecodeError where it cannot be cut."""
         with self._lock:
             kept = tuple(self._kept.get(whose, ()))
         best, known, end = None, 0, 0

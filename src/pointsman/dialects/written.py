@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from ..conversation.known import KnownList
+from ..conversation.known import KnownList, begun, remember
 from ..conversation.parts import Part
+from ..conversation.request import Message
 
 _encode = msgspec.json.Encoder().encode
 Object = dict[str, Any]
@@ -34,6 +35,28 @@ def written(
     asks."""
     found: tuple[Written, ...] | None = parts.made.get(key)
     return parts.once(key, lambda: tuple(map(Written, write(*given)))) if found is None else found
+
+
+Turn = Callable[[Message], tuple[Written, ...] | None]
+
+
+def first_written(out: list[Object], messages: list[Message], key: Hashable, turn: Turn) -> int:
+    """Add the objects of the turns that stand first and were met before; how many turns those are: up to one whose neighbour
+    before is of the same role, since the two may become one. turn: the objects of one, None of what was not met before;
+    depends on the turn and the key alone."""
+    begin, objects = begun(messages, key)
+    first: list[Object] = [*objects] if objects else []
+    count = begin
+    for message in messages[begin:]:
+        known = turn(message)
+        if known is None or (known and first and first[-1]["role"] == known[0]["role"]):
+            break
+        first += known
+        count += 1
+    if count > begin:
+        remember(messages, count, key, tuple(first))
+    out += first
+    return count
 
 
 def as_text(values: Iterable[Object]) -> list[Any]:

@@ -8,15 +8,17 @@ word.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import repeat
 from typing import TypeVar
 
 import msgspec
 
-from ..conversation.known import once_of
+from ..conversation.known import KnownList, begun, once_of, remember
 from ..conversation.notes import Notes
 from ..conversation.parts import CacheMark, Part, Thinking, ToolResult
 from ..conversation.profile import Profile
-from ..conversation.request import Request, Tool, WebSearch
+from ..conversation.request import Message, Request, Tool, WebSearch
 from .fit_turns import says
 
 _MINUTES = {"5m": 5, "30m": 30, "1h": 60, "12h": 720}
@@ -50,7 +52,7 @@ def fit_cache(made: Request, profile: Profile, notes: Notes) -> None:
         fitted = [*marks]
     _shortened([*fitted, made.cache_auto], profile.cache_ttls, notes)
     if marks:
-        _replace(made, iter(fitted))
+        _replace(made, iter(fitted), bare=not profile.cache_marks)
 
 
 def _shortened(marks: Iterable[CacheMark | None], known: tuple[str, ...], notes: Notes) -> None:
@@ -111,9 +113,32 @@ def _marks_of(made: Request) -> list[CacheMark]:
             found += _marks((made.web_search,))
     if made.system:
         found += _marks(made.system)
-    for message in made.messages:
+    messages = made.messages
+    if messages and type(messages[0].parts) is KnownList:
+        return found + _of_turns(messages)[0]
+    for message in messages:
         found += once_of(message.parts, _marks)
     return found
+
+
+def _of_turns(messages: list[Message]) -> tuple[list[CacheMark], list[int]]:
+    """(the marks of all turns, which turns bear any)."""
+    count, before = begun(messages, _of_turns)
+    found, at = ([*before[0]], [*before[1]]) if before is not None else ([], [])
+    known = count
+    for index, message in enumerate(messages[count:], count):
+        marks = once_of(message.parts, _marks)
+        if marks:
+            found += marks
+            at.append(index)
+        if known == index and type(message.parts) is KnownList:
+            known += 1
+    if known > count:
+        mine = [index for index in at if index < known]
+        remember(
+            messages, known, _of_turns, (found[: sum(len(_marks(messages[one].parts)) for one in mine)], mine)
+        )
+    return found, at
 
 
 def _marks(holders: Sequence[Holder]) -> Sequence[CacheMark]:
@@ -134,19 +159,30 @@ def _mark(holder: Holder) -> CacheMark | None:
     return own if isinstance(holder, Tool | WebSearch) or says(holder) else None
 
 
-def _replace(made: Request, fitted: Iterator[CacheMark | None]) -> None:
-    """Every mark by the one that was made of it, in the order of _holders()."""
+def _replace(made: Request, fitted: Iterator[CacheMark | None], *, bare: bool) -> None:
+    """Every mark by the one that was made of it, in the order of _holders(). bare: those are none."""
     if once_of(made.tools, _marks):
         made.tools = [_with(tool, fitted) for tool in made.tools]
     if made.web_search is not None:
         made.web_search = _with(made.web_search, fitted)
     made.system = [_with(text, fitted) for text in made.system]
-    made.messages = [
-        msgspec.structs.replace(message, parts=[_with(part, fitted) for part in message.parts])
-        if once_of(message.parts, _marks)
-        else message
-        for message in made.messages
-    ]
+    marked = _of_turns(made.messages)[1]
+    if marked:
+        messages = [*made.messages]
+        for at in marked:
+            parts = messages[at].parts
+            if bare and type(parts) is KnownList:
+                messages[at] = parts.once(_bare, partial(_bare, messages[at]))
+            else:
+                parts = [_with(part, fitted) for part in parts]
+                messages[at] = msgspec.structs.replace(messages[at], parts=parts)
+        made.messages = messages
+
+
+def _bare(message: Message) -> Message:
+    """A turn that was met before, without its marks."""
+    parts = KnownList([_with(part, repeat(None)) for part in message.parts])
+    return msgspec.structs.replace(message, parts=parts)
 
 
 def _with(holder: Marked, fitted: Iterator[CacheMark | None]) -> Marked:

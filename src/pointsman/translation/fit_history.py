@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ..conversation.known import KnownList
+from ..conversation.known import KnownList, begun, remember
 from ..conversation.notes import Notes
 from ..conversation.parts import (
     Document,
@@ -43,7 +43,10 @@ def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adapt
     changed = False
     messages: list[Message] = []
     shown: list[Part] = []  # what the assistant's tools showed, which is the user's to say
-    for message in made.messages:
+    if made.messages and type(made.messages[0].parts) is KnownList:
+        fit = _Fit(profile, notes, adaptation)
+        messages, changed = fit.go_on(made.messages)
+    for message in made.messages[len(messages) :] if messages else made.messages:
         parts: Sequence[Part] = message.parts
         if type(parts) is KnownList and not shown:
             if fit is None:
@@ -70,7 +73,7 @@ def fit_history(made: Request, profile: Profile, notes: Notes, adaptation: Adapt
             results = [part for part in parts if isinstance(part, ToolResult)]
             parts = [*results, *shown, *(part for part in parts if not isinstance(part, ToolResult))]
             shown = []
-        if len(parts) == len(message.parts) and all(map(is_, parts, message.parts)):
+        if _same(parts, message.parts):
             messages.append(message)
         else:
             changed = True
@@ -88,6 +91,10 @@ _FITS = frozenset((Text, Refusal))
 _SHOWN = frozenset((Image, Document))
 
 
+def _same(parts: Sequence[Part], others: Sequence[Part]) -> bool:
+    return len(parts) == len(others) and all(map(is_, parts, others))
+
+
 class _KnownTurn(NamedTuple):
     """What becomes of a turn that was met before, as long as what came before it does not stand against that. taken: ids
     of its calls that no other call may have. ids: of its calls, answers: of those that its results answer, the client's ->
@@ -99,6 +106,16 @@ class _KnownTurn(NamedTuple):
     answers: dict[str, str]
     names: dict[tuple[str, str | None], str]
     plain: bool = False
+
+
+class _Begun(NamedTuple):
+    """What becomes of the first turns of a history. changed: is any of them another? The rest as in _Fit."""
+
+    messages: list[Message]
+    changed: bool
+    names: dict[tuple[str, str | None], str]
+    ids: dict[str, str]
+    taken: frozenset[str]
 
 
 class _Fit:
@@ -150,12 +167,37 @@ class _Fit:
         ids |= found.ids
         return found.parts
 
+    def go_on(self, messages: list[Message]) -> tuple[list[Message], bool]:
+        """(what becomes of the turns that stand first and were met before, is any of them another?)."""
+        _, found = begun(messages, self._key)
+        fitted: list[Message] = []
+        changed = False
+        if found is not None and all(
+            self._adaptation.shorten(name, group, self._profile) == short
+            for (name, group), short in found.names.items()
+        ):
+            fitted, changed = found.messages[:], found.changed
+            self._names, self._ids, self._taken = found.names.copy(), found.ids.copy(), set(found.taken)
+        at, alone = len(fitted), True
+        for message in messages[at:]:
+            if type(message.parts) is not KnownList:
+                break
+            parts = self.known(message.parts)
+            alone = alone and type(parts) is KnownList
+            if parts is not message.parts and not _same(parts, message.parts):
+                changed = True
+                message = msgspec.structs.replace(message, parts=parts)
+            fitted.append(message)
+        if alone and len(fitted) > at:
+            state = _Begun(fitted[:], changed, self._names.copy(), self._ids.copy(), frozenset(self._taken))
+            remember(messages, len(fitted), self._key, state)
+        return fitted, changed
+
     def _alone(self, parts: KnownList[Part]) -> _KnownTurn:
         """As if it were the first turn."""
         first = _Fit(self._profile, self._notes, Adaptation())
         fitted = first.turn(parts)
-        same = len(fitted) == len(parts) and all(map(is_, fitted, parts))
-        made = parts if same else KnownList(fitted)
+        made = parts if _same(fitted, parts) else KnownList(fitted)
         if not first._ids:
             return _KnownTurn(made, frozenset(), {}, {}, {}, plain=True)
         if any(type(part) is ToolResult for part in parts):

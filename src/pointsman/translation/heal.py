@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
+from itertools import islice
 from operator import is_
 from typing import NamedTuple
 
 import msgspec
 
-from ..conversation.known import once_of
+from ..conversation.known import begun, once_of, remember
 from ..conversation.notes import Notes
 from ..conversation.parts import Part, Text, ToolCall, ToolKind, ToolResult
 from ..conversation.request import Message, Request, Role
@@ -85,8 +86,11 @@ class _Healer:
     def whole(self, messages: list[Message]) -> list[Message]:
         """The whole history."""
         taken = None  # with the message before it, whose calls it answers
-        padded = [*messages[1:], None, None]
-        for message, answer, then in zip(messages, padded, padded[1:], strict=False):
+        known = at = self._known(messages)
+        ids, mended = 0, False  # of the calls up to there; was anything changed?
+        padded = [*messages[at + 1 :], None, None]
+        for message, answer, then in zip(messages[at:], padded, padded[1:], strict=False):
+            at += 1
             if message is taken:
                 taken = None
             elif answer is not None and message.role is Role.ASSISTANT and self._legal(message, answer, then):
@@ -94,10 +98,26 @@ class _Healer:
                 if self._calls or self._others:
                     self._settle()
                 self._done += (message, answer)
+                if not mended:
+                    known, ids = at + 1, len(self._seen)
             else:
                 self._add(message)
+                mended = mended or not _OF_TOOLS.isdisjoint(map(type, message.parts))
         self._settle()
+        if ids:
+            remember(messages, known, _Healer, dict.fromkeys(islice(self._seen, ids), 1))
         return self._done
+
+    def _known(self, messages: list[Message]) -> int:
+        """How many of the first were found legal before, up to results that nothing of the user's follows."""
+        count, seen = begun(messages, _Healer)
+        if count and count < len(messages) and messages[count].role is Role.USER:
+            if once_of(messages[count - 1].parts, _results).alone:
+                return 0  # what the user says behind them is said with them
+        if count:
+            self._done = messages[:count]
+            self._seen.update(seen)
+        return count
 
     def _legal(self, message: Message, answer: Message, then: Message | None) -> bool:
         """Are its calls and their results as they should be? Most of an agent's are, and are told by a look at each turn."""

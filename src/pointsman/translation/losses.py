@@ -8,16 +8,16 @@ Not here: what one model does not take (adapt.py, which comes first).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from ..conversation.known import KnownList
+from ..conversation.known import KnownList, begun, remember
 from ..conversation.notes import Notes, Told
 from ..conversation.parts import Placed
-from ..conversation.request import PLAIN, Request
+from ..conversation.request import PLAIN, Message, Request
 from ..dialects.carries import REPORTED, Carries, How, Place, reachable
 
 
@@ -117,20 +117,36 @@ def _look_into(value: Any, plan: _Plan, plans: _Plans, notes: Notes, path: str) 
             if told:
                 notes.replay(told)
         elif isinstance(inner, (list, tuple)):
-            for at, one in enumerate(inner):
+            first = _lossless(inner, plans) if type(inner[0]) is Message else 0
+            for at, one in enumerate(inner[first:] if first else inner, first):
                 found = plans.get(type(one))
-                if found is None:
-                    continue
-                if found.within_it is not None and (found.own is None or found.own(one) == found.kept):
-                    listed = found.within_it(one)
-                    if type(listed) is KnownList and listed.made.get(id(plans)) == ():
-                        continue  # as most turns of an agent's history
-                if found.values(one) != found.quiet:
+                if found is not None and found.values(one) != found.quiet:
                     placed = isinstance(one, Placed)
                     inside = "" if placed else f"{notes.inside(value, name, path)}[{at}]"
                     _look_into(one, found, plans, notes, inside)
         elif type(inner) in plans:
             _look(inner, plans, notes, notes.inside(value, name, path))
+
+
+def _lossless(messages: Sequence[Message], plans: _Plans) -> int:
+    """How many of the first turns of a history were met before and lose nothing."""
+    if type(messages) is not list or type(messages[0].parts) is not KnownList:
+        return 0
+    plan, key = plans.get(Message), id(plans)
+    if plan is None or plan.within_it is None:
+        return 0
+    first, _ = begun(messages, key)
+    known = first
+    for message in messages[first:]:
+        parts = plan.within_it(message)
+        if type(parts) is not KnownList or parts.made.get(key) != ():
+            break
+        if plan.own is not None and plan.own(message) != plan.kept:
+            break
+        known += 1
+    if known > first:
+        remember(messages, known, key, True)
+    return known
 
 
 def _tell(value: Any, plan: _Plan, notes: Notes, path: str) -> None:

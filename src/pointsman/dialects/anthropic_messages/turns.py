@@ -13,7 +13,7 @@ from ...conversation.known import KnownList
 from ...conversation.parts import Part, Text
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
-from ..written import Object, as_text, written
+from ..written import Object, Written, as_text, first_written, written
 from .cache_marks import put
 from .content_out import Block, block_of
 
@@ -36,18 +36,22 @@ class Turns:
     def build(self, request: Request) -> list[Any]:
         """All turns of the request, for the encoder."""
         messages = request.messages
-        for index, message in enumerate(messages):
+        count = 0
+        if messages and type(messages[0].parts) is KnownList:
+            count = first_written(self._done, messages, Turns, _known)
+        for index, message in enumerate(messages[count:] if count else messages, count):
             said = message.role is Role.ASSISTANT
             if not said and message.role is not Role.USER:
                 self._system(message, messages[index + 1 :])
                 continue
-            parts, role, done = message.parts, "assistant" if said else "user", self._done
-            if type(parts) is KnownList and not (done and done[-1]["role"] == role):
-                done += written(parts, (Turns, role), _alone, role, parts)
+            role, done = "assistant" if said else "user", self._done
+            known = _known(message)
+            if known is not None and not (done and done[-1]["role"] == role):
+                done += known
             elif said:
-                self._add(role, _content(parts))
+                self._add(role, _content(message.parts))
             else:
-                self._user(parts)
+                self._user(message.parts)
         return as_text(self._done)
 
     def _add(self, role: str, blocks: list[Block], merge: bool = False) -> None:
@@ -80,6 +84,15 @@ class Turns:
             return
         blocks = [put({"type": "text", "text": reminder(t.text)}, t.cache) for t in texts]
         self._add("user", blocks, merge=True)
+
+
+def _known(message: Message) -> tuple[Written, ...] | None:
+    """What a turn that was met before becomes beside turns of others."""
+    parts = message.parts
+    if type(parts) is not KnownList or message.role not in (Role.USER, Role.ASSISTANT):
+        return None
+    role = "assistant" if message.role is Role.ASSISTANT else "user"
+    return written(parts, (Turns, role), _alone, role, parts)
 
 
 def _alone(role: str, parts: Sequence[Part]) -> list[Object]:

@@ -13,7 +13,7 @@ from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
 from ..openai_parts import Wording, content_part, marked
-from ..written import Object, Written, as_text, written
+from ..written import Object, Written, as_text, first_written, written
 from . import details
 from .reply import call_value
 
@@ -28,18 +28,27 @@ def render_messages(request: Request, profile: Profile) -> list[Any]:
     if request.system:
         role = "developer" if profile.developer_role else "system"
         out.append({"role": role, "content": _system(request.system, profile)})
-    keys: tuple[Any, ...] = ()  # by which known turns are remembered: the user's, the assistant's
-    for message in request.messages:
-        parts = message.parts
-        if type(parts) is KnownList and message.name is None:
-            keys = keys or ((render_messages, "user", profile), (render_messages, "assistant", profile))
-            key = keys[message.role is Role.ASSISTANT]
-            known = parts.made.get(key) or written(parts, key, _alone, message, profile)
-            if not (out and known and out[-1]["role"] == known[0]["role"]):  # else they may be one
-                out += known
-                continue
-        _render(out, message, profile)
+    messages = request.messages
+    count = 0
+    if messages and type(messages[0].parts) is KnownList:
+        count = first_written(out, messages, (render_messages, profile), lambda one: _known(one, profile))
+    for message in messages[count:] if count else messages:
+        known = _known(message, profile)
+        if known is not None and not (
+            out and known and out[-1]["role"] == known[0]["role"]
+        ):  # else they may be one
+            out += known
+        else:
+            _render(out, message, profile)
     return as_text(out)
+
+
+def _known(message: Message, profile: Profile) -> tuple[Written, ...] | None:
+    """What a turn that was met before becomes beside turns of others."""
+    parts = message.parts
+    if type(parts) is not KnownList or message.name is not None:
+        return None
+    return written(parts, (_known, message.role is Role.ASSISTANT, profile), _alone, message, profile)
 
 
 def _alone(message: Message, profile: Profile) -> list[Object]:
