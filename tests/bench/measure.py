@@ -23,6 +23,7 @@ DISTURBED = 0.05  # share of the machine
 SMALL_RATE = 4000  # requests a second: a fraction of what nginx can do
 PACE_MS, PACED_STREAMS = 20, 100
 BESIDE_RATE = 5
+FIRST_STREAMS = 20  # what they bring into memory (libraries, tables) is no stream's
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,13 @@ class Bench:
         """Idle, and with `count` open streams that say something once a second."""
         workload = hold()
         pss = sum(pss_bytes(pid) for root in subject.pids for pid in tree(root))
-        before = {pid: rss_bytes(pid) for root in subject.pids for pid in tree(root)}
+        resident = {pid: rss_bytes(pid) for root in subject.pids for pid in tree(root)}
+        first = self._load(subject, workload)
+        try:
+            await first.overlapping(FIRST_STREAMS, spread=1.0)
+        finally:
+            first.close()
+        before = {pid: rss_bytes(pid) for pid in resident}
         load = self._load(subject, workload)
         try:
             await load.overlapping(count, spread=max(1.0, count / 1000))
@@ -193,7 +200,7 @@ class Bench:
         await asyncio.sleep(2.0)
         later = sum(rss_bytes(pid) for pid in before)
         growth = sum(after.values()) - sum(before.values())
-        idle = {f"{pid} {command_line(pid)}": size for pid, size in before.items()}
+        idle = {f"{pid} {command_line(pid)}": size for pid, size in resident.items()}
         return Memory(subject.name, idle, growth / count, later - sum(before.values()), pss)
 
 

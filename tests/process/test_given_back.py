@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 
@@ -58,3 +59,29 @@ print(before, after)
     )
     before, after = map(int, done.stdout.split())
     assert after < before / 2, f"{before} KiB of files were mapped, {after} after"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc of glibc")
+def test_what_many_requests_have_left_is_given_back_once_most_are_gone_and_not_before() -> None:
+    code = """
+import re
+from pointsman.process.given_back import Ebb
+
+def own():
+    return int(re.search(r"^Anonymous: +([0-9]+)", open("/proc/self/smaps_rollup").read(), re.M)[1])
+
+ebb = Ebb()
+held = [bytearray(1000) for _ in range(20000)]
+ebb.look(2000)
+last = held[::100]  # so that nothing but holes is left
+del held
+ebb.look(1001)
+full = own()
+ebb.look(1000)
+print(full, own())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    full, left = map(int, done.stdout.split())
+    assert full - left > 10_000, f"{full} KiB before, {left} after"

@@ -37,6 +37,7 @@ from ..process.beats import REPLACED_FILE, beat
 from ..process.descriptors import few_indeed, raise_limit, shortage
 from ..process.environment import take
 from ..process.garbage import collect_seldom, imported
+from ..process.given_back import Ebb
 from ..process.logs import set_up
 from ..process.parent import REPLACED_SIGNAL, end_with_parent, leave_nothing
 from ..providers.proxies import Proxies
@@ -238,7 +239,7 @@ class DataPlaneProcess:
             await asyncio.sleep(0.02)
 
     async def _tick_for_ever(self) -> None:
-        plane = self.plane
+        plane, ebb = self.plane, Ebb()
         full = False
         while True:
             beat(self._args.beat_fd)
@@ -253,6 +254,7 @@ class DataPlaneProcess:
             plane.facts.tick()
             plane.responses.trim()
             self._link.trim()
+            ebb.look(len(self._connections) + plane.jobs)
             plane.usage_dropped = self._link.dropped
 
 

@@ -1,4 +1,5 @@
-"""What a process took for its start and gives back to the kernel: what malloc keeps of freed memory, and pages of libraries.
+"""What a process has taken and needs no longer, given back to the kernel: what malloc keeps of freed memory, and pages of
+libraries.
 
 Importing touches the pages of a library once, to link it and to make its modules, and with each the kernel maps its
 fifteen neighbours: a seventh of what a gateway has that nobody uses (docs/design.md#what-it-costs). A page that is used
@@ -21,15 +22,43 @@ _CLEAN = re.compile(
 """A mapping of a file that cannot be written to, none of whose pages is the process's own (proc_pid_smaps(5))."""
 
 
-def give_back() -> None:
-    """A few milliseconds, once. What is unmapped comes back by being touched."""
+_MANY = 500
+"""Of what is counted (Ebb): so many hold some megabytes."""
+
+
+class Ebb:
+    """Gives back what is left of many requests once most of them have ended."""
+
+    def __init__(self) -> None:
+        self._most = 0
+
+    def look(self, count: int) -> None:
+        """count: of what there is now and takes memory. It takes two milliseconds a thousand that are gone."""
+        if count > self._most:
+            self._most = count
+        elif self._most - count >= _MANY and count * 2 <= self._most:
+            self._most = count
+            trim()
+
+
+def trim() -> None:
+    """What malloc keeps. Python's own small objects are not in it."""
     if sys.platform != "linux":
         return
     import ctypes
 
-    libc = ctypes.CDLL(None)
     with suppress(AttributeError):  # musl has none
-        libc.malloc_trim(ctypes.c_size_t(0))
+        ctypes.CDLL(None).malloc_trim(ctypes.c_size_t(0))
+
+
+def give_back() -> None:
+    """After a start, a few milliseconds, once. What is unmapped comes back by being touched."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    trim()
+    libc = ctypes.CDLL(None)
     libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     with suppress(OSError), open("/proc/self/smaps", "rb") as smaps:
         for start, end in clean(smaps.read()):
