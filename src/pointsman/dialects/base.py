@@ -23,7 +23,6 @@ from .carries import Carries
 from .endpoint import Endpoint
 from .framing import EVENTS, Framing
 from .recall import NOTHING, Keep, Recalled, Remembered
-from .same_again import OTHER as OTHER
 from .same_again import SameAgain as SameAgain
 from .seen import Seen as Seen
 from .seen import Verdict as Verdict

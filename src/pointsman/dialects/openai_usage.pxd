@@ -2,7 +2,6 @@
 import cython
 
 cpdef neutral_usage(value)
-@cython.locals(prompt=object, made=object, read=dict, thought=dict)
+@cython.locals(prompt=object, made=object, total=object, members=Py_ssize_t, read=dict, thought=dict)
 cdef _common(dict value)
 cdef _apart(asked, made)
-cdef bint _as_usual(dict read)

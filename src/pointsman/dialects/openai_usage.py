@@ -44,31 +44,31 @@ def _apart(asked: Counts, made: Counts) -> Apart | None:
 
 def _common(value: dict[str, Any]) -> TokenUsage | None:
     """As OpenAI writes it, and nearly all who copy it: three sums that fit, and details; None of anything else."""
-    prompt, made = value.get("prompt_tokens"), value.get("completion_tokens")
-    if type(prompt) is not int or type(made) is not int or not (0 < prompt <= MOST and 0 <= made <= MOST):
+    prompt, made, total = (
+        value.get("prompt_tokens"),
+        value.get("completion_tokens"),
+        value.get("total_tokens"),
+    )
+    if type(prompt) is not int or type(made) is not int or total != prompt + made:
         return None
-    if value.get("total_tokens") != prompt + made:
+    if not 0 < prompt <= total <= MOST:  # so that none of them is below 0
         return None
-    if len(value) == 3:
+    members = len(value)
+    if members == 3:
         return TokenUsage(prompt, made)
     read, thought = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
-    if len(value) != 5 or type(read) is not dict or type(thought) is not dict or not _as_usual(read):
+    if members != 5 or type(read) is not dict or type(thought) is not dict:
         return None
     cached, reasoning = read.get("cached_tokens"), thought.get("reasoning_tokens")
-    if (
-        type(cached) is not int
-        or type(reasoning) is not int
-        or not (0 <= cached <= prompt and 0 <= reasoning <= made)
-    ):
+    if type(cached) is not int or type(reasoning) is not int:
         return None
-    if read.get("audio_tokens") or thought.get("audio_tokens") or thought.get("image_tokens"):
+    if not (0 <= cached <= prompt and 0 <= reasoning <= made):
+        return None
+    if len(read) > 1 and (len(read) > 2 or read.get("audio_tokens", True)):  # it says more
+        return None
+    if thought.get("audio_tokens") or thought.get("image_tokens"):
         return None
     return TokenUsage(prompt, made, cached, reasoning)
-
-
-def _as_usual(read: dict[str, Any]) -> bool:
-    """Nothing but cached and audio tokens."""
-    return len(read) == ("cached_tokens" in read) + ("audio_tokens" in read)
 
 
 def _first(*found: int | None) -> int | None:

@@ -8,7 +8,7 @@ cdef bint _is_sound(bytes said)
 cdef bint _is_number(bytes said)
 
 cdef class SameAgain:
-    cdef bytes _after, _before, _probe, _tail, _text
+    cdef bytes _after, _before, _probe, _tail
     cdef list _between
     cdef dict _values
     cdef tuple _free, _keys
@@ -23,7 +23,7 @@ cdef class SameAgain:
         before=bytes, after=bytes, to=Py_ssize_t, text=bytes, gap=list, kind=int, fixed=bytes, last=Py_ssize_t,
         stop=Py_ssize_t, said=bytes
     )
-    cpdef bint inside(self, bytes data, Py_ssize_t at, Py_ssize_t end)
+    cpdef bytes inside(self, bytes data, Py_ssize_t at, Py_ssize_t end)
     @cython.locals(fixed=bytes, mark=bytes, stop=Py_ssize_t)
     cdef Py_ssize_t _stop(self, bytes data, Py_ssize_t at, Py_ssize_t to, list gap)
     cpdef forget(self)

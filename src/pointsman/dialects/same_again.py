@@ -19,8 +19,6 @@ _encode = msgspec.json.Encoder().encode
 _ZERO = ord("0")
 _TEXT, _STRING, _NUMBER = range(3)
 """What may be another in each event."""
-OTHER = 8
-"""Characters that an event counts as whose text is not known, or empty."""
 _TRIES = 8
 """Events in a row that are learnt and not met again: a backend that writes something new in each is read as usual."""
 _PLAIN = bytes(c for c in range(0x20, 0x7F) if c not in b'"\\')
@@ -66,7 +64,7 @@ class SameAgain:
     tail: what stands behind each that inside() is asked of, and is not learnt. said: characters of all that it found."""
 
     __slots__ = (
-        "_after", "_before", "_between", "_free", "_keys", "_kind", "_left", "_met", "_probe", "_tail", "_text", "_values",
+        "_after", "_before", "_between", "_free", "_keys", "_kind", "_left", "_met", "_probe", "_tail", "_values",
         "said",
     )  # fmt: skip
 
@@ -90,7 +88,6 @@ class SameAgain:
         self._values: dict[
             bytes, bytes
         ] = {}  # of the free members as they were first, b"" of those that have varied since
-        self._text = b""  # of the event that was found last
         self._met = self.said = 0
 
     def learn(self, event: bytes, text: str) -> None:
@@ -128,22 +125,21 @@ class SameAgain:
     def text(self, event: bytes) -> str:
         """What it says, "" where it is another event, or says nothing."""
         before = self.said
-        if not self.inside(event, 0, len(event)):
-            return ""
-        text = self._text
+        text = self.inside(event, 0, len(event))
         if self.said - before == len(text):  # as many characters as bytes: none of them is escaped
             return text.decode()
         return _decode(b'"%b"' % text)
 
-    def inside(self, data: bytes, at: int, end: int) -> bool:
-        """Is what stands there such an event with its tail, and sound? It sets no fact, and can be passed unread."""
+    def inside(self, data: bytes, at: int, end: int) -> bytes:
+        """What such an event with its tail says that stands there, and is sound: it sets no fact, and can be passed unread.
+        b"" where it is another, or says nothing."""
         # All in one go: where this runs as Python, calls were half of what an event cost.
         before, after = self._before, self._after
         to = end - len(after)
         if not before or not data.startswith(before, at) or not data.startswith(after, to):
-            return False
+            return b""
         if self._probe is not None and data.find(self._probe, at, end) >= 0:
-            return False
+            return b""
         at += len(before)
         text = b""
         if self._between:
@@ -153,30 +149,29 @@ class SameAgain:
                 if not data.startswith(fixed, stop):
                     stop = self._stop(data, at, to, gap)
                     if stop < 0:
-                        return False
+                        return b""
                 said = data[at:stop]
                 if kind == _STRING:
                     if not said.isalnum() and not _is_sound(said):
-                        return False
+                        return b""
                 elif kind == _TEXT:
                     text = said
                 elif not _is_number(said):
-                    return False
+                    return b""
                 at = stop + len(fixed)
         if at > to:
-            return False
+            return b""
         if self._kind == _TEXT:
             text = data[at:to]
         elif not (_is_sound if self._kind == _STRING else _is_number)(data[at:to]):
-            return False
+            return b""
         if text.lstrip(b" ").isalnum():  # a word is by far the commonest
             self.said += len(text)
         elif not _is_sound(text):
-            return False
+            return b""
         else:
-            self.said += len(text if _is_plain(text) else _decode(b'"%b"' % text)) or OTHER
-        self._text = text
-        return True
+            self.said += len(text if _is_plain(text) else _decode(b'"%b"' % text))
+        return text
 
     def _stop(self, data: bytes, at: int, to: int, gap: list[Any]) -> int:
         """Where that gap ends, if it is no longer as long as it was; -1 nowhere."""

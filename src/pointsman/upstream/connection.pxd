@@ -1,4 +1,6 @@
 # Types for Cython: see hatch_build.py.
+import cython
+
 cdef class UpstreamConnection:
     cdef object __weakref__
     cdef object _closed, _parser, _sink, _raw, _length
@@ -13,6 +15,7 @@ cdef class UpstreamConnection:
     cdef _framed(self, bytes data)
     cdef _parse(self, bytes data)
     cpdef send_plain(self, data, bytes body, raw)
+    @cython.locals(size=Py_ssize_t)
     cdef _write(self, data, bytes body)
     cpdef bint is_free(self)
     cpdef answered(self, bint keep)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import select
-import time
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, cast
 
 import httptools
@@ -52,23 +52,23 @@ class UpstreamConnection:
         self._header_bytes = 0
         self._parts: list[bytes] | None = None
         self._parser: Any = None  # llhttp, which takes 1 KiB: made when something is not plain
+        self._received = False
+        self._sent = 0
         self._reset()
         self.peer_local = False
-        self.created = self.idle_since = time.monotonic()
+        self.created = self.idle_since = monotonic()
 
     def _reset(self) -> None:
         self._status = 0
         self._head_given = False
         self._complete = False
         self._keep = False
-        self._received = False
         self._until_close = False
         self._interim = 0
         self._length: int | None = None
         self._no_body = False
         self._head_complete = False
         self._fruitless = 0
-        self._sent = 0
 
     # -- as asyncio.BufferedProtocol has them
 
@@ -201,9 +201,10 @@ class UpstreamConnection:
 
     def is_free(self) -> bool:
         """Open, and nobody is using it."""
-        if self._sink is not None or self._raw is not None or self._transport is None:
+        transport = self._transport
+        if self._sink is not None or self._raw is not None or transport is None:
             return False
-        return not self._transport.is_closing()
+        return not transport.is_closing()
 
     def send(self, data: bytes, body: bytes, sink: Sink, *, no_body: bool = False) -> None:
         """Send one request (head and body) and give the answer to `sink`. no_body: the method was HEAD."""
@@ -216,25 +217,25 @@ class UpstreamConnection:
 
     def send_plain(self, data: bytes, body: bytes, raw: RawSink) -> None:
         """The same, and the answer comes to `raw` as it is."""
-        assert self._sink is None
-        self._reset()
         self._raw = raw
+        self._status = 0
         self._write(data, body)
 
     def _write(self, data: bytes, body: bytes) -> None:
-        assert self._transport is not None
-        self._sent = len(body)
-        if not body:
-            self._transport.write(data)
-        elif len(body) < 65536:
-            self._transport.write(data + body)
+        transport = self._transport
+        assert transport is not None
+        self._received = False
+        size = self._sent = len(body)
+        if size < 65536:
+            transport.write(data + body)
         else:
-            self._transport.writelines([data, body])
+            transport.writelines([data, body])
 
     def read_on(self, raw: bytes, sink: Sink, *, inside: bool = False) -> None:
         """Frame it here from now on, for `sink`. raw: what has come so far: of the answer, or, inside a chunked body, of
         the chunk that begins there."""
         self._raw, self._sink = None, sink
+        self._reset()
         self._parser = self._parser or httptools.HttpResponseParser(self)
         if inside:
             self._head_given = True
@@ -314,11 +315,11 @@ class UpstreamConnection:
             sink.end()
 
     def _over(self, keep: bool) -> None:
-        if not keep or self._unread():
+        if not keep or (self._sent > MAX_UNREAD and self._unread()):
             self.close()
         else:
             self._headers = None
-            self.idle_since = time.monotonic()
+            self.idle_since = monotonic()
             self._closed(self)  # the pool takes it back
 
     def _unread(self) -> bool:
@@ -326,7 +327,7 @@ class UpstreamConnection:
         a client that keeps a connection finishes its request). What the kernel took nobody sees: a refusal of a large
         body is taken for one that came before it was read."""
         transport = self._transport
-        if self._sent <= MAX_UNREAD or transport is None:
+        if transport is None:
             return False
         return self._status >= 400 or transport.get_write_buffer_size() > 0 or not _takes_more(transport)
 

@@ -13,7 +13,7 @@ MOST = 64 * 1024
 """Bytes of a chunk that is waited for: a larger one is passed on as it comes, by who judges the odd ones."""
 _MOST_DIGITS = 5
 """Of a size: those of MOST."""
-_DIGITS = bytes(int(chr(c), 16) if chr(c) in "0123456789abcdefABCDEF" else 255 for c in range(256))
+_VALUES = bytes(int(chr(c), 16) if chr(c) in "0123456789abcdefABCDEF" else 255 for c in range(256))
 
 
 def _lines(most: int) -> tuple[bytes, ...]:
@@ -42,20 +42,18 @@ def one_chunk(data: bytes) -> int:
 def chunk_at(data: bytes, at: int) -> tuple[int, int]:
     """(where the payload of the chunk that begins at `at` begins, where the chunk ends); of the last one, which has no
     payload, where the body ends. The end is MORE where not all of it is there, ODD where it is not plain."""
-    line = at
-    size = 0
-    last = min(at + _MOST_DIGITS, len(data))
-    while line < last:
-        digit = _DIGITS[data[line]]
-        if digit > 15:
+    size, line, there = 0, at, len(data)
+    for digit in data[at : at + _MOST_DIGITS]:
+        value = _VALUES[digit]
+        if value > 15:
             break
-        size = size * 16 + digit
+        size = size * 16 + value
         line += 1
-    if line + 2 > len(data):
-        return at, MORE if data[line:] in (b"", b"\r") and (line > at or at == len(data)) else ODD
+    if line + 2 > there:
+        return at, MORE if data[line:] in (b"", b"\r") and (line > at or at == there) else ODD
     if line == at or size > MOST or not data.startswith(b"\r\n", line):
         return at, ODD
     end = line + size + 4
-    if end > len(data):
+    if end > there:
         return at, MORE
     return line + 2, end if data.startswith(b"\r\n", end - 2) else ODD

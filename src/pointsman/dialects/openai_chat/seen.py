@@ -46,7 +46,8 @@ _FAILURE = re.compile(b"error|exception|fail|bad gateway|unavailable|overload|ti
 
 def _begins_a_word(content: str) -> bool:
     """No white space, and nothing that could be a tag."""
-    return bool(content) and content[0] not in FIRSTS and not content[0].isspace()
+    first = content[0]
+    return first not in FIRSTS and not first.isspace()
 
 
 class _Other:
@@ -121,9 +122,11 @@ class ChatSeen(Seen):
             frame = Chunk(error=found)
         if not frame.choices:
             self._may_be_error(frame, body)
-        for choice in frame.choices or ():
-            for place, call in enumerate((choice.message and choice.message.tool_calls) or ()):
-                call.index = place  # each is a call of its own, whatever its id
+        else:
+            for choice in frame.choices:
+                if choice.message is not None and choice.message.tool_calls:
+                    for place, call in enumerate(choice.message.tool_calls):
+                        call.index = place  # each is a call of its own, whatever its id
         self.see(frame)
         if frame.choices is None and self.error is None:
             self.malformed += 1
@@ -194,7 +197,10 @@ class ChatSeen(Seen):
         if frame.choices:
             for choice in frame.choices:
                 other = None
-                if choice.index != self._index and not self.answers(choice):
+                index = choice.index or 0
+                if self._index < 0:
+                    self._index = index
+                elif index != self._index:
                     other = self._other(choice)
                 delta = choice.delta
                 if delta is not None:
@@ -258,8 +264,9 @@ class ChatSeen(Seen):
         """See Seen: what looked like the beginning of a `<think>` was text."""
         if not self.output and self._begun is not None and self.error is None:
             self._said(self._begun.finish())
-        self._unread_failure()
-        if self.finished:
+        if self.unread:
+            self._unread_failure()
+        if self.arguments and self.finished:
             self.call_cut()
 
     def _delta(self, delta: Delta, other: _Other | None) -> None:
@@ -274,7 +281,8 @@ class ChatSeen(Seen):
             self.unknown = None if delta.images else unknown_output(self._data)
             self.output = bool(delta.images or self.unknown)
         if other is None:
-            self.refused = self.refused or self._said_no
+            if self._said_no:
+                self.refused = True
             if self._finish:  # told before the rest of the answer
                 self.stop = self._class()
 
@@ -293,7 +301,7 @@ class ChatSeen(Seen):
 
     def _first_output(self, delta: Delta) -> None:
         content = delta.content
-        if self._begun is None and isinstance(content, str) and _begins_a_word(content):
+        if content and isinstance(content, str) and self._begun is None and _begins_a_word(content):
             self.output = True  # the commonest
         elif delta.thought() or (delta.reasoning_details and delta.details()):
             self.output = True
@@ -311,11 +319,13 @@ class ChatSeen(Seen):
     def _finished(self, reason: str, matched: Any) -> None:
         self.finished = True
         self._finish = reason
-        if isinstance(matched, str) and matched:  # vLLM tells which
+        if matched and isinstance(matched, str):  # vLLM tells which
             self.matched = matched
-        self.stop = self._class()
-        self.output = self.output or self.stop not in SILENT_STOPS  # e.g. a small limit spent on thinking
-        self.refused = self.refused or self.stop is REFUSAL
+        stop = self.stop = self._class()
+        if not self.output:
+            self.output = stop not in SILENT_STOPS  # e.g. a small limit spent on thinking
+        if stop is REFUSAL:
+            self.refused = True
 
     def _end_told(self) -> None:
         """The last word of a stream. What could not be read may stand where the reason belongs."""
@@ -331,7 +341,7 @@ class ChatSeen(Seen):
 
     def _closed(self) -> None:
         """An end, whether or not a reason was given: after the last word, and of a whole body, which cannot be cut."""
-        if self.error is None and not self.call_cut():
+        if self.error is None and not (self.arguments and self.call_cut()):
             self.finished = True
             if self.stop is None:
                 self.stop = self._class()
@@ -344,8 +354,9 @@ class ChatSeen(Seen):
             stop = self.other_stop(self._finish) or END
         if self._said_no and stop is not MAX_TOKENS:
             return REFUSAL
-        if stop is END and self._called:
-            return TOOL_USE
-        if stop is END and self.matched is not None:
-            return Stop.STOP_SEQUENCE
+        if stop is END:
+            if self._called:
+                return TOOL_USE
+            if self.matched is not None:
+                return Stop.STOP_SEQUENCE
         return stop

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from typing import Protocol as TypingProtocol
 
 from ...conversation.usage import TokenUsage
-from ...dialects.base import OTHER, Dialect, SameAgain, Seen
+from ...dialects.base import Dialect, SameAgain, Seen
 from ...errors import PointsmanError
 from ...wire.chunks import CHUNK_END
 from ...wire.key_mask import KeyMask
 from ...wire.sse import EventSplitter, cut_at_event_end, unframed_error
 
+_OTHER = 8
+"""Characters that an event counts as whose text is not known: a piece of a call's arguments, or several at once."""
 _AFTER_EVENT = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
 _TAIL_BYTES = 64 * 1024
 """Of an event still incomplete, so that an in-band error never lands in the middle of one."""
@@ -112,9 +114,9 @@ class Passing:
             return self._shown(passed) if self._in_event or self._has_key(passed) else passed
         events = self._splitter.feed(data)
         for event in events:
-            frame = seen.event(event)
+            text = seen.text_alone(seen.event(event))
             if seen.output:
-                self._said += len(seen.text_alone(frame)) or OTHER
+                self._said += len(text) or _OTHER
             if seen.concluded:
                 self.complete = True
                 return self._shown(self._what_stood_before(event, events, passed, inside))
@@ -122,7 +124,7 @@ class Passing:
             self.complete = True
         if self._in_event or seen.error is not None or self._has_key(passed):
             return self._shown(passed)
-        if len(events) == 1 and len(passed) == len(events[0]) + 2 and (text := seen.text_alone(frame)):
+        if len(events) == 1 and text and len(passed) == len(events[0]) + 2:
             self.same.learn(passed, text)
         return passed
 

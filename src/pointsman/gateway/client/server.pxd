@@ -17,7 +17,7 @@ cdef class ClientConnection:
     cdef public object chunks, head, on_writable
     cdef public bint closing, started
     cpdef data_received(self, bytes data)
-    @cython.locals(buffer=bytes, end=Py_ssize_t, raw=bytes)
+    @cython.locals(buffer=bytes, end=Py_ssize_t, raw=bytes, memory=HeadMemory)
     cdef _advance(self)
     cdef _incomplete(self, bytes buffer)
     cdef _begin(self, head, bytes rest)

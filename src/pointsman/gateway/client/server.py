@@ -144,10 +144,9 @@ class ClientConnection:
             elif buffer != b"\r":
                 self._bad(BadHead(400, "The request starts with a bare line end."))
                 return
-        if self._served and self._deadline_is_idle():
-            self._deadline = time.monotonic() + self._limits.header_seconds
-        head = self._memory.recall(buffer)
-        end = self._memory.end
+        memory = self._memory
+        head = memory.recall(buffer)
+        end = memory.end
         if head is None or end > self._limits.header_bytes:
             end = buffer.find(b"\r\n\r\n") + 4
             if end < 4 or end > self._limits.header_bytes:
@@ -159,11 +158,13 @@ class ClientConnection:
             except BadHead as error:
                 self._bad(error)
                 return
-            self._memory.remember(head, raw)
+            memory.remember(head, raw)
         self._buffer = b""
         self._begin(head, buffer[end:])
 
     def _incomplete(self, buffer: bytes) -> None:
+        if self._served and self._deadline_is_idle():
+            self._deadline = time.monotonic() + self._limits.header_seconds
         if buffer[0] not in _METHOD_BEGINS:  # not HTTP: no end of a head would ever come
             self._bad(BadHead(400, no_http(buffer)))
         elif len(buffer) > self._limits.header_bytes:
@@ -254,16 +255,17 @@ class ClientConnection:
     def send(self, status: int, lines: bytes, body: bytes) -> None:
         """A whole answer. lines: header lines, each with its line end, without framing headers."""
         head = self.head
-        sized = status >= 200 and status != 204 and status != 304
-        first = _OK if status == 200 else status_line(status)
-        sent = b"" if head is not None and head.method == b"HEAD" else body
         self.started = True
-        if sized:
+        first = _OK if status == 200 else status_line(status)
+        parts: tuple[bytes, ...]
+        if status >= 200 and status != 204 and status != 304:
             size = str(len(body)).encode()
+            sent = b"" if head is not None and head.method == b"HEAD" else body
             parts = (first, lines, b"content-length: ", size, b"\r\n", self._connection_line(), sent)
-            self._write(b"".join(parts))
         else:
-            self._write(b"".join((first, lines, self._connection_line())))
+            parts = (first, lines, self._connection_line())
+        if self._transport is not None:
+            self._transport.write(b"".join(parts))
         self._done()
 
     def start(self, status: int, lines: bytes, length: int | None, first: bytes = b"") -> None:

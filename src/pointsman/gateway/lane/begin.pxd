@@ -11,12 +11,12 @@ from pointsman.upstream.connection cimport UpstreamConnection
 
 @cython.locals(
     asker=Asker, track=Track, conn=UpstreamConnection, lane=Lane, state=TargetState, stream=bint, hide_usage=bint,
-    begins=Py_ssize_t, ends=Py_ssize_t, marks=long, sent=bytes, plane=DataPlane, limited=bint
+    begins=Py_ssize_t, ends=Py_ssize_t, marks=long, sent=bytes, plane=DataPlane, limited=bint, version=Py_ssize_t
 )
 cpdef Lane begin(handler, ClientConnection client, head, bytes body)
 cdef Asker _asker(head, DataPlane plane, rules)
-@cython.locals(version=Py_ssize_t)
-cdef Track _track(DataPlane plane, rules, str model, Asker asker)
+cdef _made(Asker asker, Track track, bytes body, str model, bint stream)
+cdef Track _track(DataPlane plane, rules, tuple key, Asker asker)
 cdef Track _found_before(DataPlane plane, rules, tuple key)
 @cython.locals(health=BackendState)
 cdef TargetState _open(DataPlane plane, Track track, Asker asker)

@@ -32,13 +32,16 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     rules = plane.rules
     if rules is None or len(body) >= LARGE or plane.jobs >= plane.limits.max_requests:
         return None
-    asker = _asker(head, plane, rules)
+    known: tuple[CompiledRules, Asker | None] | None = head.asker
+    asker = known[1] if known is not None and known[0] is rules else _asker(head, plane, rules)
     seen = body_look(body, MAX_DEPTH, MAX_MODEL, asker.words) if asker is not None else None
     if asker is None or seen is None or (asker.ends and time() >= asker.until):
         return None
     model, streams, begins, ends, marks = seen
     stream = streams is True
-    track = _track(plane, rules, model, asker)
+    version, track = plane.lists.version, asker.track
+    if version != asker.version or model != asker.model:
+        track = _track(plane, rules, (model, version, asker.route.protocol), asker)
     if track is None or (not stream and track.backend.unheeding) or len(body) > track.most:
         return None
     if track.unable and any([word in body for word in track.unable]):
@@ -52,15 +55,12 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
         return None
     hide_usage = False
     if marks and (marks & asker.option or track.local):
-        try:
-            sent, hide_usage = plain_body(
-                track.backend, track.target, asker.route, body, model, stream, False
-            )
-        except PointsmanError:
+        made = _made(asker, track, body, model, stream)
+        if made is None:
             return None
+        sent, hide_usage = made
     else:
-        named = track.named
-        sent = body if named is None else b"".join((body[:begins], named, body[ends:]))
+        sent = body if track.named is None else b"".join((body[:begins], track.named, body[ends:]))
         if stream and track.usage is not None:
             sent, hide_usage = with_flag(sent, *track.usage), True
     if not track.places.claim():
@@ -79,22 +79,29 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
 
 
 def _asker(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker | None:
-    known: tuple[CompiledRules, Asker | None] | None = head.asker
-    if known is None or known[0] is not rules:
-        known = head.asker = (rules, asker_of(head, plane, rules))
-    return known[1]
+    asker = asker_of(head, plane, rules)
+    head.asker = (rules, asker)
+    return asker
 
 
-def _track(plane: DataPlane, rules: CompiledRules, model: str, asker: Asker) -> Track | None:
+def _made(asker: Asker, track: Track, body: bytes, model: str, stream: bool) -> tuple[bytes, bool] | None:
+    """See plain_body(); None where it refuses."""
+    try:
+        return plain_body(track.backend, track.target, asker.route, body, model, stream, False)
+    except PointsmanError:
+        return None
+
+
+def _track(
+    plane: DataPlane, rules: CompiledRules, key: tuple[str, int, Protocol], asker: Asker
+) -> Track | None:
     """None also before the model's plan is known."""
-    version = plane.lists.version
-    if version == asker.version and model == asker.model:
-        return asker.track
-    track = _found_before(plane, rules, (model, version, asker.route.protocol))
+    track = _found_before(plane, rules, key)
     if track is not None and asker.bounds is not None and not asker.bounds.lets(track.plan):
         return None
     if track is not None:
-        asker.track, asker.version, asker.model = track, version, model
+        asker.model, asker.version = key[:2]
+        asker.track = track
     return track
 
 

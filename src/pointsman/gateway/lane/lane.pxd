@@ -42,6 +42,5 @@ cdef class Lane(Underway):
     @cython.locals(track=Track)
     cdef _claim(self, double now)
     @cython.locals(plane=DataPlane, track=Track, asker=Asker, ok=Cell, overhead=Histogram, now=double, used=tuple)
-    cdef tuple _charged(self, tuple used)
     cdef _settle(self, tuple used, tuple charged, bint aborted=*)
     cpdef general(self)

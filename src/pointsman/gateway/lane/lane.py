@@ -16,7 +16,7 @@ from ...errors import PointsmanError
 from ...kinds import FallbackReason
 from ...ledger.cost import NOTHING, Charged, used_of
 from ...upstream.connection import UpstreamConnection
-from ...wire.chunks import MORE, ODD, chunk_at, one_chunk
+from ...wire.chunks import CHUNK_END, MORE, ODD, chunk_at, one_chunk
 from ...wire.scan import CHUNKED, CLOSES, EVENTS, answer_head
 from ...wire.sse import begins_events
 from ..attempt.exchange import Exchange
@@ -84,6 +84,9 @@ class Lane(Underway):
             if begin and same.inside(data, begin, len(data)):
                 self.client.pass_chunks(data)
                 return
+            if begin and data.endswith(CHUNK_END):
+                self._piece(data[begin:-2])
+                return
         if self.relay is not None:
             self._chunks(data)
             return
@@ -124,9 +127,10 @@ class Lane(Underway):
             return
         self._answered(judge, conn, keep)
         used = used_of(seen.usage)
-        charged = self._charged(used)
-        own = self._own_lines() + self._theirs(lines)
+        own = self._own_lines() + (lines if self.taken is None else self._theirs(lines))
+        charged = FREE
         if self.track.bill is not None:
+            charged = self._charged(used)
             own += cost_line(charged)
         self.client.send(200, own, body)
         self._settle(used, charged)
@@ -364,10 +368,6 @@ class Lane(Underway):
         self.plane.board.answered(track.health, self.target_state, track.account, now)
         track.health.last_success = self.wall + (now - self.start)
 
-    def _charged(self, used: tuple[Any, ...]) -> Charged:
-        bill = self.track.bill
-        return FREE if bill is None else bill.of(used, self.wall)
-
     def _settle(self, used: tuple[Any, ...], charged: Charged, aborted: bool = False) -> None:
         self.over = True
         plane, track = self.plane, self.track
@@ -375,11 +375,10 @@ class Lane(Underway):
         plane.jobs -= 1
         track.health.in_flight -= 1
         track.places.release()
-        first, now = self.first_output or None, monotonic()
-        asker, outcome = self.asker, "aborted" if aborted else "ok"
+        first, now, asker = self.first_output or None, monotonic(), self.asker
         one = record(
             self.id, self.wall, asker.protocol, asker.route.path, self.model, track.label, 200 if first else GONE,
-            outcome, self.stream, used, self.start, first, now, asker.key_id, track.mapping_id, None,
+            "aborted" if aborted else "ok", self.stream, used, self.start, first, now, asker.key_id, track.mapping_id, None,
             asker.client, asker.session, charged,
         )  # fmt: skip
         plane.record(one)

@@ -35,4 +35,5 @@ cdef class Underway:
         str model, bint stream, bint hide_usage, UpstreamConnection conn
     )
     cdef bytes _own_lines(self)
+    cdef tuple _charged(self, tuple used)
     cdef bytes _theirs(self, bytes lines)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from asyncio import Task
 from math import inf
 from time import monotonic, time
+from typing import Any
 from typing import Protocol as TypingProtocol
 
 from ...dialects.base import SameAgain
 from ...dialects.headers import without_rate_limits
 from ...kinds import Protocol
+from ...ledger.cost import Charged
 from ...resilience.board import TargetState
 from ...translation.crossing import Asked, Crossing
 from ...upstream.connection import UpstreamConnection
@@ -19,6 +21,7 @@ from ..attempt.relay import Relay
 from ..client.server import ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
+from ..request.charging import FREE
 from ..request.job import Job
 from ..spending.at_once import Taken
 from .facts import Asker, Track
@@ -114,6 +117,11 @@ class Underway:
         """The answer's own header lines; where its client has rates, what is left of those in place of the backend's."""
         taken = self.taken
         return lines if taken is None or not taken.lines else taken.lines + without_rate_limits(lines)
+
+    def _charged(self, used: tuple[Any, ...]) -> Charged:
+        """What an answer with this usage costs."""
+        bill = self.track.bill
+        return FREE if bill is None else bill.of(used, self.wall)
 
     def no_longer_opening(self) -> Task[UpstreamConnection] | None:
         """The connection that is being made, if one is: from now on it is the caller's."""

@@ -53,8 +53,7 @@ def record(
     if answer_id is not None and (not 200 <= status < 300 or len(model) > _TEXT):
         answer_id = None
     return UsageRecord(
-        id, at, protocol,
-        path if len(path) <= _TEXT else path[:_TEXT], model if len(model) <= _TEXT else model[:_TEXT],
+        id, at, protocol, path[:_TEXT], model[:_TEXT],
         target, attempts, fallback, status, outcome, stream, used[0], used[1], used[2], used[3],
         None if first_output is None else (first_output - start) * 1000.0,  # rounded by who shows it
         None if end is None else (end - start) * 1000.0,
