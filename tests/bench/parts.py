@@ -5,10 +5,11 @@ Not here: what is started (servers), how a window is taken (measure), how figure
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 
-from . import beside, measure, payloads, report, servers, translated_payloads
+from . import beside, idle_memory, measure, payloads, report, servers, translated_payloads
 from .load import quiet_garbage
 from .machine import BenchError, say
 from .measure import PACE_MS, PACED_STREAMS, SMALL_RATE, Bench
@@ -173,6 +174,7 @@ class Run:
         self.result.delays += report.delays_of(title, taken)
 
     async def memory(self) -> None:
+        await asyncio.sleep(idle_memory.SECONDS)
         for number, count in enumerate(self.bench.plan.open_streams):
             mine = await self.bench.memory(self.subject, count)
             theirs = await self.bench.memory(self.nginx, count)

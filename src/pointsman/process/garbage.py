@@ -11,6 +11,8 @@ from .given_back import give_back
 
 _TIDY_SECONDS = 1.0
 """After it is ready: on a single core the gateway's first answer would wait for that."""
+_SETTLED_SECONDS = 5.0
+"""By then it has looked for model servers, and what they change is published."""
 
 
 def imported() -> None:
@@ -24,10 +26,10 @@ def collect_seldom(loop: asyncio.AbstractEventLoop) -> None:
     would be looked at many times. What the start left is freed a moment later, and what it made is not looked at again."""
     gc.set_threshold(50_000, 20, 50)
     loop.call_later(_TIDY_SECONDS, _tidy)
+    loop.call_later(_SETTLED_SECONDS, give_back)
 
 
 def _tidy() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-    give_back()
