@@ -34,6 +34,8 @@ _BODY = json.dumps(
 ).encode()
 PACE_SECONDS = 5.0
 GIVEN_BACK_SECONDS = 65.0
+SETTLED_SECONDS = 6.0
+"""After that it has given back what its start has left."""
 AT_ONCE = 200
 """Streams that are opened side by side."""
 
@@ -100,6 +102,7 @@ async def _rest(reader: asyncio.StreamReader) -> bool:
 
 async def _measure(gateway: Gateway, count: int, end: asyncio.StreamWriter) -> dict[str, object]:
     port, pids = int(gateway.url.rpartition(":")[2]), gateway.pids("pointsman.gateway")
+    await asyncio.sleep(SETTLED_SECONDS)
     for _ in range(3):  # what is loaded with the first requests is no stream's
         first = await _open(port)
         end.write(b"\n")
