@@ -43,8 +43,9 @@ def chunk_at(data: bytes, at: int) -> tuple[int, int]:
     """(where the payload of the chunk that begins at `at` begins, where the chunk ends); of the last one, which has no
     payload, where the body ends. The end is MORE where not all of it is there, ODD where it is not plain."""
     size, line, there = 0, at, len(data)
-    for digit in data[at : at + _MOST_DIGITS]:
-        value = _VALUES[digit]
+    last = min(at + _MOST_DIGITS, there)
+    while line < last:
+        value = _VALUES[data[line]]
         if value > 15:
             break
         size = size * 16 + value
