@@ -11,9 +11,12 @@ E = TypeVar("E", bound=Enum)
 
 def at_hand(kind: type[E]) -> type[E]:
     """Its members as plain attributes, as Python 3.12 has them: 3.11 calls a function whenever one is named, which costs a
-    thousand instructions. For what is named in every request."""
+    thousand instructions. Those that are text hash as the text that they are equal to, and not by another function. For what
+    is named in every request."""
     for name, member in kind.__members__.items():
         type.__setattr__(kind, name, member)
+    if str in kind.__mro__:
+        type.__setattr__(kind, "__hash__", str.__hash__)
     return kind
 
 

@@ -1,8 +1,10 @@
-"""Events that are the one before but for their text are read as any other would be: same events, same facts."""
+"""Events that are the one before but for their text are read as any other would be: same events, same facts; and a client
+of another protocol gets the same bytes."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,9 +13,20 @@ from hypothesis import strategies as st
 
 from pointsman.conversation.profile import Profile
 from pointsman.dialects.anthropic_messages.reader import MessagesReader
+from pointsman.dialects.anthropic_messages.writer import MOVES as MESSAGES_MOVES
 from pointsman.dialects.base import Reader
+from pointsman.dialects.capsule import Capsules
 from pointsman.dialects.openai_chat.reader import ChatReader
+from pointsman.dialects.openai_chat.writer import MOVES as CHAT_MOVES
+from pointsman.dialects.registry import DIALECTS
 from pointsman.dialects.same_again import SameAgain
+from pointsman.kinds import Protocol
+from pointsman.providers.profiles import profile_for
+from pointsman.routing.specs import BackendSpec
+from pointsman.translation.crossing import Asked, Crossing
+from pointsman.translation.reasoning_store import KeptReasoning, ReasoningStore
+from pointsman.wire.http1 import parse_head
+from pointsman.wire.key_mask import KeyMask
 from tests.vendor_bodies import chat, messages
 
 TEXTS = st.text(st.sampled_from('ab "\\:,}é\n\ud800</think>'), max_size=6) | st.sampled_from(
@@ -39,6 +52,11 @@ AROUND: list[dict[str, Any]] = [
     {"obfuscation": "xyz"},
 ]
 
+CHAT, MESSAGES = Protocol.OPENAI_CHAT, Protocol.ANTHROPIC_MESSAGES
+BOX = BackendSpec("local/box", "local", "box", "http://127.0.0.1:9001")
+HEAD = parse_head(b"POST /v1/x HTTP/1.1\r\nhost: a\r\n\r\n", 100)
+ASKED = b'{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}'
+
 PIECES = {
     "text": messages.text_delta(""),
     "thought": {"type": "thinking_delta", "thinking": ""},
@@ -50,10 +68,26 @@ def read(reader: Reader, events: list[bytes], *, learns: bool) -> tuple[list[Any
     told: list[Any] = []
     for event in events:
         if not learns:
-            reader._same = SameAgain((b'"nothing"',))  # type: ignore[attr-defined]
+            reader.again = SameAgain((b'"nothing"',))
         told.extend(reader.read(event))
     told.extend(reader.finish())
     return told, reader.verdict, (reader.malformed, reader.tag, reader.answer_id, reader.calls_whole)
+
+
+def written(backend: Protocol, events: list[bytes], *, learns: bool) -> bytes:
+    """What a client of the other protocol gets, an event a read."""
+    client = CHAT if backend is MESSAGES else MESSAGES
+    half = DIALECTS[client].translation
+    assert half is not None
+    asked = Asked(half, ASKED, HEAD, "req_1", Capsules(b"k"))
+    profile, kept = profile_for(BOX, backend, "m"), KeptReasoning(ReasoningStore(), "")
+    relay = Crossing(asked, DIALECTS[client], DIALECTS[backend], profile, kept, KeyMask(b"")).relay()
+    out = []
+    for event in events:
+        if not learns:
+            relay.seen.again = SameAgain((b'"nothing"',))
+        out.append(relay.take(event + b"\n\n"))
+    return re.sub(rb'"created":[0-9]+', b"", b"".join([*out, relay.end()]))
 
 
 def event_of(value: dict[str, Any], ascii: bool, spaced: bool) -> bytes:
@@ -83,6 +117,7 @@ def test_chat_reads_the_same_however_much_it_knows(steps: list[Any], spaced: boo
     events.append(b"data: [DONE]")
     one, other = ChatReader(Profile()), ChatReader(Profile())
     assert repr(read(one, events, learns=True)) == repr(read(other, events, learns=False))
+    assert written(CHAT, events, learns=True) == written(CHAT, events, learns=False)
 
 
 @given(
@@ -119,6 +154,24 @@ def test_messages_read_the_same_however_much_they_know(steps: list[Any], ascii: 
     events = [event_of(value, ascii, False) for value in (*values, *messages.ended())]
     one, other = MessagesReader(Profile()), MessagesReader(Profile())
     assert repr(read(one, events, learns=True)) == repr(read(other, events, learns=False))
+    assert written(MESSAGES, events, learns=True) == written(MESSAGES, events, learns=False)
+
+
+@pytest.mark.parametrize("moves", [CHAT_MOVES, MESSAGES_MOVES], ids=["chat", "messages"])
+def test_a_piece_may_follow_another_of_its_kind(moves: dict[str, frozenset[str]]) -> None:
+    """Moves.again() does not ask."""
+    pieces = {
+        "content",
+        "reasoning",
+        "refusal",
+        "arguments",
+        "text_delta",
+        "thinking_delta",
+        "input_json_delta",
+    }
+    found = pieces & moves.keys()
+    assert len(found) >= 3
+    assert all(one in moves[one] for one in found)
 
 
 def test_the_second_event_is_known() -> None:

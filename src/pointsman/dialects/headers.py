@@ -41,6 +41,12 @@ def cross_headers(headers: Headers, client: RateLimits | None) -> Headers:
 
 
 @derived
+def meant() -> frozenset[bytes]:
+    """The names that cross_headers() looks for, whichever the client's protocol is."""
+    return _KEPT | {b"retry-after"} | _meanings().keys()
+
+
+@derived
 def _meanings() -> dict[bytes, tuple[str, str]]:
     """Of rate-limit headers, whichever vendor's name they have, since a backend may pass on another's."""
     every = [dialect.endpoint.rate_limits for dialect in DIALECTS.values()]

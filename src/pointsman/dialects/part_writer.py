@@ -31,6 +31,11 @@ class Moves:
         self._table = table
         self.at = ""
 
+    def again(self, frame: str) -> None:
+        """The same, of a frame that may follow itself."""
+        if frame is not self.at:
+            self.to(frame)
+
     def to(self, frame: str) -> None:
         """Take the step. Raises IllegalMove."""
         if frame not in self._table[self.at]:
@@ -53,7 +58,7 @@ class PartWriter:
     def write(self, event: Event) -> bytes:
         """See Writer."""
         if type(event) is Delta:  # by far the commonest
-            return self._delta(event)
+            return self.more(event.text)
         match event:
             case PartStart():
                 return self._start(event)
@@ -84,7 +89,8 @@ class PartWriter:
     def _start(self, event: PartStart) -> bytes:
         raise NotImplementedError
 
-    def _delta(self, event: Delta) -> bytes:
+    def more(self, text: str) -> bytes:
+        """More of the open part: write() of a Delta."""
         raise NotImplementedError
 
     def _cite(self, event: Cited) -> bytes:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from ..kinds import ErrorKind
 from ..wire.jsontext import Closing
 from ..wire.surrogates import Halves
 from .recall import Keep
+from .same_again import SameAgain
 from .stop_words import FAILED, meaning_of
 
 
@@ -60,8 +62,8 @@ class Seen:
     free_keys: ClassVar[tuple[bytes, ...]] = ()
     """Members, as JSON, of a frame that has text_alone(): for the text; another string or number in each, and no fact."""
     __slots__ = (
-        "answer_id", "arguments", "concluded", "ended", "error", "finished", "halves", "keep", "malformed", "output",
-        "reason_due", "refused", "stop", "stop_word", "usage",
+        "again", "answer_id", "arguments", "concluded", "ended", "error", "finished", "given", "halves", "heard_in", "hears",
+        "keep", "malformed", "output", "part", "reason_due", "refused", "stop", "stop_word", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -83,6 +85,13 @@ class Seen:
         self.malformed = 0
         self.reason_due = True
         self.keep: Keep | None = None
+        # What only a reader has, where the next event may be more of a part: which part, what such an event looks like,
+        # who else must have its text, if this stands in it; characters that more() gave.
+        self.part = -1
+        self.again: SameAgain | None = None
+        self.hears: Callable[[str], object] | None = None
+        self.heard_in = ""
+        self.given = 0
         self.halves: Halves | None = None
 
     def remembered_by(self, keep: Keep | None) -> None:
@@ -107,6 +116,21 @@ class Seen:
         """The text of the frame that event() gave last, where it told nothing else and the same frame with any other text
         and anything in `free_keys` would set no fact either, until one comes that is different; "" of any other."""
         return ""
+
+    def more(self, event: bytes) -> str:
+        """Of a reader: the text of an event that is the one before but for that, more of the part `part`; "" of any other,
+        which read() must be given."""
+        again = self.again
+        if again is None:
+            return ""
+        text = again.text(event)
+        if not text:
+            again.forget()
+            return ""
+        self.given += len(text)
+        if self.hears is not None and self.heard_in in text:
+            self.hears(text)
+        return text
 
     def mend(self, data: bytes) -> bytes:
         """One event's JSON that could not be decoded, or comes after one that could not, with its characters whole; the

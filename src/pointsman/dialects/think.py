@@ -24,7 +24,7 @@ _TAGS = {
 CLOSING = tuple(close for close in _TAGS.values() if "|" not in close)
 """Those that stand alone where the opening one is in the prompt."""
 CLOSES = re.compile("|".join(map(re.escape, CLOSING)))
-_IN_ALL = "/"
+IN_ALL = "/"
 """What no closing tag is without: looked for first, since few texts have it."""
 _LONGEST = max(map(len, CLOSING))
 EMPTY = "empty "
@@ -37,7 +37,7 @@ PATIENCE = 256 * 1024
 
 def closes(text: str) -> re.Match[str] | None:
     """The first closing tag that stands in it."""
-    return CLOSES.search(text) if _IN_ALL in text else None
+    return CLOSES.search(text) if IN_ALL in text else None
 
 
 class ThinkSplitter:

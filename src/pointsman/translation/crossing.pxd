@@ -6,4 +6,3 @@ cdef class Crossing:
     cdef public object body, inside, mask, path, streamed, warnings
     cdef object _adaptation, _answering, _asked, _client, _notes, _parse_error, _profile, _reasoning, _upstream
     cdef _back(self, reply)
-    cpdef keep(self, event)

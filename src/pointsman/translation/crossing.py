@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ..conversation.events import Event, Stop
+from ..conversation.events import Stop
 from ..conversation.notes import Notes
 from ..conversation.parts import Citation, Foreign, Text, ToolCall
 from ..conversation.profile import Profile
@@ -171,7 +171,8 @@ class Crossing:
         if profile.silent_end:
             reader.ends_silently()
         whole = self.collects or self._asked.client.whole_calls
-        return Translating(self, reader, writer, self._stages(whole=whole), stream=not self.collects)
+        stages = self._stages(whole=whole)
+        return Translating(self, reader, writer, stages, self._reasoning, stream=not self.collects)
 
     def _stages(self, *, whole: bool) -> Stages:
         return Stages(self._adaptation, self._asked.request, self._asked.id, self._reasoning, whole=whole)
@@ -345,11 +346,6 @@ class Crossing:
     def _headers(self, headers: Headers, content_type: bytes) -> Headers:
         kept = cross_headers(headers, self._client.endpoint.rate_limits)
         return [(b"content-type", content_type), *kept]
-
-    def keep(self, event: Event) -> None:
-        """What the client's next request will need, and may not bring."""
-        if self._reasoning is not None:
-            self._reasoning.keep_event(event)
 
 
 def _streamed(request: Request, profile: Profile) -> bool:

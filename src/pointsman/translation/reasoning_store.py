@@ -97,7 +97,9 @@ class ReasoningStore:
 class KeptReasoning:
     """One request's side of the store. caller: whose it is; nobody reads another's."""
 
-    __slots__ = ("_call_ids", "_caller", "_calls", "_characters", "_open", "_store", "_text", "_thoughts")
+    __slots__ = (
+        "_call_ids", "_caller", "_calls", "_characters", "_open", "_said", "_store", "_text", "_thinks", "_thoughts",
+    )  # fmt: skip
 
     def __init__(self, store: ReasoningStore, caller: str) -> None:
         self._store = store
@@ -106,6 +108,7 @@ class KeptReasoning:
         self._thoughts: list[tuple[Thinking, Place]] = []
         self._characters = self._calls = 0  # so far: a Place
         self._open: PartStart | None = None
+        self._said = self._thinks = False  # what the open part is: text, thinking
         self._text: list[str] = []
 
     def restore(self, request: Request, ordered: bool) -> None:
@@ -157,16 +160,12 @@ class KeptReasoning:
 
     def keep_event(self, event: Event) -> None:
         """One event of an answer, in the writer's order."""
-        if type(event) is Delta:  # by far the commonest
-            if self._open is not None:
-                if self._open.kind is PartKind.THINKING:
-                    self._text.append(event.text)
-                elif self._open.kind is PartKind.TEXT:
-                    self._characters += len(event.text)
-            return
         match event:
+            case Delta():
+                self.keep_text(event.text)
             case PartStart():
                 self._open = event
+                self._said, self._thinks = event.kind is PartKind.TEXT, event.kind is PartKind.THINKING
                 self._text.clear()
                 if event.kind is PartKind.TOOL:
                     self._called(event.call_id)
@@ -175,8 +174,16 @@ class KeptReasoning:
                     thought = Thinking("".join(self._text), event.opaque, self._open.redacted)
                     self._thoughts.append((thought, (self._characters, self._calls)))
                 self._open = None
+                self._said = self._thinks = False
             case Finished():
                 self._put()
+
+    def keep_text(self, text: str) -> None:
+        """More of the open part."""
+        if self._said:
+            self._characters += len(text)
+        elif self._thinks:
+            self._text.append(text)
 
     def keep_reply(self, reply: Reply) -> None:
         """A whole answer."""

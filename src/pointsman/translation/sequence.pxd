@@ -1,10 +1,10 @@
 # Types for Cython: see hatch_build.py.
 cdef class Sequencer:
-    cdef Py_ssize_t _in, _out, _next
+    cdef public Py_ssize_t live
+    cdef Py_ssize_t _out, _next
     cdef object _plain
     cdef dict _closed, _filling
     cdef list _waiting
-    cpdef live(self, event)
     cpdef add(self, event)
     cdef _of_part(self, event)
     cdef _late(self, event)

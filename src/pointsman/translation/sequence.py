@@ -15,10 +15,10 @@ from ..conversation.events import Cited, Delta, Ended, Event, Finished, PartEnd,
 class Sequencer:
     """add(event) -> the events that may go out now. Memory: what waits for its turn."""
 
-    __slots__ = ("_closed", "_filling", "_in", "_next", "_out", "_plain", "_waiting")
+    __slots__ = ("_closed", "_filling", "_next", "_out", "_plain", "_waiting", "live")
 
     def __init__(self) -> None:
-        self._in = -1  # index of the live part as the reader counts, -1 = none
+        self.live = -1  # index of the live part as the reader counts, -1 = none
         self._out = -1  # its index as the writer counts
         self._next = 0
         self._plain: PartStart | None = None  # the last part that is no tool and has not ended
@@ -26,16 +26,10 @@ class Sequencer:
         self._waiting: list[list[Event]] = []  # parts, each from its start on, in order of their starts
         self._filling: dict[int, list[Event]] = {}  # those of them that have not ended, by index in
 
-    def live(self, event: Delta) -> Delta | None:
-        """add() of more of the part that streams; None where it is not of that, and add() must be asked."""
-        if event.index != self._in:
-            return None
-        return event if event.index == self._out else Delta(self._out, event.text)
-
     def add(self, event: Event) -> Sequence[Event]:
         """One event of the reader."""
         kind = type(event)
-        if kind is Delta and event.index == self._in:  # type: ignore[union-attr]
+        if kind is Delta and event.index == self.live:  # type: ignore[union-attr]
             return (_moved(event, self._out),)
         if isinstance(event, Delta | Cited | PartEnd):
             return self._of_part(event)
@@ -48,11 +42,11 @@ class Sequencer:
     def _of_part(self, event: Delta | Cited | PartEnd) -> Sequence[Event]:
         if isinstance(event, PartEnd) and self._plain is not None and self._plain.index == event.index:
             self._plain = None
-        if event.index == self._in:
+        if event.index == self.live:
             out = _moved(event, self._out)
             if type(event) is not PartEnd:
                 return (out,)
-            self._in = -1
+            self.live = -1
             return [out, *self._next_part()] if self._waiting else (out,)
         waiting = self._filling.get(event.index)
         if waiting is None:
@@ -78,7 +72,7 @@ class Sequencer:
     def _start(self, event: PartStart) -> Sequence[Event]:
         out: list[Event] = []
         if (
-            event.index == self._in or event.index in self._filling
+            event.index == self.live or event.index in self._filling
         ):  # an index used twice: the first part is over
             out += self._of_part(PartEnd(event.index))
         if event.kind is not PartKind.TOOL:
@@ -87,7 +81,7 @@ class Sequencer:
                 self._closed[before.index] = before
                 out += self._of_part(PartEnd(before.index))
         self._closed.pop(event.index, None)
-        if self._in < 0:
+        if self.live < 0:
             out.append(self._open(event))
         else:
             waiting: list[Event] = [event]
@@ -96,7 +90,7 @@ class Sequencer:
         return out
 
     def _open(self, event: PartStart) -> PartStart:
-        self._in, self._out = event.index, self._next
+        self.live, self._out = event.index, self._next
         self._next += 1
         if self._out == event.index:
             return event
@@ -114,22 +108,22 @@ class Sequencer:
     def _next_part(self) -> list[Event]:
         """Parts that were waiting: those that are complete, and the first that is not, which is live from now on."""
         out: list[Event] = []
-        while self._waiting and self._in < 0:
+        while self._waiting and self.live < 0:
             start, *rest = self._waiting.pop(0)
             assert isinstance(start, PartStart)
             out.append(self._open(start))
             out.extend([_moved(event, self._out) for event in rest])
             if rest and type(rest[-1]) is PartEnd:
-                self._in = -1
+                self.live = -1
             else:
                 del self._filling[start.index]
         return out
 
     def _close_all(self) -> list[Event]:
         out: list[Event] = []
-        while self._in >= 0:
+        while self.live >= 0:
             out.append(PartEnd(self._out))
-            self._in = -1
+            self.live = -1
             out += self._next_part()
         self._plain = None
         self._closed.clear()

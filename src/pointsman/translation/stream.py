@@ -17,6 +17,7 @@ from ..conversation.request import Request
 from ..conversation.usage import TokenUsage
 from ..dialects.base import BAD_EVENTS, Reader, Seen, Writer
 from ..dialects.ids import marked_id, told_id
+from ..dialects.part_writer import PartWriter
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..wire.key_mask import KeyMask
@@ -38,9 +39,6 @@ class StreamOwner(TypingProtocol):
 
     def began(self, upstream_id: str) -> None:
         """The answer has begun, under the backend's id."""
-
-    def keep(self, event: Event) -> None:
-        """What the client's next request will need, and may not bring."""
 
     def unknown_stop(self, word: str) -> bytes:
         """Tell that nobody knows why the backend stopped; the comment for the stream."""
@@ -76,7 +74,7 @@ class Stages:
     """Neutral events on their way from reader to writer: ids of our own, one part at a time, names back, calls that can be
     used, stop sequences."""
 
-    __slots__ = ("_adaptation", "_calls", "_kept", "_request_id", "_sequencer", "_stops")
+    __slots__ = ("_adaptation", "_calls", "_calls_wait", "_kept", "_request_id", "_sequencer", "_stops")
 
     def __init__(
         self,
@@ -93,6 +91,7 @@ class Stages:
         self._kept = kept
         self._sequencer = Sequencer()
         self._calls = UsableCalls(request, whole=whole)
+        self._calls_wait = False  # for more of one
         self._adaptation = None if adaptation.identity else adaptation.start()
         self._stops = StopMatcher(adaptation.stop) if adaptation.stop else None
 
@@ -106,11 +105,11 @@ class Stages:
         """See UsableCalls."""
         return self._calls.mended
 
-    def live(self, event: Delta) -> Delta | None:
-        """add() of more of the part that streams, where no stage changes it; None where add() must be asked."""
-        if self._stops is not None or self._adaptation is not None or self._calls.waits:
-            return None
-        return self._sequencer.live(event)
+    def passes(self, part: int) -> bool:
+        """Is this the part that streams, and does no stage change what comes of it? Else add() must be asked."""
+        if self._stops is not None or self._adaptation is not None or self._calls_wait:
+            return False
+        return self._sequencer.live == part
 
     def add(self, event: Event) -> Iterable[Event]:
         """One event of the reader; those of the writer."""
@@ -120,9 +119,10 @@ class Stages:
         if self._adaptation is not None:
             back = self._adaptation.back
             events = [found for one in events for found in back(one)]
-        if self._calls.waits or type(event) is not Delta:
+        if self._calls_wait or type(event) is not Delta:
             usable = self._calls.add
             events = [found for one in events for found in usable(one)]
+            self._calls_wait = self._calls.waits
         if self._stops is not None:
             stops = self._stops
             events = [found for one in events for found in stops.add(one)]
@@ -139,8 +139,11 @@ class Translating:
     """See gateway/attempt/relay.Relay. events: the neutral ones, for a client that wants it whole."""
 
     __slots__ = (
+        "_kept",
+        "_mask",
         "_over",
         "_owner",
+        "_parts",
         "_reader",
         "_splitter",
         "_stages",
@@ -152,12 +155,23 @@ class Translating:
     )  # fmt: skip
 
     def __init__(
-        self, owner: StreamOwner, reader: Reader, writer: Writer, stages: Stages, *, stream: bool
+        self,
+        owner: StreamOwner,
+        reader: Reader,
+        writer: Writer,
+        stages: Stages,
+        kept: KeptReasoning | None,
+        *,
+        stream: bool,
     ) -> None:
-        """stream: False where the client wants it whole."""
+        """kept: who remembers what the client's next request will need, and may not bring. stream: False where the client
+        wants it whole."""
         self._owner = owner
+        self._kept = kept
+        self._mask = owner.mask if owner.mask.masks else None
         self._reader = reader
         self._writer = writer
+        self._parts = writer if isinstance(writer, PartWriter) else None  # takes more of a part by its text
         self._stages = stages
         self._stream = stream
         self._splitter = EventSplitter()
@@ -197,6 +211,11 @@ class Translating:
         splitter, reader = self._splitter, self._reader
         abridged = splitter.abridged
         for event in splitter.feed(data):
+            text = reader.more(event) if abridged == splitter.abridged else ""
+            if text:  # by far the commonest
+                if not self._more(reader.part, text, out):
+                    self._pass(Delta(reader.part, text), out)
+                continue
             told = reader.read(event)
             if abridged < splitter.abridged:
                 abridged = splitter.abridged
@@ -208,7 +227,22 @@ class Translating:
                 self._fail(f"{BAD_EVENTS} of its events could not be read", out)
         if splitter.cut:
             self._too_large(out)
-        return self._owner.mask.shown(b"".join(out))
+        return self._shown(out)
+
+    def _shown(self, out: list[bytes]) -> bytes:
+        """Without the backend's key."""
+        data = out[0] if len(out) == 1 else b"".join(out)
+        return data if self._mask is None else self._mask.shown(data)
+
+    def _more(self, part: int, text: str, out: list[bytes]) -> bool:
+        """More of a part that streams to the client as it comes; False of any other."""
+        if not self._stream or self._over or self._parts is None or not self._stages.passes(part):
+            return False
+        if self._kept is not None:
+            self._kept.keep_text(text)
+        self.said += len(text)
+        out.append(self._parts.more(text))
+        return True
 
     def _too_large(self, out: list[bytes]) -> None:
         if not self._over:
@@ -223,13 +257,7 @@ class Translating:
     def _pass(self, event: Event, out: list[bytes]) -> None:
         if self._over:
             return
-        if type(event) is Delta and (live := self._stages.live(event)) is not None:
-            self._owner.keep(live)  # by far the commonest
-            self.said += len(live.text)
-            if self._stream:
-                out.append(self._writer.write(live))
-            else:
-                self.events.append(live)
+        if type(event) is Delta and self._more(event.index, event.text, out):
             return
         if type(event) is Failed:
             out.append(self.fail(event.error, ""))
@@ -241,7 +269,8 @@ class Translating:
             if type(ready) is Failed:
                 self._pass(ready, out)
                 return
-            self._owner.keep(ready)
+            if self._kept is not None:
+                self._kept.keep_event(ready)
             if type(ready) is Delta:
                 self.said += len(ready.text)
             elif type(ready) is Ended:
@@ -281,7 +310,7 @@ class Translating:
         events = list(self._reader.read(rest)) if rest else []
         for found in (*events, *self._reader.finish()):
             self._pass(found, out)
-        return self._owner.mask.shown(b"".join(out))
+        return self._shown(out)
 
     def fail(self, error: PointsmanError, request_id: str) -> bytes:
         """See Relay. An upstream that stays after its last word changes nothing of what was told."""

@@ -72,7 +72,14 @@ class Needs:
 
 def needs_of(request: Request) -> Needs:
     """Of a request in neutral form."""
-    return Needs(bool(request.tools), request.hosted, request.effort != "none")
+    if request.plain:  # as most are
+        return _PLAIN
+    hosted = request.hosted if request.server_tools or request.web_search is not None else _NONE
+    tools, thinks = bool(request.tools), request.effort != "none"
+    return _TOOLS if tools and thinks and not hosted else Needs(tools, hosted, thinks)
+
+
+_PLAIN, _TOOLS = Needs(), Needs(tools=True)
 
 
 def translated_to(

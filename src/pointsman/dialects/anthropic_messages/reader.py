@@ -7,7 +7,7 @@ Lenient where compatible servers stray: deltas without their block's start, of a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -60,7 +60,7 @@ class MessagesReader(MessagesSeen, Reader):
     """See dialects.base.Reader."""
 
     __slots__ = (
-        "_answer", "_held", "_ids", "_known", "_more", "_next", "_open", "_profile", "_said_in", "_same", "_started",
+        "_answer", "_held", "_ids", "_known", "_next", "_open", "_profile", "_started",
         "_telling", "_usage_told",
     )  # fmt: skip
 
@@ -79,11 +79,9 @@ class MessagesReader(MessagesSeen, Reader):
         self._answer = ""
         self._usage_told = False
         self._known = {kind: SameAgain((key,)) for kind, key in _KEYS.items()}
-        self._more: Callable[[str], object] | None = None  # who else must have its text
-        self._said_in = -1  # the part whose text it is
         # A thinking that is over but for what it led to, which the next block tells.
         self._held: tuple[int, Opaque] | None = None
-        self._same = self._known[PartKind.TEXT]
+        self.again = self._known[PartKind.TEXT]
 
     def reply(self, body: bytes) -> Reply:
         """See Reader. Told and folded as the stream it could have been."""
@@ -123,12 +121,9 @@ class MessagesReader(MessagesSeen, Reader):
         """See Reader."""
         if not self._telling:
             self._begin_telling()
-        text = self._same.text(event)
+        text = self.more(event)
         if text:
-            if self._more is not None:
-                self._more(text)
-            return (Delta(self._said_in, text),)
-        self._same.forget()
+            return (Delta(self.part, text),)
         frame = self.event(event)
         if frame is None or frame.type not in KNOWN:
             return ()
@@ -157,12 +152,12 @@ class MessagesReader(MessagesSeen, Reader):
         kind = self.blocks[index]
         if type(told) is not Delta or kind not in self._known:
             return
-        self._said_in, self._same, self._more = told.index, self._known[kind], None
+        self.part, self.again, self.hears = told.index, self._known[kind], None
         if kind is PartKind.TOOL:
-            self._more = self._texts[index].feed
+            self.hears = self._texts[index].feed
         elif kind is PartKind.THINKING:
-            self._more = self._open[index].pieces.append
-        self._same.learn(event, told.text)
+            self.hears = self._open[index].pieces.append
+        self.again.learn(event, told.text)
 
     def finish(self) -> Sequence[Event]:
         """See Reader. Nothing is held back, and without `message_stop` the stream was cut."""

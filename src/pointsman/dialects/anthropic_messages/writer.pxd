@@ -1,8 +1,10 @@
 # Types for Cython: see hatch_build.py.
+from pointsman.dialects.anthropic_messages.cited cimport CitedText as CitedTextType
 from pointsman.dialects.part_writer cimport PartWriter
 
 cdef class MessagesWriter(PartWriter):
-    cdef object _kind, _shown, _text
+    cdef object _kind, _shown
+    cdef CitedTextType _text
     cdef bint _begun, _called, _cites, _free
     cdef str _frame, _held, _refused
     cdef bytes _prefix
@@ -11,11 +13,11 @@ cdef class MessagesWriter(PartWriter):
     cdef bytes _open_text(self)
     cdef bytes _open_thinking(self)
     cdef bytes _piece(self, str text)
-    cdef bytes _words(self, cited, str text)
+    cdef bytes _words(self, CitedTextType cited, str text)
     cdef bytes _release(self)
     cdef bytes _steps(self, steps)
     cdef bytes _own_delta(self, delta)
-    cdef bytes _text_end(self, cited)
+    cdef bytes _text_end(self, CitedTextType cited)
     cdef bytes _thinking_end(self, opaque)
     cdef bytes _stop_block(self)
     cdef bytes _whole(self, block)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.events import Cited, Delta, PartEnd, PartKind, PartStart, Started
+from ...conversation.events import Cited, PartEnd, PartKind, PartStart, Started
 from ...conversation.parts import Opaque, ToolKind
 from ...errors import PointsmanError
 from ..base import Answering
@@ -159,11 +159,11 @@ class MessagesWriter(PartWriter):
         return self._open({"type": "thinking", "thinking": "", "signature": ""})
 
     def _piece(self, text: str) -> bytes:
-        self._moves.to(self._frame)
+        self._moves.again(self._frame)
         return self._prefix + _encode(text) + b"}}\n\n"
 
-    def _delta(self, event: Delta) -> bytes:
-        text = event.text
+    def more(self, text: str) -> bytes:
+        """See PartWriter."""
         if self._text is not None:
             return self._words(self._text, text)
         if self._begun:

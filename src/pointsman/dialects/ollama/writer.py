@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...conversation.events import Cited, Delta, PartEnd, PartKind, PartStart, Started, Stop
+from ...conversation.events import Cited, PartEnd, PartKind, PartStart, Started, Stop
 from ...conversation.parts import Foreign
 from ...errors import PointsmanError
 from ..base import Answering
@@ -72,15 +72,16 @@ class ChatWriter(PartWriter):
         self._refused = self._refused or event.kind is PartKind.REFUSAL
         return b""
 
-    def _delta(self, event: Delta) -> bytes:
+    def more(self, text: str) -> bytes:
+        """See PartWriter."""
         part = self._part
         assert part is not None
         if part.kind is PartKind.TOOL:
-            self._arguments.append(event.text)
+            self._arguments.append(text)
             return b""
         if part.kind is PartKind.THINKING:
-            return self._piece("thinking", thinking=event.text)
-        return self._piece("text", content=event.text)
+            return self._piece("thinking", thinking=text)
+        return self._piece("text", content=text)
 
     def _other(self, foreign: Foreign) -> bytes:
         out = b"".join(self._piece("picture", images=[one]) for one in picture_data(foreign))

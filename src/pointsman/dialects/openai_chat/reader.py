@@ -35,7 +35,7 @@ from ..ids import unique_id
 from ..openai_parts import citation_of, picture_of, source_of
 from ..same_again import SameAgain
 from ..shown import PICTURE
-from ..think import ThinkSplitter, closes
+from ..think import IN_ALL, ThinkSplitter, closes
 from .calls import Tool
 from .details import BESIDE_CALL, BESIDE_MESSAGE, Detail, Details
 from .frames import Chunk, pieces, says_text_alone, signed
@@ -53,8 +53,8 @@ class ChatReader(ChatSeen, Reader):
 
     __slots__ = (
         "_at_once", "_base", "_begun_calls", "_blank", "_cited", "_cites", "_detail", "_details",
-        "_fed", "_ids", "_late", "_next", "_open", "_open_kind", "_over", "_profile", "_refusal",
-        "_same", "_sources", "_splitter", "_started", "_telling", "_thought", "_tier", "_told", "_usage", "tag",
+        "_ids", "_late", "_next", "_open", "_open_kind", "_over", "_profile", "_refusal",
+        "_sources", "_splitter", "_started", "_telling", "_thought", "_tier", "_told", "_usage", "tag",
     )  # fmt: skip
 
     def __init__(self, profile: Profile) -> None:
@@ -74,7 +74,7 @@ class ChatReader(ChatSeen, Reader):
         self._detail: Detail | None = None  # of the reasoning that is under way
         self._late: list[dict[str, Any]] = []  # must come back; came while something else was under way
         self._blank = self._refusal = ""  # blank: as in docs/protocols/streams.md#reading-leniently
-        self._fed = self._base = 0  # characters of the text, as the server counts; of its last part's begin
+        self._base = 0  # characters of the text, as the server counts (`given`), where its last part began
         self._cited: list[Citation] = []  # whose text has not begun, or is over
         self._cites: set[Any] = set()  # those so far, and their URLs: servers repeat them
         self._sources: list[Any] = []  # as told beside the answer; each time all of them
@@ -83,25 +83,24 @@ class ChatReader(ChatSeen, Reader):
         self._tier: str | None = None
         self._usage: TokenUsage | None = None  # as told
         self._splitter: ThinkSplitter | None = ThinkSplitter(self._profile.begins_inside)
-        self._same = SameAgain((b'"content"',), ChatSeen.free_keys)
+        self.again, self.heard_in = SameAgain((b'"content"',), ChatSeen.free_keys), IN_ALL
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
         if not self._telling:
             self._begin_telling()
-        text = self._same.text(event)
+        text = self.more(event)
         if text:
-            self._fed += len(text)
-            self._look_for_tag(text)
-            return (Delta(self._open, text),)
-        self._same.forget()
+            return (Delta(self.part, text),)
         frame = self.event(event)
         if frame is None or self._over:
             return ()
         told = self._tell(frame)
         if len(told) == 1 and type(told[0]) is Delta and self._open_kind is _TEXT and says_text_alone(frame):
             if not (self._splitter or self._told or self._finish or self.halves):
-                self._same.learn(event, told[0].text)
+                self.part, self.hears = self._open, self._look_for_tag if self._at_once else None
+                assert self.again is not None
+                self.again.learn(event, told[0].text)
         return told
 
     def reply(self, body: bytes) -> Reply:
@@ -187,10 +186,10 @@ class ChatReader(ChatSeen, Reader):
     def _content(self, content: str | list[Any], out: list[Event]) -> None:
         if isinstance(content, list):
             for thinking, text in pieces(content):
-                self._fed += 0 if thinking else len(text)
+                self.given += 0 if thinking else len(text)
                 self._add(_THINKING if thinking else _TEXT, text, out)
             return
-        self._fed += len(content)
+        self.given += len(content)
         if self._splitter is None:
             self._add(_TEXT, content, out)
             self._look_for_tag(content)
@@ -224,7 +223,7 @@ class ChatReader(ChatSeen, Reader):
             self._start(kind, out)
             if kind is _TEXT:
                 text, self._blank = self._blank + text, ""
-                self._base = self._fed - len(text)
+                self._base = self.given - len(text)
                 self._tell_cited(out)
         out.append(Delta(self._open, text))
 
@@ -385,7 +384,7 @@ class ChatReader(ChatSeen, Reader):
             if self._open_kind is not _TEXT:  # they came after their text
                 self._close(out)
                 self._start(_TEXT, out)
-                self._base = self._fed
+                self._base = self.given
             self._tell_cited(out)
         self._close(out)
         out.extend(PartEnd(told.part) for told in self._told if told.part >= 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.events import Cited, Delta, PartEnd, PartKind, PartStart, Started, Stop
+from ...conversation.events import Cited, PartEnd, PartKind, PartStart, Started, Stop
 from ...conversation.parts import Citation, Foreign, Thinking, ToolKind
 from ...errors import PointsmanError
 from ..base import Answering
@@ -103,20 +103,21 @@ class ChatWriter(PartWriter):
         self._moves.to(frame)
         return self._head + _encode(delta) + _AFTER
 
-    def _delta(self, event: Delta) -> bytes:
+    def more(self, text: str) -> bytes:
+        """See PartWriter."""
         part = self._kind
         assert part is not None
         if part.kind is PartKind.TOOL:
             self._arguments = True
         elif part.kind is PartKind.THINKING:
-            self._thought.append(event.text)
+            self._thought.append(text)
         elif part.kind is PartKind.TEXT:
-            self._length += len(event.text)
+            self._length += len(text)
         else:
             self._refused = True
         before, after = self._piece
-        self._moves.to(self._frame)
-        return before + _encode(event.text) + after
+        self._moves.again(self._frame)
+        return before + _encode(text) + after
 
     def _framed(self, part: PartStart) -> None:
         """What stands around each piece of a part, rendered once."""
@@ -185,7 +186,7 @@ class ChatWriter(PartWriter):
         assert part is not None
         if part.kind is PartKind.TOOL and not self._arguments and part.tool_kind is ToolKind.FUNCTION:
             self._kind = part
-            found = self._delta(Delta(event.index, "{}"))
+            found = self.more("{}")
             self._kind = None
             return found
         if self._cited:

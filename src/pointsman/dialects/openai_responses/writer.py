@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.events import Cited, Delta, Ended, PartEnd, PartKind, PartStart, Started, Stop
+from ...conversation.events import Cited, Ended, PartEnd, PartKind, PartStart, Started, Stop
 from ...conversation.parts import Citation, Foreign, ToolKind
 from ...conversation.reply import Reply, unfold
 from ...errors import PointsmanError
@@ -127,19 +127,20 @@ class ResponsesWriter(PartWriter):
         assert self._item is not None
         return {**self._places(), "content_index": len(self._item["content"])}
 
-    def _delta(self, event: Delta) -> bytes:
+    def more(self, text: str) -> bytes:
+        """See PartWriter."""
         part = self._part
         assert part is not None
-        self._text.append(event.text)
+        self._text.append(text)
         match part.kind:
             case PartKind.TEXT:
-                more = {**self._content_places(), "delta": event.text, "logprobs": []}
+                more = {**self._content_places(), "delta": text, "logprobs": []}
                 return self._frame("output_text.delta", more)
             case PartKind.TOOL if self._client_tool is not None:
                 return b""
             case PartKind.TOOL:
                 kind = _CALL[part.tool_kind][3]
-                return self._frame(f"{kind}.delta", {**self._places(), "delta": event.text})
+                return self._frame(f"{kind}.delta", {**self._places(), "delta": text})
             case PartKind.THINKING:
                 out = b""
                 if len(self._text) == 1:
@@ -147,9 +148,9 @@ class ResponsesWriter(PartWriter):
                     out = self._frame(
                         "reasoning_summary_part.added", {**self._places(), "summary_index": 0, "part": empty}
                     )
-                more = {**self._places(), "summary_index": 0, "delta": event.text}
+                more = {**self._places(), "summary_index": 0, "delta": text}
                 return out + self._frame("reasoning_summary_text.delta", more)
-        return self._frame("refusal.delta", {**self._content_places(), "delta": event.text})
+        return self._frame("refusal.delta", {**self._content_places(), "delta": text})
 
     def _cite(self, event: Cited) -> bytes:
         self._cited.append(event.citation)
@@ -241,7 +242,7 @@ class ResponsesWriter(PartWriter):
         """A text part that is complete."""
         if not text:
             return b""
-        out = self._start(PartStart(0, PartKind.TEXT)) + self._delta(Delta(0, text))
+        out = self._start(PartStart(0, PartKind.TEXT)) + self.more(text)
         return out + self._end(PartEnd(0))
 
     def _start_call(self, event: PartStart) -> bytes:

@@ -35,7 +35,8 @@ def asked_of(
     """The request in neutral form, with the reasoning that its history has lost. Raises PointsmanError 400."""
     who = str(caller.key_id)
     asked = Asked(client, body, head, request_id, rules.capsules, recalled, who)
-    KeptReasoning(plane.reasoning, who).restore(asked.request, client.ordered)
+    if not plane.reasoning.empty:
+        KeptReasoning(plane.reasoning, who).restore(asked.request, client.ordered)
     return asked
 
 

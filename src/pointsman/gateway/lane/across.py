@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...dialects.headers import meant
 from ...errors import PointsmanError
 from ...ledger.cost import Charged, used_of
 from ...resilience.board import TargetState
@@ -105,7 +106,7 @@ class AcrossLane(Lane):
         if reply is None or self._odd(body, lines) or meaning(seen, (), True) is not ANSWERED:
             self._read_in_full()
             return
-        answer = codec.answer(reply, seen, plain_rows(raw[:size]))
+        answer = codec.answer(reply, seen, plain_rows(raw[:size], meant()))
         assert answer is not None
         used = used_of(seen.usage)
         charged = self._charged(used)
@@ -120,7 +121,7 @@ class AcrossLane(Lane):
     def _relay(self, lines: bytes) -> None:
         assert self.across is not None
         codec, warnings = self.across[2:]
-        theirs = stream_lines(codec.head_lines(plain_rows(self.head_bytes)))
+        theirs = stream_lines(codec.head_lines(plain_rows(self.head_bytes, meant())))
         self.lines = warning_lines(warnings) + self._theirs(theirs)
         self.relay = codec.relay()
 
