@@ -83,7 +83,6 @@ MODULES = (
     "gateway.client.server",
     "upstream.connection",
     "upstream.pool",
-    "upstream.backend",
 )
 PURE = "POINTSMAN_PURE"
 """Set to PYTHON, the C file runs as machine code, and what was written in Python as Python. Set to anything else but "" or
