@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
+import pytest
+
 from pointsman.dialects.base import Verdict
 from pointsman.kinds import ErrorKind, Protocol
 from tests.vendor_bodies import messages
@@ -12,6 +14,7 @@ from tests.vendor_bodies.wire import named
 
 from ..blocks import Plan, halves, plans
 from ..one_verdict import CALLED, GOOD, LIMIT, REFUSED, SILENT, Judged, OneVerdict, Recorded
+from ..verdicts import agree
 
 
 def block_of(kind: str, text: str, index: int) -> dict[str, Any]:
@@ -85,6 +88,18 @@ class TestVerdict(OneVerdict):
 
     def whole_of(self, plan: Plan, verdict: Verdict) -> Any:
         return whole_of(plan)
+
+
+REASONS = ("end_turn", "tool_use", "stop_sequence", "max_tokens", "refusal", "pause_turn", "brand_new")
+
+
+@pytest.mark.parametrize("first", REASONS)
+@pytest.mark.parametrize("last", REASONS)
+def test_of_two_reasons_to_stop_the_last_counts_on_every_path(first: str, last: str) -> None:
+    told = [messages.ended(reason)[0] for reason in (first, last)]
+    both = agree(Protocol.ANTHROPIC_MESSAGES, [named(messages.started(), *told, messages.ended(last)[-1])])
+    alone = agree(Protocol.ANTHROPIC_MESSAGES, [named(messages.started(), *messages.ended(last))])
+    assert (both.answered, both.refused, both.stop) == (alone.answered, alone.refused, alone.stop)
 
 
 class TestRecorded(Recorded):

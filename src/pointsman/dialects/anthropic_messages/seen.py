@@ -241,10 +241,6 @@ class MessagesSeen(Seen):
             stop = self.other_stop(reason) or _END
         # docs/protocols/stop-reasons.md#stop-although-tools-were-called
         self.stop = _TOOL_USE if stop is _END and self.called else stop
-        if self.stop is _REFUSAL:
-            self.refused = True
-        # "Refusal before output: no blocks" (recorded) is a real answer, not an empty one; so is a limit reached.
-        self.output = self.output or self.stop not in SILENT_STOPS
 
     def _end(self) -> None:
         self.ended = True
@@ -254,6 +250,9 @@ class MessagesSeen(Seen):
             return
         if self.called and self.error is None:
             self._stop(reason)  # once more: the call may have come after the reason
+        self.refused = self.refused or self.stop is _REFUSAL  # by the last reason that was told
+        # "Refusal before output: no blocks" (recorded) is a real answer, not an empty one; so is a limit reached.
+        self.output = self.output or self.stop not in SILENT_STOPS
         self.finished = self.error is None and not self.call_cut()
 
 
