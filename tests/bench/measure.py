@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import wrk
 from .load import Load, one_by_one
-from .machine import BenchError, Meter, Used, command_line, pss_bytes, role, rss_bytes, tree
+from .machine import BenchError, Meter, Used, pss_bytes, role, rss_bytes, tree
 from .open_loop import Delays, OpenLoop
 from .payloads import Workload, hold
 from .servers import Subject
@@ -200,7 +200,7 @@ class Bench:
         await asyncio.sleep(2.0)
         later = sum(rss_bytes(pid) for pid in before)
         growth = sum(after.values()) - sum(before.values())
-        idle = {f"{pid} {command_line(pid)}": size for pid, size in resident.items()}
+        idle = {f"{pid} {role(pid)}": size for pid, size in resident.items()}
         return Memory(subject.name, idle, growth / count, later - sum(before.values()), pss)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -216,3 +217,8 @@ def test_the_page_and_the_change_are_made_of_the_rows() -> None:
     uneven = replace(row, spread=(1.1, 1.9))  # the rounds themselves differ by more
     before["rows"][0]["ratio"] = 1.2
     assert page.changes([uneven], before) == []
+
+
+def test_what_a_run_commits_names_no_folder_of_its_machine() -> None:
+    text = Path(__file__).with_name("result.json").read_text()
+    assert [line for line in text.splitlines() if re.search(r"/(tmp|home|root|work|Users)/", line)] == []

@@ -37,6 +37,11 @@ def written(
     return parts.once(key, lambda: tuple(map(Written, write(*given)))) if found is None else found
 
 
+def stands_apart(out: list[Object], known: tuple[Written, ...]) -> bool:
+    """May the objects of a turn that was met before stand behind these as they are? Two of the same role may become one."""
+    return not (out and known and out[-1]["role"] == known[0]["role"])
+
+
 Turn = Callable[[Message], tuple[Written, ...] | None]
 
 
@@ -49,7 +54,7 @@ def first_written(out: list[Object], messages: list[Message], key: Hashable, tur
     count = begin
     for message in messages[begin:]:
         known = turn(message)
-        if known is None or (known and first and first[-1]["role"] == known[0]["role"]):
+        if known is None or not stands_apart(first, known):
             break
         first += known
         count += 1

@@ -75,11 +75,7 @@ class Breaker:
             self.state = CLOSED
             self._trips = 0
             self._buckets.clear()
-        buckets, second = self._buckets, int(now)
-        if buckets and buckets[-1][0] == second:
-            buckets[-1][1] += 1
-        else:
-            self._count(now, 0)
+        self._count(now, 0)
 
     def failed(self, now: float, probe: bool, chance: float, *, asks: bool = False) -> bool:
         """It did not. chance: 0 <= chance < 1, for the jitter. asks: the server can be asked how it is. True when it would

@@ -25,9 +25,7 @@ class Budget:
 
     def requested(self, now: float) -> None:
         """A request has begun."""
-        buckets = self._buckets
-        bucket = buckets[-1] if buckets and buckets[-1][0] == int(now) else self._bucket(now)
-        bucket[1] += 1
+        self._bucket(now)[1] += 1
         self._requests += 1
 
     def spend(self, now: float) -> bool:

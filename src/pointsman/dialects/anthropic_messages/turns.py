@@ -13,7 +13,7 @@ from ...conversation.known import KnownList
 from ...conversation.parts import Part, Text
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
-from ..written import Object, Written, as_text, first_written, written
+from ..written import Object, Written, as_text, first_written, stands_apart, written
 from .cache_marks import put
 from .content_out import Block, block_of
 
@@ -44,12 +44,11 @@ class Turns:
             if not said and message.role is not Role.USER:
                 self._system(message, messages[index + 1 :])
                 continue
-            role, done = "assistant" if said else "user", self._done
             known = _known(message)
-            if known is not None and not (done and done[-1]["role"] == role):
-                done += known
+            if known is not None and stands_apart(self._done, known):
+                self._done += known
             elif said:
-                self._add(role, _content(message.parts))
+                self._add("assistant", _content(message.parts))
             else:
                 self._user(message.parts)
         return as_text(self._done)

@@ -13,7 +13,7 @@ from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
 from ..openai_parts import Wording, content_part, marked
-from ..written import Object, Written, as_text, first_written, written
+from ..written import Object, Written, as_text, first_written, stands_apart, written
 from . import details
 from .reply import call_value
 
@@ -34,9 +34,7 @@ def render_messages(request: Request, profile: Profile) -> list[Any]:
         count = first_written(out, messages, (render_messages, profile), lambda one: _known(one, profile))
     for message in messages[count:] if count else messages:
         known = _known(message, profile)
-        if known is not None and not (
-            out and known and out[-1]["role"] == known[0]["role"]
-        ):  # else they may be one
+        if known is not None and stands_apart(out, known):
             out += known
         else:
             _render(out, message, profile)
