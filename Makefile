@@ -37,6 +37,7 @@ run: $(VENV)/.run native ## set up and serve (ARGS="--port 0" passes options to 
 	@exec $(BIN)/pointsman serve $(ARGS)
 
 test: $(VENV)/.dev native ## run every test, the data plane's also in pure Python (ARGS="-k name" narrows)
+	@$(BIN)/python -m tests.web.chrome
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 	@POINTSMAN_PURE=1 $(BIN)/python -m pytest -n auto $(BOTH) $(ARGS); code=$$?; [ $$code -eq 5 ] || exit $$code
 

@@ -1,0 +1,54 @@
+"""axe-core over a page: what it finds at WCAG 2.2 AA, in either theme, and what does not fit a width."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
+_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_RUN = """async (tags) => {
+  const found = await axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]});
+  return found.violations.map((one) => [one.id, one.help, one.nodes.map((node) => [node.target.join(" "),
+    node.html.slice(0, 200), node.failureSummary])]);
+}"""
+_WIDER = """() => {
+  const wide = document.documentElement.clientWidth;
+  const inner = (part) => { for (let up = part.parentElement; up; up = up.parentElement) {
+    if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(up).overflowX)) return true; } return false; };
+  const found = [...document.querySelectorAll("body *")].filter((part) => {
+    const box = part.getBoundingClientRect();
+    return box.width > 0 && box.right > wide + 1 && !inner(part);
+  });
+  return [document.documentElement.scrollWidth - wide, found.slice(0, 5).map((one) => one.outerHTML.slice(0, 160))];
+}"""
+
+
+@cache
+def _axe() -> str:
+    return (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+
+
+def assert_accessible(page: Page, themes: tuple[Theme, ...] = THEMES) -> None:
+    """Raises AssertionError with every violation and where it is. The page is left in the last theme."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(_axe())
+    problems: list[str] = []
+    for theme in themes:
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        found: list[Any] = page.evaluate(_RUN, _TAGS)
+        for name, told, nodes in found:
+            for target, html, summary in nodes:
+                problems.append(f"{theme}: {name}: {told}\n  {target}\n  {html}\n  {summary}")
+    assert problems == [], f"{page.url}:\n" + "\n".join(problems)
+
+
+def assert_fits(page: Page) -> None:
+    """Nothing stands over the right edge of the window, and the page cannot be scrolled sideways."""
+    over, parts = page.evaluate(_WIDER)
+    assert over <= 0, f"{page.url} is {over} px too wide: {parts}"
