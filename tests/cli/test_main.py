@@ -40,7 +40,7 @@ GROUPS = {
     "capture": {"clear", "list", "requests", "show", "start", "stop"},
     "webhook": {"add", "list", "remove", "test"},
 }
-PLAIN = {"serve", "explain", "usage", "chaos", "doctor", "version"}
+PLAIN = {"serve", "ui", "explain", "usage", "chaos", "doctor", "version"}
 
 
 def commands() -> list[tuple[str, ...]]:

@@ -42,8 +42,9 @@ from ..process.saying import say
 from ..process.standing import CONTROL_READY, STANDING_FILE, leave
 from ..secret import Secret
 from .control.capturing import look_after_captures
-from .control.control_plane import ControlPlane, LostDatabase, Options
+from .control.control_plane import ControlPlane
 from .control.last_good import LastGood
+from .control.opening import LostDatabase, Options
 from .control.standby import Standby
 from .store.database import database_path, migration_is_due
 
@@ -259,6 +260,7 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
                 server = await asyncio.to_thread(_http_server, control)
                 serving = asyncio.create_task(server.serve(sockets=[listener]))
                 await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
+                control.live.close()  # a server that ends waits for its streams
                 server.should_exit = True
                 await serving
     finally:

@@ -1,5 +1,5 @@
 """The control plane's HTTP application: routers, errors and the guard around them. Not here: what is open
-(runtime.py)."""
+(control/control_plane.py)."""
 
 from __future__ import annotations
 
@@ -28,14 +28,19 @@ from .routers import (
     local,
     mappings,
     origins,
-    pages,
     prices,
+    root,
     secrets,
+    sign_in,
     status,
     usage,
     webhooks,
 )
 from .routers.base import Problem
+from .web import static_files, stream
+from .web.errors import page_error
+from .web.pages import PAGES
+from .web.view import Notices
 
 ROUTERS = (
     mappings.router,
@@ -56,7 +61,11 @@ ROUTERS = (
     secrets.router,
     status.router,
     doctor.router,
-    pages.router,
+    sign_in.router,
+    root.router,
+    static_files.router,
+    stream.router,
+    *PAGES,
 )
 
 
@@ -73,8 +82,9 @@ def create_api(control: ControlPlane) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.control = control
+    app.state.notices = Notices()
     app.state.routing = RoutingView()  # here, so that the link is up before the protocols are imported
-    problems.install(app, [route for router in ROUTERS for route in router.routes])
+    problems.install(app, [route for router in ROUTERS for route in router.routes], page_error)
     for router in ROUTERS:
         app.include_router(router)
     made = app.openapi
@@ -88,4 +98,4 @@ def create_app(control: ControlPlane) -> ASGIApp:
     options = control.options
     bind_host = urlsplit(options.url).hostname or DEFAULT_HOST
     rule = HostRule(bind_host, options.allow_hosts, options.allow_origins + options.environment_origins)
-    return Guard(create_api(control), control.token, rule)
+    return Guard(create_api(control), control.token, rule, control.sessions, page_error)

@@ -11,6 +11,7 @@ from .. import __version__
 
 _COMMANDS = {
     "serve": "Serve: one endpoint for every model.",
+    "ui": "Open the pages in a browser, signed in.",
     "mapping": "Rules: which model goes to which backend.",
     "credential": "Keys and base URLs of cloud providers.",
     "local": "Model servers on this computer or network.",

@@ -40,7 +40,7 @@ def welcome(data_dir: Path, url: str, standing: Standing, program: str) -> str:
     backends = [*(key for key, _ in standing.backends), "local/practice (built in)"]
     lines = [
         f"Pointsman answers at {url}",
-        *([] if url.startswith(_UNIX) else [f"  page         {url}/ui"]),
+        *([] if url.startswith(_UNIX) else [f"  pages        {url}/ui (signed in: {command} ui{option})"]),
         f"  admin token  {data_dir / ADMIN_TOKEN_FILE}",
         f"  backends     {', '.join(backends)}",
     ]

@@ -199,7 +199,7 @@ def test_a_locked_database_is_a_503_with_retry_after_and_comes_back_by_itself(tm
             problem = check_problem(said, 503)
             assert (problem["code"], int(said.headers["retry-after"]) > 0) == ("unavailable", True)
             assert plane.call("GET", "/api/status").status == 200, "what is in memory is still told"
-            assert plane.call("GET", "/ui").status == 200
+            assert plane.call("GET", "/api/hello").status == 200
             other.execute("ROLLBACK")
         plane.good("POST", "/api/keys", {}, 201)
         assert "Traceback" not in plane.log()

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...config import LAST_GOOD_FILE, USAGE_FILE
+from ...config import USAGE_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...ledger.blocks import UsageBlock
@@ -40,9 +39,8 @@ from ...link.messages import (
     WorkerStatus,
 )
 from ...process.standing import Standing
-from ...secret import Secret
 from ..store import client_keys, credentials, local_backends, sealing, settings
-from ..store.database import BACKUP_FOLDER, Store, database_path
+from ..store.database import Store
 from ..store.rotation import open_vault
 from ..store.snapshot import compile_snapshot
 from ..store.usage import UsageStore
@@ -53,10 +51,13 @@ from .auth import AdminToken
 from .engines import Engines
 from .events import Events
 from .last_good import LastGood
+from .live import Live
+from .opening import Options, refuse_lost
 from .process_status import StatusBoard
 from .recordings import Recordings
 from .retention import Retention
 from .sending import hooks_of, send
+from .sessions import Sessions
 from .trouble import translated_errors
 from .watch import Watch
 
@@ -74,26 +75,6 @@ _REPUBLISH_SECONDS = 1.0
 
 _TOLD_SECONDS = 10.0
 """How long a change that the database did not take is told of, unless it is gone for good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How this control plane was started. url: the gateway's public one, "" without a gateway. client_key: one that
-    clients may send, whatever keys there are. discover: its data plane looks for model servers on this computer.
-    discover_ports: where to look beside the usual ports."""
-
-    url: str = ""
-    require_keys: bool = False
-    allow_hosts: tuple[str, ...] = ()
-    allow_origins: tuple[str, ...] = ()
-    environment_origins: tuple[str, ...] = ()
-    client_key: Secret | None = None
-    discover: bool = True
-    discover_ports: tuple[int, ...] = ()
-
-
-class LostDatabase(PointsmanError):
-    """It was there, and is gone or empty: nothing but a backup brings it back."""
 
 
 class ControlPlane:
@@ -116,6 +97,8 @@ class ControlPlane:
         self.usage = usage
         self.retention = Retention(store, usage)
         self.token = AdminToken.ensure(data_dir)
+        self.sessions = Sessions(data_dir, self.token)
+        self.live = Live()
         self.board = StatusBoard()
         self.epoch = secrets.token_hex(8)
         self.started_at = time.time()
@@ -147,7 +130,7 @@ class ControlPlane:
         to do."""
         url = environ.get("POINTSMAN_DATABASE_URL")
         with translated_errors(), ExitStack() as opened:
-            _refuse_lost(data_dir, url)
+            refuse_lost(data_dir, url)
             store = Store.open(data_dir, url)
             opened.callback(store.close)
             vault = open_vault(store, data_dir, environ)
@@ -197,6 +180,7 @@ class ControlPlane:
                 return False
             self._stale = self._told = False
             self.snapshot = snapshot
+            self.live.changed("rules", "keys", "models", "backends")
             if self._link is None or self._loop is None:
                 return True
             self._loop.call_soon_threadsafe(self.accountant.cashier.follow, snapshot.limits)
@@ -295,8 +279,10 @@ class ControlPlane:
         if isinstance(message, WorkerStatus):
             self.board.take(message, time.monotonic())
             self.watch.look()
+            self.live.changed("backends")
         elif isinstance(message, UsageBatch):
             self.usage.add(message.block, again=message.again)
+            self.live.changed("requests", "spending")
             for tap in self.taps:
                 try:
                     tap(message.block)
@@ -378,19 +364,3 @@ class ControlPlane:
     def _keep_again(self) -> None:
         with self._publishing:
             self._last_good.keep(self.snapshot, self.vault)
-
-
-def _refuse_lost(data_dir: Path, url: str | None) -> None:
-    """A database that was there and is gone is not begun anew: everybody's rules would be lost without a word."""
-    if not (data_dir / LAST_GOOD_FILE).exists():
-        return
-    path = database_path(data_dir, url)
-    if path.exists() and path.stat().st_size > 0:
-        return
-    what = "is empty" if path.exists() else "is gone"
-    raise LostDatabase(
-        ErrorKind.UNAVAILABLE,
-        f"The database {path.name} {what} though there was one; put it back from your backup (one from before the last"
-        f" update may be in {BACKUP_FOLDER}/), or remove {LAST_GOOD_FILE} to begin an empty one.",
-        retry_after=5,
-    )

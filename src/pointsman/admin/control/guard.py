@@ -1,7 +1,7 @@
 """What every request to the control plane passes first, as one ASGI wrapper: id, Host, Origin, size, token,
 and then its coding; and the security headers every answer gets. It decides on `scope["path"]`, never on a URL built from the
 Host header (docs/reliability-promises.md#paths-are-never-built-from-host). Whatever is not in
-PUBLIC needs the admin token, so a new route cannot be forgotten.
+PUBLIC needs the admin token, so a new route cannot be forgotten; the pages under `/ui` need a session (door.py).
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from ...kinds import ErrorKind
 from ...wire.authority import HostRule
 from ...wire.coding import known, plain_body
 from .auth import AdminToken
-from .problems import internal_error, problem_response
+from .door import PAGE_POLICY, Door, is_page
+from .problems import ErrorAnswer, internal_error, problem_response
+from .sessions import Sessions
 
 log = logging.getLogger("pointsman.control")
 
-PUBLIC = frozenset({"/", "/ui", "/api/hello", "/internal/metrics"})
+PUBLIC = frozenset({"/", "/api/hello", "/internal/metrics"})
 """Paths that need no token. Nothing here shows or changes a rule, a key or a caller."""
 
 MAX_BODY = 1024 * 1024
@@ -43,14 +45,28 @@ SECURITY_HEADERS = (
     (b"cache-control", b"no-store"),
 )
 
+_PAGE_HEADERS = tuple(
+    (
+        dict(SECURITY_HEADERS)
+        | {
+            b"content-security-policy": PAGE_POLICY.encode(),
+            b"referrer-policy": b"same-origin",  # with no-referrer a form sends `Origin: null`
+        }
+    ).items()
+)
+
 
 class Guard:
-    """app: what is guarded. rule: which Host and Origin values are let in."""
+    """app: what is guarded. rule: which Host and Origin values are let in. page_error: answers an error on a page."""
 
-    def __init__(self, app: ASGIApp, token: AdminToken, rule: HostRule) -> None:
+    def __init__(
+        self, app: ASGIApp, token: AdminToken, rule: HostRule, sessions: Sessions, page_error: ErrorAnswer
+    ) -> None:
         self._app = app
         self._token = token
         self._rule = rule
+        self._door = Door(sessions)
+        self._page_error = page_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,11 +76,13 @@ class Guard:
         headers = _headers(scope)
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(send, request_id)
-        refusal = self._refusal(scope, headers)
+        page = is_page(scope["path"])
+        answer = _Answer(send, request_id, page)
+        say = self._page_error if page else problem_response
+        refusal = self._refusal(scope, headers, page)
         if refusal is not None:
-            extra = {"www-authenticate": "Bearer"} if refusal.status == 401 else None
-            await problem_response(refusal, request_id, headers=extra)(scope, receive, answer.send)
+            extra = {"www-authenticate": "Bearer"} if refusal.status == 401 and not page else None
+            await say(scope, refusal, headers=extra)(scope, receive, answer.send)
             return
         receive = _bounded(receive)
         try:
@@ -73,13 +91,13 @@ class Guard:
             await self._app(scope, receive, answer.send)
         except PointsmanError as refused:
             extra = {"accept-encoding": known().decode()} if refused.status == 415 else None
-            await problem_response(refused, request_id, headers=extra)(scope, receive, answer.send)
+            await say(scope, refused, headers=extra)(scope, receive, answer.send)
         except Exception:  # the request boundary
             if not answer.started:
                 log.exception("request %s: %s %r failed", request_id, scope["method"], scope["path"])
-                await problem_response(internal_error(), request_id)(scope, receive, answer.send)
+                await say(scope, internal_error())(scope, receive, answer.send)
 
-    def _refusal(self, scope: Scope, headers: dict[str, str]) -> PointsmanError | None:
+    def _refusal(self, scope: Scope, headers: dict[str, str], page: bool) -> PointsmanError | None:
         """Why this request may not go on; None when it may."""
         host = headers.get("host", "")
         try:
@@ -94,7 +112,10 @@ class Guard:
             return PointsmanError(ErrorKind.BAD_REQUEST, "Content-Length is not one number.")
         if int(length) > MAX_BODY:
             return _too_large()
-        return self._unauthorized(scope["path"], headers)
+        if not page:
+            return self._unauthorized(scope["path"], headers)
+        session = scope["state"]["session"] = self._door.session(headers)
+        return self._door.refusal(scope["method"], scope["path"], headers, session)
 
     def _unauthorized(self, path: str, headers: dict[str, str]) -> PointsmanError | None:
         if path in PUBLIC or self._token.opens(headers.get("authorization")):
@@ -110,8 +131,9 @@ class Guard:
 class _Answer:
     """Watches an answer go by: adds the headers every one has, knows whether it began."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, page: bool) -> None:
         self._send = send
+        self._ours = _PAGE_HEADERS if page else SECURITY_HEADERS
         self.request_id = request_id
         self.started = False
 
@@ -119,7 +141,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.started = True
             present = {name.lower() for name, _ in message.get("headers", ())}
-            ours = [(b"x-request-id", self.request_id.encode()), *SECURITY_HEADERS]
+            ours = [(b"x-request-id", self.request_id.encode()), *self._ours]
             message["headers"] = [
                 *message.get("headers", ()),
                 *((name, value) for name, value in ours if name not in present),

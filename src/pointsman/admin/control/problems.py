@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,10 +17,12 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ..problem import problem_body
+from .door import is_page
 
 log = logging.getLogger("pointsman.control")
 
@@ -33,18 +36,37 @@ _KIND_OF_STATUS = {
 """Of what routing and the guard raise; any other is a request that cannot be read."""
 
 
+class ErrorAnswer(Protocol):
+    """Makes the answer for an error, in the form of who asks: problem+json for a program, HTML for a page."""
+
+    def __call__(
+        self,
+        scope: Scope,
+        error: PointsmanError,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Response: ...
+
+
 def problem_response(
+    scope: Scope,
     error: PointsmanError,
-    request_id: str | None,
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer for an error; `Retry-After` when the error knows one."""
+    """The answer for an error; `Retry-After` when the error knows one. errors: `param` and `detail` of each wrong field."""
+    body = problem_body(error, request_id(scope), errors)
+    return Response(
+        body, status_code=error.status, media_type=CONTENT_TYPE, headers=retry_headers(error, headers)
+    )
+
+
+def retry_headers(error: PointsmanError, headers: Mapping[str, str] | None) -> dict[str, str]:
+    """With `Retry-After` when the error knows when."""
     extra = dict(headers or {})
     if error.retry_after is not None:
         extra["retry-after"] = str(error.retry_after)
-    body = problem_body(error, request_id, errors)
-    return Response(body, status_code=error.status, media_type=CONTENT_TYPE, headers=extra)
+    return extra
 
 
 def invalid(error: ValidationError | RequestValidationError) -> tuple[PointsmanError, list[dict[str, str]]]:
@@ -62,49 +84,61 @@ def invalid(error: ValidationError | RequestValidationError) -> tuple[PointsmanE
     return PointsmanError(ErrorKind.INVALID, text, param=first["param"] or None), errors
 
 
-def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Make every error of the application a problem, routing's own 404 and 405 included. routes: all there are."""
+def install(app: FastAPI, routes: Sequence[BaseRoute], page_error: ErrorAnswer) -> None:
+    """ErrorAnswer every error of the application in its caller's form, routing's own 404 and 405 included. routes: all there
+    are."""
+
+    def say(
+        request: Request,
+        error: PointsmanError,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        form = page_error if is_page(request.scope["path"]) else problem_response
+        return form(request.scope, error, errors, headers)
 
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, PointsmanError)
-        return problem_response(error, _request_id(request))
+        return say(request, error)
 
     async def not_valid(request: Request, error: Exception) -> Response:
         assert isinstance(error, ValidationError | RequestValidationError)
-        problem, errors = invalid(error)
-        return problem_response(problem, _request_id(request), errors)
+        return say(request, *invalid(error))
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if error.status_code == 400:  # FastAPI's word for a body that is not text, or nested too deep
-            return problem_response(_not_json(), _request_id(request))
-        kind = _KIND_OF_STATUS.get(error.status_code, ErrorKind.BAD_REQUEST)
-        method, path = request.method, request.scope["path"]
-        text = {
-            ErrorKind.NOT_FOUND: f"There is nothing at {path[:200]!r}; see /api/openapi.json.",
-            ErrorKind.METHOD_NOT_ALLOWED: f"{method} is not possible at {path[:200]!r}.",
-            ErrorKind.TOO_LARGE: str(error.detail),
-        }.get(kind, HTTPStatus(error.status_code).phrase)
-        problem = PointsmanError(kind, text, status=error.status_code)
         headers = {"allow": _allowed(routes, request)} if error.status_code == 405 else error.headers
-        return problem_response(problem, _request_id(request), headers=headers)
+        return say(request, _of_status(request, error), headers=headers)
 
     async def unexpected(request: Request, error: Exception) -> Response:
         # Written before the answer goes out; Starlette raises it again after that, and the guard drops it.
         log.error(
             "request %s: %s %r failed",
-            _request_id(request),
+            request_id(request.scope),
             request.method,
             request.scope["path"],
             exc_info=error,
         )
-        return problem_response(internal_error(), _request_id(request))
+        return say(request, internal_error())
 
     app.add_exception_handler(PointsmanError, ours)
     app.add_exception_handler(RequestValidationError, not_valid)
     app.add_exception_handler(ValidationError, not_valid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _of_status(request: Request, error: HTTPException) -> PointsmanError:
+    if error.status_code == 400:  # FastAPI's word for a body that is not text, or nested too deep
+        return _not_json()
+    kind = _KIND_OF_STATUS.get(error.status_code, ErrorKind.BAD_REQUEST)
+    method, path = request.method, request.scope["path"]
+    text = {
+        ErrorKind.NOT_FOUND: f"There is nothing at {path[:200]!r}; see {'/ui' if is_page(path) else '/api/openapi.json'}.",
+        ErrorKind.METHOD_NOT_ALLOWED: f"{method} is not possible at {path[:200]!r}.",
+        ErrorKind.TOO_LARGE: str(error.detail),
+    }.get(kind, HTTPStatus(error.status_code).phrase)
+    return PointsmanError(kind, text, status=error.status_code)
 
 
 def internal_error() -> PointsmanError:
@@ -129,6 +163,7 @@ def _allowed(routes: Sequence[BaseRoute], request: Request) -> str:
     return ", ".join(sorted(found))
 
 
-def _request_id(request: Request) -> str | None:
-    value = request.scope.get("state", {}).get("request_id")
+def request_id(scope: Scope) -> str | None:
+    """The one that the answer's head carries."""
+    value = scope.get("state", {}).get("request_id")
     return value if isinstance(value, str) else None

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...wire.origins import ANY, caution
-from ..control.control_plane import Options
+from ..control.opening import Options
 from ..store import client_keys, origins
 from ..store.schemas import AllowedOriginCreate, AllowedOriginResponse
 from ..store.tables import AllowedOrigin

@@ -1,12 +1,9 @@
-"""`/ui`, `/`, the API's document, doctor and status over the socket."""
+"""`/`, the API's document, doctor and status over the socket."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 
 from pointsman import __version__
 from pointsman.practice import Reply
@@ -14,77 +11,11 @@ from pointsman.practice.scripted import ScriptedUpstream
 
 from .plane import Plane, ask
 
-VOID = {"meta", "link", "br", "hr", "img", "input"}
-
-
-class Outline(HTMLParser):
-    """The tags of a page; fails on a tag that is not closed in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def outline(plane: Plane) -> Outline:
-    said = ask(plane.socket, "GET", "/ui")
-    assert said.status == 200
-    assert said.headers["content-type"] == "text/html; charset=utf-8"
-    page = Outline()
-    page.feed(said.body.decode())
-    page.close()
-    assert page.open == []
-    return page
-
-
-def test_the_page_says_how_it_is_and_where_the_document_is(plane: Plane) -> None:
-    page = outline(plane)
-    for word in (
-        __version__,
-        "Ready",
-        "/api/openapi.json",
-        "admin-token",
-        "http://127.0.0.1:4480",
-        "practice",
-    ):
-        assert word in page.text
-    tags = [tag for tag, _ in page.seen]
-    assert tags.count("h1") == tags.count("main") == tags.count("title") == 1
-    assert ("html", {"lang": "en"}) in page.seen
-    assert any(attrs.get("name") == "viewport" for tag, attrs in page.seen if tag == "meta")
-    assert not {"script", "form", "iframe", "img", "link"} & set(tags)
-    assert not [
-        attrs for _, attrs in page.seen if "style" in attrs or any(name.startswith("on") for name in attrs)
-    ]
-
-
-def test_the_policy_lets_in_the_pages_own_style_and_nothing_else(plane: Plane) -> None:
-    said = ask(plane.socket, "GET", "/ui")
-    style = re.search(r"<style>(.*?)</style>", said.body.decode(), re.DOTALL)
-    assert style is not None
-    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
-    parts = dict(part.strip().split(" ", 1) for part in said.headers["content-security-policy"].split(";"))
-    assert parts["default-src"] == "'none'"
-    assert parts["style-src"] == f"'sha256-{digest}'"
-    assert "prefers-color-scheme: dark" in style[1]
-
 
 def test_the_root_leads_to_the_page_without_naming_a_host(plane: Plane) -> None:
     said = ask(plane.socket, "GET", "/")
     assert (said.status, said.headers["location"]) == (307, "/ui")
-    for path in ("/", "/ui", "/api/hello"):
+    for path in ("/", "/api/hello"):
         head = ask(plane.socket, "HEAD", path)
         assert (head.status, head.body) == (200, b"")
 

@@ -1,0 +1,48 @@
+"""How a control plane is started, and the one trouble that no waiting ends. Not here: what it opens (control_plane.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...config import LAST_GOOD_FILE
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+from ...secret import Secret
+from ..store.database import BACKUP_FOLDER, database_path
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How this control plane was started. url: the gateway's public one, "" without a gateway. client_key: one that
+    clients may send, whatever keys there are. discover: its data plane looks for model servers on this computer.
+    discover_ports: where to look beside the usual ports."""
+
+    url: str = ""
+    require_keys: bool = False
+    allow_hosts: tuple[str, ...] = ()
+    allow_origins: tuple[str, ...] = ()
+    environment_origins: tuple[str, ...] = ()
+    client_key: Secret | None = None
+    discover: bool = True
+    discover_ports: tuple[int, ...] = ()
+
+
+class LostDatabase(PointsmanError):
+    """It was there, and is gone or empty: nothing but a backup brings it back."""
+
+
+def refuse_lost(data_dir: Path, url: str | None) -> None:
+    """A database that was there and is gone is not begun anew: everybody's rules would be lost without a word."""
+    if not (data_dir / LAST_GOOD_FILE).exists():
+        return
+    path = database_path(data_dir, url)
+    if path.exists() and path.stat().st_size > 0:
+        return
+    what = "is empty" if path.exists() else "is gone"
+    raise LostDatabase(
+        ErrorKind.UNAVAILABLE,
+        f"The database {path.name} {what} though there was one; put it back from your backup (one from before the last"
+        f" update may be in {BACKUP_FOLDER}/), or remove {LAST_GOOD_FILE} to begin an empty one.",
+        retry_after=5,
+    )

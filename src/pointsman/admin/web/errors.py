@@ -1,0 +1,63 @@
+"""An error on a page, as HTML: for htmx a text into `#notice`, else a page with the way back. Never JSON, and never what
+was sent. Not here: the errors of `/api` (control/problems.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Scope
+
+from ...errors import PointsmanError
+from ..control.door import OPEN
+from ..control.problems import request_id, retry_headers
+from .rendering import ENVIRONMENT
+from .view import request_by_htmx
+
+
+def page_error(
+    scope: Scope,
+    error: PointsmanError,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """What a browser is answered. errors: `param` and `detail` of each wrong field."""
+    extra = retry_headers(error, headers)
+    path = scope["path"]
+    signed_out = error.status == 401 and path not in OPEN
+    if request_by_htmx(scope):
+        extra |= {"hx-retarget": "#notice", "hx-reswap": "innerHTML", "hx-reselect": "#said"}
+        return _html("notice_error.html", scope, error, errors, extra, signed_out)
+    if signed_out and scope["method"] in ("GET", "HEAD") and not path.startswith("/ui/live"):
+        return _to_sign_in(scope, extra)
+    return _html("error.html", scope, error, errors, extra, signed_out)
+
+
+def _to_sign_in(scope: Scope, extra: dict[str, str]) -> Response:
+    """A click on another site's link brings no strict cookie: the page asks once more by itself, and is then ours."""
+    if (b"sec-fetch-site", b"cross-site") in scope["headers"]:
+        return HTMLResponse(
+            ENVIRONMENT.get_template("again.html").render(), headers={**extra, "refresh": "0"}
+        )
+    query = scope.get("query_string", b"")
+    there = scope["path"] + ("?" + query.decode("latin-1") if query else "")
+    return RedirectResponse(f"/ui/sign-in?next={quote(there, safe='')}", status_code=303, headers=extra)
+
+
+def _html(
+    template: str,
+    scope: Scope,
+    error: PointsmanError,
+    errors: Sequence[Mapping[str, str]],
+    extra: dict[str, str],
+    signed_out: bool,
+) -> Response:
+    text = ENVIRONMENT.get_template(template).render(
+        error=error,
+        wrong=errors if len(errors) > 1 else (),
+        request_id=request_id(scope),
+        signed_out=signed_out,
+        write=scope["method"] not in ("GET", "HEAD"),
+    )
+    return HTMLResponse(text, status_code=error.status, headers=extra)

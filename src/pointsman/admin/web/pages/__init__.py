@@ -1,0 +1,7 @@
+"""One module a page: its routes, and what its templates are given."""
+
+from __future__ import annotations
+
+from . import home, more, sign_in
+
+PAGES = (sign_in.router, home.router, more.router)

@@ -1,0 +1,166 @@
+"""What a page's view is given: the control plane, who looks, and how to answer. One dependency, `Seen`; a form's fields are
+another, `Sent`.
+
+Pages are whole and work without a script; forms are sent with POST and answered by a redirect to a page that says what was
+done. With htmx the same forms swap `#main` of that page in (`hx-select`), so there is no second answer to write.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.types import Scope
+
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+from ...ledger.periods import own_zone
+from ..control.control_plane import ControlPlane
+from ..control.door import cookies
+from ..control.sessions import MOST, BrowserSession
+from .rendering import ENVIRONMENT
+
+_THEMES = ("light", "dark")
+
+
+class PageNotice(NamedTuple):
+    """What was done. undo: the audit's number, where it can be undone."""
+
+    text: str
+    undo: int | None
+
+
+class Notices:
+    """What each session has not been shown yet."""
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[str, PageNotice] = OrderedDict()
+
+    def put(self, session: BrowserSession, notice: PageNotice) -> None:
+        self._of[session.digest] = notice
+        while len(self._of) > MOST:
+            self._of.popitem(last=False)
+
+    def take(self, session: BrowserSession) -> PageNotice | None:
+        return self._of.pop(session.digest, None)
+
+
+class View:
+    """Of one request of a signed-in browser."""
+
+    def __init__(self, request: Request, session: BrowserSession) -> None:
+        self.request = request
+        self.session = session
+        self.control: ControlPlane = request.app.state.control
+        self._notices: Notices = request.app.state.notices
+        self._prefs = cookies(request.headers.get("cookie", ""))
+
+    @property
+    def htmx(self) -> bool:
+        """Asked for by htmx: a fragment will do."""
+        return request_by_htmx(self.request.scope)
+
+    @property
+    def origin(self) -> str:
+        """How the browser reaches this gateway: `http://127.0.0.1:4480`."""
+        return self.session.origin
+
+    @property
+    def zone(self) -> str:
+        """The viewer's time zone as its browser told it (static/time.js), an IANA name; else this computer's."""
+        told = self._prefs.get("zone", "").replace("%2F", "/")
+        try:
+            return zoneinfo.ZoneInfo(told).key
+        except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+            return own_zone()
+
+    @property
+    def theme(self) -> str:
+        """`light`, `dark`, or "" where the system says."""
+        told = self._prefs.get("theme", "")
+        return told if told in _THEMES else ""
+
+    @property
+    def keys_off(self) -> bool:
+        """Single keys do nothing (WCAG 2.1.4)."""
+        return self._prefs.get("keys") == "off"
+
+    def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """A whole page within the shell."""
+        notice = self._notices.take(self.session)
+        text = ENVIRONMENT.get_template(template).render(
+            view=self, here=self.request.url.path, notice=notice, **context
+        )
+        return HTMLResponse(text, status_code=status)
+
+    def fragment(
+        self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+    ) -> HTMLResponse:
+        """A piece of a page."""
+        text = ENVIRONMENT.get_template(template).render(view=self, here=self.request.url.path, **context)
+        return HTMLResponse(text, status_code=status, headers=dict(headers or {}))
+
+    def done(self, text: str, back: str, undo: int | None = None) -> RedirectResponse:
+        """After a write: the page `back` says the text, with an Undo where the audit has a number for it."""
+        self._notices.put(self.session, PageNotice(text, undo))
+        return RedirectResponse(back, status_code=303)
+
+
+def request_by_htmx(scope: Scope) -> bool:
+    """Whether htmx asks, which says so itself."""
+    return any(name == b"hx-request" for name, _ in scope["headers"])
+
+
+def _seen(request: Request) -> View:
+    session = request.scope["state"].get("session")
+    if session is None:  # the guard let nobody through
+        raise PointsmanError(ErrorKind.UNAUTHORIZED, "Sign in first.")
+    return View(request, session)
+
+
+class FormFields:
+    """A form's fields as they were sent: names may repeat, values are text."""
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self.pairs = pairs
+
+    def text(self, name: str, default: str = "") -> str:
+        """The last value of a name, without the spaces around it."""
+        return next((value.strip() for one, value in reversed(self.pairs) if one == name), default)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a name that is not empty."""
+        return [value.strip() for one, value in self.pairs if one == name and value.strip()]
+
+    def has(self, name: str) -> bool:
+        return any(one == name for one, _ in self.pairs)
+
+    def number(self, name: str) -> int | None:
+        """None where nothing was written. Raises INVALID."""
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            return int(text)
+        except ValueError:
+            raise PointsmanError(ErrorKind.INVALID, f"{name}: write a whole number.", param=name) from None
+
+
+async def _sent(request: Request) -> FormFields:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/x-www-form-urlencoded", ""):
+        raise PointsmanError(ErrorKind.INVALID, "Send the form as application/x-www-form-urlencoded.")
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        return FormFields(parse_qsl(body, keep_blank_values=True, max_num_fields=1000))
+    except ValueError:
+        raise PointsmanError(ErrorKind.INVALID, "The form has too many fields.") from None
+
+
+Seen = Annotated[View, Depends(_seen)]
+Sent = Annotated[FormFields, Depends(_sent)]
