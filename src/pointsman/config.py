@@ -209,6 +209,7 @@ class Limits:
     write_seconds: float = 60.0
     hold_seconds: float = 8.0
     drain_seconds: float = 120.0
+    control_seconds: float = 120.0
     response_memory_bytes: int = 64 * 1024 * 1024
     response_memory_seconds: float = 24 * 3600.0
 

@@ -48,6 +48,7 @@ from .client.acceptor import acceptor
 from .client.access import HostGuard
 from .client.server import ClientConnection
 from .data_plane import DataPlane
+from .own.control_proxy import end_event_streams
 from .own.request_log import tell
 from .own.siblings import Siblings
 from .request.handle import Handler
@@ -210,6 +211,7 @@ class DataPlaneProcess:
         plane = self.plane
         for server in servers:
             server.close()
+        end_event_streams(plane)
         if self._replaced:
             await self._let_go()
         plane.draining = True
