@@ -21,6 +21,7 @@ from ...errors import PointsmanError
 from ...link.local_server import LocalServer
 from ...link.messages import Snapshot, Up, UsageBatch
 from ...link.server import LinkServer, NotTaken
+from ...wire.error_page import error_page, for_browser
 from ..problem import problem_body
 
 log = logging.getLogger("pointsman.control")
@@ -88,7 +89,7 @@ class Standby(Generic[T]):
         try:
             async with asyncio.timeout(_HEAD_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-            writer.write(_not_now(self._cause, head.startswith(b"HEAD ")))
+            writer.write(_not_now(self._cause, head))
             await writer.drain()
             writer.write_eof()
             async with asyncio.timeout(_HEAD_SECONDS):
@@ -98,19 +99,19 @@ class Standby(Generic[T]):
             pass
 
 
-def _not_now(cause: PointsmanError, head_only: bool) -> bytes:
-    """The whole answer, with the headers that control/guard.py adds, without its FastAPI."""
-    body = problem_body(cause)
-    lines = (
-        "HTTP/1.1 503 Service Unavailable",
-        "content-type: application/problem+json",
-        f"retry-after: {cause.retry_after or 5}",
-        f"content-length: {len(body)}",
-        "cache-control: no-store",
-        "x-content-type-options: nosniff",
-        "connection: close",
-    )
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head_only else body)
+def _not_now(cause: PointsmanError, head: bytes) -> bytes:
+    """The whole answer to a request's head, with the headers that control/guard.py adds, without its FastAPI."""
+    asked = head.split(b" ", 2)
+    path = asked[1].partition(b"?")[0].decode("latin-1") if len(asked) == 3 else ""
+    after = cause.retry_after or 5
+    lines, body = b"content-type: application/problem+json\r\n", problem_body(cause)
+    if for_browser(path, b"text/html" if b"text/html" in head else None):
+        lines, body = error_page(cause.public, after)
+    common = f"retry-after: {after}\r\ncontent-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+    if b"x-content-type-options" not in lines:
+        lines += b"x-content-type-options: nosniff\r\n"
+    start = b"HTTP/1.1 503 Service Unavailable\r\n" + lines + common.encode()
+    return start if asked[0] == b"HEAD" else start + body
 
 
 def _take(worker: int, message: Up) -> None:

@@ -13,6 +13,7 @@ from ...resilience.walk import Walked
 from ...routing.table import Target
 from ...statuses import is_final
 from ...wire.answer import Answer
+from ...wire.error_page import error_page, for_browser
 from ...wire.http1 import RequestHead
 from ...wire.splice import speaks_of_a_model
 from ..attempt.answer import NO_RETRY, as_json, client_lines, final_line, is_event_stream
@@ -86,7 +87,11 @@ def answer_error(job: Job, error: PointsmanError, *, pointless: bool = False) ->
         lines += NO_RETRY
     body = dialect.error(error, request.id)
     if request.route.kind == "control":
-        lines, body = lines.replace(pages.JSON, pages.PROBLEM), pages.problem(error, request.id)
+        if for_browser(request.route.path, request.head.get(b"accept")):
+            html, body = error_page(error.public, after)
+            lines = lines.replace(pages.JSON, html)
+        else:
+            lines, body = lines.replace(pages.JSON, pages.PROBLEM), pages.problem(error, request.id)
     about = job.target_lines() if job.tries else b""
     delivery.send(status, about, lines, body)
 

@@ -1,0 +1,133 @@
+"""The live stream: it says what changed, ends with its session, and comes back after a restart."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pointsman.admin.control.live import MOST_EARS
+from tests.e2e.gateway import Gateway, wait_until
+
+from .visitor import Visitor
+
+if TYPE_CHECKING:
+    from .windows import Windows
+
+
+class Listening:
+    """A stream that is read line by line."""
+
+    def __init__(self, who: Visitor) -> None:
+        self._connection = http.client.HTTPConnection(urlsplit(who.url).netloc, timeout=15)
+        cookie = "; ".join(f"{name}={value}" for name, value in who.cookies.items())
+        self._connection.request("GET", "/ui/live", headers={"cookie": cookie, "accept": "text/event-stream"})
+        self.answer = self._connection.getresponse()
+
+    def event(self) -> tuple[str, str]:
+        """The next one, its data as text; ("", "") at the end."""
+        name = ""
+        while line := self.answer.readline().decode():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ").strip()
+            elif line.startswith("data: "):
+                return name, line.removeprefix("data: ").strip()
+        return "", ""
+
+    def until(self, topic: str) -> None:
+        for _ in range(40):
+            name, data = self.event()
+            if name == "changed" and f'"{topic}"' in data:
+                return
+        raise AssertionError(f"{topic} was not told")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def test_what_changes_is_told(own_gateway: Callable[..., Gateway]) -> None:
+    gateway = own_gateway()
+    who = Visitor(gateway.url, gateway.admin_token)
+    heard = Listening(who)
+    assert heard.answer.status == 200
+    assert heard.answer.headers["content-type"].startswith("text/event-stream")
+    assert heard.event()[0] == "hello"
+    gateway.api("POST", "/api/mappings", {"model_pattern": "x", "backend_type": "local"})
+    heard.until("rules")
+    gateway.fetch(
+        "POST", "/v1/chat/completions", {"model": "practice", "messages": [{"role": "user", "content": "x"}]}
+    )
+    heard.until("requests")
+    gateway.api("DELETE", "/api/sign-in")
+    for _ in range(40):
+        if heard.event() == ("", ""):
+            break
+    else:
+        raise AssertionError("it goes on for somebody who is signed out")
+    heard.close()
+    who.close()
+
+
+def test_pages_that_stay_open_are_bounded_and_take_no_place_of_a_request(
+    own_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = own_gateway()
+    who = Visitor(gateway.url, gateway.admin_token)
+    open_pages = [Listening(who) for _ in range(MOST_EARS)]
+    assert all(one.answer.status == 200 for one in open_pages)
+    over = Listening(who)
+    assert over.answer.status == 429
+    assert over.answer.headers["retry-after"]
+    over.close()
+    assert gateway.fetch("GET", "/livez").status == 200
+    assert who.get("/ui").status == 200
+    began = time.monotonic()
+    gateway.stop()
+    assert time.monotonic() - began < 10, "open pages do not hold a shutdown up"
+    for one in open_pages:
+        one.close()
+    who.close()
+
+
+def test_a_page_says_that_it_is_live_and_comes_back_after_a_restart(
+    own_gateway: Callable[..., Gateway], windows: Windows
+) -> None:
+    gateway = own_gateway()
+    page = windows.open(gateway)
+    watch = windows.watch(page)
+    watch.expected += ["ERR_", "503"]
+    page.goto("/ui")
+    state = page.locator("[data-live-word]").first
+    state.get_by_text("Live", exact=True).wait_for()
+    gateway.options = ("--port", str(gateway.port))
+    gateway.stop()
+    state.get_by_text("No word since").wait_for()
+    gateway.start()
+    state.get_by_text("Live", exact=True).wait_for()
+    assert page.evaluate("performance.getEntriesByType('navigation').length") == 1, "without a reload"
+
+
+def test_a_browser_is_told_in_html_that_the_pages_will_be_back(own_gateway: Callable[..., Gateway]) -> None:
+    gateway = own_gateway()
+    who = Visitor(gateway.url, gateway.admin_token)
+    (gateway.data_dir / "pointsman.db").rename(gateway.data_dir / "away.db")
+    (control,) = gateway.pids("pointsman.admin")
+    os.kill(control, signal.SIGKILL)
+
+    def told() -> bool:
+        answer = who.get("/ui", accept="text/html")
+        return answer.status == 503 and b"put it back" in answer.body
+
+    wait_until("the pages say what is missing", told)
+    answer = who.get("/ui", accept="text/html")
+    assert answer.header("content-type") == "text/html; charset=utf-8"
+    assert int(answer.header("refresh") or 0) >= 2
+    assert answer.header("hx-retarget") == "#notice"
+    assert who.get("/api/mappings", accept="text/html").header("content-type") == "application/problem+json"
+    (gateway.data_dir / "away.db").rename(gateway.data_dir / "pointsman.db")
+    wait_until("they are back, and the session with them", lambda: who.get("/ui").status == 200)
+    who.close()
