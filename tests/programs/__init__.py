@@ -1,0 +1,1 @@
+"""Snippets for programs: parsed, and run as they are shown."""
