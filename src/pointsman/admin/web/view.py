@@ -73,7 +73,7 @@ class View:
     @property
     def zone(self) -> str:
         """The viewer's time zone as its browser told it (static/time.js), an IANA name; else this computer's."""
-        told = self._prefs.get("zone", "").replace("%2F", "/")
+        told = self._prefs.get("zone", "")
         try:
             return zoneinfo.ZoneInfo(told).key
         except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):

@@ -1,5 +1,7 @@
 // What every page has. Each page's own module is named by its template.
 import "./live.js";
+import "./keys.js";
+import "./time.js";
 
 // Said ten seconds, then only in the audit; not while it is pointed at or has the focus.
 function fade(box) {

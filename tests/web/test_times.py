@@ -1,0 +1,62 @@
+"""Times in the browser's own zone, whatever way they came into the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.gateway import Gateway
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+ADD = """([at, form]) => {
+  const part = document.createElement("time");
+  part.id = "added"; part.dateTime = at; part.dataset.form = form; part.textContent = "as the server wrote it";
+  document.querySelector("main").append(part);
+}"""
+
+
+@pytest.fixture
+def still(page: Page) -> Page:
+    """Home at 14:30 in Berlin, on 28 November 2026."""
+    page.clock.set_fixed_time("2026-11-28T13:30:00Z")
+    page.goto("/ui")
+    page.wait_for_function("() => document.cookie.includes('zone=')")
+    return page
+
+
+@pytest.mark.parametrize(
+    ("at", "form", "text"),
+    [
+        ("2026-11-28T13:28:51.250Z", "time", "14:28:51"),
+        ("2026-11-28T13:28:51Z", "short", "14:28"),
+        ("2026-11-27T23:30:00Z", "short", "00:30"),  # of today, in Berlin
+        ("2026-11-27T22:30:00Z", "short", "27 Nov 23:30"),
+        ("2025-07-01T22:30:00Z", "time", "2 Jul 2025 00:30:00"),
+        ("2026-11-01T00:00:00Z", "day", "1 Nov 2026"),
+        ("2026-11-28T13:28:51Z", "full", "28 Nov 2026 14:28:51"),
+        ("2026-11-28T13:29:48Z", "ago", "12 s ago"),
+        ("2026-11-28T13:02:00Z", "ago", "28 min ago"),
+        ("2026-11-26T12:00:00Z", "ago", "2 d ago"),
+        ("2026-11-28T17:30:00Z", "ago", "in 4 h"),
+    ],
+)
+def test_a_time_that_came_later_is_local(still: Page, at: str, form: str, text: str) -> None:
+    still.evaluate(ADD, [at, form])
+    assert still.inner_text("#added") == text
+    assert "Europe/Berlin" in (still.get_attribute("#added", "title") or "")
+
+
+def test_a_time_that_was_written_over_is_local_again(still: Page) -> None:
+    still.evaluate(ADD, ["2026-11-28T13:28:51Z", "time"])
+    still.evaluate("() => { document.querySelector('#added').firstChild.nodeValue = '13:28:51 UTC'; }")
+    assert still.inner_text("#added") == "14:28:51"
+
+
+def test_the_zone_is_named_and_told_to_the_server(still: Page, gateway: Gateway) -> None:
+    assert still.inner_text("[data-zone]") == "Europe/Berlin"
+    cookies = {one["name"]: one["value"] for one in still.context.cookies(gateway.url + "/ui")}
+    assert cookies["zone"] == "Europe/Berlin"
+    assert still.context.request.get("/ui").text().count("Europe/Berlin") == 1
