@@ -1,7 +1,6 @@
 """Rules and backends compiled for look-up: `resolve(model)` gives the ordered targets. Pure: same inputs, same plan.
 
-Order of rules (docs/design.md#patterns-and-the-order-of-rules): priority, then exact before wild,
-then the longer literal part, then the lower id. `practice` and `practice:*` go to the practice
+Rules have an order (order.py). `practice` and `practice:*` go to the practice
 backend before any wild pattern. Not here: who is healthy.
 """
 
@@ -12,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import PointsmanError
 from ..kinds import PRACTICE, BackendType, ErrorKind
-from .pattern import is_wild, literal_length, without_suffix
+from .order import Rank, rank
+from .pattern import is_wild, without_suffix
 from .slices import Slices, at_once
 from .specs import PRACTICE_KEY, BackendSpec, MappingSpec, TargetSpec, login_target
 from .walls import Walls
@@ -210,8 +210,8 @@ def _origin(base_url: str) -> str:
     return "/".join(base_url.split("/", 3)[:3])
 
 
-def _rank(mapping: MappingSpec) -> tuple[int, bool, int, int]:
-    return (-mapping.priority, is_wild(mapping.pattern), -literal_length(mapping.pattern), mapping.id)
+def _rank(mapping: MappingSpec) -> Rank:
+    return rank(mapping.priority, mapping.pattern, mapping.id)
 
 
 def _spellings(model: str, bare: str) -> tuple[str, ...]:
