@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .admin.store.schemas import (
     BackendMappingCreate,
+    BackendMappingMove,
     BackendMappingResponse,
     BackendMappingUpdate,
     ClientKeyCreate,
@@ -40,6 +41,7 @@ __all__ = [
     "AuthScheme",
     "BackendMapping",
     "BackendMappingCreate",
+    "BackendMappingMove",
     "BackendMappingResponse",
     "BackendMappingUpdate",
     "BackendType",

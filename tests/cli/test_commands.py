@@ -277,6 +277,19 @@ def test_explain(shell: Shell) -> None:
     assert shell.json("explain", "a b/c&d")["model"] == "a b/c&d"
 
 
+def test_a_rule_that_is_never_asked_is_moved_up(shell: Shell) -> None:
+    shell.run("mapping", "add", "qwen*", "--to", "openai", "--priority", "1")
+    shell.run("mapping", "add", "qwen3", "--to", "local/box")
+    warning = shell.run("mapping", "list").stderr
+    assert "rule 2 (qwen3): No request gets to it: rule 1 (qwen*) takes all its names" in warning
+    assert "pointsman mapping move 2 --before 1" in warning
+    assert shell.run("mapping", "move", "2", "--before", "1").stdout == "rule 2 (qwen3) has priority 1 now\n"
+    assert [row["id"] for row in shell.json("mapping", "list")] == [2, 1]
+    assert shell.run("mapping", "list").stderr == ""
+    assert "stood there already" in shell.run("mapping", "move", "1", "--after", "2").stderr
+    assert "--before ID, or --after ID" in shell.run("mapping", "move", "1", code=2).stderr
+
+
 def test_the_master_key_is_rotated(shell: Shell) -> None:
     shell.run("credential", "set", "openai", "--base-url", "http://127.0.0.1:9", stdin="k")
     before = (shell.data_dir / "master.key").read_text()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.errors import PointsmanError
-from pointsman.routing.order import Place, in_order
+from pointsman.routing.order import RulePlace, in_order
 from pointsman.routing.pattern import is_wild, wild_match
 from pointsman.routing.reach import common, covers, reach
 from pointsman.routing.specs import MappingSpec, TargetSpec
@@ -20,11 +20,11 @@ NAMES = ["".join(name) for size in range(1, 6) for name in product("abc", repeat
 """`c` stands in no pattern, as most characters do."""
 _pattern = st.text(alphabet="ab*?", min_size=1, max_size=4)
 _rules = st.lists(st.tuples(_pattern, st.integers(-1, 1)), min_size=1, max_size=6).map(
-    lambda rows: [Place(number, pattern, priority) for number, (pattern, priority) in enumerate(rows, 1)]
+    lambda rows: [RulePlace(number, pattern, priority) for number, (pattern, priority) in enumerate(rows, 1)]
 )
 
 
-def _table(places: list[Place]) -> RoutingTable:
+def _table(places: list[RulePlace]) -> RoutingTable:
     to = (TargetSpec("openai"),)
     return RoutingTable(
         [MappingSpec(one.id, one.pattern, one.priority, to, one.local_only) for one in places], ()
@@ -40,7 +40,7 @@ def _who(table: RoutingTable, name: str) -> int | None:
 
 @settings(max_examples=150, deadline=None)
 @given(_rules)
-def test_a_rule_is_reached_when_some_name_gets_it(places: list[Place]) -> None:
+def test_a_rule_is_reached_when_some_name_gets_it(places: list[RulePlace]) -> None:
     table, found = _table(places), reach(places)
     reached = {_who(table, name) for name in NAMES}
     by_id = {place.id: place for place in places}
@@ -62,14 +62,16 @@ def test_a_rule_is_reached_when_some_name_gets_it(places: list[Place]) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(_rules)
-def test_what_rules_share_is_what_both_cover(places: list[Place]) -> None:
+def test_what_rules_share_is_what_both_cover(places: list[RulePlace]) -> None:
     found, ordered = reach(places), in_order(places)
     for at, place in enumerate(ordered):
         shared = {one.id: one.name for one in found[place.id].shared}
         for other in ordered[:at]:
             both = [n for n in NAMES if wild_match(place.pattern, n) and wild_match(other.pattern, n)]
             special = all(wild_match(place.pattern, n) for n in NAMES if wild_match(other.pattern, n))
-            assert (place.id in found[other.id].raised_over) == bool(both and other.by_itself > place.by_itself)
+            assert (place.id in found[other.id].raised_over) == bool(
+                both and other.by_itself > place.by_itself
+            )
             tells = bool(both) and not special and is_wild(other.pattern) and found[place.id].name is not None
             assert (other.id in shared) == tells
             if tells:
@@ -86,7 +88,7 @@ def test_one_pattern_covers_another_when_it_covers_all_its_names(one: str, other
 
 
 def _told(*rules: tuple[str, int]) -> dict[int, tuple[bool, tuple[int, ...]]]:
-    places = [Place(number, *rule) for number, rule in enumerate(rules, 1)]
+    places = [RulePlace(number, *rule) for number, rule in enumerate(rules, 1)]
     return {number: (one.name is not None, one.takers) for number, one in reach(places).items()}
 
 
@@ -112,15 +114,15 @@ def test_what_takes_a_rules_requests(
 
 
 def test_an_example_of_a_rule_behind_a_wall_is_one_that_it_gets() -> None:
-    places = [Place(1, "secret", 1, True), Place(2, "SECRET*", 0)]
+    places = [RulePlace(1, "secret", 1, True), RulePlace(2, "SECRET*", 0)]
     name = reach(places)[2].name
     assert name is not None
     assert _who(_table(places), name) == 2
 
 
 def test_patterns_that_are_made_to_take_all_time_do_not() -> None:
-    nasty = [Place(number, "*a" * 20 + "?" * number + "*b", number % 3) for number in range(1, 41)]
-    nasty += [Place(number, "*a?" * 12 + "*?" * (number % 7) + "b*") for number in range(41, 81)]
+    nasty = [RulePlace(number, "*a" * 20 + "?" * number + "*b", number % 3) for number in range(1, 41)]
+    nasty += [RulePlace(number, "*a?" * 12 + "*?" * (number % 7) + "b*") for number in range(41, 81)]
     started = time.process_time()
     reach(nasty)
     assert time.process_time() - started < 5.0
@@ -128,9 +130,9 @@ def test_patterns_that_are_made_to_take_all_time_do_not() -> None:
 
 def test_rules_that_nobody_could_look_through_are_told_as_not_known() -> None:
     apart = [f"*a{'?' * number}a*" for number in range(40)]
-    many = [Place(at, pattern, 1) for at, pattern in enumerate(["?" * 14, "?" * 15 + "*", *apart], 1)]
-    both = reach([*many[:2], Place(99, "*a" * 14 + "*")])[99]
+    many = [RulePlace(at, pattern, 1) for at, pattern in enumerate(["?" * 14, "?" * 15 + "*", *apart], 1)]
+    both = reach([*many[:2], RulePlace(99, "*a" * 14 + "*")])[99]
     assert (both.name, set(both.takers)) == (None, {1, 2})
-    assert not reach([*many, Place(99, "*a" * 14 + "*")])[99].known
-    alone = reach([Place(98, "*a*", 2), *many, Place(99, "*a" * 14 + "*")])[99]
+    assert not reach([*many, RulePlace(99, "*a" * 14 + "*")])[99].known
+    alone = reach([RulePlace(98, "*a*", 2), *many, RulePlace(99, "*a" * 14 + "*")])[99]
     assert (alone.name, alone.takers) == (None, (98,)), "what one rule takes is found all the same"

@@ -9,7 +9,7 @@ import click
 
 from ..kinds import BackendType, FallbackOn, backend_key
 from .columns import Column, Verb, summary, takes
-from .common import BackendParam, Invocation, Row, SecondsParam, note, table, with_options
+from .common import BackendParam, Invocation, Row, SecondsParam, note, printable, table, with_options
 from .once import Group
 
 _Target = tuple[BackendType, str, str | None]
@@ -236,8 +236,35 @@ def add(invocation: Invocation, pattern: str, body: dict[str, Any]) -> None:
 @command.command("list")
 @with_options
 def show_list(invocation: Invocation) -> None:
-    """List the rules, in the order of their priority."""
-    invocation.finish("GET", "/api/mappings", show=_SHOW)
+    """List the rules in the order in which they are asked: the first that matches decides."""
+    with invocation.session():
+        rules = invocation.send("GET", "/api/mappings")
+        order = invocation.send("GET", "/api/mappings/order")
+    invocation.print(rules, _SHOW)
+    for rule in order.json():
+        if rule["problem"]:
+            text = f"rule {rule['id']} ({rule['pattern']}): {rule['problem']}; mend it: {rule['fix']}"
+            note(f"warning: {printable(text)}")
+
+
+@command.command("move")
+@click.argument("mapping_id", metavar="ID", type=int)
+@click.option("--before", type=int, metavar="ID", help="The rule that it goes directly before.")
+@click.option("--after", type=int, metavar="ID", help="The rule that it goes directly behind.")
+@with_options
+def move(invocation: Invocation, mapping_id: int, before: int | None, after: int | None) -> None:
+    """Put a rule before or behind another; changes as few priorities as it takes."""
+    if (before is None) == (after is None):
+        raise click.UsageError("say where it goes: --before ID, or --after ID")
+    body = {"before": before} if after is None else {"after": after}
+    invocation.finish("POST", f"/api/mappings/{mapping_id}/move", body, show=_show_moved)
+
+
+def _show_moved(rows: list[Row]) -> None:
+    if not rows:
+        note("it stood there already; nothing was changed")
+    for row in rows:
+        click.echo(f"rule {row['id']} ({printable(row['model_pattern'])}) has priority {row['priority']} now")
 
 
 @command.command("update")

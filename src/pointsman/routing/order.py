@@ -20,7 +20,7 @@ def rank(priority: int, pattern: str, number: int) -> Rank:
     return (-priority, is_wild(pattern), -literal_length(pattern), number)
 
 
-class Place(NamedTuple):
+class RulePlace(NamedTuple):
     """What of a rule decides which names it gets."""
 
     id: int
@@ -39,14 +39,14 @@ class Place(NamedTuple):
         return self.rank[1:]
 
 
-def in_order(places: Sequence[Place]) -> list[Place]:
+def in_order(places: Sequence[RulePlace]) -> list[RulePlace]:
     """As they are asked."""
     return sorted(places, key=lambda place: place.rank)
 
 
-def priorities(wanted: Sequence[Place], most: int, moving: int | None = None) -> dict[int, int]:
-    """The fewest priorities, by rule, that have to change so that the rules are asked in this order. moving: of as few others
-    it is rather this rule's that changes. most: no priority is further from 0. Raises ValueError where there is no room.
+def priorities(wanted: Sequence[RulePlace], most: int, moving: int | None = None) -> dict[int, int]:
+    """The fewest priorities, by rule, that have to change so that the rules are asked in this order. moving: where one will
+    do, it is rather this rule's. most: no priority is further from 0. Raises ValueError where there is no room.
 
     A rule may have the priority of the one before it where it comes later by itself, and must have a lower one where it
     does not: a step down. With the steps down to each rule added to its priority, those rules can keep theirs whose sums
@@ -66,7 +66,11 @@ def priorities(wanted: Sequence[Place], most: int, moving: int | None = None) ->
 
 
 def _changed(
-    wanted: Sequence[Place], steps: Sequence[int], sums: Sequence[int], kept: set[int], ends: tuple[int, int]
+    wanted: Sequence[RulePlace],
+    steps: Sequence[int],
+    sums: Sequence[int],
+    kept: set[int],
+    ends: tuple[int, int],
 ) -> dict[int, int]:
     """Each as near to what it was as those that are kept let it."""
     floor = ends[0]
@@ -109,7 +113,9 @@ def _heaviest(values: Sequence[int], weights: Sequence[int]) -> list[int]:
     return found_places[::-1]
 
 
-def moved(places: Sequence[Place], moving: int, beside: int, most: int, *, behind: bool) -> dict[int, int]:
+def moved(
+    places: Sequence[RulePlace], moving: int, beside: int, most: int, *, behind: bool
+) -> dict[int, int]:
     """The fewest new priorities, by rule, that put one rule directly before another, or directly behind it; all others keep
     their order. Raises ValueError where there is no room, and KeyError for a rule that is not there."""
     ordered = in_order(places)

@@ -1,9 +1,10 @@
 """Which rules can ever be asked, which take their requests, and which of them share names. Pure.
 
-Patterns are read as languages: a rule that gets nothing is one whose names are all in those of the rules before it. To find a
-name that no earlier rule takes it is enough to write a character that stands in no rule wherever the pattern leaves it open:
-what covers that covers any other. So only the number of such characters at each star is searched, and all earlier patterns
-are followed at once, a bit for each place in them. Not here: the order (order.py), and what one name gets (table.py).
+Patterns are read as languages: a rule that gets nothing is one whose names are all in those of the rules before it. To find
+a name that no earlier rule takes it is enough to write a character that stands in no rule wherever the pattern leaves it
+open: what covers that covers any other. So only the number of such characters at each star is searched, and all earlier
+patterns are followed at once, a bit for each place in them. Not here: the order (order.py), and what one name gets
+(table.py).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from ..kinds import PRACTICE
-from .order import Place, in_order
+from .order import RulePlace, in_order
 from .pattern import is_wild
 from .slices import at_once
 from .specs import MappingSpec
@@ -42,8 +43,8 @@ class Shared(NamedTuple):
 class Reach(NamedTuple):
     """name: one that the rule gets, None where it gets none. takers: the rules that then take all its names, together where
     there are several; none where it is the practice model that does. shared: earlier rules that take some of its names
-    without being a special case of it. raised_over: later ones that by themselves would come first, and whose names it takes.
-    known: False where it would take too long to find out; then it is taken for one that gets something."""
+    without being a special case of it. raised_over: later ones that by themselves would come first, and whose names it
+    takes. known: False where it would take too long to find out; then it is taken for one that gets something."""
 
     name: str | None
     takers: tuple[int, ...] = ()
@@ -74,19 +75,15 @@ class _Steps:
         raise TooLong
 
 
-def reach(places: Sequence[Place]) -> dict[int, Reach]:
+def reach(places: Sequence[RulePlace]) -> dict[int, Reach]:
     """Of each rule. places: the enabled ones, in any order."""
     ordered = in_order(places)
     return _Rules(ordered).all() if ordered else {}
 
 
-def covers(pattern: str, other: str) -> bool:
+def covers(pattern: str, other: str, steps: _Steps | None = None) -> bool:
     """Does the pattern cover every name that the other does? Raises TooLong."""
-    return _covers(pattern, other, _Steps())
-
-
-def _covers(pattern: str, other: str, steps: _Steps) -> bool:
-    return next(_Patterns([pattern]).missed(other, 1, steps), None) is None
+    return next(_Patterns([pattern]).missed(other, 1, steps or _Steps()), None) is None
 
 
 def common(pattern: str, other: str) -> str | None:
@@ -243,7 +240,7 @@ class _Patterns:
 class _Rules:
     """places: in their order."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, places: Sequence[RulePlace]) -> None:
         self._places = places
         # what no wild rule gets, however early it stands, comes before all of them
         self._built_in = (PRACTICE, f"{PRACTICE}:*")
@@ -263,7 +260,9 @@ class _Rules:
                     raised.setdefault(other.id, []).append(place.id)
             one = self._wild(at) if is_wild(place.pattern) else self._exact(at)
             found[place.id] = one if one.name is None else one._replace(shared=self._shared(place, earlier))
-        return {number: one._replace(raised_over=tuple(raised.get(number, ()))) for number, one in found.items()}
+        return {
+            number: one._replace(raised_over=tuple(raised.get(number, ()))) for number, one in found.items()
+        }
 
     def _many(self, at: int) -> int:
         """Of the patterns, those before the rule at that place."""
@@ -298,7 +297,7 @@ class _Rules:
                 return Reach(place.pattern.replace("*", "").replace("?", self._patterns.fresh), known=False)
         return Reach(None, self._takers(at) if taker is None else (taker,))
 
-    def _wall(self, name: str, place: Place) -> int | None:
+    def _wall(self, name: str, place: RulePlace) -> int | None:
         """The rule that holds for the name in another spelling."""
         if self._walls is None or place.local_only:
             return None
@@ -333,7 +332,7 @@ class _Rules:
         except TooLong:
             return False
 
-    def _shared(self, place: Place, earlier: Sequence[Place]) -> tuple[Shared, ...]:
+    def _shared(self, place: RulePlace, earlier: Sequence[RulePlace]) -> tuple[Shared, ...]:
         found = []
         for other in earlier:
             if not is_wild(other.pattern):
@@ -342,7 +341,7 @@ class _Rules:
             if self._pairs < 0:
                 break
             try:
-                special = _covers(place.pattern, other.pattern, self._steps)
+                special = covers(place.pattern, other.pattern, self._steps)
             except TooLong:
                 continue
             name = None if special else common(place.pattern, other.pattern)

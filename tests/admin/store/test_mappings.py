@@ -39,7 +39,7 @@ def add_local(store: Store, vault: Vault, **fields: Any) -> None:
 
 def warnings(store: Store, row: BackendMapping) -> list[str]:
     with store.read() as session:
-        return mappings.warnings_of(session, row)
+        return mappings.response(session, row).warnings
 
 
 def test_two_rules_may_have_one_pattern(store: Store) -> None:

@@ -36,6 +36,7 @@ from ...upstream.trust import ca_problem
 from .auth import AdminToken
 from .engines import standing_at
 from .probing import probe_spec
+from .rule_standing import standing_of
 
 if TYPE_CHECKING:
     from .control_plane import ControlPlane
@@ -117,6 +118,7 @@ def _examine_open(control: ControlPlane) -> list[Check]:
     checks.append(_database("database", control.store.integrity))
     checks.append(_database("usage database", control.usage.integrity))
     checks.append(_client_keys(control))
+    checks += _rules(control)
     return checks
 
 
@@ -292,6 +294,20 @@ def _client_keys(control: ControlPlane) -> Check:
     if not snapshot.keys_required:
         return _ok("client keys", "None was ever made: everybody on this computer may use the gateway.")
     return _ok("client keys", f"{live} live; every request needs one.")
+
+
+def _rules(control: ControlPlane) -> list[Check]:
+    """Those that no request ever gets to."""
+    try:
+        rules = standing_of(control)
+    except PointsmanError:  # what the check of the database tells
+        return []
+    lost = [
+        _warning(f"rule {rule.id}", f"{rule.pattern}: {rule.problem}.", rule.fix)
+        for rule in rules
+        if rule.problem is not None
+    ]
+    return lost or [_ok("rules", f"Some request can get to each of {len(rules)}.")] if rules else []
 
 
 def _sqlite_version() -> Check:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from ...models import BackendMappingCreate, BackendMappingResponse, BackendMappingUpdate
-from ..store import mappings
+from ...models import BackendMappingCreate, BackendMappingMove, BackendMappingResponse, BackendMappingUpdate
+from ..control.rule_standing import RuleStanding, standing_of
+from ..store import mappings, rule_order
 from .base import RowId, Run, errors
 
 router = APIRouter(prefix="/api/mappings", tags=["mappings"])
@@ -13,9 +14,15 @@ router = APIRouter(prefix="/api/mappings", tags=["mappings"])
 
 @router.get("", responses=errors())
 def show_list(control: Run) -> list[BackendMappingResponse]:
-    """All rules, highest priority first."""
+    """All rules in the order in which they are asked: the first that matches a model's name decides."""
     with control.read() as session:
-        return [mappings.response(session, row) for row in mappings.list_all(session)]
+        return mappings.responses(session, mappings.list_all(session))
+
+
+@router.get("/order", responses=errors())
+def show_order(control: Run) -> list[RuleStanding]:
+    """All rules in that order: whether any request can get to each, and which others take its names."""
+    return standing_of(control)
 
 
 @router.post("", status_code=201, responses=errors())
@@ -46,3 +53,12 @@ def remove(control: Run, mapping_id: RowId) -> None:
     """Remove a rule."""
     with control.change() as session:
         mappings.delete(session, mapping_id)
+
+
+@router.post("/{mapping_id}/move", responses=errors(404))
+def move(control: Run, mapping_id: RowId, body: BackendMappingMove) -> list[BackendMappingResponse]:
+    """Put a rule directly before or behind another; all others keep their order. Answers the rules whose priority had to
+    change: as few as possible, none where it stood there already."""
+    beside, behind = body.beside
+    with control.change() as session:
+        return mappings.responses(session, rule_order.move(session, mapping_id, beside, behind=behind))

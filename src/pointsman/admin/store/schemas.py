@@ -31,7 +31,7 @@ from .tables import (
     WebhookColumns,
 )
 from .targets import problem_of
-from .values import ApiKey, GroupName, KeyName, Note, OriginSource, PerMillion, WebOrigin
+from .values import ApiKey, GroupName, KeyName, Note, OriginSource, PerMillion, RowNumber, WebOrigin
 
 
 class _Numbered(SQLModel):
@@ -80,6 +80,24 @@ class BackendMappingCreate(MappingColumns, Input):
 @patch_of(BackendMappingCreate)
 class BackendMappingUpdate(Input):
     """What to change in a rule."""
+
+
+class BackendMappingMove(Input):
+    """Where a rule goes: directly before the rule of that number, or directly behind it."""
+
+    before: RowNumber | None = None
+    after: RowNumber | None = None
+
+    @property
+    def beside(self) -> tuple[int, bool]:
+        """(the other rule, whether behind it)."""
+        return (self.before, False) if self.before is not None else (self.after or 0, True)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.before is None) == (self.after is None):
+            raise ValueError("say where it goes: before, or after, with a rule's number")
+        return self
 
 
 @unchecked
