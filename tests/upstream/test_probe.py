@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,7 @@ def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority_file(tmp_path)))
     good = probed(says(LIST), tls=server_context(tmp_path), scheme="https", host="localhost")
     assert steps(good) == [("dns", True), ("tcp", True), ("tls", True), ("auth", True), ("models", True)]
+    assert re.fullmatch(r"certificate accepted, until 2\d{3}-\d\d-\d\d", good.steps[2].detail)
     bad = probed(says(LIST), tls=server_context(tmp_path, signed=False), scheme="https", host="localhost")
     assert steps(bad) == [("dns", True), ("tcp", True), ("tls", False)]
     assert "certificate was refused" in last(bad)
@@ -145,3 +147,25 @@ def test_a_plain_server_behind_https() -> None:
     result = probed(says(OK), scheme="https")
     assert steps(result)[:2] == [("dns", True), ("tcp", True)]
     assert steps(result)[-1][1] is False
+
+
+def test_tls_is_timed_by_itself() -> None:
+    """A server that takes long for its handshake has connected at once."""
+
+    async def silent(talker: Talker) -> None:
+        await talker.gone()
+
+    result = probed(silent, scheme="https")
+    assert result.steps[1].ms < 500 < result.steps[2].ms
+    assert result.steps[1].word == "Connected"
+
+
+def test_steps_are_told_as_they_end() -> None:
+    heard: list[str] = []
+
+    async def main() -> None:
+        async with serving(says(LIST)) as server:
+            await probe(spec_of(server.port), heard=lambda step: heard.append(step.name))
+
+    uvloop.run(main())
+    assert heard == ["dns", "tcp", "auth", "models"]

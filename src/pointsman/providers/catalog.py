@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..kinds import AuthScheme, BackendType, Protocol
+from .urls import parse_base_url
 
 OPENAI_FAMILY = (Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.COMPLETIONS, Protocol.EMBEDDINGS)
 
@@ -60,3 +61,9 @@ CATALOG: dict[BackendType, Provider] = {
         tried=(Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES),
     ),
 }
+
+
+def origin_of(kind: BackendType, base_url: str | None) -> str:
+    """`https://api.groq.com`: the one place to which a key for that base URL may go; None is the type's own. A key is sealed
+    for it, and it is shown before anybody saves one. Raises ValueError with what to write instead."""
+    return parse_base_url(base_url or CATALOG[kind].base_url or "").origin

@@ -216,7 +216,7 @@ def _judged(
     spec, backend = target.backend, view.backends.get(target.key)
     started = None if spec is None or spec.engine is None else engine(spec.engine)
     proxy = None if backend is None or plan.rule.local_only else view.egress.proxy_of(backend)
-    away = _leaves_machine(spec, backend) if proxy is None else True
+    away = leaves_machine(spec, backend) if proxy is None else True
     seen = health.get(target.key) or BackendHealth(target.key)
     model = _model_of(seen, target.model)
     condition = condition_of(target, backend, seen, model, time.time())
@@ -375,7 +375,7 @@ def _why_usable(target: Target, plan: Plan, away: bool | None, started: EngineSt
     return f"{login or key}; {spec.base_url}{where}"
 
 
-def _leaves_machine(spec: BackendSpec | None, backend: Backend | None) -> bool | None:
+def leaves_machine(spec: BackendSpec | None, backend: Backend | None) -> bool | None:
     """True for an address elsewhere, False for this computer, None for a name that only a resolver knows."""
     if spec is None or backend is None:
         return None

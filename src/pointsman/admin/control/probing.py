@@ -4,47 +4,83 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from ...errors import PointsmanError
 from ...kinds import BackendType, ErrorKind, backend_key
+from ...ledger.prices import PriceBook
+from ...ledger.records import NANO
 from ...routing.specs import BackendSpec
 from .control_plane import ControlPlane
 from .engines import standing_at
+
+if TYPE_CHECKING:
+    from ...conversation.usage import TokenUsage
+    from ...upstream.probe import Step
 
 ENGINE_SECONDS = 90.0
 """How long an engine may take to be ready for a test; it goes on loading after that."""
 
 
+TokenOf = Annotated[str | None, Field(min_length=1, max_length=512)]
+
+
+class ProbeAsked(BaseModel):
+    """What more a test does. one_token: a model that is asked for one token after all else has worked, which may cost."""
+
+    one_token: TokenOf = None
+
+
 class ProbeStep(BaseModel):
-    """One step: dns, tcp, proxy, tls, auth or models; or `settings`, when what is stored cannot be used; before them
-    `engine`, where it is started on demand."""
+    """One step: dns, tcp, proxy, tls, auth, models or token; or `settings`, when what is stored cannot be used; before them
+    `engine`, where it is started on demand. word: what came of it, in two or three words; detail: what was seen, and what to
+    do where it failed."""
 
     name: str
     ok: bool
+    word: str
     detail: str
     ms: float | None = None
 
 
 class ProbeOutcome(BaseModel):
-    """What one call found. models: the names the backend lists."""
+    """What one call found. models: the names the backend lists. cost: dollars of the one token; None where none was asked
+    for, or nobody knows its price."""
 
     ok: bool
     backend: str
     steps: list[ProbeStep]
     models: list[str]
+    cost: float | None = None
 
 
-async def test_backend(control: ControlPlane, backend_type: BackendType, name: str) -> ProbeOutcome:
+Heard = Callable[[ProbeStep], None]
+"""Told each step when it has ended."""
+
+
+def _unheard(step: ProbeStep) -> None:
+    """Nobody wants the steps one by one."""
+
+
+async def try_backend(
+    control: ControlPlane,
+    backend_type: BackendType,
+    name: str,
+    asked: ProbeAsked | None = None,
+    heard: Heard = _unheard,
+) -> ProbeOutcome:
     """Probes a stored backend. Raises PointsmanError NOT_FOUND when there is none, CONFLICT when it is
     disabled."""
     key = backend_key(backend_type, name)
     spec = next((spec for spec in control.snapshot.backends if spec.key == key), None)
+    token_of = None if asked is None else asked.one_token
     if spec is not None:
-        return await (probe_spec(spec) if spec.engine is None else _probe_engine(control, spec, spec.engine))
+        return await _probe(control, spec, token_of, heard)
     local = backend_type is BackendType.LOCAL
     if local and await asyncio.to_thread(_exists, control, name):
         raise PointsmanError(
@@ -54,34 +90,66 @@ async def test_backend(control: ControlPlane, backend_type: BackendType, name: s
     raise PointsmanError(ErrorKind.NOT_FOUND, f"There is no {key}; add it with: {add}")
 
 
-async def _probe_engine(control: ControlPlane, spec: BackendSpec, engine: str) -> ProbeOutcome:
-    """Started for it, and asked where it is then."""
-    if spec.problem is not None:
-        return await probe_spec(spec)
+async def _probe(
+    control: ControlPlane, spec: BackendSpec, token_of: str | None, heard: Heard
+) -> ProbeOutcome:
+    """With what its one token cost."""
+    prices = control.snapshot.prices.get(spec.key)
+
+    def cost(usage: TokenUsage) -> float | None:
+        local = spec.type == BackendType.LOCAL.value
+        rate = None if prices is None or token_of is None else PriceBook(prices).rate(token_of, time.time())
+        nano = (0 if local else None) if rate is None else rate.cost(usage)[0]
+        return None if nano is None else nano / NANO
+
+    if spec.engine is None or spec.problem is not None:
+        return await probe_spec(spec, token_of, heard, cost)
     started = time.monotonic()
     async with AsyncExitStack() as stack:
-        step = ProbeStep(name="engine", ok=True, detail="")
+        step = ProbeStep(name="engine", ok=True, word="Engine runs", detail="")
         try:
-            address = await stack.enter_async_context(control.engines.running(engine, ENGINE_SECONDS))
+            address = await stack.enter_async_context(control.engines.running(spec.engine, ENGINE_SECONDS))
             step.detail = f"it runs at {address}"
         except PointsmanError as error:
-            step.ok, step.detail = False, error.public
+            step.ok, step.word, step.detail = False, "Engine does not start", error.public
         step.ms = round((time.monotonic() - started) * 1000, 1)
+        heard(step)
         if not step.ok:
             return ProbeOutcome(ok=False, backend=spec.key, steps=[step], models=[])
-        found = await probe_spec(standing_at(spec, address))
+        found = await probe_spec(standing_at(spec, address), token_of, heard, cost)
     return found.model_copy(update={"steps": [step, *found.steps]})
 
 
-async def probe_spec(spec: BackendSpec) -> ProbeOutcome:
-    """Probes a backend as the data plane would use it. One that cannot be used is not connected to."""
+def _unknown(usage: TokenUsage) -> float | None:
+    """Of a backend that is not stored, and so has no prices."""
+    return None
+
+
+async def probe_spec(
+    spec: BackendSpec,
+    token_of: str | None = None,
+    heard: Heard = _unheard,
+    cost: Callable[[TokenUsage], float | None] = _unknown,
+) -> ProbeOutcome:
+    """Probes a backend as the data plane would use it. One that cannot be used is not connected to. token_of: a model
+    that is asked for one token; cost: dollars of that."""
     if spec.problem is not None:
-        step = ProbeStep(name="settings", ok=False, detail=spec.problem)
+        step = ProbeStep(name="settings", ok=False, word="Cannot be used", detail=spec.problem)
+        heard(step)
         return ProbeOutcome(ok=False, backend=spec.key, steps=[step], models=[])
     from ...upstream.probe import probe
 
-    result = await probe(spec)
-    return ProbeOutcome.model_validate({"backend": spec.key, **asdict(result)})
+    def told(step: Step) -> None:
+        heard(ProbeStep.model_validate(asdict(step)))
+
+    result = await probe(spec, token_of=token_of, heard=told)
+    return ProbeOutcome(
+        ok=result.ok,
+        backend=spec.key,
+        steps=[ProbeStep.model_validate(asdict(step)) for step in result.steps],
+        models=result.models,
+        cost=None if result.usage is None else cost(result.usage),
+    )
 
 
 def _exists(control: ControlPlane, name: str) -> bool:

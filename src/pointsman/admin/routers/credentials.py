@@ -16,7 +16,7 @@ from ...models import (
     CloudCredentialUpdate,
 )
 from ..control.control_plane import ControlPlane
-from ..control.probing import ProbeOutcome, test_backend
+from ..control.probing import ProbeAsked, ProbeOutcome, try_backend
 from ..store import credentials, sealing
 from ..store.limits import spent_now
 from ..store.shapes import shown
@@ -124,12 +124,15 @@ def remove(control: Run, backend_type: Type, name: str) -> None:
 
 
 @router.post("/{backend_type}/test", responses=errors(404))
-async def test_default(control: Run, backend_type: Type) -> ProbeOutcome:
-    """List the provider's models with the stored key: one cheap call."""
-    return await test_backend(control, backend_type, "")
+async def try_default(control: Run, backend_type: Type, body: ProbeAsked | None = None) -> ProbeOutcome:
+    """List the provider's models with the stored key: one cheap call, told in parts. With `one_token` that model is
+    asked for one token, which may cost."""
+    return await try_backend(control, backend_type, "", body)
 
 
 @router.post("/{backend_type}/{name}/test", responses=errors(404))
-async def test_one(control: Run, backend_type: Type, name: str) -> ProbeOutcome:
+async def try_one(
+    control: Run, backend_type: Type, name: str, body: ProbeAsked | None = None
+) -> ProbeOutcome:
     """The same for a named credential."""
-    return await test_backend(control, backend_type, name)
+    return await try_backend(control, backend_type, name, body)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from ...kinds import BackendType
 from ...models import LocalBackendCreate, LocalBackendResponse, LocalBackendUpdate
-from ..control.probing import ProbeOutcome, test_backend
+from ..control.probing import ProbeAsked, ProbeOutcome, try_backend
 from ..store import local_backends
 from .base import Run, errors
 
@@ -51,6 +51,6 @@ def remove(control: Run, name: str) -> None:
 
 
 @router.post("/{name}/test", responses=errors(404, 409))
-async def test(control: Run, name: str) -> ProbeOutcome:
-    """List the server's models: one cheap call."""
-    return await test_backend(control, BackendType.LOCAL, name)
+async def try_one(control: Run, name: str, body: ProbeAsked | None = None) -> ProbeOutcome:
+    """List the server's models: one cheap call, told in parts. With `one_token` that model is asked for one token."""
+    return await try_backend(control, BackendType.LOCAL, name, body)

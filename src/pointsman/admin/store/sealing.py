@@ -11,8 +11,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from ...kinds import BackendType, backend_key
-from ...providers.catalog import CATALOG
-from ...providers.urls import parse_base_url
+from ...providers.catalog import CATALOG, origin_of
 from ..vault import Binding, Secret, Vault, VaultError, fingerprint
 from .settings import pepper
 from .tables import CloudCredential, LocalBackend, Webhook
@@ -39,7 +38,7 @@ def key_of(row: SealedRow) -> str:
 def binding(kind: BackendType, name: str, base_url: str | None) -> Binding:
     """Raises VaultError when the base URL is no URL (edited by hand): nothing may be sent there."""
     try:
-        origin = parse_base_url(base_url or CATALOG[kind].base_url or "").origin
+        origin = origin_of(kind, base_url)
     except ValueError:
         raise VaultError(f"The base URL of {backend_key(kind, name)} is not valid; set it again.") from None
     table = LocalBackend if kind is BackendType.LOCAL else CloudCredential

@@ -8,7 +8,7 @@ here: the practice backend (the data plane adds its own) and sending (link).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlmodel import Session, col, select
@@ -24,8 +24,11 @@ from ..vault import Secret, Vault, VaultError
 from . import captures, client_keys, credentials, local_backends, mappings, origins, prices, sealing, settings
 from .limits import compile_limits
 from .price_lists import built_in
-from .tables import BackendMapping, ClientKey
+from .tables import BackendMapping, ClientKey, CloudCredential, LocalBackend
 from .targets import targets_of
+
+if TYPE_CHECKING:
+    from .schemas import CloudCredentialCreate, LocalBackendCreate
 
 
 def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -> Snapshot:
@@ -139,15 +142,28 @@ def backend_spec(vault: Vault, row: sealing.SealedRow) -> BackendSpec:
     """The row with its type's defaults filled in and its key opened, or with why it cannot be
     used.
     """
+    key, problem = _open(vault, row)
+    return _spec(row, key, problem, keyed=row.encrypted_api_key is not None)
+
+
+def unsaved_spec(data: CloudCredentialCreate | LocalBackendCreate) -> BackendSpec:
+    """What such a row would be, with the key that was typed. Nothing is stored, and its base URL was judged as one that is
+    (schemas.py)."""
+    table = CloudCredential if hasattr(data, "backend_type") else LocalBackend
+    row = table(**data.model_dump(mode="json", include=set(table.model_fields)))
+    key = None if data.api_key is None else Secret(data.api_key)
+    return _spec(row, key, None, keyed=key is not None)
+
+
+def _spec(row: sealing.SealedRow, key: Secret | None, problem: str | None, *, keyed: bool) -> BackendSpec:
     kind = sealing.type_of(row)
     provider = CATALOG[kind]
-    key, problem = _open(vault, row)
     base_url = sealing.base_url_of(row)
     dialects: tuple[str, ...] | None = tuple(row.dialects) if row.dialects else None
     sure = not provider.tried and (base_url == provider.base_url or not provider.tried_elsewhere)
     if dialects is None and sure:  # else it is asked (upstream/backend.py)
         dialects = tuple(protocol.value for protocol in provider.dialects)
-    auth = row.auth or (provider.auth if row.encrypted_api_key is not None else AuthScheme.NONE)
+    auth = row.auth or (provider.auth if keyed else AuthScheme.NONE)
     return BackendSpec(
         key=sealing.key_of(row),
         type=kind.value,
