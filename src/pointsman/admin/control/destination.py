@@ -15,10 +15,11 @@ from ...providers.catalog import CATALOG, origin_of
 from ...providers.urls import check_base_url, parse_base_url
 from ...routing.specs import BackendSpec
 from ...upstream.backend import Backend
+from ..store.shapes import Input
 from .explain import leaves_machine
 
 
-class Typed(BaseModel):
+class Typed(Input):
     """An address as somebody types it; None is the type's own."""
 
     backend_type: BackendType

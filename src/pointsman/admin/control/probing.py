@@ -16,6 +16,7 @@ from ...kinds import BackendType, ErrorKind, backend_key
 from ...ledger.prices import PriceBook
 from ...ledger.records import NANO
 from ...routing.specs import BackendSpec
+from ..store.shapes import Input
 from .control_plane import ControlPlane
 from .engines import standing_at
 
@@ -30,7 +31,7 @@ ENGINE_SECONDS = 90.0
 TokenOf = Annotated[str | None, Field(min_length=1, max_length=512)]
 
 
-class ProbeAsked(BaseModel):
+class ProbeAsked(Input):
     """What more a test does. one_token: a model that is asked for one token after all else has worked, which may cost."""
 
     one_token: TokenOf = None
