@@ -10,6 +10,7 @@ CLAUDE_CODE = Program(
     kind=ProgramKind.AGENT,
     agents=("claude-cli", "claude-code"),
     first='claude -p "Say hello"',
+    typed=True,
     source="[Claude Code docs, LLM gateway protocol; run with 2.1]",
     snippets=(
         Snippet(
@@ -49,6 +50,7 @@ CODEX = Program(
     kind=ProgramKind.AGENT,
     agents=("codex*",),
     first='codex exec --skip-git-repo-check "Say hello"',
+    typed=True,
     source="[Codex source, 0.169; run with 0.171]",
     snippets=(
         Snippet(
@@ -80,6 +82,7 @@ OPENCODE = Program(
     kind=ProgramKind.AGENT,
     agents=("opencode*",),
     first='opencode run "Say hello"',
+    typed=True,
     source="[opencode docs, Providers; run with 1.18]",
     snippets=(
         Snippet(
@@ -108,6 +111,7 @@ AIDER = Program(
     kind=ProgramKind.AGENT,
     agents=("aider*", "litellm", "openai-python"),
     first='aider --message "Say hello"',
+    typed=True,
     source="[aider docs, OpenAI compatible APIs; run with 0.86]",
     snippets=(
         Snippet(
@@ -128,6 +132,7 @@ GOOSE = Program(
     kind=ProgramKind.AGENT,
     agents=(),
     first='goose run -t "Say hello"',
+    typed=True,
     source="[goose docs, Configure LLM Provider]",
     snippets=(
         Snippet(
@@ -151,6 +156,7 @@ CRUSH = Program(
     kind=ProgramKind.AGENT,
     agents=("charm-crush", "crush", "openai-go"),
     first='crush run "Say hello"',
+    typed=True,
     source="[crush README, Custom Providers; its source, userAgent]",
     snippets=(
         Snippet(
@@ -182,6 +188,7 @@ QWEN_CODE = Program(
     kind=ProgramKind.AGENT,
     agents=("qwencode", "qwen-code"),
     first='qwen -p "Say hello"',
+    typed=True,
     source="[run with 0.24]",
     snippets=(
         Snippet(

@@ -75,7 +75,8 @@ class Snippet(msgspec.Struct, frozen=True):
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """name: in addresses. agents: patterns of what usage calls its requests (its user agent without the version), () where
-    it does not say who it is. first: how its first request is sent. public: it asks from its maker's servers, and so needs
+    it does not say who it is. first: how its first
+    request is sent, typed: a command in a shell. public: it asks from its maker's servers, and so needs
     an address that all the world reaches, by https. source: where the facts are from."""
 
     name: str
@@ -84,6 +85,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     snippets: tuple[Snippet, ...]
     agents: tuple[str, ...]
     first: str
+    typed: bool = False
     source: str
     notes: tuple[str, ...] = ()
     public: bool = False

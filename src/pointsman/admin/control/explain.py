@@ -130,7 +130,7 @@ async def explain(
 ) -> Explanation:
     """The plan for a model name, each target judged. health: what the data-plane processes last saw. engine: how one that
     is started on demand stands."""
-    view.follow(snapshot, _running(snapshot, engine))
+    view.follow(snapshot, running_engines(snapshot, engine))
     plan = await _resolve(view.table, model, {})
     if isinstance(plan, PointsmanError) or any(target.backend is None for target in plan.targets):
         plan = await _resolve(view.table, model, await view.listed())
@@ -162,7 +162,7 @@ def _priced(explained: TargetExplained, snapshot: Snapshot) -> TargetExplained:
     return explained
 
 
-def _running(snapshot: Snapshot, engine: Callable[[str], EngineStanding]) -> dict[str, str]:
+def running_engines(snapshot: Snapshot, engine: Callable[[str], EngineStanding]) -> dict[str, str]:
     """Engine's name -> where it is, of those that can be asked; as the data plane has it."""
     standings = [engine(spec.engine) for spec in snapshot.backends if spec.engine is not None]
     return {one.engine: one.address for one in standings if one.address and one.state in ("ready", "asleep")}

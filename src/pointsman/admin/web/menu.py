@@ -14,4 +14,7 @@ class Entry(NamedTuple):
     tab: str = ""
 
 
-MENU = (Entry("/ui", "Home", "h", "home"),)
+MENU = (
+    Entry("/ui", "Home", "h", "home"),
+    Entry("/ui/connect", "Connect", "c"),
+)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import home, more, sign_in
+from . import connect, home, more, sign_in
 
-PAGES = (sign_in.router, home.router, more.router)
+PAGES = (sign_in.router, home.router, connect.router, more.router)
