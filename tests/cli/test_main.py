@@ -14,6 +14,7 @@ from pointsman.cli.main import main
 from pointsman.cli.once import Command, Group
 
 GROUPS = {
+    "requests": {"running", "cancel"},
     "mapping": {"add", "list", "update", "remove"},
     "credential": {"set", "update", "list", "remove", "test"},
     "local": {

@@ -23,6 +23,7 @@ _COMMANDS = {
     "webhook": "Who is told of budgets, backends and refused keys.",
     "capture": "Bodies of some requests, to look into them.",
     "secrets": "The master key that seals stored keys.",
+    "requests": "What runs now, and the end of one of it.",
     "usage": "What was asked, who answered, how much it took and cost.",
     "chaos": "Rehearse an outage: a proxy that plays faults.",
     "doctor": "Look for what is wrong and say how to fix it.",

@@ -20,6 +20,7 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -50,6 +51,7 @@ from .client.server import ClientConnection
 from .data_plane import DataPlane
 from .own.control_proxy import end_event_streams
 from .own.request_log import tell
+from .own.running import answer
 from .own.siblings import Siblings
 from .request.handle import Handler
 
@@ -120,6 +122,7 @@ class DataPlaneProcess:
             # one that replaces another leaves the others' files alone: those who write them may still live
             spool=Spool(Path(args.spool), args.worker, sys.maxsize if args.replaces else args.workers),
             tally=self._on_records,
+            answer=partial(answer, self.plane),
         )
         self.plane.flush, self.plane.trace = self._link.flush, self._link.trace
         self.plane.captured = self._link.capture

@@ -16,7 +16,7 @@ cdef class DataPlane:
     cdef public Board board
     cdef public Budget budget
     cdef public Counters counters
-    cdef public set ticking
+    cdef public set ticking, serving
     cdef public Py_ssize_t jobs
     cdef public bint draining
     cdef str _id_prefix, _id_begins

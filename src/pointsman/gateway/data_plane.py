@@ -41,6 +41,7 @@ from .holders import Holders
 from .own.board_status import backends_health, gauges
 from .own.probes import Probes
 from .own.siblings import Siblings
+from .request.job import Job
 from .request.joining import Joining
 
 _HEX = tuple(f"{number:02x}" for number in range(256))
@@ -66,8 +67,8 @@ class DataPlane:
         "__weakref__", "_id_begins", "_id_count", "_id_prefix", "_practice_path", "alone", "board", "budget",
         "captured", "cashier", "control", "counters", "dialects", "draining", "elsewhere", "engines", "facts",
         "find_answer", "flush", "guard", "holders", "jobs", "joining", "labels", "limits", "lists", "pool", "probes",
-        "provider_lists", "reasoning", "record", "responses", "rules", "running", "runtime_dir", "siblings", "starting",
-        "tally", "ticking", "trace", "turns", "unpacked", "usage_dropped", "worker", "workers",
+        "provider_lists", "reasoning", "record", "responses", "rules", "running", "runtime_dir", "serving", "siblings",
+        "starting", "tally", "ticking", "trace", "turns", "unpacked", "usage_dropped", "worker", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +107,7 @@ class DataPlane:
         self.joining = Joining()
         self.probes = Probes(pool, self.board)
         self.ticking: set[Ticking] = set()
+        self.serving: set[Job] = set()  # what goes the full way
         self.turns: dict[int, Rota] = {}  # of rules that spread, by id
         self.draining = False
         self.counters, self.labels = Counters(), Labels()

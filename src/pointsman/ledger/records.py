@@ -28,7 +28,10 @@ class UsageRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     status: (
         int  # HTTP status sent; 499 when the client left before; of another attempt the upstream's, 0 = none
     )
-    outcome: str  # ok | error | aborted (client left) | interrupted (failed after content) | failed (another followed)
+    outcome: (
+        str  # ok | error | aborted (client left) | cancelled (by the operator) | interrupted (failed after
+        # content) | failed (another followed)
+    )
     stream: bool
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -22,10 +22,15 @@ from .messages import (
     AnswerFound,
     AnswerQuestion,
     Applied,
+    Asked,
     Captured,
+    EndFound,
+    EndQuestion,
     FoundServers,
     Hello,
     Reserved,
+    RunningFound,
+    RunningQuestion,
     Snapshot,
     SpentFound,
     SpentQuestion,
@@ -61,7 +66,8 @@ RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5)
 
 class LinkClient:
     """path: the control plane's Unix socket. on_snapshot: must raise nothing. status: makes the newest WorkerStatus. spool:
-    where usage goes that nobody takes, None = it stays in memory. tally: gets each record once."""
+    where usage goes that nobody takes, None = it stays in memory. tally: gets each record once. answer: to what the control
+    plane asks; must raise nothing."""
 
     def __init__(
         self,
@@ -72,6 +78,7 @@ class LinkClient:
         resend_seconds: float = RESEND_SECONDS,
         spool: Spool | None = None,
         tally: Callable[[list[UsageRecord]], None] = lambda records: None,
+        answer: Callable[[Asked], RunningFound | EndFound] | None = None,
     ) -> None:
         self._path = path
         self._worker = worker
@@ -89,6 +96,7 @@ class LinkClient:
         self._told_of_drops = False
         self._spool = spool
         self._tally = tally
+        self._answer = answer
         self._flushed = time.monotonic()  # no fresh record is older
         self._made: dict[
             int, float
@@ -210,6 +218,9 @@ class LinkClient:
                         self._acknowledged(message.batch)
                     case AnswerFound() | SpentFound() | Reserved():
                         self.questions.answered(message)
+                    case RunningQuestion() | EndQuestion():
+                        if self._answer is not None:
+                            writer.write(encode(self._answer(message)))
         finally:
             flusher.cancel()
 

@@ -187,6 +187,55 @@ class Captured(msgspec.Struct, frozen=True, tag="captured"):
     answered_size: int
 
 
+class RunningQuestion(msgspec.Struct, frozen=True, tag="running_question"):
+    """What does this process serve now? most: requests that are told, those that have run longest. number: of the
+    question."""
+
+    number: int
+    most: int
+
+
+class RunningFact(msgspec.Struct, frozen=True):
+    """A request that runs. at: when it came, unix seconds. target: which is being asked, or answers; None before the first.
+    attempt: its number, 0 before. output: its client has the beginning of the answer."""
+
+    id: str
+    at: float
+    protocol: str
+    path: str
+    model: str
+    target: str | None
+    attempt: int
+    output: bool
+    stream: bool
+    key_id: int | None
+    mapping_id: int | None
+    client: str
+    session: str | None
+
+
+class RunningFound(msgspec.Struct, frozen=True, tag="running_found"):
+    """count: of all that run, told or not."""
+
+    number: int
+    count: int
+    requests: tuple[RunningFact, ...]
+
+
+class EndQuestion(msgspec.Struct, frozen=True, tag="end_question"):
+    """End the request of that id: the operator wants it."""
+
+    number: int
+    request_id: str
+
+
+class EndFound(msgspec.Struct, frozen=True, tag="end_found"):
+    """ran: it did, and is being ended."""
+
+    number: int
+    ran: bool
+
+
 class TargetHealth(msgspec.Struct, frozen=True):
     """What this process thinks of one model at a backend. state: closed | open | probing. until: when an open breaker
     lets a probe through; throttled_until: until when it said that it is too busy. Times are unix seconds or None."""
@@ -247,8 +296,10 @@ class FoundServers(msgspec.Struct, frozen=True, tag="found"):
 
 
 Asking = AnswerQuestion | SpentQuestion | Reserve
-Answered = AnswerFound | SpentFound | Reserved
-Down = Snapshot | UsageAck | AnswerFound | SpentFound | Reserved
+Answered = AnswerFound | SpentFound | Reserved | RunningFound | EndFound
+Asked = RunningQuestion | EndQuestion
+"""Of the control plane, which a data-plane process answers."""
+Down = Snapshot | UsageAck | AnswerFound | SpentFound | Reserved | RunningQuestion | EndQuestion
 Up = (
     Hello
     | Applied
@@ -261,4 +312,6 @@ Up = (
     | Settle
     | Reached
     | Captured
+    | RunningFound
+    | EndFound
 )

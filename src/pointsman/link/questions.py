@@ -1,5 +1,5 @@
-"""Questions of a data-plane process that the control plane answers, by number, and never waited for long. Not here: what
-they mean (messages.py)."""
+"""Questions that one end of the link asks the other, by number; no answer is waited for long. Not here: what they mean
+(messages.py)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import PointsmanError
-from .messages import Answered, Asking
+from .messages import Answered, Asked, Asking
 
 SECONDS = 2.0
 """How long an answer is waited for."""
 
 A = TypeVar("A", bound=Answered)
+Q = TypeVar("Q", bound=Asking | Asked)
 
 
 class Questions:
@@ -25,8 +26,8 @@ class Questions:
 
     async def ask(
         self,
-        send: Callable[[Asking], bool],
-        make: Callable[[int], Asking],
+        send: Callable[[Q], bool],
+        make: Callable[[int], Q],
         kind: type[A],
         away: Callable[[], PointsmanError],
         seconds: float = SECONDS,

@@ -1,4 +1,5 @@
-"""The control plane's end of the link: gives every data-plane process the newest snapshot, takes usage and status.
+"""The control plane's end of the link: gives every data-plane process the newest snapshot, takes usage and status, and asks
+all of them what only they know.
 
 It decides nothing: what arrives goes to one callback, what to publish comes from the control plane.
 """
@@ -7,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
 
 from ..errors import PointsmanError
-from ..kinds import Limit
+from ..kinds import ErrorKind, Limit
 from ..ledger.accounts import LimitSpec
 from .frames import MAX_FRAME, LinkError, encode, read_up
 from .local_server import LocalServer
@@ -21,12 +22,15 @@ from .messages import (
     AnswerFound,
     AnswerQuestion,
     Applied,
+    Asked,
     Captured,
+    EndFound,
     FoundServers,
     Hello,
     Reached,
     Reserve,
     Reserved,
+    RunningFound,
     Settle,
     Snapshot,
     SpentFound,
@@ -36,6 +40,7 @@ from .messages import (
     UsageBatch,
     WorkerStatus,
 )
+from .questions import A, Questions
 from .spending import CashierServer
 
 log = logging.getLogger("pointsman.link")
@@ -79,6 +84,7 @@ class LinkServer:
         self._limits: dict[tuple[str, Limit], LimitSpec] = {}
         self._reserving: set[asyncio.Task[None]] = set()
         self._server = LocalServer(path, self._serve)
+        self._questions = Questions()
         self._peers: set[_Peer] = set()
         self._snapshot: Snapshot | None = None
         self._changed = asyncio.Condition()
@@ -111,6 +117,24 @@ class LinkServer:
                 peer.writer.transport.abort()
             else:
                 peer.writer.write(frame)
+
+    async def ask_all(self, make: Callable[[int], Asked], kind: type[A]) -> Sequence[A]:
+        """What each connected process answers; one that does not in time is left out."""
+        peers = [peer for peer in self._peers if peer.worker >= 0]
+        return [
+            one for one in await asyncio.gather(*(self._ask(p, make, kind) for p in peers)) if one is not None
+        ]
+
+    async def _ask(self, peer: _Peer, make: Callable[[int], Asked], kind: type[A]) -> A | None:
+        def say(question: Asked) -> bool:
+            peer.writer.write(encode(question))
+            return True
+
+        try:
+            return await self._questions.ask(say, make, kind, _silent)
+        except PointsmanError as error:
+            log.info("worker %s: %s", peer.worker, error.public)
+            return None
 
     async def wait_applied(self, epoch: str, version: int, timeout: float) -> bool:  # noqa: ASYNC109
         """True when every connected process serves by that version; False after `timeout` seconds."""
@@ -160,6 +184,8 @@ class LinkServer:
                 self._on_up(peer.worker, message)
             case Captured():
                 await self._keep(peer, message)
+            case RunningFound() | EndFound():
+                self._questions.answered(message)
             case AnswerQuestion():
                 peer.writer.write(encode(await self._answer(message)))
             case Reserve():
@@ -228,3 +254,7 @@ class LinkServer:
         except Exception:
             log.exception("an answer could not be looked up")
         return AnswerFound(question.number, able=False)
+
+
+def _silent() -> PointsmanError:
+    return PointsmanError(ErrorKind.UNAVAILABLE, "It does not answer now.", retry_after=1)

@@ -56,6 +56,7 @@ from .opening import Options, refuse_lost
 from .process_status import StatusBoard
 from .recordings import Recordings
 from .retention import Retention
+from .running import RunningRequests
 from .sending import hooks_of, send
 from .sessions import Sessions
 from .trouble import translated_errors
@@ -117,6 +118,7 @@ class ControlPlane:
         self.on_found: Callable[[], None] = lambda: None
         self.engines = Engines(data_dir, self._engine_at)
         self._link: LinkServer | None = None
+        self.running = RunningRequests()
         self.events = Events(partial(hooks_of, store, vault), send)
         self.recordings = Recordings(data_dir, vault)
         self.watch = Watch(self.board, self.events.tell)
@@ -252,6 +254,7 @@ class ControlPlane:
         await link.start()
         link.publish(self.snapshot)
         self._link, self._loop = link, asyncio.get_running_loop()
+        self.running.link = link
         return link
 
     def standing(self) -> Standing:

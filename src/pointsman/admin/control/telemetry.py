@@ -225,7 +225,7 @@ def _failure(record: UsageRecord) -> str | None:
         return record.fallback or str(record.status)
     if record.status >= 400:
         return str(record.status)
-    return record.outcome if record.outcome in ("error", "interrupted") else None
+    return record.outcome if record.outcome in ("error", "interrupted", "cancelled") else None
 
 
 def _length(record: UsageRecord) -> float:

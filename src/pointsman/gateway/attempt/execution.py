@@ -102,6 +102,11 @@ class Execution:
         return self._health
 
     @property
+    def job(self) -> Job:
+        """Whose attempt it is."""
+        return self._job
+
+    @property
     def outcome(self) -> asyncio.Future[Held[Answer] | None]:
         """What it comes to."""
         return self._done

@@ -39,7 +39,9 @@ def charged(job: Job, tried: Tried | None, outcome: str) -> Attempted:
     if job.joined is not None:
         return Attempted(NOTHING, FREE)  # the request that it joined has them
     if not answered and (usage is None or not usage.told):
-        return Attempted(NOTHING, given_up(tried.bill) if outcome == "aborted" and tried.placed else FREE)
+        return Attempted(
+            NOTHING, given_up(tried.bill) if outcome in ("aborted", "cancelled") and tried.placed else FREE
+        )
     cut = not answered or (outcome != "ok" and not tried.complete)
     if cut:
         told = usage is not None and usage.input is not None

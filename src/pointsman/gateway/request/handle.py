@@ -94,6 +94,7 @@ class Handler:
         it has come from a lane, which has dispatched it by these rules."""
         plane = self.plane
         plane.jobs += begun is None
+        plane.serving.add(job)
         aborted = False
         try:
             if begun is None:
@@ -113,6 +114,7 @@ class Handler:
             answer_error(job, PointsmanError(ErrorKind.INTERNAL, text))
         finally:
             plane.jobs -= 1
+            plane.serving.discard(job)
             plane.unpacked -= job.unpacked
             self._settle(job, aborted)
 
@@ -211,9 +213,13 @@ class Handler:
         try:
             walked = await ask_targets(self.plane, rules, job, plan)
         except PointsmanError as error:
-            answer_error(job, error)
+            answer_error(job, job.ended or error, pointless=job.ended is not None)
             return
-        if not walked.served:
+        if walked.served:
+            return
+        if job.ended is not None:
+            answer_error(job, job.ended, pointless=True)
+        else:
             answer_failure(job, walked)
 
     async def _serve_stored(self, job: Job, rules: CompiledRules, caller: Caller) -> None:

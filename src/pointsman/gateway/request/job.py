@@ -16,6 +16,7 @@ import msgspec
 
 from ...conversation.usage import TokenUsage
 from ...dialects.recall import NOTHING, Recalled
+from ...errors import PointsmanError
 from ...kinds import Protocol
 from ...ledger.accounts import Reservation
 from ...ledger.cost import Bill
@@ -123,7 +124,8 @@ class Job:
     called then. reported: the one whose failure the client is told. failed_reason: why the last
     target that failed did, or was not asked. deadline: monotonic seconds. joined: the job whose
     answer this client was given, where another request had begun it. receipt: of what it has taken of
-    rates. worst: tokens that it may take at most, once somebody has asked."""
+    rates. worst: tokens that it may take at most, once somebody has asked. ended: what its client is told where the operator
+    has cancelled it."""
 
     request: ClientRequest
     delivery: Delivery
@@ -143,6 +145,7 @@ class Job:
     receipt: Reservation | int | None = None
     worst: tuple[int, int] | None = None
     tee: Tee | None = None  # where its bodies are captured
+    ended: PointsmanError | None = None
     sent_again: int = 0  # attempts whose kept connection was dead, so that they were sent out once more
 
     @property

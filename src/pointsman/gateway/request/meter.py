@@ -83,7 +83,11 @@ def _own(job: Job, *, aborted: bool) -> UsageRecord:
         job.request.id,
         job.request.wall,
         delivery.status or GONE,
-        "aborted" if aborted else delivery.outcome,
+        "aborted"
+        if aborted
+        else "cancelled"
+        if made.ended and delivery.outcome != "ok"
+        else delivery.outcome,
         (job.request.start, delivery.first_output, time.monotonic()),
         made.failed_reason,
     )

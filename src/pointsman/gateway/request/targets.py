@@ -51,7 +51,7 @@ async def ask_targets(plane: DataPlane, rules: CompiledRules, job: Job, plan: Pl
     walked = await walk(plan.targets, asking, fall_back=not job.request.no_fallback)
     for target, closed in walked.passed_over:
         log.info("request %s: %s was passed over: %s", job.request.id, target.label, closed.reason.value)
-    if not walked.served and job.tries:
+    if not walked.served and job.tries and job.ended is None:
         reasons = "; ".join(f"{target.label}: {held.reason.value}" for target, held in walked.failures)
         log.warning("request %s failed at every target: %s", job.request.id, reasons)
     return walked
