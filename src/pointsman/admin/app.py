@@ -17,6 +17,7 @@ from .control.document import completed
 from .control.guard import Guard
 from .control.routing_view import RoutingView
 from .routers import (
+    backends,
     captures,
     credentials,
     discovery,
@@ -51,6 +52,7 @@ ROUTERS = (
     local.router,
     providers.router,
     discovery.router,
+    backends.router,
     engines.router,
     keys.router,
     groups.router,

@@ -116,7 +116,7 @@ class ControlPlane:
         self.found: list[found.Named] = []
         self.taps: list[Callable[[UsageBlock], object]] = []  # get what was stored, in a thread
         self.on_found: Callable[[], None] = lambda: None
-        self.engines = Engines(data_dir, self._engine_at)
+        self.engines = Engines(data_dir, self._engine_at, partial(self.live.changed, "engines", "backends"))
         self._link: LinkServer | None = None
         self.running = RunningRequests()
         self.events = Events(partial(hooks_of, store, vault), send)

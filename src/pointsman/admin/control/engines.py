@@ -58,11 +58,17 @@ class EnginesSeen:
 
 
 class Engines:
-    """on_address: called with the address of an engine that has a new one."""
+    """on_address: called with the address of an engine that has a new one. on_change: called when one stands otherwise."""
 
-    def __init__(self, data_dir: Path, on_address: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        on_address: Callable[[str], None],
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
         self._data_dir = data_dir
         self._on_address = on_address
+        self._on_change = on_change
         self._recipes: dict[str, Recipe | str] = {}
         self._declared: dict[str, Recipe | str] | None = None
         self._news = asyncio.Event()
@@ -115,6 +121,7 @@ class Engines:
         self._news.set()
 
     def _told(self, standing: EngineStanding) -> None:
+        self._on_change()
         if standing.address is not None:
             self._on_address(standing.address)
 

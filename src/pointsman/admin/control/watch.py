@@ -32,6 +32,7 @@ class Watch:
         self._tell = tell
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
+        self.since: dict[str, float] = {}  # by backend, unix seconds of its last change
 
     def look(self) -> None:
         """Tell of what has changed."""
@@ -40,6 +41,7 @@ class Watch:
             if before == now:
                 continue
             self._seen[key] = now
+            self.since[key] = time.time()
             if (before.down is None) != (now.down is None):
                 self._tell_of_a_change(key, health, now)
             if now.benched is not None and before.benched is None:

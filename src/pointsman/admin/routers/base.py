@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Request
 from pydantic import BaseModel, Field
 
 from ..control.control_plane import ControlPlane
+from ..control.routing_view import RoutingView
 from ..store.values import MAX_ID
 
 
@@ -16,7 +17,13 @@ def _control(request: Request) -> ControlPlane:
     return control
 
 
+def _routing(request: Request) -> RoutingView:
+    view: RoutingView = request.app.state.routing
+    return view
+
+
 Run = Annotated[ControlPlane, Depends(_control)]
+Routing = Annotated[RoutingView, Depends(_routing)]
 RowId = Annotated[int, Path(ge=1, le=MAX_ID, description="As the list shows it.")]
 
 

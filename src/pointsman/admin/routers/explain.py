@@ -6,25 +6,19 @@ import asyncio
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 
 from ..control.explain import Explanation, explain
 from ..control.explain_budgets import with_budgets
-from ..control.routing_view import RoutingView
-from .base import Run, errors
+from .base import Routing, Run, errors
 
 router = APIRouter(prefix="/api/explain", tags=["explain"])
-
-
-def _view(request: Request) -> RoutingView:
-    view: RoutingView = request.app.state.routing
-    return view
 
 
 @router.get("", responses=errors())
 async def show(
     control: Run,
-    view: Annotated[RoutingView, Depends(_view)],
+    view: Routing,
     model: Annotated[str, Query(min_length=1, max_length=512, description="As a client would name it.")],
 ) -> Explanation:
     """The rule, every target in order, and why each is usable or not. May ask local servers what models
