@@ -18,7 +18,8 @@ _PAGE = 1000
 """Rows that one call gives."""
 _LIMIT = 50
 _COUNTS = (
-    "requests", "failed", "attempts", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
+    "requests", "failed", "aborted", "rescued", "local", "attempts",
+    "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
     "cache_write_tokens", "cost", "saved", "extra", "unpriced",
 )  # fmt: skip
 NAMES = {
@@ -79,6 +80,7 @@ _ROWS: tuple[tuple[str, Any], ...] = (
 _SUMS = (
     ("requests", "requests"),
     ("failed", "failed"),
+    ("rescued", "rescued"),
     ("in", "input_tokens"),
     ("out", "output_tokens"),
     ("cached", "cached_tokens"),

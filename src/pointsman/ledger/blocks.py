@@ -221,9 +221,13 @@ class ColumnReader:
         for name in _VALUES:
             found[name] = self.values(name)
         for name in MILLISECONDS:
-            raw = self._columns.get(name)
-            found[name] = [None] * self.records if raw is None else [_known(one) for one in array("d", raw)]
+            found[name] = self.milliseconds(name)
         return found
+
+    def milliseconds(self, name: str) -> Sequence[float | None]:
+        """A column of MILLISECONDS."""
+        raw = self._columns.get(name)
+        return [None] * self.records if raw is None else [_known(one) for one in array("d", raw)]
 
     def record(self, index: int, kind: Sequence[Any]) -> UsageRecord:
         """One of them."""

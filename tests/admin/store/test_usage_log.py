@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from pointsman.admin.store import usage_deleting, usage_log
 from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_columns import PACKED, PLAIN, Block, Damaged, pack
+from pointsman.admin.store.usage_facts import VALUES
 from pointsman.admin.store.usage_groups import By, SessionTotals
 from pointsman.admin.store.usage_query import Totals, UsageFilter
 from pointsman.errors import PointsmanError
@@ -49,8 +50,9 @@ def some_records(draw: st.DrawFn) -> list[UsageRecord]:
                 f"{request}/{other}" if other else request,
                 draw(st.one_of(st.integers(0, 5 * 3600).map(float), st.floats(0, 5 * HOUR))),
                 draw(st.sampled_from(["openai_chat", ""])), "/v1/x", draw(st.sampled_from(["m", "é" * 3])),
-                draw(st.sampled_from([None, "openai:m", "local/box:m"])), 1 + number, None,
-                draw(st.sampled_from([200, 500])), draw(st.sampled_from(["ok", "error"])), draw(st.booleans()),
+                draw(st.sampled_from([None, "openai:m", "local/box:m"])), 1 + number,
+                draw(st.sampled_from([None, "connect"])), draw(st.sampled_from([200, 500])),
+                draw(st.sampled_from(["ok", "error", "aborted"])), draw(st.booleans()),
                 draw(count), draw(count), draw(count), draw(count),
                 draw(st.one_of(st.none(), st.floats(0, 1e6))), draw(st.one_of(st.none(), st.floats(0, 1e6))),
                 draw(st.one_of(st.none(), st.integers(1, 2))), draw(st.one_of(st.none(), st.integers(1, 2))),
@@ -108,6 +110,7 @@ def check(usage: UsageStore, stored: dict[str, UsageRecord], asked: UsageFilter)
             break
     assert found == expected
     adds_up(usage.totals(asked), expected)
+    check_chart(usage, asked, expected)
     for by in By:
         grouped: dict[object, list[UsageRecord]] = {}
         for one in expected:
@@ -123,6 +126,30 @@ def check(usage: UsageStore, stored: dict[str, UsageRecord], asked: UsageFilter)
             if isinstance(row, SessionTotals):
                 assert row.first_at.timestamp() == pytest.approx(min(one.at for one in some), abs=1e-5)
                 assert row.last_at.timestamp() == pytest.approx(max(one.at for one in some), abs=1e-5)
+
+
+def check_chart(usage: UsageStore, asked: UsageFilter, expected: list[UsageRecord]) -> None:
+    """Two of three days; the middle one of Guyana's."""
+    begin = 3 * HOUR + 45 * 60
+    spans = [(begin - 24 * HOUR, begin), (begin, begin + 24 * HOUR)]
+    within = asked.model_copy(update={"since": None, "until": None})
+    everything = [one for one in usage.page(within, None, 1000)[0] if spans[0][0] <= one.at < spans[1][1]]
+    for by in (By.DAY, By.MODEL):
+        made = usage.chart(by, spans, 1, within, GUYANA)
+        assert made.total.total[VALUES.index("attempts")] == sum(one.target is not None for one in everything)
+        each = [sum(begin <= one.at for one in everything), sum(one.at < begin for one in everything)]
+        unpriced = VALUES.index("unpriced")
+        assert [values is not None for values in made.total.each] == [bool(each[1]), bool(each[0])]
+        assert made.total.total[unpriced] == sum(one.cost is None for one in everything)
+        if by is By.MODEL and everything:
+            assert sum(one.many for one in made.series) == len({one.model for one in everything})
+            assert sum(one.total[unpriced] or 0 for one in made.series) == made.total.total[unpriced]
+    latest = usage.by(By.SESSION, asked, GUYANA, 1)
+    full = usage.by(By.SESSION, asked, GUYANA)
+    assert [one.last_at for one in latest if isinstance(one, SessionTotals)] == [
+        one.last_at for one in full[:1] if isinstance(one, SessionTotals)
+    ]
+    assert all(one in full for one in latest)
 
 
 GUYANA = "America/Guyana"  # its day began at 3:45 UTC then, within an hour of the sums
@@ -147,6 +174,9 @@ GROUP_NAMES: dict[By, Callable[[Any], object]] = {
 def adds_up(totals: Totals, records: list[UsageRecord]) -> None:
     own = [one for one in records if one.request in ("", one.id)]
     assert (totals.requests, totals.failed) == (len(own), sum(one.outcome != "ok" for one in own))
+    assert totals.aborted == sum(one.outcome == "aborted" for one in own)
+    assert totals.rescued == sum(one.outcome == "ok" and one.fallback is not None for one in own)
+    assert totals.local == sum((one.target or "").startswith("local/") for one in own)
     assert totals.attempts == sum(one.target is not None for one in records)
     for name in (*TOKENS, "cache_write_tokens"):
         assert getattr(totals, name) == summed([getattr(one, name) for one in records])
@@ -200,6 +230,7 @@ def test_it_says_what_a_list_of_its_records_says(
         deleted: list[UsageRecord] = []
         path = Path(folder) / "usage.db"
         usage, stored = UsageStore(path), dict[str, UsageRecord]()
+        usage.by(By.DAY, None, GUYANA)  # somebody looks at its days, which are kept from then on
         for step in given_steps:
             if step == "tend":
                 usage.tend()

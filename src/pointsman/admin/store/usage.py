@@ -25,21 +25,23 @@ from sqlalchemy import Connection
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...ledger.blocks import UsageBlock, block_of
-from ...ledger.periods import UTC_NAME
+from ...ledger.periods import UTC_NAME, zone_of
 from ...ledger.records import UsageRecord
 from ...process.private_files import mode_problem
 from .sqlite import FileOptions, SqliteFile
 from .usage_adding import Pending
+from .usage_chart import Chart, chart_of
 from .usage_columns import Block, Damaged
 from .usage_deleting import carried, delete_before, forget_names, next_end
+from .usage_glance import Glance, Glances
 from .usage_groups import By, Group, groups, totals_of
 from .usage_log import UsageLog, blocks_with
 from .usage_query import Totals, UsageFilter, damaged, newest
-from .usage_sums import spent, together
+from .usage_sums import Span, spent, together
 from .usage_tables import begin
 
 MAX_LIMIT = 1000
-_VERSION = 5
+_VERSION = 6
 COLUMNS = tuple(name for name in UsageRecord.__struct_fields__ if name != "answer_id")
 """Its columns; the answer's id stands in a table of its own."""
 ANSWERS_SECONDS = 30 * 24 * 3600.0
@@ -91,6 +93,7 @@ class UsageStore:
         )
         self._file = SqliteFile(path, options)
         self._log: UsageLog | None = None
+        self._glances = Glances()
         self._taken = 0  # batches since it was last tended
         self._folded_at = -FOLD_SECONDS  # monotonic
         self._untidy = True
@@ -103,7 +106,7 @@ class UsageStore:
         sums = Pending()
         try:
             with self._file.transaction(
-                write=True, after_commit=lambda: self._opened.keep(sums)
+                write=True, after_commit=lambda: self._stored(new, sums)
             ) as connection:
                 driver = driver_of(connection)
                 if again:
@@ -121,11 +124,18 @@ class UsageStore:
         self._untidy = True
         return new.records
 
+    def _stored(self, new: UsageBlock, sums: Pending) -> None:
+        self._opened.keep(sums)
+        if new.records:
+            self._glances.take(new)
+
     def tend(self) -> None:
         """Once a second: sums are folded when nothing came meanwhile, or it was long ago, and small blocks become large
-        ones. Costs nothing when there is nothing to do; raises nothing that passes by itself."""
+        ones; days that are over are summed up. Costs nothing when there is nothing to do; raises nothing that passes by
+        itself."""
         idle, self._taken = not self._taken, 0
-        if not self._untidy:
+        now = time.time()
+        if not self._untidy and (self._log is None or not self._log.days.due(now)):
             return
         due = idle or time.monotonic() - self._folded_at >= FOLD_SECONDS
         try:
@@ -135,6 +145,7 @@ class UsageStore:
                 due = due or bool(small)
                 if due:
                     self._opened.fold(driver, small)
+                self._opened.days.tend(driver, Pending() if due else self._opened.pending, now)
         except PointsmanError:  # told where a batch is not stored
             return
         self._untidy = more or not idle
@@ -163,7 +174,7 @@ class UsageStore:
             _metadata.create_all(connection)
             driver.execute(f"PRAGMA user_version = {_VERSION}")
             connection.commit()
-        self._log = UsageLog(driver)
+        self._log, self._glances = UsageLog(driver), Glances()
 
     def answer(self, key_id: int | None, name: str) -> tuple[str, str] | None:
         """(target, model that was asked for) of the answer of that id, given to that key; None where none is known, and
@@ -197,10 +208,35 @@ class UsageStore:
             sums = together(driver_of(connection), filters or UsageFilter(), self._opened.pending)
         return Totals(**totals_of(sums))
 
-    def by(self, what: By, filters: UsageFilter | None = None, zone: str = UTC_NAME) -> list[Group]:
+    def by(
+        self,
+        what: By,
+        filters: UsageFilter | None = None,
+        zone: str = UTC_NAME,
+        most: int | None = None,
+    ) -> list[Group]:
         """Sums over the filtered requests, a row a group; see groups(). Raises ValueError for an unknown zone."""
+        zone_of(zone)
         with self._file.transaction(write=False) as connection, _told_damage():
-            return groups(driver_of(connection), filters or UsageFilter(), self._opened.pending, what, zone)
+            if what is By.DAY:
+                self._opened.days.ask(zone)
+            driver = driver_of(connection)
+            return groups(driver, filters or UsageFilter(), self._opened.pending, what, zone, most)
+
+    def chart(
+        self, by: By, spans: Sequence[Span], most: int, filters: UsageFilter, zone: str = UTC_NAME
+    ) -> Chart:
+        """See chart_of(). zone: whose days the spans are, so that those are kept ready. Raises ValueError for an unknown
+        one."""
+        zone_of(zone)
+        with self._file.transaction(write=False) as connection, _told_damage():
+            self._opened.days.ask(zone)
+            return chart_of(driver_of(connection), filters, self._opened.pending, by, spans, most)
+
+    def glance(self, since: float) -> Glance:
+        """What became of the requests of the last hour; how long first outputs took since these unix seconds."""
+        with self._file.transaction(write=False) as connection, _told_damage():
+            return self._glances.look(driver_of(connection), since, time.time())
 
     def spent(
         self, key_ids: Sequence[int] = (), *, backend: str | None = None, since: float | None = None
@@ -235,6 +271,7 @@ class UsageStore:
 
     def _written(self) -> None:
         self._opened.forget()
+        self._glances.forget()
         self._folded(True)
 
     def _bytes(self) -> int:

@@ -69,8 +69,8 @@ class Pending:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Into the file's sums."""
-        connection.executemany(_ADD_HOURLY, [(*key, *map(_bounded, one)) for key, one in self.hourly.items()])
-        rows = [(*key, *map(_bounded, one), first, last) for key, (one, first, last) in self.sessions.items()]
+        connection.executemany(_ADD_HOURLY, [(*key, *map(bounded, one)) for key, one in self.hourly.items()])
+        rows = [(*key, *map(bounded, one), first, last) for key, (one, first, last) in self.sessions.items()]
         connection.executemany(_ADD_SESSIONS, rows)
 
 
@@ -157,5 +157,6 @@ def _sum(column: Sequence[int | None], records: int) -> int | None:
     return sum(known) if known else None
 
 
-def _bounded(value: int | None) -> int | None:
+def bounded(value: int | None) -> int | None:
+    """As SQLite takes it."""
     return None if value is None else min(value, LARGEST)

@@ -14,8 +14,9 @@ from typing import Any
 from ...ledger.blocks import SUMMED, Columns, full, spans
 from .usage_adding import HOUR, Pending, pending_of
 from .usage_columns import PACKED, Block, Damaged, pack
+from .usage_days import take_out_before
+from .usage_facts import BACKEND
 from .usage_log import LARGE, UsageLog, put
-from .usage_sums import BACKEND
 
 log = logging.getLogger("pointsman.control")
 
@@ -50,6 +51,7 @@ def delete_before(connection: sqlite3.Connection, usage: UsageLog, end: float) -
     """How many records were taken out: those older than `end`. What was pending is in the file's sums, once that is
     committed."""
     usage.fold(connection)
+    take_out_before(connection, end)
     deleted = _delete_blocks(connection, end)
     hour = int(end // HOUR)
     first, last = (-(2**62), hour - 1) if hour * HOUR == end else (-(2**62), hour)

@@ -5,7 +5,9 @@ Not here: how they are added up (usage_sums.py).
 
 from __future__ import annotations
 
+import math
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -15,9 +17,12 @@ from pydantic import BaseModel
 
 from ...kinds import Per
 from ...ledger.periods import period_at, zone_of
-from .usage_adding import HOUR, SUMS, Pending, Values
+from .usage_adding import HOUR, Pending, Values
+from .usage_days import hours_of
+from .usage_facts import VALUES
 from .usage_query import Totals, UsageFilter, bounds, in_dollars
-from .usage_sums import COUNTS, Span, Sum, grouped
+from .usage_sessions import latest_sessions
+from .usage_sums import Span, Sum, grouped
 
 
 class By(StrEnum):
@@ -112,22 +117,31 @@ _NAMES = {
 
 
 def groups(
-    driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, by: By, zone: str
+    driver: sqlite3.Connection,
+    filters: UsageFilter,
+    pending: Pending,
+    by: By,
+    zone: str,
+    most: int | None = None,
 ) -> list[Group]:
     """Days in order, sessions by their last request, the latest first; all else by cost, then by tokens, the most first.
-    zone: an IANA name, for days. Raises ValueError for one that nobody knows, and Damaged."""
+    zone: an IANA name, for days. most: so many sessions, None: all. Raises ValueError for a zone that nobody knows, and
+    Damaged."""
     if by is By.DAY:
         return _days(driver, filters, pending, zone)
-    found = grouped(driver, filters, pending, by.value, [bounds(filters)])
+    sessions = None
+    if by is By.SESSION and most is not None:
+        sessions = latest_sessions(driver, filters, pending, most)
+    found = grouped(driver, filters, pending, by.value, [bounds(filters)], sessions)
     rows = [_row(by, dict(zip(_NAMES[by], group, strict=True)), one) for (_, group), one in found.items()]
     if by is By.SESSION:
-        return sorted(rows, key=lambda row: row.last_at, reverse=True)  # type: ignore[union-attr]
+        return sorted(rows, key=lambda row: row.last_at, reverse=True)[:most]  # type: ignore[union-attr]
     return sorted(rows, key=_weight, reverse=True)
 
 
 def totals_of(values: Values) -> dict[str, Any]:
     """The fields of Totals."""
-    return in_dollars(dict(zip((*COUNTS, *SUMS), values, strict=True)))
+    return in_dollars(dict(zip(VALUES, values, strict=True)))
 
 
 def _days(driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, zone: str) -> list[Group]:
@@ -143,16 +157,18 @@ def _days(driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, zo
 def _spans(driver: sqlite3.Connection, within: Span, pending: Pending, zone: str) -> Iterator[Span]:
     """Of the days that may have a record."""
     zone_of(zone)
-    hours = {hour for (hour,) in driver.execute("SELECT DISTINCT hour FROM hourly")}
-    hours |= {hour for hour, _ in pending.hourly}
-    since, until = within
-    done = since
-    for hour in sorted(hours):
-        at = max(float(hour * HOUR), done)
-        while at < min((hour + 1) * HOUR, until):
-            day = period_at(Per.DAY, zone, at)
-            yield max(day.start, since), min(day.end, until)
-            done = at = day.end
+    waits = sorted(hours_of(pending))
+    done, until = within
+    while done < until:
+        first = -(2**62) if math.isinf(done) else math.floor(done / HOUR)
+        (hour,) = driver.execute("SELECT min(hour) FROM hourly WHERE hour >= ?", (first,)).fetchone()
+        there = [*([] if hour is None else [hour]), *waits[bisect_left(waits, first) :][:1]]
+        at = max(float(min(there) * HOUR), done) if there else until
+        if at >= until:
+            return
+        day = period_at(Per.DAY, zone, at)
+        yield max(day.start, within[0]), min(day.end, until)
+        done = day.end
 
 
 def _row(by: By, names: dict[str, Any], one: Sum) -> Group:

@@ -29,6 +29,7 @@ from ...ledger.blocks import (
 )
 from .usage_adding import Pending, pending_of
 from .usage_columns import PACKED, PLAIN, Block, Damaged, pack, sealed
+from .usage_days import Days, hours_of, take_out_hours
 
 log = logging.getLogger("pointsman.control")
 
@@ -68,6 +69,7 @@ class UsageLog:
         self._dims: dict[bytes, int] = {}  # by their kind
         self._sessions: dict[str, int] = {}  # by their name
         self.pending = Pending()
+        self.days = Days()
         (folded,) = connection.execute("SELECT block FROM folded").fetchone()
         rows = connection.execute("SELECT id, records, body FROM block WHERE id > ?", (folded,))
         for number, records, body in rows.fetchall():
@@ -122,6 +124,8 @@ class UsageLog:
         """What is pending into `hourly`, where it is once that is committed, and these blocks into large ones: together,
         so that `folded` names the last block of all, and no sum is made again from a block that was merged."""
         self.pending.write(connection)
+        if take_out_hours(connection, hours_of(self.pending)):
+            self.days.changed()
         if small:
             self._merge(connection, small)
         connection.execute("UPDATE folded SET block = (SELECT ifnull(max(id), block) FROM block)")

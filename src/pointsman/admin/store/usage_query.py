@@ -17,6 +17,7 @@ from ...ledger.blocks import MAX_TEXT, MONEY
 from ...ledger.records import NANO, UsageRecord
 from .usage_adding import Pending
 from .usage_columns import Block, Damaged
+from .usage_facts import LEFT
 from .usage_log import blocks_with, dimensions, dims_of
 from .values import MAX_ID
 
@@ -59,11 +60,15 @@ def in_dollars(values: dict[str, Any]) -> dict[str, Any]:
 
 class Totals(BaseModel):
     """Sums over the filtered requests; tokens and money over all their attempts, since each is paid for. A token sum is
-    null when no backend reported that count, money (USD) when none is known. attempts: how often a target was asked;
-    unpriced: records whose cost is not known, and so not in `cost`."""
+    null when no backend reported that count, money (USD) when none is known. failed: not answered to the end, `aborted` of
+    them since the client left; rescued: answered by a later target than the first; local: answered, or not, by a `local`
+    backend; attempts: how often a target was asked; unpriced: records whose cost is not known, and so not in `cost`."""
 
     requests: int
     failed: int
+    aborted: int
+    rescued: int
+    local: int
     attempts: int
     input_tokens: int | None
     output_tokens: int | None
@@ -78,7 +83,6 @@ class Totals(BaseModel):
 
 _SHARED = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id", "client")
 """Filters that the dimensions alone decide."""
-_LEFT = "substr(d.target, 1, 6) NOT IN ('local/', 'local:')"
 
 _Found = tuple[float, str, Block, int]
 """(at, id, its block, its place there)."""
@@ -133,7 +137,7 @@ def conditions(filters: UsageFilter) -> tuple[str, dict[str, Any]]:
     given = {name: value for name in _SHARED if (value := getattr(filters, name)) is not None}
     terms = [f"d.{name} = :{name}" for name in given]
     if filters.left_machine:
-        terms.append(_LEFT)
+        terms.append(LEFT)
     return " AND ".join(terms or ["1"]), given
 
 

@@ -1,8 +1,8 @@
 """Sums of the usage log, all in one or by group: day, model, backend, key, client, session. Reads only.
 
-Sums of whole hours are in the file (usage_adding.py); only the hours in which a span begins and ends are read block by
-block, so that each sum is exact to the record. Not here: filters (usage_query.py), what of it the API shows
-(routers/usage.py).
+Sums of whole hours are in the file (usage_adding.py), and those of days that are over (usage_days.py); only the hours in
+which a span begins and ends are read block by block, so that each sum is exact to the record. Not here: filters
+(usage_query.py), what of it the API shows (routers/usage.py).
 """
 
 from __future__ import annotations
@@ -10,27 +10,18 @@ from __future__ import annotations
 import math
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ...ledger.blocks import SUMMED, full
-from .usage_adding import HOUR, SUMS, Pending, Values, sums_of
+from .usage_adding import HOUR, Pending, Values, sums_of
 from .usage_columns import Block
+from .usage_days import kept_within
+from .usage_facts import AXES, BACKEND, COUNTS, GROUPS, SUMMED_UP, VALUES
 from .usage_log import blocks_with
 from .usage_query import UsageFilter, bounds, conditions, of_request
 
-BACKEND = "substr(d.target, 1, instr(d.target || ':', ':') - 1)"
-GROUPS = {
-    "all": (),
-    "model": ("d.model",),
-    "backend": (BACKEND,),
-    "key": ("d.key_id",),
-    "client": ("d.client",),
-    "session": ("s.name", "d.client", "d.key_id"),
-}
-"""By what records are put together: expressions of SQL."""
-COUNTS = ("attempts", "requests", "failed")
-_COUNTED = "sum((d.target IS NOT NULL) * h.records), sum(d.own * h.records), sum((d.own AND d.outcome <> 'ok') * h.records)"
 _COST = SUMMED.index("cost")
 
 Span = tuple[float, float]
@@ -53,21 +44,29 @@ class Sum(NamedTuple):
 
 Found = dict[tuple[int, tuple[Any, ...]], Sum]
 """By (number of the span, the group)."""
-_NOTHING = Sum([0, 0, 0, *[None] * len(SUMMED), 0])
+NOTHING = Sum([*[0] * len(COUNTS), *[None] * len(SUMMED), 0])
 
 
 def together(driver: sqlite3.Connection, filters: UsageFilter, pending: Pending) -> Values:
     """Of all that passes: each of COUNTS and of SUMS. Raises Damaged."""
     found = grouped(driver, filters, pending, "all", [bounds(filters)])
-    return found.get((0, ()), _NOTHING).values
+    return found.get((0, ()), NOTHING).values
 
 
 def grouped(
-    driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, by: str, spans: Sequence[Span]
+    driver: sqlite3.Connection,
+    filters: UsageFilter,
+    pending: Pending,
+    by: str,
+    spans: Sequence[Span],
+    sessions: Collection[int] | None = None,
 ) -> Found:
     """spans: apart from each other, in order; of the filter's own times nothing is asked. by: of GROUPS. pending: what
-    the file's sums have not yet. Raises Damaged."""
-    return _Grouping(driver, filters, pending, by).of(spans)
+    the file's sums have not yet. sessions: numbers of those that are asked for, by session; None: all. Raises Damaged."""
+    found = _Grouping(driver, filters, pending, by)
+    if sessions is not None:
+        found.only(sessions)
+    return found.of(spans)
 
 
 def spent(
@@ -84,7 +83,7 @@ def spent(
     else:
         where = f"{BACKEND} = :backend"
     found = _Grouping(driver, UsageFilter(), pending, "all", where, backend=backend).of([span])
-    values = dict(zip((*COUNTS, *SUMS), found.get((0, ()), _NOTHING).values, strict=True))
+    values = dict(zip(VALUES, found.get((0, ()), NOTHING).values, strict=True))
     return (values["input_tokens"] or 0) + (values["output_tokens"] or 0), values["cost"] or 0
 
 
@@ -105,32 +104,49 @@ class _Grouping:
         self._sessions = by == "session" or filters.session is not None
         self._pending = pending
         self._where, self._given = conditions(filters)
+        self._axis = by if self._where == where == "1" and by in AXES else None
         self._where, self._given = f"{self._where} AND {where}", self._given | given
         self._by = GROUPS[by]
-        named = [one for one in self._by if one.startswith("d.") or one == BACKEND]
-        query = ", ".join(["d.id", "d.target IS NOT NULL", "d.own", "d.own AND d.outcome <> 'ok'", *named])
-        rows = driver.execute(f"SELECT {query} FROM dimension d WHERE {self._where}", self._given)  # noqa: S608
-        self._dims: dict[int, tuple[Any, ...]] = {dim: rest for dim, *rest in rows}
         self._named: dict[int, str] = {}
         for number in {key[2] for key in pending.sessions} if self._sessions else ():
             row = driver.execute("SELECT name FROM session WHERE id = ?", (number,)).fetchone()
             self._named[number] = row[0]
         self._found: Found = {}
+        self._only = ""
+        self._among: set[str] | None = None
+
+    @cached_property
+    def _dims(self) -> dict[int, tuple[Any, ...]]:
+        """Those that pass: each of COUNTS, and the group."""
+        named = [one for one in self._by if one.startswith("d.") or one == BACKEND]
+        query = ", ".join(["d.id", *COUNTS.values(), *named])
+        rows = self._driver.execute(f"SELECT {query} FROM dimension d WHERE {self._where}", self._given)  # noqa: S608
+        return {dim: tuple(rest) for dim, *rest in rows}
+
+    def only(self, sessions: Collection[int]) -> None:
+        """Of all sessions these."""
+        some = ", ".join(map(str, sessions))
+        self._only = f" AND h.session IN ({some})"
+        rows = self._driver.execute(f"SELECT id, name FROM session WHERE id IN ({some})")  # noqa: S608
+        self._among = {name for _, name in rows}
 
     def of(self, spans: Sequence[Span]) -> Found:
         """See grouped()."""
         whole: list[tuple[float, float, int]] = []
         parts: list[tuple[float, float, int]] = []
+        days: dict[int, int] = {}
         for number, (since, until) in enumerate(spans):
-            first, last = _whole(math.ceil, since), _whole(math.floor, until)
-            if self._filters.request is not None or first >= last:
+            if self._filters.request is not None:
                 parts.append((since, until, number))
                 continue
-            whole.append((first, last, number))
-            if first * HOUR > since:
-                parts.append((since, first * HOUR, number))
-            if last * HOUR < until:
-                parts.append((last * HOUR, until, number))
+            done = since
+            for day in () if self._sessions else kept_within(self._driver, since, until, self._pending):
+                _cut(done, day.since, number, whole, parts)
+                days[day.number] = number
+                done = day.until
+            _cut(done, until, number, whole, parts)
+        if days:
+            self._add_days(days)
         for one in whole:
             self._add_hours(*one)
         if whole:
@@ -147,19 +163,36 @@ class _Grouping:
     def _add_hours(self, first: float, last: float, number: int) -> None:
         table = "session_hourly h JOIN session s ON s.id = h.session" if self._sessions else "hourly h"
         times = ", min(h.first_at), max(h.last_at)" if self._sessions else ""
-        session = " AND s.name = :session" if self._filters.session is not None else ""
-        summed = ", ".join(f"sum(h.{name})" for name in SUMS)
-        groups = "".join(f", {one}" for one in self._by)
+        session = self._only + (" AND s.name = :session" if self._filters.session is not None else "")
+        groups = ", ".join(self._by)
         query = (
-            f"SELECT {_COUNTED}, {summed}{times}{groups} FROM {table} JOIN dimension d ON d.id = h.dim"  # noqa: S608
+            f"SELECT {SUMMED_UP}{times}{groups and ', ' + groups} FROM {table} JOIN dimension d ON d.id = h.dim"  # noqa: S608
             f" WHERE h.hour >= :first AND h.hour < :last AND {self._where}{session}"
-            + (f" GROUP BY {groups[2:]}" if groups else " HAVING count(*)")
+            + (f" GROUP BY {groups}" if groups else " HAVING count(*)")
         )
         given = {**self._given, "first": first, "last": last, "session": self._filters.session}
-        many = len(COUNTS) + len(SUMS)
+        many = len(VALUES)
         for row in self._driver.execute(query, given):
             at = row[many : many + 2] if self._sessions else ()
             self._add(number, row[many + len(at) :], Sum(list(row[:many]), *at))
+
+    def _add_days(self, days: Mapping[int, int]) -> None:
+        """days: their numbers, and of which span each is."""
+        among = f"h.day IN ({', '.join(map(str, days))})"
+        if self._axis is not None:
+            query = (
+                f"SELECT {', '.join(VALUES)}, h.day, h.name FROM daily_by h WHERE {among} AND h.axis = :axis"  # noqa: S608
+            )
+        else:
+            groups = ", ".join(("h.day", *self._by))
+            query = (
+                f"SELECT {SUMMED_UP}, {groups} FROM daily h JOIN dimension d ON d.id = h.dim"  # noqa: S608
+                f" WHERE {among} AND {self._where} GROUP BY {groups}"
+            )
+        many = len(VALUES)
+        for row in self._driver.execute(query, {**self._given, "axis": self._axis}):
+            group = row[many + 1 : many + 1 + len(self._by)]
+            self._add(days[row[many]], group, Sum(list(row[:many])))
 
     def _add_pending(self, whole: Sequence[tuple[float, float, int]]) -> None:
         begins = [first for first, *_ in whole]
@@ -176,16 +209,17 @@ class _Grouping:
             return
         for (hour, dim, session), (values, *at) in self._pending.sessions.items():
             name = self._named[session]
-            if self._filters.session in (None, name):
+            if self._filters.session in (None, name) and (self._among is None or name in self._among):
                 add(hour, dim, values, name, (at[0], at[1]))
 
     def _sum(
         self, dim: int, session: str | None, records: int, summed: Sequence[int | None], at: Span
     ) -> tuple[tuple[Any, ...], Sum]:
-        tried, own, failed, *group = self._dims[dim]
+        facts = self._dims[dim]
+        group = list(facts[len(COUNTS) :])
         if self._sessions and "s.name" in self._by:
             group.insert(self._by.index("s.name"), session)
-        return tuple(group), Sum([tried * records, own * records, failed * records, *summed], *at)
+        return tuple(group), Sum([fact * records for fact in facts[: len(COUNTS)]] + [*summed], *at)
 
     def _add_blocks(self, parts: Sequence[tuple[float, float, int]]) -> None:
         """Record by record."""
@@ -245,9 +279,33 @@ class _Grouping:
         if self._sessions:
             wanted = filters.session
             names = full(block.sessions(), block.records)
-            of = [one is not None and wanted in (None, one) for one in names]
+            among = self._among
+            of = [
+                one is not None and wanted in (None, one) and (among is None or one in among) for one in names
+            ]
             found = of if found is None else [a and b for a, b in zip(found, of, strict=True)]
         return found
+
+
+def _cut(
+    since: float,
+    until: float,
+    number: int,
+    whole: list[tuple[float, float, int]],
+    parts: list[tuple[float, float, int]],
+) -> None:
+    """Of a span: its whole hours, and the parts of hours at its ends."""
+    first, last = _whole(math.ceil, since), _whole(math.floor, until)
+    if since >= until:
+        return
+    if first >= last:
+        parts.append((since, until, number))
+        return
+    whole.append((first, last, number))
+    if first * HOUR > since:
+        parts.append((since, first * HOUR, number))
+    if last * HOUR < until:
+        parts.append((last * HOUR, until, number))
 
 
 def _whole(rounded: Callable[[float], int], at: float) -> float:

@@ -9,6 +9,7 @@ import sqlite3
 from ...ledger.blocks import DIMENSIONS, SUMMED, TOKENS, block_of
 from ...ledger.records import UsageRecord
 from .usage_columns import PACKED
+from .usage_facts import VALUES
 from .usage_log import LARGE, UsageLog
 
 _SUMMED = ", ".join(SUMMED)
@@ -24,6 +25,16 @@ _CARRIED = (
     " cost INTEGER NOT NULL, PRIMARY KEY (hour, key_id, backend)) WITHOUT ROWID"
 )
 """Of records that were taken out; see usage_deleting.py. key_id 0: none was needed; backend empty: none was asked."""
+_DAYS = (
+    "CREATE TABLE IF NOT EXISTS rolled (id INTEGER PRIMARY KEY AUTOINCREMENT, zone TEXT NOT NULL, since REAL NOT NULL,"
+    " until REAL NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS rolled_since ON rolled (since)",
+    f"CREATE TABLE IF NOT EXISTS daily (day INTEGER NOT NULL, dim INTEGER NOT NULL, records INTEGER NOT NULL, {_SUMMED},"
+    " unpriced INTEGER NOT NULL, PRIMARY KEY (day, dim)) WITHOUT ROWID",
+    f"CREATE TABLE IF NOT EXISTS daily_by (day INTEGER NOT NULL, axis TEXT NOT NULL, name, {', '.join(VALUES)})",
+    "CREATE INDEX IF NOT EXISTS daily_axis ON daily_by (day, axis)",
+)
+"""Sums of days that are over; see usage_days.py."""
 _TABLES = (
     f"CREATE TABLE dimension (id INTEGER PRIMARY KEY, {', '.join(DIMENSIONS)}, packed BLOB NOT NULL UNIQUE)",
     "CREATE TABLE block (id INTEGER PRIMARY KEY AUTOINCREMENT, records INTEGER NOT NULL, first_at REAL NOT NULL,"
@@ -39,6 +50,7 @@ _TABLES = (
     "INSERT INTO folded VALUES (0)",
     *_SESSIONS,
     _CARRIED,
+    *_DAYS,
 )
 """span: which ids a block holds, by what those of one process begin with. AUTOINCREMENT: in an emptied table numbers
 would begin anew, below `folded`, or as another's that somebody remembers."""
@@ -47,7 +59,7 @@ would begin anew, below `folded`, or as another's that somebody remembers."""
 def begin(connection: sqlite3.Connection) -> None:
     """The tables of a file that has none, or what an earlier version has in it: one transaction does all of it."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'hourly'").fetchone() is not None:
-        _from_version_4(connection)
+        _from_before(connection)
         return
     for statement in _TABLES:
         connection.execute(statement)
@@ -67,8 +79,13 @@ def begin(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE usage")
 
 
-def _from_version_4(connection: sqlite3.Connection) -> None:
-    """Nobody knew who asked, in which session, and what it cost."""
+def _from_before(connection: sqlite3.Connection) -> None:
+    """A file of version 4, in which nobody knew who asked, in which session, and what it cost; or of version 5, without
+    days."""
+    for statement in _DAYS:
+        connection.execute(statement)
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'carried'").fetchone() is not None:
+        return
     connection.execute("ALTER TABLE dimension ADD COLUMN client DEFAULT ''")
     connection.execute("ALTER TABLE dimension ADD COLUMN flag")
     for name in SUMMED[len(TOKENS) :]:

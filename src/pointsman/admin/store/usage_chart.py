@@ -1,0 +1,82 @@
+"""What a chart of usage shows: each of the greatest groups in each day or hour, the rest of them in one, and all of them.
+
+One reading, so that table, chart and totals say the same. Not here: how they are added up (usage_sums.py), in what they are
+drawn (admin/web).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from .usage_adding import Pending, Values
+from .usage_facts import VALUES
+from .usage_groups import By
+from .usage_query import UsageFilter
+from .usage_sums import NOTHING, Span, Sum, grouped
+
+
+class Series(NamedTuple):
+    """names: what tells the group (usage_groups.NAMES), None of all the others together. total: its sum. each: in each
+    span, None where there was nothing; values in the order of usage_facts.VALUES. many: how many groups it is."""
+
+    names: tuple[Any, ...] | None
+    total: Values
+    each: list[Values | None]
+    many: int = 1
+
+
+class Chart(NamedTuple):
+    """series: the most expensive first, the others last. total: of all of them, and in each span."""
+
+    spans: list[Span]
+    series: list[Series]
+    total: Series
+
+
+def chart_of(
+    driver: sqlite3.Connection,
+    filters: UsageFilter,
+    pending: Pending,
+    by: By,
+    spans: Sequence[Span],
+    most: int,
+) -> Chart:
+    """spans: one after the other. by: DAY and SESSION have no series. most: series beside the others. Raises Damaged."""
+    apart = by not in (By.DAY, By.SESSION)
+    found = grouped(driver, filters, pending, by.value if apart else "all", spans)
+    groups: dict[tuple[Any, ...], dict[int, Sum]] = {}
+    for (number, group), one in found.items():
+        groups.setdefault(group, {})[number] = one
+    total = _series((), [*groups.values()], len(spans))
+    if not apart:
+        return Chart([*spans], [], total)
+    ranked = sorted(groups.items(), key=lambda item: _weight(_total(item[1].values())), reverse=True)
+    series = [_series(group, [sums], len(spans)) for group, sums in ranked[:most]]
+    rest = [sums for _, sums in ranked[most:]]
+    if rest:
+        series.append(_series(None, rest, len(spans)))
+    return Chart([*spans], series, total)
+
+
+def _series(names: tuple[Any, ...] | None, groups: Sequence[dict[int, Sum]], spans: int) -> Series:
+    each = []
+    for number in range(spans):
+        some = [sums[number] for sums in groups if number in sums]
+        each.append(_total(some).values if some else None)
+    total = _total([one for sums in groups for one in sums.values()])
+    return Series(names, total.values, each, len(groups))
+
+
+def _total(sums: Any) -> Sum:
+    made = NOTHING
+    for one in sums:
+        made = made.with_(one)
+    return made
+
+
+def _weight(one: Sum) -> tuple[int, int, int]:
+    values = dict(zip(VALUES, one.values, strict=True))
+    tokens = (values["input_tokens"] or 0) + (values["output_tokens"] or 0)
+    return values["cost"] or 0, tokens, values["requests"] or 0

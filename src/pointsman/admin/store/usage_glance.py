@@ -1,0 +1,169 @@
+"""What somebody who looks at the gateway sees at once: what became of the requests of each minute of the last hour, and how
+long it took to the first output since a time.
+
+Kept in memory while somebody looks: read from the log's newest blocks at the first look, and from each batch that comes in
+from then on, so that nobody who does not look pays for it. Each function is called within a transaction. Not here: sums
+(usage_sums.py), which the file keeps.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ...ledger.blocks import DIMENSIONS, UsageBlock, full
+from .usage_columns import Block
+from .usage_log import dimensions, dims_of
+
+MINUTE = 60
+MINUTES = 60
+QUARTER = 900
+"""Seconds. Every zone's day begins at one of them."""
+MOST_BLOCKS = 64
+"""Read at the first look, some 130,000 records: a fifth of a second. What is older of a day is not counted then."""
+FORGOTTEN_SECONDS = 600.0
+"""After the last look."""
+
+_decode_kind = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
+_PLACES = [DIMENSIONS.index(name) for name in ("own", "outcome", "fallback")]
+
+
+class Became(StrEnum):
+    """What became of a request."""
+
+    FIRST = "first"  # the first target answered
+    RESCUED = "rescued"
+    FAILED = "failed"
+    ABORTED = "aborted"  # the client left
+
+
+class Glance(NamedTuple):
+    """minutes: the unix minute, and how many became what, the last of them now. median, slow: milliseconds to the first
+    output, in three digits that half of the requests, and 95 of 100, did not exceed; None where there was none. since:
+    unix seconds from which on they are counted, which may be later than was asked for."""
+
+    minutes: list[tuple[int, dict[Became, int]]]
+    median: float | None
+    slow: float | None
+    since: float
+
+
+class Glances:
+    """What is remembered."""
+
+    def __init__(self) -> None:
+        self._since = math.inf
+        self._looked = -FORGOTTEN_SECONDS  # monotonic
+        self._minutes: Counter[tuple[int, Became]] = Counter()
+        self._firsts: dict[int, Counter[float]] = {}  # by quarter of an hour
+
+    def forget(self) -> None:
+        """It is read anew at the next look."""
+        self._since = math.inf
+        self._minutes.clear()
+        self._firsts.clear()
+
+    def take(self, given: UsageBlock) -> None:
+        """A batch that is stored now."""
+        if math.isinf(self._since):
+            return
+        if time.monotonic() - self._looked > FORGOTTEN_SECONDS:
+            self.forget()
+            return
+        kinds = [_became(_decode_kind(kind)) for kind in given.kinds]
+        reader = given.reader()
+        which = full(given.which, given.records)
+        self._count(reader.at, reader.milliseconds("first_output_ms"), [kinds[one] for one in which])
+
+    def look(self, connection: sqlite3.Connection, since: float, now: float) -> Glance:
+        """since: of the first outputs, unix seconds. Raises Damaged."""
+        self._looked = time.monotonic()
+        begin = math.floor(min(since, now - MINUTES * MINUTE) / QUARTER) * QUARTER
+        if begin < self._since:
+            self._read(connection, begin)
+        minute = int(now // MINUTE)
+        for old in [key for key in self._minutes if key[0] <= minute - 2 * MINUTES]:
+            del self._minutes[old]
+        for quarter in [one for one in self._firsts if one * QUARTER < begin]:
+            del self._firsts[quarter]
+        self._since = max(self._since, begin)
+        firsts: Counter[float] = Counter()
+        for quarter, counted in self._firsts.items():
+            if quarter * QUARTER >= since:
+                firsts.update(counted)
+        minutes = [
+            (one, {became: self._minutes.get((one, became), 0) for became in Became})
+            for one in range(minute - MINUTES + 1, minute + 1)
+        ]
+        return Glance(minutes, share_of(firsts, 0.5), share_of(firsts, 0.95), max(since, self._since))
+
+    def _read(self, connection: sqlite3.Connection, begin: float) -> None:
+        self.forget()
+        rows = connection.execute(
+            "SELECT records, last_at, dims, body FROM block WHERE last_at >= ? ORDER BY last_at DESC LIMIT ?",
+            (begin, MOST_BLOCKS + 1),
+        ).fetchall()
+        if len(rows) > MOST_BLOCKS:
+            begin = math.ceil(rows.pop()[1] / QUARTER) * QUARTER
+        self._since = begin
+        known: dict[int, Became | None] = {}
+        for records, _, dims, body in rows:
+            lacking = [one for one in dims_of(dims) if one not in known]
+            known |= {number: _became(kind) for number, kind in dimensions(connection, lacking).items()}
+            block = Block(body, records)
+            times = block.milliseconds("first_output_ms")
+            self._count(block.at, times, [known[one] for one in block.dims])
+
+    def _count(
+        self, ats: Sequence[float], times: Sequence[float | None], becames: Iterable[Became | None]
+    ) -> None:
+        since, first = self._since, time.time() - 2 * MINUTES * MINUTE
+        for at, took, became in zip(ats, times, becames, strict=True):
+            if became is None or at < since:
+                continue
+            if at >= first:
+                self._minutes[int(at // MINUTE), became] += 1
+            if took is not None:
+                quarter = int(at // QUARTER)
+                counted = self._firsts.get(quarter)
+                if counted is None:
+                    counted = self._firsts[quarter] = Counter()
+                counted[three_digits(took)] += 1
+
+
+def three_digits(milliseconds: float) -> float:
+    """As it is shown: tenths below ten, and three digits from a hundred on."""
+    if milliseconds < 10:
+        return round(milliseconds, 1)
+    return (
+        round(milliseconds, 2 - int(math.log10(milliseconds)))
+        if milliseconds >= 1000
+        else round(milliseconds)
+    )
+
+
+def share_of(counted: Mapping[float, int], share: float) -> float | None:
+    """The least value that so great a part of them does not exceed; None of none."""
+    rest = math.ceil(share * sum(counted.values()))
+    for value in sorted(counted):
+        rest -= counted[value]
+        if rest <= 0:
+            return value
+    return None
+
+
+def _became(kind: Sequence[Any]) -> Became | None:
+    """None: it does not stand for its request."""
+    own, outcome, fallback = (kind[place] for place in _PLACES)
+    if not own:
+        return None
+    if outcome == "ok":
+        return Became.FIRST if fallback is None else Became.RESCUED
+    return Became.ABORTED if outcome == "aborted" else Became.FAILED

@@ -1,0 +1,193 @@
+"""Sums of days that are over, beside those of hours: kept, taken out by what comes late, and gone with their records."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_days import MOST_ZONES
+from pointsman.admin.store.usage_facts import VALUES
+from pointsman.admin.store.usage_glance import Became, three_digits
+from pointsman.admin.store.usage_groups import By, DayTotals
+from pointsman.admin.store.usage_query import UsageFilter
+from pointsman.errors import PointsmanError
+from pointsman.ledger.blocks import block_of
+from pointsman.ledger.periods import own_zone
+from pointsman.ledger.records import UsageRecord
+
+KOLKATA = "Asia/Kolkata"  # its days begin at half past
+DAY = 86400.0
+MIDNIGHT = 1_790_000_000 // 86400 * 86400 - 5.5 * 3600
+
+
+def row(number: int, at: float, **more: Any) -> UsageRecord:
+    name = f"req_aaaaaaaaaa{number:08x}"
+    fields: dict[str, Any] = {
+        "protocol": "openai_chat", "path": "/v1/x", "model": "m", "target": "openai:m", "attempts": 1, "fallback": None,
+        "status": 200, "outcome": "ok", "stream": False, "input_tokens": 1, "cost": 5, "request": name, "attempt": 1,
+    }  # fmt: skip
+    return UsageRecord(id=name, at=at, **(fields | more))
+
+
+def tended(usage: UsageStore) -> UsageStore:
+    for _ in range(20):
+        usage.tend()
+    return usage
+
+
+def kept(path: Path, zone: str) -> list[tuple[float, float]]:
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT since, until FROM rolled WHERE zone = ? ORDER BY since", (zone,))
+        return rows.fetchall()
+
+
+def days(usage: UsageStore, zone: str = KOLKATA) -> list[tuple[str, int, int | None]]:
+    rows = usage.by(By.DAY, UsageFilter(), zone)
+    return [(str(one.day), one.requests, one.input_tokens) for one in rows if isinstance(one, DayTotals)]
+
+
+@pytest.fixture
+def usage(tmp_path: Path) -> UsageStore:
+    """Three days of Kolkata's, with two records each: one in the first half hour and one in the last."""
+    made = UsageStore(tmp_path / "usage.db")
+    days(made)
+    times = [MIDNIGHT + day * DAY + into for day in range(3) for into in (10.0, DAY - 10.0)]
+    made.add(block_of([row(number, at) for number, at in enumerate(times)]))
+    return tended(made)
+
+
+THREE = [("2026-09-21", 2, 2), ("2026-09-22", 2, 2), ("2026-09-23", 2, 2)]
+
+
+def test_days_that_are_over_are_kept_as_their_zone_cuts_them(usage: UsageStore) -> None:
+    assert kept(usage.path, KOLKATA) == [
+        (MIDNIGHT + day * DAY, MIDNIGHT + (day + 1) * DAY) for day in range(3)
+    ]
+    assert days(usage) == THREE
+
+
+def test_a_record_that_comes_late_is_counted_at_once_and_its_day_is_summed_up_again(
+    usage: UsageStore,
+) -> None:
+    usage.add(block_of([row(50, MIDNIGHT + DAY + 5.0)]))
+    late = [THREE[0], ("2026-09-22", 3, 3), THREE[2]]
+    assert days(usage) == late
+    usage.close()  # and after what a crash leaves
+    again = UsageStore(usage.path)
+    assert days(again) == late
+    assert days(tended(again)) == late
+    assert len(kept(usage.path, KOLKATA)) == 3
+
+
+def test_what_is_deleted_is_in_no_day(usage: UsageStore) -> None:
+    usage.delete_before(MIDNIGHT + 1.5 * DAY)
+    assert days(usage) == [("2026-09-22", 1, 1), THREE[2]]
+    assert days(tended(usage)) == [("2026-09-22", 1, 1), THREE[2]]
+
+
+def test_a_day_that_is_not_over_is_none_of_them(tmp_path: Path) -> None:
+    usage = UsageStore(tmp_path / "usage.db")
+    usage.add(block_of([row(1, time.time())]))
+    tended(usage)
+    assert kept(usage.path, own_zone()) == []
+    assert usage.totals().requests == 1
+
+
+def test_no_more_zones_are_kept_than_a_few(usage: UsageStore) -> None:
+    for zone in ("Europe/Berlin", "America/Lima", "Asia/Tokyo", "Africa/Cairo"):
+        assert sum(requests for _, requests, _ in days(usage, zone)) == 6
+        tended(usage)
+        assert kept(usage.path, zone)
+    with closing(sqlite3.connect(usage.path)) as connection:
+        found = {zone for (zone,) in connection.execute("SELECT DISTINCT zone FROM rolled")}
+        named = {day for (day,) in connection.execute("SELECT day FROM daily UNION SELECT day FROM daily_by")}
+        numbers = {day for (day,) in connection.execute("SELECT id FROM rolled")}
+    assert found == {own_zone(), "Asia/Tokyo", "Africa/Cairo"}
+    assert len(found) <= MOST_ZONES
+    assert named == numbers
+
+
+def test_a_file_of_the_version_before_has_its_days_summed_up(usage: UsageStore) -> None:
+    usage.close()
+    with closing(sqlite3.connect(usage.path)) as connection:
+        for table in ("rolled", "daily", "daily_by"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("PRAGMA user_version = 5")
+        connection.commit()
+    again = UsageStore(usage.path)
+    assert days(again) == THREE
+    tended(again)
+    assert len(kept(usage.path, KOLKATA)) == 3
+
+
+def test_a_damaged_block_is_told_of_and_made_no_day_of(tmp_path: Path) -> None:
+    usage = UsageStore(tmp_path / "usage.db")
+    days(usage)
+    usage.add(block_of([row(1, MIDNIGHT + 10.0)]))
+    usage.tend()
+    usage.close()
+    with closing(sqlite3.connect(usage.path)) as connection:
+        connection.execute("DELETE FROM rolled")
+        connection.execute("UPDATE block SET body = zeroblob(40)")
+        connection.commit()
+    again = UsageStore(usage.path)
+    with pytest.raises(PointsmanError, match="damaged"):
+        days(again)
+    tended(again)
+    assert kept(usage.path, KOLKATA) == []
+
+
+def test_a_chart_has_the_greatest_apart_and_the_others_in_one(usage: UsageStore) -> None:
+    at = MIDNIGHT + 100.0
+    usage.add(
+        block_of([row(60 + n, at, model=f"m{n}", cost=100 * n, input_tokens=None) for n in range(1, 6)])
+    )
+    spans = [(MIDNIGHT + day * DAY, MIDNIGHT + (day + 1) * DAY) for day in range(-1, 3)]
+    chart = usage.chart(By.MODEL, spans, 2, UsageFilter(), KOLKATA)
+    cost = VALUES.index("cost")
+    assert [(one.names, one.total[cost], one.many) for one in chart.series] == [
+        (("m5",), 500, 1), (("m4",), 400, 1), (None, 600 + 30, 4),
+    ]  # fmt: skip
+    assert [values and values[cost] for values in chart.total.each] == [None, 1510, 10, 10]
+    assert chart.total.total[cost] == 1530
+
+
+def test_a_glance_counts_what_became_of_the_last_hours_requests(tmp_path: Path) -> None:
+    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    became = [
+        row(1, now, first_output_ms=100.0),
+        row(2, now, first_output_ms=300.4, fallback="connect"),
+        row(3, now, outcome="error", status=502),
+        row(4, now, outcome="aborted", status=499, first_output_ms=12.34),
+        row(5, now, attempt=1, request="req_aaaaaaaaaa00000001", outcome="failed"),
+        row(6, now - 3 * 3600, first_output_ms=50.0),
+    ]
+    usage.add(block_of(became[:3]))
+    seen = usage.glance(now - 600)
+    assert sum(some[Became.FAILED] for _, some in seen.minutes) == 1
+    usage.add(block_of(became[3:]))
+    for store in (usage, UsageStore(usage.path)):  # as it came in, and read again
+        seen = store.glance(now - 600)
+        assert {one: sum(some[one] for _, some in seen.minutes) for one in Became} == dict.fromkeys(Became, 1)
+        assert len(seen.minutes) == 60
+        assert (seen.median, seen.slow) == (100.0, 300.0)
+        assert store.glance(now - 4 * 3600).median == 50.0
+
+
+def test_a_glance_forgets_what_was_deleted(tmp_path: Path) -> None:
+    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    usage.add(block_of([row(1, now - 120, first_output_ms=100.0)]))
+    assert usage.glance(now - 600).median == 100.0
+    usage.delete_before(now - 60)
+    assert usage.glance(now - 600).median is None
+
+
+def test_durations_are_cut_to_what_is_shown() -> None:
+    given = [0.0, 0.26, 9.96, 12.4, 310.5, 999.4, 1234.0, 12_345.0, 123_456.0]
+    assert [three_digits(one) for one in given] == [0.0, 0.3, 10.0, 12, 310, 999, 1230.0, 12_300.0, 123_000.0]
