@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,13 +88,12 @@ def test_the_fallback_column_holds_the_value_too(store: Store) -> None:
 
 
 def test_the_database_itself_refuses_an_unknown_type(store: Store) -> None:
-    with pytest.raises(sa.exc.IntegrityError), store.write() as session:
-        session.connection().execute(
-            sa.text(
-                "INSERT INTO backend_mappings (model_pattern, backend_type, created_at, updated_at)"
-                " VALUES ('m', 'OPENAI', '2026-01-01', '2026-01-01')"
-            )
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"), sqlite3.connect(store.path) as by_hand:
+        by_hand.execute(
+            "INSERT INTO backend_mappings (model_pattern, backend_type, created_at, updated_at)"
+            " VALUES ('m', 'OPENAI', '2026-01-01', '2026-01-01')"
         )
+    by_hand.close()
 
 
 def test_assigning_anything_else_raises() -> None:

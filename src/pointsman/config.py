@@ -23,6 +23,7 @@ HOSTS_VARIABLE = "POINTSMAN_ALLOW_HOST"
 ORIGINS_VARIABLE = "POINTSMAN_ALLOW_ORIGIN"
 LOCAL_HOST_VARIABLE = "POINTSMAN_LOCAL_HOST"
 ADMIN_TOKEN_FILE = "admin-token"
+COMMAND_AGENT = "pointsman-command/"  # the User-Agent by which the command line says who it is
 LAST_GOOD_FILE = "last-good.snapshot"
 SESSIONS_FILE = "sessions.json"
 SPOOL_FOLDER = "spool"

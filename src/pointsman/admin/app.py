@@ -18,6 +18,7 @@ from .control.guard import Guard
 from .control.routing_view import RoutingView
 from .routers import (
     backends,
+    audit,
     captures,
     credentials,
     discovery,
@@ -59,6 +60,7 @@ ROUTERS = (
     origins.router,
     webhooks.router,
     captures.router,
+    audit.router,
     explain.router,
     requests.router,
     usage.router,

@@ -25,6 +25,7 @@ def problem_body(
         "param": error.param,
         "request_id": request_id,
     }
+    body |= error.details or {}
     if errors:
         body["errors"] = list(errors)
     return json.dumps(body, ensure_ascii=False).encode()

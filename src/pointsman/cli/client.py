@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..config import LOCK_FILE, SERVE_FILE
+from .. import __version__
+from ..config import COMMAND_AGENT, LOCK_FILE, SERVE_FILE
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..process.private_files import lock_folder
@@ -36,6 +37,7 @@ other commands, how long each may take in its turn."""
 
 ANSWER_SECONDS = 120.0
 _POLL_SECONDS = 0.05
+_AGENT = f"{COMMAND_AGENT}{__version__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,11 @@ class _Running:
         self._token = token
 
     def request(self, method: str, path: str, body: Any = None) -> ApiAnswer:
-        headers = {"authorization": f"Bearer {self._token}", "accept": "application/json"}
+        headers = {
+            "authorization": f"Bearer {self._token}",
+            "accept": "application/json",
+            "user-agent": _AGENT,
+        }
         data = None
         if body is not None:
             data = json.dumps(body).encode()
@@ -197,6 +203,7 @@ class _Direct:
         path, _, query = target.partition("?")
         headers = [
             (b"host", b"localhost"),
+            (b"user-agent", _AGENT.encode()),
             (b"authorization", f"Bearer {self._token}".encode()),
             (b"content-length", str(len(body)).encode()),
         ]

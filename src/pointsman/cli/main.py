@@ -22,6 +22,7 @@ _COMMANDS = {
     "origin": "Web origins: which other pages may use the gateway.",
     "webhook": "Who is told of budgets, backends and refused keys.",
     "capture": "Bodies of some requests, to look into them.",
+    "audit": "Who changed what, and taking it back.",
     "secrets": "The master key that seals stored keys.",
     "requests": "What runs now, and the end of one of it.",
     "usage": "What was asked, who answered, how much it took and cost.",

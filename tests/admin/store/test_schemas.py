@@ -263,6 +263,7 @@ def test_no_response_schema_can_carry_a_key_even_when_given_one(shape: type[Base
 
     class Row:
         id, name, model_pattern, backend_type, prefix, note = 1, "n", "m", "openai", "pm-abcde", ""
+        version = "1f"
         base_url, revoked_at = "http://127.0.0.1", None
         url, on = "http://127.0.0.1/hook", []
         mapping_id, key_id, most_bytes, until = 1, None, 1, "2026-01-01T00:00:00Z"
@@ -277,7 +278,13 @@ def test_no_response_schema_can_carry_a_key_even_when_given_one(shape: type[Base
 
 def test_the_created_client_key_is_shown_in_the_answer_but_not_in_a_log() -> None:
     made = ClientKeyCreated.model_validate(
-        {"id": 1, "prefix": "pm-abcde", "created_at": "2026-01-01T00:00:00Z", "secret": "pm-canary"}
+        {
+            "id": 1,
+            "prefix": "pm-abcde",
+            "version": "1f",
+            "created_at": "2026-01-01T00:00:00Z",
+            "secret": "pm-canary",
+        }
     )
     assert "canary" not in repr(made)
     assert made.model_dump()["secret"] == "pm-canary"

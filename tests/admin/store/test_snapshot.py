@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -226,8 +227,9 @@ def test_what_rules_set_reaches_the_data_plane(store: Store, vault: Vault) -> No
 
 def test_a_list_emptied_by_hand_stops_no_other_rule(store: Store, vault: Vault) -> None:
     rule(store, model_pattern="a", backend_type="openai")
-    with store.write() as session:
-        session.connection().exec_driver_sql("UPDATE backend_mappings SET fallback_on = 'null'")
+    with sqlite3.connect(store.path) as by_hand:
+        by_hand.execute("UPDATE backend_mappings SET fallback_on = 'null'")
+    by_hand.close()
     assert compiled(store, vault).mappings[0].fallback_on == ()
 
 

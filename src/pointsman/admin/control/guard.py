@@ -14,10 +14,12 @@ import secrets
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ...config import COMMAND_AGENT
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...wire.authority import HostRule
 from ...wire.coding import known, plain_body
+from ..store.asking import Author, Who, asked_by
 from .auth import AdminToken
 from .door import PAGE_POLICY, Door, is_page
 from .problems import ErrorAnswer, internal_error, problem_response
@@ -88,7 +90,8 @@ class Guard:
         try:
             if "content-encoding" in headers:
                 receive = await _unpacked(headers["content-encoding"], receive)
-            await self._app(scope, receive, answer.send)
+            with asked_by(_asker(scope, headers)):
+                await self._app(scope, receive, answer.send)
         except PointsmanError as refused:
             extra = {"accept-encoding": known().decode()} if refused.status == 415 else None
             await say(scope, refused, headers=extra)(scope, receive, answer.send)
@@ -156,6 +159,15 @@ def _headers(scope: Scope) -> dict[str, str]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         found[name] = f"{found[name]}\n{value}" if name in found else value
     return found
+
+
+def _asker(scope: Scope, headers: dict[str, str]) -> Author:
+    """Who that is, for the audit."""
+    session = scope["state"].get("session")
+    if session is not None:
+        return Author(Who.WEB_PAGE, session.name)
+    by_command = headers.get("user-agent", "").startswith(COMMAND_AGENT)
+    return Author(Who.COMMAND_LINE if by_command else Who.ADMIN_API)
 
 
 def _request_id(headers: dict[str, str]) -> str:

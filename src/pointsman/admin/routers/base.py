@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Header, Path, Request
 from pydantic import BaseModel, Field
 
 from ..control.control_plane import ControlPlane
@@ -25,6 +25,15 @@ def _routing(request: Request) -> RoutingView:
 Run = Annotated[ControlPlane, Depends(_control)]
 Routing = Annotated[RoutingView, Depends(_routing)]
 RowId = Annotated[int, Path(ge=1, le=MAX_ID, description="As the list shows it.")]
+
+
+def _if_match(if_match: Annotated[str | None, Header(max_length=200)] = None) -> str | None:
+    """The `version` that the caller has read, as it is or as an entity tag; None: whatever is there."""
+    text = (if_match or "*").strip().removeprefix("W/").strip('"')
+    return None if text == "*" else text
+
+
+IfMatch = Annotated[str | None, Depends(_if_match)]
 
 
 class Problem(BaseModel):
@@ -50,6 +59,7 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         401: "The admin token is missing or wrong.",
         403: "The Host or Origin is not let in.",
         404: "There is no such thing.",
+        412: "It was changed since the `version` that If-Match names was read; `current` is what it is now.",
         409: "There is one already, or its state forbids it.",
         413: "The body is too large.",
         415: "The body's Content-Encoding is not known.",

@@ -20,7 +20,8 @@ from ..control.probing import ProbeAsked, ProbeOutcome, try_backend
 from ..store import credentials, sealing
 from ..store.limits import spent_now
 from ..store.shapes import shown
-from .base import Run, errors
+from ..store.versions import expect
+from .base import IfMatch, Run, errors
 
 router = APIRouter(prefix="/api/credentials", tags=["credentials"])
 
@@ -95,18 +96,21 @@ def put(
         return _shown(control, session, credentials.put(session, control.vault, data))
 
 
-@router.patch("/{backend_type}", responses=errors(404))
-def change_default(control: Run, backend_type: Type, body: CloudCredentialUpdate) -> CloudCredentialResponse:
+@router.patch("/{backend_type}", responses=errors(404, 412))
+def change_default(
+    control: Run, backend_type: Type, body: CloudCredentialUpdate, version: IfMatch = None
+) -> CloudCredentialResponse:
     """Change how the type's default credential is used."""
-    return change(control, backend_type, "", body)
+    return change(control, backend_type, "", body, version)
 
 
-@router.patch("/{backend_type}/{name}", responses=errors(404))
+@router.patch("/{backend_type}/{name}", responses=errors(404, 412))
 def change(
-    control: Run, backend_type: Type, name: str, body: CloudCredentialUpdate
+    control: Run, backend_type: Type, name: str, body: CloudCredentialUpdate, version: IfMatch = None
 ) -> CloudCredentialResponse:
     """Change what is named; the key and where it goes stay. A null clears what can be empty."""
     with control.change() as session:
+        expect(session, credentials.get(session, backend_type, name), version)
         return _shown(control, session, credentials.update(session, backend_type, name, body))
 
 

@@ -10,7 +10,8 @@ from ..control.control_plane import ControlPlane
 from ..store import key_groups
 from ..store.limits import spent_now
 from ..store.shapes import shown
-from .base import Run, errors
+from ..store.versions import expect
+from .base import IfMatch, Run, errors
 
 router = APIRouter(prefix="/api/groups", tags=["groups"])
 
@@ -46,10 +47,11 @@ def show(control: Run, name: str) -> KeyGroupResponse:
         return _shown(control, session, key_groups.get(session, name))
 
 
-@router.patch("/{name}", responses=errors(404, 409))
-def change(control: Run, name: str, body: KeyGroupUpdate) -> KeyGroupResponse:
+@router.patch("/{name}", responses=errors(404, 409, 412))
+def change(control: Run, name: str, body: KeyGroupUpdate, version: IfMatch = None) -> KeyGroupResponse:
     """Change what is named; the rest stays. A null clears what can be empty."""
     with control.change() as session:
+        expect(session, key_groups.get(session, name), version)
         return _shown(control, session, key_groups.update(session, name, body))
 
 

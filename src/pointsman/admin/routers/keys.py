@@ -17,7 +17,8 @@ from ..control.control_plane import ControlPlane
 from ..store import client_keys, key_groups
 from ..store.limits import spent_now
 from ..store.shapes import shown
-from .base import RowId, Run, errors
+from ..store.versions import expect
+from .base import IfMatch, RowId, Run, errors
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
@@ -55,11 +56,12 @@ def show(control: Run, key_id: RowId) -> ClientKeyResponse:
         return _shown(control, session, client_keys.get(session, key_id))
 
 
-@router.patch("/{key_id}", responses=errors(404, 409))
-def change(control: Run, key_id: RowId, body: ClientKeyUpdate) -> ClientKeyResponse:
+@router.patch("/{key_id}", responses=errors(404, 409, 412))
+def change(control: Run, key_id: RowId, body: ClientKeyUpdate, version: IfMatch = None) -> ClientKeyResponse:
     """Change what is named; the rest stays. A null clears what can be empty. What a budget's period holds already stays
     spent."""
     with control.change() as session:
+        expect(session, client_keys.get(session, key_id), version)
         return _shown(control, session, client_keys.update(session, key_id, body))
 
 

@@ -8,7 +8,8 @@ from ...kinds import BackendType
 from ...models import LocalBackendCreate, LocalBackendResponse, LocalBackendUpdate
 from ..control.probing import ProbeAsked, ProbeOutcome, try_backend
 from ..store import local_backends
-from .base import Run, errors
+from ..store.versions import expect
+from .base import IfMatch, Run, errors
 
 router = APIRouter(prefix="/api/local", tags=["local"])
 
@@ -36,10 +37,13 @@ def show(control: Run, name: str) -> LocalBackendResponse:
         return LocalBackendResponse.model_validate(local_backends.get(session, name))
 
 
-@router.patch("/{name}", responses=errors(404))
-def change(control: Run, name: str, body: LocalBackendUpdate) -> LocalBackendResponse:
+@router.patch("/{name}", responses=errors(404, 412))
+def change(
+    control: Run, name: str, body: LocalBackendUpdate, version: IfMatch = None
+) -> LocalBackendResponse:
     """Change what is named; the rest stays. A null clears what can be empty, the key too."""
     with control.change() as session:
+        expect(session, local_backends.get(session, name), version)
         return LocalBackendResponse.model_validate(local_backends.update(session, control.vault, name, body))
 
 

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 from ...models import BackendMappingCreate, BackendMappingMove, BackendMappingResponse, BackendMappingUpdate
 from ..control.rule_standing import RuleStanding, standing_of
 from ..store import mappings, rule_order
-from .base import RowId, Run, errors
+from ..store.versions import expect
+from .base import IfMatch, RowId, Run, errors
 
 router = APIRouter(prefix="/api/mappings", tags=["mappings"])
 
@@ -41,10 +42,13 @@ def show(control: Run, mapping_id: RowId) -> BackendMappingResponse:
         return mappings.response(session, mappings.get(session, mapping_id))
 
 
-@router.patch("/{mapping_id}", responses=errors(404))
-def change(control: Run, mapping_id: RowId, body: BackendMappingUpdate) -> BackendMappingResponse:
+@router.patch("/{mapping_id}", responses=errors(404, 412))
+def change(
+    control: Run, mapping_id: RowId, body: BackendMappingUpdate, version: IfMatch = None
+) -> BackendMappingResponse:
     """Change what is named; the rest stays. A null clears what can be empty."""
     with control.change() as session:
+        expect(session, mappings.get(session, mapping_id), version)
         return mappings.response(session, mappings.update(session, mapping_id, body))
 
 

@@ -6,11 +6,9 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter, Response
 
-from ...errors import PointsmanError
-from ...kinds import ErrorKind
-from ...wire.origins import ANY, caution
+from ...wire.origins import caution
 from ..control.opening import Options
-from ..store import client_keys, origins
+from ..store import origins
 from ..store.schemas import AllowedOriginCreate, AllowedOriginResponse
 from ..store.tables import AllowedOrigin
 from ..store.values import OriginSource
@@ -31,13 +29,7 @@ def add(control: Run, body: AllowedOriginCreate, response: Response) -> AllowedO
     """Let the pages of an origin use the model paths, from this answer on. `*`, all of them, only where clients need
     keys."""
     with control.change() as session:
-        if body.origin == ANY and not (control.options.require_keys or client_keys.required(session)):
-            raise PointsmanError(
-                ErrorKind.INVALID,
-                "* would let every web page use this gateway, and no client key is needed yet; make one first:"
-                " pointsman key create.",
-                param="origin",
-            )
+        origins.refuse_any(session, body.origin, keys_needed=control.options.require_keys)
         row = origins.create(session, body.origin)
         (answer,) = _listed([row], Options())
     response.headers["location"] = f"{router.prefix}/{answer.id}"

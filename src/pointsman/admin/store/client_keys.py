@@ -20,6 +20,7 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...secret import Secret, SecretBytes
 from . import key_groups, rows, settings
+from .asking import Author, Who, asked_by
 from .columns import utc_now
 from .database import Store
 from .tables import ClientKey, ClientKeyColumns
@@ -112,7 +113,7 @@ def keep_given(store: Store, secret: Secret) -> None:
             f"The client key in {CLIENT_KEY_VARIABLE} was revoked (key {row.id}); make a new one with:"
             " openssl rand -hex 32",
         )
-    with store.write() as session:
+    with asked_by(Author(Who.ENVIRONMENT)), store.write() as session:
         number = settings.get(session, settings.GIVEN_KEY)
         row = session.get(ClientKey, int(number)) if number is not None else None
         if row is None or row.revoked_at is not None:

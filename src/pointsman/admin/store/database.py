@@ -23,6 +23,7 @@ from ...kinds import ErrorKind
 from ...process.private_files import mode_problem
 from . import settings
 from .columns import SealedText
+from .recording import recorded
 from .sqlite import FileOptions, SqliteFile
 from .tables import TABLES
 
@@ -93,9 +94,12 @@ class Store:
         with self._file.transaction(write=write, after_commit=after_commit) as connection:
             # expire_on_commit off: rows stay readable after the block, for the answer
             with Session(bind=connection, expire_on_commit=False) as session:
-                yield session
-                if write:
-                    session.commit()  # flushes; the COMMIT itself is the transaction's, a moment later
+                if not write:
+                    yield session
+                    return
+                with recorded(session):
+                    yield session
+                session.commit()  # the COMMIT itself is the transaction's, a moment later
 
     def _prepare(self, connection: Connection) -> None:
         """Guards the freshly opened file against plain keys and brings it to HEAD."""

@@ -8,7 +8,8 @@ from sqlmodel import Session, col, select
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from . import rows
+from ...wire.origins import ANY
+from . import client_keys, rows
 from .tables import AllowedOrigin
 
 MOST = 1000
@@ -16,6 +17,17 @@ MOST = 1000
 
 def list_all(session: Session) -> list[AllowedOrigin]:
     return list(session.exec(select(AllowedOrigin).order_by(col(AllowedOrigin.id))))
+
+
+def refuse_any(session: Session, origin: str, *, keys_needed: bool) -> None:
+    """Raises INVALID of `*` where clients need no keys. keys_needed: they do, whatever the database says."""
+    if origin == ANY and not (keys_needed or client_keys.required(session)):
+        raise PointsmanError(
+            ErrorKind.INVALID,
+            "* would let every web page use this gateway, and no client key is needed yet; make one first:"
+            " pointsman key create.",
+            param="origin",
+        )
 
 
 def create(session: Session, origin: str) -> AllowedOrigin:

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, col, select
 
 from ...errors import PointsmanError
 from ...kinds import BackendType, ErrorKind, parse_backend_key
@@ -215,7 +215,8 @@ def keep_list(session: Session, found: ProviderPrices, source: str) -> None:
 
 def forget_lists(session: Session) -> None:
     """Back to what came with the gateway."""
-    session.execute(delete(ProviderList))
+    for row in session.exec(select(ProviderList)):
+        session.delete(row)
     session.flush()
 
 

@@ -1,7 +1,11 @@
-"""What every table has: checks on each assignment, an id, times. Not here: which tables there are (tables.py)."""
+"""What every table has: checks on each assignment, an id, times, and what may be shown of a row. Not here: which tables
+there are (tables.py).
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -9,10 +13,17 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Union, get_args, get_origin
 
+import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from ..vault import Sealed
-from .columns import UtcDateTime, utc_now
+from .columns import SealedText, UtcDateTime, utc_now
+
+_LARGE = 8192
+"""Characters of a value that is kept in an audit; of a longer one a digest is."""
+
+_MOVED = "updated_at"
+"""Changes with every other column, and says nothing more."""
 
 
 class Table(SQLModel):
@@ -23,6 +34,16 @@ class Table(SQLModel):
 
     model_config = {"defer_build": True}  # pydantic reads and writes no table: it need not work out how
     _checks: ClassVar[dict[str, Callable[[object], object]]] = {}
+
+    @property
+    def version(self) -> str:
+        """Another one when another value stands in the row; the same when it is put back."""
+        text = json.dumps(shown_values(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def hidden(self) -> frozenset[str]:
+        """Columns whose values are shown to nobody."""
+        return _secret_columns(type(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
         check = self._checks.get(name) or _check_of(type(self), name)
@@ -41,6 +62,43 @@ def _check_of(table: type[Table], name: str) -> Callable[[object], object] | Non
     if kind is Sealed:
         return Sealed.of
     return kind if isinstance(kind, type) and issubclass(kind, StrEnum) else None
+
+
+@cache
+def _secret_columns(table: type[Table]) -> frozenset[str]:
+    columns = sa.inspect(table).columns
+    return frozenset(c.key for c in columns if isinstance(c.type, SealedText | sa.LargeBinary))
+
+
+@cache
+def columns_of(table: type[Table]) -> tuple[str, ...]:
+    """All that say something."""
+    return tuple(column.key for column in sa.inspect(table).columns if column.key != _MOVED)
+
+
+def shown_values(row: Table) -> dict[str, Any]:
+    """A row's columns as JSON has them, without what is secret; a large value as its digest."""
+    hidden = row.hidden()
+    return {name: shown_value(getattr(row, name)) for name in columns_of(type(row)) if name not in hidden}
+
+
+def shown_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, str | list | dict):
+        text = value if isinstance(value, str) else json.dumps(value)
+        if len(text) > _LARGE:
+            return Digest.of(text)
+    return value.value if isinstance(value, StrEnum) else value
+
+
+class Digest(str):
+    """Stands for a large value."""
+
+    @classmethod
+    def of(cls, text: str) -> Digest:
+        raw = text.encode("utf-8", "surrogatepass")
+        return cls(f"{len(raw):,} bytes, SHA-256 {hashlib.sha256(raw).hexdigest()[:16]}")
 
 
 def _aware(value: object) -> object:

@@ -41,6 +41,7 @@ class _Numbered(SQLModel):
 class _Stamped(Output):
     created_at: datetime
     updated_at: datetime
+    version: str
     warnings: list[str] = Field(default_factory=list)
 
 
@@ -178,6 +179,7 @@ class ClientKeyRotate(Input):
 
 class _OfKey(Output):
     prefix: str
+    version: str
     group: str | None = None
     created_at: datetime
     revoked_at: datetime | None = None
@@ -204,6 +206,7 @@ class KeyGroupUpdate(Input):
 
 
 class _OfGroup(Output):
+    version: str
     keys: list[int] = Field(default_factory=list)
     created_at: datetime
     spent: Spent | None = None

@@ -20,6 +20,7 @@ from sqlmodel import Field, SQLModel
 
 from ...kinds import AuthScheme, BackendType, Per
 from ..vault import Sealed
+from .audit_tables import AuditEntry, AuditRow
 from .columns import SealedText, UtcDateTime, enum_column, utc_now
 from .row import Numbered, Stamped, Table
 from .values import (
@@ -355,10 +356,18 @@ class Setting(Table, table=True):
     key: str = Field(primary_key=True)
     value: str = Field(repr=False)
 
+    def hidden(self) -> frozenset[str]:
+        """See Table."""
+        return frozenset() if self.key in PLAIN_SETTINGS else frozenset({"value"})
+
+
+PLAIN_SETTINGS = frozenset({"usage_days", "price_reference"})
+"""Those whose values may be shown; of any other the audit says only that it was set."""
+
 
 _MODELS: tuple[type[SQLModel], ...] = (
     BackendMapping, CloudCredential, LocalBackend, KeyGroup, ClientKey, AllowedOrigin, Price, ProviderList, Setting,
-    Webhook, Capture,
+    Webhook, Capture, AuditEntry, AuditRow,
 )  # fmt: skip
 TABLES = [SQLModel.metadata.tables[str(model.__tablename__)] for model in _MODELS]
 """Ours: an application that has these classes may have others beside them."""

@@ -11,7 +11,7 @@ import zoneinfo
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -21,7 +21,7 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...ledger.periods import own_zone
 from ..control.control_plane import ControlPlane
-from ..control.door import cookies
+from ..control.door import UI, cookies, is_page
 from ..control.sessions import MOST, BrowserSession
 from .rendering import ENVIRONMENT
 
@@ -109,6 +109,13 @@ class View:
         """After a write: the page `back` says the text, with an Undo where the audit has a number for it."""
         self._notices.put(self.session, PageNotice(text, undo))
         return RedirectResponse(back, status_code=303)
+
+
+def inside(path: str) -> str:
+    """A path of ours; whatever else was asked for is Home."""
+    parts = urlsplit(path)
+    plain = path.isascii() and path.isprintable() and "\\" not in path
+    return path if plain and not parts.scheme and not parts.netloc and is_page(parts.path) else UI
 
 
 def request_by_htmx(scope: Scope) -> bool:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import connect, home, more, sign_in
+from . import connect, home, more, sign_in, undo
 
-PAGES = (sign_in.router, home.router, connect.router, more.router)
+PAGES = (sign_in.router, home.router, connect.router, more.router, undo.router)

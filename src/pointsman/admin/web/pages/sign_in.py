@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from ....errors import PointsmanError
 from ...control.control_plane import ControlPlane
-from ...control.door import UI, cookie_name, is_page
+from ...control.door import UI, cookie_name
 from ...control.problems import retry_headers
 from ..rendering import ENVIRONMENT
-from ..view import Seen, Sent
+from ..view import Seen, Sent, inside
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,8 +21,8 @@ router = APIRouter(include_in_schema=False)
 async def show(request: Request, next: Annotated[str, Query(max_length=2000)] = UI) -> Response:
     """The form; who is signed in already goes on."""
     if request.scope["state"].get("session") is not None:
-        return RedirectResponse(_inside(next), status_code=303)
-    return _form(_inside(next), None)
+        return RedirectResponse(inside(next), status_code=303)
+    return _form(inside(next), None)
 
 
 @router.post("/ui/sign-in")
@@ -31,7 +30,7 @@ async def sign_in(request: Request, form: Sent) -> Response:
     """A session for the right word."""
     control: ControlPlane = request.app.state.control
     origin, host = request.headers["origin"].lower(), request.headers["host"]
-    there = _inside(form.text("next", UI))
+    there = inside(form.text("next", UI))
     try:
         value = control.sessions.sign_in(form.text("word"), origin)
     except PointsmanError as error:
@@ -65,10 +64,3 @@ def _form(there: str, error: PointsmanError | None) -> HTMLResponse:
     if error is None:
         return HTMLResponse(text)
     return HTMLResponse(text, status_code=error.status, headers=retry_headers(error, None))
-
-
-def _inside(path: str) -> str:
-    """A path of ours; whatever else was asked for is Home."""
-    parts = urlsplit(path)
-    plain = path.isascii() and path.isprintable() and "\\" not in path
-    return path if plain and not parts.scheme and not parts.netloc and is_page(parts.path) else UI
