@@ -111,6 +111,7 @@ SET_BY_THE_API = {
     "key_fingerprint",
     "created_at",
     "updated_at",
+    "version",
     "warnings",
     "spent",
 }

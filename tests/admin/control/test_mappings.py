@@ -44,8 +44,10 @@ def test_a_rule_is_added_read_changed_and_removed(plane: Plane, fresh: Fresh) ->
         "backend_model": None,
         "enabled": False,
         "updated_at": changed["updated_at"],
+        "version": changed["version"],
     }
     assert changed["updated_at"] > made["updated_at"]
+    assert changed["version"] != made["version"]
     gone = plane.call("DELETE", path)
     assert (gone.status, gone.body) == (204, b"")
     assert plane.problem("GET", path, status=404)["code"] == "not_found"
