@@ -17,8 +17,8 @@ from .control.document import completed
 from .control.guard import Guard
 from .control.routing_view import RoutingView
 from .routers import (
-    backends,
     audit,
+    backends,
     captures,
     credentials,
     discovery,
