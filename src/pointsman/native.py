@@ -48,6 +48,7 @@ MODULES = (
     "translation.fit_cache",
     "dialects.written",
     "dialects.headers",
+    "dialects.plain_request",
     "dialects.anthropic_messages.cited",
     "dialects.anthropic_messages.reply",
     "dialects.anthropic_messages.request_in",

@@ -243,6 +243,7 @@ PAIRS: dict[str, Callable[[Protocol], tuple[Any, Any]]] = {
     # where another value must stand beside it: (without, with)
     "Request.server_tools": lambda t: (asking(), asking(server_tools=[search(t)])),
     "Request.plain": lambda t: (asking(tools=[]), asking(tools=[], plain=True)),  # true of nothing else
+    "Request.texts": lambda t: (asking(tools=[]), asking(tools=[], texts=True)),
     "Request.cache_key": lambda t: (asking(), asking(cache_key="k", raw={"cache_key": "k"})),
     "Request.max_tool_calls": lambda t: (
         asking(web_search=WebSearch()),

@@ -91,7 +91,7 @@ class ServerTool(Placed):
 
 PLAIN = frozenset((
     "model", "system", "messages", "max_tokens", "temperature", "top_p", "stream", "include_usage", "raw", "paths",
-    "plain",
+    "plain", "texts",
 ))  # fmt: skip
 """The fields of Request that most clients know."""
 
@@ -160,7 +160,9 @@ class Request(msgspec.Struct):
     as decoded, for its own dialect's use when the answer must echo it. paths: neutral field ->
     where the client wrote it, for those that did not stand where Translation.names says. plain: of
     the other fields only those of PLAIN say anything, so that nobody has to look; False also where
-    nobody knows.
+    nobody knows. texts: its turns are the user's and the assistant's in turn, the first and the last
+    the user's, and each is one text that says something, as is all of system, without marks: nothing
+    of that has to be made legal, or to fit, and no protocol loses any of it; False also where nobody knows.
     """
 
     model: str
@@ -201,6 +203,7 @@ class Request(msgspec.Struct):
     raw: dict[str, Any] = msgspec.field(default_factory=dict)
     paths: dict[str, str] = msgspec.field(default_factory=dict)
     plain: bool = False
+    texts: bool = False
 
     @property
     def hosted(self) -> frozenset[str]:

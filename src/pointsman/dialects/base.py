@@ -136,6 +136,8 @@ class ClientHalf:
     usage_required: every answer of it has numbers. ordered: its histories tell where in a turn thinking stood. cites: an
     answer can name the pages that it rests on. turns: as whose its `messages` are remembered (turn_memory.py).
     whole_calls: a call in a stream of it is one piece. at_once(body, created): what is answered without asking anybody.
+    plain_request(body, header): what parse_request() would give where it is of texts alone (plain_request.py), None of any
+    other.
     """
 
     parse_request: Callable[[dict[str, Any], Reading], Request]
@@ -149,6 +151,7 @@ class ClientHalf:
     turns: Protocol | None = None
     whole_calls: bool = False
     at_once: Callable[[dict[str, Any], int], bytes | None] | None = None
+    plain_request: Callable[[bytes, Callable[[bytes], bytes | None]], Request | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

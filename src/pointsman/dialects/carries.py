@@ -148,6 +148,7 @@ ROWS: dict[type[msgspec.Struct], dict[str, _Row]] = {
         "raw": _all(_CONTROL),
         "paths": _WHERE,
         "plain": _all(_CONTROL),
+        "texts": _all(_CONTROL),
     },
     request.Message: {
         "role": _EVERYWHERE,

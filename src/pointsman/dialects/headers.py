@@ -46,6 +46,33 @@ def meant() -> frozenset[bytes]:
     return _KEPT | {b"retry-after"} | _meanings().keys()
 
 
+_MOST_UNMEANT = 500
+
+
+@derived
+def _unmeant() -> set[bytes]:
+    """Header lines that mean nothing here: a backend sends the same ones each time."""
+    return set()
+
+
+def meant_rows(head: bytes) -> Headers:
+    """wire.answer.plain_rows() of those that are meant()."""
+    rows: Headers = []
+    unmeant = _unmeant()
+    for line in head.split(b"\r\n")[1:-2]:
+        if line in unmeant:
+            continue
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name in meant():
+            rows.append((name, value.strip(b" \t")))
+            continue
+        if len(unmeant) >= _MOST_UNMEANT:
+            unmeant.clear()
+        unmeant.add(line)
+    return rows
+
+
 @derived
 def _meanings() -> dict[bytes, tuple[str, str]]:
     """Of rate-limit headers, whichever vendor's name they have, since a backend may pass on another's."""

@@ -23,11 +23,14 @@ from .fit_thinking import fit_thinking
 from .fit_tools import fit_tools
 from .fit_values import fit_stops, fit_values
 
+_NONE = Adaptation()
+"""Of texts, which no stage changes: nobody writes into it."""
+
 
 def adapt(request: Request, profile: Profile, notes: Notes) -> tuple[Request, Adaptation]:
     """The request for this target, and how to read its answer. Raises PointsmanError 400 for
     what it cannot take."""
-    adaptation = Adaptation()
+    adaptation = Adaptation() if not request.texts else _NONE
     made = msgspec.structs.replace(request, model=profile.model or request.model)
     fit_values(made, profile, notes)
     if not made.plain:
@@ -35,7 +38,9 @@ def adapt(request: Request, profile: Profile, notes: Notes) -> tuple[Request, Ad
         fit_stops(made, profile, notes, adaptation)
         fit_format(made, profile, notes, room)  # before the tools, which get what schemas it leaves room for
         fit_tools(made, profile, notes, adaptation, room)
-    fit_history(made, profile, notes, adaptation)
+    if not made.texts:
+        fit_history(made, profile, notes, adaptation)
     fit_thinking(made, profile, notes)  # knows by now whether a tool is forced, and what history is left
-    fit_cache(made, profile, notes)
+    if not (made.texts and made.plain):
+        fit_cache(made, profile, notes)
     return made, adaptation

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -74,19 +74,42 @@ class Asked:
         self.id = request_id
         self.capsules = capsules
         self.strict = head.get(b"x-pointsman-strict") == b"1"
+        self.read_warnings: tuple[str, ...] = ()
+        plain = client.plain_request
+        found = plain(body, head.get) if plain is not None and len(body) < SMALLEST else None
+        self.request = self._parsed(body, head, recalled, caller) if found is None else found
+        paths = self.request.paths
+        self.names = _with_paths(client.names, paths) if paths else client.names
+
+    def _parsed(self, body: bytes, head: RequestHead, recalled: Recalled, caller: str) -> Request:
+        """With a legal history."""
+        client = self.client
         notes = Notes(self.strict, client.names)
         value: dict[str, Any] | None = None
         if client.turns is not None and len(body) >= SMALLEST:
             value = load_known(body, (client.turns, caller))
         if value is None:
             value = load(body, notes, peeked=True)
-        self.request = client.parse_request(value, Reading(notes, capsules, head.get, recalled))
-        paths = self.request.paths
-        self.names = {**client.names, **paths} if paths else client.names
-        healed = with_last_turn(heal(self.request, notes), self.request)
-        refuse_results_alone(healed, self.request, notes)
-        self.request = healed
+        given = client.parse_request(value, Reading(notes, self.capsules, head.get, recalled))
+        healed = with_last_turn(heal(given, notes), given)
+        refuse_results_alone(healed, given, notes)
         self.read_warnings = tuple(notes.warnings)
+        return healed
+
+
+_named: dict[Any, tuple[Mapping[str, str], Mapping[str, str]]] = {}
+_MOST_NAMED = 100
+
+
+def _with_paths(names: Mapping[str, str], paths: dict[str, str]) -> Mapping[str, str]:
+    """A protocol's names, with those that a client wrote elsewhere; the same few come again and again."""
+    key = (id(names), *paths.items())
+    found = _named.get(key)
+    if found is None:
+        if len(_named) >= _MOST_NAMED:
+            _named.clear()
+        found = _named[key] = names, {**names, **paths}
+    return found[1]
 
 
 class Crossing:
@@ -206,8 +229,10 @@ class Crossing:
         return self._rendered(fold(relay.events), self.head_lines(headers))
 
     def _answer(self, reply: Reply, headers: Headers) -> Answer:
-        called = any(type(part) is ToolCall for part in reply.parts)
-        if called or not self._adaptation.identity or self._adaptation.stop:
+        parts = reply.parts
+        alone = len(parts) == 1 and type(parts[0]) is Text  # as most are
+        called = not alone and any(type(part) is ToolCall for part in parts)
+        if called or not (self._asked.request.texts or self._adaptation.identity) or self._adaptation.stop:
             reply = self._back(reply)
         return self._rendered(reply, self.head_lines(headers))
 
@@ -215,22 +240,25 @@ class Crossing:
         """All of it is there: what a stream could only tell in comments stands in the headers."""
         if reply.word:
             self.unknown_stop(reply.word)
-        if reply.usage is None or not (reply.usage.input and reply.usage.output):
-            characters = sum(len(getattr(part, "text", "")) for part in reply.parts)
+        usage, parts = reply.usage, reply.parts
+        if usage is None or not (usage.input and usage.output):
+            characters = sum(len(getattr(part, "text", "")) for part in parts)
             ended_here = bool(self._adaptation.stop) and reply.stop is Stop.STOP_SEQUENCE
-            reply.usage = self.usage(reply.usage, characters, ended_here=ended_here)[0]
-        if self._reasoning is not None:
+            reply.usage = self.usage(usage, characters, ended_here=ended_here)[0]
+        alone = len(parts) == 1 and type(parts[0]) is Text
+        if self._reasoning is not None and not alone:
             self._reasoning.keep_reply(reply)
         if self.collects:
             body = self._asked.client.render_reply(reply, self._answering)
         else:
             writer = self._asked.client.writer(self._answering)
             body = b"".join([writer.write(event) for event in unfold(reply)])
-        for part in reply.parts:
-            if type(part) is Foreign and not shows(body, part):
+        for part in parts:
+            if type(part) is Text:
+                for citation in part.citations:
+                    self.not_cited(citation)
+            elif type(part) is Foreign and not shows(body, part):
                 self.not_shown(part)
-            for citation in part.citations if type(part) is Text else ():
-                self.not_cited(citation)
         return Answer(200, headers, body)
 
     def _back(self, reply: Reply) -> Reply:

@@ -16,7 +16,7 @@ import msgspec
 
 from ..conversation.known import KnownList, begun, remember
 from ..conversation.notes import Notes, Told
-from ..conversation.parts import Placed
+from ..conversation.parts import Placed, Text
 from ..conversation.request import PLAIN, Message, Request
 from ..dialects.carries import REPORTED, Carries, How, Place, reachable
 
@@ -50,11 +50,17 @@ def _all_of(fields: list[tuple[str, Any]]) -> tuple[Callable[[Any], Any], Any]:
     return attrgetter(*(name for name, _ in fields)), quiet if len(fields) > 1 else quiet[0]
 
 
+_SAID: dict[type[msgspec.Struct], tuple[str, ...]] = {
+    Message: ("role", "parts", "path"),
+    Text: ("text", "path"),
+}
+"""What turns of texts say (Request.texts)."""
+
 _Plans = dict[type[msgspec.Struct], _Plan]
 _Lost = dict[type[msgspec.Struct], list[tuple[str, Any, Place]]]
-_planned: dict[int, tuple[Carries, _Plans, _Plan, _Plan]] = {}
-"""Of each declaration; then of a request, and of one that is plain. By the identity of the declaration, which is kept so
-that nothing else can get it."""
+_planned: dict[int, tuple[Carries, _Plans, _Plan, _Plan, _Plan]] = {}
+"""Of each declaration; then of a request, of one that is plain, and of one of texts. By the identity of the declaration,
+which is kept so that nothing else can get it."""
 
 
 def check(request: Request, carries: Carries, notes: Notes) -> None:
@@ -62,17 +68,23 @@ def check(request: Request, carries: Carries, notes: Notes) -> None:
     found = _planned.get(id(carries))
     if found is None:
         found = _planned[id(carries)] = (carries, *_plan(carries))
-    _, plans, every, plain = found
-    _look_into(request, plain if request.plain else every, plans, notes, "")  # it always says something
+    _, plans, every, plain, texts = found
+    if request.plain:
+        every = texts if request.texts else plain
+        if not (every.lost or every.within):
+            return
+    _look_into(request, every, plans, notes, "")  # it always says something
 
 
-def _plan(carries: Carries) -> tuple[_Plans, _Plan, _Plan]:
+def _plan(carries: Carries) -> tuple[_Plans, _Plan, _Plan, _Plan]:
     lost = {kind: _lost(kind, carries) for kind in reachable()}
     within = {kind: _within(kind, lost) for kind in lost}
     plans = {kind: _Plan(found, within[kind]) for kind, found in lost.items() if found or within[kind]}
     own = [one for one in lost[Request] if one[0] in PLAIN]
     inner = [one for one in within[Request] if one[0] in PLAIN]
-    return plans, _Plan(lost[Request], within[Request]), _Plan(own, inner)
+    kept = not any(name in said for kind, said in _SAID.items() for name, _, _ in lost[kind])
+    of_texts = [one for one in inner if one[0] not in ("system", "messages")] if kept else inner
+    return plans, _Plan(lost[Request], within[Request]), _Plan(own, inner), _Plan(own, of_texts)
 
 
 def _within(kind: type[msgspec.Struct], lost: _Lost) -> list[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from ..conversation.profile import Profile
 from ..dialects.headers import private_headers
 from ..dialects.registry import DIALECTS, derived, protocol_named
 from ..engines.engine import Engine
@@ -56,8 +57,8 @@ class Backend:
 
     __slots__ = (
         "_before_path", "_before_v1", "_defaults", "_fixed", "_inside", "_origin", "_query", "_tried", "_without_auth",
-        "account", "assumed", "crossing", "host", "learned", "local", "mask", "spec", "spoken", "translated", "tried",
-        "unheeding", "unix_path", "url", "way",
+        "account", "assumed", "crossing", "host", "learned", "local", "mask", "profiles", "spec", "spoken", "translated",
+        "tried", "unheeding", "unix_path", "url", "way",
     )  # fmt: skip
 
     def __init__(self, spec: BackendSpec) -> None:
@@ -97,10 +98,10 @@ class Backend:
             self.assumed = self.spoken & _translated() if self.tried else frozenset[Protocol]()
         self._tried = self.tried
         self.learned: dict[Protocol, float] = {}
-        self.crossing: dict[tuple[str, Protocol], bool] = {}  # see candidates.may_cross
-        self.translated: dict[
-            tuple[str, Protocol, bool], Protocol | None
-        ] = {}  # see candidates.translated_to
+        # Remembered for candidates.py: may_cross, translated_to, profile_of.
+        self.crossing: dict[tuple[str, Protocol], bool] = {}
+        self.translated: dict[tuple[str, Protocol, bool], Protocol | None] = {}
+        self.profiles: dict[tuple[Protocol, str], Profile] = {}
         self._inside: set[str] = set()  # models whose last answer began inside its reasoning
         # The only place of the data plane where a key is revealed: from here on it stands in bytes that show a mask.
         key = SecretBytes(b"" if spec.api_key is None else spec.api_key.reveal().encode())

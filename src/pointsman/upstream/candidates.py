@@ -89,14 +89,14 @@ def translated_to(
     it runs all that is needed; None when there is none. without: it has just said that it does not
     know these. Remembered of what is asked without tools that it runs, as long as it has said
     nothing of the kind."""
-    if without or needs.hosted or backend.unspoken:
+    if without or needs.hosted or (backend.learned and backend.unspoken):
         return _translated_to(backend, model, client, needs, without)
-    key = (model, client, needs.tools)
-    if key not in backend.translated:
-        if len(backend.translated) >= _REMEMBERED:
-            backend.translated.clear()
-        backend.translated[key] = _translated_to(backend, model, client, needs, without)
-    return backend.translated[key]
+    key, known = (model, client, needs.tools), backend.translated
+    if key not in known:
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        known[key] = _translated_to(backend, model, client, needs, without)
+    return known[key]
 
 
 def _translated_to(
@@ -109,6 +109,17 @@ def _translated_to(
     ]
     able = (protocol for protocol in found if _runs(backend, protocol, model, needs))
     return next(able, found[0] if found else None)
+
+
+def profile_of(backend: Backend, protocol: Protocol, model: str) -> Profile:
+    """profile_for(), remembered where the next request looks first."""
+    key, known = (protocol, model), backend.profiles
+    found = known.get(key)
+    if found is None:
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        found = known[key] = profile_for(backend.spec, protocol, model)
+    return found
 
 
 def crosses(backend: Backend, model: str, client: Protocol, needs: Needs) -> bool:

@@ -16,13 +16,10 @@ class Answer:
     body: bytes
 
 
-def plain_rows(head: bytes, among: frozenset[bytes] | None = None) -> Headers:
-    """The header lines of a head that wire/scan.answer_head() has found plain, names in lower case. among: the names that
-    are wanted, None = all."""
+def plain_rows(head: bytes) -> Headers:
+    """The header lines of a head that wire/scan.answer_head() has found plain, names in lower case."""
     rows: Headers = []
     for line in head.split(b"\r\n")[1:-2]:
         name, _, value = line.partition(b":")
-        name = name.lower()
-        if among is None or name in among:
-            rows.append((name, value.strip(b" \t")))
+        rows.append((name.lower(), value.strip(b" \t")))
     return rows

@@ -14,7 +14,7 @@ from ..shown import words_for
 from .content_in import OWN
 from .made_up import made_up_blocks
 
-_REASONS = {
+REASONS = {
     Stop.END: "end_turn",
     Stop.STOP_SEQUENCE: "stop_sequence",
     Stop.MAX_TOKENS: "max_tokens",
@@ -23,7 +23,7 @@ _REASONS = {
     Stop.REFUSAL: "refusal",
     Stop.CONTEXT_WINDOW: "model_context_window_exceeded",
 }
-STOPS = {reason: stop for stop, reason in _REASONS.items()}
+STOPS = {reason: stop for stop, reason in REASONS.items()}
 SHOW, OMIT, HIDE = "show", "omit", "hide"
 
 
@@ -71,7 +71,7 @@ def ending(
 ) -> dict[str, Any]:
     """`stop_reason`, `stop_sequence` and, of a refusal, `stop_details`. called: a tool was called. refused: the refusal's
     words, "" when there are none."""
-    reason = _REASONS[stop]
+    reason = REASONS[stop]
     if refused:
         reason = "refusal"
     elif stop is Stop.END and called:

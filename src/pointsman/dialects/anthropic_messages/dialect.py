@@ -14,7 +14,7 @@ from .errors import STATUSES, error, is_error, parse_error, stream_error
 from .preset import PRESETTING
 from .reader import MessagesReader
 from .reply import render_reply
-from .request_in import NAMES, parse_request
+from .request_in import NAMES, parse_request, plain_request
 from .request_out import render_request
 from .retelling import assembled, streamed
 from .seen import MessagesSeen
@@ -39,6 +39,7 @@ def _render_count(tokens: int) -> bytes:
 
 TRANSLATION = Translation(
     parse_request=parse_request,
+    plain_request=plain_request,
     render_request=render_request,
     render_reply=render_reply,
     reader=MessagesReader,

@@ -4,12 +4,16 @@ protocol: what Anthropic itself would get is passed through untouched."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from ...conversation.parts import Part, Text
 from ...conversation.request import ROLES, Message, OutputFormat, Request, Role, ThinkingMode
 from ..base import Reading
 from ..fields import Fields, bad
+from ..plain_request import TextsBody, texts_of
 from ..turn_memory import Turns
 from ..web_search import NAMES as SEARCH_NAMES
 from .content_in import NO_CHANGES, blocks, mark, text
@@ -70,6 +74,29 @@ def parse_request(value: dict[str, Any], reading: Reading) -> Request:
     request.service_tier = _tier(body, reading)
     _vendor_only(body, reading)
     body.close(reading.notes)
+    return request
+
+
+class _MessagesTexts(TextsBody, forbid_unknown_fields=True):
+    system: str | None = None
+
+
+_decode_texts = msgspec.json.Decoder(_MessagesTexts).decode
+
+
+def plain_request(body: bytes, header: Callable[[bytes], bytes | None]) -> Request | None:
+    """See ClientHalf."""
+    if header(_SESSION) is not None:
+        return None
+    found = texts_of(body, _decode_texts, False)
+    if found is None:
+        return None
+    request, system = found
+    request.include_usage = request.stream
+    if system is not None:
+        if not system or system.isspace() or system.startswith(_ATTRIBUTION):
+            return None
+        request.system.append(Text(system, path="system"))
     return request
 
 

@@ -36,6 +36,12 @@ class Turns:
     def build(self, request: Request) -> list[Any]:
         """All turns of the request, for the encoder."""
         messages = request.messages
+        if request.texts:
+            for message in messages:
+                only: Any = message.parts[0]
+                text = {"type": "text", "text": only.text}
+                self._done.append({"role": message.role.value, "content": [text]})
+            return self._done
         count = 0
         if messages and type(messages[0].parts) is KnownList:
             count = first_written(self._done, messages, Turns, _known)

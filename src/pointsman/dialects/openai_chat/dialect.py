@@ -15,7 +15,7 @@ from .frames import USAGE_OPTION
 from .preset import PRESETTING
 from .reader import ChatReader
 from .reply import render_reply
-from .request_in import NAMES, parse_request
+from .request_in import NAMES, parse_request, plain_request
 from .request_out import render_request
 from .retelling import assembled, streamed
 from .seen import ChatSeen
@@ -32,6 +32,7 @@ ENDPOINT = Endpoint(
 )
 TRANSLATION = Translation(
     parse_request=parse_request,
+    plain_request=plain_request,
     render_request=render_request,
     render_reply=render_reply,
     reader=ChatReader,

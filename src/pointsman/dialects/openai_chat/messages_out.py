@@ -29,6 +29,10 @@ def render_messages(request: Request, profile: Profile) -> list[Any]:
         role = "developer" if profile.developer_role else "system"
         out.append({"role": role, "content": _system(request.system, profile)})
     messages = request.messages
+    if request.texts and len(messages) == 1:
+        only: Any = messages[0].parts[0]
+        out.append({"role": "user", "content": only.text})
+        return out
     count = 0
     if messages and type(messages[0].parts) is KnownList:
         count = first_written(out, messages, (render_messages, profile), lambda one: _known(one, profile))

@@ -41,6 +41,32 @@ FINISH = {
 }
 
 
+_encode = msgspec.json.Encoder().encode
+
+
+class _Message(msgspec.Struct, gc=False):
+    role: str
+    content: str
+    refusal: None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    index: int
+    message: _Message
+    logprobs: None
+    finish_reason: str
+
+
+class _Completion(msgspec.Struct, omit_defaults=True, gc=False):
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: tuple[_Choice]
+    usage: dict[str, Any] | None = None
+    service_tier: str | None = None
+
+
 def usage_value(usage: TokenUsage | None) -> dict[str, Any] | None:
     """Chat's usage object (docs/protocols/usage.md#what-each-protocol-counts)."""
     if usage is None or (usage.input is None and usage.output is None):
@@ -66,8 +92,12 @@ def annotation_value(citation: Citation, offset: int, length: int) -> dict[str, 
 
 def render_reply(reply: Reply, answering: Answering) -> bytes:
     """The client's whole body."""
+    finish, parts = FINISH[reply.stop], reply.parts
+    if len(parts) == 1 and finish in _ALONE and type(parts[0]) is Text and reply.sequence is None:
+        text = parts[0]
+        if not text.citations:
+            return _of_text(text.text, finish, reply, answering)
     message = _message(reply, answering)
-    finish = FINISH[reply.stop]
     if answering.request.legacy_functions and finish == "tool_calls":
         finish = "function_call"
     choice: dict[str, Any] = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
@@ -85,7 +115,20 @@ def render_reply(reply: Reply, answering: Answering) -> bytes:
         body["usage"] = usage
     if reply.service_tier is not None:
         body["service_tier"] = reply.service_tier
-    return msgspec.json.encode(body)
+    return _encode(body)
+
+
+_ALONE = frozenset(("stop", "length"))
+"""Why an answer of one text stops, where nothing else stands in it."""
+
+
+def _of_text(text: str, finish: str, reply: Reply, answering: Answering) -> bytes:
+    """The same of one text and nothing else, as most are."""
+    choice = _Choice(0, _Message("assistant", text, None), None, finish)
+    own, model = own_id("chatcmpl-", answering.request_id), answering.request.model
+    usage = usage_value(reply.usage)
+    made = _Completion(own, "chat.completion", answering.created, model, (choice,), usage, reply.service_tier)
+    return _encode(made)
 
 
 def _message(reply: Reply, answering: Answering) -> dict[str, Any]:

@@ -6,7 +6,10 @@ Vendors' extras that clients send to everybody (`thinking`, `cache_control`, `to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from ...conversation.notes import Notes
 from ...conversation.parts import CacheMark
@@ -14,6 +17,7 @@ from ...conversation.request import EFFORTS, Request, ThinkingMode
 from ..base import Reading
 from ..fields import Fields
 from ..openai_request import read_account, read_format
+from ..plain_request import TextsBody, texts_of
 from ..web_search import NAMES as SEARCH_NAMES
 from .messages_in import read_messages
 from .tools_in import read_tools
@@ -58,6 +62,29 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     _hints(request, fields, notes)
     _shape(request, fields, notes)
     fields.close(notes)
+    return request
+
+
+class _ChatTexts(TextsBody, forbid_unknown_fields=True):
+    max_completion_tokens: int | None = None
+
+
+_decode_texts = msgspec.json.Decoder(_ChatTexts).decode
+
+
+def plain_request(body: bytes, header: Callable[[bytes], bytes | None]) -> Request | None:
+    """See ClientHalf."""
+    found = texts_of(body, _decode_texts, True)
+    if found is None:
+        return None
+    request, newer = found
+    older = request.max_tokens
+    if newer is not None:
+        request.max_tokens = newer
+        return None if older is not None or newer < 1 else request
+    if older is not None:
+        request.paths = {"max_tokens": "max_tokens"}
+        return None if older < 1 else request
     return request
 
 

@@ -11,10 +11,10 @@ import msgspec
 from ...dialects.base import ClientHalf, Dialect
 from ...dialects.recall import NOTHING, Keep, Recalled
 from ...kinds import Protocol
-from ...providers.profiles import profile_for
 from ...translation.crossing import Asked, Crossing
 from ...translation.reasoning_store import KeptReasoning
 from ...upstream.backend import Backend
+from ...upstream.candidates import profile_of
 from ...wire.http1 import RequestHead
 from ..client.access import Caller
 from ..compiled import CompiledRules
@@ -63,7 +63,7 @@ def crossing_of(
 ) -> Crossing:
     """Its translation to what the backend gets. model: its name there. keep: who remembers the answer. Raises
     PointsmanError 400 where the target cannot take what was asked."""
-    profile = profile_for(backend.spec, spoken, model)
+    profile = profile_of(backend, spoken, model)
     if backend.begins_inside(model) and not profile.begins_inside:
         profile = msgspec.structs.replace(profile, begins_inside=True)
     if backend.unheeding:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...dialects.headers import meant
+from ...dialects.headers import meant_rows
 from ...errors import PointsmanError
 from ...ledger.cost import Charged, used_of
 from ...resilience.board import TargetState
 from ...upstream.candidates import needs_of, translated_to
 from ...upstream.connection import UpstreamConnection
-from ...wire.answer import plain_rows
 from ...wire.chunks import MORE, ODD, chunk_at
 from ...wire.http1 import RequestHead
 from ..attempt.across import asked_of, crossing_of
@@ -106,11 +105,13 @@ class AcrossLane(Lane):
         if reply is None or self._odd(body, lines) or meaning(seen, (), True) is not ANSWERED:
             self._read_in_full()
             return
-        answer = codec.answer(reply, seen, plain_rows(raw[:size], meant()))
+        answer = codec.answer(reply, seen, meant_rows(raw[:size]))
         assert answer is not None
         used = used_of(seen.usage)
         charged = self._charged(used)
-        own = self._own_lines() + warning_lines(codec.warnings)
+        own = self._own_lines()
+        if codec.warnings:
+            own += warning_lines(codec.warnings)
         if self.track.bill is not None:
             own += cost_line(charged)
         told = self._shown(own + self._theirs(client_lines(answer.headers)))
@@ -121,7 +122,7 @@ class AcrossLane(Lane):
     def _relay(self, lines: bytes) -> None:
         assert self.across is not None
         codec, warnings = self.across[2:]
-        theirs = stream_lines(codec.head_lines(plain_rows(self.head_bytes, meant())))
+        theirs = stream_lines(codec.head_lines(meant_rows(self.head_bytes)))
         self.lines = warning_lines(warnings) + self._theirs(theirs)
         self.relay = codec.relay()
 
