@@ -212,6 +212,7 @@ SHARED_OF_DIALECTS = {
     "headers",
     "media",
     "model_list",
+    "paths",
     "recall",
     "registry",
 }

@@ -277,6 +277,24 @@ def test_explain(shell: Shell) -> None:
     assert shell.json("explain", "a b/c&d")["model"] == "a b/c&d"
 
 
+def test_a_request_from_standard_input_is_explained(shell: Shell) -> None:
+    shell.run("credential", "set", "openai", stdin="k")
+    shell.run("mapping", "add", "m", "--to", "openai", "--model", "gpt-4o-mini")
+    body = {
+        "model": "m",
+        "max_tokens": 9,
+        "top_k": 3,
+        "system": "s",
+        "messages": [{"role": "user", "content": "x"}],
+    }
+    text = shell.run("explain", "-", stdin=json.dumps(body)).stdout
+    assert "posted to /v1/messages (anthropic_messages, by what is in it)" in text
+    assert "1. openai:gpt-4o-mini  would be asked" in text
+    assert "https://api.openai.com/v1/chat/completions (openai_chat, translated)" in text
+    assert "lost or changed: dropped:top_k" in text
+    assert "paste a model's name" in shell.run("explain", "-", stdin="", code=1).stderr
+
+
 def test_a_rule_that_is_never_asked_is_moved_up(shell: Shell) -> None:
     shell.run("mapping", "add", "qwen*", "--to", "openai", "--priority", "1")
     shell.run("mapping", "add", "qwen3", "--to", "local/box")

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 import uvloop
 
-from pointsman.admin.control.explain import TargetExplained, explain, protocols
+from pointsman.admin.control.explain import explain
+from pointsman.admin.control.explain_target import TargetExplained, protocols
 from pointsman.admin.control.process_status import StatusBoard
 from pointsman.admin.control.routing_view import RoutingView
 from pointsman.kinds import BackendType, Protocol
@@ -131,7 +132,7 @@ async def explained(found: Plane, model: str = "m") -> list[TargetExplained]:
     status = msgspec.msgpack.decode(pack(found.plane.status()), type=WorkerStatus)
     board = StatusBoard()
     board.take(status, 0.0)
-    return (await explain(snapshot, RoutingView(), board.health(0.0), model, cold)).targets
+    return (await explain(snapshot, RoutingView(), board.health(0.0), model, cold))[0].targets
 
 
 def wanted(said: str, client: str, known: tuple[str, ...]) -> list[str]:

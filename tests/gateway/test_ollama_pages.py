@@ -13,9 +13,9 @@ import pytest
 import uvloop
 
 from pointsman.admin import routers
+from pointsman.dialects.paths import route
 from pointsman.dialects.registry import DIALECTS
 from pointsman.gateway.client.access import HostGuard
-from pointsman.gateway.client.paths import route
 from pointsman.kinds import Protocol
 from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.routing.specs import BackendSpec

@@ -187,7 +187,7 @@ async def told(found: Plane) -> str:
     assert rules is not None
     board = StatusBoard()
     board.take(found.plane.status(), 0.0)
-    found_ = await explain(rules.snapshot, RoutingView(), board.health(0.0), "m", cold)
+    found_, _ = await explain(rules.snapshot, RoutingView(), board.health(0.0), "m", cold)
     return found_.targets[0].protocols[RESPONSES]
 
 

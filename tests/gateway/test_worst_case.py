@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.gateway.client.paths import route
+from pointsman.dialects.paths import route
 from pointsman.gateway.spending.worst_case import UNSAID, worst_case
 
 CHAT = "/v1/chat/completions"

@@ -49,6 +49,7 @@ from .web.view import Notices
 
 ROUTERS = (
     mappings.router,
+    mappings.order_router,
     credentials.router,
     local.router,
     providers.router,

@@ -239,7 +239,7 @@ def show_list(invocation: Invocation) -> None:
     """List the rules in the order in which they are asked: the first that matches decides."""
     with invocation.session():
         rules = invocation.send("GET", "/api/mappings")
-        order = invocation.send("GET", "/api/mappings/order")
+        order = invocation.send("GET", "/api/mapping-order")
     invocation.print(rules, _SHOW)
     for rule in order.json():
         if rule["problem"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointsman.admin.control.explain import protocols
+from pointsman.admin.control.explain_target import protocols
 from pointsman.routing.specs import BackendSpec
 from pointsman.routing.table import Target
 from pointsman.upstream.backend import compile_backends

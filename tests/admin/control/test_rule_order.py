@@ -22,7 +22,7 @@ def order(plane: Plane, those: set[int]) -> list[int]:
 
 
 def standing(plane: Plane) -> dict[int, dict[str, Any]]:
-    return {row["id"]: row for row in plane.good("GET", "/api/mappings/order")}
+    return {row["id"]: row for row in plane.good("GET", "/api/mapping-order")}
 
 
 def test_a_rule_is_moved_before_another_and_behind_it(plane: Plane, fresh: Fresh) -> None:

@@ -26,7 +26,8 @@ from ...upstream.backend import Backend
 from ..store import credentials, local_backends, mappings, sealing
 from ..store.targets import targets_of
 from .control_plane import ControlPlane
-from .explain import leaves_machine, running_engines
+from .explain import running_engines
+from .explain_target import leaves_machine
 from .process_status import utc
 from .routing_view import RoutingView
 

@@ -16,7 +16,7 @@ from ...providers.urls import check_base_url, parse_base_url
 from ...routing.specs import BackendSpec
 from ...upstream.backend import Backend
 from ..store.shapes import Input
-from .explain import leaves_machine
+from .explain_target import leaves_machine
 
 
 class Typed(Input):

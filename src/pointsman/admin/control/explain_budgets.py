@@ -5,16 +5,20 @@ Not here: a client key's, which depends on who asks.
 from __future__ import annotations
 
 import time
+from typing import TypeVar
 
 from ...kinds import BackendType, Limit
 from ...ledger.accounts import LimitSpec
 from ...ledger.periods import Span, period_at
 from ..store.limits import moment_of, spent_of
 from .control_plane import ControlPlane
-from .explain import Explanation, TargetExplained
+from .explain import Explanation
+from .explain_target import TargetExplained
+
+_Told = TypeVar("_Told", bound=Explanation)
 
 
-def with_budgets(control: ControlPlane, found: Explanation) -> Explanation:
+def with_budgets(control: ControlPlane, found: _Told) -> _Told:
     """The same, its targets judged by what is spent now. Blocks."""
     only_local = False
     for target in found.targets:

@@ -1,4 +1,4 @@
-"""`/api/mappings`: the rules."""
+"""`/api/mappings`: the rules; `/api/mapping-order`: how they stand among each other."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..store.versions import expect
 from .base import IfMatch, RowId, Run, errors
 
 router = APIRouter(prefix="/api/mappings", tags=["mappings"])
+order_router = APIRouter(prefix="/api/mapping-order", tags=["mappings"])
 
 
 @router.get("", responses=errors())
@@ -18,12 +19,6 @@ def show_list(control: Run) -> list[BackendMappingResponse]:
     """All rules in the order in which they are asked: the first that matches a model's name decides."""
     with control.read() as session:
         return mappings.responses(session, mappings.list_all(session))
-
-
-@router.get("/order", responses=errors())
-def show_order(control: Run) -> list[RuleStanding]:
-    """All rules in that order: whether any request can get to each, and which others take its names."""
-    return standing_of(control)
 
 
 @router.post("", status_code=201, responses=errors())
@@ -66,3 +61,9 @@ def move(control: Run, mapping_id: RowId, body: BackendMappingMove) -> list[Back
     beside, behind = body.beside
     with control.change() as session:
         return mappings.responses(session, rule_order.move(session, mapping_id, beside, behind=behind))
+
+
+@order_router.get("", responses=errors())
+def show_order(control: Run) -> list[RuleStanding]:
+    """All rules in that order: whether any request can get to each, and which others take its names."""
+    return standing_of(control)

@@ -11,6 +11,7 @@ from functools import partial
 from time import monotonic
 
 from ...dialects.bridge import Bridge
+from ...dialects.paths import Route
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason, Protocol
 from ...providers.wordings import UNKNOWN_PATH
@@ -32,7 +33,6 @@ from ...upstream.candidates import (
 from ...upstream.connection import UpstreamConnection
 from ...upstream.egress import ConnectFailed
 from ...wire.answer import Answer
-from ..client.paths import Route
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.engines import cold, with_engine

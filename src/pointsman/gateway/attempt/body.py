@@ -5,12 +5,12 @@ Not here: what a target of another protocol gets (translation/crossing.py).
 
 from __future__ import annotations
 
+from ...dialects.paths import Route
 from ...providers.profiles import profile_for
 from ...routing.table import Target
 from ...upstream.backend import Backend
 from ...wire.multipart import with_model
 from ...wire.splice import replace_model, say_flag, set_flag, set_member, without_nulls
-from ..client.paths import Route
 from ..request.job import Job
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...dialects.paths import Route
 from ...upstream.backend import forwarded, forwarded_across
 from ...wire.answer import Headers
 from ...wire.http1 import RequestHead
 from ..client.access import KeyRing
-from ..client.paths import Route
 
 Block = tuple[bytes, frozenset[bytes]]
 """Header lines, and the names in them."""

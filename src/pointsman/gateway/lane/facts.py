@@ -9,6 +9,7 @@ from math import inf
 
 from msgspec.json import encode
 
+from ...dialects.paths import Route, route
 from ...dialects.registry import DIALECTS, derived
 from ...errors import PointsmanError
 from ...kinds import Protocol
@@ -21,7 +22,6 @@ from ...wire.http1 import RequestHead
 from ..attempt.client_headers import Block, steady_block, translated_block, upstream_path
 from ..attempt.fitting import surely_fits
 from ..client.access import Caller
-from ..client.paths import Route, route
 from ..client.programs import client_of, session_of
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane

@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import partial
 from urllib.parse import unquote
 
+from ...dialects.paths import models_in_path, route
 from ...dialects.registry import DIALECTS, SHARED
 from ...errors import PointsmanError
 from ...kinds import NONE, ErrorKind
@@ -23,7 +24,6 @@ from ...wire.http1 import BadHead, RequestHead, head_error
 from ...wire.multipart import Form, boundary_of, peek_form
 from ...wire.splice import Peek, peek
 from ..client.access import Caller
-from ..client.paths import models_in_path, route
 from ..client.server import Cancellable, ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ...conversation.usage import TokenUsage
+from ...dialects.paths import Route
 from ...dialects.recall import NOTHING, Recalled
 from ...errors import PointsmanError
 from ...kinds import Protocol
@@ -29,7 +30,6 @@ from ...wire.http1 import RequestHead
 from ...wire.multipart import Form
 from ...wire.splice import Peek
 from ..client.access import Caller
-from ..client.paths import Route
 from ..client.tee import Tee
 from .delivery import Delivery
 

@@ -6,6 +6,7 @@ Not here: what an error is in a protocol's words (its dialect), and why a target
 from __future__ import annotations
 
 from ...dialects.base import Dialect
+from ...dialects.paths import Route, names_a_model
 from ...dialects.registry import dialect_of_client
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackReason
@@ -18,7 +19,6 @@ from ...wire.http1 import RequestHead
 from ...wire.splice import speaks_of_a_model
 from ..attempt.answer import NO_RETRY, as_json, client_lines, final_line, is_event_stream
 from ..attempt.moves import Stage
-from ..client.paths import Route, names_a_model
 from ..own import pages
 from .job import Job
 from .targets import failure_of, of_all, unavailable

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 
+from ...dialects.paths import Route
 from ...kinds import Limit
 from ...ledger.accounts import Reservation, Want
 from ...ledger.records import UsageRecord
 from ...link.spending import Cashier
 from ...routing.table import Target
 from ..client.access import Caller
-from ..client.paths import Route
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from .refusing import header_lines

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import re
 
+from ...dialects.paths import Route
 from ...wire.splice import find_values
-from ..client.paths import Route
 
 _BYTES = 3.0
 """A token, at most: prose has 3.6, code 3.0 (translation/estimate.py); and a body is more than its texts."""

@@ -8,13 +8,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from ...dialects.base import ClientHalf, Dialect
-from ...dialects.bridge import Bridge
-from ...dialects.endpoint import Page
-from ...dialects.framing import EVENTS, Framing
-from ...dialects.media import MEDIA, Media
-from ...dialects.registry import DIALECTS, SHARED, derived
-from ...kinds import Protocol
+from ..kinds import Protocol
+from .base import ClientHalf, Dialect
+from .bridge import Bridge
+from .endpoint import Page
+from .framing import EVENTS, Framing
+from .media import MEDIA, Media
+from .registry import DIALECTS, SHARED, derived
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""gateway.paths: which request goes where, by path alone."""
+"""dialects.paths: which request goes where, by path alone."""
 
 from __future__ import annotations
 
 import pytest
 
-from pointsman.gateway.client.paths import names_a_model, route
+from pointsman.dialects.paths import names_a_model, route
 from pointsman.kinds import Protocol
 
 CHAT, RESPONSES, MESSAGES = Protocol.OPENAI_CHAT, Protocol.OPENAI_RESPONSES, Protocol.ANTHROPIC_MESSAGES
