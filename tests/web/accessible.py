@@ -25,6 +25,18 @@ _WIDER = """() => {
     const box = part.getBoundingClientRect();
     return box.width > 0 && box.right > wide + 1 && !inner(part);
   });
+  for (const box of document.querySelectorAll("body *")) { // what is cut off without a sign
+    const style = getComputedStyle(box);
+    if (!["hidden", "clip"].includes(style.overflowX) || style.textOverflow === "ellipsis" || box.clientWidth < 4) continue;
+    const right = box.getBoundingClientRect().right;
+    const cut = [...box.querySelectorAll("*")].find((part) => {
+      const at = part.getBoundingClientRect();
+      for (let up = part.parentElement; up !== box; up = up.parentElement) {
+        if (getComputedStyle(up).overflowX !== "visible") return false; }
+      return at.width > 0 && at.right > right + 1 && !part.closest("svg svg, svg *");
+    });
+    if (cut) found.push(cut);
+  }
   return [document.documentElement.scrollWidth - wide, found.slice(0, 5).map((one) => one.outerHTML.slice(0, 160))];
 }"""
 
@@ -49,6 +61,7 @@ def assert_accessible(page: Page, themes: tuple[Theme, ...] = THEMES) -> None:
 
 
 def assert_fits(page: Page) -> None:
-    """Nothing stands over the right edge of the window, and the page cannot be scrolled sideways."""
+    """Nothing stands over the right edge of the window or is cut off by a box, and the page cannot be scrolled sideways."""
     over, parts = page.evaluate(_WIDER)
     assert over <= 0, f"{page.url} is {over} px too wide: {parts}"
+    assert parts == [], f"{page.url}: too wide, or cut off: {parts}"

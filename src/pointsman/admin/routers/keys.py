@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Response
 from sqlmodel import Session
 
@@ -15,7 +17,7 @@ from ...models import (
 )
 from ..control.control_plane import ControlPlane
 from ..store import client_keys, key_groups
-from ..store.limits import spent_now
+from ..store.limits import moment_of, spent_now
 from ..store.shapes import shown
 from ..store.versions import expect
 from .base import IfMatch, RowId, Run, errors
@@ -23,10 +25,14 @@ from .base import IfMatch, RowId, Run, errors
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
-def _shown(control: ControlPlane, session: Session, row: ClientKey) -> ClientKeyResponse:
+def _shown(
+    control: ControlPlane, session: Session, row: ClientKey, used: Mapping[int, float] | None = None
+) -> ClientKeyResponse:
+    known = control.usage.last_used([row.id or 0]) if used is None else used
     more = {
         "group": key_groups.names(session).get(row.group_id or 0),
         "grace_until": row.before_until if row.before is not None else None,
+        "last_used_at": moment_of(known.get(row.id or 0)),
         "spent": spent_now(session, control.usage, f"key/{row.id}", row),
     }
     return shown(ClientKeyResponse, row, more)
@@ -36,7 +42,9 @@ def _shown(control: ControlPlane, session: Session, row: ClientKey) -> ClientKey
 def show_list(control: Run) -> list[ClientKeyResponse]:
     """All client keys, revoked ones too, by their first characters, and what they have spent."""
     with control.read() as session:
-        return [_shown(control, session, row) for row in client_keys.list_all(session)]
+        rows = client_keys.list_all(session)
+        used = control.usage.last_used([row.id or 0 for row in rows])
+        return [_shown(control, session, row, used) for row in rows]
 
 
 @router.post("", status_code=201, responses=errors(404))

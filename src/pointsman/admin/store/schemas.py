@@ -184,13 +184,14 @@ class _OfKey(Output):
     created_at: datetime
     revoked_at: datetime | None = None
     grace_until: datetime | None = None
+    last_used_at: datetime | None = None
     spent: Spent | None = None
 
 
 @unchecked
 class ClientKeyResponse(_OfKey, ClientKeyColumns, _Numbered):
     """A client key as listed: its first characters, never the key. spent: where it has a budget. grace_until: so long the
-    key that it replaced is good, too."""
+    key that it replaced is good, too. last_used_at: to the hour where that is longer ago than a day."""
 
 
 class KeyGroupCreate(LimitColumns, Input):

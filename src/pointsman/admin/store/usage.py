@@ -13,7 +13,7 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from .usage_columns import Block, Damaged
 from .usage_deleting import carried, delete_before, forget_names, next_end
 from .usage_glance import Glance, Glances
 from .usage_groups import By, Group, groups, totals_of
+from .usage_last import last_used
 from .usage_log import UsageLog, blocks_with
 from .usage_query import Totals, UsageFilter, damaged, newest
 from .usage_sums import Span, spent, together
@@ -248,6 +249,11 @@ class UsageStore:
             tokens, cost = spent(driver, self._opened.pending, key_ids, backend, since)
             before = carried(driver, key_ids, backend, since)
         return tokens + before[0], cost + before[1]
+
+    def last_used(self, key_ids: Iterable[int]) -> dict[int, float]:
+        """When these client keys were used last, unix seconds; see usage_last.py."""
+        with self._file.transaction(write=False) as connection, _told_damage():
+            return last_used(driver_of(connection), self._opened.pending, key_ids)
 
     def delete_before(self, before: float) -> Deleted:
         """Takes out all records that are older than those unix seconds, for good, and makes the file smaller."""

@@ -16,5 +16,6 @@ class Entry(NamedTuple):
 
 MENU = (
     Entry("/ui", "Home", "h", "home"),
+    Entry("/ui/keys", "Client keys", "k"),
     Entry("/ui/connect", "Connect", "c"),
 )

@@ -32,5 +32,9 @@ ENVIRONMENT.filters.update(
     moment=words.moment,
 )
 ENVIRONMENT.globals.update(
-    menu=MENU, share=words.share, static=f"/ui/static/{version()}", program_version=__version__
+    menu=MENU,
+    pages=frozenset(entry.path for entry in MENU),
+    share=words.share,
+    static=f"/ui/static/{version()}",
+    program_version=__version__,
 )

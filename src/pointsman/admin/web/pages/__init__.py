@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from . import connect, home, more, sign_in, undo
+from . import client_keys, connect, home, key_groups, more, sign_in, undo
 
-PAGES = (sign_in.router, home.router, connect.router, more.router, undo.router)
+PAGES = (
+    sign_in.router,
+    home.router,
+    key_groups.router,
+    client_keys.router,
+    connect.router,
+    more.router,
+    undo.router,
+)

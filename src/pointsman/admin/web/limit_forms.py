@@ -1,0 +1,94 @@
+"""The fields of a client key's or a group's limits in a form: read as the API takes them, and written back as they stand.
+Pure. Not here: what is valid (store/schemas.py)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ...errors import PointsmanError
+from ...kinds import ErrorKind, Per
+from ...models import ClientKeyCreate, ClientKeyResponse, KeyGroupResponse
+from .view import FormFields
+
+PERIODS = {
+    Per.TOTAL: "in all",
+    Per.HOUR: "an hour",
+    Per.DAY: "a day",
+    Per.WEEK: "a week",
+    Per.MONTH: "a month",
+}
+GRACE = {"0": "at once", "3600": "after an hour", "86400": "after a day", "604800": "after 7 days"}
+"""How long the key that a rotation replaces is good, in seconds: what a person is asked."""
+
+
+def limits(form: FormFields, zone: str) -> dict[str, Any]:
+    """Budget and rates. zone: whose days and months count where the form names none."""
+    per = form.text("per", Per.TOTAL)
+    return {
+        "budget_money": _amount(form, "budget_money"),
+        "budget_tokens": form.number("budget_tokens"),
+        "per": None if per == Per.TOTAL else per,
+        "zone": form.text("zone") or zone,
+        "warn": form.number("warn") or 80,
+        "rate_requests": form.number("rate_requests"),
+        "rate_tokens": form.number("rate_tokens"),
+        "parallel": form.number("parallel"),
+        "note": form.text("note"),
+    }
+
+
+def key_fields(form: FormFields, zone: str) -> dict[str, Any]:
+    """The fields of schemas.ClientKeyCreate."""
+    return limits(form, zone) | {
+        "name": form.text("name"),
+        "owner": form.text("owner"),
+        "group": form.text("group") or None,
+        "models": _lines(form, "models"),
+        "paths": _lines(form, "paths"),
+        "local_only": form.has("local_only"),
+        "expires_at": _moment(form, "expires", zone),
+    }
+
+
+def written(row: ClientKeyResponse | KeyGroupResponse | None, zone: str) -> dict[str, Any]:
+    """What stands in the form's fields: of that row, or of a new one."""
+    stands = (row or ClientKeyCreate()).model_dump()
+    at, amount = stands.get("expires_at"), stands["budget_money"]
+    return stands | {
+        "per": stands["per"] or Per.TOTAL,
+        "zone": stands["zone"] or zone,
+        "expires": "" if at is None else at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M"),
+        "budget_money": None if amount is None else f"{amount:.10g}",
+    }
+
+
+def _amount(form: FormFields, name: str) -> float | None:
+    text = form.text(name).removeprefix("$").replace(",", "")
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise PointsmanError(
+            ErrorKind.INVALID, "Budget: write an amount in US dollars, such as 5 or 2.50.", param=name
+        ) from None
+
+
+def _lines(form: FormFields, name: str) -> list[str]:
+    return [one for line in form.text(name).splitlines() if (one := line.strip())]
+
+
+def _moment(form: FormFields, name: str, zone: str) -> datetime | None:
+    """As a browser writes `datetime-local`, in that zone."""
+    text = form.text(name)
+    if not text:
+        return None
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        raise PointsmanError(
+            ErrorKind.INVALID, "Good until: write a moment such as 2026-12-01T08:00.", param=name
+        ) from None
+    return (local.replace(tzinfo=ZoneInfo(zone)) if local.tzinfo is None else local).astimezone(UTC)
