@@ -35,7 +35,7 @@ class ChangedMeanwhile(PointsmanError):
 
 
 def expect(session: Session, row: Table, version: str | None) -> None:
-    """version: the one that was read; None: whatever it is now. Raises ChangedMeanwhile."""
-    if version is not None and row.version != version:
+    """version: the one that was read; None or empty: whatever it is now. Raises ChangedMeanwhile."""
+    if version and row.version != version:
         entry = audit.last_of(session, NOUNS[type(row)].name, row_key(row))
         raise ChangedMeanwhile(row, entry)

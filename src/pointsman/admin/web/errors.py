@@ -12,6 +12,8 @@ from starlette.types import Scope
 from ...errors import PointsmanError
 from ..control.door import OPEN
 from ..control.problems import request_id, retry_headers
+from ..store.versions import ChangedMeanwhile
+from .meanwhile import changed_meanwhile
 from .rendering import ENVIRONMENT
 from .view import request_by_htmx
 
@@ -26,8 +28,11 @@ def page_error(
     extra = retry_headers(error, headers)
     path = scope["path"]
     signed_out = error.status == 401 and path not in OPEN
+    into_notice = {"hx-retarget": "#notice", "hx-reswap": "innerHTML", "hx-reselect": "#said"}
+    if isinstance(error, ChangedMeanwhile):
+        return changed_meanwhile(scope, error, into_notice)
     if request_by_htmx(scope):
-        extra |= {"hx-retarget": "#notice", "hx-reswap": "innerHTML", "hx-reselect": "#said"}
+        extra |= into_notice
         return _html("notice_error.html", scope, error, errors, extra, signed_out)
     if signed_out and scope["method"] in ("GET", "HEAD") and not path.startswith("/ui/live"):
         return _to_sign_in(scope, extra)

@@ -164,9 +164,11 @@ async def _sent(request: Request) -> FormFields:
         raise PointsmanError(ErrorKind.INVALID, "Send the form as application/x-www-form-urlencoded.")
     body = (await request.body()).decode("utf-8", "replace")
     try:
-        return FormFields(parse_qsl(body, keep_blank_values=True, max_num_fields=1000))
+        sent = FormFields(parse_qsl(body, keep_blank_values=True, max_num_fields=1000))
     except ValueError:
         raise PointsmanError(ErrorKind.INVALID, "The form has too many fields.") from None
+    request.scope["state"]["sent"] = sent  # for meanwhile.py
+    return sent
 
 
 Seen = Annotated[View, Depends(_seen)]
