@@ -39,7 +39,7 @@ request failed. down: it takes no connection, or its engine does not start. refu
 asleep: its engine. off: somebody switched it off. unknown: nobody has asked it yet."""
 
 
-class BackendState(BaseModel):
+class BackendShown(BaseModel):
     """One backend. since: of its state, where that changed since the gateway started. why: in words, "" where all is well.
     todo: what helps. until: when the state ends by itself. origin: where its key goes, None of what has no address.
     protocols: it gets as they are; tried: it is asked whether it knows them, all others are translated. keyed_at: when its
@@ -89,7 +89,7 @@ class _Row(NamedTuple):
     enabled: bool
 
 
-async def backend_states(control: ControlPlane, view: RoutingView) -> list[BackendState]:
+async def backend_states(control: ControlPlane, view: RoutingView) -> list[BackendShown]:
     """All of them: local ones first, then what was found, then providers; the practice model is none."""
     snapshot = control.snapshot
     standings = {
@@ -144,7 +144,7 @@ def _state(
     standing: EngineStanding | None,
     since: float | None,
     rules: list[int],
-) -> BackendState:
+) -> BackendShown:
     kind = BackendType(spec.type)
     address = None if engine_of(spec.base_url) is not None else spec.base_url
     if row is not None and not row.enabled:
@@ -154,7 +154,7 @@ def _state(
     if standing is not None and standing.since and verdict.state in _OF_ENGINES:
         since = standing.since
     known = backend is not None and spec.problem is None
-    return BackendState(
+    return BackendShown(
         key=spec.key,
         backend_type=kind,
         name=spec.name,

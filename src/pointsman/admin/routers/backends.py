@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from ..control.backend_states import BackendState, backend_states
+from ..control.backend_states import BackendShown, backend_states
 from .base import Routing, Run, errors
 
 router = APIRouter(prefix="/api/backends", tags=["status"])
 
 
 @router.get("", responses=errors())
-async def show_list(control: Run, view: Routing) -> list[BackendState]:
+async def show_list(control: Run, view: Routing) -> list[BackendShown]:
     """All of them with state, since when, why and what to do; their queues; which rules name them."""
     return await backend_states(control, view)

@@ -16,6 +16,7 @@ class Entry(NamedTuple):
 
 MENU = (
     Entry("/ui", "Home", "h", "home"),
+    Entry("/ui/backends", "Backends", "b", "box"),
     Entry("/ui/keys", "Client keys", "k"),
     Entry("/ui/connect", "Connect", "c"),
 )

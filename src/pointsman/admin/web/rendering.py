@@ -30,6 +30,7 @@ ENVIRONMENT.filters.update(
     money=words.money,
     size=words.size,
     moment=words.moment,
+    protocol=words.protocol,
 )
 ENVIRONMENT.globals.update(
     menu=MENU,

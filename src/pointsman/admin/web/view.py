@@ -96,7 +96,13 @@ class View:
         text = ENVIRONMENT.get_template(template).render(
             view=self, here=self.request.url.path, notice=notice, **context
         )
-        return HTMLResponse(text, status_code=status)
+        return HTMLResponse(text, status_code=status, headers=self._address(notice))
+
+    def _address(self, notice: PageNotice | None) -> dict[str, str]:
+        """Of the page that a write goes on to, for the browser's address where htmx has followed the redirect."""
+        url = self.request.url
+        led = self.htmx and notice is not None
+        return {"hx-push-url": f"{url.path}?{url.query}" if url.query else url.path} if led else {}
 
     def fragment(
         self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any

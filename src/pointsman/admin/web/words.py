@@ -83,6 +83,11 @@ def size(value: float | None) -> str:
     raise AssertionError
 
 
+def protocol(value: str) -> str:
+    """A protocol as people call it: `openai_chat` is Chat."""
+    return value.rpartition("_")[2].capitalize()
+
+
 def moment(at: datetime | float | None, form: str = "time") -> Markup | str:
     """A `<time>` that the browser makes local (static/time.js). at: aware, or unix seconds. form: `time` (14:28:51),
     `short` (14:28), `day` (1 Nov 2026), `full`, `ago` (28 min ago)."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from . import client_keys, connect, home, key_groups, more, sign_in, undo
+from . import backend_changes, backend_trials, backends, client_keys, connect, home, key_groups, more, sign_in, undo
 
 PAGES = (
     sign_in.router,
     home.router,
     key_groups.router,
     client_keys.router,
+    backends.router,
+    backend_trials.router,
+    backend_changes.router,
     connect.router,
     more.router,
     undo.router,
