@@ -196,7 +196,7 @@ def test_a_provider_is_added_in_a_browser(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(f"{request.url} {request.post_data or ''}"))
     page.goto("/ui/backends")
-    page.get_by_role("link", name="Groq", exact=False).click()
+    page.get_by_role("link", name="Groq").click()
     assert page.locator("#goes b").inner_text() == "https://api.groq.com"
     page.fill("#f-k", KEY)
     page.fill("#f-n", name)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from . import backend_changes, backend_trials, backends, client_keys, connect, home, key_groups, more, sign_in, undo
+from . import (
+    backend_changes,
+    backend_trials,
+    backends,
+    client_keys,
+    connect,
+    home,
+    key_groups,
+    more,
+    sign_in,
+    undo,
+)
 
 PAGES = (
     sign_in.router,
