@@ -52,18 +52,18 @@ def test_a_backend_that_nobody_has_asked_is_unknown(plane: Plane, box: str) -> N
 @pytest.mark.parametrize(
     ("more", "state", "why"),
     [
-        ({"down": True}, "down", "connection refused"),
+        ({"down": True}, "down", "takes no connections"),
         ({"benched": "401 from it"}, "refused", "401 from it"),
-        ({"targets": (TargetHealth("m", "open", 5, 4e9),)}, "failing", "(m)"),
+        ({"targets": (TargetHealth("m", "open", 5, 4e9),)}, "failing", "took too long (m)"),
         ({"targets": (TargetHealth("m", "closed", 0, None, 4e9),)}, "busy", "pause"),
-        ({}, "failing", "Its last request failed"),
+        ({}, "failing", "At the last request it took too long"),
     ],
 )
 def test_what_is_wrong_is_said_with_why_and_what_to_do(
     plane: Plane, worker: Worker, box: str, more: dict[str, Any], state: str, why: str
 ) -> None:
     health = BackendHealth(
-        box, in_flight=2, queued=1, last_failure=time.time(), last_reason="connection refused", **more
+        box, in_flight=2, queued=1, last_failure=time.time(), last_reason="timeout", **more
     )
     found = told(plane, worker, health)
     assert (found["state"], found["in_flight"], found["queued"]) == (state, 2, 1)

@@ -29,6 +29,7 @@ from .control_plane import ControlPlane
 from .explain import running_engines
 from .explain_target import leaves_machine
 from .process_status import utc
+from .reasons import what_it_did
 from .routing_view import RoutingView
 
 State = Literal[
@@ -208,8 +209,11 @@ def _verdict(
     if seen.benched is not None:
         return _Verdict("refused", f"Its key was refused: {seen.benched}", "Rotate the key.")
     if seen.down:
-        why = seen.last_reason or "It takes no connections."
-        return _Verdict("down", why, "Start the server. It is asked every 2 s whether it is back.")
+        return _Verdict(
+            "down",
+            "It takes no connections.",
+            "Start the server. It is asked every 2 s whether it is back.",
+        )
     now = time.time()
     paused = [one.throttled_until for one in seen.targets if (one.throttled_until or 0.0) > now]
     if paused:
@@ -223,14 +227,12 @@ def _by_answers(seen: BackendHealth) -> _Verdict:
         names = ", ".join(one.model for one in broken[:3]) + (" and more" if len(broken) > 3 else "")
         until = min((one.until for one in broken if one.until is not None), default=None)
         return _Verdict(
-            "failing", f"{seen.last_reason or 'It failed'} ({names}).", "It is tried again by itself.", until
+            "failing", f"It {what_it_did(seen.last_reason)} ({names}).", "It is tried again by itself.", until
         )
     if seen.last_success is None and seen.last_failure is None:
         return _Verdict("unknown", "No request has gone there yet.", "Test it.")
     if (seen.last_failure or 0.0) > (seen.last_success or 0.0):
-        return _Verdict(
-            "failing", f"Its last request failed: {seen.last_reason or 'no reason told'}.", "Test it."
-        )
+        return _Verdict("failing", f"At the last request it {what_it_did(seen.last_reason)}.", "Test it.")
     return _Verdict("works")
 
 

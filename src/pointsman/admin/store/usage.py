@@ -37,7 +37,7 @@ from .usage_glance import Glance, Glances
 from .usage_groups import By, Group, groups, totals_of
 from .usage_last import last_used
 from .usage_log import UsageLog, blocks_with
-from .usage_query import Totals, UsageFilter, damaged, newest
+from .usage_query import Totals, UsageFilter, damaged, newest, troubles
 from .usage_sums import Span, spent, together
 from .usage_tables import begin
 
@@ -203,6 +203,11 @@ class UsageStore:
                 driver_of(connection), filters or UsageFilter(), before, limit + 1, self._opened.pending
             )
         return rows[:limit], _cursor(rows[limit - 1]) if len(rows) > limit else None
+
+    def troubles(self, limit: int) -> list[UsageRecord]:
+        """The newest requests that failed, were rescued or whose client left."""
+        with self._file.transaction(write=False) as connection, _told_damage():
+            return troubles(driver_of(connection), limit)
 
     def totals(self, filters: UsageFilter | None = None) -> Totals:
         with self._file.transaction(write=False) as connection, _told_damage():

@@ -100,8 +100,19 @@ def newest(
     wanted = _wanted(driver, filters)
     if wanted is not None and not wanted:
         return []
-    top = math.inf if before is None else before[0]
     times = bounds(filters) if filters.session is None else _session_times(driver, filters, pending)
+    return _newest(driver, filters, times, wanted, before, limit)
+
+
+def _newest(
+    driver: sqlite3.Connection,
+    filters: UsageFilter,
+    times: tuple[float, float],
+    wanted: set[int] | None,
+    before: tuple[float, str] | None,
+    limit: int,
+) -> list[UsageRecord]:
+    top = math.inf if before is None else before[0]
     found: list[_Found] = []
     for last_at, block in _blocks(driver, filters, times, wanted, top):
         if len(found) == limit and found[-1][0] > last_at:
@@ -111,6 +122,13 @@ def newest(
         del found[limit:]
     shared = dimensions(driver, [block.dims[index] for *_, block, index in found])
     return [block.record(index, shared[block.dims[index]]) for *_, block, index in found]
+
+
+def troubles(driver: sqlite3.Connection, limit: int) -> list[UsageRecord]:
+    """The newest requests that failed, were rescued or whose client left. Raises Damaged."""
+    where = "d.own AND (d.outcome <> 'ok' OR d.fallback IS NOT NULL)"
+    rows = driver.execute(f"SELECT id FROM dimension d WHERE {where}")  # noqa: S608
+    return _newest(driver, UsageFilter(), (-math.inf, math.inf), {number for (number,) in rows}, None, limit)
 
 
 def damaged(driver: sqlite3.Connection) -> list[str]:

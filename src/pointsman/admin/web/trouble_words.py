@@ -1,0 +1,39 @@
+"""What happened to a request that failed or was rescued, in one line: `box took no connection, openai answered`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...ledger.records import UsageRecord
+from ..control.reasons import what_it_did
+
+
+def became(record: UsageRecord) -> str:
+    """`rescued`, `bad` or `stop`: the mark."""
+    if record.outcome == "ok":
+        return "rescued"
+    return "stop" if record.outcome == "aborted" else "bad"
+
+
+def story(record: UsageRecord, attempts: Sequence[UsageRecord]) -> str:
+    """record: what stands for the request. attempts: all of it, in their order, itself too."""
+    before = [one for one in attempts if one.id != record.id and one.target]
+    first = _backend(before[0]) if before else ""
+    who = _backend(record)
+    why = what_it_did(record.fallback)
+    if record.outcome == "ok":
+        return f"{first} {why}, {who} answered" if first else f"{who} answered after another {why}"
+    if record.outcome == "aborted":
+        return f"the client left{f' while {who} answered' if who else ''}"
+    if not who and record.outcome != "cancelled":
+        return f"no backend was asked: {record.status}"
+    then = f"{first} {why}, then " if first and first != who else ""
+    if record.outcome == "interrupted":
+        return f"{then}{who} broke off"
+    if record.outcome == "cancelled":
+        return f"{then}somebody ended it here{f' while {who} answered' if who else ''}"
+    return f"{then}{who} failed: {record.status}"
+
+
+def _backend(record: UsageRecord) -> str:
+    return (record.target or "").partition(":")[0]
