@@ -242,5 +242,5 @@ def _sorted(request: bytes) -> tuple[list[bytes], bytes]:
 
 
 def _facts(record: UsageRecord) -> tuple[Any, ...]:
-    timed = {"id", "at", "request", "first_output_ms", "total_ms"}
+    timed = {"id", "at", "request", "first_output_ms", "total_ms", "overhead_ms"}
     return tuple(getattr(record, name) for name in UsageRecord.__struct_fields__ if name not in timed)

@@ -8,6 +8,7 @@ import pytest
 import uvloop
 
 from pointsman.practice import Reply, ScriptedUpstream
+from pointsman.routing.specs import BackendSpec
 from tests.vendor_bodies import chat
 from tests.vendor_bodies.wire import encoded
 
@@ -122,3 +123,26 @@ def test_a_stream_that_counted_nothing_before_our_stop_sequence_has_an_estimate(
     assert COMMENT in got.body
     assert b'"input_tokens":7' in last
     assert b'"output_tokens":0' not in last
+
+
+@pytest.mark.parametrize("way", [(), ("x-pointsman-no-fallback: 1",)], ids=["lane", "full way"])
+@pytest.mark.parametrize(("client", "lost"), [(CHAT, None), (MESSAGES, "dropped:frobnicate")])
+def test_a_record_says_what_the_gateway_took_and_what_translation_lost(
+    client: str, lost: str | None, way: tuple[str, ...]
+) -> None:
+    async def main() -> None:
+        with ScriptedUpstream() as server:
+            server.always(Reply(200, JSON, body=encoded(chat.whole({"content": "hello there"}))))
+            async with plane() as found:
+                cloud = BackendSpec("openai/x", "openai", "x", server.url, (CHAT,), allow_http=True)
+                found.rules(rule("*", "openai/x"), backends=[cloud])
+                body = ask(client) | ({"frobnicate": 5} if lost else {})
+                got = await found.ask(PATHS[client], body, *way)
+                (record,) = await found.recorded()
+                assert record.total_ms is not None
+                assert record.overhead_ms is not None
+                assert 0 < record.overhead_ms < record.total_ms
+                assert record.warnings == got.headers.get("x-pointsman-warnings")
+                assert (record.warnings is None) if lost is None else (lost in (record.warnings or ""))
+
+    uvloop.run(main())

@@ -35,7 +35,7 @@ COLUMNS = (
     "id", "at", "protocol", "path", "model", "target", "attempts", "fallback", "status", "outcome", "stream",
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "first_output_ms", "total_ms", "key_id",
     "mapping_id", "request", "attempt", "joined", "client", "session", "cost", "flag", "saved", "extra", "tier",
-    "cache_write_tokens", "cache_write_long_tokens", "web_searches",
+    "cache_write_tokens", "cache_write_long_tokens", "web_searches", "overhead_ms", "warnings",
 )  # fmt: skip
 """Of the list as CSV."""
 

@@ -35,16 +35,21 @@ HEAD: Final = 14
 
 _FIELDS = UsageRecord.__struct_fields__
 _VALUES = (
-    "stream", "attempts", "attempt", "joined", *SUMMED, "tier", "cache_write_long_tokens", "web_searches",
+    "stream", "attempts", "attempt", "joined", *SUMMED, "tier", "cache_write_long_tokens", "web_searches", "warnings",
 )  # fmt: skip
-MILLISECONDS: Final = ("first_output_ms", "total_ms")
+MILLISECONDS: Final = ("first_output_ms", "total_ms", "overhead_ms")
+_FORMS = {
+    "first_output_ms": struct.Struct("=d"),
+    "total_ms": struct.Struct("=d"),
+    "overhead_ms": struct.Struct("=f"),
+}
+"""Of these; the gateway's own part needs no sixteen digits."""
 _DEFAULTS = UsageRecord.__struct_defaults__
 _DEFAULT = dict(zip(_FIELDS[len(_FIELDS) - len(_DEFAULTS) :], _DEFAULTS, strict=True))
 _NAN = float("nan")
 _ONE: Sequence[int] = [0]
 _NO_SESSIONS = ([None], _ONE)
 _TAIL = 8
-_DOUBLE = struct.Struct("=d")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_kind = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
@@ -165,12 +170,12 @@ def packed(columns: Columns) -> dict[str, Any]:
     for name in _VALUES:
         found[name] = folded(columns[name])
     for name in MILLISECONDS:
-        values = columns[name]
+        values, form = columns[name], _FORMS[name].format[1:]
         try:
-            found[name] = array("d", values).tobytes()
+            found[name] = array(form, values).tobytes()
         except TypeError:
             if values.count(None) < len(values):
-                found[name] = array("d", [_NAN if one is None else one for one in values]).tobytes()
+                found[name] = array(form, [_NAN if one is None else one for one in values]).tobytes()
     return found
 
 
@@ -227,7 +232,8 @@ class ColumnReader:
     def milliseconds(self, name: str) -> Sequence[float | None]:
         """A column of MILLISECONDS."""
         raw = self._columns.get(name)
-        return [None] * self.records if raw is None else [_known(one) for one in array("d", raw)]
+        known = None if raw is None else array(_FORMS[name].format[1:], raw)
+        return [None] * self.records if known is None else [_known(one) for one in known]
 
     def record(self, index: int, kind: Sequence[Any]) -> UsageRecord:
         """One of them."""
@@ -240,7 +246,8 @@ class ColumnReader:
             found[column] = values[index if len(values) > 1 else 0]
         for column in MILLISECONDS:
             raw = self._columns.get(column)
-            found[column] = _known(_DOUBLE.unpack_from(raw, 8 * index)[0]) if raw is not None else None
+            form = _FORMS[column]
+            found[column] = _known(form.unpack_from(raw, form.size * index)[0]) if raw is not None else None
         if found["request"] is None:
             found["request"] = name
         return UsageRecord(id=name, at=self.at[index], **found)

@@ -57,3 +57,7 @@ class UsageRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     cache_write_tokens: int | None = None  # of the input, what was written to a cache
     cache_write_long_tokens: int | None = None  # of that, what is kept for the longer time
     web_searches: int | None = None
+    overhead_ms: float | None = (
+        None  # of the request, what the gateway itself took: it waited for nobody meanwhile
+    )
+    warnings: str | None = None  # what translation lost of this attempt, as x-pointsman-warnings told it

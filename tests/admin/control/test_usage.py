@@ -98,6 +98,8 @@ def test_a_row_says_all_that_is_known(filled: Plane) -> None:
         "cache_write_tokens": None,
         "cache_write_long_tokens": None,
         "web_searches": None,
+        "overhead_ms": None,
+        "warnings": None,
         "request": "",
         "attempt": 0,
         "joined": False,

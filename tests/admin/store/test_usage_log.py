@@ -60,7 +60,8 @@ def some_records(draw: st.DrawFn) -> list[UsageRecord]:
                 draw(st.sampled_from(["", "codex"])), draw(st.sampled_from([None, None, "s1", "s2"])),
                 draw(count), draw(st.sampled_from([None, "estimated"])), draw(count),
                 draw(st.one_of(st.none(), st.integers(-50, 50))), draw(st.sampled_from([None, "flex"])), draw(count),
-                draw(count), draw(count),
+                draw(count), draw(count), draw(st.one_of(st.none(), st.floats(0, 1e4, width=32))),
+                draw(st.sampled_from([None, None, "dropped:top_k"])),
             )
         )  # fmt: skip
     return found

@@ -41,6 +41,6 @@ cdef class Lane(Underway):
     cdef _drain(self)
     @cython.locals(track=Track)
     cdef _claim(self, double now)
-    @cython.locals(plane=DataPlane, track=Track, asker=Asker, ok=Cell, overhead=Histogram, now=double, used=tuple)
+    @cython.locals(plane=DataPlane, track=Track, asker=Asker, now=double, ours=double, used=tuple)
     cdef _settle(self, tuple used, tuple charged, bint aborted=*)
     cpdef general(self)

@@ -26,7 +26,7 @@ from ..attempt.meaning import ANSWERED, meaning
 from ..attempt.moves import MOVES, Effect, Effects, Event, State
 from ..attempt.relay import passing, usage_of
 from ..request.charging import FREE, cost_line, given_up, until_cut
-from ..request.meter import GONE, record
+from ..request.meter import GONE, record, told_warnings
 from .handover import hand_over
 from .state import Underway, made_of
 
@@ -376,10 +376,11 @@ class Lane(Underway):
         track.health.in_flight -= 1
         track.places.release()
         first, now, asker = self.first_output or None, monotonic(), self.asker
+        ours = self.ours if aborted or self.relay is not None else self.ours + (now - self.judge.heard)
         one = record(
             self.id, self.wall, asker.protocol, asker.route.path, self.model, track.label, 200 if first else GONE,
             "aborted" if aborted else "ok", self.stream, used, self.start, first, now, asker.key_id, track.mapping_id, None,
-            asker.client, asker.session, charged,
+            asker.client, asker.session, charged, ours, None if self.across is None else told_warnings(self.across[3]),
         )  # fmt: skip
         plane.record(one)
         if self.taken is not None:
@@ -388,9 +389,8 @@ class Lane(Underway):
             plane.trace(self.id, self.head.get(b"traceparent") or b"")
         if aborted:
             return
-        ok, overhead = track.ok, track.overhead
-        ok.n += 1
-        overhead.observe(self.ours if self.relay is not None else self.ours + (now - self.judge.heard))
+        track.ok.n += 1
+        track.overhead.observe(ours)
 
     def general(self) -> Exchange:
         """From here on the full way."""

@@ -15,6 +15,8 @@ GONE = 499
 """Status of a request whose client left before one was sent (nginx's number)."""
 
 
+_WARNINGS = 480
+"""Characters of what was lost that are kept."""
 _TEXT = 200
 """Characters of a path and of a model's name that are kept: a client chose them."""
 
@@ -39,6 +41,8 @@ def record(
     client: str,
     session: str | None,
     charged: Charged,
+    ours: float,
+    warnings: str | None = None,
     attempts: int = 1,
     attempt: int = 1,
     fallback: str | None = None,
@@ -46,10 +50,11 @@ def record(
     joined: bool = False,
     extra: int | None = None,
 ) -> UsageRecord:
-    """The record of these facts; those of a plain request are given up to `charged`, by position, which costs least.
+    """The record of these facts; those of a plain request are given up to `ours`, by position, which costs least.
 
-    used: a usage's fields (used_of). start, first_output, end: monotonic seconds. request: "" where the record stands for
-    its request. answer_id: as it was read; it is kept of an answer that succeeded."""
+    used: a usage's fields (used_of). start, first_output, end: monotonic seconds. ours: seconds of it that
+    were the gateway's own. request: "" where the record stands for its request.
+    answer_id: as it was read; it is kept of an answer that succeeded."""
     if answer_id is not None and (not 200 <= status < 300 or len(model) > _TEXT):
         answer_id = None
     return UsageRecord(
@@ -59,7 +64,16 @@ def record(
         None if end is None else (end - start) * 1000.0,
         key_id, mapping_id, request or id, attempt, joined, answer_id,
         client, session, charged[0], charged[1], charged[2], extra, used[7], used[4], used[5], used[6],
+        ours * 1000.0 if ours > 0.0 else None, warnings,
     )  # fmt: skip
+
+
+def told_warnings(warnings: bytes) -> str | None:
+    """As they were told, the last ones left out where they are many."""
+    text = warnings.decode("latin-1")
+    if len(text) <= _WARNINGS:
+        return text or None
+    return text[: text.rindex(",", 0, _WARNINGS)] + ",more" if "," in text[:_WARNINGS] else text[:_WARNINGS]
 
 
 def records_of(job: Job, *, aborted: bool) -> list[tuple[Tried | None, UsageRecord]]:
@@ -83,14 +97,15 @@ def _own(job: Job, *, aborted: bool) -> UsageRecord:
         job.request.id,
         job.request.wall,
         delivery.status or GONE,
-        "aborted"
-        if aborted
-        else "cancelled"
-        if made.ended and delivery.outcome != "ok"
-        else delivery.outcome,
+        _outcome(made, aborted=aborted),
         (job.request.start, delivery.first_output, time.monotonic()),
         made.failed_reason,
     )
+
+
+def _outcome(made: Job, *, aborted: bool) -> str:
+    said = made.delivery.outcome
+    return "aborted" if aborted else "cancelled" if made.ended is not None and said != "ok" else said
 
 
 def _of_other(job: Job, tried: Tried) -> UsageRecord:
@@ -138,6 +153,8 @@ def _of_attempt(
         client_of(request.head),
         session_of(request.head),
         made_of.cost,
+        0.0 if joined else sum(one.ours for one in (made.tries if id == request.id else (tried,)) if one),
+        None if tried is None else told_warnings(tried.warnings),
         int(tried is not None) if joined else len(made.tries),
         tried.number if tried is not None else 0,
         fallback,
