@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pointsman.admin.control.backend_states import BackendState, State
+from pointsman.admin.control.backend_states import BackendShown, State
 from pointsman.admin.store.usage_glance import Became
 from pointsman.admin.web.minutes import HEIGHT, TOP, drawn
 from pointsman.admin.web.sentence import in_order, verdict_of
@@ -44,7 +44,7 @@ def guest(used: Gateway) -> Iterator[Visitor]:
     made.close()
 
 
-def state(key: str, state: State, **more: Any) -> BackendState:
+def state(key: str, state: State, **more: Any) -> BackendShown:
     kind, _, name = key.partition("/")
     fields: dict[str, Any] = dict.fromkeys(
         ("base_url", "origin", "leaves_machine", "engine", "engine_state", "max_in_flight", "last_success", "last_failure",
@@ -59,7 +59,7 @@ def state(key: str, state: State, **more: Any) -> BackendState:
         "queued": 0,
         "rules": [],
     }
-    return BackendState(key=key, backend_type=BackendType(kind), name=name, state=state, **fields | more)
+    return BackendShown(key=key, backend_type=BackendType(kind), name=name, state=state, **fields | more)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def state(key: str, state: State, **more: Any) -> BackendState:
          "None of 3 backends work. local/b is down, and 2 others do not work."),
     ],
 )  # fmt: skip
-def test_the_sentence_says_how_many_work_and_which_does_not(states: list[BackendState], said: str) -> None:
+def test_the_sentence_says_how_many_work_and_which_does_not(states: list[BackendShown], said: str) -> None:
     verdict = verdict_of(states)
     assert " ".join(part for part in (verdict.text, verdict.name, verdict.after) if part) == said
     if verdict.worst is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ..control.backend_states import BackendState
+from ..control.backend_states import BackendShown
 
 _GOOD = frozenset({"works", "busy", "starting", "asleep"})
 _BAD = frozenset({"down", "refused", "unusable", "failing"})
@@ -36,23 +36,23 @@ class HomeVerdict(NamedTuple):
     text: str
     name: str
     after: str
-    worst: BackendState | None
+    worst: BackendShown | None
 
     @property
     def good(self) -> bool:
         return self.worst is None
 
 
-def in_order(states: Sequence[BackendState]) -> list[BackendState]:
+def in_order(states: Sequence[BackendShown]) -> list[BackendShown]:
     """What is wrong first; else as they come."""
     return sorted(states, key=lambda one: _ORDER.index(one.state))
 
 
-def something_wrong(states: Sequence[BackendState]) -> bool:
+def something_wrong(states: Sequence[BackendShown]) -> bool:
     return any(one.state in _BAD for one in states)
 
 
-def verdict_of(states: Sequence[BackendState]) -> HomeVerdict:
+def verdict_of(states: Sequence[BackendShown]) -> HomeVerdict:
     """Of those that are switched on."""
     on = [one for one in states if one.state != "off"]
     bad = [one for one in in_order(on) if one.state in _BAD]
@@ -83,7 +83,7 @@ def _all(count: int) -> str:
     return "The backend works." if count == 1 else f"All {_backends(count)} work."
 
 
-def _work(good: Sequence[BackendState]) -> str:
+def _work(good: Sequence[BackendShown]) -> str:
     return "works" if len(good) == 1 else "work"
 
 

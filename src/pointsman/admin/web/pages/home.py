@@ -21,7 +21,7 @@ from ....ledger.periods import period_at, zone_of
 from ....ledger.records import UsageRecord
 from ....models import LocalBackendCreate
 from ....programs.registry import BY_NAME
-from ...control.backend_states import BackendState, backend_states
+from ...control.backend_states import BackendShown, backend_states
 from ...control.found import Named
 from ...routers import local, programs
 from ...routers.status import status_of
@@ -181,7 +181,7 @@ def _first_run(view: View, first: float | None) -> FirstRun | None:
     )
 
 
-def _host(one: BackendState) -> str:
+def _host(one: BackendShown) -> str:
     """`127.0.0.1:1234`, a socket's path, or whose engine it is."""
     if one.base_url is None:
         return f"engine {one.engine}" if one.engine else ""
