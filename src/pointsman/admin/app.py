@@ -19,6 +19,7 @@ from .control.routing_view import RoutingView
 from .routers import (
     audit,
     backends,
+    backups,
     captures,
     credentials,
     discovery,
@@ -63,6 +64,7 @@ ROUTERS = (
     webhooks.router,
     captures.router,
     audit.router,
+    backups.router,
     explain.router,
     requests.router,
     usage.router,

@@ -23,6 +23,8 @@ _COMMANDS = {
     "webhook": "Who is told of budgets, backends and refused keys.",
     "capture": "Bodies of some requests, to look into them.",
     "audit": "Who changed what, and taking it back.",
+    "backup": "Copy rules, keys and settings into a file.",
+    "restore": "Put a backup back.",
     "secrets": "The master key that seals stored keys.",
     "requests": "What runs now, and the end of one of it.",
     "usage": "What was asked, who answered, how much it took and cost.",

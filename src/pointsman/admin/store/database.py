@@ -5,7 +5,6 @@ Not here: usage records (usage.py) and SQLite's own ways (sqlite.py).
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -24,7 +23,7 @@ from ...process.private_files import mode_problem
 from . import settings
 from .columns import SealedText
 from .recording import recorded
-from .sqlite import FileOptions, SqliteFile
+from .sqlite import FileOptions, SqliteFile, copy_database
 from .tables import TABLES
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
@@ -67,6 +66,13 @@ class Store:
             raise
         return store
 
+    @staticmethod
+    def open_copy(path: Path) -> Store:
+        """Of a database that is nobody's yet: its tables are brought up to date. Raises PointsmanError."""
+        store = Store(path)
+        store._file.open()
+        return store
+
     def write(self, after_commit: Callable[[], None] | None = None) -> AbstractContextManager[Session]:
         """BEGIN IMMEDIATE ... COMMIT. after_commit: run when the change is on disk, before anybody
         can read it.
@@ -83,6 +89,24 @@ class Store:
     def integrity(self) -> list[str]:
         """What SQLite's own check finds; empty when all is well."""
         return self._file.integrity()
+
+    def is_whose(self, pepper: str) -> bool:
+        """Whether a database with that pepper is this gateway's, at another time."""
+        return pepper == self._whose
+
+    def copy_to(self, target: Path) -> None:
+        """Into a new file, as it is between two changes."""
+        with self._file.raw() as connection:
+            copy_database(connection, target)
+
+    def put_in(self, source: Path, aside: Path) -> None:
+        """Everything as `source` has it, whose tables are up to date, in one step; what was there is kept in `aside`."""
+        with closing(sqlite3.connect(source)) as new, self._file.raw() as live:
+            copy_database(live, aside)
+            (pepper,) = new.execute("SELECT value FROM settings WHERE key = ?", (settings.PEPPER,)).fetchone()
+            new.backup(live)
+            self._whose = pepper
+            live.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def truncate_log(self) -> None:
         """Empties the write-ahead log into the database."""
@@ -113,7 +137,7 @@ class Store:
             )
         if revision == HEAD:
             return
-        if revision is not None and revision not in _known_revisions():
+        if revision is not None and revision not in known_revisions():
             raise PointsmanError(
                 ErrorKind.UNAVAILABLE,
                 f"The database was written by a newer Pointsman (its tables are at {revision}, this one knows"
@@ -123,7 +147,7 @@ class Store:
         if not anew:
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
-            _copy(driver, self._backup_path(revision))
+            copy_database(driver, self._backup_path(revision))
         connection.rollback()
         try:
             if anew:
@@ -207,10 +231,11 @@ def _make_tables(connection: Connection) -> None:
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (HEAD,))
 
 
-def _known_revisions() -> set[str]:
-    from .migrations import known_revisions
+def known_revisions() -> set[str]:
+    """Of migrations, older ones too."""
+    from . import migrations
 
-    return known_revisions()
+    return migrations.known_revisions()
 
 
 def _upgrade(connection: Connection) -> None:
@@ -234,12 +259,3 @@ def _pepper(connection: Connection) -> str | None:
 
 def _has_tables(connection: Connection) -> bool:
     return bool(inspect(connection).get_table_names())
-
-
-def _copy(source: sqlite3.Connection, target: Path) -> None:
-    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    copy = sqlite3.connect(target)
-    try:
-        source.backup(copy)
-    finally:
-        copy.close()

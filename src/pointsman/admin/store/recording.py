@@ -23,11 +23,13 @@ from .nouns import NOUNS, row_key
 from .row import Digest, Table, columns_of, shown_value
 
 MOST_ENTRIES = 10_000
+DATABASE = "database"
+"""The noun of a change of everything at once."""
 KEPT = timedelta(days=366)
 """What is older, or more, goes with each hundredth that is entered."""
 _EACH = 100
 
-_UNDOES = "audit_undoes"
+_UNDOES, _NOTES = "audit_undoes", "audit_notes"
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 _ENTER, _ENTER_ROW = sa.insert(AuditEntry), sa.insert(AuditRow)
 _Values = dict[str, Any]
@@ -81,6 +83,7 @@ class _Pen:
     def enter(self) -> None:
         """The entry of what was written, if anything was."""
         rows = [found for one in self.touched.values() if (found := _row_of(one)) is not None]
+        rows += self.session.info.get(_NOTES, ())
         if not rows:
             return
         who, session = asking.asker()
@@ -112,6 +115,12 @@ def recorded(session: Session) -> Iterator[None]:
 def undoing(session: Session, entry: int) -> None:
     """What this session writes takes that entry back."""
     session.info[_UNDOES] = entry
+
+
+def note_restored(session: Session, source: str, aside: str) -> None:
+    """Enters that the whole database was put back. source: from which backup; aside: which one has what was there."""
+    row = {"noun": DATABASE, "row": "", "name": source, "did": Did.CHANGED, "withheld": []}
+    session.info[_NOTES] = [row | {"before": {"kept in": aside}, "after": {"restored from": source}}]
 
 
 def _stood(row: Table) -> _Values:

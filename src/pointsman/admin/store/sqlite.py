@@ -103,6 +103,11 @@ class SqliteFile:
             if after_commit is not None:
                 after_commit()
 
+    def forget(self) -> None:
+        """Lets go of the connection; the next use opens and prepares the file anew."""
+        with self._locked():
+            self._disconnect()
+
     @contextmanager
     def raw(self) -> Iterator[sqlite3.Connection]:
         """The driver's own connection, outside any transaction: for backups and pragmas."""
@@ -332,3 +337,13 @@ def _make_private(path: Path, what: str) -> None:
             f"{what} cannot be opened ({error.strerror}); check that its folder belongs to this user.",
             retry_after=_RETRY_AFTER,
         ) from error
+
+
+def copy_database(source: sqlite3.Connection, target: Path) -> None:
+    """Into a new file that only its owner may read."""
+    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    copy = sqlite3.connect(target)
+    try:
+        source.backup(copy)
+    finally:
+        copy.close()

@@ -18,7 +18,7 @@ from . import key_groups, origins, rows
 from .audit_tables import AuditEntry, AuditRow, Did
 from .columns import UtcDateTime
 from .nouns import TABLE_OF
-from .recording import undoing
+from .recording import DATABASE, undoing
 from .row import Table, columns_of, shown_values
 from .tables import AllowedOrigin, ClientKey, KeyGroup
 
@@ -35,6 +35,8 @@ _TOO_LARGE = "One of its values was too large to be kept here."
 
 def why_never(row: AuditRow) -> str | None:
     """Why what was done to this row cannot be taken back, whatever happened since; None where it can."""
+    if row.noun == DATABASE:
+        return f"Put back what was there: pointsman restore {row.before.get('kept in', 'FILE')}"
     table = TABLE_OF.get(row.noun)
     if table is None or not {*row.before, *row.after} <= set(columns_of(table)):
         return "It was written by another version of Pointsman."

@@ -14,7 +14,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -28,7 +28,7 @@ from ...ledger.blocks import UsageBlock, block_of
 from ...ledger.periods import UTC_NAME, zone_of
 from ...ledger.records import UsageRecord
 from ...process.private_files import mode_problem
-from .sqlite import FileOptions, SqliteFile
+from .sqlite import FileOptions, SqliteFile, copy_database
 from .usage_adding import Pending
 from .usage_chart import Chart, chart_of
 from .usage_columns import Block, Damaged
@@ -124,6 +124,18 @@ class UsageStore:
         self._taken += 1
         self._untidy = True
         return new.records
+
+    def copy_to(self, target: Path) -> None:
+        """Into a new file, as it is between two batches."""
+        with self._file.raw() as connection:
+            copy_database(connection, target)
+
+    def put_in(self, source: Path) -> None:
+        """All records as `source` has them."""
+        with closing(sqlite3.connect(source)) as new, self._file.raw() as live:
+            new.backup(live)
+        self._file.forget()  # sums that it keeps in memory are of what was there
+        self._untidy = True
 
     def _stored(self, new: UsageBlock, sums: Pending) -> None:
         self._opened.keep(sums)
