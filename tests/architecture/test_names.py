@@ -171,6 +171,8 @@ def test_the_guard_itself_sees_what_it_should() -> None:
 
 REVEALED = {
     "admin/control/auth.py",  # the admin token, into its private file
+    "admin/control/own_key.py",  # the pages' own key, digested for the data plane
+    "admin/control/play_run.py",  # the same, into the playground's own request
     "admin/control/last_good.py",  # the sealed file's own text, unpacked
     "admin/vault.py",  # sealing, and the fingerprint
     "cli/client.py",  # the admin token, into the command's own request

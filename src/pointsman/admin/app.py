@@ -46,6 +46,7 @@ from .routers.base import Problem
 from .web import static_files, stream
 from .web.errors import page_error
 from .web.pages import PAGES
+from .web.pages.playground import Plays
 from .web.trials import Trials
 from .web.view import Notices
 
@@ -97,6 +98,7 @@ def create_api(control: ControlPlane) -> FastAPI:
     )
     app.state.control = control
     app.state.notices = Notices()
+    app.state.plays = Plays()
     app.state.trials = Trials()
     app.state.routing = RoutingView()  # here, so that the link is up before the protocols are imported
     problems.install(app, [route for router in ROUTERS for route in router.routes], page_error)

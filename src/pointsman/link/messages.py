@@ -19,9 +19,10 @@ from ..secret import SecretBytes
 
 
 class ClientKeySpec(msgspec.Struct, frozen=True):
-    """A live client key: HMAC-SHA-256(pepper, key) and who it is. Revoked keys are not in a snapshot. begins: how a key
-    begins that somebody else made, and that has not our own form; "" of ours. until: unix seconds when it expires. before,
-    before_until: the digest that it had until it was rotated, and how long that one is good. models, paths: patterns of what
+    """A live client key: HMAC-SHA-256(pepper, key) and who it is (0: the gateway's own pages). Revoked keys are not in a
+    snapshot. begins: how a key begins that somebody else made, and that has not our own form; "" of ours. until: unix
+    seconds when it expires. before, before_until: the digest that it had until it was rotated, and how long that one is
+    good. models, paths: patterns of what
     it may use, () = everything; see gateway/client/bounds.py. group: whose limits it shares."""
 
     id: int

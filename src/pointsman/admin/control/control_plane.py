@@ -53,6 +53,7 @@ from .events import Events
 from .last_good import LastGood
 from .live import Live
 from .opening import Options, refuse_lost
+from .own_key import OwnKey
 from .process_status import StatusBoard
 from .recordings import Recordings
 from .retention import Retention
@@ -100,6 +101,7 @@ class ControlPlane:
         self.token = AdminToken.ensure(data_dir)
         self.sessions = Sessions(data_dir, self.token)
         self.live = Live()
+        self.own_key = OwnKey()
         self.board = StatusBoard()
         self.epoch = secrets.token_hex(8)
         self.started_at = time.time()
@@ -186,7 +188,7 @@ class ControlPlane:
             if self._link is None or self._loop is None:
                 return True
             self._loop.call_soon_threadsafe(self.accountant.cashier.follow, snapshot.limits)
-            self._loop.call_soon_threadsafe(self._link.publish, snapshot)
+            self._loop.call_soon_threadsafe(self._link.publish, self.own_key.let_in(snapshot))
             self._loop.call_soon_threadsafe(self.engines.look)
         return self._wait_applied(snapshot)
 
@@ -252,7 +254,7 @@ class ControlPlane:
         link = LinkServer(path, self.take, self.find_answer, accountant.find, accountant.server)
         accountant.cashier.follow(self.snapshot.limits)
         await link.start()
-        link.publish(self.snapshot)
+        link.publish(self.own_key.let_in(self.snapshot))
         self._link, self._loop = link, asyncio.get_running_loop()
         self.running.link = link
         return link

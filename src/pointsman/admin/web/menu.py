@@ -19,4 +19,5 @@ MENU = (
     Entry("/ui/backends", "Backends", "b", "box"),
     Entry("/ui/keys", "Client keys", "k"),
     Entry("/ui/connect", "Connect", "c"),
+    Entry("/ui/playground", "Playground", "p"),
 )

@@ -137,9 +137,9 @@ def _page(origin: bytes | None) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. key_id: the client key used, None when none is needed. own_login: the client's own provider login as
-    header lines, b"" when it sent none. bounds: what its key may use, None where nothing bounds it. until: unix seconds
-    until which it is good."""
+    """Who asks. key_id: the client key used, None when none is needed, and of the gateway's own pages. own_login:
+    the client's own provider login as header lines, b"" when it sent none. bounds: what its key may use, None where nothing
+    bounds it. until: unix seconds until which it is good."""
 
     key_id: int | None
     own_login: bytes = field(default=b"", repr=False)
@@ -189,7 +189,7 @@ class KeyRing:
                 until = math.inf if bounds is None else self._good_until(bounds, presented)
                 own = None if self.holds_key(authorization) else authorization
                 login = _login(own, None if self.holds_key(api_key) else api_key)
-                return Caller(key.id, login, bounds, until)
+                return Caller(key.id or None, login, bounds, until)
         said = "is not valid" if bearer or api_key else "is missing"
         raise PointsmanError(
             ErrorKind.UNAUTHORIZED,

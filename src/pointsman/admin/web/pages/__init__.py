@@ -11,6 +11,7 @@ from . import (
     home,
     key_groups,
     more,
+    playground,
     sign_in,
     undo,
 )
@@ -24,6 +25,7 @@ PAGES = (
     backend_trials.router,
     backend_changes.router,
     connect.router,
+    playground.router,
     more.router,
     undo.router,
 )
