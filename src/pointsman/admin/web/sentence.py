@@ -1,11 +1,11 @@
-"""Is it working? One sentence about all backends, and the order and the marks in which they are shown. Pure.
+"""Is it working? One sentence about all backends, and the order in which they are shown. Pure.
 
 Not here: the states themselves (control/backend_states.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..control.backend_states import BackendShown
@@ -14,19 +14,6 @@ _GOOD = frozenset({"works", "busy", "starting", "asleep"})
 _BAD = frozenset({"down", "refused", "unusable", "failing"})
 _ORDER = ("down", "refused", "unusable", "failing", "busy", "starting", "works", "asleep", "unknown", "off")
 _VERBS = {"down": "is down", "refused": "refuses its key", "unusable": "cannot be used", "failing": "fails"}
-SHOWN: Mapping[str, tuple[str, str, str]] = {
-    "works": ("ok", "", "Works"),
-    "busy": ("busy", "is-warn", "Busy"),
-    "failing": ("warn", "is-warn", "Fails"),
-    "down": ("bad", "is-bad", "Down"),
-    "refused": ("bad", "is-bad", "Key refused"),
-    "unusable": ("bad", "is-bad", "Cannot be used"),
-    "starting": ("busy", "", "Starting"),
-    "asleep": ("off", "", "Asleep"),
-    "off": ("off", "", "Off"),
-    "unknown": ("off", "", "Not asked yet"),
-}
-"""Of each state: its mark, its row's class, its word."""
 
 
 class HomeVerdict(NamedTuple):

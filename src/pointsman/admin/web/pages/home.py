@@ -12,18 +12,16 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Query, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse
 
-from ....errors import PointsmanError
-from ....kinds import BackendType, ErrorKind, Per
+from ....kinds import BackendType, Per
 from ....ledger.periods import period_at, zone_of
 from ....ledger.records import UsageRecord
-from ....models import LocalBackendCreate
 from ....programs.registry import BY_NAME
 from ...control.backend_states import BackendShown, backend_states
 from ...control.found import Named
-from ...routers import local, programs
+from ...routers import programs
 from ...routers.status import status_of
 from ...store.usage import UsageStore
 from ...store.usage_facts import VALUES
@@ -32,9 +30,9 @@ from ...store.usage_groups import By, totals_of
 from ...store.usage_query import Totals, UsageFilter
 from ..links import requests_link
 from ..minutes import HourDrawn, drawn
-from ..sentence import SHOWN, in_order, something_wrong, verdict_of
+from ..sentence import in_order, something_wrong, verdict_of
 from ..trouble_words import became, story
-from ..view import Seen, Sent, View
+from ..view import Seen, View
 
 router = APIRouter(include_in_schema=False)
 
@@ -91,17 +89,6 @@ async def show_now(view: Seen, first: _Since = None) -> HTMLResponse:
     return view.fragment("home/now.html", **await _facts(view, first))
 
 
-@router.post("/ui/use-found")
-def use_found(view: Seen, form: Sent) -> RedirectResponse:
-    """A server that was found on this computer becomes a backend."""
-    name = form.text("name")
-    one = next((one for one in view.control.found if one.name == name), None)
-    if one is None:
-        raise PointsmanError(ErrorKind.NOT_FOUND, "That server is not found on this computer any more.")
-    local.add(view.control, LocalBackendCreate(name=one.name, base_url=one.server.base_url), Response())
-    return view.done(f"{one.key} is a backend now.", "/ui")
-
-
 async def _facts(view: View, first: float | None) -> dict[str, Any]:
     states = await backend_states(view.control, view.request.app.state.routing)
     verdict = verdict_of(states)
@@ -110,7 +97,6 @@ async def _facts(view: View, first: float | None) -> dict[str, Any]:
     return {
         "gateway": status_of(view.control),
         "states": in_order(states) if something_wrong(states) else states,
-        "shown": SHOWN,
         "verdict": verdict,
         "since": since,
         "lasted": None if since is None else time.time() - since.timestamp(),
