@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 import click
 
+from ..ledger import csv_rows
 from .common import Invocation, Row, local_time, note, table, with_options
-from .csv_rows import write_head, write_rows
 from .once import Group
 from .when import When
 
@@ -230,20 +231,25 @@ def _sums(invocation: Invocation, by: str, given: dict[str, Any], *, as_csv: boo
     with invocation.session():
         rows = invocation.send("GET", path).json()
     columns = (*NAMES[by], *_COUNTS)
-    write_head(columns)
-    write_rows(columns, rows)
+    click.echo(csv_rows.head(columns), nl=False)
+    _echo_rows(columns, rows)
+
+
+def _echo_rows(columns: Sequence[str], rows: Sequence[Row]) -> None:
+    for row in rows:
+        click.echo(csv_rows.line(columns, row), nl=False)
 
 
 def _all_rows(invocation: Invocation, given: dict[str, Any], limit: int | None, cursor: str | None) -> None:
     """Page by page, so that a million rows need no more memory than a thousand."""
-    write_head(COLUMNS)
+    click.echo(csv_rows.head(COLUMNS), nl=False)
     with invocation.session():
         while True:
             more = {} if cursor is None else {"cursor": cursor}
             answer = invocation.send(
                 "GET", f"/api/usage?{urlencode(given | more | {'limit': limit or _PAGE})}"
             )
-            write_rows(COLUMNS, answer.json())
+            _echo_rows(COLUMNS, answer.json())
             cursor = answer.headers.get("x-next-cursor")
             if cursor is None or limit is not None:
                 break

@@ -1,28 +1,25 @@
 """Rows as CSV (RFC 4180) that a spreadsheet may open: no cell of it is taken for a formula (OWASP, CSV injection).
 
-Not here: which rows.
+Not here: which rows, and where they go.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-
-import click
+from collections.abc import Mapping, Sequence
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_head(columns: Sequence[str]) -> None:
-    """The names of the columns."""
-    click.echo(_line(columns), nl=False)
+def head(columns: Sequence[str]) -> str:
+    """The names of the columns, as a line."""
+    return _line(columns)
 
 
-def write_rows(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """A line a row. An unknown value is an empty cell."""
-    for row in rows:
-        click.echo(_line([cell(row.get(name)) for name in columns]), nl=False)
+def line(columns: Sequence[str], row: Mapping[str, object]) -> str:
+    """A row. An unknown value is an empty cell."""
+    return _line([cell(row.get(name)) for name in columns])
 
 
 def cell(value: object) -> object:
