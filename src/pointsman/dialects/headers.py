@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from email.utils import parsedate_to_datetime
 
 from .endpoint import RateLimits
 from .registry import DIALECTS, derived
@@ -103,6 +102,8 @@ def private_headers() -> tuple[frozenset[bytes], tuple[bytes, ...]]:
 def _seconds_until(value: bytes) -> int | None:
     if value.isdigit():
         return int(value)
+    from email.utils import parsedate_to_datetime  # see resilience/comeback.py
+
     try:
         moment = parsedate_to_datetime(value.decode("latin-1"))
     except ValueError:

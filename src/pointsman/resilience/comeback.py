@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -138,6 +137,8 @@ def _iso(text: bytes) -> float | None:
 
 
 def _date(value: bytes) -> float | None:
+    from email.utils import parsedate_to_datetime  # a third of a megabyte, for what few backends write
+
     try:
         return parsedate_to_datetime(value.decode("ascii")).timestamp()
     except (ValueError, OverflowError):

@@ -3,8 +3,6 @@ cannot be opened. Pure. Not here: the pages and their own errors (admin/web/).""
 
 from __future__ import annotations
 
-from html import escape
-
 _LINES = (
     b"content-type: text/html; charset=utf-8\r\n"
     b"content-security-policy: default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'\r\n"
@@ -28,5 +26,7 @@ def for_browser(path: str, accept: bytes | None) -> bool:
 def error_page(text: str, again_after: int | None) -> tuple[bytes, bytes]:
     """(header lines, body). text: what happened and what to do. again_after: seconds, after which the browser asks again
     by itself."""
+    from html import escape  # half a megabyte, which most processes never need
+
     lines = _LINES if again_after is None else _LINES + b"refresh: %d\r\n" % max(again_after, 2)
     return lines, _PAGE.format(text=escape(text)).encode()
