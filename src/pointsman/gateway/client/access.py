@@ -246,7 +246,10 @@ class KeyRing:
 
     def may_hold_key(self, text: bytes) -> bool:
         """A quick look: is it worth to look closer?"""
-        return any(begins in text for begins in self._begins)
+        for begins in self._begins:  # noqa: SIM110 - a generator costs twice that
+            if begins in text:
+                return True
+        return False
 
     def without_keys(self, query: bytes) -> bytes:
         """A query less the parameters that hold a client key."""

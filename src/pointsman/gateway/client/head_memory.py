@@ -20,7 +20,7 @@ _NAMES = {name: name for name in (_LENGTH, *_VARYING)}
 _values = re.compile(
     rb"\r\n(%b):[ \t]*([!-~](?:[ -~]*[!-~])?)(?=\r\n)" % b"|".join((_LENGTH, *_VARYING)), re.IGNORECASE
 ).finditer
-_is_value = re.compile(rb"[!-~](?:[ -~]*[!-~])?").fullmatch
+_PRINTABLE = bytes(range(0x20, 0x7F))
 _NOTHING: list[bytes] = []
 _NO_PLACES: list[int] = []
 _NO_NAMES: dict[bytes, bytes] = {}
@@ -106,7 +106,7 @@ class HeadMemory:
                     return None
                 head.content_length = int(value)
             elif value != lasts[at]:
-                if _is_value(value) is None:
+                if not value or value.translate(None, _PRINTABLE) or value != value.strip():
                     return None
                 varies = True
         self._last = values

@@ -104,12 +104,15 @@ class Asker:
 
     def _varying(self, head: RequestHead) -> bytes:
         """The lines of this request's own values, less those that hold a client key."""
-        get = head.get
-        lines = [b"%b: %b\r\n" % (name, get(name) or b"") for name in head.varying]
-        found, keys = b"".join(lines), self.rules.keys
-        return (
-            b"".join(one for one in lines if not keys.holds_key(one)) if keys.may_hold_key(found) else found
-        )
+        get, keys = head.get, self.rules.keys
+        pieces: list[bytes] = []
+        for name in head.varying:
+            pieces += (name, b": ", get(name) or b"", b"\r\n")
+        found = b"".join(pieces)
+        if not keys.may_hold_key(found):
+            return found
+        lines = found.splitlines(keepends=True)
+        return b"".join([one for one in lines if not keys.holds_key(one)])
 
 
 @derived
