@@ -1,12 +1,13 @@
 """A gateway as somebody has it who works with it: two local servers of which one is down, an engine on demand, two scripted
-clouds with prices, rules, keys, a month of usage, and requests that have just been answered, rescued, failed and left.
+clouds, rules, keys, a month of usage, and requests that have just been answered, rescued, failed and left.
 
-Everything listens on loopback. The month before today is written into the usage log; what is of today has been sent.
+Everything listens on loopback, the clouds too: their names are reached by a proxy that opens ways to this machine alone. The
+month is written into the usage log; what is of the last minutes has been sent.
 """
 
 from __future__ import annotations
 
-import itertools
+import json
 import random
 import sys
 import threading
@@ -17,18 +18,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from fastapi import Response
+
 from pointsman.admin.control.control_plane import ControlPlane
+from pointsman.admin.routers import groups, keys
 from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
+from pointsman.models import ClientKeyCreate, KeyGroupCreate
 from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.practice.answers import reply_to
 from pointsman.providers.urls import engine_url
 from pointsman.warden.recipe import write_recipe
 from tests.e2e.gateway import Gateway, wait_until
 from tests.e2e.web import raw
+from tests.outbound.scripted_proxy import ScriptedProxy
+from tests.upstream.certificates import authority_file, server_context
 
 ROOT = Path(__file__).parents[2]
 DAYS = 30
+QUIET = 240.0
+"""Seconds before now in which nothing is made up."""
+LONG = "Explain how a turnout is thrown, from the lever to the blades."
+SLOWLY = 0.5
+"""Seconds between the pieces of an answer to LONG."""
 WORDS = (
     "Explain this stack trace",
     "Write a test for the parser",
@@ -46,7 +58,7 @@ RULES: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (
     ("qwen3-coder", ("local/lmstudio=qwen3-coder-30b",), {"priority": -1}),
     ("nomic-*", ("local/lmstudio",), {}),
 )
-PRICES = (("openai/work", "gpt-4o-mini", 0.15, 0.6), ("anthropic/work", "claude-sonnet-4-5", 3.0, 15.0))
+CLOUDS = {"openai": "api.openai.com", "anthropic": "api.anthropic.com"}
 
 
 class Scene:
@@ -55,7 +67,6 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stack = ExitStack()
-        self._names = itertools.count()
         self.secrets: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -63,8 +74,11 @@ class Scene:
             self._fill()
             self.lmstudio = self._server("qwen3-coder-30b", "nomic-embed-text-v1.5", pace=0.01)
             self.box = self._server("qwen3-coder-30b", "private-notes")
-            self.openai = self._server("gpt-4o-mini", "gpt-4o", pace=0.004)
-            self.anthropic = self._server("claude-sonnet-4-5", pace=0.004)
+            self.openai = self._server("gpt-4o-mini", "gpt-4o", pace=0.004, name=CLOUDS["openai"])
+            self.anthropic = self._server("claude-sonnet-4-5", pace=0.004, name=CLOUDS["anthropic"])
+            ports = (self.openai.port, self.anthropic.port)
+            ways = {f"{host}:443": port for host, port in zip(CLOUDS.values(), ports, strict=True)}
+            self._proxy = self._stack.enter_context(ScriptedProxy(ways))
             self.gateway = Gateway(self._folder, expect_clean_log=False)
             engine = [
                 sys.executable,
@@ -89,45 +103,37 @@ class Scene:
 
     # -- what there is
 
-    def _server(self, *models: str, pace: float = 0.0) -> ScriptedUpstream:
-        listed = {"object": "list", "data": [{"id": name, "object": "model"} for name in models]}
+    def _server(self, *models: str, pace: float = 0.0, name: str = "") -> ScriptedUpstream:
+        """name: of a cloud, which speaks TLS under it."""
+        listed = {"object": "list", "data": [{"id": one, "object": "model"} for one in models]}
 
         def answer(received: Received) -> Reply:
             if received.method == "GET" and received.path.endswith("/models"):
                 return Reply(body=listed)
-            return reply_to(received, pace)
+            return reply_to(received, SLOWLY if LONG.encode() in received.body else pace)
 
-        return self._stack.enter_context(ScriptedUpstream()).always(answer)
+        tls = server_context(self._folder.parent, name=name) if name else None
+        return self._stack.enter_context(ScriptedUpstream(ssl_context=tls)).always(answer)
 
     def _set_up(self) -> None:
         gateway = self.gateway
         for name, server in (("lmstudio", self.lmstudio), ("box", self.box)):
             gateway.api("POST", "/api/local", {"name": name, "base_url": server.url}, status=201)
         gateway.api("POST", "/api/local", {"name": "tiny", "base_url": engine_url("tiny")}, status=201)
-        for kind, server in (("openai", self.openai), ("anthropic", self.anthropic)):
-            body = {
-                "backend_type": kind,
-                "name": "work",
-                "api_key": f"sk-{kind}-1234567890",
-                "base_url": server.url,
-            }
-            gateway.api("PUT", f"/api/credentials/{kind}/work", body)
+        proxy, authority = f"http://127.0.0.1:{self._proxy.port}", str(authority_file(self._folder.parent))
+        for kind in CLOUDS:
+            body = {"backend_type": kind, "name": "work", "api_key": f"sk-{kind}-1234567890"}
+            ways = {"proxy": proxy, "ca_file": authority}
+            gateway.api("PUT", f"/api/credentials/{kind}/work", body | ways)
         for pattern, targets, fields in RULES:
             gateway.rule(pattern, *targets, **fields)
-        for where, model, given, taken in PRICES:
-            gateway.cli("prices", "set", where, model, "--input", str(given), "--output", str(taken))
         gateway.cli("prices", "reference", "anthropic:claude-sonnet-4-5")
 
     def _fill(self) -> None:
-        """Keys, and a month of usage before today."""
+        """Keys, and a month of usage."""
         self._folder.mkdir(mode=0o700, parents=True)
         control = ControlPlane.open(self._folder, {})
         try:
-            from fastapi import Response
-
-            from pointsman.admin.routers import groups, keys
-            from pointsman.models import ClientKeyCreate, KeyGroupCreate
-
             shared = {"budget_money": 200.0, "per": "month", "zone": "Europe/Berlin"}
             groups.add(control, KeyGroupCreate.model_validate({"name": "team", **shared}), Response())
             for fields in (
@@ -137,14 +143,14 @@ class Scene:
                     "name": "notes",
                     "local_only": True,
                     "rate_requests": 60,
-                    "budget_tokens": 2_000_000,
+                    "budget_tokens": 20_000_000,
                     "per": "week",
                 },
             ):
                 made = keys.add(control, ClientKeyCreate.model_validate(fields), Response())
                 self.secrets[made.name] = made.secret
-            midnight = time.time() // 86400 * 86400
-            control.usage.add(block_of(list(month(midnight - DAYS * 86400, midnight))), again=False)
+            now = time.time()
+            control.usage.add(block_of(list(month(now - DAYS * 86400, now - QUIET))), again=False)
             for _ in range(200):
                 control.usage.tend()
         finally:
@@ -164,13 +170,13 @@ class Scene:
             line.send(wire(self.secrets[key], model, text))
             line.until(b"data: ", 3)
 
-    def running(self, key: str, model: str, text: str) -> threading.Event:
-        """A stream that goes on until the event is set."""
+    def running(self, key: str, model: str) -> threading.Event:
+        """A stream that goes on for half a minute, or until the event is set."""
         over = threading.Event()
 
         def read() -> None:
             with suppress(OSError, EOFError), raw(self.gateway.url) as line:
-                line.send(wire(self.secrets[key], model, text))
+                line.send(wire(self.secrets[key], model, LONG))
                 while not over.is_set() and line.fill():
                     pass
 
@@ -203,7 +209,7 @@ class Scene:
         self.ask("laptop", "gpt-4o-mini", WORDS[1])
         self.ask("laptop", "no-such-model", WORDS[2])
         self.ask("laptop", "tiny-0.6b", WORDS[3], stream=False)
-        self.ask("laptop", "qwen3-coder-30b", WORDS[4])
+        self.ask("laptop", "qwen3-coder-30b", WORDS[4] + " with what was decided" * 40)
         wait_until("the records are there", lambda: self._records() > 40, 20)
 
     def _records(self) -> int:
@@ -222,8 +228,6 @@ def chat(model: str, text: str, stream: bool) -> tuple[str, dict[str, Any]]:
 
 def wire(secret: str, model: str, text: str) -> bytes:
     """The same as bytes, streamed."""
-    import json
-
     path, fields = chat(model, text, True)
     body = json.dumps(fields).encode()
     head = (
@@ -234,7 +238,7 @@ def wire(secret: str, model: str, text: str) -> bytes:
 
 
 def month(begin: float, end: float) -> Iterator[UsageRecord]:
-    """About 90 requests a working day, in the order of their times."""
+    """Of the hours in which somebody works, in the order of their times."""
     dice = random.Random(3)
     kinds = (
         ("qwen3-coder-30b", "local/lmstudio:qwen3-coder-30b", 1, "opencode", 5, 0),
@@ -244,18 +248,20 @@ def month(begin: float, end: float) -> Iterator[UsageRecord]:
     )
     weights = [kind[4] for kind in kinds]
     made: list[UsageRecord] = []
-    for day in range(DAYS):
-        at = begin + day * 86400
-        busy = 20 if time.gmtime(at).tm_wday > 4 else dice.randint(60, 120)
-        for number in range(busy):
+    for hour in range(DAYS * 24):
+        at = begin + hour * 3600
+        when = time.gmtime(at)
+        busy = dice.randint(4, 14) if 6 <= when.tm_hour <= 20 else dice.randint(0, 2)
+        for number in range(busy // 4 if when.tm_wday > 4 else busy):
             model, target, key, client, _, price = dice.choices(kinds, weights)[0]
             read, written = dice.randint(300, 24_000), dice.randint(20, 1500)
             local = target.startswith("local/")
             outcome = "error" if dice.random() < 0.01 else "ok"
             spent = int(read * price * 1000 + written * price * 5000)
+            name = f"req_{hour:04x}{number:08x}"
             made.append(
                 UsageRecord(
-                    at=at + dice.uniform(7, 21) * 3600, id=f"req_{day:04x}{number:08x}", request=f"req_{day:04x}{number:08x}",
+                    at=at + dice.uniform(0, 3600), id=name, request=name,
                     protocol="openai_chat", path="/v1/chat/completions", model=model, target=target, stream=True,
                     key_id=key, mapping_id=None, client=client, session=None, attempts=1, attempt=1, fallback=None,
                     outcome=outcome, status=200 if outcome == "ok" else 502,

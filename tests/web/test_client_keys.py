@@ -167,8 +167,8 @@ def test_a_form_that_was_overtaken_is_not_saved(gateway: Gateway, visitor: Visit
     sent = fields_of(visitor.text(f"/ui/keys/{key_id}"))
     gateway.cli("key", "update", str(key_id), "--rate-requests", "20")
     refused = visitor.post(f"/ui/keys/{key_id}", sent | {"rate_requests": "30"})
-    assert refused.status == 412
-    assert b"by the command line since you read it" in refused.body
+    assert refused.status == 409
+    assert b"by the command line since you opened it" in refused.body
     assert gateway.api("GET", f"/api/keys/{key_id}")["rate_requests"] == 20
     sent = fields_of(visitor.text(f"/ui/keys/{key_id}"))
     shown = visitor.follow(f"/ui/keys/{key_id}", sent | {"rate_requests": "30"})
