@@ -16,7 +16,7 @@ from pointsman.admin.store import usage as usage_module
 from pointsman.admin.store import usage_log
 from pointsman.admin.store.usage import MAX_LIMIT, UsageStore
 from pointsman.admin.store.usage_log import UsageLog
-from pointsman.admin.store.usage_query import UsageFilter
+from pointsman.admin.store.usage_query import RowFilter, UsageFilter
 from pointsman.errors import PointsmanError
 from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
@@ -393,3 +393,43 @@ def test_a_file_of_the_second_version_learns_to_keep_them(tmp_path: Path) -> Non
     assert again.answer(None, "resp_1") is not None
     assert again.totals().requests == 2
     again.close()
+
+
+def test_rows_are_found_by_how_long_they_took_and_by_the_names_of_their_keys(usage: UsageStore) -> None:
+    rows = [
+        record(number, total_ms=took, key_id=key)
+        for number, (took, key) in enumerate([(5.0, 1), (900.0, 2), (None, 2)])
+    ]
+    other = record(3, id="req_000001/1", request="req_000001", outcome="failed", total_ms=2000.0)
+    usage.add(block_of([*rows, other]))
+
+    def ids(**asked: Any) -> list[str]:
+        return [one.id for one in usage.page(RowFilter(**asked).knowing({1: "Laptop", 2: "claude-code"}))[0]]
+
+    assert ids(slower_ms=800) == [other.id, rows[1].id]
+    assert ids(slower_ms=800, whole=True) == [rows[1].id]
+    assert ids(text="laptop") == [rows[0].id]
+    assert ids(text="CLAUDE") == [rows[2].id, rows[1].id]
+    assert ids(text="claude laptop") == []
+
+
+def test_a_search_that_takes_too_long_goes_on_with_its_cursor(
+    usage: UsageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was 2.7 s of a million rows, in one go."""
+    monkeypatch.setattr("pointsman.admin.store.usage.LOOK_SECONDS", 0.0)
+    for number in range(8):  # each a block, which overlaps its neighbours
+        usage.add(block_of([record(number * 2 + n, total_ms=float(number * 2 + n)) for n in (0, 3)]))
+    found: list[float | None] = []
+    cursor, pages = None, 0
+    while True:
+        rows, cursor = usage.page(RowFilter(slower_ms=4), cursor, 50)
+        found += [one.total_ms for one in rows]
+        pages += 1
+        if cursor is None:
+            break
+    assert found == sorted(found, key=lambda took: -(took or 0))
+    assert sorted(found, key=str) == sorted(
+        (float(n) for n in {*range(0, 16, 2), *range(3, 18, 2)} if n > 4), key=str
+    )
+    assert pages > 3

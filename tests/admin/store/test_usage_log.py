@@ -69,8 +69,11 @@ def some_records(draw: st.DrawFn) -> list[UsageRecord]:
 
 filters = st.builds(
     UsageFilter,
-    model=st.sampled_from([None, None, "m", "none"]),
-    target=st.sampled_from([None, None, "openai:m"]),
+    model=st.sampled_from([None, None, "m", ["m", "none"]]),
+    target=st.sampled_from([None, None, "openai:m", ["openai:m", "local/box:m"]]),
+    failed=st.sampled_from([False, False, True]),
+    rescued=st.sampled_from([False, False, False, True]),
+    text=st.sampled_from([None, None, None, "OPENAI 200", "box", "codex m", "100%"]),
     outcome=st.sampled_from([None, None, "ok", "error"]),
     status=st.sampled_from([None, 200]),
     key_id=st.sampled_from([None, None, 1]),
@@ -83,10 +86,36 @@ filters = st.builds(
 )
 
 
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def own(record: UsageRecord) -> bool:
+    return not record.request or record.request == record.id
+
+
+def words(record: UsageRecord) -> str:
+    said = (
+        record.model,
+        record.target,
+        record.client,
+        record.outcome,
+        record.status,
+        record.protocol,
+        record.path,
+    )
+    return " ".join(str(one or "") for one in said).lower()
+
+
 def passes(record: UsageRecord, asked: UsageFilter) -> bool:
     return (
-        all(getattr(asked, name) in (None, getattr(record, name)) for name in FIELDS)
+        all(
+            getattr(asked, n) in (None, []) or getattr(record, n) in listed(getattr(asked, n)) for n in FIELDS
+        )
         and (not asked.left_machine or (record.target or "local/").partition("/")[0] != "local")
+        and (not asked.failed or (own(record) and record.outcome != "ok"))
+        and (not asked.rescued or (own(record) and record.outcome == "ok" and record.fallback is not None))
+        and all(word in words(record) for word in (asked.text or "").lower().split())
         and (asked.request is None or asked.request == (record.request or record.id))
         and (asked.since is None or record.at >= asked.since.timestamp())
         and (asked.until is None or record.at < asked.until.timestamp())

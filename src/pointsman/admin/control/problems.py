@@ -74,7 +74,10 @@ def invalid(error: ValidationError | RequestValidationError) -> tuple[PointsmanE
     key."""
     errors = []
     for item in error.errors():
-        location = [str(part) for part in item["loc"] if part not in ("body", "query", "path")]
+        parts = (
+            item["loc"][:2] if item["loc"][:1] == ("query",) else item["loc"]
+        )  # one of several values is its name's
+        location = [str(part) for part in parts if part not in ("body", "query", "path")]
         message = str(item["msg"]).removeprefix("Value error, ")
         errors.append({"param": ".".join(location), "detail": message})
     first = errors[0] if errors else {"param": "", "detail": "the request is not valid"}

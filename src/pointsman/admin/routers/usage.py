@@ -15,11 +15,12 @@ from ...kinds import ErrorKind
 from ...ledger.blocks import MILLISECONDS, MONEY
 from ...ledger.periods import own_zone
 from ...ledger.records import UsageRecord
+from ..control.control_plane import ControlPlane
 from ..store import client_keys
 from ..store.shapes import with_fields
 from ..store.usage import COLUMNS, MAX_LIMIT, Deleted
 from ..store.usage_groups import By, Group, KeyTotals
-from ..store.usage_query import Totals, UsageFilter, in_dollars
+from ..store.usage_query import RowFilter, Totals, UsageFilter, in_dollars
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/usage", tags=["usage"])
@@ -38,7 +39,7 @@ class UsageRow(BaseModel):
     none; durations are milliseconds. Money is USD, null where it is not known, and `flag` says why."""
 
 
-class Page(UsageFilter):
+class Page(RowFilter):
     """Filters, and which piece of the list."""
 
     model_config = ConfigDict(extra="forbid")
@@ -64,18 +65,26 @@ def show_list(
     control: Run, request: Request, response: Response, page: Annotated[Page, Query()]
 ) -> list[UsageRow]:
     """Requests, newest first. When there is more, `x-next-cursor` and `Link: <...>; rel="next"` say where."""
-    rows, cursor = control.usage.page(page, page.cursor, page.limit)
+    rows, cursor = control.usage.page(page.knowing(key_names(control, page)), page.cursor, page.limit)
     if cursor is not None:
         pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
         response.headers["x-next-cursor"] = cursor
         response.headers["link"] = f'<{router.prefix}?{urlencode([*pairs, ("cursor", cursor)])}>; rel="next"'
-    return [_row(record) for record in rows]
+    return [row_of(record) for record in rows]
+
+
+def key_names(control: ControlPlane, filters: UsageFilter) -> dict[int, str]:
+    """Of all client keys, where a text is looked for."""
+    if not filters.text:
+        return {}
+    with control.read() as session:
+        return {row.id: row.name for row in client_keys.list_all(session) if row.id is not None}
 
 
 @router.get("/totals", responses=errors())
 def totals(control: Run, filters: Annotated[UsageFilter, Query()]) -> Totals:
     """Sums over the filtered requests."""
-    return control.usage.totals(filters)
+    return control.usage.totals(filters.knowing(key_names(control, filters)))
 
 
 @router.delete("", responses=errors())
@@ -106,7 +115,9 @@ def by_group(
 ) -> list[Group]:
     """Sums over the filtered requests, a row a group: days in order, sessions the latest first, all else by cost."""
     try:
-        rows = control.usage.by(by, filters, own_zone() if zone is None else zone)
+        rows = control.usage.by(
+            by, filters.knowing(key_names(control, filters)), own_zone() if zone is None else zone
+        )
     except ValueError as error:
         raise PointsmanError(ErrorKind.INVALID, f"{error}.", param="zone") from None
     if by is By.KEY:
@@ -118,7 +129,8 @@ def by_group(
     return rows
 
 
-def _row(record: UsageRecord) -> UsageRow:
+def row_of(record: UsageRecord) -> UsageRow:
+    """As the API says it."""
     at = datetime.fromtimestamp(record.at, UTC)
     values = {name: getattr(record, name) for name in COLUMNS}
     values |= {name: _hundredths(values[name]) for name in MILLISECONDS}

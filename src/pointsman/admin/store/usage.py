@@ -37,11 +37,15 @@ from .usage_glance import Glance, Glances
 from .usage_groups import By, Group, groups, totals_of
 from .usage_last import last_used
 from .usage_log import UsageLog, blocks_with
-from .usage_query import Totals, UsageFilter, damaged, newest, troubles
+from .usage_query import RowFilter, Totals, UsageFilter, damaged, newest_within, troubles
 from .usage_sums import Span, spent, together
 from .usage_tables import begin
 
 MAX_LIMIT = 1000
+LOOK_SECONDS = 0.1
+"""That one page looks for rows that nothing but their own values tells."""
+_LAST_ID = "\U0010ffff"
+"""After every id."""
 _VERSION = 6
 COLUMNS = tuple(name for name in UsageRecord.__struct_fields__ if name != "answer_id")
 """Its columns; the answer's id stands in a table of its own."""
@@ -207,14 +211,21 @@ class UsageStore:
     def page(
         self, filters: UsageFilter | None = None, cursor: str | None = None, limit: int = 100
     ) -> tuple[list[UsageRecord], str | None]:
-        """Newest first, and the next page's cursor (None at the end). New rows do not shift pages."""
+        """Newest first, and the next page's cursor (None at the end). New rows do not shift pages. By what each row has of
+        its own is looked for a moment long: then there is a cursor after fewer rows than were wanted, or none."""
         limit = max(1, min(limit, MAX_LIMIT))
         before = None if cursor is None else _parse_cursor(cursor)
         with self._file.transaction(write=False) as connection, _told_damage():
-            rows = newest(
-                driver_of(connection), filters or UsageFilter(), before, limit + 1, self._opened.pending
+            asked = filters or UsageFilter()
+            seconds = (
+                LOOK_SECONDS if isinstance(asked, RowFilter) and asked.slower_ms is not None else math.inf
             )
-        return rows[:limit], _cursor(rows[limit - 1]) if len(rows) > limit else None
+            rows, left = newest_within(
+                driver_of(connection), asked, before, limit + 1, self._opened.pending, seconds
+            )
+        if len(rows) > limit:
+            return rows[:limit], _cursor(rows[limit - 1].at, rows[limit - 1].id)
+        return rows, None if left is None else _cursor(left, _LAST_ID)
 
     def troubles(self, limit: int) -> list[UsageRecord]:
         """The newest requests that failed, were rescued or whose client left."""
@@ -345,8 +356,8 @@ def _unknown(driver: sqlite3.Connection, given: UsageBlock) -> UsageBlock:
     return block_of(reversed(found.values()))
 
 
-def _cursor(record: UsageRecord) -> str:
-    text = json.dumps([record.at, record.id], separators=(",", ":"))
+def _cursor(at: float, record_id: str) -> str:
+    text = json.dumps([at, record_id], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -35,6 +35,6 @@ def last_used(
         begin = float(hours[key] * HOUR)
         found[key] = begin
         if begin > recent:
-            since = UsageFilter(key_id=key, since=datetime.fromtimestamp(begin, UTC))
+            since = UsageFilter(key_id=[key], since=datetime.fromtimestamp(begin, UTC))
             found[key] = max((row.at for row in newest(driver, since, None, 1, pending)), default=begin)
     return found

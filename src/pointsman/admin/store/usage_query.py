@@ -8,21 +8,33 @@ from __future__ import annotations
 import heapq
 import math
 import sqlite3
-from collections.abc import Iterator
-from typing import Annotated, Any
+import time
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
 from ...ledger.blocks import MAX_TEXT, MONEY
 from ...ledger.records import NANO, UsageRecord
 from .usage_adding import Pending
 from .usage_columns import Block, Damaged
-from .usage_facts import LEFT
+from .usage_facts import COUNTS, LEFT
 from .usage_log import blocks_with, dimensions, dims_of
 from .values import MAX_ID
 
+MOST_VALUES = 100
+"""Of one filter."""
+
+
+def _several(value: Any) -> Any:
+    """One alone, or none, as a list."""
+    return value if isinstance(value, list | tuple) else [] if value is None else [value]
+
+
+_Several = (BeforeValidator(_several), Field(max_length=MOST_VALUES))
 Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
-Id = Annotated[int | None, Field(ge=1, le=MAX_ID)]
+Texts = Annotated[list[Annotated[str, Field(max_length=MAX_TEXT)]], *_Several]
+Ids = Annotated[list[Annotated[int, Field(ge=1, le=MAX_ID)]], *_Several]
 _TIMES: dict[str, Any] = {
     "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}, {"type": "null"}]
 }
@@ -33,24 +45,49 @@ Time = Annotated[
 ]
 
 
-class UsageFilter(BaseModel):
-    """Which requests; what is left out lets everything through. since <= at < until."""
+_TEXT = (
+    "Words, each of which stands in the model, the target, the name of the client key, the program, the outcome, the status,"
+    " the reason of a fallback, the protocol or the path."
+)
 
-    model: Text = None
-    target: Text = None
-    protocol: Text = None
-    outcome: Text = None
-    status: Annotated[int | None, Field(ge=100, le=599)] = None
-    key_id: Id = None
-    mapping_id: Id = None
-    client: Text = None
+
+class UsageFilter(BaseModel):
+    """Which requests; what is left out lets everything through, and of what is given several times any will do.
+    since <= at < until."""
+
+    model: Texts = []
+    target: Texts = []
+    protocol: Texts = []
+    outcome: Texts = []
+    status: Annotated[list[Annotated[int, Field(ge=100, le=599)]], *_Several] = []
+    key_id: Ids = []
+    mapping_id: Ids = []
+    client: Texts = []
     session: Text = None
     request: Text = None
     left_machine: Annotated[bool, Field(description="Only what went to a backend that is not `local`.")] = (
         False
     )
+    rescued: Annotated[bool, Field(description="Only what a later target than the first answered.")] = False
+    failed: Annotated[bool, Field(description="Only what was not answered to the end.")] = False
+    text: Annotated[str | None, Field(max_length=200, description=_TEXT)] = None
     since: Time = None
     until: Time = None
+    _keys: Mapping[int, str] = PrivateAttr(default_factory=dict)
+
+    def knowing(self, keys: Mapping[int, str]) -> Self:
+        """With the names of client keys, which `text` looks for, too."""
+        self._keys = keys
+        return self
+
+
+class RowFilter(UsageFilter):
+    """Also by what each row has of its own."""
+
+    slower_ms: Annotated[float | None, Field(ge=0, description="Only what took longer than so much.")] = None
+    whole: Annotated[
+        bool, Field(description="One row a request: none of the attempts that another followed.")
+    ] = False
 
 
 def in_dollars(values: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +121,12 @@ class Totals(BaseModel):
 _SHARED = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id", "client")
 """Filters that the dimensions alone decide."""
 
+_WORDS = (
+    "lower(d.model || ' ' || ifnull(d.target, '') || ' ' || d.client || ' ' || d.outcome || ' ' || d.status || ' '"
+    " || ifnull(d.fallback, '') || ' ' || d.protocol || ' ' || d.path)"
+)
+_MOST_WORDS = 8
+
 _Found = tuple[float, str, Block, int]
 """(at, id, its block, its place there)."""
 
@@ -97,11 +140,23 @@ def newest(
 ) -> list[UsageRecord]:
     """By time and id, newest first, at most `limit`. before: only those older than this time and id. pending: see
     usage_sums.grouped(). Raises Damaged."""
+    return newest_within(driver, filters, before, limit, pending, math.inf)[0]
+
+
+def newest_within(
+    driver: sqlite3.Connection,
+    filters: UsageFilter,
+    before: tuple[float, str] | None,
+    limit: int,
+    pending: Pending,
+    seconds: float,
+) -> tuple[list[UsageRecord], float | None]:
+    """The same, looked for no longer than that: then also the time from which on, backwards, nothing was looked at."""
     wanted = _wanted(driver, filters)
     if wanted is not None and not wanted:
-        return []
+        return [], None
     times = bounds(filters) if filters.session is None else _session_times(driver, filters, pending)
-    return _newest(driver, filters, times, wanted, before, limit)
+    return _newest(driver, filters, times, wanted, before, limit, seconds)
 
 
 def _newest(
@@ -111,24 +166,30 @@ def _newest(
     wanted: set[int] | None,
     before: tuple[float, str] | None,
     limit: int,
-) -> list[UsageRecord]:
-    top = math.inf if before is None else before[0]
+    seconds: float = math.inf,
+) -> tuple[list[UsageRecord], float | None]:
+    top, until, left = math.inf if before is None else before[0], time.monotonic() + seconds, None
     found: list[_Found] = []
     for last_at, block in _blocks(driver, filters, times, wanted, top):
         if len(found) == limit and found[-1][0] > last_at:
+            break
+        if last_at < top and time.monotonic() > until:
+            left = last_at
+            found = [one for one in found if one[0] > left]
             break
         found += _passing(block, filters, wanted, before, limit)
         found.sort(key=lambda one: one[:2], reverse=True)
         del found[limit:]
     shared = dimensions(driver, [block.dims[index] for *_, block, index in found])
-    return [block.record(index, shared[block.dims[index]]) for *_, block, index in found]
+    return [block.record(index, shared[block.dims[index]]) for *_, block, index in found], left
 
 
 def troubles(driver: sqlite3.Connection, limit: int) -> list[UsageRecord]:
     """The newest requests that failed, were rescued or whose client left. Raises Damaged."""
     where = "d.own AND (d.outcome <> 'ok' OR d.fallback IS NOT NULL)"
     rows = driver.execute(f"SELECT id FROM dimension d WHERE {where}")  # noqa: S608
-    return _newest(driver, UsageFilter(), (-math.inf, math.inf), {number for (number,) in rows}, None, limit)
+    wanted = {number for (number,) in rows}
+    return _newest(driver, UsageFilter(), (-math.inf, math.inf), wanted, None, limit)[0]
 
 
 def damaged(driver: sqlite3.Connection) -> list[str]:
@@ -152,10 +213,22 @@ def bounds(filters: UsageFilter) -> tuple[float, float]:
 
 def conditions(filters: UsageFilter) -> tuple[str, dict[str, Any]]:
     """On the dimensions, which are called d: SQL, and its values by name."""
-    given = {name: value for name in _SHARED if (value := getattr(filters, name)) is not None}
-    terms = [f"d.{name} = :{name}" for name in given]
+    given: dict[str, Any] = {}
+    terms: list[str] = []
+    for name in _SHARED:
+        some = {f"{name}{place}": value for place, value in enumerate(getattr(filters, name))}
+        if some:
+            terms.append(f"d.{name} IN ({', '.join(f':{one}' for one in some)})")
+            given |= some
     if filters.left_machine:
         terms.append(LEFT)
+    terms += [f"({COUNTS[name]})" for name in ("rescued", "failed") if getattr(filters, name)]
+    if isinstance(filters, RowFilter) and filters.whole:
+        terms.append("d.own")
+    for place, word in enumerate((filters.text or "").lower().split()[:_MOST_WORDS]):
+        given[f"word{place}"] = word
+        named = [str(number) for number, name in filters._keys.items() if word in name.lower()]
+        terms.append(f"(instr({_WORDS}, :word{place}) OR d.key_id IN ({', '.join(named)}))")
     return " AND ".join(terms or ["1"]), given
 
 
@@ -222,6 +295,9 @@ def _passing(
     if filters.request is not None:
         of = of_request(block, filters.request)
         passing = [one for one in passing if of[one[1]]]
+    if isinstance(filters, RowFilter) and filters.slower_ms is not None:
+        took = block.milliseconds("total_ms")
+        passing = [one for one in passing if (took[one[1]] or 0.0) > filters.slower_ms]
     if filters.session is not None:
         passing = [one for one in passing if block.session(one[1]) == filters.session]
     if before is None and len(passing) > limit:
