@@ -4,8 +4,11 @@ whatever a model says is text, also 12 MB of it. The gateway asks its clients fo
 from __future__ import annotations
 
 import json
+import os
 import re
+import struct
 import time
+import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -160,15 +163,30 @@ def test_without_a_script_both_whole_answers_come_with_the_page(guest: Visitor) 
     assert "<img src=x" not in page
 
 
+def test_it_is_explained_without_being_sent(guest: Visitor, upstream: ScriptedUpstream) -> None:
+    before = len(upstream.requests)
+    asked = fields(guest, model1="fast", model2="nobody", protocol="anthropic_messages", explain="1")
+    column = guest.post("/ui/playground", asked | {"column": "1"}).body.decode()
+    assert "Translated to openai_chat" in column
+    assert "would be asked first" in column
+    page = guest.post("/ui/playground", asked).body.decode()
+    assert "Translated to openai_chat" in page
+    assert "It would be refused" in page
+    assert [one for one in upstream.requests[before:] if one.method == "POST"] == []
+
+
 def test_nothing_can_be_stopped_that_does_not_run(guest: Visitor) -> None:
     assert guest.post("/ui/playground/stop", fields(guest, column="1")).status == 404
 
 
+@pytest.mark.parametrize("spoken", ["Chat Completions", "Messages"])
 def test_two_models_stream_side_by_side_and_stopping_one_proves_that_its_backend_was_left(
-    keyed: Gateway, upstream: ScriptedUpstream, windows: Windows
+    keyed: Gateway, upstream: ScriptedUpstream, windows: Windows, spoken: str
 ) -> None:
+    """As it is, and translated."""
     page = windows.open(keyed)
     page.goto("/ui/playground?model=slow")
+    page.get_by_label("Asked in").select_option(spoken)
     page.get_by_label("Model of column 2").fill("fast")
     page.get_by_label("What you ask").fill("Hello")
     page.keyboard.press("Control+Enter")
@@ -199,6 +217,22 @@ def test_what_has_said_nothing_yet_is_stopped_too(
     wait_until("it is asked", lambda: latest(upstream, "late"))
     page.locator("[data-column='1']").get_by_role("button", name="Stop").click()
     page.locator("[data-column='1'] [data-proof]").wait_for()
+
+
+def test_a_backend_whose_answer_goes_on_for_a_resend_is_not_said_to_be_left(
+    keyed: Gateway, upstream: ScriptedUpstream, windows: Windows
+) -> None:
+    joining = keyed.backend("local", upstream.url, dialects=["openai_chat"], join_resends=True)
+    keyed.rule("joined", f"{joining}=slow")
+    page = windows.open(keyed)
+    page.goto("/ui/playground?model=joined")
+    page.get_by_label("What you ask").fill("Hello")
+    page.get_by_role("button", name="Ask").click()
+    column = page.locator("[data-column='1']")
+    column.locator(".answer").get_by_text("I begin").wait_for()
+    column.get_by_role("button", name="Stop").click()
+    column.get_by_text("so that the same request can join it").wait_for()
+    assert column.locator("[data-proof]").count() == 0
 
 
 def test_a_page_that_is_left_leaves_its_backend(
@@ -234,3 +268,37 @@ def test_a_models_html_is_text_and_twelve_megabytes_of_it_freeze_nothing(
     with page.expect_download() as saving:
         huge.get_by_role("button", name="Download all of it").click()
     assert saving.value.path().stat().st_size == HUGE
+
+
+def noise(edge: int) -> bytes:
+    """A PNG that no compression makes smaller."""
+    rows = b"".join(b"\0" + os.urandom(edge * 3) for _ in range(edge))
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", edge, edge, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows, 0)),
+        (b"IEND", b""),
+    ]
+    packed = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def test_a_large_picture_is_made_smaller_and_arrives(
+    keyed: Gateway, upstream: ScriptedUpstream, windows: Windows
+) -> None:
+    page = windows.open(keyed)
+    page.goto("/ui/playground?model=fast")
+    page.get_by_label("Pictures").set_input_files(
+        {"name": "noise.png", "mimeType": "image/png", "buffer": noise(900)}  # 2.4 MB
+    )
+    page.locator("#shots img").wait_for()
+    page.get_by_label("What you ask").fill("What is it?")
+    page.get_by_role("button", name="Ask").click()
+    page.locator("[data-column='1'] dl.facts").wait_for()
+    asked = latest(upstream, "fast")
+    assert asked is not None
+    picture = asked.json()["messages"][0]["content"][1]["image_url"]["url"]
+    assert picture.startswith("data:image/jpeg;base64,")
+    assert len(picture) < 240_000

@@ -82,7 +82,7 @@ class PlayRun:
             with suppress(asyncio.CancelledError):
                 await asking
         record = await self._record()
-        stopped = None if self._stopped is None else _closed_after(record, self._stopped)
+        stopped = None if self._stopped is None else self._closed_after(record, self._stopped)
         yield "record", {"usage": None if record is None else _told(record), "stopped": stopped}
 
     async def _answer(self) -> AsyncIterator[Happening]:
@@ -151,6 +151,16 @@ class PlayRun:
             "body": self._asked.body.decode("utf-8", "replace"),
             "losses": self._asked.losses,
         }
+
+    def _closed_after(self, record: UsageRecord | None, stopped: float) -> dict[str, Any]:
+        """ms: from Stop to the end of the request, by which its backend's connection is closed; None where nobody has said
+        so yet. finished: it was over before. kept: the connection stays open for a while, for a resend to join."""
+        if record is None or record.total_ms is None:
+            return {"ms": None, "finished": False, "kept": False}
+        after = (record.at + record.total_ms / 1000 - stopped) * 1000
+        backend = (record.target or "").partition(":")[0]
+        kept = any(one.join_resends for one in self._control.snapshot.backends if one.key == backend)
+        return {"ms": math.ceil(max(after, 0)), "finished": record.outcome not in _LEFT, "kept": kept}
 
     async def _record(self) -> UsageRecord | None:
         """What usage says of it, once it does."""
@@ -270,16 +280,8 @@ def _told(record: UsageRecord) -> dict[str, Any]:
     }
 
 
+_LEFT = ("aborted", "cancelled")
 _RECORD = (
     "at", "target", "attempts", "fallback", "status", "outcome", "input_tokens", "output_tokens", "reasoning_tokens",
     "cached_tokens", "first_output_ms", "total_ms", "flag", "path", "model",
 )  # fmt: skip
-
-
-def _closed_after(record: UsageRecord | None, stopped: float) -> dict[str, Any]:
-    """ms: from Stop to the end of the request, by which its backend's connection is closed; None where nobody has said so
-    yet. finished: it was over before."""
-    if record is None or record.total_ms is None:
-        return {"ms": None, "finished": False}
-    after = (record.at + record.total_ms / 1000 - stopped) * 1000
-    return {"ms": math.ceil(max(after, 0)), "finished": record.outcome != "aborted"}

@@ -21,8 +21,11 @@ from starlette.responses import StreamingResponse
 from ....errors import PointsmanError
 from ....kinds import ErrorKind
 from ...control.control_plane import ControlPlane
+from ...control.explain_request import RequestExplained
 from ...control.play_run import PlayRun
 from ...control.playing import MOST_IMAGES, Composed, PlayAsked, composed
+from ...control.routing_view import RoutingView
+from ...routers.explain import explained
 from ..model_names import PRACTICE, model_names
 from ..rendering import ENVIRONMENT
 from ..view import FormFields, Seen, Sent, View
@@ -92,8 +95,14 @@ async def ask(request: Request, view: Seen, form: Sent) -> Response:
         column = form.number("column")
         if column not in COLUMNS:
             raise PointsmanError(ErrorKind.INVALID, "column is 1 or 2.", param="column")
+        if form.has("explain"):
+            told = await _explained(view, composed(_play(form, column)))
+            return view.fragment("playground/explained.html", told=told)
         return _stream(request, view.control, composed(_play(form, column)), f"{visit}-{column}")
     asked = {column: _play(form, column) for column in COLUMNS if form.text(f"model{column}")}
+    if form.has("explain"):
+        told_of = {column: await _explained(view, composed(one)) for column, one in asked.items()}
+        return await _page(view, form, {}, told_of)
     answers = await asyncio.gather(
         *(_whole(view.control, composed(one), f"{visit}-{column}") for column, one in asked.items())
     )
@@ -109,11 +118,22 @@ async def stop(request: Request, view: Seen, form: Sent) -> Response:
     return Response(status_code=204)
 
 
-async def _page(view: View, form: FormFields, answers: dict[int, PlayAnswer]) -> HTMLResponse:
+async def _explained(view: View, asked: Composed) -> RequestExplained:
+    routing: RoutingView = view.request.app.state.routing
+    return await explained(view.control, routing, asked.body.decode(), asked.path)
+
+
+async def _page(
+    view: View,
+    form: FormFields,
+    answers: dict[int, PlayAnswer],
+    told_of: dict[int, RequestExplained] | None = None,
+) -> HTMLResponse:
     return view.page(
         "playground.html",
         form=form,
         answers=answers,
+        explained=told_of or {},
         columns=COLUMNS,
         names=await model_names(view),
         visit=secrets.token_hex(6),

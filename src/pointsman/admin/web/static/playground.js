@@ -46,7 +46,10 @@ class Column {
     try {
       const answer = await fetch(form.action, { method: "POST", body: fields, headers: { "hx-request": "true" }, signal: this.control.signal });
       if (answer.headers.get("content-type")?.startsWith("text/event-stream")) await this.read(answer.body);
-      else this.refused(await answer.text());
+      else if (answer.ok) {
+        this.facts.innerHTML = await answer.text(); // an explanation, escaped by the server
+        this.say("Not sent, explained");
+      } else this.refused(await answer.text());
     } catch (error) {
       this.say(error.name === "AbortError" ? "Stopped here; the gateway was told by the closed connection." : "The gateway cannot be reached. Try again.");
     }
@@ -80,7 +83,7 @@ class Column {
     else if (what === "facts") {
       this.flush();
       this.facts.innerHTML = value; // ours, rendered and escaped by the server
-      this.say(this.facts.querySelector("[data-proof]") ? "Stopped" : this.facts.querySelector("[role=alert]") ? "Failed" : "Done");
+      this.say(this.facts.querySelector("[data-stopped]") ? "Stopped" : this.facts.querySelector("[role=alert]") ? "Failed" : "Done");
     }
   }
 
@@ -197,6 +200,7 @@ form.addEventListener("submit", (event) => {
     if (!column.stop.hidden || !form.elements[`model${column.number}`].value.trim()) continue;
     const fields = new URLSearchParams(new FormData(form));
     fields.set("column", column.number);
+    if (event.submitter?.name) fields.set(event.submitter.name, "1");
     shots.forEach((one) => fields.append("image", one));
     column.ask(fields);
   }
