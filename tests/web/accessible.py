@@ -39,6 +39,35 @@ _WIDER = """() => {
   }
   return [document.documentElement.scrollWidth - wide, found.slice(0, 5).map((one) => one.outerHTML.slice(0, 160))];
 }"""
+_MARK_TABBED = """() => {
+  const can = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]";
+  const seen = (one) => one.checkVisibility({visibilityProperty: true}) && !one.disabled && one.tabIndex >= 0
+    && !one.closest("[inert]");
+  const found = [...document.querySelectorAll(can)].filter(seen);
+  const radios = new Set(); // one of a group is a stop
+  let count = 0;
+  for (const one of found) {
+    if (one.type === "radio") {
+      if (radios.has(one.name)) continue;
+      radios.add(one.name);
+    }
+    one.dataset.tabbed = count++;
+  }
+  return count;
+}"""
+_TABBED = """() => {
+  const one = document.activeElement;
+  if (!one || one === document.body) return [-1, true, ""];
+  const styles = [one, one.closest("label, .box, tr, li")].filter(Boolean).map((part) => getComputedStyle(part));
+  const outlined = styles.some((style) => style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0);
+  let number = one.dataset.tabbed;
+  if (number === undefined && one.type === "radio") {
+    number = [...document.querySelectorAll("[data-tabbed]")].find((other) => other.name === one.name)?.dataset.tabbed;
+  }
+  return [number === undefined ? 100000 + Math.random() : Number(number), outlined, one.outerHTML.slice(0, 120)];
+}"""
+_MISSED = """(reached) => [...document.querySelectorAll("[data-tabbed]")]
+  .filter((one) => !reached.includes(Number(one.dataset.tabbed))).map((one) => one.outerHTML.slice(0, 120))"""
 
 
 @cache
@@ -58,6 +87,25 @@ def assert_accessible(page: Page, themes: tuple[Theme, ...] = THEMES) -> None:
             for target, html, summary in nodes:
                 problems.append(f"{theme}: {name}: {told}\n  {target}\n  {html}\n  {summary}")
     assert problems == [], f"{page.url}:\n" + "\n".join(problems)
+
+
+def assert_by_keyboard(page: Page) -> None:
+    """Tab reaches all that can be pressed or filled in, each with an outline to be seen, and is held by nothing."""
+    wanted: int = page.evaluate(_MARK_TABBED)
+    page.evaluate("() => { document.activeElement?.blur(); window.getSelection()?.removeAllRanges(); }")
+    reached: set[int] = set()
+    dull: list[str] = []
+    for _ in range(wanted + 5):
+        page.keyboard.press("Tab")
+        number, outlined, html = page.evaluate(_TABBED)
+        if number in reached or number < 0:  # the end: on from the first
+            continue
+        reached.add(number)
+        if not outlined:
+            dull.append(html)
+    missed = page.evaluate(_MISSED, sorted(reached))
+    assert missed == [], f"{page.url}: not reached by Tab: {missed}"
+    assert dull == [], f"{page.url}: the focus cannot be seen on {dull}"
 
 
 def assert_fits(page: Page) -> None:

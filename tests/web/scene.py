@@ -134,7 +134,7 @@ class Scene:
         self._folder.mkdir(mode=0o700, parents=True)
         control = ControlPlane.open(self._folder, {})
         try:
-            shared = {"budget_money": 200.0, "per": "month", "zone": "Europe/Berlin"}
+            shared = {"budget_money": 400.0, "per": "month", "zone": "Europe/Berlin"}
             groups.add(control, KeyGroupCreate.model_validate({"name": "team", **shared}), Response())
             for fields in (
                 {"name": "laptop", "budget_money": 5.0, "per": "day", "zone": "Europe/Berlin"},
@@ -143,7 +143,7 @@ class Scene:
                     "name": "notes",
                     "local_only": True,
                     "rate_requests": 60,
-                    "budget_tokens": 20_000_000,
+                    "budget_tokens": 60_000_000,
                     "per": "week",
                 },
             ):
@@ -251,8 +251,8 @@ def month(begin: float, end: float) -> Iterator[UsageRecord]:
     for hour in range(DAYS * 24):
         at = begin + hour * 3600
         when = time.gmtime(at)
-        busy = dice.randint(4, 14) if 6 <= when.tm_hour <= 20 else dice.randint(0, 2)
-        for number in range(busy // 4 if when.tm_wday > 4 else busy):
+        busy = dice.randint(8, 28) if 5 <= when.tm_hour <= 20 else dice.randint(0, 4)
+        for number in range(busy // 2 if when.tm_wday > 4 else busy):
             model, target, key, client, _, price = dice.choices(kinds, weights)[0]
             read, written = dice.randint(300, 24_000), dice.randint(20, 1500)
             local = target.startswith("local/")

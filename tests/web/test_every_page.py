@@ -10,7 +10,7 @@ import pytest
 from pointsman.admin.web.menu import MENU
 from tests.e2e.gateway import Gateway
 
-from .accessible import assert_accessible, assert_fits
+from .accessible import assert_accessible, assert_by_keyboard, assert_fits
 
 if TYPE_CHECKING:
     from .windows import Windows
@@ -24,6 +24,7 @@ def test_a_page_can_be_used_by_everybody_and_fits_a_phone(
 ) -> None:
     page = windows.open(gateway, signed_in=path != "/ui/sign-in")
     page.goto(path)
+    assert_by_keyboard(page)
     assert_accessible(page)
     page.set_viewport_size({"width": 375, "height": 800})
     assert_fits(page)
