@@ -15,6 +15,7 @@ from .control import problems
 from .control.control_plane import ControlPlane
 from .control.document import completed
 from .control.guard import Guard
+from .control.model_list import ModelNames
 from .control.routing_view import RoutingView
 from .routers import (
     audit,
@@ -30,6 +31,7 @@ from .routers import (
     keys,
     local,
     mappings,
+    models,
     origins,
     prices,
     programs,
@@ -58,6 +60,7 @@ ROUTERS = (
     providers.router,
     discovery.router,
     backends.router,
+    models.router,
     engines.router,
     keys.router,
     groups.router,
@@ -100,6 +103,7 @@ def create_api(control: ControlPlane) -> FastAPI:
     app.state.notices = Notices()
     app.state.plays = Plays()
     app.state.trials = Trials()
+    app.state.model_names = ModelNames()
     app.state.routing = RoutingView()  # here, so that the link is up before the protocols are imported
     problems.install(app, [route for router in ROUTERS for route in router.routes], page_error)
     for router in ROUTERS:

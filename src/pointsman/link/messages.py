@@ -23,7 +23,7 @@ class ClientKeySpec(msgspec.Struct, frozen=True):
     snapshot. begins: how a key begins that somebody else made, and that has not our own form; "" of ours. until: unix
     seconds when it expires. before, before_until: the digest that it had until it was rotated, and how long that one is
     good. models, paths: patterns of what
-    it may use, () = everything; see gateway/client/bounds.py. group: whose limits it shares."""
+    it may use, () = everything; see link/bounds.py. group: whose limits it shares."""
 
     id: int
     name: str

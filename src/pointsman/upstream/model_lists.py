@@ -199,6 +199,11 @@ _MOST_NAMES = 2000
 _LONGEST_NAME = 256
 
 
+def has_list(backend: Backend) -> bool:
+    """Is it a provider that can be asked for its models with a key of ours?"""
+    return not backend.local and not backend.spec.login_only and backend.spec.problem is None
+
+
 class ProviderLists:
     """known: backend key -> the names that the provider lists for its key, from its last answer."""
 

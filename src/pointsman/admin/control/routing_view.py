@@ -6,8 +6,9 @@ The control plane asks the servers itself: the data plane's lists live in proces
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 from ...config import local_host
@@ -18,10 +19,13 @@ from ...routing.table import RoutingTable
 from ...upstream.backend import Backend, compile_backends
 from ...upstream.egress import Egress
 from ...upstream.model_facts import ModelFacts
-from ...upstream.model_lists import ModelLists
+from ...upstream.model_lists import ModelLists, ProviderLists, has_list
 from ...upstream.pool import Pool
 
 _CONNECT_SECONDS = 5.0
+
+Listed = dict[str, frozenset[str]]
+Listing = tuple[int, Listed, Listed]
 
 
 class RoutingView:
@@ -32,6 +36,8 @@ class RoutingView:
         self._running: Mapping[str, str] = {}
         self.table = RoutingTable((), ())
         self.backends: dict[str, Backend] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._silent: list[str] = []
 
     @cached_property
     def egress(self) -> Egress:
@@ -52,6 +58,14 @@ class RoutingView:
     def _lists(self) -> ModelLists:
         return ModelLists(self._pool)
 
+    @cached_property
+    def _provider_lists(self) -> ProviderLists:
+        return ProviderLists(self._pool)
+
+    def _follow_lists(self) -> None:
+        # the practice model is in the data plane's processes, and never found by its list
+        self._lists.follow({key: one for key, one in self.backends.items() if key != PRACTICE_KEY})
+
     def follow(self, snapshot: Snapshot, running: Mapping[str, str]) -> None:
         """Compile it, unless it is the one that is known. running: engine's name -> where it is now."""
         if snapshot is self._snapshot and running == self._running:
@@ -60,6 +74,49 @@ class RoutingView:
         specs, self.backends = compile_backends(backends, self.backends, running)
         self.table = RoutingTable(snapshot.mappings, specs)
         self._snapshot, self._running = snapshot, running
+
+    async def look_around(self, seconds: float, changed: Callable[[], None]) -> None:
+        """Ask every local server, and the providers to which rules send names as they come, for their models, where that
+        was not done lately; returns after so many seconds at the latest, and the rest comes behind. changed: called when
+        it has."""
+        before = self.listing
+        if self._looking is None or self._looking.done():
+            self._follow_lists()
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+        task = self._looking
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            task.add_done_callback(lambda _: changed() if self.listing != before else None)
+
+    async def _look(self) -> None:
+        open_to = (self.backends.get(key) for key in self.table.open_backends())
+        providers = [one for one in open_to if one is not None and has_list(one)]
+        near = [one for one in self.backends.values() if one.local and one.spec.problem is None]
+        await asyncio.gather(
+            self._lists.refresh(), self._provider_lists.refresh(providers), self.facts.refresh(near)
+        )
+        self._silent = [one.spec.key for one in (*near, *providers) if self._has_not_told(one)]
+        self._pool.close()  # see listed()
+
+    def _has_not_told(self, backend: Backend) -> bool:
+        known = self._lists.known if backend.local else self._provider_lists.known
+        return backend.spec.key not in known and backend.spec.key != PRACTICE_KEY
+
+    @property
+    def asking(self) -> bool:
+        """Has not everybody answered yet who was asked last?"""
+        return self._looking is not None and not self._looking.done()
+
+    @property
+    def silent(self) -> list[str]:
+        """Backends that have not told their models when they were asked last."""
+        return [key for key in self._silent if key in self.backends]
+
+    @property
+    def listing(self) -> Listing:
+        """What names follow from: the rules, and who lists what, local servers and providers."""
+        version = 0 if self._snapshot is None else self._snapshot.version
+        return version, dict(self._lists.known), dict(self._provider_lists.known)
 
     async def look_at(self, keys: Iterable[str]) -> None:
         """Ask the local ones of these backends what their models are; waits at most `upstream.model_lists.WAIT_SECONDS`."""
@@ -70,8 +127,7 @@ class RoutingView:
     async def listed(self) -> dict[str, frozenset[str]]:
         """Local backend's key -> its models; asks those whose list is not fresh, and waits at most
         `upstream.model_lists.WAIT_SECONDS` for them."""
-        # the practice model is in the data plane's processes, and never found by its list
-        self._lists.follow({key: one for key, one in self.backends.items() if key != PRACTICE_KEY})
+        self._follow_lists()
         await self._lists.refresh()
         self._pool.close()  # the next question may come in another event loop
         return self._lists.known

@@ -17,6 +17,7 @@ class Entry(NamedTuple):
 MENU = (
     Entry("/ui", "Home", "h", "home"),
     Entry("/ui/backends", "Backends", "b", "box"),
+    Entry("/ui/models", "Models", "o"),
     Entry("/ui/keys", "Client keys", "k"),
     Entry("/ui/connect", "Connect", "c"),
     Entry("/ui/playground", "Playground", "p"),

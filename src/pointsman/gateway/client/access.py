@@ -19,13 +19,13 @@ from urllib.parse import unquote_to_bytes
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from ...link.bounds import Bounds
 from ...link.messages import ClientKeySpec, Snapshot
 from ...secret import SecretBytes
 from ...wire.answer import Headers
 from ...wire.authority import HostRule
 from ...wire.http1 import RequestHead
 from ...wire.origins import ANY, Origins, parse_origin
-from .bounds import Bounds
 
 log = logging.getLogger("pointsman.access")
 

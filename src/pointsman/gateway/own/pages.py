@@ -15,13 +15,13 @@ from ...dialects.model_list import render_list, render_model
 from ...errors import PointsmanError
 from ...kinds import PRACTICE, BackendType, ErrorKind
 from ...ledger.metrics import CONTENT_TYPE, INFLIGHT, exposition, served
+from ...link.bounds import Bounds, restricted
 from ...link.messages import Snapshot
 from ...process.beats import replaced
+from ...routing.listing import first_usable, names_in_turn
 from ...routing.pattern import is_wild
-from ...routing.specs import PRACTICE_KEY
 from ...routing.table import Plan, Target
-from ...upstream.backend import Backend
-from ..client.bounds import Bounds, restricted
+from ...upstream.model_lists import has_list
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 
@@ -55,9 +55,7 @@ async def _named(
     rules send that name there. bounds: of who asks. practice: the built-in model, which is listed by itself only while
     nothing else is there."""
     names: dict[str, Found] = {}
-    asked: list[tuple[str, str | None]] = [(name, None) for name in rules.table.exact_names()]
-    for listing in (plane.lists.known, plane.provider_lists.known):
-        asked += [(name, key) for key in listing if key != PRACTICE_KEY for name in sorted(listing[key])]
+    asked = names_in_turn(rules.table.exact_names(), plane.lists.known, plane.provider_lists.known)
     for number, (name, key) in enumerate(asked, 1):
         await _name(plane, rules, names, name, key, bounds)
         if number % _SIDE_BY_SIDE == 0:
@@ -75,18 +73,16 @@ async def _name(
     key: str | None,
     bounds: Bounds | None,
 ) -> None:
-    """key: of the backend that lists it. Behind a wall only local servers are targets."""
+    """key: of the backend that lists it."""
     if name in names:
         return
     try:
         plan = restricted(bounds, await plane.plan(rules, name))
     except PointsmanError:
         return
-    usable = [one for one in plan.targets if one.problem is None and one.backend is not None]
-    if plan.rule.local_only and key is not None:
-        usable = [one for one in usable if one.backend is not None and one.backend.type == BackendType.LOCAL]
-    if usable and (key is None or any(one.key == key and one.model == name for one in usable)):
-        names[name] = plan, usable[0]
+    found = first_usable(plan, name, key)
+    if found is not None:
+        names[name] = plan, found
 
 
 def _provider(plan: Plan) -> str:
@@ -123,10 +119,6 @@ def _listed(plane: DataPlane, rules: CompiledRules, name: str, found: Found) -> 
     )
 
 
-def _has_list(backend: Backend) -> bool:
-    return not backend.local and not backend.spec.login_only and backend.spec.problem is None
-
-
 async def models(plane: DataPlane, rules: CompiledRules, query: bytes, bounds: Bounds | None) -> bytes:
     """The list of `/v1/models`, in the shape that its clients read. `?practice=1` asks for the practice model, too."""
     practice = any(pair.startswith(b"practice") for pair in query.split(b"&"))
@@ -140,7 +132,7 @@ async def listed(
     """Every model that can be used by a client with these bounds, with what local servers say of theirs. practice: the
     built-in one, too."""
     found = (rules.backends.get(key) for key in rules.table.open_backends())
-    providers = [one for one in found if one is not None and _has_list(one)]
+    providers = [one for one in found if one is not None and has_list(one)]
     near = [one for one in rules.backends.values() if one.local and one.spec.problem is None]
     await asyncio.gather(
         plane.lists.refresh(), plane.provider_lists.refresh(providers), plane.facts.refresh(near)

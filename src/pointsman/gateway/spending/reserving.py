@@ -14,12 +14,12 @@ from ...errors import PointsmanError
 from ...kinds import BackendType, FallbackReason, Limit
 from ...ledger.accounts import Level, LimitSpec
 from ...ledger.records import UsageRecord
+from ...link.bounds import restricted
 from ...link.spending import Spending
 from ...resilience.walk import Held
 from ...routing.table import Plan, Target
 from ...wire.answer import Answer
 from ..client.access import Caller
-from ..client.bounds import restricted
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from .refusing import header_lines, refused, unpriced

@@ -19,6 +19,7 @@ from ...control.destination import Destination, Typed, destination_of
 from ...control.looking import look_around
 from ...routers import engines, mappings, providers
 from ...routers.providers import KnownBackend
+from ..menu import MENU
 from ..trials import Trial
 from ..view import Seen, View
 
@@ -69,6 +70,7 @@ async def whole(
         trial=trial,
         problem=problem,
         known=providers.show_list(),
+        pages={entry.path for entry in MENU},
         near=_known_unused(view) if near is None else near,
         looked=near is not None,
         **context,

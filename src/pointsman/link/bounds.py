@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from ...errors import PointsmanError
-from ...kinds import BackendType, ErrorKind
-from ...link.messages import ClientKeySpec
-from ...routing.pattern import wild_match
-from ...routing.table import Plan, Target, shown
+from ..errors import PointsmanError
+from ..kinds import BackendType, ErrorKind
+from ..routing.pattern import wild_match
+from ..routing.table import Plan, Target, shown
+from .messages import ClientKeySpec
 
 _TYPES = tuple(kind.value for kind in BackendType)
 
