@@ -14,7 +14,7 @@ from ...control.model_list import ABILITIES, ModelsAsked, list_models
 from ...routers import keys
 from ...store.values import MAX_ID
 from ..menu import MENU
-from ..view import Seen, View
+from ..view import Seen
 
 router = APIRouter(include_in_schema=False)
 
