@@ -32,7 +32,9 @@ from .routing_view import Listing, RoutingView
 
 MOST = 200
 """Rows of one answer."""
-ABILITIES = ("vision", "tools", "thinking", "embeddings")
+USUAL = next(iter(Protocol))
+"""What most clients speak."""
+ABILITIES = ("vision", "tools", "thinking", "embedding")
 """By which a list can be narrowed."""
 _CLIENTS = 32
 """Client keys whose names are kept."""
@@ -41,7 +43,7 @@ _SIDE_BY_SIDE = 50
 
 
 class ModelsAsked(BaseModel):
-    """Which of them. q: a part of the name, whatever case. can: vision, tools, thinking or embeddings. backend: a key.
+    """Which of them. q: a part of the name, whatever case. can: vision, tools, thinking or embedding. backend: a key.
     loaded: in memory now. key_id: a client key, through whose eyes. protocol: that its client speaks. wait: seconds for
     servers that have not been asked lately."""
 
@@ -50,7 +52,7 @@ class ModelsAsked(BaseModel):
     backend: Annotated[str, Field(max_length=80)] = ""
     loaded: bool = False
     key_id: Annotated[int | None, Field(ge=1, le=MAX_ID)] = None
-    protocol: Protocol = Protocol.OPENAI_CHAT
+    protocol: Protocol = USUAL
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     limit: Annotated[int, Field(ge=1, le=MOST)] = 100
     wait: Annotated[float, Field(ge=0, le=2)] = 2.0
@@ -219,7 +221,7 @@ def _abilities(view: RoutingView, target: Target) -> dict[str, bool | None]:
         "vision": facts.images,
         "tools": facts.tools,
         "thinking": thinking,
-        "embeddings": not facts.generates,
+        "embedding": not facts.generates,
     }
     if backend is not None and not backend.local and is_own(backend.spec, target.model):
         profile = profile_for(backend.spec, next(iter(backend.spoken)), target.model)
@@ -251,7 +253,7 @@ class _Told:
             vision=able["vision"],
             tools=able["tools"],
             thinking=able["thinking"],
-            embeddings=bool(able["embeddings"]),
+            embeddings=bool(able["embedding"]),
             loaded=facts.loaded,
         )
 

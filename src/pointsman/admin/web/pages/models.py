@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from ....kinds import Protocol
-from ...control.model_list import ABILITIES, ModelsAsked, list_models
+from ...control.model_list import ABILITIES, USUAL, ModelsAsked, list_models
 from ...routers import keys
 from ...store.values import MAX_ID
 from ..menu import MENU
@@ -32,7 +32,7 @@ async def show(
     backend: Annotated[str, Query(max_length=80)] = "",
     loaded: Annotated[str, Query(max_length=5)] = "",
     key: Annotated[str, Query(max_length=20)] = "",
-    protocol: Protocol = Protocol.OPENAI_CHAT,
+    protocol: Protocol = USUAL,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> HTMLResponse:
     """The page, or with htmx the part of it that is swapped."""
@@ -73,7 +73,7 @@ def _address(asked: ModelsAsked, offset: int | None = None) -> str:
         "backend": asked.backend,
         "loaded": "1" if asked.loaded else "",
         "key": asked.key_id or "",
-        "protocol": "" if asked.protocol is Protocol.OPENAI_CHAT else asked.protocol.value,
+        "protocol": "" if asked.protocol is USUAL else asked.protocol.value,
         "offset": (asked.offset if offset is None else offset) or "",
     }
     query = urlencode({name: value for name, value in said.items() if value})
