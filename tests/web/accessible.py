@@ -95,7 +95,7 @@ def assert_by_keyboard(page: Page) -> None:
     page.evaluate("() => { document.activeElement?.blur(); window.getSelection()?.removeAllRanges(); }")
     reached: set[int] = set()
     dull: list[str] = []
-    for _ in range(wanted + 5):
+    for _ in range(2 * wanted + 5):  # a date has a stop for each of its parts
         page.keyboard.press("Tab")
         number, outlined, html = page.evaluate(_TABBED)
         if number in reached or number < 0:  # the end: on from the first

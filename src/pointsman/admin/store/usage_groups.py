@@ -106,7 +106,7 @@ _SHAPES: Mapping[By, type[Group]] = {
     By.CLIENT: ClientTotals,
     By.SESSION: SessionTotals,
 }
-_NAMES = {
+NAMES = {
     By.MODEL: ("model",),
     By.BACKEND: ("backend",),
     By.KEY: ("key_id",),
@@ -133,7 +133,7 @@ def groups(
     if by is By.SESSION and most is not None:
         sessions = latest_sessions(driver, filters, pending, most)
     found = grouped(driver, filters, pending, by.value, [bounds(filters)], sessions)
-    rows = [_row(by, dict(zip(_NAMES[by], group, strict=True)), one) for (_, group), one in found.items()]
+    rows = [_row(by, dict(zip(NAMES[by], group, strict=True)), one) for (_, group), one in found.items()]
     if by is By.SESSION:
         return sorted(rows, key=lambda row: row.last_at, reverse=True)[:most]  # type: ignore[union-attr]
     return sorted(rows, key=_weight, reverse=True)

@@ -19,6 +19,7 @@ MENU = (
     Entry("/ui/backends", "Backends", "b", "box"),
     Entry("/ui/models", "Models", "o"),
     Entry("/ui/keys", "Client keys", "k"),
+    Entry("/ui/usage", "Usage", "u"),
     Entry("/ui/connect", "Connect", "c"),
     Entry("/ui/playground", "Playground", "p"),
 )

@@ -15,6 +15,7 @@ from . import (
     playground,
     sign_in,
     undo,
+    usage,
 )
 
 PAGES = (
@@ -28,6 +29,7 @@ PAGES = (
     models.router,
     connect.router,
     playground.router,
+    usage.router,
     more.router,
     undo.router,
 )

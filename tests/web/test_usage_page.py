@@ -1,0 +1,180 @@
+"""Usage: its sums are those of `pointsman usage`, its days those of the zone, its chart reads aloud, its CSV begins no formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from html import unescape
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from pointsman.admin.web.usage_range import range_of
+from pointsman.errors import PointsmanError
+from tests.e2e.gateway import Gateway
+
+from .accessible import assert_accessible, assert_fits
+from .strange import STRANGE, alien_tags, fill, strange_records
+from .visitor import Visitor
+
+if TYPE_CHECKING:
+    from .windows import Windows
+
+BERLIN = "Europe/Berlin"
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that has strange records."""
+    folder = tmp_path_factory.mktemp("usage") / "data"
+    fill(folder, strange_records())
+    with Gateway(folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def guest(used: Gateway) -> Iterator[Visitor]:
+    made = Visitor(used.url, used.admin_token)
+    yield made
+    made.close()
+
+
+def since_of(days: int) -> str:
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (midnight - timedelta(days=days - 1)).isoformat().replace("+00:00", "Z")
+
+
+def table_of(page: str) -> list[list[str]]:
+    """Cells of the table of sums, as text."""
+    body = page.partition('class="rows sums"')[2].partition("</table>")[0]
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.S)
+    return [
+        [unescape(re.sub(r"<[^>]+>", "", cell)).strip() for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S)]
+        for row in rows
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("by", ["model", "backend", "client", "key", "day", "session"])
+def test_sums_are_those_of_the_command_line(used: Gateway, guest: Visitor, by: str) -> None:
+    page = guest.text(f"/ui/usage?by={by}&range=7d&zone=UTC")
+    rows = used.api("GET", f"/api/usage/by/{by}?since={since_of(7)}&zone=UTC")
+    totals = used.api("GET", f"/api/usage/totals?since={since_of(7)}")
+    table = table_of(page)[1:]
+    found, all_of_it = table[:-1], table[-1]
+    assert len(found) == len(rows)
+    assert sorted(row[1:3] for row in found) == sorted(
+        [f"{row['requests']:,}", f"{row['failed'] - row['aborted']:,}"] for row in rows
+    )
+    assert all_of_it[1] == f"{totals['requests']:,}"
+    saved = csv.DictReader(io.StringIO(guest.text(f"/ui/usage.csv?by={by}&range=7d&zone=UTC")))
+    told = [[float(one[name] or 0) for name in ("requests", "input_tokens", "cost")] for one in saved]
+    assert told == [[row[name] or 0 for name in ("requests", "input_tokens", "cost")] for row in rows]
+
+
+def test_a_chart_and_its_table_add_up_to_the_same(guest: Visitor) -> None:
+    page = guest.text("/ui/usage?by=model&range=7d&zone=UTC&show=requests")
+    cells = re.findall(r'<td data-value="([^"]*)"', page)
+    assert sum(float(one) for one in cells if one) == float(table_of(page)[-1][1].replace(",", ""))
+
+
+@pytest.mark.parametrize("by", ["model", "backend", "client", "key", "session", "day"])
+def test_strangers_texts_are_text_in_every_column(guest: Visitor, by: str) -> None:
+    page = guest.text(f"/ui/usage?by={by}&range=7d")
+    assert alien_tags(page) == []
+    if by in ("model", "client", "session"):
+        assert STRANGE[0] in unescape(page)
+
+
+@pytest.mark.parametrize("by", ["model", "backend", "client", "session"])
+def test_no_cell_of_the_csv_begins_a_formula(guest: Visitor, by: str) -> None:
+    answer = guest.get(f"/ui/usage.csv?by={by}&range=7d")
+    assert (answer.header("content-type") or "").startswith("text/csv")
+    assert f"usage-by-{by}-" in (answer.header("content-disposition") or "")
+    rows = list(csv.reader(io.StringIO(answer.body.decode(), newline="")))
+    assert len(rows) > 3
+    assert not [row[0] for row in rows[1:] if row[0].startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+def test_a_row_leads_to_its_own_requests_and_no_others(used: Gateway, guest: Visitor) -> None:
+    page = guest.text("/ui/usage?by=model&range=7d&zone=UTC")
+    links = [unescape(one) for one in re.findall(r'<th scope="row"[^>]*>.*?<a href="([^"]+)"', page, re.S)]
+    asked = [parse_qs(urlsplit(one).query) for one in links if urlsplit(one).path == "/ui/requests"]
+    assert {text for query in asked for text in query["model"]} == {text for text in STRANGE if text.strip()}
+    assert {query["since"][0] for query in asked} == {since_of(7)}
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("by=moon", "model"), ("zone=Mars", "no time zone"), ("range=1y", "range is one of"), ("from=2026-13-01", "date"),
+     ("from=2026-12-02&to=2026-12-01", "after the last"), ("from=1990-01-01&to=2026-01-01", "at most")],
+)  # fmt: skip
+def test_what_cannot_be_shown_is_said_on_a_page(guest: Visitor, query: str, said: str) -> None:
+    answer = guest.get(f"/ui/usage?{query}")
+    assert answer.status == 422
+    assert (answer.header("content-type") or "").startswith("text/html")
+    assert said in unescape(answer.body.decode())
+
+
+def test_days_are_the_zones_and_one_of_them_has_25_hours() -> None:
+    within = range_of("", date(2026, 10, 24), date(2026, 10, 26), BERLIN)
+    assert [(slot.until - slot.since) / 3600 for slot in within.slots] == [24, 25, 24]
+    assert [slot.short for slot in within.slots] == ["24 Oct", "25 Oct", "26 Oct"]
+    assert all(a.until == b.since for a, b in zip(within.slots, within.slots[1:], strict=False))
+    hours = range_of("", date(2026, 10, 25), None, BERLIN)
+    assert (len(hours.slots), hours.per) == (25, "hour")
+    assert len(range_of("365d", None, None, BERLIN).slots) <= 54
+    with pytest.raises(PointsmanError):
+        range_of("7d", None, None, "Europe/Atlantis")
+
+
+def test_a_day_of_25_hours_is_told(guest: Visitor) -> None:
+    page = guest.text(f"/ui/usage?by=day&from=2026-10-20&to=2026-10-28&zone={BERLIN}")
+    assert "No requests from 20 Oct 2026 to 28 Oct 2026" in page
+    full = guest.text(f"/ui/usage?range=90d&zone={BERLIN}")
+    assert "Sun 25 Oct 2026 has 25 hours" in full or date.today() > date(2027, 1, 20)
+
+
+def test_the_chart_reads_its_steps_aloud_zooms_and_goes_before_it_is_swapped(
+    used: Gateway, windows: Windows
+) -> None:
+    page = windows.open(used)
+    page.goto("/ui/usage?range=7d&by=model&show=requests")
+    place = page.locator("[data-plot]")
+    place.locator("canvas").wait_for()
+    place.focus()
+    page.keyboard.press("End")
+    page.locator(".plot-say").filter(has_text="others").wait_for()
+    last = page.locator("#u-data tbody tr").last.locator("th").inner_text()
+    assert page.locator(".plot-say").inner_text().startswith(last)
+    page.keyboard.press("ArrowLeft")
+    before = page.locator("#u-data tbody tr").nth(-2).locator("th")
+    page.locator(".plot-say").filter(has_text=before.text_content() or "?").wait_for()
+    box = place.locator(".u-over").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 40, steps=4)
+    page.mouse.up()
+    only = page.locator(".plot-zoom a")
+    only.wait_for()
+    assert "from=" in (only.get_attribute("href") or "")
+    page.get_by_role("button", name="All of it").click()
+    only.wait_for(state="hidden")
+    page.get_by_role("link", name="Tokens", exact=True).click()
+    page.get_by_role("heading", name="Tokens by day").wait_for()
+    place.locator("canvas").wait_for()
+    assert page.locator("canvas").count() == 1
+    assert page.locator(".plot-say").count() == 1
+    assert "show=tokens" in page.url
+
+
+def test_usage_can_be_used_by_everybody_and_fits_a_phone(used: Gateway, windows: Windows) -> None:
+    page = windows.open(used, width=375)
+    page.goto("/ui/usage?range=7d&by=session")
+    page.locator("canvas").wait_for()
+    assert_fits(page)
+    assert_accessible(page)
