@@ -29,6 +29,7 @@ NAMES = {
     "backend": ("backend",),
     "key": ("key_id", "key"),
     "client": ("client",),
+    "mapping": ("mapping_id",),
     "session": ("session", "client", "key_id", "first_at", "last_at"),
 }
 """What tells a group, by what --by says."""
@@ -95,6 +96,7 @@ _GROUPS: dict[str, tuple[tuple[str, Any], ...]] = {
     "backend": (("backend", "backend"),),
     "key": (("key", "key_id"), ("name", "key")),
     "client": (("client", lambda row: row["client"] or None),),
+    "mapping": (("rule", "mapping_id"),),
     "session": (
         ("session", "session"), ("client", lambda row: row["client"] or None), ("key", "key_id"),
         ("first", lambda row: local_time(row["first_at"])), ("last", lambda row: local_time(row["last_at"])),

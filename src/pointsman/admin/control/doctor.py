@@ -28,6 +28,7 @@ from ...config import (
 )
 from ...errors import PointsmanError
 from ...kinds import PRACTICE
+from ...ledger.periods import own_zone
 from ...process.descriptors import raise_limit, shortage
 from ...process.private_files import mode_problem
 from ...providers.proxies import Proxies
@@ -299,7 +300,7 @@ def _client_keys(control: ControlPlane) -> Check:
 def _rules(control: ControlPlane) -> list[Check]:
     """Those that no request ever gets to."""
     try:
-        rules = standing_of(control)
+        rules = standing_of(control, own_zone())
     except PointsmanError:  # what the check of the database tells
         return []
     lost = [

@@ -3,13 +3,20 @@ the API, the pages and doctor. Not here: working that out (routing/reach.py)."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
+from ...errors import PointsmanError
+from ...kinds import ErrorKind, Per
+from ...ledger.periods import period_at
 from ..store import mappings
 from ..store.rule_order import never_reached, reaches
 from ..store.tables import BackendMapping
+from ..store.usage_groups import By, MappingTotals
+from ..store.usage_query import UsageFilter
 from .control_plane import ControlPlane
 
 
@@ -25,7 +32,7 @@ class RuleStanding(BaseModel):
     and where it would take too long to find out. example: a name that it gets. taken_by: of one that is never reached, the
     rules that together take all its names; none where the built-in practice model does. problem: the same as a sentence;
     fix: the command that mends it. shared: see there. raised_over: rules behind it that by themselves would come first,
-    and whose names it takes: it was raised by hand."""
+    and whose names it takes: it was raised by hand. requests, failed, rescued: today's, as /api/usage counts them."""
 
     id: int
     position: int
@@ -38,12 +45,34 @@ class RuleStanding(BaseModel):
     fix: str | None = None
     shared: list[SharedName] = []
     raised_over: list[int] = []
+    requests: int = 0
+    failed: int = 0
+    rescued: int = 0
 
 
-def standing_of(control: ControlPlane) -> list[RuleStanding]:
-    """Of all rules, in their order."""
+def standing_of(control: ControlPlane, zone: str) -> list[RuleStanding]:
+    """Of all rules, in their order. zone: whose day is counted."""
     with control.read() as session:
-        return standing(mappings.list_all(session))
+        return with_today(control, standing(mappings.list_all(session)), zone)
+
+
+def with_today(control: ControlPlane, rules: list[RuleStanding], zone: str) -> list[RuleStanding]:
+    """With what each has done today. Raises INVALID for a zone that nobody knows."""
+    try:
+        since = period_at(Per.DAY, zone, time.time()).start
+    except ValueError as error:
+        raise PointsmanError(ErrorKind.INVALID, f"{error}.", param="zone") from None
+    filters = UsageFilter(since=datetime.fromtimestamp(since, UTC))
+    totals = {
+        one.mapping_id: one
+        for one in control.usage.by(By.MAPPING, filters, zone)
+        if isinstance(one, MappingTotals)
+    }
+    for rule in rules:
+        done = totals.get(rule.id)
+        if done is not None:
+            rule.requests, rule.failed, rule.rescued = done.requests, done.failed, done.rescued
+    return rules
 
 
 def standing(rows: Sequence[BackendMapping]) -> list[RuleStanding]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
 
+from fastapi import APIRouter, Query, Response
+
+from ...ledger.periods import own_zone
 from ...models import BackendMappingCreate, BackendMappingMove, BackendMappingResponse, BackendMappingUpdate
 from ..control.rule_standing import RuleStanding, standing_of
 from ..store import mappings, rule_order
@@ -64,6 +67,11 @@ def move(control: Run, mapping_id: RowId, body: BackendMappingMove) -> list[Back
 
 
 @order_router.get("", responses=errors())
-def show_order(control: Run) -> list[RuleStanding]:
-    """All rules in that order: whether any request can get to each, and which others take its names."""
-    return standing_of(control)
+def show_order(
+    control: Run,
+    zone: Annotated[
+        str | None, Query(max_length=64, description="Whose day is counted; left out, this computer's.")
+    ] = None,
+) -> list[RuleStanding]:
+    """All rules in that order: whether any request can get to each, which others take its names, and what it did today."""
+    return standing_of(control, own_zone() if zone is None else zone)

@@ -17,10 +17,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "backend": (BACKEND,),
     "key": ("d.key_id",),
     "client": ("d.client",),
+    "mapping": ("d.mapping_id",),
     "session": ("s.name", "d.client", "d.key_id"),
 }
 """By what records are put together."""
-AXES = tuple(name for name in GROUPS if name != "session")
+AXES = tuple(name for name in GROUPS if name not in ("session", "mapping"))
 """What the sums of days are kept by, beside those of each dimension."""
 COUNTS: Mapping[str, str] = {
     "attempts": "d.target IS NOT NULL",

@@ -33,6 +33,7 @@ class By(StrEnum):
     BACKEND = "backend"
     KEY = "key"
     CLIENT = "client"
+    MAPPING = "mapping"
     SESSION = "session"
 
 
@@ -61,6 +62,12 @@ class OfClient(BaseModel):
     """The program, by its user agent; empty: it did not say."""
 
     client: str
+
+
+class OfMapping(BaseModel):
+    """Null: no rule was needed, or none matched."""
+
+    mapping_id: int | None
 
 
 class OfSession(BaseModel):
@@ -93,17 +100,22 @@ class ClientTotals(Totals, OfClient):
     """A program's."""
 
 
+class MappingTotals(Totals, OfMapping):
+    """A rule's, also of one that is deleted."""
+
+
 class SessionTotals(Totals, OfSession):
     """An agent session's, the latest first; requests that name no session are not among them."""
 
 
-Group = DayTotals | ModelTotals | BackendTotals | KeyTotals | ClientTotals | SessionTotals
+Group = DayTotals | ModelTotals | BackendTotals | KeyTotals | ClientTotals | MappingTotals | SessionTotals
 _SHAPES: Mapping[By, type[Group]] = {
     By.DAY: DayTotals,
     By.MODEL: ModelTotals,
     By.BACKEND: BackendTotals,
     By.KEY: KeyTotals,
     By.CLIENT: ClientTotals,
+    By.MAPPING: MappingTotals,
     By.SESSION: SessionTotals,
 }
 NAMES = {
@@ -111,6 +123,7 @@ NAMES = {
     By.BACKEND: ("backend",),
     By.KEY: ("key_id",),
     By.CLIENT: ("client",),
+    By.MAPPING: ("mapping_id",),
     By.SESSION: ("session", "client", "key_id"),
 }
 """Of the values of usage_sums.GROUPS."""
