@@ -1,0 +1,268 @@
+"""`/ui/mappings`: the rules in their order, to move, edit, add, delete and switch off; and where a request would go.
+
+Not here: what a card says (rule_cards.py), a form's fields (rule_form.py), and moving itself (store/rule_order.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import HTMLResponse
+
+from ....errors import PointsmanError
+from ....kinds import BackendType, ErrorKind
+from ....models import BackendMappingCreate, BackendMappingMove, BackendMappingUpdate
+from ...control.backend_states import BackendState, backend_states
+from ...control.explain_request import RequestExplained
+from ...control.rule_standing import standing, with_today
+from ...routers import explain, mappings
+from ...routers.base import RowId
+from ...store import mappings as stored
+from ...store.asking import last_entry
+from ...store.rows import valid
+from ...store.rule_warnings import Backends
+from ...store.tables import BackendMapping
+from ...store.values import MAX_ID
+from ...store.versions import ChangedMeanwhile
+from ..model_names import model_names
+from ..rule_cards import RuleCard, cards_of
+from ..rule_form import REASONS, RuleForm, TargetTyped, columns_of, of_fields, of_row
+from ..view import Seen, Sent, View
+
+router = APIRouter(include_in_schema=False)
+
+PATH = "/ui/mappings"
+_Number = Annotated[int | None, Query(ge=1, le=MAX_ID)]
+
+
+@router.api_route(PATH, methods=["GET", "HEAD"])
+async def show(
+    view: Seen,
+    edit: _Number = None,
+    new: Annotated[str, Query(max_length=512)] = "",
+    dry: Annotated[str, Query(max_length=512)] = "",
+) -> HTMLResponse:
+    """The page. edit: the rule whose form is open. new: the pattern of one to add, `*` for none yet. dry: a model's
+    name that is explained."""
+    form = await asyncio.to_thread(_form_of, view, edit) if edit is not None else None
+    if new:
+        form = RuleForm(pattern="" if new == "*" else new, targets=[TargetTyped("local")])
+    answer = await explain.explained(view.control, view.request.app.state.routing, dry) if dry else None
+    return await _page(view, form, dry=dry, answer=answer)
+
+
+@router.get(f"{PATH}/cards")
+async def show_cards(view: Seen) -> HTMLResponse:
+    """The cards alone, as they are now."""
+    return view.fragment("mappings/cards.html", cards=await _all_cards(view), form=None, answer=None)
+
+
+@router.get(f"{PATH}/form")
+async def show_form(view: Seen, edit: _Number = None) -> HTMLResponse:
+    """The form of one rule, in its card's place; of a new one without a number."""
+    form = RuleForm(targets=[TargetTyped("local")])
+    if edit is not None:
+        form = await asyncio.to_thread(_form_of, view, edit)
+    return view.fragment("mappings/form_card.html", form=form, **await _choices(view))
+
+
+@router.post(PATH)
+async def add(view: Seen, form: Sent) -> Response:
+    """A rule to add."""
+    typed = of_fields(form, None)
+
+    def write() -> str:
+        body = valid(BackendMappingCreate, columns_of(typed))
+        return f"Added {mappings.add(view.control, body, Response()).model_pattern}."
+
+    return await _write(view, write, typed)
+
+
+@router.post(f"{PATH}/change/{{mapping_id}}")
+async def change(view: Seen, mapping_id: RowId, form: Sent) -> Response:
+    """Every column of a rule."""
+    typed = of_fields(form, mapping_id)
+
+    def write() -> str:
+        columns = columns_of(typed)
+        before = mappings.show(view.control, mapping_id)
+        columns["presets"] = dict.fromkeys(before.presets or {}) | (columns["presets"] or {}) or None
+        body = valid(BackendMappingUpdate, columns)
+        return (
+            f"Saved {mappings.change(view.control, mapping_id, body, typed.version or None).model_pattern}."
+        )
+
+    return await _write(view, write, typed)
+
+
+@router.post(f"{PATH}/switch")
+async def switch(view: Seen, form: Sent) -> Response:
+    """`rule`: the one that is switched off, or on again."""
+
+    def write() -> str:
+        row = mappings.show(view.control, _rule(form))
+        body = BackendMappingUpdate.model_validate({"enabled": not row.enabled})
+        on = mappings.change(view.control, row.id, body).enabled
+        return f"Switched {row.model_pattern} {'on' if on else 'off'}."
+
+    return await _write(view, write)
+
+
+@router.post(f"{PATH}/delete")
+async def delete(view: Seen, form: Sent) -> Response:
+    """`rule`: the one that goes."""
+
+    def write() -> str:
+        row = mappings.show(view.control, _rule(form))
+        mappings.remove(view.control, row.id)
+        return f"Deleted {row.model_pattern}."
+
+    return await _write(view, write)
+
+
+@router.post(f"{PATH}/move")
+async def move(view: Seen, form: Sent) -> Response:
+    """`put`: `3 before 5` or `3 after 5`; or `rule`, and `position` counted from 1."""
+
+    def write() -> str:
+        number, beside, behind = _wanted(view, form)
+        body = BackendMappingMove(after=beside) if behind else BackendMappingMove(before=beside)
+        changed = mappings.move(view.control, number, body)
+        moved, other = (mappings.show(view.control, one).model_pattern for one in (number, beside))
+        if not changed:
+            return f"{moved} stood there already."
+        return f"Moved {moved} {'below' if behind else 'above'} {other}."
+
+    return await _write(view, write)
+
+
+@router.post(f"{PATH}/explain")
+async def explain_it(view: Seen, form: Sent) -> HTMLResponse:
+    """What would become of the name or the request in `dry`. Writes nothing."""
+    text, answer, problem = form.text("dry"), None, ""
+    try:
+        answer = await explain.explained(
+            view.control, view.request.app.state.routing, text, form.text("path")
+        )
+    except PointsmanError as error:
+        if error.kind is not ErrorKind.INVALID:
+            raise
+        problem = error.public
+    if view.htmx:
+        return view.fragment(
+            "mappings/dry.html",
+            answer=answer,
+            problem=problem,
+            positions=await asyncio.to_thread(_positions, view),
+        )
+    return await _page(view, None, dry=text, answer=answer, problem=problem)
+
+
+async def _write(view: View, write: Callable[[], str], typed: RuleForm | None = None) -> Response:
+    """In a thread; its text is said, with Undo. What cannot be saved is said in the form, which keeps what was typed."""
+
+    def run() -> tuple[str, int | None]:
+        text = write()
+        return text, last_entry()
+
+    try:
+        text, entry = await asyncio.to_thread(run)
+    except ChangedMeanwhile as error:
+        if typed is None:
+            raise
+        now = error.row
+        assert isinstance(now, BackendMapping)
+        typed.meanwhile, typed.version = _changed(error), now.version
+        return await _page(view, typed, status=error.status)
+    except PointsmanError as error:
+        if typed is None or error.kind not in (ErrorKind.INVALID, ErrorKind.CONFLICT):
+            raise
+        typed.problem, typed.field = error.public, error.param or ""
+        return await _page(view, typed, status=error.status)
+    return view.done(text, PATH, entry)
+
+
+def _changed(error: ChangedMeanwhile) -> str:
+    entry = error.entry
+    return "by somebody" if entry is None else f"at {entry.at:%H:%M} UTC by the {entry.who}"
+
+
+def _rule(form: Any) -> int:
+    number: int | None = form.number("rule")
+    if number is None or not 1 <= number <= MAX_ID:
+        raise PointsmanError(ErrorKind.INVALID, "Say which rule.", param="rule")
+    return number
+
+
+def _wanted(view: View, form: Any) -> tuple[int, int, bool]:
+    """(the rule, the one that it goes beside, whether behind it)."""
+    words = form.text("put").split()
+    if len(words) == 3 and words[0].isdigit() and words[2].isdigit() and words[1] in ("before", "after"):
+        if all(1 <= int(word) <= MAX_ID for word in words[::2]):
+            return int(words[0]), int(words[2]), words[1] == "after"
+    number, position = _rule(form), form.number("position")
+    with view.control.read() as session:
+        others = [row.id or 0 for row in stored.list_all(session) if row.id != number]
+    if position is None or not 1 <= position <= len(others) + 1:
+        raise PointsmanError(
+            ErrorKind.INVALID, f"Say a position from 1 to {len(others) + 1}.", param="position"
+        )
+    if not others:
+        return number, number, False
+    return (number, others[-1], True) if position > len(others) else (number, others[position - 1], False)
+
+
+def _form_of(view: View, number: int) -> RuleForm:
+    with view.control.read() as session:
+        return of_row(stored.get(session, number))
+
+
+def _positions(view: View) -> dict[int, int]:
+    with view.control.read() as session:
+        return {row.id or 0: at for at, row in enumerate(stored.list_all(session), 1)}
+
+
+def _cards(view: View, states: dict[str, BackendState]) -> list[RuleCard]:
+    with view.control.read() as session:
+        rows = stored.list_all(session)
+        backends = Backends(session)
+    return cards_of(rows, with_today(view.control, standing(rows), view.zone), states, backends)
+
+
+async def _all_cards(view: View) -> list[RuleCard]:
+    states = {one.key: one for one in await backend_states(view.control, view.request.app.state.routing)}
+    return await asyncio.to_thread(_cards, view, states)
+
+
+async def _page(
+    view: View,
+    form: RuleForm | None,
+    *,
+    status: int = 200,
+    dry: str = "",
+    answer: RequestExplained | None = None,
+    problem: str = "",
+) -> HTMLResponse:
+    cards = await _all_cards(view)
+    return view.page(
+        "mappings.html",
+        status=status,
+        cards=cards,
+        form=form,
+        dry=dry,
+        answer=answer,
+        problem=problem,
+        positions={card.id: card.position for card in cards},
+        **(await _choices(view) if form is not None else {}),
+    )
+
+
+async def _choices(view: View) -> dict[str, Any]:
+    """What a form offers."""
+    states = await backend_states(view.control, view.request.app.state.routing)
+    keys = ["local", *(one.key for one in states), "local/practice"]
+    keys += [kind.value for kind in BackendType if kind.value not in keys]
+    return {"backends": keys, "names": await model_names(view), "reasons": REASONS}

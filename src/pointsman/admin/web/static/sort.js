@@ -1,0 +1,166 @@
+// Cards of an ordered list are moved: by the grip with a pointer (drag), with keys (Space, arrows, Space; Esc puts back), or by
+// Alt and an arrow on whatever of a card has the focus. What a move is the server knows: `3 before 5` is sent as the form
+// #move sends it. Without a script the same is in each card's menu.
+const list = () => document.getElementById("rules");
+const cards = () => [...list().querySelectorAll(":scope > [data-rule]")];
+const say = (text) => { document.getElementById("spoken").textContent = text; };
+const place = (card) => `${card.dataset.name}, position ${cards().indexOf(card) + 1} of ${cards().length}`;
+let held = null; // { card, next, how }: what is being moved, and before which card it stood
+let refocus = ""; // id of what gets the focus once the page is swapped in
+
+function send(card) {
+  const all = cards(), at = all.indexOf(card);
+  const put = at + 1 < all.length ? `${card.dataset.rule} before ${all[at + 1].dataset.rule}` : `${card.dataset.rule} after ${all[at - 1].dataset.rule}`;
+  const form = document.getElementById("move");
+  const field = Object.assign(document.createElement("input"), { type: "hidden", name: "put", value: put });
+  form.replaceChildren(field);
+  refocus = `grip-${card.dataset.rule}`;
+  form.requestSubmit();
+}
+
+function take(card, how) {
+  held = { card, how, next: card.nextElementSibling };
+  card.classList.add("moving");
+}
+
+function drop(kept) {
+  const { card, next } = held;
+  held = null;
+  card.classList.remove("moving");
+  card.querySelector(".grip").removeAttribute("aria-pressed");
+  if (!kept) list().insertBefore(card, next);
+  else if (card.nextElementSibling !== next) return send(card), true;
+  return false;
+}
+
+function shift(card, by) {
+  const other = by < 0 ? card.previousElementSibling : card.nextElementSibling;
+  if (!other?.matches("[data-rule]")) return false;
+  const focus = document.activeElement;
+  list().insertBefore(by < 0 ? card : other, by < 0 ? other : card);
+  focus?.focus(); // an element that moves in the document loses it
+  card.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+// -- pointer
+
+document.addEventListener("pointerdown", (event) => {
+  const grip = event.target.closest?.(".grip");
+  if (!grip || event.button !== 0 || held) return;
+  const card = grip.closest("[data-rule]");
+  if (!card) return;
+  event.preventDefault();
+  grip.focus();
+  const all = list();
+  all.setPointerCapture(event.pointerId); // not the grip: what moves in the document loses it
+  take(card, "pointer");
+  const edge = 60;
+  let y = event.clientY, scrolling = 0;
+  const follow = () => {
+    const middle = list().getBoundingClientRect();
+    const under = document.elementFromPoint(middle.left + middle.width / 2, Math.min(Math.max(y, 1), innerHeight - 1))?.closest("[data-rule]");
+    if (!under || under === card || under.parentElement !== list()) return;
+    const box = under.getBoundingClientRect();
+    const before = y < box.top + box.height / 2;
+    const target = before ? under : under.nextElementSibling;
+    if (target !== card && target !== card.nextElementSibling) list().insertBefore(card, target);
+  };
+  const scroll = () => {
+    const by = y < edge ? y - edge : y > innerHeight - edge ? y - innerHeight + edge : 0;
+    if (by) { scrollBy(0, by / 3); follow(); }
+    scrolling = requestAnimationFrame(scroll);
+  };
+  const moved = (next) => { y = next.clientY; follow(); };
+  const over = (kept) => () => {
+    cancelAnimationFrame(scrolling);
+    for (const [name, act] of acts) all.removeEventListener(name, act);
+    if (held?.card === card) drop(kept);
+  };
+  const acts = [["pointermove", moved], ["pointerup", over(true)], ["pointercancel", over(false)]];
+  for (const [name, act] of acts) all.addEventListener(name, act);
+  scroll();
+});
+
+// -- keys
+
+function keys(event) {
+  const card = event.target.closest?.("[data-rule]");
+  const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (card && by && event.altKey && !event.ctrlKey && !event.metaKey && !held) {
+    if (shift(card, by)) send(card);
+    return true;
+  }
+  const grip = event.target.closest?.(".grip");
+  if (!grip || !card) return false;
+  if (held?.how === "keys") {
+    if (by) {
+      if (shift(held.card, by)) say(place(held.card));
+    } else if (event.key === " " || event.key === "Enter") {
+      const { card: mine } = held;
+      if (!drop(true)) say(`${place(mine)}. Not moved.`);
+    } else if (event.key === "Escape") {
+      const { card: mine } = held;
+      drop(false);
+      grip.focus();
+      say(`${place(mine)}. Put back.`);
+    } else return event.key !== "Tab";
+    return true;
+  }
+  if (event.key !== " " && event.key !== "Enter") return false;
+  take(card, "keys");
+  grip.setAttribute("aria-pressed", "true");
+  say(`${place(card)}. Picked up. Arrows move it, Space puts it down, Escape puts it back.`);
+  return true;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing || !list()) return;
+  if (held?.how === "pointer" && event.key === "Escape") return drop(false), event.preventDefault();
+  if (keys(event)) {
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}, true);
+
+document.addEventListener("focusout", (event) => {
+  if (held?.how !== "keys" || event.target !== held.card.querySelector(".grip")) return;
+  setTimeout(() => { if (held?.how === "keys" && !held.card.contains(document.activeElement)) drop(false); });
+});
+
+// -- what others change meanwhile waits while something is moved or edited here
+
+document.addEventListener("live", (event) => {
+  if (event.target.id !== "rules" || !(held || document.querySelector("[data-editing]"))) return;
+  event.stopImmediatePropagation();
+  const newer = document.getElementById("newer");
+  if (newer) newer.hidden = false;
+}, true);
+
+// -- after a swap
+
+function look() {
+  const hit = document.querySelector("#answer [data-hit]")?.dataset.hit;
+  for (const card of document.querySelectorAll("#rules > .hit")) card.classList.toggle("hit", card.dataset.rule === hit);
+  if (hit) document.getElementById(`rule-${hit}`)?.classList.add("hit");
+  const wanted = refocus && document.getElementById(refocus);
+  if (wanted) {
+    refocus = "";
+    wanted.focus();
+    wanted.scrollIntoView({ block: "nearest" });
+  }
+  document.querySelector("[data-editing] [data-focus]")?.focus();
+}
+document.addEventListener("htmx:after:swap", look);
+
+// One menu at a time; it closes with Escape and by a click elsewhere.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+  event.stopPropagation();
+}, true);
