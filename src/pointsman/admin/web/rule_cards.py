@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ...conversation.presets import bare
 from ...kinds import PRACTICE, BackendType, FallbackOn, backend_key
-from ..control.backend_states import BackendState
+from ..control.backend_states import BackendShown
 from ..control.rule_standing import RuleStanding
 from ..store.rule_warnings import Backends
 from ..store.tables import BackendMapping
@@ -81,7 +81,7 @@ class RuleCard(NamedTuple):
 def cards_of(
     rows: Sequence[BackendMapping],
     standings: Sequence[RuleStanding],
-    states: Mapping[str, BackendState],
+    states: Mapping[str, BackendShown],
     backends: Backends,
 ) -> list[RuleCard]:
     """rows and standings: of all rules, in their order."""
@@ -109,7 +109,7 @@ def cards_of(
     return found
 
 
-def _target(row: BackendMapping, ref: TargetRef, states: Mapping[str, BackendState]) -> TargetShown:
+def _target(row: BackendMapping, ref: TargetRef, states: Mapping[str, BackendShown]) -> TargetShown:
     local = ref.type is BackendType.LOCAL
     if ref.backend == backend_key(BackendType.LOCAL, PRACTICE):
         return TargetShown(ref.backend, ref.model or "", "ok", "built in", True, False)

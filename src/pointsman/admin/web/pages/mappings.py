@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse
 from ....errors import PointsmanError
 from ....kinds import BackendType, ErrorKind
 from ....models import BackendMappingCreate, BackendMappingMove, BackendMappingUpdate
-from ...control.backend_states import BackendState, backend_states
+from ...control.backend_states import BackendShown, backend_states
 from ...control.explain_request import RequestExplained
 from ...control.rule_standing import standing, with_today
 from ...routers import explain, mappings
@@ -225,7 +225,7 @@ def _positions(view: View) -> dict[int, int]:
         return {row.id or 0: at for at, row in enumerate(stored.list_all(session), 1)}
 
 
-def _cards(view: View, states: dict[str, BackendState]) -> list[RuleCard]:
+def _cards(view: View, states: dict[str, BackendShown]) -> list[RuleCard]:
     with view.control.read() as session:
         rows = stored.list_all(session)
         backends = Backends(session)

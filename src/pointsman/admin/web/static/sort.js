@@ -11,6 +11,7 @@ let refocus = ""; // id of what gets the focus once the page is swapped in
 function send(card) {
   const all = cards(), at = all.indexOf(card);
   const put = at + 1 < all.length ? `${card.dataset.rule} before ${all[at + 1].dataset.rule}` : `${card.dataset.rule} after ${all[at - 1].dataset.rule}`;
+  stale = false; // the answer is the whole page
   const form = document.getElementById("move");
   const field = Object.assign(document.createElement("input"), { type: "hidden", name: "put", value: put });
   form.replaceChildren(field);
@@ -28,8 +29,10 @@ function drop(kept) {
   held = null;
   card.classList.remove("moving");
   card.querySelector(".grip").removeAttribute("aria-pressed");
-  if (!kept) list().insertBefore(card, next);
-  else if (card.nextElementSibling !== next) return send(card), true;
+  if (kept && card.nextElementSibling !== next) return send(card), true;
+  list().insertBefore(card, next);
+  if (stale) list().dispatchEvent(new CustomEvent("live"));
+  stale = false;
   return false;
 }
 
@@ -130,12 +133,26 @@ document.addEventListener("focusout", (event) => {
 
 // -- what others change meanwhile waits while something is moved or edited here
 
-document.addEventListener("live", (event) => {
-  if (event.target.id !== "rules" || !(held || document.querySelector("[data-editing]"))) return;
-  event.stopImmediatePropagation();
+const busy = () => held || document.querySelector("[data-editing]");
+let stale = false; // they have changed while one was held: looked up once it is put back
+
+function wait() {
   const newer = document.getElementById("newer");
-  if (newer) newer.hidden = false;
+  if (held) stale = true;
+  else if (newer) newer.hidden = false;
+}
+
+document.addEventListener("live", (event) => {
+  if (event.target.id !== "rules" || !busy()) return;
+  event.stopImmediatePropagation();
+  wait();
 }, true);
+
+document.addEventListener("htmx:before:swap", (event) => {
+  if (event.detail.ctx.sourceElement?.id !== "rules" || !busy()) return;
+  event.preventDefault(); // it was asked for before that
+  wait();
+});
 
 // -- after a swap
 
