@@ -30,7 +30,7 @@ function drop(kept) {
   card.classList.remove("moving");
   card.querySelector(".grip").removeAttribute("aria-pressed");
   if (kept && card.nextElementSibling !== next) return send(card), true;
-  list().insertBefore(card, next);
+  if (card.nextElementSibling !== next) list().insertBefore(card, next);
   if (stale) list().dispatchEvent(new CustomEvent("live"));
   stale = false;
   return false;
