@@ -6,6 +6,8 @@ emulated, dropped: told in x-pointsman-warnings. refused: a 400. silent: means n
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -265,16 +267,43 @@ def page() -> str:
         "responses](../protocols/messages.md#the-memory-of-responses). `previous_response_id` is refused below because",
         "nobody knows it; one that this gateway has given is mapped.",
     ]
+    for part in tables():
+        lines += ["", f"## A client of {part['client']}"]
+        for table in part["tables"]:
+            lines += ["", f"| {table['title']} | " + " | ".join(part["targets"]) + " |"]
+            lines.append("|---" * (len(part["targets"]) + 1) + "|")
+            lines += [f"| `{name}` | " + " | ".join(cells) + " |" for name, *cells in table["rows"]]
+    return "\n".join(lines) + "\n" + PLAINLY
+
+
+@cache
+def tables() -> list[dict[str, Any]]:
+    """By client: its name, the backends' names, and tables of rows: a field's name, then its outcome at each backend."""
+    found = []
     for client in FIELDS:
         targets = [target for target in TARGETS if target[1] is not client]
-        lines += ["", f"## A client of {TITLES[client]}"]
-        for title, rows in rows_of(client).items():
-            lines += ["", f"| {title} | " + " | ".join(name for name, *_ in targets) + " |"]
-            lines.append("|---" * (len(targets) + 1) + "|")
-            for name, (without, more) in rows.items():
-                cells = [outcome(client, *target[1:], more, without) for target in targets]
-                lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n" + PLAINLY
+        found.append(
+            {
+                "client": TITLES[client],
+                "targets": [name for name, *_ in targets],
+                "tables": [
+                    {
+                        "title": title,
+                        "rows": [
+                            [name, *(outcome(client, *target[1:], more, without) for target in targets)]
+                            for name, (without, more) in rows.items()
+                        ],
+                    }
+                    for title, rows in rows_of(client).items()
+                ],
+            }
+        )
+    return found
+
+
+def data() -> str:
+    """The same for the page `/ui/settings/fidelity`."""
+    return json.dumps(tables(), indent=0) + "\n"
 
 
 def rows_of(client: Protocol) -> dict[str, dict[str, Pair]]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from .fidelity import FIELDS, rows_of
-from .pages import FOLDER, PAGES
+from .fidelity import FIELDS, data, rows_of
+from .pages import DATA, FOLDER, PAGES
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_is_what_the_code_says(name: str) -> None:
     assert (FOLDER / name).read_text() == PAGES[name](), "run: make docs"
+
+
+def test_the_page_in_the_browser_has_the_same() -> None:
+    assert DATA.read_text() == data(), "run: make docs"
 
 
 def test_nothing_is_lost_without_a_word() -> None:

@@ -44,7 +44,7 @@ from ..secret import Secret
 from .control.capturing import look_after_captures
 from .control.control_plane import ControlPlane
 from .control.last_good import LastGood
-from .control.opening import LostDatabase, Options
+from .control.opening import LostDatabase, Options, StartValue
 from .control.standby import Standby
 from .store.database import database_path, migration_is_due
 
@@ -86,6 +86,7 @@ def main(argv: list[str] | None = None) -> int:
         client_key=client_key,
         discover=not args.no_discover,
         discover_ports=tuple(args.discover_port),
+        told=msgspec.json.decode(args.told, type=tuple[StartValue, ...]),
     )
     _settle(args.data_dir, environ, options)
     end_with_parent(_LAST_SECONDS)
@@ -185,6 +186,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--require-keys", action="store_true")
     parser.add_argument("--no-discover", action="store_true")
     parser.add_argument("--discover-port", type=int, action="append", default=[])
+    parser.add_argument("--told", default="[]", help="what the start was asked, as JSON")
     parser.add_argument("--allow-host", action="append", default=[])
     parser.add_argument("--allow-origin", action="append", default=[])
     parser.add_argument("--environment-origin", action="append", default=[])

@@ -28,6 +28,7 @@ from .routers import (
     engines,
     explain,
     groups,
+    hosts,
     keys,
     local,
     mappings,
@@ -39,6 +40,7 @@ from .routers import (
     requests,
     root,
     secrets,
+    set_values,
     sign_in,
     status,
     usage,
@@ -65,6 +67,7 @@ ROUTERS = (
     keys.router,
     groups.router,
     origins.router,
+    hosts.router,
     webhooks.router,
     captures.router,
     audit.router,
@@ -77,6 +80,7 @@ ROUTERS = (
     prices.reference_router,
     programs.router,
     secrets.router,
+    set_values.router,
     status.router,
     doctor.router,
     sign_in.router,
@@ -119,4 +123,6 @@ def create_app(control: ControlPlane) -> ASGIApp:
     options = control.options
     bind_host = urlsplit(options.url).hostname or DEFAULT_HOST
     rule = HostRule(bind_host, options.allow_hosts, options.allow_origins + options.environment_origins)
-    return Guard(create_api(control), control.token, rule, control.sessions, page_error)
+    return Guard(
+        create_api(control), control.token, rule, lambda: control.snapshot.hosts, control.sessions, page_error
+    )

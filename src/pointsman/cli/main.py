@@ -19,6 +19,7 @@ _COMMANDS = {
     "key": "Client keys: who may use the gateway, and how much.",
     "group": "Groups of client keys, which share their limits.",
     "prices": "What models cost, and what local answers save.",
+    "host": "Host names that clients may use for this gateway.",
     "origin": "Web origins: which other pages may use the gateway.",
     "webhook": "Who is told of budgets, backends and refused keys.",
     "capture": "Bodies of some requests, to look into them.",

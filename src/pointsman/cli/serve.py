@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -172,12 +173,37 @@ def command(invocation: Invocation, /, unix: Path | None, unix_group: str | None
                 unix_group=unix_group,
                 tcp=unix is None or _given("host") or _given("port"),
                 data_dir=invocation.data_dir,
+                told=_told(),
                 json=invocation.as_json,
                 screen=(sys.executable, "-m", "pointsman.cli.welcome", sys.argv[0], str(invocation.data_dir)),
                 **options,
             )
         )
     raise click.exceptions.Exit(int(code or 0))
+
+
+_BY = {ParameterSource.COMMANDLINE: "option", ParameterSource.ENVIRONMENT: "environment"}
+
+
+def _told() -> str:
+    """What each option came to, and by whom, for the page Settings; Hosts and origins have lists of their own."""
+    context = click.get_current_context()
+    found = []
+    for param in context.command.params:
+        name = param.name or ""
+        if not isinstance(param, _Variable):
+            continue
+        value = context.params.get(name)
+        source = _BY.get(context.get_parameter_source(name) or ParameterSource.DEFAULT, "default")
+        told = {"name": param.opts[0].lstrip("-").replace("-", " "), "option": param.opts[0]}
+        found.append(told | {"variable": str(param.envvar or ""), "value": _shown(value), "by": source})
+    return json.dumps(found)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
 def _given(name: str) -> bool:

@@ -132,7 +132,7 @@ class DataPlane:
         self.running = self._addresses()
         self.labels.follow(snapshot.mappings)
         self.rules = CompiledRules(snapshot, self._practice_path, before, self.running)
-        self.guard.follow(snapshot.origins, keys_required=snapshot.keys_required)
+        self.guard.follow(snapshot.origins, snapshot.hosts, keys_required=snapshot.keys_required)
         if self.cashier is not None:
             self.cashier.follow(snapshot.limits)
         self.lists.follow(self.rules.backends)

@@ -50,8 +50,9 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
 
     version: grows with every change while one control plane lives. epoch: that control plane's start, so that
     a restarted one's version 1 is newer. problems: why the gateway is degraded; empty = healthy. origins: web origins let
-    in, in the form of wire/origins.py, beside those that each process was started with. prices: by backend; a local one is
-    free where it has none. limits: of client keys, groups and backends. captures: whose bodies are kept for a while.
+    in, in the form of wire/origins.py, and hosts: Host names, both beside those that each process was started with. prices:
+    by backend; a local one is free where it has none. limits: of client keys, groups and backends. captures: whose bodies
+    are kept for a while.
     """
 
     version: int
@@ -63,6 +64,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     pepper: SecretBytes = SecretBytes()
     problems: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     prices: dict[str, tuple[PriceSpec, ...]] = {}
     reference: Reference | None = None
     limits: tuple[LimitSpec, ...] = ()

@@ -55,6 +55,7 @@ class ServeOptions:
     engine_budget: int | None = None  # bytes for all engines together, None = a share of the memory
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
+    told: str = "[]"  # what each option came to and who set it, as JSON, for people
     json: bool = False
     screen: tuple[str, ...] = ()  # the command that prints the first screen; gets --url and --standing
 
@@ -141,6 +142,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
         say(SUPERVISOR, warning)
     control = [sys.executable, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
     control += ["--runtime-dir", runtime_dir, "--ready-fd", str(ready_fd), "--public-url", url, *allowed]
+    control += ["--told", options.told]
     looking = [word for port in options.discover_ports for word in ("--discover-port", str(port))]
     looking += [] if options.discover else ["--no-discover"]
     control += looking

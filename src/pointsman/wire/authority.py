@@ -66,19 +66,28 @@ class HostRule:
         self, bind_host: str, allow_hosts: Iterable[str] = (), allow_origins: Iterable[str] = ()
     ) -> None:
         self._hosts = _LOOPBACK | {bind_host.lower(), *map(parse_host, allow_hosts)}
+        self._stored: frozenset[str] = frozenset()
         self._own = Origins(origin for origin in map(parse_origin, allow_origins) if is_web(origin))
         self.beyond = not is_loopback_host(bind_host)  # other machines reach it
+
+    def follow(self, hosts: Iterable[str]) -> None:
+        """Let these in, too, from now on, in the form of parse_host; no longer those that were told before."""
+        self._stored = frozenset(hosts)
 
     def refuse_host(self, host: str) -> None:
         """host: a Host header. Raises PointsmanError: 400 when it is none, 403 when it is not ours."""
         name = host_name(host)
         if name is not None and (
-            name in self._hosts or name.endswith(".localhost") or (self.beyond and _is_address(name))
+            name in self._hosts
+            or name in self._stored
+            or name.endswith(".localhost")
+            or (self.beyond and _is_address(name))
         ):
             return
         raise PointsmanError(
             ErrorKind.FORBIDDEN,
-            "This gateway does not answer to that Host name; to allow it: pointsman serve --allow-host NAME",
+            "This gateway does not answer to that Host name; to allow it: pointsman host add NAME,"
+            " or pointsman serve --allow-host NAME",
             status=400 if name is None else 403,
         )
 

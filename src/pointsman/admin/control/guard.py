@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 import secrets
+from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -59,14 +60,22 @@ _PAGE_HEADERS = tuple(
 
 
 class Guard:
-    """app: what is guarded. rule: which Host and Origin values are let in. page_error: answers an error on a page."""
+    """app: what is guarded. rule: which Host and Origin values are let in. hosts: those that are
+    stored now. page_error: answers an error on a page."""
 
     def __init__(
-        self, app: ASGIApp, token: AdminToken, rule: HostRule, sessions: Sessions, page_error: ErrorAnswer
+        self,
+        app: ASGIApp,
+        token: AdminToken,
+        rule: HostRule,
+        hosts: Callable[[], tuple[str, ...]],
+        sessions: Sessions,
+        page_error: ErrorAnswer,
     ) -> None:
         self._app = app
         self._token = token
         self._rule = rule
+        self._hosts = hosts
         self._door = Door(sessions)
         self._page_error = page_error
 
@@ -104,6 +113,7 @@ class Guard:
         """Why this request may not go on; None when it may."""
         host = headers.get("host", "")
         try:
+            self._rule.follow(self._hosts())
             self._rule.refuse_host(host)
             self._rule.refuse_origin(
                 scope["method"], host, headers.get("origin"), headers.get("sec-fetch-site")

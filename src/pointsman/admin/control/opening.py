@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from ...config import LAST_GOOD_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
@@ -12,11 +14,22 @@ from ...secret import Secret
 from ..store.database import BACKUP_FOLDER, database_path
 
 
+class StartValue(msgspec.Struct, frozen=True):
+    """An option of `pointsman serve` as it came out. by: `option`, `environment` or `default`. variable: "" where none sets
+    it."""
+
+    name: str
+    option: str
+    variable: str
+    value: str
+    by: str
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How this control plane was started. url: the gateway's public one, "" without a gateway. client_key: one that
     clients may send, whatever keys there are. discover: its data plane looks for model servers on this computer.
-    discover_ports: where to look beside the usual ports."""
+    discover_ports: where to look beside the usual ports. told: what the start was asked, for people."""
 
     url: str = ""
     require_keys: bool = False
@@ -26,6 +39,7 @@ class Options:
     client_key: Secret | None = None
     discover: bool = True
     discover_ports: tuple[int, ...] = ()
+    told: tuple[StartValue, ...] = ()
 
 
 class LostDatabase(PointsmanError):

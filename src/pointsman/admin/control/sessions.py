@@ -120,6 +120,12 @@ class Sessions:
         with self._lock:
             return session.digest in self._all
 
+    @property
+    def count(self) -> int:
+        """How many are signed in."""
+        with self._lock:
+            return len(self._all)
+
     def end(self, session: BrowserSession) -> None:
         with self._lock:
             self._all.pop(session.digest, None)

@@ -82,7 +82,7 @@ def make(store: Store, usage: UsageStore | None, folder: Path) -> Backup:
             store.copy_to(scratch / DATABASE_FILE)
             if usage is not None:
                 usage.copy_to(scratch / USAGE_FILE)
-            with tarfile.open(fileobj=out, mode="w") as tar:
+            with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
                 for name in MEMBERS[: 1 if usage is None else 2]:
                     tar.add(scratch / name, name, filter=_nobody_s)
             out.flush()
@@ -228,7 +228,7 @@ def _about(path: Path) -> Backup:
 def _nobody_s(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
-    member.mode = 0o600
+    member.mode, member.mtime = 0o600, int(member.mtime)
     return member
 
 

@@ -13,6 +13,7 @@ from .tables import Setting
 PEPPER = "pepper"
 MASTER_KEY_CHECK = "master_key_check"
 GIVEN_KEY = "given_client_key"  # the row's id
+HOSTS = "allowed_hosts"  # names with spaces between
 USAGE_DAYS = "usage_days"  # how long usage is kept; "" = for ever
 
 

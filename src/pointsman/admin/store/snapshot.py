@@ -21,7 +21,18 @@ from ...providers.catalog import CATALOG
 from ...providers.urls import check_base_url, engine_of, parse_base_url
 from ...routing.specs import BackendSpec, MappingSpec, TargetSpec, login_target
 from ..vault import Secret, Vault, VaultError
-from . import captures, client_keys, credentials, local_backends, mappings, origins, prices, sealing, settings
+from . import (
+    captures,
+    client_keys,
+    credentials,
+    hosts,
+    local_backends,
+    mappings,
+    origins,
+    prices,
+    sealing,
+    settings,
+)
 from .limits import compile_limits
 from .price_lists import built_in
 from .tables import BackendMapping, ClientKey, CloudCredential, LocalBackend
@@ -49,6 +60,7 @@ def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -
         keys_required=client_keys.required(session),
         pepper=settings.pepper(session),
         problems=() if vault.problem is None else (f"Stored keys cannot be used: {vault.problem}.",),
+        hosts=tuple(hosts.list_all(session)),
         origins=tuple(row.origin for row in origins.list_all(session)),
         prices=costs,
         reference=reference,

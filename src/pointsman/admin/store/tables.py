@@ -361,7 +361,7 @@ class Setting(Table, table=True):
         return frozenset() if self.key in PLAIN_SETTINGS else frozenset({"value"})
 
 
-PLAIN_SETTINGS = frozenset({"usage_days", "price_reference"})
+PLAIN_SETTINGS = frozenset({"usage_days", "price_reference", "allowed_hosts"})
 """Those whose values may be shown; of any other the audit says only that it was set."""
 
 

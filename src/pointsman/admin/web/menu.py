@@ -23,4 +23,5 @@ MENU = (
     Entry("/ui/usage", "Usage", "u"),
     Entry("/ui/connect", "Connect", "c"),
     Entry("/ui/playground", "Playground", "p"),
+    Entry("/ui/settings", "Settings", "s"),
 )

@@ -25,7 +25,7 @@ from ..control.door import UI, cookies, is_page
 from ..control.sessions import MOST, BrowserSession
 from .rendering import ENVIRONMENT
 
-_THEMES = ("light", "dark")
+THEMES = ("light", "dark")
 
 
 class PageNotice(NamedTuple):
@@ -80,10 +80,15 @@ class View:
             return own_zone()
 
     @property
+    def fixed_zone(self) -> str:
+        """The one that was chosen for this browser; "" where its own holds."""
+        return self._prefs.get("fixed", "")
+
+    @property
     def theme(self) -> str:
         """`light`, `dark`, or "" where the system says."""
         told = self._prefs.get("theme", "")
-        return told if told in _THEMES else ""
+        return told if told in THEMES else ""
 
     @property
     def keys_off(self) -> bool:

@@ -40,10 +40,13 @@ class HostGuard:
         self._told: set[str] = set()
         self._started = tuple(map(parse_origin, allow_origins))
         self._named = self._origins = Origins()  # named: less what only `*` lets in
-        self.follow((), keys_required=False)
+        self.follow((), (), keys_required=False)
 
-    def follow(self, stored: tuple[str, ...], *, keys_required: bool) -> None:
-        """Serve pages by these from now on. `*` holds only where clients need keys: else any page could ask."""
+    def follow(self, stored: tuple[str, ...], hosts: tuple[str, ...], *, keys_required: bool) -> None:
+        """Serve pages of these origins, and clients that use these hosts, from now on. `*` holds only where clients need
+        keys: else any page could ask."""
+        self._rule.follow(hosts)
+        self._seen.clear()
         every = (*self._started, *stored)
         self._named = Origins(origin for origin in every if origin != ANY)
         self._origins = Origins(every) if keys_required else self._named

@@ -1,6 +1,7 @@
 // Every <time datetime="...Z"> in the browser's own zone, 24 hours, whatever way it came into the page. data-form: time, short,
 // day, full, ago. The zone is told to the server in a cookie, which cuts days in it, and named where data-zone stands.
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const chosen = /(?:^|; )fixed="?([A-Za-z0-9_+/-]+)/.exec(document.cookie)?.[1]; // in Settings
+const ZONE = chosen ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
 const DAY = { day: "numeric", month: "short" };
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const FULL_CLOCK = { ...CLOCK, second: "2-digit" };
@@ -24,10 +25,11 @@ export function ago(at, now = Date.now()) {
 // A time of another day has its day, and of another year its year.
 export function local(at, form, now = new Date()) {
   if (form === "ago") return ago(at.getTime(), now.getTime());
-  const year = at.getFullYear() === now.getFullYear() ? {} : { year: "numeric" };
+  const same = (parts) => written(at, parts) === written(now, parts);
+  const year = same({ year: "numeric" }) ? {} : { year: "numeric" };
   if (form === "day") return written(at, { ...DAY, year: "numeric" });
   if (form === "full") return written(at, { ...DAY, year: "numeric", ...FULL_CLOCK });
-  const today = at.toDateString() === now.toDateString();
+  const today = same({ ...DAY, year: "numeric" });
   return written(at, { ...(today ? {} : { ...DAY, ...year }), ...(form === "time" ? FULL_CLOCK : CLOCK) });
 }
 

@@ -1,0 +1,144 @@
+"""Settings and its parts over the wire: what is shown, what a form changes, hostile values as text."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+
+from tests.e2e.gateway import Gateway
+
+from .visitor import Visitor
+
+HOSTILE = '"><script>alert(1)</script>'
+
+
+def newest(gateway: Gateway) -> dict[str, Any]:
+    found: dict[str, Any] = gateway.api("GET", "/api/audit?limit=1")[0]
+    return found
+
+
+def test_what_is_set_says_who_has_set_it(gateway: Gateway, visitor: Visitor) -> None:
+    text = visitor.text("/ui/settings")
+    found = {row["name"]: row for row in gateway.api("GET", "/api/settings")["settings"]}
+    assert (found["port"]["by"], found["workers"]["by"]) == ("option", "default")
+    assert found["usage is kept"]["restart"] is False
+    assert str(gateway.data_dir) in text
+    assert gateway.admin_token not in text
+    for row in found.values():
+        assert html.escape(row["value"]) in text or not row["value"]
+
+
+def test_a_host_and_an_origin_are_let_in_and_undone(gateway: Gateway, visitor: Visitor) -> None:
+    page = visitor.follow("/ui/settings/hosts", {"host": "Box.Lan"}).body.decode()
+    assert "box.lan is let in." in page
+    assert f'action="/ui/undo/{newest(gateway)["id"]}"' in page
+    named = Visitor(gateway.url)
+    assert named.get("/ui/sign-in", host="box.lan").status == 200, "without a restart"
+    visitor.follow("/ui/settings/hosts/remove", {"host": "box.lan"})
+    assert named.get("/ui/sign-in", host="box.lan").status == 403
+    named.close()
+    page = visitor.follow("/ui/settings/origins", {"origin": "https://chat.example"}).body.decode()
+    number = re.search(r"/ui/settings/origins/(\d+)/remove", page)
+    assert number is not None
+    assert "chat.example" in visitor.follow(number[0], {}).body.decode()
+    assert gateway.api("GET", "/api/origins") == []
+
+
+def test_what_cannot_be_a_host_or_an_origin_is_said_and_shown_as_text(visitor: Visitor) -> None:
+    for path, field in (("/ui/settings/hosts", "host"), ("/ui/settings/origins", "origin")):
+        answer = visitor.post(path, {field: HOSTILE}, hx_request="true")
+        assert answer.status == 422
+        assert b"<script" not in answer.body
+
+
+def test_how_long_usage_is_kept_is_set_and_undone(gateway: Gateway, visitor: Visitor) -> None:
+    assert "Usage is kept for 30 days." in visitor.follow("/ui/settings/usage", {"days": "30"}).body.decode()
+    visitor.follow(f"/ui/undo/{newest(gateway)['id']}", {"back": "/ui/settings"})
+    assert gateway.api("GET", "/api/usage/keep")["days"] is None
+    assert visitor.post("/ui/settings/usage", {"days": "soon"}).status == 422
+
+
+def test_the_theme_is_the_first_page_s_own_without_a_script(gateway: Gateway) -> None:
+    visitor = Visitor(gateway.url, gateway.admin_token)
+    page = visitor.follow("/ui/settings/browser", {"theme": "dark", "zone": "Asia/Tokyo"}).body.decode()
+    assert '<html lang="en" data-theme="dark">' in page
+    assert 'data-keys="off"' in page
+    assert "<option selected>Asia/Tokyo</option>" in page
+    page = visitor.follow("/ui/settings/browser", {"theme": "", "zone": "", "keys": "on"}).body.decode()
+    assert '<html lang="en">' in page
+    assert 'data-keys="on"' in page
+    assert visitor.post("/ui/settings/browser", {"zone": HOSTILE}).status == 422
+    visitor.close()
+
+
+def test_the_audit_shows_both_sides_as_text_and_no_secret(gateway: Gateway, visitor: Visitor) -> None:
+    made = gateway.api("POST", "/api/groups", {"name": "audited", "note": HOSTILE})
+    gateway.api("PATCH", "/api/groups/audited", {"note": "plain"})
+    gateway.api(
+        "POST", "/api/local", {"name": "audited", "base_url": "http://127.0.0.1:1", "api_key": "sk-canary"}
+    )
+    text = visitor.text("/ui/settings/audit")
+    assert "<script>alert" not in text
+    assert html.escape(HOSTILE, quote=False) in text.replace("&#34;", '"')
+    assert "canary" not in text
+    only = visitor.text(f"/ui/settings/audit?noun=group&row={made['id']}")
+    assert only.count("<li data-row") == 2
+    assert "Changed since by entry" in only
+    assert "Nothing matches" in visitor.text("/ui/settings/audit?noun=group&row=424242")
+    older = re.search(
+        r'href="(/ui/settings/audit\?[^"]*cursor[^"]*)"', visitor.text("/ui/settings/audit?limit=1")
+    )
+    assert older is not None
+    assert visitor.text(html.unescape(older[1])).count("<li data-row") == 1
+    gateway.api("DELETE", "/api/groups/audited")
+    gateway.api("DELETE", "/api/local/audited")
+    assert "Its key is not kept here." in visitor.text("/ui/settings/audit?noun=local")
+
+
+def test_a_backup_is_made_downloaded_looked_at_put_back_and_deleted(
+    gateway: Gateway, visitor: Visitor
+) -> None:
+    page = visitor.follow("/ui/settings/backups", {}).body.decode()
+    name = re.search(r"Saved (\S+\.tar)\.", page)
+    assert name is not None
+    path = f"/ui/settings/backups/{name[1]}"
+    assert visitor.get(f"{path}/file").body[:12] == b"pointsman.db"
+    assert "this gateway" in visitor.text(path)
+    gateway.api("POST", "/api/groups", {"name": "after"})
+    assert "Put back" in visitor.follow(f"{path}/restore", {}).body.decode()
+    assert "after" not in [group["name"] for group in gateway.api("GET", "/api/groups")]
+    visitor.follow(f"{path}/delete", {})
+    assert visitor.get(path).status == 404
+    for one in gateway.api("GET", "/api/backups"):
+        gateway.api("DELETE", f"/api/backups/{one['name']}")
+
+
+def test_the_doctor_runs_when_it_is_asked(visitor: Visitor) -> None:
+    assert "Findings" not in visitor.text("/ui/settings/doctor")
+    found = visitor.post("/ui/settings/doctor", {})
+    assert (found.status, b"Findings" in found.body) == (200, True)
+
+
+def test_every_field_of_every_client_is_on_the_fidelity_page(visitor: Visitor) -> None:
+    text = visitor.text("/ui/settings/fidelity")
+    for part in ("A client of Chat Completions", "A client of Responses", "A client of Messages"):
+        assert part in text
+    assert text.count('<tr><th scope="row">') > 150
+
+
+def test_everybody_is_signed_out_at_once(own_gateway: Any) -> None:
+    gateway = own_gateway()
+    first, second = (Visitor(gateway.url, gateway.admin_token) for _ in range(2))
+    assert "2 browsers are signed in" in first.text("/ui/settings")
+    assert first.post("/ui/settings/sign-out", {}).header("location") == "/ui/sign-in"
+    assert second.get("/ui/settings").status == 303
+    first.close()
+    second.close()
+
+
+@pytest.mark.parametrize("part", ["", "/audit", "/backups", "/doctor", "/fidelity"])
+def test_a_part_of_settings_is_there_for_head_or_get(visitor: Visitor, part: str) -> None:
+    assert 'aria-current="true"' in visitor.text(f"/ui/settings{part}")
