@@ -46,8 +46,13 @@ def show(view: Seen) -> HTMLResponse:
         prices=own_prices,
         sessions=control.sessions.count,
         themes=THEMES,
-        zones=_zones(),
     )
+
+
+@router.get(f"{PATH}/limits")
+def show_limits(view: Seen) -> HTMLResponse:
+    """Each bound of a request and of the gateway."""
+    return view.page("settings/limits.html", found=set_values.show(view.control).limits)
 
 
 @router.post(f"{PATH}/browser")
@@ -55,7 +60,8 @@ def look(view: Seen, form: Sent) -> RedirectResponse:
     """How this browser alone shows the pages: kept in its cookies, which the pages' scripts read, too."""
     theme, zone = form.text("theme"), form.text("zone")
     if zone and zone not in _zones():
-        raise PointsmanError(ErrorKind.INVALID, "There is no such time zone.", param="zone")
+        text = "There is no such time zone. Write one as Europe/Berlin, or leave it empty."
+        raise PointsmanError(ErrorKind.INVALID, text, param="zone")
     answer = view.done("Saved for this browser.", PATH)
     wanted = {
         "theme": theme if theme in THEMES else "",
@@ -119,5 +125,5 @@ def sign_out(view: Seen) -> RedirectResponse:
 
 
 @cache
-def _zones() -> tuple[str, ...]:
-    return tuple(sorted(zoneinfo.available_timezones()))
+def _zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())

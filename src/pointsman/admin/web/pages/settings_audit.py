@@ -20,7 +20,7 @@ PATH = "/ui/settings/audit"
 _LONG = 200
 
 
-class Column(NamedTuple):
+class ChangedColumn(NamedTuple):
     """One column of a row, as text."""
 
     name: str
@@ -53,9 +53,9 @@ def _said(entry: Audited) -> str:
     return f"{entry.changed} rows: {first.noun} {first.name} {first.did}, ..."
 
 
-def _columns(row: AuditedRow) -> list[Column]:
+def _columns(row: AuditedRow) -> list[ChangedColumn]:
     names = sorted({*row.before, *row.after, *row.withheld})
-    return [Column(name, _side(row, row.before, name), _side(row, row.after, name)) for name in names]
+    return [ChangedColumn(name, _side(row, row.before, name), _side(row, row.after, name)) for name in names]
 
 
 def _side(row: AuditedRow, values: dict[str, Any], name: str) -> str:
