@@ -97,7 +97,7 @@ def test_a_key_is_shown_once_and_its_snippets_have_it(alone: Gateway, windows: W
     page.goto("/ui/connect?program=codex")
     page.get_by_label("Only for").check()
     page.get_by_role("button", name="Make a key").click()
-    secret = page.locator("#secret").inner_text()
+    secret = page.locator("[data-made]:focus #secret").inner_text()
     assert f'args = ["{secret}"]' in page.locator("#snippet-1").inner_text()
     assert asked(alone, "codex_exec/0.171.0", "practice:429", secret) == 403
     page.get_by_text("its key may not use this model").wait_for()

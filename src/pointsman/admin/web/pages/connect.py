@@ -91,6 +91,8 @@ async def _page(view: View, asked: ConnectAsked, made: ClientKeyCreated | None =
     shown = programs.snippets_of(view.control, program, pointing, made.secret if made else None)
     since = math.floor(time.time() * 1000) / 1000 if asked.since is None else asked.since
     arrival, before, listed = await asyncio.to_thread(_looked_up, view, program, asked, since)
+    if made is not None:
+        before = None  # with this key nothing has come yet
     return view.page(
         "connect.html",
         kinds=_KINDS,

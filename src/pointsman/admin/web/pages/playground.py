@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -81,6 +81,13 @@ class Plays:
         return run is not None
 
 
+class ExplainedPlay(NamedTuple):
+    """What would become of a question, and what its protocol has no place for."""
+
+    told: RequestExplained
+    losses: tuple[str, ...]
+
+
 @router.api_route(PATH, methods=["GET", "HEAD"])
 async def show(view: Seen, model: Annotated[str, Query(max_length=512)] = PRACTICE) -> HTMLResponse:
     """The page, with a model in its first column."""
@@ -96,8 +103,8 @@ async def ask(request: Request, view: Seen, form: Sent) -> Response:
         if column not in COLUMNS:
             raise PointsmanError(ErrorKind.INVALID, "column is 1 or 2.", param="column")
         if form.has("explain"):
-            told = await _explained(view, composed(_play(form, column)))
-            return view.fragment("playground/explained.html", told=told)
+            told, losses = await _explained(view, composed(_play(form, column)))
+            return view.fragment("playground/explained.html", told=told, losses=losses)
         return _stream(request, view.control, composed(_play(form, column)), f"{visit}-{column}")
     asked = {column: _play(form, column) for column in COLUMNS if form.text(f"model{column}")}
     if form.has("explain"):
@@ -118,16 +125,18 @@ async def stop(request: Request, view: Seen, form: Sent) -> Response:
     return Response(status_code=204)
 
 
-async def _explained(view: View, asked: Composed) -> RequestExplained:
+async def _explained(view: View, asked: Composed) -> ExplainedPlay:
     routing: RoutingView = view.request.app.state.routing
-    return await explained(view.control, routing, asked.body.decode(), asked.path)
+    return ExplainedPlay(
+        await explained(view.control, routing, asked.body.decode(), asked.path), asked.losses
+    )
 
 
 async def _page(
     view: View,
     form: FormFields,
     answers: dict[int, PlayAnswer],
-    told_of: dict[int, RequestExplained] | None = None,
+    told_of: dict[int, ExplainedPlay] | None = None,
 ) -> HTMLResponse:
     return view.page(
         "playground.html",

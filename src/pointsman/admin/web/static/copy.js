@@ -15,10 +15,15 @@ async function copy(button) {
 }
 
 function say(button, word) {
-  button.dataset.word ??= button.textContent;
-  button.textContent = word;
+  if (button.dataset.said) return;
+  const was = [...button.childNodes];
+  button.dataset.said = "1";
   button.setAttribute("aria-live", "polite");
-  setTimeout(() => { button.textContent = button.dataset.word; }, 2000);
+  button.textContent = word;
+  setTimeout(() => {
+    button.replaceChildren(...was);
+    delete button.dataset.said;
+  }, 2000);
 }
 
 function look() {
@@ -28,5 +33,8 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-copy]");
   if (button) copy(button);
 });
-document.addEventListener("htmx:after:swap", look);
+document.addEventListener("htmx:after:swap", () => {
+  look();
+  document.querySelector("[data-made]")?.focus(); // what was pressed is gone
+});
 look();
