@@ -49,6 +49,14 @@ def test_snippets_have_the_address_that_the_browser_uses(alone: Gateway, guest: 
     assert "Waiting for its first request." in text
 
 
+def test_a_window_that_is_known_stands_in_the_snippet(alone: Gateway, guest: Visitor) -> None:
+    backend = alone.backend("local", "http://127.0.0.1:9", context_window=8192)
+    alone.rule("windowed", f"{backend}=m")
+    page = unescape(guest.text("/ui/connect?program=zed&model=windowed"))
+    assert '"max_tokens": 8192' in page
+    assert '<option value="windowed">' in page
+
+
 def test_a_models_name_is_text_wherever_it_stands(guest: Visitor) -> None:
     page = guest.text(f"/ui/connect?program=curl&model={quote(HOSTILE)}")
     assert "<script>alert" not in page

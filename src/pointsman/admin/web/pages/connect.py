@@ -24,7 +24,7 @@ from ....programs.registry import PROGRAMS
 from ...control.arrivals import Arrival
 from ...routers import keys, programs
 from ...store.values import MAX_ID
-from ..model_names import PRACTICE, model_names
+from ..model_names import PRACTICE, model_windows
 from ..view import Seen, Sent, View
 
 router = APIRouter(include_in_schema=False)
@@ -87,7 +87,9 @@ async def make_key(view: Seen, form: Sent) -> HTMLResponse:
 
 async def _page(view: View, asked: ConnectAsked, made: ClientKeyCreated | None = None) -> HTMLResponse:
     program = programs.program_of(asked.program)
-    pointing = programs.Pointing.model_validate({"url": view.origin, "model": asked.model})
+    windows = await model_windows(view)
+    window = windows.get(asked.model)
+    pointing = programs.Pointing.model_validate({"url": view.origin, "model": asked.model, "window": window})
     shown = programs.snippets_of(view.control, program, pointing, made.secret if made else None)
     since = math.floor(time.time() * 1000) / 1000 if asked.since is None else asked.since
     arrival, before, listed = await asyncio.to_thread(_looked_up, view, program, asked, since)
@@ -101,7 +103,7 @@ async def _page(view: View, asked: ConnectAsked, made: ClientKeyCreated | None =
         asked=asked,
         made=made,
         keys=listed,
-        names=await model_names(view),
+        names=list(windows),
         arrival=arrival,
         before=before,
         since=since,

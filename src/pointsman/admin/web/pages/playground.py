@@ -26,7 +26,7 @@ from ...control.play_run import PlayRun
 from ...control.playing import MOST_IMAGES, Composed, PlayAsked, composed
 from ...control.routing_view import RoutingView
 from ...routers.explain import explained
-from ..model_names import PRACTICE, model_names
+from ..model_names import PRACTICE, model_windows
 from ..rendering import ENVIRONMENT
 from ..view import FormFields, Seen, Sent, View
 
@@ -144,7 +144,7 @@ async def _page(
         answers=answers,
         explained=told_of or {},
         columns=COLUMNS,
-        names=await model_names(view),
+        names=list(await model_windows(view)),
         visit=secrets.token_hex(6),
         protocols=PROTOCOLS,
         efforts=EFFORTS,
