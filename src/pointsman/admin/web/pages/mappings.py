@@ -27,7 +27,7 @@ from ...store.rule_warnings import Backends
 from ...store.tables import BackendMapping
 from ...store.values import MAX_ID
 from ...store.versions import ChangedMeanwhile
-from ..model_names import model_names
+from ..model_names import model_windows
 from ..rule_cards import RuleCard, cards_of
 from ..rule_form import REASONS, RuleForm, TargetTyped, columns_of, of_fields, of_row
 from ..view import Seen, Sent, View
@@ -265,4 +265,4 @@ async def _choices(view: View) -> dict[str, Any]:
     states = await backend_states(view.control, view.request.app.state.routing)
     keys = ["local", *(one.key for one in states), "local/practice"]
     keys += [kind.value for kind in BackendType if kind.value not in keys]
-    return {"backends": keys, "names": await model_names(view), "reasons": REASONS}
+    return {"backends": keys, "names": list(await model_windows(view)), "reasons": REASONS}
