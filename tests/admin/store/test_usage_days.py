@@ -105,12 +105,33 @@ def test_no_more_zones_are_kept_than_a_few(usage: UsageStore) -> None:
         tended(usage)
         assert kept(usage.path, zone)
     with closing(sqlite3.connect(usage.path)) as connection:
-        found = {zone for (zone,) in connection.execute("SELECT DISTINCT zone FROM rolled")}
+        found = {zone for (zone,) in connection.execute("SELECT DISTINCT zone FROM rolled WHERE zone <> ''")}
         named = {day for (day,) in connection.execute("SELECT day FROM daily UNION SELECT day FROM daily_by")}
         numbers = {day for (day,) in connection.execute("SELECT id FROM rolled")}
     assert found == {own_zone(), "Asia/Tokyo", "Africa/Cairo"}
     assert len(found) <= MOST_ZONES
     assert named == numbers
+
+
+def test_hours_that_are_over_serve_a_zone_that_nobody_has_looked_at(tmp_path: Path) -> None:
+    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    begin = now // DAY * DAY - 3 * DAY
+    rows = [row(number, begin + number * 1800.0, model=f"m{number % 2}") for number in range(100)]
+    usage.add(block_of(rows))
+    tended(usage)
+    assert len(kept(usage.path, "")) == 50
+    spans = [(begin + 5.5 * 3600, begin + 29.5 * 3600)]
+    expected = [one for one in rows if spans[0][0] <= one.at < spans[0][1]]
+    for by in (By.DAY, By.MODEL):
+        assert usage.chart(by, spans, 9, UsageFilter(), KOLKATA).total.total[VALUES.index("cost")] == 5 * len(
+            expected
+        )
+    usage.add(block_of([row(200, begin + 10 * 3600.0)]))
+    usage.tend()
+    assert (
+        usage.chart(By.MODEL, spans, 9, UsageFilter(), KOLKATA).total.total[VALUES.index("cost")]
+        == 5 * len(expected) + 5
+    )
 
 
 def test_a_file_of_the_version_before_has_its_days_summed_up(usage: UsageStore) -> None:

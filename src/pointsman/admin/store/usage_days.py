@@ -1,7 +1,8 @@
 """Sums of whole days beside those of hours, so that a month of a million records is read from a few thousand rows.
 
 A copy, and never the truth: a day of a zone's calendar that is over is summed up once from its hours, and from the records
-of the hours in which it begins and ends; a record that comes late, or a deletion within it, takes it out again. Each
+of the hours in which it begins and ends; a record that comes late, or a deletion within it, takes it out again. Of the last
+weeks hours are kept so, too, by name alone: of them the days of a zone are made that nobody has looked at before. Each
 function is called within a transaction. Not here: what is asked of the sums (usage_sums.py), hours (usage_adding.py).
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ...kinds import Per
@@ -22,6 +23,9 @@ from .usage_facts import AXES, GROUPS, SUMMED_UP, VALUES
 
 MOST_ZONES = 3
 """Whose days are kept: this computer's, and two that were asked for last."""
+HOURS = ""
+"""In the place of a zone: these are hours."""
+HOURS_KEPT = 35 * 24
 AT_ONCE_SECONDS = 0.2
 """Of one transaction; one day at least."""
 
@@ -31,12 +35,20 @@ _HOURS = (
     " WHERE hour >= ? AND hour < ? GROUP BY dim"
 )
 _KEEP = f"INSERT INTO daily (day, dim, {_DAY}) VALUES (?, ?{', ?' * (1 + len(SUMS))})"  # noqa: S608
-_KEEP_BY = {
-    axis: f"INSERT INTO daily_by (day, axis, name, {', '.join(VALUES)}) SELECT h.day, '{axis}',"  # noqa: S608
-    f" {', '.join(GROUPS[axis]) or 'NULL'} AS named, {SUMMED_UP} FROM daily h JOIN dimension d ON d.id = h.dim"
-    " WHERE h.day = ? GROUP BY named"
-    for axis in AXES
-}
+
+
+def _by_name(table: str, column: str) -> dict[str, str]:
+    """By axis: puts the sums of each name of it; takes the number, and which rows of the table are meant."""
+    return {
+        axis: f"INSERT INTO daily_by (day, axis, name, {', '.join(VALUES)}) SELECT ?, '{axis}',"  # noqa: S608
+        f" {', '.join(GROUPS[axis]) or 'NULL'} AS named, {SUMMED_UP} FROM {table} h JOIN dimension d ON d.id = h.dim"
+        f" WHERE h.{column} = ? GROUP BY named"
+        for axis in AXES
+    }
+
+
+_KEEP_BY = _by_name("daily", "day")
+_KEEP_HOUR = _by_name("hourly", "hour")
 _COST = SUMMED.index("cost")
 
 
@@ -76,12 +88,13 @@ class Days:
         """Sums up days that are over, for a short while; those of zones that nobody asks for go."""
         if not self.due(now):
             return
-        there = [zone for (zone,) in connection.execute("SELECT DISTINCT zone FROM rolled ORDER BY zone")]
-        for zone in there:
+        rows = connection.execute("SELECT DISTINCT zone FROM rolled WHERE zone <> ? ORDER BY zone", (HOURS,))
+        for (zone,) in rows.fetchall():
             if zone not in self._zones and len(self._zones) < MOST_ZONES and _is_known(zone):
                 self._zones[zone] = None  # of before the last start
             elif zone not in self._zones:
                 _take_out(connection, "zone = ?", (zone,))
+        _take_out(connection, "zone = ? AND since < ?", (HOURS, now - HOURS_KEPT * HOUR))
         end = time.monotonic() + AT_ONCE_SECONDS
         waits = hours_of(pending)
         for zone in self._zones:
@@ -99,24 +112,45 @@ class Days:
                 connection.execute("RELEASE day")
                 if time.monotonic() >= end:
                     return
-        self._due = min(period_at(Per.DAY, zone, now).end for zone in self._zones) + HOUR
+        for span in _lacking_hours(connection, now):
+            if not touched(span, waits):
+                _put(connection, HOURS, span, _KEEP_HOUR, int(span.start // HOUR))
+                if time.monotonic() >= end:
+                    return
+        self._due = (now // HOUR + 1) * HOUR
 
 
 def kept_within(
-    connection: sqlite3.Connection, since: float, until: float, pending: Pending
+    connection: sqlite3.Connection, since: float, until: float, pending: Pending, *, hours: bool
 ) -> Iterator[KeptDay]:
-    """Days that lie in that span and apart from each other, in order; none of which something is pending."""
+    """Days that lie in that span and apart from each other, in order; none of which something is pending. hours: where there
+    is no day, hours, of which nothing is known but what each name has."""
     waits = hours_of(pending)
-    rows = connection.execute(
-        "SELECT id, since, until FROM rolled WHERE since >= ? AND until <= ? ORDER BY since, until",
-        (since, until),
-    )
-    done = -math.inf
-    for row in rows.fetchall():
-        day = KeptDay(*row)
+    done = since
+    for day in _kept(connection, "zone <> ?", since, until):
         if day.since >= done and not touched(Span(day.since, day.until), waits):
+            if hours and done < day.since:
+                yield from _hours_within(connection, done, day.since, waits)
             done = day.until
             yield day
+    if hours and done < until:
+        yield from _hours_within(connection, done, until, waits)
+
+
+def _hours_within(
+    connection: sqlite3.Connection, since: float, until: float, waits: set[int]
+) -> Iterator[KeptDay]:
+    for one in _kept(connection, "zone = ?", since, until):
+        if not touched(Span(one.since, one.until), waits):
+            yield one
+
+
+def _kept(connection: sqlite3.Connection, where: str, since: float, until: float) -> Iterator[KeptDay]:
+    rows = connection.execute(
+        f"SELECT id, since, until FROM rolled WHERE {where} AND since >= ? AND until <= ? ORDER BY since, until",  # noqa: S608
+        (HOURS, since, until),
+    )
+    return map(KeptDay._make, rows.fetchall())
 
 
 def take_out_hours(connection: sqlite3.Connection, hours: Iterable[int]) -> bool:
@@ -185,13 +219,35 @@ def _keep(connection: sqlite3.Connection, zone: str, day: Span) -> None:
             add_up(sums, _of_records(connection, since, until))
     if not sums:  # there is only something in the rest of an hour that it begins or ends in
         return
-    number = connection.execute(
-        "INSERT INTO rolled (zone, since, until) VALUES (?, ?, ?)", (zone, day.start, day.end)
-    ).lastrowid
+    number = _put(connection, zone, day, {}, 0)
     rows = [(number, dim, *map(bounded, values)) for dim, values in sorted(sums.items())]
     connection.executemany(_KEEP, rows)
     for keep in _KEEP_BY.values():
-        connection.execute(keep, (number,))
+        connection.execute(keep, (number, number))
+
+
+def _put(
+    connection: sqlite3.Connection, zone: str, span: Span, keeps: Mapping[str, str], hour: int
+) -> int | None:
+    """Its number. keeps: of `hourly`, of that hour."""
+    number = connection.execute(
+        "INSERT INTO rolled (zone, since, until) VALUES (?, ?, ?)", (zone, span.start, span.end)
+    ).lastrowid
+    for keep in keeps.values():
+        connection.execute(keep, (number, hour))
+    return number
+
+
+def _lacking_hours(connection: sqlite3.Connection, now: float) -> Iterator[Span]:
+    """Hours with a record that are over for an hour, and not kept; the newest first."""
+    rows = connection.execute("SELECT since FROM rolled WHERE zone = ?", (HOURS,))
+    there = {int(since // HOUR) for (since,) in rows}
+    last = int(now // HOUR) - 2
+    for hour in range(last, last - HOURS_KEPT + 1, -1):
+        if hour not in there:
+            query = "SELECT 1 FROM hourly WHERE hour = ? LIMIT 1"
+            if connection.execute(query, (hour,)).fetchone() is not None:
+                yield Span(float(hour * HOUR), float((hour + 1) * HOUR))
 
 
 def _of_records(connection: sqlite3.Connection, since: float, until: float) -> dict[int, Values]:

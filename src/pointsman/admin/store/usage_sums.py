@@ -140,7 +140,10 @@ class _Grouping:
                 parts.append((since, until, number))
                 continue
             done = since
-            for day in () if self._sessions else kept_within(self._driver, since, until, self._pending):
+            hours = self._axis is not None
+            for day in (
+                () if self._sessions else kept_within(self._driver, since, until, self._pending, hours=hours)
+            ):
                 _cut(done, day.since, number, whole, parts)
                 days[day.number] = number
                 done = day.until
