@@ -58,7 +58,7 @@ def table_of(page: str) -> list[list[str]]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("by", ["model", "backend", "client", "key", "day", "session"])
+@pytest.mark.parametrize("by", ["model", "backend", "client", "key", "mapping", "day", "session"])
 def test_sums_are_those_of_the_command_line(used: Gateway, guest: Visitor, by: str) -> None:
     page = guest.text(f"/ui/usage?by={by}&range=7d&zone=UTC")
     rows = used.api("GET", f"/api/usage/by/{by}?since={since_of(7)}&zone=UTC")

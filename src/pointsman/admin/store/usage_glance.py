@@ -83,7 +83,7 @@ class Glances:
         self._count(reader.at, reader.milliseconds("first_output_ms"), [kinds[one] for one in which])
 
     def look(self, connection: sqlite3.Connection, since: float, now: float) -> Glance:
-        """since: of the first outputs, unix seconds. Raises Damaged."""
+        """since: of the first outputs, unix seconds, cut to the quarter of an hour. Raises Damaged."""
         self._looked = time.monotonic()
         begin = math.floor(min(since, now - MINUTES * MINUTE) / QUARTER) * QUARTER
         if begin < self._since:
@@ -96,7 +96,7 @@ class Glances:
         self._since = max(self._since, begin)
         firsts: Counter[float] = Counter()
         for quarter, counted in self._firsts.items():
-            if quarter * QUARTER >= since:
+            if quarter >= since // QUARTER:
                 firsts.update(counted)
         minutes = [
             (one, {became: self._minutes.get((one, became), 0) for became in Became})

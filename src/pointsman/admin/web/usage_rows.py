@@ -144,6 +144,13 @@ def _name(by: By, names: tuple[Any, ...] | None, keys: Mapping[int, str]) -> tup
         return "others", True
     if by is By.KEY:
         return _key(names[0], keys)
+    if by is By.MAPPING:
+        number = names[0]
+        return (
+            ("no rule", True)
+            if number is None
+            else (keys.get(number, f"rule {number}, deleted"), number not in keys)
+        )
     if not names[0]:
         return {
             By.MODEL: "no model named",

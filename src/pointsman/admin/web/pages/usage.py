@@ -18,7 +18,7 @@ from ....ledger import csv_rows
 from ....ledger.periods import zone_of
 from ...control.control_plane import ControlPlane
 from ...routers.usage import by_group
-from ...store import client_keys
+from ...store import client_keys, mappings
 from ...store.usage_facts import VALUES
 from ...store.usage_groups import NAMES, By
 from ...store.usage_query import UsageFilter
@@ -33,8 +33,8 @@ PATH = "/ui/usage"
 MOST_ROWS = 50
 MOST_SESSIONS = 100
 BY = {
-    By.MODEL: "Model", By.BACKEND: "Backend", By.KEY: "Client key", By.CLIENT: "Program", By.SESSION: "Session",
-    By.DAY: "Day",
+    By.MODEL: "Model", By.BACKEND: "Backend", By.KEY: "Client key", By.CLIENT: "Program", By.MAPPING: "Rule",
+    By.SESSION: "Session", By.DAY: "Day",
 }  # fmt: skip
 """As they are called."""
 
@@ -90,7 +90,7 @@ def _facts(view: View, by: By, within: UsageRange, zone: str, show: str) -> dict
     usage = view.control.usage
     spans = [(slot.since, slot.until) for slot in within.slots]
     chart = usage.chart(by, spans, MOST_ROWS, UsageFilter(), within.zone)
-    keys = _key_names(view.control) if by in (By.KEY, By.SESSION) else {}
+    keys = _names(view.control, by)
     measure = measure_of(chart, show)
     if by is By.SESSION:
         latest = usage.by(By.SESSION, _filter(within), within.zone, MOST_SESSIONS)
@@ -130,8 +130,13 @@ def _filter(within: UsageRange) -> UsageFilter:
     return UsageFilter(since=utc(within.since), until=utc(within.until))
 
 
-def _key_names(control: ControlPlane) -> dict[int, str]:
+def _names(control: ControlPlane, by: By) -> dict[int, str]:
+    """Of client keys, or the patterns of rules."""
+    if by not in (By.KEY, By.SESSION, By.MAPPING):
+        return {}
     with control.read() as session:
+        if by is By.MAPPING:
+            return {row.id: row.model_pattern for row in mappings.list_all(session) if row.id is not None}
         return {row.id: row.name for row in client_keys.list_all(session) if row.id is not None}
 
 
