@@ -93,6 +93,9 @@ def test_rules_are_moved_and_moved_back(alone: Gateway, guest: Visitor, rules: d
     page = guest.follow("/ui/mappings/move", {"rule": str(rules["alpha"]), "position": "3"}).body.decode()
     assert shown(page) == ["beta-*", "*", "alpha"]
     assert "Moved alpha below *." in page
+    menu = guest.text(f"/ui/mappings?menu={rules['beta-*']}")
+    assert f'value="{rules["beta-*"]} after {rules["*"]}">Move down' in menu
+    assert "Move up" not in menu
 
 
 @pytest.mark.parametrize(
@@ -303,6 +306,25 @@ def test_rules_are_moved_by_keys_and_each_step_is_spoken(
     page.keyboard.press("Alt+ArrowDown")
     moved(page, "Moved * above beta-*.")
     assert order(alone) == ["alpha", "*", "beta-*"]
+
+
+def test_a_rules_menu_opens_by_keys_and_closes_with_escape(
+    windows: Windows, alone: Gateway, rules: dict[str, int]
+) -> None:
+    page = windows.open(alone, width=375)
+    page.goto("/ui/mappings")
+    page.locator(f"#menu-{rules['alpha']}").focus()
+    page.keyboard.press("Enter")
+    down = page.get_by_role("button", name="Move down")
+    down.wait_for()
+    assert not page.evaluate("() => document.documentElement.scrollWidth > innerWidth"), "it fits a phone"
+    page.keyboard.press("Escape")
+    down.wait_for(state="hidden")
+    page.get_by_label("More for rule 1, alpha").press("Enter")
+    page.get_by_label("Move to").fill("3")
+    page.get_by_role("button", name="Move", exact=True).click()
+    moved(page, "Moved alpha below *.")
+    assert order(alone) == ["beta-*", "*", "alpha"]
 
 
 def test_a_rule_is_edited_in_place_while_another_is_added_elsewhere(

@@ -60,6 +60,17 @@ class CardNote(NamedTuple):
     button: str = ""
 
 
+class MenuShown(NamedTuple):
+    """Of a RuleCard, what its menu needs."""
+
+    id: int
+    position: int
+    pattern: str
+    enabled: bool
+    up: str
+    down: str
+
+
 class RuleCard(NamedTuple):
     """up, down: what moves it by one, "" at the end. joins: how the targets follow each other."""
 
@@ -86,7 +97,7 @@ def cards_of(
 ) -> list[RuleCard]:
     """rows and standings: of all rules, in their order."""
     by_id = {one.id: one for one in standings}
-    found = []
+    found, order = [], [one.id for one in standings]
     for at, (row, one) in enumerate(zip(rows, standings, strict=True)):
         targets = [_target(row, ref, states) for ref in targets_of(row)]
         found.append(
@@ -102,11 +113,16 @@ def cards_of(
                 "or" if row.spread else "then",
                 _tags(row, one),
                 _notes(row, one, by_id, targets, backends),
-                f"{one.id} before {standings[at - 1].id}" if at else "",
-                f"{one.id} after {standings[at + 1].id}" if at + 1 < len(rows) else "",
+                *steps_of(order, at),
             )
         )
     return found
+
+
+def steps_of(order: Sequence[int], at: int) -> tuple[str, str]:
+    """What moves the rule at that place up by one, and down; "" at the end."""
+    up = f"{order[at]} before {order[at - 1]}" if at else ""
+    return up, f"{order[at]} after {order[at + 1]}" if at + 1 < len(order) else ""
 
 
 def _target(row: BackendMapping, ref: TargetRef, states: Mapping[str, BackendShown]) -> TargetShown:

@@ -28,7 +28,7 @@ from ...store.tables import BackendMapping
 from ...store.values import MAX_ID
 from ...store.versions import ChangedMeanwhile
 from ..model_names import model_windows
-from ..rule_cards import RuleCard, cards_of
+from ..rule_cards import MenuShown, RuleCard, cards_of, steps_of
 from ..rule_form import REASONS, RuleForm, TargetTyped, columns_of, of_fields, of_row
 from ..view import Seen, Sent, View
 
@@ -44,20 +44,35 @@ async def show(
     edit: _Number = None,
     new: Annotated[str, Query(max_length=512)] = "",
     dry: Annotated[str, Query(max_length=512)] = "",
+    menu: _Number = None,
 ) -> HTMLResponse:
     """The page. edit: the rule whose form is open. new: the pattern of one to add, `*` for none yet. dry: a model's
-    name that is explained."""
+    name that is explained. menu: the rule whose menu is open."""
     form = await asyncio.to_thread(_form_of, view, edit) if edit is not None else None
     if new:
         form = RuleForm(pattern="" if new == "*" else new, targets=[TargetTyped("local")])
     answer = await explain.explained(view.control, view.request.app.state.routing, dry) if dry else None
-    return await _page(view, form, dry=dry, answer=answer)
+    return await _page(view, form, dry=dry, answer=answer, open_menu=menu)
 
 
 @router.get(f"{PATH}/cards")
 async def show_cards(view: Seen) -> HTMLResponse:
     """The cards alone, as they are now."""
-    return view.fragment("mappings/cards.html", cards=await _all_cards(view), form=None, answer=None)
+    return view.fragment(
+        "mappings/cards.html", cards=await _all_cards(view), form=None, answer=None, open_menu=None
+    )
+
+
+@router.get(f"{PATH}/menu")
+def show_menu(view: Seen, rule: Annotated[int, Query(ge=1, le=MAX_ID)]) -> HTMLResponse:
+    """What is seldom done to a rule."""
+    with view.control.read() as session:
+        row = stored.get(session, rule)
+        order = [one.id or 0 for one in stored.list_all(session)]
+    at = order.index(rule)
+    up, down = steps_of(order, at)
+    one = MenuShown(rule, at + 1, row.model_pattern, row.enabled, up, down)
+    return view.fragment("mappings/menu_alone.html", one=one, many=len(order))
 
 
 @router.get(f"{PATH}/form")
@@ -245,6 +260,7 @@ async def _page(
     dry: str = "",
     answer: RequestExplained | None = None,
     problem: str = "",
+    open_menu: int | None = None,
 ) -> HTMLResponse:
     cards = await _all_cards(view)
     return view.page(
@@ -255,6 +271,7 @@ async def _page(
         dry=dry,
         answer=answer,
         problem=problem,
+        open_menu=open_menu,
         positions={card.id: card.position for card in cards},
         **(await _choices(view) if form is not None else {}),
     )

@@ -167,6 +167,11 @@ function look() {
     wanted.scrollIntoView({ block: "nearest" });
   }
   document.querySelector("[data-editing] [data-focus]")?.focus();
+  const opened = document.querySelector("details.menu[open]:not([data-seen])");
+  if (opened) {
+    opened.dataset.seen = "";
+    opened.querySelector("button")?.focus();
+  }
 }
 document.addEventListener("htmx:after:swap", look);
 
