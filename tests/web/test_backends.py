@@ -235,7 +235,7 @@ def test_an_engine_starts_shows_its_log_and_stops(gateway: Gateway, windows: Win
     row.get_by_role("button", name="Start").click()
     page.get_by_text(f"{name} starts.").wait_for()
     row.get_by_role("button", name="Stop").wait_for()  # by itself: the page is live
-    row.get_by_text("MB").wait_for()
+    row.get_by_text(re.compile(r"\d [MK]B")).wait_for()
     row.get_by_role("button", name="Stop").click()
     page.get_by_text(f"{name} stops when").wait_for()
     row.get_by_role("button", name="Start").wait_for()

@@ -43,6 +43,7 @@ from .routers import (
     set_values,
     sign_in,
     status,
+    stored_models,
     usage,
     webhooks,
 )
@@ -64,6 +65,7 @@ ROUTERS = (
     backends.router,
     models.router,
     engines.router,
+    stored_models.router,
     keys.router,
     groups.router,
     origins.router,

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from ..modelstore.files import GGUF, MLX
-from ..modelstore.memory import estimate, largest_window
-from ..modelstore.places import StoredModel, stored_models
-from ..process.machine import memory_bytes
-from ..warden.memory import SHARE
+from ..modelstore.places import stored_models
+from ..warden.on_disk import models_on_disk
 from .common import Invocation, exit_on_failure, note, on_terminal, table, with_options
 from .once import Command, Group
 
@@ -25,31 +24,6 @@ _TELL_FAR_SECONDS = 10.0
 
 def _size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def _described(model: StoredModel) -> dict[str, Any]:
-    files = model.files
-    row: dict[str, Any] = {
-        "name": model.name,
-        "kind": files.kind if files else None,
-        "place": model.place,
-        "path": str(files.path if files else model.mine),
-        "size": model.size,
-        "window": files.shape.window if files else None,
-        "memory": None,
-        "fits": None,
-        "fitting_window": None,
-        "state": "paused" if model.paused else "broken" if files is None else "ready",
-        "problem": model.problem or None,
-    }
-    if files is not None:
-        row["memory"] = estimate(files.weights, files.shape, None).total
-        memory = memory_bytes()
-        if memory is not None:
-            limit = int(memory * SHARE)
-            row["fits"] = row["memory"] <= limit
-            row["fitting_window"] = largest_window(files.weights, files.shape, limit) or None
-    return row
 
 
 def _fit(row: dict[str, Any]) -> str:
@@ -81,7 +55,7 @@ def models(invocation: Invocation) -> None:
     Memory is an estimate for the whole window; it fits where it is three quarters of this computer's at most.
     """
     with exit_on_failure(invocation.as_json):
-        rows = [_described(model) for model in stored_models()]
+        rows = [asdict(model) for model in models_on_disk()]
     if invocation.as_json:
         click.echo(json.dumps(rows))
     else:

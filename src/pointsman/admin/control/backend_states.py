@@ -218,7 +218,8 @@ def _verdict(
     paused = [one.throttled_until for one in seen.targets if (one.throttled_until or 0.0) > now]
     if paused:
         return _Verdict("busy", "It asked for a pause.", "", max(one for one in paused if one is not None))
-    return _by_answers(seen)
+    ready = standing is not None and standing.state == "ready"
+    return _Verdict("works") if ready and seen.last_failure is None else _by_answers(seen)
 
 
 def _by_answers(seen: BackendHealth) -> _Verdict:

@@ -19,6 +19,7 @@ from . import (
     settings_backups,
     settings_checks,
     sign_in,
+    stored_models,
     undo,
     usage,
 )
@@ -33,6 +34,7 @@ PAGES = (
     backend_changes.router,
     models.router,
     mappings.router,
+    stored_models.router,
     connect.router,
     playground.router,
     usage.router,

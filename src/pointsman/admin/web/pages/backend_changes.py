@@ -105,7 +105,8 @@ def remove(view: Seen, form: Sent) -> RedirectResponse:
 @router.post(f"{PATH}/engine")
 async def order(view: Seen, form: Sent) -> RedirectResponse:
     """Starts or stops an engine."""
-    name, order = form.text("engine"), form.text("order")
+    name, order, key = form.text("engine"), form.text("order"), form.text("key")
+    named(key)
     if order == "start":
         await engines.start(view.control, name)
         text = f"{name} starts."
@@ -114,7 +115,7 @@ async def order(view: Seen, form: Sent) -> RedirectResponse:
         text = f"{name} stops when what is under way has ended."
     else:
         raise PointsmanError(ErrorKind.INVALID, "An engine is started or stopped.", param="order")
-    return view.done(text, back=f"{PATH}?show={form.text('key')}")
+    return view.done(text, back=f"{PATH}?show={key}")
 
 
 def _done(view: View, key: str, words: str, undo: int | None = None) -> RedirectResponse:

@@ -83,6 +83,16 @@ async def lists(view: Seen, show: Key = "") -> HTMLResponse:
     return view.fragment("backends/lists.html", **await listed(view, show))
 
 
+@router.get(f"{PATH}/facts")
+async def facts(view: Seen, show: Key) -> HTMLResponse:
+    """Of one backend, as they are now; nothing where it is gone."""
+    context = await listed(view, show)
+    shown = next((one for one in context["backends"] if one.key == show), None)
+    if shown is None:
+        return HTMLResponse("")
+    return view.fragment("backends/facts.html", shown=shown, **context)
+
+
 @router.get(f"{PATH}/found")
 async def found_here(view: Seen) -> HTMLResponse:
     """Servers on this computer that nobody has added, looked for now."""

@@ -21,7 +21,7 @@ router = APIRouter(include_in_schema=False)
 PATH = "/ui/models"
 _WAIT_SECONDS = 0.3
 """Who has not answered then is shown when it has."""
-_ROWS = 100
+_ROWS = 50
 
 
 @router.api_route(PATH, methods=["GET", "HEAD"])
