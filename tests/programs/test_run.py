@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture(scope="module")
 def key(gateway: Gateway) -> str:
-    secret: str = gateway.cli_json("key", "create", "--name", "snippets")["secret"]
+    secret: str = gateway.api("POST", "/api/keys", {"name": "snippets"})["secret"]
     return secret
 
 
@@ -62,7 +63,7 @@ def command(snippet: Snippet, text: str, folder: Path) -> list[str]:
 
 
 def run(gateway: Gateway, program: Program, snippet: Snippet, key: str | None, folder: Path) -> None:
-    text = filled(snippet, Pointed(gateway.url, "practice", key))
+    text, since = filled(snippet, Pointed(gateway.url, "practice", key)), time.time()
     done = subprocess.run(
         command(snippet, text, folder),
         capture_output=True,
@@ -74,10 +75,11 @@ def run(gateway: Gateway, program: Program, snippet: Snippet, key: str | None, f
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "Hello from Pointsman's practice model" in done.stdout, done.stderr
 
-    def clients() -> list[str]:
-        return [row["client"] for row in gateway.cli_json("usage", "--limit", "1")]
+    def arrived() -> bool:
+        state: str = gateway.api("GET", f"/api/programs/{program.name}/arrival?since={since}")["state"]
+        return state == "arrived"
 
-    wait_until(f"usage names {program.name}", lambda: any(map(program.is_client, clients())))
+    wait_until(f"{program.name} has arrived", arrived)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) 
         backend = running.backend("local", upstream.url, dialects=["openai_chat"])
         for name in ("slow", "fast", "evil", "huge", "late", "bad"):
             running.rule(name, f"{backend}={name}")
-        running.cli("key", "create", "--name", "somebody")
+        running.api("POST", "/api/keys", {"name": "somebody"})
         yield running
 
 
@@ -105,7 +105,7 @@ def test_every_protocol_is_asked_counted_and_read(keyed: Gateway, guest: Visitor
     text = "".join(part[3] for name, value in events if name == "parts" for part in value)
     assert text == "Fast and done."
     assert "Fast and done." in "".join(value for name, value in events if name == "wire").replace('"}', "")
-    (row,) = keyed.cli_json("usage", "--limit", "1")
+    (row,) = keyed.api("GET", "/api/usage?limit=1")
     assert (row["client"], row["protocol"], row["key_id"]) == ("playground", protocol, None)
     assert row["request"] in events[-1][1]
 
