@@ -48,6 +48,13 @@ def look(page: Page, path: str) -> None:
     page.wait_for_load_state("load")
     if path == "/ui/requests":
         page.locator("[data-row] a").nth(1).click()
+    if path == "/ui/playground":
+        page.get_by_label("What you ask").fill("What is a turnout?")
+        page.get_by_label("Model of column 1").fill("fast")
+        page.get_by_label("Model of column 2").fill("claude-sonnet-4-5")
+        page.get_by_role("button", name="Ask").click()
+        page.locator("[data-state]", has_text="Done").nth(1).wait_for()
+        page.mouse.wheel(0, 10_000 if (page.viewport_size or {})["width"] < 1000 else 0)
     page.wait_for_timeout(700)
 
 
