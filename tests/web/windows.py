@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.gateway import Gateway
 
+ZONE = "Europe/Berlin"
 WAIT_MS = 15_000  # a loaded machine
 
 
@@ -38,7 +39,7 @@ class Windows:
             color_scheme=theme,
             reduced_motion="reduce",
             java_script_enabled=script,
-            timezone_id="Europe/Berlin",
+            timezone_id=ZONE,
             locale="en-GB",
             has_touch=width < 700,
         )
@@ -64,9 +65,11 @@ class Windows:
 
 
 def sign_in(context: BrowserContext, gateway: Gateway) -> None:
-    """Gives a browser the cookie of a session of its own."""
+    """Gives a browser the cookie of a session of its own, and that of its zone, which the sign-in page tells."""
     who = Visitor(gateway.url, gateway.admin_token)
     who.close()
+    zone = {"name": "zone", "value": ZONE, "domain": gateway.host, "path": "/ui"}
+    context.add_cookies([zone])  # type: ignore[list-item]
     for name, value in who.cookies.items():
         context.add_cookies(
             [
