@@ -52,6 +52,16 @@ def test_a_time_that_came_later_is_local(still: Page) -> None:
         still.evaluate("() => document.getElementById('added').remove()")
 
 
+def test_in_a_chosen_zone_it_is_another_day(still: Page, gateway: Gateway) -> None:
+    fixed = {"name": "fixed", "value": "Pacific/Auckland", "domain": gateway.host, "path": "/ui"}
+    still.context.add_cookies([fixed])  # type: ignore[list-item]
+    still.goto("/ui")
+    still.evaluate(ADD, ["2026-11-28T10:30:00Z", "short"])  # before midnight there
+    assert still.inner_text("#added") == "28 Nov 23:30"
+    still.evaluate(ADD.replace('"added"', '"later"'), ["2026-11-28T13:28:51Z", "short"])
+    assert still.inner_text("#later") == "02:28"
+
+
 def test_a_time_that_was_written_over_is_local_again(still: Page) -> None:
     still.evaluate(ADD, ["2026-11-28T13:28:51Z", "time"])
     still.evaluate("() => { document.querySelector('#added').firstChild.nodeValue = '13:28:51 UTC'; }")

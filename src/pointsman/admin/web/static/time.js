@@ -25,12 +25,13 @@ export function ago(at, now = Date.now()) {
 // A time of another day has its day, and of another year its year.
 export function local(at, form, now = new Date()) {
   if (form === "ago") return ago(at.getTime(), now.getTime());
-  const same = (parts) => written(at, parts) === written(now, parts);
-  const year = same({ year: "numeric" }) ? {} : { year: "numeric" };
-  if (form === "day") return written(at, { ...DAY, year: "numeric" });
+  const day = written(at, { ...DAY, year: "numeric" });
+  if (form === "day") return day;
   if (form === "full") return written(at, { ...DAY, year: "numeric", ...FULL_CLOCK });
-  const today = same({ ...DAY, year: "numeric" });
-  return written(at, { ...(today ? {} : { ...DAY, ...year }), ...(form === "time" ? FULL_CLOCK : CLOCK) });
+  const clock = form === "time" ? FULL_CLOCK : CLOCK;
+  const today = written(now, { ...DAY, year: "numeric" });
+  if (day === today) return written(at, clock);
+  return written(at, { ...DAY, ...(day.slice(-4) === today.slice(-4) ? {} : { year: "numeric" }), ...clock });
 }
 
 function show(part) {
