@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from ...kinds import BackendType, backend_key
+from ...kinds import backend_key
 from .row import Table
 from .tables import (
     AllowedOrigin,
@@ -36,7 +36,7 @@ class Noun(NamedTuple):
 NOUNS: dict[type[Table], Noun] = {
     BackendMapping: Noun("mapping", lambda row: row.model_pattern),
     CloudCredential: Noun("credential", lambda row: backend_key(row.backend_type, row.name)),
-    LocalBackend: Noun("local", lambda row: backend_key(BackendType.LOCAL, row.name)),
+    LocalBackend: Noun("local", lambda row: row.name),
     KeyGroup: Noun("group", lambda row: row.name),
     ClientKey: Noun("key", lambda row: f"{row.name} ({row.prefix})" if row.name else row.prefix),
     AllowedOrigin: Noun("origin", lambda row: row.origin),

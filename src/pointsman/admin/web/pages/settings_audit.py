@@ -13,11 +13,14 @@ from ...routers.audit import AuditPage
 from ...store.audit import Audited, AuditedRow
 from ...store.nouns import TABLE_OF
 from ..view import Seen
+from ..words import NONE
 
 router = APIRouter(include_in_schema=False)
 
 PATH = "/ui/settings/audit"
 _LONG = 200
+_WORDS = {"mapping": "rule", "local": "local server", "key": "client key"}
+"""What the pages call a noun of the command line."""
 
 
 class ChangedColumn(NamedTuple):
@@ -40,26 +43,30 @@ def show(view: Seen, page: Annotated[AuditPage, Query()]) -> HTMLResponse:
         nouns=[*TABLE_OF, "database"],
         older=f"{PATH}?{urlencode(asked | {'cursor': cursor})}" if cursor is not None else None,
         said=_said,
+        words=_WORDS,
     )
 
 
 def _said(entry: Audited) -> str:
-    """`mapping qwen* changed`, `3 mappings changed`."""
+    """`rule qwen* changed`, `3 rows: rule qwen* changed, ...`."""
     first = entry.rows[0] if entry.rows else None
     if first is None:
         return "what it changed is not kept"
-    if entry.changed == 1:
-        return f"{first.noun} {first.name} {first.did}"
-    return f"{entry.changed} rows: {first.noun} {first.name} {first.did}, ..."
+    text = f"{_WORDS.get(first.noun, first.noun)} {first.name} {first.did}"
+    return text if entry.changed == 1 else f"{entry.changed} rows: {text}, ..."
 
 
 def _columns(row: AuditedRow) -> list[ChangedColumn]:
     names = sorted({*row.before, *row.after, *row.withheld})
-    return [ChangedColumn(name, _side(row, row.before, name), _side(row, row.after, name)) for name in names]
+    found = [ChangedColumn(name, _side(row, row.before, name), _side(row, row.after, name)) for name in names]
+    return [one for one in found if (one.before, one.after) != (NONE, NONE)]
 
 
 def _side(row: AuditedRow, values: dict[str, Any], name: str) -> str:
     if name not in values:
-        return "not kept" if name in row.withheld else "—"
-    text = "—" if values[name] in (None, "", []) else str(values[name])
+        return "not kept" if name in row.withheld else NONE
+    value = values[name]
+    if value is True or value is False:
+        return "yes" if value else "no"
+    text = NONE if value in (None, "", []) else str(value)
     return text if len(text) <= _LONG else f"{text[:_LONG]}…"

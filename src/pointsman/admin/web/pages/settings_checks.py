@@ -17,6 +17,7 @@ from ..view import Seen
 router = APIRouter(include_in_schema=False)
 
 DOCTOR, FIDELITY = "/ui/settings/doctor", "/ui/settings/fidelity"
+_RANK = ("error", "warning", "ok")
 _FILE = Path(__file__).parents[1] / "fidelity.json"
 
 
@@ -29,7 +30,9 @@ def ask(view: Seen) -> HTMLResponse:
 @router.post(DOCTOR)
 async def run(view: Seen) -> HTMLResponse:
     """The findings, each with what to do."""
-    return view.page("settings/doctor.html", report=await doctor.doctor(view.control))
+    report = await doctor.doctor(view.control)
+    worst_first = sorted(report.checks, key=lambda check: _RANK.index(check.status))
+    return view.page("settings/doctor.html", report=report, checks=worst_first)
 
 
 @router.get(FIDELITY)
