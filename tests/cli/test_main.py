@@ -15,7 +15,7 @@ from pointsman.cli.once import Command, Group
 
 GROUPS = {
     "requests": {"running", "cancel"},
-    "mapping": {"add", "list", "update", "remove"},
+    "mapping": {"add", "move", "list", "update", "remove"},
     "credential": {"set", "update", "list", "remove", "test"},
     "local": {
         "add",
@@ -38,10 +38,12 @@ GROUPS = {
     "origin": {"add", "list", "remove"},
     "prices": {"list", "reference", "remove", "set", "update"},
     "secrets": {"rotate"},
+    "audit": {"list", "show", "undo"},
+    "host": {"add", "list", "remove"},
     "capture": {"clear", "list", "requests", "show", "start", "stop"},
     "webhook": {"add", "list", "remove", "test"},
 }
-PLAIN = {"serve", "ui", "explain", "usage", "chaos", "doctor", "version"}
+PLAIN = {"serve", "ui", "explain", "usage", "chaos", "doctor", "backup", "restore", "version"}
 
 
 def commands() -> list[tuple[str, ...]]:
