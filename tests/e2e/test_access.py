@@ -113,7 +113,12 @@ def test_serving_to_the_network_with_client_keys_works_and_needs_them(
 
 # -- web pages -------------------------------------------------------------------------------------
 
-PLACES = [("POST", "/v1/chat/completions"), ("GET", "/v1/models"), ("GET", "/api/mappings"), ("GET", "/ui/sign-in")]
+PLACES = [
+    ("POST", "/v1/chat/completions"),
+    ("GET", "/v1/models"),
+    ("GET", "/api/mappings"),
+    ("GET", "/ui/sign-in"),
+]
 
 
 def visit(gateway: Gateway, method: str, path: str, **headers: str) -> Answer:
