@@ -10,9 +10,10 @@ import msgspec
 import pytest
 import uvloop
 
-from pointsman.admin.control.explain_request import Grounds, RequestExplained, decide, explain_request
+from pointsman.admin.control.explain_request import Grounds, explain_request
 from pointsman.admin.control.pasted import read
 from pointsman.admin.control.process_status import StatusBoard
+from pointsman.admin.control.request_explained import RequestExplained, decide
 from pointsman.admin.control.routing_view import RoutingView
 from pointsman.errors import PointsmanError
 from pointsman.link.frames import pack, unpack

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from ...conversation.parts import Image, ToolResult
 from ...conversation.usage import TokenUsage
@@ -37,53 +37,15 @@ from ...upstream.backend import Backend
 from ...upstream.candidates import Needs, crosses, goes_as_it_is, needs_of, preset_profile, translated_to
 from ...wire.http1 import BadHead, RequestHead, head_error, parse_head
 from ...wire.splice import peek
-from .explain import Explanation, explain
+from .explain import explain
 from .explain_target import TargetExplained
 from .pasted import Pasted
+from .request_explained import EXAMPLE_OUTPUT, RequestExplained, TargetAsked
 from .routing_view import RoutingView
 
 _ID = "explained"
 _SURE = 1.5
 """An estimate is believed once it is so much more than the window (gateway/attempt/fitting.py)."""
-EXAMPLE_OUTPUT = 300
-"""Tokens of an answer that a cost is told for, where the request does not say how long it may be."""
-
-
-class TargetAsked(TargetExplained):
-    """The same, of one request. protocol: in which the target would get it; as_it_is: byte for byte but for the model's name
-    and what a local server needs. url: that would be asked. changes: what is lost or changed on the way, as
-    `x-pointsman-warnings` would say it (`dropped:top_k`). refusal: why this request is not taken there; goes_on: the next
-    target would be asked then. doubt: what may not fit. cost: USD of the input alone; cost_most: with as much output as
-    `output_tokens`; null where no price is known."""
-
-    protocol: str | None = None
-    as_it_is: bool = False
-    url: str | None = None
-    changes: list[str] = Field(default_factory=list)
-    refusal: str | None = None
-    goes_on: bool = False
-    doubt: str | None = None
-    cost: float | None = None
-    cost_most: float | None = None
-
-
-class RequestExplained(Explanation):
-    """What would happen to this request. path: where it is posted, guessed: by its members, since nothing said it. protocol:
-    its client's. input_tokens: an estimate. output_tokens: that it asks for at most, else an example of 300. refusal: why it
-    would be answered with an error whatever the target. asked: the target that would be asked first, null where none is.
-    notes: what could not be looked at."""
-
-    path: str | None = None
-    protocol: str | None = None
-    guessed: bool = False
-    stream: bool = False
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    output_said: bool = False
-    refusal: str | None = None
-    asked: str | None = None
-    notes: list[str] = Field(default_factory=list)
-    targets: list[TargetAsked] = Field(default_factory=list)  # type: ignore[assignment]  # and more of each
 
 
 class Grounds(NamedTuple):
@@ -151,21 +113,6 @@ def _alone(body: bytes) -> tuple[bytes, list[str]]:
         return body, []
     del members["previous_response_id"]
     return msgspec.json.encode(members), ["what previous_response_id stands for is not looked up here"]
-
-
-def decide(told: RequestExplained) -> RequestExplained:
-    """With who would be asked, or why nobody is; as resilience/walk.py goes over the targets, once all is known of them."""
-    able = [one for one in told.targets if not one.passed_over]
-    for one in able or [one for one in told.targets if one.usable][:1]:
-        if one.refusal is not None and not one.goes_on and one is able[0]:
-            told.refusal = one.refusal
-            return told
-        if one.usable and one.refusal is None:
-            told.asked = one.target
-            return told
-    if told.targets and told.refusal is None:
-        told.refusal = "None of the rule's targets can take it."
-    return told
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..control.control_plane import ControlPlane
 from ..control.explain import Explanation, explain
 from ..control.explain_budgets import with_budgets
-from ..control.explain_request import Grounds, RequestExplained, decide, explain_request
 from ..control.pasted import read
+from ..control.request_explained import RequestExplained, decide
 from ..control.routing_view import RoutingView
 from .base import Routing, Run, errors
 
@@ -40,6 +40,11 @@ async def show_request(control: Run, view: Routing, body: PastedRequest) -> Requ
 async def explained(control: ControlPlane, view: RoutingView, text: str, path: str = "") -> RequestExplained:
     """The same, for a page too. Raises PointsmanError INVALID for what cannot be read."""
     health = control.board.health(time.monotonic())
+    from ..control.explain_request import (
+        Grounds,
+        explain_request,
+    )  # the translation, which nothing else here needs
+
     stage = Grounds(control.snapshot, view, health, control.engines.standing)
     found = await explain_request(stage, read(text, path))
     if control.snapshot.limits:

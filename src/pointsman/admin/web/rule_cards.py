@@ -14,6 +14,7 @@ from ..control.rule_standing import RuleStanding
 from ..store.rule_warnings import Backends
 from ..store.tables import BackendMapping
 from ..store.targets import TargetRef, targets_of
+from .links import requests_link
 
 _MARKS = {
     "works": "ok",
@@ -72,7 +73,8 @@ class MenuShown(NamedTuple):
 
 
 class RuleCard(NamedTuple):
-    """up, down: what moves it by one, "" at the end. joins: how the targets follow each other."""
+    """up, down: what moves it by one, "" at the end. joins: how the targets follow each other. rows: the page of what it did
+    today."""
 
     id: int
     position: int
@@ -85,6 +87,7 @@ class RuleCard(NamedTuple):
     joins: str
     tags: list[str]
     notes: list[CardNote]
+    rows: str
     up: str
     down: str
 
@@ -94,8 +97,9 @@ def cards_of(
     standings: Sequence[RuleStanding],
     states: Mapping[str, BackendShown],
     backends: Backends,
+    today: float,
 ) -> list[RuleCard]:
-    """rows and standings: of all rules, in their order."""
+    """rows and standings: of all rules, in their order. today: when it began, unix seconds."""
     by_id = {one.id: one for one in standings}
     found, order = [], [one.id for one in standings]
     for at, (row, one) in enumerate(zip(rows, standings, strict=True)):
@@ -113,6 +117,7 @@ def cards_of(
                 "or" if row.spread else "then",
                 _tags(row, one),
                 _notes(row, one, by_id, targets, backends),
+                requests_link(since=today, mapping_id=one.id),
                 *steps_of(order, at),
             )
         )

@@ -6,6 +6,7 @@ Not here: what a card says (rule_cards.py), a form's fields (rule_form.py), and 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -13,10 +14,11 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
 
 from ....errors import PointsmanError
-from ....kinds import BackendType, ErrorKind
+from ....kinds import BackendType, ErrorKind, Per
+from ....ledger.periods import period_at
 from ....models import BackendMappingCreate, BackendMappingMove, BackendMappingUpdate
 from ...control.backend_states import BackendShown, backend_states
-from ...control.explain_request import RequestExplained
+from ...control.request_explained import RequestExplained
 from ...control.rule_standing import standing, with_today
 from ...routers import explain, mappings
 from ...routers.base import RowId
@@ -244,7 +246,8 @@ def _cards(view: View, states: dict[str, BackendShown]) -> list[RuleCard]:
     with view.control.read() as session:
         rows = stored.list_all(session)
         backends = Backends(session)
-    return cards_of(rows, with_today(view.control, standing(rows), view.zone), states, backends)
+    standings = with_today(view.control, standing(rows), view.zone)
+    return cards_of(rows, standings, states, backends, period_at(Per.DAY, view.zone, time.time()).start)
 
 
 async def _all_cards(view: View) -> list[RuleCard]:

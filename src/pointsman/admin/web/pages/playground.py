@@ -21,9 +21,9 @@ from starlette.responses import StreamingResponse
 from ....errors import PointsmanError
 from ....kinds import ErrorKind
 from ...control.control_plane import ControlPlane
-from ...control.explain_request import RequestExplained
 from ...control.play_run import PlayRun
 from ...control.playing import MOST_IMAGES, Composed, PlayAsked, composed
+from ...control.request_explained import RequestExplained
 from ...control.routing_view import RoutingView
 from ...routers.explain import explained
 from ..model_names import PRACTICE, model_windows
