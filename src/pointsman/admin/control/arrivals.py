@@ -49,8 +49,8 @@ def arrival_of(usage: UsageStore, program: Program, since: datetime, key_id: int
         model=row.model,
         target=row.target,
         status=row.status,
-        first_output_ms=row.first_output_ms,
-        total_ms=row.total_ms,
+        first_output_ms=_rounded(row.first_output_ms),
+        total_ms=_rounded(row.total_ms),
         request=row.request or row.id,
         why=None if answered else _why(row),
     )
@@ -64,6 +64,10 @@ def _is_of(row: UsageRecord, program: Program, key_id: int | None) -> bool:
     if row.client == PLAYGROUND or row.id != (row.request or row.id):
         return False  # or an attempt that does not stand for its request
     return (key_id is None or row.key_id in (key_id, None)) and program.is_client(row.client)
+
+
+def _rounded(ms: float | None) -> float | None:
+    return None if ms is None else round(ms, 2)
 
 
 def _why(row: UsageRecord) -> str:
