@@ -72,6 +72,7 @@ filters = st.builds(
     model=st.sampled_from([None, None, "m", ["m", "none"]]),
     target=st.sampled_from([None, None, "openai:m", ["openai:m", "local/box:m"]]),
     failed=st.sampled_from([False, False, True]),
+    local=st.sampled_from([False, False, False, True]),
     rescued=st.sampled_from([False, False, False, True]),
     text=st.sampled_from([None, None, None, "OPENAI 200", "box", "codex m", "100%"]),
     outcome=st.sampled_from([None, None, "ok", "error"]),
@@ -113,7 +114,8 @@ def passes(record: UsageRecord, asked: UsageFilter) -> bool:
             getattr(asked, n) in (None, []) or getattr(record, n) in listed(getattr(asked, n)) for n in FIELDS
         )
         and (not asked.left_machine or (record.target or "local/").partition("/")[0] != "local")
-        and (not asked.failed or (own(record) and record.outcome != "ok"))
+        and (not asked.failed or (own(record) and record.outcome not in ("ok", "aborted")))
+        and (not asked.local or (own(record) and (record.target or "").startswith("local/")))
         and (not asked.rescued or (own(record) and record.outcome == "ok" and record.fallback is not None))
         and all(word in words(record) for word in (asked.text or "").lower().split())
         and (asked.request is None or asked.request == (record.request or record.id))

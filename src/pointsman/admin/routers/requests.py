@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...link.messages import RunningFact
-from ..control.control_plane import ControlPlane
 from ..store.shapes import with_fields
 from .base import Run, errors
 
@@ -39,7 +38,8 @@ class RunningList(BaseModel):
 @router.get("/running", responses=errors())
 async def show_running(control: Run) -> RunningList:
     """Requests that run now, in all processes."""
-    return await running_of(control)
+    now = await control.running.now()
+    return RunningList(count=now.count, requests=[_shown(one) for one in now.requests])
 
 
 @router.post("/{request_id}/cancel", status_code=204, responses=errors(404))
@@ -48,12 +48,6 @@ async def cancel(control: Run, request_id: RequestId) -> None:
     breaks off, and its usage record says `cancelled`."""
     if not await control.running.end(request_id):
         raise PointsmanError(ErrorKind.NOT_FOUND, "No request with this id runs. It may just have ended.")
-
-
-async def running_of(control: ControlPlane) -> RunningList:
-    """The same for a page."""
-    now = await control.running.now()
-    return RunningList(count=now.count, requests=[_shown(one) for one in now.requests])
 
 
 def _shown(fact: RunningFact) -> RunningRequest:

@@ -45,6 +45,7 @@ Time = Annotated[
 ]
 
 
+_FAILED = "Only what was not answered to the end though its client stayed."
 _TEXT = (
     "Words, each of which stands in the model, the target, the name of the client key, the program, the outcome, the status,"
     " the reason of a fallback, the protocol or the path."
@@ -69,7 +70,8 @@ class UsageFilter(BaseModel):
         False
     )
     rescued: Annotated[bool, Field(description="Only what a later target than the first answered.")] = False
-    failed: Annotated[bool, Field(description="Only what was not answered to the end.")] = False
+    failed: Annotated[bool, Field(description=_FAILED)] = False
+    local: Annotated[bool, Field(description="Only requests that a `local` backend had last.")] = False
     text: Annotated[str | None, Field(max_length=200, description=_TEXT)] = None
     since: Time = None
     until: Time = None
@@ -222,7 +224,9 @@ def conditions(filters: UsageFilter) -> tuple[str, dict[str, Any]]:
             given |= some
     if filters.left_machine:
         terms.append(LEFT)
-    terms += [f"({COUNTS[name]})" for name in ("rescued", "failed") if getattr(filters, name)]
+    terms += [f"({COUNTS[name]})" for name in ("rescued", "failed", "local") if getattr(filters, name)]
+    if filters.failed:
+        terms.append(f"NOT ({COUNTS['aborted']})")
     if isinstance(filters, RowFilter) and filters.whole:
         terms.append("d.own")
     for place, word in enumerate((filters.text or "").lower().split()[:_MOST_WORDS]):

@@ -16,6 +16,7 @@ class Entry(NamedTuple):
 
 MENU = (
     Entry("/ui", "Home", "h", "home"),
+    Entry("/ui/requests", "Requests", "r", "list"),
     Entry("/ui/mappings", "Mappings", "m", "map"),
     Entry("/ui/backends", "Backends", "b", "box"),
     Entry("/ui/models", "Models", "o"),
