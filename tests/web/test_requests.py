@@ -52,8 +52,8 @@ def ask(gateway: Gateway, model: str, **more: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway that has strange records."""
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One that has strange records, and of its own: what is added here is on no other test's page."""
     folder = tmp_path_factory.mktemp("requests") / "data"
     fill(folder, strange_records(130))
     with Gateway(folder) as running:
@@ -61,39 +61,41 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 @pytest.fixture(scope="module")
-def guest(used: Gateway) -> Iterator[Visitor]:
-    made = Visitor(used.url, used.admin_token)
+def visitor(gateway: Gateway) -> Iterator[Visitor]:
+    made = Visitor(gateway.url, gateway.admin_token)
     yield made
     made.close()
 
 
-def test_a_strangers_texts_are_text_in_rows_details_filters_and_chips(used: Gateway, guest: Visitor) -> None:
-    page = guest.text("/ui/requests")
+def test_a_strangers_texts_are_text_in_rows_details_filters_and_chips(
+    gateway: Gateway, visitor: Visitor
+) -> None:
+    page = visitor.text("/ui/requests")
     assert len(ids(page)) == 50
     assert alien_tags(page) == []
     for name in ids(page)[: len(STRANGE) * 2]:
-        detail = guest.text(f"/ui/requests/{name}", hx_request="true")
+        detail = visitor.text(f"/ui/requests/{name}", hx_request="true")
         assert alien_tags(detail) == []
     for text in STRANGE:
         query = urlencode({"text": text[:200], "model": text, "client": text, "session": text}).replace(
             "%0D", ""
         )
-        assert alien_tags(guest.text(f"/ui/requests?{query}")) == []
+        assert alien_tags(visitor.text(f"/ui/requests?{query}")) == []
 
 
-def test_cells_of_its_csv_are_no_formulas_and_are_all_that_pass(used: Gateway, guest: Visitor) -> None:
-    answer = guest.get("/ui/requests.csv?state=failed")
+def test_cells_of_its_csv_are_no_formulas_and_are_all_that_pass(gateway: Gateway, visitor: Visitor) -> None:
+    answer = visitor.get("/ui/requests.csv?state=failed")
     rows = list(csv.DictReader(io.StringIO(answer.body.decode(), newline="")))
     assert {row["outcome"] for row in rows} == {"error"}
-    assert len(rows) == used.api("GET", "/api/usage/totals?failed=true")["requests"] > 20
+    assert len(rows) == gateway.api("GET", "/api/usage/totals?failed=true")["requests"] > 20
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "@", "\t", "+"))]
 
 
-def test_older_pages_have_each_request_once(guest: Visitor) -> None:
+def test_older_pages_have_each_request_once(visitor: Visitor) -> None:
     found: list[str] = []
     path = "/ui/requests"
     while path:
-        page = guest.text(path)
+        page = visitor.text(path)
         found += ids(page)
         older = re.search(r'id="older" href="([^"]+)"', page)
         path = unescape(older[1]) if older else ""
@@ -111,31 +113,31 @@ def test_older_pages_have_each_request_once(guest: Visitor) -> None:
     ],
 )
 def test_a_filter_stands_in_the_address_and_binds_rows_and_csv_alike(
-    used: Gateway, guest: Visitor, query: str, outcomes: set[str]
+    gateway: Gateway, visitor: Visitor, query: str, outcomes: set[str]
 ) -> None:
-    shown = ids(guest.text(f"/ui/requests?{query}"))
-    assert shown == ids(guest.text(f"/ui/requests/rows?{query}"))
+    shown = ids(visitor.text(f"/ui/requests?{query}"))
+    assert shown == ids(visitor.text(f"/ui/requests/rows?{query}"))
     listed = list(
-        csv.DictReader(io.StringIO(guest.get(f"/ui/requests.csv?{query}").body.decode(), newline=""))
+        csv.DictReader(io.StringIO(visitor.get(f"/ui/requests.csv?{query}").body.decode(), newline=""))
     )
     assert [row["id"] for row in listed][:50] == shown
     assert {row["outcome"] for row in listed} == outcomes
 
 
 @pytest.mark.parametrize("query", ["slower_ms=x", "cursor=zz", "state=odd", "last=2y", "key_id=0"])
-def test_what_is_no_filter_is_said_on_a_page(guest: Visitor, query: str) -> None:
-    answer = guest.get(f"/ui/requests?{query}")
+def test_what_is_no_filter_is_said_on_a_page(visitor: Visitor, query: str) -> None:
+    answer = visitor.get(f"/ui/requests?{query}")
     assert answer.status == 422
     assert "text/html" in (answer.header("content-type") or "")
 
 
-def test_a_filter_that_nothing_passes_says_so_and_how_to_clear_it(guest: Visitor) -> None:
-    assert "Nothing matches. Clear the filter" in words(guest.text("/ui/requests?text=nobody-says-this"))
+def test_a_filter_that_nothing_passes_says_so_and_how_to_clear_it(visitor: Visitor) -> None:
+    assert "Nothing matches. Clear the filter" in words(visitor.text("/ui/requests?text=nobody-says-this"))
 
 
-def test_a_request_that_is_not_there_is_said(guest: Visitor) -> None:
-    assert "Nothing matches" in words(guest.text("/ui/requests/req_nobody"))
-    assert guest.get("/ui/requests/req_nobody", hx_request="true").status == 404
+def test_a_request_that_is_not_there_is_said(visitor: Visitor) -> None:
+    assert "Nothing matches" in words(visitor.text("/ui/requests/req_nobody"))
+    assert visitor.get("/ui/requests/req_nobody", hx_request="true").status == 404
 
 
 def test_an_open_row_tells_of_each_attempt_and_of_what_was_lost(

@@ -191,6 +191,7 @@ NAMES: dict[By, Callable[[UsageRecord], object]] = {
     By.BACKEND: lambda one: one.target and one.target.partition(":")[0],
     By.KEY: lambda one: one.key_id,
     By.CLIENT: lambda one: one.client,
+    By.MAPPING: lambda one: one.mapping_id,
     By.SESSION: lambda one: one.session and (one.session, one.client, one.key_id),
 }
 GROUP_NAMES: dict[By, Callable[[Any], object]] = {
@@ -199,6 +200,7 @@ GROUP_NAMES: dict[By, Callable[[Any], object]] = {
     By.BACKEND: lambda row: row.backend,
     By.KEY: lambda row: row.key_id,
     By.CLIENT: lambda row: row.client,
+    By.MAPPING: lambda row: row.mapping_id,
     By.SESSION: lambda row: (row.session, row.client, row.key_id),
 }
 

@@ -11,20 +11,20 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ...kinds import BackendType, Protocol
+from ...kinds import BackendType
 from ...ledger.records import NANO, UsageRecord
 from ...link.messages import RunningFact
 from ..control.reasons import what_it_did
 from .words import count, ms
 
-PROTOCOLS: Mapping[str, str] = {
-    Protocol.OPENAI_CHAT: "Chat Completions",
-    Protocol.OPENAI_RESPONSES: "Responses",
-    Protocol.ANTHROPIC_MESSAGES: "Messages",
-    Protocol.COMPLETIONS: "Completions",
-    Protocol.EMBEDDINGS: "Embeddings",
-    Protocol.OLLAMA: "Ollama",
+_HELLO = [{"role": "user", "content": "Hello"}]
+_QUESTIONS: Mapping[str, dict[str, object]] = {
+    "/v1/messages": {"max_tokens": 256, "messages": _HELLO},
+    "/v1/responses": {"input": "Hello"},
+    "/v1/completions": {"prompt": "Hello"},
+    "/v1/embeddings": {"input": ["Hello"]},
 }
+"""What is asked in place of what was said; on any other path as a chat."""
 _LOST = {
     "dropped": "Translation dropped", "changed": "Translation changed", "clamped": "Translation lowered",
     "emulated": "Emulated", "repaired": "Repaired", "truncated": "The server cut", "mislabelled": "Mislabelled",
@@ -245,18 +245,7 @@ def losses(warnings: str | None) -> list[LossSaid]:
 
 def curl_of(record: UsageRecord, origin: str, *, needs_key: bool) -> str:
     """The same question again, without what was said, and without a key."""
-    messages = [{"role": "user", "content": "Hello"}]
-    body: dict[str, object] = {"model": record.model}
-    if record.protocol == Protocol.OPENAI_RESPONSES:
-        body["input"] = "Hello"
-    elif record.protocol == Protocol.EMBEDDINGS:
-        body["input"] = ["Hello"]
-    elif record.protocol == Protocol.COMPLETIONS:
-        body["prompt"] = "Hello"
-    else:
-        body["messages"] = messages
-    if record.protocol == Protocol.ANTHROPIC_MESSAGES:
-        body["max_tokens"] = 256
+    body: dict[str, object] = {"model": record.model} | _QUESTIONS.get(record.path, {"messages": _HELLO})
     if record.stream:
         body["stream"] = True
     lines = [f"curl {shlex.quote(origin + record.path)}", "-H 'content-type: application/json'"]

@@ -30,7 +30,6 @@ from ...store.usage_query import Totals, UsageFilter
 from ..links import REQUESTS
 from ..request_filter import LASTS, SEGMENTS, RequestQuery
 from ..request_lines import (
-    PROTOCOLS,
     LossSaid,
     RequestLine,
     RunningLine,
@@ -79,7 +78,6 @@ class RequestShown(NamedTuple):
     losses: list[LossSaid]
     curl: str
     bodies: list[BodyShown]
-    protocol: str
     cost: float | None
 
 
@@ -214,7 +212,6 @@ def _shown(view: View, request_id: str, keys: dict[int, str]) -> RequestShown | 
         losses=losses(own.warnings),
         curl=curl_of(own, view.origin, needs_key=control.snapshot.keys_required),
         bodies=_bodies(control, request_id),
-        protocol=PROTOCOLS.get(own.protocol) or own.path,
         cost=None if None in costs else sum(one or 0 for one in costs) / NANO,
     )
 
