@@ -145,6 +145,15 @@ def test_no_other_file_is_read_or_deleted(plane: Plane, name: str) -> None:
     assert (plane.data_dir / "master.key").exists()
 
 
+def test_a_key_that_the_start_was_given_works_after_a_restore(own_plane: Callable[..., Plane]) -> None:
+    plane = own_plane(env={"POINTSMAN_CLIENT_KEY": "4f1c9a7e2b8d6035f1e7c4a9b2d8063e"})
+    copy = database(plane.data_dir.parent, "DELETE FROM client_keys", copy=plane.data_dir / "pointsman.db")
+    put(plane, "before.db", copy)
+    with Worker(plane) as worker:
+        plane.good("POST", "/api/backups/before.db/restore", status=200)
+        assert "environment" in [key.name for key in worker.snapshot.client_keys]
+
+
 def test_a_link_in_the_folder_is_no_backup(plane: Plane) -> None:
     put(plane, "x.db", b"")
     (plane.data_dir / "backups" / "link.db").symlink_to(plane.data_dir / "pointsman.db")
@@ -161,6 +170,10 @@ def test_another_gateway_s_backup_needs_a_word_and_its_master_key(
     assert plane.good("GET", "/api/backups/other.tar")["same_gateway"] is False
     refused = plane.problem("POST", "/api/backups/other.tar/restore", status=409)
     assert refused["param"] == "other_gateway"
+    plane.good("POST", "/api/backups/other.tar/restore", {"other_gateway": True}, 200)
+    assert rules(plane) == []
+    assert plane.good("GET", "/api/secrets")["problem"] is None
+    plane.good("PUT", "/api/credentials/openai", {"api_key": "sk-here"})
     other.good("PUT", "/api/credentials/openai", {"api_key": "sk-other"})
     keyed = other.good("POST", "/api/backups", status=201)
     put(plane, "keyed.tar", (other.data_dir / "backups" / keyed["name"]).read_bytes())

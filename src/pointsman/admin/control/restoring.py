@@ -10,7 +10,7 @@ from pathlib import Path
 from ...config import DATABASE_FILE, USAGE_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ..store import backups
+from ..store import backups, client_keys
 from ..store.backups import Inside
 from ..store.database import BACKUP_FOLDER
 from ..store.recording import note_restored
@@ -42,6 +42,8 @@ def restore(control: ControlPlane, name: str, *, usage: bool, other_gateway: boo
             control.usage.put_in(files / USAGE_FILE)
     with control.store.write() as session:
         note_restored(session, name, aside.name)
+    if control.options.client_key is not None:  # which the backup may not know
+        client_keys.keep_given(control.store, control.options.client_key)
     log.warning("the database was put back from %s; what was there is in %s", name, aside.name)
     control.reload()
     return inside, aside.name
