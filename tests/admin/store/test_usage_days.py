@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,10 @@ def usage(tmp_path: Path) -> UsageStore:
     return tended(made)
 
 
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 THREE = [("2026-09-21", 2, 2), ("2026-09-22", 2, 2), ("2026-09-23", 2, 2)]
 
 
@@ -97,6 +102,18 @@ def test_a_day_that_is_not_over_is_none_of_them(tmp_path: Path) -> None:
     tended(usage)
     assert kept(usage.path, own_zone()) == []
     assert usage.totals().requests == 1
+
+
+def test_days_of_one_zone_are_read_and_not_pieces_of_two(usage: UsageStore) -> None:
+    """Between days of Kolkata and of Lima there would be half hours, to be read record by record."""
+    days(usage, "America/Lima")
+    tended(usage)
+    usage.close()
+    with closing(sqlite3.connect(usage.path)) as connection:
+        connection.execute("UPDATE block SET body = zeroblob(40)")  # nobody reads one
+        connection.commit()
+    again = UsageStore(usage.path)
+    assert again.totals(UsageFilter(since=at(MIDNIGHT), until=at(MIDNIGHT + 3 * DAY))).requests == 6
 
 
 def test_no_more_zones_are_kept_than_a_few(usage: UsageStore) -> None:

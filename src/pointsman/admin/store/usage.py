@@ -46,7 +46,7 @@ LOOK_SECONDS = 0.1
 """That one page looks for rows that nothing but their own values tells."""
 _LAST_ID = "\U0010ffff"
 """After every id."""
-_VERSION = 6
+_VERSION = 7
 COLUMNS = tuple(name for name in UsageRecord.__struct_fields__ if name != "answer_id")
 """Its columns; the answer's id stands in a table of its own."""
 ANSWERS_SECONDS = 30 * 24 * 3600.0

@@ -126,31 +126,41 @@ def kept_within(
     """Days that lie in that span and apart from each other, in order; none of which something is pending. hours: where there
     is no day, hours, of which nothing is known but what each name has."""
     waits = hours_of(pending)
+    zones: dict[str, list[KeptDay]] = {}
+    for zone, day in _kept(connection, "zone <> ?", since, until):
+        if not touched(Span(day.since, day.until), waits):
+            zones.setdefault(zone, []).append(day)
     done = since
-    for day in _kept(connection, "zone <> ?", since, until):
-        if day.since >= done and not touched(Span(day.since, day.until), waits):
-            if hours and done < day.since:
-                yield from _hours_within(connection, done, day.since, waits)
-            done = day.until
-            yield day
+    for day in max(zones.values(), key=_worth, default=[]):
+        if hours and done < day.since:
+            yield from _hours_within(connection, done, day.since, waits)
+        done = day.until
+        yield day
     if hours and done < until:
         yield from _hours_within(connection, done, until, waits)
+
+
+def _worth(days: Sequence[KeptDay]) -> tuple[float, bool]:
+    """Of one zone's, which lie apart: the longest in all, and those that begin with an hour."""
+    return sum(day.until - day.since for day in days), days[0].since % HOUR == 0
 
 
 def _hours_within(
     connection: sqlite3.Connection, since: float, until: float, waits: set[int]
 ) -> Iterator[KeptDay]:
-    for one in _kept(connection, "zone = ?", since, until):
+    for _, one in _kept(connection, "zone = ?", since, until):
         if not touched(Span(one.since, one.until), waits):
             yield one
 
 
-def _kept(connection: sqlite3.Connection, where: str, since: float, until: float) -> Iterator[KeptDay]:
+def _kept(
+    connection: sqlite3.Connection, where: str, since: float, until: float
+) -> Iterator[tuple[str, KeptDay]]:
     rows = connection.execute(
-        f"SELECT id, since, until FROM rolled WHERE {where} AND since >= ? AND until <= ? ORDER BY since, until",  # noqa: S608
+        f"SELECT zone, id, since, until FROM rolled WHERE {where} AND since >= ? AND until <= ? ORDER BY since",  # noqa: S608
         (HOURS, since, until),
     )
-    return map(KeptDay._make, rows.fetchall())
+    return ((zone, KeptDay(*day)) for zone, *day in rows.fetchall())
 
 
 def take_out_hours(connection: sqlite3.Connection, hours: Iterable[int]) -> bool:

@@ -21,7 +21,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "session": ("s.name", "d.client", "d.key_id"),
 }
 """By what records are put together."""
-AXES = tuple(name for name in GROUPS if name not in ("session", "mapping"))
+AXES = tuple(name for name in GROUPS if name != "session")
 """What the sums of days are kept by, beside those of each dimension."""
 COUNTS: Mapping[str, str] = {
     "attempts": "d.target IS NOT NULL",

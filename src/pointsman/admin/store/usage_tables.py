@@ -84,6 +84,12 @@ def _from_before(connection: sqlite3.Connection) -> None:
     days."""
     for statement in _DAYS:
         connection.execute(statement)
+    for table in (
+        "rolled",
+        "daily",
+        "daily_by",
+    ):  # of version 6, in which rules had none; they are made again
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'carried'").fetchone() is not None:
         return
     connection.execute("ALTER TABLE dimension ADD COLUMN client DEFAULT ''")
