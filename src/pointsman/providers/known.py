@@ -1,8 +1,8 @@
 """Providers that people add often: where they are, what they speak, where one gets a key. Data only, to fill in a form: a
 provider that is not here is added by its address, and none works otherwise for being here.
 
-Sources: each provider's page on its compatible endpoint, as of November 2026. Not here: what a provider takes
-(profile_rows.py), its prices.
+The addresses are those that public code and documents gave in November 2026; none was asked. Where a key is got is told
+from memory of each provider's pages. Not here: what a provider takes (profile_rows.py), its prices.
 """
 
 from __future__ import annotations

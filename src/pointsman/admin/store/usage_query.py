@@ -86,7 +86,9 @@ class UsageFilter(BaseModel):
 class RowFilter(UsageFilter):
     """Also by what each row has of its own."""
 
-    slower_ms: Annotated[float | None, Field(ge=0, description="Only what took longer than so much.")] = None
+    slower_ms: Annotated[
+        float | None, Field(ge=0, le=1e12, description="Only what took longer than so much.")
+    ] = None
     whole: Annotated[
         bool, Field(description="One row a request: none of the attempts that another followed.")
     ] = False
