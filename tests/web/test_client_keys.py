@@ -163,11 +163,13 @@ def fields_of(text: str) -> dict[str, str]:
 
 
 def test_a_form_that_was_overtaken_is_not_saved(gateway: Gateway, visitor: Visitor) -> None:
-    key_id, _ = made(visitor, name="shared", rate_requests="10")
+    key_id, _ = made(visitor, name="shared", rate_requests="10", budget_money="5", models="a-*\nb-*")
     sent = fields_of(visitor.text(f"/ui/keys/{key_id}"))
     gateway.cli("key", "update", str(key_id), "--rate-requests", "20")
     refused = visitor.post(f"/ui/keys/{key_id}", sent | {"rate_requests": "30"})
     assert refused.status == 409
+    told = re.findall(r'<th scope="row">(\w+)', refused.body.decode())
+    assert told == ["rate_requests"], "what stands as it was sent is no difference"
     assert b"by the command line since you opened it" in refused.body
     assert gateway.api("GET", f"/api/keys/{key_id}")["rate_requests"] == 20
     sent = fields_of(visitor.text(f"/ui/keys/{key_id}"))
@@ -184,6 +186,8 @@ def test_a_form_that_was_overtaken_is_not_saved(gateway: Gateway, visitor: Visit
     [
         ("budget_money", "five", "write an amount in US dollars"),
         ("rate_requests", "1.5", "write a whole number"),
+        ("budget_money", "2,50", "write an amount"),  # was read as 250
+        ("warn", "0", "warn"),
         ("zone", "Mars/Base", "zone"),
         ("expires", "soon", "write a moment"),
         ("group", "no-such", "There is no group"),

@@ -29,7 +29,11 @@ def invalid(error: ValidationError) -> PointsmanError:
     first = error.errors(include_input=False, include_url=False)[0]
     param = ".".join(str(part) for part in first["loc"]) or None
     text = first["msg"].removeprefix("Value error, ")
-    return PointsmanError(ErrorKind.INVALID, f"{text[:1].upper()}{text[1:]}.", param=param)
+    if param and first["type"] != "value_error":
+        text = f"{param}: {text}"  # pydantic's own sentences do not say of what
+    else:
+        text = text[:1].upper() + text[1:]
+    return PointsmanError(ErrorKind.INVALID, f"{text}.", param=param)
 
 
 def settled(values: dict[str, Any]) -> dict[str, Any]:

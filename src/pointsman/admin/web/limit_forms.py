@@ -3,6 +3,7 @@ Pure. Not here: what is valid (store/schemas.py)."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,12 +13,15 @@ from ...kinds import ErrorKind, Per
 from ...models import ClientKeyCreate, ClientKeyResponse, KeyGroupResponse
 from .view import FormFields
 
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
+"""`1,000` is a thousand; `2,50` is refused, for read as 250 it would be a hundred times what somebody meant."""
+
 PERIODS = {
-    Per.TOTAL: "in all",
-    Per.HOUR: "an hour",
-    Per.DAY: "a day",
-    Per.WEEK: "a week",
-    Per.MONTH: "a month",
+    "": "in all",
+    Per.HOUR.value: "an hour",
+    Per.DAY.value: "a day",
+    Per.WEEK.value: "a week",
+    Per.MONTH.value: "a month",
 }
 GRACE = {"0": "at once", "3600": "after an hour", "86400": "after a day", "604800": "after 7 days"}
 """How long the key that a rotation replaces is good, in seconds: what a person is asked."""
@@ -25,13 +29,12 @@ GRACE = {"0": "at once", "3600": "after an hour", "86400": "after a day", "60480
 
 def limits(form: FormFields, zone: str) -> dict[str, Any]:
     """Budget and rates. zone: whose days and months count where the form names none."""
-    per = form.text("per", Per.TOTAL)
     return {
         "budget_money": _amount(form, "budget_money"),
         "budget_tokens": form.number("budget_tokens"),
-        "per": None if per == Per.TOTAL else per,
+        "per": form.text("per") or None,
         "zone": form.text("zone") or zone,
-        "warn": form.number("warn") or 80,
+        "warn": 80 if (warn := form.number("warn")) is None else warn,
         "rate_requests": form.number("rate_requests"),
         "rate_tokens": form.number("rate_tokens"),
         "parallel": form.number("parallel"),
@@ -57,7 +60,7 @@ def written(row: ClientKeyResponse | KeyGroupResponse | None, zone: str) -> dict
     stands = (row or ClientKeyCreate()).model_dump()
     at, amount = stands.get("expires_at"), stands["budget_money"]
     return stands | {
-        "per": stands["per"] or Per.TOTAL,
+        "per": stands["per"] or "",
         "zone": stands["zone"] or zone,
         "expires": "" if at is None else at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M"),
         "budget_money": None if amount is None else f"{amount:.10g}",
@@ -65,11 +68,11 @@ def written(row: ClientKeyResponse | KeyGroupResponse | None, zone: str) -> dict
 
 
 def _amount(form: FormFields, name: str) -> float | None:
-    text = form.text(name).removeprefix("$").replace(",", "")
+    text = form.text(name).removeprefix("$")
     if not text:
         return None
     try:
-        return float(text)
+        return float(text.replace(",", "") if _GROUPED.fullmatch(text) else text)
     except ValueError:
         raise PointsmanError(
             ErrorKind.INVALID, "Budget: write an amount in US dollars, such as 5 or 2.50.", param=name

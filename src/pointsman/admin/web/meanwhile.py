@@ -49,14 +49,19 @@ def changed_meanwhile(scope: Scope, error: ChangedMeanwhile, headers: dict[str, 
 def _differences(sent: FormFields, error: ChangedMeanwhile) -> list[Difference]:
     theirs = shown_values(error.row)
     names = [name for name in dict.fromkeys(name for name, _ in sent.pairs) if name in theirs]
-    found = [Difference(name, ", ".join(sent.all(name)), _said(theirs[name])) for name in names]
+    found = [Difference(name, _said(sent.all(name)), _said(theirs[name])) for name in names]
     return [one for one in found if one.yours != one.theirs]
 
 
 def _said(value: object) -> str:
+    """As a form has it, so that what stands as it was sent is no difference."""
     if value is None or value is False:
         return ""
-    return ", ".join(map(str, value)) if isinstance(value, list) else "on" if value is True else str(value)
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, list):
+        return ", ".join(line.strip() for one in value for line in _said(one).splitlines())
+    return "on" if value is True else str(value)
 
 
 def _back(scope: Scope) -> str:

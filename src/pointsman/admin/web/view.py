@@ -24,6 +24,7 @@ from ...ledger.periods import own_zone
 from ..control.control_plane import ControlPlane
 from ..control.door import UI, cookies, is_page
 from ..control.sessions import MOST, BrowserSession
+from ..store.values import MAX_ID
 from .rendering import ENVIRONMENT
 
 THEMES = ("light", "dark")
@@ -154,6 +155,12 @@ def _seen(request: Request) -> View:
     if session is None:  # the guard let nobody through
         raise PointsmanError(ErrorKind.UNAUTHORIZED, "Sign in first.")
     return View(request, session)
+
+
+def row_number(text: str) -> int | None:
+    """A row's number as a form or an address has it; None for whatever is none (`²` is a digit to Python, and no number)."""
+    plain = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID))
+    return int(text) if plain and 1 <= int(text) <= MAX_ID else None
 
 
 class FormFields:

@@ -172,7 +172,9 @@ def _form(view: View, add: str, typed: dict[str, str] | None) -> dict[str, Any]:
         "base_url": row.base_url if row else "",
         "auth": (row.auth.value if row.auth else "") if row else "",
     }
-    return {"form": values, "row": row, "destination": destination_of(_typed(values))}
+    if values["backend_type"] not in set(BackendType):
+        values |= {"backend_type": BackendType.OPENAI.value}  # what the list of types then shows
+    return {"form": values, "row": row, "destination": destination(values)}
 
 
 def _typed(values: dict[str, str]) -> Typed:

@@ -23,9 +23,8 @@ from ....programs.program import Program
 from ....programs.registry import PROGRAMS
 from ...control.arrivals import Arrival
 from ...routers import keys, programs
-from ...store.values import MAX_ID
 from ..model_names import PRACTICE, model_windows
-from ..view import Seen, Sent, View
+from ..view import Seen, Sent, View, row_number
 
 router = APIRouter(include_in_schema=False)
 
@@ -130,6 +129,6 @@ def _looked_up(
 def _key_id(text: str) -> int | None:
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_ID:
+    if (number := row_number(text)) is None:
         raise PointsmanError(ErrorKind.INVALID, "key is the number of a client key.", param="key")
-    return int(text)
+    return number

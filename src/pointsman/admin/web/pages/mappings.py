@@ -32,7 +32,7 @@ from ...store.versions import ChangedMeanwhile
 from ..model_names import model_windows
 from ..rule_cards import MenuShown, RuleCard, cards_of, steps_of
 from ..rule_form import REASONS, RuleForm, TargetTyped, columns_of, of_fields, of_row
-from ..view import Seen, Sent, View
+from ..view import Seen, Sent, View, row_number
 
 router = APIRouter(include_in_schema=False)
 
@@ -117,13 +117,19 @@ async def change(view: Seen, mapping_id: RowId, form: Sent) -> Response:
 
 @router.post(f"{PATH}/switch")
 async def switch(view: Seen, form: Sent) -> Response:
-    """`rule`: the one that is switched off, or on again."""
+    """`on` or `off`: the rule that shall be so, whatever another tab has made of it since."""
+    on = form.has("on")
 
     def write() -> str:
-        row = mappings.show(view.control, _rule(form))
-        body = BackendMappingUpdate.model_validate({"enabled": not row.enabled})
-        on = mappings.change(view.control, row.id, body).enabled
-        return f"Switched {row.model_pattern} {'on' if on else 'off'}."
+        number = _rule_number(form.text("on" if on else "off"), "rule")
+        stood = mappings.show(view.control, number).enabled
+        row = mappings.change(view.control, number, BackendMappingUpdate.model_validate({"enabled": on}))
+        word = "on" if on else "off"
+        return (
+            f"{row.model_pattern} was {word} already."
+            if stood == on
+            else f"Switched {row.model_pattern} {word}."
+        )
 
     return await _write(view, write)
 
@@ -208,18 +214,21 @@ def _changed(error: ChangedMeanwhile) -> str:
 
 
 def _rule(form: Any) -> int:
-    number: int | None = form.number("rule")
-    if number is None or not 1 <= number <= MAX_ID:
-        raise PointsmanError(ErrorKind.INVALID, "Say which rule.", param="rule")
+    return _rule_number(form.text("rule"), "rule")
+
+
+def _rule_number(text: str, param: str) -> int:
+    if (number := row_number(text)) is None:
+        raise PointsmanError(ErrorKind.INVALID, "Say which rule.", param=param)
     return number
 
 
 def _wanted(view: View, form: Any) -> tuple[int, int, bool]:
     """(the rule, the one that it goes beside, whether behind it)."""
     words = form.text("put").split()
-    if len(words) == 3 and words[0].isdigit() and words[2].isdigit() and words[1] in ("before", "after"):
-        if all(1 <= int(word) <= MAX_ID for word in words[::2]):
-            return int(words[0]), int(words[2]), words[1] == "after"
+    if len(words) == 3 and words[1] in ("before", "after"):
+        moved, other = (_rule_number(word, "put") for word in words[::2])
+        return moved, other, words[1] == "after"
     number, position = _rule(form), form.number("position")
     with view.control.read() as session:
         others = [row.id or 0 for row in stored.list_all(session) if row.id != number]

@@ -12,9 +12,8 @@ from fastapi.responses import HTMLResponse
 from ....kinds import Protocol
 from ...control.model_list import ABILITIES, USUAL, ModelsAsked, list_models
 from ...routers import keys
-from ...store.values import MAX_ID
 from ..menu import MENU
-from ..view import Seen
+from ..view import Seen, row_number
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,7 +40,7 @@ async def show(
         can=can if can in ABILITIES else "",
         backend=backend,
         loaded=bool(loaded),
-        key_id=int(key) if key.isascii() and key.isdigit() and 0 < int(key) <= MAX_ID else None,
+        key_id=row_number(key),
         protocol=protocol,
         offset=offset,
         limit=_ROWS,
