@@ -20,6 +20,7 @@ from tests.e2e.replies import CUT, JSON, STALL, begins
 from tests.e2e.web import post_bytes, raw
 from tests.e2e.wires import CHAT
 
+from .accessible import assert_accessible, assert_fits
 from .strange import STRANGE, alien_tags, fill, strange_records
 from .visitor import Visitor
 
@@ -306,6 +307,21 @@ def test_a_stream_is_cancelled_with_a_key(gateway: Gateway, windows: Windows, up
     page.locator("#rows").get_by_text("cancelled", exact=True).wait_for()
     assert f"model={model}" in page.url
     server.wait_closed(server.requests[-1], 5.0)
+
+
+def test_strange_rows_and_what_they_open_to_fit_a_phone_and_are_for_everybody(
+    gateway: Gateway, visitor: Visitor, windows: Windows
+) -> None:
+    open_rows = urlencode([("open", name) for name in ids(visitor.text("/ui/requests"))[:4]])
+    page = windows.open(gateway, width=375, height=800)
+    page.goto(f"/ui/requests?text=&model={'x' * 512}&model=m&client=curl")
+    assert_fits(page)
+    page.goto(f"/ui/requests?{open_rows}")
+    assert_fits(page)
+    page.set_viewport_size({"width": 768, "height": 900})
+    assert_fits(page)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert_accessible(page)
 
 
 def test_live_can_be_off_and_words_filter_from_anywhere(gateway: Gateway, windows: Windows) -> None:
