@@ -125,6 +125,13 @@ def test_figures_are_those_of_the_command_line(used: Gateway, guest: Visitor) ->
     assert f"{totals['local']:,} of {totals['requests']:,} requests" in page
 
 
+def test_behind_each_figure_is_a_page(guest: Visitor) -> None:
+    page = guest.text("/ui").partition('id="figures"')[2].partition("</main>")[0]
+    links = [unescape(one) for one in re.findall(r'href="(/[^"]+)"', page)]
+    assert len(links) > 8
+    assert [one for one in links if guest.get(one).status != 200] == []
+
+
 def test_what_failed_or_was_rescued_last_is_told_with_who_did_what(guest: Visitor) -> None:
     page = unescape(guest.text("/ui"))
     troubles = page.partition('id="troubles"')[2]

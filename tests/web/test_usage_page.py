@@ -107,6 +107,24 @@ def test_a_row_leads_to_its_own_requests_and_no_others(used: Gateway, guest: Vis
     assert {query["since"][0] for query in asked} == {since_of(7)}
 
 
+@pytest.mark.parametrize("by", ["model", "backend", "client", "session"])
+def test_behind_each_row_are_as_many_requests_as_it_says(used: Gateway, guest: Visitor, by: str) -> None:
+    page = guest.text(f"/ui/usage?by={by}&range=7d&zone=UTC")
+    rows = re.findall(r'<tr data-row><th scope="row".*?</tr>', page, re.S)
+    checked = 0
+    for row in rows:
+        link = re.search(r'<a href="([^"]+)"', row)
+        if link is not None:
+            address = unescape(link[1])
+            assert guest.get(address).status == 200
+            totals = used.api("GET", f"/api/usage/totals?{urlsplit(address).query}")
+            number = re.search(r'<td class="r">([\d,]+)</td>', row)
+            assert number is not None
+            assert number[1] == f"{totals['requests']:,}"
+            checked += 1
+    assert checked > 2
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [("by=moon", "model"), ("zone=Mars", "no time zone"), ("range=1y", "range is one of"), ("from=2026-13-01", "date"),

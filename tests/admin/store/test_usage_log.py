@@ -71,6 +71,7 @@ filters = st.builds(
     UsageFilter,
     model=st.sampled_from([None, None, "m", ["m", "none"]]),
     target=st.sampled_from([None, None, "openai:m", ["openai:m", "local/box:m"]]),
+    backend=st.sampled_from([[], [], ["openai"], ["local/box", "nobody"]]),
     failed=st.sampled_from([False, False, True]),
     local=st.sampled_from([False, False, False, True]),
     rescued=st.sampled_from([False, False, False, True]),
@@ -113,6 +114,7 @@ def passes(record: UsageRecord, asked: UsageFilter) -> bool:
         all(
             getattr(asked, n) in (None, []) or getattr(record, n) in listed(getattr(asked, n)) for n in FIELDS
         )
+        and (not asked.backend or (record.target or "").partition(":")[0] in asked.backend)
         and (not asked.left_machine or (record.target or "local/").partition("/")[0] != "local")
         and (not asked.failed or (own(record) and record.outcome not in ("ok", "aborted")))
         and (not asked.local or (own(record) and (record.target or "").startswith("local/")))

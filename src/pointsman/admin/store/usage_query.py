@@ -18,7 +18,7 @@ from ...ledger.blocks import MAX_TEXT, MONEY
 from ...ledger.records import NANO, UsageRecord
 from .usage_adding import Pending
 from .usage_columns import Block, Damaged
-from .usage_facts import COUNTS, LEFT
+from .usage_facts import BACKEND, COUNTS, LEFT
 from .usage_log import blocks_with, dimensions, dims_of
 from .values import MAX_ID
 
@@ -58,6 +58,7 @@ class UsageFilter(BaseModel):
 
     model: Texts = []
     target: Texts = []
+    backend: Texts = []
     protocol: Texts = []
     outcome: Texts = []
     status: Annotated[list[Annotated[int, Field(ge=100, le=599)]], *_Several] = []
@@ -122,8 +123,11 @@ class Totals(BaseModel):
     unpriced: int
 
 
-_SHARED = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id", "client")
-"""Filters that the dimensions alone decide."""
+_SHARED = {
+    name: f"d.{name}"
+    for name in ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id", "client")
+} | {"backend": BACKEND}
+"""Filters that the dimensions alone decide, and by what."""
 
 _WORDS = (
     "lower(d.model || ' ' || ifnull(d.target, '') || ' ' || d.client || ' ' || d.outcome || ' ' || d.status || ' '"
@@ -219,10 +223,10 @@ def conditions(filters: UsageFilter) -> tuple[str, dict[str, Any]]:
     """On the dimensions, which are called d: SQL, and its values by name."""
     given: dict[str, Any] = {}
     terms: list[str] = []
-    for name in _SHARED:
+    for name, column in _SHARED.items():
         some = {f"{name}{place}": value for place, value in enumerate(getattr(filters, name))}
         if some:
-            terms.append(f"d.{name} IN ({', '.join(f':{one}' for one in some)})")
+            terms.append(f"{column} IN ({', '.join(f':{one}' for one in some)})")
             given |= some
     if filters.left_machine:
         terms.append(LEFT)

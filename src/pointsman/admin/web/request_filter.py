@@ -32,7 +32,8 @@ MOST_OPEN = 5
 _UNITS = {"ms": 1.0, "s": 1000.0, "min": 60_000.0}
 _SLOWER = re.compile(r"(?:\bslower than|>)\s*(\d{1,6}(?:\.\d{1,3})?)\s*(ms|min|s)?(?!\w)", re.IGNORECASE)
 _NAMES = {
-    "model": "model", "target": "target", "protocol": "protocol", "outcome": "outcome", "status": "status", "key_id": "key",
+    "model": "model", "target": "target", "backend": "backend",
+    "protocol": "protocol", "outcome": "outcome", "status": "status", "key_id": "key",
     "mapping_id": "rule", "client": "program", "session": "session", "request": "request",
 }  # fmt: skip
 _EMPTY: tuple[object, ...] = (None, [], False, "")
@@ -144,6 +145,8 @@ class RequestQuery(RowFilter):
         if ((self.state == "away" or self.left_machine) and not away) or (
             (self.where or self.local) and away
         ):
+            return False
+        if self.backend and (one.target or "").partition(":")[0] not in self.backend:
             return False
         for name in ("model", "target", "protocol", "client", "key_id", "mapping_id"):
             if getattr(self, name) and getattr(one, name) not in getattr(self, name):
