@@ -18,7 +18,7 @@ NAMESPACES = ("http://www.w3.org/2000/svg",)
 BLOCKED = {
     "an inline style": r"<style|\sstyle\s*=",
     "an inline script": r"<script(?![^>]*\ssrc=)",
-    "an event attribute": r"\son[a-z]+\s*=",
+    "an event attribute": r"\son[a-z]+\s*=(?!=)",
     "an htmx feature that needs eval": r"hx-on|hx-vals\s*=\s*['\"]\s*js:|\bjs:|hx-trigger\s*=\s*\"[^\"]*\[|hx-vars",
     "an address that runs a script": r"javascript:",
     "a page's base": r"<base\b",
@@ -35,11 +35,13 @@ def names(paths: list[Path]) -> list[str]:
 @pytest.mark.parametrize("path", MARKUP, ids=names(MARKUP))
 def test_a_template_has_nothing_that_the_policy_blocks_or_that_is_not_escaped(path: Path) -> None:
     text = re.sub(r"\{#.*?#\}", "", path.read_text(), flags=re.DOTALL)
+    assert re.search(UNESCAPED, text) is None
+    # what is told to the template is no markup: `{% with one = row %}` is no attribute
+    text = re.sub(r"\{%.*?%\}", "", text, flags=re.DOTALL)
     for what, pattern in BLOCKED.items():
         assert (found := re.search(pattern, text)) is None, (
             f"{what}: {text[found.start() : found.end() + 60]!r}"
         )
-    assert re.search(UNESCAPED, text) is None
     assert (found := re.search(FIELDS_OF_PLACE, text)) is None, text[found.start() : found.end() + 60]
 
 
