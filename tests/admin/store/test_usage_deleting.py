@@ -58,6 +58,8 @@ def test_the_file_becomes_smaller_and_no_name_of_what_went_is_in_it(tmp_path: Pa
     assert usage.spent(backend="openai", since=now - 11 * DAY) == usage.spent([1])
     assert usage.spent([1], since=now - 2 * DAY) == (sum(range(10)) + 10, 10_000)
     assert usage.spent([2]) == (0, 0)
+    for since in (None, now - 2 * DAY, now - 11 * DAY):
+        assert usage.spent_by_key(since) == {1: usage.spent([1], since=since)}
     assert usage.delete_before(now - DAY).records == 0
     assert usage.integrity() == []
     usage.close()
@@ -121,4 +123,16 @@ def test_new_records_come_in_while_old_ones_go(tmp_path: Path, monkeypatch: pyte
     other.join()
     assert usage.totals().requests == 52
     assert usage.integrity() == []
+    usage.close()
+
+
+def test_a_key_that_was_used_long_ago_still_says_when(tmp_path: Path) -> None:
+    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    for key, age in ((1, 200), (2, 3), (3, 0.001), (4, 40)):
+        usage.add(block_of(some(now - age * DAY, 1, f"d{key:09}", key_id=key)))
+    found = usage.last_used([1, 2, 3, 5])
+    assert found.keys() == {1, 2, 3}
+    for key, age in ((1, 200), (2, 3), (3, 0.001)):
+        assert abs(now - age * DAY - found[key]) <= HOUR
+    assert UsageStore(tmp_path / "empty.db").last_used([1]) == {}
     usage.close()

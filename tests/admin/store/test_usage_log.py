@@ -236,6 +236,10 @@ def check_spent(
         ]
         tokens = sum((one.input_tokens or 0) + (one.output_tokens or 0) for one in some)
         found = usage.spent(keys, backend=backend, since=since)
+        if len(keys) == 1 and backend is None:
+            assert usage.spent_by_key(since).get(keys[0], (0, 0)) == found, (
+                "read with all others it is the same"
+            )
         assert found == (tokens, sum(one.cost or 0 for one in some))
 
 

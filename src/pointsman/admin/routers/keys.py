@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Response
 from sqlmodel import Session
@@ -17,7 +17,7 @@ from ...models import (
 )
 from ..control.control_plane import ControlPlane
 from ..store import client_keys, key_groups
-from ..store.limits import moment_of, spent_now
+from ..store.limits import SpentByKey, moment_of, spent_now
 from ..store.shapes import shown
 from ..store.versions import expect
 from .base import IfMatch, RowId, Run, errors
@@ -25,15 +25,25 @@ from .base import IfMatch, RowId, Run, errors
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
+class _Many:
+    """What many keys are told with, read once for all of them."""
+
+    def __init__(self, control: ControlPlane, session: Session, rows: Sequence[ClientKey]) -> None:
+        self.used = control.usage.last_used([row.id or 0 for row in rows])
+        self.spent = SpentByKey(control.usage)
+        self.groups = key_groups.names(session)
+
+
 def _shown(
-    control: ControlPlane, session: Session, row: ClientKey, used: Mapping[int, float] | None = None
+    control: ControlPlane, session: Session, row: ClientKey, many: _Many | None = None
 ) -> ClientKeyResponse:
-    known = control.usage.last_used([row.id or 0]) if used is None else used
+    known = control.usage.last_used([row.id or 0]) if many is None else many.used
+    groups = key_groups.names(session) if many is None else many.groups
     more = {
-        "group": key_groups.names(session).get(row.group_id or 0),
+        "group": groups.get(row.group_id or 0),
         "grace_until": row.before_until if row.before is not None else None,
         "last_used_at": moment_of(known.get(row.id or 0)),
-        "spent": spent_now(session, control.usage, f"key/{row.id}", row),
+        "spent": spent_now(session, control.usage, f"key/{row.id}", row, many.spent if many else None),
     }
     return shown(ClientKeyResponse, row, more)
 
@@ -43,8 +53,8 @@ def show_list(control: Run) -> list[ClientKeyResponse]:
     """All client keys, revoked ones too, by their first characters, and what they have spent."""
     with control.read() as session:
         rows = client_keys.list_all(session)
-        used = control.usage.last_used([row.id or 0 for row in rows])
-        return [_shown(control, session, row, used) for row in rows]
+        many = _Many(control, session, rows)
+        return [_shown(control, session, row, many) for row in rows]
 
 
 @router.post("", status_code=201, responses=errors(404))

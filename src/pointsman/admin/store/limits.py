@@ -78,12 +78,36 @@ def _keys(session: Session, group_id: int) -> list[int]:
     return [one for one in found if one is not None]
 
 
-def spent_now(session: Session, usage: UsageStore, whose: str, row: BudgetColumns) -> dict[str, Any] | None:
-    """In the fields of schemas.Spent; None where it has no budget."""
+class SpentByKey:
+    """What each of many keys has spent, read once for all whose period began at the same moment."""
+
+    def __init__(self, usage: UsageStore) -> None:
+        self._usage = usage
+        self._since: dict[float | None, dict[int, tuple[int, int]]] = {}
+
+    def of(self, key_id: int, since: float | None) -> tuple[int, int]:
+        """(nano-dollars, tokens)."""
+        if since not in self._since:
+            self._since[since] = self._usage.spent_by_key(since)
+        tokens, cost = self._since[since].get(key_id, (0, 0))
+        return cost, tokens
+
+
+def spent_now(
+    session: Session,
+    usage: UsageStore,
+    whose: str,
+    row: BudgetColumns,
+    among: SpentByKey | None = None,
+) -> dict[str, Any] | None:
+    """In the fields of schemas.Spent; None where it has no budget. among: of a key, those that are read with it."""
     if row.budget_money is None and row.budget_tokens is None:
         return None
     period = period_at(Per(row.per or Per.TOTAL), row.zone or own_zone(), time.time())
-    money, tokens = spent_of(session, usage, whose, period.since)
+    if among is not None:
+        money, tokens = among.of(int(whose.partition("/")[2]), period.since)
+    else:
+        money, tokens = spent_of(session, usage, whose, period.since)
     return {
         "money": money / NANO,
         "tokens": tokens,

@@ -32,13 +32,13 @@ from .sqlite import FileOptions, SqliteFile, copy_database
 from .usage_adding import Pending
 from .usage_chart import Chart, chart_of
 from .usage_columns import Block, Damaged
-from .usage_deleting import carried, delete_before, forget_names, next_end
+from .usage_deleting import carried, carried_by_key, delete_before, forget_names, next_end
 from .usage_glance import Glance, Glances
 from .usage_groups import By, Group, groups, totals_of
 from .usage_last import last_used
 from .usage_log import UsageLog, blocks_with
 from .usage_query import RowFilter, Totals, UsageFilter, damaged, newest_within, troubles
-from .usage_sums import Span, spent, together
+from .usage_sums import Span, spent, spent_by_key, together
 from .usage_tables import begin
 
 MAX_LIMIT = 1000
@@ -277,6 +277,16 @@ class UsageStore:
             tokens, cost = spent(driver, self._opened.pending, key_ids, backend, since)
             before = carried(driver, key_ids, backend, since)
         return tokens + before[0], cost + before[1]
+
+    def spent_by_key(self, since: float | None) -> dict[int, tuple[int, int]]:
+        """spent() of every client key that has any, read at once."""
+        with self._file.transaction(write=False) as connection, _told_damage():
+            driver = driver_of(connection)
+            found = spent_by_key(driver, self._opened.pending, since)
+            for key, (tokens, cost) in carried_by_key(driver, since).items():
+                more = found.get(key, (0, 0))
+                found[key] = tokens + more[0], cost + more[1]
+        return found
 
     def last_used(self, key_ids: Iterable[int]) -> dict[int, float]:
         """When these client keys were used last, unix seconds; see usage_last.py."""

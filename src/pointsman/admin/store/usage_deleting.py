@@ -91,6 +91,15 @@ def carried(
     return row[0], row[1]
 
 
+def carried_by_key(connection: sqlite3.Connection, since: float | None) -> dict[int, tuple[int, int]]:
+    """carried() of each client key that has any."""
+    hour = IN_ALL if since is None else max(int(since // HOUR), 0)
+    rows = connection.execute(
+        "SELECT key_id, sum(tokens), sum(cost) FROM carried WHERE hour >= ? GROUP BY key_id", (hour,)
+    )
+    return {key: (tokens, cost) for key, tokens, cost in rows}
+
+
 def _delete_blocks(connection: sqlite3.Connection, end: float) -> int:
     """Those that are older; of one that is older in part the rest is written anew."""
     deleted = 0

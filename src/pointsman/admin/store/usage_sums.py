@@ -87,6 +87,20 @@ def spent(
     return (values["input_tokens"] or 0) + (values["output_tokens"] or 0), values["cost"] or 0
 
 
+def spent_by_key(
+    driver: sqlite3.Connection, pending: Pending, since: float | None
+) -> dict[int, tuple[int, int]]:
+    """spent() of each client key that has any. Raises Damaged."""
+    span = -math.inf if since is None else since, math.inf
+    found: dict[int, tuple[int, int]] = {}
+    for (_, (key,)), summed in _Grouping(driver, UsageFilter(), pending, "key").of([span]).items():
+        values = dict(zip(VALUES, summed.values, strict=True))
+        tokens = (values["input_tokens"] or 0) + (values["output_tokens"] or 0)
+        if key is not None:
+            found[key] = tokens, values["cost"] or 0
+    return found
+
+
 class _Grouping:
     """where: a further condition on the dimensions; its names in `given`."""
 

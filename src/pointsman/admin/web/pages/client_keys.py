@@ -15,7 +15,7 @@ from ....kinds import ErrorKind
 from ....models import ClientKeyCreate, ClientKeyCreated, ClientKeyResponse, ClientKeyRotate, ClientKeyUpdate
 from ...routers import groups, keys
 from ...routers.base import RowId
-from ...store import rows
+from ...store import client_keys, rows
 from ...store.asking import last_entry
 from ..limit_forms import GRACE, PERIODS, key_fields, written
 from ..limit_lines import group_line, key_line
@@ -106,10 +106,12 @@ def _page(view: View, key: ClientKeyResponse, secret: str | None = None) -> HTML
 
 
 def _choices(view: View) -> dict[str, Any]:
+    with view.control.read() as session:
+        first = not client_keys.list_all(session)
     return {
         "periods": PERIODS,
         "group_names": [group.name for group in groups.show_list(view.control)],
-        "first": not keys.show_list(view.control),
+        "first": first,
     }
 
 

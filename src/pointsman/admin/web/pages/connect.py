@@ -18,12 +18,13 @@ from pydantic import BaseModel
 
 from ....errors import PointsmanError
 from ....kinds import ErrorKind
-from ....models import ClientKeyCreate, ClientKeyCreated, ClientKeyResponse
+from ....link.messages import ClientKeySpec
+from ....models import ClientKeyCreate, ClientKeyCreated
 from ....programs.program import Program
 from ....programs.registry import PROGRAMS
 from ...control.arrivals import Arrival
 from ...routers import keys, programs
-from ..model_names import PRACTICE, model_windows
+from ..model_names import PRACTICE, live_keys, model_windows
 from ..view import Seen, Sent, View, row_number
 
 router = APIRouter(include_in_schema=False)
@@ -113,10 +114,10 @@ async def _page(view: View, asked: ConnectAsked, made: ClientKeyCreated | None =
 
 def _looked_up(
     view: View, program: Program, asked: ConnectAsked, since: float
-) -> tuple[Arrival, Arrival | None, list[ClientKeyResponse]]:
+) -> tuple[Arrival, Arrival | None, list[ClientKeySpec]]:
     """(the arrival, what it asked within the last day before that, the keys that there are). A program that does not say
     who it is has no before: it may have been anybody."""
-    live = [key for key in keys.show_list(view.control) if key.revoked_at is None]
+    live = live_keys(view.control)
     if asked.since is not None:
         moment = datetime.fromtimestamp(since, UTC)
         return programs.arrived(view.control, program, moment, asked.key), None, live

@@ -42,7 +42,7 @@ def add(view: Seen, form: Sent) -> RedirectResponse:
 def show(view: Seen, name: str) -> HTMLResponse:
     """One group: its form, and its keys."""
     group = groups.show(view.control, name)
-    lines = [key_line(key) for key in keys.show_list(view.control) if key.id in group.keys]
+    lines = [key_line(keys.show(view.control, key)) for key in group.keys]
     return view.page(
         "client_keys/group.html",
         line=group_line(group),

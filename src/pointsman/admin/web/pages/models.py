@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -11,8 +10,8 @@ from fastapi.responses import HTMLResponse
 
 from ....kinds import Protocol
 from ...control.model_list import ABILITIES, USUAL, ModelsAsked, list_models
-from ...routers import keys
 from ..menu import MENU
+from ..model_names import live_keys
 from ..view import Seen, row_number
 
 router = APIRouter(include_in_schema=False)
@@ -48,7 +47,6 @@ async def show(
     )
     state = view.request.app.state
     found = await list_models(view.control, state.routing, state.model_names, asked)
-    listed = await asyncio.to_thread(keys.show_list, view.control)
     return view.page(
         "models.html",
         found=found,
@@ -56,7 +54,7 @@ async def show(
         abilities=ABILITIES,
         protocols=list(Protocol),
         backends=sorted({one.key for one in view.control.snapshot.backends if not one.login_only}),
-        keys=[one for one in listed if one.revoked_at is None],
+        keys=live_keys(view.control),
         here_with=_address(asked),
         before=_address(asked, max(0, offset - _ROWS)) if offset else None,
         after=_address(asked, offset + _ROWS) if offset + _ROWS < found.matched else None,
