@@ -116,7 +116,11 @@ def test_a_provider_from_nothing_to_a_request_a_new_key_and_gone(
     gateway.rule(model, f"{key}=practice")
     assert gateway.fetch("POST", "/v1/chat/completions", chat.ask(model)).status == 200
     assert upstream.requests[-1].headers["authorization"] == f"Bearer {KEY}"
-    page = visitor.follow("/ui/backends/rotate", {"key": key, "api_key": NEW_KEY}).body.decode()
+    unnamed = visitor.post("/ui/backends/rotate", {"key": key, "api_key": NEW_KEY, "typed": "openai"})
+    assert unnamed.status == 422
+    assert f"Type {key} to replace its key." in unnamed.body.decode()
+    rotation = {"key": key, "api_key": NEW_KEY, "typed": key}
+    page = visitor.follow("/ui/backends/rotate", rotation).body.decode()
     assert f"{key} has a new key" in page
     assert gateway.fetch("POST", "/v1/chat/completions", chat.ask(model)).status == 200
     assert upstream.requests[-1].headers["authorization"] == f"Bearer {NEW_KEY}"

@@ -73,17 +73,21 @@ def show(control: Run, backend_type: Type, name: str) -> CloudCredentialResponse
         return _shown(control, session, credentials.get(session, backend_type, name))
 
 
-@router.put("/{backend_type}", responses=errors(404), openapi_extra=_PUT_SCHEMA)
+@router.put("/{backend_type}", responses=errors(404, 412), openapi_extra=_PUT_SCHEMA)
 def put_default(
-    control: Run, backend_type: Type, body: Annotated[dict[str, Any], Body()]
+    control: Run, backend_type: Type, body: Annotated[dict[str, Any], Body()], version: IfMatch = None
 ) -> CloudCredentialResponse:
     """Create or replace the type's default credential."""
-    return put(control, backend_type, "", body)
+    return put(control, backend_type, "", body, version)
 
 
-@router.put("/{backend_type}/{name}", responses=errors(404), openapi_extra=_PUT_SCHEMA)
+@router.put("/{backend_type}/{name}", responses=errors(404, 412), openapi_extra=_PUT_SCHEMA)
 def put(
-    control: Run, backend_type: Type, name: str, body: Annotated[dict[str, Any], Body()]
+    control: Run,
+    backend_type: Type,
+    name: str,
+    body: Annotated[dict[str, Any], Body()],
+    version: IfMatch = None,
 ) -> CloudCredentialResponse:
     """Create or replace a credential, whole: what is left out gets its default."""
     for field, value in (("backend_type", backend_type.value), ("name", name)):
@@ -93,6 +97,8 @@ def put(
             )
     data = CloudCredentialCreate.model_validate({**body, "backend_type": backend_type, "name": name})
     with control.change() as session:
+        if version:
+            expect(session, credentials.get(session, backend_type, name), version)
         return _shown(control, session, credentials.put(session, control.vault, data))
 
 

@@ -30,7 +30,7 @@ GRACE = {"0": "at once", "3600": "after an hour", "86400": "after a day", "60480
 def limits(form: FormFields, zone: str) -> dict[str, Any]:
     """Budget and rates. zone: whose days and months count where the form names none."""
     return {
-        "budget_money": _amount(form, "budget_money"),
+        "budget_money": amount(form, "budget_money"),
         "budget_tokens": form.number("budget_tokens"),
         "per": form.text("per") or None,
         "zone": form.text("zone") or zone,
@@ -67,7 +67,8 @@ def written(row: ClientKeyResponse | KeyGroupResponse | None, zone: str) -> dict
     }
 
 
-def _amount(form: FormFields, name: str) -> float | None:
+def amount(form: FormFields, name: str) -> float | None:
+    """Dollars, None where nothing was written. Raises INVALID."""
     text = form.text(name).removeprefix("$")
     if not text:
         return None

@@ -13,9 +13,10 @@ from ....kinds import BackendType
 from ....models import CloudCredentialCreate, LocalBackendCreate
 from ...control.probing import Heard, ProbeAsked, ProbeOutcome, try_backend
 from ...routers.providers import CredentialTrial, LocalTrial, try_unsaved
+from ..backend_form import key_given_for
 from ..trials import Trial, Trials
 from ..view import FormFields, Seen, Sent, View
-from .backends import FIELDS, PATH, destination, named, whole
+from .backends import FIELDS, PATH, Key, destination, named, stored, whole
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,10 +27,13 @@ def origin(
     backend_type: Annotated[str, Query(max_length=20)],
     base_url: Annotated[str, Query(max_length=4096)] = "",
     allow_http: str = "",
+    key: Key = "",
 ) -> HTMLResponse:
-    """The one origin that the key will go to, of the address as it is typed."""
+    """The one origin that the key will go to, of the address as it is typed; key: of a stored backend that is edited, whose
+    own key may be another address's."""
     values = {"backend_type": backend_type, "base_url": base_url, "allow_http": allow_http}
-    return view.fragment("backends/goes.html", destination=destination(values), form=values)
+    was = key_given_for(stored(view, key), values) if key else ""
+    return view.fragment("backends/goes.html", destination=destination(values), was=was)
 
 
 @router.post(f"{PATH}/test")

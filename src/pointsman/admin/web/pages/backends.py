@@ -17,8 +17,9 @@ from ....warden.logs import last_lines
 from ...control.backend_states import BackendShown, backend_states
 from ...control.destination import Destination, Typed, destination_of
 from ...control.looking import look_around
-from ...routers import engines, mappings, providers
+from ...routers import credentials, engines, local, mappings, providers
 from ...routers.providers import KnownBackend
+from ..backend_form import CHOICES, BackendForm, StoredBackend, of_stored
 from ..menu import MENU
 from ..trials import Trial
 from ..view import Seen, View
@@ -36,10 +37,14 @@ Key = Annotated[str, Query(max_length=80)]
 
 
 @router.api_route(PATH, methods=["GET", "HEAD"])
-async def page(view: Seen, show: Key = "", add: Key = "", look: bool = False) -> HTMLResponse:
-    """show: the key of a backend, whose facts stand beside the lists. add: of a known provider, `url` for any address, or
-    `list` for the catalogue. look: look for servers on this computer first, for a browser without scripts."""
-    return await whole(view, show=show, add=add, near=await _looked_for(view) if look else None)
+async def page(
+    view: Seen, show: Key = "", add: Key = "", look: bool = False, edit: bool = False
+) -> HTMLResponse:
+    """show: the key of a backend, whose facts stand beside the lists, or its form with `edit`. add: of a known provider,
+    `url` for any address, or `list` for the catalogue. look: look for servers on this computer first, for a browser without
+    scripts."""
+    form = of_stored(await asyncio.to_thread(stored, view, show)) if edit else None
+    return await whole(view, show=show, add=add, near=await _looked_for(view) if look else None, edit=form)
 
 
 async def whole(
@@ -52,8 +57,10 @@ async def whole(
     problem: str = "",
     status: int = 200,
     near: list[Unused] | None = None,
+    edit: BackendForm | None = None,
 ) -> HTMLResponse:
-    """The page. typed: what stood in the form, less its key. problem: why it was not saved."""
+    """The page. typed: what stood in the form, less its key. problem: why it was not saved. edit: the form of the one
+    that is shown."""
     context = await listed(view, show)
     shown = next((one for one in context["backends"] if one.key == show), None)
     if show and shown is None:
@@ -73,6 +80,8 @@ async def whole(
         pages={entry.path for entry in MENU},
         near=_known_unused(view) if near is None else near,
         looked=near is not None,
+        edit=edit,
+        **(CHOICES if edit is not None else {}),
         **context,
     )
 
@@ -174,7 +183,7 @@ def _form(view: View, add: str, typed: dict[str, str] | None) -> dict[str, Any]:
     }
     if values["backend_type"] not in set(BackendType):
         values |= {"backend_type": BackendType.OPENAI.value}  # what the list of types then shows
-    return {"form": values, "row": row, "destination": destination(values)}
+    return {"form": values, "row": row, "destination": destination(values), "was": ""}
 
 
 def _typed(values: dict[str, str]) -> Typed:
@@ -200,6 +209,14 @@ def known_provider(add: str) -> KnownBackend | None:
     except ValueError:
         return None
     return next((one for one in providers.show_list() if (one.backend_type, one.name) == (kind, name)), None)
+
+
+def stored(view: View, key: str) -> StoredBackend:
+    """Its row, without the key. Raises PointsmanError 404 where nobody has added one."""
+    kind, name = named(key)
+    if kind is BackendType.LOCAL:
+        return local.show(view.control, name)
+    return credentials.show(view.control, kind, name)
 
 
 def named(key: str) -> tuple[BackendType, str]:
