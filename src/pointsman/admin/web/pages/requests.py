@@ -42,7 +42,7 @@ from ..request_lines import (
     timeline,
 )
 from ..trouble_words import story
-from ..view import Seen, Sent, View, inside
+from ..view import Seen, Sent, View
 
 router = APIRouter(include_in_schema=False)
 
@@ -143,8 +143,8 @@ async def show_one(view: Seen, request_id: RequestId) -> Response:
 async def cancel(view: Seen, request_id: RequestId, form: Sent) -> Response:
     """End one that runs."""
     await running.cancel(view.control, request_id)
-    back = inside(form.text("back", REQUESTS))
-    return view.done(f"Cancelled {request_id}.", back=back)
+    back = form.text("back")
+    return view.done(f"Cancelled {request_id}.", back=back if back.startswith(REQUESTS) else REQUESTS)
 
 
 @router.get(f"{REQUESTS}/{{request_id}}/{{which}}.txt")
