@@ -217,6 +217,8 @@ def test_a_provider_is_added_in_a_browser(
     assert page.url.endswith(f"/ui/backends?show=openai/{name}")
     assert KEY not in page.content()
     assert upstream.requests[-1].json()["model"] == "practice"
+    (used,) = gateway.api("GET", f"/api/usage?client=pointsman+test&target=openai/{name}:practice")
+    assert used["outcome"] == "ok", "what may have cost is in usage"
 
 
 def test_an_engine_starts_shows_its_log_and_stops(gateway: Gateway, windows: Windows, tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """One token of a model, to see whether it answers: the shortest request there is, in a protocol that its backend speaks.
 
-It may cost. For a test that somebody asked for (probe.py); it is no request of a client, and is in no usage log.
+It may cost. For a test that somebody asked for (probe.py); it is no request of a client. Not here: its usage record
+(admin/control/token_usage.py).
 """
 
 from __future__ import annotations
+
+import time
+from dataclasses import dataclass
 
 from ..conversation.notes import Notes
 from ..conversation.parts import Text
@@ -25,25 +29,47 @@ SECONDS = 60.0
 _SHOWN = 40
 
 
-async def one_token(pool: Pool, backend: Backend, model: str) -> tuple[str, TokenUsage | None]:
-    """(what came, as words; its usage, where it was told). Raises PointsmanError with the backend's words."""
+@dataclass(slots=True)
+class TokenAsked:
+    """An answer of status 200, which may have cost. at: unix seconds. usage: where it was told. words: what came. problem:
+    why that is no token."""
+
+    model: str
+    protocol: str
+    path: str
+    at: float
+    seconds: float = 0.0
+    usage: TokenUsage | None = None
+    words: str = ""
+    problem: PointsmanError | None = None
+
+
+async def one_token(pool: Pool, backend: Backend, model: str) -> TokenAsked:
+    """Raises PointsmanError with the backend's words, where it gave no answer that is charged."""
     dialect, half = _spoken(backend, model)
     profile = profile_for(backend.spec, dialect.protocol, model)
     asked = Request(model, messages=[Message(Role.USER, [Text("Hi")])], max_tokens=1)
     body = half.render_request(adapt(asked, profile, Notes())[0], profile)
+    found = TokenAsked(model, dialect.protocol.value, dialect.endpoint.path, time.time())
+    started = time.monotonic()
     answer = await fetch(pool, backend, dialect.endpoint.path.encode(), SECONDS, body=body)
     if answer.status != 200:
         raise dialect.parse_error(answer.status, answer.body)
+    found.seconds = time.monotonic() - started
     try:
         reply = half.reader(profile).reply(answer.body)
     except ValueError:
-        raise PointsmanError(
-            ErrorKind.UPSTREAM_ERROR, f"it answered 200 with what is no answer of {dialect.protocol.value}"
-        ) from None
+        text = f"it answered 200 with what is no answer of {found.protocol}"
+        found.problem = PointsmanError(ErrorKind.UPSTREAM_ERROR, text)
+        return found
+    except PointsmanError as error:  # told within an answer of status 200
+        found.problem = error
+        return found
     text = "".join(part.text for part in reply.parts if isinstance(part, Text))[:_SHOWN]
-    used = reply.usage
+    used = found.usage = reply.usage
     counts = "" if used is None else f", {_count(used.input)} tokens in, {_count(used.output)} out"
-    return f"{model} answered {text!r}{counts}" if text else f"{model} answered{counts}", used
+    found.words = f"{model} answered {text!r}{counts}" if text else f"{model} answered{counts}"
+    return found
 
 
 def _spoken(backend: Backend, model: str) -> tuple[Dialect, Translation]:

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 import msgspec
 
 from ..config import local_host
-from ..conversation.usage import TokenUsage
 from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import BackendType
@@ -27,7 +26,7 @@ from ..wire.answer import Answer
 from .backend import Backend
 from .egress import ConnectFailed, EgressRefused
 from .fetch import model_names
-from .one_token import one_token
+from .one_token import TokenAsked, one_token
 from .pool import Pool
 from .watched import WatchedEgress
 
@@ -49,12 +48,12 @@ class Step:
 
 @dataclass(slots=True)
 class ProbeResult:
-    """ok: every step worked. models: the names it lists. usage: of the one token, where the backend told it."""
+    """ok: every step worked. models: the names it lists. token: that was asked for, where an answer came."""
 
     ok: bool
     steps: list[Step] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
-    usage: TokenUsage | None = None
+    token: TokenAsked | None = None
 
 
 def _unheard(step: Step) -> None:
@@ -166,11 +165,13 @@ class _Probe:
         """The shortest request there is, in a protocol that it speaks."""
         started = time.monotonic()
         try:
-            detail, self.result.usage = await one_token(pool, backend, model)
+            asked = self.result.token = await one_token(pool, backend, model)
+            if asked.problem is not None:
+                raise asked.problem
         except PointsmanError as error:
             self.tell("token", False, backend.mask.text(error.public), _ms(started), "No token")
             return
-        self.tell("token", True, backend.mask.text(detail), _ms(started), "One token came")
+        self.tell("token", True, backend.mask.text(asked.words), _ms(started), "One token came")
 
 
 _NOT_REACHED = {"tls": "Certificate refused", "proxy": "The proxy does not connect"}

@@ -163,13 +163,38 @@ def test_a_stored_backend_is_asked_for_one_token_and_told_its_cost(
     plane: Plane, upstream: ScriptedUpstream
 ) -> None:
     path = "/api/credentials/openai/priced"
-    plane.good("PUT", path, {"api_key": KEY, "base_url": upstream.url}, 200)
+    row = {"api_key": KEY, "base_url": upstream.url, "budget_money": 5, "budget_tokens": 1000}
+    plane.good("PUT", path, row, 200)
     where = "openai/priced"
     plane.good("POST", "/api/prices", {"where": where, "model": "practice", "input": 1, "output": 2}, 201)
     found = plane.good("POST", f"{path}/test", {"one_token": "practice"}, 200)
     assert found["ok"], found
     assert 0 < found["cost"] < 0.001
+    (used,) = plane.good("GET", "/api/usage?client=pointsman+test&target=openai/priced:practice")
+    assert (used["path"], used["status"], used["outcome"]) == ("/v1/chat/completions", 200, "ok")
+    assert used["cost"] == found["cost"]
+    tokens = used["input_tokens"] + used["output_tokens"]
+    assert tokens > 0
+    spent = plane.good("GET", path)["spent"]
+    assert (spent["money"], spent["tokens"]) == (found["cost"], tokens)
+    plane.good("POST", f"{path}/test", status=200)
+    assert len(plane.good("GET", "/api/usage?client=pointsman+test&target=openai/priced:practice")) == 1
     plane.good("DELETE", path, status=204)
+
+
+def test_a_token_that_cannot_be_read_may_have_cost_too_and_a_refused_one_has_not(
+    plane: Plane, upstream: ScriptedUpstream
+) -> None:
+    body = {"backend_type": "openai", "name": "odd", "base_url": upstream.url, "api_key": KEY}
+    usage = "/api/usage?client=pointsman+test&target=openai/odd:m1"
+    upstream.script(MODELS, Reply(429, {}, body={"error": {"message": "no"}}))
+    plane.good("POST", "/api/providers/test/credential", body | {"one_token": "m1"})
+    assert plane.good("GET", usage) == []
+    upstream.script(MODELS, Reply(200, {}, body=["what is no answer"]))
+    found = plane.good("POST", "/api/providers/test/credential", body | {"one_token": "m1"})
+    assert names(found)[-1] == ("token", False), found
+    (used,) = plane.good("GET", usage)
+    assert (used["outcome"], used["cost"], used["flag"]) == ("error", None, "no_usage")
 
 
 def test_nobody_listens_there(plane: Plane) -> None:

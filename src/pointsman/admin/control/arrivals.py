@@ -35,7 +35,7 @@ class Arrival(BaseModel):
 def arrival_of(usage: UsageStore, program: Program, since: datetime, key_id: int | None = None) -> Arrival:
     """The first answered request of a program since then, else its newest. key_id: only those with this key, and those
     that were refused without a good one. What this gateway's own
-    playground asks is of no program. Only the newest 1,000 are looked at."""
+    pages ask is of no program. Only the newest 1,000 are looked at."""
     rows, _ = usage.page(UsageFilter(since=since), None, MAX_LIMIT)
     found = [row for row in rows if _is_of(row, program, key_id)]
     if not found:
@@ -58,10 +58,13 @@ def arrival_of(usage: UsageStore, program: Program, since: datetime, key_id: int
 
 PLAYGROUND = "playground"
 """What usage calls the requests of the playground (web/pages/playground.py)."""
+BACKEND_TEST = "pointsman test"
+"""The same of the one token of a backend's test (token_usage.py)."""
+_OURS = frozenset({PLAYGROUND, BACKEND_TEST})
 
 
 def _is_of(row: UsageRecord, program: Program, key_id: int | None) -> bool:
-    if row.client == PLAYGROUND or row.id != (row.request or row.id):
+    if row.client in _OURS or row.id != (row.request or row.id):
         return False  # or an attempt that does not stand for its request
     return (key_id is None or row.key_id in (key_id, None)) and program.is_client(row.client)
 

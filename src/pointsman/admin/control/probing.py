@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -13,15 +13,14 @@ from pydantic import BaseModel, Field
 
 from ...errors import PointsmanError
 from ...kinds import BackendType, ErrorKind, backend_key
-from ...ledger.prices import PriceBook
-from ...ledger.records import NANO
 from ...routing.specs import BackendSpec
 from ..store.shapes import Input
 from .control_plane import ControlPlane
 from .engines import standing_at
+from .token_usage import keep_token
 
 if TYPE_CHECKING:
-    from ...conversation.usage import TokenUsage
+    from ...upstream.one_token import TokenAsked
     from ...upstream.probe import Step
 
 ENGINE_SECONDS = 90.0
@@ -94,17 +93,9 @@ async def try_backend(
 async def _probe(
     control: ControlPlane, spec: BackendSpec, token_of: str | None, heard: Heard
 ) -> ProbeOutcome:
-    """With what its one token cost."""
-    prices = control.snapshot.prices.get(spec.key)
-
-    def cost(usage: TokenUsage) -> float | None:
-        local = spec.type == BackendType.LOCAL.value
-        rate = None if prices is None or token_of is None else PriceBook(prices).rate(token_of, time.time())
-        nano = (0 if local else None) if rate is None else rate.cost(usage)[0]
-        return None if nano is None else nano / NANO
-
+    """Its engine runs for it, where it is one."""
     if spec.engine is None or spec.problem is not None:
-        return await probe_spec(spec, token_of, heard, cost)
+        return await probe_with_token(control, spec, token_of, heard)
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         step = ProbeStep(name="engine", ok=True, word="Engine runs", detail="")
@@ -117,12 +108,23 @@ async def _probe(
         heard(step)
         if not step.ok:
             return ProbeOutcome(ok=False, backend=spec.key, steps=[step], models=[])
-        found = await probe_spec(standing_at(spec, address), token_of, heard, cost)
+        found = await probe_with_token(control, standing_at(spec, address), token_of, heard)
     return found.model_copy(update={"steps": [step, *found.steps]})
 
 
-def _unknown(usage: TokenUsage) -> float | None:
-    """Of a backend that is not stored, and so has no prices."""
+async def probe_with_token(
+    control: ControlPlane, spec: BackendSpec, token_of: str | None, heard: Heard
+) -> ProbeOutcome:
+    """Probes a backend, stored or not. token_of: a model that is then asked for one token, which usage has."""
+
+    async def keep(asked: TokenAsked) -> float | None:
+        return await keep_token(control, spec, asked)
+
+    return await probe_spec(spec, token_of, heard, keep)
+
+
+async def _free(asked: TokenAsked) -> float | None:
+    """Nobody asks for a token."""
     return None
 
 
@@ -130,10 +132,10 @@ async def probe_spec(
     spec: BackendSpec,
     token_of: str | None = None,
     heard: Heard = _unheard,
-    cost: Callable[[TokenUsage], float | None] = _unknown,
+    keep: Callable[[TokenAsked], Awaitable[float | None]] = _free,
 ) -> ProbeOutcome:
     """Probes a backend as the data plane would use it. One that cannot be used is not connected to. token_of: a model
-    that is asked for one token; cost: dollars of that."""
+    that is asked for one token; keep: writes that down, and says what it cost in dollars."""
     if spec.problem is not None:
         step = ProbeStep(name="settings", ok=False, word="Cannot be used", detail=spec.problem)
         heard(step)
@@ -149,7 +151,7 @@ async def probe_spec(
         backend=spec.key,
         steps=[ProbeStep.model_validate(asdict(step)) for step in result.steps],
         models=result.models,
-        cost=None if result.usage is None else cost(result.usage),
+        cost=None if result.token is None else await keep(result.token),
     )
 
 

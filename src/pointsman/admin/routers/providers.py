@@ -11,10 +11,11 @@ from ...kinds import AuthScheme, BackendType, Protocol
 from ...models import CloudCredentialCreate, LocalBackendCreate
 from ...providers.catalog import origin_of
 from ...providers.known import KNOWN
+from ..control.control_plane import ControlPlane
 from ..control.destination import Destination, Typed, destination_of
-from ..control.probing import Heard, ProbeOutcome, TokenOf, probe_spec
+from ..control.probing import Heard, ProbeOutcome, TokenOf, probe_with_token
 from ..store.snapshot import unsaved_spec
-from .base import errors
+from .base import Run, errors
 
 router = APIRouter(prefix="/api/providers", tags=["credentials"])
 
@@ -89,18 +90,20 @@ def show_origin(body: Typed) -> Destination:
 
 
 @router.post("/test/credential", responses=errors())
-async def try_credential(body: CredentialTrial) -> ProbeOutcome:
+async def try_credential(control: Run, body: CredentialTrial) -> ProbeOutcome:
     """Try an address and a key that are not stored: as the test of a stored one. The key goes to the address' origin and
     nowhere else, and is forgotten."""
-    return await try_unsaved(body)
+    return await try_unsaved(control, body)
 
 
 @router.post("/test/local", responses=errors())
-async def try_local(body: LocalTrial) -> ProbeOutcome:
+async def try_local(control: Run, body: LocalTrial) -> ProbeOutcome:
     """The same for a local server."""
-    return await try_unsaved(body)
+    return await try_unsaved(control, body)
 
 
-async def try_unsaved(body: CredentialTrial | LocalTrial, heard: Heard = lambda step: None) -> ProbeOutcome:
+async def try_unsaved(
+    control: ControlPlane, body: CredentialTrial | LocalTrial, heard: Heard = lambda step: None
+) -> ProbeOutcome:
     """heard: told each step when it has ended."""
-    return await probe_spec(unsaved_spec(body), body.one_token, heard)
+    return await probe_with_token(control, unsaved_spec(body), body.one_token, heard)

@@ -82,7 +82,9 @@ def _begun_unsaved(view: View, form: FormFields, token_of: str | None) -> Trial:
     body = shape(**data.model_dump(exclude_unset=True), one_token=token_of)
     goes = destination(typed_values(form))
     encrypted = (goes.base_url or "").startswith("https:")
-    return _trials(view).begin(view.session, "", encrypted, lambda heard: try_unsaved(body, heard))
+    return _trials(view).begin(
+        view.session, "", encrypted, lambda heard: try_unsaved(view.control, body, heard)
+    )
 
 
 def created(form: FormFields) -> CloudCredentialCreate | LocalBackendCreate:
