@@ -201,15 +201,14 @@ class Scene:
                 )
             )
             self.ask(key, model, text, stream=number % 4 > 0, **(session if key == "claude-code" else {}))
-            if number == 20:
-                self.box.kill()
+        self.box.kill()
+        self.ask("laptop", "qwen3-coder-30b", WORDS[4] + " with what was decided" * 40)
         self.ask("notes", "private-notes", "What did we decide?")
         self.leave("laptop", "gpt-4o-mini", WORDS[0] * 40)
         self.openai.script("503", "503")
         self.ask("laptop", "gpt-4o-mini", WORDS[1])
         self.ask("laptop", "no-such-model", WORDS[2])
         self.ask("laptop", "tiny-0.6b", WORDS[3], stream=False)
-        self.ask("laptop", "qwen3-coder-30b", WORDS[4] + " with what was decided" * 40)
         wait_until("the records are there", lambda: self._records() > 40, 20)
 
     def _records(self) -> int:

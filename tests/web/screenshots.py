@@ -47,7 +47,7 @@ def look(page: Page, path: str) -> None:
     page.goto(path)
     page.wait_for_load_state("load")
     if path == "/ui/requests":
-        page.locator("[data-row] a").nth(1).click()
+        page.locator("[data-row]", has_text="rescued").last.locator("a").first.click()
     if path == "/ui/playground":
         page.get_by_label("What you ask").fill("What is a turnout?")
         page.get_by_label("Model of column 1").fill("fast")
