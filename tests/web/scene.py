@@ -209,6 +209,8 @@ class Scene:
         self.ask("laptop", "gpt-4o-mini", WORDS[1])
         self.ask("laptop", "no-such-model", WORDS[2])
         self.ask("laptop", "tiny-0.6b", WORDS[3], stream=False)
+        self.ask("laptop", "gpt-4o-mini", WORDS[0] + " line by line" * 30)
+        self.ask("laptop", "qwen3-coder-30b", WORDS[2])
         wait_until("the records are there", lambda: self._records() > 40, 20)
 
     def _records(self) -> int:
