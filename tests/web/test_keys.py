@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PARTS = """() => {
   const said = (what) => { document.body.dataset.said = (document.body.dataset.said ?? "") + what; };
   const main = document.querySelector("main");
+  main.replaceChildren();  // what else is on Home has rows and keys of its own
   const put = (name, key, text) => {
     const part = document.createElement(name);
     if (key) part.dataset.key = key;
@@ -33,7 +34,7 @@ PARTS = """() => {
 
 @pytest.fixture
 def keyed(page: Page) -> Page:
-    """Home with a filter, a button and two rows of a list."""
+    """Home's shell with a filter, a button and two rows of a list."""
     page.goto("/ui")
     page.evaluate(PARTS)
     return page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -130,4 +131,20 @@ def test_a_browser_is_told_in_html_that_the_pages_will_be_back(own_gateway: Call
     assert who.get("/api/mappings", accept="text/html").header("content-type") == "application/problem+json"
     (gateway.data_dir / "away.db").rename(gateway.data_dir / "pointsman.db")
     wait_until("they are back, and the session with them", lambda: who.get("/ui").status == 200)
+    who.close()
+
+
+def test_nothing_is_told_while_nothing_changes(own_gateway: Callable[..., Gateway]) -> None:
+    gateway = own_gateway()
+    who = Visitor(gateway.url, gateway.admin_token)
+    heard = Listening(who)
+    assert heard.event()[0] == "hello"
+    told = []
+    until = time.monotonic() + 4  # the data plane says how it is each second
+    heard.answer.fp.raw._sock.settimeout(4)  # type: ignore[union-attr]
+    with contextlib.suppress(TimeoutError):
+        while time.monotonic() < until:
+            told.append(heard.event())
+    assert len(told) <= 1, told
+    heard.close()
     who.close()

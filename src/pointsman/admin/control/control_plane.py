@@ -282,9 +282,9 @@ class ControlPlane:
     def take(self, worker: int, message: Up) -> None:
         """What a data-plane process sends up. A usage batch is on disk when this returns."""
         if isinstance(message, WorkerStatus):
-            self.board.take(message, time.monotonic())
+            if self.board.take(message, time.monotonic()):
+                self.live.changed("backends")
             self.watch.look()
-            self.live.changed("backends")
         elif isinstance(message, UsageBatch):
             self.usage.add(message.block, again=message.again)
             self.live.changed("requests", "spending")

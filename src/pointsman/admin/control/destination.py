@@ -16,6 +16,7 @@ from ...providers.urls import check_base_url, parse_base_url
 from ...routing.specs import BackendSpec
 from ...upstream.backend import Backend
 from ..store.shapes import Input
+from ..store.values import Switch
 from .explain_target import leaves_machine
 
 
@@ -24,7 +25,7 @@ class Typed(Input):
 
     backend_type: BackendType
     base_url: str | None = Field(None, max_length=4096)
-    allow_http: bool = False
+    allow_http: Switch = False
 
 
 class Destination(BaseModel):

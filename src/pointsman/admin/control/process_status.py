@@ -33,13 +33,15 @@ class StatusBoard:
         self._gone: dict[str, float] = {}
         self._spreads_of_gone: dict[str, Spread] = {}
 
-    def take(self, status: WorkerStatus, now: float) -> None:
-        """Remember what a process says; `now` is monotonic seconds."""
+    def take(self, status: WorkerStatus, now: float) -> bool:
+        """Remember what a process says; `now` is monotonic seconds. Returns whether it says anything else of backends than
+        before."""
         before = self._seen.get(status.worker)
         if before is not None and before.status.pid != status.pid:
             add(self._gone, ((name, v) for name, v in before.status.counters.items() if is_counter(name)))
             add_spreads(self._spreads_of_gone, before.status.spreads)
         self._seen[status.worker] = _Seen(status, now)
+        return before is None or before.status.backends != status.backends
 
     def live(self, now: float) -> list[WorkerStatus]:
         """The newest word of every process that is still heard, by worker number."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from ..control.restoring import examine, folder_of, restore
 from ..store import backups
 from ..store.backups import Backup, Inside
+from ..store.values import Switch
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/backups", tags=["backups"])
@@ -23,7 +24,7 @@ class BackupWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    usage: bool = False
+    usage: Switch = False
 
 
 class RestoreWish(BaseModel):
@@ -31,8 +32,8 @@ class RestoreWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    usage: bool = False
-    other_gateway: bool = False
+    usage: Switch = False
+    other_gateway: Switch = False
 
 
 class Restored(Inside):

@@ -64,9 +64,11 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         413: "The body is too large.",
         415: "The body's Content-Encoding is not known.",
         422: "Something sent is not valid.",
+        431: "The request's head, its address included, is too long.",
         503: "The database, or the process that starts engines, cannot be used now; Retry-After says when to try again.",
     }
+    unread = content | {"application/json": {}}  # nobody knows whose path it is
     return {
-        status: {"description": descriptions[status], "content": content}
-        for status in sorted({400, 401, 403, 413, 415, 422, 503, *statuses})
+        status: {"description": descriptions[status], "content": unread if status == 431 else content}
+        for status in sorted({400, 401, 403, 413, 415, 422, 431, 503, *statuses})
     }
