@@ -15,7 +15,7 @@ from .visitor import Visitor
 
 A_PAGE = 75_000
 ALL = 150_000
-HTML = 20_000
+HTML = 15_000
 """A page's own markup, compressed; a list of many rows comes in pieces."""
 _FILE = re.compile(r"/ui/static/[0-9a-f]+/([\w./-]+\.(?:js|css|svg))")
 _IMPORT = re.compile(r"""import\s*(?:[\w{}\s,*]*\sfrom\s*)?["']\./([\w./-]+)["']""")

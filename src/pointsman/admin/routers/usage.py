@@ -78,7 +78,7 @@ def key_names(control: ControlPlane, filters: UsageFilter) -> dict[int, str]:
     if not filters.text:
         return {}
     with control.read() as session:
-        return {row.id: row.name for row in client_keys.list_all(session) if row.id is not None}
+        return client_keys.names(session)
 
 
 @router.get("/totals", responses=errors())
@@ -122,10 +122,10 @@ def by_group(
         raise PointsmanError(ErrorKind.INVALID, f"{error}.", param="zone") from None
     if by is By.KEY:
         with control.read() as session:
-            names = {row.id: row.name for row in client_keys.list_all(session)}
+            names = client_keys.names(session)
         for row in rows:
             if isinstance(row, KeyTotals):
-                row.key = names.get(row.key_id) or None
+                row.key = names.get(row.key_id or 0) or None
     return rows
 
 

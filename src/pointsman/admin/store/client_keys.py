@@ -40,6 +40,11 @@ def list_all(session: Session) -> list[ClientKey]:
     return list(session.exec(select(ClientKey).order_by(col(ClientKey.id))))
 
 
+def names(session: Session) -> dict[int, str]:
+    """By id, revoked ones too."""
+    return {row.id: row.name for row in list_all(session) if row.id is not None}
+
+
 def get(session: Session, key_id: int) -> ClientKey:
     row = session.get(ClientKey, key_id) if abs(key_id) < 2**63 else None
     if row is None:

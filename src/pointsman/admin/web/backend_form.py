@@ -15,7 +15,7 @@ from ...models import CloudCredentialResponse, LocalBackendResponse
 from ...providers.catalog import CATALOG, origin_of
 from ...providers.urls import engine_of
 from ..control.destination import Destination, Typed, destination_of
-from .limit_forms import PERIODS, amount
+from .limit_forms import PERIODS, budget
 from .view import FormFields
 
 StoredBackend = CloudCredentialResponse | LocalBackendResponse
@@ -84,14 +84,7 @@ def columns_of(row: StoredBackend, form: FormFields) -> dict[str, Any]:
     found["dialects"] = form.all("dialects") or None
     found["silent_end"] = bool(form.text("silent_end"))
     if not local:
-        found |= {
-            "budget_money": amount(form, "budget_money"),
-            "budget_tokens": form.number("budget_tokens"),
-            "per": form.text("per") or None,
-            "zone": form.text("zone") or None,
-            "warn": 80 if (warn := form.number("warn")) is None else warn,
-        }
-        return found
+        return found | budget(form, None)
     found["context_window"] = form.number("context_window")
     found |= {name: bool(form.text(name)) for name in ("enabled", "join_resends")}
     return found if engine_of(row.base_url or "") is not None else found | address_of(form)

@@ -29,16 +29,23 @@ GRACE = {"0": "at once", "3600": "after an hour", "86400": "after a day", "60480
 
 def limits(form: FormFields, zone: str) -> dict[str, Any]:
     """Budget and rates. zone: whose days and months count where the form names none."""
+    return budget(form, zone) | {
+        "rate_requests": form.number("rate_requests"),
+        "rate_tokens": form.number("rate_tokens"),
+        "parallel": form.number("parallel"),
+        "note": form.text("note"),
+    }
+
+
+def budget(form: FormFields, zone: str | None) -> dict[str, Any]:
+    """The columns that a key, a group and a provider have in common."""
+    warn = form.number("warn")
     return {
         "budget_money": amount(form, "budget_money"),
         "budget_tokens": form.number("budget_tokens"),
         "per": form.text("per") or None,
         "zone": form.text("zone") or zone,
-        "warn": 80 if (warn := form.number("warn")) is None else warn,
-        "rate_requests": form.number("rate_requests"),
-        "rate_tokens": form.number("rate_tokens"),
-        "parallel": form.number("parallel"),
-        "note": form.text("note"),
+        "warn": 80 if warn is None else warn,
     }
 
 

@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
-from ...kinds import BackendType
 from ...link.messages import RunningFact
 from ..store.usage_query import RowFilter
+from .asked_target import backend_of, is_local
 from .links import REQUESTS
 from .words import ms
 
@@ -132,7 +132,7 @@ class RequestQuery(RowFilter):
     def lets_run(self, one: RunningFact, keys: Mapping[int, str]) -> bool:
         """Whether a request that runs passes: what is not known of it yet does not."""
         text, slower = self.words
-        away = one.target is not None and one.target.partition("/")[0].partition(":")[0] != BackendType.LOCAL
+        away = is_local(one.target) is False
         if self.state in ("failed", "rescued") or self.failed or self.rescued or self.outcome or self.status:
             return False
         if (
@@ -146,7 +146,7 @@ class RequestQuery(RowFilter):
             (self.where or self.local) and away
         ):
             return False
-        if self.backend and (one.target or "").partition(":")[0] not in self.backend:
+        if self.backend and backend_of(one.target) not in self.backend:
             return False
         for name in ("model", "target", "protocol", "client", "key_id", "mapping_id"):
             if getattr(self, name) and getattr(one, name) not in getattr(self, name):

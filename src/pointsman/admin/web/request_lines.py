@@ -11,10 +11,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ...kinds import BackendType
 from ...ledger.records import NANO, UsageRecord
 from ...link.messages import RunningFact
 from ..control.reasons import what_it_did
+from .asked_target import backend_of, is_local
 from .words import count, ms
 
 _HELLO = [{"role": "user", "content": "Hello"}]
@@ -120,16 +120,6 @@ def line_of(record: UsageRecord, keys: Mapping[int, str]) -> RequestLine:
 def running_line(one: RunningFact, keys: Mapping[int, str], now: float) -> RunningLine:
     seconds = max(0.0, now - one.at)
     return RunningLine(one, _key(one.key_id, keys), is_local(one.target), backend_of(one.target), seconds)
-
-
-def is_local(target: str | None) -> bool | None:
-    if target is None:
-        return None
-    return target.partition(":")[0].partition("/")[0] == BackendType.LOCAL
-
-
-def backend_of(target: str | None) -> str:
-    return (target or "").partition(":")[0]
 
 
 def _key(number: int | None, keys: Mapping[int, str]) -> str:

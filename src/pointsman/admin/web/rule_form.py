@@ -12,7 +12,6 @@ from typing import Any
 from ...conversation.presets import bare, read, written
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, parse_backend_key
-from ..store.row import Table
 from ..store.tables import BackendMapping
 from ..store.targets import MAX_TARGETS, targets_of
 from .view import FormFields
@@ -82,7 +81,7 @@ def of_row(row: BackendMapping) -> RuleForm:
     text = str(presets.pop(system)) if system else ""
     return RuleForm(
         id=row.id,
-        version=version_of(row),
+        version=row.version,
         pattern=row.model_pattern,
         targets=targets,
         priority=str(row.priority),
@@ -96,11 +95,6 @@ def of_row(row: BackendMapping) -> RuleForm:
         system_if_silent=system != _SYSTEM and bool(system),
         presets="\n".join(written(presets)),
     )
-
-
-def version_of(row: Table) -> str:
-    """Comes back with the form."""
-    return row.version
 
 
 def of_fields(form: FormFields, number: int | None) -> RuleForm:

@@ -37,17 +37,18 @@ async def listen(view: Seen) -> StreamingResponse:
 
 async def _events(view: View, ear: Ear) -> AsyncIterator[str]:
     try:
-        yield _event("hello", view.control.epoch)
+        yield event("hello", view.control.epoch)
         while view.control.sessions.lives(view.session):
             began = time.monotonic()
             topics = await ear.changed(_BEAT_SECONDS)
             if topics is None:
                 return
-            yield _event("changed", sorted(topics)) if topics else ": still here\n\n"
+            yield event("changed", sorted(topics)) if topics else ": still here\n\n"
             await asyncio.sleep(max(0.0, _LEAST_SECONDS - (time.monotonic() - began)))
     finally:
         ear.close()
 
 
-def _event(name: str, data: object) -> str:
+def event(name: str, data: object) -> str:
+    """One server-sent event, its data as JSON."""
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...ledger.records import UsageRecord
 from ..control.reasons import what_it_did
+from .asked_target import backend_of
 
 
 def became(record: UsageRecord) -> str:
@@ -18,8 +19,8 @@ def became(record: UsageRecord) -> str:
 def story(record: UsageRecord, attempts: Sequence[UsageRecord]) -> str:
     """record: what stands for the request. attempts: all of it, in their order, itself too."""
     before = [one for one in attempts if one.id != record.id and one.target]
-    first = _backend(before[0]) if before else ""
-    who = _backend(record)
+    first = backend_of(before[0].target) if before else ""
+    who = backend_of(record.target)
     why = what_it_did(record.fallback)
     if record.outcome == "ok":
         return f"{first} {why}, {who} answered" if first else f"{who} answered after another {why}"
@@ -33,7 +34,3 @@ def story(record: UsageRecord, attempts: Sequence[UsageRecord]) -> str:
     if record.outcome == "cancelled":
         return f"{then}somebody ended it here{f' while {who} answered' if who else ''}"
     return f"{then}{who} failed: {record.status}"
-
-
-def _backend(record: UsageRecord) -> str:
-    return (record.target or "").partition(":")[0]

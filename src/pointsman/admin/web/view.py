@@ -8,6 +8,7 @@ done. With htmx the same forms swap `#main` of that page in (`hx-select`), so th
 from __future__ import annotations
 
 import gzip
+import time
 import zoneinfo
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -19,8 +20,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.types import Scope
 
 from ...errors import PointsmanError
-from ...kinds import ErrorKind
-from ...ledger.periods import own_zone
+from ...kinds import ErrorKind, Per
+from ...ledger.periods import own_zone, period_at
 from ..control.control_plane import ControlPlane
 from ..control.door import UI, cookies, is_page
 from ..control.sessions import MOST, BrowserSession
@@ -86,6 +87,11 @@ class View:
             return own_zone()
 
     @property
+    def midnight(self) -> float:
+        """When today began there, in unix seconds."""
+        return period_at(Per.DAY, self.zone, time.time()).start
+
+    @property
     def fixed_zone(self) -> str:
         """The one that was chosen for this browser; "" where its own holds."""
         return self._prefs.get("fixed", "")
@@ -107,7 +113,7 @@ class View:
         text = ENVIRONMENT.get_template(template).render(
             view=self, here=self.request.url.path, notice=notice, **context
         )
-        return HTMLResponse(text, status_code=status, headers=self._address(notice))
+        return self._html(text, status, self._address(notice))
 
     def _address(self, notice: PageNotice | None) -> dict[str, str]:
         """Of the page that a write goes on to, for the browser's address where htmx has followed the redirect."""

@@ -20,7 +20,6 @@ from ...control.looking import look_around
 from ...routers import credentials, engines, local, mappings, providers
 from ...routers.providers import KnownBackend
 from ..backend_form import CHOICES, BackendForm, StoredBackend, of_stored
-from ..menu import MENU
 from ..trials import Trial
 from ..view import Seen, View
 
@@ -77,7 +76,6 @@ async def whole(
         trial=trial,
         problem=problem,
         known=providers.show_list(),
-        pages={entry.path for entry in MENU},
         near=_known_unused(view) if near is None else near,
         looked=near is not None,
         edit=edit,

@@ -15,8 +15,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from ....kinds import BackendType, Per
-from ....ledger.periods import period_at, zone_of
+from ....ledger.periods import zone_of
 from ....ledger.records import UsageRecord
 from ....programs.registry import BY_NAME
 from ...control.backend_states import BackendShown, backend_states
@@ -28,6 +27,7 @@ from ...store.usage_facts import VALUES
 from ...store.usage_glance import Glance
 from ...store.usage_groups import By, totals_of
 from ...store.usage_query import Totals, UsageFilter
+from ..asked_target import is_local
 from ..links import requests_link
 from ..minutes import HourDrawn, drawn
 from ..sentence import in_order, something_wrong, verdict_of
@@ -110,14 +110,14 @@ async def _facts(view: View, first: float | None) -> dict[str, Any]:
 
 def _today(view: View, since: datetime | None) -> Today:
     usage, zone = view.control.usage, view.zone
-    midnight = period_at(Per.DAY, zone, time.time()).start
+    midnight = view.midnight
     chart = usage.chart(By.BACKEND, [(midnight, math.inf)], _ALL, UsageFilter(), zone)
     glance = usage.glance(midnight)
     attempts = VALUES.index("attempts")
     away = [
         (one.names[0], one.total[attempts] or 0)
         for one in chart.series
-        if one.names and one.names[0] and one.names[0].partition("/")[0] != BackendType.LOCAL
+        if one.names and one.names[0] and not is_local(one.names[0])
     ]
     before = glance.minutes[-1 - _LATELY : -1]
     return Today(

@@ -6,7 +6,6 @@ Not here: what a card says (rule_cards.py), a form's fields (rule_form.py), and 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -14,8 +13,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
 
 from ....errors import PointsmanError
-from ....kinds import BackendType, ErrorKind, Per
-from ....ledger.periods import period_at
+from ....kinds import BackendType, ErrorKind
 from ....models import BackendMappingCreate, BackendMappingMove, BackendMappingUpdate
 from ...control.backend_states import BackendShown, backend_states
 from ...control.request_explained import RequestExplained
@@ -32,7 +30,7 @@ from ...store.versions import ChangedMeanwhile
 from ..model_names import model_windows
 from ..rule_cards import MenuShown, RuleCard, cards_of, steps_of
 from ..rule_form import REASONS, RuleForm, TargetTyped, columns_of, of_fields, of_row
-from ..view import Seen, Sent, View, row_number
+from ..view import FormFields, Seen, Sent, View, row_number
 
 router = APIRouter(include_in_schema=False)
 
@@ -213,7 +211,7 @@ def _changed(error: ChangedMeanwhile) -> str:
     return "by somebody" if entry is None else f"at {entry.at:%H:%M} UTC by the {entry.who}"
 
 
-def _rule(form: Any) -> int:
+def _rule(form: FormFields) -> int:
     return _rule_number(form.text("rule"), "rule")
 
 
@@ -223,7 +221,7 @@ def _rule_number(text: str, param: str) -> int:
     return number
 
 
-def _wanted(view: View, form: Any) -> tuple[int, int, bool]:
+def _wanted(view: View, form: FormFields) -> tuple[int, int, bool]:
     """(the rule, the one that it goes beside, whether behind it)."""
     words = form.text("put").split()
     if len(words) == 3 and words[1] in ("before", "after"):
@@ -256,7 +254,7 @@ def _cards(view: View, states: dict[str, BackendShown]) -> list[RuleCard]:
         rows = stored.list_all(session)
         backends = Backends(session)
     standings = with_today(view.control, standing(rows), view.zone)
-    return cards_of(rows, standings, states, backends, period_at(Per.DAY, view.zone, time.time()).start)
+    return cards_of(rows, standings, states, backends, view.midnight)
 
 
 async def _all_cards(view: View) -> list[RuleCard]:

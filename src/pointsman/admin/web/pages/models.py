@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse
 
 from ....kinds import Protocol
 from ...control.model_list import ABILITIES, USUAL, ModelsAsked, list_models
-from ..menu import MENU
 from ..model_names import live_keys
 from ..view import Seen, row_number
 
@@ -58,7 +57,6 @@ async def show(
         here_with=_address(asked),
         before=_address(asked, max(0, offset - _ROWS)) if offset else None,
         after=_address(asked, offset + _ROWS) if offset + _ROWS < found.matched else None,
-        pages={entry.path for entry in MENU},
     )
 
 

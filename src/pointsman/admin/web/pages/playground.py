@@ -7,7 +7,6 @@ answers. Not here: what is asked and how (control/playing.py, play_run.py).
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -28,6 +27,7 @@ from ...control.routing_view import RoutingView
 from ...routers.explain import explained
 from ..model_names import PRACTICE, model_windows
 from ..rendering import ENVIRONMENT
+from ..stream import event
 from ..view import FormFields, Seen, Sent, View
 
 router = APIRouter(include_in_schema=False)
@@ -209,16 +209,12 @@ async def _events(run: PlayRun, plays: Plays, session: str) -> AsyncIterator[str
         async for what, value in run.happenings():
             told = answer.take(what, value, keep=False)
             if told is not None:
-                yield _event(what, told)
-        yield _event("facts", facts(answer))
+                yield event(what, told)
+        yield event("facts", facts(answer))
     except PointsmanError as error:
-        yield _event("error", error.public)
+        yield event("error", error.public)
     finally:
         plays.end(session)
-
-
-def _event(name: str, value: Any) -> str:
-    return f"event: {name}\ndata: {json.dumps(value)}\n\n"
 
 
 def facts(answer: PlayAnswer) -> str:

@@ -16,9 +16,8 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from ....errors import PointsmanError
-from ....kinds import ErrorKind, Per
+from ....kinds import ErrorKind
 from ....ledger import csv_rows
-from ....ledger.periods import period_at
 from ....ledger.records import NANO, UsageRecord
 from ...control.control_plane import ControlPlane
 from ...routers import requests as running
@@ -27,6 +26,7 @@ from ...store import client_keys
 from ...store.schemas import CapturedBodies
 from ...store.usage import COLUMNS, MAX_LIMIT
 from ...store.usage_query import Totals, UsageFilter
+from ..asked_target import backend_of
 from ..links import REQUESTS
 from ..request_filter import LASTS, SEGMENTS, RequestQuery
 from ..request_lines import (
@@ -34,7 +34,6 @@ from ..request_lines import (
     RequestLine,
     RunningLine,
     TimelineRow,
-    backend_of,
     curl_of,
     line_of,
     losses,
@@ -237,10 +236,10 @@ def _bodies(control: ControlPlane, request_id: str) -> list[BodyShown]:
 
 
 def _today(view: View) -> Totals:
-    since = datetime.fromtimestamp(period_at(Per.DAY, view.zone, time.time()).start, UTC)
+    since = datetime.fromtimestamp(view.midnight, UTC)
     return view.control.usage.totals(UsageFilter(since=since))
 
 
 def _key_names(control: ControlPlane) -> dict[int, str]:
     with control.read() as session:
-        return {row.id: row.name for row in client_keys.list_all(session) if row.id is not None}
+        return client_keys.names(session)

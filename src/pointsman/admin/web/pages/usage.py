@@ -15,7 +15,6 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from ....ledger import csv_rows
-from ....ledger.periods import zone_of
 from ...control.control_plane import ControlPlane
 from ...routers.usage import by_group
 from ...store import client_keys, mappings
@@ -137,13 +136,12 @@ def _names(control: ControlPlane, by: By) -> dict[int, str]:
     with control.read() as session:
         if by is By.MAPPING:
             return {row.id: row.model_pattern for row in mappings.list_all(session) if row.id is not None}
-        return {row.id: row.name for row in client_keys.list_all(session) if row.id is not None}
+        return client_keys.names(session)
 
 
 def _clock_changes(within: UsageRange) -> list[str]:
     """Days that have not 24 hours, in words."""
     if within.per != "day":
         return []
-    zone_of(within.zone)
     odd = [slot for slot in within.slots if abs(slot.until - slot.since - 86400) > 1]
     return [f"{slot.text} has {(slot.until - slot.since) / 3600:g} hours" for slot in odd]
