@@ -12,13 +12,14 @@ unexport PYTHONDONTWRITEBYTECODE
 BOTH := tests/resilience tests/wire/test_sse.py tests/wire/test_splice.py tests/gateway/test_lane.py tests/gateway/test_across_lane.py \
   tests/gateway/test_server.py tests/gateway/test_streams.py tests/gateway/test_judge.py tests/gateway/test_one_verdict.py
 
-.PHONY: run test check fix bench faults fuzz docs prices lock clean help
+.PHONY: run test check fix bench faults fuzz docs site prices lock clean help
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
 
 $(VENV)/.run: requirements/run.lock requirements/build.lock pyproject.toml
 	@$(or $(PYTHON),python3) set_up.py --python "$(PYTHON)" $(VENV) requirements/run.lock requirements/build.lock
+	@[ -n "$$POINTSMAN_PURE" ] || echo "compiling what each request runs through, once, where a compiler is here: about 5 minutes of CPU (POINTSMAN_PURE=1: without) ..."
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -63,13 +64,22 @@ fuzz: $(VENV)/.dev native ## a million inputs for what reads bytes of strangers 
 docs: $(VENV)/.dev ## write the pages of docs/reference that are made from the code
 	@$(BIN)/python -m tests.reference
 
+$(VENV)-site/.site: requirements/site.lock
+	@$(or $(PYTHON),python3) set_up.py --python "$(PYTHON)" $(VENV)-site requirements/site.lock
+	@touch $@
+
+site: $(VENV)-site/.site ## build docs/ as a site in build/site; a link or an anchor that leads nowhere is an error
+	@rm -rf build/site
+	@$(VENV)-site/bin/sphinx-build --quiet --fail-on-warning --keep-going -b html -c docs -d build/doctrees . build/site
+	@echo "build/site/index.html"
+
 prices: $(VENV)/.dev ## make the list of prices anew from genai-prices (ARGS=day: when that was kept last)
 	@dir=$$(mktemp -d) && $(PIP) install --target $$dir genai-prices==0.2.3 \
 	  && $(BIN)/python -m tests.reference.list_prices $(ARGS) $$dir; rm -rf $$dir
 
 lock: ## pin everything anew (needs uv)
-	@cd requirements && for f in run build dev mlx llama otel; do \
+	@cd requirements && for f in run build dev mlx llama otel site; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $$f.in -o $$f.lock; done
 
 clean: ## remove the virtual environment and caches
-	@rm -rf $(VENV) src/pointsman/_native .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(VENV)-site build src/pointsman/_native .mypy_cache .ruff_cache .pytest_cache .hypothesis

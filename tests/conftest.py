@@ -2,14 +2,17 @@
 tests of one part start quickly.
 
 `gateway` is shared by all tests of one worker process: tests use names of their own (`gateway.fresh()`),
-never change its settings, and start one of their own (`own_gateway`) for whatever touches the whole.
+never change its settings, and start one of their own (`own_gateway`) for whatever touches the whole. Before a test of
+tests/e2e it may begin anew (tests/e2e/conftest.py), so nothing keeps its address longer than a module.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +36,48 @@ IMPATIENT = {
 }
 
 
+STDERR = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addini(
+        "after_limit", "seconds between a test's `timeout` and the end of its process", default="60"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Run in the background of a shell the tests would hand down that Ctrl-C is ignored, and what is ended by it would go
+    on for ever."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.stash[STDERR] = os.dup(2)  # the true one: while a test runs, 2 is captured
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that never ends is a failure with a name, never a suite without an end: pytest-timeout raises in the main
+    thread, and what it raises is lost where a task of asyncio keeps it as its own, or where the thread waits in C.
+    Then this prints where every thread stands and ends the process; pytest-xdist says which test it was and goes on."""
+    marker = item.get_closest_marker("timeout")
+    _end_after(item.config, float(marker.args[0] if marker else item.config.getini("timeout")))
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The same for a worker that does not get to its end, waiting for a thread that a test left behind."""
+    if hasattr(session.config, "workerinput"):
+        _end_after(session.config, 0.0)
+
+
+def _end_after(config: pytest.Config, seconds: float) -> None:
+    """End this process in `seconds` and what the setting `after_limit` gives more, with a word of where it stands."""
+    more = float(config.getini("after_limit"))
+    faulthandler.dump_traceback_later(seconds + more, exit=True, file=config.stash[STDERR])
+
+
 def pytest_xdist_auto_num_workers() -> int | None:
     """`-n auto`: half as many again as there are cores, for tests that start, stop and kill gateways wait for a third of
     their time."""
@@ -51,19 +96,22 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway with default settings for all tests of this worker process."""
-    from tests.e2e.gateway import Gateway
-
-    with Gateway(tmp_path_factory.mktemp("gateway")) as running:
-        yield running
+    yield from _shared(tmp_path_factory.mktemp("gateway"), {})
 
 
 @pytest.fixture(scope="session")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """The same with short time limits and a 1 MiB body limit."""
-    from tests.e2e.gateway import Gateway
+    yield from _shared(tmp_path_factory.mktemp("impatient"), IMPATIENT)
 
-    with Gateway(tmp_path_factory.mktemp("impatient"), env=IMPATIENT) as running:
+
+def _shared(data_dir: Path, env: dict[str, str]) -> Iterator[Gateway]:
+    from tests.e2e.gateway import SHARED, Gateway
+
+    with Gateway(data_dir, env=env) as running:
+        SHARED.append(running)
         yield running
+        SHARED.remove(running)
 
 
 @pytest.fixture

@@ -74,6 +74,7 @@ def test_any_text_is_a_number_that_can_be_used_or_refused(name: str, text: str) 
         ("", LogWishes()),
         ("info", LogWishes("INFO")),
         ("json", LogWishes(json=True)),
+        ("stderr,info", LogWishes("INFO", file=False)),
         (" JSON , Debug", LogWishes("DEBUG", json=True)),
         ("link=debug,requests=INFO,error,text", LogWishes("ERROR", {"link": "DEBUG", "requests": "INFO"})),
     ],

@@ -17,11 +17,6 @@ DEFAULT_PORT = 4480
 DATABASE_FILE = "pointsman.db"
 USAGE_FILE = "usage.db"
 MASTER_KEY_FILE = "master.key"
-KEY_VARIABLE = "POINTSMAN_MASTER_KEY"
-CLIENT_KEY_VARIABLE = "POINTSMAN_CLIENT_KEY"
-HOSTS_VARIABLE = "POINTSMAN_ALLOW_HOST"
-ORIGINS_VARIABLE = "POINTSMAN_ALLOW_ORIGIN"
-LOCAL_HOST_VARIABLE = "POINTSMAN_LOCAL_HOST"
 ADMIN_TOKEN_FILE = "admin-token"
 COMMAND_AGENT = "pointsman-command/"  # the User-Agent by which the command line says who it is
 LAST_GOOD_FILE = "last-good.snapshot"
@@ -31,28 +26,52 @@ LOCK_FILE = "lock"
 SERVE_FILE = "serve.json"
 WARDEN_SOCKET = "warden.sock"
 ENGINES_FOLDER = "engines"
-OTEL_VARIABLE = "POINTSMAN_OTEL"
-LOG_VARIABLE = "POINTSMAN_LOG"
+LOG_FILE = "gateway.log"
 LOG_PARTS = (
     "access", "control", "discovery", "gateway", "link", "models", "probes", "requests", "translation",
 )  # fmt: skip
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
+# Variables; what each says stands below it, and with it in docs/reference/settings.md.
+DATA_DIR_VARIABLE = "POINTSMAN_DATA_DIR"
+"""The data folder, where no `--data-dir` names it: database, keys, log. Default: `pointsman` in the user's data folder."""
+DATABASE_VARIABLE = "POINTSMAN_DATABASE_URL"
+"""Where the database is, as `sqlite:////path/to/file.db`. Default: `pointsman.db` in the data folder."""
+KEY_VARIABLE = "POINTSMAN_MASTER_KEY"
+"""What seals stored keys: 32 bytes in base64 or hex. Default: `master.key` in the data folder, made at the first start."""
+KEY_FILE_VARIABLE = "POINTSMAN_MASTER_KEY_FILE"
+"""A file with it, where `POINTSMAN_MASTER_KEY` is not set."""
+CLIENT_KEY_VARIABLE = "POINTSMAN_CLIENT_KEY"
+"""A first client key, at least 32 characters, so that a container has one from its start."""
+CLIENT_KEY_FILE_VARIABLE = "POINTSMAN_CLIENT_KEY_FILE"
+"""A file with it; both are refused."""
+HOSTS_VARIABLE = "POINTSMAN_ALLOW_HOST"
+"""Names that clients may use for the gateway, with commas between, besides `--allow-host` and `pointsman host add`."""
+ORIGINS_VARIABLE = "POINTSMAN_ALLOW_ORIGIN"
+"""Web pages that may use it, with commas between, besides `--allow-origin` and `pointsman origin add`."""
+LOCAL_HOST_VARIABLE = "POINTSMAN_LOCAL_HOST"
+"""The name under which a container finds the machine it runs on, such as `host.docker.internal`."""
+OTEL_VARIABLE = "POINTSMAN_OTEL"
+"""An OpenTelemetry collector's HTTP address, such as `http://127.0.0.1:4318`. Default: nothing is sent."""
+LOG_VARIABLE = "POINTSMAN_LOG"
+"""How much the log has: words with commas between, a level, `json` or `text`, `stderr` (no file), `PART=LEVEL`. Default:
+`info` for the control plane, `warning` for others, as text, and in the data folder's file, too."""
+
 
 def default_data_dir() -> Path:
     """`POINTSMAN_DATA_DIR`, else the platform's user data folder."""
-    named = os.environ.get("POINTSMAN_DATA_DIR")
+    named = os.environ.get(DATA_DIR_VARIABLE)
     if named:
         try:
             return Path(named).expanduser().absolute()
         except RuntimeError:  # `~somebody` who does not exist
-            raise _mistyped("POINTSMAN_DATA_DIR", named, "names nobody's home folder") from None
+            raise _mistyped(DATA_DIR_VARIABLE, named, "names nobody's home folder") from None
     import platformdirs
 
     return Path(platformdirs.user_data_dir("pointsman", appauthor=False))
 
 
-_CAN_BE_OFF = frozenset({"response_memory_bytes"})
+_CAN_BE_OFF = frozenset({"cache_bytes", "response_memory_bytes"})
 """Limits that may be 0."""
 
 _SIZES = {
@@ -107,6 +126,14 @@ def limit_of(name: str, text: str) -> float | int:
     return whole
 
 
+def span_of(seconds: int) -> str:
+    """A time as a person writes it: `7d`, `1h`, `90m`, `45s`."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
 def _mistyped(variable: str, text: str, what: str) -> PointsmanError:
     shown = text if len(text) <= 60 else text[:60] + "..."
     return PointsmanError(ErrorKind.INVALID, f"{variable}={shown!r} {what}", param=variable)
@@ -127,19 +154,21 @@ def listed(variable: str, parse: Callable[[str], str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class LogWishes:
-    """level: of every process, None = each process's own. parts: of parts alone. json: lines are JSON objects."""
+    """level: of every process, None = each process's own. parts: of parts alone. json: lines are JSON objects. file:
+    they stand in the data folder, too."""
 
     level: str | None = None
     parts: dict[str, str] = field(default_factory=dict)
     json: bool = False
+    file: bool = True
 
 
 def log_wishes() -> LogWishes:
-    """`POINTSMAN_LOG`: words with commas between: a level, `json` or `text`, and `PART=LEVEL` (docs/logs.md). Raises
-    PointsmanError naming the variable."""
+    """`POINTSMAN_LOG`: words with commas between: a level, `json` or `text`, `stderr`, and `PART=LEVEL` (docs/logs.md).
+    Raises PointsmanError naming the variable."""
     level: str | None = None
     parts: dict[str, str] = {}
-    form = "text"
+    form, file = "text", True
     for word in os.environ.get(LOG_VARIABLE, "").split(","):
         name, equals, wanted = word.strip().partition("=")
         if equals:
@@ -150,14 +179,18 @@ def log_wishes() -> LogWishes:
             parts[name] = _log_level(wanted)
         elif name.lower() in ("json", "text"):
             form = name.lower()
+        elif name.lower() == "stderr":
+            file = False
         elif name:
             level = _log_level(name)
-    return LogWishes(level, parts, form == "json")
+    return LogWishes(level, parts, form == "json", file)
 
 
 def _log_level(text: str) -> str:
     if text.upper() not in LOG_LEVELS:
-        raise _mistyped(LOG_VARIABLE, text, f"is not one of {', '.join((*LOG_LEVELS, 'json', 'text'))}")
+        raise _mistyped(
+            LOG_VARIABLE, text, f"is not one of {', '.join((*LOG_LEVELS, 'json', 'text', 'stderr'))}"
+        )
     return text.upper()
 
 
@@ -185,34 +218,35 @@ def local_host() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the data plane puts up with. Sizes in bytes, times in seconds
-    (docs/reliability-promises.md#times-and-sizes)."""
+    """What the data plane puts up with. Sizes in bytes, times in seconds (docs/reliability-promises.md#times-and-sizes);
+    what stands beside each is in docs/reference/settings.md."""
 
-    header_bytes: int = 64 * 1024
-    header_count: int = 100
-    body_bytes: int = 32 * 1024 * 1024
-    header_seconds: float = 10.0
-    body_idle_seconds: float = 30.0
-    body_grace_seconds: float = 10.0
-    body_rate: int = 1024
-    max_connections: int = 20_000
-    idle_seconds: float = 75.0
-    connect_seconds: float = 5.0
-    first_output_cloud_seconds: float = 60.0
-    first_output_local_seconds: float = 600.0
-    between_chunks_seconds: float = 120.0
-    total_seconds: float = 3600.0
-    total_whole_seconds: float = 600.0
-    queue_seconds: float = 60.0
-    queue_length: int = 100
-    backend_in_flight: int = 12_000
-    max_requests: int = 12_000
-    write_seconds: float = 60.0
-    hold_seconds: float = 8.0
-    drain_seconds: float = 120.0
-    control_seconds: float = 120.0
-    response_memory_bytes: int = 64 * 1024 * 1024
-    response_memory_seconds: float = 24 * 3600.0
+    header_bytes: int = 64 * 1024  # of a request's head
+    header_count: int = 100  # lines of a request's head
+    body_bytes: int = 32 * 1024 * 1024  # of a request's body, as it comes and as it is unpacked
+    header_seconds: float = 10.0  # until a request's head is there
+    body_idle_seconds: float = 30.0  # without a byte of a body
+    body_grace_seconds: float = 10.0  # after which a body must come at `POINTSMAN_BODY_RATE`
+    body_rate: int = 1024  # of a body that comes slowly, at least
+    max_connections: int = 20_000  # of clients, all processes together
+    idle_seconds: float = 75.0  # a client's connection without a request
+    connect_seconds: float = 5.0  # to look up a backend's name, and to connect
+    first_output_cloud_seconds: float = 60.0  # until a cloud backend's first output
+    first_output_local_seconds: float = 600.0  # until a local backend's first byte
+    between_chunks_seconds: float = 120.0  # of silence within an answer, the slow client's own not counted
+    total_seconds: float = 3600.0  # for a whole request that streams
+    total_whole_seconds: float = 600.0  # for one that does not
+    queue_seconds: float = 60.0  # that a request waits for a place at a backend
+    queue_length: int = 100  # requests that wait for a place at one backend, all processes together
+    backend_in_flight: int = 12_000  # requests at one backend at once, all processes together
+    max_requests: int = 12_000  # at once, all processes together; fewer where open files are few
+    write_seconds: float = 60.0  # that a client takes nothing of its answer
+    hold_seconds: float = 8.0  # before a waiting stream gets its head and keep-alives
+    drain_seconds: float = 120.0  # that requests get to end when the gateway stops
+    control_seconds: float = 120.0  # that an answer of the pages or the admin API stands still
+    response_memory_bytes: int = 64 * 1024 * 1024  # a process, of Responses remembered; 0 = none
+    response_memory_seconds: float = 24 * 3600.0  # that a response is remembered after its last use
+    cache_bytes: int = 256 * 1024 * 1024  # of kept answers together, on disk; 0 = nothing is kept
 
     @staticmethod
     def from_environment() -> Limits:

@@ -16,6 +16,7 @@ _STATUS: dict[ErrorKind, int] = {
     ErrorKind.FORBIDDEN: 403,
     ErrorKind.NOT_FOUND: 404,
     ErrorKind.MODEL_NOT_FOUND: 404,
+    ErrorKind.NOT_RECORDED: 404,
     ErrorKind.METHOD_NOT_ALLOWED: 405,
     ErrorKind.CONFLICT: 409,
     ErrorKind.TOO_LARGE: 413,

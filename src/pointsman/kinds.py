@@ -63,6 +63,7 @@ class ErrorKind(StrEnum):
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
+    NOT_RECORDED = "not_recorded"  # a recording has no answer for the request
     MODEL_NOT_FOUND = "model_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CONFLICT = "conflict"
@@ -93,6 +94,11 @@ class FallbackReason(StrEnum):
     MALFORMED = "malformed"
     AUTH = "auth"
     BUDGET = "budget"  # what may be spent there is spent
+    STUCK = "stuck"  # the conversation did not get on there
+    CONTEXT = "context"  # the input does not fit its window
+    REFUSAL = "refusal"  # its model said that it will not
+    ABILITY = "ability"  # it cannot see the request's pictures, or call its tools
+    MISS = "miss"  # the recording has no answer for it
 
 
 @at_hand
@@ -105,6 +111,17 @@ class FallbackOn(StrEnum):
     BUSY = "busy"  # every place at the backend is taken
     COLD = "cold"  # its engine does not run, or its model is not loaded
     ABILITY = "ability"  # it cannot see the request's pictures, or call its tools
+    STUCK = "stuck"  # the conversation does not get on there
+    MISS = "miss"  # the recording has no answer for the request
+
+
+class Customs(StrEnum):
+    """What is done about a credential in a request to a backend that is not local, from the mildest on. A member here is a
+    word of the API and of `--customs`."""
+
+    WARN = "warn"  # it goes, and that is told
+    MASK = "mask"  # a placeholder goes in its place, and comes back as what it was
+    REFUSE = "refuse"  # the request does not go
 
 
 @at_hand
@@ -147,20 +164,41 @@ PRACTICE = "practice"
 
 BACKEND_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Names of backends (docs/design.md#names-of-backends); match with fullmatch."""
+REPLAY = "replay/"
+"""How the key of a recording begins, as a backend (docs/replay.md); in a row it is the name of one of type `local`."""
+RECORDING_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,56}")
+"""Names of recordings: with REPLAY before it, as long as a backend's may be."""
 
 
 def backend_key(backend_type: BackendType, name: str) -> str:
     """`openai`, `openai/groq`, `local/box`: how a backend is written everywhere."""
+    if name.startswith(REPLAY):
+        return name
     return f"{backend_type.value}/{name}" if name else backend_type.value
 
 
+def is_local_backend(key: str) -> bool:
+    """Is the backend of that key, or the target of that label, one of this computer or network, or a recording?"""
+    return key.partition("/")[0] in _LOCAL
+
+
+_LOCAL = (BackendType.LOCAL.value, REPLAY[:-1])
+
+
 def parse_backend_key(text: str) -> tuple[BackendType, str]:
-    """`local/box` -> (LOCAL, "box"). Raises ValueError with what to write instead."""
+    """`local/box` -> (LOCAL, "box"), `replay/demo` -> (LOCAL, "replay/demo"). Raises ValueError with what to write
+    instead."""
     type_text, slash, name = text.partition("/")
+    if text.startswith(REPLAY):
+        if not RECORDING_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no recording's name; see: pointsman recording list")
+        return BackendType.LOCAL, text
     try:
         backend_type = BackendType(type_text)
     except ValueError:
-        raise ValueError(f"{type_text!r} is not a backend type; write local, openai or anthropic") from None
+        raise ValueError(
+            f"{type_text!r} is not a backend type; write local, openai, anthropic or replay"
+        ) from None
     if slash and not BACKEND_NAME.fullmatch(name):
         raise ValueError(
             f"{name!r} is not a backend name; use lower-case letters, digits, '.', '_' and '-', at most 64"

@@ -39,9 +39,11 @@ MODULES = (
     "dialects.anthropic_messages.writer",
     "translation.reasoning_store",
     "translation.sequence",
+    "translation.usable_calls",
     "translation.stream",
     "translation.crossing",
     "conversation.notes",
+    "conversation.reply",
     "translation.losses",
     "translation.adapt",
     "translation.fit_values",
@@ -84,6 +86,7 @@ MODULES = (
     "gateway.client.server",
     "upstream.connection",
     "upstream.pool",
+    "customs.looking",
 )
 PURE = "POINTSMAN_PURE"
 """Set to PYTHON, the C file runs as machine code, and what was written in Python as Python. Set to anything else but "" or

@@ -58,6 +58,9 @@ def agent(protocol: str, plan: Plan) -> Callable[[Received], Reply]:
         if isinstance(step, Call):
             step = replace(step, id=f"abc{done}")  # clients tell calls apart by their ids
         said = WHOLE[protocol](step) if not body.get("stream") else STREAM[protocol](step)
+        said = said.replace(
+            b'"msg_', b'"msg_%d_' % done
+        )  # Claude Code puts answers with one id into one turn
         return Reply(200, SSE if body.get("stream") else JSON, body=said)
 
     return answer

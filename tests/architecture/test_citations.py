@@ -73,16 +73,27 @@ def test_every_link_of_a_page_resolves() -> None:
     assert {page: found for page, found in lost.items() if found} == {}
 
 
-def test_every_page_is_reached_from_the_readme() -> None:
-    reached: set[Path] = set()
-    waiting = [ROOT / "README.md"]
+def linked(page: Path) -> set[Path]:
+    return {(page.parent / link.partition("#")[0]).resolve() for link in links(page)}
+
+
+def test_every_page_is_in_the_contents() -> None:
+    """By a link of docs/README.md, or of a README.md beside it that is linked there: this is what the site is made by."""
+    contents = ROOT / "docs" / "README.md"
+    assert contents in linked(ROOT / "README.md")
+    reached = {contents}
+    waiting = [contents]
     while waiting:
-        page = waiting.pop()
-        if page in reached or page.suffix != ".md" or not page.is_file():
-            continue
-        reached.add(page)
-        waiting += [(page.parent / link.partition("#")[0]).resolve() for link in links(page)]
-    assert [where(page) for page in pages() if page not in reached] == []
+        found = linked(waiting.pop()) - reached
+        reached |= found
+        waiting += [page for page in found if page.name == "README.md" and page.is_file()]
+    assert [where(page) for page in pages() if page not in reached] == [], "link it in docs/README.md"
+
+
+def test_pictures_are_links_that_are_looked_at() -> None:
+    shown = [link for page in pages() for link in links(page) if link.endswith(".png")]
+    assert len(shown) > 5
+    assert missing(ROOT / "README.md", "docs/images/no-such-picture.png") is not None
 
 
 def rooms() -> set[str]:

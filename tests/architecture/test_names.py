@@ -176,15 +176,18 @@ REVEALED = {
     "admin/control/last_good.py",  # the sealed file's own text, unpacked
     "admin/vault.py",  # sealing, and the fingerprint
     "cli/client.py",  # the admin token, into the command's own request
+    "customs/inspection.py",  # what must not leave is looked for
     "link/frames.py",  # the wire between our own processes
     "process/environment.py",  # the pipe to the control plane
     "admin/__main__.py",  # the mapping that the vault reads, off that pipe
     "upstream/backend.py",  # the header that carries a backend's key
     "admin/store/client_keys.py",
     "process/settings.py",
+    "admin/routers/config.py",  # of what a file makes, into the one answer that shows it
     "admin/routers/webhooks.py",  # a new webhook's secret, into the one answer that shows it
     "admin/store/webhooks.py",  # the key that signs
-    "admin/control/recordings.py",  # no key: sealed bodies, on their way to being redacted
+    "admin/control/recordings.py",  # a recording's own key, on its way to opening it
+    "admin/control/captured.py",  # no key: sealed bodies, on their way to being redacted
 }
 
 

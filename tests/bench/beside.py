@@ -11,13 +11,14 @@ import http.client
 import json
 import re
 import subprocess
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 from . import measure, payloads, peers, report, servers
 from .machine import BenchError, pss_bytes, say, tree
-from .measure import PACE_MS, PACED_STREAMS, SMALL_RATE, Bench, Window
+from .measure import PACE_MS, PACED_STREAMS, SETTLED_SECONDS, SMALL_RATE, Bench, Window
 from .payloads import Workload
 from .servers import Subject
 
@@ -170,6 +171,7 @@ async def _turns(
 
 
 def _idle(subjects: list[Subject]) -> list[report.Row]:
+    time.sleep(SETTLED_SECONDS)
     sizes = {
         subject.name: sum(pss_bytes(pid) for root in subject.pids for pid in tree(root)) / 1e6
         for subject in subjects

@@ -23,6 +23,7 @@ DISTURBED = 0.05  # share of the machine
 SMALL_RATE = 4000  # requests a second: a fraction of what nginx can do
 PACE_MS, PACED_STREAMS = 20, 100
 BESIDE_RATE = 5
+SETTLED_SECONDS = 6.0  # after any load: by then a gateway has given back what that has left
 FIRST_STREAMS = 20  # what they bring into memory (libraries, tables) is no stream's
 
 
@@ -186,6 +187,7 @@ class Bench:
             await first.overlapping(FIRST_STREAMS, spread=1.0)
         finally:
             first.close()
+        await asyncio.sleep(1.0)  # what stores their usage is no stream's either
         before = {pid: rss_bytes(pid) for pid in resident}
         load = self._load(subject, workload)
         try:
@@ -197,7 +199,7 @@ class Bench:
             load.close()
         if errors or seen < count:
             raise BenchError(f"{subject.name}: {seen} events, {errors} errors: {load.tally.first_error}")
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(SETTLED_SECONDS)
         later = sum(rss_bytes(pid) for pid in before)
         growth = sum(after.values()) - sum(before.values())
         idle = {f"{pid} {role(pid)}": size for pid, size in resident.items()}

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.children import child
+
 from . import machine, page, payloads, report, servers, wrk
 from .load import Load, one_by_one
 from .machine import BenchError, Meter
@@ -154,7 +156,7 @@ def test_wrong_answers_are_errors() -> None:
 def test_the_meter_counts_a_whole_tree_and_nothing_else() -> None:
     burn = "import time\nwhile time.process_time() < 0.2: pass"
     script = f"import subprocess, sys; input(); subprocess.run([sys.executable, '-c', {burn!r}]); input()"
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as process:
+    with child([sys.executable, "-c", script], stdin=subprocess.PIPE) as process:
         assert process.stdin
         meter = Meter([process.pid], [])
         process.stdin.write(b"\n")

@@ -22,6 +22,7 @@ from pointsman.chaos.acts import Changed
 from pointsman.practice import Reply, ScriptedUpstream
 from pointsman.practice.faults import FAULTS as PRACTICE_FAULTS
 from tests.agents.model import CHAT, JSON, MESSAGES, SSE, STREAM, WHOLE
+from tests.children import child
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "faults.md"
@@ -206,11 +207,9 @@ def command(*words: str) -> list[str]:
 
 def test_the_command_plays_changes_by_a_line_and_ends_in_good_order(upstream: ScriptedUpstream) -> None:
     upstream.always(Reply(200, JSON, body=WHOLE[CHAT]("hello")))
-    process = subprocess.Popen(
-        command(upstream.url, "--fault", "500", "--json"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, bufsize=1,
-    )  # fmt: skip
-    with process:
+    words = command(upstream.url, "--fault", "500", "--json")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with child(words, **pipes, text=True, bufsize=1) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None

@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ import pytest
 from pointsman.cli.client import open_client
 from pointsman.errors import PointsmanError
 from tests.admin.control.plane import Plane
+from tests.e2e.warm import run_warm
 
 POINTSMAN = str(Path(sys.executable).with_name("pointsman"))
 
@@ -178,18 +180,12 @@ def test_a_gateway_whose_token_file_is_gone_is_told(tmp_path: Path) -> None:
 
 def test_many_commands_at_once_take_turns(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    assert run(data, "mapping", "list").returncode == 0
-    words = [POINTSMAN, "mapping", "add", "m", "--to", "local/practice", "--json", "--data-dir", str(data)]
-    ids = set()
-    with ExitStack() as stack:
-        started = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(5)]
-        for process in started:
-            stack.enter_context(process)
-        for process in started:
-            out, err = process.communicate(timeout=300)
-            assert process.returncode == 0, err
-            ids.add(json.loads(out)["id"])
-    assert len(ids) == 5
+    assert run_warm(data, "mapping", "list").returncode == 0
+    words = ("mapping", "add", "m", "--to", "local/practice", "--json")
+    with ThreadPoolExecutor(5) as people:
+        done = list(people.map(lambda _: run_warm(data, *words, timeout=300), range(5)))
+    assert [one.returncode for one in done] == [0] * 5, [one.stderr for one in done]
+    assert len({json.loads(one.stdout)["id"] for one in done}) == 5
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -233,7 +229,7 @@ def on_terminal(data_dir: Path, *words: str, typed: str = "", env: dict[str, str
 
 def test_on_a_terminal_there_are_colours_unless_unwanted_and_tables(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    run(data, "mapping", "add", "[red]*", "--to", "local/practice")
+    run_warm(data, "mapping", "add", "[red]*", "--to", "local/practice")
     shown = on_terminal(data, "mapping", "list")
     assert "\x1b[" in shown
     assert "[red]*" in shown, "a name is never markup"
@@ -245,4 +241,4 @@ def test_on_a_terminal_a_key_is_asked_for_without_an_echo(tmp_path: Path) -> Non
     shown = on_terminal(data, "credential", "set", "openai", typed="sk-typed-canary\n")
     assert "Key for openai" in shown
     assert "sk-typed-canary" not in shown
-    assert json.loads(run(data, "credential", "list", "--json").stdout)[0]["key_fingerprint"]
+    assert json.loads(run_warm(data, "credential", "list", "--json").stdout)[0]["key_fingerprint"]

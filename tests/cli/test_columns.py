@@ -24,7 +24,7 @@ from pointsman.models import (
     [
         (mapping.COLUMNS, BackendMappingUpdate, set()),
         (local.COLUMNS, LocalBackendUpdate, {"auth"}),
-        (credential.COLUMNS, CloudCredentialCreate, {"backend_type", "name", "api_key", "auth"}),
+        (credential.COLUMNS, CloudCredentialCreate, {"backend_type", "name", "api_key"}),
     ],
     ids=["mapping", "local", "credential"],
 )

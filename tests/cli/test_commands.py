@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -260,6 +261,18 @@ def test_client_keys(shell: Shell) -> None:
     listed = shell.run("key", "list").stdout
     assert "laptop" in listed
     assert secret not in listed
+    changed = shell.json("key", "update", str(made["id"]), "--cache", "--cache-any-temperature")
+    assert (changed["cache_seconds"], changed["cache_any_temperature"]) == (3600, True)
+    assert "cache=1h cache_any_temperature" in shell.run("key", "list").stdout
+    request = '{"model": "practice", "messages": [{"role": "user", "content": "hi"}]}'
+    shell.json("key", "update", str(made["id"]), "--name", "keeper")
+    said = shell.run("explain", "-", "--key", "keeper", stdin=request).stdout
+    assert "one of the last 3600 s is kept; its client key says so, the rule says nothing of it" in said
+    assert "cache:" not in shell.run("explain", "-", "--key", "laptop", stdin=request).stdout
+    changed = shell.json("key", "update", str(made["id"]), "--no-cache")
+    assert (changed["cache_seconds"], changed["cache_any_temperature"]) == (None, False)
+    refused = shell.run("key", "update", str(made["id"]), "--cache-any-temperature", code=1)
+    assert "set cache_seconds" in refused.stderr
     shell.run("key", "revoke", str(made["id"]))
     assert [row["revoked_at"] is None for row in shell.json("key", "list")] == [True, False]
     shell.run("key", "revoke", "99", code=1)
@@ -530,6 +543,52 @@ def attempt(number: str, nth: int, outcome: str, status: int, *, joined: bool = 
         number, 1_700_000_000.0 + nth, "openai_chat", "/v1/chat/completions", "m", "local/box:m", 2, "connect",
         status, outcome, False, request=number.partition("/")[0], attempt=nth, joined=joined,
     )  # fmt: skip
+
+
+def test_a_rule_with_conditions_is_written_listed_and_explained(shell: Shell, tmp_path: Path) -> None:
+    practice = ("--to", "local/practice", "--model", "practice")
+    shell.run("mapping", "add", "m", *practice)
+    long = (*practice[:2], "--model", "practice:long")
+    said = shell.run(
+        "mapping", "add", "m*", *long, "--when", "Tokens > 5", "--when", "client=curl", "--when", "key=a b"
+    ).stdout
+    assert "when:client=curl when:key=a b when:tokens>5" in said
+    name = shell.run("explain", "m").stdout
+    assert (
+        "rule 2 (m*) takes it first when client=curl and key=a b and tokens>5: local/practice:practice:long"
+        in name
+    )
+    asked = tmp_path / "request.json"
+    asked.write_text(
+        '{"model": "other", "messages": [{"role": "user", "content": "five words and some more"}]}'
+    )
+    more = ("--request", str(asked), "--header", "user-agent: curl/8")
+    told = shell.run("explain", "m", *more, "--key", "a b").stdout
+    assert told.splitlines()[:5] == [
+        "m: rule 2: m*",
+        "  rule 2 (m*) takes it",
+        "     holds:          client=curl",
+        "     holds:          key=a b",
+        "     holds:          tokens>5",
+    ]
+    told = shell.run("explain", "m", *more, "--key", "c").stdout
+    assert "rule 2 (m*) does not take it" in told
+    assert "does not hold:  key=a b" in told
+    assert told.startswith("m: rule 1: m\n")
+    assert "--request FILE" in shell.run("explain", "m", "--key", "a", code=2).stderr
+    shell.run(
+        "mapping",
+        "update",
+        "2",
+        "--always",
+        "--fallback",
+        "local/practice=practice",
+        "--fallback-on",
+        "stuck=4",
+    )
+    row = next(one for one in shell.json("mapping", "list") if one["id"] == 2)
+    assert (row["conditions"], row["fallback_on"], row["stuck_after"]) == ([], ["stuck"], 4)
+    assert "no reason" in shell.run("mapping", "update", "2", "--fallback-on", "busy=4", code=2).stderr
 
 
 def test_explain_says_what_a_rule_and_a_backend_say_of_failures(shell: Shell) -> None:

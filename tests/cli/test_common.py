@@ -76,13 +76,21 @@ def test_the_first_screen_fits_a_screen_and_has_what_to_paste(
         "/v1/responses",
         "local add box",
         "credential set openai",
-        f"--data-dir {shell.data_dir}",
+        f"connect codex --data-dir {shell.data_dir}",
+        f"launch claude --data-dir {shell.data_dir}",
     ):
         assert word in text
     assert len(text.splitlines()) < 40
     assert "authorization: Bearer" not in text
     keys = Standing(keys_required=True)
-    assert "authorization: Bearer" in welcome(shell.data_dir, "http://127.0.0.1:4480", keys, "pointsman")
+    for word in ("authorization: Bearer", "connect codex --key codex", "launch claude --key claude"):
+        assert word in welcome(shell.data_dir, "http://127.0.0.1:4480", keys, "pointsman")
+    assert "launch" not in welcome(shell.data_dir, "unix:///run/x", keys, "pointsman"), (
+        "no program asks a socket"
+    )
+    assert "other addresses" not in text
+    wide = welcome(shell.data_dir, "http://127.0.0.1:4480", keys, "pointsman", everywhere=True)
+    assert "answers at http://127.0.0.1:4480, and at this computer's other addresses" in wide
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from pointsman.cli.main import main
 from pointsman.cli.once import Command, Group
 
 GROUPS = {
+    "completion": {"install", "remove", "show"},
     "requests": {"running", "cancel"},
+    "config": {"diff", "export", "import", "schema", "validate"},
     "mapping": {"add", "move", "list", "update", "remove"},
     "credential": {"set", "update", "list", "remove", "test"},
     "local": {
@@ -40,10 +42,31 @@ GROUPS = {
     "secrets": {"rotate"},
     "audit": {"list", "show", "undo"},
     "host": {"add", "list", "remove"},
-    "capture": {"clear", "list", "requests", "show", "start", "stop"},
-    "webhook": {"add", "list", "remove", "test"},
+    "customs": {"add", "list", "remove", "set", "try"},
+    "cache": {"clear", "show"},
+    "shadow": {"clear", "report"},
+    "recording": {"delete", "export", "import", "list", "show"},
+    "capture": {"clear", "forget", "list", "requests", "show", "start", "stop"},
+    "webhook": {"add", "list", "remove", "test", "update"},
 }
-PLAIN = {"serve", "ui", "explain", "usage", "chaos", "doctor", "backup", "restore", "version"}
+PLAIN = {
+    "apply",
+    "serve",
+    "ui",
+    "connect",
+    "launch",
+    "explain",
+    "usage",
+    "logs",
+    "top",
+    "record",
+    "chaos",
+    "install-service",
+    "doctor",
+    "backup",
+    "restore",
+    "version",
+}
 
 
 def commands() -> list[tuple[str, ...]]:

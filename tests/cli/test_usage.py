@@ -40,8 +40,16 @@ def filled(shell: Shell) -> Shell:
         block_of(
             [
                 record(1, model="=cmd|' /C calc'!A0", saved=3 * DOLLAR),
-                record(2, **cloud, cost=DOLLAR // 4),
-                record(3, **cloud, cost=2 * DOLLAR, extra=-DOLLAR // 2, outcome="error", status=500),
+                record(2, **cloud, cost=DOLLAR // 4, cached_tokens=6, sent_bytes=345),
+                record(
+                    3,
+                    **cloud,
+                    cost=2 * DOLLAR,
+                    extra=-DOLLAR // 2,
+                    outcome="error",
+                    status=500,
+                    sent_bytes=12_000,
+                ),
                 record(4, target="openai:gpt", cost=None, flag="no_price", at=NOW - 40 * 86400.0),
             ]
         )
@@ -72,10 +80,41 @@ def test_sums_by_each_group(filled: Shell) -> None:
     shown = filled.run("usage", "--by", "model").stdout
     assert "$2.25 + 1 unknown" in shown
     assert "$3.00" in shown
+    assert "6 (20%)" in shown  # of three requests of 10 tokens
 
 
 def test_what_left_the_machine(filled: Shell) -> None:
-    assert {row["target"] for row in filled.json("usage", "--left-machine")} == {"openai:gpt"}
+    old, new = filled.json("usage", "--left-machine")
+    assert (old["backend"], old["model"], old["attempts"], old["sent_bytes"]) == ("openai", "gpt", 1, None)
+    assert (new["attempts"], new["sent_bytes"], new["input_tokens"], new["cost"]) == (2, 12_345, 20, 2.25)
+    assert old["day"] < new["day"]
+    (kept,) = filled.json("usage", "--left-machine", "--since", "7d", "--zone", "Asia/Kolkata")
+    assert {**kept, "day": new["day"]} == new
+    shown = filled.run("usage", "--left-machine").stdout.splitlines()
+    assert [line.split() for line in shown] == [
+        ["day", "backend", "model", "requests", "sent", "in", "out", "cost"],
+        [old["day"], "openai", "gpt", "1", "-", "10", "5", "-"],
+        [new["day"], "openai", "gpt", "2", "12.3", "KB", "20", "10", "$2.25"],
+        ["all", "-", "-", "3", "12.3", "KB", "30", "15", "$2.25", "+", "1", "unknown"],
+    ]
+    text = filled.run("usage", "--left-machine", "--csv", "--since", "7d").stdout
+    (line,) = rows_of(text)
+    assert (line["day"], line["model"], line["sent_bytes"]) == (new["day"], "gpt", "12345")
+    assert set(line) == set(new)
+    assert (
+        "nothing left this machine" in filled.run("usage", "--left-machine", "--target", "local/box:m").stderr
+    )
+
+
+def test_the_rows_of_what_left_are_still_to_be_had(filled: Shell) -> None:
+    for words in (["--rows"], ["--limit", "9"], ["--rows", "--since", "90d"]):
+        rows = filled.json("usage", "--left-machine", *words)
+        assert [row["target"] for row in rows] == ["openai:gpt"] * 3
+    assert len(rows_of(filled.run("usage", "--left-machine", "--rows", "--csv").stdout)) == 3
+    (row,) = filled.json("usage", "--left-machine", "--request", "req_00000000000003")
+    assert row["sent_bytes"] == 12_000
+    assert filled.json("usage", "--left-machine", "--request", "req_00000000000001") == []
+    assert "12.0 KB" in filled.run("usage", "--rows", "--left-machine").stdout
     (left,) = filled.json("usage", "--by", "backend", "--left-machine", "--since", "7d")
     assert (left["backend"], left["requests"]) == ("openai", 2)
 
@@ -128,6 +167,9 @@ def test_any_text_comes_back_and_none_begins_a_formula(rows: list[dict[str, obje
         (["--by", "day", "--limit", "3"], "all groups"),
         (["--zone", "UTC"], "--by day"),
         (["--by", "moon"], "day"),
+        (["--rows"], "--left-machine"),
+        (["--left-machine", "--rows", "--by", "day"], "--left-machine alone"),
+        (["--left-machine", "--rows", "--zone", "UTC"], "--left-machine alone"),
         (["--since", "yesterday"], "2026-12-01"),
         (["--by", "day", "--by", "key"], "given twice"),
     ],
@@ -190,3 +232,52 @@ def test_an_option_before_the_word_is_not_forgotten(shell: Shell) -> None:
 def test_a_filter_that_nothing_fits_does_not_say_that_nothing_was_asked(filled: Shell) -> None:
     for words in (["--model", "other"], ["--by", "model", "--model", "other"]):
         assert "no record fits" in filled.run("usage", *words).output
+
+
+def test_the_last_request_is_explained(shell: Shell) -> None:
+    assert "pointsman usage" in shell.run("explain", "--last", code=1).stderr
+    store = UsageStore(shell.data_dir / "usage.db")
+    session = {"session": "s-1", "client": "claude-cli", "input_tokens": 1000}
+    store.add(
+        block_of(
+            [
+                record(1, **session, cached_tokens=0),
+                record(2, **session, cached_tokens=980, changed_at=40_000),
+                record(3, **session, cached_tokens=10, changed_at=52, changed_in="system[0].text"),
+                record(4, model="other", target="openai:gpt"),
+                record(
+                    5, **session, cached_tokens=990, changed_at=41_000, id="req_00000000000005/1",
+                    request="req_00000000000005", outcome="failed", fallback="connect", status=0, attempts=2,
+                ),
+                record(5, **session, target="openai:gpt", fallback="connect", attempts=2, attempt=2, warnings="dropped:top_k"),
+            ]
+        )
+    )  # fmt: skip
+    store.close()
+    assert shell.json("explain", "--last", "other")["attempts"] == [
+        {"target": "openai:gpt", "local": False, "told": "answered with 200", "warnings": []}
+    ]
+    found = shell.run("explain", "--last").stdout
+    assert "1. local/box:m  took no connection\n" in found
+    assert "2. openai:gpt  answered with 200; it left this machine" in found
+    assert "lost or changed: dropped:top_k" in found
+    assert "1,000 tokens in, the server does not say what its cache had" in found
+    found = shell.run("explain", "--last", "--session", "s-1").stdout
+    assert found == shell.run("explain", "--last", "m", "--session", "s-1").stdout
+    store = UsageStore(shell.data_dir / "usage.db")
+    store.add(block_of([record(6, **session, cached_tokens=10, changed_at=60, changed_in="system[0].text")]))
+    store.close()
+    found = shell.run("explain", "--last").stdout
+    assert "10 of them from its cache (1%)" in found
+    assert "Changed since the session's last request from byte 60 on, in system[0].text." in found
+    assert "reads all behind system[0].text anew" in found
+    turns = found.partition("turns before it:\n")[2].splitlines()
+    assert [line.split("  ")[-1] for line in turns] == [
+        "1,000 tokens in, 990 of them from its cache (99%)",
+        "1,000 tokens in, 10 of them from its cache (1%), changed at byte 52 in system[0].text",
+        "1,000 tokens in, 980 of them from its cache (98%)",
+        "1,000 tokens in, 0 of them from its cache (0%)",
+    ]
+    assert "--last is of a request that came" in shell.run("explain", "--last", "--key", "x", code=2).stderr
+    assert "give --last too" in shell.run("explain", "m", "--session", "x", code=2).stderr
+    assert "MODEL, or --last" in shell.run("explain", code=2).stderr

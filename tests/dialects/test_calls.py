@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.conversation.parts import Text, ToolCall
@@ -24,10 +24,12 @@ CUT = (ErrorKind.UPSTREAM_ERROR, 502)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
 )
 
 
 @given(value=st.dictionaries(st.text(), values) | st.lists(values), data=st.data(), ascii_only=st.booleans())
+@settings(max_examples=50)
 def test_a_json_text_is_closed_at_its_end_and_nowhere_before(
     value: Any, data: st.DataObject, ascii_only: bool
 ) -> None:

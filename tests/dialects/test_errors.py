@@ -79,6 +79,7 @@ ANTHROPIC_CLASSES: dict[ErrorKind, tuple[str, str]] = {
     ErrorKind.UNAUTHORIZED: ("AuthenticationError", "authentication_error"),
     ErrorKind.FORBIDDEN: ("PermissionDeniedError", "permission_error"),
     ErrorKind.NOT_FOUND: ("NotFoundError", "not_found_error"),
+    ErrorKind.NOT_RECORDED: ("NotFoundError", "not_found_error"),
     ErrorKind.MODEL_NOT_FOUND: ("NotFoundError", "not_found_error"),
     ErrorKind.METHOD_NOT_ALLOWED: ("APIStatusError", "invalid_request_error"),
     ErrorKind.CONFLICT: ("ConflictError", "conflict_error"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.conversation.usage import TokenUsage
-from pointsman.dialects.anthropic_messages.usage import rendered
+from pointsman.dialects.anthropic_messages.usage import Counted, rendered
 from pointsman.kinds import Protocol
 from tests.vendor_bodies import chat, messages, responses
 from tests.vendor_bodies.wire import encoded, named
@@ -201,3 +201,33 @@ def test_parts_never_sum_to_more_than_their_whole_and_nothing_is_negative(usage:
     if found.input is not None:
         assert sum(parts) == found.input
     assert found.bounded() == found
+
+
+BIG = st.none() | st.sampled_from([0, 1, 7, 5000, 2**53 - 1, 2**53, 2**53 + 2, -1]) | st.just("x")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]), BIG
+    ),
+    st.dictionaries(
+        st.sampled_from(["service_tier", "inference_geo", "speed"]), st.sampled_from(["standard", "global", "eu", "fast", None])
+    ),
+    st.dictionaries(
+        st.sampled_from(["cache_creation", "output_tokens_details", "server_tool_use"]),
+        st.dictionaries(
+            st.sampled_from(["ephemeral_1h_input_tokens", "thinking_tokens", "web_search_requests"]), BIG
+        ),
+    ),
+)  # fmt: skip
+def test_a_messages_usage_in_its_common_form_is_read_as_any_other(
+    counts: dict[str, Any], words: dict[str, Any], parts: dict[str, Any]
+) -> None:
+    """The same numbers as texts, which nobody writes, go the careful way."""
+    as_text = {name: str(value) if type(value) is int else value for name, value in counts.items()}
+    found = []
+    for report in (counts, as_text):
+        counted = Counted()
+        counted.add({**report, **words, **parts})
+        found.append(counted.neutral())
+    assert found[0] == found[1]

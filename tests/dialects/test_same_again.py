@@ -108,7 +108,7 @@ def event_of(value: dict[str, Any], ascii: bool, spaced: bool) -> bytes:
     ),
     st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_chat_reads_the_same_however_much_it_knows(steps: list[Any], spaced: bool) -> None:
     events = []
     for text, beside, around, finish, ascii in steps:
@@ -133,7 +133,7 @@ def test_chat_reads_the_same_however_much_it_knows(steps: list[Any], spaced: boo
     ),
     st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_messages_read_the_same_however_much_they_know(steps: list[Any], ascii: bool) -> None:
     values = [messages.started(), messages.opened(0, type="text", text="")]
     last = "text"

@@ -23,6 +23,7 @@ from pointsman.link.messages import Snapshot
 from pointsman.routing.specs import BackendSpec
 from pointsman.secret import Secret
 from tests.e2e.gateway import Gateway, run_cli, wait_until
+from tests.e2e.warm import run_warm
 from tests.e2e.web import Connection
 from tests.e2e.wires import CHAT
 
@@ -143,21 +144,28 @@ def test_tables_that_are_missing_are_trouble_with_words(data_dir: Path) -> None:
     assert caught.value.retry_after
 
 
-def restarted_without(gateway: Gateway) -> Path:
-    """Stopped, its database moved away, and started again. Where the database is."""
-    gateway.stop()
-    away = gateway.data_dir.with_name("away")
+def with_a_rule(data: Path, *commands: str) -> list[str]:
+    """A data folder with the rule `m`, and more commands; what each of those printed."""
+    words = ["mapping add m --to local/practice --model practice:fast", *commands]
+    done = [run_warm(data, *line.split()) for line in words]
+    assert [one.returncode for one in done] == [0] * len(done), [one.stderr for one in done]
+    return [one.stdout for one in done[1:]]
+
+
+def without_database(data: Path) -> Path:
+    """Moves it away. Where to."""
+    away = data.with_name("away")
     away.mkdir(exist_ok=True)
-    for path in gateway.data_dir.glob("pointsman.db*"):
+    for path in data.glob("pointsman.db*"):
         shutil.move(path, away / path.name)
-    gateway.start()
     return away
 
 
-def test_a_start_without_the_database_serves_and_says_what_to_do(own_gateway: Make) -> None:
+def test_a_start_without_the_database_serves_and_says_what_to_do(own_gateway: Make, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with_a_rule(data)
+    away = without_database(data)
     gateway = own_gateway()
-    gateway.rule("m", "local/practice=practice:fast")
-    away = restarted_without(gateway)
     assert gateway.fetch("POST", CHAT.path, CHAT.ask("m")).status == 200
     ready = gateway.fetch("GET", "/readyz").json()
     assert ready["status"] == "degraded"
@@ -189,36 +197,46 @@ def test_a_start_without_the_database_serves_and_says_what_to_do(own_gateway: Ma
     assert gateway.pids("pointsman.gateway") == [worker], "the data plane was not started again"
 
 
-def test_on_standby_a_key_is_still_needed_and_a_revoked_one_is_worthless(own_gateway: Make) -> None:
+def test_on_standby_a_key_is_still_needed_and_a_revoked_one_is_worthless(
+    own_gateway: Make, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    good, bad, _ = with_a_rule(
+        data, "key create --name good --json", "key create --name bad --json", "key revoke 2"
+    )
+    assert json.loads(bad)["id"] == 2
+    without_database(data)
     gateway = own_gateway()
-    gateway.rule("m", "local/practice=practice:fast")
-    good, bad = (gateway.api("POST", "/api/keys", {"name": name}) for name in ("good", "bad"))
-    gateway.api("DELETE", f"/api/keys/{bad['id']}")
-    restarted_without(gateway)
     statuses = [
         gateway.fetch("POST", CHAT.path, CHAT.ask("m"), **headers).status
         for headers in (
-            {"authorization": f"Bearer {good['secret']}"},
-            {"authorization": f"Bearer {bad['secret']}"},
+            {"authorization": f"Bearer {json.loads(good)['secret']}"},
+            {"authorization": f"Bearer {json.loads(bad)['secret']}"},
             {},
         )
     ]
     assert statuses == [200, 401, 401]
 
 
-def test_rules_kept_by_a_gateway_for_this_machine_alone_are_not_open_to_others(own_gateway: Make) -> None:
+def test_rules_kept_by_a_gateway_for_this_machine_alone_are_not_open_to_others(
+    own_gateway: Make, tmp_path: Path
+) -> None:
+    with_a_rule(tmp_path / "data")
     gateway = own_gateway()
-    gateway.rule("m", "local/practice=practice:fast")
     assert gateway.fetch("POST", CHAT.path, CHAT.ask("m")).status == 200
     gateway.options = ("--host", "0.0.0.0")
-    restarted_without(gateway)
+    gateway.stop()
+    without_database(gateway.data_dir)
+    gateway.start()
     gateway.url = gateway.url.replace("0.0.0.0", "127.0.0.1")
     assert gateway.fetch("POST", CHAT.path, CHAT.ask("m")).status == 401
 
 
-def test_a_folder_that_others_can_read_does_not_end_a_gateway_that_serves(own_gateway: Make) -> None:
+def test_a_folder_that_others_can_read_does_not_end_a_gateway_that_serves(
+    own_gateway: Make, tmp_path: Path
+) -> None:
+    with_a_rule(tmp_path / "data")
     gateway = own_gateway()
-    gateway.rule("m", "local/practice=practice:fast")
     gateway.data_dir.chmod(0o755)
     (control,) = gateway.pids("pointsman.admin")
     os.kill(control, 9)
@@ -265,20 +283,33 @@ def test_a_database_lost_while_running_is_degraded_and_takes_no_change(own_gatew
     gateway.rule("n", "local/practice=practice:fast")
 
 
-@pytest.mark.parametrize("spoiled", [b"", b"nonsense\n", b"\xff" * 300], ids=["empty", "text", "bytes"])
-@pytest.mark.parametrize("how", ["removed", "emptied"])
+@pytest.fixture(scope="module")
+def served_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a gateway that has served and was stopped."""
+    data = tmp_path_factory.mktemp("served") / "data"
+    with Gateway(data):
+        pass
+    assert (data / "last-good.snapshot").exists()
+    return data
+
+
+@pytest.mark.parametrize(
+    ("how", "spoiled"),
+    [("removed", b""), ("emptied", b"nonsense\n"), ("removed", b"\xff" * 300)],
+    ids=["empty", "text", "bytes"],
+)
 def test_no_database_and_a_damaged_snapshot_is_one_line_and_exit_code_1(
-    own_gateway: Make, how: str, spoiled: bytes
+    served_once: Path, tmp_path: Path, how: str, spoiled: bytes
 ) -> None:
     """It started again and again, for ever."""
-    gateway = own_gateway()
-    gateway.stop()
-    for path in gateway.data_dir.glob("pointsman.db*"):
+    data = tmp_path / "data"
+    shutil.copytree(served_once, data)
+    for path in data.glob("pointsman.db*"):
         path.unlink()
     if how == "emptied":
-        (gateway.data_dir / "pointsman.db").touch(0o600)
-    (gateway.data_dir / "last-good.snapshot").write_bytes(spoiled)
-    done = run_cli(gateway.data_dir, "serve", "--port", "0", timeout=60)
+        (data / "pointsman.db").touch(0o600)
+    (data / "last-good.snapshot").write_bytes(spoiled)
+    done = run_cli(data, "serve", "--port", "0", timeout=60)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "put it back from your backup" in line

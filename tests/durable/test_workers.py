@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
+
+import pytest
 
 from pointsman.resilience.breaker import IN_A_ROW, OPEN_SECONDS
 from tests.e2e.gateway import Gateway
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from pointsman.practice import Received, Reply
     from pointsman.practice.scripted import ScriptedUpstream
 
-Make = Callable[..., Gateway]
 Upstreams = Callable[..., "ScriptedUpstream"]
 
 _WORKERS = 2
@@ -26,10 +27,16 @@ _MOST = 4
 _PIECES, _PACE = 4, 0.2
 
 
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with Gateway(tmp_path_factory.mktemp("workers") / "data", "--workers", str(_WORKERS)) as found:
+        yield found
+
+
 def test_no_backend_gets_more_at_once_than_it_may_by_all_processes_together(
-    own_gateway: Make, upstream: Upstreams
+    gateway: Gateway, upstream: Upstreams
 ) -> None:
-    gateway, server = own_gateway("--workers", str(_WORKERS)), upstream()
+    server = upstream()
     came: list[float] = []
     lock = threading.Lock()
 
@@ -56,9 +63,9 @@ def test_no_backend_gets_more_at_once_than_it_may_by_all_processes_together(
 
 
 def test_a_backend_that_fails_gets_a_breakers_failures_of_each_process(
-    own_gateway: Make, upstream: Upstreams
+    gateway: Gateway, upstream: Upstreams
 ) -> None:
-    gateway, broken, good = own_gateway("--workers", str(_WORKERS)), upstream(), upstream()
+    broken, good = upstream(), upstream()
     broken.always(fails(CHAT, 500))
     good.always(either(CHAT, "from the second"))
     name, _ = gateway.route("openai", broken.url, good.url)

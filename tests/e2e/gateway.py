@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pointsman.kinds import parse_backend_key
 from tests.crowding import within
 
 from .web import Answer, Connection, fetch
@@ -20,6 +22,11 @@ from .web import Answer, Connection, fetch
 POINTSMAN = str(Path(sys.executable).with_name("pointsman"))
 START_SECONDS = 60.0  # a loaded machine; the product's own budget is measured by tests/bench
 
+PROC = Path("/proc/self/stat")
+MANY_ROWS = 60
+"""Each write makes all rules anew: from here on that is dearer than to begin with none."""
+SHARED: list[Gateway] = []
+"""Those of tests/conftest.py that run in this process."""
 _numbers = itertools.count(1)
 
 
@@ -49,6 +56,41 @@ def run_cli(
     )
 
 
+def _processes() -> list[tuple[int, int]]:
+    """(pid, its parent's) of every process; by /proc where there is one, for `ps` costs 20 ms, and who waits asks
+    twenty times a second."""
+    found: list[tuple[int, int]] = []
+    if not PROC.exists():
+        done = subprocess.run(["ps", "-ax", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
+        return [(int(pid), int(parent)) for pid, parent in map(str.split, done.stdout.splitlines())]
+    for entry in os.listdir("/proc"):
+        if entry.isdecimal():
+            try:
+                stat = Path("/proc", entry, "stat").read_text(errors="replace")
+            except OSError:  # it has just ended
+                continue
+            found.append((int(entry), int(stat.rpartition(")")[2].split()[1])))
+    return found
+
+
+def _command(pid: int) -> str:
+    """Its command line; "" of one that has ended."""
+    if PROC.exists():
+        try:
+            return (
+                Path(f"/proc/{pid}/cmdline")
+                .read_bytes()
+                .replace(b"\0", b" ")
+                .decode(errors="replace")
+                .strip()
+            )
+        except OSError:
+            return ""
+    words = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+    said = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+    return "" if "<defunct>" in said else said
+
+
 class Gateway:
     """`with Gateway(data_dir) as gateway:` serves on a free port until the block ends."""
 
@@ -63,6 +105,7 @@ class Gateway:
         self.stdout = data_dir.with_name(data_dir.name + ".out")
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
+        self.rows = 0  # that were made by what is said under "setting up"
         self._admin: Connection | None = None
 
     # -- life --------------------------------------------------------------------------------------
@@ -108,6 +151,13 @@ class Gateway:
         self.started = json.loads(line)
         self._close_admin()  # a restarted one has another port
         self.url = self.started["url"].rstrip("/")
+
+    def renew(self) -> None:
+        """Begins with an empty data folder, at another port."""
+        self.stop()
+        shutil.rmtree(self.data_dir)
+        self.rows = 0
+        self.start()
 
     def terminate(self) -> None:
         assert self.process is not None
@@ -193,20 +243,17 @@ class Gateway:
     def descendants(self) -> dict[int, str]:
         """pid -> command line of every process below the supervisor."""
         assert self.process is not None
-        table = subprocess.run(
-            ["ps", "-axww", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
-        ).stdout
-        rows = [line.split(None, 2) for line in table.splitlines()]
+        rows = _processes()
         known = {self.process.pid}
         found: dict[int, str] = {}
         grew = True
         while grew:
             grew = False
-            for row in rows:
-                if len(row) == 3 and int(row[1]) in known and int(row[0]) not in known:
-                    known.add(int(row[0]))
-                    if "<defunct>" not in row[2]:
-                        found[int(row[0])] = row[2]
+            for pid, parent in rows:
+                if parent in known and pid not in known:
+                    known.add(pid)
+                    if command := _command(pid):
+                        found[pid] = command
                     grew = True
         return found
 
@@ -259,6 +306,7 @@ class Gateway:
     def backend(self, kind: str, url: str, *, key: str | None = None, **fields: Any) -> str:
         """Adds a backend of a type under a fresh name and returns how it is written: `openai/b-1-2`."""
         name = self.fresh("b")
+        self.rows += 1
         if kind == "local":
             body = {"name": name, "base_url": url, **({"api_key": key} if key else {}), **fields}
             self.api("POST", "/api/local", body, status=201)
@@ -269,6 +317,7 @@ class Gateway:
 
     def rule(self, pattern: str, *targets: str, **fields: Any) -> dict[str, Any]:
         """Adds a mapping. A target is `type/name` or `type/name=model`; the first is the primary one."""
+        self.rows += 1
         (kind, name, model), *others = [split_target(target) for target in targets]
         body: dict[str, Any] = {"model_pattern": pattern, "backend_type": kind, "backend_name": name}
         if model:
@@ -290,8 +339,8 @@ class Gateway:
 
 def split_target(text: str) -> tuple[str, str, str | None]:
     backend, _, model = text.partition("=")
-    kind, _, name = backend.partition("/")
-    return kind, name, model or None
+    kind, name = parse_backend_key(backend)
+    return kind.value, name, model or None
 
 
 def wait_until(what: str, check: Any, seconds: float = 10.0, pause: float = 0.05) -> Any:

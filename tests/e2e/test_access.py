@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from .gateway import Gateway, clean_environment, run_cli
+from .warm import run_warm
 from .web import Answer, fetch
 from .wires import CHAT, MESSAGES, WIRES, Wire
 
@@ -65,10 +66,16 @@ def test_client_keys_are_needed_everywhere_from_the_first_one_on_and_after_the_l
     assert set(calls(gateway).values()) == {401}, "still required after the last was revoked"
 
 
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, str]]:
+    """(a gateway that needs client keys, one of them)"""
+    with Gateway(tmp_path_factory.mktemp("keyed") / "data") as found:
+        yield found, found.api("POST", "/api/keys", {"name": "k"}, status=201)["secret"]
+
+
 @pytest.mark.parametrize("wire", WIRES, ids=repr)
-def test_a_missing_key_is_told_in_the_clients_protocol(own_gateway: Make, wire: Wire) -> None:
-    gateway = own_gateway()
-    gateway.api("POST", "/api/keys", {"name": "k"}, status=201)
+def test_a_missing_key_is_told_in_the_clients_protocol(keyed: tuple[Gateway, str], wire: Wire) -> None:
+    gateway, _ = keyed
     answer = gateway.fetch("POST", wire.path, wire.ask("practice"))
     assert answer.status == 401
     wire.check_error(answer.json())
@@ -80,10 +87,9 @@ def test_a_missing_key_is_told_in_the_clients_protocol(own_gateway: Make, wire: 
 
 
 def test_a_client_key_is_never_sent_to_a_backend(
-    own_gateway: Make, upstream: Callable[..., ScriptedUpstream]
+    keyed: tuple[Gateway, str], upstream: Callable[..., ScriptedUpstream]
 ) -> None:
-    gateway, server = own_gateway(), upstream()
-    secret = gateway.api("POST", "/api/keys", {"name": "k"}, status=201)["secret"]
+    (gateway, secret), server = keyed, upstream()
     gateway.rule("m", gateway.backend("local", server.url))
     answer = gateway.fetch(
         "POST", CHAT.path, CHAT.ask("m"), authorization=f"Bearer {secret}", x_api_key=secret
@@ -104,10 +110,11 @@ def test_serving_to_the_network_without_client_keys_is_refused_with_the_remedy(t
 def test_serving_to_the_network_with_client_keys_works_and_needs_them(
     own_gateway: Make, tmp_path: Any
 ) -> None:
-    done = run_cli(tmp_path / "data", "key", "create", "--json")
+    done = run_warm(tmp_path / "data", "key", "create", "--json")
     assert done.returncode == 0, done.stderr
     gateway = own_gateway("--host", "0.0.0.0")
     url = f"http://127.0.0.1:{gateway.port}"
+    assert gateway.url == url, "nobody asks 0.0.0.0, and the pages' snippets had it"
     assert fetch(url, "POST", CHAT.path, CHAT.ask("practice")).status == 401
 
 

@@ -157,7 +157,7 @@ def test_doctor_names_what_it_looked_at(shell: Shell) -> None:
     ids=" ".join,
 )
 def test_every_command_prints_something_for_people_too(shell: Shell, words: list[str]) -> None:
-    done = run_cli(shell.data_dir, *words)
+    done = shell.runs(shell.data_dir, *words)
     assert done.returncode in (0, 1)
     assert done.stdout.strip() or done.stderr.strip()
     assert "\x1b[" not in done.stdout, "no colours in a pipe"
@@ -297,7 +297,7 @@ def test_serve_without_json_prints_one_screen_to_start_from(tmp_path: Path) -> N
 
 def test_a_stale_serve_json_does_not_get_in_the_way(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    assert run_cli(data, "mapping", "list").returncode == 0
+    assert run_warm(data, "mapping", "list").returncode == 0
     stale = {
         "pid": 999999,
         "url": "http://127.0.0.1:1",
@@ -308,3 +308,27 @@ def test_a_stale_serve_json_does_not_get_in_the_way(tmp_path: Path) -> None:
     os.chmod(data / "serve.json", 0o600)
     done = run_cli(data, "mapping", "list", "--json")
     assert (done.returncode, done.stdout.strip()) == (0, "[]")
+
+
+def test_names_of_the_running_gateway_are_completed(running: Gateway) -> None:
+    """Those alone that a shell takes as they are."""
+    server = running.backend("local", "http://127.0.0.1:9").partition("/")[2]
+    for pattern in ("plain-name", "$(touch it)", "qwen*"):
+        running.rule(pattern, f"local/{server}")
+
+    def completed(line: str) -> set[str]:
+        words = {
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(line.count(" ")),
+            "_POINTSMAN_COMPLETE": "bash_complete",
+        }
+        env = clean_environment(words | {"POINTSMAN_DATA_DIR": str(running.data_dir)})
+        done = subprocess.run([POINTSMAN], env=env, capture_output=True, text=True, timeout=30, check=True)
+        return {one.partition(",")[2] for one in done.stdout.split()}
+
+    named = completed("pointsman explain ")
+    assert "plain-name" in named
+    assert not {name for name in named if set(name) & set("$*( ")}
+    assert f"local/{server}" in completed("pointsman mapping add x --to lo")
+    assert server in completed("pointsman local test ")
+    assert completed("pointsman credential test lo") == set()

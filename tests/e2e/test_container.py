@@ -11,9 +11,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+import yaml
+
+from pointsman.config import Limits
 
 from .gateway import POINTSMAN, START_SECONDS, clean_environment
 
@@ -176,3 +180,24 @@ def test_the_first_process_stops_when_told_so_while_it_still_starts(tmp_path: Pa
     finally:
         process.kill()
         process.wait(10)
+
+
+def test_the_images_last_stage_has_no_tools_and_the_compose_file_is_as_strict_as_the_docs_say() -> None:
+    build, last = re.split(r"^FROM ", (ROOT / "Containerfile").read_text(), flags=re.MULTILINE)[1:]
+    assert "--require-hashes -r requirements/run.lock" in build
+    assert "'(compiled)'" in build, "an image in pure Python is no image"
+    assert not re.search(r"\b(pip|apt-get|gcc|curl|cython)\b", last)
+    assert "--from=build /app /app" in last
+    assert "/build" not in last
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", build, re.MULTILINE)
+    let_in = (ROOT / ".dockerignore").read_text().splitlines()
+    for name in " ".join(copied).split():
+        assert any(fnmatch(name, line[1:]) for line in let_in if line.startswith("!")), f"{name} is left out"
+        assert (ROOT / name).exists()
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["pointsman"]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["tmpfs"] == ["/tmp"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert (ROOT / service["build"]["dockerfile"]).exists()
+    assert int(service["stop_grace_period"].removesuffix("s")) > Limits().drain_seconds

@@ -7,15 +7,16 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .gateway import Gateway, run_cli, wait_until
+from .gateway import Gateway, wait_until
 from .replies import SSE, Reply, either, streams
 from .test_chaos import open_streams
+from .warm import run_warm
 from .web import fetch, post_bytes, raw
 from .wires import CHAT, MESSAGES, RESPONSES, WIRES, Wire
 
@@ -202,6 +203,13 @@ def test_a_refusal_before_any_output_is_an_answer_of_the_model(gateway: Gateway,
 # -- processes and folders
 
 
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway of two processes."""
+    with Gateway(tmp_path_factory.mktemp("two") / "data", "--workers", "2") as found:
+        yield found
+
+
 def test_ctrl_c_in_the_terminal_ends_it_quietly(own_gateway: Make, upstream: Upstreams) -> None:
     """A terminal sends SIGINT to every process of the group at once."""
     gateway, server = own_gateway(), upstream()
@@ -246,7 +254,7 @@ def test_a_long_data_folder_and_a_long_temporary_folder_work(own_gateway: Make, 
 
 def test_a_relative_data_folder_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run_cli(Path("here"), "mapping", "list", "--json").stdout.strip() == "[]"
+    assert run_warm(Path("here"), "mapping", "list", "--json").stdout.strip() == "[]"
     assert (tmp_path / "here" / "pointsman.db").exists()
 
 
@@ -261,25 +269,23 @@ def test_it_serves_on_ipv6_loopback(own_gateway: Make) -> None:
     assert fetch(gateway.url, "POST", CHAT.path, CHAT.ask("practice")).status == 200
 
 
-def test_a_change_is_live_in_every_process_when_the_command_returns(own_gateway: Make) -> None:
-    gateway = own_gateway("--workers", "2")
-    rule = gateway.rule("m", "local/practice=practice")
+def test_a_change_is_live_in_every_process_when_the_command_returns(two: Gateway) -> None:
+    name = two.fresh()
+    rule = two.rule(name, "local/practice=practice")
     for turn in range(6):
         model = ("practice", "practice:fast")[turn % 2]
-        gateway.api("PATCH", f"/api/mappings/{rule['id']}", {"backend_model": model})
-        seen = {
-            gateway.fetch("POST", CHAT.path, CHAT.ask("m")).header("x-pointsman-target") for _ in range(6)
-        }
+        two.api("PATCH", f"/api/mappings/{rule['id']}", {"backend_model": model})
+        seen = {two.fetch("POST", CHAT.path, CHAT.ask(name)).header("x-pointsman-target") for _ in range(6)}
         assert seen == {f"local/practice:{model}"}
 
 
-def test_metrics_and_usage_count_every_process(own_gateway: Make) -> None:
-    gateway = own_gateway("--workers", "2")
-    gateway.rule("m", "local/practice=practice")
+def test_metrics_and_usage_count_every_process(two: Gateway) -> None:
+    name = two.fresh()
+    two.rule(name, "local/practice=practice")
     for _ in range(30):
-        gateway.fetch("POST", CHAT.path, CHAT.ask("m"))
-    wait_until("all usage", lambda: len(gateway.api("GET", "/api/usage?model=m&limit=100")) == 30)
-    texts = {gateway.fetch("GET", "/metrics").body.count(b"\npointsman_") for _ in range(6)}
+        two.fetch("POST", CHAT.path, CHAT.ask(name))
+    wait_until("all usage", lambda: len(two.api("GET", f"/api/usage?model={name}&limit=100")) == 30)
+    texts = {two.fetch("GET", "/metrics").body.count(b"\npointsman_") for _ in range(6)}
     assert min(texts) > 0
 
 

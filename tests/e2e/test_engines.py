@@ -27,9 +27,11 @@ ROOT = str(Path(__file__).parents[2])
 ENGINE = str(Path(__file__).with_name("small_engine.py"))
 
 
-@pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    with Gateway(tmp_path / "data") as found:
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """For tests whose engines have names of their own, and that kill nothing but engines."""
+    env = {"POINTSMAN_HOLD_SECONDS": "0.3"}
+    with Gateway(tmp_path_factory.mktemp("engines") / "data", env=env) as found:
         yield found
 
 
@@ -88,46 +90,51 @@ def is_free(port: int) -> bool:
 def test_the_first_request_starts_it_all_who_wait_get_one_and_it_stops_when_nobody_comes(
     gateway: Gateway,
 ) -> None:
-    engine(gateway, "tiny", "--load", "0.5", keep=1.5)
-    assert "tiny" in {one["id"] for one in gateway.fetch("GET", "/v1/models").json()["data"]}, (
+    engine(gateway, "first", "--load", "0.5", keep=1.5)
+    assert "first" in {one["id"] for one in gateway.fetch("GET", "/v1/models").json()["data"]}, (
         "also while it is cold"
     )
     with ThreadPoolExecutor(8) as pool:
-        found = {said(answer) for answer in pool.map(lambda _: ask(gateway, "tiny"), range(8))}
+        found = {said(answer) for answer in pool.map(lambda _: ask(gateway, "first"), range(8))}
     ((name, pid),) = found
-    assert name == "tiny"
-    assert said(ask(gateway, "tiny")) == (name, pid)
+    assert name == "first"
+    assert said(ask(gateway, "first")) == (name, pid)
     wait_until("it has stopped", lambda: not lives(pid), 10)
-    assert said(ask(gateway, "tiny"))[1] != pid
+    assert said(ask(gateway, "first"))[1] != pid
 
 
 def test_an_engine_that_was_killed_is_started_again_for_the_next(gateway: Gateway) -> None:
-    engine(gateway, "tiny")
-    _, pid = said(ask(gateway, "tiny"))
+    engine(gateway, "killed")
+    _, pid = said(ask(gateway, "killed"))
     os.kill(pid, signal.SIGKILL)
-    wait_until("another one answers", lambda: ask(gateway, "tiny").status == 200, 10)
-    assert said(ask(gateway, "tiny"))[1] != pid
+    wait_until("another one answers", lambda: ask(gateway, "killed").status == 200, 10)
+    assert said(ask(gateway, "killed"))[1] != pid
 
 
-@pytest.mark.parametrize("shell", [False, True], ids=["plain", "behind sh -c"])
 @pytest.mark.parametrize("whom", ["the gateway", "the warden", "all at once"])
-def test_kill_9_leaves_no_engine_and_no_port_behind(tmp_path: Path, whom: str, shell: bool) -> None:
+def test_kill_9_leaves_no_engine_and_no_port_behind(tmp_path: Path, whom: str) -> None:
+    """Neither of one that is run plainly nor of one behind sh -c."""
     gateway = Gateway(tmp_path / "data")
     gateway.start()
+    names = ("plain", "shell")
     try:
-        engine(gateway, "tiny", shell=shell)
-        _, pid = said(ask(gateway, "tiny"))
-        (port,) = listening(pid)
+        for name in names:
+            engine(gateway, name, shell=name == "shell")
+        pids = {name: said(ask(gateway, name))[1] for name in names}
+        ports = [port for pid in pids.values() for port in listening(pid)]
+        assert len(ports) == 2
         gateway.kill_9(whom)
         if whom == "the warden":
-            assert said(ask(gateway, "tiny")) == ("tiny", pid), "taken over, not started once more"
+            for name in names:
+                assert said(ask(gateway, name)) == (name, pids[name]), "taken over, not started once more"
     finally:
         gateway.stop()
-    wait_until("the engine has ended", lambda: not lives(pid), 10)
-    wait_until("its port is free", lambda: is_free(port), 5)
+    wait_until("the engines have ended", lambda: not any(map(lives, pids.values())), 10)
+    wait_until("their ports are free", lambda: all(map(is_free, ports)), 5)
     if whom != "the warden":
         with Gateway(tmp_path / "data") as after:
-            assert said(ask(after, "tiny"))[1] != pid
+            for name in names:
+                assert said(ask(after, name))[1] != pids[name]
 
 
 def test_sigterm_stops_engines_too(tmp_path: Path) -> None:
@@ -140,13 +147,13 @@ def test_sigterm_stops_engines_too(tmp_path: Path) -> None:
 def test_cold_goes_to_the_next_where_the_rule_says_so_and_it_is_started_meanwhile(gateway: Gateway) -> None:
     with ScriptedUpstream() as far:
         cloud = gateway.backend("openai", far.url, allow_http=True)
-        engine(gateway, "tiny", "--load", "0.5")
-        gateway.rule("m", "local/tiny=tiny", f"{cloud}=practice", fallback_on=["cold"])
-        first = ask(gateway, "m")
+        engine(gateway, "cool", "--load", "0.5")
+        gateway.rule("m-cool", "local/cool=cool", f"{cloud}=practice", fallback_on=["cold"])
+        first = ask(gateway, "m-cool")
         assert (first.status, first.header("x-pointsman-target")) == (200, f"{cloud}:practice")
         wait_until(
             "it has been started",
-            lambda: ask(gateway, "m").header("x-pointsman-target") == "local/tiny:tiny",
+            lambda: ask(gateway, "m-cool").header("x-pointsman-target") == "local/cool:cool",
             10,
         )
 
@@ -161,8 +168,8 @@ def test_an_engine_that_cannot_start_says_why_and_a_rule_goes_on(gateway: Gatewa
     assert time.monotonic() - begun < 40
     with ScriptedUpstream() as far:
         cloud = gateway.backend("openai", far.url, allow_http=True)
-        gateway.rule("m", "local/gone=gone", f"{cloud}=practice")
-        assert ask(gateway, "m").header("x-pointsman-target") == f"{cloud}:practice"
+        gateway.rule("m-gone", "local/gone=gone", f"{cloud}=practice")
+        assert ask(gateway, "m-gone").header("x-pointsman-target") == f"{cloud}:practice"
 
 
 def test_no_command_comes_over_rest(gateway: Gateway, tmp_path: Path) -> None:
@@ -191,14 +198,12 @@ def test_two_processes_share_one_engine_and_a_slow_answer_keeps_it(tmp_path: Pat
         wait_until("it has stopped", lambda: not lives(pid), 10)
 
 
-def test_a_stream_is_kept_alive_while_its_engine_loads(tmp_path: Path) -> None:
-    env = {"POINTSMAN_HOLD_SECONDS": "0.3"}
-    with Gateway(tmp_path / "data", env=env) as gateway:
-        engine(gateway, "tiny", "--load", "2")
-        answer = gateway.fetch("POST", "/v1/chat/completions", {**chat.ask("tiny"), "stream": True})
-        assert answer.status == 200
-        assert answer.body.startswith(b":"), "a sign of life before anything else"
-        assert b"tiny" in answer.body
+def test_a_stream_is_kept_alive_while_its_engine_loads(gateway: Gateway) -> None:
+    engine(gateway, "held", "--load", "2")
+    answer = gateway.fetch("POST", "/v1/chat/completions", {**chat.ask("held"), "stream": True})
+    assert answer.status == 200
+    assert answer.body.startswith(b":"), "a sign of life before anything else"
+    assert b"held" in answer.body
 
 
 def test_fifty_clients_over_three_engines_with_memory_for_two_are_all_answered(tmp_path: Path) -> None:
@@ -226,12 +231,13 @@ def test_fifty_clients_over_three_engines_with_memory_for_two_are_all_answered(t
 
 
 def test_what_cannot_fit_is_told_while_its_engine_is_cold_and_starts_nothing(gateway: Gateway) -> None:
-    engine(gateway, "tiny", window=100)
-    (listed,) = [one for one in gateway.fetch("GET", "/v1/models").json()["data"] if one["id"] == "tiny"]
+    engine(gateway, "narrow", window=100)
+    (listed,) = [one for one in gateway.fetch("GET", "/v1/models").json()["data"] if one["id"] == "narrow"]
     assert listed["context_window"] == 100
     with ScriptedUpstream() as far:
         cloud = gateway.backend("openai", far.url, allow_http=True)
-        gateway.rule("m", "local/tiny=tiny", f"{cloud}=practice", fallback_on=["context"])
-        answer = gateway.fetch("POST", "/v1/chat/completions", chat.ask("m", "word " * 900))
+        gateway.rule("m-narrow", "local/narrow=narrow", f"{cloud}=practice", fallback_on=["context"])
+        answer = gateway.fetch("POST", "/v1/chat/completions", chat.ask("m-narrow", "word " * 900))
         assert answer.header("x-pointsman-target") == f"{cloud}:practice"
-    assert not gateway.cli_json("local", "engines")["engines"][0]["pid"]
+    (told,) = [one for one in gateway.cli_json("local", "engines")["engines"] if one["name"] == "narrow"]
+    assert not told["pid"]

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from pointsman.providers.urls import engine_url
+from tests.children import child
 from tests.vendor_bodies import chat
 
-from .gateway import POINTSMAN, Gateway, clean_environment, run_cli, wait_until
+from .gateway import POINTSMAN, Gateway, clean_environment, wait_until
+from .warm import run_warm
 from .web import free_port
 
 ROOT = str(Path(__file__).parents[2])
@@ -147,7 +149,7 @@ def test_a_recipe_that_others_can_write_is_told_with_what_helps(gateway: Gateway
 def test_a_log_is_followed_until_ctrl_c(gateway: Gateway) -> None:
     gateway.cli("local", "add", "said", "--command", command("m-said"))
     words = [POINTSMAN, "local", "logs", "said", "-f", "--data-dir", str(gateway.data_dir)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, env=clean_environment()) as following:
+    with child(words, stdout=subprocess.PIPE, env=clean_environment()) as following:
         assert following.stdout is not None
         gateway.cli("local", "start", "said", "--no-wait")
         assert following.stdout.readline() == b"listening\n"
@@ -169,7 +171,7 @@ def test_our_own_engine_is_no_server_that_was_found(tmp_path: Path) -> None:
 def test_who_tells_of_engines_may_be_killed_and_tells_again(tmp_path: Path) -> None:
     data = tmp_path / "data"
     words = ("--command", command("m-kept"), "--preload")
-    assert run_cli(data, "local", "add", "kept", *words).returncode == 0
+    assert run_warm(data, "local", "add", "kept", *words).returncode == 0
     with Gateway(data, "--memory", "1GB") as gateway:
         wait_until("it is preloaded", lambda: engine(gateway, "kept")["state"] == "ready", 15)
         pid = engine(gateway, "kept")["pid"]

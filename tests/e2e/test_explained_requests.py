@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from pointsman.admin.control.explain_request import Grounds, explain_request
-from pointsman.admin.control.pasted import read
+from pointsman.admin.control.pasted import Pasted, read
 from pointsman.admin.control.process_status import StatusBoard
 from pointsman.admin.control.request_explained import RequestExplained, decide
 from pointsman.admin.control.routing_view import RoutingView
@@ -58,13 +58,17 @@ BACKENDS = {
 
 
 async def explained(found: Plane, text: str, path: str = "") -> RequestExplained:
+    return await explained_as(found, read(text, path))
+
+
+async def explained_as(found: Plane, pasted: Pasted) -> RequestExplained:
     assert found.plane.rules is not None
     snapshot = unpack(pack(found.plane.rules.snapshot))
     assert isinstance(snapshot, Snapshot)
     board = StatusBoard()
     board.take(msgspec.msgpack.decode(pack(found.plane.status()), type=WorkerStatus), 0.0)
     stage = Grounds(snapshot, RoutingView(), board.health(0.0), cold)
-    return decide(await explain_request(stage, read(text, path)))
+    return decide(await explain_request(stage, pasted))
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -175,3 +179,50 @@ def test_what_does_not_fit_a_local_model_goes_on_where_the_rule_says_so() -> Non
                 assert (await explained(found, text)).asked == "local/z:m"
 
     uvloop.run(main())
+
+
+def test_a_request_whose_answer_is_looked_through_for_calls_does_not_go_as_it_is() -> None:
+    async def main() -> None:
+        with ScriptedUpstream() as server:
+            box = local(server.url, dialects=ALL)
+            asked: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+            tools = [{"type": "function", "function": {"name": "f"}}]
+            async with plane() as found:
+                found.rules(rule("m", box.key, recover_calls=True), backends=[box])
+                for body, straight in ((asked, True), ({**asked, "tools": tools}, False)):
+                    (target,) = (await explained(found, json.dumps(body))).targets
+                    assert (target.as_it_is, target.looked_through) == (straight, not straight)
+                    assert target.protocol == CHAT
+
+    uvloop.run(main())
+
+
+def test_a_request_is_told_whether_it_could_have_a_shadow() -> None:
+    async def main() -> list[str | None]:
+        with ScriptedUpstream() as server:
+            async with plane() as found:
+                backends = [openai(server.url), local(server.url)]
+                near, far = backends[1].key, backends[0].key
+                said = []
+                for rules, path, body in (
+                    (rule("*", far, shadow=f"{near}:q"), "/v1/messages", {"max_tokens": 5, "messages": SAID}),
+                    (rule("*", far, shadow=f"{near}:q", shadow_share=3), "/v1/embeddings", {"input": "a"}),
+                    (rule("*", near, shadow=f"{near}:q"), "/v1/responses", {"input": "a"}),
+                    (rule("*", far, shadow="local/gone"), "/v1/responses", {"input": "a"}),
+                    (rule("*", far), "/v1/responses", {"input": "a"}),
+                ):
+                    found.rules(rules, backends=backends)
+                    text = json.dumps({"model": "m", **body})
+                    said.append((await explained(found, text, path)).shadowed)
+                return said
+
+    some = uvloop.run(main())
+    assert some[0] is not None
+    assert some[0].endswith(":q is asked the same in 10 of 100 requests that a cloud has answered")
+    assert some[1:3] == [
+        "none, since answers of this path cannot be compared",
+        "none, since no cloud answers it",
+    ]
+    assert some[3] is not None
+    assert some[3].startswith("none, since there is no local backend 'gone'")
+    assert some[4] is None

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from .gateway import POINTSMAN, Gateway, clean_environment, run_cli
+from .warm import run_warm
 
 WRONG = [
     ("POINTSMAN_BODY_BYTES", "64XB"),
@@ -60,14 +61,14 @@ def test_a_data_folder_in_nobody_s_home_is_one_line(tmp_path: Path) -> None:
     [("nan", 1), ("inf", 1), ("-1", 1), ("1e400", 1), ("5 apples", 2), ("", 2), ("5m30s", 2)],
 )
 def test_a_mistyped_option_is_told_without_a_traceback(text: str, code: int, tmp_path: Path) -> None:
-    done = run_cli(tmp_path / "data", "mapping", "add", "m", "--to", "openai", f"--hedge={text}")
+    done = run_warm(tmp_path / "data", "mapping", "add", "m", "--to", "openai", f"--hedge={text}")
     assert done.returncode == code
     assert "hedge" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_hedge_with_a_unit(tmp_path: Path) -> None:
-    done = run_cli(
+    done = run_warm(
         tmp_path / "data",
         "mapping",
         "add",
@@ -119,14 +120,12 @@ def test_an_https_client_on_the_http_port_is_told_at_once(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "first", [b"\x00\x01", b"\x80\x2e\x01\x03", b"\x05\x01\x00"], ids=["zero", "ssl2", "socks"]
 )
-def test_whoever_speaks_another_protocol_is_told_at_once(first: bytes, tmp_path: Path) -> None:
-    with Gateway(tmp_path / "data") as gateway:
-        port = int(gateway.url.rpartition(":")[2])
-        started = time.monotonic()
-        with socket.create_connection(("127.0.0.1", port), 10) as plain:
-            plain.sendall(first)
-            assert plain.recv(65536).startswith(b"HTTP/1.1 400 ")
-        assert time.monotonic() - started < 5.0
+def test_whoever_speaks_another_protocol_is_told_at_once(first: bytes, gateway: Gateway) -> None:
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", gateway.port), 10) as plain:
+        plain.sendall(first)
+        assert plain.recv(65536).startswith(b"HTTP/1.1 400 ")
+    assert time.monotonic() - started < 5.0
 
 
 def test_a_root_on_which_no_temporary_file_can_be_written_is_one_line(tmp_path: Path) -> None:

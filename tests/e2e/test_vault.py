@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ import pytest
 from .gateway import Gateway, run_cli
 from .load import FixedUpstream, Outcome, run, under_load
 from .replies import either
+from .warm import run_warm
 from .wires import CHAT
 
 if TYPE_CHECKING:
@@ -43,22 +45,37 @@ def filled(gateway: Gateway, server: ScriptedUpstream) -> None:
     assert gateway.fetch("POST", CHAT.path, CHAT.ask("cloud")).status == 200
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, ScriptedUpstream]]:
+    """(the data folder that a gateway left behind, the server that its rows name)"""
+    from pointsman.practice.scripted import ScriptedUpstream
+
+    data = tmp_path_factory.mktemp("kept") / "data"
+    with ScriptedUpstream() as server:
+        with Gateway(data) as gateway:
+            filled(gateway, server)
+        yield data, server
+
+
+@pytest.fixture
+def data(kept: tuple[Path, ScriptedUpstream], tmp_path: Path) -> Path:
+    """A copy of it, where `own_gateway` serves from."""
+    return Path(shutil.copytree(kept[0], tmp_path / "data"))
+
+
 @pytest.mark.parametrize("how", ["wrong", "missing", "damaged"])
 def test_without_its_master_key_it_starts_degraded_says_why_and_overwrites_nothing(
-    own_gateway: Make, upstream: Upstreams, how: str
+    own_gateway: Make, data: Path, how: str
 ) -> None:
-    gateway, server = own_gateway(), upstream()
-    filled(gateway, server)
-    gateway.stop()
-    before = sealed(gateway.data_dir)
-    path = gateway.data_dir / "master.key"
+    before = sealed(data)
+    path = data / "master.key"
     right = path.read_bytes()
     if how == "missing":
         path.unlink()
     else:
         path.write_text(new_key() if how == "wrong" else "not a key")
     changed = path.read_bytes() if path.exists() else None
-    gateway.start()
+    gateway = own_gateway()
     assert gateway.fetch("POST", CHAT.path, CHAT.ask("box")).status == 200, (
         "a local backend without a key serves"
     )
@@ -81,27 +98,19 @@ def test_without_its_master_key_it_starts_degraded_says_why_and_overwrites_nothi
     assert gateway.fetch("POST", CHAT.path, CHAT.ask("cloud")).status == 200
 
 
-def test_a_master_key_that_others_can_read_is_refused_with_the_fix(
-    own_gateway: Make, upstream: Upstreams
-) -> None:
-    gateway, server = own_gateway(), upstream()
-    filled(gateway, server)
-    gateway.stop()
-    (gateway.data_dir / "master.key").chmod(0o644)
-    done = run_cli(gateway.data_dir, "doctor")
+def test_a_master_key_that_others_can_read_is_refused_with_the_fix(data: Path) -> None:
+    (data / "master.key").chmod(0o644)
+    done = run_warm(data, "doctor")
     assert done.returncode == 1
     assert "chmod 600" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["pointsman.db", "admin-token", "."])
-def test_files_that_others_can_read_stop_the_start_with_the_fix(own_gateway: Make, name: str) -> None:
-    gateway = own_gateway()
-    gateway.stop()
-    mode = "700" if name == "." else "600"
-    (gateway.data_dir / name).chmod(0o755 if name == "." else 0o644)
-    done = run_cli(gateway.data_dir, "serve", "--port", "0", timeout=30)
+def test_a_file_that_others_can_read_stops_the_start_with_the_fix(data: Path) -> None:
+    """Which files, and the folder: tests/admin/control/test_process.py."""
+    (data / "pointsman.db").chmod(0o644)
+    done = run_cli(data, "serve", "--port", "0", timeout=30)
     assert done.returncode == 1
-    assert f"chmod {mode}" in done.stderr
+    assert "chmod 600" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -131,14 +140,13 @@ def test_rotating_the_master_key_while_serving_fails_no_request(own_gateway: Mak
     assert "master key" not in gateway.fetch("GET", "/readyz").body.decode().lower()
 
 
-def test_a_rotated_key_still_opens_everything_after_a_restart(own_gateway: Make, upstream: Upstreams) -> None:
-    gateway, server = own_gateway(), upstream()
-    filled(gateway, server)
-    gateway.stop()
-    done = run_cli(gateway.data_dir, "secrets", "rotate", "--json")
+def test_a_rotated_key_still_opens_everything_after_a_restart(
+    own_gateway: Make, data: Path, kept: tuple[Path, ScriptedUpstream]
+) -> None:
+    done = run_warm(data, "secrets", "rotate", "--json")
     assert done.returncode == 0, done.stderr
     json.loads(done.stdout)
-    gateway.start()
+    gateway, (_, server) = own_gateway(), kept
     assert gateway.fetch("POST", CHAT.path, CHAT.ask("cloud")).status == 200
     assert server.requests[-1].headers["authorization"] == "Bearer sk-kept"
 

@@ -112,7 +112,7 @@ def read_all(answers: Answers) -> None:
                 engine.forwards.of_detail(reply.body)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANSWERS)
 def test_no_answers_of_any_shape_make_a_row_raise(answers: Answers) -> None:
     read_all(answers)
@@ -129,7 +129,7 @@ def real() -> list[Answers]:
 REAL = real()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(REAL), st.data())
 def test_nor_do_real_answers_with_one_thing_wrong(answers: Answers, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(answers)))

@@ -66,6 +66,9 @@ include-name = "DELETE /api/credentials/{backend_type}/{name}"
 [operations.parameters]
 "path.backend_type" = "openai"
 "path.name" = "gone"
+[[operations]]
+include-name = "DELETE /api/recordings/{name}"
+parameters = { "path.name" = "gone" }
 # Of the last of several, which nobody removes by its small number.
 [[operations]]
 include-name = "POST /api/webhooks/{webhook_id}/test"
@@ -98,6 +101,15 @@ include-name = "PATCH /api/mappings/{mapping_id}"
 [[operations]]
 include-name = "POST /api/audit/{entry_id}/undo"
 parameters = { "path.entry_id" = @entry }
+# It would remove what the others need.
+[[operations]]
+include-name = "POST /api/config/apply"
+parameters = { "query.prune" = false }
+# Its corners are those of all the others together, a third of all requests; what it holds the others' own operations try.
+phases = { coverage = { enabled = false } }
+[[operations]]
+include-name = "POST /api/config/diff"
+phases = { coverage = { enabled = false } }
 [[operations]]
 include-name = "DELETE /api/credentials/{backend_type}"
 parameters = { "path.backend_type" = "openai" }
@@ -106,13 +118,18 @@ parameters = { "path.backend_type" = "openai" }
 
 _MAY_FAIL = {
     "other",
+    "GET /api/explain/last",
     "GET /api/captured/{request_id}",
+    "DELETE /api/captured/{request_id}",
+    "POST /api/uploaded-backups",
     "DELETE /api/stored-models",
     "POST /api/requests/{request_id}/cancel",
     "POST /api/backups/{name}/restore",
+    "POST /api/programs/{name}/settings",
+    "DELETE /api/programs/{name}/settings",
 }
-"""What has been kept is cleared by another operation; no model is on this disk and no request runs; a backup's name is known
-to who has just made it."""
+"""What has been kept is cleared by another operation; nothing was asked, no model is on this disk and no request runs; a
+backup's name is known to who has just made it, and the digest of a change to who was shown it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +156,31 @@ class Explored:
 
 def namespaces() -> bool:
     """May this user have a network of his own?"""
-    try:
-        return not subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode
-    except OSError:
-        return False
+    return _apart() is not None
+
+
+def _apart() -> list[str] | None:
+    """The command that gives one, where it may be with all its processes, which end with it."""
+    for words in (["unshare", "-rnp", "--fork", "--kill-child", "--mount-proc"], ["unshare", "-rn"]):
+        try:
+            if not subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+                return words
+        except OSError:
+            return None
+    return None
 
 
 def explore(folder: Path, examples: int, seed: int | None = None) -> Explored:
     """seed None: the same every time. examples: of each operation."""
     words = [sys.executable, "-m", __name__, str(folder), str(examples), "" if seed is None else str(seed)]
+    home = folder / "home"
+    home.mkdir(mode=0o700, exist_ok=True)
     done = subprocess.run(
-        ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *words],
+        [*(_apart() or ()), "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *words],
         cwd=ROOT,
         env=os.environ
-        | {"PYTHONPATH": os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(ROOT)])},
+        | {"PYTHONPATH": os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(ROOT)])}
+        | {"HOME": str(home)},  # settings files of programs are written there
         capture_output=True,
         text=True,
         timeout=SECONDS + 60,
@@ -177,6 +205,7 @@ def main(folder: Path, examples: int, seed: str) -> None:
         write_recipe(folder / "data", "kept", {"command": ["sleep", "{port}"], "deadline": 3.0})
         gateway.api("POST", "/api/local", {"name": "engine", "base_url": engine_url("kept")})
         gateway.api("POST", "/api/local", {"name": "plain", "base_url": "http://127.0.0.1:9"})
+        gateway.api("POST", "/api/recordings", {"name": "gone", "answers": []})
         hooks = [
             gateway.api("POST", "/api/webhooks", {"url": f"http://127.0.0.1:9/{number}"})["id"]
             for number in range(5)

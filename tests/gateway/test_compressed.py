@@ -12,6 +12,7 @@ import json
 import resource
 import zlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -335,10 +336,15 @@ def test_the_sdks_read_what_comes_of_it() -> None:
     uvloop.run(main())
 
 
+@cache
+def bomb() -> bytes:
+    return gzip.compress(b" " * 200_000_000, 9)
+
+
 @pytest.mark.parametrize(("client", "upstream"), [(CHAT, CHAT), (MESSAGES, CHAT), (RESPONSES, RESPONSES)])
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_bomb_takes_no_memory_and_goes_to_the_next_target(client: str, upstream: str, stream: bool) -> None:
-    packed = gzip.compress(b" " * 200_000_000, 9)
+    packed = bomb()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     first = Reply(200, {**(SSE if stream else JSON), "content-encoding": "gzip"}, body=packed)
     got = rescued(client, upstream, first, stream=stream)

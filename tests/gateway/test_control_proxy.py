@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from pointsman.gateway.own.control_proxy import end_event_streams
+from pointsman.gateway.own.control_proxy import end_event_streams, is_near
 from pointsman.practice import Reply, ScriptedUpstream
 from pointsman.routing.specs import UNIX, BackendSpec
+from pointsman.wire.http1 import parse_head
 from tests.agents.model import CHAT, JSON, WHOLE
 
 from .plane import Plane, plane, rule
@@ -34,12 +35,14 @@ def chunked(data: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def served(answer: Answer, **limits: Any) -> AsyncIterator[Plane]:
-    """A data plane whose control plane answers like this, once a connection."""
+async def served(answer: Answer, heads: list[bytes] | None = None, **limits: Any) -> AsyncIterator[Plane]:
+    """A data plane whose control plane answers like this, once a connection. heads: gets what that is asked."""
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await reader.readuntil(b"\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            if heads is not None:
+                heads.append(head)
             await answer(reader, writer)
         finally:
             writer.close()
@@ -208,3 +211,47 @@ def test_a_control_plane_that_does_not_begin_to_answer_is_told_in_time() -> None
             assert "did not answer in time" in got.json()["detail"]
 
     uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    ("peer", "line", "near"),
+    [
+        (("127.0.0.1", 5000), b"", True),
+        (("::1", 5000, 0, 0), b"", True),
+        (("::ffff:127.0.0.1", 5000, 0, 0), b"", True),
+        ("", b"", True),  # of a Unix socket
+        (("192.168.1.9", 5000), b"", False),
+        (("::ffff:192.168.1.9", 5000, 0, 0), b"", False),
+        (("fe80::1%eth0", 5000, 0, 2), b"", False),
+        (("172.17.0.1", 5000), b"", False),
+        (None, b"", False),
+        (("127.0.0.1", 5000), b"X-Forwarded-For: 203.0.113.7\r\n", False),
+        (("127.0.0.1", 5000), b"Via: 1.1 proxy\r\n", False),
+        ("", b"X-Forwarded-Proto: https\r\n", False),
+    ],
+    ids=str,
+)
+def test_only_this_machine_itself_is_near(peer: object, line: bytes, near: bool) -> None:
+    head = parse_head(b"GET /ui/connect HTTP/1.1\r\nhost: localhost\r\n" + line + b"\r\n", 20)
+    assert is_near(peer, head) is near
+
+
+@pytest.mark.parametrize("said", [b"", b"x-pointsman-near: 1\r\n", b"X-Pointsman-Near: 0\r\nvia: 1.1 p\r\n"])
+def test_the_control_plane_hears_of_it_by_our_word_alone(said: bytes) -> None:
+    heads: list[bytes] = []
+
+    async def main() -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(PAGE % 0)
+
+        async with served(answer, heads) as found:
+            reader, writer = await found.connect()
+            writer.write(b"GET /ui/connect HTTP/1.1\r\nhost: localhost\r\n" + said + b"\r\n")
+            async with asyncio.timeout(GONE):
+                await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+
+    uvloop.run(main())
+    (head,) = heads
+    found = [line for line in head.lower().split(b"\r\n") if line.startswith(b"x-pointsman-near")]
+    assert found == ([] if b"via" in said else [b"x-pointsman-near: 1"])

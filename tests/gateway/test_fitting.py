@@ -140,6 +140,8 @@ def test_too_long_for_the_box_goes_to_the_next_where_the_rule_says_so(wire: Wire
         got = await found.ask(wire.path, wire.ask("m", long(9001)))
         assert (got.status, asked(near)) == (200, [])
         assert got.headers["x-pointsman-target"] == "openai/far:practice"
+        assert got.headers["x-pointsman-fallback"] == "upstream_error"
+        assert "context" in {record.fallback for record in found.records}
 
     with_both(double("ollama", Model("m", WINDOW)), work, "context")
 
@@ -164,6 +166,8 @@ def test_pictures_for_a_model_without_eyes_are_refused_or_go_on() -> None:
     async def gone_on(found: Plane, near: ScriptedUpstream, far: ScriptedUpstream) -> None:
         got = await found.ask(CHAT.path, seen())
         assert (got.status, got.headers["x-pointsman-target"]) == (200, "openai/far:practice")
+        assert got.headers["x-pointsman-fallback"] == "upstream_error"
+        assert "ability" in {record.fallback for record in found.records}
 
     with_both(double("ollama", Model("m", WINDOW)), refused)
     with_both(double("ollama", Model("m", WINDOW)), gone_on, "ability")

@@ -663,7 +663,7 @@ class Request(RuleBasedStateMachine):
             one.failed = True
             self.do(one, judge_.none(FallbackReason.UPSTREAM_ERROR, "no answer"))
         elif as_what == "left":
-            self.do(one, judge_.left("its model refused"))
+            self.do(one, judge_.left(FallbackReason.REFUSAL, "its model refused"))
         else:
             late = self.stage is Stage.KEPT_ALIVE
             self.do(one, judge_.whole(no_stream="{}" if late else "", rival=self.rival(one)))
@@ -774,4 +774,4 @@ class Request(RuleBasedStateMachine):
 
 
 TestWhateverHappens = Request.TestCase
-TestWhateverHappens.settings = settings(max_examples=300, stateful_step_count=20, deadline=None)
+TestWhateverHappens.settings = settings(max_examples=120, stateful_step_count=20, deadline=None)

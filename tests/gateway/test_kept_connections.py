@@ -1,7 +1,10 @@
-"""A kept connection that its server closes without a word: how often a request reaches the backend, and what is said
-of it."""
+"""A connection that its server closes without a word, kept or as it is made: how often a request reaches the backend, and
+what is said of it."""
 
 from __future__ import annotations
+
+import socket
+import threading
 
 import pytest
 import uvloop
@@ -11,6 +14,9 @@ from pointsman.practice.exchange import Signal
 from pointsman.routing.specs import BackendSpec
 from tests.agents.model import CHAT, JSON, MESSAGES, WHOLE
 from tests.conformance.facts import ASK
+from tests.e2e.wires import CHAT as CHATS
+from tests.e2e.wires import MESSAGES as MESSAGE
+from tests.e2e.wires import RESPONSES, Wire
 
 from .plane import plane, rule
 
@@ -71,5 +77,41 @@ def test_a_post_that_its_server_never_answers_is_told_as_often_as_it_went(alone:
                 assert got.status == 502
                 reached = len(server.requests) - before
                 assert reached == int(got.headers["x-pointsman-attempts"]) == (1 if alone else 3)
+
+    uvloop.run(main())
+
+
+def closing(server: socket.socket) -> None:
+    """Takes each connection and closes it at once, until the server is closed."""
+    while True:
+        try:
+            server.accept()[0].close()
+        except OSError:
+            return
+
+
+@pytest.mark.parametrize("wire", [CHATS, RESPONSES, MESSAGE], ids=lambda wire: wire.name)
+def test_a_server_that_closes_each_connection_as_soon_as_it_is_made_is_no_fault_of_the_gateways(
+    wire: Wire,
+) -> None:
+    """Of most the end has come before the request is sent: it was a 500 of the gateway's own, with a traceback in its log."""
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            thread = threading.Thread(target=closing, args=(server,))
+            thread.start()
+            url = f"http://127.0.0.1:{server.getsockname()[1]}"
+            try:
+                async with plane() as found:
+                    box = BackendSpec("local/box", "local", "box", url, (wire.name,))
+                    found.rules(rule("*", "local/box"), backends=[box])
+                    for stream in (False, True) * 10:
+                        got = await found.ask(wire.path, wire.ask("m", stream=stream))
+                        assert got.status in (502, 503), got.body
+                        assert b"closed the connection" in got.body or b"could not be used" in got.body
+                    assert {one.outcome for one in found.records} <= {"failed", "error"}
+            finally:
+                server.shutdown(socket.SHUT_RDWR)
+                thread.join(10)
 
     uvloop.run(main())

@@ -152,14 +152,14 @@ def test_a_stream_is_told_alike(name: str, local: bool) -> None:
 def test_a_stream_that_is_cut_anywhere_is_told_alike(name: str) -> None:
     dialect, stream = STREAMS[name]
     raw = stream_head() + b"".join(chunks_of(stream))
-    for at in range(0, len(raw), 7):
+    for at in range(0, len(raw), 17):
         both(of_stream(dialect, [raw[: at // 2], raw[at // 2 : at]], cut=True), dialect)
 
 
 @pytest.mark.parametrize("dialect", [CHAT, MESSAGES])
 def test_a_whole_answer_that_is_cut_anywhere_is_told_alike(dialect: str) -> None:
     raw = whole_of(WHOLES[dialect])
-    for at in range(0, len(raw), 5):
+    for at in range(0, len(raw), 11):
         both(of_whole(dialect, [raw[:at]], cut=True), dialect)
         both(of_whole(dialect, [raw[:at], raw[at:]]), dialect)
 

@@ -15,6 +15,7 @@ import pytest
 import uvloop
 
 from pointsman.dialects.ids import upstream_id
+from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.holders import Holders
 from pointsman.gateway.own.siblings import Siblings
 from pointsman.link.messages import ClientKeySpec
@@ -372,12 +373,12 @@ def test_a_process_asks_the_others_for_what_it_does_not_remember() -> None:
         first = response_of(await found.ask(PATH, {"model": "m", "input": "hi"}))
         with tempfile.TemporaryDirectory(prefix="pm-") as folder:
             there, here = found.plane.responses, ResponseMemory(1_000_000, 60.0)
-            other = Siblings(folder, 1, there, Holders())
+            other = Siblings(folder, 1, there, Holders(), Conversations())
             await other.start()
             found.plane.responses = here
             on = {"model": "m", "input": "on", "previous_response_id": first["id"]}
             assert (await found.ask(PATH, on)).status == 400
-            found.plane.siblings = Siblings(folder, 0, here, Holders())
+            found.plane.siblings = Siblings(folder, 0, here, Holders(), Conversations())
             await found.plane.siblings.start()
             response_of(await found.ask(PATH, on))
             assert "one" in words(CHAT, bodies(server)[-1])

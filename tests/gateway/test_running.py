@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -121,6 +123,37 @@ def test_a_request_that_is_cancelled_before_its_answer_gets_an_error_that_nobody
     assert got.headers["x-should-retry"] == "false"
     assert "cancelled this request" in got.json()["error"]["message"]
     assert (record.id, record.status, record.outcome, record.cost) == (one.id, 410, "cancelled", None)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_request_whose_connection_is_still_being_made_ends_at_once(way: str) -> None:
+    """It went on for as long as a connection may take, 5 s, and its client with it."""
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, ExitStack() as stack:
+            for _ in range(2):  # what may wait there does: the next one is not even answered
+                filler = stack.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(deaf.getsockname())
+            async with plane() as found:
+                url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+                spec = BackendSpec("openai/x", "openai", "x", url, (CHAT,), allow_http=True)
+                found.rules(rule("*", "openai/x"), backends=[spec])
+                body = {"model": "m", **ASK[CHAT]}
+                asking = asyncio.create_task(found.ask(PATHS[CHAT], body, *WAYS[way]))
+                one = await until(lambda: next(iter(runs(found).requests), None))
+                await asyncio.sleep(0.05)  # so that it is at its connection
+                begun = asyncio.get_running_loop().time()
+                assert end(found, one.id)
+                got = await asking
+                assert asyncio.get_running_loop().time() - begun < 4.0, "and a connection may take 5 s"
+                assert got.status == 410
+                assert "cancelled this request" in got.json()["error"]["message"]
+                (record,) = await found.recorded()
+                assert (record.id, record.outcome, record.cost) == (one.id, "cancelled", None)
+                assert found.plane.board.backend("openai/x").in_flight == 0
+
+    uvloop.run(main())
 
 
 def test_what_waits_for_a_place_is_told_and_cancelled_and_nobody_else_is_asked() -> None:

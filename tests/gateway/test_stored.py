@@ -16,6 +16,7 @@ import uvloop
 
 from pointsman.dialects.recall import Given
 from pointsman.errors import PointsmanError
+from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.holders import Holder, Holders
 from pointsman.gateway.own.siblings import Siblings
 from pointsman.kinds import ErrorKind
@@ -456,9 +457,11 @@ def test_an_id_that_a_backend_gives_to_two_keys_is_neithers(elsewhere: bool) -> 
     async def scene(found: Plane, one: Vendor, two: Vendor) -> None:
         with tempfile.TemporaryDirectory(prefix="pm-") as folder:
             theirs = Holders()
-            other = Siblings(folder, 1, ResponseMemory(0, 60), theirs)
+            other = Siblings(folder, 1, ResponseMemory(0, 60), theirs, Conversations())
             await other.start()
-            found.plane.siblings = Siblings(folder, 0, found.plane.responses, found.plane.holders)
+            found.plane.siblings = Siblings(
+                folder, 0, found.plane.responses, found.plane.holders, found.plane.conversations
+            )
             await found.plane.siblings.start()
             first = await make(found, words[0])
             mine = await found.ask(f"{PATH}/{first}", b"", words[0], method="GET")
@@ -496,9 +499,11 @@ def test_another_process_knows_it_and_forgets_it() -> None:
                 "None",
                 Given("resp_kept", None, b'{"input":"hi"}', (("msg_1", b'{"id":"msg_1"}'),), "", shell),
             )
-            other = Siblings(folder, 1, memory, theirs)
+            other = Siblings(folder, 1, memory, theirs, Conversations())
             await other.start()
-            found.plane.siblings = Siblings(folder, 0, found.plane.responses, found.plane.holders)
+            found.plane.siblings = Siblings(
+                folder, 0, found.plane.responses, found.plane.holders, found.plane.conversations
+            )
             await found.plane.siblings.start()
             one.make(ASK)
             assert (await found.ask(f"{PATH}/resp_one0", b"", method="GET")).json() == one.made["resp_one0"]

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pointsman.practice import PracticeServer, ScriptedUpstream
+from tests.children import child
 
 from .wire import connect, exchange, parse, question, receive, request
 
@@ -201,7 +202,7 @@ def test_tls(tmp_path: Path) -> None:
 
 def test_the_command() -> None:
     command = [sys.executable, "-m", "pointsman.practice", "--port", "0", "--pace", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with child(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline().rsplit(":", 1)[1])
         with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:

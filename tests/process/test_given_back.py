@@ -85,3 +85,43 @@ print(full, own())
     )
     full, left = map(int, done.stdout.split())
     assert full - left > 10_000, f"{full} KiB before, {left} after"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc of glibc")
+def test_what_a_busy_time_has_left_is_given_back_after_it_and_nothing_while_it_lasts() -> None:
+    code = """
+import re, time
+from pointsman.process import given_back
+from pointsman.process.given_back import Lull
+
+given_back._QUIET_SECONDS = 0.2
+
+def resident():
+    return int(re.search(r"^Rss: +([0-9]+)", open("/proc/self/smaps_rollup").read(), re.M)[1])
+
+def looks(times, work):
+    for _ in range(times):
+        until = time.process_time() + work
+        while time.process_time() < until:
+            pass
+        time.sleep(0.05)
+        lull.look()
+
+lull = Lull()
+looks(8, 0.0)  # the start's
+held = [bytearray(1000) for _ in range(20000)]
+last = held[::100]  # so that nothing but holes is left
+del held
+looks(4, 0.05)
+busy = resident()
+looks(8, 0.0)
+quiet = resident()
+given_back.give_back = lambda: print("again")
+looks(8, 0.0)
+print(busy, quiet)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    busy, quiet = map(int, done.stdout.split())  # and it was not done again: there was nothing to do
+    assert busy - quiet > 10_000, f"{busy} KiB before, {quiet} after"

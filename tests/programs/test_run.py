@@ -24,6 +24,8 @@ from pointsman.programs.registry import PROGRAMS
 from tests.e2e.gateway import Gateway, clean_environment, wait_until
 
 RUNS = [(program, snippet) for program in PROGRAMS for snippet in program.snippets if snippet.runs]
+SECONDS = 240
+"""Of one snippet. Importing langchain-anthropic takes 5 s of a core, so that a minute is not enough of a crowded machine."""
 _module = re.compile(r"^(?:import (\w+)|from (\w+) import)", re.MULTILINE)
 
 
@@ -68,7 +70,7 @@ def run(gateway: Gateway, program: Program, snippet: Snippet, key: str | None, f
         command(snippet, text, folder),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
         env=clean_environment(),
         check=False,
     )

@@ -48,7 +48,12 @@ def names(found: list[str], place: Pointed) -> bool:
 @places
 @written(Writing.JSON)
 def test_json_is_json_and_says_the_values(snippet: Snippet, place: Pointed) -> None:
-    assert names(strings(json.loads(filled(snippet, place))), place)
+    found = strings(json.loads(filled(snippet, place)))
+    assert (
+        names(found, place)
+        if "{v1}" in snippet.text or "{url}" in snippet.text
+        else place.key in (None, *found)
+    )
 
 
 @places
@@ -122,6 +127,7 @@ def test_no_snippet_has_html_or_a_hole_left() -> None:
         text = filled(snippet, PLACES["plain"])
         assert "<<" not in text, name
         assert "[key]" not in text, name
+        assert "[socket]" not in text, name
         assert "<" not in snippet.where, name
 
 
@@ -136,6 +142,25 @@ def test_a_key_is_only_there_where_the_gateway_wants_one() -> None:
     curl = BY_NAME["curl"].snippets[0]
     assert "authorization" not in filled(curl, PLACES["plain"])
     assert "'authorization: Bearer pmk-abc'" in filled(curl, PLACES["with a key"])
+
+
+def test_a_gateway_on_a_socket_alone_is_no_address_that_a_program_can_ask() -> None:
+    """It was `base_url = "unix:///run/x y.sock/v1"`, and curl's first word too."""
+    alone = Pointed("unix:///run/x y.sock", "practice")
+    for name, snippet in SNIPPETS:
+        assert "unix://" not in filled(snippet, alone), name
+    assert "--unix /run/x y.sock" not in str(BY_NAME["codex"].problem(alone.url))
+    assert "--unix '/run/x y.sock' --port 4480" in str(BY_NAME["codex"].problem(alone.url))
+    curl = BY_NAME["curl"]
+    assert curl.problem(alone.url) is None
+    assert "chat/completions \\\n  --unix-socket '/run/x y.sock' \\\n" in filled(curl.snippets[0], alone)
+    assert "curl http://localhost/v1/" in filled(curl.snippets[0], alone)
+    assert "--unix-socket" not in filled(curl.snippets[0], PLACES["plain"])
+
+
+def test_llm_sends_the_key_that_it_is_given() -> None:
+    """Of a model in that file it sends none, whatever --key says, unless the model's key has a name (llm 0.36)."""
+    assert "\n  api_key_name: " in filled(BY_NAME["llm"].snippets[0], PLACES["with a key"])
 
 
 def test_a_container_gets_a_name_for_this_machine_and_no_other_address_is_changed() -> None:

@@ -191,4 +191,4 @@ class BoardMachine(RuleBasedStateMachine):
 
 
 TestBoardMachine = BoardMachine.TestCase
-TestBoardMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestBoardMachine.settings = settings(max_examples=70, stateful_step_count=40, deadline=None)

@@ -216,7 +216,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
 
 TestBreakerMachine = BreakerMachine.TestCase
-TestBreakerMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestBreakerMachine.settings = settings(max_examples=70, stateful_step_count=40, deadline=None)
 
 
 # -- the budget of repeats
@@ -364,4 +364,4 @@ class PlacesMachine(RuleBasedStateMachine):
 
 
 TestPlacesMachine = PlacesMachine.TestCase
-TestPlacesMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestPlacesMachine.settings = settings(max_examples=70, stateful_step_count=40, deadline=None)

@@ -41,7 +41,8 @@ def test_what_the_backend_cannot_do_at_all_is_told(status: int) -> None:
 
 def test_reasons_are_the_words_of_the_header() -> None:
     assert {reason.value for reason in FallbackReason} == {
-        "connect", "timeout", "throttled", "upstream_error", "empty", "malformed", "auth", "budget",
+        "connect", "timeout", "throttled", "upstream_error", "empty", "malformed", "auth", "budget", "stuck",
+        "context", "refusal", "ability", "miss",
     }  # fmt: skip
 
 

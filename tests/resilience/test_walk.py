@@ -202,7 +202,7 @@ _outcome = st.none() | _reasons.map(held)
 _closed = st.builds(Closed, _reasons, st.none() | st.floats(0, 300), st.booleans())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     outcomes=st.lists(_outcome, min_size=1, max_size=4),
     closed=st.dictionaries(st.integers(0, 3), _closed, max_size=4),

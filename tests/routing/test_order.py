@@ -34,7 +34,7 @@ def _fits(wanted: list[RulePlace], changed: tuple[int, ...]) -> bool:
     return True
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(_rules, st.data())
 def test_a_move_gives_the_order_that_was_asked_by_as_few_priorities_as_can_be(
     places: list[RulePlace], data: st.DataObject

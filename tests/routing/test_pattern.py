@@ -66,7 +66,7 @@ def oracle(pattern: str, name: str) -> bool:
     return re.fullmatch("".join(parts.get(c) or re.escape(c) for c in pattern), name, re.DOTALL) is not None
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(patterns, letters)
 def test_any_pattern_covers_what_the_oracle_covers(pattern: str, name: str) -> None:
     assert wild_match(pattern, name) == oracle(pattern, name)

@@ -97,7 +97,7 @@ drawn_rules = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="ab", min_size=1, max_size=4), drawn_rules, st.integers(0, 999))
 def test_the_winner_is_the_first_of_the_sorted_rules_that_match(
     name: str, drawn: list[tuple[str, int]], seed: int

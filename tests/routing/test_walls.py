@@ -110,7 +110,7 @@ def test_practice_is_always_there() -> None:
         resolve("other", [wall("secret")], BACKENDS)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=40))
 def test_folding_ends_and_is_stable(name: str) -> None:
     assert len(spellings(name)) <= 24

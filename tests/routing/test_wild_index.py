@@ -36,7 +36,7 @@ patterns = st.text(alphabet="ab-*?", min_size=1, max_size=14)
 long_patterns = st.builds("{}*{}{}".format, patterns, st.text(alphabet="ab", max_size=30), patterns)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(patterns, long_patterns), max_size=12), names)
 def test_the_first_pattern_is_the_reference_s(found: list[str], name: str) -> None:
     assert WildIndex(found).first(name) == reference(found, name)

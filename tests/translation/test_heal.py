@@ -235,7 +235,7 @@ def check_legal(messages: list[Message]) -> None:
         assert not any(isinstance(part, ToolCall) for part in messages[-1].parts)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HISTORIES)
 @example([assistant(call("a")), user(result("a")), assistant(), user("u")])
 def test_any_history_becomes_legal_and_stays_so(messages: list[Message]) -> None:
@@ -244,7 +244,7 @@ def test_any_history_becomes_legal_and_stays_so(messages: list[Message]) -> None
     assert healed(*done, strict=True) == (done, []), "idempotent"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HISTORIES)
 def test_only_what_answers_nothing_is_lost(messages: list[Message]) -> None:
     def told(messages: list[Message], *kinds: type) -> list[Any]:
@@ -266,7 +266,7 @@ class Healed(_Healer):
         return False
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(HISTORIES)
 @example([assistant(call("a")), user(result("a")), user("u"), assistant(call("a")), user(result("a"), "u")])
 def test_a_turn_that_is_legal_by_a_look_would_not_have_been_changed(messages: list[Message]) -> None:
@@ -281,7 +281,7 @@ def flat(messages: list[Message]) -> list[tuple[Role, Part]]:
     return [(message.role, part) for message in messages for part in message.parts]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HISTORIES, st.data())
 def test_a_longer_history_begins_with_the_shorter_one(messages: list[Message], data: st.DataObject) -> None:
     size = data.draw(st.integers(0, len(messages)))

@@ -19,6 +19,7 @@ from pointsman.practice import Received, Reply, ScriptedUpstream
 from pointsman.upstream import discovery
 from pointsman.upstream.discovery import Address, Discovery, Server, addresses, look
 from pointsman.upstream.egress import Egress
+from tests.children import child
 
 LIST = {"object": "list", "data": [{"id": "qwen3", "object": "model"}, {"id": "gemma", "object": "model"}]}
 
@@ -246,11 +247,8 @@ server.serve_forever()
 def test_another_persons_server_is_shown_and_not_used(uid: int, used: bool) -> None:
     """Its owner could read what is sent to it, and nobody has said that it may be."""
     command = [sys.executable, "-I", "-c", SERVER, str(uid)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd="/") as process:
-        try:
-            assert process.stdout is not None
-            (one,) = found(int(process.stdout.readline()))
-        finally:
-            process.kill()
+    with child(command, stdout=subprocess.PIPE, text=True, cwd="/") as process:
+        assert process.stdout is not None
+        (one,) = found(int(process.stdout.readline()))
     assert (one.problem is None) is used
     assert used or f"another user of this computer (uid {uid})" in (one.problem or "")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import time
 
 import pytest
 import uvloop
 
+from pointsman.kinds import FallbackReason
+from pointsman.upstream.connection import UpstreamConnection
 from pointsman.upstream.egress import ConnectFailed, Egress
-from pointsman.upstream.fetch import fetch, model_names
+from pointsman.upstream.fetch import Waited, fetch, model_names
 from pointsman.upstream.pool import Pool
 
 from .raw import OK, Talk, Talker, backend_of, says, serving
@@ -39,6 +42,7 @@ def names_from(talk: Talk) -> tuple[int, list[str] | None]:
         (sized(b'{"data":[]}'), []),
         (sized(b'{"object":"list","data":null}'), []),  # Ollama without any model
         (sized(b'{"data":[{"id":"m\\u00e9"}],"has_more":false}'), ["m\u00e9"]),
+        (sized(b'{"data":[{"id":""},{"id":"a"}]}'), ["a"]),  # nobody can ask for a model without a name
         (sized(b'{"data":[{"name":"a"}]}'), None),
         (sized(b"[]"), None),
         (sized(b"<html>"), None),
@@ -105,6 +109,32 @@ def test_what_fails_on_a_fresh_connection_is_not_tried_again() -> None:
             with pytest.raises(ConnectFailed, match="without an answer"):
                 await fetch(pool, backend_of(server.port), b"/", 2.0)
             assert server.accepted == 1
+
+    uvloop.run(main())
+
+
+class Small(Waited[None]):
+    def failed(self, reason: FallbackReason, detail: str, received: bool) -> None:
+        self.gone(ConnectFailed("http", detail), received)
+
+
+def test_a_connection_that_was_closed_as_it_was_made_is_told() -> None:
+    async def main() -> None:
+        pool = Pool(Egress(2.0))
+
+        async def once(conn: UpstreamConnection, kept: bool) -> None:
+            while conn.is_free():
+                await asyncio.sleep(0.001)
+            await Small(conn, kept).ask(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", b"")
+
+        async def talk(_: Talker) -> None:
+            return
+
+        async with serving(talk) as server:
+            with pytest.raises(ConnectFailed, match="closed the connection at once"):
+                await pool.ask(backend_of(server.port), False, once)
+            assert server.accepted == 1
+        pool.close()
 
     uvloop.run(main())
 

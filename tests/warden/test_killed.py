@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from pointsman.warden.keeping import mark_of
 from pointsman.warden.processes import boot_id, marked
 from pointsman.warden.recipe import FOLDER
+from tests.children import child
 
 from .house import House, Talk, command, listens, until
 
@@ -187,16 +187,13 @@ def test_another_gateway_of_the_same_folder_ends_what_the_killed_one_left(house:
 
 def test_a_strangers_process_under_a_noted_number_is_not_touched(house: Make) -> None:
     found = house()
-    with subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"]) as stranger:
-        try:
-            boot = boot_id()
-            found.kill_warden()
-            said = f"boot {boot}\nhash x\nruntime {found.runtime_dir}\nguard {stranger.pid} 1\npid {stranger.pid} 1 1.0\n"
-            (found.data_dir / FOLDER / "a.run").write_text(said)
-            found.start()
-            assert stranger.poll() is None
-        finally:
-            stranger.kill()
+    with child([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"]) as stranger:
+        boot = boot_id()
+        found.kill_warden()
+        said = f"boot {boot}\nhash x\nruntime {found.runtime_dir}\nguard {stranger.pid} 1\npid {stranger.pid} 1 1.0\n"
+        (found.data_dir / FOLDER / "a.run").write_text(said)
+        found.start()
+        assert stranger.poll() is None
 
 
 def test_a_second_warden_starts_no_second_engine(house: Make) -> None:

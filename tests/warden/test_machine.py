@@ -19,6 +19,7 @@ from pointsman.warden.guard import start_of
 from pointsman.warden.probe import Probe
 from pointsman.warden.processes import from_ps, is_the_one, members, table
 from pointsman.warden.recipe import ReadyRow
+from tests.children import child
 
 from .house import until
 
@@ -36,13 +37,10 @@ def test_a_process_is_known_by_the_second_of_its_start_where_there_is_only_ps() 
     if shutil.which("ps") is None:
         pytest.skip("no ps here")
     began = time.time()
-    with subprocess.Popen(["sleep", "30"]) as sleeper:
-        try:
-            assert is_the_one(sleeper.pid, "-", began)
-            assert not is_the_one(sleeper.pid, "-", began - 60)
-            assert not is_the_one(sleeper.pid, "-")
-        finally:
-            sleeper.kill()
+    with child(["sleep", "30"]) as sleeper:
+        assert is_the_one(sleeper.pid, "-", began)
+        assert not is_the_one(sleeper.pid, "-", began - 60)
+        assert not is_the_one(sleeper.pid, "-")
 
 
 def test_a_process_is_known_by_its_start() -> None:
@@ -54,7 +52,7 @@ def test_a_process_is_known_by_its_start() -> None:
 
 
 def test_members_are_all_below_the_guard_and_its_session() -> None:
-    with subprocess.Popen(["sh", "-c", "sleep 30 & wait"], start_new_session=True) as shell:
+    with child(["sh", "-c", "sleep 30 & wait"], start_new_session=True) as shell:
         try:
             found = until(lambda: (now := members(table(), shell.pid, 2**22 + 1)) and now)
             assert members(table(), 2**22 + 1, shell.pid) == found | {shell.pid}

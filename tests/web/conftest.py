@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def visitor(gateway: Gateway) -> Iterator[Visitor]:
     made = Visitor(gateway.url, gateway.admin_token)
     yield made

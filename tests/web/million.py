@@ -50,7 +50,7 @@ def records(count: int, begin: float, end: float) -> Iterator[UsageRecord]:
         if rescued:
             yield UsageRecord(
                 id=f"{name}/1", target=f"local/down:{model}", attempts=2, fallback=None, status=0, outcome="failed",
-                attempt=1, total_ms=12.0, **common,
+                attempt=1, total_ms=12.0, sent_bytes=0, **common,
             )  # fmt: skip
         read, written = dice.randint(5, 20_000), dice.randint(1, 2000)
         near = backend.startswith("local/")
@@ -61,7 +61,7 @@ def records(count: int, begin: float, end: float) -> Iterator[UsageRecord]:
             status={"ok": 200, "error": 502, "aborted": 499}[outcome],
             input_tokens=read if outcome == "ok" else None, output_tokens=written if outcome == "ok" else None,
             first_output_ms=dice.expovariate(1 / 400), total_ms=dice.expovariate(1 / 4000), cost=0 if near else spent,
-            saved=spent if near else None, **common,
+            saved=spent if near else None, sent_bytes=900 + read * 4, **common,
         )  # fmt: skip
 
 

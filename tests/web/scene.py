@@ -34,6 +34,14 @@ from tests.e2e.web import raw
 from tests.outbound.scripted_proxy import ScriptedProxy
 from tests.upstream.certificates import authority_file, server_context
 
+CLAUDE = """\
+{
+  // allowed without being asked
+  "permissions": {
+    "allow": ["Bash(git diff *)", "Bash(make test)"]
+  }
+}
+"""
 ROOT = Path(__file__).parents[2]
 DAYS = 30
 QUIET = 240.0
@@ -57,6 +65,16 @@ RULES: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (
     ("fast", ("local/lmstudio=qwen3-coder-30b",), {}),
     ("qwen3-coder", ("local/lmstudio=qwen3-coder-30b",), {"priority": -1}),
     ("nomic-*", ("local/lmstudio",), {}),
+    (
+        "review-*",
+        ("anthropic/work=claude-sonnet-4-5",),
+        {"conditions": ["tokens>30000", "client=claude-code"]},
+    ),
+    (
+        "agent-*",
+        ("local/box=qwen3-coder-30b", "anthropic/work=claude-sonnet-4-5"),
+        {"stick": True, "stop_loops": True, "fallback_on": ["stuck"], "stuck_after": 3},
+    ),
 )
 CLOUDS = {"openai": "api.openai.com", "anthropic": "api.anthropic.com"}
 
@@ -79,7 +97,16 @@ class Scene:
             ports = (self.openai.port, self.anthropic.port)
             ways = {f"{host}:443": port for host, port in zip(CLOUDS.values(), ports, strict=True)}
             self._proxy = self._stack.enter_context(ScriptedProxy(ways))
-            self.gateway = Gateway(self._folder, expect_clean_log=False)
+            home = self._folder.parent / "home"  # of whom Connect shows the settings files
+            (home / ".claude").mkdir(parents=True, exist_ok=True)
+            settings = home / ".claude" / "settings.json"
+            settings.write_text(CLAUDE)
+            settings.chmod(0o600)
+            usual = {
+                "POINTSMAN_DATA_DIR": str(self._folder),
+                "HOME": str(home),
+            }  # commands are shown as for most
+            self.gateway = Gateway(self._folder, env=usual, expect_clean_log=False)
             engine = [
                 sys.executable,
                 str(ROOT / "tests/e2e/small_engine.py"),
@@ -269,6 +296,7 @@ def month(begin: float, end: float) -> Iterator[UsageRecord]:
                     input_tokens=read if outcome == "ok" else None, output_tokens=written if outcome == "ok" else None,
                     first_output_ms=dice.lognormvariate(5.7, 0.5), total_ms=dice.lognormvariate(8, 0.6),
                     cost=0 if local else spent, saved=int(read * 3000 + written * 15000) if local else None,
+                    sent_bytes=900 + read * 4,
                 )
             )  # fmt: skip
     yield from sorted((one for one in made if one.at < end), key=lambda one: one.at)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -106,9 +107,13 @@ def main(arguments: list[str]) -> int:
     ):
         again = [*ALONE, sys.executable, "-m", "tests.web.screenshots", *arguments]
         return subprocess.run(again, env={**os.environ, INSIDE: "1"}, check=False).returncode
-    with tempfile.TemporaryDirectory() as folder, Scene(Path(folder) / "data") as scene:
-        with chrome.launched() as browser:
+    folder = Path(tempfile.gettempdir(), "pictures")  # a page shows it: by the same name each time
+    folder.mkdir()
+    try:
+        with Scene(folder / "data") as scene, chrome.launched() as browser:
             shots = taken(scene, Windows(browser), args.only)
+    finally:
+        shutil.rmtree(folder)
     IMAGES.mkdir(exist_ok=True)
     with ProcessPoolExecutor() as pool:
         for (path, _), png in zip(shots, pool.map(small, [shot for _, shot in shots]), strict=True):

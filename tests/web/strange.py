@@ -37,6 +37,7 @@ def strange_records(count: int = 48) -> list[UsageRecord]:
                 "connect" if number % 4 == 2 else None, {"ok": 200, "error": 502, "aborted": 499}[outcome], outcome,
                 False, 1000 + number, 10, None, None, 100.0 + number, 900.0, None, None, name, 1, False, None, other, text,
                 1_000_000 * number if number % 3 else None, None, 2_000_000, None,
+                sent_bytes=1000 * number if number % 5 else None,
             )
         )  # fmt: skip
     return found

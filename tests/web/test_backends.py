@@ -21,6 +21,7 @@ from pointsman.warden.recipe import write_recipe
 from tests.e2e.gateway import Gateway
 from tests.vendor_bodies import chat
 
+from .accessible import assert_accessible
 from .visitor import Visitor
 
 if TYPE_CHECKING:
@@ -221,19 +222,35 @@ def test_a_provider_is_added_in_a_browser(
     assert used["outcome"] == "ok", "what may have cost is in usage"
 
 
-def test_an_engine_starts_shows_its_log_and_stops(gateway: Gateway, windows: Windows, tmp_path: Path) -> None:
+def engine_of(gateway: Gateway, *more: str) -> str:
+    """The name of a small engine that is started on demand."""
     name = gateway.fresh("tiny")
-    command: list[Any] = [
-        sys.executable,
-        str(ROOT / "tests/e2e/small_engine.py"),
-        "--port",
-        "{port}",
-        "--name",
-        name,
-    ]
+    script = str(ROOT / "tests/e2e/small_engine.py")
+    command: list[Any] = [sys.executable, script, "--port", "{port}", "--name", name, *more]
     recipe = {"command": command, "env": {"PYTHONPATH": str(ROOT)}, "models": [name]}
     write_recipe(gateway.data_dir, name, recipe)
     gateway.api("POST", "/api/local", {"name": name, "base_url": engine_url(name)}, status=201)
+    return name
+
+
+def test_a_test_says_what_it_waits_for_and_is_stopped(gateway: Gateway, windows: Windows) -> None:
+    """The Test of an engine that never gets ready said nothing for 90 s."""
+    name = engine_of(gateway, "--load", "60")
+    page = windows.open(gateway)
+    page.goto(f"/ui/backends?show=local/{name}")
+    page.get_by_role("button", name="Test", exact=True).last.click()
+    steps = page.locator("#steps")
+    steps.get_by_text("It runs, and loads its model").wait_for()
+    assert "gives up at" in steps.inner_text()
+    assert_accessible(page)
+    page.get_by_role("button", name="Stop the test").press("Enter")
+    steps.get_by_text("Stopped: nothing more is tried. The engine goes on loading").wait_for()
+    assert steps.get_attribute("data-trial") == "done"
+    gateway.api("DELETE", f"/api/local/{name}", status=204)
+
+
+def test_an_engine_starts_shows_its_log_and_stops(gateway: Gateway, windows: Windows, tmp_path: Path) -> None:
+    name = engine_of(gateway)
     page = windows.open(gateway)
     page.goto(f"/ui/backends?show=local/{name}")
     row = page.locator(f"[id='b-local/{name}']")

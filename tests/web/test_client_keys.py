@@ -112,6 +112,9 @@ def test_every_field_of_the_form_reaches_the_key(gateway: Gateway, visitor: Visi
         models="practice\n gpt-* \n\n",
         paths="/v1/chat/*",
         local_only="on",
+        customs="refuse",
+        cache_seconds="90m",
+        cache_any_temperature="on",
         expires="2027-03-01T08:00",
         budget_money="2.50",
         budget_tokens="1000",
@@ -132,6 +135,9 @@ def test_every_field_of_the_form_reaches_the_key(gateway: Gateway, visitor: Visi
         "models": ["practice", "gpt-*"],
         "paths": ["/v1/chat/*"],
         "local_only": True,
+        "customs": "refuse",
+        "cache_seconds": 5400,
+        "cache_any_temperature": True,
         "budget_money": 2.5,
         "budget_tokens": 1000,
         "per": "week",
@@ -143,11 +149,11 @@ def test_every_field_of_the_form_reaches_the_key(gateway: Gateway, visitor: Visi
     }
     assert {name: key[name] for name in said} == said
     page = visitor.text(f"/ui/keys/{key_id}")
-    for text in ("2.5", "practice\ngpt-*", "2027-03-01T", "40000", "for the notes"):
+    for text in ("2.5", "practice\ngpt-*", "2027-03-01T", "40000", "for the notes", 'value="90m"'):
         assert text in page
     listed = visitor.text("/ui/keys")
     assert "60 requests, 40.0k tokens a minute; 4 at once" in listed
-    assert "this machine only; practice, gpt-*; /v1/chat/*" in listed
+    assert "this machine only; customs refuse; answers kept 90m; practice, gpt-*; /v1/chat/*" in listed
 
 
 def fields_of(text: str) -> dict[str, str]:
@@ -177,7 +183,7 @@ def test_a_form_that_was_overtaken_is_not_saved(gateway: Gateway, visitor: Visit
     assert b"Saved shared." in shown.body
     assert gateway.api("GET", f"/api/keys/{key_id}")["rate_requests"] == 30
     (undo,) = set(re.findall(r'action="(/ui/undo/\d+)"', shown.body.decode()))
-    assert b"Undone: key" in visitor.follow(undo, {"back": "/ui/keys"}).body
+    assert b"Undone: client key" in visitor.follow(undo, {"back": "/ui/keys"}).body
     assert gateway.api("GET", f"/api/keys/{key_id}")["rate_requests"] == 20
 
 

@@ -47,6 +47,9 @@ def test_snippets_have_the_address_that_the_browser_uses(alone: Gateway, guest: 
     assert "export ANTHROPIC_MODEL=qwen3" in text
     assert "No key is needed" in text
     assert "Waiting for its first request." in text
+    named = f"--model qwen3 --data-dir {alone.data_dir}"
+    assert f">pointsman connect claude-code {named} --write<" in text
+    assert f">pointsman launch claude {named}<" in text
 
 
 def test_a_window_that_is_known_stands_in_the_snippet(alone: Gateway, guest: Visitor) -> None:
@@ -116,3 +119,4 @@ def test_a_key_is_shown_once_and_its_snippets_have_it(alone: Gateway, windows: W
     page.goto("/ui/connect?program=codex")
     assert secret not in page.content()
     assert "YOUR-CLIENT-KEY" in page.locator("#snippet-1").inner_text()
+    assert page.locator("#snippet-2").inner_text().endswith(" --key Codex --write")

@@ -16,6 +16,7 @@ from pointsman.admin.control.backend_states import BackendShown, State
 from pointsman.admin.store.usage_glance import Became
 from pointsman.admin.web.minutes import HEIGHT, TOP, drawn
 from pointsman.admin.web.sentence import in_order, verdict_of
+from pointsman.admin.web.words import size
 from pointsman.kinds import BackendType
 from tests.e2e.gateway import Gateway, wait_until
 
@@ -120,7 +121,8 @@ def test_figures_are_those_of_the_command_line(used: Gateway, guest: Visitor) ->
     found = {name: unescape(value) for name, value in figures}
     assert f"{totals['requests']:,} today" in page
     assert found["Rescued"] == f"{totals['rescued']:,}"
-    assert found["Left this machine"] == f"{left['attempts']:,}"
+    assert found["Left this machine"] == f"{left['requests']:,}"
+    assert f"{size(left['sent_bytes'])}, " in page
     assert f"{totals['failed'] - totals['aborted']:,} failed" in page
     assert f"{totals['local']:,} of {totals['requests']:,} requests" in page
 

@@ -119,6 +119,16 @@ def test_the_list_has_what_the_page_declares(keyed: Page) -> None:
     assert keyed.locator("dialog").count() == 0
 
 
+def test_the_list_says_nothing_that_no_row_can_do(keyed: Page) -> None:
+    keyed.evaluate(
+        """() => { for (const one of document.querySelectorAll("[data-row] button")) one.remove(); }"""
+    )
+    keyed.keyboard.press("?")
+    rows = [" ".join(row.split()) for row in keyed.locator("dialog div").all_inner_texts()]
+    assert "j Next row" in rows
+    assert [row for row in rows if row.startswith(("e ", "Enter"))] == []
+
+
 def test_keys_are_turned_off_and_stay_so_while_the_list_can_be_opened(keyed: Page) -> None:
     keyed.keyboard.press("?")
     keyed.get_by_role("button", name="Turn single keys off").click()

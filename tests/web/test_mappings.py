@@ -153,6 +153,11 @@ def test_what_cannot_be_saved_is_said_in_the_form_which_keeps_what_was_typed(
         ({"hedge_seconds": "soon"}, "not a number of seconds"),
         ({"presets": "tempo=1"}, "cannot be set"),
         ({"weight0": "2"}, "weights"),
+        ({"conditions": "tokens<5"}, "is no condition; write one of: tokens>N"),
+        ({"conditions": "effort=low\neffort=high"}, "never hold together"),
+        ({"stuck_for": "some"}, "is not a whole number"),
+        ({"stuck_for": "3"}, "put stuck into fallback_on"),
+        ({"fallback_on": "stuck", "stuck_after": "1", "backend1": "local"}, "stuck_after"),
     ):
         answer = guest.post("/ui/mappings", FORM | {"pattern": HOSTILE, "system": "kept <b>"} | wrong)
         page = answer.body.decode()
@@ -183,6 +188,99 @@ def test_a_rule_that_somebody_else_has_changed_is_not_written_over_unseen(
     assert again is not None
     guest.follow(f"/ui/mappings/change/{number}", mine | {"version": again[1]})
     assert api(alone, "GET", f"/api/mappings/{number}")["backend_model"] == "mine"
+
+
+def test_conditions_are_on_a_card_in_its_form_and_told_by_the_dry_run(
+    alone: Gateway, guest: Visitor, rules: dict[str, int]
+) -> None:
+    typed = {
+        "pattern": "alpha",
+        "conditions": "Tokens > 5\r\nheader:x-team=<b>",
+        "fallback_on": "stuck",
+        "stuck_after": "4",
+        "backend1": "local",
+        "stick": "on",
+        "stop_loops": "on",
+        "recover_calls": "on",
+        "customs": "mask",
+        "cache_seconds": "90m",
+        "cache_shared": "on",
+        "backend0": "openai",
+        "shadow": "local/box:q",
+        "shadow_share": "30%",
+    }
+    page = guest.follow("/ui/mappings", FORM | typed).body.decode()
+    assert "<code>header:x-team=&lt;b&gt;</code> and <code>tokens&gt;5</code>" in page
+    for tag in (
+        "stuck: next",
+        "conversations stay",
+        "ends loops",
+        "calls out of text",
+        "customs mask",
+        "answers kept, for all keys",
+    ):
+        assert f'<span class="tag">{tag}</span>' in page
+    row = next(one for one in api(alone, "GET", "/api/mappings") if one["conditions"])
+    assert row["conditions"] == ["header:x-team=<b>", "tokens>5"]
+    assert (row["stick"], row["stop_loops"], row["stuck_after"]) == (True, True, 4)
+    assert (row["recover_calls"], row["customs"]) == (True, "mask")
+    form = guest.get(f"/ui/mappings/form?edit={row['id']}").body.decode()
+    assert "header:x-team=&lt;b&gt;\ntokens&gt;5</textarea>" in form
+    assert '<option value="mask" selected>' in form
+    assert (row["cache_seconds"], row["cache_shared"], row["cache_any_temperature"]) == (5400, True, False)
+    assert 'name="cache_seconds" type="text" value="90m"' in form
+    assert (row["shadow"], row["shadow_share"], row["shadow_busy"]) == ("local/box:q", 30, None)
+    assert 'name="shadow" type="text" value="local/box:q"' in form
+    assert f'<a class="tag" href="/ui/usage/shadow#shadow-{row["id"]}">compared with local/box:q</a>' in page
+    told = guest.post("/ui/mappings", FORM | typed | {"shadow": "openai:gpt-5"}).body.decode()
+    assert "is no local target" in told
+    told = guest.post("/ui/mappings", FORM | typed | {"cache_seconds": "soon"}).body.decode()
+    assert "&#39;soon&#39; is not a number" in told
+    body = json.dumps({"model": "alpha", "messages": [{"role": "user", "content": "many words " * 9}]})
+    curl = f"curl https://h/v1/chat/completions -H 'x-team: <b>' -d '{body}'"
+    told = guest.post("/ui/mappings/explain", {"dry": curl}, hx_request="true").body.decode()
+    assert "takes it:" in told
+    assert told.count("holds:") == 2
+    told = guest.post("/ui/mappings/explain", {"dry": body}, hx_request="true").body.decode()
+    assert "does not take it:" in told
+    told = guest.post("/ui/mappings/explain", {"dry": "alpha"}, hx_request="true").body.decode()
+    assert "comes first when:" in told
+
+
+def test_a_card_calls_other_rules_by_their_place_and_moves_the_wall_up_where_conditions_pass_it(
+    alone: Gateway, guest: Visitor, rules: dict[str, int]
+) -> None:
+    to = {"backend_type": "local", "backend_name": "practice"}
+    wall = api(alone, "POST", "/api/mappings", {"model_pattern": "secret", "local_only": True, **to})["id"]
+    over = {
+        "model_pattern": "secret",
+        "conditions": ["images"],
+        "backend_type": "openai",
+        "fallback_on": ["context"],
+    }
+    number = api(alone, "POST", "/api/mappings", over)["id"]
+    page = unescape(guest.text("/ui/mappings"))
+    places = re.findall(r'id="rule-(\d+)"', page)
+    place = places.index(str(wall)) + 1
+    assert f"While its conditions hold it takes names of rule {place} (secret), which never leave" in page
+    assert "no next target to go to; add one by Edit." in page
+    assert "pointsman mapping update" not in page
+    one = api(alone, "POST", "/api/mappings", {"model_pattern": "seldom", "conditions": ["images"], **to})[
+        "id"
+    ]
+    api(alone, "DELETE", f"/api/mappings/{rules['*']}")
+    told = guest.post("/ui/mappings/explain", {"dry": "seldom"}, hx_request="true").body.decode()
+    assert "takes it when:" in told
+    assert "what meets none of them gets a 404" in told
+    body = {"model": "seldom", "messages": [{"role": "user", "content": "hi"}]}
+    told = guest.post("/ui/mappings/explain", {"dry": json.dumps(body)}, hx_request="true").body.decode()
+    assert "No rule of these takes it, so it gets a 404." in told
+    assert f"rule {one} when" not in told
+    put = re.search(rf'value="({wall} before {number})">Move {place} above<', page)
+    assert put is not None
+    page = unescape(guest.follow("/ui/mappings/move", {"put": put[1]}).body.decode())
+    assert "which never leave" not in page
+    assert page.index(f'id="rule-{wall}"') < page.index(f'id="rule-{number}"')
 
 
 def test_hostile_names_are_text_everywhere(alone: Gateway, guest: Visitor, rules: dict[str, int]) -> None:
@@ -256,6 +354,40 @@ def names(page: Page) -> list[str]:
 
 def moved(page: Page, text: str) -> None:
     page.wait_for_function("text => document.querySelector('#said')?.textContent.includes(text)", arg=text)
+
+
+def test_a_card_stays_small_for_there_are_hundreds(guest: Visitor, rules: dict[str, int]) -> None:
+    cards = re.findall(r'<li class="card.*?</li>', guest.text("/ui/mappings"), re.DOTALL)
+    assert len(cards) == len(rules)
+    for card in cards:
+        assert card.count("</") <= 20, "elements"
+        assert len(card) < 1200, "bytes"
+        assert "hx-" not in card, "htmx looks after none of them"
+        assert card.count("<use") <= 2, "pictures: what its one target is like, and where it is"
+
+
+def test_a_backend_that_is_lacking_is_added_from_the_card(
+    guest: Visitor, alone: Gateway, rules: dict[str, int]
+) -> None:
+    lacking = {"model_pattern": "lacking", "backend_type": "openai", "backend_name": "work"}
+    made = api(alone, "POST", "/api/mappings", lacking)
+    card = re.search(rf'id="rule-{made["id"]}".*?</li>', guest.text("/ui/mappings"), re.DOTALL)
+    assert card is not None
+    there = re.search(r'href="(/ui/backends[^"]*)">Open Backends', card[0])
+    assert there is not None, card[0]
+    assert guest.get(unescape(there[1])).status == 200
+
+
+def test_cards_that_say_nothing_new_are_not_sent_again(
+    guest: Visitor, alone: Gateway, rules: dict[str, int]
+) -> None:
+    asked = re.search(r'hx-get="(/ui/mappings/cards\?had=[0-9a-f]+\.[0-9a-f]+)"', guest.text("/ui/mappings"))
+    assert asked is not None
+    assert guest.get(asked[1]).status == 204
+    api(alone, "POST", "/api/keys", {"name": "a change that no card tells of"})
+    assert guest.get(asked[1]).status == 204
+    guest.follow("/ui/mappings/switch", {"off": str(rules["alpha"])})
+    assert "off-rule" in guest.text(asked[1])
 
 
 def test_rules_are_dragged_and_stay_where_they_are(

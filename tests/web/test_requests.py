@@ -14,11 +14,13 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from pointsman.admin.web.words import size
 from pointsman.practice import Reply
 from tests.e2e.gateway import Gateway, wait_until
 from tests.e2e.replies import CUT, JSON, STALL, begins
 from tests.e2e.web import post_bytes, raw
 from tests.e2e.wires import CHAT
+from tests.translation.test_stuck import body, look
 
 from .accessible import assert_accessible, assert_fits
 from .strange import STRANGE, alien_tags, fill, strange_records
@@ -137,7 +139,9 @@ def test_a_filter_that_nothing_passes_says_so_and_how_to_clear_it(visitor: Visit
 
 
 def test_a_request_that_is_not_there_is_said(visitor: Visitor) -> None:
-    assert "Nothing matches" in words(visitor.text("/ui/requests/req_nobody"))
+    answer = visitor.get("/ui/requests/req_nobody")
+    assert answer.status == 404
+    assert b"No request with this id is recorded" in answer.body
     assert visitor.get("/ui/requests/req_nobody", hx_request="true").status == 404
 
 
@@ -155,10 +159,27 @@ def test_an_open_row_tells_of_each_attempt_and_of_what_was_lost(
     assert "First output after" in said
     assert "of them were Pointsman's own." in said
     assert f"{model}-x" in said
+    for one in gateway.api("GET", f"/api/usage?request={name}"):
+        assert f"{one['target'].partition(':')[2]}, {size(one['sent_bytes'])} sent" in said
     page = visitor.text(f"/ui/requests/{name}")  # the same as a page of its own, and open
     assert ids(page) == [name]
     assert "had an error, local/practice answered." in words(page)
     assert "authorization" not in page
+
+
+def test_a_conversation_that_was_handed_over_says_so_in_the_open_row(
+    gateway: Gateway, visitor: Visitor, upstream: Upstreams
+) -> None:
+    """Nobody was asked before: the line of time began with the next target, and did not say why."""
+    small = upstream()
+    model, backends = gateway.route("local", small.url)
+    gateway.rule(f"{model}-x", backends[0], "local/practice=practice", fallback_on=["stuck"])
+    turns = body("openai_chat", [look()] * 3)
+    name = ask(gateway, f"{model}-x", messages=turns["messages"], tools=turns["tools"])
+    said = words(visitor.text(f"/ui/requests/{name}", hx_request="true"))
+    assert "local/practice answered after another did not get on" in said
+    assert "Asked because another did not get on." in said
+    assert not [one for one in small.requests if one.method == "POST"]
 
 
 def test_what_is_no_success_never_looks_like_one(
@@ -307,6 +328,8 @@ def test_a_stream_is_cancelled_with_a_key(gateway: Gateway, windows: Windows, up
     page.locator("#rows").get_by_text("cancelled", exact=True).wait_for()
     assert f"model={model}" in page.url
     server.wait_closed(server.requests[-1], 5.0)
+    page.goto("/ui")  # where it was said to have failed
+    page.locator("#troubles li", has_text=model).get_by_text("Cancelled:").wait_for()
 
 
 def test_strange_rows_and_what_they_open_to_fit_a_phone_and_are_for_everybody(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.gateway import Gateway
+from tests.e2e.web import Answer
 
 from .visitor import Visitor
 
@@ -45,6 +46,27 @@ def test_a_host_and_an_origin_are_let_in_and_undone(gateway: Gateway, visitor: V
     assert number is not None
     assert "chat.example" in visitor.follow(number[0], {}).body.decode()
     assert gateway.api("GET", "/api/origins") == []
+
+
+def test_customs_are_set_and_a_pattern_is_added_removed_and_undone(
+    gateway: Gateway, visitor: Visitor
+) -> None:
+    page = visitor.follow("/ui/settings/customs", {"mode": "mask"}).body.decode()
+    assert '<option value="mask" selected>' in page
+    badge = {"name": "badge", "pattern": "acme_[a-z0-9]{12}"}
+    page = visitor.follow("/ui/settings/customs/add", badge).body.decode()
+    assert "badge is looked for." in page
+    assert "<code>acme_[a-z0-9]{12}</code>" in page
+    visitor.follow("/ui/settings/customs/remove", {"name": "badge"})
+    visitor.follow(f"/ui/undo/{newest(gateway)['id']}", {"back": "/ui/settings"})
+    assert gateway.api("GET", "/api/customs")["patterns"] == [badge]
+    visitor.follow("/ui/settings/customs/remove", {"name": "badge"})
+    assert visitor.post("/ui/settings/customs/add", {"name": "x", "pattern": "a+"}).status == 422
+    page = visitor.follow("/ui/settings/customs/add", {"name": "x", "pattern": HOSTILE}).body.decode()
+    assert "<script>alert" not in page
+    visitor.follow("/ui/settings/customs/remove", {"name": "x"})
+    visitor.follow("/ui/settings/customs", {"mode": ""})
+    assert gateway.api("GET", "/api/customs")["mode"] is None
 
 
 def test_what_cannot_be_a_host_or_an_origin_is_said_and_shown_as_text(visitor: Visitor) -> None:
@@ -108,12 +130,77 @@ def test_a_backup_is_made_downloaded_looked_at_put_back_and_deleted(
     assert visitor.get(f"{path}/file").body[:12] == b"pointsman.db"
     assert "this gateway" in visitor.text(path)
     gateway.api("POST", "/api/groups", {"name": "after"})
-    assert "Put back" in visitor.follow(f"{path}/restore", {}).body.decode()
+    assert visitor.post(f"{path}/restore", {"typed": "yes"}).status == 422
+    assert "Put back" in visitor.follow(f"{path}/restore", {"typed": "restore"}).body.decode()
     assert "after" not in [group["name"] for group in gateway.api("GET", "/api/groups")]
     visitor.follow(f"{path}/delete", {})
     assert visitor.get(path).status == 404
     for one in gateway.api("GET", "/api/backups"):
         gateway.api("DELETE", f"/api/backups/{one['name']}")
+
+
+def sent_file(visitor: Visitor, content: bytes, name: str = "made elsewhere.tar") -> Answer:
+    """As a browser sends a form with a file."""
+    edge = "----WebKitFormBoundaryk3FzQ"
+    head = f'--{edge}\r\ncontent-disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    body = head.encode() + content + f"\r\n--{edge}--\r\n".encode()
+    kind = f"multipart/form-data; boundary={edge}"
+    return visitor.send("POST", "/ui/settings/backups/uploads", body, origin=visitor.url, content_type=kind)
+
+
+def test_a_backup_from_elsewhere_is_uploaded_looked_at_and_put_back(
+    gateway: Gateway, visitor: Visitor
+) -> None:
+    gateway.api("POST", "/api/groups", {"name": "carried"})
+    made = gateway.api("POST", "/api/backups", {})["name"]
+    content = visitor.get(f"/ui/settings/backups/{made}/file").body
+    gateway.api("DELETE", f"/api/backups/{made}")
+    gateway.api("DELETE", "/api/groups/carried")
+    answer = sent_file(visitor, content + bytes(1_500_000), '../../<b>"x.tar')
+    path = answer.header("location") or ""
+    assert re.fullmatch(r"/ui/settings/backups/uploaded-[\dTZ.]+\.tar", path), answer.body[-600:]
+    page = visitor.text(path)
+    assert "nothing is changed yet" in page
+    assert re.search(r"\d groups?", page)
+    assert "carried" not in [group["name"] for group in gateway.api("GET", "/api/groups")]
+    assert "Put back" in visitor.follow(f"{path}/restore", {"typed": "restore"}).body.decode()
+    assert "carried" in [group["name"] for group in gateway.api("GET", "/api/groups")]
+    for one in gateway.api("GET", "/api/backups"):
+        gateway.api("DELETE", f"/api/backups/{one['name']}")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "why"),
+    [
+        (b"no backup at all", "x.tar", "This is no backup that can be used"),
+        (b"SQLite format 3\0" + bytes(5000), "x.db", "This is no backup that can be used"),
+        (b"", "", "Choose a file first"),
+    ],
+)
+def test_what_is_no_backup_is_refused_in_words_and_not_kept(
+    gateway: Gateway, visitor: Visitor, content: bytes, name: str, why: str
+) -> None:
+    answer = sent_file(visitor, content, name)
+    assert answer.status == 422
+    assert why in answer.body.decode()
+    folder = gateway.data_dir / "backups"
+    assert [one.name for one in folder.iterdir() if one.name.startswith((".", "up"))] == []
+
+
+def test_a_form_that_brings_no_whole_file_is_refused(visitor: Visitor) -> None:
+    for kind, body in (
+        ("application/x-www-form-urlencoded", b"file=x"),
+        ("multipart/form-data", b"x"),
+        (
+            "multipart/form-data; boundary=e",
+            b'--e\r\ncontent-disposition: form-data; name="a"\r\n\r\nb\r\n--e--',
+        ),
+        ("multipart/form-data; boundary=e", b'--e\r\nx: filename="b"\r\n\r\nonly a beginning'),
+    ):
+        answer = visitor.send(
+            "POST", "/ui/settings/backups/uploads", body, origin=visitor.url, content_type=kind
+        )
+        assert answer.status == 422, body
 
 
 def test_the_doctor_runs_when_it_is_asked(visitor: Visitor) -> None:
@@ -139,6 +226,20 @@ def test_everybody_is_signed_out_at_once(own_gateway: Any) -> None:
     second.close()
 
 
-@pytest.mark.parametrize("part", ["", "/limits", "/audit", "/backups", "/doctor", "/fidelity"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "",
+        "/limits",
+        "/prices",
+        "/webhooks",
+        "/captures",
+        "/cache",
+        "/audit",
+        "/backups",
+        "/doctor",
+        "/fidelity",
+    ],
+)
 def test_a_part_of_settings_is_there_for_head_or_get(visitor: Visitor, part: str) -> None:
     assert 'aria-current="true"' in visitor.text(f"/ui/settings{part}")

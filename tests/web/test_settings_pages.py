@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from .windows import Windows
 
 
-@pytest.mark.parametrize("part", ["limits", "audit", "backups", "doctor", "fidelity"])
+@pytest.mark.parametrize(
+    "part", ["limits", "prices", "webhooks", "captures", "cache", "audit", "backups", "doctor", "fidelity"]
+)
 def test_a_part_can_be_used_by_everybody_and_fits_a_phone(
     gateway: Gateway, windows: Windows, part: str
 ) -> None:
@@ -34,6 +37,46 @@ def test_a_part_can_be_used_by_everybody_and_fits_a_phone(
     assert_accessible(page, themes=("light",))
     for one in gateway.api("GET", "/api/backups"):
         gateway.api("DELETE", f"/api/backups/{one['name']}")
+
+
+def test_a_backup_is_uploaded_and_put_back_by_its_form(
+    gateway: Gateway, windows: Windows, tmp_path: Path
+) -> None:
+    made = gateway.api("POST", "/api/backups", {})["name"]
+    file = tmp_path / "from elsewhere.tar"
+    file.write_bytes((gateway.data_dir / "backups" / made).read_bytes())
+    page = windows.open(gateway)
+    page.goto("/ui/settings/backups")
+    page.get_by_label("A backup, or a copy").set_input_files(file)
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_text("nothing is changed yet").wait_for()
+    assert_accessible(page)
+    page.get_by_label("Type restore").fill("restore")
+    page.get_by_role("button", name="Put it back").click()
+    page.get_by_text("What was there is kept in").wait_for()
+    for one in gateway.api("GET", "/api/backups"):
+        gateway.api("DELETE", f"/api/backups/{one['name']}")
+
+
+def test_a_webhook_says_where_its_events_go_while_it_is_typed(gateway: Gateway, windows: Windows) -> None:
+    page = windows.open(gateway)
+    page.goto("/ui/settings/webhooks")
+    page.get_by_label("URL that is told").press_sequentially("http://127.0.0.1:9/hook")
+    page.locator("#goes b", has_text="http://127.0.0.1:9").wait_for()
+    page.get_by_role("button", name="Add").click()
+    page.get_by_text("It is shown this once").wait_for()
+    page.get_by_role("button", name="Copy").wait_for()
+    assert_accessible(page)
+    page.keyboard.press("t")
+    page.get_by_text("It did not take the event").wait_for()
+    page.get_by_role("button", name="Switch off").click()
+    page.get_by_text("is told of nothing now").wait_for()
+    page.keyboard.press("z")
+    page.get_by_text("Undone: webhook").wait_for()
+    page.set_viewport_size({"width": 375, "height": 800})
+    assert_fits(page)
+    for one in gateway.api("GET", "/api/webhooks"):
+        gateway.api("DELETE", f"/api/webhooks/{one['id']}")
 
 
 def test_the_zone_that_was_chosen_is_that_of_every_time(gateway: Gateway, windows: Windows) -> None:

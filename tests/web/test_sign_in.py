@@ -220,10 +220,7 @@ def test_signing_out_ends_it_there_and_here(gateway: Gateway) -> None:
     who.close()
 
 
-def test_the_command_gives_an_address_that_works_once(
-    own_gateway: Callable[..., Gateway], windows: Windows
-) -> None:
-    gateway = own_gateway()
+def test_the_command_gives_an_address_that_works_once(gateway: Gateway, windows: Windows) -> None:
     made = json.loads(run_cli(gateway.data_dir, "ui", "--json").stdout)
     page = windows.open(gateway, signed_in=False)
     page.goto(made["url"])

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pointsman.admin.control.live import MOST_EARS
+from pointsman.admin.control.live import MOST_EARS, TOPICS
 from tests.e2e.gateway import Gateway, wait_until
 
 from .visitor import Visitor
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
     from .windows import Windows
 
 
 class Listening:
     """A stream that is read line by line."""
 
-    def __init__(self, who: Visitor) -> None:
+    def __init__(self, who: Visitor, mark: str = "") -> None:
         self._connection = http.client.HTTPConnection(urlsplit(who.url).netloc, timeout=15)
         cookie = "; ".join(f"{name}={value}" for name, value in who.cookies.items())
-        self._connection.request("GET", "/ui/live", headers={"cookie": cookie, "accept": "text/event-stream"})
+        self._connection.request(
+            "GET",
+            f"/ui/live?at={mark}" if mark else "/ui/live",
+            headers={"cookie": cookie, "accept": "text/event-stream"},
+        )
         self.answer = self._connection.getresponse()
 
     def event(self) -> tuple[str, str]:
@@ -71,6 +79,46 @@ def test_what_changes_is_told(own_gateway: Callable[..., Gateway]) -> None:
         raise AssertionError("it goes on for somebody who is signed out")
     heard.close()
     who.close()
+
+
+def test_what_changed_between_a_page_and_its_stream_is_told(own_gateway: Callable[..., Gateway]) -> None:
+    gateway = own_gateway()
+    who = Visitor(gateway.url, gateway.admin_token)
+    found = re.search(r'data-live-mark="([^"]+)"', who.text("/ui/keys"))
+    assert found
+    gateway.api("POST", "/api/mappings", {"model_pattern": "x", "backend_type": "local"})
+    late = Listening(who, found[1])
+    assert late.event()[0] == "hello"
+    name, data = late.event()
+    assert name == "changed"
+    assert {"rules", "keys"} <= set(json.loads(data)) < TOPICS, "those that changed, and no others"
+    late.close()
+    for strange in ("0123456789abcdef.0", f"{found[1]}x", "x", "%C2%B2.%C2%B2", f"{found[1]}{'9' * 5000}"):
+        heard = Listening(who, strange)
+        assert heard.event()[0] == "hello"
+        name, data = heard.event()
+        assert set(json.loads(data)) == TOPICS, "nobody knows what such a page has missed"
+        heard.close()
+    who.close()
+
+
+def test_a_page_whose_stream_began_late_shows_what_came_meanwhile(
+    own_gateway: Callable[..., Gateway], windows: Windows
+) -> None:
+    """It said "never" of a key that was used while the page was on its way, until the next change."""
+    gateway = own_gateway()
+    secret = gateway.api("POST", "/api/keys", {"name": "laptop"})["secret"]
+    page = windows.open(gateway)
+
+    def later(route: Route) -> None:
+        body = {"model": "practice", "messages": [{"role": "user", "content": "x"}]}
+        gateway.fetch("POST", "/v1/chat/completions", body, authorization=f"Bearer {secret}")
+        wait_until("it is stored", lambda: gateway.api("GET", "/api/usage"))
+        route.continue_()
+
+    page.route("**/ui/live*", later, times=1)
+    page.goto("/ui/keys")
+    page.locator("[data-row]", has_text="laptop").get_by_text("ago").wait_for()
 
 
 def test_pages_that_stay_open_are_bounded_and_take_no_place_of_a_request(

@@ -30,7 +30,7 @@ def test_an_undo_goes_back_to_its_page_and_can_be_undone(
 ) -> None:
     gateway.api("PATCH", f"/api/mappings/{rule['id']}", {"priority": 7})
     page = visitor.follow(f"/ui/undo/{newest(gateway)['id']}", {"back": "/ui/more"})
-    assert "Undone: mapping undo-*." in page.body.decode()
+    assert "Undone: rule undo-*." in page.body.decode()
     done = newest(gateway)
     assert (done["who"], len(done["session"])) == ("web page", 6)
     assert f'action="/ui/undo/{done["id"]}"' in page.body.decode()
@@ -52,3 +52,5 @@ def test_an_undo_that_comes_too_late_says_so(
     answer = visitor.post(f"/ui/undo/{first}", {"back": "/ui"}, hx_request="true")
     assert answer.status == 409
     assert "undo that one first" in re.sub(r"\s+", " ", answer.body.decode())
+    assert b"typed" not in answer.body, "nothing was typed: it is a button"
+    assert b"typed" not in visitor.post(f"/ui/undo/{first}", {"back": "/ui"}).body

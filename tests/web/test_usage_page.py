@@ -6,14 +6,17 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from pointsman.admin.web.usage_range import range_of
+from pointsman.admin.web.words import share, size
 from pointsman.errors import PointsmanError
 from tests.e2e.gateway import Gateway
 
@@ -58,6 +61,11 @@ def table_of(page: str) -> list[list[str]]:
     ]  # fmt: skip
 
 
+def from_cache(row: dict[str, Any]) -> str:
+    cached, given = row["cached_tokens"], row["input_tokens"]
+    return share(cached, given) if cached is not None and given else "—"
+
+
 @pytest.mark.parametrize("by", ["model", "backend", "client", "key", "mapping", "day", "session"])
 def test_sums_are_those_of_the_command_line(used: Gateway, guest: Visitor, by: str) -> None:
     page = guest.text(f"/ui/usage?by={by}&range=7d&zone=UTC")
@@ -69,10 +77,49 @@ def test_sums_are_those_of_the_command_line(used: Gateway, guest: Visitor, by: s
     assert sorted(row[1:3] for row in found) == sorted(
         [f"{row['requests']:,}", f"{row['failed'] - row['aborted']:,}"] for row in rows
     )
+    assert sorted(row[4] for row in found) == sorted(map(from_cache, rows))
+    assert all_of_it[4] == from_cache(totals)
     assert all_of_it[1] == f"{totals['requests']:,}"
     saved = csv.DictReader(io.StringIO(guest.text(f"/ui/usage.csv?by={by}&range=7d&zone=UTC")))
     told = [[float(one[name] or 0) for name in ("requests", "input_tokens", "cost")] for one in saved]
     assert told == [[row[name] or 0 for name in ("requests", "input_tokens", "cost")] for row in rows]
+
+
+def test_what_left_is_what_the_command_line_says(used: Gateway, guest: Visitor) -> None:
+    page = guest.text("/ui/usage?range=7d&zone=UTC")
+    section = page.partition('aria-labelledby="u-l"')[2].partition("</section>")[0]
+    rows = used.api("GET", f"/api/usage/left-machine?since={since_of(7)}&zone=UTC")
+    assert len({row["day"] for row in rows}) == 2
+    assert alien_tags(section) == []
+    (_, *found, all_of_it) = table_of(section)
+    expected = [
+        (row["backend"], row["model"], f"{row['attempts']:,}", size(row["sent_bytes"])) for row in rows
+    ]
+    assert sorted(tuple(row[1:5]) for row in found) == sorted(
+        (backend.strip(), model.strip(), *more) for backend, model, *more in expected
+    )
+    days = [one[0][:15] for one in found]
+    newest, oldest = (date.fromisoformat(rows[place]["day"]) for place in (-1, 0))
+    assert days == sorted(days, key=lambda day: day.startswith(f"{newest:%a} {newest.day} "), reverse=True)
+    assert days[-1] == f"{oldest:%a} {oldest.day} {oldest:%b %Y}"[:15]
+    assert all_of_it[3:5] == [
+        f"{sum(row['attempts'] for row in rows):,}", size(sum(row["sent_bytes"] or 0 for row in rows))
+    ]  # fmt: skip
+    saved = list(
+        csv.DictReader(io.StringIO(guest.text("/ui/usage/left-machine.csv?range=7d&zone=UTC"), newline=""))
+    )
+    assert [(row["day"], row["sent_bytes"]) for row in saved] == [
+        (row["day"], "" if row["sent_bytes"] is None else str(row["sent_bytes"])) for row in rows
+    ]
+    assert not [row for row in saved if row["backend"].startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+def test_a_month_in_which_nothing_left_says_so(tmp_path: Path) -> None:
+    stayed = [one for one in strange_records() if (one.target or "").startswith("local/")]
+    fill(tmp_path / "data", stayed)
+    with Gateway(tmp_path / "data") as running, closing(Visitor(running.url, running.admin_token)) as visitor:
+        assert "Nothing left this machine in 30 days." in visitor.text("/ui/usage")
+        assert "nothing today" in visitor.text("/ui")
 
 
 def test_a_chart_and_its_table_add_up_to_the_same(guest: Visitor) -> None:
@@ -100,7 +147,7 @@ def test_no_cell_of_the_csv_begins_a_formula(guest: Visitor, by: str) -> None:
 
 
 def test_a_row_leads_to_its_own_requests_and_no_others(used: Gateway, guest: Visitor) -> None:
-    page = guest.text("/ui/usage?by=model&range=7d&zone=UTC")
+    page = guest.text("/ui/usage?by=model&range=7d&zone=UTC").partition('aria-labelledby="u-l"')[0]
     links = [unescape(one) for one in re.findall(r'<th scope="row"[^>]*>.*?<a href="([^"]+)"', page, re.S)]
     asked = [parse_qs(urlsplit(one).query) for one in links if urlsplit(one).path == "/ui/requests"]
     assert {text for query in asked for text in query["model"]} == {text for text in STRANGE if text.strip()}
@@ -181,6 +228,20 @@ def test_the_chart_reads_its_steps_aloud_zooms_and_goes_before_it_is_swapped(
     only.wait_for()
     assert "from=" in (only.get_attribute("href") or "")
     page.get_by_role("button", name="All of it").click()
+    only.wait_for(state="hidden")
+    page.keyboard.press("End")
+    page.keyboard.press("+")
+    only.wait_for()
+    few = only.inner_text()
+    page.keyboard.press("+")
+    only.filter(has_not_text=few).wait_for()
+    assert page.locator(".plot-say").inner_text().startswith(last)
+    page.keyboard.press("?")
+    assert "Zoom it" in page.locator("dialog.keys").inner_text()
+    page.keyboard.press("Escape")
+    place.focus()
+    for _ in range(3):
+        page.keyboard.press("-")
     only.wait_for(state="hidden")
     page.get_by_role("link", name="Tokens", exact=True).click()
     page.get_by_role("heading", name="Tokens by day").wait_for()

@@ -154,7 +154,7 @@ pieces = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(pieces, st.lists(st.integers(0, 60), max_size=4))
 def test_any_cut_gives_the_same_as_the_oracle(parts: list[bytes], places: list[int]) -> None:
     raw = b"".join(parts)

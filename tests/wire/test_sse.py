@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pointsman.wire.sse import KEPT, MAX_EVENT, EventSplitter, cut_at_event_end, data_of, name_of
 
-CHEAP = settings(max_examples=300, deadline=None)
+CHEAP = settings(max_examples=150, deadline=None)
 
 LINE_ENDS = [b"\n", b"\r\n", b"\r"]
 

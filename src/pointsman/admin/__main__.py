@@ -30,11 +30,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE, otel_url
+from ..config import CLIENT_KEY_VARIABLE, DATABASE_VARIABLE, KEY_VARIABLE, LOG_FILE, otel_url
 from ..errors import PointsmanError
 from ..process.beats import BEAT_SECONDS, REPLACED_FILE, beat
 from ..process.environment import from_pipe, take
 from ..process.garbage import collect_seldom, imported
+from ..process.given_back import Lull
 from ..process.logs import set_up
 from ..process.parent import REFUSED, die_with_parent, end_with_parent, leave_nothing
 from ..process.private_files import private_socket
@@ -70,9 +71,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM. Returns the exit code."""
     imported()
     faulthandler.enable()
-    set_up(_NAME, "INFO")
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
     args = _arguments(argv)
+    set_up(_NAME, "INFO", args.data_dir / LOG_FILE)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
     left = ("control.sock", "link.sock", STANDING_FILE, REPLACED_FILE)
     atexit.register(leave_nothing, args.runtime_dir, left)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # everything is being read anyway
@@ -120,7 +121,7 @@ def _settle(data_dir: Path, environ: Mapping[str, str], options: Options) -> Non
     """What an update does to the database is done by a child, and the 11 MB that alembic takes go with it. Where that fails,
     this process meets the same trouble and says so. While there is no other thread: it forks."""
     with contextlib.suppress(PointsmanError):
-        if not migration_is_due(database_path(data_dir, environ.get("POINTSMAN_DATABASE_URL"))):
+        if not migration_is_due(database_path(data_dir, environ.get(DATABASE_VARIABLE))):
             return
     child = os.fork()
     if child:
@@ -206,9 +207,11 @@ def _environ(key_fd: int | None) -> tuple[Mapping[str, str], Secret | None]:
 
 
 async def _beat_for_ever(descriptor: int | None) -> None:
-    """Signs of life from the running event loop, until cancelled."""
+    """Signs of life from the running event loop, until cancelled; what its work has left is given back."""
+    lull = Lull()
     while True:
         beat(descriptor)
+        lull.look()
         await asyncio.sleep(BEAT_SECONDS)
 
 

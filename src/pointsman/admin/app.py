@@ -21,8 +21,11 @@ from .routers import (
     audit,
     backends,
     backups,
+    cache,
     captures,
+    config,
     credentials,
+    customs,
     discovery,
     doctor,
     engines,
@@ -37,10 +40,12 @@ from .routers import (
     prices,
     programs,
     providers,
+    recordings,
     requests,
     root,
     secrets,
     set_values,
+    shadow,
     sign_in,
     status,
     stored_models,
@@ -69,11 +74,17 @@ ROUTERS = (
     keys.router,
     groups.router,
     origins.router,
+    customs.router,
     hosts.router,
     webhooks.router,
     captures.router,
+    config.router,
+    cache.router,
+    shadow.router,
+    recordings.router,
     audit.router,
     backups.router,
+    backups.uploads_router,
     explain.router,
     requests.router,
     usage.router,
@@ -112,8 +123,9 @@ def create_api(control: ControlPlane) -> FastAPI:
     app.state.model_names = ModelNames()
     app.state.routing = RoutingView()  # here, so that the link is up before the protocols are imported
     problems.install(app, [route for router in ROUTERS for route in router.routes], page_error)
+    # as they are: include_router() builds each anew when somebody asks for the first time
     for router in ROUTERS:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     made = app.openapi
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     app.openapi = lambda: completed(made(), problem)  # type: ignore[method-assign]  # FastAPI's documented way

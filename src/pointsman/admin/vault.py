@@ -22,7 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..config import KEY_VARIABLE, MASTER_KEY_FILE
+from ..config import KEY_FILE_VARIABLE, KEY_VARIABLE, MASTER_KEY_FILE
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..process.private_files import mode_problem, replace, write_new
@@ -30,7 +30,6 @@ from ..secret import Sealed, Secret
 
 __all__ = ["Binding", "MasterKey", "Sealed", "Secret", "Source", "Vault", "VaultError", "fingerprint"]
 
-KEY_FILE_VARIABLE = "POINTSMAN_MASTER_KEY_FILE"
 _VERSION = "pm1"
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -100,18 +99,29 @@ class MasterKey:
         return hmac.compare_digest(self._raw, other._raw)
 
     def seal(self, secret: Secret, binding: Binding) -> Sealed:
+        raw = self.seal_bytes(secret.reveal().encode(), binding)
+        body = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+        return Sealed(f"{_VERSION}.{self.id}.{body}")
+
+    def seal_bytes(self, clear: bytes, binding: Binding) -> bytes:
+        """Nonce and ciphertext; only under this key does it open again."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         nonce = os.urandom(_NONCE_BYTES)
-        ciphertext = AESGCM(self._raw).encrypt(nonce, secret.reveal().encode(), binding.aad(self.id))
-        body = base64.urlsafe_b64encode(nonce + ciphertext).decode().rstrip("=")
-        return Sealed(f"{_VERSION}.{self.id}.{body}")
+        return nonce + AESGCM(self._raw).encrypt(nonce, clear, binding.aad(self.id))
 
-    def open(self, sealed: Sealed, binding: Binding) -> Secret:
-        """Raises VaultError: sealed under another key, moved, or changed."""
+    def open_bytes(self, raw: bytes, binding: Binding) -> bytes:
+        """What was sealed by seal_bytes(). Raises VaultError."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+        try:
+            return AESGCM(self._raw).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], binding.aad(self.id))
+        except (InvalidTag, ValueError):
+            raise VaultError("it does not open: it was sealed under another master key, or changed") from None
+
+    def open(self, sealed: Sealed, binding: Binding) -> Secret:
+        """Raises VaultError: sealed under another key, moved, or changed."""
         if sealed.key_id != self.id:
             raise VaultError(
                 "it was sealed under another master key; restore that key, or set this key again"
@@ -119,9 +129,8 @@ class MasterKey:
         body = sealed.text.rpartition(".")[2]
         try:
             raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
-            clear = AESGCM(self._raw).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], binding.aad(self.id))
-            return Secret(clear.decode())
-        except (InvalidTag, ValueError):
+            return Secret(self.open_bytes(raw, binding).decode())
+        except (VaultError, ValueError):
             raise VaultError(
                 "it does not open: it was changed, moved from another row, or its base URL changed;"
                 " set the key again"

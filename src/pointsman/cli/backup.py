@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..config import DATABASE_VARIABLE
 from .common import Invocation, fail_with, note, with_options
 from .once import Command
 
@@ -39,5 +40,5 @@ def backups_folder(invocation: Invocation) -> Path:
     """Of this data folder's gateway."""
     from ..admin.store.database import BACKUP_FOLDER, database_path
 
-    database = database_path(invocation.data_dir, os.environ.get("POINTSMAN_DATABASE_URL"))
+    database = database_path(invocation.data_dir, os.environ.get(DATABASE_VARIABLE))
     return database.parent / BACKUP_FOLDER

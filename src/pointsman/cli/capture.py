@@ -100,6 +100,20 @@ def show(invocation: Invocation, request: str) -> None:
     invocation.finish("GET", f"/api/captured/{quote(request, safe='')}", show=_show_bodies)
 
 
+@command.command("forget")
+@click.argument("request", metavar="REQUEST_ID")
+@with_options
+def forget(invocation: Invocation, request: str) -> None:
+    """Take out the bodies of one request."""
+    from urllib.parse import quote
+
+    invocation.finish(
+        "DELETE",
+        f"/api/captured/{quote(request, safe='')}",
+        show=lambda _: note(f"nothing is kept of {request} any more"),
+    )
+
+
 @command.command("clear")
 @with_options
 def clear(invocation: Invocation) -> None:

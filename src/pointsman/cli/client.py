@@ -68,7 +68,7 @@ def open_client(data_dir: Path, *, wait_seconds: float = WAIT_SECONDS) -> Iterat
     """The transport that works right now. Raises PointsmanError with what to do when none does."""
     until, turn = 0.0, -1
     while True:
-        running = _running(data_dir)
+        running = running_client(data_dir)
         if running is not None:
             try:
                 yield running
@@ -103,8 +103,8 @@ def serve_file(data_dir: Path) -> dict[str, Any] | None:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=ANSWER_SECONDS)
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
         self._path = path
 
     def connect(self) -> None:
@@ -117,7 +117,7 @@ class _UnixConnection(http.client.HTTPConnection):
             raise
 
 
-class _Running:
+class RunningClient:
     """The control plane of a running gateway."""
 
     def __init__(self, connection: _UnixConnection, token: str) -> None:
@@ -151,11 +151,13 @@ class _Running:
         self._connection.close()
 
 
-def _running(data_dir: Path) -> _Running | None:
+def running_client(data_dir: Path, seconds: float = ANSWER_SECONDS) -> RunningClient | None:
+    """The control plane of the gateway that runs there; None where none does. seconds: that an answer may take. Raises
+    PointsmanError where its admin token cannot be used."""
     found = serve_file(data_dir)
     if found is None:
         return None
-    connection = _UnixConnection(found["socket"])
+    connection = _UnixConnection(found["socket"], seconds)
     try:
         connection.connect()
     except OSError:
@@ -173,7 +175,7 @@ def _running(data_dir: Path) -> _Running | None:
             ErrorKind.UNAUTHORIZED,
             "The admin-token file is gone; restart the gateway and it makes a new one.",
         )
-    return _Running(connection, token.reveal())
+    return RunningClient(connection, token.reveal())
 
 
 @contextmanager

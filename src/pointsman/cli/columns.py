@@ -36,9 +36,10 @@ class Column:
 
     option: as it is typed. field: the API's name. add, update: the help text in that command ("" =
     none), None = that command does not take it; `set` takes what `add` takes. kind: what click
-    makes of the text, bool = a switch. many: repeatable. required, default: in `add`. clear: the
-    switch that empties the column, and its help. blank_clears: '' empties it in `update`. body:
-    what a value puts into the request, None or () = empty it. summary: what a list of rows says of
+    makes of the text, bool = a switch. alone: what the option says without a value. many:
+    repeatable. required, default: in `add`. clear: the switch that empties the column, and its
+    help. blank_clears: '' empties it in `update`. body: what a value puts into the request, None
+    or () = empty it. summary: what a list of rows says of
     a value in its last column. sentence: what `explain` says of it, None = nothing.
     """
 
@@ -49,6 +50,7 @@ class Column:
     _: KW_ONLY
     kind: Any = str
     metavar: str | None = None
+    alone: Any = None
     many: bool = False
     required: bool = False
     default: Any = None
@@ -72,8 +74,10 @@ class Column:
             yield click.option(flags, self.field, is_flag=True, default=None, help=text or None)
         else:
             first: dict[str, Any] = {}
+            if self.alone is not None:
+                first |= {"is_flag": False, "flag_value": self.alone}
             if verb is not Verb.UPDATE:
-                first = {"required": self.required}
+                first |= {"required": self.required}
                 if self.default is not None:
                     first |= {"default": self.default, "show_default": True}
             yield click.option(

@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec
 import click
 
 from ..kinds import BackendType, parse_backend_key
+from .folder import data_folder
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from .client import ApiAnswer, ApiClient
 
 P = ParamSpec("P")
@@ -93,18 +96,6 @@ def with_options(command: Callable[Concatenate[Invocation, P], None]) -> Callabl
     return wrapped
 
 
-def data_folder(given: object) -> Path:
-    """The folder named on the command line, else the environment's or the platform's."""
-    if isinstance(given, Path):
-        try:
-            return given.expanduser().absolute()
-        except RuntimeError:
-            raise click.BadParameter(f"{given} names nobody's home folder", param_hint="--data-dir") from None
-    from ..config import default_data_dir
-
-    return default_data_dir()
-
-
 @contextmanager
 def exit_on_failure(as_json: bool) -> Iterator[None]:
     """Ends a command with the error's own text where the data folder or the gateway cannot be used."""
@@ -165,6 +156,14 @@ class BackendParam(click.ParamType[Any]):
 
     def __init__(self, *, cloud: bool = False) -> None:
         self._cloud = cloud
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """See click."""
+        from .completing import backends
+
+        return backends(ctx, incomplete, cloud=self._cloud)
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -259,6 +258,14 @@ def table(*columns: tuple[str, str | Callable[[Row], object]], empty: str) -> Sh
     return show
 
 
+def sized(count: float) -> str:
+    """Bytes with a unit: `512 bytes`, `3.1 KB`, `4.1 GB`."""
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    unit, size = next(one for one in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)) if count >= one[1])
+    return f"{count / size:.1f} {unit}"
+
+
 def _cell(row: Row, cell: str | Callable[[Row], object]) -> object:
     return row.get(cell) if isinstance(cell, str) else cell(row)
 
@@ -298,7 +305,10 @@ def local_time(text: object) -> str:
 
 def marked(ok: bool, *, bad: str = "FAILED") -> str:
     """A word, coloured where colours are wanted."""
-    word = "ok" if ok else bad
-    if not on_terminal() or os.environ.get("NO_COLOR"):
-        return word
-    return click.style(word, fg="green" if ok else "red")
+    return coloured("ok" if ok else bad, "green" if ok else "red")
+
+
+def coloured(word: str, colour: str | None) -> str:
+    """In that colour on a terminal, unless NO_COLOR says that none is wanted. None: in none."""
+    plain = colour is None or not on_terminal() or os.environ.get("NO_COLOR")
+    return word if plain else click.style(word, fg=colour)

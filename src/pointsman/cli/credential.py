@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..kinds import BackendType, backend_key
+from ..kinds import AuthScheme, BackendType, backend_key
 from .columns import CA_FILE, DIALECT, MAX_IN_FLIGHT, PROXY, SILENT_END, Column, Verb, takes, way
 from .common import (
     BackendParam,
@@ -31,6 +31,11 @@ COLUMNS = (
         metavar="URL", clear=("--default-url", "Go back to the provider's own URL."),
     ),
     Column("--allow-http", "allow_http", "Let the key travel over plain http to that URL.", kind=bool),
+    Column(
+        "--auth", "auth", "Which header carries the key, where the provider wants another than its type's own.", "",
+        kind=click.Choice([one.value for one in AuthScheme if one is not AuthScheme.NONE]),
+        clear=("--own-auth", "Go back to the type's own."),
+    ),
     DIALECT,
     MAX_IN_FLIGHT,
     SILENT_END,

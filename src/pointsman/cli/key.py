@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from . import cache
 from .columns import Column, Verb, takes
 from .common import Invocation, Row, local_time, note, table, with_options
+from .customs import COLUMN as CUSTOMS
 from .limits import BUDGET, RATES, check_amount, said, spent
 from .once import Group
 from .when import When, seconds_of
@@ -18,6 +20,17 @@ _MODEL = "A model that it may use, as its backend calls it, or BACKEND:MODEL; wi
 _PATH = "A path that it may use, such as /v1/embeddings; with * for any; repeatable."
 _LOCAL = "Use only models on this computer, whatever the rules say."
 _EXPIRES = "From then on it is worthless: 2027-01-31, or from now on such as 30d."
+_CACHE = (
+    "Keep each answer to it for so long (1h) and give it to its equal requests, where the rule says nothing of that and the"
+    " temperature is 0."
+)
+
+
+def _cache(seconds: int | None) -> dict[str, Any]:
+    """Without it nothing is left that the other could be about."""
+    return {"cache_seconds": seconds} | ({"cache_any_temperature": False} if seconds is None else {})
+
+
 COLUMNS = (
     Column("--name", "name", _NAME, _NAME),
     *BUDGET,
@@ -31,6 +44,9 @@ COLUMNS = (
         clear=("--any-path", "Let it use every path."), body=lambda values: {"paths": list(values or ())},
     ),
     Column("--local-only", "local_only", _LOCAL, _LOCAL, kind=bool),
+    CUSTOMS,
+    cache.column(_CACHE, _cache),
+    cache.ANY_TEMPERATURE,
     Column(
         "--expires", "expires_at", _EXPIRES, _EXPIRES, kind=When(ahead=True), metavar="WHEN",
         clear=("--never-expires", "Take its end away."),
@@ -46,6 +62,8 @@ COLUMNS = (
 
 def _may(row: Row) -> str | None:
     parts = ["only local"] if row["local_only"] else []
+    parts += [f"customs={row['customs']}"] if row["customs"] else []
+    parts += cache.said(row)
     return " ".join([*parts, *row["models"], *row["paths"]]) or None
 
 

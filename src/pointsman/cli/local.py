@@ -12,6 +12,7 @@ from ..providers.urls import engine_of, engine_url
 from . import local_engines, local_models
 from .columns import CA_FILE, DIALECT, MAX_IN_FLIGHT, PROXY, SILENT_END, Column, Verb, takes, way
 from .common import Invocation, Row, fail_with, note, read_secret, table, with_options
+from .completing import servers
 from .credential import run_test, say_found, tries
 from .engine_recipe import EngineWords, takes_engine
 from .once import Group
@@ -224,7 +225,7 @@ def adopt(invocation: Invocation, name: str, kept_as: str | None) -> None:
 
 
 @command.command("update")
-@click.argument("name")
+@click.argument("name", shell_complete=servers)
 @takes_engine(Verb.UPDATE)
 @takes(COLUMNS, Verb.UPDATE, besides="engine")
 @with_options
@@ -243,7 +244,7 @@ def update(invocation: Invocation, name: str, body: dict[str, Any], engine: Engi
 
 
 @command.command("remove")
-@click.argument("name")
+@click.argument("name", shell_complete=servers)
 @with_options
 def remove(invocation: Invocation, name: str) -> None:
     """Forget a server; one that is started on demand is stopped, its recipe and log are removed."""
@@ -256,7 +257,7 @@ def remove(invocation: Invocation, name: str) -> None:
 
 
 @command.command("test")
-@click.argument("name")
+@click.argument("name", shell_complete=servers)
 @with_options
 def test(invocation: Invocation, name: str) -> None:
     """List the server's models: one cheap call."""

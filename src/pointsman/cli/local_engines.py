@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ import click
 
 from ..warden.memory import readable
 from .common import Invocation, Row, exit_on_failure, fail_with, note, table, with_options
+from .completing import servers
 from .engine_recipe import EngineWords, recipe_of
 from .once import Command, Group
 
@@ -197,7 +198,7 @@ def engines(invocation: Invocation) -> None:
 
 
 @click.command("start", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=servers)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Until it is ready.")
 @with_options
 def start(invocation: Invocation, name: str, *, wait: bool) -> None:
@@ -209,7 +210,7 @@ def start(invocation: Invocation, name: str, *, wait: bool) -> None:
 
 
 @click.command("stop", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=servers)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Until it has ended.")
 @with_options
 def stop(invocation: Invocation, name: str, *, wait: bool) -> None:
@@ -238,7 +239,7 @@ def _ordered(invocation: Invocation, name: str, order: str, ends: tuple[str, ...
 
 
 @click.command("logs", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=servers)
 @click.option("-f", "--follow", "on", is_flag=True, help="Show what is printed from now on, until Ctrl-C.")
 @click.option(
     "--lines", type=click.IntRange(min=0), default=50, show_default=True, metavar="N", help="The last N."
@@ -246,19 +247,20 @@ def _ordered(invocation: Invocation, name: str, order: str, ends: tuple[str, ...
 @with_options
 def logs(invocation: Invocation, name: str, *, on: bool, lines: int) -> None:
     """Show what an engine printed. Needs no gateway; with --json a JSON text for each line or piece."""
-    from ..warden.logs import follow, last_lines
+    from ..process.tail import follow, last_lines
     from ..warden.recipe import log_path, names
 
     with exit_on_failure(invocation.as_json):
-        there = log_path(invocation.data_dir, name).exists()
-        if not there and name not in names(invocation.data_dir):
+        path = log_path(invocation.data_dir, name)
+        if not path.exists() and name not in names(invocation.data_dir):
             known = ", ".join(names(invocation.data_dir)) or "none"
             fail_with(invocation, f"There is no engine {name!r} here; there are: {known}.")
-        more = follow(invocation.data_dir, name)
-        if on:
-            next(more)  # from here on, and what stood before is shown first
+        more: Iterable[str] = ()
         try:
-            found = last_lines(invocation.data_dir, name, lines)
+            if on:
+                found, more = follow(path, lines)
+            else:
+                found = last_lines(path, lines)
         except OSError as error:
             fail_with(invocation, f"Its log cannot be read ({error.strerror}).")
         for line in found:
@@ -266,7 +268,7 @@ def logs(invocation: Invocation, name: str, *, on: bool, lines: int) -> None:
         if not found and not on:
             note(f"it has printed nothing; it has not run yet, or: pointsman local start {name}")
         try:
-            for piece in more if on else ():
+            for piece in more:
                 if piece:
                     _print(invocation, piece)
         except KeyboardInterrupt:

@@ -13,17 +13,13 @@ import click
 from ..modelstore.files import GGUF, MLX
 from ..modelstore.places import stored_models
 from ..warden.on_disk import models_on_disk
-from .common import Invocation, exit_on_failure, note, on_terminal, table, with_options
+from .common import Invocation, exit_on_failure, note, on_terminal, sized, table, with_options
 from .once import Command, Group
 
 _LEAST_WINDOW = 2048
 _TELL_SECONDS = 0.2
 _TELL_FAR_SECONDS = 10.0
 """How often progress is told: on a terminal, in a log."""
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def _fit(row: dict[str, Any]) -> str:
@@ -39,9 +35,9 @@ _SHOW = table(
     ("model", "name"),
     ("kind", "kind"),
     ("in", "place"),
-    ("size", lambda row: _size(row["size"])),
+    ("size", lambda row: sized(row["size"])),
     ("window", lambda row: row["window"] and str(row["window"])),
-    ("memory", lambda row: row["memory"] and _size(row["memory"])),
+    ("memory", lambda row: row["memory"] and sized(row["memory"])),
     ("fits", _fit),
     empty="there is no model on this disk yet; fetch one with: pointsman local pull ORG/NAME",
 )
@@ -81,7 +77,7 @@ def pull(invocation: Invocation, repo: str, file: str | None) -> None:
     with exit_on_failure(invocation.as_json):
         hub = Hub()
         what = fetching.wanted(hub, repo, file)
-        note(f"{what.repository.name}: {len(what.files)} files, {_size(what.size)}")
+        note(f"{what.repository.name}: {len(what.files)} files, {sized(what.size)}")
         bar = _Bar()
         try:
             path = fetching.pull(hub, what, bar.show)
@@ -115,7 +111,7 @@ class _Bar:
             return
         self._told, self._written = now, True
         rate = (here - self._first) / max(now - self._began, 0.001)
-        text = f"{here * 100 // max(whole, 1):3d} % of {_size(whole)}, {_size(rate)}/s, {name}"
+        text = f"{here * 100 // max(whole, 1):3d} % of {sized(whole)}, {sized(rate)}/s, {name}"
         click.echo(f"\r\x1b[K{text}" if self._over else text, err=True, nl=not self._over)
 
     def end(self) -> None:
@@ -134,12 +130,12 @@ def remove(invocation: Invocation, model: str, *, yes: bool) -> None:
     with exit_on_failure(invocation.as_json):
         found = removal.find(model, stored_models())
         if not yes and not found.remove_with:
-            _ask(f"{found.mine} ({_size(found.size)}, {found.place})")
+            _ask(f"{found.mine} ({sized(found.size)}, {found.place})")
         freed = removal.remove(found)
     if invocation.as_json:
         click.echo(json.dumps({"name": found.name, "path": str(found.mine), "freed": freed}))
     else:
-        note(f"{found.name} is removed; {_size(freed)} are free again")
+        note(f"{found.name} is removed; {sized(freed)} are free again")
 
 
 def _ask(what: str) -> None:

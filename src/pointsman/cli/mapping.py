@@ -8,63 +8,31 @@ from typing import Any
 import click
 
 from ..kinds import BackendType, FallbackOn, backend_key
+from . import cache
 from .columns import Column, Verb, summary, takes
 from .common import BackendParam, Invocation, Row, SecondsParam, note, printable, table, with_options
+from .customs import COLUMN as CUSTOMS
 from .once import Group
-
-_Target = tuple[BackendType, str, str | None]
-
-
-class _FallbackParam(click.ParamType[Any]):
-    """`TYPE[/NAME][=MODEL]`."""
-
-    name = "TYPE[/NAME][=MODEL]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> _Target:
-        if isinstance(value, tuple):
-            return value
-        backend, sign, model = str(value).partition("=")
-        if sign and not model:
-            self.fail("there is nothing after '='; leave it out to keep the model's own name", param, ctx)
-        backend_type, name = BackendParam().convert(backend, param, ctx)
-        return backend_type, name, model or None
+from .rule_params import (
+    ConditionParam,
+    FallbackParam,
+    PercentParam,
+    PresetParam,
+    ReasonParam,
+    ShadowParam,
+    Target,
+    WeightsParam,
+)
 
 
-class _WeightsParam(click.ParamType[Any]):
-    """`3,1`."""
-
-    name = "N,N..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
-        if isinstance(value, list):
-            return value
-        try:
-            return [int(one) for one in str(value).split(",")]
-        except ValueError:
-            self.fail(
-                f"{value!r} is not numbers with commas between; write one a target, such as 3,1", param, ctx
-            )
+def _reasons(given: Sequence[tuple[str, int | None]]) -> dict[str, Any]:
+    return {
+        "fallback_on": [word for word, _ in given],
+        "stuck_after": next((number for word, number in given if word == FallbackOn.STUCK), None),
+    }
 
 
-class _PresetParam(click.ParamType[Any]):
-    """`temperature=0.2`, `top_p?=0.9`."""
-
-    name = "NAME=VALUE"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Any]:
-        from ..conversation.presets import read
-
-        if isinstance(value, tuple):
-            return value
-        try:
-            return read(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-def fallback_fields(targets: Sequence[_Target]) -> dict[str, Any]:
+def fallback_fields(targets: Sequence[Target]) -> dict[str, Any]:
     """The first target without a name is `fallback_backend`, the others are `fallbacks`. Says so on
     standard error when that changes the order in which they are tried."""
     plain = next((i for i, (_, name, _) in enumerate(targets) if not name), None)
@@ -86,8 +54,31 @@ def fallback_fields(targets: Sequence[_Target]) -> dict[str, Any]:
 
 _ONWARD = (
     "Also go to the next target when the input is too long (context), the model refuses (refusal), every place there is"
-    " taken (busy), it does not run or has not loaded the model (cold), or the model sees no pictures or calls no tools"
-    " (ability); repeatable."
+    " taken (busy), it does not run or has not loaded the model (cold), the model sees no pictures or calls no tools"
+    " (ability), or the conversation has not got on for 3 turns (stuck; stuck=4: for 4); repeatable."
+)
+_STUCK_FOR = "Turns that the next target then has (5)."
+_STOP_LOOPS = "End an answer that says one phrase again and again; with --fallback-on stuck the next turn is handed over."
+_RECOVER = (
+    "Make a call of what a local server gives as the text of one (<tool_call>...), where it fits a tool."
+)
+_CACHE = (
+    "Keep each answer for so long (1h) and give it to an equal request of the same client key, without asking anybody: where"
+    " the temperature is 0."
+)
+_SHARED = "With --cache: also to equal requests of other client keys."
+_SHADOW = (
+    "Also ask this local target a share of what a cloud answered, behind the client's back, and compare: pointsman shadow"
+    " report."
+)
+_SHADOW_SHARE = "With --shadow: of how many requests in a hundred (10%)."
+_SHADOW_BUSY = "With --shadow: how much of that engine's time it may take (20%)."
+_REPEATS = "Times in a row that a phrase stands there until it counts (20)."
+_STICK = "Let a conversation stay with the target that it began with, as long as that one lives."
+_WHEN = (
+    "Take a request only when this holds, all of them where there are several: tokens>N (of its input, estimated), images,"
+    " documents, audio, tools, web-search, thinking, effort=high, structured, client=claude-code, key=NAME,"
+    " protocol=openai_chat, header:NAME=VALUE, hours=22-7; repeatable."
 )
 _SPREAD = "Ask the targets in turn: local ones are each other's equals, and so are providers."
 _WEIGHTS = "Their shares, one number a target in the order that `mapping list` shows: 3,1."
@@ -118,6 +109,21 @@ def _flag(field: str) -> Callable[[Any], list[str]]:
     return lambda on: [field] if on else []
 
 
+def _cache(seconds: int | None) -> dict[str, Any]:
+    """Without it nothing is left that the others could be about."""
+    if seconds is None:
+        return {"cache_seconds": None, "cache_shared": False, "cache_any_temperature": False}
+    return {"cache_seconds": seconds}
+
+
+def _shadow(target: Target | None) -> dict[str, Any]:
+    """Without it nothing is left that the others could be about."""
+    if target is None:
+        return {"shadow": None, "shadow_share": None, "shadow_busy": None}
+    kind, name, model = target
+    return {"shadow": target_text(kind.value, name, model)}
+
+
 COLUMNS = (
     Column("--pattern", "model_pattern", None, "Another pattern."),
     Column(
@@ -137,8 +143,14 @@ COLUMNS = (
         "--fallback", "fallbacks",
         "Where to go when that fails; repeatable.",
         "Replaces all fallbacks; repeatable.",
-        kind=_FallbackParam(), many=True, body=fallback_fields,
+        kind=FallbackParam(), many=True, body=fallback_fields,
         clear=("--no-fallback", "Remove all fallbacks."),
+    ),
+    Column(
+        "--when", "conditions", _WHEN, _WHEN,
+        kind=ConditionParam(), many=True, clear=("--always", "Take every request again."),
+        summary=lambda conditions: [f"when:{one}" for one in conditions],
+        sentence=lambda conditions: f"takes a request when: {' and '.join(conditions)}" if conditions else None,
     ),
     Column("--priority", "priority", "Higher is asked first.", "", kind=int, default=0),
     Column(
@@ -152,10 +164,59 @@ COLUMNS = (
     ),
     Column(
         "--fallback-on", "fallback_on", _ONWARD, _ONWARD,
-        kind=click.Choice([reason.value for reason in FallbackOn]), many=True,
+        kind=ReasonParam(), many=True, body=_reasons,
         clear=("--no-fallback-on", "Tell the client of those again."),
         summary=lambda reasons: [f"on_{reason}" for reason in reasons],
         sentence=lambda reasons: f"also goes to the next target on: {', '.join(reasons)}" if reasons else None,
+    ),
+    Column(
+        "--stuck-after", "stuck_after",  # said by --fallback-on stuck=N
+        summary=lambda turns: [f"stuck_after={turns}"] if turns else [],
+    ),
+    Column(
+        "--stuck-for", "stuck_for", _STUCK_FOR, _STUCK_FOR, kind=int, metavar="TURNS",
+        clear=("--no-stuck-for", "As many as usual."),
+        summary=lambda turns: [f"stuck_for={turns}"] if turns else [],
+    ),
+    Column(
+        "--stop-loops", "stop_loops", _STOP_LOOPS, "", kind=bool, summary=_flag("stop_loops"),
+        sentence=lambda on: "ends an answer that goes round in circles" if on else None,
+    ),
+    Column(
+        "--loop-repeats", "loop_repeats", _REPEATS, _REPEATS, kind=int, metavar="N",
+        clear=("--no-loop-repeats", "As often as usual."),
+        summary=lambda times: [f"loop_repeats={times}"] if times else [],
+    ),
+    Column(
+        "--recover-calls", "recover_calls", _RECOVER, "", kind=bool, summary=_flag("recover_calls"),
+        sentence=lambda on: "makes calls of what a local server gives as their text" if on else None,
+    ),
+    CUSTOMS,
+    Column(
+        "--stick", "stick", _STICK, "", kind=bool, summary=_flag("stick"),
+        sentence=lambda on: "a conversation stays with the target that it began with" if on else None,
+    ),
+    cache.column(_CACHE, _cache),
+    Column(
+        "--cache-shared", "cache_shared", _SHARED, "", kind=bool, summary=_flag("cache_shared"),
+        sentence=lambda on: "a kept answer is given to every client key" if on else None,
+    ),
+    cache.ANY_TEMPERATURE,
+    Column(
+        "--shadow", "shadow", _SHADOW, _SHADOW, kind=ShadowParam(), body=_shadow,
+        clear=("--no-shadow", "Ask no local target beside the client's answers any more."),
+        summary=lambda target: [f"shadow={target}"] if target else [],
+        sentence=lambda target: f"a share of what a cloud answers is compared with {target}" if target else None,
+    ),
+    Column(
+        "--shadow-share", "shadow_share", _SHADOW_SHARE, _SHADOW_SHARE, kind=PercentParam(),
+        clear=("--no-shadow-share", "As many as usual."),
+        summary=lambda share: [f"shadow_share={share}%"] if share else [],
+    ),
+    Column(
+        "--shadow-busy", "shadow_busy", _SHADOW_BUSY, _SHADOW_BUSY, kind=PercentParam(),
+        clear=("--no-shadow-busy", "As much as usual."),
+        summary=lambda share: [f"shadow_busy={share}%"] if share else [],
     ),
     Column(
         "--hedge", "hedge_seconds", _HEDGE, _HEDGE,
@@ -171,13 +232,13 @@ COLUMNS = (
         sentence=lambda on: _IN_TURN if on else None,
     ),
     Column(
-        "--weights", "weights", _WEIGHTS, _WEIGHTS, kind=_WeightsParam(),
+        "--weights", "weights", _WEIGHTS, _WEIGHTS, kind=WeightsParam(),
         clear=("--no-weights", "Share alike again."),
         summary=lambda weights: [f"weights={','.join(map(str, weights))}"] if weights else [],
     ),
     Column(
         "--set", "presets", _SET, "Set this too, or otherwise; repeatable.",
-        kind=_PresetParam(), many=True, clear=("--no-set", "Set nothing any more."),
+        kind=PresetParam(), many=True, clear=("--no-set", "Set nothing any more."),
         body=lambda pairs: {"presets": dict(pairs) if pairs else None},
         summary=lambda presets: [f"set:{one}" for one in _presets(presets)],
         sentence=lambda presets: f"sets in each request: {', '.join(_presets(presets))}" if presets else None,
@@ -190,7 +251,7 @@ COLUMNS = (
 
 def target_text(kind: str, name: str | None, model: str | None) -> str:
     """`openai/groq:llama-3`, without the model where the client's own name is used."""
-    backend = f"{kind}/{name}" if name else kind
+    backend = backend_key(BackendType(kind), name or "")
     return f"{backend}:{model}" if model else backend
 
 

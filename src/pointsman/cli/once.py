@@ -29,6 +29,8 @@ class Group(click.Group):
 
 
 def _refuse_twice(command: click.Command, ctx: click.Context, args: list[str]) -> None:
+    if ctx.resilient_parsing:  # a shell completes what is not whole yet
+        return
     _, _, order = command.make_parser(ctx).parse_args(args=list(args))
     seen: set[str] = set()
     for param in order:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import click
 
 from ..ledger import csv_rows
-from .common import Invocation, Row, local_time, note, table, with_options
+from .common import Invocation, Row, local_time, note, sized, table, with_options
 from .once import Group
 from .when import When
 
@@ -21,7 +21,7 @@ _LIMIT = 50
 _COUNTS = (
     "requests", "failed", "aborted", "rescued", "local", "attempts",
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
-    "cache_write_tokens", "cost", "saved", "extra", "unpriced",
+    "cache_write_tokens", "cost", "saved", "extra", "unpriced", "sent_bytes",
 )  # fmt: skip
 NAMES = {
     "day": ("day",),
@@ -37,7 +37,8 @@ COLUMNS = (
     "id", "at", "protocol", "path", "model", "target", "attempts", "fallback", "status", "outcome", "stream",
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "first_output_ms", "total_ms", "key_id",
     "mapping_id", "request", "attempt", "joined", "client", "session", "cost", "flag", "saved", "extra", "tier",
-    "cache_write_tokens", "cache_write_long_tokens", "web_searches", "overhead_ms", "warnings",
+    "cache_write_tokens", "cache_write_long_tokens", "web_searches", "overhead_ms", "warnings", "sent_bytes",
+    "changed_at", "changed_in",
 )  # fmt: skip
 """Of the list as CSV."""
 
@@ -63,10 +64,22 @@ def _cost(row: Row) -> str | None:
     return known if known is None or not row.get("unpriced") else f"{known} + {row['unpriced']} unknown"
 
 
+def _cached(row: Row) -> str | None:
+    """Of the input tokens, and how many of a hundred these are."""
+    cached, given = row["cached_tokens"], row["input_tokens"]
+    return cached if cached is None or not given else f"{cached} ({100 * cached // given}%)"
+
+
+def _sent(row: Row) -> str | None:
+    """In bytes; None of what an earlier version recorded."""
+    size = row["sent_bytes"]
+    return None if size is None else sized(size)
+
+
 _ROWS: tuple[tuple[str, Any], ...] = (
     ("time", lambda row: local_time(row["at"])),
     ("model", lambda row: row["model"] or None),
-    ("target", "target"),
+    ("target", lambda row: row["target"] or ("cache" if row["flag"] == "cached" else None)),
     ("try", lambda row: f"{row['attempt']}/{row['attempts']}" if row["attempts"] > 1 else None),
     ("status", lambda row: row["status"] or None),
     ("outcome", lambda row: row["outcome"] + (" (joined)" if row["joined"] else "")),
@@ -74,6 +87,7 @@ _ROWS: tuple[tuple[str, Any], ...] = (
     ("in", "input_tokens"),
     ("out", "output_tokens"),
     ("cost", lambda row: dollars(row["cost"]) or row["flag"]),
+    ("sent", _sent),
     ("first ms", "first_output_ms"),
     ("total ms", "total_ms"),
     ("client", lambda row: row["client"] or None),
@@ -85,10 +99,21 @@ _SUMS = (
     ("rescued", "rescued"),
     ("in", "input_tokens"),
     ("out", "output_tokens"),
-    ("cached", "cached_tokens"),
+    ("cached", _cached),
+    ("sent", _sent),
     ("cost", _cost),
     _money("saved"),
     _money("extra"),
+)
+_LEFT = ("day", "backend", "model")
+"""What tells a row of what left this machine."""
+_LEFT_SHOWN: tuple[tuple[str, Any], ...] = (
+    *((name, name) for name in _LEFT),
+    ("requests", "attempts"),
+    ("sent", _sent),
+    ("in", "input_tokens"),
+    ("out", "output_tokens"),
+    ("cost", _cost),
 )
 _GROUPS: dict[str, tuple[tuple[str, Any], ...]] = {
     "day": (("day", "day"),),
@@ -114,10 +139,16 @@ _GROUPS: dict[str, tuple[tuple[str, Any], ...]] = {
 @click.option("--client", help="Only this program, such as claude-cli.")
 @click.option("--session", help="Only this session of an agent.")
 @click.option("--request", metavar="ID", help="Only this request (x-request-id), with all its attempts.")
-@click.option("--left-machine", is_flag=True, help="Only what went to a backend that is not local.")
+@click.option(
+    "--left-machine",
+    is_flag=True,
+    help="What went to backends that are not local, by day, backend and model.",
+)
+@click.option("--cached", is_flag=True, help="Only what was answered out of the cache.")
+@click.option("--rows", is_flag=True, help="With --left-machine: the list of it, row by row.")
 @click.option("--since", type=When(), metavar="WHEN", help="From then on: 2026-12-01, 2026-12-01T08:00, 7d.")
 @click.option("--until", type=When(), metavar="WHEN", help="Before then.")
-@click.option("--zone", help="Whose days, such as Europe/Berlin, with --by day.  [default: this computer's]")
+@click.option("--zone", help="Whose days, such as Europe/Berlin.  [default: this computer's]")
 @click.option("--cursor", help="Go on where an earlier list ended.")
 @click.option(
     "--csv", "as_csv", is_flag=True, help="As CSV; of the list all rows, unless --limit says how many."
@@ -131,9 +162,13 @@ def command(
     zone: str | None,
     cursor: str | None,
     as_csv: bool,
+    rows: bool,
     **filters: Any,
 ) -> None:
     """List requests, newest first, one row an attempt, or with --by their sums.
+
+    --left-machine alone tells what left this machine, by day, backend and model; with --by it gives the sums of that, and
+    with --rows, --limit, --cursor or --request the list.
 
     Money is by the list price at the time of the call. Never a prompt or an answer: those are not stored.
     """
@@ -143,11 +178,19 @@ def command(
         raise click.UsageError("--csv and --json are two forms; give one")
     if by is not None and (limit is not None or cursor is not None):
         raise click.UsageError("--by gives all groups; --limit and --cursor are the list's")
-    if zone is not None and by != "day":
-        raise click.UsageError("--zone says whose days; give --by day too")
     given = {name: value for name, value in filters.items() if value not in (None, False)}
-    if by is not None:
-        _sums(invocation, by, given | ({} if zone is None else {"zone": zone}), as_csv=as_csv)
+    left = "left_machine" in given
+    if rows and (by is not None or not left):
+        raise click.UsageError("--rows goes with --left-machine alone; without both the list is shown anyway")
+    left = left and by is None and not rows and limit is None and cursor is None and "request" not in given
+    if zone is not None and by != "day" and not left:
+        raise click.UsageError("--zone says whose days; give --by day or --left-machine alone too")
+    in_zone = given | ({} if zone is None else {"zone": zone})
+    if left:
+        del in_zone["left_machine"]
+        _left_machine(invocation, in_zone, as_csv=as_csv)
+    elif by is not None:
+        _sums(invocation, by, in_zone, as_csv=as_csv)
     elif as_csv:
         _all_rows(invocation, given, limit, cursor)
     else:
@@ -207,7 +250,7 @@ def _show_kept(found: Row) -> None:
 
 
 def _show_deleted(found: Row) -> None:
-    before, after = (f"{found[name] / 1e6:.1f} MB" for name in ("bytes_before", "bytes_after"))
+    before, after = (sized(found[name]) for name in ("bytes_before", "bytes_after"))
     click.echo(f"{found['records']} records deleted; the file had {before} and has {after}")
 
 
@@ -227,12 +270,36 @@ def _list(invocation: Invocation, given: dict[str, Any], limit: int) -> None:
 
 def _sums(invocation: Invocation, by: str, given: dict[str, Any], *, as_csv: bool) -> None:
     path = f"/api/usage/by/{by}?{urlencode(given)}"
-    if not as_csv:
+    if as_csv:
+        _csv_of(invocation, path, NAMES[by])
+    else:
         invocation.finish("GET", path, show=table(*_GROUPS[by], *_SUMS, empty=_none(given)))
+
+
+def _left_machine(invocation: Invocation, given: dict[str, Any], *, as_csv: bool) -> None:
+    path = f"/api/usage/left-machine?{urlencode(given)}"
+    if as_csv:
+        _csv_of(invocation, path, _LEFT)
         return
+    shown = table(*_LEFT_SHOWN, empty="nothing left this machine")
+
+    def show(rows: list[Row]) -> None:
+        shown([*rows, _all_of(rows)] if rows else rows)
+
+    invocation.finish("GET", path, show=show)
+
+
+def _all_of(rows: Sequence[Row]) -> Row:
+    """The line below them. Of values that nobody knows it is none."""
+    columns = {name: [row[name] for row in rows if row[name] is not None] for name in _COUNTS}
+    return {name: sum(some) if some else None for name, some in columns.items()} | {"day": "all"}
+
+
+def _csv_of(invocation: Invocation, path: str, names: Sequence[str]) -> None:
+    """Sums. names: what tells a row."""
     with invocation.session():
         rows = invocation.send("GET", path).json()
-    columns = (*NAMES[by], *_COUNTS)
+    columns = (*names, *_COUNTS)
     click.echo(csv_rows.head(columns), nl=False)
     _echo_rows(columns, rows)
 

@@ -14,8 +14,11 @@ _SHOW = table(
     ("id", lambda row: row["id"]),
     ("url", "url"),
     ("on", lambda row: ", ".join(row["on"]) or "everything"),
+    ("state", lambda row: "on" if row["enabled"] else "off"),
     ("delivered", lambda row: row["delivered"]),
+    ("lost", lambda row: row["lost"]),
     ("waiting", lambda row: row["waiting"]),
+    ("tried", lambda row: row["tried_at"] and local_time(row["tried_at"])),
     ("problem", "problem"),
     ("added", lambda row: local_time(row["created_at"])),
     empty="nobody is told of anything; add one with: pointsman webhook add URL",
@@ -55,6 +58,34 @@ def add(invocation: Invocation, url: str, on: tuple[str, ...]) -> None:
 def show_list(invocation: Invocation) -> None:
     """List the webhooks, and how it goes with them."""
     invocation.finish("GET", "/api/webhooks", show=_SHOW)
+
+
+@command.command("update")
+@click.argument("webhook", metavar="ID", type=click.IntRange(min=1))
+@click.option("--url", help="Another address; the secret stays.")
+@click.option(
+    "--on",
+    multiple=True,
+    type=click.Choice([*(topic.value for topic in Topic), "everything"]),
+    help="What it is told of, in place of what it was; may be given several times.",
+)
+@click.option("--enable/--disable", "enabled", default=None, help="Tell it, or of nothing for now.")
+@with_options
+def update(
+    invocation: Invocation, webhook: int, url: str | None, on: tuple[str, ...], enabled: bool | None
+) -> None:
+    """Change where a webhook is, what it is told of, or switch it off.
+
+    \b
+    pointsman webhook update 1 --on budget --on key
+    pointsman webhook update 1 --disable
+    """
+    topics = [] if "everything" in on else list(on)
+    wish = {"url": url, "on": topics if on else None, "enabled": enabled}
+    body = {name: value for name, value in wish.items() if value is not None}
+    if not body:
+        raise click.UsageError("say what to change: --url, --on, --enable or --disable")
+    invocation.finish("PATCH", f"/api/webhooks/{webhook}", body, show=_SHOW)
 
 
 @command.command("remove")

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from ..config import ADMIN_TOKEN_FILE, DEFAULT_HOST, default_data_dir, local_host
+from ..process.listeners import EVERYWHERE
 from ..process.standing import Standing, found
 
 _LOOK_SECONDS = 2.5
@@ -25,21 +26,22 @@ def main() -> None:
     parser.add_argument("program", help="how this program was called")
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("--url", required=True)
+    parser.add_argument("--host", required=True, help="what it listens on")
     parser.add_argument("--standing", type=Path, required=True, help="the folder of sockets")
     args = parser.parse_args()
     until = time.monotonic() + _LOOK_SECONDS
     while (standing := found(args.standing)).found is None and time.monotonic() < until:
         time.sleep(0.02)
-    screen = welcome(args.data_dir, args.url, standing, args.program)
+    screen = welcome(args.data_dir, args.url, standing, args.program, everywhere=args.host in EVERYWHERE)
     print(screen, flush=True)
 
 
-def welcome(data_dir: Path, url: str, standing: Standing, program: str) -> str:
-    """The screen. program: how this one was called."""
+def welcome(data_dir: Path, url: str, standing: Standing, program: str, *, everywhere: bool = False) -> str:
+    """The screen. program: how this one was called. everywhere: it listens on all of this computer's addresses."""
     command, option = _command(program), _option(data_dir)
     backends = [*(key for key, _ in standing.backends), "local/practice (built in)"]
     lines = [
-        f"Pointsman answers at {url}",
+        f"Pointsman answers at {url}" + (", and at this computer's other addresses" if everywhere else ""),
         *([] if url.startswith(_UNIX) else [f"  pages        {url}/ui (signed in: {command} ui{option})"]),
         f"  admin token  {data_dir / ADMIN_TOKEN_FILE}",
         f"  backends     {', '.join(backends)}",
@@ -51,9 +53,14 @@ def welcome(data_dir: Path, url: str, standing: Standing, program: str) -> str:
         lines.append(f"  found        {title} at {base} ({key}): {told}")
     lines += [f"  degraded     {problem}" for problem in standing.problems]
     key = " -H 'authorization: Bearer YOUR-CLIENT-KEY'" if standing.keys_required else ""
-    text = _TO_PASTE.format(
-        url=_for_curl(url), command=command, option=option, key=key, here=local_host() or DEFAULT_HOST
+    needed = " --key {}" if standing.keys_required else ""
+    programs = _PROGRAMS.format(
+        command=command, option=option, codex=needed.format("codex"), claude=needed.format("claude")
     )
+    text = _TO_PASTE.format(
+        url=_for_curl(url), command=command, option=option, key=key, here=local_host() or DEFAULT_HOST,
+        programs="" if url.startswith(_UNIX) else programs,
+    )  # fmt: skip
     return "\n".join([*lines, "", text])
 
 
@@ -71,7 +78,12 @@ Add a local server and use it:
 Add a cloud key (it is asked for) and a rule with a fallback:
   {command} credential set openai{option}
   {command} mapping add 'gpt-*' --to openai --fallback local/box=my-model{option}
-Stop with Ctrl-C. More: {command} --help"""
+{programs}Stop with Ctrl-C. More: {command} --help"""
+_PROGRAMS = """\
+Point a program here, for always (--write; --undo puts it back) or for this once:
+  {command} connect codex{codex}{option}
+  {command} launch claude{claude}{option}
+"""
 
 
 _UNIX = "unix://"

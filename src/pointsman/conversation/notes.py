@@ -8,7 +8,7 @@ answer shape or meaning is a 400.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -122,3 +122,18 @@ class LossRecorder(Notes):
     def note(self, code: str, path: str, why: str) -> None:
         """See Notes."""
         self.told.append((code, self.path(path), why))
+
+
+_named: dict[Any, tuple[Mapping[str, str], Mapping[str, str]]] = {}
+_MOST_NAMED = 100
+
+
+def with_paths(names: Mapping[str, str], paths: dict[str, str]) -> Mapping[str, str]:
+    """A protocol's names, with those that a client wrote elsewhere; the same few come again and again."""
+    key = (id(names), *paths.items())
+    found = _named.get(key)
+    if found is None:
+        if len(_named) >= _MOST_NAMED:
+            _named.clear()
+        found = _named[key] = names, {**names, **paths}
+    return found[1]

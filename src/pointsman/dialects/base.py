@@ -24,6 +24,7 @@ from .endpoint import Endpoint
 from .framing import EVENTS, Framing
 from .recall import NOTHING, Keep, Recalled, Remembered
 from .same_again import SameAgain as SameAgain
+from .sameness import NOTHING_IDLE, Sameness
 from .seen import Seen as Seen
 from .seen import Verdict as Verdict
 
@@ -227,7 +228,7 @@ class Dialect:
     straight_words: one of them begins a string of every body that `straight` or `without_capsules`
     may have something to do with.
     presetting: None where a rule can set nothing. framing: of its streams. halves, bridges: path ->
-    what serves it there, of a protocol that only clients speak."""
+    what serves it there, of a protocol that only clients speak. sameness: see there."""
 
     protocol: Protocol
     error: Callable[[PointsmanError, str], bytes]
@@ -249,6 +250,7 @@ class Dialect:
     framing: Framing = EVENTS
     halves: Mapping[str, ClientHalf] = field(default_factory=dict)
     bridges: Mapping[str, Bridge] = field(default_factory=dict)
+    sameness: Sameness = NOTHING_IDLE
 
     def half_at(self, path: str) -> ClientHalf | None:
         """What translates the requests that are posted there, None where nothing does."""

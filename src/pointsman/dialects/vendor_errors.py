@@ -25,6 +25,7 @@ _WORDS: dict[ErrorKind, tuple[str, str | None, str]] = {
     ErrorKind.UNAUTHORIZED: ("invalid_request_error", "invalid_api_key", "authentication_error"),
     ErrorKind.FORBIDDEN: ("invalid_request_error", "permission_denied", "permission_error"),
     ErrorKind.NOT_FOUND: ("invalid_request_error", "not_found", "not_found_error"),
+    ErrorKind.NOT_RECORDED: ("invalid_request_error", "not_recorded", "not_found_error"),
     ErrorKind.MODEL_NOT_FOUND: ("invalid_request_error", "model_not_found", "not_found_error"),
     ErrorKind.METHOD_NOT_ALLOWED: ("invalid_request_error", "method_not_allowed", "invalid_request_error"),
     ErrorKind.CONFLICT: ("invalid_request_error", "conflict", "conflict_error"),

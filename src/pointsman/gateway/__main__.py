@@ -30,6 +30,7 @@ from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..ledger.records import UsageRecord
 from ..link.client import LinkClient
+from ..link.kept import KeptByLink
 from ..link.messages import FoundServer, FoundServers
 from ..link.spending import Cashier, RemoteCashier
 from ..link.spool import Spool
@@ -38,7 +39,7 @@ from ..process.beats import REPLACED_FILE, beat
 from ..process.descriptors import few_indeed, raise_limit, shortage
 from ..process.environment import take
 from ..process.garbage import collect_seldom, imported
-from ..process.given_back import Ebb
+from ..process.given_back import Ebb, Lull
 from ..process.logs import set_up
 from ..process.parent import REPLACED_SIGNAL, end_with_parent, leave_nothing
 from ..providers.proxies import Proxies
@@ -53,6 +54,7 @@ from .own.control_proxy import end_event_streams
 from .own.request_log import tell
 from .own.running import answer
 from .own.siblings import Siblings
+from .own.wanted import wanted
 from .request.handle import Handler
 
 log = logging.getLogger("pointsman.gateway")
@@ -78,6 +80,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--host", required=True)
     parser.add_argument("--spool", required=True)
+    parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--no-discover", action="store_true")
     parser.add_argument("--discover-port", type=int, action="append", default=[])
     parser.add_argument("--allow-host", action="append", default=[])
@@ -110,9 +113,9 @@ class DataPlaneProcess:
         self.plane.runtime_dir = args.runtime_dir
         self.plane.alone = args.workers == 1 and not args.replaces
         if not self.plane.alone:
-            self.plane.siblings = Siblings(
-                args.runtime_dir, args.worker, self.plane.responses, self.plane.holders
-            )
+            known = (self.plane.responses, self.plane.holders, self.plane.conversations)
+            about = partial(wanted, self.plane)
+            self.plane.siblings = Siblings(args.runtime_dir, args.worker, *known, about)
         self._practice = PracticeServer(path=practice_path)
         self._link = LinkClient(
             os.path.join(args.runtime_dir, "link.sock"),
@@ -125,8 +128,9 @@ class DataPlaneProcess:
             answer=partial(answer, self.plane),
         )
         self.plane.flush, self.plane.trace = self._link.flush, self._link.trace
-        self.plane.captured = self._link.capture
+        self.plane.captured, self.plane.tell_shadowed = self._link.capture, self._link.tell_shadowed
         self.plane.find_answer = self._link.find_answer
+        self.plane.kept.go(KeptByLink(self._link))
         alone = Cashier(self._link.spent, self._link.say)
         self.plane.cashier = alone if self.plane.alone else RemoteCashier(self._link)
         where = [] if args.no_discover else addresses(os.environ, args.discover_port, local_host())
@@ -218,6 +222,8 @@ class DataPlaneProcess:
         if self._replaced:
             await self._let_go()
         plane.draining = True
+        if plane.shadows is not None:
+            plane.shadows.close()
         for client in list(self._connections):
             client.close_when_idle()
         deadline = time.monotonic() + self._limits.drain_seconds
@@ -244,7 +250,7 @@ class DataPlaneProcess:
             await asyncio.sleep(0.02)
 
     async def _tick_for_ever(self) -> None:
-        plane, ebb = self.plane, Ebb()
+        plane, ebb, lull = self.plane, Ebb(), Lull()
         full = False
         while True:
             beat(self._args.beat_fd)
@@ -260,6 +266,7 @@ class DataPlaneProcess:
             plane.responses.trim()
             self._link.trim()
             ebb.look(len(self._connections) + plane.jobs)
+            lull.look()
             plane.usage_dropped = self._link.dropped
 
 
@@ -310,7 +317,7 @@ def main() -> int:
         take(secret)  # whoever started it: nothing here opens what is sealed, or makes keys
     faulthandler.enable()
     args = _arguments(sys.argv[1:])
-    set_up(f"data-plane {args.worker}", "WARNING")
+    set_up(f"data-plane {args.worker}", "WARNING", args.log)
     limits = Limits.from_environment()
     few = shortage(raise_limit(limits), limits.of_worker(args.worker, args.workers))
     if few is not None:

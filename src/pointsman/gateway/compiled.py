@@ -16,11 +16,12 @@ from ..ledger.cost import Bill
 from ..link.messages import Snapshot
 from ..routing.captures import Captures
 from ..routing.specs import practice_spec
-from ..routing.table import NAME_LENGTH, Listed, Plan, RoutingTable, Target
+from ..routing.table import NAME_LENGTH, Fork, Listed, Plan, RoutingTable, Target
 from ..upstream.backend import NOBODY, Backend, compile_backends
 from .client.access import KeyRing
 
 if TYPE_CHECKING:
+    from ..customs.inspection import Inspection
     from ..ledger.price_spec import PriceSpec
     from ..ledger.prices import PriceBook
 
@@ -48,6 +49,7 @@ class CompiledRules:
         "capsules",
         "captures",
         "charged",
+        "customs",
         "keys",
         "limits",
         "plans",
@@ -70,11 +72,12 @@ class CompiledRules:
         self.table = RoutingTable(snapshot.mappings, specs)
         self.keys = KeyRing(snapshot)
         self.captures = Captures(snapshot.captures) if snapshot.captures else None
+        self.customs = _customs(snapshot)
         self.limits: dict[str, list[LimitSpec]] = {}  # by whose they are
         for limit in snapshot.limits:
             self.limits.setdefault(limit.whose, []).append(limit)
         self.capsules = Capsules(snapshot.pepper or _FALLBACK_KEY)
-        self.plans: dict[PlanKey, Plan] = {}
+        self.plans: dict[PlanKey, Plan | Fork] = {}
         self.charged: dict[tuple[int | None, str], Any] = {}  # see gateway/spending/at_once.py
         self.tracks: dict[tuple[str, int, Protocol], Any] = {}  # see gateway/lane/facts.py
         self._books: dict[str, PriceBook] = {}  # by backend
@@ -102,6 +105,8 @@ class CompiledRules:
 
     def _made(self, target: Target) -> Bill | None:
         backend = self.backends.get(target.key)
+        if backend is not None and backend.spec.recording is not None:
+            return None  # it costs nothing, and saves nothing that was not paid once
         local = backend is not None and backend.local
         prices = self.prices(target.key)
         if local and prices is None and self._reference is None:
@@ -113,7 +118,7 @@ class CompiledRules:
         _make_room(self.tracks)
         self.tracks[key] = track
 
-    async def resolve(self, key: PlanKey, lists: Listed) -> Plan:
+    async def resolve(self, key: PlanKey, lists: Listed) -> Plan | Fork:
         """The plan of a name that is not among `plans`, which has it afterwards. A name that has none is looked for once.
         Where that takes long it pauses, so that others are served. Raises PointsmanError MODEL_NOT_FOUND."""
         while (under_way := self._under_way.get(key)) is not None:
@@ -135,7 +140,7 @@ class CompiledRules:
         self.plans[key] = plan
         return plan
 
-    async def _searched(self, key: PlanKey, lists: Listed) -> Plan:
+    async def _searched(self, key: PlanKey, lists: Listed) -> Plan | Fork:
         """One slice a turn of the loop, whose ever it is: names side by side take turns."""
         done = self._under_way[key] = asyncio.Event()
         try:
@@ -144,13 +149,24 @@ class CompiledRules:
                     try:
                         next(work)
                     except StopIteration as end:
-                        found: Plan = end.value
+                        found: Plan | Fork = end.value
                         return found
                     async with self._turn:
                         await asyncio.sleep(0)
         finally:
             del self._under_way[key]
             done.set()  # who waits wakes later than what was found is kept
+
+
+def _customs(snapshot: Snapshot) -> Inspection | None:
+    """Where nothing is looked through, none of it is loaded."""
+    rules = any(one.customs for one in snapshot.mappings)
+    if not (snapshot.customs or rules or any(one.customs for one in snapshot.client_keys)):
+        return None
+    from ..customs.inspection import Inspection
+
+    stored = [spec.api_key for spec in snapshot.backends]
+    return Inspection(snapshot.customs, snapshot.pepper or _FALLBACK_KEY, stored, snapshot.own_patterns)
 
 
 def _book(specs: tuple[PriceSpec, ...]) -> PriceBook:

@@ -10,8 +10,8 @@ cdef class DataPlane:
     cdef object __weakref__
     cdef public object worker, workers, limits, guard, control, _practice_path, runtime_dir, rules, lists, provider_lists
     cdef public object engines, facts, elsewhere, running, reasoning, responses, holders, find_answer, alone
-    cdef public object siblings, starting, dialects, joining, cashier
-    cdef public object probes, record, turns, usage_dropped, unpacked, labels, tally, flush, trace, captured
+    cdef public object siblings, starting, dialects, joining, cashier, conversations, prompts, kept, placeholders
+    cdef public object probes, record, turns, usage_dropped, unpacked, labels, tally, flush, trace, captured, shadows, tell_shadowed
     cdef public Pool pool
     cdef public Board board
     cdef public Budget budget

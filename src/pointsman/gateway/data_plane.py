@@ -9,9 +9,11 @@ import os
 import random
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 from typing import Protocol as TypingProtocol
 
 from ..config import WARDEN_SOCKET, Limits, share
+from ..customs.kept import KeptPlaceholders
 from ..dialects.registry import DIALECTS
 from ..errors import PointsmanError
 from ..kinds import BackendType
@@ -20,14 +22,14 @@ from ..ledger.metrics import INFLIGHT, USAGE_DROPPED
 from ..ledger.records import UsageRecord
 from ..ledger.tally import Tally
 from ..link.engine_desk import EngineDesk
-from ..link.messages import AnswerFound, Captured, Snapshot, WorkerStatus
+from ..link.messages import AnswerFound, Captured, Shadowed, Snapshot, WorkerStatus
 from ..link.spending import Spending
 from ..resilience.board import Board
 from ..resilience.budget import FLOOR, Budget
 from ..resilience.spread import Rota
 from ..routing.labels import Labels
 from ..routing.specs import UNIX, BackendSpec
-from ..routing.table import Plan
+from ..routing.table import Fork, Plan
 from ..translation.reasoning_store import ReasoningStore
 from ..translation.response_memory import ResponseMemory
 from ..upstream.backend import Backend
@@ -37,10 +39,13 @@ from ..upstream.model_lists import ROUND_SECONDS, ModelLists, ProviderLists
 from ..upstream.pool import Pool
 from .client.access import HostGuard
 from .compiled import CompiledRules
+from .conversations import Conversations
 from .holders import Holders
+from .kept import KeptAnswers
 from .own.board_status import backends_health, gauges
 from .own.probes import Probes
 from .own.siblings import Siblings
+from .prompts import LastPrompts
 from .request.job import Job
 from .request.joining import Joining
 
@@ -65,10 +70,12 @@ class DataPlane:
 
     __slots__ = (
         "__weakref__", "_id_begins", "_id_count", "_id_prefix", "_practice_path", "alone", "board", "budget",
-        "captured", "cashier", "control", "counters", "dialects", "draining", "elsewhere", "engines", "facts",
-        "find_answer", "flush", "guard", "holders", "jobs", "joining", "labels", "limits", "lists", "pool", "probes",
-        "provider_lists", "reasoning", "record", "responses", "rules", "running", "runtime_dir", "serving", "siblings",
-        "starting", "tally", "ticking", "trace", "turns", "unpacked", "usage_dropped", "worker", "workers",
+        "captured", "cashier", "control", "conversations", "counters", "dialects", "draining", "elsewhere",
+        "engines", "facts", "find_answer", "flush", "guard", "holders", "jobs", "joining",
+        "kept", "labels", "limits",
+        "lists", "placeholders", "pool", "probes", "prompts", "provider_lists", "reasoning", "record", "responses", "rules",
+        "running", "runtime_dir", "serving", "shadows", "siblings", "starting", "tally", "tell_shadowed", "ticking",
+        "trace", "turns", "unpacked", "usage_dropped", "worker", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -91,20 +98,19 @@ class DataPlane:
         self.lists = ModelLists(pool, ROUND_SECONDS)
         self.provider_lists = ProviderLists(pool)
         self.facts = ModelFacts(pool, changed=self.know_more)
-        self.elsewhere = Elsewhere(pool)
+        self.elsewhere, self.reasoning = Elsewhere(pool), ReasoningStore()
         self.engines = EngineDesk(_beside(control_path), lambda _: self.follow_engines())
         self.starting: dict[str, object] = {}  # see request/engines.py
         self.running: dict[str, str] = {}  # engine's name -> where it is
-        self.reasoning = ReasoningStore()
         self.responses = ResponseMemory(limits.response_memory_bytes, limits.response_memory_seconds)
-        self.holders = Holders()
+        self.holders, self.placeholders = Holders(), KeptPlaceholders()
+        self.conversations, self.prompts, self.kept = Conversations(), LastPrompts(), KeptAnswers()
         self.find_answer: FindAnswer | None = None  # asks the control plane, where there is one
         self.alone = True  # no other process serves, or has served, as this one does
         self.siblings: Siblings | None = None  # where it is not
         self.dialects = DIALECTS
         self.board = _board(limits)
-        self.budget = Budget(share(FLOOR, worker, workers))
-        self.joining = Joining()
+        self.budget, self.joining = Budget(share(FLOOR, worker, workers)), Joining()
         self.probes = Probes(pool, self.board)
         self.ticking: set[Ticking] = set()
         self.serving: set[Job] = set()  # what goes the full way
@@ -117,6 +123,8 @@ class DataPlane:
         self.flush: Callable[[], object] = _nothing
         self.trace: Callable[[str, bytes], object] = _untraced
         self.captured: Callable[[Captured], object] = _unseen
+        self.shadows: Any = None  # gateway/shadow/shadows.Shadows, once a rule has made one
+        self.tell_shadowed: Callable[[Shadowed], bool] = _untold
         self._id_prefix = f"req_{os.urandom(5).hex()}"
         self._id_begins, self._id_count = "", 0
         self.usage_dropped = self.jobs = self.unpacked = 0  # the last: bytes of bodies that came compressed
@@ -160,7 +168,7 @@ class DataPlane:
         """What is remembered by the lists' version counts on what was known of models (lane/facts.py)."""
         self.lists.version += 1
 
-    async def plan(self, rules: CompiledRules, model: str) -> Plan:
+    async def plan(self, rules: CompiledRules, model: str) -> Plan | Fork:
         """The plan for a model, from the cache where it stands. Raises PointsmanError MODEL_NOT_FOUND."""
         key = (model, self.lists.version)
         plan = rules.plans.get(key)
@@ -184,6 +192,7 @@ class DataPlane:
             **gauges(self.board, self.backends, self.labels),
             INFLIGHT.sample(): float(self.jobs),
             USAGE_DROPPED.sample(): float(self.usage_dropped),
+            **self.kept.gauges(),
         }
 
     def status(self) -> WorkerStatus:
@@ -220,6 +229,11 @@ def _nowhere(record: UsageRecord) -> None:
 
 def _unseen(bodies: Captured) -> None:
     """Of a plane that nobody looks into."""
+
+
+def _untold(told: Shadowed) -> bool:
+    """Of a plane without a control plane."""
+    return True
 
 
 def _untraced(request_id: str, traceparent: bytes) -> None:

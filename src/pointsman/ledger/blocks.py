@@ -22,7 +22,7 @@ DIMENSIONS: Final = (
 """Fields by which requests are alike, and `own`: does the record stand for its request? A kind is their values; one of an
 earlier version, which a spool or a usage log may hold, ends sooner."""
 TOKENS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
-SUMMED: Final = (*TOKENS, "cache_write_tokens", "cost", "saved", "extra")
+SUMMED: Final = (*TOKENS, "cache_write_tokens", "cost", "saved", "extra", "sent_bytes")
 """What is added up over records: each None where it is not known."""
 MONEY: Final = ("cost", "saved", "extra")
 """Of these, in nano-dollars."""
@@ -36,6 +36,7 @@ HEAD: Final = 14
 _FIELDS = UsageRecord.__struct_fields__
 _VALUES = (
     "stream", "attempts", "attempt", "joined", *SUMMED, "tier", "cache_write_long_tokens", "web_searches", "warnings",
+    "changed_at", "changed_in",
 )  # fmt: skip
 MILLISECONDS: Final = ("first_output_ms", "total_ms", "overhead_ms")
 _FORMS = {

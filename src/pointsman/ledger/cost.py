@@ -19,9 +19,11 @@ NO_PRICE = "no_price"
 NO_USAGE = "no_usage"
 OWN_LOGIN = "own_login"
 ESTIMATED = "estimated"
-"""Why a cost is not known, or not exact: nobody told what the model, or a part of its answer, costs; the
+CACHED = "cached"
+"""Why a cost is not known, or not what the answer is worth: nobody told what the model, or a part of its answer, costs; the
 backend did not count, or its answer was not waited for; it was charged to the
-client's own login; the stream was cut before its backend had counted. More: prices.py."""
+client's own login; the stream was cut before its backend had counted; nobody was asked, since the answer was kept
+(docs/cache.md). More: prices.py."""
 
 SMALL = 2**30
 """Tokens, and pico-dollars a token: a sum of such products has its place in 64 bits."""

@@ -144,6 +144,30 @@ RESCUED = Metric(
     "Requests that were answered well though an attempt had failed or a target was passed over, by who answered.",
     ("target",),
 )
+REWRITTEN = Metric(
+    "pointsman_schemas_rewritten_total",
+    Kind.COUNTER,
+    "Requests whose target got other schemas of tools than the client's, because of what it can enforce.",
+    ("target",),
+)
+MISFITS = Metric(
+    "pointsman_arguments_misfit_total",
+    Kind.COUNTER,
+    "Calls whose arguments do not fit the client's own schema, where the target got another one.",
+    ("target",),
+)
+RECOVERED = Metric(
+    "pointsman_calls_recovered_total",
+    Kind.COUNTER,
+    "Calls that came as text and were told as calls, by the target that gave them.",
+    ("target",),
+)
+CUSTOMS = Metric(
+    "pointsman_customs_total",
+    Kind.COUNTER,
+    "Credentials found in what was to go to a backend that is not local, by kind and by what was done.",
+    ("kind", "action"),
+)
 TOKENS = Metric(
     "pointsman_tokens_total",
     Kind.COUNTER,
@@ -169,6 +193,45 @@ UNPRICED = Metric(
     Kind.COUNTER,
     "Attempts whose cost is not known, and why.",
     ("backend", "flag"),
+)
+CACHE = Metric(
+    "pointsman_cache_requests_total",
+    Kind.COUNTER,
+    "Requests of rules that keep answers: answered by a kept one (hit), by a target (miss), or not looked up (no).",
+    ("route", "result"),
+)
+CACHE_BYTES = Metric(
+    "pointsman_cache_answered_bytes_total",
+    Kind.COUNTER,
+    "Bytes of bodies that were told again out of the cache.",
+)
+CACHE_SAVED = Metric(
+    "pointsman_cache_saved_usd_total",
+    Kind.COUNTER,
+    "What answers out of the cache would have cost, as far as that is known.",
+    unit=NANO,
+)
+CACHE_ENTRIES = Metric(
+    "pointsman_cache_entries",
+    Kind.GAUGE,
+    "Answers that are kept, when it was last looked up.",
+    merge=Merge.MAX,
+)
+CACHE_SIZE = Metric(
+    "pointsman_cache_bytes", Kind.GAUGE, "Their bytes on disk, when it was last looked up.", merge=Merge.MAX
+)
+SHADOWS = Metric(
+    "pointsman_shadows_total",
+    Kind.COUNTER,
+    "Requests that were to be asked of a local target, too: compared, failed there, or not asked, by why.",
+    ("route", "result"),
+)
+RECORDED = Metric(
+    "pointsman_recorded_requests_total",
+    Kind.COUNTER,
+    "Requests that a recording is made of: handed over (kept), without a whole answer (failed), of which none can be kept "
+    "(unfit), or that the control plane took no more of (lost).",
+    ("result",),
 )
 USAGE_DROPPED = Metric(
     "pointsman_usage_dropped_total",

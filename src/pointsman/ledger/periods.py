@@ -11,7 +11,6 @@ import os
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from ..kinds import Per
 
@@ -103,6 +102,8 @@ def zone_of(name: str) -> tzinfo:
     """Raises ValueError with what to write instead."""
     if name == UTC_NAME:
         return UTC  # which a computer without a zone database has, too
+    from zoneinfo import ZoneInfo  # a quarter of a megabyte, which few gateways need
+
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):

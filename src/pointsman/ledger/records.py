@@ -15,6 +15,10 @@ class UsageRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     Token counts are None when the backend reported none: unknown is never written as 0. Money is whole nano-dollars (1 USD =
     1,000,000,000), by the list price at the time of the call; None when it is not known, and `flag` says why.
+
+    sent_bytes: 0 where there was no connection, and of a joined one, None of a record that an earlier version made. All
+    that was given: a backend that closes before it has read everything has got less; what was sent out once more, since a
+    kept connection was dead, or in another protocol, counts each time. What TLS and a proxy add is not in it.
     """
 
     id: str  # the request id the client saw (x-request-id); of another attempt of it `<request id>/<number>`; unique
@@ -61,3 +65,8 @@ class UsageRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
         None  # of the request, what the gateway itself took: it waited for nobody meanwhile
     )
     warnings: str | None = None  # what translation lost of this attempt, as x-pointsman-warnings told it
+    sent_bytes: int | None = (
+        None  # head and body of its requests, as they were given to connections with its backend
+    )
+    changed_at: int | None = None  # bytes that begin as this session's last request to that local server did
+    changed_in: str | None = None  # where it was changed then (`system[0].text`); None where it only goes on

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from ..kinds import NONE
+from .cost import CACHED
 from .counters import Cell, Counters, Histogram
 from .metrics import (
+    CACHE_SAVED,
     COST,
     DURATION,
     FIRST_OUTPUT,
@@ -90,7 +92,8 @@ class Tally:
             elif record.flag is not None:
                 self._counters.count((UNPRICED, group.backend, record.flag))
             if record.saved is not None:
-                saved = self._counters.cell((SAVED, group.backend))
+                family = (CACHE_SAVED,) if record.flag == CACHED else (SAVED, group.backend)
+                saved = self._counters.cell(family)
                 saved.n += record.saved
 
     def _new(self, key: _Key) -> _Group:

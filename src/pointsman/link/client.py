@@ -18,6 +18,7 @@ from ..kinds import ErrorKind, Limit
 from ..ledger.blocks import UsageBlock, block_of
 from ..ledger.records import UsageRecord
 from .frames import LinkError, encode, read_down
+from .kept_messages import KeptFound, ReplayFound
 from .messages import (
     AnswerFound,
     AnswerQuestion,
@@ -31,6 +32,7 @@ from .messages import (
     Reserved,
     RunningFound,
     RunningQuestion,
+    Shadowed,
     Snapshot,
     SpentFound,
     SpentQuestion,
@@ -125,6 +127,10 @@ class LinkClient:
         if not self.say(bodies):
             log.warning("request %s is not captured: the control plane takes nothing now", bodies.request_id)
 
+    def tell_shadowed(self, told: Shadowed) -> bool:
+        """Hand up what came of shadows. False where it cannot go now."""
+        return self.say(told)
+
     def tell_found(self, found: FoundServers) -> None:
         """The model servers that are there now: told to the control plane, and to each that comes after it."""
         self._found = found
@@ -216,7 +222,7 @@ class LinkClient:
                         writer.write(encode(Applied(message.epoch, message.version)))
                     case UsageAck():
                         self._acknowledged(message.batch)
-                    case AnswerFound() | SpentFound() | Reserved():
+                    case AnswerFound() | SpentFound() | Reserved() | KeptFound() | ReplayFound():
                         self.questions.answered(message)
                     case RunningQuestion() | EndQuestion():
                         if self._answer is not None:

@@ -13,9 +13,11 @@ from ..kinds import Limit
 from ..ledger.accounts import LimitSpec
 from ..ledger.blocks import UsageBlock
 from ..ledger.price_spec import PriceSpec
+from ..ledger.shadows import Comparison, NotAsked
 from ..routing.captures import CaptureSpec
 from ..routing.specs import BackendSpec, MappingSpec
 from ..secret import SecretBytes
+from .kept_messages import KeepAnswer, KeepRecorded, KeptFound, KeptQuestion, ReplayFound, ReplayQuestion
 
 
 class ClientKeySpec(msgspec.Struct, frozen=True):
@@ -23,7 +25,8 @@ class ClientKeySpec(msgspec.Struct, frozen=True):
     snapshot. begins: how a key begins that somebody else made, and that has not our own form; "" of ours. until: unix
     seconds when it expires. before, before_until: the digest that it had until it was rotated, and how long that one is
     good. models, paths: patterns of what
-    it may use, () = everything; see link/bounds.py. group: whose limits it shares."""
+    it may use, () = everything; see link/bounds.py. group: whose limits it shares. customs: see kinds.Customs.
+    cache_seconds, cache_any_temperature: as of a rule, where that says nothing."""
 
     id: int
     name: str
@@ -36,6 +39,9 @@ class ClientKeySpec(msgspec.Struct, frozen=True):
     paths: tuple[str, ...] = ()
     local_only: bool = False
     group: int | None = None
+    customs: str | None = None
+    cache_seconds: int | None = None
+    cache_any_temperature: bool = False
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -45,6 +51,15 @@ class Reference(msgspec.Struct, frozen=True):
     prices: tuple[PriceSpec, ...]
 
 
+class RecordSpec(msgspec.Struct, frozen=True):
+    """A recording that is being made (docs/replay.md). pattern: of the models that clients name, None = all of them;
+    key_id: whose requests, None = everybody's."""
+
+    name: str
+    pattern: str | None = None
+    key_id: int | None = None
+
+
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """Everything the data plane needs to serve. A request holds one snapshot from start to end.
 
@@ -52,7 +67,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     a restarted one's version 1 is newer. problems: why the gateway is degraded; empty = healthy. origins: web origins let
     in, in the form of wire/origins.py, and hosts: Host names, both beside those that each process was started with. prices:
     by backend; a local one is free where it has none. limits: of client keys, groups and backends. captures: whose bodies
-    are kept for a while.
+    are kept for a while. customs: for all that leaves this machine (kinds.Customs); own_patterns: by name, what is looked
+    for besides. recordings: that are being made.
     """
 
     version: int
@@ -69,6 +85,9 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     reference: Reference | None = None
     limits: tuple[LimitSpec, ...] = ()
     captures: tuple[CaptureSpec, ...] = ()
+    customs: str | None = None
+    own_patterns: dict[str, str] = {}
+    recordings: tuple[RecordSpec, ...] = ()
 
     def __repr__(self) -> str:
         return f"Snapshot({self.epoch}/{self.version}, {len(self.mappings)} mappings, {len(self.backends)} backends)"
@@ -190,6 +209,13 @@ class Captured(msgspec.Struct, frozen=True, tag="captured"):
     answered_size: int
 
 
+class Shadowed(msgspec.Struct, frozen=True, tag="shadowed"):
+    """What came of shadows: those that were compared, and those that were not asked."""
+
+    compared: tuple[Comparison, ...] = ()
+    not_asked: tuple[NotAsked, ...] = ()
+
+
 class RunningQuestion(msgspec.Struct, frozen=True, tag="running_question"):
     """What does this process serve now? most: requests that are told, those that have run longest. number: of the
     question."""
@@ -298,11 +324,21 @@ class FoundServers(msgspec.Struct, frozen=True, tag="found"):
     servers: tuple[FoundServer, ...]
 
 
-Asking = AnswerQuestion | SpentQuestion | Reserve
-Answered = AnswerFound | SpentFound | Reserved | RunningFound | EndFound
+Asking = AnswerQuestion | SpentQuestion | Reserve | KeptQuestion | ReplayQuestion
+Answered = AnswerFound | SpentFound | Reserved | RunningFound | EndFound | KeptFound | ReplayFound
 Asked = RunningQuestion | EndQuestion
 """Of the control plane, which a data-plane process answers."""
-Down = Snapshot | UsageAck | AnswerFound | SpentFound | Reserved | RunningQuestion | EndQuestion
+Down = (
+    Snapshot
+    | UsageAck
+    | AnswerFound
+    | SpentFound
+    | Reserved
+    | RunningQuestion
+    | EndQuestion
+    | KeptFound
+    | ReplayFound
+)
 Up = (
     Hello
     | Applied
@@ -315,6 +351,11 @@ Up = (
     | Settle
     | Reached
     | Captured
+    | KeptQuestion
+    | KeepAnswer
+    | Shadowed
+    | KeepRecorded
+    | ReplayQuestion
     | RunningFound
     | EndFound
 )

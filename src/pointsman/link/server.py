@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -17,6 +18,7 @@ from ..errors import PointsmanError
 from ..kinds import ErrorKind, Limit
 from ..ledger.accounts import LimitSpec
 from .frames import MAX_FRAME, LinkError, encode, read_up
+from .kept_messages import KeepAnswer, KeepRecorded, KeptFound, KeptQuestion, ReplayFound, ReplayQuestion
 from .local_server import LocalServer
 from .messages import (
     AnswerFound,
@@ -32,6 +34,7 @@ from .messages import (
     Reserved,
     RunningFound,
     Settle,
+    Shadowed,
     Snapshot,
     SpentFound,
     SpentQuestion,
@@ -66,8 +69,8 @@ class _Peer:
 class LinkServer:
     """path: Unix socket to listen on (folder must be 0700). on_up(worker, message): called for WorkerStatus and FoundServers
     on the loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising. find:
-    looks an answer up, spent what was spent, in a thread; counter: has the accounts where several processes serve; None
-    where nobody can."""
+    looks an answer up, spent what was spent, in a thread; counter: has the accounts where several processes serve; kept:
+    looks an answer of the cache up, replay one of a recording, in a thread; None where nobody can."""
 
     def __init__(
         self,
@@ -76,13 +79,17 @@ class LinkServer:
         find: Callable[[AnswerQuestion], AnswerFound] | None = None,
         spent: Callable[[SpentQuestion], SpentFound] | None = None,
         counter: CashierServer | None = None,
+        kept: Callable[[KeptQuestion], KeptFound] | None = None,
+        replay: Callable[[ReplayQuestion], ReplayFound] | None = None,
     ) -> None:
         self._on_up = on_up
         self._find = find
         self._spent = spent
         self._counter = counter
+        self._kept = kept
+        self._replay = replay
         self._limits: dict[tuple[str, Limit], LimitSpec] = {}
-        self._reserving: set[asyncio.Task[None]] = set()
+        self._finding: set[asyncio.Task[None]] = set()
         self._server = LocalServer(path, self._serve)
         self._questions = Questions()
         self._peers: set[_Peer] = set()
@@ -182,18 +189,18 @@ class LinkServer:
                 await self._store(peer, message)
             case WorkerStatus() | FoundServers() | Reached():
                 self._on_up(peer.worker, message)
-            case Captured():
+            case Captured() | KeepAnswer() | KeepRecorded() | Shadowed():
                 await self._keep(peer, message)
+            case KeptQuestion():
+                self._find_out(self._tell_kept(peer, message))
+            case ReplayQuestion():
+                self._find_out(self._tell_recorded(peer, message))
             case RunningFound() | EndFound():
                 self._questions.answered(message)
             case AnswerQuestion():
                 peer.writer.write(encode(await self._answer(message)))
             case Reserve():
-                task = asyncio.create_task(
-                    self._reserve(peer, message)
-                )  # it may wait for what is read from the log
-                self._reserving.add(task)
-                task.add_done_callback(self._reserving.discard)
+                self._find_out(self._reserve(peer, message))  # it may wait for what is read from the log
             case Settle():
                 if self._counter is not None:
                     self._counter.settle(peer.pid, message)
@@ -223,6 +230,32 @@ class LinkServer:
         peer.lacks.discard(message.batch)
         peer.writer.write(encode(UsageAck(message.batch)))
 
+    def _find_out(self, work: Coroutine[Any, Any, None]) -> None:
+        """While what comes next is read."""
+        task = asyncio.create_task(work)
+        self._finding.add(task)
+        task.add_done_callback(self._finding.discard)
+
+    async def _tell_kept(self, peer: _Peer, question: KeptQuestion) -> None:
+        found = KeptFound(question.number)
+        try:
+            if self._kept is not None:
+                found = await asyncio.to_thread(self._kept, question)
+        except Exception:
+            log.exception("an answer of the cache could not be looked up")
+        if not peer.writer.is_closing():
+            peer.writer.write(encode(found))
+
+    async def _tell_recorded(self, peer: _Peer, question: ReplayQuestion) -> None:
+        found = ReplayFound(question.number, missing="it could not be looked into; the log says why")
+        try:
+            if self._replay is not None:
+                found = await asyncio.to_thread(self._replay, question)
+        except Exception:
+            log.exception("a recording could not be looked into")
+        if not peer.writer.is_closing():
+            peer.writer.write(encode(found))
+
     async def _reserve(self, peer: _Peer, asked: Reserve) -> None:
         found = Reserved(asked.number, able=False)
         if self._counter is not None:
@@ -241,11 +274,11 @@ class LinkServer:
             log.exception("what was spent cannot be told")
         return SpentFound(question.number, None)
 
-    async def _keep(self, peer: _Peer, bodies: Captured) -> None:
+    async def _keep(self, peer: _Peer, bodies: Captured | KeepAnswer | KeepRecorded | Shadowed) -> None:
         try:
             await asyncio.to_thread(self._on_up, peer.worker, bodies)
         except Exception:
-            log.exception("request %s was not captured", bodies.request_id)
+            log.exception("%s of worker %s was not kept", type(bodies).__name__, peer.worker)
 
     async def _answer(self, question: AnswerQuestion) -> AnswerFound:
         try:

@@ -8,13 +8,15 @@ from .answers import reply_to
 from .exchange import Received, Reply
 from .http import HttpServer
 
+_PACE_VARIABLE = "POINTSMAN_PRACTICE_PACE_MS"
+"""Milliseconds between the events that the practice model streams, a whole number. Default: 5."""
 _DEFAULT_PACE_MS = "5"
 
 
 def _pace_from_environment() -> float:
-    text = os.environ.get("POINTSMAN_PRACTICE_PACE_MS", _DEFAULT_PACE_MS)
+    text = os.environ.get(_PACE_VARIABLE, _DEFAULT_PACE_MS)
     if not (text.isascii() and text.isdigit()):
-        raise ValueError("POINTSMAN_PRACTICE_PACE_MS must be a whole number of milliseconds")
+        raise ValueError(f"{_PACE_VARIABLE} must be a whole number of milliseconds")
     return int(text) / 1000
 
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 import asyncio
 import gc
 
-from .given_back import give_back
+from .given_back import share_one_heap
 
 _TIDY_SECONDS = 1.0
 """After it is ready: on a single core the gateway's first answer would wait for that."""
-_SETTLED_SECONDS = 5.0
-"""By then it has looked for model servers, and what they change is published."""
 
 
 def imported() -> None:
     """Its modules stay: they are not looked at, and garbage is collected from now on."""
+    share_one_heap()
     gc.freeze()
     gc.enable()
 
@@ -26,7 +25,6 @@ def collect_seldom(loop: asyncio.AbstractEventLoop) -> None:
     would be looked at many times. What the start left is freed a moment later, and what it made is not looked at again."""
     gc.set_threshold(50_000, 20, 50)
     loop.call_later(_TIDY_SECONDS, _tidy)
-    loop.call_later(_SETTLED_SECONDS, give_back)
 
 
 def _tidy() -> None:

@@ -23,6 +23,8 @@ from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from .private_files import private_socket
 
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""What means all of this computer's addresses, and is none that a program can ask; with the one to ask here."""
 _QUEUE = 1024
 _LOCK_SECONDS = 2.0
 
@@ -59,9 +61,11 @@ class Listeners:
         self._path, self._made = path, (found.st_dev, found.st_ino)
 
     def url(self, host: str) -> str:
-        """Where the gateway is: `http://HOST:PORT`, or `unix:///PATH` where there is no port."""
+        """Where the gateway is, for a program on this computer: `http://HOST:PORT`, or `unix:///PATH` where there is no
+        port."""
         if self._port is None:
             return f"unix://{self._path}"
+        host = EVERYWHERE.get(host, host)
         return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 
     @property

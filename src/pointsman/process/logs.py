@@ -1,4 +1,5 @@
-"""The log of a process, on standard error: set up once by `POINTSMAN_LOG`; lines for people, or JSON (docs/logs.md).
+"""The log of a process, on standard error and in the data folder's file: set up once by `POINTSMAN_LOG`; lines for people,
+or JSON, which the file always has (docs/logs.md).
 
 A message of a request begins with `request %s`; in JSON its id is a field (tests/architecture/test_logs.py keeps that so).
 Not here: how the variable is read (config.py).
@@ -8,23 +9,46 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 
 from ..config import log_wishes
-from .saying import begun
+from .log_file import LogFile
+from .saying import begun, keep_in
 
 _PLAIN = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _OF_A_REQUEST = "request %s"
 
 
-def set_up(process: str, level: str) -> None:
-    """process: its name in JSON. level: how much it says where the variable does not. Raises PointsmanError naming the
-    variable."""
+def set_up(process: str, level: str, path: Path) -> None:
+    """process: its name in JSON. level: how much it says where the variable does not. path: the file beside standard error.
+    Raises PointsmanError naming the variable."""
     wishes = log_wishes()
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines(process) if wishes.json else logging.Formatter(_PLAIN))
-    logging.basicConfig(level=wishes.level or level, handlers=[handler])
+    lines = JsonLines(process)
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    handlers[0].setFormatter(lines if wishes.json else logging.Formatter(_PLAIN))
+    if wishes.file:
+        file = LogFile(path)
+        handlers.append(_InFile(file))
+        handlers[1].setFormatter(lines)
+        keep_in(file)
+    logging.basicConfig(level=wishes.level or level, handlers=handlers)
     for part, wanted in wishes.parts.items():
         logging.getLogger(f"pointsman.{part}").setLevel(wanted)
+
+
+class _InFile(logging.Handler):
+    def __init__(self, file: LogFile) -> None:
+        super().__init__()
+        self._file = file
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging."""
+        self._file.write(self.format(record))
+
+    def close(self) -> None:
+        """See logging."""
+        self._file.close()
+        super().close()
 
 
 class JsonLines(logging.Formatter):

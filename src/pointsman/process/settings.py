@@ -26,7 +26,6 @@ from .environment import take
 
 Value = TypeVar("Value")
 
-_KEY_FILE_VARIABLE = config.CLIENT_KEY_VARIABLE + "_FILE"
 _FILE_BYTES = 4096
 _FILE_SECONDS = 10.0
 """For a pipe, as `<(command)` is."""
@@ -75,12 +74,14 @@ def read_settings() -> Settings:
 
 
 def _client_key() -> Secret | None:
-    given, path = take(config.CLIENT_KEY_VARIABLE), os.environ.get(_KEY_FILE_VARIABLE)
+    given, path = take(config.CLIENT_KEY_VARIABLE), os.environ.get(config.CLIENT_KEY_FILE_VARIABLE)
     if given is not None and path is not None:
-        raise _wrong(f"{config.CLIENT_KEY_VARIABLE} and {_KEY_FILE_VARIABLE} are both set; take one")
+        raise _wrong(
+            f"{config.CLIENT_KEY_VARIABLE} and {config.CLIENT_KEY_FILE_VARIABLE} are both set; take one"
+        )
     if given is not None:
         return _checked(config.CLIENT_KEY_VARIABLE, given.reveal())
-    return None if path is None else _checked(_KEY_FILE_VARIABLE, _read(path))
+    return None if path is None else _checked(config.CLIENT_KEY_FILE_VARIABLE, _read(path))
 
 
 def _read(path: str) -> str:
@@ -89,7 +90,7 @@ def _read(path: str) -> str:
         return _bytes_of(path).decode("utf-8-sig", "replace")
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or "no such path can be"
-        raise _wrong(f"{_KEY_FILE_VARIABLE}={path[:100]!r} cannot be read ({said})") from None
+        raise _wrong(f"{config.CLIENT_KEY_FILE_VARIABLE}={path[:100]!r} cannot be read ({said})") from None
 
 
 def _bytes_of(path: str) -> bytes:

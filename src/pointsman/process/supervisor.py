@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import config
+from .. import __version__, config
 from ..wire.authority import is_loopback_host
 from ..wire.origins import ANY, caution
 from .beats import START_SECONDS
@@ -26,12 +26,16 @@ from .data_lock import ORPHAN_SECONDS, runtime_folder, sign, take_lock
 from .environment import take
 from .given_back import give_back
 from .listeners import Listeners
+from .log_file import LogFile
 from .parent import REFUSED, REPLACED_SIGNAL, reap_strangers
 from .private_files import write_over
-from .saying import say
+from .saying import keep_in, note_down, say
+from .service_manager import ServiceManager
 from .settings import Settings, read_settings
 from .standing import CONTROL_READY
 
+_PYTHON = (sys.executable, "-X", "no_debug_ranges")
+"""For its children: half a megabyte of each is columns, which a traceback would underline (3.11 and later)."""
 _AWAY_SECONDS = 2.5
 _LAST_SECONDS = 15.0
 """After a drain: until an old process must have ended."""
@@ -84,6 +88,9 @@ class _Supervisor:
     looked: float = 0.0  # when it last looked at its children
     hurry: bool = False  # told to stop a second time: no more waiting for requests
     exit_code: int = 0
+    manager: ServiceManager = field(
+        default_factory=ServiceManager
+    )  # is told when it serves and when it stops
 
 
 def serve(options: ServeOptions) -> int:
@@ -91,6 +98,8 @@ def serve(options: ServeOptions) -> int:
     settings = read_settings()
     os.umask(0o077)  # whatever is made from here on, by the children too, is this user's alone
     lock, after_a_kill = take_lock(options.data_dir)
+    if config.log_wishes().file:
+        keep_in(LogFile(options.data_dir / config.LOG_FILE))
     listeners = Listeners()
     patience = ORPHAN_SECONDS if after_a_kill else 0.0
     if options.tcp:
@@ -140,7 +149,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
     origins = {*options.allow_origins, *settings.origins}
     for warning in filter(None, map(caution, sorted(origins))):
         say(SUPERVISOR, warning)
-    control = [sys.executable, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
+    control = [*_PYTHON, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
     control += ["--runtime-dir", runtime_dir, "--ready-fd", str(ready_fd), "--public-url", url, *allowed]
     control += ["--told", options.told]
     looking = [word for port in options.discover_ports for word in ("--discover-port", str(port))]
@@ -157,11 +166,12 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
     def make(slot: int, generation: int) -> Child:
         number = slot + generation * _MOST_WORKERS
         fds = supervisor.listeners.of_worker(slot)
-        argv = [sys.executable, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
+        argv = [*_PYTHON, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
         for listen_fd in fds:
             argv += ["--listen-fd", str(listen_fd)]
         argv += ["--ready-fd", str(ready_fd), "--worker", str(number)]
         argv += ["--workers", str(options.workers), "--spool", str(options.data_dir / config.SPOOL_FOLDER)]
+        argv += ["--log", str(options.data_dir / config.LOG_FILE)]
         argv += ["--host", options.host, *allowed, *(["--replaces"] if generation else [])]
         argv += looking if slot == 0 else ["--no-discover"]  # one of them is enough
         return Child(f"data plane {slot}", argv, (*fds, ready_fd), number)
@@ -265,6 +275,7 @@ def _loop(supervisor: _Supervisor, ready_fd: int, wake_fd: int) -> int:
         if supervisor.screen is not None and supervisor.screen.poll() is not None:
             supervisor.screen = None
     _stop_children(supervisor)
+    note_down(SUPERVISOR, "stopped")
     return supervisor.exit_code
 
 
@@ -319,14 +330,16 @@ def _replace(supervisor: _Supervisor, now: float) -> None:
 def _announce(supervisor: _Supervisor) -> None:
     options = supervisor.options
     supervisor.announced = True
+    note_down(SUPERVISOR, f"Pointsman {__version__} answers at {supervisor.url}")
     _note(supervisor)
+    supervisor.manager.tell("READY=1", f"STATUS=serving {supervisor.url}")
     if options.json:
         said = {"url": supervisor.url, "pid": os.getpid()}
         if options.unix is not None:
             said["unix"] = str(options.unix)
         print(json.dumps(said), flush=True)  # noqa: T201
     elif options.screen:
-        said_of_it = ("--url", supervisor.url, "--standing", supervisor.runtime_dir)
+        said_of_it = ("--url", supervisor.url, "--host", options.host, "--standing", supervisor.runtime_dir)
         supervisor.screen = subprocess.Popen([*options.screen, *said_of_it], stdin=subprocess.DEVNULL)
     give_back()
 
@@ -346,6 +359,7 @@ def _note(supervisor: _Supervisor) -> None:
 
 def _stop_children(supervisor: _Supervisor) -> None:
     """Data plane first: it drains, and its last usage goes to the control plane, which goes last."""
+    supervisor.manager.tell("STOPPING=1", "STATUS=finishing the requests it has")
     supervisor.listeners.close()  # else who connects now would wait for nobody until all have drained (R8)
     control, *workers = (child for child in _all(supervisor) if child is not supervisor.warden)
     last = [control, *([supervisor.warden] if supervisor.warden is not None else [])]

@@ -1,8 +1,29 @@
-"""Agents, editors and chats: programs that people use. [run]: tried as it stands against this gateway."""
+"""Coding agents of a terminal. [run]: tried as it stands against this gateway."""
 
 from __future__ import annotations
 
-from .program import DOCKER_HOST, Program, ProgramKind, Snippet, Writing
+from .program import Launch, Program, ProgramKind, SettingsFile, Snippet, Writing
+
+_SHELL = "In the shell that starts it"
+
+_CLAUDE_SETTINGS = SettingsFile("~/.claude/settings.json", variable="CLAUDE_CONFIG_DIR")
+_CLAUDE_LAUNCH = Launch(
+    "claude",
+    "npm install -g @anthropic-ai/claude-code",
+    variables=(
+        ("ANTHROPIC_BASE_URL", "{url}"),
+        ("ANTHROPIC_AUTH_TOKEN", "{key}"),
+        ("ANTHROPIC_MODEL", "{model}"),
+        ("ANTHROPIC_DEFAULT_HAIKU_MODEL", "{model}"),
+    ),
+    clears=(
+        "ANTHROPIC_API_KEY",
+        "CLAUDE_CODE_USE_BEDROCK",
+        "CLAUDE_CODE_USE_VERTEX",
+        "CLAUDE_CODE_USE_FOUNDRY",
+    ),
+    file_option="--settings",
+)
 
 CLAUDE_CODE = Program(
     name="claude-code",
@@ -13,18 +34,9 @@ CLAUDE_CODE = Program(
     typed=True,
     source="[Claude Code docs, LLM gateway protocol; run with 2.1]",
     snippets=(
+        _CLAUDE_LAUNCH.shell(_SHELL),
         Snippet(
-            "In the shell that starts it",
-            Writing.SH,
-            """\
-export ANTHROPIC_BASE_URL=<<{url}>>
-export ANTHROPIC_AUTH_TOKEN=<<{key}>>
-export ANTHROPIC_MODEL=<<{model}>>
-export ANTHROPIC_DEFAULT_HAIKU_MODEL=<<{model}>>
-claude""",
-        ),
-        Snippet(
-            "Or for always: ~/.claude/settings.json",
+            f"Or for always: {_CLAUDE_SETTINGS.path}",
             Writing.JSON,
             """\
 {
@@ -35,14 +47,18 @@ claude""",
     "ANTHROPIC_DEFAULT_HAIKU_MODEL": <<{model}>>
   }
 }""",
+            file=_CLAUDE_SETTINGS,
         ),
     ),
+    launch=_CLAUDE_LAUNCH,
     notes=(
         "The address has no /v1.",
         "The small model is for its side requests; without that line it asks for a Claude name, which then needs a rule.",
         "It takes a name that it does not know for a model with a window of 200,000 tokens.",
     ),
 )
+
+_CODEX_CONFIG = SettingsFile("~/.codex/config.toml", variable="CODEX_HOME")
 
 CODEX = Program(
     name="codex",
@@ -54,7 +70,7 @@ CODEX = Program(
     source="[Codex source, 0.169; run with 0.171]",
     snippets=(
         Snippet(
-            "~/.codex/config.toml",
+            _CODEX_CONFIG.path,
             Writing.TOML,
             """\
 model = <<{model}>>
@@ -68,12 +84,29 @@ wire_api = "responses"
 [model_providers.pointsman.auth]
 command = "echo"
 args = [<<{key}>>]""",
+            file=_CODEX_CONFIG,
+        ),
+    ),
+    launch=Launch(
+        "codex",
+        "npm install -g @openai/codex",
+        variables=(("POINTSMAN_API_KEY", "{key}"),),
+        option="-c",
+        arguments=(
+            "-c",
+            'model_providers.pointsman.auth.command="printenv"',
+            "-c",
+            'model_providers.pointsman.auth.args=["POINTSMAN_API_KEY"]',
         ),
     ),
     notes=(
         "The first two lines stand at the top of the file, before any [section].",
         'Its line "Model metadata for NAME not found" is harmless: it then guesses the model\'s window.',
     ),
+)
+
+_OPENCODE_CONFIG = SettingsFile(
+    "~/.config/opencode/opencode.json", others=("opencode.jsonc",), gentle=("$schema",)
 )
 
 OPENCODE = Program(
@@ -86,7 +119,7 @@ OPENCODE = Program(
     source="[opencode docs, Providers; run with 1.18]",
     snippets=(
         Snippet(
-            "~/.config/opencode/opencode.json, or opencode.json in a project",
+            f"{_OPENCODE_CONFIG.path}, or opencode.json in a project",
             Writing.JSON,
             """\
 {
@@ -101,7 +134,20 @@ OPENCODE = Program(
     }
   }
 }""",
+            file=_OPENCODE_CONFIG,
         ),
+    ),
+    launch=Launch("opencode", "npm install -g opencode-ai", whole="OPENCODE_CONFIG_CONTENT"),
+)
+
+_AIDER_CONFIG = SettingsFile("~/.aider.conf.yml")
+_AIDER_LAUNCH = Launch(
+    "aider",
+    "python -m pip install aider-install && aider-install",
+    variables=(
+        ("AIDER_OPENAI_API_BASE", "{v1}"),
+        ("AIDER_OPENAI_API_KEY", "{key}"),
+        ("AIDER_MODEL", "openai/{model}"),
     ),
 )
 
@@ -114,41 +160,61 @@ AIDER = Program(
     typed=True,
     source="[aider docs, OpenAI compatible APIs; run with 0.86]",
     snippets=(
+        _AIDER_LAUNCH.shell(_SHELL),
         Snippet(
-            "In the shell that starts it",
-            Writing.SH,
+            f"Or for always: {_AIDER_CONFIG.path}",
+            Writing.YAML,
             """\
-export OPENAI_API_BASE=<<{v1}>>
-export OPENAI_API_KEY=<<{key}>>
-aider --model <<openai/{model}>>""",
+model: <<openai/{model}>>
+openai-api-base: <<{v1}>>
+openai-api-key: <<{key}>>""",
+            file=_AIDER_CONFIG,
         ),
     ),
+    launch=_AIDER_LAUNCH,
     notes=("openai/ before the name says which protocol it speaks; the gateway gets the name without it.",),
+)
+
+_GOOSE_CONFIG = SettingsFile("~/.config/goose/config.yaml")
+_GOOSE_LAUNCH = Launch(
+    "goose",
+    "see the page Install goose of its documentation",
+    variables=(
+        ("GOOSE_PROVIDER", "openai"),
+        ("GOOSE_MODEL", "{model}"),
+        ("OPENAI_HOST", "{url}"),
+        ("OPENAI_BASE_PATH", "v1/chat/completions"),
+        ("OPENAI_API_KEY", "{key}"),
+    ),
+    example="session",
 )
 
 GOOSE = Program(
     name="goose",
     title="goose",
     kind=ProgramKind.AGENT,
-    agents=(),
+    agents=("",),
     first='goose run -t "Say hello"',
     typed=True,
-    source="[goose docs, Configure LLM Provider]",
+    source="[goose docs, Configure LLM Provider; its source, openai_def.rs, api_client.rs; its SDK 0.1.0a13 run]",
     snippets=(
+        _GOOSE_LAUNCH.shell(_SHELL),
         Snippet(
-            "In the shell that starts it",
-            Writing.SH,
+            f"Or for always, but for the key: {_GOOSE_CONFIG.path}",
+            Writing.YAML,
             """\
-export GOOSE_PROVIDER=openai
-export GOOSE_MODEL=<<{model}>>
-export OPENAI_HOST=<<{url}>>
-export OPENAI_BASE_PATH=v1/chat/completions
-export OPENAI_API_KEY=<<{key}>>
-goose session""",
+GOOSE_PROVIDER: openai
+GOOSE_MODEL: <<{model}>>
+OPENAI_HOST: <<{url}>>
+OPENAI_BASE_PATH: v1/chat/completions""",
+            file=_GOOSE_CONFIG,
         ),
     ),
+    launch=_GOOSE_LAUNCH,
     notes=("The host has no /v1: goose adds the path. A key in its config.yaml is not read.",),
 )
+
+_CRUSH_CONFIG = SettingsFile("~/.config/crush/crush.json", rows="id", gentle=("$schema",))
 
 CRUSH = Program(
     name="crush",
@@ -157,14 +223,18 @@ CRUSH = Program(
     agents=("charm-crush", "crush", "openai-go"),
     first='crush run "Say hello"',
     typed=True,
-    source="[crush README, Custom Providers; its source, userAgent]",
+    source="[crush README, Custom Providers; its source, userAgent; not run]",
     snippets=(
         Snippet(
-            "~/.config/crush/crush.json, or crush.json in a project",
+            f"{_CRUSH_CONFIG.path}, or crush.json in a project",
             Writing.JSON,
             """\
 {
   "$schema": "https://charm.land/crush.json",
+  "models": {
+    "large": { "model": <<{model}>>, "provider": "pointsman" },
+    "small": { "model": <<{model}>>, "provider": "pointsman" }
+  },
   "providers": {
     "pointsman": {
       "name": "Pointsman",
@@ -177,9 +247,19 @@ CRUSH = Program(
     }
   }
 }""",
+            file=_CRUSH_CONFIG,
         ),
     ),
+    launch=Launch("crush", "npm install -g @charmland/crush", folder="CRUSH_GLOBAL_DATA"),
     notes=("context_window is when it summarises: set it to the model's.",),
+)
+
+_QWEN_SETTINGS = SettingsFile("~/.qwen/settings.json")
+_QWEN_LAUNCH = Launch(
+    "qwen",
+    "npm install -g @qwen-code/qwen-code",
+    variables=(("OPENAI_BASE_URL", "{v1}"), ("OPENAI_API_KEY", "{key}"), ("OPENAI_MODEL", "{model}")),
+    arguments=("--auth-type", "openai", "--model", "{model}"),
 )
 
 QWEN_CODE = Program(
@@ -191,160 +271,19 @@ QWEN_CODE = Program(
     typed=True,
     source="[run with 0.24]",
     snippets=(
+        _QWEN_LAUNCH.shell(_SHELL),
         Snippet(
-            "In the shell that starts it",
-            Writing.SH,
-            """\
-export OPENAI_BASE_URL=<<{v1}>>
-export OPENAI_API_KEY=<<{key}>>
-export OPENAI_MODEL=<<{model}>>
-qwen""",
-        ),
-    ),
-)
-
-CLINE = Program(
-    name="cline",
-    title="Cline",
-    kind=ProgramKind.EDITOR,
-    agents=("cline*", "*-js"),
-    first="Ask it anything.",
-    source="[Cline docs, OpenAI Compatible; the command run with 3.0]",
-    snippets=(
-        Snippet(
-            "In the extension's settings",
-            Writing.FIELDS,
-            """\
-API Provider: OpenAI Compatible
-Base URL: <<{v1}>>
-OpenAI Compatible API Key: <<{key}>>
-Model ID: <<{model}>>""",
-        ),
-        Snippet(
-            "Or the command line",
-            Writing.SH,
-            "cline auth -p openai-compatible -k <<{key}>> -m <<{model}>> -b <<{v1}>>",
-        ),
-    ),
-)
-
-CONTINUE = Program(
-    name="continue",
-    title="Continue",
-    kind=ProgramKind.EDITOR,
-    agents=("continue*", "*-js", "node-fetch", "node"),
-    first='Ask it anything, or: cn -p "Say hello"',
-    source="[Continue docs, OpenAI; cn run with 1.5]",
-    snippets=(
-        Snippet(
-            "~/.continue/config.yaml",
-            Writing.YAML,
-            """\
-name: Pointsman
-version: 0.0.1
-schema: v1
-models:
-  - name: <<{model}>>
-    provider: openai
-    model: <<{model}>>
-    apiBase: <<{v1}>>
-    apiKey: <<{key}>>""",
-        ),
-    ),
-)
-
-ZED = Program(
-    name="zed",
-    title="Zed",
-    kind=ProgramKind.EDITOR,
-    agents=("zed*",),
-    first="Choose the model in the agent panel and ask it anything.",
-    source="[Zed docs, Use API Access, OpenAI-Compatible Endpoints; its source, user_agent]",
-    snippets=(
-        Snippet(
-            "settings.json (command: zed: open settings file)",
+            f"Or for always: {_QWEN_SETTINGS.path}",
             Writing.JSON,
             """\
 {
-  "language_models": {
-    "openai_compatible": {
-      "Pointsman": {
-        "api_url": <<{v1}>>,
-        "available_models": [
-          { "name": <<{model}>>, "display_name": <<{model}>>, "max_tokens": {window} }
-        ]
-      }
-    }
-  }
+  "security": {
+    "auth": { "selectedType": "openai", "apiKey": <<{key}>>, "baseUrl": <<{v1}>> }
+  },
+  "model": { "name": <<{model}>> }
 }""",
-        ),
-        Snippet(
-            "The key, in the shell that starts it",
-            Writing.SH,
-            """\
-export POINTSMAN_API_KEY=<<{key}>>
-zed .""",
+            file=_QWEN_SETTINGS,
         ),
     ),
-    notes=(
-        "max_tokens is the model's window.",
-        "Or type the key in under agent: open settings, LLM Providers; Zed keeps it in the system's keychain.",
-    ),
-)
-
-CURSOR = Program(
-    name="cursor",
-    title="Cursor",
-    kind=ProgramKind.EDITOR,
-    agents=(),
-    first="Choose the model in the chat and ask it anything.",
-    source="[reported: cursor/cursor#1380, cursor/cursor#2520, askalf/dario#190]",
-    snippets=(
-        Snippet(
-            "Cursor Settings, Models, API Keys",
-            Writing.FIELDS,
-            """\
-OpenAI API Key: <<{key}>>
-Override OpenAI Base URL: <<{v1}>>
-Add Custom Model: <<{model}>>""",
-        ),
-    ),
-    notes=(
-        "What you ask goes through Cursor's servers first, also for a local model.",
-        "The address counts for all of its OpenAI models. A name that looks like another maker's (claude-..., gemini-...)"
-        " may go to that maker: use a name of your own, with a rule.",
-    ),
-    public=True,
-)
-
-OPEN_WEBUI = Program(
-    name="open-webui",
-    title="Open WebUI",
-    kind=ProgramKind.CHAT,
-    agents=("open-webui*", "python", "python-aiohttp"),
-    first="Choose the model in a new chat and say hello.",
-    source="[Open WebUI docs, Environment Variable Configuration; Docker docs, host.docker.internal]",
-    snippets=(
-        Snippet(
-            "In a container",
-            Writing.SH,
-            f"""\
-docker run -d -p 3000:8080 --add-host {DOCKER_HOST}:host-gateway \\
-  -e OPENAI_API_BASE_URL=<<{{docker}}>> -e OPENAI_API_KEY=<<{{key}}>> \\
-  -v open-webui:/app/backend/data --name open-webui ghcr.io/open-webui/open-webui:main""",
-        ),
-        Snippet(
-            "Not in a container: Admin Panel, Settings, Connections, OpenAI API",
-            Writing.FIELDS,
-            """\
-URL: <<{v1}>>
-Key: <<{key}>>""",
-        ),
-    ),
-    notes=(
-        f"In a container 127.0.0.1 is the container: it reaches this machine as {DOCKER_HOST}. On Linux the gateway must"
-        f" then listen beyond loopback and know that name: pointsman serve --host 0.0.0.0 --allow-host {DOCKER_HOST}"
-        " (which needs a client key); with Docker Desktop --allow-host alone will do.",
-        "What is typed under Connections wins over the variables after the first start.",
-    ),
+    launch=_QWEN_LAUNCH,
 )

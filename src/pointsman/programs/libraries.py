@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .program import Program, ProgramKind, Snippet, Writing
+from .program import Program, ProgramKind, SettingsFile, Snippet, Writing
 
 _RUN = "Run it."
 
@@ -203,6 +203,7 @@ CURL = Program(
             Writing.SH,
             """\
 curl <<{v1}/chat/completions>> \\
+[socket]   --unix-socket <<{socket}>> \\
 [key]   -H <<authorization: Bearer {key}>> \\
   -H 'content-type: application/json' \\
   -d <<{{"model": {model_json}, "messages": [{{"role": "user", "content": "Hello"}}]}}>>""",
@@ -213,6 +214,7 @@ curl <<{v1}/chat/completions>> \\
             Writing.SH,
             """\
 curl <<{v1}/responses>> \\
+[socket]   --unix-socket <<{socket}>> \\
 [key]   -H <<authorization: Bearer {key}>> \\
   -H 'content-type: application/json' \\
   -d <<{{"model": {model_json}, "input": "Hello"}}>>""",
@@ -223,6 +225,7 @@ curl <<{v1}/responses>> \\
             Writing.SH,
             """\
 curl <<{v1}/messages>> \\
+[socket]   --unix-socket <<{socket}>> \\
 [key]   -H <<x-api-key: {key}>> \\
   -H 'anthropic-version: 2023-06-01' -H 'content-type: application/json' \\
   -d <<{{"model": {model_json}, "max_tokens": 1000, "messages": [{{"role": "user", "content": "Hello"}}]}}>>""",
@@ -267,13 +270,24 @@ print(answer.message.content)""",
     ),
 )
 
+_LLM_FOLDER = "~/.config/io.datasette.llm"
+_LLM_MAC = "~/Library/Application Support/io.datasette.llm"
+_LLM_MODELS = SettingsFile(
+    f"{_LLM_FOLDER}/extra-openai-models.yaml",
+    variable="LLM_USER_PATH",
+    mac=f"{_LLM_MAC}/extra-openai-models.yaml",
+    rows="model_id",
+)
+_LLM_KEYS = SettingsFile(f"{_LLM_FOLDER}/keys.json", variable="LLM_USER_PATH", mac=f"{_LLM_MAC}/keys.json")
+
 LLM = Program(
     name="llm",
     title="llm",
     kind=ProgramKind.COMMAND,
     agents=("openai-python",),
-    first="Run the second one.",
-    source="[llm docs, OpenAI-compatible models; run with 0.36]",
+    first="Ask it anything: llm -m MODEL Hello",
+    source="[llm docs, OpenAI-compatible models; its source, openai_models.py: without api_key_name no key is sent; run with"
+    " 0.36]",
     snippets=(
         Snippet(
             "extra-openai-models.yaml in the folder of: llm logs path",
@@ -281,8 +295,20 @@ LLM = Program(
             """\
 - model_id: <<{model}>>
   model_name: <<{model}>>
-  api_base: <<{v1}>>""",
+  api_base: <<{v1}>>
+  api_key_name: pointsman""",
+            file=_LLM_MODELS,
         ),
-        Snippet("Then", Writing.SH, "llm -m <<{model}>> --key <<{key}>> Hello"),
+        Snippet(
+            "keys.json there (or: llm keys set pointsman)",
+            Writing.JSON,
+            """\
+{
+  "pointsman": <<{key}>>
+}""",
+            file=_LLM_KEYS,
+        ),
+        Snippet("Then", Writing.SH, "llm -m <<{model}>> Hello"),
     ),
+    notes=("api_key_name is the name under which llm keys set stores a key; --key KEY goes before it.",),
 )

@@ -62,6 +62,10 @@ KNOWN: tuple[KnownProvider, ...] = (
         "Moonshot (Kimi)", _OPENAI, "moonshot", "https://api.moonshot.ai", _CHAT, "Kimi Open Platform, API Keys"
     ),
     KnownProvider(
+        "Moonshot (Messages)", _ANTHROPIC, "moonshot", "https://api.moonshot.ai/anthropic", _MESSAGES,
+        "Kimi Open Platform, API Keys",
+    ),
+    KnownProvider(
         "Z.ai (GLM)", _OPENAI, "zai", "https://api.z.ai/api/paas/v4", _CHAT, "Z.ai, API Keys"
     ),
     KnownProvider(
@@ -85,6 +89,10 @@ KNOWN: tuple[KnownProvider, ...] = (
     ),
     KnownProvider(
         "Qwen (Alibaba Cloud)", _OPENAI, "qwen", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", _CHAT,
+        "Alibaba Cloud Model Studio, API Key",
+    ),
+    KnownProvider(
+        "Qwen (Messages)", _ANTHROPIC, "qwen", "https://dashscope-intl.aliyuncs.com/apps/anthropic", _MESSAGES,
         "Alibaba Cloud Model Studio, API Key",
     ),
     KnownProvider("MiniMax", _OPENAI, "minimax", "https://api.minimax.io", _CHAT, "MiniMax Platform, API Keys"),

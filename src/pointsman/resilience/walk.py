@@ -79,6 +79,11 @@ _USE = {
     FallbackReason.MALFORMED: 2,
     FallbackReason.EMPTY: 2,
     FallbackReason.UPSTREAM_ERROR: 3,
+    FallbackReason.STUCK: 3,
+    FallbackReason.CONTEXT: 3,
+    FallbackReason.REFUSAL: 3,
+    FallbackReason.ABILITY: 3,
+    FallbackReason.MISS: 3,
     FallbackReason.THROTTLED: 4,
     FallbackReason.BUDGET: 4,
 }

@@ -1,5 +1,5 @@
 """Of which requests the bodies are kept for a while, because somebody has asked for it (docs/capture.md). Pure. Not here:
-how they are kept (admin/control/recordings.py).
+how they are kept (admin/control/captured.py).
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ class Labels:
             if not is_wild(one.pattern):
                 self._models.add(one.pattern)
             self._models.update(target.model for target in one.targets if target.model is not None)
+            if (shadow := one.shadow_target) is not None and shadow.model is not None:
+                self._models.add(shadow.model)
 
     def route(self, mapping_id: int | None) -> str:
         """The rule's pattern. None: there was no rule, and a server's own list said where the model is."""

@@ -7,11 +7,12 @@ how a list is asked for (upstream/model_lists.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from ..errors import PointsmanError
 from ..kinds import BackendType
 from .specs import PRACTICE_KEY
-from .table import Plan, Target
+from .table import Fork, Plan, Target
 
 Asked = tuple[str, str | None]
 """A name, and the key of the backend that lists it; None of an exact rule's."""
@@ -24,6 +25,22 @@ def names_in_turn(exact: Iterable[str], *listings: Mapping[str, Iterable[str]]) 
     for listing in listings:
         asked += [(name, key) for key in listing if key != PRACTICE_KEY for name in sorted(listing[key])]
     return asked
+
+
+def listed(
+    found: Plan | Fork, name: str, key: str | None, may: Callable[[Plan], Plan]
+) -> tuple[Plan, Target] | None:
+    """The plan under which a name is listed, and the target that serves it; None where it is not to be listed. may: what of
+    a plan the client may use; raises PointsmanError where that is nothing."""
+    for plan in found.plans:
+        try:
+            plan = may(plan)
+        except PointsmanError:
+            continue
+        target = first_usable(plan, name, key)
+        if target is not None:
+            return plan, target
+    return None
 
 
 def first_usable(plan: Plan, name: str, key: str | None) -> Target | None:

@@ -11,30 +11,32 @@ from typing import NamedTuple
 
 from .pattern import is_wild, literal_length
 
-Rank = tuple[int, bool, int, int]
+Rank = tuple[int, bool, bool, int, int, int]
 
 
-def rank(priority: int, pattern: str, number: int) -> Rank:
-    """Rules are asked in the order of these: priority, then exact before wild, then the longer literal part, then the lower
-    id (docs/design.md#patterns-and-the-order-of-rules)."""
-    return (-priority, is_wild(pattern), -literal_length(pattern), number)
+def rank(priority: int, pattern: str, number: int, conditions: int = 0) -> Rank:
+    """Rules are asked in the order of these: priority, then with conditions before without, then exact before wild, then the
+    longer literal part, then more conditions, then the lower id (docs/design.md#patterns-and-the-order-of-rules).
+    conditions: how many it has."""
+    return (-priority, not conditions, is_wild(pattern), -literal_length(pattern), -conditions, number)
 
 
 class RulePlace(NamedTuple):
-    """What of a rule decides which names it gets."""
+    """What of a rule decides which requests it gets."""
 
     id: int
     pattern: str
     priority: int = 0
     local_only: bool = False
+    conditions: tuple[str, ...] = ()
 
     @property
     def rank(self) -> Rank:
         """Among all rules."""
-        return rank(self.priority, self.pattern, self.id)
+        return rank(self.priority, self.pattern, self.id, len(self.conditions))
 
     @property
-    def by_itself(self) -> tuple[bool, int, int]:
+    def by_itself(self) -> tuple[bool, bool, int, int, int]:
         """Among rules of one priority."""
         return self.rank[1:]
 

@@ -3,19 +3,20 @@
 Patterns are read as languages: a rule that gets nothing is one whose names are all in those of the rules before it. To find
 a name that no earlier rule takes it is enough to write a character that stands in no rule wherever the pattern leaves it
 open: what covers that covers any other. So only the number of such characters at each star is searched, and all earlier
-patterns are followed at once, a bit for each place in them. Not here: the order (order.py), and what one name gets
-(table.py).
+patterns are followed at once, a bit for each place in them. A rule with conditions takes all of another's requests only
+where these hold whenever the other's do. Not here: the order (order.py), and what one name gets (table.py).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
 from ..kinds import PRACTICE
+from .conditions import all_implied
 from .order import RulePlace, in_order
 from .pattern import is_wild
 from .slices import at_once
@@ -83,7 +84,8 @@ def reach(places: Sequence[RulePlace]) -> dict[int, Reach]:
 
 def covers(pattern: str, other: str, steps: _Steps | None = None) -> bool:
     """Does the pattern cover every name that the other does? Raises TooLong."""
-    return next(_Patterns([pattern]).missed(other, 1, steps or _Steps()), None) is None
+    alone = _Patterns([pattern])
+    return next(alone.missed(other, alone.first(1), steps or _Steps()), None) is None
 
 
 def common(pattern: str, other: str) -> str | None:
@@ -168,9 +170,15 @@ class _Patterns:
         """What stands in none of them."""
         return _fresh(self.patterns)
 
-    def first(self, many: int) -> int:
-        """The bits of so many of them."""
-        return (1 << (self.starts[many] if many < len(self.starts) else self.size)) - 1
+    def first(self, many: int, besides: Iterable[int] = ()) -> int:
+        """The bits of so many of them. besides: numbers of those that do not count."""
+        found = (1 << self._start(many)) - 1
+        for number in besides:
+            found &= ~((1 << self._start(number + 1)) - (1 << self._start(number)))
+        return found
+
+    def _start(self, number: int) -> int:
+        return self.starts[number] if number < len(self.starts) else self.size
 
     def after(self, state: int, character: str) -> int:
         """Where they stand after it; "": one that is in none of them."""
@@ -193,11 +201,12 @@ class _Patterns:
             yield self.number(bit)
             found &= found - 1
 
-    def missed(self, pattern: str, many: int, steps: _Steps, spare: int = 0) -> Iterator[str]:
-        """Names with something in them that the pattern covers and none of the first so many does, the shortest first. Where
-        there is none, all its names are covered. spare: also those with so many characters more at stars. Raises TooLong."""
+    def missed(self, pattern: str, those: int, steps: _Steps, spare: int = 0) -> Iterator[str]:
+        """Names with something in them that the pattern covers and none of those (their bits) does, the shortest first.
+        Where there is none, all its names are covered. spare: also those with so many characters more at stars. Raises
+        TooLong."""
         one = _Pattern(pattern)
-        start = 0, self.begin & self.first(many), False, 0
+        start = 0, self.begin & those, False, 0
         seen = {start}
         queue = deque([(start, "")])
         for _ in steps.search():
@@ -245,8 +254,9 @@ class _Rules:
         # what no wild rule gets, however early it stands, comes before all of them
         self._built_in = (PRACTICE, f"{PRACTICE}:*")
         self._patterns = _Patterns([*self._built_in, *(place.pattern for place in places)])
-        walled = [MappingSpec(one.id, one.pattern, one.priority, (), one.local_only) for one in places]
+        walled = [_spec(one) for one in places]
         self._walls = Walls(walled) if any(place.local_only for place in places) else None
+        self._conditional = [at for at, place in enumerate(places) if place.conditions]
         self._by_itself = {place.id: place.by_itself for place in places}
         self._pairs, self._steps = _PAIRS, _Steps()
 
@@ -255,11 +265,14 @@ class _Rules:
         found = {}
         for at, place in enumerate(self._places):
             earlier = [self._places[one] for one in self._earlier(at)]
-            for other in earlier:
+            for one in self._sharing(at):
+                other = self._places[one]
                 if self._by_itself[other.id] > self._by_itself[place.id]:
                     raised.setdefault(other.id, []).append(place.id)
-            one = self._wild(at) if is_wild(place.pattern) else self._exact(at)
-            found[place.id] = one if one.name is None else one._replace(shared=self._shared(place, earlier))
+            mine = self._wild(at) if is_wild(place.pattern) else self._exact(at)
+            found[place.id] = (
+                mine if mine.name is None else mine._replace(shared=self._shared(place, earlier))
+            )
         return {
             number: one._replace(raised_over=tuple(raised.get(number, ()))) for number, one in found.items()
         }
@@ -268,8 +281,21 @@ class _Rules:
         """Of the patterns, those before the rule at that place."""
         return at + len(self._built_in)
 
+    def _seldom(self, at: int) -> list[int]:
+        """The places of earlier rules that leave some requests of the one there, for their conditions do not hold of all."""
+        mine = self._places[at].conditions
+        return [
+            one
+            for one in self._conditional
+            if one < at and not all_implied(self._places[one].conditions, mine)
+        ]
+
     def _earlier(self, at: int) -> list[int]:
-        """The places of earlier rules that share a name with the one there."""
+        """The places of earlier rules that share a name with the one there, and leave none of its requests for that name."""
+        seldom = set(self._seldom(at))
+        return [one for one in self._sharing(at) if one not in seldom]
+
+    def _sharing(self, at: int) -> list[int]:
         ends = self._patterns.overlapping(self._places[at].pattern, self._many(at))
         built_in = len(self._built_in)
         found = [number - built_in for number in self._patterns.numbers(ends) if number >= built_in]
@@ -287,8 +313,9 @@ class _Rules:
         place, taker = self._places[at], None
         spare = 0 if self._walls is None else _SPARE
         try:
-            for name in self._patterns.missed(place.pattern, self._many(at), self._steps, spare):
-                taker = self._wall(name, place)
+            those = self._patterns.first(self._many(at), map(self._many, self._seldom(at)))
+            for name in self._patterns.missed(place.pattern, those, self._steps, spare):
+                taker = self._wall(name, at)
                 if taker is None:
                     return Reach(name)
         except TooLong:
@@ -297,12 +324,13 @@ class _Rules:
                 return Reach(place.pattern.replace("*", "").replace("?", self._patterns.fresh), known=False)
         return Reach(None, self._takers(at) if taker is None else (taker,))
 
-    def _wall(self, name: str, place: RulePlace) -> int | None:
+    def _wall(self, name: str, at: int) -> int | None:
         """The rule that holds for the name in another spelling."""
+        place = self._places[at]
         if self._walls is None or place.local_only:
             return None
-        written = MappingSpec(place.id, place.pattern, place.priority, (), place.local_only)
-        found = at_once(self._walls.over(name, written))
+        seldom = {self._places[one].id for one in self._seldom(at)}
+        found = at_once(self._walls.over(name, _spec(place), seldom))
         return None if found is None else found[0].id
 
     def _takers(self, at: int) -> tuple[int, ...]:
@@ -326,7 +354,8 @@ class _Rules:
     def _cover(self, at: int, those: Sequence[int]) -> bool:
         """With the names that are built in."""
         patterns = _Patterns([*self._built_in, *(self._places[one].pattern for one in those)])
-        names = patterns.missed(self._places[at].pattern, len(patterns.patterns), self._steps)
+        everything = patterns.first(len(patterns.patterns))
+        names = patterns.missed(self._places[at].pattern, everything, self._steps)
         try:
             return next(names, None) is None
         except TooLong:
@@ -348,3 +377,9 @@ class _Rules:
             if name is not None:
                 found.append(Shared(other.id, name))
         return tuple(found)
+
+
+def _spec(place: RulePlace) -> MappingSpec:
+    return MappingSpec(
+        place.id, place.pattern, place.priority, (), place.local_only, conditions=place.conditions
+    )

@@ -6,11 +6,13 @@ backend before any wild pattern. Not here: who is healthy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from ..errors import PointsmanError
-from ..kinds import PRACTICE, BackendType, ErrorKind
+from ..kinds import PRACTICE, REPLAY, BackendType, ErrorKind
 from .order import Rank, rank
 from .pattern import is_wild, without_suffix
 from .slices import Slices, at_once
@@ -55,10 +57,30 @@ class Plan:
     why: str
     unplaced: bool = field(init=False)
     """A target is any local backend that lists the model, and none is known to: newer lists may tell."""
+    wants_told: bool = field(init=False)
+    """Its rule may want to have what its client is told, once that is over."""
 
     def __post_init__(self) -> None:
         unplaced = any(target.backend is None and target.key == "local" for target in self.targets)
         object.__setattr__(self, "unplaced", unplaced)
+        rule = self.rule
+        object.__setattr__(self, "wants_told", rule.cache_seconds is not None or rule.shadow is not None)
+
+    def narrowed(self, targets: Collection[Target]) -> Plan:
+        """With these of its targets, in its order. Its rule has no others either, so that what that says of their equals and
+        weights stays true."""
+        rule = self.rule
+        places = [place for place, target in enumerate(self.targets) if target in targets]
+        if len(rule.targets) == len(self.targets):
+            weights = tuple(rule.weight(place) for place in places) if rule.weights else ()
+            kept = tuple(rule.targets[place] for place in places)
+            rule = msgspec.structs.replace(rule, targets=kept, weights=weights)
+        return replace(self, targets=tuple(self.targets[place] for place in places), rule=rule)
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """All that the name may come to; see Fork."""
+        return (self,)
 
     @property
     def mapping_id(self) -> int | None:
@@ -71,22 +93,46 @@ class Plan:
         return self.rule.pattern if self.rule.id else None
 
 
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """What a name comes to that rules with conditions take: the first of `choices` whose conditions hold of the request,
+    else `otherwise`. missing: where there is no such plan, why."""
+
+    model: str
+    choices: tuple[Plan, ...]
+    otherwise: Plan | None
+    missing: str = ""
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """All that it may come to; first what a request gets for which no condition holds."""
+        return self.choices if self.otherwise is None else (self.otherwise, *self.choices)
+
+    def chosen(self, takes: Callable[[MappingSpec], bool]) -> Plan:
+        """takes: do its conditions hold? Raises PointsmanError MODEL_NOT_FOUND."""
+        found = next((plan for plan in self.choices if takes(plan.rule)), self.otherwise)
+        if found is None:
+            raise PointsmanError(ErrorKind.MODEL_NOT_FOUND, self.missing, param="model")
+        return found
+
+
 class RoutingTable:
     """mappings: the enabled rules, any order. backends: all that exist, the practice backend included by the caller."""
 
-    def __init__(self, mappings: Iterable[MappingSpec], backends: Iterable[BackendSpec]) -> None:
+    def __init__(self, mappings: Collection[MappingSpec], backends: Iterable[BackendSpec]) -> None:
         self.backends = {backend.key: backend for backend in backends}
-        self._exact: dict[str, MappingSpec] = {}
+        self._exact: dict[str, list[MappingSpec]] = {}
         self._wild: list[MappingSpec] = []
+        self._conditional = any(mapping.conditions for mapping in mappings)
         ranked = sorted(mappings, key=_rank)
         self._walls = Walls(ranked) if any(mapping.local_only for mapping in ranked) else None
         for mapping in ranked:
             if is_wild(mapping.pattern):
                 self._wild.append(mapping)
             else:
-                self._exact.setdefault(mapping.pattern, mapping)
+                self._exact.setdefault(mapping.pattern, []).append(mapping)
         self._index = WildIndex([mapping.pattern for mapping in self._wild])
-        local = [b for b in self.backends.values() if b.type == BackendType.LOCAL and b.key != PRACTICE_KEY]
+        local = [b for b in self.backends.values() if b.type == BackendType.LOCAL and not b.built_in]
         self._locals = sorted(b.key for b in local if not b.found)
         self._found = sorted(b.key for b in local if b.found)
 
@@ -97,7 +143,7 @@ class RoutingTable:
         for mapping in self._wild:
             if not mapping.local_only:
                 found |= dict.fromkeys(one.backend for one in mapping.targets if one.model is None)
-            if not mapping.pattern.strip("*"):
+            if not mapping.pattern.strip("*") and not mapping.conditions:
                 break
         return list(found)
 
@@ -105,19 +151,41 @@ class RoutingTable:
         """Patterns that are plain names, for a model list."""
         return sorted(self._exact)
 
-    def resolve(self, model: str, lists: Listed) -> Plan:
-        """The plan for a model name. Raises PointsmanError MODEL_NOT_FOUND naming the command that adds a rule."""
+    def resolve(self, model: str, lists: Listed) -> Plan | Fork:
+        """What a model name comes to. Raises PointsmanError MODEL_NOT_FOUND naming the command that adds a rule."""
         return at_once(self.search(model, lists))
 
-    def search(self, model: str, lists: Listed) -> Slices[Plan]:
+    def search(self, model: str, lists: Listed) -> Slices[Plan | Fork]:
         """The same, with pauses: thousands of rules that a hostile name nearly fits take long."""
+        if not self._conditional:
+            return (yield from self._first(model, lists))
+        choices: list[Plan] = []
+        otherwise, missing = None, ""
+        while otherwise is None:
+            try:
+                plan = yield from self._first(model, lists, {one.rule.id for one in choices})
+            except PointsmanError as error:
+                if not choices:
+                    raise
+                missing = _no_condition(model, choices, error)
+                break
+            if plan.rule.conditions:
+                choices.append(plan)
+            else:
+                otherwise = plan
+        if otherwise is not None and not choices:
+            return otherwise
+        return Fork(model, tuple(choices), otherwise, missing)
+
+    def _first(self, model: str, lists: Listed, besides: Container[int] = ()) -> Slices[Plan]:
+        """Of the first rule that has the name. besides: ids of rules that do not count."""
         bare = without_suffix(model)
         for name in _spellings(model, bare):
-            mapping = yield from self._rule_for(name)
+            mapping = yield from self._rule_for(name, besides)
             practice = mapping is None and _is_practice(name)
             walled = None
             if self._walls is not None and not practice and (mapping is not None or name == bare):
-                walled = yield from self._walls.over(model, mapping)
+                walled = yield from self._walls.over(model, mapping, besides)
             if walled is not None:
                 return self._plan(
                     walled[0], model, without_suffix(walled[1]), lists, "; so is it of this spelling"
@@ -140,11 +208,12 @@ class RoutingTable:
             param="model",
         )
 
-    def _rule_for(self, name: str) -> Slices[MappingSpec | None]:
-        exact = self._exact.get(name)
+    def _rule_for(self, name: str, besides: Container[int]) -> Slices[MappingSpec | None]:
+        exact = next((one for one in self._exact.get(name, ()) if one.id not in besides), None)
         if _is_practice(name):  # no wild pattern takes these, however high its priority
             return exact
-        number = yield from self._index.search(name)
+        out = [at for at, one in enumerate(self._wild) if one.id in besides] if besides else ()
+        number = yield from self._index.search(name, out)
         wild = None if number is None else self._wild[number]
         if exact is None or wild is None:
             return exact or wild
@@ -155,6 +224,11 @@ class RoutingTable:
         if mapping.forward_auth:
             targets = self._forwarding(mapping, targets)
         return Plan(model, targets, mapping, f"rule {mapping.id}: {mapping.pattern}{more}")
+
+    def shadow(self, mapping: MappingSpec, model: str, lists: Listed) -> Target | None:
+        """Whom a request for this model is also sent to; None where the rule names nobody."""
+        spec = mapping.shadow_target
+        return None if spec is None else self._target(spec, without_suffix(model), lists)
 
     def _forwarding(self, mapping: MappingSpec, targets: tuple[Target, ...]) -> tuple[Target, ...]:
         """Those at the origin that the rule sends the client's own login to."""
@@ -211,7 +285,16 @@ def _origin(base_url: str) -> str:
 
 
 def _rank(mapping: MappingSpec) -> Rank:
-    return rank(mapping.priority, mapping.pattern, mapping.id)
+    return rank(mapping.priority, mapping.pattern, mapping.id, len(mapping.conditions))
+
+
+def _no_condition(model: str, choices: Iterable[Plan], error: PointsmanError) -> str:
+    """Of a name that only rules with conditions have, none of which holds."""
+    said = "; ".join(f"rule {one.rule.id} when {' and '.join(one.rule.conditions)}" for one in choices)
+    return (
+        f"Rules take the model '{shown(model)}' only under conditions that this request does not meet ({said}). "
+        f"See which hold with: pointsman explain '{shown(model)}' --request FILE. {error.public}"
+    )
 
 
 def _spellings(model: str, bare: str) -> tuple[str, ...]:
@@ -233,6 +316,8 @@ def _is_practice(name: str) -> bool:
 
 def _missing(key: str) -> str:
     backend_type, _, name = key.partition("/")
+    if key.startswith(REPLAY):
+        return f"there is no recording '{name}'; make it with: pointsman record {name}"
     if backend_type == BackendType.LOCAL:
         return f"there is no local backend '{name}'; add it with: pointsman local add {name} --url URL"
     return f"there is no credential for {key}; set one with: pointsman credential set {key}"

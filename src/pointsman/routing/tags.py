@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from .pattern import is_wild
-from .table import Plan
+from .table import Fork, Plan
 
 _Known = Mapping[str, Iterable[str]]
 """Backend's key -> the models that it lists."""
@@ -22,15 +22,16 @@ def tagged(model: str, tag: str) -> tuple[str, ...]:
     return (model,) if colon and "/" not in found else (model, f"{model}:{tag}")
 
 
-def best(plans: Sequence[Plan], lists: Sequence[_Known]) -> Plan:
+def best(plans: Sequence[Plan | Fork], lists: Sequence[_Known]) -> Plan | Fork:
     """Of one name in its spellings, that of the one that somebody knows: a rule that names it, or a backend that lists it.
     Else of the one without the tag, which is nobody's name but Ollama's. A wall stands for both."""
     sure = next((plan for plan in plans if _is_sure(plan, lists)), None)
-    walled = next((plan for plan in plans if plan.rule.local_only), None)
+    walled = next((plan for plan in plans if any(one.rule.local_only for one in plan.plans)), None)
     return sure or walled or min(plans, key=lambda plan: len(plan.model))
 
 
-def _is_sure(plan: Plan, lists: Sequence[_Known]) -> bool:
-    if plan.pattern is not None and not is_wild(plan.pattern):
+def _is_sure(found: Plan | Fork, lists: Sequence[_Known]) -> bool:
+    if any(plan.pattern is not None and not is_wild(plan.pattern) for plan in found.plans):
         return True
-    return any(one.model in known.get(one.key, ()) for one in plan.targets for known in lists)
+    targets = [one for plan in found.plans for one in plan.targets]
+    return any(one.model in known.get(one.key, ()) for one in targets for known in lists)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import TypeGuard
 from urllib.parse import unquote
 
-from .pattern import CONTEXT_SUFFIX, is_wild, literal_length
+from .order import Rank, rank
+from .pattern import CONTEXT_SUFFIX, is_wild
 from .slices import Slices
 from .specs import MappingSpec
 from .wild_index import WildIndex
@@ -86,44 +87,51 @@ class Walls:
     """rules: all enabled ones, best first."""
 
     def __init__(self, rules: Iterable[MappingSpec]) -> None:
-        self._exact: dict[str, MappingSpec] = {}
-        self._short: dict[str, MappingSpec] = {}
+        self._exact: dict[str, list[MappingSpec]] = {}
+        self._short: dict[str, list[MappingSpec]] = {}
         self._wild: list[MappingSpec] = []
         for rule in rules:
             if is_wild(rule.pattern):
                 self._wild.append(rule)
                 continue
             for form in _whole(rule.pattern):
-                self._exact.setdefault(form, rule)
+                self._exact.setdefault(form, []).append(rule)
                 if rule.local_only and "/" in form:  # LM Studio: `publisher/model` is `model`, too
-                    self._short.setdefault(form.rpartition("/")[2], rule)
+                    self._short.setdefault(form.rpartition("/")[2], []).append(rule)
 
         self._index = WildIndex([_folded_pattern(rule.pattern) for rule in self._wild])
 
-    def over(self, name: str, written: MappingSpec | None) -> Slices[tuple[MappingSpec, str] | None]:
+    def over(
+        self, name: str, written: MappingSpec | None, besides: Container[int] = ()
+    ) -> Slices[tuple[MappingSpec, str] | None]:
         """The local_only rule that holds for this name in another spelling, and the name to use behind it. written: the
         rule of the name as it is written; one that names it exactly, or that comes first among rules, says itself where
-        the model goes."""
+        the model goes. besides: ids of rules that do not count."""
         if written is not None and (written.local_only or not is_wild(written.pattern)):
             return None
         for form in spellings(name):
             yield
-            rule = yield from self._rule_for(form)
+            rule = yield from self._rule_for(form, besides)
             if _holds(rule, written):
                 return rule, form if is_wild(rule.pattern) else rule.pattern
         for form in _whole(name):
-            rule = self._short.get(form)
+            rule = _next(self._short.get(form, ()), besides)
             if _holds(rule, written):
                 return rule, rule.pattern
         return None
 
-    def _rule_for(self, form: str) -> Slices[MappingSpec | None]:
-        exact = self._exact.get(form)
-        number = yield from self._index.search(form)
+    def _rule_for(self, form: str, besides: Container[int]) -> Slices[MappingSpec | None]:
+        exact = _next(self._exact.get(form, ()), besides)
+        out = [at for at, one in enumerate(self._wild) if one.id in besides] if besides else ()
+        number = yield from self._index.search(form, out)
         wild = None if number is None else self._wild[number]
         if exact is None or wild is None:
             return exact or wild
         return min(exact, wild, key=_rank)
+
+
+def _next(rules: Iterable[MappingSpec], besides: Container[int]) -> MappingSpec | None:
+    return next((rule for rule in rules if rule.id not in besides), None)
 
 
 def _holds(rule: MappingSpec | None, written: MappingSpec | None) -> TypeGuard[MappingSpec]:
@@ -136,7 +144,6 @@ def _folded_pattern(pattern: str) -> str:
     return text.removesuffix(CONTEXT_SUFFIX) or text
 
 
-def _rank(rule: MappingSpec) -> tuple[int, bool, int]:
-    """As table.py orders them, of the pattern without `[1m]`."""
-    pattern = _folded_pattern(rule.pattern)
-    return (-rule.priority, is_wild(pattern), -literal_length(pattern))
+def _rank(rule: MappingSpec) -> Rank:
+    """As table.py orders them, of the pattern without `[1m]`, but for the older one."""
+    return rank(rule.priority, _folded_pattern(rule.pattern), 0, len(rule.conditions))

@@ -9,7 +9,7 @@ loop wait (docs/reliability-promises.md#slow-and-huge). Not here: what order the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from .pattern import Glob, Subject
 from .slices import Slices, at_once
@@ -50,8 +50,9 @@ class WildIndex:
         found.sort()
         return found
 
-    def search(self, name: str) -> Slices[int | None]:
-        """The number of the first pattern that covers the name, or None; it pauses after each slice."""
+    def search(self, name: str, besides: Container[int] = ()) -> Slices[int | None]:
+        """The number of the first pattern that covers the name, or None; it pauses after each slice. besides: numbers that
+        do not count."""
         subject = Subject(name)
         spent = 0
         for number in self.candidates(name):
@@ -59,7 +60,7 @@ class WildIndex:
             if spent > SLICE:
                 yield
                 spent = 0
-            if self._glob(number).covers(subject):
+            if self._glob(number).covers(subject) and number not in besides:
                 return number
         return None
 

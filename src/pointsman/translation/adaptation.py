@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ..conversation.events import Delta, Event, PartEnd, PartKind, PartStart
 from ..conversation.parts import ToolKind
@@ -24,16 +25,20 @@ _SEPARATOR = "__"
 _HASH = 8
 """Characters of a shortened name that tell it from its neighbours."""
 
-ToolNames = tuple[dict[str, tuple[str, str | None]], dict[str, str], frozenset[str]]
+Rewritten = dict[tuple[str, str | None], dict[str, Any]]
+"""(name, namespace) of a client's tool -> its own schema, where the target got another one."""
+ToolNames = tuple[dict[str, tuple[str, str | None]], dict[str, str], frozenset[str], Rewritten]
 
 
 class Adaptation:
-    """stop: sequences that the gateway enforces, because the upstream cannot take them all."""
+    """stop: sequences that the gateway enforces, because the upstream cannot take them all. rewritten: by what a call's
+    arguments are checked."""
 
-    __slots__ = ("_names", "_reserved", "_upstream", "_wrapped", "stop")
+    __slots__ = ("_names", "_reserved", "_upstream", "_wrapped", "rewritten", "stop")
 
     def __init__(self) -> None:
         self.stop: tuple[str, ...] = ()
+        self.rewritten: Rewritten = {}
         self._names: dict[str, tuple[str, str | None]] = {}  # upstream name -> (name, namespace)
         self._upstream: dict[str, str] = {}  # name as the client writes it -> upstream name
         self._wrapped: set[str] = set()
@@ -69,6 +74,15 @@ class Adaptation:
         """This tool takes free text and was declared as a function with one string."""
         self._wrapped.add(upstream_name)
 
+    def wraps(self, upstream_name: str) -> bool:
+        """Was it declared so?"""
+        return upstream_name in self._wrapped
+
+    def name_of(self, name: str, namespace: str | None) -> str:
+        """A tool's name upstream."""
+        own = (name, namespace)
+        return next((short for short, told in self._names.items() if told == own), name)
+
     def id_for(self, call_id: str, style: str) -> str:
         """A call id that the target takes; the same id always gives the same one."""
         fits = _STYLES.get(style)
@@ -78,15 +92,16 @@ class Adaptation:
         return digest[:9] if style == "nine" else f"call_{digest[:24]}"
 
     def of_tools(self) -> ToolNames:
-        """What is known of the tools by now: their names and which are wrapped."""
-        return self._names.copy(), self._upstream.copy(), frozenset(self._wrapped)
+        """What is known of the tools by now: their names, which are wrapped, and which have another schema."""
+        return self._names.copy(), self._upstream.copy(), frozenset(self._wrapped), self.rewritten.copy()
 
     def take(self, found: ToolNames) -> None:
         """What was known of the same tools before."""
-        names, upstream, wrapped = found
+        names, upstream, wrapped, rewritten = found
         self._names |= names
         self._upstream |= upstream
         self._wrapped |= wrapped
+        self.rewritten |= rewritten
 
     def start(self) -> Back:
         """The way back for one answer."""

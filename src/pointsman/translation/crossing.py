@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from ..conversation.events import Stop
-from ..conversation.notes import Notes
+from ..conversation.notes import Notes, with_paths
 from ..conversation.parts import Citation, Foreign, Text, ToolCall
 from ..conversation.profile import Profile
 from ..conversation.reply import Fold, Reply, fold, unfold
@@ -39,15 +39,9 @@ from .adapt import adapt
 from .estimate import estimate_tokens, tokens_of
 from .heal import heal, refuse_results_alone, with_last_turn
 from .reasoning_store import KeptReasoning
-from .stream import Stages, Translating, shows
+from .stream import Stages, Translating, asked_as_stream, shows
 
 log = logging.getLogger("pointsman.translation")
-
-STREAM_ABOVE = 21_000
-"""Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
-cut long calls that do not stream
-(docs/protocols/requests.md#long-answers-are-asked-for-as-a-stream)."""
-
 
 ESTIMATED, UNTOLD = b"usage is an estimate", b"the backend told no usage"
 """In a stream whose usage nobody reported, or not all of it (docs/protocols/usage.md#where-nobody-counts)."""
@@ -79,7 +73,7 @@ class Asked:
         found = plain(body, head.get) if plain is not None and len(body) < SMALLEST else None
         self.request = self._parsed(body, head, recalled, caller) if found is None else found
         paths = self.request.paths
-        self.names = _with_paths(client.names, paths) if paths else client.names
+        self.names = with_paths(client.names, paths) if paths else client.names
 
     def _parsed(self, body: bytes, head: RequestHead, recalled: Recalled, caller: str) -> Request:
         """With a legal history."""
@@ -97,24 +91,11 @@ class Asked:
         return healed
 
 
-_named: dict[Any, tuple[Mapping[str, str], Mapping[str, str]]] = {}
-_MOST_NAMED = 100
-
-
-def _with_paths(names: Mapping[str, str], paths: dict[str, str]) -> Mapping[str, str]:
-    """A protocol's names, with those that a client wrote elsewhere; the same few come again and again."""
-    key = (id(names), *paths.items())
-    found = _named.get(key)
-    if found is None:
-        if len(_named) >= _MOST_NAMED:
-            _named.clear()
-        found = _named[key] = names, {**names, **paths}
-    return found[1]
-
-
 class Crossing:
     """One attempt's translation. See gateway/attempt/passthrough.Codec. warnings: the value of `x-pointsman-warnings`.
-    inside: did the answer begin inside its reasoning? None where nobody knows. streamed: a stream is asked for."""
+    inside: did the answer begin inside its reasoning? None where nobody knows. streamed: a stream is asked for.
+    counts: is told of each call that does not fit the schema which the target did not get. found_call: of each that came as
+    text; None: they stay text (recovered.py)."""
 
     translated = True
     media: Media | None = None
@@ -132,6 +113,8 @@ class Crossing:
         "_reasoning",
         "_upstream",
         "body",
+        "counts",
+        "found_call",
         "inside",
         "mask",
         "path",
@@ -162,7 +145,7 @@ class Crossing:
         notes = Notes(asked.strict, asked.names)
         notes.warnings.extend(asked.read_warnings)
         request, self._adaptation = adapt(asked.request, profile, notes)
-        if not request.stream and _streamed(request, profile):
+        if not request.stream and asked_as_stream(request, profile):
             request = msgspec.structs.replace(request, stream=True)
         losses.check(request, self._upstream.carries, notes)
         self.streamed = request.stream
@@ -170,13 +153,24 @@ class Crossing:
         self.path = upstream.endpoint.path.encode()
         self._notes = notes
         self.inside: bool | None = None
+        self.counts: Callable[[], None] | None = None
+        self.found_call: Callable[[], None] | None = None
         self.warnings = notes.header()
+
+    def made_at(self, seconds: int) -> None:
+        """When its answer was made, unix seconds, where that is not now."""
+        self._answering.created = seconds
 
     def preset(self, body: bytes, told: list[str]) -> None:
         """What the rule sets is in this body; told: see translation/preset_body.py."""
         self.body = body
         self._notes.warnings += told
         self.warnings = self._notes.header()
+
+    @property
+    def rewrote(self) -> bool:
+        """Has the target other schemas of tools than the client's?"""
+        return bool(self._adaptation.rewritten)
 
     @property
     def collects(self) -> bool:
@@ -198,7 +192,17 @@ class Crossing:
         return Translating(self, reader, writer, stages, self._reasoning, stream=not self.collects)
 
     def _stages(self, *, whole: bool) -> Stages:
-        return Stages(self._adaptation, self._asked.request, self._asked.id, self._reasoning, whole=whole)
+        made = (self._adaptation, self._asked.request, self._asked.id, self._reasoning)
+        if self.found_call is None:
+            return Stages(*made, whole=whole)
+        from .recovered import RecoveringStages  # for whoever has such rules
+
+        return RecoveringStages(*made, self._recovered, whole=whole)
+
+    def _recovered(self, tool: str) -> None:
+        assert self.found_call is not None
+        self.found_call()
+        self._say(f"recovered:{tool}", "a call that came as text is told as a call", tool)
 
     def whole(self, headers: Headers, body: bytes) -> tuple[Answer | None, Seen | None]:
         """See Codec."""
@@ -226,13 +230,15 @@ class Crossing:
         self.found_tag(relay.tag)
         if relay.mended:
             self.mended(relay.mended)
+        self._misfits(relay.misfits)
         return self._rendered(fold(relay.events), self.head_lines(headers))
 
     def _answer(self, reply: Reply, headers: Headers) -> Answer:
         parts = reply.parts
         alone = len(parts) == 1 and type(parts[0]) is Text  # as most are
         called = not alone and any(type(part) is ToolCall for part in parts)
-        if called or not (self._asked.request.texts or self._adaptation.identity) or self._adaptation.stop:
+        changes = self._adaptation.stop or self.found_call is not None
+        if called or changes or not (self._asked.request.texts or self._adaptation.identity):
             reply = self._back(reply)
         return self._rendered(reply, self.head_lines(headers))
 
@@ -270,6 +276,7 @@ class Crossing:
                 folding.add(one)
         if stages.mended:
             self.mended(stages.mended)
+        self._misfits(stages.misfits)
         folding.reply.usage = reply.usage  # it comes after a stop sequence of ours
         return folding.reply
 
@@ -295,6 +302,16 @@ class Crossing:
     def mended(self, tool: str) -> bytes:
         """See stream.StreamOwner."""
         return self._say(f"mended:arguments:{tool}", "arguments of a call were not a JSON object", tool)
+
+    def misfit(self, tool: str, why: str) -> bytes:
+        """See stream.StreamOwner."""
+        if self.counts is not None:
+            self.counts()
+        return self._say(f"arguments:{tool}", "arguments of a call do not fit its schema", f"{tool}: {why}")
+
+    def _misfits(self, told: list[tuple[str, str]]) -> None:
+        for tool, why in told:
+            self.misfit(tool, why)
 
     def not_shown(self, part: Foreign) -> bytes:
         """See stream.StreamOwner (docs/protocols/messages.md#blocks-without-a-form-in-an-answer)."""
@@ -374,14 +391,3 @@ class Crossing:
     def _headers(self, headers: Headers, content_type: bytes) -> Headers:
         kept = cross_headers(headers, self._client.endpoint.rate_limits)
         return [(b"content-type", content_type), *kept]
-
-
-def _streamed(request: Request, profile: Profile) -> bool:
-    """Must a whole answer be asked for as a stream?"""
-    return profile.stream_all or (profile.stream_long and _longest(request, profile) > STREAM_ABOVE)
-
-
-def _longest(request: Request, profile: Profile) -> int:
-    """Output tokens that the backend will be asked for at most."""
-    asked = request.max_tokens or profile.max_tokens_default
-    return min(asked, profile.max_tokens_limit or asked)

@@ -170,10 +170,10 @@ def _tool(tool: Tool, profile: Profile, notes: Notes, adaptation: Adaptation, ro
         if not profile.custom_tools:
             adaptation.wrap(name)
             said = _with_grammar(tool, tool.description if profile.namespaces else _with_group(tool))
-            return Tool(name, said, _WRAPPED, cache=tool.cache, path=tool.path)
+            return Tool(name, said, WRAPPED, cache=tool.cache, path=tool.path)
         schema, strict = tool.schema, tool.strict
     else:
-        schema, strict = _schema(tool, profile, notes, room)
+        schema, strict = _schema(tool, profile, notes, adaptation, room)
     changes: dict[str, Any] = {}
     if not profile.namespaces and tool.namespace is not None:
         changes = {"namespace": None, "namespace_description": None, "description": _with_group(tool)}
@@ -183,7 +183,7 @@ def _tool(tool: Tool, profile: Profile, notes: Notes, adaptation: Adaptation, ro
 
 
 def _schema(
-    tool: Tool, profile: Profile, notes: Notes, room: Room | None
+    tool: Tool, profile: Profile, notes: Notes, adaptation: Adaptation, room: Room | None
 ) -> tuple[dict[str, Any] | None, bool | None]:
     """The schema, and whether it is enforced strictly."""
     schema, strict = tool.schema, tool.strict
@@ -196,6 +196,7 @@ def _schema(
             notes.change(
                 notes.inside(tool, "schema"), "its schema was reduced to what grammar compilers stand"
             )
+            adaptation.rewritten[tool.name, tool.namespace] = schema
             schema = safe
     if strict and profile.schema_subset == "closed":
         try:
@@ -204,6 +205,7 @@ def _schema(
             notes.drop(notes.inside(tool, "strict"), "its schema cannot be enforced there")
             return schema, None
         if rewritten:
+            adaptation.rewritten.setdefault((tool.name, tool.namespace), tool.schema or {})
             notes.change(tool.path, "constraints its grammar does not know were put into descriptions")
     if schema is not None and profile.schema_subset == "required" and not profile.safe_schemas:
         schema = with_items(schema)
@@ -215,7 +217,7 @@ def _schema(
     return schema, strict
 
 
-_WRAPPED: dict[str, Any] = {
+WRAPPED: dict[str, Any] = {
     "type": "object",
     "properties": {"input": {"type": "string", "description": "The whole input of the tool, as free text."}},
     "required": ["input"],

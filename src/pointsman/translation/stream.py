@@ -1,7 +1,8 @@
 """A stream translated event by event: upstream bytes in, the client's out. One of the gateway's relays
 (gateway/attempt/relay.Relay).
 
-Not here: whole answers and the request (crossing.py), and when bytes are sent (gateway/attempt).
+Here also: which whole answers are asked for as a stream. Not here: whole answers and the request
+(crossing.py), and when bytes are sent (gateway/attempt).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 
 from ..conversation.events import Cited, Delta, Ended, Event, Failed, PartStart, Started, UsageSeen
 from ..conversation.parts import Citation, Foreign
+from ..conversation.profile import Profile
 from ..conversation.request import Request
 from ..conversation.usage import TokenUsage
 from ..dialects.base import BAD_EVENTS, Reader, Seen, Writer
@@ -28,6 +30,10 @@ from .sequence import Sequencer
 from .stops import StopMatcher
 from .usable_calls import UsableCalls
 
+STREAM_ABOVE = 21_000
+"""Output tokens from which an answer is asked for as a stream even for a client that wants it whole: vendors refuse or
+cut long calls that do not stream
+(docs/protocols/requests.md#long-answers-are-asked-for-as-a-stream)."""
 _ENOUGH = 4096
 """Characters by which a picture is found again in what was written."""
 
@@ -48,6 +54,10 @@ class StreamOwner(TypingProtocol):
 
     def mended(self, tool: str) -> bytes:
         """Tell, the same way, that the arguments of a call of this tool were not the JSON of an object as they came."""
+
+    def misfit(self, tool: str, why: str) -> bytes:
+        """Tell, the same way, that the arguments of a call of this tool do not fit its schema, of which the backend got
+        another one."""
 
     def not_shown(self, part: Foreign) -> bytes:
         """Tell, the same way, that the client gets nothing of this part."""
@@ -90,7 +100,7 @@ class Stages:
         self._request_id = request_id
         self._kept = kept
         self._sequencer = Sequencer()
-        self._calls = UsableCalls(request, whole=whole)
+        self._calls = UsableCalls(request, adaptation.rewritten, whole=whole)
         self._calls_wait = False  # for more of one
         self._adaptation = None if adaptation.identity else adaptation.start()
         self._stops = StopMatcher(adaptation.stop) if adaptation.stop else None
@@ -104,6 +114,11 @@ class Stages:
     def mended(self) -> str:
         """See UsableCalls."""
         return self._calls.mended
+
+    @property
+    def misfits(self) -> list[tuple[str, str]]:
+        """See UsableCalls."""
+        return self._calls.misfits
 
     def passes(self, part: int) -> bool:
         """Is this the part that streams, and does no stage change what comes of it? Else add() must be asked."""
@@ -205,6 +220,11 @@ class Translating:
         """See UsableCalls."""
         return self._stages.mended
 
+    @property
+    def misfits(self) -> list[tuple[str, str]]:
+        """See UsableCalls."""
+        return self._stages.misfits
+
     def take(self, data: bytes) -> bytes:
         """See Relay."""
         out: list[bytes] = []
@@ -297,6 +317,8 @@ class Translating:
             out.append(self._owner.unknown_stop(self._reader.stop_word))
         if self.mended and self._stream:
             out.append(self._owner.mended(self.mended))
+        if self._stream:
+            out += [self._owner.misfit(*told) for told in self.misfits]
         usage, said = self._owner.usage(self._reader.usage, self.said, ended_here=self.matched)
         if self._stream:
             out.append(said)
@@ -319,3 +341,14 @@ class Translating:
     def ping(self) -> bytes:
         """See Relay."""
         return b"" if self._over else self._writer.ping()
+
+
+def asked_as_stream(request: Request, profile: Profile) -> bool:
+    """Must a whole answer be asked for as a stream?"""
+    return profile.stream_all or (profile.stream_long and _longest(request, profile) > STREAM_ABOVE)
+
+
+def _longest(request: Request, profile: Profile) -> int:
+    """Output tokens that the backend will be asked for at most."""
+    asked = request.max_tokens or profile.max_tokens_default
+    return min(asked, profile.max_tokens_limit or asked)

@@ -1,7 +1,8 @@
 """Calls that a client can use, and that it can send back: with a name, and with arguments that are an object
 (docs/protocols/tools.md#calls-of-weak-models).
 
-Applied to answers on their way to the client; histories are healed with the same rule (heal.py). Not here: which pieces
+Applied to answers on their way to the client; histories are healed with the same rule (heal.py). Where the target got
+another schema than the client's, arguments are held against the client's: told, never changed. Not here: which pieces
 are one call (dialects/openai_chat/calls.py), and what of an object's text is certain (wire/objecttext.py).
 """
 
@@ -11,6 +12,7 @@ import ast
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -18,9 +20,11 @@ from ..conversation.events import Delta, Event, Failed, PartEnd, PartKind, PartS
 from ..conversation.parts import ToolKind
 from ..conversation.request import Request
 from ..errors import PointsmanError
+from ..jsonschema.fits import misfit
 from ..kinds import ErrorKind
 from ..wire.objecttext import ObjectText
 from ..wire.surrogates import mended
+from .adaptation import Rewritten
 
 NAMELESS = "unnamed_tool"
 """Of a call without a name where several tools could be meant: the client answers that it has no such tool."""
@@ -92,18 +96,26 @@ def _without_empty(text: str) -> str:
 class UsableCalls:
     """add(event) -> the events that may go out. Events come in writer's order. Arguments that begin an object stream on,
     as far as they are JSON; others are held until their part ends. whole: all are, for a client that wants it whole.
-    mended: the tool whose arguments are told otherwise than they came."""
+    mended: the tool whose arguments are told otherwise than they came. misfits: (tool, where and why) of the calls that do
+    not fit the schema that the target did not get."""
 
-    __slots__ = ("_failed", "_held", "_index", "_name", "_reader", "_told_name", "_whole", "mended")
+    __slots__ = (
+        "_failed", "_held", "_index", "_name", "_pieces", "_reader", "_rewritten", "_schema", "_told_name", "_whole",
+        "mended", "misfits",
+    )  # fmt: skip
 
-    def __init__(self, request: Request, *, whole: bool = False) -> None:
+    def __init__(self, request: Request, rewritten: Rewritten, *, whole: bool = False) -> None:
         self._index = -1  # of the open call
         self._held = ""
         self._reader: ObjectText | None = None  # of arguments that have begun an object
         self._failed = False
         self._told_name = ""
         self._whole = whole
+        self._rewritten = rewritten
+        self._schema: dict[str, Any] | None = None  # of the open call, where it is checked
+        self._pieces: list[str] = []  # its arguments then
         self.mended = ""
+        self.misfits: list[tuple[str, str]] = []
         names = {tool.name for tool in request.tools}
         self._name = names.pop() if len(names) == 1 else NAMELESS
 
@@ -125,6 +137,8 @@ class UsableCalls:
             text = as_object(self._held)
             if text not in ("", self._held) or (self._reader is not None and self._reader.mended):
                 self.mended = self._told_name
+            if self._schema is not None:
+                self._check(self._schema, "".join((*self._pieces, text)))
             return (Delta(event.index, text), event) if text else (event,)
         return (event,)
 
@@ -136,6 +150,7 @@ class UsableCalls:
         if event.tool_kind is ToolKind.FUNCTION:
             self._index, self._held, self._reader = event.index, "", None
             self._told_name = event.name
+            self._pieces, self._schema = [], self._rewritten.get((event.name, event.namespace))
         return event
 
     def _more(self, event: Delta) -> Sequence[Event]:
@@ -152,7 +167,15 @@ class UsableCalls:
         if self._reader.broken:
             self._failed = True
             return (Failed(self._error()),)
+        if self._schema is not None:
+            self._pieces.append(passed)
         return (Delta(event.index, passed),) if passed else ()
+
+    def _check(self, schema: dict[str, Any], arguments: str) -> None:
+        with suppress(ValueError, RecursionError):  # what was cut was told as cut
+            found = misfit(msgspec.json.decode(arguments or "{}"), schema)
+            if found is not None:
+                self.misfits.append((self._told_name, found))
 
     def _error(self) -> PointsmanError:
         """What was told cannot be taken back, and the client would run another call than the model meant."""

@@ -19,7 +19,7 @@ from ..providers.auth import auth_line
 from ..providers.catalog import CATALOG
 from ..providers.proxies import parse_setting
 from ..providers.urls import BaseUrl, engine_of, parse_base_url
-from ..routing.specs import PRACTICE_KEY, UNIX, BackendSpec
+from ..routing.specs import UNIX, BackendSpec
 from ..secret import SecretBytes
 from ..wire.answer import Headers
 from ..wire.http1 import NEVER_UPSTREAM, NEVER_UPSTREAM_PREFIXES
@@ -115,7 +115,7 @@ class Backend:
     @property
     def can_be_asked(self) -> bool:
         """Is it a local server, which may say what it is and what its models can?"""
-        return self.local and self.spec.key != PRACTICE_KEY
+        return self.local and not self.spec.built_in
 
     @property
     def asleep(self) -> bool:

@@ -15,9 +15,10 @@ import msgspec
 
 from ..conversation.profile import Profile
 from ..conversation.request import SEARCH, Request
+from ..dialects.paths import Route
 from ..dialects.registry import family_of
 from ..engines.engine import Engine, EngineModel
-from ..kinds import FallbackReason, Protocol
+from ..kinds import REPLAY, FallbackReason, Protocol
 from ..providers.profiles import abilities_for, demanded, dialect_order, is_own, profile_for
 from ..resilience.board import Board
 from ..resilience.walk import Closed
@@ -33,7 +34,8 @@ def unusable(
     backend: None where its row could not be compiled. login: the client's own provider login is there and the
     rule sends it on; without a stored key that opens only what goes as it is. exact: see goes_as_it_is."""
     if target.problem is not None or backend is None:
-        return FallbackReason.CONNECT, target.problem or "its row cannot be used"
+        reason = FallbackReason.MISS if target.key.startswith(REPLAY) else FallbackReason.CONNECT
+        return reason, target.problem or "its row cannot be used"
     if backend.spec.login_only and not (login and goes_as_it_is(backend, protocol, exact=exact)):
         text = f"no key is stored and none came with the request; {key_command(target.key)}"
         return FallbackReason.AUTH, text
@@ -57,6 +59,15 @@ def goes_as_it_is(backend: Backend, protocol: Protocol, *, exact: bool = True) -
     if exact:
         return backend.speaks(protocol)
     return any(backend.speaks(one) for one in family_of(protocol))
+
+
+def answers_looked_through(backend: Backend, route: Route, *, login: bool) -> bool:
+    """Would a request with tools that could go as it is go by the neutral form, since its rule makes calls of text
+    (`recover_calls`)? Only there an answer's text is looked through. login: the client's own goes with it, which opens only
+    what goes as it is."""
+    if not backend.local or route.half is None or not backend.speaks(route.protocol):
+        return False
+    return route.exact and route.path == route.dialect.endpoint.path and not login
 
 
 @dataclass(frozen=True, slots=True)

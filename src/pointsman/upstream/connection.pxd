@@ -14,9 +14,9 @@ cdef class UpstreamConnection:
     cpdef data_received(self, bytes data)
     cdef _framed(self, bytes data)
     cdef _parse(self, bytes data)
-    cpdef send_plain(self, data, bytes body, raw)
+    cpdef Py_ssize_t send_plain(self, data, bytes body, raw) except -1
     @cython.locals(size=Py_ssize_t)
-    cdef _write(self, data, bytes body)
+    cdef Py_ssize_t _write(self, data, bytes body) except -1
     cpdef bint is_free(self)
     cpdef answered(self, bint keep)
     cpdef pause(self)

@@ -206,22 +206,23 @@ class UpstreamConnection:
             return False
         return not transport.is_closing()
 
-    def send(self, data: bytes, body: bytes, sink: Sink, *, no_body: bool = False) -> None:
-        """Send one request (head and body) and give the answer to `sink`. no_body: the method was HEAD."""
+    def send(self, data: bytes, body: bytes, sink: Sink, *, no_body: bool = False) -> int:
+        """Send one request (head and body) and give the answer to `sink`. no_body: the method was HEAD. Gives how many bytes
+        it is."""
         assert self._sink is None
         self._reset()
         self._parser = self._parser or httptools.HttpResponseParser(self)
         self._no_body = no_body
         self._sink = sink
-        self._write(data, body)
+        return self._write(data, body)
 
-    def send_plain(self, data: bytes, body: bytes, raw: RawSink) -> None:
+    def send_plain(self, data: bytes, body: bytes, raw: RawSink) -> int:
         """The same, and the answer comes to `raw` as it is."""
         self._raw = raw
         self._status = 0
-        self._write(data, body)
+        return self._write(data, body)
 
-    def _write(self, data: bytes, body: bytes) -> None:
+    def _write(self, data: bytes, body: bytes) -> int:
         transport = self._transport
         assert transport is not None
         self._received = False
@@ -230,6 +231,7 @@ class UpstreamConnection:
             transport.write(data + body)
         else:
             transport.writelines([data, body])
+        return len(data) + size
 
     def read_on(self, raw: bytes, sink: Sink, *, inside: bool = False) -> None:
         """Frame it here from now on, for `sink`. raw: what has come so far: of the answer, or, inside a chunked body, of

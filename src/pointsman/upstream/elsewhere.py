@@ -18,8 +18,8 @@ from ..engines.reading import same_name
 from ..engines.registry import FORWARDING
 from ..errors import PointsmanError
 from ..kinds import FallbackReason
-from ..routing.specs import PRACTICE_KEY
 from .backend import Backend
+from .egress import EgressRefused
 from .fetch import fetch, reply_of
 from .pool import Pool
 
@@ -30,6 +30,8 @@ FRESH_SECONDS = 5.0
 _REMEMBERED = 1000
 _WHY = "the rule is local_only, and "
 _TAKE = "take a model that runs here, or a rule without local_only"
+
+PROVIDER = f"{_WHY}it is a provider's backend, and no local server; {_TAKE}"
 
 Problem = tuple[FallbackReason, str]
 
@@ -48,9 +50,12 @@ class Elsewhere:
         self._recognized: set[tuple[str, str, str]] = set()
 
     async def of(self, backend: Backend, model: str) -> Problem | None:
-        """Why this model may not be asked behind a wall, with the fix; None when nothing is known against it."""
-        if backend.spec.key == PRACTICE_KEY:
+        """Why this model may not be asked behind a wall, with the fix; None when nothing is known against it. A provider may
+        not, wherever its row leads: a relay to it listens on this computer, too."""
+        if backend.spec.built_in:
             return None
+        if not backend.local:
+            return FallbackReason.CONNECT, PROVIDER
         key = (backend.spec.key, backend.spec.base_url, model)
         until, text = self._known.get(key, (0.0, None))
         if time.monotonic() >= until:
@@ -65,6 +70,8 @@ class Elsewhere:
         model = key[2]
         try:
             text = await self._judged(backend, model)
+        except EgressRefused as error:  # it is not on this machine: nothing else is asked of it either
+            return error.public
         except (PointsmanError, _Unanswered):
             if not any(self._must_say(engine, backend, model) for engine in FORWARDING):
                 return None

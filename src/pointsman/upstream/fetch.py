@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
@@ -34,10 +35,17 @@ class Waited(Sink, Generic[T]):
         self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._kept = kept
 
-    async def ask(self, data: bytes, body: bytes, *, no_body: bool = False) -> T:
-        """Send the request and wait. Raises what failed() makes of a failure."""
+    async def ask(
+        self, data: bytes, body: bytes, *, no_body: bool = False, sent: Callable[[int], None] | None = None
+    ) -> T:
+        """Send the request and wait. sent: is told how many bytes that was. Raises what failed() makes of a failure."""
         try:
-            self.conn.send(data, body, self, no_body=no_body)
+            if not self.conn.is_free():  # it was closed in the moment in which it was made
+                self.failed(FallbackReason.CONNECT, "it closed the connection at once", False)
+                return await self.done
+            size = self.conn.send(data, body, self, no_body=no_body)
+            if sent is not None:
+                sent(size)
             return await self.done
         finally:
             if not self.complete:
@@ -92,10 +100,11 @@ async def fetch(
     local_only: bool = False,
     agent: bytes = b"",
     lines: bytes = b"",
+    sent: Callable[[int], None] | None = None,
 ) -> Answer:
     """GET `path` (from `/v1` on), or POST a JSON body to it. agent: who asks, for the server's log. lines: further header
-    lines. Raises ConnectFailed
-    (a time-out included) or EgressRefused."""
+    lines. sent: is told how many bytes the backend was given, each time. Raises ConnectFailed (a time-out included) or
+    EgressRefused."""
     block = b"accept: application/json\r\n"
     if agent:
         block += b"user-agent: %b\r\n" % agent
@@ -107,7 +116,7 @@ async def fetch(
         data = backend.head(b"POST", path, block, frozenset(), len(body))
 
     async def once(conn: UpstreamConnection, kept: bool) -> Answer:
-        return await _Collect(conn, kept).ask(data, body or b"")
+        return await _Collect(conn, kept).ask(data, body or b"", sent=sent)
 
     try:
         async with asyncio.timeout(seconds):
@@ -149,5 +158,5 @@ async def model_names(
         listed = _list(answer.body).data
     except (msgspec.DecodeError, UnicodeDecodeError):
         return answer, None
-    names = [entry.id for entry in listed or []]
+    names = [entry.id for entry in listed or [] if entry.id]
     return answer, [name for name in names if backend.mask.text(name) == name]  # a key is no name

@@ -147,6 +147,13 @@ class ModelFacts:
         found = next(alike, None) or (next(iter(only)) if len(only) == 1 else None)
         return EngineModel(model) if found is None else replace(found, name=model)
 
+    def would_change(self, backend: Backend, model: str) -> bool:
+        """Has it another model in memory, and not this one? Then asking for this one may push that one out."""
+        known = self._of(backend)
+        if known is None or self.of(backend, model).loaded is not False:
+            return False
+        return any(one.loaded for one in known.models.values())
+
     def engine(self, backend: Backend) -> Engine | None:
         """Which one it is; None while it has not been asked, or is none that is known."""
         known = self._of(backend)

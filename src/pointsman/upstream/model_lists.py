@@ -77,7 +77,11 @@ class ModelLists:
 
     def follow(self, backends: dict[str, Backend]) -> None:
         """These are the backends now; a changed one is asked anew in the background."""
-        locals_now = {key: b for key, b in backends.items() if b.local and b.spec.problem is None}
+        locals_now = {
+            key: b
+            for key, b in backends.items()
+            if b.local and b.spec.problem is None and b.spec.recording is None
+        }
         for key in [key for key in self._followed if key not in locals_now]:
             self._followed.pop(key).stop()
             self.known.pop(key, None)

@@ -5,14 +5,15 @@ Not here: limits on how many requests a backend gets at once.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from .backend import Backend, Way
 from .connection import UpstreamConnection
 from .egress import Egress
 
 T = TypeVar("T")
+Connected = Callable[[Coroutine[Any, Any, UpstreamConnection]], Awaitable[UpstreamConnection]]
 
 MAX_IDLE = 256
 """Idle connections kept a backend."""
@@ -87,12 +88,13 @@ class Pool:
         *,
         once: bool = False,
         first: Awaitable[T] | None = None,
+        connected: Connected | None = None,
     ) -> T:
         """What `send(conn, kept)` gives: on a kept connection, and where it raises StaleConnection
         on a fresh one, once more. once: on a fresh one only, since nobody can tell whether a server
         that closed a kept one without a word had read the request (RFC 9112 section 9.3.1). first: what it
-        gives on a kept connection that it has been sent on already. Raises ConnectFailed, EgressRefused, and what
-        `send` raises."""
+        gives on a kept connection that it has been sent on already. connected: waits for a fresh one in its
+        own way. Raises ConnectFailed, EgressRefused, and what `send` and `connected` raise."""
         if first is None and not once and (conn := self.take(backend, local_only)) is not None:
             first = send(conn, True)
         if first is not None:
@@ -100,7 +102,8 @@ class Pool:
                 return await first
             except StaleConnection:
                 pass  # its server had closed it; a request that was not answered may be sent again
-        return await send(await self.open(backend, local_only), False)
+        making = self.open(backend, local_only)
+        return await send(await (making if connected is None else connected(making)), False)
 
     def tick(self, now: float) -> None:
         """Close what has been idle too long; oldest stand first."""

@@ -26,18 +26,21 @@ _HOP_BY_HOP = {
 _CREDENTIALS = {
     b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"proxy-authorization", b"cookie", b"cookie2",
 }  # fmt: skip
-_FORWARDED = {b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"}
+FORWARDED = {b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"}
+FORWARDED_PREFIX = b"x-forwarded-"
+NEAR = b"x-pointsman-near"
+"""Our word to the control plane: this machine itself asks. A client's own is dropped."""
 
 NEVER_UPSTREAM = frozenset(
     # We write host, length and encoding ourselves, and bodies go on plain (gateway/request/unpacking.py); `origin` is
     # judged here, and local servers refuse foreign ones.
     _HOP_BY_HOP
     | _CREDENTIALS
-    | _FORWARDED
+    | FORWARDED
     | {b"host", b"content-length", b"content-encoding", b"accept-encoding", b"expect", b"origin"}
 )
-NEVER_UPSTREAM_PREFIXES = (b"x-pointsman-", b"x-forwarded-", b"proxy-", b"sec-")
-TO_CONTROL = frozenset(_HOP_BY_HOP | _FORWARDED | {b"content-length", b"expect", b"x-request-id"})
+NEVER_UPSTREAM_PREFIXES = (b"x-pointsman-", FORWARDED_PREFIX, b"proxy-", b"sec-")
+TO_CONTROL = frozenset(_HOP_BY_HOP | FORWARDED | {b"content-length", b"expect", b"x-request-id", NEAR})
 NEVER_CLIENT = frozenset(
     # Cookies and policies of the upstream's origin mean nothing, or harm, at ours.
     _HOP_BY_HOP

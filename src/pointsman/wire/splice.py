@@ -135,10 +135,10 @@ def find_values(body: bytes, key: str) -> list[tuple[int, int]]:
     are skipped whole, by the length msgspec found for them. Raises PointsmanError (400) when a key is not UTF-8,
     which peek() does not look at.
     """
-    return [(start, end) for name, _, start, end in _walk(body) if name == key]
+    return [(start, end) for name, _, start, end in members_of(body) if name == key]
 
 
-def _walk(body: bytes) -> Iterator[tuple[str, int, int, int]]:
+def members_of(body: bytes) -> Iterator[tuple[str, int, int, int]]:
     """(key, where its member begins, start and end of its value) of each top-level member, in order. A member begins
     behind the comma before it."""
     try:
@@ -272,7 +272,7 @@ def without_nulls(body: bytes) -> bytes:
 def without_members(body: bytes, dropped: Callable[[str, bytes], bool]) -> bytes:
     """The body less those of its top-level members (key, value) for which dropped() says so; the others keep their very
     bytes. The same object where it drops none. Raises PointsmanError (400), see find_values()."""
-    members = list(_walk(body))
+    members = list(members_of(body))
     kept = [body[at:end] for name, at, start, end in members if not dropped(name, body[start:end])]
     if len(kept) == len(members):
         return body

@@ -31,10 +31,12 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 status = receiver.answers.pop(0) if receiver.answers else 204
+                receiver._take(
+                    self.path, dict(self.headers), body
+                )  # first: who has the answer may ask what came
                 self.send_response(status)
                 self.send_header("content-length", "0")
                 self.end_headers()
-                receiver._take(self.path, dict(self.headers), body)
 
             def log_message(self, *_: Any) -> None: ...
 

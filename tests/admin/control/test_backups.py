@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .plane import Plane, Worker
+from .plane import Plane, Worker, check_problem
 
 
 def rules(plane: Plane) -> list[str]:
@@ -59,9 +59,26 @@ def test_a_backup_is_downloaded_whole_without_the_master_key(plane: Plane) -> No
     said = plane.call("GET", f"/api/backups/{made['name']}/file")
     assert said.status == 200
     with tarfile.open(fileobj=io.BytesIO(said.body)) as tar:
-        assert tar.getnames() == ["pointsman.db"]
+        assert tar.getnames() == ["pointsman.db", "SHA256SUMS"]
         assert {member.mode for member in tar} == {0o600}
     assert (plane.data_dir / "master.key").read_text().strip().encode() not in said.body
+
+
+def test_a_file_from_elsewhere_is_taken_in_once_it_was_looked_at(plane: Plane) -> None:
+    add_rule(plane, "carried-*")
+    made = plane.good("POST", "/api/backups", status=201)["name"]
+    content = plane.call("GET", f"/api/backups/{made}/file").body
+    said = plane.call("POST", "/api/uploaded-backups", content)
+    found = said.json()
+    assert said.status == 201
+    assert said.headers["location"] == f"/api/backups/{found['name']}"
+    assert plane.good("GET", f"/api/backups/{found['name']}")["same_gateway"] is True
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        member = tar.getmember("pointsman.db")
+    plain = content[member.offset_data : member.offset_data + member.size]
+    assert plane.call("POST", "/api/uploaded-backups", plain).json()["name"].endswith(".db")
+    assert check_problem(plane.call("POST", "/api/uploaded-backups", content[:3000]), 422)
+    assert not list((plane.data_dir / "backups").glob(".*"))
 
 
 def put(plane: Plane, name: str, content: bytes) -> str:
@@ -180,3 +197,19 @@ def test_another_gateway_s_backup_needs_a_word_and_its_master_key(
     wish = {"other_gateway": True}
     refused = plane.problem("POST", "/api/backups/keyed.tar/restore", wish, status=409)
     assert "need the master key" in refused["detail"]
+
+
+def test_a_backup_that_was_damaged_on_a_disk_is_not_put_back(own_plane: Callable[..., Plane]) -> None:
+    """A database does not see a letter that has changed within a text."""
+    plane = own_plane()
+    add_rule(plane, "as-it-was-saved")
+    name = plane.good("POST", "/api/backups", status=201)["name"]
+    path = plane.data_dir / "backups" / name
+    whole = path.read_bytes()
+    assert b"as-it-was-saved" in whole
+    path.write_bytes(whole.replace(b"as-it-was-saved", b"as-it-was-sxved"))
+    for method, there in (("GET", ""), ("POST", "/restore")):
+        assert "damaged" in plane.problem(method, f"/api/backups/{name}{there}", status=422)["detail"]
+    assert rules(plane) == ["as-it-was-saved"]
+    path.write_bytes(whole)
+    plane.good("POST", f"/api/backups/{name}/restore", status=200)

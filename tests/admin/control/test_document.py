@@ -65,7 +65,7 @@ def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]
 
 def body_of(document: dict[str, Any], operation: Operation) -> dict[str, Any] | None:
     said = operation.said.get("requestBody")
-    if said is None:
+    if said is None or "application/json" not in said["content"]:  # a file as it is
         return None
     schema = said["content"]["application/json"]["schema"]
     for one in schema.get("anyOf", [schema]):
@@ -159,10 +159,11 @@ def test_a_number_out_of_range_is_422_in_every_place(
         if body is None:
             continue
         for at in numbers_in(document, body):
-            assert len(at) == 1, "write the value where it belongs"
             places += 1
             for text in (str(TOO_LARGE), "-" + "9" * 30, "1e999", "NaN", "-Infinity"):
-                raw = f'{{"{at[0]}": {text}}}'
+                raw = text
+                for name in reversed(at):
+                    raw = f'{{"{name}": {raw}}}'
                 assert at[0] in str(
                     check_problem(plane.call(operation.method, operation.target, raw.encode()), 422)
                 )

@@ -63,6 +63,34 @@ def test_no_match_names_the_command_that_adds_a_rule(plane: Plane, fresh: Fresh)
     assert "pointsman mapping add" in found["why"]
 
 
+def test_a_name_that_only_conditions_have_is_told_which_and_nothing_of_a_request(
+    plane: Plane, fresh: Fresh
+) -> None:
+    name = fresh()
+    made = rule(
+        plane, name, backend_type="local", backend_name="practice", conditions=["images", "tokens>100"]
+    )
+    found = explain(plane, name)
+    assert (found["code"], found["targets"]) == ("model_not_found", [])
+    assert (
+        f"Only rules with conditions take '{name}': rule {made} when images and tokens>100." in found["why"]
+    )
+    assert f"pointsman explain '{name}' --request FILE" in found["why"]
+    assert "this request" not in found["why"]
+
+
+def test_a_rule_that_makes_calls_of_text_says_what_does_not_go_as_it_is(plane: Plane, fresh: Fresh) -> None:
+    name, local = fresh(), fresh()
+    plane.good(
+        "POST", "/api/local", {"name": local, "base_url": "http://127.0.0.1:9", "dialects": ["openai_chat"]}
+    )
+    rule(plane, name, backend_type="local", backend_name=local, recover_calls=True)
+    (target,) = explain(plane, name)["targets"]
+    anew = "as it is (with tools: read and written anew, since the rule makes calls of text)"
+    assert target["protocols"]["openai_chat"] == anew
+    assert target["protocols"]["anthropic_messages"] == "translated to openai_chat"
+
+
 def test_the_practice_model_needs_no_rule(plane: Plane) -> None:
     found = explain(plane, "practice:429")
     assert [target["target"] for target in found["targets"]] == ["local/practice:practice:429"]

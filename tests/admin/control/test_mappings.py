@@ -258,3 +258,45 @@ def test_what_a_rule_cannot_say_of_failures(
 ) -> None:
     body = {"model_pattern": fresh(), "backend_type": "openai", **fields}
     assert word in plane.problem("POST", "/api/mappings", body)["detail"]
+
+
+def test_conditions_have_one_form_and_what_is_none_says_what_to_write(plane: Plane, fresh: Fresh) -> None:
+    made = add(plane, fresh(), conditions=["Tokens > 60k", "client=Claude-Code", "tokens>5"])
+    assert made["conditions"] == ["client=claude-code", "tokens>60000"]
+    for wrong, words in (
+        (["pictures"], "write one of: tokens>N, images"),
+        (["effort=low", "effort=high"], "never hold together"),
+        (["header:authorization=x"], "holds a key"),
+        (["hours=1-2@Nowhere"], "is no time zone"),
+    ):
+        body = {"model_pattern": fresh(), "backend_type": "local", "conditions": wrong}
+        told = plane.problem("POST", "/api/mappings", body, status=422)
+        assert words in told["detail"], told
+    changed = plane.good("PATCH", f"/api/mappings/{made['id']}", {"conditions": []})
+    assert changed["conditions"] == []
+
+
+def test_a_rule_that_is_never_asked_is_told_when_it_is_written(plane: Plane, fresh: Fresh) -> None:
+    name = fresh()
+    first = add(plane, f"{name}*", conditions=["tools"])
+    assert add(plane, f"{name}-a")["warnings"] == []
+    late = add(plane, f"{name}-b*", conditions=["images", "tools"])
+    assert late["warnings"] == []  # it is more exact
+    same = add(plane, f"{name}*", conditions=["tools"])
+    assert any(f"rule {first['id']} ({name}*) takes all its names" in text for text in same["warnings"])
+    over = add(plane, f"{name}*", priority=5)
+    gone = [text for text in over["warnings"] if "gets no request any more" in text]
+    assert {first["id"], late["id"], same["id"]} <= {int(text.split()[1]) for text in gone}
+
+
+def test_a_rule_whose_conditions_stand_before_a_wall_is_warned_of(plane: Plane, fresh: Fresh) -> None:
+    name = fresh()
+    wall = add(plane, f"{name}-secret", local_only=True)
+    body = {"model_pattern": f"{name}*", "backend_type": "openai", "conditions": ["tokens>5"]}
+    made = plane.good("POST", "/api/mappings", body, 201)
+    assert any(
+        f"names of rule {wall['id']} ({name}-secret), which never leave" in t for t in made["warnings"]
+    )
+    plane.good("PATCH", f"/api/mappings/{wall['id']}", {"priority": 1})
+    again = plane.good("GET", f"/api/mappings/{made['id']}")
+    assert not any("never leave" in text for text in again["warnings"])

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from pointsman.admin.control.control_plane import ControlPlane
+
 from .plane import Plane, Worker, ask, check_problem
 
 
@@ -29,8 +31,8 @@ def refused(plane: Plane) -> str:
 
 
 def prepared(data_dir: Path) -> Path:
-    with Plane(data_dir):
-        pass
+    """A data folder as a control plane leaves it behind."""
+    ControlPlane.open(data_dir, {}).close()
     return data_dir
 
 

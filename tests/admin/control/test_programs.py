@@ -117,5 +117,27 @@ def test_a_program_that_does_not_say_who_it_is_has_arrived_with_anybodys_but_our
     plane: Plane, worker: Worker
 ) -> None:
     began = arrivals(worker, {"client": "playground"})
-    assert arrival(plane, "goose", began)["state"] == "waiting"
+    assert arrival(plane, "cursor", began)["state"] == "waiting"
+    assert arrival(plane, "cursor", arrivals(worker, {"client": "some-fetch"}))["state"] == "arrived"
+
+
+def test_goose_which_sends_no_name_has_not_arrived_with_what_has_one(plane: Plane, worker: Worker) -> None:
+    assert arrival(plane, "goose", arrivals(worker, {"client": "curl"}))["state"] == "waiting"
     assert arrival(plane, "goose", arrivals(worker, {"client": ""}))["state"] == "arrived"
+
+
+@pytest.mark.parametrize(
+    ("program", "client"),
+    [
+        ("cline", "ai-sdk-openai-compatible"),  # its command, 3.0.65
+        ("continue", "sdk-js"),  # cn 1.5.47, whose build shortened the SDK's name
+        ("goose", ""),
+        ("crush", "charm-crush"),
+        ("qwen-code", "qwencode"),
+        ("open-webui", "python-aiohttp"),
+    ],
+)
+def test_a_program_is_known_by_what_it_was_seen_to_call_itself(
+    plane: Plane, worker: Worker, program: str, client: str
+) -> None:
+    assert arrival(plane, program, arrivals(worker, {"client": client}))["state"] == "arrived"

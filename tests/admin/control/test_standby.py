@@ -39,3 +39,27 @@ def test_a_connection_open_at_the_end_of_a_standby_leaves_no_traceback_in_the_lo
     with tempfile.TemporaryDirectory() as folder, caplog.at_level(logging.ERROR):
         asyncio.run(run(Path(folder)))
     assert not caplog.records
+
+
+def test_a_browser_is_told_what_is_wrong_and_the_commands_that_mend_it() -> None:
+    cause = PointsmanError(ErrorKind.UNAVAILABLE, "The database is <damaged>.", retry_after=5)
+
+    async def run(folder: Path) -> bytes:
+        stopping = asyncio.Event()
+        standby = asyncio.create_task(Standby(Snapshot(1, "e"), cause, int, stopping).run(folder))
+        while not (folder / "control.sock").exists():
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_unix_connection(str(folder / "control.sock"))
+        writer.write(b"GET /ui HTTP/1.1\r\nhost: localhost\r\naccept: text/html\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        stopping.set()
+        await standby
+        return answer
+
+    with tempfile.TemporaryDirectory() as folder:
+        page = asyncio.run(run(Path(folder))).decode()
+    assert page.startswith("HTTP/1.1 503 ")
+    assert "refresh: 5" in page
+    assert "The database is &lt;damaged&gt;." in page
+    assert "tar xf BACKUP.tar pointsman.db" in page

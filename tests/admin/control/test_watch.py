@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointsman.admin.control.process_status import STALE_SECONDS, StatusBoard
-from pointsman.admin.control.watch import Watch
+from pointsman.admin.control.watch import KEY_REFUSED, Watch
 from pointsman.link.messages import BackendHealth, TargetHealth, WorkerStatus
 
 
@@ -54,7 +54,7 @@ def test_a_model_that_is_passed_over_is_a_backend_down_and_more_of_them_are_no_n
 def test_a_refused_key_is_told_again_only_after_it_was_good() -> None:
     told = Told()
     bad, good = BackendHealth("openai", benched="it refused the key"), BackendHealth("openai")
-    event = ("key.refused", {"backend": "openai", "reason": "it refused the key"})
+    event = ("key.refused", {"backend": "openai", "reason": KEY_REFUSED})
     assert [told.say(0, one) for one in (bad, bad, good, bad)] == [[event], [], [], [event]]
 
 

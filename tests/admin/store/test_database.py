@@ -19,6 +19,7 @@ from pointsman.admin.store.database import Store
 from pointsman.admin.store.schemas import BackendMappingCreate
 from pointsman.admin.store.tables import Setting
 from pointsman.errors import PointsmanError
+from tests.children import child
 
 
 def rule(pattern: str = "m") -> BackendMappingCreate:
@@ -168,16 +169,13 @@ while True:
 def test_killing_the_writer_loses_nothing_it_had_answered(data_dir: Path) -> None:
     answered: list[int] = []
     for turn in range(5):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(data_dir)], stdout=subprocess.PIPE, text=True
-        )
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "ready\n"
-        time.sleep(0.1 + turn * 0.037)
-        writer.send_signal(signal.SIGKILL)
-        said = writer.stdout.read().split("\n")[:-1]
-        writer.stdout.close()
-        writer.wait()
+        words = [sys.executable, "-c", WRITER, str(data_dir)]
+        with child(words, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
+            time.sleep(0.1 + turn * 0.037)
+            writer.send_signal(signal.SIGKILL)
+            said = writer.stdout.read().split("\n")[:-1]
         answered += map(int, said)
         store = Store.open(data_dir)
         assert store.integrity() == []

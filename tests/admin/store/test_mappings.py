@@ -13,6 +13,7 @@ from pointsman.admin.store.schemas import (
     BackendMappingUpdate,
     CloudCredentialCreate,
     LocalBackendCreate,
+    LocalBackendUpdate,
 )
 from pointsman.admin.store.tables import BackendMapping
 from pointsman.admin.vault import Vault
@@ -209,3 +210,30 @@ def test_reasons_to_fall_back_without_a_next_target_are_a_warning(store: Store, 
         )
         == []
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"shadow": "openai:gpt-5"}, "no local target"),
+        ({"shadow": "local/"}, "no local target"),
+        ({"shadow": "local/Box"}, "is not a name"),
+        ({"shadow": "local/box:"}, "model name is empty"),
+        ({"shadow_share": 10}, "set shadow, or take shadow_share away"),
+        ({"shadow": "local/box", "backend_type": "local"}, "every target is local"),
+        ({"shadow": "local/box", "shadow_busy": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_a_shadow_is_local_and_beside_a_provider(store: Store, fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        add(store, **fields)
+
+
+def test_a_shadow_that_cannot_be_asked_is_warned_about(store: Store, vault: Vault) -> None:
+    row = add(store, shadow="local/box:q")
+    assert "local/box does not exist yet" in " ".join(warnings(store, row))
+    add_local(store, vault, base_url="http://192.168.1.5:80")
+    assert "not on this computer: it is never asked" in " ".join(warnings(store, row))
+    with store.write() as session:
+        local_backends.update(session, vault, "box", LocalBackendUpdate(base_url="http://127.0.0.1:1"))
+    assert not [one for one in warnings(store, row) if "shadow" in one]

@@ -23,6 +23,7 @@ from pointsman.admin.store.schemas import (
     BackendMappingUpdate,
     ClientKeyCreate,
     CloudCredentialCreate,
+    WebhookCreate,
 )
 from pointsman.admin.store.tables import TABLES, BackendMapping, ProviderList
 from pointsman.admin.vault import Vault
@@ -152,7 +153,7 @@ def test_no_secret_and_no_ciphertext_is_in_the_audit(store: Store, vault: Vault,
         second = credentials.put(session, vault, wish)
         key, secret = client_keys.create(session, ClientKeyCreate(name="laptop"))
         client_keys.rotate(session, key.id or 0, 60)
-        _, signing = webhooks.create(session, vault, "https://hooks.example/x", [])
+        _, signing = webhooks.create(session, vault, WebhookCreate(url="https://hooks.example/x"))
     rotate(store, vault)
     with store.write() as session:
         credentials.delete(session, BackendType.OPENAI)

@@ -19,6 +19,7 @@ from pointsman.admin.store.schemas import CloudCredentialCreate, LocalBackendCre
 from pointsman.admin.vault import MasterKey, Vault, promote_key, stage_key, staged_path
 from pointsman.errors import PointsmanError
 from pointsman.kinds import BackendType, ErrorKind
+from tests.children import child
 
 KEYS = {"openai": "sk-a", "anthropic": "sk-b", "openai/groq": "sk-c", "local/box": "sk-d"}
 
@@ -213,15 +214,12 @@ def test_killed_at_any_moment_every_key_still_opens(data_dir: Path) -> None:
     store.close()
     seen: set[str | None] = set()
     for turn in range(8):
-        rotator = subprocess.Popen(
-            [sys.executable, "-c", ROTATOR, str(data_dir)], stdout=subprocess.PIPE, text=True
-        )
-        assert rotator.stdout is not None
-        assert rotator.stdout.readline() == "ready\n"
-        time.sleep(0.05 + turn * 0.0071)
-        rotator.send_signal(signal.SIGKILL)
-        rotator.wait()
-        rotator.stdout.close()
+        words = [sys.executable, "-c", ROTATOR, str(data_dir)]
+        with child(words, stdout=subprocess.PIPE, text=True) as rotator:
+            assert rotator.stdout is not None
+            assert rotator.stdout.readline() == "ready\n"
+            time.sleep(0.05 + turn * 0.0071)
+            rotator.send_signal(signal.SIGKILL)
         store = Store.open(data_dir)
         vault = open_vault(store, data_dir, {})
         assert vault.problem is None

@@ -265,7 +265,7 @@ def test_no_response_schema_can_carry_a_key_even_when_given_one(shape: type[Base
         id, name, model_pattern, backend_type, prefix, note = 1, "n", "m", "openai", "pm-abcde", ""
         version = "1f"
         base_url, revoked_at = "http://127.0.0.1", None
-        url, on = "http://127.0.0.1/hook", []
+        url, on, enabled = "http://127.0.0.1/hook", [], True
         mapping_id, key_id, most_bytes, until = 1, None, 1, "2026-01-01T00:00:00Z"
         origin, sources = "https://chat.example", ["stored"]
         where, model, source = "openai", "gpt-5.4", "own"

@@ -246,6 +246,7 @@ def test_each_column_reaches_the_data_plane_or_is_used_up_before() -> None:
     carried = set(MappingSpec.__struct_fields__) - {"id", "pattern", "targets"}
     assert carried == set(MappingColumns.model_fields) - targets - {"model_pattern", "enabled"}
     made = {"key", "type", "api_key", "problem", "stream_usage", "login_only", "found", "engine", "models"}
+    made |= {"recording"}
     columns = {**CredentialAddress.model_fields, **CredentialColumns.model_fields}
     columns |= {**LocalAddress.model_fields, **LocalColumns.model_fields}
     limits = set(BudgetColumns.model_fields)

@@ -27,6 +27,7 @@ from pointsman.admin.store.schemas import (
     CloudCredentialCreate,
     KeyGroupCreate,
     LocalBackendCreate,
+    WebhookCreate,
 )
 from pointsman.admin.store.versions import ChangedMeanwhile, expect
 from pointsman.admin.vault import Vault
@@ -239,7 +240,7 @@ def test_plain_settings_go_back_and_secret_ones_do_not(store: Store, vault: Vaul
 
 def test_a_webhook_s_secret_is_not_kept(store: Store, vault: Vault) -> None:
     with store.write() as session:
-        row, _ = webhooks.create(session, vault, "https://hooks.example/", [])
+        row, _ = webhooks.create(session, vault, WebhookCreate(url="https://hooks.example/"))
     undo(store, newest(store))
     assert "pointsman webhook add" in refused(store, newest(store)), row
 

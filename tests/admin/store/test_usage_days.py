@@ -164,6 +164,33 @@ def test_a_file_of_the_version_before_has_its_days_summed_up(usage: UsageStore) 
     assert len(kept(usage.path, KOLKATA)) == 3
 
 
+def test_a_file_of_before_bytes_were_known_keeps_its_days_and_counts_them_from_then_on(
+    usage: UsageStore,
+) -> None:
+    tended(usage).close()
+    with closing(sqlite3.connect(usage.path)) as connection:
+        for table in ("hourly", "session_hourly", "daily", "daily_by"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN sent_bytes")
+        connection.execute("DELETE FROM daily_by WHERE axis = 'target'")
+        connection.execute("PRAGMA user_version = 7")
+        connection.commit()
+    again = UsageStore(usage.path)
+    assert days(again) == THREE
+    assert (again.totals().requests, again.totals().sent_bytes) == (6, None)
+    late = row(99, MIDNIGHT + DAY + 60, sent_bytes=700, target="groq:m", session="s")
+    again.add(block_of([late]))
+    for _ in range(2):  # with what waits, and as it is summed up
+        left = again.left_machine(UsageFilter(), KOLKATA)
+        told = [(one.backend, one.attempts, one.sent_bytes) for one in left]
+        assert told == [("openai", 2, None), ("groq", 1, 700), ("openai", 2, None), ("openai", 2, None)]
+        (session,) = again.by(By.SESSION)
+        assert (again.totals().sent_bytes, session.sent_bytes) == (700, 700)
+        tended(again)
+    again.delete_before(MIDNIGHT + DAY + 30)
+    assert again.totals().sent_bytes == 700
+    again.close()
+
+
 def test_a_damaged_block_is_told_of_and_made_no_day_of(tmp_path: Path) -> None:
     usage = UsageStore(tmp_path / "usage.db")
     days(usage)
@@ -224,6 +251,32 @@ def test_a_glance_forgets_what_was_deleted(tmp_path: Path) -> None:
     assert usage.glance(now - 600).median == 100.0
     usage.delete_before(now - 60)
     assert usage.glance(now - 600).median is None
+
+
+def test_a_busy_days_glance_is_read_bit_by_bit_and_no_bit_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, many in (("AT_ONCE", 10), ("MOST", 40)):
+        monkeypatch.setattr(f"pointsman.admin.store.usage_glance.{name}", many)
+    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    for ten in range(6):
+        some = [row(10 * ten + one, now - 3000 + 500 * ten + one, first_output_ms=100.0) for one in range(10)]
+        usage.add(block_of(some))
+    usage.glance(now - 3600)
+    usage = UsageStore(usage.path)
+
+    def seen() -> int:
+        return sum(sum(some.values()) for _, some in usage.glance(now - 3600).minutes)
+
+    assert (seen(), seen()) == (10, 10), "a look reads the newest, a second look nothing more"
+    assert usage.glance(now - 3600).since > now - 1000, "and says since when it counts"
+    counts = []
+    for _ in range(5):
+        usage.tend()
+        counts.append(seen())
+    assert counts == [20, 30, 40, 40, 40], "the rest comes by and by, so much and no more"
+    usage.add(block_of([row(99, now, first_output_ms=100.0)]))
+    assert seen() == 41
 
 
 def test_durations_are_cut_to_what_is_shown() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pointsman.admin.store import usage_query
 from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_groups import By
 from pointsman.ledger.blocks import block_of
@@ -135,4 +136,21 @@ def test_a_key_that_was_used_long_ago_still_says_when(tmp_path: Path) -> None:
     for key, age in ((1, 200), (2, 3), (3, 0.001)):
         assert abs(now - age * DAY - found[key]) <= HOUR
     assert UsageStore(tmp_path / "empty.db").last_used([1]) == {}
+    usage.close()
+
+
+def test_hundreds_of_keys_say_to_the_record_when_they_were_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    late, opened = {}, []
+    for number in range(600):
+        late[1 + number % 300] = at = now - 1200 + 2 * number
+        usage.add(block_of(some(at, 1, f"e{number:09}", key_id=1 + number % 300)))
+    for _ in range(20):
+        usage.tend()
+    block = usage_query.Block
+    monkeypatch.setattr(usage_query, "Block", lambda *given: opened.append(1) or block(*given))
+    assert usage.last_used(range(1, 301)) == pytest.approx(late)
+    assert len(opened) <= 2, "each block is opened once, not once a key"
     usage.close()

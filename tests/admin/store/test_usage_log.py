@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sqlite3
@@ -31,6 +32,7 @@ from pointsman.errors import PointsmanError
 from pointsman.ledger.blocks import MONEY, TOKENS, UsageBlock, block_of, columns_of
 from pointsman.ledger.periods import zone_of
 from pointsman.ledger.records import NANO, UsageRecord
+from tests.children import child
 
 FIELDS = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id", "client", "session")
 HOUR = 3600.0
@@ -61,7 +63,8 @@ def some_records(draw: st.DrawFn) -> list[UsageRecord]:
                 draw(count), draw(st.sampled_from([None, "estimated"])), draw(count),
                 draw(st.one_of(st.none(), st.integers(-50, 50))), draw(st.sampled_from([None, "flex"])), draw(count),
                 draw(count), draw(count), draw(st.one_of(st.none(), st.floats(0, 1e4, width=32))),
-                draw(st.sampled_from([None, None, "dropped:top_k"])),
+                draw(st.sampled_from([None, None, "dropped:top_k"])), draw(count),
+                draw(count), draw(st.sampled_from([None, None, "system[0].text"])),
             )
         )  # fmt: skip
     return found
@@ -145,6 +148,7 @@ def check(usage: UsageStore, stored: dict[str, UsageRecord], asked: UsageFilter)
     assert found == expected
     adds_up(usage.totals(asked), expected)
     check_chart(usage, asked, expected)
+    check_left(usage, asked, expected)
     for by in By:
         grouped: dict[object, list[UsageRecord]] = {}
         for one in expected:
@@ -160,6 +164,18 @@ def check(usage: UsageStore, stored: dict[str, UsageRecord], asked: UsageFilter)
             if isinstance(row, SessionTotals):
                 assert row.first_at.timestamp() == pytest.approx(min(one.at for one in some), abs=1e-5)
                 assert row.last_at.timestamp() == pytest.approx(max(one.at for one in some), abs=1e-5)
+
+
+def check_left(usage: UsageStore, asked: UsageFilter, expected: list[UsageRecord]) -> None:
+    left: dict[tuple[object, str], list[UsageRecord]] = {}
+    for one in expected:
+        if one.target is not None and not one.target.startswith("local/"):
+            left.setdefault((NAMES[By.DAY](one), one.target), []).append(one)
+    rows = usage.left_machine(asked, GUYANA)
+    assert [row.day for row in rows] == sorted(day for day, _ in left)
+    assert {(row.day, f"{row.backend}:{row.model}") for row in rows} == set(left)
+    for row in rows:
+        adds_up(row, left[row.day, f"{row.backend}:{row.model}"])
 
 
 def check_chart(usage: UsageStore, asked: UsageFilter, expected: list[UsageRecord]) -> None:
@@ -214,7 +230,7 @@ def adds_up(totals: Totals, records: list[UsageRecord]) -> None:
     assert totals.rescued == sum(one.outcome == "ok" and one.fallback is not None for one in own)
     assert totals.local == sum((one.target or "").startswith("local/") for one in own)
     assert totals.attempts == sum(one.target is not None for one in records)
-    for name in (*TOKENS, "cache_write_tokens"):
+    for name in (*TOKENS, "cache_write_tokens", "sent_bytes"):
         assert getattr(totals, name) == summed([getattr(one, name) for one in records])
     for name in MONEY:
         nano = summed([getattr(one, name) for one in records])
@@ -257,14 +273,26 @@ steps = st.lists(
 )
 
 
+moments = st.one_of(
+    st.none(),
+    st.floats(0, 5 * HOUR),
+    st.builds(
+        math.nextafter,
+        st.integers(0, 5).map(lambda hour: hour * HOUR),
+        st.sampled_from([math.inf, -math.inf]),
+    ),
+)
+
+
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
-@given(steps, st.lists(filters, min_size=1, max_size=4), st.one_of(st.none(), st.floats(0, 5 * HOUR)))
+@given(steps, st.lists(filters, min_size=1, max_size=4), moments)
 def test_it_says_what_a_list_of_its_records_says(
     given_steps: list[Any], asked: list[UsageFilter], since: float | None
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(usage_log, "MANY_BLOCKS", 3)
         patch.setattr(usage_log, "LARGE", 8)
+        patch.setattr(usage_log, "ENOUGH", 4)
         patch.setattr(usage_deleting, "AT_ONCE", 2)
         patch.setattr(usage_deleting, "LONGEST_HOURS", 10**9)
         deleted: list[UsageRecord] = []
@@ -410,6 +438,24 @@ def test_small_blocks_become_large_ones(tmp_path: Path) -> None:
     usage.close()
 
 
+@pytest.mark.parametrize("hour", [0.0, HOUR, 3 * HOUR, 500_000 * HOUR])
+@pytest.mark.parametrize("tended", [False, True])
+def test_what_came_right_before_a_budgets_period_is_not_spent_in_it(
+    tmp_path: Path, hour: float, tended: bool
+) -> None:
+    """A period that begins the least after a whole hour; the hour's sum was taken for it."""
+    usage = UsageStore(tmp_path / "usage.db")
+    after = math.nextafter(hour, math.inf)
+    usage.add(block_of([plain(n, at=at, key_id=1) for n, at in enumerate([hour, after, hour + 60])]))
+    if tended:
+        usage.tend()
+    assert usage.spent([1], since=hour)[0] == 3
+    assert usage.spent([1], since=after)[0] == 2
+    assert usage.spent_by_key(after)[1][0] == 2
+    assert usage.spent([1], since=math.nextafter(hour, -math.inf))[0] == 3
+    usage.close()
+
+
 def test_totals_from_the_middle_of_an_hour_read_its_blocks(tmp_path: Path) -> None:
     usage = UsageStore(tmp_path / "usage.db")
     usage.add(block_of([plain(n, at=n * 600.0) for n in range(60)]))
@@ -446,7 +492,7 @@ for batch in range(1, 100000):
 
 def killed(path: Path, begin: int, seconds: float) -> int:
     """The number after the last record that a writer said is stored before it was killed."""
-    with subprocess.Popen(
+    with child(
         [sys.executable, "-c", _WRITER, str(path), str(begin)], stdout=subprocess.PIPE, text=True
     ) as writer:
         assert writer.stdout is not None
@@ -477,4 +523,16 @@ def test_kill_9_loses_and_doubles_nothing_that_was_acknowledged(tmp_path: Path) 
         assert connection.execute("SELECT sum(records) FROM block").fetchone() == (last,)
     assert usage.integrity() == []
     print(f"{rounds} kills, {last} records, sums exact")
+    usage.close()
+
+
+def test_a_session_that_is_asked_for_by_name_is_found_however_old_it_is(tmp_path: Path) -> None:
+    usage = UsageStore(tmp_path / "usage.db")
+    records = [plain(number, at=number * HOUR, session=f"s{number}") for number in (1, 2, 3)]
+    usage.add(block_of(records))
+    usage.tend()  # into sums
+    for asked in (UsageFilter(session="s1"), UsageFilter(request=records[0].id)):
+        for most in (1, None):
+            found = usage.by(By.SESSION, asked, "UTC", most)
+            assert [row.session for row in found] == ["s1"], (asked, most)  # type: ignore[union-attr]
     usage.close()

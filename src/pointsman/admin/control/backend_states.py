@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -24,6 +24,7 @@ from ...resilience.breaker import BreakerState
 from ...routing.specs import PRACTICE_KEY, BackendSpec
 from ...upstream.backend import Backend
 from ..store import credentials, local_backends, mappings, sealing
+from ..store.tables import BackendMapping
 from ..store.targets import targets_of
 from .control_plane import ControlPlane
 from .explain import running_engines
@@ -44,7 +45,8 @@ class BackendShown(BaseModel):
     """One backend. since: of its state, where that changed since the gateway started. why: in words, "" where all is well.
     todo: what helps. until: when the state ends by itself. origin: where its key goes, None of what has no address.
     protocols: it gets as they are; tried: it is asked whether it knows them, all others are translated. keyed_at: when its
-    row, and so perhaps its key, was last set. rules: ids of those that name it. found: nobody has added it."""
+    row, and so perhaps its key, was last set. rules: ids of those that name it. found: nobody has added it. recording: it is
+    one, and no server."""
 
     key: str
     backend_type: BackendType
@@ -61,6 +63,7 @@ class BackendShown(BaseModel):
     engine_state: str | None
     enabled: bool
     found: bool
+    recording: bool = False
     protocols: list[str]
     tried: list[str]
     in_flight: int
@@ -90,14 +93,17 @@ class _Row(NamedTuple):
     enabled: bool
 
 
-async def backend_states(control: ControlPlane, view: RoutingView) -> list[BackendShown]:
-    """All of them: local ones first, then what was found, then providers; the practice model is none."""
+async def backend_states(
+    control: ControlPlane, view: RoutingView, naming: Sequence[BackendMapping] | None = None
+) -> list[BackendShown]:
+    """All of them: local ones first, then what was found, then providers; the practice model is none. naming: among which
+    rules those that name one are looked for, None for all that are stored."""
     snapshot = control.snapshot
     standings = {
         spec.engine: control.engines.standing(spec.engine) for spec in snapshot.backends if spec.engine
     }
     view.follow(snapshot, running_engines(snapshot, control.engines.standing))
-    rows, rules = await asyncio.to_thread(_stored, control)
+    rows, rules = await asyncio.to_thread(_stored, control, naming)
     health = control.board.health(time.monotonic())
     specs = {spec.key: spec for spec in snapshot.backends if not spec.login_only}
     for key, row in rows.items():
@@ -120,7 +126,9 @@ async def backend_states(control: ControlPlane, view: RoutingView) -> list[Backe
     return sorted(found, key=lambda one: (one.backend_type != BackendType.LOCAL, one.found, one.key))
 
 
-def _stored(control: ControlPlane) -> tuple[dict[str, _Row], dict[str, list[int]]]:
+def _stored(
+    control: ControlPlane, naming: Sequence[BackendMapping] | None
+) -> tuple[dict[str, _Row], dict[str, list[int]]]:
     """Rows by key, and the rules that name each."""
     rules: dict[str, list[int]] = {}
     with control.read() as session:
@@ -131,7 +139,7 @@ def _stored(control: ControlPlane) -> tuple[dict[str, _Row], dict[str, list[int]
             )
             for row in stored
         }
-        for rule in mappings.list_all(session):
+        for rule in mappings.list_all(session) if naming is None else naming:
             for key in {ref.backend for ref in targets_of(rule)}:
                 rules.setdefault(key, []).append(rule.id or 0)
     return rows, rules
@@ -147,7 +155,7 @@ def _state(
     rules: list[int],
 ) -> BackendShown:
     kind = BackendType(spec.type)
-    address = None if engine_of(spec.base_url) is not None else spec.base_url
+    address = None if spec.built_in or engine_of(spec.base_url) is not None else spec.base_url
     if row is not None and not row.enabled:
         verdict = _Verdict("off", "Somebody switched it off.", "Switch it on.")
     else:
@@ -171,6 +179,7 @@ def _state(
         engine_state=None if standing is None else standing.state,
         enabled=row is None or row.enabled,
         found=spec.found,
+        recording=spec.recording is not None,
         protocols=_spoken(backend, seen, assumed=False) if known else [],
         tried=_spoken(backend, seen, assumed=True) if known else [],
         in_flight=seen.in_flight,
@@ -198,6 +207,8 @@ _ENGINES: Mapping[str, _Verdict] = {
 def _verdict(
     spec: BackendSpec, backend: Backend | None, seen: BackendHealth, standing: EngineStanding | None
 ) -> _Verdict:
+    if spec.recording is not None:
+        return _Verdict("works")
     if spec.problem is not None or backend is None:
         return _Verdict("unusable", spec.problem or "Its row cannot be used.", "Edit it.")
     if standing is not None and standing.state == "down":

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...config import USAGE_FILE
+from ...config import DATABASE_VARIABLE, USAGE_FILE, Limits
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...ledger.blocks import UsageBlock
+from ...link.kept_messages import KeepAnswer, KeepRecorded
 from ...link.messages import (
     AnswerFound,
     AnswerQuestion,
@@ -33,21 +34,26 @@ from ...link.messages import (
     FoundServer,
     FoundServers,
     Reached,
+    Shadowed,
     Snapshot,
     Up,
     UsageBatch,
     WorkerStatus,
 )
 from ...process.standing import Standing
+from ...routing.specs import recording_spec
 from ..store import client_keys, credentials, local_backends, sealing, settings
 from ..store.database import Store
 from ..store.rotation import open_vault
+from ..store.shadows import ShadowStore
 from ..store.snapshot import compile_snapshot
 from ..store.usage import UsageStore
 from ..vault import Vault, check_opens
 from . import found
 from .accountant import Accountant
+from .answer_cache import AnswerCache
 from .auth import AdminToken
+from .captured import CapturedFiles
 from .engines import Engines
 from .events import Events
 from .last_good import LastGood
@@ -55,6 +61,7 @@ from .live import Live
 from .opening import Options, refuse_lost
 from .own_key import OwnKey
 from .process_status import StatusBoard
+from .recorders import Recorders
 from .recordings import Recordings
 from .retention import Retention
 from .running import RunningRequests
@@ -97,22 +104,20 @@ class ControlPlane:
         self.store = store
         self.vault = vault
         self.usage = usage
-        self.retention = Retention(store, usage)
+        self.shadows = ShadowStore(data_dir)
+        self.retention = Retention(store, usage, self.shadows)
         self.token = AdminToken.ensure(data_dir)
         self.sessions = Sessions(data_dir, self.token)
-        self.live = Live()
         self.own_key = OwnKey()
         self.board = StatusBoard()
         self.epoch = secrets.token_hex(8)
+        self.live = Live(self.epoch)
         self.started_at = time.time()
         self._version = 0
         self._publishing = threading.Lock()
         self._stale = False  # a change is committed that no snapshot holds yet
         self._told = False  # the snapshot's last problem is that
-        self._refused: tuple[float, str] = (
-            -_TOLD_SECONDS,
-            "",
-        )  # when the database last took no change, and why
+        self._refused = (-_TOLD_SECONDS, "")  # when the database last took no change, and why
         self._last_good = LastGood(data_dir)
         self._servers: tuple[FoundServer, ...] | None = None
         self.found: list[found.Named] = []
@@ -121,8 +126,13 @@ class ControlPlane:
         self.engines = Engines(data_dir, self._engine_at, partial(self.live.changed, "engines", "backends"))
         self._link: LinkServer | None = None
         self.running = RunningRequests()
-        self.events = Events(partial(hooks_of, store, vault), send)
+        self.events = Events(
+            partial(hooks_of, store, vault), send, on_change=partial(self.live.changed, "webhooks")
+        )
+        self.captured = CapturedFiles(data_dir, vault)
         self.recordings = Recordings(data_dir, vault)
+        self.recorders = Recorders(self.recordings, lambda: self.board.samples(time.monotonic()))
+        self.answers = AnswerCache(data_dir, vault, Limits.from_environment().cache_bytes)
         self.watch = Watch(self.board, self.events.tell)
         self.accountant = Accountant(store, usage, self.events.tell)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -132,7 +142,7 @@ class ControlPlane:
     def open(cls, data_dir: Path, environ: Mapping[str, str], options: Options | None = None) -> ControlPlane:
         """Open everything in a data folder whose lock the caller holds. Raises PointsmanError saying what
         to do."""
-        url = environ.get("POINTSMAN_DATABASE_URL")
+        url = environ.get(DATABASE_VARIABLE)
         with translated_errors(), ExitStack() as opened:
             refuse_lost(data_dir, url)
             store = Store.open(data_dir, url)
@@ -150,6 +160,7 @@ class ControlPlane:
     def close(self) -> None:
         """Close both databases. The link is stopped by who started it."""
         self.usage.close()
+        self.shadows.close()
         self.store.close()
 
     # -- reading and changing --
@@ -204,8 +215,9 @@ class ControlPlane:
         self.found = found.named(
             self._servers or (), stored, ours
         )  # which no later start may take for granted
-        backends = (*self.engines.take(snapshot.backends), *found.specs(self.found))
-        return msgspec.structs.replace(snapshot, backends=backends)
+        recorded = map(recording_spec, self.recordings.names())
+        backends = (*self.engines.take(snapshot.backends), *found.specs(self.found), *recorded)
+        return msgspec.structs.replace(snapshot, backends=backends, recordings=self.recorders.specs())
 
     def reload(self) -> bool:
         """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last
@@ -251,7 +263,8 @@ class ControlPlane:
         from ...link.server import LinkServer
 
         accountant = self.accountant
-        link = LinkServer(path, self.take, self.find_answer, accountant.find, accountant.server)
+        looking = (self.answers.find, self.recordings.find)
+        link = LinkServer(path, self.take, self.find_answer, accountant.find, accountant.server, *looking)
         accountant.cashier.follow(self.snapshot.limits)
         await link.start()
         link.publish(self.own_key.let_in(self.snapshot))
@@ -296,7 +309,14 @@ class ControlPlane:
         elif isinstance(message, Reached):
             self.accountant.reached(message)
         elif isinstance(message, Captured):
-            self.recordings.keep(message)
+            self.captured.keep(message)
+            self.live.changed("bodies")
+        elif isinstance(message, KeepAnswer):
+            self.answers.keep(message)
+        elif isinstance(message, Shadowed):
+            self.shadows.add(message)
+        elif isinstance(message, KeepRecorded):
+            self.recorders.take(message)
         elif isinstance(message, FoundServers) and message.servers != self._servers:
             self._servers = message.servers
             told = [f"{one.title} at {one.base_url}" for one in message.servers]

@@ -1,5 +1,5 @@
-"""Where a backend's requests and its key would go, told before it is saved and while somebody types. Pure: nobody is asked,
-and no name is looked up.
+"""Where a backend's requests and its key would go, or a webhook's events, told before it is saved and while somebody types.
+Pure: nobody is asked, and no name is looked up.
 
 The rules are those of every write and every connection (providers/urls.py), the origin is the one that a key is sealed for
 (providers/catalog.py). Not here: whether anybody answers there (probing.py).
@@ -7,14 +7,19 @@ The rules are those of every write and every connection (providers/urls.py), the
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from pydantic import BaseModel, Field
 
 from ...dialects.registry import DIALECTS
+from ...errors import PointsmanError
 from ...kinds import BackendType
 from ...providers.catalog import CATALOG, origin_of
 from ...providers.urls import check_base_url, parse_base_url
 from ...routing.specs import BackendSpec
 from ...upstream.backend import Backend
+from ..store import rows
+from ..store.schemas import WebhookCreate
 from ..store.shapes import Input
 from ..store.values import Switch
 from .explain_target import leaves_machine
@@ -58,4 +63,21 @@ def destination_of(typed: Typed) -> Destination:
         base_url=url.text,
         url=backend.url_of(first),
         leaves_machine=leaves_machine(spec, backend),
+    )
+
+
+def destination_of_events(text: str) -> Destination:
+    """Of a webhook's URL, whatever is typed."""
+    try:
+        url = rows.valid(WebhookCreate, {"url": text.strip()}).url
+    except PointsmanError as error:
+        return Destination(problem=error.public)
+    parts = urlsplit(url)
+    base = parse_base_url(f"{parts.scheme}://{parts.netloc}").text
+    spec = BackendSpec(key="webhook", type=BackendType.LOCAL.value, name="", base_url=base)
+    return Destination(
+        origin=origin_of(BackendType.LOCAL, base),
+        base_url=base,
+        url=url,
+        leaves_machine=leaves_machine(spec, Backend(spec)),
     )

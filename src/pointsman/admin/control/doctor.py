@@ -94,7 +94,7 @@ def report(checks: list[Check]) -> Report:
 async def examine(control: ControlPlane) -> Report:
     """Every check there is."""
     checks = await asyncio.to_thread(_examine_open, control)
-    specs = list(control.snapshot.backends)
+    specs = [spec for spec in control.snapshot.backends if spec.recording is None]
     checks += await asyncio.gather(
         *(
             _backend(spec) if spec.engine is None else _engine(control, spec, spec.engine)
@@ -307,6 +307,15 @@ def _rules(control: ControlPlane) -> list[Check]:
         _warning(f"rule {rule.id}", f"{rule.pattern}: {rule.problem}.", rule.fix)
         for rule in rules
         if rule.problem is not None
+    ]
+    lost += [
+        _warning(
+            f"rule {rule.id}",
+            f"{rule.pattern}: there is no recording {name}, so that its requests get an error.",
+            f"pointsman recording import FILE, or: pointsman record {name}",
+        )
+        for rule in control.snapshot.mappings
+        for name in control.recordings.missing(one.backend for one in rule.targets)
     ]
     return lost or [_ok("rules", f"Some request can get to each of {len(rules)}.")] if rules else []
 

@@ -35,7 +35,9 @@ def _links(document: dict[str, Any], path: str, made: dict[str, Any]) -> dict[st
     fields = document["components"]["schemas"][shape]["properties"]
     links: dict[str, Any] = {}
     items = [below for below in document["paths"] if below.startswith(path + "/{")]
-    named_whole = max(below.count("{") for below in items)  # `/openai` is the default one, not `openai/groq`
+    named_whole = max(
+        (below.count("{") for below in items), default=0
+    )  # `/openai` is the default one, not `openai/groq`
     for below in items:
         item = document["paths"][below]
         if below.count("{") < named_whole:

@@ -59,9 +59,12 @@ class Hook:
 
 @dataclass(slots=True)
 class Telling:
-    """delivered: since the process began. problem: why the last try failed, None once one was taken."""
+    """Since the process began. lost: events that were given up. tried_at: when one was sent last; problem: why that failed,
+    None where it was taken."""
 
     delivered: int = 0
+    lost: int = 0
+    tried_at: datetime | None = None
     problem: str | None = None
     waiting: deque[Notice] = field(default_factory=deque)
     sending: asyncio.Task[None] | None = None
@@ -72,14 +75,20 @@ Send = Callable[[Hook, Notice], Awaitable[str | None]]
 
 
 class Events:
-    """load: the webhooks of the moment; called in a thread, may raise PointsmanError."""
+    """load: the webhooks of the moment; called in a thread, may raise PointsmanError. on_change: called when it goes
+    otherwise with one."""
 
     def __init__(
-        self, load: Callable[[], Sequence[Hook]], send: Send, waits: tuple[float, ...] = WAITS
+        self,
+        load: Callable[[], Sequence[Hook]],
+        send: Send,
+        waits: tuple[float, ...] = WAITS,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._load = load
         self._send = send
         self._waits = waits
+        self._on_change = on_change
         self._told: deque[Notice] = deque(maxlen=MOST_TOLD)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -140,6 +149,7 @@ class Events:
         standing = self._standings.setdefault(hook.id, Telling())
         if len(standing.waiting) >= MOST_WAITING:
             lost = standing.waiting.popleft()
+            standing.lost += 1
             log.error("webhook %s is told no more of %s: too many events wait", hook.id, lost.kind)
         standing.waiting.append(event)
         if standing.sending is None:
@@ -151,9 +161,11 @@ class Events:
             while standing.waiting:
                 event = standing.waiting[0]
                 if not await self._deliver(webhook_id, event, standing):
+                    standing.lost += 1
                     log.error("webhook %s was not told of %s: %s", webhook_id, event.kind, standing.problem)
                 if standing.waiting and standing.waiting[0] is event:
                     standing.waiting.popleft()
+                self._on_change()
         finally:
             standing.sending = None
 
@@ -164,9 +176,11 @@ class Events:
                 await self._look()
             hook = self._hooks.get(webhook_id)
             if hook is None:
-                standing.problem = "it was removed"
+                standing.problem = "it was removed, or switched off"
                 return False
             standing.problem = hook.problem or await self._send(hook, event)
+            standing.tried_at = datetime.now(UTC)
+            self._on_change()
             if standing.problem is None:
                 standing.delivered += 1
                 return True

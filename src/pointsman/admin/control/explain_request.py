@@ -15,29 +15,44 @@ from typing import Any, NamedTuple
 import msgspec
 from pydantic import BaseModel
 
-from ...conversation.parts import Image, ToolResult
+from ...conversation.contents import has_images
 from ...conversation.usage import TokenUsage
 from ...dialects.capsule import Capsules
 from ...dialects.paths import Route, route
 from ...dialects.recall import NOTHING
 from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
-from ...kinds import BackendType, ErrorKind, FallbackOn, Protocol
+from ...kinds import ErrorKind, FallbackOn, Protocol, is_local_backend
 from ...ledger.prices import PriceBook
 from ...ledger.records import NANO
+from ...link.bounds import Bounds
 from ...link.engine_desk import EngineStanding
 from ...link.messages import BackendHealth, Snapshot
 from ...providers.profiles import profile_for
 from ...routing.table import Plan, Target
 from ...translation.bridged import Bridged
 from ...translation.crossing import Asked, Crossing
-from ...translation.estimate import estimate_body, estimate_tokens
+from ...translation.estimate import estimate_body
 from ...translation.preset_body import preset_body
+from ...translation.same_request import Unlike, canonical
+from ...translation.sight import contents_of, contents_of_text, sight_of
+from ...translation.stuck import handed_over, next_first, patience_of
 from ...upstream.backend import Backend
-from ...upstream.candidates import Needs, crosses, goes_as_it_is, needs_of, preset_profile, translated_to
+from ...upstream.candidates import (
+    Needs,
+    answers_looked_through,
+    crosses,
+    goes_as_it_is,
+    needs_of,
+    preset_profile,
+    translated_to,
+)
 from ...wire.http1 import BadHead, RequestHead, head_error, parse_head
 from ...wire.splice import peek
 from .explain import explain
+from .explain_customs import pass_customs
+from .explain_recorded import FindRecorded, nothing_recorded, pass_recording
+from .explain_shadow import shadowed
 from .explain_target import TargetExplained
 from .pasted import Pasted
 from .request_explained import EXAMPLE_OUTPUT, RequestExplained, TargetAsked
@@ -55,6 +70,7 @@ class Grounds(NamedTuple):
     view: RoutingView
     health: Mapping[str, BackendHealth]
     engine: Callable[[str], EngineStanding]
+    recorded: FindRecorded = nothing_recorded
 
 
 async def explain_request(stage: Grounds, pasted: Pasted) -> RequestExplained:
@@ -79,18 +95,41 @@ async def explain_request(stage: Grounds, pasted: Pasted) -> RequestExplained:
     except PointsmanError as error:
         told.refusal = told.why = error.public
         return told
-    found, plan = await explain(*stage[:3], seen.model, stage.engine, where.tag)
+    read = _Read(stage.snapshot, where, body, head)
+    sight = sight_of(where.protocol, head, pasted.key, time.time(), read.contents)
+    found, plan = await explain(*stage[:3], seen.model, stage.engine, where.tag, sight)
     told = RequestExplained(**(_fields(told) | _fields(found) | {"notes": notes}))
     told.stream = where.streams if seen.stream is None else seen.stream
     if plan is None:
         told.refusal = found.why
         return told
     await stage.view.look_at(target.key for target in plan.targets)
-    one = _One(stage, plan, where, body, head, seen.model)
-    one.read(told)
+    one = _One(stage, plan, where, body, head, seen.model, read, pasted.key, told.stream)
+    one.tell(told)
+    told.cached = _cached(stage.snapshot, where, pasted, plan, stream=told.stream)
+    told.shadowed = shadowed(stage.snapshot, stage.view, where, plan, pasted.key)
     by_label = {target.label: target for target in plan.targets}
     told.targets = [one.of(by_label[each.target], each) for each in found.targets]
+    if one.stuck(told):
+        after = next_first(plan.rule, [target.label for target in plan.targets])
+        told.targets.sort(key=lambda each: after.index(each.target))
     return told
+
+
+def _cached(snapshot: Snapshot, where: Route, pasted: Pasted, plan: Plan, *, stream: bool) -> str | None:
+    """Would it be looked up in the cache?"""
+    spec = next((one for one in snapshot.client_keys if pasted.key and one.name == pasted.key), None)
+    bounds = None if spec is None else Bounds.of(spec, frozenset())
+    kept = plan if bounds is None else bounds.keeping(plan)
+    if kept.rule.cache_seconds is None or pasted.body is None:
+        return None
+    try:
+        canonical(where, pasted.body, kept.rule, stream=stream)
+    except Unlike as why:
+        told = f"it is answered anew each time: {why}"
+    else:
+        told = f"the answer of an equal request would do, where one of the last {kept.rule.cache_seconds} s is kept"
+    return told if kept is plan else f"{told}; its client key says so, the rule says nothing of it"
 
 
 def _fields(model: BaseModel) -> dict[str, Any]:
@@ -115,6 +154,27 @@ def _alone(body: bytes) -> tuple[bytes, list[str]]:
     return msgspec.json.encode(members), ["what previous_response_id stands for is not looked up here"]
 
 
+class _Read:
+    """A request in neutral form, where its path has one and its body can be read: `asked`; else `problem` says why not.
+    input: tokens, an estimate. output: that it asks for at most, None where it does not say."""
+
+    def __init__(self, snapshot: Snapshot, where: Route, body: bytes, head: RequestHead) -> None:
+        self.asked: Asked | None = None
+        self.problem: PointsmanError | None = None
+        self.input = estimate_body(body)
+        self.output: int | None = None
+        self.contents = contents_of_text(body) if where.half is None and where.media is None else None
+        if where.half is None:
+            return
+        try:
+            self.asked = Asked(where.half, body, head, _ID, Capsules(snapshot.pepper or b"explain"))
+        except PointsmanError as error:
+            self.problem = error
+        else:
+            self.contents = contents_of(self.asked.request)
+            self.input, self.output = self.contents.tokens, self.asked.request.max_tokens
+
+
 @dataclass(slots=True)
 class _One:
     """One request, at each of its targets."""
@@ -125,27 +185,29 @@ class _One:
     body: bytes
     head: RequestHead
     model: str
-    asked: Asked | None = None
-    problem: PointsmanError | None = None
-    input: int = 0
-    output: int | None = None
+    read: _Read
+    key: str | None
+    stream: bool
 
-    def read(self, told: RequestExplained) -> None:
-        """It in neutral form, where its path has one, and how much it is."""
-        half = self.where.half
-        self.input = estimate_body(self.body)
-        if half is not None:
-            capsules = Capsules(self.stage.snapshot.pepper or b"explain")
-            try:
-                self.asked = Asked(half, self.body, self.head, _ID, capsules)
-            except PointsmanError as error:
-                self.problem = error
-            else:
-                self.input = estimate_tokens(self.asked.request)
-                self.output = self.asked.request.max_tokens
-        told.input_tokens = self.input
-        told.output_said = self.output is not None
-        told.output_tokens = self.output or EXAMPLE_OUTPUT
+    @property
+    def asked(self) -> Asked | None:
+        """It in neutral form."""
+        return self.read.asked
+
+    def stuck(self, told: RequestExplained) -> bool:
+        """Is it the next target's turn?"""
+        rule = self.plan.rule
+        if self.asked is None or FallbackOn.STUCK not in rule.fallback_on or len(self.plan.targets) < 2:
+            return False
+        handed = handed_over(self.asked.request, patience_of(rule))
+        told.stuck = None if handed is None else handed.told
+        return handed is not None
+
+    def tell(self, told: RequestExplained) -> None:
+        """How much it is."""
+        told.input_tokens = self.read.input
+        told.output_said = self.read.output is not None
+        told.output_tokens = self.read.output or EXAMPLE_OUTPUT
         if not self.where.dialect.endpoint.writes:
             told.output_tokens = 0
 
@@ -158,6 +220,8 @@ class _One:
             except PointsmanError as error:
                 one.refusal = error.public
             if one.refusal is None:
+                pass_customs(one, self.stage.snapshot, self.plan, backend, self.body, self.key)
+            if one.refusal is None:
                 self._fit(one, target, backend)
             self._price(one, target)
         return one
@@ -165,11 +229,20 @@ class _One:
     # -- in which protocol, and what of it
 
     def _send(self, one: TargetAsked, target: Target, backend: Backend) -> None:
-        where = self.where
+        where, recording = self.where, backend.spec.recording
+        if recording is not None:
+            request = None if self.asked is None else self.asked.request
+            asked = (self.plan, target, recording, where, self.body, request)
+            pass_recording(one, self.stage.recorded, *asked, stream=self.stream)
+            return
         if goes_as_it_is(backend, where.protocol, exact=where.exact) and not self._must_cross(
             target, backend
         ):
-            self._straight(one, target, backend)
+            if self._looked_through(target, backend):
+                one.looked_through = True
+                self._across(one, target, backend, where.protocol)
+            else:
+                self._straight(one, target, backend)
         elif where.bridge is not None:
             bridge = where.bridge
             if not backend.speaks(bridge.to):
@@ -189,6 +262,11 @@ class _One:
         needs = Needs() if self.asked is None else needs_of(self.asked.request)
         return crosses(backend, target.model, where.protocol, needs)
 
+    def _looked_through(self, target: Target, backend: Backend) -> bool:
+        if not self.plan.rule.recover_calls or self.asked is None or not self.asked.request.tools:
+            return False
+        return answers_looked_through(backend, self.where, login=target.forwards)
+
     def _straight(self, one: TargetAsked, target: Target, backend: Backend) -> None:
         where, straight = self.where, self.where.dialect.straight
         profile = profile_for(backend.spec, where.protocol, target.model)
@@ -202,16 +280,18 @@ class _One:
         if where.protocol not in backend.spoken:
             one.doubt = "nobody has said that it speaks this protocol: where it does not know the path, it is translated"
 
-    def _across(self, one: TargetAsked, target: Target, backend: Backend) -> None:
+    def _across(
+        self, one: TargetAsked, target: Target, backend: Backend, spoken: Protocol | None = None
+    ) -> None:
         where = self.where
         if where.half is None:
             self._not_spoken(one, where.protocol)
             return
-        if self.problem is not None:
-            raise self.problem
+        if self.read.problem is not None:
+            raise self.read.problem
         assert self.asked is not None
         request = self.asked.request
-        spoken = translated_to(backend, target.model, where.protocol, needs_of(request))
+        spoken = spoken or translated_to(backend, target.model, where.protocol, needs_of(request))
         if spoken is None:
             self._not_spoken(one, where.protocol)
             return
@@ -252,20 +332,15 @@ class _One:
         request = None if self.asked is None else self.asked.request
         if request is not None and known.tools is False and request.tools:
             self._refuse(one, FallbackOn.ABILITY, "the model calls no tools, and this request has some")
-        elif request is not None and known.images is False and self._pictures():
+        elif request is not None and known.images is False and has_images(request):
             self._refuse(one, FallbackOn.ABILITY, "the model sees no pictures, and this request has one")
-        elif window is not None and self.input > window * _SURE:
-            text = f"its window is {window:,} tokens, and this is about {self.input:,}"
+        elif window is not None and self.read.input > window * _SURE:
+            text = f"its window is {window:,} tokens, and this is about {self.read.input:,}"
             self._refuse(one, FallbackOn.CONTEXT, text)
-        elif window is not None and self.input * 2 > window:
-            one.doubt = f"its window is {window:,} tokens, and this is about {self.input:,}: it may not fit"
-
-    def _pictures(self) -> bool:
-        parts = (
-            [part for message in self.asked.request.messages for part in message.parts] if self.asked else []
-        )
-        inner = [one for part in parts if isinstance(part, ToolResult) for one in part.parts]
-        return any(isinstance(part, Image) for part in (*parts, *inner))
+        elif window is not None and self.read.input * 2 > window:
+            one.doubt = (
+                f"its window is {window:,} tokens, and this is about {self.read.input:,}: it may not fit"
+            )
 
     def _refuse(self, one: TargetAsked, reason: FallbackOn, text: str) -> None:
         one.refusal, one.goes_on = text, reason in self.plan.rule.fallback_on
@@ -274,13 +349,13 @@ class _One:
         specs = self.stage.snapshot.prices.get(target.key)
         rate = None if specs is None else PriceBook(specs).rate(target.model, time.time())
         if rate is None:
-            if one.price == {} or target.key.partition("/")[0] == BackendType.LOCAL.value:
+            if one.price == {} or is_local_backend(target.key):
                 one.cost = one.cost_most = 0.0
             return
-        output = self.output or EXAMPLE_OUTPUT
+        output = self.read.output or EXAMPLE_OUTPUT
         if not self.where.dialect.endpoint.writes:
             output = 0
-        costs = [_usd(rate.charged(_used(self.input, made))[0]) for made in (0, output)]
+        costs = [_usd(rate.charged(_used(self.read.input, made))[0]) for made in (0, output)]
         one.cost, one.cost_most = costs
 
 

@@ -19,15 +19,15 @@ from ...kinds import BackendType, Protocol
 from ...link.engine_desk import EngineStanding
 from ...link.messages import BackendHealth, TargetHealth
 from ...providers.urls import engine_of, is_loopback
-from ...routing.specs import PRACTICE_KEY, BackendSpec, MappingSpec
+from ...routing.specs import BackendSpec, MappingSpec
 from ...routing.table import Plan, Target
 from ...translation.preset_body import preset_body
 from ...upstream.backend import Backend
 from ...upstream.candidates import Needs, crosses, goes_as_it_is, preset_profile, translated_to, unusable
 from ...upstream.model_facts import ModelFacts
-from .condition import condition_of
 from .process_status import utc
 from .routing_view import RoutingView
+from .target_trouble import trouble_of
 
 
 class TargetExplained(BaseModel):
@@ -95,10 +95,9 @@ def judged(
     away = leaves_machine(spec, backend) if proxy is None else True
     seen = health.get(target.key) or BackendHealth(target.key)
     model = _model_of(seen, target.model)
-    condition = condition_of(target, backend, seen, model, time.time())
+    trouble = trouble_of(target, backend, seen, model, time.time())
     problem = _problem(target, backend, started)
-    if problem is None and plan.rule.local_only and away:
-        problem = f"local_only: {spec.base_url if spec else target.key} is not a loopback address"
+    problem = problem or _walled_off(target, plan, away)
     address = None if spec is None else _address(spec)
     return TargetExplained(
         target=target.label,
@@ -108,7 +107,7 @@ def judged(
         reason=problem or _why_usable(target, plan, away, started),
         base_url=address,
         dialects=list(spec.dialects) if spec and spec.dialects is not None else None,
-        protocols=protocols(target, backend, login=target.forwards, unspoken=seen.unspoken),
+        protocols=_protocols(plan, target, backend, seen.unspoken),
         urls=_urls(backend) if address else {},
         leaves_machine=away,
         proxy=None if proxy is None else proxy.text,
@@ -119,9 +118,9 @@ def judged(
         last_reason=seen.last_reason,
         queued=seen.queued,
         max_in_flight=spec.max_in_flight if spec else None,
-        health=condition.text,
-        passed_over=condition.passed_over,
-        passed_over_until=utc(condition.until),
+        health=trouble.text,
+        passed_over=trouble.passed_over,
+        passed_over_until=utc(trouble.until),
         breaker=model.state,
         breaker_until=utc(model.until),
         failures_in_a_row=model.failures,
@@ -135,8 +134,8 @@ def judged(
 
 
 def _address(spec: BackendSpec) -> str | None:
-    """None of what has none: the practice model, an engine that does not run."""
-    nowhere = spec.key == PRACTICE_KEY or engine_of(spec.base_url or "") is not None
+    """None of what has none: the practice model, a recording, an engine that does not run."""
+    nowhere = spec.built_in or engine_of(spec.base_url or "") is not None
     return None if nowhere else spec.base_url or None
 
 
@@ -206,6 +205,26 @@ def _gets(target: Target, backend: Backend, dialect: Dialect, login: bool) -> st
     return other or "not possible"
 
 
+def _protocols(
+    plan: Plan, target: Target, backend: Backend | None, unspoken: Collection[str]
+) -> dict[str, str]:
+    """By that rule: where it makes calls of text, what goes as it is without tools does not with them."""
+    found = protocols(target, backend, login=target.forwards, unspoken=unspoken)
+    if backend is None or not backend.local or not plan.rule.recover_calls or target.forwards:
+        return found
+    return {
+        name: f"{how} ({_ANEW})" if how.startswith(_AS_IT_IS) and _has_half(Protocol(name)) else how
+        for name, how in found.items()
+    }
+
+
+def _has_half(protocol: Protocol) -> bool:
+    dialect = DIALECTS[protocol]
+    return dialect.half_at(dialect.endpoint.path) is not None
+
+
+_AS_IT_IS = "as it is"
+_ANEW = "with tools: read and written anew, since the rule makes calls of text"
 _WANTED = {"tools": Needs(tools=True), "a web search": Needs(hosted=frozenset({SEARCH}))}
 
 
@@ -235,9 +254,21 @@ def _translated(target: Target, backend: Backend, dialect: Dialect) -> str | Non
     return f"translated to {plain.value}{with_tools}"
 
 
+def _walled_off(target: Target, plan: Plan, away: bool | None) -> str | None:
+    """Why a wall forbids it, as far as that is known without asking it."""
+    spec = target.backend
+    if not plan.rule.local_only:
+        return None
+    if spec is not None and spec.type != BackendType.LOCAL:
+        return f"local_only: {target.key} is a provider's backend, wherever it leads"
+    return f"local_only: {spec.base_url if spec else target.key} is not a loopback address" if away else None
+
+
 def _why_usable(target: Target, plan: Plan, away: bool | None, started: EngineStanding | None) -> str:
     spec = target.backend
-    if spec is None or spec.key == PRACTICE_KEY:
+    if spec is not None and spec.recording is not None:
+        return "told again out of the recording; nobody is asked, and what was not recorded is a 404"
+    if spec is None or spec.built_in:
         return "built in, always there"
     if started is not None:
         return f"its engine is started on demand ({started.state}{': ' if started.why else ''}{started.why})"

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...config import COMMAND_AGENT
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
+from ...wire import shield
 from ...wire.authority import HostRule
 from ...wire.coding import known, plain_body
 from ..store.asking import Author, Who, asked_by
@@ -32,25 +33,17 @@ PUBLIC = frozenset({"/", "/api/hello", "/internal/metrics"})
 """Paths that need no token. Nothing here shows or changes a rule, a key or a caller."""
 
 MAX_BODY = 1024 * 1024
+MAX_UPLOAD = 256 * 1024 * 1024
+"""Of a backup or a recording; less where the data plane takes no body so large."""
+UPLOADS = frozenset({
+    ("POST", "/api/uploaded-backups"), ("POST", "/ui/settings/backups/uploads"), ("POST", "/api/recordings"),
+})  # fmt: skip
+"""Where files are sent."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,80}", re.ASCII)
-
-SECURITY_HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
-    (b"cache-control", b"no-store"),
-)
 
 _PAGE_HEADERS = tuple(
     (
-        dict(SECURITY_HEADERS)
+        dict(shield.HEADERS)
         | {
             b"content-security-policy": PAGE_POLICY.encode(),
             b"referrer-policy": b"same-origin",  # with no-referrer a form sends `Origin: null`
@@ -95,10 +88,10 @@ class Guard:
             extra = {"www-authenticate": "Bearer"} if refusal.status == 401 and not page else None
             await say(scope, refusal, headers=extra)(scope, receive, answer.send)
             return
-        receive = _bounded(receive)
+        receive = _bounded(receive, _most(scope))
         try:
             if "content-encoding" in headers:
-                receive = await _unpacked(headers["content-encoding"], receive)
+                receive = await _unpacked(headers["content-encoding"], receive, _most(scope))
             with asked_by(_asker(scope, headers)):
                 await self._app(scope, receive, answer.send)
         except PointsmanError as refused:
@@ -123,8 +116,8 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit():
             return PointsmanError(ErrorKind.BAD_REQUEST, "Content-Length is not one number.")
-        if int(length) > MAX_BODY:
-            return _too_large()
+        if int(length) > _most(scope):
+            return _too_large(_most(scope))
         if not page:
             return self._unauthorized(scope["path"], headers)
         session = scope["state"]["session"] = self._door.session(headers)
@@ -146,7 +139,7 @@ class _Answer:
 
     def __init__(self, send: Send, request_id: str, page: bool) -> None:
         self._send = send
-        self._ours = _PAGE_HEADERS if page else SECURITY_HEADERS
+        self._ours = _PAGE_HEADERS if page else shield.HEADERS
         self.request_id = request_id
         self.started = False
 
@@ -185,7 +178,12 @@ def _request_id(headers: dict[str, str]) -> str:
     return given if _REQUEST_ID.fullmatch(given) else "req_" + secrets.token_hex(12)
 
 
-def _bounded(receive: Receive) -> Receive:
+def _most(scope: Scope) -> int:
+    """Bytes of a body."""
+    return MAX_UPLOAD if (scope["method"], scope["path"]) in UPLOADS else MAX_BODY
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
     size = 0
 
     async def bounded() -> Message:
@@ -193,15 +191,15 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "http.request":
             size += len(message.get("body", b""))
-            if size > MAX_BODY:
+            if size > most:
                 # The one exception that FastAPI lets through while it reads a body.
-                raise HTTPException(413, _too_large().public)
+                raise HTTPException(413, _too_large(most).public)
         return message
 
     return bounded
 
 
-async def _unpacked(codings: str, receive: Receive) -> Receive:
+async def _unpacked(codings: str, receive: Receive, most: int) -> Receive:
     """The body, plain, of a request that may go on (docs/protocols/requests.md#compressed-bodies). Raises PointsmanError."""
     body, more = b"", True
     while more:
@@ -211,11 +209,9 @@ async def _unpacked(codings: str, receive: Receive) -> Receive:
         body += message.get("body", b"")
         more = message.get("more_body", False)
     try:
-        plain = await asyncio.to_thread(
-            plain_body, codings.replace("\n", ",").encode("latin-1"), body, MAX_BODY
-        )
+        plain = await asyncio.to_thread(plain_body, codings.replace("\n", ",").encode("latin-1"), body, most)
     except OverflowError:
-        raise _too_large() from None
+        raise _too_large(most) from None
     given: list[Message] = [{"type": "http.request", "body": plain, "more_body": False}]
 
     async def again() -> Message:
@@ -224,5 +220,5 @@ async def _unpacked(codings: str, receive: Receive) -> Receive:
     return again
 
 
-def _too_large() -> PointsmanError:
-    return PointsmanError(ErrorKind.TOO_LARGE, f"The body is larger than {MAX_BODY} bytes.")
+def _too_large(most: int) -> PointsmanError:
+    return PointsmanError(ErrorKind.TOO_LARGE, f"The body is larger than {most} bytes.")

@@ -7,7 +7,9 @@ from __future__ import annotations
 import asyncio
 import threading
 
-TOPICS = frozenset({"requests", "backends", "rules", "keys", "engines", "models", "spending"})
+TOPICS = frozenset(
+    {"requests", "backends", "rules", "keys", "engines", "models", "spending", "webhooks", "bodies"}
+)
 MOST_EARS = 64
 """Open pages at a time; a browser has one stream a page."""
 
@@ -50,11 +52,15 @@ class Ear:
 
 
 class Live:
-    """Who listens. Costs a look at an empty set while nobody does."""
+    """Who listens, and which change of each topic was the last. epoch: of the process, one that is not this one's has
+    missed everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, epoch: str) -> None:
         self._ears: set[Ear] = set()
         self._lock = threading.Lock()
+        self._epoch = epoch
+        self._changes = 0
+        self._last: dict[str, int] = {}
         self.closed = False
 
     @property
@@ -65,21 +71,39 @@ class Live:
     def changed(self, *topics: str) -> None:
         """Tell every open page. From any thread."""
         assert TOPICS.issuperset(topics), topics
-        if self._ears:
-            with self._lock:
-                ears = list(self._ears)
-            for ear in ears:
-                for topic in topics:
-                    ear.tell(topic)
+        with self._lock:
+            self._changes += 1
+            self._last |= dict.fromkeys(topics, self._changes)
+            ears = list(self._ears)
+        for ear in ears:
+            for topic in topics:
+                ear.tell(topic)
 
-    def listen(self) -> Ear | None:
-        """From the loop of who listens. None when as many listen as may."""
+    @property
+    def now(self) -> str:
+        """A mark for listen(). A page takes it before it reads what it shows."""
+        return f"{self._epoch}.{self._changes}"
+
+    def listen(self, mark: str = "") -> Ear | None:
+        """From the loop of who listens. None when as many listen as may. With a mark it is told first what has changed
+        since: a page is made before its stream begins."""
         with self._lock:
             if len(self._ears) >= MOST_EARS or self.closed:
                 return None
             ear = Ear(self)
             self._ears.add(ear)
-            return ear
+            missed = self._since(mark)
+        for topic in missed:
+            ear.tell(topic)
+        return ear
+
+    def _since(self, mark: str) -> list[str]:
+        epoch, _, count = mark.partition(".")
+        if not mark:
+            return []
+        if epoch != self._epoch or not (count.isascii() and count.isdigit() and len(count) < 20):
+            return sorted(TOPICS)
+        return [topic for topic, change in self._last.items() if change > int(count)]
 
     def leave(self, ear: Ear) -> None:
         with self._lock:

@@ -11,18 +11,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, Field
 
 from ...engines.engine import EngineModel
 from ...errors import PointsmanError
-from ...kinds import PRACTICE, BackendType, ErrorKind, Protocol
+from ...kinds import PRACTICE, ErrorKind, Protocol, is_local_backend
 from ...ledger.price_spec import in_usd
 from ...ledger.prices import PriceBook
 from ...link.bounds import Bounds, restricted
 from ...providers.profiles import is_own, profile_for
-from ...routing.listing import first_usable, names_in_turn
+from ...routing.listing import listed, names_in_turn
 from ...routing.table import Plan, RoutingTable, Target
 from ..store.values import MAX_ID
 from .control_plane import ControlPlane
@@ -186,11 +187,10 @@ def _one(
     table: RoutingTable, near: Mapping[str, frozenset[str]], bounds: Bounds | None, name: str, key: str | None
 ) -> NamedModel | None:
     try:
-        plan = restricted(bounds, table.resolve(name, near))
+        found = listed(table.resolve(name, near), name, key, partial(restricted, bounds))
     except PointsmanError:
         return None
-    target = first_usable(plan, name, key)
-    return None if target is None else NamedModel(name, plan, target)
+    return None if found is None else NamedModel(name, *found)
 
 
 def _filter(view: RoutingView, asked: ModelsAsked) -> Callable[[NamedModel], bool]:
@@ -266,7 +266,7 @@ class _Told:
             backend=target.key,
             model=target.model,
             usable=target.problem is None,
-            local=target.key.partition("/")[0] == BackendType.LOCAL.value,
+            local=is_local_backend(target.key),
             loaded=_facts(self._view, target).loaded,
             price=self._price(target),
             gets=gets.get(self._protocol.value, "not possible"),
@@ -275,7 +275,7 @@ class _Told:
     def _price(self, target: Target) -> dict[str, float] | None:
         specs = self._prices.get(target.key)
         if specs is None:
-            return {} if target.key.partition("/")[0] == BackendType.LOCAL.value else None
+            return {} if is_local_backend(target.key) else None
         book = self._books.get(target.key)
         if book is None:
             book = self._books[target.key] = PriceBook(specs)

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
+
+import msgspec
 
 from ...dialects.guess import guessed_path
 from ...errors import PointsmanError
@@ -25,27 +28,48 @@ _VALUED = {
 @dataclass(frozen=True, slots=True)
 class Pasted:
     """body: None of a model's name alone, which is then `model`. path: where it was sent; guessed: by its members. headers:
-    lower-case names."""
+    lower-case names. key: the name of the client key that it would come with, "" of none, None where nobody says."""
 
     model: str = ""
     body: bytes | None = None
     path: str = ""
     guessed: bool = False
     headers: tuple[tuple[str, str], ...] = ()
+    key: str | None = None
 
 
-def read(text: str, path: str = "") -> Pasted:
-    """path: where it is sent, where that is known. Raises PointsmanError INVALID saying what to paste."""
+def read(text: str, path: str = "", wanted: Collection[str] = ()) -> Pasted:
+    """path: where it is sent, where that is known. wanted: lower-case names of further headers that decide something. Raises
+    PointsmanError INVALID saying what to paste."""
     text = text.encode("utf-8", "replace").decode().strip()  # half a character is no text
     if not text:
         raise _invalid("There is nothing in it; paste a model's name, a request's JSON, or a curl command.")
     if text.startswith("{"):
         return _of_body(text, path, ())
     if text.startswith(("curl ", "curl\t", "curl.exe ", "$ curl ")) or "\ncurl " in text:
-        return _of_curl(text[text.index("curl") :], path)
+        return _of_curl(text[text.index("curl") :], path, wanted)
     if "\n" in text:
         raise _invalid("It is neither one model's name nor JSON nor a curl command; paste one of them.")
     return Pasted(model=text)
+
+
+def with_more(pasted: Pasted, model: str, headers: Mapping[str, str], key: str | None) -> Pasted:
+    """The same, asking for another model ("": its own), with more headers, and with this client key's name."""
+    body, name = pasted.body, pasted.model
+    if model and body is None:
+        name = model
+    elif model and body is not None:
+        try:
+            members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        except msgspec.DecodeError as error:
+            raise _invalid(f"It is not valid JSON: {error}. Paste the whole body.") from None
+        body = msgspec.json.encode(members | {"model": msgspec.Raw(msgspec.json.encode(model))})
+    more = tuple((one.strip().lower(), value.strip()) for one, value in headers.items())
+    if any(not one or any(c in one + value for c in "\r\n") for one, value in more):
+        raise PointsmanError(
+            ErrorKind.INVALID, "A header is a name and a value of one line.", param="headers"
+        )
+    return replace(pasted, body=body, model=name, headers=(*pasted.headers, *more), key=key)
 
 
 def _of_body(text: str, path: str, headers: tuple[tuple[str, str], ...]) -> Pasted:
@@ -65,7 +89,7 @@ def _of_body(text: str, path: str, headers: tuple[tuple[str, str], ...]) -> Past
     return Pasted(body=text.encode(), path=found, guessed=True, headers=headers)
 
 
-def _of_curl(text: str, path: str) -> Pasted:
+def _of_curl(text: str, path: str, wanted: Collection[str]) -> Pasted:
     words = _words(text.replace("\\\r\n", " ").replace("\\\n", " "))
     data: list[str] = []
     headers: list[tuple[str, str]] = []
@@ -81,7 +105,7 @@ def _of_curl(text: str, path: str) -> Pasted:
             data.append(value)
         elif name in ("-H", "--header"):
             key, _, said = value.partition(":")
-            if key.strip().lower() in _HEADERS:
+            if key.strip().lower() in (*_HEADERS, *wanted):
                 headers.append((key.strip().lower(), said.strip()))
         elif name == "--url":
             url = value

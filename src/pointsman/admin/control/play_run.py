@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from ... import __version__
 from ...conversation.events import Delta, Failed, PartKind, PartStart
@@ -261,15 +260,9 @@ def _own(control: ControlPlane) -> BackendSpec:
         raise PointsmanError(
             ErrorKind.UNAVAILABLE, "No gateway runs that could be asked; start one: pointsman serve."
         )
-    parts = urlsplit(url)
-    if parts.hostname in _EVERYWHERE:
-        url = urlunsplit(parts._replace(netloc=f"{_EVERYWHERE[parts.hostname]}:{parts.port}"))
     return BackendSpec(
         "local/own", BackendType.LOCAL.value, "own", url, dialects=(), allow_http=True, proxy="none"
     )
-
-
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # what it listens on, not what we do
 
 
 def _told(record: UsageRecord) -> dict[str, Any]:

@@ -13,6 +13,11 @@ _WORDS = {
     FallbackReason.MALFORMED: "answered what nobody can read",
     FallbackReason.AUTH: "refused the key",
     FallbackReason.BUDGET: "has spent its budget",
+    FallbackReason.STUCK: "did not get on",
+    FallbackReason.CONTEXT: "has too small a window",
+    FallbackReason.REFUSAL: "refused",
+    FallbackReason.ABILITY: "is not able to do it",
+    FallbackReason.MISS: "has nothing recorded for it",
 }
 
 

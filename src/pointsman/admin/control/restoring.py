@@ -1,17 +1,19 @@
-"""Putting a backup back while the gateway serves: looked at first, what is there kept aside, live when it is done. Not here:
-the files (store/backups.py).
+"""Putting a backup back while the gateway serves: looked at first, what is there kept aside, live when it is done; and
+taking one in that was made elsewhere. Not here: the files (store/backups.py).
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from ...config import DATABASE_FILE, USAGE_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ..store import backups, client_keys
-from ..store.backups import Inside
+from ..store.backups import Backup, Inside
 from ..store.database import BACKUP_FOLDER
 from ..store.recording import note_restored
 from .control_plane import ControlPlane
@@ -28,6 +30,21 @@ def examine(control: ControlPlane, name: str) -> Inside:
     """What is in it. Raises INVALID where it is no backup that can be used."""
     with backups.unpacked(backups.path_of(folder_of(control), name), control.store) as (inside, _):
         return inside
+
+
+async def take_in(control: ControlPlane, pieces: AsyncIterator[bytes]) -> Backup:
+    """A backup that comes from elsewhere is kept beside the others once it was looked at; nothing else is changed. Raises
+    INVALID where it is none that can be used, and keeps nothing of it then."""
+    try:
+        with backups.incoming(folder_of(control)) as part:
+            with part.open("wb") as out:
+                async for piece in pieces:
+                    await asyncio.to_thread(out.write, piece)
+            return await asyncio.to_thread(backups.keep, part, control.store)
+    except OSError as error:
+        raise PointsmanError(
+            ErrorKind.UNAVAILABLE, f"The backup cannot be written: {error.strerror}. Nothing is left of it."
+        ) from error
 
 
 def restore(control: ControlPlane, name: str, *, usage: bool, other_gateway: bool) -> tuple[Inside, str]:

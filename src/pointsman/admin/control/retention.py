@@ -1,4 +1,4 @@
-"""How long usage records are kept: the setting, and what is older taken out once an hour.
+"""How long usage records, and what came of shadows, are kept: the setting, and what is older taken out once an hour.
 
 Not here: how (store/usage_deleting.py).
 """
@@ -12,6 +12,7 @@ import time
 from ...errors import PointsmanError
 from ..store import settings
 from ..store.database import Store
+from ..store.shadows import ShadowStore
 from ..store.usage import Deleted, UsageStore
 from ..store.usage_adding import HOUR
 
@@ -24,9 +25,10 @@ FOREVER = ""
 class Retention:
     """Called from any thread. Raises PointsmanError UNAVAILABLE where a database cannot be used."""
 
-    def __init__(self, store: Store, usage: UsageStore) -> None:
+    def __init__(self, store: Store, usage: UsageStore, shadows: ShadowStore) -> None:
         self._store = store
         self._usage = usage
+        self._shadows = shadows
         self._due = time.monotonic()
 
     @property
@@ -59,4 +61,5 @@ class Retention:
     def _forget(self, days: int | None) -> Deleted:
         """Whole hours, so that nothing has to be added up anew."""
         before = -math.inf if days is None else float((time.time() - days * _DAY) // HOUR * HOUR)
+        self._shadows.delete_before(before)
         return self._usage.delete_before(before)

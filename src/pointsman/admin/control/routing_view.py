@@ -14,7 +14,7 @@ from functools import cached_property
 from ...config import local_host
 from ...link.messages import Snapshot
 from ...providers.proxies import Proxies
-from ...routing.specs import PRACTICE_KEY, practice_spec
+from ...routing.specs import practice_spec
 from ...routing.table import RoutingTable
 from ...upstream.backend import Backend, compile_backends
 from ...upstream.egress import Egress
@@ -64,7 +64,7 @@ class RoutingView:
 
     def _follow_lists(self) -> None:
         # the practice model is in the data plane's processes, and never found by its list
-        self._lists.follow({key: one for key, one in self.backends.items() if key != PRACTICE_KEY})
+        self._lists.follow({key: one for key, one in self.backends.items() if not one.spec.built_in})
 
     def follow(self, snapshot: Snapshot, running: Mapping[str, str]) -> None:
         """Compile it, unless it is the one that is known. running: engine's name -> where it is now."""
@@ -100,7 +100,7 @@ class RoutingView:
 
     def _has_not_told(self, backend: Backend) -> bool:
         known = self._lists.known if backend.local else self._provider_lists.known
-        return backend.spec.key not in known and backend.spec.key != PRACTICE_KEY
+        return backend.spec.key not in known and not backend.spec.built_in
 
     @property
     def asking(self) -> bool:

@@ -4,7 +4,7 @@ the API, the pages and doctor. Not here: working that out (routing/reach.py)."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
@@ -53,21 +53,26 @@ class RuleStanding(BaseModel):
 def standing_of(control: ControlPlane, zone: str) -> list[RuleStanding]:
     """Of all rules, in their order. zone: whose day is counted."""
     with control.read() as session:
-        return with_today(control, standing(mappings.list_all(session)), zone)
+        told = standing(mappings.list_all(session))
+    return with_today(told, today_of(control, zone))
 
 
-def with_today(control: ControlPlane, rules: list[RuleStanding], zone: str) -> list[RuleStanding]:
-    """With what each has done today. Raises INVALID for a zone that nobody knows."""
+def today_of(control: ControlPlane, zone: str) -> dict[int, MappingTotals]:
+    """What each rule that was asked today has done, by its number. Raises INVALID for a zone that nobody knows."""
     try:
         since = period_at(Per.DAY, zone, time.time()).start
     except ValueError as error:
         raise PointsmanError(ErrorKind.INVALID, f"{error}.", param="zone") from None
     filters = UsageFilter(since=datetime.fromtimestamp(since, UTC))
-    totals = {
+    return {
         one.mapping_id: one
         for one in control.usage.by(By.MAPPING, filters, zone)
-        if isinstance(one, MappingTotals)
+        if isinstance(one, MappingTotals) and one.mapping_id is not None
     }
+
+
+def with_today(rules: list[RuleStanding], totals: Mapping[int, MappingTotals]) -> list[RuleStanding]:
+    """With what each has done today."""
     for rule in rules:
         done = totals.get(rule.id)
         if done is not None:

@@ -28,9 +28,9 @@ _ANSWER_SECONDS = 10.0
 
 
 def hooks_of(store: Store, vault: Vault) -> list[Hook]:
-    """Those that are stored. Blocks. Raises PointsmanError while they cannot be read."""
+    """Those that are on. Blocks. Raises PointsmanError while they cannot be read."""
     with store.read() as session:
-        return [hook_of(vault, row) for row in webhooks.list_all(session)]
+        return [hook_of(vault, row) for row in webhooks.list_all(session) if row.enabled]
 
 
 def hook_of(vault: Vault, row: Webhook) -> Hook:

@@ -21,7 +21,7 @@ from ...errors import PointsmanError
 from ...link.local_server import LocalServer
 from ...link.messages import Snapshot, Up, UsageBatch
 from ...link.server import LinkServer, NotTaken
-from ...wire.error_page import error_page, for_browser
+from ...wire.error_page import WayOut, error_page, for_browser
 from ..problem import problem_body
 
 log = logging.getLogger("pointsman.control")
@@ -30,6 +30,15 @@ RETRY_SECONDS = 1.0
 """Between two tries, with a quarter of jitter: back by itself within 5 s of the recovery
 (docs/reliability-promises.md#r10)."""
 _HEAD_SECONDS = 10.0
+
+_WAY_OUT = WayOut(
+    "Requests to models go on, by the last good rules. Where a backup is to be put back, run this in the data folder:",
+    """mv pointsman.db pointsman.db.damaged
+rm -f pointsman.db-wal pointsman.db-shm
+tar xf BACKUP.tar pointsman.db""",
+    "A copy from before an update is a plain database: cp backups/NAME.db pointsman.db. Nothing needs a restart: this page"
+    " comes back by itself within five seconds.",
+)
 
 T = TypeVar("T")
 
@@ -106,7 +115,7 @@ def _not_now(cause: PointsmanError, head: bytes) -> bytes:
     after = cause.retry_after or 5
     lines, body = b"content-type: application/problem+json\r\n", problem_body(cause)
     if for_browser(path, b"text/html" if b"text/html" in head else None):
-        lines, body = error_page(cause.public, after)
+        lines, body = error_page(cause.public, after, _WAY_OUT)
     common = f"retry-after: {after}\r\ncontent-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
     if b"x-content-type-options" not in lines:
         lines += b"x-content-type-options: nosniff\r\n"

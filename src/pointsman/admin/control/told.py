@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from ...config import CLIENT_KEY_VARIABLE, LOG_VARIABLE, OTEL_VARIABLE, Limits
+from ...config import (
+    CLIENT_KEY_VARIABLE,
+    DATA_DIR_VARIABLE,
+    DATABASE_VARIABLE,
+    KEY_FILE_VARIABLE,
+    KEY_VARIABLE,
+    LOG_VARIABLE,
+    OTEL_VARIABLE,
+    Limits,
+)
 from ..store import client_keys, prices, settings
-from ..vault import KEY_FILE_VARIABLE, Source
+from ..vault import Source
 from .opening import StartValue
 
 if TYPE_CHECKING:
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _KEY_SOURCES = {
-    Source.ENVIRONMENT: "POINTSMAN_MASTER_KEY",
+    Source.ENVIRONMENT: KEY_VARIABLE,
     Source.NAMED_FILE: KEY_FILE_VARIABLE,
     Source.DATA_DIR: "master.key in the data folder",
 }
@@ -54,11 +63,11 @@ def everything(control: ControlPlane) -> list[SetValue]:
         SetValue(
             name="data folder",
             value=str(control.data_dir),
-            by=_by("POINTSMAN_DATA_DIR"),
-            change="--data-dir or POINTSMAN_DATA_DIR",
+            by=_by(DATA_DIR_VARIABLE),
+            change=f"--data-dir or {DATA_DIR_VARIABLE}",
             restart=True,
         ),
-        _secret("database", "POINTSMAN_DATABASE_URL", "pointsman.db in the data folder"),
+        _secret("database", DATABASE_VARIABLE, "pointsman.db in the data folder"),
         _master_key(control),
         _given_key(control),
         _plain("log", LOG_VARIABLE, "INFO"),

@@ -16,6 +16,8 @@ from ...link.messages import BackendHealth
 from .process_status import StatusBoard
 
 Tell = Callable[[str, Mapping[str, Any]], None]
+KEY_REFUSED = "it refuses the stored key; the page Backends says in which words"
+"""Its own words may quote what it was asked, and are told to nobody outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Watch:
             if (before.down is None) != (now.down is None):
                 self._tell_of_a_change(key, health, now)
             if now.benched is not None and before.benched is None:
-                self._tell("key.refused", {"backend": key, "reason": now.benched})
+                self._tell("key.refused", {"backend": key, "reason": KEY_REFUSED})
 
     def _tell_of_a_change(self, key: str, health: BackendHealth, now: _Seen) -> None:
         if now.down is None:

@@ -1,22 +1,33 @@
-"""`/api/backups`: copies of the database, made and put back while the gateway serves. The master key is in none."""
+"""`/api/backups`: copies of the database, made and put back while the gateway serves; `/api/uploaded-backups`: one that was
+made elsewhere. The master key is in none.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
 
-from ..control.restoring import examine, folder_of, restore
+from ..control.restoring import examine, folder_of, restore, take_in
 from ..store import backups
 from ..store.backups import Backup, Inside
 from ..store.values import Switch
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/backups", tags=["backups"])
+uploads_router = APIRouter(prefix="/api/uploaded-backups", tags=["backups"])
 
 Name = Annotated[str, Path(max_length=160, description="As the list shows it.")]
+
+
+_A_FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 class BackupWish(BaseModel):
@@ -53,6 +64,15 @@ def add(control: Run, response: Response, body: BackupWish | None = None) -> Bac
     """Make one. Requests go on; a change waits until the database is copied."""
     usage = control.usage if body is not None and body.usage else None
     made = backups.make(control.store, usage, folder_of(control))
+    response.headers["location"] = f"{router.prefix}/{made.name}"
+    return made
+
+
+@uploads_router.post("", status_code=201, responses=errors(), openapi_extra=_A_FILE)
+async def upload(control: Run, request: Request, response: Response) -> Backup:
+    """Take one in that was made elsewhere: the file as it is. It is looked at, and kept beside the others; 422 says why it
+    cannot be used. Nothing is put back yet."""
+    made = await take_in(control, request.stream())
     response.headers["location"] = f"{router.prefix}/{made.name}"
     return made
 

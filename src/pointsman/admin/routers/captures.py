@@ -13,6 +13,8 @@ from .base import RowId, Run, errors
 
 router = APIRouter(tags=["captures"])
 
+RequestId = Annotated[str, Path(max_length=80, description="As x-request-id told it.")]
+
 
 @router.get("/api/captures", responses=errors())
 def show_list(control: Run) -> list[CaptureResponse]:
@@ -48,21 +50,25 @@ def remove(control: Run, capture_id: RowId) -> None:
 @router.get("/api/captured", responses=errors())
 def show_captured(control: Run) -> list[CapturedSummary]:
     """Requests whose bodies are kept, the newest first."""
-    return [CapturedSummary.model_validate(one) for one in control.recordings.list_all()]
+    return [CapturedSummary.model_validate(one) for one in control.captured.list_all()]
 
 
 @router.get("/api/captured/{request_id}", responses=errors(404))
-def show_bodies(
-    control: Run, request_id: Annotated[str, Path(max_length=80, description="As x-request-id told it.")]
-) -> CapturedBodies:
+def show_bodies(control: Run, request_id: RequestId) -> CapturedBodies:
     """What was asked and answered, without what looks like a key, an address or a number of a card."""
-    return CapturedBodies.model_validate(control.recordings.show(request_id))
+    return CapturedBodies.model_validate(control.captured.show(request_id))
+
+
+@router.delete("/api/captured/{request_id}", status_code=204, responses=errors(404))
+def forget(control: Run, request_id: RequestId) -> None:
+    """Take out what was kept of one request."""
+    control.captured.remove(request_id)
 
 
 @router.delete("/api/captured", status_code=204, responses=errors())
 def clear(control: Run) -> None:
     """Take out all that was kept."""
-    control.recordings.clear()
+    control.captured.clear()
 
 
 def _shown(row: Capture) -> CaptureResponse:

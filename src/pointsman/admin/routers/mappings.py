@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from sqlmodel import Session
 
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
 from ...ledger.periods import own_zone
 from ...models import BackendMappingCreate, BackendMappingMove, BackendMappingResponse, BackendMappingUpdate
+from ..control.control_plane import ControlPlane
 from ..control.rule_standing import RuleStanding, standing_of
 from ..store import mappings, rule_order
+from ..store.tables import BackendMapping
+from ..store.targets import TargetRef, targets_of
 from ..store.versions import expect
 from .base import IfMatch, RowId, Run, errors
 
@@ -27,8 +34,9 @@ def show_list(control: Run) -> list[BackendMappingResponse]:
 @router.post("", status_code=201, responses=errors())
 def add(control: Run, body: BackendMappingCreate, response: Response) -> BackendMappingResponse:
     """Add a rule; it is live when this answers. `warnings` name backends that do not exist yet."""
+    _refuse_unrecorded(control, targets_of(body))
     with control.change() as session:
-        answer = mappings.response(session, mappings.create(session, body))
+        answer = _written(session, mappings.create(session, body))
     response.headers["location"] = f"{router.prefix}/{answer.id}"
     return answer
 
@@ -46,8 +54,30 @@ def change(
 ) -> BackendMappingResponse:
     """Change what is named; the rest stays. A null clears what can be empty."""
     with control.change() as session:
-        expect(session, mappings.get(session, mapping_id), version)
-        return mappings.response(session, mappings.update(session, mapping_id, body))
+        row = mappings.get(session, mapping_id)
+        expect(session, row, version)
+        before = set(targets_of(row))
+        row = mappings.update(session, mapping_id, body)
+        _refuse_unrecorded(control, [one for one in targets_of(row) if one not in before])
+        return _written(session, row)
+
+
+def _refuse_unrecorded(control: ControlPlane, targets: Iterable[TargetRef]) -> None:
+    """A recording is there before a rule answers out of it. Raises INVALID."""
+    for name in control.recordings.missing(one.backend for one in targets):
+        raise PointsmanError(
+            ErrorKind.INVALID,
+            f"There is no recording {name!r}. Make it with: pointsman record {name}, or take it in: "
+            "pointsman recording import FILE.",
+            param="backend_name",
+        )
+
+
+def _written(session: Session, row: BackendMapping) -> BackendMappingResponse:
+    """With what the change means for this rule and for others."""
+    answer = mappings.response(session, row)
+    answer.warnings += rule_order.told_when_written(mappings.list_all(session), row)
+    return answer
 
 
 @router.delete("/{mapping_id}", status_code=204, responses=errors(404))

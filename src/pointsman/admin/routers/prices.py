@@ -4,7 +4,7 @@ the model that saved money is measured by.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -17,13 +17,14 @@ from ...kinds import ErrorKind
 from ...ledger.price_files import read
 from ...ledger.price_spec import QUANTITIES, Period, PriceSpec, Tariff, dollars, in_usd
 from ...ledger.prices import PriceBook
+from ..control.control_plane import ControlPlane
 from ..store import credentials, prices, rows
 from ..store.price_lists import built_in
 from ..store.schemas import PriceCreate, PriceResponse
 from ..store.sealing import base_url_of, key_of
 from ..store.shapes import Input
 from ..store.tables import Price
-from .base import RowId, Run, errors
+from .base import IfMatch, RowId, Run, errors
 
 router = APIRouter(prefix="/api/prices", tags=["prices"])
 lists_router = APIRouter(prefix="/api/price-lists", tags=["prices"])
@@ -91,11 +92,11 @@ def show_list(control: Run, which: Annotated[PriceFilter, Query()]) -> list[Pric
     return found
 
 
-@router.post("", status_code=201, responses=errors())
-def put(control: Run, body: PriceCreate, response: Response) -> PriceResponse:
+@router.post("", status_code=201, responses=errors(409, 412))
+def put(control: Run, body: PriceCreate, response: Response, version: IfMatch = None) -> PriceResponse:
     """Set a price, or change the one of the same model, tier, tokens and day. It holds for answers from now on."""
     with control.change() as session:
-        answer = _own(prices.put(session, body))
+        answer = _own(prices.put(session, body, version))
         answer.warnings = list(_cautions(session, body))
     response.headers["location"] = f"{router.prefix}/{answer.id}"
     return answer
@@ -141,9 +142,30 @@ def set_reference(control: Run, body: ReferencePrice) -> ReferencePrice:
     """Say by which model's price local answers are measured: `saved` of a record is what it would have cost there."""
     with control.change() as session:
         if body.target is not None:
-            _check_reference(session, body.target)
+            check_reference(session, body.target)
         prices.set_reference(session, body.target)
     return body
+
+
+class ListedBeside(BaseModel):
+    """What the list says of a model there, as usual. source: who says so, None where nobody does. prices: in USD by
+    quantity."""
+
+    source: str | None = None
+    prices: dict[str, float] = {}
+
+
+def beside(control: ControlPlane, of: Sequence[tuple[str, str]]) -> list[ListedBeside]:
+    """For pages: of each (where, model) what the list says, beside which a price of the user's own stands."""
+    with control.read() as session:
+        lists = prices.Lists(session, built_in())
+        backends = credentials.list_all(session)
+        return [_beside(lists, prices.provider_of(lists, backends, where), model) for where, model in of]
+
+
+def _beside(lists: prices.Lists, provider: str | None, model: str) -> ListedBeside:
+    found = {} if provider is None else _listed_now(lists, provider, model)
+    return ListedBeside(source=lists.source(provider), prices=found) if provider and found else ListedBeside()
 
 
 @router.get("/{price_id}", responses=errors(404))
@@ -182,7 +204,9 @@ def _own(row: Price) -> PriceResponse:
     told: dict[str, Any] = {
         name: dollars(price, name) for name, price in row.prices.items() if name in QUANTITIES
     }
-    named = {name: getattr(row, name) for name in ("id", "where", "model", "tier", "above", "since")}
+    named = {
+        name: getattr(row, name) for name in ("id", "version", "where", "model", "tier", "above", "since")
+    }
     return PriceResponse(source=prices.OWN, **named, **told)
 
 
@@ -211,22 +235,24 @@ def _cautions(session: Session, body: PriceCreate) -> Iterator[str]:
     """What of the list's price no longer holds."""
     lists = prices.Lists(session, built_in())
     backends = credentials.list_all(session)
-    provider = next(
-        (lists.provider_at(base_url_of(row)) for row in backends if key_of(row) == body.where), None
-    )
-    provider = provider or (body.where if lists.knows(body.where) else None)
+    provider = prices.provider_of(lists, backends, body.where)
     if provider is None:
         if not body.where.startswith("local/") and all(key_of(row) != body.where for row in backends):
             yield f"nothing is called {body.where} yet: no backend, and no provider of the list"
         return
-    rate = PriceBook(lists.specs(provider)).rate(body.model, datetime.now(UTC).timestamp())
-    listed = in_usd(rate.prices) if rate is not None and not body.tier else {}
+    listed = {} if body.tier else _listed_now(lists, provider, body.model)
     lost = [name for name in listed if getattr(body, name) is None]
     if lost:
         yield f"the list also has a price for {', '.join(lost)}; yours has none, and holds instead of all of it"
 
 
-def _check_reference(session: Session, target: str) -> None:
+def _listed_now(lists: prices.Lists, provider: str, model: str) -> dict[str, float]:
+    """What the list says now, in USD by quantity; nothing where it says nothing."""
+    rate = PriceBook(lists.specs(provider)).rate(model, datetime.now(UTC).timestamp())
+    return {} if rate is None else in_usd(rate.prices)
+
+
+def check_reference(session: Session, target: str) -> None:
     where, _, model = target.partition(":")
     if not where or not model:
         raise PointsmanError(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from ...config import default_data_dir
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ...programs.program import YOUR_KEY, Pointed, Program, filled
+from ...programs.program import YOUR_KEY, Pointed, Program, Writing, filled
 from ...programs.registry import BY_NAME, PROGRAMS
+from ..control import program_files
 from ..control.arrivals import Arrival, arrival_of
 from ..control.control_plane import ControlPlane
+from ..control.nearness import why_far
+from ..control.program_files import FilesChanged, FilesShown
+from ..store.schemas import ClientKeyCreate
 from ..store.values import MAX_ID
 from .base import Run, errors
 
@@ -40,10 +46,11 @@ class SnippetShown(BaseModel):
 
 
 class ProgramSnippets(ProgramShown):
-    """With what to copy. problem: why the program cannot reach this gateway at its address, and what to do. needs_key:
-    whether the gateway wants a client key, whose place then says so."""
+    """With what to copy. commands: of the command line, that do the same. problem: why the program cannot reach this gateway
+    at its address, and what to do. needs_key: whether the gateway wants a client key, whose place then says so."""
 
     snippets: list[SnippetShown]
+    commands: list[SnippetShown]
     notes: list[str]
     problem: str | None
     needs_key: bool
@@ -58,6 +65,15 @@ class Pointing(BaseModel):
     model: Annotated[str, Field(min_length=1, max_length=200)] = "practice"
     url: Annotated[str | None, Field(max_length=300, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")] = None
     window: Annotated[int | None, Field(ge=1, le=100_000_000)] = None
+
+
+class FilesWrite(Pointing):
+    """digest: of the look that showed what is written. key_name: of the client key that is made where one is needed and none
+    is in the files, None: the program's. only_model: that key may ask for this model only."""
+
+    digest: Annotated[str, Field(max_length=64)]
+    key_name: Annotated[str | None, Field(max_length=100)] = None
+    only_model: bool = False
 
 
 @router.get("", responses=errors())
@@ -87,6 +103,54 @@ def show_arrival(
     return arrived(control, program_of(name), since, key_id)
 
 
+@router.get("/{name}/settings", responses=errors(404))
+def show_files(
+    control: Run, request: Request, name: ProgramName, pointing: Annotated[Pointing, Query()]
+) -> FilesShown:
+    """The program's settings files on the gateway's own computer, and what would change in them, as `pointsman connect`
+    shows it. Only to who asks there: else `why_not` says where."""
+    program, far = program_of(name), why_far(request.headers, control.environ)
+    if far is not None:
+        return FilesShown(why_not=far)
+    return program_files.look(control, program, pointed(control, pointing))
+
+
+@router.post("/{name}/settings", responses=errors(404, 409))
+def write_files(control: Run, request: Request, name: ProgramName, body: FilesWrite) -> FilesChanged:
+    """Make the change that was shown; a copy from before is kept beside each file. A client key that is made for it stands
+    in the file alone. 409 where it is not what was shown any more, or a file may not be changed."""
+    program = program_of(name)
+    refuse_far(control, request)
+    made = key_of(program, body.key_name, body.model if body.only_model else None)
+    return program_files.write(control, program, pointed(control, body), body.digest, made)
+
+
+@router.delete("/{name}/settings", responses=errors(404, 409))
+def undo_files(control: Run, request: Request, name: ProgramName) -> FilesChanged:
+    """Put back what was there, as `pointsman connect --undo` does. 409 where that cannot be."""
+    program = program_of(name)
+    refuse_far(control, request)
+    return program_files.undo(control, program)
+
+
+def refuse_far(control: ControlPlane, request: Request) -> None:
+    """Raises FORBIDDEN for who may not see and change files here."""
+    far = why_far(request.headers, control.environ)
+    if far is not None:
+        raise PointsmanError(ErrorKind.FORBIDDEN, far)
+
+
+def key_of(program: Program, name: str | None, only_model: str | None = None) -> ClientKeyCreate:
+    """The client key that is made for a program."""
+    return ClientKeyCreate(name=name or program.title, models=[only_model] if only_model else [])
+
+
+def pointed(control: ControlPlane, pointing: Pointing, secret: str | None = None) -> Pointed:
+    """At this gateway, by the address that is said, or the one it was started with."""
+    url = (pointing.url or control.options.url or "http://127.0.0.1:4480").rstrip("/")
+    return Pointed(url, pointing.model, secret, pointing.window)
+
+
 def arrived(control: ControlPlane, program: Program, since: datetime, key_id: int | None) -> Arrival:
     """See show_arrival."""
     return arrival_of(control.usage, program, since, key_id)
@@ -104,9 +168,15 @@ def snippets_of(
     control: ControlPlane, program: Program, pointing: Pointing, secret: str | None = None
 ) -> ProgramSnippets:
     """secret: of a key that has just been made. Raises PointsmanError 422 for a name that no snippet can hold."""
-    url = (pointing.url or control.options.url or "http://127.0.0.1:4480").rstrip("/")
+    at = pointed(control, pointing, secret)
     needs_key = control.snapshot.keys_required
-    at = Pointed(url, pointing.model, secret or (YOUR_KEY if needs_key else None), pointing.window)
+    options = f" --model {shlex.quote(pointing.model)}"
+    if control.data_dir != default_data_dir():
+        options += f" --data-dir {shlex.quote(str(control.data_dir))}"
+    if needs_key:
+        options += " --key -" if secret else f" --key {shlex.quote(program.title)}"
+    if needs_key and secret is None:
+        at = Pointed(at.url, at.model, YOUR_KEY, at.window)
     try:
         snippets = [
             SnippetShown(where=one.where, writing=one.writing, text=filled(one, at))
@@ -120,7 +190,11 @@ def snippets_of(
         kind=program.kind,
         first=program.first,
         snippets=snippets,
+        commands=[
+            SnippetShown(where=when, writing=Writing.SH, text=text)
+            for when, text in program.commands(options)
+        ],
         notes=list(program.notes),
-        problem=program.problem(url),
+        problem=program.problem(at.url),
         needs_key=needs_key,
     )

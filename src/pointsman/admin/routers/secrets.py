@@ -43,6 +43,7 @@ def show(control: Run) -> MasterKeyState:
 @router.post("/rotate", responses=errors(409))
 def change(control: Run, body: Rotation | None = None) -> RotationResult:
     """Seal every stored key under a new master key, in one transaction, while the gateway serves."""
-    done = rotate(control.store, control.vault, body.new_key if body is not None else None)
+    new_key = body.new_key if body is not None else None
+    done = rotate(control.store, control.vault, new_key, beside=control.recordings.stage)
     control.publish()
     return done

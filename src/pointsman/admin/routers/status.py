@@ -88,7 +88,7 @@ def status_of(control: ControlPlane) -> Status:
         snapshot=snapshot.version,
         keys_required=snapshot.keys_required,
         mappings=len(snapshot.mappings),
-        backends=len(snapshot.backends),
+        backends=sum(one.recording is None for one in snapshot.backends),
         client_keys=len(snapshot.client_keys),
         workers=[
             Worker(worker=s.worker, pid=s.pid, in_flight=s.in_flight, usage_dropped=s.usage_dropped)

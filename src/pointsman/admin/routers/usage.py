@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import partial
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,11 +21,13 @@ from ..control.control_plane import ControlPlane
 from ..store import client_keys
 from ..store.shapes import with_fields
 from ..store.usage import COLUMNS, MAX_LIMIT, Deleted
-from ..store.usage_groups import By, Group, KeyTotals
+from ..store.usage_groups import By, Group, KeyTotals, LeftTotals
 from ..store.usage_query import RowFilter, Totals, UsageFilter, in_dollars
 from .base import Run, errors
 
 router = APIRouter(prefix="/api/usage", tags=["usage"])
+
+T = TypeVar("T")
 
 _ZONE = "Whose calendar makes the days: an IANA name such as Europe/Berlin; left out, this computer's."
 _BEFORE = Query(description="ISO 8601 with a time zone, or unix seconds.")
@@ -36,7 +40,8 @@ _COLUMNS = {
 @with_fields(_COLUMNS | {"at": (datetime, ...)} | dict.fromkeys(MONEY, (float | None, ...)))
 class UsageRow(BaseModel):
     """One attempt; the one whose id is its request's stands for it. Token counts are null where the backend reported
-    none; durations are milliseconds. Money is USD, null where it is not known, and `flag` says why."""
+    none; durations are milliseconds; sent_bytes: head and body of the request, as the backend was given them, null of what
+    an earlier version recorded. Money is USD, null where it is not known, and `flag` says why."""
 
 
 class Page(RowFilter):
@@ -106,6 +111,17 @@ def keep(control: Run, body: KeepDays) -> KeepDone:
     return KeepDone(days=body.days, **done.model_dump())
 
 
+@router.get("/left-machine", responses=errors())
+def left_machine(
+    control: Run,
+    filters: Annotated[UsageFilter, Query()],
+    zone: Annotated[str | None, Query(max_length=64, description=_ZONE)] = None,
+) -> list[LeftTotals]:
+    """What went where: sums over what backends that are not `local` were asked, by day, backend and model; days in order,
+    of each what was given the most bytes first."""
+    return _in_zone(control.usage.left_machine, filters.knowing(key_names(control, filters)), zone)
+
+
 @router.get("/by/{by}", responses=errors(404))
 def by_group(
     control: Run,
@@ -114,12 +130,7 @@ def by_group(
     zone: Annotated[str | None, Query(max_length=64, description=_ZONE)] = None,
 ) -> list[Group]:
     """Sums over the filtered requests, a row a group: days in order, sessions the latest first, all else by cost."""
-    try:
-        rows = control.usage.by(
-            by, filters.knowing(key_names(control, filters)), own_zone() if zone is None else zone
-        )
-    except ValueError as error:
-        raise PointsmanError(ErrorKind.INVALID, f"{error}.", param="zone") from None
+    rows = _in_zone(partial(control.usage.by, by), filters.knowing(key_names(control, filters)), zone)
     if by is By.KEY:
         with control.read() as session:
             names = client_keys.names(session)
@@ -127,6 +138,16 @@ def by_group(
             if isinstance(row, KeyTotals):
                 row.key = names.get(row.key_id or 0) or None
     return rows
+
+
+def _in_zone(
+    summed: Callable[[UsageFilter, str], list[T]], filters: UsageFilter, zone: str | None
+) -> list[T]:
+    """By the calendar of that zone, or this computer's. Raises INVALID for one that nobody knows."""
+    try:
+        return summed(filters, own_zone() if zone is None else zone)
+    except ValueError as error:
+        raise PointsmanError(ErrorKind.INVALID, f"{error}.", param="zone") from None
 
 
 def row_of(record: UsageRecord) -> UsageRow:

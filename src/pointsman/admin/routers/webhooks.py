@@ -10,9 +10,10 @@ from ..control.control_plane import ControlPlane
 from ..control.events import Hook, Notice
 from ..control.sending import hook_of, post
 from ..store import webhooks
-from ..store.schemas import WebhookCreate, WebhookCreated, WebhookResponse, WebhookTest
+from ..store.schemas import WebhookCreate, WebhookCreated, WebhookResponse, WebhookTest, WebhookUpdate
 from ..store.tables import Webhook
-from .base import RowId, Run, errors
+from ..store.versions import expect
+from .base import IfMatch, RowId, Run, errors
 
 router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
 
@@ -28,7 +29,7 @@ def show_list(control: Run) -> list[WebhookResponse]:
 def add(control: Run, body: WebhookCreate, response: Response) -> WebhookCreated:
     """Tell somebody of events from now on. The secret that signs them is in this answer and in no other."""
     with control.change() as session:
-        row, secret = webhooks.create(session, control.vault, body.url, body.on)
+        row, secret = webhooks.create(session, control.vault, body)
         answer = WebhookCreated.model_validate({"secret": secret.reveal(), **_shown(control, row)})
     response.headers["location"] = f"{router.prefix}/{answer.id}"
     return answer
@@ -39,6 +40,15 @@ def show(control: Run, webhook_id: RowId) -> WebhookResponse:
     """One of them."""
     with control.read() as session:
         return WebhookResponse.model_validate(_shown(control, webhooks.get(session, webhook_id)))
+
+
+@router.patch("/{webhook_id}", responses=errors(404, 409, 412))
+def change(control: Run, webhook_id: RowId, body: WebhookUpdate, version: IfMatch = None) -> WebhookResponse:
+    """Change what is named; the rest stays, its secret too. Switched off, it is told of nothing; what waits is dropped."""
+    with control.change() as session:
+        expect(session, webhooks.get(session, webhook_id), version)
+        row = webhooks.update(session, control.vault, webhook_id, body)
+        return WebhookResponse.model_validate(_shown(control, row))
 
 
 @router.delete("/{webhook_id}", status_code=204, responses=errors(404))
@@ -67,8 +77,12 @@ def _shown(control: ControlPlane, row: Webhook) -> dict[str, object]:
         "id": row.id,
         "url": row.url,
         "on": row.on,
+        "enabled": row.enabled,
         "created_at": row.created_at,
+        "version": row.version,
         "delivered": standing.delivered,
+        "lost": standing.lost,
+        "tried_at": standing.tried_at,
         "waiting": len(standing.waiting),
         "problem": standing.problem,
     }

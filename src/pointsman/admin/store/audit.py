@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
@@ -65,14 +66,19 @@ def page(
         query = query.where(col(AuditEntry.id) < before)
     if who is not None:
         query = query.where(col(AuditEntry.who) == who)
-    if noun is not None or row is not None:
-        named = select(AuditRow.entry_id)
-        if noun is not None:
-            named = named.where(col(AuditRow.noun) == noun)
-        if row is not None:
-            named = named.where(col(AuditRow.row) == row)
-        query = query.where(col(AuditEntry.id).in_(named))
+    if row is not None:
+        query = query.where(col(AuditEntry.id).in_(_about(noun, row)))
+    elif noun is not None:  # most entries have it: the newest are looked at, not all of them found
+        query = query.where(_about(noun, row).where(col(AuditRow.entry_id) == col(AuditEntry.id)).exists())
     return _told(session, session.exec(query).all(), MOST_ROWS)
+
+
+def _about(noun: str | None, row: str | None) -> SelectOfScalar[int]:
+    """The entries of a kind, of a row."""
+    named = select(AuditRow.entry_id)
+    if noun is not None:
+        named = named.where(col(AuditRow.noun) == noun)
+    return named if row is None else named.where(col(AuditRow.row) == row)
 
 
 def get(session: Session, number: int) -> Audited:
@@ -126,12 +132,18 @@ def _one(entry: AuditEntry, rows: list[AuditRow], later: int | None, most: int |
 
 def _changed_since(session: Session, numbers: Collection[int]) -> dict[int, int]:
     """Of these entries those whose rows a later entry touched, and the newest one that did."""
-    later = aliased(AuditRow)
-    same = (col(later.noun) == col(AuditRow.noun), col(later.row) == col(AuditRow.row))
+    other = aliased(AuditRow)
+    newest = (
+        select(other.entry_id)
+        .where(col(other.noun) == col(AuditRow.noun), col(other.row) == col(AuditRow.row))
+        .order_by(col(other.id).desc())
+        .limit(1)
+        .correlate(AuditRow)
+        .scalar_subquery()
+    )
     query = (
-        select(AuditRow.entry_id, func.max(later.entry_id))
-        .join(later, (same[0]) & (same[1]) & (col(later.entry_id) > col(AuditRow.entry_id)))
+        select(AuditRow.entry_id, func.max(newest))
         .where(col(AuditRow.entry_id).in_(numbers))
         .group_by(col(AuditRow.entry_id))
     )
-    return dict(session.exec(query).all())
+    return {number: later for number, later in session.exec(query) if later > number}

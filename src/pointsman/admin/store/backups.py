@@ -1,5 +1,6 @@
 """Copies of the databases: made while they are used, looked at before anything is put back, and put back with the last state
-kept aside. A backup is a tar of `pointsman.db` and, where asked for, `usage.db`; a plain copy of the database is one, too.
+kept aside. A backup is a tar of `pointsman.db` and, where asked for, `usage.db`, with their SHA-256 as
+`sha256sum` writes it; a plain copy of the database is one, too.
 
 The master key is in none of them: without it the stored keys of a backup are worth nothing. Not here: what a gateway does
 after (control/restoring.py).
@@ -7,6 +8,7 @@ after (control/restoring.py).
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sqlite3
@@ -30,6 +32,7 @@ from .tables import Setting
 from .usage import UsageStore
 
 MEMBERS = (DATABASE_FILE, USAGE_FILE)
+_SUMS = "SHA256SUMS"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}\.(?:tar|db)", re.ASCII)
 _SQLITE = b"SQLite format 3\0"
 _PIECE = 1 << 20
@@ -82,8 +85,11 @@ def make(store: Store, usage: UsageStore | None, folder: Path) -> Backup:
             store.copy_to(scratch / DATABASE_FILE)
             if usage is not None:
                 usage.copy_to(scratch / USAGE_FILE)
+            names = MEMBERS[: 1 if usage is None else 2]
+            sums = "".join(f"{_sum(scratch / name)}  {name}\n" for name in names)
+            (scratch / _SUMS).write_text(sums, encoding="ascii")
             with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
-                for name in MEMBERS[: 1 if usage is None else 2]:
+                for name in (*names, _SUMS):
                     tar.add(scratch / name, name, filter=_nobody_s)
             out.flush()
             os.fsync(out.fileno())
@@ -94,6 +100,30 @@ def make(store: Store, usage: UsageStore | None, folder: Path) -> Backup:
         ) from error
     finally:
         part.unlink(missing_ok=True)
+    return _about(target)
+
+
+@contextmanager
+def incoming(folder: Path) -> Iterator[Path]:
+    """An empty file that only its owner may read, for a backup that comes from elsewhere; gone after, unless it was kept."""
+    _private(folder)
+    path = folder / f".upload-{_stamp()}.part"
+    os.close(_new(path))
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def keep(part: Path, store: Store) -> Backup:
+    """Puts one that has come among the others, once it was looked at. Raises INVALID that says what is wrong with it."""
+    with unpacked(part, store):
+        pass
+    with part.open("rb") as file:
+        plain = file.read(len(_SQLITE)) == _SQLITE
+        os.fsync(file.fileno())
+    target = part.parent / f"uploaded-{_stamp()}.{'db' if plain else 'tar'}"
+    os.replace(part, target)
     return _about(target)
 
 
@@ -129,11 +159,30 @@ def _take_out(path: Path, scratch: Path) -> None:
             return
     with tarfile.open(path, "r:") as tar:
         for member in tar:
-            if member.name not in MEMBERS or not member.isreg() or member.issparse():
+            if member.name not in (*MEMBERS, _SUMS) or not member.isreg() or member.issparse():
                 raise _no(f"it holds {member.name[:60]!r}, which is no part of a backup")
             inside = tar.extractfile(member)
             assert inside is not None, "a regular member has content"
             _write(inside, scratch / member.name)
+    _compare(scratch)
+
+
+def _compare(scratch: Path) -> None:
+    """What changed on a disk is a good page to a database where it is in a text. A tar without sums is taken as it is."""
+    if not (scratch / _SUMS).exists():
+        return
+    said = (scratch / _SUMS).read_text(encoding="ascii", errors="replace").splitlines()
+    for name in MEMBERS:
+        there = (scratch / name).exists()
+        if there != any(line.endswith(f"  {name}") for line in said):
+            raise _no(f"{name} is in it or in {_SUMS} alone")
+        if there and f"{_sum(scratch / name)}  {name}" not in said:
+            raise _no(f"{name} in it is damaged: it is not as it was saved")
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(source: IO[bytes], target: Path) -> None:

@@ -1,5 +1,5 @@
 """Captures: of whose requests the bodies are kept for a while. Functions take a Session and raise PointsmanError. Not here:
-the bodies (control/recordings.py).
+the bodies (control/captured.py).
 """
 
 from __future__ import annotations

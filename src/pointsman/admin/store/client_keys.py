@@ -100,6 +100,12 @@ def _live(session: Session, key_id: int) -> ClientKey:
 
 
 def _columns(session: Session, data: ClientKeyCreate) -> dict[str, Any]:
+    if data.cache_seconds is None and data.cache_any_temperature:
+        raise PointsmanError(
+            ErrorKind.INVALID,
+            "cache_any_temperature says which answers are kept; set cache_seconds, or take cache_any_temperature away.",
+            param="cache_any_temperature",
+        )
     values = rows.settled(data.model_dump(exclude={"group"}))
     return values | {"group_id": None if data.group is None else key_groups.get(session, data.group).id}
 

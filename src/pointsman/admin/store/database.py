@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlmodel import Session, SQLModel
 
-from ...config import DATABASE_FILE
+from ...config import DATABASE_FILE, DATABASE_VARIABLE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...process.private_files import mode_problem
@@ -32,6 +32,7 @@ HEAD = max(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py"))
 
 BACKUP_FOLDER = "backups"
 _WHAT = "The database"
+_HOW = ": in the data folder run `tar xf BACKUP.tar pointsman.db`"
 
 
 class Store:
@@ -44,7 +45,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._whose: str | None = None  # its pepper, once known
-        options = FileOptions(_WHAT, "FULL", make_again=False, prepare=self._prepare, watched=True)
+        options = FileOptions(_WHAT, "FULL", make_again=False, prepare=self._prepare, watched=True, how=_HOW)
         self._file = SqliteFile(path, options)
 
     @staticmethod
@@ -215,7 +216,7 @@ def _bad_url(what: str) -> PointsmanError:
     """The URL itself is not quoted: it may hold a password."""
     return PointsmanError(
         ErrorKind.INVALID,
-        f"POINTSMAN_DATABASE_URL {what}; write sqlite:////path/to/file.db, or leave it out.",
+        f"{DATABASE_VARIABLE} {what}; write sqlite:////path/to/file.db, or leave it out.",
         param="database_url",
     )
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:  # shapes of the admin API, which few gateways are asked for
 def list_all(session: Session) -> list[BackendMapping]:
     """In the order in which they are asked."""
     rows = session.exec(select(BackendMapping))
-    return sorted(rows, key=lambda row: rank(row.priority, row.model_pattern, row.id or 0))
+    return sorted(
+        rows, key=lambda row: rank(row.priority, row.model_pattern, row.id or 0, len(row.conditions))
+    )
 
 
 def get(session: Session, mapping_id: int) -> BackendMapping:

@@ -22,13 +22,14 @@ from . import rows, settings
 from .price_lists import PriceList, models_of
 from .sealing import SealedRow, base_url_of, key_of
 from .tables import Price, ProviderList
+from .versions import expect
 
 if TYPE_CHECKING:
     from ...ledger.price_files import ProviderPrices
     from .schemas import PriceCreate
 
 REFERENCE = "price_reference"
-"""`BACKEND:MODEL`, whose price tells what local answers have saved."""
+"""`BACKEND:MODEL`, whose price tells what local answers have saved: `pointsman prices reference`."""
 OWN = "own"
 
 
@@ -53,8 +54,9 @@ def _pico(dollars: float, name: str) -> int:
         raise PointsmanError(ErrorKind.INVALID, f"The price of {name} {error}.", param=name) from None
 
 
-def put(session: Session, data: PriceCreate) -> Price:
-    """Adds a price, or changes the one of the same model, tier, tokens and day."""
+def put(session: Session, data: PriceCreate, version: str | None = None) -> Price:
+    """Adds a price, or changes the one of the same model, tier, tokens and day. version: of the one that was read, where it
+    must be there; raises ChangedMeanwhile, or CONFLICT where it is gone."""
     told = data.model_dump()
     prices = {name: _pico(told[name], name) for name in QUANTITIES if told[name] is not None}
     named = {name: told[name] for name in ("where", "model", "tier", "above", "since")}
@@ -70,9 +72,12 @@ def put(session: Session, data: PriceCreate) -> Price:
         (row for row in same if all(getattr(row, name) == value for name, value in named.items())), None
     )
     if row is not None:
+        expect(session, row, version)
         row.prices = prices
         session.flush()
         return row
+    if version:
+        raise PointsmanError(ErrorKind.CONFLICT, "Not saved: this price was removed since you read it.")
     row = Price(**named, prices=prices)
     rows.add(session, row, "There is such a price already.")
     return row
@@ -189,6 +194,12 @@ class Lists:
             return models_of(read.models.encode())
         listed = self._built_in.named(provider)
         return models_of(listed.models) if listed is not None else ()
+
+
+def provider_of(lists: Lists, backends: Iterable[SealedRow], where: str) -> str | None:
+    """Whose list holds for what is set there: of the backend of that name, else the provider of it."""
+    provider = next((lists.provider_at(base_url_of(row)) for row in backends if key_of(row) == where), None)
+    return provider or (where if lists.knows(where) else None)
 
 
 def of_backend(lists: Lists, stored: Sequence[Price], row: SealedRow) -> tuple[PriceSpec, ...]:

@@ -6,7 +6,7 @@ which have no session, and what is read or taken back (audit.py, undoing.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,6 +25,8 @@ from .row import Digest, Table, columns_of, shown_value
 MOST_ENTRIES = 10_000
 DATABASE = "database"
 """The noun of a change of everything at once."""
+PROGRAM = "program"
+"""The noun of a change of a program's settings file, which is no row."""
 KEPT = timedelta(days=366)
 """What is older, or more, goes with each hundredth that is entered."""
 _EACH = 100
@@ -121,6 +123,12 @@ def note_restored(session: Session, source: str, aside: str) -> None:
     """Enters that the whole database was put back. source: from which backup; aside: which one has what was there."""
     row = {"noun": DATABASE, "row": "", "name": source, "did": Did.CHANGED, "withheld": []}
     session.info[_NOTES] = [row | {"before": {"kept in": aside}, "after": {"restored from": source}}]
+
+
+def note_file(session: Session, program: str, title: str, said: Mapping[str, str]) -> None:
+    """Enters that a program's settings file was changed. said: which, how, and no value of it."""
+    row = {"noun": PROGRAM, "row": program, "name": title, "did": Did.CHANGED, "withheld": []}
+    session.info[_NOTES] = [row | {"before": {}, "after": dict(said)}]
 
 
 def _stood(row: Table) -> _Values:

@@ -7,7 +7,7 @@ database tells the next start which of the two is right. Not here: the cipher an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -62,9 +62,16 @@ def open_vault(store: Store, data_dir: Path, environ: Mapping[str, str]) -> Vaul
     return vault
 
 
-def rotate(store: Store, vault: Vault, new_key: str | None = None) -> RotationResult:
+def _nothing(new: MasterKey) -> None:
+    """Is sealed beside the rows."""
+
+
+def rotate(
+    store: Store, vault: Vault, new_key: str | None = None, beside: Callable[[MasterKey], None] = _nothing
+) -> RotationResult:
     """Seals every row under a new key and makes `vault` use it. new_key: needed when the environment holds
-    the key, else made. Raises PointsmanError, and changes nothing, when a row cannot be opened."""
+    the key, else made. beside: makes ready what is sealed and no row; both keys open it then. Raises PointsmanError, and
+    changes nothing, when a row cannot be opened."""
     old = vault.require()
     new = _next_key(vault, old, new_key)
     if vault.path is not None:
@@ -72,6 +79,7 @@ def rotate(store: Store, vault: Vault, new_key: str | None = None) -> RotationRe
     # adopted with the commit, still under the store's lock: nobody can seal under the old key after it
     with store.write(after_commit=lambda: vault.adopt(new)) as session:
         rows = reseal(session, old, new)
+        beside(new)
     store.truncate_log()  # the old ciphertexts leave the write-ahead log too
     return RotationResult(key_id=new.id, resealed=rows, next_step=_finish(vault))
 

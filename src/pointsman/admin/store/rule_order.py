@@ -13,13 +13,9 @@ from ...kinds import PRACTICE, ErrorKind
 from ...routing.order import RulePlace, moved
 from ...routing.reach import Reach, reach
 from . import mappings
+from .rule_warnings import place_of
 from .tables import BackendMapping
 from .values import PRIORITY_LIMIT
-
-
-def place_of(row: BackendMapping) -> RulePlace:
-    """What of it decides which names it gets."""
-    return RulePlace(row.id or 0, row.model_pattern, row.priority, row.local_only)
 
 
 def reaches(rows: Sequence[BackendMapping]) -> Mapping[int, Reach]:
@@ -51,6 +47,23 @@ def never_reached(
         f"No request gets to it: {takes} all its names",
         f"pointsman mapping move {row.id} --before {one.takers[0]}",
     )
+
+
+def told_when_written(rows: Sequence[BackendMapping], row: BackendMapping) -> list[str]:
+    """What a change of this rule means: that no request gets to it, or to others because of it. rows: all rules."""
+    if not row.enabled:
+        return []
+    found, by_id = reaches(rows), {one.id or 0: one for one in rows}
+    told = []
+    for other in rows:
+        never = never_reached(other, found, by_id)
+        if never is not None and other is row:
+            told.append(f"{never[0][0].lower()}{never[0][1:]}; mend it: {never[1]}")
+        elif never is not None and row.id in found[other.id or 0].takers:
+            told.append(
+                f"rule {other.id} ({other.model_pattern}) gets no request any more; mend it: {never[1]}"
+            )
+    return told
 
 
 def move(session: Session, mapping_id: int, beside: int, *, behind: bool) -> list[BackendMapping]:

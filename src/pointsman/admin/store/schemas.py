@@ -31,7 +31,18 @@ from .tables import (
     WebhookColumns,
 )
 from .targets import problem_of
-from .values import ApiKey, GroupName, KeyName, Note, OriginSource, PerMillion, RowNumber, WebOrigin
+from .values import (
+    ApiKey,
+    GroupName,
+    KeyName,
+    Note,
+    OriginSource,
+    OwnPattern,
+    PatternName,
+    PerMillion,
+    RowNumber,
+    WebOrigin,
+)
 
 
 class _Numbered(SQLModel):
@@ -295,20 +306,37 @@ class CapturedBodies(CapturedSummary):
     answered_cut: bool
 
 
+class CustomsPattern(Input):
+    """One of the user's own (docs/customs.md). pattern: an expression that begins with three plain characters and says of
+    all that repeats how often at most. Its first group is the credential, all of it where there is none."""
+
+    name: PatternName
+    pattern: OwnPattern
+
+
 class WebhookCreate(WebhookColumns, Input):
     """Whom to tell of events, and of which: all where none is named."""
 
 
+@patch_of(WebhookCreate)
+class WebhookUpdate(Input):
+    """What to change in a webhook. Its secret stays, at another URL too."""
+
+
 class WebhookResponse(Output):
-    """Who is told of events. on: which, empty = all. waiting: events that are still to be sent. problem: why the last one
-    was not taken."""
+    """Who is told of events. on: which, empty = all. Since the gateway started: delivered, and lost: events that were given
+    up. waiting: events that are still to be sent. tried_at: when one was sent last. problem: why that was not taken."""
 
     id: int
     url: str
     on: list[Topic]
+    enabled: bool
     created_at: datetime
+    version: str
     delivered: int = 0
+    lost: int = 0
     waiting: int = 0
+    tried_at: datetime | None = None
     problem: str | None = None
 
 
@@ -345,11 +373,12 @@ class PriceCreate(PriceColumns, Input):
 @unchecked
 @with_fields(_PRICES)
 class PriceResponse(PriceColumns, Output):
-    """A price, in USD. source: `own`, which has an id, or the list it comes from. window: the time of day (UTC) at which it
-    holds, None for all of it.
+    """A price, in USD. source: `own`, which has an id and a version, or the list it comes from. window: the time of day
+    (UTC) at which it holds, None for all of it.
     """
 
     id: int | None = None
+    version: str | None = None
     source: str
     window: str | None = None
     warnings: list[str] = Field(default_factory=list)

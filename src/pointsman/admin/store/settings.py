@@ -10,11 +10,15 @@ from sqlmodel import Session
 from ...secret import SecretBytes
 from .tables import Setting
 
-PEPPER = "pepper"
-MASTER_KEY_CHECK = "master_key_check"
-GIVEN_KEY = "given_client_key"  # the row's id
-HOSTS = "allowed_hosts"  # names with spaces between
-USAGE_DAYS = "usage_days"  # how long usage is kept; "" = for ever
+PEPPER = "pepper"  # what client keys are digested with; made once
+MASTER_KEY_CHECK = "master_key_check"  # by which a wrong master key is told: `pointsman secrets rotate`
+GIVEN_KEY = "given_client_key"  # the row of the key that POINTSMAN_CLIENT_KEY has given
+HOSTS = (
+    "allowed_hosts"  # names that clients may use for the gateway, with spaces between: `pointsman host add`
+)
+CUSTOMS = "customs"  # for all that leaves this machine; "" = nothing is done: `pointsman customs set`
+CUSTOMS_PATTERNS = "customs_patterns"  # the user's own, a JSON object by name: `pointsman customs add`
+USAGE_DAYS = "usage_days"  # how long usage is kept; "" = for ever: `pointsman usage keep`
 
 
 def get(session: Session, key: str) -> str | None:

@@ -25,6 +25,7 @@ from . import (
     captures,
     client_keys,
     credentials,
+    customs,
     hosts,
     local_backends,
     mappings,
@@ -66,6 +67,8 @@ def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -
         reference=reference,
         limits=compile_limits(session),
         captures=captures.specs(session),
+        customs=customs.for_all(session),
+        own_patterns=customs.patterns(session),
     )
 
 
@@ -101,6 +104,9 @@ def client_key_spec(row: ClientKey) -> ClientKeySpec:
         paths=tuple(row.paths),
         local_only=row.local_only,
         group=row.group_id,
+        customs=row.customs,
+        cache_seconds=row.cache_seconds,
+        cache_any_temperature=row.cache_any_temperature,
     )
 
 

@@ -37,8 +37,8 @@ _TROUBLE = {
     sqlite3.SQLITE_READONLY: "cannot be written; make its folder writable to this user",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; check that its folder is there and belongs to this user",
     sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error",
-    sqlite3.SQLITE_CORRUPT: "is damaged; stop the gateway and put back a backup",
-    sqlite3.SQLITE_NOTADB: "is not a database; stop the gateway and put back a backup",
+    sqlite3.SQLITE_CORRUPT: "is damaged; put back a backup{how}",
+    sqlite3.SQLITE_NOTADB: "is not a database; put back a backup{how}",
 }
 _KEEP_CONNECTION = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 
@@ -49,7 +49,7 @@ class FileOptions:
     (nothing in it that cannot be missed), else it is an error until it is put back. prepare: brings a freshly
     opened file's tables up to date; runs outside a transaction, under the lock. watched: what others write into the file
     is noticed, and it is checked and opened anew; therefore nothing of ours waits in a log beside it. shrinks: what is
-    deleted is given back to the disk when compact() is called."""
+    deleted is given back to the disk when compact() is called. how: behind "put back a backup", how that is done."""
 
     what: str
     synchronous: str
@@ -58,6 +58,7 @@ class FileOptions:
     busy_seconds: float = 5.0
     watched: bool = False
     shrinks: bool = False
+    how: str = ""
 
 
 class SqliteFile:
@@ -178,8 +179,9 @@ class SqliteFile:
         return self._unavailable(_TROUBLE[code])
 
     def _unavailable(self, what: str) -> PointsmanError:
+        told = what.format(how=self._options.how)
         return PointsmanError(
-            ErrorKind.UNAVAILABLE, f"{self._options.what} {what}.", retry_after=_RETRY_AFTER
+            ErrorKind.UNAVAILABLE, f"{self._options.what} {told}.", retry_after=_RETRY_AFTER
         )
 
     def _ready(self) -> Engine:
@@ -202,9 +204,9 @@ class SqliteFile:
         if make:
             _make_private(self.path, self._options.what)
         elif not self.path.exists():
-            raise self._unavailable("is gone; put it back from your backup")
+            raise self._unavailable("is gone; put it back from your backup{how}")
         elif self.path.stat().st_size == 0:
-            raise self._unavailable("is empty; put it back from your backup")
+            raise self._unavailable("is empty; put it back from your backup{how}")
         self._refuse_open_modes()
         engine = _engine(self.path, self._options)
         try:

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from ...kinds import AuthScheme, BackendType, Per
+from ...kinds import AuthScheme, BackendType, Customs, Per
 from ..vault import Sealed
 from .audit_tables import AuditEntry, AuditRow
 from .columns import SealedText, UtcDateTime, enum_column, utc_now
@@ -27,8 +27,10 @@ from .values import (
     BackendName,
     BudgetMoney,
     BudgetTokens,
+    CacheSeconds,
     CaFile,
     CaptureBytes,
+    Conditions,
     ContextWindow,
     Dialects,
     FallbackReasons,
@@ -39,11 +41,13 @@ from .values import (
     KeyPaths,
     LimitNumber,
     LocalName,
+    LoopRepeats,
     MaxInFlight,
     ModelName,
     Moment,
     Note,
     Pattern,
+    Percent,
     Presets,
     PriceAbove,
     PriceDay,
@@ -52,7 +56,11 @@ from .values import (
     Priority,
     Proxy,
     RowNumber,
+    ShadowTarget,
+    StuckAfter,
+    StuckFor,
     Switch,
+    TargetName,
     Topics,
     Url,
     WarnPercent,
@@ -97,7 +105,7 @@ class MappingColumns(SQLModel):
 
     model_pattern: Pattern = Field(index=True)
     backend_type: BackendType = _enum(BackendType, "mapping_backend_type")
-    backend_name: BackendName = Field(default="", sa_column_kwargs={"server_default": ""})
+    backend_name: TargetName = Field(default="", sa_column_kwargs={"server_default": ""})
     backend_model: ModelName | None = None
     fallback_backend: BackendType | None = _optional_enum(BackendType, "mapping_fallback_backend")
     fallback_model: ModelName | None = None
@@ -111,6 +119,20 @@ class MappingColumns(SQLModel):
     spread: Switch = _off()
     weights: Weights | None = _optional_json()
     presets: Presets | None = _optional_json()
+    conditions: Conditions = _list()
+    stick: Switch = _off()
+    stuck_after: StuckAfter | None = None
+    stuck_for: StuckFor | None = None
+    stop_loops: Switch = _off()
+    loop_repeats: LoopRepeats | None = None
+    recover_calls: Switch = _off()
+    customs: Customs | None = Field(default=None, sa_type=sa.String, nullable=True)
+    cache_seconds: CacheSeconds | None = None
+    cache_shared: Switch = _off()
+    cache_any_temperature: Switch = _off()
+    shadow: ShadowTarget | None = None
+    shadow_share: Percent | None = None
+    shadow_busy: Percent | None = None
 
 
 class CredentialAddress(SQLModel):
@@ -141,8 +163,9 @@ class LimitColumns(BudgetColumns):
 
 
 class ClientKeyColumns(LimitColumns):
-    """Whose a client key is, what it may use, and how much. models, paths: patterns; empty is everything. expires_at: from
-    when on it is worthless.
+    """Whose a client key is, what it may use, and how much. models, paths: patterns; empty is everything. customs: what is
+    done about credentials in its requests that leave this machine. cache_seconds, cache_any_temperature: answers to its
+    requests are kept, where the rule says nothing of that. expires_at: from when on it is worthless.
     """
 
     name: KeyName = Field(default="", sa_column_kwargs={"server_default": ""})
@@ -151,6 +174,9 @@ class ClientKeyColumns(LimitColumns):
     models: KeyModels = _list()
     paths: KeyPaths = _list()
     local_only: Switch = _off()
+    customs: Customs | None = Field(default=None, sa_type=sa.String, nullable=True)
+    cache_seconds: CacheSeconds | None = None
+    cache_any_temperature: Switch = _off()
     expires_at: Moment | None = Field(default=None, sa_type=UtcDateTime)
 
 
@@ -274,10 +300,11 @@ class AllowedOrigin(Numbered, table=True):
 
 
 class WebhookColumns(SQLModel):
-    """Where events are posted to, and which: all where none is named."""
+    """Where events are posted to, and which: all where none is named. enabled: it is told at all."""
 
     url: WebhookUrl = Field(unique=True)
     on: Topics = Field(default_factory=list, sa_column=sa.Column("on", sa.JSON, nullable=False))
+    enabled: Switch = _on()
 
 
 class Webhook(WebhookColumns, Numbered, table=True):
@@ -361,7 +388,7 @@ class Setting(Table, table=True):
         return frozenset() if self.key in PLAIN_SETTINGS else frozenset({"value"})
 
 
-PLAIN_SETTINGS = frozenset({"usage_days", "price_reference", "allowed_hosts"})
+PLAIN_SETTINGS = frozenset({"usage_days", "price_reference", "allowed_hosts", "customs", "customs_patterns"})
 """Those whose values may be shown; of any other the audit says only that it was set."""
 
 

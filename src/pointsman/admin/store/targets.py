@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...kinds import BackendType, backend_key
+from ...kinds import REPLAY, BackendType, FallbackOn, backend_key
 from ...routing.pattern import is_wild
 from ...routing.specs import equals
 from .tables import MappingColumns
@@ -55,6 +55,9 @@ def problem_of(mapping: MappingColumns) -> tuple[str, str] | None:
         )
     if mapping.fallback_model is not None and mapping.fallback_backend is None:
         return "fallback_model", "fallback_model needs a fallback_backend; set one, or leave both out"
+    for ref in refs:
+        if ref.name.startswith(REPLAY) and ref.type is not BackendType.LOCAL:
+            return "backend_type", f"{ref.name} is a recording: write it with backend_type local"
     seen: dict[TargetRef, TargetRef] = {}
     for ref in refs:
         effective = _effective(ref, mapping.model_pattern)
@@ -72,7 +75,13 @@ def problem_of(mapping: MappingColumns) -> tuple[str, str] | None:
             "forward_auth",
             "forward_auth passes on a client's login to a provider, but every target is local",
         )
-    return _hedge_problem(mapping, refs) or _spread_problem(mapping, refs)
+    return (
+        _hedge_problem(mapping, refs)
+        or _spread_problem(mapping, refs)
+        or _stuck_problem(mapping)
+        or _cache_problem(mapping)
+        or _shadow_problem(mapping, refs)
+    )
 
 
 def _hedge_problem(mapping: MappingColumns, refs: tuple[TargetRef, ...]) -> tuple[str, str] | None:
@@ -104,6 +113,39 @@ def _spread_problem(mapping: MappingColumns, refs: tuple[TargetRef, ...]) -> tup
         return "weights", (
             f"weights has {len(weights)} numbers and the rule {len(refs)} targets "
             f"({', '.join(one.text for one in refs)}); give one number a target, in that order, or take weights away"
+        )
+    return None
+
+
+def _stuck_problem(mapping: MappingColumns) -> tuple[str, str] | None:
+    if FallbackOn.STUCK not in (mapping.fallback_on or ()):
+        for name in ("stuck_after", "stuck_for"):
+            if getattr(mapping, name) is not None:
+                return (
+                    name,
+                    f"{name} says when and for how long a conversation is handed over; put stuck into fallback_on, or "
+                    f"take {name} away",
+                )
+    return None
+
+
+def _cache_problem(mapping: MappingColumns) -> tuple[str, str] | None:
+    for name in ("cache_shared", "cache_any_temperature"):
+        if mapping.cache_seconds is None and getattr(mapping, name):
+            return name, f"{name} says which answers are kept; set cache_seconds, or take {name} away"
+    return None
+
+
+def _shadow_problem(mapping: MappingColumns, refs: tuple[TargetRef, ...]) -> tuple[str, str] | None:
+    if mapping.shadow is None:
+        for name in ("shadow_share", "shadow_busy"):
+            if getattr(mapping, name) is not None:
+                return name, f"{name} says how much a shadow is asked; set shadow, or take {name} away"
+        return None
+    if all(ref.type is BackendType.LOCAL for ref in refs):
+        return (
+            "shadow",
+            "shadow compares a local answer with a cloud's, but every target is local; take shadow away, or add a provider",
         )
     return None
 

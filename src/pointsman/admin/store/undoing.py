@@ -18,7 +18,7 @@ from . import key_groups, origins, rows
 from .audit_tables import AuditEntry, AuditRow, Did
 from .columns import UtcDateTime
 from .nouns import TABLE_OF
-from .recording import DATABASE, undoing
+from .recording import DATABASE, PROGRAM, undoing
 from .row import Table, columns_of, shown_values
 from .tables import AllowedOrigin, ClientKey, KeyGroup
 
@@ -37,6 +37,8 @@ def why_never(row: AuditRow) -> str | None:
     """Why what was done to this row cannot be taken back, whatever happened since; None where it can."""
     if row.noun == DATABASE:
         return f"Put back what was there: pointsman restore {row.before.get('kept in', 'FILE')}"
+    if row.noun == PROGRAM:
+        return f"It is a file. Put it back on the page Connect, or by: pointsman connect {row.row} --undo"
     table = TABLE_OF.get(row.noun)
     if table is None or not {*row.before, *row.after} <= set(columns_of(table)):
         return "It was written by another version of Pointsman."
@@ -44,6 +46,8 @@ def why_never(row: AuditRow) -> str | None:
         return f"The key may be in use. Revoke it: pointsman key revoke {row.row}"
     if row.noun == "key" and "revoked_at" in row.after:
         return _KEPT_BACK["key"]
+    if row.noun == "webhook" and row.did == Did.CHANGED and row.withheld:
+        return f"Its secret is sealed for its URL. Change that back: pointsman webhook update {row.row} --url URL"
     if row.withheld and (row.did != Did.CREATED or row.noun == "setting"):
         return _KEPT_BACK.get(row.noun, _TOO_LARGE).format(name=row.name)
     return None

@@ -14,7 +14,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -34,7 +34,7 @@ from .usage_chart import Chart, chart_of
 from .usage_columns import Block, Damaged
 from .usage_deleting import carried, carried_by_key, delete_before, forget_names, next_end
 from .usage_glance import Glance, Glances
-from .usage_groups import By, Group, groups, totals_of
+from .usage_groups import By, Group, LeftTotals, groups, left_machine, totals_of
 from .usage_last import last_used
 from .usage_log import UsageLog, blocks_with
 from .usage_query import RowFilter, Totals, UsageFilter, damaged, newest_within, troubles
@@ -46,7 +46,7 @@ LOOK_SECONDS = 0.1
 """That one page looks for rows that nothing but their own values tells."""
 _LAST_ID = "\U0010ffff"
 """After every id."""
-_VERSION = 7
+_VERSION = 8
 COLUMNS = tuple(name for name in UsageRecord.__struct_fields__ if name != "answer_id")
 """Its columns; the answer's id stands in a table of its own."""
 ANSWERS_SECONDS = 30 * 24 * 3600.0
@@ -148,8 +148,11 @@ class UsageStore:
 
     def tend(self) -> None:
         """Once a second: sums are folded when nothing came meanwhile, or it was long ago, and small blocks become large
-        ones; days that are over are summed up. Costs nothing when there is nothing to do; raises nothing that passes by
-        itself."""
+        ones; days that are over are summed up; a glance is read on. Costs nothing when there is nothing to do; raises
+        nothing that passes by itself."""
+        if self._glances.lacks:
+            with suppress(PointsmanError):  # told to who looks
+                self._glance_on()
         idle, self._taken = not self._taken, 0
         now = time.time()
         if not self._untidy and (self._log is None or not self._log.days.due(now)):
@@ -187,7 +190,7 @@ class UsageStore:
             )
         driver = driver_of(connection)
         if version < _VERSION:
-            begin(driver)
+            begin(driver, version)
             _metadata.create_all(connection)
             driver.execute(f"PRAGMA user_version = {_VERSION}")
             connection.commit()
@@ -252,6 +255,13 @@ class UsageStore:
             driver = driver_of(connection)
             return groups(driver, filters or UsageFilter(), self._opened.pending, what, zone, most)
 
+    def left_machine(self, filters: UsageFilter, zone: str = UTC_NAME) -> list[LeftTotals]:
+        """What went where; see usage_groups.left_machine(). Raises ValueError for an unknown zone."""
+        zone_of(zone)
+        with self._file.transaction(write=False) as connection, _told_damage():
+            self._opened.days.ask(zone)
+            return left_machine(driver_of(connection), filters, self._opened.pending, zone)
+
     def chart(
         self, by: By, spans: Sequence[Span], most: int, filters: UsageFilter, zone: str = UTC_NAME
     ) -> Chart:
@@ -266,6 +276,10 @@ class UsageStore:
         """What became of the requests of the last hour; how long first outputs took since these unix seconds."""
         with self._file.transaction(write=False) as connection, _told_damage():
             return self._glances.look(driver_of(connection), since, time.time())
+
+    def _glance_on(self) -> None:
+        with self._file.transaction(write=False) as connection, _told_damage():
+            self._glances.more(driver_of(connection))
 
     def spent(
         self, key_ids: Sequence[int] = (), *, backend: str | None = None, since: float | None = None

@@ -24,6 +24,18 @@ SessionSums = dict[tuple[int, int, int], tuple[Values, float, float]]
 Dims = Sequence[Any]
 """Of each record what its sum goes by, beside the hour; one where all are alike."""
 
+
+def hour_of(at: float) -> int:
+    """The whole hour that these unix seconds lie in. By a division without a remainder, which is exact: at / HOUR is
+    rounded, and a moment right before an hour would count as that hour."""
+    return int(at // HOUR)
+
+
+def hour_from(at: float) -> int:
+    """The first whole hour that does not begin before these unix seconds."""
+    return -int(-at // HOUR)
+
+
 _ADDED_UP = "records = records + excluded.records, " + ", ".join(
     f"{name} = CASE WHEN excluded.{name} IS NULL THEN {name} ELSE"
     f" min(ifnull({name}, 0), {LARGEST} - excluded.{name}) + excluded.{name} END"
@@ -102,7 +114,7 @@ def pending_of(
         dims = [(dims[0], sessions[0])]
     spans: dict[Any, tuple[float, float]] = {}
     for moment, key in zip(at, full(dims, records), strict=True):
-        hour = int(moment // HOUR)
+        hour = hour_of(moment)
         first, last = spans.get((hour, key), (moment, moment))
         spans[hour, key] = min(first, moment), max(last, moment)
     for (hour, key), values in sums_of(at, times, dims, columns).items():
@@ -114,13 +126,13 @@ def sums_of(
     at: Sequence[float], times: tuple[float, float], dims: Dims, columns: Sequence[Sequence[int | None]]
 ) -> dict[Any, Values]:
     """By (hour, dimension). columns: each of SUMS, one value where all are alike."""
-    hour, last = (int(one // HOUR) for one in times)
+    hour, last = map(hour_of, times)
     records = len(at)
     if hour == last and len(dims) == 1:
         return {(hour, dims[0]): [records, *[_sum(column, records) for column in columns]]}
     keys: Sequence[Any] = dims
     if hour != last:
-        keys = [(int(one // HOUR), dim) for one, dim in zip(at, full(dims, records), strict=True)]
+        keys = [(hour_of(one), dim) for one, dim in zip(at, full(dims, records), strict=True)]
     found: dict[Any, Values] = {key: [count] for key, count in Counter(keys).items()}
     for column in columns:
         if len(column) == 1:

@@ -7,14 +7,14 @@ drawn (admin/web).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .usage_adding import Pending, Values
 from .usage_facts import VALUES
 from .usage_groups import By
 from .usage_query import UsageFilter
-from .usage_sums import NOTHING, Span, Sum, grouped
+from .usage_sums import NOTHING, Span, grouped
 
 
 class Series(NamedTuple):
@@ -46,9 +46,9 @@ def chart_of(
     """spans: one after the other. by: DAY and SESSION have no series. most: series beside the others. Raises Damaged."""
     apart = by not in (By.DAY, By.SESSION)
     found = grouped(driver, filters, pending, by.value if apart else "all", spans)
-    groups: dict[tuple[Any, ...], dict[int, Sum]] = {}
+    groups: dict[tuple[Any, ...], dict[int, Values]] = {}
     for (number, group), one in found.items():
-        groups.setdefault(group, {})[number] = one
+        groups.setdefault(group, {})[number] = one.values
     total = _series((), [*groups.values()], len(spans))
     if not apart:
         return Chart([*spans], [], total)
@@ -60,23 +60,26 @@ def chart_of(
     return Chart([*spans], series, total)
 
 
-def _series(names: tuple[Any, ...] | None, groups: Sequence[dict[int, Sum]], spans: int) -> Series:
-    each = []
-    for number in range(spans):
-        some = [sums[number] for sums in groups if number in sums]
-        each.append(_total(some).values if some else None)
-    total = _total([one for sums in groups for one in sums.values()])
-    return Series(names, total.values, each, len(groups))
+def _series(names: tuple[Any, ...] | None, groups: Sequence[dict[int, Values]], spans: int) -> Series:
+    there: list[list[Values]] = [[] for _ in range(spans)]
+    for sums in groups:
+        for number, values in sums.items():
+            there[number].append(values)
+    each = [_total(some) if some else None for some in there]
+    return Series(names, _total([one for one in each if one is not None]), each, len(groups))
 
 
-def _total(sums: Any) -> Sum:
-    made = NOTHING
-    for one in sums:
-        made = made.with_(one)
-    return made
+def _total(sums: Iterable[Values]) -> Values:
+    """Column by column: there are thousands of them. Of values that nobody knows it is none."""
+    return [_known(column) for column in zip(NOTHING.values, *sums, strict=True)]
 
 
-def _weight(one: Sum) -> tuple[int, int, int]:
-    values = dict(zip(VALUES, one.values, strict=True))
+def _known(column: Iterable[int | None]) -> int | None:
+    some = [one for one in column if one is not None]
+    return sum(some) if some else None
+
+
+def _weight(of: Values) -> tuple[int, int, int]:
+    values = dict(zip(VALUES, of, strict=True))
     tokens = (values["input_tokens"] or 0) + (values["output_tokens"] or 0)
     return values["cost"] or 0, tokens, values["requests"] or 0

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ...kinds import Per
 from ...ledger.blocks import SUMMED
 from ...ledger.periods import Span, own_zone, period_at, zone_of
-from .usage_adding import HOUR, SUMS, Pending, Values, add_up, bounded, sums_of
+from .usage_adding import HOUR, SUMS, Pending, Values, add_up, bounded, hour_from, hour_of, sums_of
 from .usage_columns import Block, Damaged
 from .usage_facts import AXES, GROUPS, SUMMED_UP, VALUES
 
@@ -114,7 +114,7 @@ class Days:
                     return
         for span in _lacking_hours(connection, now):
             if not touched(span, waits):
-                _put(connection, HOURS, span, _KEEP_HOUR, int(span.start // HOUR))
+                _put(connection, HOURS, span, _KEEP_HOUR, hour_of(span.start))
                 if time.monotonic() >= end:
                     return
         self._due = (now // HOUR + 1) * HOUR
@@ -200,7 +200,7 @@ def _lacking(connection: sqlite3.Connection, zone: str, now: float) -> Iterator[
     there = {row[0] for row in connection.execute("SELECT since FROM rolled WHERE zone = ?", (zone,))}
     done = -math.inf
     while True:
-        first = -(2**62) if math.isinf(done) else math.floor(done / HOUR)
+        first = -(2**62) if math.isinf(done) else hour_of(done)
         (hour,) = connection.execute("SELECT min(hour) FROM hourly WHERE hour >= ?", (first,)).fetchone()
         if hour is None:
             return
@@ -221,7 +221,7 @@ def _is_known(zone: str) -> bool:
 
 
 def _keep(connection: sqlite3.Connection, zone: str, day: Span) -> None:
-    first, last = math.ceil(day.start / HOUR), math.floor(day.end / HOUR)
+    first, last = hour_from(day.start), hour_of(day.end)
     rows = connection.execute(_HOURS, (first, last)).fetchall()
     sums: dict[int, Values] = {dim: values for dim, *values in rows}
     for since, until in ((day.start, first * HOUR), (last * HOUR, day.end)):
@@ -251,8 +251,8 @@ def _put(
 def _lacking_hours(connection: sqlite3.Connection, now: float) -> Iterator[Span]:
     """Hours with a record that are over for an hour, and not kept; the newest first."""
     rows = connection.execute("SELECT since FROM rolled WHERE zone = ?", (HOURS,))
-    there = {int(since // HOUR) for (since,) in rows}
-    last = int(now // HOUR) - 2
+    there = {hour_of(since) for (since,) in rows}
+    last = hour_of(now) - 2
     for hour in range(last, last - HOURS_KEPT + 1, -1):
         if hour not in there:
             query = "SELECT 1 FROM hourly WHERE hour = ? LIMIT 1"

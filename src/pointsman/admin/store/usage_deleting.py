@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...ledger.blocks import SUMMED, Columns, full, spans
-from .usage_adding import HOUR, Pending, pending_of
+from .usage_adding import HOUR, Pending, hour_of, pending_of
 from .usage_columns import PACKED, Block, Damaged, pack
 from .usage_days import take_out_before
 from .usage_facts import BACKEND
-from .usage_log import LARGE, UsageLog, put
+from .usage_log import ENOUGH, UsageLog, put
 
 log = logging.getLogger("pointsman.control")
 
@@ -53,7 +53,7 @@ def delete_before(connection: sqlite3.Connection, usage: UsageLog, end: float) -
     usage.fold(connection)
     take_out_before(connection, end)
     deleted = _delete_blocks(connection, end)
-    hour = int(end // HOUR)
+    hour = hour_of(end)
     first, last = (-(2**62), hour - 1) if hour * HOUR == end else (-(2**62), hour)
     connection.execute(_CARRY, {"sign": 1, "first": first, "last": last})
     for table in ("hourly", "session_hourly"):
@@ -71,7 +71,7 @@ def forget_names(connection: sqlite3.Connection, end: float, now: float) -> None
     connection.execute("DELETE FROM dimension WHERE id NOT IN (SELECT dim FROM hourly)")
     connection.execute("DELETE FROM session WHERE id NOT IN (SELECT session FROM session_hourly)")
     connection.execute("DELETE FROM answers WHERE at < ?", (end,))
-    first = {"first": int(now // HOUR) - LONGEST_HOURS}
+    first = {"first": hour_of(now) - LONGEST_HOURS}
     connection.execute(_CARRY_ON, first)
     connection.execute("DELETE FROM carried WHERE hour >= 0 AND hour < :first", first)
 
@@ -82,7 +82,7 @@ def carried(
     """(tokens, nano-dollars) of records that were taken out. since: the hour in which that lies counts as a whole."""
     wanted: list[Any] = [*key_ids] if backend is None else [backend]
     name = "key_id" if backend is None else "backend"
-    hour = IN_ALL if since is None else max(int(since // HOUR), 0)
+    hour = IN_ALL if since is None else max(hour_of(since), 0)
     row = connection.execute(
         f"SELECT ifnull(sum(tokens), 0), ifnull(sum(cost), 0) FROM carried WHERE hour >= ?"  # noqa: S608
         f" AND {name} IN ({', '.join('?' * len(wanted))})",
@@ -93,7 +93,7 @@ def carried(
 
 def carried_by_key(connection: sqlite3.Connection, since: float | None) -> dict[int, tuple[int, int]]:
     """carried() of each client key that has any."""
-    hour = IN_ALL if since is None else max(int(since // HOUR), 0)
+    hour = IN_ALL if since is None else max(hour_of(since), 0)
     rows = connection.execute(
         "SELECT key_id, sum(tokens), sum(cost) FROM carried WHERE hour >= ? GROUP BY key_id", (hour,)
     )
@@ -130,7 +130,7 @@ def _keep_rest(connection: sqlite3.Connection, number: int, records: int, end: f
     dims, at = [block.dims[one] for one in piece], columns["at"]
     times = min(at), max(at)
     body = pack(columns, dims, PACKED)
-    put(connection, len(piece), spans(columns["id"]), dims, times, body, large=2 * len(piece) >= LARGE)
+    put(connection, len(piece), spans(columns["id"]), dims, times, body, large=len(piece) >= ENOUGH)
     return len(piece)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from .usage_adding import SUMS
 
-LEFT = "substr(d.target, 1, 6) NOT IN ('local/', 'local:')"
+_LOCAL = ("local/", "local:")
+LEFT = f"substr(d.target, 1, 6) NOT IN {_LOCAL}"
 """It went to a backend that is not `local`; null where no target was tried."""
 BACKEND = "substr(d.target, 1, instr(d.target || ':', ':') - 1)"
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -19,6 +20,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "client": ("d.client",),
     "mapping": ("d.mapping_id",),
     "session": ("s.name", "d.client", "d.key_id"),
+    "target": ("d.target",),
 }
 """By what records are put together."""
 AXES = tuple(name for name in GROUPS if name != "session")
@@ -37,3 +39,8 @@ SUMMED_UP = ", ".join(
     [*(f"sum(({one}) * h.records)" for one in COUNTS.values()), *(f"sum(h.{name})" for name in SUMS)]
 )
 """Each of VALUES."""
+
+
+def has_left(target: str | None) -> bool:
+    """LEFT, of a value."""
+    return target is not None and not target.startswith(_LOCAL)

@@ -1,9 +1,9 @@
 """What somebody who looks at the gateway sees at once: what became of the requests of each minute of the last hour, and how
 long it took to the first output since a time.
 
-Kept in memory while somebody looks: read from the log's newest blocks at the first look, and from each batch that comes in
-from then on, so that nobody who does not look pays for it. Each function is called within a transaction. Not here: sums
-(usage_sums.py), which the file keeps.
+Kept in memory while somebody looks: read from the log's newest blocks at the first look, from older ones by and by, and from
+each batch that comes in from then on, so that nobody who does not look pays for it. Each function is called within a
+transaction. Not here: sums (usage_sums.py), which the file keeps.
 """
 
 from __future__ import annotations
@@ -19,20 +19,30 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ...ledger.blocks import DIMENSIONS, UsageBlock, full
-from .usage_columns import Block
-from .usage_log import dimensions, dims_of
+from .usage_columns import Block, Damaged
+from .usage_log import dims_of
 
 MINUTE = 60
 MINUTES = 60
 QUARTER = 900
 """Seconds. Every zone's day begins at one of them."""
-MOST_BLOCKS = 64
-"""Read at the first look, some 130,000 records: a fifth of a second. What is older of a day is not counted then."""
+DAY_SECONDS = 25 * 3600
+"""Of the longest day."""
+AT_ONCE = 8_192
+"""Records that are read at the first look, and each second after it."""
+MOST = 16 * AT_ONCE
+"""Records that are read in all. What is older of a day is not counted then."""
 FORGOTTEN_SECONDS = 600.0
 """After the last look."""
 
 _decode_kind = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
-_PLACES = [DIMENSIONS.index(name) for name in ("own", "outcome", "fallback")]
+_FACTS = ("own", "outcome", "fallback")
+_PLACES = [DIMENSIONS.index(name) for name in _FACTS]
+
+
+_OLDER = (
+    "SELECT records, last_at, dims, body FROM block WHERE last_at >= ? AND first_at < ? ORDER BY last_at DESC"
+)
 
 
 class Became(StrEnum):
@@ -59,14 +69,17 @@ class Glances:
     """What is remembered."""
 
     def __init__(self) -> None:
-        self._since = math.inf
+        self._since = math.inf  # from then on all are counted
+        self._wanted = math.inf  # from then on they are to be
+        self._read = 0  # records of the log
         self._looked = -FORGOTTEN_SECONDS  # monotonic
         self._minutes: Counter[tuple[int, Became]] = Counter()
         self._firsts: dict[int, Counter[float]] = {}  # by quarter of an hour
 
     def forget(self) -> None:
         """It is read anew at the next look."""
-        self._since = math.inf
+        self._since = self._wanted = math.inf
+        self._read = 0
         self._minutes.clear()
         self._firsts.clear()
 
@@ -77,7 +90,8 @@ class Glances:
         if time.monotonic() - self._looked > FORGOTTEN_SECONDS:
             self.forget()
             return
-        kinds = [_became(_decode_kind(kind)) for kind in given.kinds]
+        facts = map(_decode_kind, given.kinds)
+        kinds = [_became(*(kind[place] for place in _PLACES)) for kind in facts]
         reader = given.reader()
         which = full(given.which, given.records)
         self._count(reader.at, reader.milliseconds("first_output_ms"), [kinds[one] for one in which])
@@ -86,14 +100,16 @@ class Glances:
         """since: of the first outputs, unix seconds, cut to the quarter of an hour. Raises Damaged."""
         self._looked = time.monotonic()
         begin = math.floor(min(since, now - MINUTES * MINUTE) / QUARTER) * QUARTER
-        if begin < self._since:
-            self._read(connection, begin)
+        if begin < self._wanted:
+            self._wanted, self._read = begin, 0
+            self.more(connection)
         minute = int(now // MINUTE)
         for old in [key for key in self._minutes if key[0] <= minute - 2 * MINUTES]:
             del self._minutes[old]
-        for quarter in [one for one in self._firsts if one * QUARTER < begin]:
+        oldest = math.floor((now - DAY_SECONDS) / QUARTER) * QUARTER
+        for quarter in [one for one in self._firsts if one * QUARTER < oldest]:
             del self._firsts[quarter]
-        self._since = max(self._since, begin)
+        self._since, self._wanted = max(self._since, oldest), max(self._wanted, oldest)
         firsts: Counter[float] = Counter()
         for quarter, counted in self._firsts.items():
             if quarter >= since // QUARTER:
@@ -104,29 +120,39 @@ class Glances:
         ]
         return Glance(minutes, share_of(firsts, 0.5), share_of(firsts, 0.95), max(since, self._since))
 
-    def _read(self, connection: sqlite3.Connection, begin: float) -> None:
-        self.forget()
-        rows = connection.execute(
-            "SELECT records, last_at, dims, body FROM block WHERE last_at >= ? ORDER BY last_at DESC LIMIT ?",
-            (begin, MOST_BLOCKS + 1),
-        ).fetchall()
-        if len(rows) > MOST_BLOCKS:
-            begin = math.ceil(rows.pop()[1] / QUARTER) * QUARTER
-        self._since = begin
-        known: dict[int, Became | None] = {}
-        for records, _, dims, body in rows:
-            lacking = [one for one in dims_of(dims) if one not in known]
-            known |= {number: _became(kind) for number, kind in dimensions(connection, lacking).items()}
+    @property
+    def lacks(self) -> bool:
+        """Somebody looks, and there is more to read."""
+        looked = time.monotonic() - self._looked < FORGOTTEN_SECONDS
+        return looked and self._wanted < self._since and self._read < MOST
+
+    def more(self, connection: sqlite3.Connection) -> None:
+        """Reads older blocks, as many as are read at once. Raises Damaged."""
+        begin, rows, many = self._wanted, [], 0
+        for records, last_at, dims, body in connection.execute(_OLDER, (self._wanted, self._since)):
+            if many >= AT_ONCE:
+                begin = math.nextafter(last_at, math.inf)
+                break
+            rows.append((records, dims, body))
+            many += records
+        self._read = self._read + many if begin < self._since else MOST
+        since, self._since = self._since, min(begin, self._since)
+        became = _became_of(connection, {one for _, dims, _ in rows for one in dims_of(dims)})
+        for records, _, body in rows:
             block = Block(body, records)
             times = block.milliseconds("first_output_ms")
-            self._count(block.at, times, [known[one] for one in block.dims])
+            self._count(block.at, times, [became[one] for one in block.dims], since)
 
     def _count(
-        self, ats: Sequence[float], times: Sequence[float | None], becames: Iterable[Became | None]
+        self,
+        ats: Sequence[float],
+        times: Sequence[float | None],
+        becames: Iterable[Became | None],
+        until: float = math.inf,
     ) -> None:
         since, first = self._since, time.time() - 2 * MINUTES * MINUTE
         for at, took, became in zip(ats, times, becames, strict=True):
-            if became is None or at < since:
+            if became is None or not since <= at < until:
                 continue
             if at >= first:
                 self._minutes[int(at // MINUTE), became] += 1
@@ -159,9 +185,19 @@ def share_of(counted: Mapping[float, int], share: float) -> float | None:
     return None
 
 
-def _became(kind: Sequence[Any]) -> Became | None:
+def _became_of(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, Became | None]:
+    """Of each dimension. Raises Damaged."""
+    wanted = set(numbers)
+    some = ", ".join(map(str, wanted))
+    rows = connection.execute(f"SELECT id, {', '.join(_FACTS)} FROM dimension WHERE id IN ({some})")  # noqa: S608
+    found = {number: _became(*facts) for number, *facts in rows}
+    if len(found) < len(wanted):
+        raise Damaged
+    return found
+
+
+def _became(own: object, outcome: object, fallback: object) -> Became | None:
     """None: it does not stand for its request."""
-    own, outcome, fallback = (kind[place] for place in _PLACES)
     if not own:
         return None
     if outcome == "ok":

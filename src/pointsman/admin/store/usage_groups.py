@@ -1,4 +1,5 @@
-"""Sums of the usage log by day, model, backend, key, client or session: one row a group, as the API gives them.
+"""Sums of the usage log by day, model, backend, key, client or session: one row a group, as the API gives them; and what
+left this machine, by day and target.
 
 Not here: how they are added up (usage_sums.py).
 """
@@ -17,12 +18,12 @@ from pydantic import BaseModel
 
 from ...kinds import Per
 from ...ledger.periods import period_at, zone_of
-from .usage_adding import HOUR, Pending, Values
+from .usage_adding import HOUR, Pending, Values, hour_of
 from .usage_days import hours_of
-from .usage_facts import VALUES
+from .usage_facts import VALUES, has_left
 from .usage_query import Totals, UsageFilter, bounds, in_dollars
 from .usage_sessions import latest_sessions
-from .usage_sums import Span, Sum, grouped
+from .usage_sums import Found, Span, Sum, grouped
 
 
 class By(StrEnum):
@@ -108,6 +109,14 @@ class SessionTotals(Totals, OfSession):
     """An agent session's, the latest first; requests that name no session are not among them."""
 
 
+class LeftTotals(Totals, OfDay):
+    """What a backend that is not `local` was given for one of its models on one day, by the calendar of the zone that was
+    asked for. backend, model: of the target, so the model is called as there. attempts: how often it was asked."""
+
+    backend: str
+    model: str
+
+
 Group = DayTotals | ModelTotals | BackendTotals | KeyTotals | ClientTotals | MappingTotals | SessionTotals
 _SHAPES: Mapping[By, type[Group]] = {
     By.DAY: DayTotals,
@@ -143,7 +152,8 @@ def groups(
     if by is By.DAY:
         return _days(driver, filters, pending, zone)
     sessions = None
-    if by is By.SESSION and most is not None:
+    named = filters.session is not None or filters.request is not None  # it may be none of the latest
+    if by is By.SESSION and most is not None and not named:
         sessions = latest_sessions(driver, filters, pending, most)
     found = grouped(driver, filters, pending, by.value, [bounds(filters)], sessions)
     rows = [_row(by, dict(zip(NAMES[by], group, strict=True)), one) for (_, group), one in found.items()]
@@ -152,19 +162,38 @@ def groups(
     return sorted(rows, key=_weight, reverse=True)
 
 
+def left_machine(
+    driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, zone: str
+) -> list[LeftTotals]:
+    """By day, backend and model: days in order, of each what was given the most first. Raises ValueError for a zone that
+    nobody knows, and Damaged."""
+    days, found = _by_day(driver, filters, pending, zone, "target")
+    rows = []
+    for (number, (target,)), one in found.items():
+        if has_left(target):
+            backend, _, model = target.partition(":")
+            rows.append(LeftTotals(day=days[number], backend=backend, model=model, **totals_of(one.values)))
+    return sorted(rows, key=_left_weight)
+
+
 def totals_of(values: Values) -> dict[str, Any]:
     """The fields of Totals."""
     return in_dollars(dict(zip(VALUES, values, strict=True)))
 
 
 def _days(driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, zone: str) -> list[Group]:
+    days, found = _by_day(driver, filters, pending, zone, "all")
+    return [_row(By.DAY, {"day": days[number]}, one) for (number, _), one in sorted(found.items())]
+
+
+def _by_day(
+    driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, zone: str, by: str
+) -> tuple[list[date], Found]:
+    """The days that may have a record, and the sums of each by what more is told (usage_sums.GROUPS)."""
     spans = list(_spans(driver, bounds(filters), pending, zone))
-    found = grouped(driver, filters, pending, "all", spans)
     place = zone_of(zone)
-    return [
-        _row(By.DAY, {"day": datetime.fromtimestamp(spans[number][0], place).date()}, one)
-        for (number, _), one in sorted(found.items())
-    ]
+    days = [datetime.fromtimestamp(since, place).date() for since, _ in spans]
+    return days, grouped(driver, filters, pending, by, spans)
 
 
 def _spans(driver: sqlite3.Connection, within: Span, pending: Pending, zone: str) -> Iterator[Span]:
@@ -173,7 +202,7 @@ def _spans(driver: sqlite3.Connection, within: Span, pending: Pending, zone: str
     waits = sorted(hours_of(pending))
     done, until = within
     while done < until:
-        first = -(2**62) if math.isinf(done) else math.floor(done / HOUR)
+        first = -(2**62) if math.isinf(done) else hour_of(done)
         (hour,) = driver.execute("SELECT min(hour) FROM hourly WHERE hour >= ?", (first,)).fetchone()
         there = [*([] if hour is None else [hour]), *waits[bisect_left(waits, first) :][:1]]
         at = max(float(min(there) * HOUR), done) if there else until
@@ -192,3 +221,7 @@ def _row(by: By, names: dict[str, Any], one: Sum) -> Group:
 
 def _weight(row: Group) -> tuple[float, int, int]:
     return row.cost or 0.0, (row.input_tokens or 0) + (row.output_tokens or 0), row.requests
+
+
+def _left_weight(row: LeftTotals) -> tuple[date, int, int, str, str]:
+    return row.day, -(row.sent_bytes or 0), -row.attempts, row.backend, row.model

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from itertools import islice
 
 from .usage_adding import HOUR, Pending
-from .usage_query import UsageFilter, newest
+from .usage_query import UsageFilter, newest_blocks
 
 EXACT_SECONDS = 24 * 3600.0
 """How far back it is said to the record; what is older is said to the hour."""
+MOST_BLOCKS = 32
+"""Opened for that, some 65,000 records; what is older is said to the hour, too."""
 _HOURS = (
     "SELECT d.key_id, max(h.hour) FROM hourly h JOIN dimension d ON d.id = h.dim"
     " WHERE h.hour >= ? AND h.hour < ? AND d.key_id IS NOT NULL GROUP BY d.key_id"
@@ -24,22 +27,33 @@ def last_used(
     driver: sqlite3.Connection, pending: Pending, key_ids: Iterable[int], now: float | None = None
 ) -> dict[int, float]:
     """Unix seconds by key; a key that was never used, or whose records are deleted, has none. Raises Damaged."""
-    key_ids = list(key_ids)
     keys = dict(driver.execute("SELECT id, key_id FROM dimension WHERE key_id IS NOT NULL"))
-    hours = _last_hours(driver, set(key_ids) & set(keys.values()))
+    wanted = set(key_ids) & set(keys.values())
+    hours = _last_hours(driver, wanted)
     for hour, dim in pending.hourly:
         if (key := keys.get(dim)) is not None:
             hours[key] = max(hour, hours.get(key, hour))
+    found = {key: float(hours[key] * HOUR) for key in wanted if key in hours}
     recent = (time.time() if now is None else now) - EXACT_SECONDS
+    late = {key for key, begin in found.items() if begin > recent}
+    if late:
+        dims = {dim: key for dim, key in keys.items() if key in late}
+        found |= _to_the_record(driver, dims, min(found[key] for key in late))
+    return found
+
+
+def _to_the_record(driver: sqlite3.Connection, keys: dict[int, int], since: float) -> dict[int, float]:
+    """keys: by dimension. The newest blocks are read, each once, until none that is older can say more."""
     found: dict[int, float] = {}
-    for key in key_ids:
-        if key not in hours:
-            continue
-        begin = float(hours[key] * HOUR)
-        found[key] = begin
-        if begin > recent:
-            since = UsageFilter(key_id=[key], since=datetime.fromtimestamp(begin, UTC))
-            found[key] = max((row.at for row in newest(driver, since, None, 1, pending)), default=begin)
+    wanted = set(keys)
+    blocks = newest_blocks(driver, UsageFilter(), (since, math.inf), wanted, math.inf)
+    for last_at, block in islice(blocks, MOST_BLOCKS):
+        wanted -= {dim for dim in wanted if found.get(keys[dim], -math.inf) >= last_at}
+        if not wanted:
+            break
+        for at, dim in zip(block.at, block.dims, strict=True):
+            if dim in wanted and at > found.get(keys[dim], since):
+                found[keys[dim]] = at
     return found
 
 

@@ -28,13 +28,15 @@ from ...ledger.blocks import (
     storable_value,
 )
 from .usage_adding import Pending, pending_of
-from .usage_columns import PACKED, PLAIN, Block, Damaged, pack, sealed
+from .usage_columns import PACKED, PLAIN, Block, Damaged, pack, sealed, zipped
 from .usage_days import Days, hours_of, take_out_hours
 
 log = logging.getLogger("pointsman.control")
 
 LARGE = 2048
-"""Records of a large block; half of that is not made larger any more."""
+"""Records of a large block."""
+ENOUGH = LARGE // 4
+"""A block of so many is not made larger any more, which is ten times the work of compressing it."""
 MANY_BLOCKS = 64
 """So many small blocks are made into large ones."""
 SMALL = 128
@@ -156,6 +158,11 @@ class UsageLog:
                 "SELECT records, body FROM block WHERE id = ?", (number,)
             ).fetchone()
             try:
+                if records >= ENOUGH:
+                    connection.execute(
+                        "UPDATE block SET large = 1, body = ? WHERE id = ?", (zipped(body), number)
+                    )
+                    continue
                 block = Block(body, records)
             except Damaged:  # left as it is, and told by whoever reads it
                 connection.execute("UPDATE block SET large = 1 WHERE id = ?", (number,))
@@ -173,7 +180,7 @@ class UsageLog:
             some, at = [dims[one] for one in piece], columns["at"]
             body = pack(columns, some, PACKED)
             ids = spans(columns["id"])
-            put(connection, len(piece), ids, some, (at[0], at[-1]), body, large=2 * len(piece) >= LARGE)
+            put(connection, len(piece), ids, some, (at[0], at[-1]), body, large=len(piece) >= ENOUGH)
 
     def _numbers(self, connection: sqlite3.Connection, kinds: Sequence[bytes]) -> list[int]:
         """Of each kind, the number of its dimension, which is made where there is none."""

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
 from ...ledger.blocks import MAX_TEXT, MONEY
+from ...ledger.cost import CACHED
 from ...ledger.records import NANO, UsageRecord
 from .usage_adding import Pending
 from .usage_columns import Block, Damaged
@@ -73,6 +74,7 @@ class UsageFilter(BaseModel):
     rescued: Annotated[bool, Field(description="Only what a later target than the first answered.")] = False
     failed: Annotated[bool, Field(description=_FAILED)] = False
     local: Annotated[bool, Field(description="Only requests that a `local` backend had last.")] = False
+    cached: Annotated[bool, Field(description="Only what was answered out of the cache.")] = False
     text: Annotated[str | None, Field(max_length=200, description=_TEXT)] = None
     since: Time = None
     until: Time = None
@@ -104,7 +106,8 @@ class Totals(BaseModel):
     """Sums over the filtered requests; tokens and money over all their attempts, since each is paid for. A token sum is
     null when no backend reported that count, money (USD) when none is known. failed: not answered to the end, `aborted` of
     them since the client left; rescued: answered by a later target than the first; local: answered, or not, by a `local`
-    backend; attempts: how often a target was asked; unpriced: records whose cost is not known, and so not in `cost`."""
+    backend; attempts: how often a target was asked; unpriced: records whose cost is not known, and so not in `cost`;
+    sent_bytes: head and body of the requests as backends were given them, local ones too, null where no record has it."""
 
     requests: int
     failed: int
@@ -121,6 +124,7 @@ class Totals(BaseModel):
     saved: float | None
     extra: float | None
     unpriced: int
+    sent_bytes: int | None
 
 
 _SHARED = {
@@ -139,18 +143,6 @@ _Found = tuple[float, str, Block, int]
 """(at, id, its block, its place there)."""
 
 
-def newest(
-    driver: sqlite3.Connection,
-    filters: UsageFilter,
-    before: tuple[float, str] | None,
-    limit: int,
-    pending: Pending,
-) -> list[UsageRecord]:
-    """By time and id, newest first, at most `limit`. before: only those older than this time and id. pending: see
-    usage_sums.grouped(). Raises Damaged."""
-    return newest_within(driver, filters, before, limit, pending, math.inf)[0]
-
-
 def newest_within(
     driver: sqlite3.Connection,
     filters: UsageFilter,
@@ -159,7 +151,9 @@ def newest_within(
     pending: Pending,
     seconds: float,
 ) -> tuple[list[UsageRecord], float | None]:
-    """The same, looked for no longer than that: then also the time from which on, backwards, nothing was looked at."""
+    """By time and id, newest first, at most `limit`. before: only those older than this time and id. pending: see
+    usage_sums.grouped(). seconds: it is looked for no longer than that; then also the time from which on, backwards, nothing
+    was looked at. Raises Damaged."""
     wanted = _wanted(driver, filters)
     if wanted is not None and not wanted:
         return [], None
@@ -178,7 +172,7 @@ def _newest(
 ) -> tuple[list[UsageRecord], float | None]:
     top, until, left = math.inf if before is None else before[0], time.monotonic() + seconds, None
     found: list[_Found] = []
-    for last_at, block in _blocks(driver, filters, times, wanted, top):
+    for last_at, block in newest_blocks(driver, filters, times, wanted, top):
         if len(found) == limit and found[-1][0] > last_at:
             break
         if last_at < top and time.monotonic() > until:
@@ -231,6 +225,8 @@ def conditions(filters: UsageFilter) -> tuple[str, dict[str, Any]]:
     if filters.left_machine:
         terms.append(LEFT)
     terms += [f"({COUNTS[name]})" for name in ("rescued", "failed", "local") if getattr(filters, name)]
+    if filters.cached:
+        terms.append(f"d.flag = '{CACHED}'")
     if filters.failed:
         terms.append(f"NOT ({COUNTS['aborted']})")
     if isinstance(filters, RowFilter) and filters.whole:
@@ -250,7 +246,7 @@ def _wanted(driver: sqlite3.Connection, filters: UsageFilter) -> set[int] | None
     return {row[0] for row in driver.execute(f"SELECT id FROM dimension d WHERE {where}", given)}  # noqa: S608
 
 
-def _blocks(
+def newest_blocks(
     driver: sqlite3.Connection,
     filters: UsageFilter,
     times: tuple[float, float],

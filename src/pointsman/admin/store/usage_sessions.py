@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sqlite3
 
-from .usage_adding import HOUR, Pending
+from .usage_adding import HOUR, Pending, hour_of
 from .usage_query import UsageFilter, bounds, conditions
 
 _BEFORE = (
@@ -24,8 +24,8 @@ def latest_sessions(
     may have no record that passes."""
     since, until = bounds(filters)
     where, given = conditions(filters)
-    first = -math.inf if math.isinf(since) else math.floor(since / HOUR)
-    whole = math.inf if math.isinf(until) else math.floor(until / HOUR)
+    first = -math.inf if math.isinf(since) else hour_of(since)
+    whole = math.inf if math.isinf(until) else hour_of(until)
     last = whole if whole * HOUR == until else whole + 1
     found = {session for hour, _, session in pending.sessions if first <= hour < last}
     sure: set[int] = set()

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ...ledger.blocks import SUMMED, full
-from .usage_adding import HOUR, Pending, Values, sums_of
+from .usage_adding import HOUR, Pending, Values, hour_from, hour_of, sums_of
 from .usage_columns import Block
 from .usage_days import kept_within
 from .usage_facts import AXES, BACKEND, COUNTS, GROUPS, SUMMED_UP, VALUES
@@ -312,7 +312,7 @@ def _cut(
     parts: list[tuple[float, float, int]],
 ) -> None:
     """Of a span: its whole hours, and the parts of hours at its ends."""
-    first, last = _whole(math.ceil, since), _whole(math.floor, until)
+    first, last = _whole(hour_from, since), _whole(hour_of, until)
     if since >= until:
         return
     if first >= last:
@@ -326,4 +326,4 @@ def _cut(
 
 
 def _whole(rounded: Callable[[float], int], at: float) -> float:
-    return at if math.isinf(at) else rounded(at / HOUR)
+    return at if math.isinf(at) else rounded(at)

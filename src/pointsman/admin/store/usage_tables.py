@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from ...ledger.blocks import DIMENSIONS, SUMMED, TOKENS, block_of
+from ...ledger.blocks import DIMENSIONS, SUMMED, block_of
 from ...ledger.records import UsageRecord
 from .usage_columns import PACKED
 from .usage_facts import VALUES
@@ -35,6 +35,8 @@ _DAYS = (
     "CREATE INDEX IF NOT EXISTS daily_axis ON daily_by (day, axis)",
 )
 """Sums of days that are over; see usage_days.py."""
+_WITH_TARGETS = 8
+"""The version from which on sums of days are kept by target, too."""
 _TABLES = (
     f"CREATE TABLE dimension (id INTEGER PRIMARY KEY, {', '.join(DIMENSIONS)}, packed BLOB NOT NULL UNIQUE)",
     "CREATE TABLE block (id INTEGER PRIMARY KEY AUTOINCREMENT, records INTEGER NOT NULL, first_at REAL NOT NULL,"
@@ -56,10 +58,11 @@ _TABLES = (
 would begin anew, below `folded`, or as another's that somebody remembers."""
 
 
-def begin(connection: sqlite3.Connection) -> None:
-    """The tables of a file that has none, or what an earlier version has in it: one transaction does all of it."""
+def begin(connection: sqlite3.Connection, version: int) -> None:
+    """The tables of a file that has none, or what an earlier version has in it: one transaction does all of it. version: the
+    file's."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'hourly'").fetchone() is not None:
-        _from_before(connection)
+        _from_before(connection, version)
         return
     for statement in _TABLES:
         connection.execute(statement)
@@ -79,24 +82,23 @@ def begin(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE usage")
 
 
-def _from_before(connection: sqlite3.Connection) -> None:
-    """A file of version 4, in which nobody knew who asked, in which session, and what it cost; or of version 5, without
-    days."""
+def _from_before(connection: sqlite3.Connection, version: int) -> None:
+    """A file of version 4, in which nobody knew who asked, in which session, and what it cost; of version 5, without days;
+    or of version 7, which knew nothing of bytes."""
     for statement in _DAYS:
         connection.execute(statement)
-    for table in (
-        "rolled",
-        "daily",
-        "daily_by",
-    ):  # of version 6, in which rules had none; they are made again
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'carried'").fetchone() is not None:
-        return
-    connection.execute("ALTER TABLE dimension ADD COLUMN client DEFAULT ''")
-    connection.execute("ALTER TABLE dimension ADD COLUMN flag")
-    for name in SUMMED[len(TOKENS) :]:
-        connection.execute(f"ALTER TABLE hourly ADD COLUMN {name}")
-    connection.execute("ALTER TABLE hourly ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0")
-    connection.execute("UPDATE hourly SET unpriced = records")
-    for statement in (*_SESSIONS, _CARRIED):
-        connection.execute(statement)
+    if version < _WITH_TARGETS:  # they are made again
+        for table in ("rolled", "daily", "daily_by"):
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'carried'").fetchone() is None:
+        connection.execute("ALTER TABLE dimension ADD COLUMN client DEFAULT ''")
+        connection.execute("ALTER TABLE dimension ADD COLUMN flag")
+        connection.execute("ALTER TABLE hourly ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0")
+        connection.execute("UPDATE hourly SET unpriced = records")
+        for statement in (*_SESSIONS, _CARRIED):
+            connection.execute(statement)
+    for table in ("hourly", "session_hourly", "daily", "daily_by"):
+        there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for name in SUMMED:
+            if name not in there:  # null: of what was summed up before nobody knows it
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name}")

@@ -13,10 +13,24 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, JsonValue, Strict, WithJsonSchema
 
 from ...conversation.presets import checked
-from ...kinds import BACKEND_NAME, BACKEND_PROTOCOLS, PRACTICE, BackendType, FallbackOn, Protocol, Topic
+from ...customs.own_patterns import LONGEST, NAME, own_rule
+from ...customs.rules import KINDS
+from ...kinds import (
+    BACKEND_NAME,
+    BACKEND_PROTOCOLS,
+    PRACTICE,
+    RECORDING_NAME,
+    REPLAY,
+    BackendType,
+    FallbackOn,
+    Protocol,
+    Topic,
+    parse_backend_key,
+)
 from ...ledger.periods import zone_of
 from ...providers.proxies import parse_setting
 from ...providers.urls import check_base_url, parse_base_url
+from ...routing.conditions import MOST_CONDITIONS, normal
 from ...wire.origins import parse_origin
 from .shapes import Input
 
@@ -69,6 +83,16 @@ def _backend_name(text: str) -> str:
             f" at most {NAME_LENGTH}, beginning with a letter or digit"
         )
     return text
+
+
+def _target_name(text: str) -> str:
+    """A recording is a local backend of the name `replay/NAME`."""
+    if text.startswith(REPLAY):
+        try:
+            return parse_backend_key(text)[1]
+        except ValueError as error:
+            raise ValueError(str(error)) from None
+    return _backend_name(text)
 
 
 def _local_name(text: str) -> str:
@@ -124,6 +148,20 @@ def _origin(text: str) -> str:
         raise ValueError(f"the origin {error}") from None
 
 
+def _shadow(text: str) -> str:
+    backend, colon, model = text.partition(":")
+    kind, slash, name = backend.partition("/")
+    if kind != BackendType.LOCAL.value or (slash and not name):
+        raise ValueError(
+            f"{text[:PATTERN_LENGTH]!r} is no local target; a shadow is asked on this computer alone: write local/NAME, or"
+            " local/NAME:MODEL"
+        )
+    _backend_name(name)
+    if colon:
+        _model(model)
+    return text
+
+
 def _key_name(text: str) -> str:
     if len(text) > NAME_LENGTH:
         raise ValueError(f"the name has {len(text)} characters; at most {NAME_LENGTH} are allowed")
@@ -167,6 +205,19 @@ def _moment(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("the moment has no time zone; write it as 2026-12-01T08:00:00Z")
     return value
+
+
+def _pattern_name(text: str) -> str:
+    if not NAME.fullmatch(text) or text in KINDS:
+        raise ValueError(
+            "a pattern's name is of a-z, 0-9, - and _, begins with a letter, and is no built-in kind's"
+        )
+    return text
+
+
+def _own_pattern(text: str) -> str:
+    own_rule("", text)
+    return text
 
 
 def _note(text: str) -> str:
@@ -215,6 +266,8 @@ _NAME = BACKEND_NAME.pattern
 Pattern = Annotated[str, AfterValidator(_pattern), _TEXT]
 ModelName = Annotated[str, AfterValidator(_model), _TEXT]
 BackendName = Annotated[str, AfterValidator(_backend_name), _said(pattern=f"^(?:{_NAME})?$")]
+_REPLAYED = f"{REPLAY}{RECORDING_NAME.pattern}"
+TargetName = Annotated[str, AfterValidator(_target_name), _said(pattern=f"^(?:{_NAME}|{_REPLAYED})?$")]
 LocalName = Annotated[str, AfterValidator(_local_name), _said(pattern=f"^(?:{_NAME})$", examples=["box"])]
 ApiKey = Annotated[
     str, AfterValidator(_api_key), _said(writeOnly=True, pattern=rf"^\s*[!-~]{{1,{KEY_LENGTH}}}\s*$")
@@ -256,10 +309,28 @@ Priority = Annotated[int, Strict(), Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT)
 MaxInFlight = Annotated[int, Strict(), Field(ge=1, le=10_000)]
 HedgeSeconds = Annotated[float, Strict(), Field(ge=0.05, le=600, allow_inf_nan=False)]
 Weights = Annotated[list[Annotated[int, Strict(), Field(ge=1, le=100)]], Field(min_length=1)]
+StuckAfter = Annotated[int, Strict(), Field(ge=2, le=20)]
+StuckFor = Annotated[int, Strict(), Field(ge=1, le=100)]
+LoopRepeats = Annotated[int, Strict(), Field(ge=5, le=200)]
+CacheSeconds = Annotated[int, Strict(), Field(ge=1, le=30 * 86_400)]
+ShadowTarget = Annotated[
+    str, AfterValidator(_shadow), _said(pattern=r"^local(?:/[a-z0-9]|:|$)", examples=["local/box:qwen3"])
+]
+Percent = Annotated[int, Strict(), Field(ge=1, le=100)]
 Presets = Annotated[
     dict[str, JsonValue], AfterValidator(checked), _said(examples=[{"temperature": 0.2, "top_p?": 0.9}])
 ]
 """A null takes one away (mappings.update)."""
+Conditions = Annotated[
+    list[str],
+    Field(max_length=MOST_CONDITIONS),
+    AfterValidator(lambda texts: list(normal(texts))),
+    _said(examples=[["tokens>60000", "client=claude-code"]]),
+]
+PatternName = Annotated[str, AfterValidator(_pattern_name), _said(examples=["badge"])]
+OwnPattern = Annotated[
+    str, Field(max_length=LONGEST), AfterValidator(_own_pattern), _said(examples=["acme_[a-z0-9]{32}"])
+]
 FallbackReasons = Annotated[list[FallbackOn], AfterValidator(lambda values: list(dict.fromkeys(values)))]
 BudgetMoney = Annotated[float, Strict(), Field(gt=0, le=1e9, allow_inf_nan=False)]
 """Dollars."""
@@ -279,7 +350,7 @@ class FallbackTarget(Input):
     """A further target of a mapping. model: None = the name the client sent."""
 
     backend_type: BackendType
-    backend_name: BackendName = ""
+    backend_name: TargetName = ""
     model: ModelName | None = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...kinds import BackendType
+from ...kinds import is_local_backend
 
 
 def backend_of(target: str | None) -> str:
@@ -12,4 +12,4 @@ def backend_of(target: str | None) -> str:
 
 def is_local(target: str | None) -> bool | None:
     """Whether it is a local server, also of a backend's key alone; None where none was asked."""
-    return None if target is None else backend_of(target).partition("/")[0] == BackendType.LOCAL
+    return None if target is None else is_local_backend(backend_of(target))

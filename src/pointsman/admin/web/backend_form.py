@@ -70,7 +70,7 @@ def _form(
         isinstance(row, LocalBackendResponse),
         engine,
         row.key_fingerprint is not None,
-        None if engine else destination_of(_typed(row, values)),
+        None if engine else destination_of(typed_address(_kind(row), values)),
         key_given_for(row, values),
         problem,
     )
@@ -99,7 +99,7 @@ def moved(row: StoredBackend, values: dict[str, str]) -> bool:
     """Is the address that stands there another than the row's?"""
     if engine_of(row.base_url or "") is not None:
         return False
-    goes = destination_of(_typed(row, values))
+    goes = destination_of(typed_address(_kind(row), values))
     typed = (goes.base_url or values["base_url"]) if values["base_url"] else None
     return (typed, bool(values["allow_http"])) != (row.base_url, row.allow_http)
 
@@ -114,7 +114,7 @@ def key_given_for(row: StoredBackend, values: dict[str, str]) -> str:
         before = origin_of(kind, row.base_url)
     except ValueError:  # edited by hand: there is nothing it could go to
         before = row.base_url or CATALOG[kind].base_url or ""
-    if kind is BackendType.LOCAL and destination_of(_typed(row, values)).origin == before:
+    if kind is BackendType.LOCAL and destination_of(typed_address(_kind(row), values)).origin == before:
         return ""
     return before
 
@@ -128,7 +128,7 @@ def check_address(row: StoredBackend, form: FormFields) -> tuple[bool, bool]:
             text = 'The address stays, and so does its key. To replace the key use "Rotate the key".'
             raise PointsmanError(ErrorKind.INVALID, text, param="api_key")
         return False, bool(form.text("api_key"))
-    goes = destination_of(_typed(row, values))
+    goes = destination_of(typed_address(_kind(row), values))
     if goes.problem is not None:
         raise PointsmanError(ErrorKind.INVALID, goes.problem, param="base_url")
     said = bool(form.text("api_key")) or form.has("forget")
@@ -143,11 +143,12 @@ def _kind(row: StoredBackend) -> BackendType:
     return BackendType.LOCAL if isinstance(row, LocalBackendResponse) else row.backend_type
 
 
-def _typed(row: StoredBackend, values: dict[str, str]) -> Typed:
+def typed_address(kind: BackendType, values: dict[str, str]) -> Typed:
+    """The address as it stands in a form."""
     return Typed(
-        backend_type=_kind(row),
-        base_url=values["base_url"] or None,
-        allow_http=bool(values["allow_http"]),
+        backend_type=kind,
+        base_url=values.get("base_url") or None,
+        allow_http=bool(values.get("allow_http")),
     )
 
 

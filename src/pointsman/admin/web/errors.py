@@ -14,8 +14,12 @@ from ..control.door import OPEN
 from ..control.problems import request_id, retry_headers
 from ..store.versions import ChangedMeanwhile
 from .meanwhile import changed_meanwhile
+from .menu import MENU
 from .rendering import ENVIRONMENT
-from .view import request_by_htmx
+from .view import FormFields, request_by_htmx
+
+_PRESSED = frozenset({"back", "version", "put", "rule", "on", "off", "order", "typed"})
+"""Fields of forms that are a button and nothing else, and the word that confirms one."""
 
 
 def page_error(
@@ -64,5 +68,16 @@ def _html(
         request_id=request_id(scope),
         signed_out=signed_out,
         write=scope["method"] not in ("GET", "HEAD"),
+        typed=_typed(scope),
+        pages=[entry for entry in MENU if entry.path != "/ui" and scope["path"].startswith(entry.path)],
     )
     return HTMLResponse(text, status_code=error.status, headers=extra)
+
+
+def _typed(scope: Scope) -> bool:
+    """Whether what was sent has something in it that a person wrote, which would be a pity to lose. A form that was not
+    read is taken for one."""
+    sent = scope.get("state", {}).get("sent")
+    if not isinstance(sent, FormFields):
+        return "/undo/" not in scope["path"]
+    return any(value not in ("", "on") and name not in _PRESSED for name, value in sent.pairs)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ...config import limit_of, span_of
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, Per
 from ...models import ClientKeyCreate, ClientKeyResponse, KeyGroupResponse
@@ -58,6 +59,9 @@ def key_fields(form: FormFields, zone: str) -> dict[str, Any]:
         "models": _lines(form, "models"),
         "paths": _lines(form, "paths"),
         "local_only": form.has("local_only"),
+        "customs": form.text("customs") or None,
+        "cache_seconds": span(form.text("cache_seconds"), "cache_seconds"),
+        "cache_any_temperature": form.has("cache_any_temperature"),
         "expires_at": _moment(form, "expires", zone),
     }
 
@@ -70,11 +74,12 @@ def written(row: ClientKeyResponse | KeyGroupResponse | None, zone: str) -> dict
         "per": stands["per"] or "",
         "zone": stands["zone"] or zone,
         "expires": "" if at is None else at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M"),
+        "cache_seconds": "" if (kept := stands.get("cache_seconds")) is None else span_of(kept),
         "budget_money": None if amount is None else f"{amount:.10g}",
     }
 
 
-def amount(form: FormFields, name: str) -> float | None:
+def amount(form: FormFields, name: str, what: str = "Budget") -> float | None:
     """Dollars, None where nothing was written. Raises INVALID."""
     text = form.text(name).removeprefix("$")
     if not text:
@@ -83,7 +88,19 @@ def amount(form: FormFields, name: str) -> float | None:
         return float(text.replace(",", "") if _GROUPED.fullmatch(text) else text)
     except ValueError:
         raise PointsmanError(
-            ErrorKind.INVALID, "Budget: write an amount in US dollars, such as 5 or 2.50.", param=name
+            ErrorKind.INVALID, f"{what}: write an amount in US dollars, such as 5 or 2.50.", param=name
+        ) from None
+
+
+def span(text: str, name: str) -> int | None:
+    """A time, `1h`, in seconds; None where nothing was written. Raises INVALID."""
+    if not text.strip():
+        return None
+    try:
+        return round(limit_of("seconds", text))
+    except ValueError as error:
+        raise PointsmanError(
+            ErrorKind.INVALID, f"{text[:40]!r} {error}; write a time such as 1h.", param=name
         ) from None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from ...config import span_of
 from ...models import ClientKeyResponse, KeyGroupResponse
 from .words import count, money, tokens
 
@@ -100,6 +101,8 @@ def _state(key: ClientKeyResponse, budget: list[BudgetLine], now: datetime) -> t
 def _scope(key: ClientKeyResponse) -> str | None:
     parts = [
         "this machine only" if key.local_only else "",
+        f"customs {key.customs}" if key.customs else "",
+        "" if key.cache_seconds is None else f"answers kept {span_of(key.cache_seconds)}",
         ", ".join(key.models),
         ", ".join(key.paths),
     ]

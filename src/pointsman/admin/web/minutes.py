@@ -44,7 +44,7 @@ WORDS = {
     Became.FIRST: "first try",
     Became.RESCUED: "rescued",
     Became.FAILED: "failed",
-    Became.ABORTED: "left",
+    Became.ABORTED: "client left",
 }
 
 

@@ -118,7 +118,8 @@ class RequestQuery(RowFilter):
         for name, text in (
             ("slower_ms", f"slower than {ms(self.slower_ms)}"), ("where", "stayed on this machine"),
             ("local", "stayed on this machine"), ("left_machine", "left this machine"), ("failed", "failed"),
-            ("rescued", "rescued"), ("since", f"since {_minute(self.since)}"), ("until", f"until {_minute(self.until)}"),
+            ("rescued", "rescued"), ("cached", "out of the cache"),
+            ("since", f"since {_minute(self.since)}"), ("until", f"until {_minute(self.until)}"),
         ):  # fmt: skip
             if getattr(self, name) not in _EMPTY:
                 found.append(FilterChip(text, self.to(**{name: None})))
@@ -133,7 +134,8 @@ class RequestQuery(RowFilter):
         """Whether a request that runs passes: what is not known of it yet does not."""
         text, slower = self.words
         away = is_local(one.target) is False
-        if self.state in ("failed", "rescued") or self.failed or self.rescued or self.outcome or self.status:
+        over = (self.failed, self.rescued, self.cached, self.outcome, self.status)
+        if self.state in ("failed", "rescued") or any(over):
             return False
         if (
             slower is not None

@@ -28,7 +28,7 @@ _QUESTIONS: Mapping[str, dict[str, object]] = {
 _LOST = {
     "dropped": "Translation dropped", "changed": "Translation changed", "clamped": "Translation lowered",
     "emulated": "Emulated", "repaired": "Repaired", "truncated": "The server cut", "mislabelled": "Mislabelled",
-    "unknown": "Not known",
+    "unknown": "Not known", "found": "Left this machine", "masked": "Masked on its way out", "refused": "Not let out",
 }  # fmt: skip
 _STATES = {
     "aborted": ("stop", "client left"),
@@ -76,7 +76,7 @@ class TimelineBar(NamedTuple):
 
 
 class TimelineRow(NamedTuple):
-    """An attempt. took: milliseconds."""
+    """An attempt. took: milliseconds. sent: bytes that the backend was given, None where nobody knows."""
 
     mark: str
     word: str
@@ -86,6 +86,7 @@ class TimelineRow(NamedTuple):
     bars: list[TimelineBar]
     took: float | None
     said: str
+    sent: int | None
 
 
 class LossSaid(NamedTuple):
@@ -145,7 +146,12 @@ def timeline(
         bar = _bar(begins, begins + (one.total_ms or 0.0), whole, "fails")
         rows[one.attempt] = _row(one, state, [bar], one.total_ms, said, translated=_crosses(one, spoken))
     if own.target is not None:
-        rows[own.attempt] = _last(own, min(ended, whole), whole, translated=_crosses(own, spoken))
+        last = _last(own, min(ended, whole), whole, translated=_crosses(own, spoken))
+        if (
+            own.fallback is not None and own.attempts == 1 and own.outcome == "ok"
+        ):  # the one before was not even asked
+            last = last._replace(said=f"Asked because another {what_it_did(own.fallback)}. {last.said}")
+        rows[own.attempt] = last
     return [rows[number] for number in sorted(rows)]
 
 
@@ -215,7 +221,8 @@ def _row(
     translated: bool,
 ) -> TimelineRow:
     model = (one.target or "").partition(":")[2]
-    return TimelineRow(state.mark, state.word, backend_of(one.target), model, translated, bars, took, said)
+    who = (backend_of(one.target), model, translated)
+    return TimelineRow(state.mark, state.word, *who, bars, took, said, None if one.joined else one.sent_bytes)
 
 
 def _bar(begins: float, ends: float, whole: float, kind: str) -> TimelineBar:

@@ -4,14 +4,16 @@ it. Pure: all that it tells is given. Not here: how it looks (templates/mappings
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import quote
 
 from ...conversation.presets import bare
 from ...kinds import PRACTICE, BackendType, FallbackOn, backend_key
 from ..control.backend_states import BackendShown
 from ..control.rule_standing import RuleStanding
-from ..store.rule_warnings import Backends
+from ..store.rule_warnings import Backends, passes
 from ..store.tables import BackendMapping
 from ..store.targets import TargetRef, targets_of
 from .links import requests_link
@@ -36,6 +38,8 @@ _ONWARD = {
     FallbackOn.BUSY: "busy: next",
     FallbackOn.COLD: "not loaded: next",
     FallbackOn.ABILITY: "not able: next",
+    FallbackOn.MISS: "not recorded: next",
+    FallbackOn.STUCK: "stuck: next",
 }
 _SHOWN_SHARED = 2
 
@@ -53,12 +57,13 @@ class TargetShown(NamedTuple):
 
 
 class CardNote(NamedTuple):
-    """put: what the button moves, as the page's move form takes it; button: its words."""
+    """put: what the button moves, as the page's move form takes it; button: its words, or those of the link."""
 
     mark: str
     text: str
     put: str = ""
     button: str = ""
+    link: str = ""
 
 
 class MenuShown(NamedTuple):
@@ -74,7 +79,7 @@ class MenuShown(NamedTuple):
 
 class RuleCard(NamedTuple):
     """up, down: what moves it by one, "" at the end. joins: how the targets follow each other. rows: the page of what it did
-    today."""
+    today, "" where that is nothing. shadow: whom its answers are compared with."""
 
     id: int
     position: int
@@ -85,9 +90,11 @@ class RuleCard(NamedTuple):
     rescued: int
     targets: list[TargetShown]
     joins: str
+    conditions: list[str]
     tags: list[str]
     notes: list[CardNote]
     rows: str
+    shadow: str
     up: str
     down: str
 
@@ -115,13 +122,20 @@ def cards_of(
                 one.rescued,
                 targets,
                 "or" if row.spread else "then",
+                list(row.conditions),
                 _tags(row, one),
                 _notes(row, one, by_id, targets, backends),
-                requests_link(since=today, mapping_id=one.id),
+                requests_link(since=today, mapping_id=one.id) if one.requests else "",
+                row.shadow or "",
                 *steps_of(order, at),
             )
         )
     return found
+
+
+def digest(said: object) -> str:
+    """Of all that it says."""
+    return hashlib.blake2b(repr(said).encode(), digest_size=8).hexdigest()
 
 
 def steps_of(order: Sequence[int], at: int) -> tuple[str, str]:
@@ -157,6 +171,16 @@ def _tags(row: BackendMapping, one: RuleStanding) -> list[str]:
     if row.spread:
         weights = f" {':'.join(map(str, row.weights))}" if row.weights else ""
         found.append(f"in turn{weights}")
+    if row.stick:
+        found.append("conversations stay")
+    if row.stop_loops:
+        found.append("ends loops")
+    if row.recover_calls:
+        found.append("calls out of text")
+    if row.customs:
+        found.append(f"customs {row.customs}")
+    if row.cache_seconds is not None:
+        found.append("answers kept, for all keys" if row.cache_shared else "answers kept")
     if row.hedge_seconds is not None:
         found.append(f"both after {row.hedge_seconds:g} s")
     found += [_ONWARD[FallbackOn(reason)] for reason in row.fallback_on if reason in list(FallbackOn)]
@@ -187,8 +211,28 @@ def _notes(
         found.append(CardNote("bad", f"{which} {_is(word)}. Requests fail until that is mended."))
     if one.shared:
         found.append(_shared(one, by_id))
-    found += [CardNote("warn", f"{text}.") for text in backends.warnings_of(row)]
+    found += [_warned(text, targets) for text in backends.own_warnings(row, "add one by Edit")]
+    for wall in backends.passed_by(row):
+        other = by_id.get(wall.id or 0)
+        if other is not None:
+            found.append(_passing(one, other, wall))
     return found
+
+
+def _passing(one: RuleStanding, other: RuleStanding, wall: BackendMapping) -> CardNote:
+    text = passes(wall, f"rule {other.position}")
+    return CardNote(
+        "warn", f"{text[0].upper()}{text[1:]}.", f"{other.id} before {one.id}", f"Move {other.position} above"
+    )
+
+
+def _warned(text: str, targets: Sequence[TargetShown]) -> CardNote:
+    """With the page where a backend that is lacking is added or switched on."""
+    lacking = [one for one in targets if one.out and text.startswith(f"{one.backend} ")]
+    if not lacking:
+        return CardNote("warn", f"{text}.")
+    there = "add=list" if lacking[0].mark == "bad" else f"show={quote(lacking[0].backend, safe='/')}"
+    return CardNote("warn", f"{text}.", button="Open Backends", link=f"/ui/backends?{there}")
 
 
 def _is(word: str) -> str:

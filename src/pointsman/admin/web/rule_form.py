@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...config import span_of
 from ...conversation.presets import bare, read, written
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, parse_backend_key
+from ...routing.conditions import parse
 from ..store.tables import BackendMapping
 from ..store.targets import MAX_TARGETS, targets_of
+from .limit_forms import span
 from .view import FormFields
 
 REASONS: Mapping[FallbackOn, str] = {
@@ -22,6 +25,8 @@ REASONS: Mapping[FallbackOn, str] = {
     FallbackOn.BUSY: "every place there is taken",
     FallbackOn.COLD: "it does not run, or its model is not loaded",
     FallbackOn.ABILITY: "it sees no pictures or calls no tools",
+    FallbackOn.MISS: "the recording has no answer",
+    FallbackOn.STUCK: "the conversation does not get on there",
 }
 """When a request also goes on, as people say it."""
 _SYSTEM = "system"
@@ -53,6 +58,20 @@ class RuleForm:
     system: str = ""
     system_if_silent: bool = False
     presets: str = ""
+    conditions: str = ""
+    stick: bool = False
+    stuck_after: str = ""
+    stuck_for: str = ""
+    stop_loops: bool = False
+    loop_repeats: str = ""
+    recover_calls: bool = False
+    customs: str = ""
+    cache_seconds: str = ""
+    cache_shared: bool = False
+    cache_any_temperature: bool = False
+    shadow: str = ""
+    shadow_share: str = ""
+    shadow_busy: str = ""
     problem: str = ""
     field: str = ""
     meanwhile: str = ""
@@ -65,8 +84,29 @@ class RuleForm:
     @property
     def more(self) -> bool:
         """Is any of the seldom used columns set?"""
-        seldom = (self.fallback_on, self.hedge_seconds, self.spread, self.system, self.presets)
-        return any(seldom) or self.forward_auth or self.priority != "0"
+        seldom = (
+            self.conditions,
+            self.fallback_on,
+            self.hedge_seconds,
+            self.spread,
+            self.system,
+            self.presets,
+        )
+        more = (
+            self.forward_auth,
+            self.stick,
+            self.stop_loops,
+            self.loop_repeats,
+            self.recover_calls,
+            self.customs,
+            self.cache_seconds,
+            self.shadow,
+        )
+        return any(seldom) or any(more) or self.priority != "0"
+
+
+def _text(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def of_row(row: BackendMapping) -> RuleForm:
@@ -94,6 +134,20 @@ def of_row(row: BackendMapping) -> RuleForm:
         system=text,
         system_if_silent=system != _SYSTEM and bool(system),
         presets="\n".join(written(presets)),
+        conditions="\n".join(row.conditions),
+        stick=row.stick,
+        stuck_after=_text(row.stuck_after),
+        stuck_for=_text(row.stuck_for),
+        stop_loops=row.stop_loops,
+        loop_repeats=_text(row.loop_repeats),
+        recover_calls=row.recover_calls,
+        customs=row.customs or "",
+        cache_seconds="" if row.cache_seconds is None else span_of(row.cache_seconds),
+        cache_shared=row.cache_shared,
+        cache_any_temperature=row.cache_any_temperature,
+        shadow=row.shadow or "",
+        shadow_share=_text(row.shadow_share),
+        shadow_busy=_text(row.shadow_busy),
     )
 
 
@@ -118,6 +172,20 @@ def of_fields(form: FormFields, number: int | None) -> RuleForm:
         system=form.text("system").replace("\r\n", "\n"),
         system_if_silent=form.has("system_if_silent"),
         presets=form.text("presets").replace("\r\n", "\n"),
+        conditions=form.text("conditions").replace("\r\n", "\n"),
+        stick=form.has("stick"),
+        stuck_after=form.text("stuck_after"),
+        stuck_for=form.text("stuck_for"),
+        stop_loops=form.has("stop_loops"),
+        loop_repeats=form.text("loop_repeats"),
+        recover_calls=form.has("recover_calls"),
+        customs=form.text("customs"),
+        cache_seconds=form.text("cache_seconds"),
+        cache_shared=form.has("cache_shared"),
+        cache_any_temperature=form.has("cache_any_temperature"),
+        shadow=form.text("shadow").strip(),
+        shadow_share=form.text("shadow_share"),
+        shadow_busy=form.text("shadow_busy"),
     )
 
 
@@ -143,6 +211,20 @@ def columns_of(typed: RuleForm) -> dict[str, Any]:
         "spread": typed.spread,
         "weights": _weights(typed),
         "presets": _presets(typed),
+        "conditions": _conditions(typed),
+        "stick": typed.stick,
+        "stuck_after": _turns(typed.stuck_after, "stuck_after"),
+        "stuck_for": _turns(typed.stuck_for, "stuck_for"),
+        "stop_loops": typed.stop_loops,
+        "loop_repeats": _turns(typed.loop_repeats, "loop_repeats"),
+        "recover_calls": typed.recover_calls,
+        "customs": typed.customs or None,
+        "cache_seconds": span(typed.cache_seconds, "cache_seconds"),
+        "cache_shared": typed.cache_shared,
+        "cache_any_temperature": typed.cache_any_temperature,
+        "shadow": typed.shadow or None,
+        "shadow_share": _percent(typed.shadow_share, "shadow_share"),
+        "shadow_busy": _percent(typed.shadow_busy, "shadow_busy"),
     }
 
 
@@ -179,6 +261,24 @@ def _presets(typed: RuleForm) -> dict[str, Any] | None:
     if typed.system:
         found[f"{_SYSTEM}?" if typed.system_if_silent else _SYSTEM] = typed.system
     return found or None
+
+
+def _percent(text: str, name: str) -> int | None:
+    return _turns(text.strip().removesuffix("%"), name)
+
+
+def _turns(text: str, name: str) -> int | None:
+    return _number(text, name, int) if text.strip() else None
+
+
+def _conditions(typed: RuleForm) -> list[str]:
+    found = []
+    for line in filter(str.strip, typed.conditions.split("\n")):
+        try:
+            found.append(parse(line).text)
+        except ValueError as error:
+            raise _invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.", "conditions") from None
+    return found
 
 
 def _number(text: str, name: str, kind: type[int] | type[float]) -> Any:

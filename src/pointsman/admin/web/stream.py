@@ -24,10 +24,11 @@ _LEAST_SECONDS = 0.5
 
 
 @router.get("/ui/live")
-async def listen(view: Seen) -> StreamingResponse:
+async def listen(view: Seen, at: str = "") -> StreamingResponse:
     """`event: hello` with the control plane's epoch, then `event: changed` with a JSON list of topics; a comment each
-    10 s. Ends with the session. Raises RATE_LIMITED while too many pages are open."""
-    ear = view.control.live.listen()
+    10 s. at: the mark that the page was made with; what has changed since is told first. Ends with the session. Raises
+    RATE_LIMITED while too many pages are open."""
+    ear = view.control.live.listen(at)
     if ear is None:
         raise PointsmanError(ErrorKind.RATE_LIMITED, "Too many pages are open; close some.", retry_after=10)
     return StreamingResponse(

@@ -1,4 +1,7 @@
-"""What happened to a request that failed or was rescued, in one line: `box took no connection, openai answered`. Pure."""
+"""What happened to a request that failed or was rescued, in one line: `box took no connection, openai answered`. Pure.
+
+Not here: its state in a word and a mark (request_lines.py).
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,6 @@ from collections.abc import Sequence
 from ...ledger.records import UsageRecord
 from ..control.reasons import what_it_did
 from .asked_target import backend_of
-
-
-def became(record: UsageRecord) -> str:
-    """`rescued`, `bad` or `stop`: the mark."""
-    if record.outcome == "ok":
-        return "rescued"
-    return "stop" if record.outcome == "aborted" else "bad"
 
 
 def story(record: UsageRecord, attempts: Sequence[UsageRecord]) -> str:

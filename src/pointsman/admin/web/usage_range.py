@@ -77,13 +77,13 @@ def range_of(
     days = (last - first).days + 1
     if days > MOST_DAYS:
         raise PointsmanError(ErrorKind.INVALID, f"A range has at most {MOST_DAYS} days.", param="from")
-    since, until = _begin(first, zone).start, _begin(last, zone).end
+    since, until = day_of(first, zone).start, day_of(last, zone).end
     per = Per.HOUR if days <= HOURS_UP_TO else Per.DAY if days <= DAYS_UP_TO else Per.WEEK
     return UsageRange(name, since, until, first, last, zone, _OTHERS[per], _slots(since, until, per, zone))
 
 
-def _begin(day: date, zone: str) -> Span:
-    """That day; where the zone has left it out, the one after."""
+def day_of(day: date, zone: str) -> Span:
+    """That day; where the zone has left it out, the one after. Raises INVALID for a day that no calendar has."""
     try:
         noon = datetime(day.year, day.month, day.day, 12, tzinfo=zone_of(zone)).timestamp()
         return period_at(Per.DAY, zone, noon)
@@ -104,12 +104,17 @@ def _slots(since: float, until: float, per: Per, zone: str) -> list[Slot]:
                 f"{local:%H:%M}",
             )
         elif per is Per.DAY:
-            text, short = f"{local:%a} {_day(local.date())}", _short(local.date())
+            text, short = day_words(local.date()), _short(local.date())
         else:
             text, short = f"{_short(local.date())} to {_day(last.date())}", _short(local.date())
         found.append(Slot(begin, end, text, short))
         at = end
     return found
+
+
+def day_words(day: date) -> str:
+    """`Fri 27 Nov 2026`."""
+    return f"{day:%a} {_day(day)}"
 
 
 def _day(day: date) -> str:

@@ -1,20 +1,21 @@
-"""A usage page's table and chart from one reading of the log: rows with their names, links and numbers, and what each of the
-greatest is in each day. Not here: the reading (store/usage_chart.py), the page (pages/usage.py).
+"""A usage page's tables and chart: rows with their names, links and numbers, what each of the greatest is in each day, and
+what left this machine. Not here: the reading (store/usage_chart.py), the page (pages/usage.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..store.usage_adding import Values
 from ..store.usage_chart import Chart, Series
-from ..store.usage_groups import NAMES, By, Group, SessionTotals, totals_of
+from ..store.usage_groups import NAMES, By, Group, LeftTotals, SessionTotals, totals_of
 from ..store.usage_query import Totals
 from .links import requests_link
-from .usage_range import UsageRange
+from .usage_range import UsageRange, day_of, day_words
 
+N = TypeVar("N", int, float)
 DRAWN = 5
 """Groups that the chart has apart."""
 MEASURES: Mapping[str, tuple[str, str]] = {
@@ -37,6 +38,28 @@ class UsageLine(NamedTuple):
     note: str = ""
     first_at: datetime | None = None
     last_at: datetime | None = None
+
+
+class LeftLine(NamedTuple):
+    """What a backend was given of a day. day: in words. link: its requests, "" where some of them were answered by another
+    backend afterwards, so that nothing shows just those."""
+
+    day: str
+    totals: LeftTotals
+    link: str
+
+
+class LeftShown(NamedTuple):
+    """lines: the newest. many: how many there are in all. requests, and what follows: of all of them, None where nobody
+    knows."""
+
+    lines: list[LeftLine]
+    many: int
+    requests: int
+    sent: int | None
+    read: int | None
+    written: int | None
+    cost: float | None
 
 
 class Drawn(NamedTuple):
@@ -77,6 +100,35 @@ def session_lines(rows: list[Group], within: UsageRange, keys: Mapping[int, str]
             note = ", ".join(one for one in (row.client, _key(row.key_id, keys)[0]) if one)
             found.append(UsageLine(row.session, totals, link, 0, False, note, row.first_at, row.last_at))
     return found
+
+
+def left_of(rows: list[LeftTotals], most: int, zone: str) -> LeftShown:
+    """rows: days in order. most: so many lines, the newest days first."""
+    newest = sorted(
+        rows, key=lambda row: row.day, reverse=True
+    )  # what was given the most stays first of its day
+    lines = [LeftLine(day_words(row.day), row, _left_link(row, zone)) for row in newest[:most]]
+    return LeftShown(
+        lines,
+        len(rows),
+        sum(row.attempts for row in rows),
+        _sum(row.sent_bytes for row in rows),
+        _sum(row.input_tokens for row in rows),
+        _sum(row.output_tokens for row in rows),
+        _sum(row.cost for row in rows),
+    )
+
+
+def _left_link(row: LeftTotals, zone: str) -> str:
+    if row.attempts != row.requests:
+        return ""
+    day = day_of(row.day, zone)
+    return requests_link(day.start, day.end, target=f"{row.backend}:{row.model}")
+
+
+def _sum(values: Iterable[N | None]) -> N | None:
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if known else None
 
 
 def drawn_of(chart: Chart, by: By, measure: str, keys: Mapping[int, str]) -> list[Drawn]:

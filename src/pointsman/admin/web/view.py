@@ -64,6 +64,7 @@ class View:
         self.request = request
         self.session = session
         self.control: ControlPlane = request.app.state.control
+        self.live_mark = self.control.live.now
         self._notices: Notices = request.app.state.notices
         self._prefs = cookies(request.headers.get("cookie", ""))
 

@@ -88,6 +88,19 @@ def protocol(value: str) -> str:
     return value.rpartition("_")[2].capitalize()
 
 
+_NOUNS = {
+    "mapping": ("rule", "rules"), "credential": ("provider", "providers"), "local": ("local server", "local servers"),
+    "group": ("group of keys", "groups of keys"), "key": ("client key", "client keys"),
+}  # fmt: skip
+"""What the pages call a noun of the command line, one and many."""
+
+
+def noun(name: str, many: int = 1) -> str:
+    """A noun of the command line (store/nouns.py) as the pages say it: a `mapping` is a rule."""
+    one, more = _NOUNS.get(name, (name, f"{name}s"))
+    return one if many == 1 else more
+
+
 def moment(at: datetime | float | None, form: str = "time") -> Markup | str:
     """A `<time>` that the browser makes local (static/time.js). at: aware, or unix seconds. form: `time` (14:28:51),
     `short` (14:28), `day` (1 Nov 2026), `full`, `ago` (28 min ago)."""

@@ -8,6 +8,7 @@ from ...kinds import Protocol
 from ..base import Dialect, Retelling, Straight, Translation
 from ..beside import parse_count
 from ..carries import column
+from ..sameness import Sameness
 from .capsules import CAPSULE_WORDS, without_capsules
 from .endpoint import ENDPOINT
 from .errors import STATUSES, error, is_error, parse_error, stream_error
@@ -70,4 +71,9 @@ DIALECT = Dialect(
     is_error=is_error,
     retelling=Retelling(streamed, assembled),
     straight_words=(THREAD, *CAPSULE_WORDS),
+    sameness=Sameness(
+        frozenset({"cache_control", "metadata"}),
+        ("system", "messages.content", "messages.content.content", "tools"),
+        ("container", "mcp_servers"),
+    ),
 )

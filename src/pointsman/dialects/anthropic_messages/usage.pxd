@@ -8,5 +8,7 @@ cdef class Counted:
     cpdef add(self, dict report)
     @cython.locals(told=Counts, words=dict)
     cpdef neutral(self)
+    @cython.locals(words=dict)
+    cdef _common(self)
     @cython.locals(inner=Counts)
     cdef _inner(self, str name, str inside)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...conversation.usage import Apart, TokenUsage, served
-from ..counts import Counts, number
+from ..counts import MOST, Counts, number
 
 
 class Counted:
@@ -21,7 +21,12 @@ class Counted:
         """One more: cumulative, so a later one overwrites what it counts and leaves the rest (the SDK accumulator's
         rule). What was read is not unread (docs/protocols/usage.md#several-reports)."""
         if not self._told:
-            self._told = {name: value for name, value in report.items() if value is not None}
+            told = None not in report.values()
+            self._told = (
+                report.copy()
+                if told
+                else {name: value for name, value in report.items() if value is not None}
+            )
             return
         for name, value in report.items():
             if value is None:
@@ -38,6 +43,9 @@ class Counted:
 
     def neutral(self) -> TokenUsage:
         """The same numbers under our definition: input holds what was read from and written to a cache."""
+        common = self._common()
+        if common is not None:
+            return common
         told = Counts(self._told)
         read, written = told.one("cache_read_input_tokens"), told.one("cache_creation_input_tokens")
         total = told.one("input_tokens")
@@ -58,6 +66,32 @@ class Counted:
         apart = Apart(region=region[:_WORD]) if isinstance(region, str) and region not in _NO_REGION else None
         found = TokenUsage(total, made, read, thought, written, long, searched, None, apart).bounded()
         return served(found, "fast" if speed == "fast" else tier) or found
+
+    def _common(self) -> TokenUsage | None:
+        """As nearly all say it, and as neutral() would read it: whole numbers, none of them written to a cache, and nothing
+        that has a price of its own; None of anything else."""
+        words = self._told
+        asked, made, read = (
+            words.get("input_tokens"),
+            words.get("output_tokens"),
+            words.get("cache_read_input_tokens"),
+        )
+        if type(asked) is not int or type(made) is not int or (read is not None and type(read) is not int):
+            return None
+        total, written = asked + (read or 0), words.get("cache_creation_input_tokens")
+        if not 0 <= asked <= total <= MOST or not 0 <= made <= MOST or not total:
+            return None
+        if written is not None and (type(written) is not int or written):
+            return None
+        region, tier = words.get("inference_geo"), words.get("service_tier")
+        if (region is not None and region not in _NO_REGION) or (tier is not None and tier != "standard"):
+            return None
+        if "output_tokens_details" in words or "server_tool_use" in words or "speed" in words:
+            return None
+        long = (
+            self._inner("cache_creation", "ephemeral_1h_input_tokens") if "cache_creation" in words else None
+        )
+        return None if long else TokenUsage(total, made, read, None, written, long)
 
     def _inner(self, name: str, inside: str) -> int | None:
         found = self._told.get(name)

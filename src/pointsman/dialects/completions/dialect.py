@@ -7,6 +7,7 @@ from ..base import Dialect, Presetting, Retelling, UsageOption
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
 from ..retelling import DONE
+from ..sameness import Sameness
 from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .errors import stream_error
 from .retelling import assembled, streamed
@@ -40,4 +41,5 @@ DIALECT = Dialect(
             }
         )
     ),
+    sameness=Sameness(frozenset({"user"})),
 )

@@ -6,6 +6,7 @@ from ...kinds import Protocol
 from ..base import Dialect, Straight
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
+from ..sameness import Sameness
 from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .errors import stream_error
 from .format import may_have_null, revision, without_null
@@ -24,4 +25,5 @@ DIALECT = Dialect(
     revision=revision,
     is_error=is_openai_error,
     statuses=OPENAI_STATUSES,
+    sameness=Sameness(frozenset({"user"})),
 )

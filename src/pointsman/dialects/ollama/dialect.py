@@ -6,6 +6,7 @@ from __future__ import annotations
 from ...kinds import Protocol
 from ..base import ClientHalf, Dialect, Seen
 from ..endpoint import Endpoint
+from ..sameness import Sameness
 from ..vendor_errors import OPENAI_STATUSES, upstream_error
 from .embed import EMBED, OLDER
 from .errors import error_body, stream_error
@@ -50,4 +51,5 @@ DIALECT = Dialect(
     framing=LINES,
     halves={"/api/chat": CHAT, "/api/generate": GENERATE},
     bridges={"/api/embed": EMBED, "/api/embeddings": OLDER},
+    sameness=Sameness(frozenset({"keep_alive"}), options="options"),
 )

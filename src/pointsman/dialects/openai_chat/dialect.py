@@ -8,6 +8,7 @@ from ..carries import column
 from ..endpoint import Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
 from ..retelling import DONE
+from ..sameness import Sameness
 from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .capsules import CAPSULE_WORDS, without_capsules
 from .errors import stream_error
@@ -59,4 +60,18 @@ DIALECT = Dialect(
     retelling=Retelling(streamed, assembled),
     last_word=DONE,
     straight_words=CAPSULE_WORDS,
+    sameness=Sameness(
+        frozenset(
+            {
+                "cache_control",
+                "metadata",
+                "prompt_cache_key",
+                "prompt_cache_retention",
+                "safety_identifier",
+                "user",
+            }
+        ),
+        ("messages", "messages.content", "tools", "tools.function"),
+        ("store", "web_search_options"),
+    ),
 )

@@ -13,6 +13,7 @@ from ..beside import parse_count
 from ..carries import column
 from ..endpoint import Catalogue, Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
+from ..sameness import Sameness
 from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .capsules import without_capsules
 from .codex_models import catalogue
@@ -88,4 +89,8 @@ DIALECT = Dialect(
     presetting=PRESETTING,
     is_error=is_openai_error,
     retelling=Retelling(streamed, assembled),
+    sameness=Sameness(
+        marked=("input", "input.content"),  # its answers tell all other members again
+        more=("background", "conversation", "prompt"),
+    ),
 )

@@ -6,11 +6,14 @@ Asked by the full way (attempt.py) and by a request's own lane (lane/across.py).
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from ...dialects.base import ClientHalf, Dialect
 from ...dialects.recall import NOTHING, Keep, Recalled
 from ...kinds import Protocol
+from ...ledger.metrics import MISFITS, REWRITTEN
 from ...translation.crossing import Asked, Crossing
 from ...translation.reasoning_store import KeptReasoning
 from ...upstream.backend import Backend
@@ -20,6 +23,7 @@ from ..client.access import Caller
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job
+from ..request.offload import LARGE, offload
 
 
 def asked_of(
@@ -51,6 +55,22 @@ def neutral(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
     return job.asked
 
 
+def size_of(job: Job) -> int:
+    """Bytes of the body, and of what it only refers to."""
+    recalled = job.recalled
+    if recalled is NOTHING:
+        return len(job.request.body)
+    before = sum(map(len, recalled.earlier or ()))
+    return len(job.request.body) + before + sum(len(text) for text, _ in recalled.items.values())
+
+
+async def read_neutral(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
+    """neutral(), in a thread where there is much to read. Raises PointsmanError 400."""
+    if job.asked is None and size_of(job) >= LARGE:
+        return await offload(neutral, rules, plane, job)
+    return neutral(rules, plane, job)
+
+
 def crossing_of(
     plane: DataPlane,
     backend: Backend,
@@ -69,4 +89,9 @@ def crossing_of(
     if backend.unheeding:
         profile = msgspec.structs.replace(profile, stream_all=True)
     reasoning = KeptReasoning(plane.reasoning, str(caller.key_id))
-    return Crossing(asked, client, plane.dialects[spoken], profile, reasoning, backend.mask, keep)
+    crossing = Crossing(asked, client, plane.dialects[spoken], profile, reasoning, backend.mask, keep)
+    if not asked.request.plain and crossing.rewrote:
+        label = plane.labels.target(f"{backend.spec.key}:{model}")
+        plane.counters.count((REWRITTEN, label))
+        crossing.counts = partial(plane.counters.count, (MISFITS, label))
+    return crossing

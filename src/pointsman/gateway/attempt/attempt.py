@@ -5,15 +5,13 @@ Not here: which target comes next (resilience/walk.py, targets.py), and what is 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Collection
+from collections.abc import Collection
 from functools import partial
 from time import monotonic
 
 from ...dialects.bridge import Bridge
-from ...dialects.paths import Route
 from ...errors import PointsmanError
-from ...kinds import ErrorKind, FallbackReason, Protocol
+from ...kinds import ErrorKind, FallbackOn, FallbackReason, Protocol
 from ...providers.wordings import UNKNOWN_PATH
 from ...resilience.admission import Ticket
 from ...resilience.walk import Held
@@ -22,15 +20,12 @@ from ...translation.bridged import Bridged
 from ...translation.crossing import Asked, Crossing
 from ...upstream.backend import Backend
 from ...upstream.candidates import (
-    Needs,
-    crosses,
     goes_as_it_is,
     may_cross,
     needs_of,
     translated_to,
     unusable,
 )
-from ...upstream.connection import UpstreamConnection
 from ...upstream.egress import ConnectFailed
 from ...wire.answer import Answer
 from ..compiled import CompiledRules
@@ -42,15 +37,19 @@ from ..request.recall import keeping
 from ..request.waiting import wait_for_place
 from ..spending.reserving import reserve
 from . import count
-from .across import crossing_of, neutral
+from .across import crossing_of, read_neutral
 from .body import body_for, must_gather
 from .client_headers import translated_block
+from .connecting import StoppedConnecting, begun_with, connected
 from .exchange import Exchange
 from .failures import key_refused, tell_malformed
 from .fitting import unfit
-from .making import Attempt, exchange_for, straight_exchange, unknown_path_of
+from .making import Attempt, exchange_for, straight_exchange, unknown_path_of, watch_loops
 from .moves import State
 from .presetting import preset_across, preset_straight
+from .recovering import through_neutral, watch_calls
+from .replayed import replayed
+from .ways import must_cross, not_spoken
 
 
 async def attempt(
@@ -74,12 +73,15 @@ async def attempt(
     problem = unusable(target, backend, route.protocol, login=login, exact=route.exact)
     if problem is not None:
         reason, text = problem
-        return Held(reason, _unusable(target, text))
+        missed = reason is FallbackReason.MISS and FallbackOn.MISS not in onward
+        return Held(reason, _unusable(target, text), certain=missed, final=missed)
     assert backend is not None
     too_dear = await reserve(plane, rules, job, target, tried)
     if too_dear is not None:
         return too_dear
     one = Attempt(plane, rules, job, plan, target, tried, onward)
+    if backend.spec.recording is not None:
+        return await replayed(one, backend, backend.spec.recording)
     engine = backend.spec.engine
     if engine is not None:
         too_much = await unfit(one, backend) if backend.asleep else None  # then it need not be started
@@ -122,21 +124,26 @@ async def _attempted(
             await one.plane.facts.know(backend)  # which words it has, and how much it takes
         if begun is not None and begun.across is not None:
             return await _crossed(one, backend, begun)
-        if begun is None and not goes_as_it_is(backend, route.protocol, exact=route.exact):
+        if begun is None and one.plan.rule.recover_calls:
+            one.through = await through_neutral(one, backend)
+        if begun is None and (
+            one.through is not None or not goes_as_it_is(backend, route.protocol, exact=route.exact)
+        ):
             return await _crossed(one, backend)
         if (
             begun is None
             and may_cross(backend, target.model, route.protocol)
-            and await _must_cross(one, backend)
+            and await must_cross(one, backend)
         ):
             held = await _crossed(one, backend)
-            if held is None or job.won is not None or await _must_cross(one, backend):
+            if held is None or job.won is not None or await must_cross(one, backend):
                 return held
             # It has just answered that it does not know that protocol, which only its vendor must.
         held, unknown = await _straight(one, backend, begun)
         if held is None or unknown is None or job.won is not None:
             return held
         # It has just answered that it does not know the path: translated, it may serve.
+        one.tried.placed = monotonic()
         crossed = await _crossed(one, backend)
         if crossed is None and tried.status < 300:
             backend.learn_unspoken(unknown)
@@ -144,27 +151,6 @@ async def _attempted(
         return held if nowhere and unknown in backend.assumed else crossed
     finally:
         one.plane.board.backend(target.key).places.leave(place)
-
-
-async def _must_cross(one: Attempt, backend: Backend) -> bool:
-    """Does the backend, which speaks the client's protocol and may_cross(), take this request in another one only?"""
-    job, model, route = one.job, one.target.model, one.job.request.route
-    client = route.protocol
-    if not route.exact or route.path != route.dialect.endpoint.path:
-        return False
-    body = job.request.body
-    if not any(hint in body for hint in _TOOLS):
-        return crosses(backend, model, client, Needs())
-    try:
-        read = (one.rules, one.plane, job)
-        asked = await offload(neutral, *read) if len(body) >= LARGE else neutral(*read)
-    except PointsmanError:
-        return False  # the vendor's own error is the better answer
-    return crosses(backend, model, client, needs_of(asked.request))
-
-
-_TOOLS = (b'"tools"', b'"functions"', b'"web_search_options"')
-"""One of these stands in every body that declares a tool."""
 
 
 async def _straight(
@@ -185,10 +171,12 @@ async def _straight(
             if one.plan.rule.presets:
                 sets = (one, backend, body)
                 body = await offload(preset_straight, *sets) if large else preset_straight(*sets)
+            body = await _through_customs(one, backend, body)
         except PointsmanError as error:
             return _not_for(job, error), None
         login = job.request.caller.login if target.forwards else b""
         exchange, own_login = straight_exchange(one, backend, body, hide_usage, login), bool(login)
+        watch_loops(one, backend, exchange, where.protocol)
         one.tried.own_login = own_login
     held = await _run(one, backend, exchange, own_login=own_login, begun=begun)
     if held is None or exchange.judge.state is not State.UNSPOKEN:
@@ -230,7 +218,8 @@ async def _crossed(one: Attempt, backend: Backend, begun: Begun | None = None) -
             if found is None:
                 return first or Held(FallbackReason.UPSTREAM_ERROR, not_spoken(target, route))
             if made is None:
-                return await count.answer(one.plane, job, one.plan, one.tried, backend, asked, found)
+                asks = one.rules.customs is None or not await _holds_any(one, backend)
+                return await count.answer(one.plane, job, one.plan, one.tried, backend, asked, found, asks)
             spoken = found
             exchange, held = await _send_across(one, backend, made, spoken)
         if exchange.judge.state is not State.UNSPOKEN or job.won is not None:
@@ -238,8 +227,9 @@ async def _crossed(one: Attempt, backend: Backend, begun: Begun | None = None) -
                 for protocol in without:
                     backend.learn_unspoken(protocol)
             return held
+        without.add(spoken)  # so that it is asked in each once at most
+        one.tried.placed = monotonic()
         if spoken in backend.assumed:  # believed once something else has served
-            without.add(spoken)
             first = first or held
         else:
             backend.learn_unspoken(spoken)
@@ -252,14 +242,30 @@ async def _translated(
     the request in it: None where it is only counted). Raises PointsmanError for what cannot be."""
     plane, job, target = one.plane, one.job, one.target
     large = len(job.request.body) >= LARGE
-    read = (one.rules, plane, job)
-    asked = await offload(neutral, *read) if large else neutral(*read)
+    asked = await read_neutral(one.rules, plane, job)
     client = job.request.route.protocol
-    spoken = translated_to(backend, target.model, client, needs_of(asked.request), without)
+    spoken = one.through if one.through not in without else None
+    spoken = spoken or translated_to(backend, target.model, client, needs_of(asked.request), without)
     if spoken is None or counting:
         return asked, spoken, None
     cross = (one, backend, asked, spoken)
-    return asked, spoken, await offload(_cross, *cross) if large else _cross(*cross)
+    made = await offload(_cross, *cross) if large else _cross(*cross)
+    made.body = await _through_customs(one, backend, made.body)
+    return asked, spoken, made
+
+
+async def _through_customs(one: Attempt, backend: Backend, body: bytes) -> bytes:
+    if one.rules.customs is None:
+        return body
+    from .customs import through_customs  # for whoever has such rules
+
+    return await through_customs(one, backend, body)
+
+
+async def _holds_any(one: Attempt, backend: Backend) -> bool:
+    from .customs import holds_any
+
+    return await holds_any(one, backend)
 
 
 async def _send_across(
@@ -271,6 +277,7 @@ async def _send_across(
     data = backend.head(b"POST", codec.path, block, names, len(codec.body))
     rows = unknown_path_of(backend, spoken, UNKNOWN_PATH)
     exchange = exchange_for(one, backend, data, codec, unknown_path=rows)
+    watch_loops(one, backend, exchange, spoken)
     return exchange, await _run_across(one, backend, exchange, codec)
 
 
@@ -301,6 +308,7 @@ async def _bridged(one: Attempt, backend: Backend, bridge: Bridge) -> Held[Answe
     going = (request.route.dialect, upstream, request.body, request.head, request.id, models, backend.mask)
     try:
         codec = Bridged(bridge, *going)
+        codec.body = await _through_customs(one, backend, codec.body)
     except PointsmanError as error:
         return _not_for(job, error)
     return (await _send_across(one, backend, codec, bridge.to))[1]
@@ -311,6 +319,8 @@ def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Cr
     keep = keeping(plane, one.rules, job, one.plan, one.target, straight=False)
     client, caller = job.request.route.dialect, job.request.caller
     codec = crossing_of(plane, backend, one.target.model, asked, client, spoken, caller, keep)
+    if one.plan.rule.recover_calls:
+        watch_calls(one, backend, codec)
     if one.plan.rule.presets:
         preset_across(one, backend, codec, asked.request, spoken)
     return codec
@@ -333,11 +343,14 @@ async def _run(
             one.plan.rule.local_only,
             exchange.ask,
             once=job.request.no_fallback,
-            first=None if begun is None else _first(exchange, begun),
+            first=None if begun is None else begun_with(exchange, begun),
+            connected=partial(connected, exchange),
         )
         if held is not None and held.reason is FallbackReason.AUTH and not own_login:
             key_refused(held, exchange.head_status, backend, job.request.route.dialect, job.request.id)
         ended = True
+    except StoppedConnecting:
+        held = exchange.failure
     except PointsmanError as error:
         held = Held(FallbackReason.CONNECT, _unusable(one.target, error.public))
         ended, unreachable = isinstance(error, ConnectFailed), backend.local
@@ -351,15 +364,6 @@ async def _run(
     if ended:
         _look_after(plane, one, backend, exchange, held, unreachable)
     return held
-
-
-def _first(exchange: Exchange, begun: Begun) -> Awaitable[Held[Answer] | None]:
-    """What a lane has begun with, awaited here."""
-    return exchange.outcome if begun.opening is None else _opened(exchange, begun.opening)
-
-
-async def _opened(exchange: Exchange, opening: asyncio.Task[UpstreamConnection]) -> Held[Answer] | None:
-    return await exchange.ask(await opening, False)
 
 
 def _look_after(
@@ -384,14 +388,3 @@ def _look_after(
 
 def _unusable(target: Target, text: str) -> PointsmanError:
     return PointsmanError(ErrorKind.UPSTREAM_UNREACHABLE, f"{target.key} could not be used: {text}.")
-
-
-def not_spoken(target: Target, route: Route) -> PointsmanError:
-    """The honest answer where no translation exists: embeddings, completions, and paths beside the main ones."""
-    spoken = route.protocol if route.bridge is None else route.bridge.to
-    what = f"speak {spoken.value} on this path" if route.media is None else f"offer {route.path}"
-    return PointsmanError(
-        ErrorKind.NOT_IMPLEMENTED,
-        f"{target.key} does not {what}, and this request cannot be translated. "
-        "Call it in a protocol it speaks, or map the model to a backend that speaks this one.",
-    )

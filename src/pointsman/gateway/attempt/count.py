@@ -21,7 +21,7 @@ from ...errors import PointsmanError
 from ...kinds import Protocol
 from ...providers.profiles import profile_for
 from ...resilience.walk import Held
-from ...routing.table import Plan, Target
+from ...routing.table import Plan
 from ...translation.adapt import adapt
 from ...translation.crossing import Asked
 from ...translation.estimate import estimate_tokens
@@ -39,17 +39,24 @@ SECONDS = 10.0
 
 
 async def answer(
-    plane: DataPlane, job: Job, plan: Plan, tried: Tried, backend: Backend, asked: Asked, spoken: Protocol
+    plane: DataPlane,
+    job: Job,
+    plan: Plan,
+    tried: Tried,
+    backend: Backend,
+    asked: Asked,
+    spoken: Protocol,
+    asks: bool = True,
 ) -> Held[Answer] | None:
-    """Tell the client its count. Never fails for a backend's fault: the estimate is always there."""
+    """Tell the client its count. Never fails for a backend's fault: the estimate is always there. asks: it may be sent
+    there."""
     client = job.request.route.dialect.translation
     assert client is not None
     assert client.render_count is not None
-    target = tried.target
     request = as_sent(asked.request, plan)
-    tokens = await _by_path(plane, plan, target, backend, request, spoken)
-    if tokens is None and backend.local:
-        tokens = await by_tokenizer(plane, plan, target, backend, request)
+    tokens = await _by_path(plane, plan, tried, backend, request, spoken) if asks else None
+    if tokens is None and backend.local and backend.spec.recording is None:
+        tokens = await by_tokenizer(plane, plan, tried, backend, request)
     if tokens is None:
         tokens = estimate_tokens(request)
         tried.warnings = b"estimated:input_tokens"
@@ -65,16 +72,16 @@ def as_sent(request: Request, plan: Plan) -> Request:
 
 
 async def _by_path(
-    plane: DataPlane, plan: Plan, target: Target, backend: Backend, request: Request, spoken: Protocol
+    plane: DataPlane, plan: Plan, tried: Tried, backend: Backend, request: Request, spoken: Protocol
 ) -> int | None:
     upstream = plane.dialects[spoken].translation
     if upstream is None or upstream.count_path is None or upstream.parse_count is None:
         return None
-    profile = profile_for(backend.spec, spoken, target.model)
+    profile = profile_for(backend.spec, spoken, tried.target.model)
     made, _ = adapt(request, profile, Notes())
     rendered = msgspec.json.decode(upstream.render_request(made, profile))
     body = {key: value for key, value in rendered.items() if key in upstream.count_keys}
-    found = await _ask(plane, plan, backend, upstream.count_path, body)
+    found = await _ask(plane, plan, tried, backend, upstream.count_path, body)
     if found is None:
         return None
     try:
@@ -84,22 +91,25 @@ async def _by_path(
 
 
 async def by_tokenizer(
-    plane: DataPlane, plan: Plan, target: Target, backend: Backend, request: Request
+    plane: DataPlane, plan: Plan, tried: Tried, backend: Backend, request: Request
 ) -> int | None:
     """By the server's own tokenizer; None where it has none, or does not answer."""
     half = plane.dialects[RENDERED_IN].translation
     assert half is not None
-    profile = profile_for(backend.spec, RENDERED_IN, target.model)
+    profile = profile_for(backend.spec, RENDERED_IN, tried.target.model)
     made, _ = adapt(request, profile, Notes())
     rendered = msgspec.json.decode(half.render_request(made, profile))
     return await count_by_tokenizer(
-        partial(_ask, plane, plan, backend), rendered, plane.facts.engine(backend)
+        partial(_ask, plane, plan, tried, backend), rendered, plane.facts.engine(backend)
     )
 
 
 async def _ask(
-    plane: DataPlane, plan: Plan, backend: Backend, path: str, body: Mapping[str, object]
+    plane: DataPlane, plan: Plan, tried: Tried, backend: Backend, path: str, body: Mapping[str, object]
 ) -> bytes | None:
+    def sent(size: int) -> None:
+        tried.sent += size
+
     try:
         found = await fetch(
             plane.pool,
@@ -108,6 +118,7 @@ async def _ask(
             SECONDS,
             body=msgspec.json.encode(body),
             local_only=plan.rule.local_only,
+            sent=sent,
         )
     except PointsmanError:
         return None

@@ -67,15 +67,12 @@ class Exchange(Execution):
         self._conn = conn
         self._kept = kept
         self.judge.heard = now = monotonic()
-        conn.send(self._data, self._codec.body, self)
+        if not kept and not conn.is_free():  # it was closed in the moment in which it was made
+            self.failed(FallbackReason.CONNECT, "it closed the connection at once", False)
+            return self._done
+        self._tried.sent += conn.send(self._data, self._codec.body, self)
         self._tried.ours += monotonic() - now
         return self._done
-
-    @property
-    def malformed(self) -> int:
-        """Events of its stream that could not be read."""
-        seen = self._relay.seen if self._relay is not None else None
-        return seen.malformed if seen is not None else 0
 
     # -- Sink: what the upstream does
 
@@ -104,11 +101,11 @@ class Exchange(Execution):
         judge = self.judge
         judge.heard = monotonic()
         state = judge.state
-        if (
-            state is PASSING_STREAM
-        ):  # the table's (PASSING_STREAM, BYTES), by hand: it is all that an event costs
+        if state is PASSING_STREAM:  # the table's, by hand: it is all that an event costs
             relay = self._relay
             assert relay is not None
+            if self.watch is not None and self._circles(data):
+                return
             self._job.delivery.client.write(relay.take(data))
             if relay.complete:
                 self.end_early()
@@ -225,6 +222,8 @@ class Exchange(Execution):
     def _hold_stream(self, data: bytes) -> None:
         relay = self._relay
         assert relay is not None
+        if self.watch is not None and self._circles(data):
+            return
         taken = relay.take(data)
         self._held_size += len(data)
         self._do(self.judge.read(relay.seen, self._held_size, rival=self._job.won is not None), taken)
@@ -286,7 +285,7 @@ class Exchange(Execution):
             answer = self._codec.rendered(raw)
             if FallbackOn.CONTEXT in self._onward and self._codec.error(raw).kind is ErrorKind.CONTEXT_LENGTH:
                 self._answer = answer
-                self._do(self.judge.left("the input does not fit its window"))
+                self._do(self.judge.left(FallbackReason.CONTEXT, "the input does not fit its window"))
             else:
                 self._whole(ANSWERED, answer)
 
@@ -300,6 +299,8 @@ class Exchange(Execution):
         """A whole answer with status 2xx, which may still hold a failure."""
         if not body.strip() and (self._codec.translated or self._job.request.route.exact):
             self._do(self.judge.none(FallbackReason.EMPTY, "it answered with an empty body"))
+            return
+        if self.watch is not None and self._circles(body, whole=True):
             return
         answer, seen = self._codec.whole(self.headers, body)
         self._tried.usage = usage_of(seen)
@@ -320,7 +321,7 @@ class Exchange(Execution):
         if self._codec.warnings or self._meant:
             self._warn()
         if found is LEFT:
-            self._do(judge.left("its model refused"))
+            self._do(judge.left(FallbackReason.REFUSAL, "its model refused"))
             return
         said = ""
         if stage is KEPT_ALIVE and not is_event_stream(answer.headers):
@@ -336,7 +337,7 @@ class Exchange(Execution):
         too_long = seen.error is not None and seen.error.kind is ErrorKind.CONTEXT_LENGTH
         if too_long and FallbackOn.CONTEXT in self._onward:
             self._answer = self._failure.answer
-            self._do(self.judge.left("the input does not fit its window"))
+            self._do(self.judge.left(FallbackReason.CONTEXT, "the input does not fit its window"))
             return
         failed = found is Meaning.ERROR or found is Meaning.MALFORMED
         if not failed or body is None or not self._unspoken(body):
@@ -389,6 +390,8 @@ class Exchange(Execution):
         self._error = error
         self._failure = Held(FallbackReason.TIMEOUT, error, lost=True)
         self._do(self.judge.move(Event.STOP))
+        if self.connecting is not None:
+            self.connecting.cancel()
 
     def close(self) -> None:
         """Nobody waits for it any more: a client that has left, or an attempt that is over."""

@@ -31,7 +31,7 @@ from .failures import left_to_next, lost
 from .health import AttemptHealth
 from .judge import Judge
 from .moves import Effect, Effects, Stage, State
-from .passthrough import Codec
+from .passthrough import AnswerWatch, Codec
 from .relay import Relay, usage_of
 
 log = logging.getLogger("pointsman.gateway")
@@ -58,14 +58,14 @@ class Execution:
     """judge: says what. health: is told how the backend did once its answer is the client's. data:
     the request's head. unknown_path: nobody has said that the backend speaks this protocol, and an
     answer of these words says that it does not; sure: it says so of nothing else. onward: further
-    reasons to go to the next target; none when there is no next one.
+    reasons to go to the next target; none when there is no next one. watch: reads it for loops, where its rule says so.
 
     _done: what the attempt came to, None = the client has been answered. _held: bytes of the
     answer that the client has not; _flows: none are held. _tail: the last ones, where they tell
     usage. _opening: its first bytes while they do not tell what it is, None once
-    they have. _meant: a warning where it is not what its label says. _answer: the whole
-    one, for SEND and LEAVE; _failure: what is handed to the walk, and _error: what the client is
-    told, where they are not the judge's own reason in our words."""
+    they have. connecting: its connection, while that is being made. _meant: a warning where it is
+    not what its label says. _answer: the whole one, for SEND and LEAVE; _failure: what is handed to
+    the walk, and _error: what the client is told, where they are not the judge's own reason in our words."""
 
     judge: Judge
     _job: Job
@@ -80,6 +80,7 @@ class Execution:
     sure: bool = False
     headers: Headers = field(default_factory=list)
     _conn: UpstreamConnection | Decoded | None = None
+    connecting: asyncio.Task[UpstreamConnection] | None = None
     _kept: bool = False
     _relay: Relay | None = None
     _length: int | None = None
@@ -95,6 +96,7 @@ class Execution:
     _failure: Held[Answer] | None = None
     _error: PointsmanError | None = None
     _done: asyncio.Future[Held[Answer] | None] = field(default_factory=future)
+    watch: AnswerWatch | None = None
 
     @property
     def health(self) -> AttemptHealth:
@@ -112,6 +114,11 @@ class Execution:
         return self._done
 
     @property
+    def failure(self) -> Held[Answer] | None:
+        """What is handed to the walk, where that is not the judge's own reason: a stop has one at once."""
+        return self._failure
+
+    @property
     def answer_id(self) -> str | None:
         """By which its backend can be asked for the answer again."""
         seen = self._relay.seen if self._relay is not None else None
@@ -121,10 +128,32 @@ class Execution:
         return begun[1].decode() if begun is not None else None
 
     @property
+    def malformed(self) -> int:
+        """Events of its stream that could not be read."""
+        seen = self._relay.seen if self._relay is not None else None
+        return seen.malformed if seen is not None else 0
+
+    @property
     def _reads(self) -> bool:
         """Is it an answer of a protocol that is known here?"""
         codec = self._codec
         return codec.translated or self._job.request.route.exact or codec.media is not None
+
+    def _circles(self, data: bytes, *, whole: bool = False) -> bool:
+        """Does it go round in circles? Then it is over, and where its client has none of it the next target answers."""
+        watch = self.watch
+        if watch is None or not (watch.whole(data) if whole else watch.take(data)):
+            return False
+        error, detail = watch.error, "it says one phrase again and again"
+        if self._job.on_loop is not None:
+            self._job.on_loop()
+        if self.judge.state is State.PASSING_STREAM:
+            self._error = error
+            self._do(self.judge.ended_in_circles(detail))
+        else:
+            self._failure = Held(FallbackReason.STUCK, error)
+            self._do(self.judge.none(FallbackReason.STUCK, detail))
+        return True
 
     def sum_up(self) -> None:
         """What is known of the attempt, now that it is over."""
@@ -315,7 +344,7 @@ class Execution:
 
     def _leave(self, data: bytes) -> None:
         assert self._answer is not None
-        self._settle(left_to_next(self.judge.detail, self._answer))
+        self._settle(left_to_next(self.judge.reason, self.judge.detail, self._answer))
 
     def _yield(self, data: bytes) -> None:
         self._settle(lost())

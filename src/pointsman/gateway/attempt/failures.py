@@ -47,7 +47,7 @@ def of_failed_status(
     too_long = error.kind is ErrorKind.CONTEXT_LENGTH  # llama.cpp and others say so with a 500
     when, sure = _when(reason, answer.headers, answer.body)
     return Held(
-        reason,
+        FallbackReason.CONTEXT if too_long else reason,
         error,
         codec.rendered(answer),
         retry_after=when,
@@ -128,7 +128,10 @@ def key_refused(held: Held[Answer], status: int, backend: Backend, dialect: Dial
 
 def too_late(error: PointsmanError) -> Held[Answer]:
     """The client's own mistake, told when the client has been promised a stream already: with its kind and its words."""
-    return Held(FallbackReason.UPSTREAM_ERROR, error, None, clients=True, final=True)
+    reason = (
+        FallbackReason.CONTEXT if error.kind is ErrorKind.CONTEXT_LENGTH else FallbackReason.UPSTREAM_ERROR
+    )
+    return Held(reason, error, None, clients=True, final=True)
 
 
 def unanswered(
@@ -147,13 +150,14 @@ def unanswered(
     if seen.concluded:
         body = None  # its own words say nothing of it
     meant = of_status(error.status)
+    too_long = error.kind is ErrorKind.CONTEXT_LENGTH
     words = error.public.encode()
     certain = says(OF_THIS_REQUEST, error.status, words)
-    if meant is None and error.kind is not ErrorKind.CONTEXT_LENGTH:
+    if meant is None and not too_long:
         certain = _lacks(error, error.status, body or b"", local=local)
         meant = FallbackReason.UPSTREAM_ERROR if certain else None
     return Held(
-        meant or FallbackReason.UPSTREAM_ERROR,
+        meant or (FallbackReason.CONTEXT if too_long else FallbackReason.UPSTREAM_ERROR),
         error,
         codec.failed(error, headers, body),
         retry_after=_when(meant, headers, body or words)[0],
@@ -164,9 +168,8 @@ def unanswered(
     )
 
 
-def left_to_next(detail: str, answer: Answer) -> Held[Answer]:
+def left_to_next(reason: FallbackReason, detail: str, answer: Answer) -> Held[Answer]:
     """The client's own affair, which the rule leaves to the next target; told as it is when that fails, too."""
-    reason = FallbackReason.UPSTREAM_ERROR
     return Held(reason, failure(reason, detail), answer, clients=True)
 
 

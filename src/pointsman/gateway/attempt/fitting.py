@@ -8,11 +8,8 @@ rule says so (docs/protocols/models.md#what-does-not-fit). Not here: what engine
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
-from ...conversation.parts import Image, Part, ToolResult
-from ...conversation.request import Request
-from ...dialects.recall import NOTHING
+from ...conversation.contents import has_images
 from ...errors import PointsmanError
 from ...kinds import ErrorKind, FallbackOn, FallbackReason
 from ...resilience.walk import Held
@@ -21,11 +18,10 @@ from ...translation.estimate import estimate_longest, estimate_tokens
 from ...upstream.backend import Backend
 from ...wire.answer import Answer
 from ..data_plane import DataPlane
-from ..request.job import Job
 from ..request.offload import LARGE, offload
 from ..request.waiting import meanwhile
 from . import count
-from .across import neutral
+from .across import read_neutral, size_of
 from .making import Attempt
 
 _PICTURES = (b"image",)
@@ -45,7 +41,7 @@ async def unfit(one: Attempt, backend: Backend) -> Held[Answer] | None:
     where = job.request.route
     if not backend.can_be_asked or where.media is not None or where.path != where.dialect.endpoint.path:
         return None
-    body, size = job.request.body, _size(job)
+    body, size = job.request.body, size_of(job)
     pictures, tools = _has(body, _PICTURES), _has(body, _TOOLS)
     if pictures or tools or size > _SMALL:
         await _learn(one, backend, size)
@@ -57,24 +53,14 @@ async def unfit(one: Attempt, backend: Backend) -> Held[Answer] | None:
     if where.half is None:
         return None if window is None else _too_long_text(one, backend, window)
     try:
-        read = (one.rules, one.plane, job)
-        asked = await offload(neutral, *read) if size >= LARGE else neutral(*read)
+        asked = await read_neutral(one.rules, one.plane, job)
     except PointsmanError:
         return None  # the server's own words for it are better
-    if pictures and model.images is False and _pictures(asked.request):
+    if pictures and model.images is False and has_images(asked.request):
         return _unable(one, "see pictures, and this request has one")
     if tools and model.tools is False and asked.request.tools:
         return _unable(one, "call tools, and this request has some")
     return None if window is None else await _too_long(one, backend, asked, window)
-
-
-def _size(job: Job) -> int:
-    """Bytes of the body, and of what it only refers to."""
-    recalled = job.recalled
-    if recalled is NOTHING:
-        return len(job.request.body)
-    before = sum(map(len, recalled.earlier or ()))
-    return len(job.request.body) + before + sum(len(text) for text, _ in recalled.items.values())
 
 
 async def _learn(one: Attempt, backend: Backend, size: int) -> None:
@@ -107,17 +93,6 @@ def _has(body: bytes, hints: tuple[bytes, ...]) -> bool:
     return any(hint in body for hint in hints)
 
 
-def _pictures(request: Request) -> bool:
-    return any(isinstance(part, Image) for message in request.messages for part in _inner(message.parts))
-
-
-def _inner(parts: tuple[Part, ...] | list[Part]) -> Iterator[Part]:
-    for part in parts:
-        yield part
-        if isinstance(part, ToolResult):
-            yield from part.parts
-
-
 def _unable(one: Attempt, what: str) -> Held[Answer]:
     text = f"{one.target.label} cannot {what}. Ask a model that can{_or_next(one, FallbackOn.ABILITY)}."
     error = PointsmanError(ErrorKind.BAD_REQUEST, text, param="messages")
@@ -128,13 +103,13 @@ async def _too_long(one: Attempt, backend: Backend, asked: Asked, window: int) -
     engine = one.plane.facts.engine(backend)
     cuts = engine is not None and engine.cuts_silently
     request = count.as_sent(asked.request, one.plan)
-    large = _size(one.job) >= LARGE
+    large = size_of(one.job) >= LARGE
     estimate = await offload(estimate_tokens, request) if large else estimate_tokens(request)
     if cuts:
         one.tried.window = window
     if estimate * _HALF <= window:
         return None
-    tokens = await count.by_tokenizer(one.plane, one.plan, one.target, backend, request)
+    tokens = await count.by_tokenizer(one.plane, one.plan, one.tried, backend, request)
     how = "counted by its own tokenizer"
     if tokens is None:
         tokens, how = estimate, "estimated"
@@ -174,4 +149,4 @@ def _or_next(one: Attempt, reason: FallbackOn) -> str:
 
 def _held(one: Attempt, error: PointsmanError, reason: FallbackOn) -> Held[Answer]:
     final = reason not in one.onward
-    return Held(FallbackReason.UPSTREAM_ERROR, error, clients=True, certain=True, final=final)
+    return Held(FallbackReason(reason.value), error, clients=True, certain=True, final=final)

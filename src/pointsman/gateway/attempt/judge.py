@@ -196,6 +196,10 @@ class Judge:
         detail = "its stream ended before it was finished"
         return self._because(event, FallbackReason.UPSTREAM_ERROR, detail)
 
+    def ended_in_circles(self, detail: str) -> Effects:
+        """We end a stream that the client has the beginning of."""
+        return self._because(Event.UNFINISHED, FallbackReason.STUCK, detail)
+
     def whole(self, *, no_stream: str, rival: bool) -> Effects:
         """A whole answer for the client is there. no_stream: how it begins, where the client has
         been promised a stream and this is none."""
@@ -211,9 +215,9 @@ class Judge:
         """What came is no answer."""
         return self._because(Event.UNANSWERED, reason, detail)
 
-    def left(self, detail: str) -> Effects:
+    def left(self, reason: FallbackReason, detail: str) -> Effects:
         """What came is the client's own affair, which the rule leaves to the next target."""
-        return self._because(Event.LEFT, FallbackReason.UPSTREAM_ERROR, detail)
+        return self._because(Event.LEFT, reason, detail)
 
     def cut(self, reason: FallbackReason, detail: str, *, stale: bool) -> Effects:
         """The connection failed. A status that is known stays the reason: a body cut short does

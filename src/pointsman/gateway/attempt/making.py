@@ -10,12 +10,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from ...dialects.recall import NOTHING
 from ...kinds import FallbackOn, Protocol
 from ...providers.wordings import MAYBE_UNKNOWN_PATH, UNKNOWN_PATH, Phrases
 from ...routing.table import Plan, Target
 from ...upstream.backend import Backend
+from ..client.sessions import session_of
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.job import Job, Tried
@@ -27,10 +29,15 @@ from .health import AttemptHealth
 from .judge import Judge
 from .passthrough import Codec, Passthrough, Revising
 
+if TYPE_CHECKING:
+    from ...customs.placeholders import Placeholders
+
 
 @dataclass(slots=True)
 class Attempt:
-    """What one attempt is made with. onward: further reasons to leave it for the next target."""
+    """What one attempt is made with. onward: further reasons to leave it for the next target. through: the client's own
+    protocol, where the answer is read in neutral form all the same (recovering.py). back: what it went with in the place of
+    credentials (customs.py)."""
 
     plane: DataPlane
     rules: CompiledRules
@@ -39,6 +46,8 @@ class Attempt:
     target: Target
     tried: Tried
     onward: Collection[str]
+    through: Protocol | None = None
+    back: Placeholders | None = None
 
 
 def straight_exchange(
@@ -86,6 +95,10 @@ def exchange_for(
     is sent. judge: of one that is under way already."""
     plane, job = one.plane, one.job
     limits = plane.limits
+    if one.back is not None and codec.media is None:
+        from .returning import Returning  # for whoever has such rules
+
+        codec = Returning(codec, one.back, job.request.route.framing)
     doubt = partial(plane.probes.doubt, backend)
     health = AttemptHealth(plane.board, one.target.key, one.target.model, backend, own_login, doubt)
     if judge is None:
@@ -103,11 +116,30 @@ def exchange_for(
         )  # fmt: skip
     if backend.mask not in job.delivery.masks:
         job.delivery.masks += (backend.mask,)
+    if backend.local and one.tried.changed is None:
+        _remember(one, codec.body)
     exchange = Exchange(
         judge, job, one.tried, health, limits.hold_seconds, codec, data, unknown_path, one.onward,
     )  # fmt: skip
     plane.ticking.add(exchange)
     return exchange
+
+
+def _remember(one: Attempt, body: bytes) -> None:
+    """What a local server is sent of an agent's session, and where that began to change."""
+    request = one.job.request
+    session = session_of(request.head) if request.route.path == request.route.dialect.endpoint.path else None
+    if session is not None:
+        whose = request.caller.key_id, session, one.target.label
+        one.tried.changed = one.plane.prompts.next(whose, body)
+
+
+def watch_loops(one: Attempt, backend: Backend, exchange: Exchange, spoken: Protocol) -> None:
+    """Where its rule says so. spoken: to the backend."""
+    if one.plan.rule.stop_loops:
+        from .loops import watch_of  # for whoever has such rules
+
+        exchange.watch = watch_of(one.plan.rule, one.plane, one.job, backend, one.target.model, spoken)
 
 
 def unknown_path_of(backend: Backend, protocol: Protocol, tried: tuple[Phrases, ...]) -> tuple[Phrases, ...]:

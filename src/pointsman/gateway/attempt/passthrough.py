@@ -77,6 +77,17 @@ class Codec(TypingProtocol):
     """Is told the answer's id once the answer is the client's; None: it cannot be asked for again."""
 
 
+class AnswerWatch(TypingProtocol):
+    """See loops.LoopWatch."""
+
+    def take(self, data: bytes) -> bool: ...
+
+    def whole(self, body: bytes) -> bool: ...
+
+    @property
+    def error(self) -> PointsmanError: ...
+
+
 @dataclass(slots=True, eq=False)
 class Passthrough:
     """Same protocol on both ends: bytes as they came. known: the path is one whose answers the

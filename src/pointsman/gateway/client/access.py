@@ -113,7 +113,8 @@ _MOST_TOLD = 100
 _token = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,40}").fullmatch
 _OUR_NAMES = (
     b"x-request-id, request-id, x-upstream-request-id, x-pointsman-target, x-pointsman-attempts,"
-    b" x-pointsman-fallback, x-pointsman-warnings, x-should-retry, retry-after, retry-after-ms, content-type"
+    b" x-pointsman-fallback, x-pointsman-stuck, x-pointsman-warnings, x-pointsman-customs, x-pointsman-cache,"
+    b" x-pointsman-cost-usd, x-pointsman-error, x-should-retry, retry-after, retry-after-ms, content-type"
 )
 _READABLE = b"\r\nvary: origin\r\naccess-control-expose-headers: *, " + _OUR_NAMES + b"\r\n"
 _WITH_CREDENTIALS = b"access-control-allow-credentials: true\r\n"
@@ -164,6 +165,7 @@ class KeyRing:
         self._by_digest = {
             digest: key for key in snapshot.client_keys for digest in (key.before, key.digest) if digest
         }
+        self._names = {key.id: key.name for key in snapshot.client_keys}
         limited = frozenset(limit.whose for limit in snapshot.limits)
         bounded = ((key.id, Bounds.of(key, limited)) for key in snapshot.client_keys)
         self._bounds = {name: bounds for name, bounds in bounded if bounds is not None}
@@ -216,6 +218,12 @@ class KeyRing:
                 f"The client key has expired; make it good again with: pointsman key update {key.id} --expires WHEN",
             )
         return min(bounds.until, key.before_until) if was_rotated else bounds.until
+
+    def name_of(self, caller: Caller) -> str:
+        """Of the caller's client key; "" where it used none, and of one that is gone."""
+        if caller.key_id is None:
+            return ""
+        return self._names.get(caller.key_id, "")
 
     def holds_key(self, value: bytes | None) -> bool:
         """Does one of this gateway's own client keys stand in it, as it is, percent-encoded or in Basic credentials?"""

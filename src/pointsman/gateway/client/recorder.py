@@ -127,6 +127,12 @@ class Recorder:
         if self._over:
             client.finish()
 
+    def told(self) -> tuple[bytes, bytes] | None:
+        """(header lines, body) of an answer that was told to its end; None of any other."""
+        if self._head is None or not self._over or not self.whole or self._closing:
+            return None
+        return self._head[1], b"".join(self._pieces)
+
     def _for(self, lines: bytes) -> bytes:
         """With the ids of who is told now."""
         return self._clients_ids + lines.removeprefix(self._ids)

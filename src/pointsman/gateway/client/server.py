@@ -87,6 +87,11 @@ class ClientConnection:
         self.started = False
         self.on_writable: Callable[[bool], None] | None = None
 
+    @property
+    def peer(self) -> object:
+        """As the transport names it: (address, port, ...), or the text of a Unix socket's."""
+        return None if self._transport is None else self._transport.get_extra_info("peername")
+
     # -- as asyncio.Protocol has them
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -66,7 +66,7 @@ def begin_across(
             return None
     conn = track.shelf.take(False)
     lane.conn, lane.kept = conn, conn is not None
-    lane.begin()
+    lane.set_off()
     return lane
 
 
@@ -93,7 +93,8 @@ class AcrossLane(Lane):
     def _leave(self, conn: UpstreamConnection) -> None:
         assert self.across is not None
         path, size = self.across[2].path, len(self.sent)
-        conn.send_plain(self.asker.across_head(self.head, self.track.backend, path, size), self.sent, self)
+        head = self.asker.across_head(self.head, self.track.backend, path, size)
+        self.went = conn.send_plain(head, self.sent, self)
 
     def _whole(self, raw: bytes, size: int, lines: bytes, keep: bool) -> None:
         conn, judge = self.conn, self.judge

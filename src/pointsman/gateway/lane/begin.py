@@ -11,6 +11,7 @@ from time import time
 from ...errors import PointsmanError
 from ...kinds import Protocol
 from ...resilience.board import TargetState
+from ...routing.table import Plan
 from ...wire.http1 import RequestHead
 from ...wire.scan import body_look
 from ...wire.splice import MAX_DEPTH, MAX_MODEL, with_flag
@@ -74,7 +75,7 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     lane = Lane.__new__(Lane)
     lane.take(handler, asker, track, state, client, head, body, sent, model, stream, hide_usage, conn)
     lane.taken = taken
-    lane.begin()
+    lane.set_off()
     return lane
 
 
@@ -112,7 +113,8 @@ def _found_before(plane: DataPlane, rules: CompiledRules, key: tuple[str, int, P
     plan = rules.plans.get(key[:2])
     if plan is None:
         return None
-    track = track_of(plane, rules, plan, key[2])
+    # which of several rules takes a request is for the full way to say, which reads it
+    track = track_of(plane, rules, plan, key[2]) if isinstance(plan, Plan) else None
     rules.keep_track(key, track)
     return track
 

@@ -19,6 +19,7 @@ cdef class Asker:
     cdef public double until
     cpdef bytes upstream_head(self, head, backend, Py_ssize_t size)
     cpdef across_head(self, head, backend, bytes path, Py_ssize_t size)
+    cpdef forget(self, head)
     cdef _keep_prefix(self, backend, bytes path, tuple block)
     cdef bytes _varying(self, head)
 

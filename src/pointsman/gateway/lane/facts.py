@@ -19,10 +19,11 @@ from ...secret import SecretBytes
 from ...upstream.backend import Backend
 from ...upstream.candidates import may_cross
 from ...wire.http1 import RequestHead
+from ...wire.user_agent import client_of
 from ..attempt.client_headers import Block, steady_block, translated_block, upstream_path
 from ..attempt.fitting import surely_fits
 from ..client.access import Caller
-from ..client.programs import client_of, session_of
+from ..client.sessions import session_of
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.charging import FREE, cost_line
@@ -37,6 +38,7 @@ _FULL_WAY = (
     b"x-pointsman-no-fallback",
 )
 """Headers that ask for more than the plain way has."""
+_NOTHING = SecretBytes(b"")
 
 
 class Asker:
@@ -72,7 +74,7 @@ class Asker:
         self.straight = (1 << len(dialect.straight_words)) - 1
         self.option = 0 if option is None else 1 << len(dialect.straight_words)
         self.path = upstream_path(head, where, rules.keys)
-        self._prefix = SecretBytes(b"")
+        self._prefix = _NOTHING
         self._prefix_of: Backend | None = None
         self._prefix_to = b""  # the path
 
@@ -95,6 +97,11 @@ class Asker:
         if self._prefix_of is not backend or self._prefix_to != path:
             self._keep_prefix(backend, path, translated_block(head, self.rules.keys))
         return b"".join((self._prefix, str(size).encode(), b"\r\n\r\n"))
+
+    def forget(self, head: RequestHead) -> None:
+        """What was made for a request that has left, and is open for who knows how long."""
+        self._prefix, self._prefix_of = _NOTHING, None
+        head.forward = head.across = None
 
     def _keep_prefix(self, backend: Backend, path: bytes, block: Block) -> None:
         """All of a head but its length."""
@@ -145,6 +152,8 @@ def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker
     except PointsmanError:
         return None
     if rules.captures is not None and caller.key_id in rules.captures.keys:
+        return None
+    if rules.snapshot.recordings:  # the full way records
         return None
     if caller.bounds is not None:
         try:
@@ -215,12 +224,18 @@ def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Proto
         return None
     if rules.captures is not None and plan.mapping_id in rules.captures.mappings:
         return None
-    if backend.spec.engine is not None:  # the full way starts it, and tells when it is free
+    if (
+        backend.spec.engine is not None or backend.spec.recording is not None
+    ):  # started, or looked into, by the full way
         return None
     if plan.unplaced or rule.local_only or rule.hedge_seconds is not None or joins(rules, plan):
         return None
-    if rule.spread or rule.presets or (rule.fallback_on and len(plan.targets) > 1):
+    if rule.spread or rule.presets or rule.stop_loops or rule.recover_calls or plan.wants_told:
         return None
+    if (rule.fallback_on or rule.stick) and len(plan.targets) > 1:
+        return None
+    if rules.customs is not None and not backend.local and rules.customs.mode(rule.customs):
+        return None  # the full way looks through it
     if plane.facts.doubtful(backend, protocol):
         return None  # the full way asks
     if backend.speaks(protocol):

@@ -33,7 +33,7 @@ def hand_over(lane: Underway) -> Exchange:
     handler.limit_time(job)
     tried = Tried(target, 1, lane.start, lane.wall)
     tried.ours = lane.ours
-    tried.bill, tried.size = track.bill, lane.size
+    tried.bill, tried.size, tried.sent, tried.changed = track.bill, lane.size, lane.went, lane.changed
     if lane.taken is not None:
         job.receipt, tried.receipt = lane.taken.rates, lane.taken.budgets
         job.delivery.lines, job.delivery.rated = lane.taken.lines, bool(lane.taken.lines)

@@ -18,7 +18,7 @@ from pointsman.wire.chunks cimport chunk_at, one_chunk
 
 cdef class Lane(Underway):
     @cython.locals(plane=DataPlane, track=Track)
-    cpdef begin(self)
+    cdef begin(self)
     cdef _leave(self, UpstreamConnection conn)
     @cython.locals(begin=Py_ssize_t, raw=bytes, size=Py_ssize_t, length=Py_ssize_t, flags=int, came=Py_ssize_t)
     cpdef arrived(self, bytes data)

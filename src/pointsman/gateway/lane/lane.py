@@ -58,9 +58,8 @@ class Lane(Underway):
         self.opening.add_done_callback(self._opened)
 
     def _leave(self, conn: UpstreamConnection) -> None:
-        conn.send_plain(
-            self.asker.upstream_head(self.head, self.track.backend, len(self.sent)), self.sent, self
-        )
+        head = self.asker.upstream_head(self.head, self.track.backend, len(self.sent))
+        self.went = conn.send_plain(head, self.sent, self)
 
     def _opened(self, opening: asyncio.Task[UpstreamConnection]) -> None:
         conn = made_of(opening)
@@ -338,6 +337,8 @@ class Lane(Underway):
             self._read_in_full()
         else:
             self._stalled = self._rest
+            if state is PASSING:
+                self.asker.forget(self.head)
 
     def stop(self, error: PointsmanError) -> None:
         """See Ticking."""
@@ -375,22 +376,22 @@ class Lane(Underway):
         plane.jobs -= 1
         track.health.in_flight -= 1
         track.places.release()
-        first, now, asker = self.first_output or None, monotonic(), self.asker
+        first, now, asker, across = self.first_output or None, monotonic(), self.asker, self.across
         ours = self.ours if aborted or self.relay is not None else self.ours + (now - self.judge.heard)
         one = record(
             self.id, self.wall, asker.protocol, asker.route.path, self.model, track.label, 200 if first else GONE,
             "aborted" if aborted else "ok", self.stream, used, self.start, first, now, asker.key_id, track.mapping_id, None,
-            asker.client, asker.session, charged, ours, None if self.across is None else told_warnings(self.across[3]),
+            asker.client, asker.session, charged, ours, self.went,
+            None if across is None else told_warnings(across[3]), self.changed,
         )  # fmt: skip
         plane.record(one)
         if self.taken is not None:
             self.taken.settle(one)
         if asker.traced:
             plane.trace(self.id, self.head.get(b"traceparent") or b"")
-        if aborted:
-            return
-        track.ok.n += 1
-        track.overhead.observe(ours)
+        if not aborted:
+            track.ok.n += 1
+            track.overhead.observe(ours)
 
     def general(self) -> Exchange:
         """From here on the full way."""

@@ -22,11 +22,11 @@ cdef class Underway:
     cdef public Judge judge
     cdef public object relay
     cdef public SameAgainType same
-    cdef public tuple across
+    cdef public tuple across, changed
     cdef public bytes asked, sent, head_bytes, lines
     cdef public bint stream, hide_usage, over, kept
     cdef public list held
-    cdef public Py_ssize_t held_size, size
+    cdef public Py_ssize_t held_size, size, went
     cdef double _deadline, _next_ping
     cdef bytes _raw, _rest, _stalled
     @cython.locals(plane=DataPlane)
@@ -34,6 +34,9 @@ cdef class Underway:
         self, handler, Asker asker, Track track, TargetState state, ClientConnection client, head, bytes asked, bytes sent,
         str model, bint stream, bint hide_usage, UpstreamConnection conn
     )
+    @cython.locals(asker=Asker, track=Track)
+    cdef set_off(self)
+    cdef begin(self)
     cdef bytes _own_lines(self)
     cdef tuple _charged(self, tuple used)
     cdef bytes _theirs(self, bytes lines)

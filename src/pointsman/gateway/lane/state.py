@@ -21,6 +21,7 @@ from ..attempt.relay import Relay
 from ..client.server import ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
+from ..prompts import Changed
 from ..request.charging import FREE
 from ..request.job import Job
 from ..spending.at_once import Taken
@@ -47,16 +48,16 @@ class Underway:
     pass as they come. held: bytes of one that the client has not, of held_size that came. head_bytes: of such an answer.
     across: of a request that is translated, its neutral form, the protocol that the backend gets, the codec, and what was
     lost on the way there.
-    taken: of limits, None where there are none.
+    taken: of limits, None where there are none. changed: see gateway/prompts.py.
     first_output: when the client got its answer's beginning, 0.0 before. ours: seconds of it that were the gateway's own.
-    over: settled, or handed over. opening: its connection, while that is being made; conn is None meanwhile. kept: the
-    connection has served before."""
+    went: bytes that the backend was given. over: settled, or handed over. opening: its connection, while that is being made;
+    conn is None meanwhile. kept: the connection has served before."""
 
     __slots__ = (
-        "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "across", "asked", "asker", "client", "conn",
+        "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "across", "asked", "asker", "changed", "client", "conn",
         "first_output", "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "kept", "lines",
         "model", "opening", "ours", "over", "plane", "relay", "same", "sent", "size", "start", "stream", "taken",
-        "target_state", "track", "wall",
+        "target_state", "track", "wall", "went",
     )  # fmt: skip
 
     def take(
@@ -95,18 +96,31 @@ class Underway:
         self.conn = conn
         self.kept = conn is not None
         self.opening: Task[UpstreamConnection] | None = None
+        self.changed: Changed | None = None
         self.judge = Judge(now, track.quiet, track.between, stream or track.crosses, not stream, False)
         self.relay: Relay | None = None
         self.same: SameAgain | None = None
         self.across: tuple[Asked, Protocol, Crossing, bytes] | None = None
         self.held: list[bytes] | None = None
-        self.held_size = 0
+        self.held_size = self.went = 0
         self.head_bytes = self.lines = b""
         self.first_output = self.ours = 0.0
         self.over = False
         self._deadline = now + (track.total if stream else track.total_whole)
         self._next_ping = now + track.hold if stream else inf
         self._raw = self._rest = self._stalled = b""
+
+    def set_off(self) -> None:
+        """Begins; what a local server is sent of an agent's session is looked at then, while that one works."""
+        self.begin()
+        asker, track = self.asker, self.track
+        if asker.session is not None and track.local and not self.over:
+            whose = asker.key_id, asker.session, track.label
+            self.changed = self.plane.prompts.next(whose, self.sent)
+
+    def begin(self) -> None:
+        """Lane's."""
+        raise NotImplementedError
 
     def _own_lines(self) -> bytes:
         """Our header lines of its answer."""

@@ -7,6 +7,7 @@ reason to wait when this process ends. Not here: LLM traffic.
 
 from __future__ import annotations
 
+import ipaddress
 import time
 
 from ...errors import PointsmanError
@@ -14,8 +15,9 @@ from ...kinds import ErrorKind, FallbackReason
 from ...upstream.backend import forwarded
 from ...upstream.connection import UpstreamConnection
 from ...upstream.fetch import Waited
-from ...wire.http1 import NEVER_CLIENT, TO_CONTROL
+from ...wire.http1 import FORWARDED, FORWARDED_PREFIX, NEAR, NEVER_CLIENT, TO_CONTROL, RequestHead
 from ..attempt.moves import Stage
+from ..client.server import ClientConnection
 from ..data_plane import DataPlane
 from ..request.job import Job
 
@@ -30,6 +32,9 @@ async def pass_to_control(plane: DataPlane, job: Job, path: str | None = None) -
     request = job.request
     head = request.head
     block, _ = forwarded(head.headers, TO_CONTROL, ())
+    client = job.delivery.client
+    if isinstance(client, ClientConnection) and is_near(client.peer, head):
+        block += NEAR + b": 1\r\n"
     target = (path or head.path).encode() + (b"?" + head.query if head.query else b"")
     data = b"%b %b HTTP/1.1\r\n%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
         head.method,
@@ -52,6 +57,20 @@ async def pass_to_control(plane: DataPlane, job: Job, path: str | None = None) -
         await plane.pool.ask(plane.control, False, once)
     except PointsmanError as error:
         raise (_away() if error.kind is ErrorKind.UPSTREAM_UNREACHABLE else error) from None
+
+
+def is_near(peer: object, head: RequestHead) -> bool:
+    """Does a program of this machine ask, and for nobody else? A proxy that does not say so is not told from one: its
+    browsers are known by the Host that they name (admin/control/nearness.py)."""
+    if any(name in FORWARDED or name.startswith(FORWARDED_PREFIX) for name, _ in head.headers):
+        return False
+    if not isinstance(peer, tuple):
+        return isinstance(peer, str | bytes)  # a Unix socket's, which has no name
+    try:
+        address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def end_event_streams(plane: DataPlane) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from urllib.parse import unquote
 
 import msgspec
@@ -15,12 +16,13 @@ from ...dialects.model_list import render_list, render_model
 from ...errors import PointsmanError
 from ...kinds import PRACTICE, BackendType, ErrorKind
 from ...ledger.metrics import CONTENT_TYPE, INFLIGHT, exposition, served
-from ...link.bounds import Bounds, restricted
+from ...link.bounds import Bounds, first_allowed, restricted
 from ...link.messages import Snapshot
 from ...process.beats import replaced
-from ...routing.listing import first_usable, names_in_turn
+from ...routing.listing import listed as listed_by
+from ...routing.listing import names_in_turn
 from ...routing.pattern import is_wild
-from ...routing.table import Plan, Target
+from ...routing.table import Fork, Plan, Target
 from ...upstream.model_lists import has_list
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
@@ -28,6 +30,8 @@ from ..data_plane import DataPlane
 JSON = b"content-type: application/json\r\n"
 PROBLEM = b"content-type: application/problem+json\r\n"
 METRICS = f"content-type: {CONTENT_TYPE}\r\n".encode()
+LOOKED_AT = frozenset({"control", "live", "ready", "metrics", "root", "hello", "nowhere"})
+"""Kinds of paths that people point a browser at: what is answered there has wire/shield.py."""
 Found = tuple[Plan, Target]
 _STARTED = int(time.time())
 _SIDE_BY_SIDE = 50
@@ -77,12 +81,12 @@ async def _name(
     if name in names:
         return
     try:
-        plan = restricted(bounds, await plane.plan(rules, name))
+        found = await plane.plan(rules, name)
     except PointsmanError:
         return
-    found = first_usable(plan, name, key)
-    if found is not None:
-        names[name] = plan, found
+    one = listed_by(found, name, key, partial(restricted, bounds))
+    if one is not None:
+        names[name] = one
 
 
 def _provider(plan: Plan) -> str:
@@ -146,7 +150,7 @@ async def model(plane: DataPlane, rules: CompiledRules, path: str, bounds: Bound
     name = unquote(path.removeprefix("/v1/models/"))
     if name not in await _named(plane, rules, bounds):
         await plane.lists.refresh()
-    plan = restricted(bounds, await plane.plan(rules, name))
+    plan = first_allowed(bounds, await plane.plan(rules, name))
     return render_model(await told_of(plane, rules, name, plan))
 
 
@@ -155,7 +159,7 @@ async def of_a_protocol(
     rules: CompiledRules,
     page: Page | None,
     body: bytes,
-    plan: Callable[[str], Awaitable[Plan]],
+    plan: Callable[[str], Awaitable[Plan | Fork]],
     bounds: Bounds | None,
 ) -> bytes:
     """One of a protocol's own, which tells of models or of this gateway. plan: of a name that its client writes. Raises
@@ -164,7 +168,7 @@ async def of_a_protocol(
         return page.render(await listed(plane, rules, bounds, practice=False))
     if isinstance(page, ModelPage):
         name = page.named(body)
-        return page.render(await told_of(plane, rules, name, restricted(bounds, await plan(name))))
+        return page.render(await told_of(plane, rules, name, first_allowed(bounds, await plan(name))))
     assert page is not None
     return page.body
 

@@ -12,9 +12,10 @@ from operator import attrgetter
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...link.messages import Asked, EndFound, RunningFact, RunningFound, RunningQuestion
+from ...wire.user_agent import client_of
 from ..attempt.exchange import Exchange
 from ..attempt.moves import Stage
-from ..client.programs import client_of, session_of
+from ..client.sessions import session_of
 from ..data_plane import DataPlane
 from ..lane.lane import Lane
 from ..request.job import Job

@@ -11,13 +11,14 @@ import asyncio
 import glob
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from ...dialects.recall import Given
 from ...link.local_server import LocalServer
 from ...translation.response_memory import ResponseMemory
+from ..conversations import Conversations, Whereabouts
 from ..holders import Holder, Holders
 
 log = logging.getLogger("pointsman.gateway")
@@ -28,12 +29,15 @@ _MAX_FRAME = 256 * 1024 * 1024
 
 
 class _Question(msgspec.Struct, frozen=True):
-    """holders: who made them is wanted, too. forget: the client has deleted them."""
+    """holders: who made them is wanted, too. forget: the client has deleted them. conversation: whose standing is wanted.
+    engine: base URL of a local server, which somebody may want."""
 
     caller: str
     names: tuple[str, ...]
     holders: bool = False
     forget: bool = False
+    conversation: bytes = b""
+    engine: str = ""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -42,6 +46,8 @@ class Known(msgspec.Struct, frozen=True):
     given: list[Given] = []
     holders: dict[str, Holder] = {}
     of_others: list[str] = []
+    standing: Whereabouts | None = None
+    wanted: bool = False
 
 
 _questions = msgspec.msgpack.Decoder(_Question)
@@ -49,13 +55,23 @@ _answers = msgspec.msgpack.Decoder(Known)
 
 
 class Siblings:
-    """folder: where the sockets are. worker: number of this process."""
+    """folder: where the sockets are. worker: number of this process. wanted: see own/wanted.py."""
 
-    def __init__(self, folder: str, worker: int, memory: ResponseMemory, holders: Holders) -> None:
+    def __init__(
+        self,
+        folder: str,
+        worker: int,
+        memory: ResponseMemory,
+        holders: Holders,
+        conversations: Conversations,
+        wanted: Callable[[str], bool] = lambda engine: False,
+    ) -> None:
         self._folder = folder
         self._own = os.path.join(folder, f"memory-{worker}.sock")
         self._memory = memory
         self._holders = holders
+        self._conversations = conversations
+        self._wanted = wanted
         self._server = LocalServer(self._own, self._answer)
 
     async def start(self) -> None:
@@ -78,12 +94,23 @@ class Siblings:
         """Let the others forget the response of that id, too."""
         await self._ask_all(_Question(caller, (name,), forget=True))
 
+    async def standing(self, conversation: bytes) -> Whereabouts | None:
+        """Where a conversation stands, as the one has it that heard of it last; None where nobody knows it."""
+        return (await self._ask_all(_Question("", (), conversation=conversation))).standing
+
+    async def wanted(self, engine: str) -> bool:
+        """Does another process want that local server now, for a client's request or a shadow?"""
+        return (await self._ask_all(_Question("", (), engine=engine))).wanted
+
     async def _ask_all(self, question: _Question) -> Known:
         packed = msgspec.msgpack.encode(question)
         answers = await asyncio.gather(*(self._ask(path, packed) for path in self._others()))
         holders = {name: one for answer in answers for name, one in answer.holders.items()}
         of_others = [backend for answer in answers for backend in answer.of_others]
-        return Known([given for answer in answers for given in answer.given], holders, of_others)
+        standings = [answer.standing for answer in answers if answer.standing is not None]
+        standing = max(standings, key=lambda one: one.at, default=None)
+        given = [one for answer in answers for one in answer.given]
+        return Known(given, holders, of_others, standing, any(answer.wanted for answer in answers))
 
     def _others(self) -> list[str]:
         """Their sockets; those who are replaced remember until they have ended."""
@@ -121,7 +148,9 @@ class Siblings:
                 holder = self._holders.find(question.caller, name)
                 made |= {} if holder is None else {name: holder}
                 others |= self._holders.of_others(question.caller, name)
-            known = Known(list(found.values()), made, list(others))
+            stands = self._conversations.find(question.conversation) if question.conversation else None
+            wanted = bool(question.engine) and self._wanted(question.engine)
+            known = Known(list(found.values()), made, list(others), stands, wanted)
             writer.write(_frame(msgspec.msgpack.encode(known)))
             await writer.drain()
         except (OSError, EOFError, msgspec.DecodeError) as error:

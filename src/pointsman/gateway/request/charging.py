@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from ...conversation.usage import TokenUsage
-from ...ledger.cost import ESTIMATED, NO_USAGE, NOTHING, OWN_LOGIN, Bill, Charged, in_dollars, used_of
+from ...ledger.cost import CACHED, ESTIMATED, NO_USAGE, NOTHING, OWN_LOGIN, Bill, Charged, in_dollars, used_of
 from ...translation.estimate import estimate_body, tokens_of
 from ..attempt.relay import Relay
 from .job import Job, Tried
@@ -34,7 +34,7 @@ class Attempted(NamedTuple):
 def charged(job: Job, tried: Tried | None, outcome: str) -> Attempted:
     """Of a finished attempt. outcome: as its record has it."""
     if tried is None or not _costs(job):
-        return Attempted(NOTHING, FREE)
+        return Attempted(NOTHING, FREE if job.hit is None else (0, CACHED, job.hit.worth))
     usage, answered = tried.usage, tried is job.won and tried.status < 400
     if job.joined is not None:
         return Attempted(NOTHING, FREE)  # the request that it joined has them

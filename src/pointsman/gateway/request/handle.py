@@ -14,12 +14,14 @@ from functools import partial
 from urllib.parse import unquote
 
 from ...dialects.paths import models_in_path, route
+from ...dialects.recall import NOTHING
 from ...dialects.registry import DIALECTS, SHARED
 from ...errors import PointsmanError
 from ...kinds import NONE, ErrorKind
 from ...ledger.metrics import OVERHEAD, REQUESTS
 from ...ledger.records import UsageRecord
-from ...routing.table import Plan
+from ...routing.table import Fork, Plan
+from ...wire import shield
 from ...wire.http1 import BadHead, RequestHead, head_error
 from ...wire.multipart import Form, boundary_of, peek_form
 from ...wire.splice import Peek, peek
@@ -40,7 +42,7 @@ from .joining import joins
 from .names import plan_for
 from .offload import LARGE, offload
 from .recall import has_references, recall
-from .refusals import answer_error, answer_failure, no_such_method, unnamed, wants_websocket
+from .refusals import answer_error, answer_failure, error_line, no_such_method, unnamed, wants_websocket
 from .stored import forget_deleted, look_up, tell_remembered
 from .targets import ask_targets, failure_of
 from .unpacking import unpack
@@ -83,11 +85,14 @@ class Handler:
         if client.head is not None and route(client.head.path).kind not in _NOT_FOR_PAGES:
             delivery.lines = self.plane.guard.cors_lines(client.head)
         self.plane.counters.count((REQUESTS, NONE, NONE, NONE, "4xx"))
+        shown = shield.LINES if where is not None and where.kind in pages.LOOKED_AT else b""
         if where is not None and where.kind == "control":
-            delivery.send(error.status, b"", pages.PROBLEM, pages.problem(error, delivery.request_id))
+            body = pages.problem(error, delivery.request_id)
+            delivery.send(error.status, b"", pages.PROBLEM + error_line(error) + shown, body)
             return
         dialect = DIALECTS[SHARED] if where is None else where.dialect
-        delivery.send(error.status, b"", pages.JSON, dialect.error(error, delivery.request_id))
+        lines = pages.JSON + error_line(error) + shown
+        delivery.send(error.status, b"", lines, dialect.error(error, delivery.request_id))
 
     async def _serve(self, job: Job, begun: tuple[CompiledRules, _Going] | None = None) -> None:
         """The request boundary: whatever happens, the client gets an answer of its own protocol or a closed line. begun:
@@ -130,6 +135,8 @@ class Handler:
         if traceparent is not None:
             self.plane.trace(job.request.id, traceparent)
         hand_over(self.plane, job)
+        if job.afterwards and not aborted:
+            _afterwards(job, records[-1][1])
         if job.won is not None and not aborted:
             ours = self.plane.counters.histogram((OVERHEAD, where.protocol.value))
             ours.observe(sum(one.ours for one in job.tries))
@@ -187,15 +194,22 @@ class Handler:
             raise unnamed(job, body, error) from None
         request = job.request = job.request.known(caller, seen)
         self.limit_time(job)
-        plan = await plan_for(plane, rules, request.model, request.route.tag)
+        plan = await self._plan(job, rules, await plan_for(plane, rules, request.model, request.route.tag))
         if not request.route.exact:
-            plan = await self._behind_a_wall(request.route.path, plan, rules)
+            plan = await self._behind_a_wall(job, plan, rules)
         job.plan = plan
         capture(rules, job)
+        if rules.snapshot.recordings:
+            from .recording import record  # while somebody records
+
+            record(plane, rules, job)
         if await answered_at_once(job):
             return
-        if has_references(request):
+        if has_references(request) and job.recalled is NOTHING:
             await recall(plane, job)
+        caches = caller.bounds is not None and caller.bounds.caches
+        if (plan.wants_told or caches) and await self._told_again(job, rules, plan, caches):
+            return
 
         async def make(job: Job) -> None:
             await self._ask(job, rules, plan)
@@ -207,6 +221,20 @@ class Handler:
             await plane.joining.resend(rules, job, make)
         else:
             await make(job)
+
+    async def _told_again(self, job: Job, rules: CompiledRules, plan: Plan, caches: bool) -> bool:
+        """Has it got the answer of an equal request? If not, what it is told may be wanted when it is over. caches: its
+        client key keeps answers."""
+        if plan.rule.cache_seconds is not None or caches:
+            from .cached import answered_again  # for whoever has such rules or keys
+
+            if await answered_again(self.plane, rules, job, plan):
+                return True
+        if plan.rule.shadow is not None:
+            from ..shadow.sampled import sample
+
+            sample(self.plane, rules, job, plan)
+        return False
 
     async def _ask(self, job: Job, rules: CompiledRules, plan: Plan) -> None:
         """The plan's targets, and tell the client whatever comes of it."""
@@ -250,12 +278,22 @@ class Handler:
         else:
             job.deadline = request.start + limits.total_whole_seconds
 
-    async def _behind_a_wall(self, path: str, plan: Plan, rules: CompiledRules) -> Plan:
+    async def _plan(self, job: Job, rules: CompiledRules, found: Plan | Fork) -> Plan:
+        """Where rules have conditions, that of the first that takes the request."""
+        if isinstance(found, Plan):
+            return found
+        from .choosing import choose  # for whoever has such rules
+
+        if job.recalled is NOTHING and has_references(job.request):
+            await recall(self.plane, job)
+        return await choose(self.plane, rules, job, found)
+
+    async def _behind_a_wall(self, job: Job, plan: Plan, rules: CompiledRules) -> Plan:
         """The plan of the model in the path, where that one must not leave this machine."""
         if not plan.rule.local_only:
-            for named in models_in_path(path):
+            for named in models_in_path(job.request.route.path):
                 with suppress(PointsmanError):
-                    other = await self.plane.plan(rules, named)
+                    other = await self._plan(job, rules, await self.plane.plan(rules, named))
                     if other.rule.local_only:
                         return other
         return plan
@@ -273,22 +311,20 @@ class Handler:
         plane = self.plane
         match job.request.route.kind:
             case "live":
-                _send_json(job, 200, b'{"status":"alive"}')
+                _show(job, 200, pages.JSON, b'{"status":"alive"}')
             case "ready":
-                _send_json(job, *pages.ready(plane))
+                status, body = pages.ready(plane)
+                _show(job, status, pages.JSON, body)
             case "metrics":
                 if plane.guard.beyond and plane.rules is not None:
                     plane.rules.keys.identify(job.request.head)
                 if not plane.alone and await self._merged_metrics(job):
                     return
-                _send(job, 200, pages.METRICS, pages.metrics(plane))
-            case "root":
-                if job.request.head.method == b"HEAD":
-                    _send(job, 200, b"", b"")
-                else:
-                    _send(job, 307, b"location: /ui\r\n", b"")
+                _show(job, 200, pages.METRICS, pages.metrics(plane))
+            case "root" if job.request.head.method != b"HEAD":
+                _show(job, 307, b"location: /ui\r\n", b"")
             case _:
-                _send(job, 200, b"", b"")
+                _show(job, 200, b"", b"")
 
     async def _merged_metrics(self, job: Job) -> bool:
         """Of all processes, as the control plane adds them up. False while it is away: then one's own must do."""
@@ -320,8 +356,22 @@ class _Going:
             self.task.cancel()
 
 
+def _afterwards(job: Job, record: UsageRecord) -> None:
+    """Its client has its answer: what goes wrong here is no request's affair, nor that of whatever else follows."""
+    for after in job.afterwards:
+        try:
+            after(record)
+        except Exception:
+            log.exception("request %s: what follows its answer failed inside the gateway", job.request.id)
+
+
 def _send(job: Job, status: int, lines: bytes, body: bytes) -> None:
     job.delivery.send(status, b"", lines, body)
+
+
+def _show(job: Job, status: int, lines: bytes, body: bytes) -> None:
+    """Where a browser may look."""
+    _send(job, status, lines + shield.LINES, body)
 
 
 def _send_json(job: Job, status: int, body: bytes) -> None:

@@ -21,16 +21,21 @@ from ...errors import PointsmanError
 from ...kinds import Protocol
 from ...ledger.accounts import Reservation
 from ...ledger.cost import Bill
+from ...ledger.records import UsageRecord
+from ...link.kept_messages import KeptAnswer
 from ...resilience.admission import Ticket
 from ...routing.table import Plan, Target
 from ...translation.crossing import Asked, Crossing
+from ...translation.stuck import HandedOver
 from ...upstream.backend import Backend
 from ...upstream.connection import UpstreamConnection
 from ...wire.http1 import RequestHead
 from ...wire.multipart import Form
 from ...wire.splice import Peek
 from ..client.access import Caller
+from ..client.recorder import Recorder
 from ..client.tee import Tee
+from ..prompts import Changed
 from .delivery import Delivery
 
 _NOBODY = Caller(None, b"")
@@ -75,9 +80,10 @@ class Tried:
     silence. bill: what its target's answers come to, None where that is nothing; instead: the same of
     the rule's first target, where another has answered in its stead; own_login: it is the client's that is charged.
     said: characters of a stream so far; complete: the answer was told to its end. size: bytes of the request,
-    where its body is gone. placed: when it had its place at the backend; ours: seconds of it that were the
-    gateway's own.
-    receipt: of what it has reserved of budgets, where there are any."""
+    where its body is gone; sent: what its backend was given, as UsageRecord.sent_bytes. placed: when it had its place at the
+    backend; ours: seconds of it that were the gateway's own.
+    receipt: of what it has reserved of budgets, where there are any. changed: see gateway/prompts.py. customs: the value of
+    `x-pointsman-customs`; passed: the same as a warning (attempt/customs.py)."""
 
     target: Target
     number: int
@@ -100,6 +106,19 @@ class Tried:
     said: int = 0
     complete: bool = False
     size: int = 0
+    sent: int = 0
+    changed: Changed | None = None
+    customs: bytes = b""
+    passed: bytes = b""
+
+    @property
+    def lost(self) -> bytes:
+        """All that is warned of."""
+        return (
+            b",".join((self.passed, self.warnings))
+            if self.passed and self.warnings
+            else self.passed or self.warnings
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +133,17 @@ class Begun:
     exchange: object
     opening: asyncio.Task[UpstreamConnection] | None = None
     across: tuple[Protocol, Crossing] | None = None  # where it is translated: to which, and how
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """An answer that may be kept for equal requests, when it is over. recorder: has what its client is told. key_id: see
+    KeepAnswer."""
+
+    name: str
+    seconds: float
+    recorder: Recorder
+    key_id: int
 
 
 @dataclass(slots=True, eq=False)
@@ -146,6 +176,13 @@ class Job:
     worst: tuple[int, int] | None = None
     tee: Tee | None = None  # where its bodies are captured
     ended: PointsmanError | None = None
+    on_answered: Callable[[], None] | None = None  # called once its client has an answer
+    on_loop: Callable[[], None] | None = None  # called when an answer was ended for going round in circles
+    conversation: bytes | None = None  # which it is of, where its rule asks for that
+    handed: HandedOver | None = None  # it is the next target's turn
+    hit: KeptAnswer | None = None  # the answer of an equal request, which its client got
+    keeping: Keeping | None = None  # its own may be kept
+    afterwards: tuple[Callable[[UsageRecord], None], ...] = ()  # called when it is over, with its own record
     sent_again: int = 0  # attempts whose kept connection was dead, so that they were sent out once more
 
     @property
@@ -161,8 +198,20 @@ class Job:
             len(self.tries) + self.sent_again,
         )
         if self.failed_reason is not None:
-            lines += b"x-pointsman-fallback: %b\r\n" % self.failed_reason.encode()
-        return lines if tried is None else lines + warning_lines(tried.warnings)
+            lines += (
+                b"x-pointsman-fallback: %b\r\n" % _TOLD.get(self.failed_reason, self.failed_reason).encode()
+            )
+        if self.handed is not None:
+            lines += b"x-pointsman-stuck: %b\r\n" % header_text(self.handed.told)
+        if tried is None:
+            return lines
+        if tried.customs:
+            lines += b"x-pointsman-customs: %b\r\n" % tried.customs
+        return lines + warning_lines(tried.lost)
+
+
+_TOLD = dict.fromkeys(("context", "refusal", "ability", "miss"), "upstream_error")
+"""Reasons that are finer than a word of the header, whose words other programs rely on (docs/design.md)."""
 
 
 def warning_lines(warnings: bytes) -> bytes:

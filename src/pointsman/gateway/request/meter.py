@@ -7,7 +7,9 @@ from typing import Any
 
 from ...ledger.cost import Charged
 from ...ledger.records import UsageRecord
-from ..client.programs import client_of, session_of
+from ...wire.user_agent import client_of
+from ..client.sessions import session_of
+from ..prompts import Changed
 from .charging import charged
 from .job import Job, Tried
 
@@ -42,7 +44,9 @@ def record(
     session: str | None,
     charged: Charged,
     ours: float,
+    sent: int,
     warnings: str | None = None,
+    changed: Changed | None = None,
     attempts: int = 1,
     attempt: int = 1,
     fallback: str | None = None,
@@ -50,10 +54,10 @@ def record(
     joined: bool = False,
     extra: int | None = None,
 ) -> UsageRecord:
-    """The record of these facts; those of a plain request are given up to `ours`, by position, which costs least.
+    """The record of these facts; those of a plain request are given up to `changed`, by position, which costs least.
 
     used: a usage's fields (used_of). start, first_output, end: monotonic seconds. ours: seconds of it that
-    were the gateway's own. request: "" where the record stands for its request.
+    were the gateway's own. sent: bytes that the backend was given. request: "" where the record stands for its request.
     answer_id: as it was read; it is kept of an answer that succeeded."""
     if answer_id is not None and (not 200 <= status < 300 or len(model) > _TEXT):
         answer_id = None
@@ -64,7 +68,8 @@ def record(
         None if end is None else (end - start) * 1000.0,
         key_id, mapping_id, request or id, attempt, joined, answer_id,
         client, session, charged[0], charged[1], charged[2], extra, used[7], used[4], used[5], used[6],
-        ours * 1000.0 if ours > 0.0 else None, warnings,
+        ours * 1000.0 if ours > 0.0 else None, warnings, sent,
+        None if changed is None else changed[0], None if changed is None else changed[1] or None,
     )  # fmt: skip
 
 
@@ -154,7 +159,9 @@ def _of_attempt(
         session_of(request.head),
         made_of.cost,
         0.0 if joined else sum(one.ours for one in (made.tries if id == request.id else (tried,)) if one),
-        None if tried is None else told_warnings(tried.warnings),
+        0 if tried is None or joined else tried.sent,
+        None if tried is None else told_warnings(tried.lost),
+        None if tried is None or joined else tried.changed,
         int(tried is not None) if joined else len(made.tries),
         tried.number if tried is not None else 0,
         fallback,

@@ -4,13 +4,13 @@ a name has (routing/table.py)."""
 from __future__ import annotations
 
 from ...errors import PointsmanError
-from ...routing.table import Plan, shown
+from ...routing.table import Fork, Plan, shown
 from ...routing.tags import best, tagged
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 
 
-async def plan_for(plane: DataPlane, rules: CompiledRules, model: str, tag: str) -> Plan:
+async def plan_for(plane: DataPlane, rules: CompiledRules, model: str, tag: str) -> Plan | Fork:
     """The ordered targets; a name nobody knows is looked for once more in the local backends' newest lists. tag: "" where
     the client's protocol has none. Raises PointsmanError MODEL_NOT_FOUND."""
     try:
@@ -18,17 +18,17 @@ async def plan_for(plane: DataPlane, rules: CompiledRules, model: str, tag: str)
     except PointsmanError:
         await plane.lists.refresh()
         return await _plan_of(plane, rules, model, tag)
-    if plan.unplaced:
+    if any(one.unplaced for one in plan.plans):
         await plane.lists.refresh()
         plan = await _plan_of(plane, rules, model, tag)
     return plan
 
 
-async def _plan_of(plane: DataPlane, rules: CompiledRules, model: str, tag: str) -> Plan:
+async def _plan_of(plane: DataPlane, rules: CompiledRules, model: str, tag: str) -> Plan | Fork:
     """By the spelling that somebody knows. Raises PointsmanError MODEL_NOT_FOUND."""
     if not tag:
         return await plane.plan(rules, model)
-    found: list[Plan] = []
+    found: list[Plan | Fork] = []
     unknown: list[PointsmanError] = []
     for name in tagged(model, tag):
         try:

@@ -13,6 +13,7 @@ from ...kinds import ErrorKind, FallbackReason
 from ...resilience.walk import Walked
 from ...routing.table import Target
 from ...statuses import is_final
+from ...wire import shield
 from ...wire.answer import Answer
 from ...wire.error_page import error_page, for_browser
 from ...wire.http1 import RequestHead
@@ -76,7 +77,7 @@ def answer_error(job: Job, error: PointsmanError, *, pointless: bool = False) ->
         delivery.break_off(event)
         return
     status, after = dialect.status(error), error.retry_after
-    lines = pages.JSON
+    lines = pages.JSON + error_line(error)
     if after is not None and not is_final(
         status
     ):  # Anthropic's SDK waits for however long it is told, whatever failed
@@ -92,6 +93,8 @@ def answer_error(job: Job, error: PointsmanError, *, pointless: bool = False) ->
             lines = lines.replace(pages.JSON, html)
         else:
             lines, body = lines.replace(pages.JSON, pages.PROBLEM), pages.problem(error, request.id)
+    if request.route.kind in pages.LOOKED_AT:
+        lines += shield.LINES
     about = job.target_lines() if job.tries else b""
     delivery.send(status, about, lines, body)
 
@@ -117,12 +120,18 @@ def answer_failure(job: Job, walked: Walked[Target, Answer]) -> None:
         lines, body = client_lines(answer.headers), answer.body
         if error is not held.error:
             dialect = _dialect_of(job.request.route, job.request.head)
-            lines, body = client_lines(as_json(answer.headers)), dialect.error(error, job.request.id)
+            lines = client_lines(as_json(answer.headers)) + error_line(error)
+            body = dialect.error(error, job.request.id)
         if pointless or held.clients:
             lines += final_line(answer, surely=pointless)
         delivery.send(answer.status, job.target_lines(), lines, body)
         return
     answer_error(job, error if pointless else unavailable(error, walked), pointless=pointless)
+
+
+def error_line(error: PointsmanError) -> bytes:
+    """Its name, under which docs/reference/errors.md says what it means and what to do."""
+    return b"x-pointsman-error: %b\r\n" % error.kind.value.encode()
 
 
 def _pointless(walked: Walked[Target, Answer]) -> bool:

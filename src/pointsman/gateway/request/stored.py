@@ -113,10 +113,12 @@ async def _plan(plane: DataPlane, rules: CompiledRules, holder: Holder, name: st
         )
     rule, forwards = NO_RULE, False
     try:
-        now = await plane.plan(rules, holder.model)
+        found = await plane.plan(rules, holder.model)
     except PointsmanError:
         pass  # its rule is gone; the backend is not
     else:
+        # under which conditions it was asked is not known any more: a wall counts all the same
+        now = next((plan for plan in found.plans if plan.rule.local_only), found.plans[0])
         rule = now.rule
         forwards = any(one.forwards for one in now.targets if one.key == holder.backend)
     target = Target(holder.backend, holder.target_model, backend.spec, forwards=forwards)

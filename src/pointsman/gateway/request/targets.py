@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ...errors import PointsmanError
 from ...kinds import FallbackOn, FallbackReason
@@ -43,7 +44,12 @@ async def ask_targets(plane: DataPlane, rules: CompiledRules, job: Job, plan: Pl
     PointsmanError where the client may use none of them, or has used up what it may."""
     if job.begun is None:
         plan = await let_in(plane, rules, job, plan)
-    if plan.rule.spread and len(plan.targets) > 1:
+    if len(plan.targets) > 1 and (plan.rule.stick or FallbackOn.STUCK in plan.rule.fallback_on):
+        from .keeping import answered, arranged  # for whoever has such rules
+
+        plan = await arranged(plane, rules, job, plan)
+        job.on_answered = partial(answered, plane, job, plan)
+    elif plan.rule.spread and len(plan.targets) > 1:
         plan = in_turn(plane, rules, job, plan)
     asking = _Asking(plane, rules, job, plan)
     if job.begun is None:
@@ -51,6 +57,8 @@ async def ask_targets(plane: DataPlane, rules: CompiledRules, job: Job, plan: Pl
     walked = await walk(plan.targets, asking, fall_back=not job.request.no_fallback)
     for target, closed in walked.passed_over:
         log.info("request %s: %s was passed over: %s", job.request.id, target.label, closed.reason.value)
+    if walked.served and job.on_answered is not None:
+        job.on_answered()
     if not walked.served and job.tries and job.ended is None:
         reasons = "; ".join(f"{target.label}: {held.reason.value}" for target, held in walked.failures)
         log.warning("request %s failed at every target: %s", job.request.id, reasons)
@@ -119,9 +127,9 @@ class _Asking:
         plane.counters.count((ATTEMPTS, target.key, result))
         if held is not None:
             tried.reason = job.failed_reason = held.reason.value
-            log.info(
-                "request %s: %s failed: %s: %s", job.request.id, target.label, tried.reason, held.error.public
-            )
+            # A server's own words may quote what it was asked: no log has them.
+            said = f"{tried.status} {held.error.kind.value}" if tried.status else held.error.public
+            log.info("request %s: %s failed: %s: %s", job.request.id, target.label, tried.reason, said)
         return held
 
     def repeat(self, target: Target, held: Held[Answer]) -> float | None:

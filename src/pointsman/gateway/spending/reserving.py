@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...errors import PointsmanError
@@ -48,7 +47,7 @@ async def let_in(plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan) -
     except PointsmanError:
         _tell(job, (await _cashier(plane).look(_rates(rules, job))).seen)
         raise
-    await _take_rates(plane, rules, job)
+    await take_rates(plane, rules, job)
     return plan
 
 
@@ -84,7 +83,7 @@ async def _affordable(plane: DataPlane, rules: CompiledRules, job: Job, plan: Pl
         raise problem
     if left[0] is not plan.targets[0]:
         job.failed_reason = FallbackReason.BUDGET.value
-    return replace(plan, targets=tuple(left))
+    return plan.narrowed(left)
 
 
 async def _problem(plane: DataPlane, target: Target, charges: Charges) -> tuple[PointsmanError, str] | None:
@@ -159,7 +158,8 @@ def _tell(job: Job, seen: Iterable[Level]) -> None:
     job.delivery.rated = bool(lines)
 
 
-async def _take_rates(plane: DataPlane, rules: CompiledRules, job: Job) -> None:
+async def take_rates(plane: DataPlane, rules: CompiledRules, job: Job) -> None:
+    """Its part of the rates of its key and its group. Raises PointsmanError 429."""
     rates = _rates(rules, job)
     if not rates:
         return

@@ -4,10 +4,12 @@ that is typed is sent for a test alone, never while somebody types. Not here: wh
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import partial
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from ....kinds import BackendType
 from ....models import CloudCredentialCreate, LocalBackendCreate
@@ -60,6 +62,16 @@ async def more(view: Seen, number: str, seen: Annotated[int, Query(ge=0, le=100)
     return _steps(view, trial)
 
 
+@router.post(f"{PATH}/test/{{number}}/stop", response_model=None)
+def stop(view: Seen, number: str) -> HTMLResponse | RedirectResponse:
+    """Ends a test that runs."""
+    trial = _trials(view).find(view.session, number)
+    trial.stop()
+    if view.htmx:
+        return _steps(view, trial)
+    return RedirectResponse(f"{PATH}?{urlencode({'show': trial.about})}", status_code=303)
+
+
 def _steps(view: View, trial: Trial) -> HTMLResponse:
     return view.fragment("backends/steps.html", trial=trial)
 
@@ -73,7 +85,9 @@ def _begun(view: View, key: str, token_of: str | None) -> Trial:
     def run(heard: Heard) -> Awaitable[ProbeOutcome]:
         return try_backend(view.control, kind, name, ProbeAsked(one_token=token_of), heard)
 
-    return _trials(view).begin(view.session, key, encrypted, run)
+    engine = None if spec is None or spec.problem is not None else spec.engine
+    look = None if engine is None else partial(view.control.engines.standing, engine)
+    return _trials(view).begin(view.session, key, encrypted, run, look)
 
 
 def _begun_unsaved(view: View, form: FormFields, token_of: str | None) -> Trial:

@@ -13,13 +13,14 @@ from fastapi.responses import HTMLResponse
 
 from ....errors import PointsmanError
 from ....kinds import BackendType, ErrorKind, parse_backend_key
-from ....warden.logs import last_lines
+from ....process.tail import last_lines
+from ....warden.recipe import log_path
 from ...control.backend_states import BackendShown, backend_states
-from ...control.destination import Destination, Typed, destination_of
+from ...control.destination import Destination, destination_of
 from ...control.looking import look_around
 from ...routers import credentials, engines, local, mappings, providers
 from ...routers.providers import KnownBackend
-from ..backend_form import CHOICES, BackendForm, StoredBackend, of_stored
+from ..backend_form import CHOICES, BackendForm, StoredBackend, of_stored, typed_address
 from ..trials import Trial
 from ..view import Seen, View
 
@@ -117,7 +118,7 @@ async def listed(view: View, show: str = "") -> dict[str, Any]:
     every = await backend_states(view.control, view.request.app.state.routing)
     started = await engines.show_list(view.control) if any(one.engine for one in every) else None
     return {
-        "backends": [one for one in every if not one.found],
+        "backends": [one for one in every if not (one.found or one.recording)],
         "engines": {} if started is None else {one.name: one for one in started.engines},
         "memory": started,
         "show": show,
@@ -162,7 +163,7 @@ def _beside(view: View, shown: BackendShown) -> dict[str, Any]:
 
 def _log(view: View, engine: str) -> list[str]:
     try:
-        lines = last_lines(view.control.data_dir, engine, _LOG_LINES)
+        lines = last_lines(log_path(view.control.data_dir, engine), _LOG_LINES)
     except OSError as error:
         raise PointsmanError(
             ErrorKind.UNAVAILABLE, f"The log of {engine} cannot be read: {error.strerror}"
@@ -184,18 +185,10 @@ def _form(view: View, add: str, typed: dict[str, str] | None) -> dict[str, Any]:
     return {"form": values, "row": row, "destination": destination(values), "was": ""}
 
 
-def _typed(values: dict[str, str]) -> Typed:
-    return Typed(
-        backend_type=BackendType(values["backend_type"]),
-        base_url=values.get("base_url") or None,
-        allow_http=bool(values.get("allow_http")),
-    )
-
-
 def destination(values: dict[str, str]) -> Destination:
     """Where the key of a form goes, as it stands. Raises PointsmanError for a type that is none."""
     try:
-        return destination_of(_typed(values))
+        return destination_of(typed_address(BackendType(values["backend_type"]), values))
     except ValueError:
         raise PointsmanError(ErrorKind.INVALID, "Choose what it speaks.", param="backend_type") from None
 

@@ -1,6 +1,7 @@
-"""`/ui/connect`: how a program is pointed at this gateway, what to copy, and whether its first request has arrived.
+"""`/ui/connect`: how a program is pointed at this gateway, its settings file with what would change
+in it, what to copy, and whether its first request has arrived.
 
-Not here: the snippets (programs/) and what counts as an arrival (control/arrivals.py).
+Not here: the snippets (programs/), the file (control/program_files.py) and what counts as an arrival (control/arrivals.py).
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ import time
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 
 from ....errors import PointsmanError
 from ....kinds import ErrorKind
 from ....link.messages import ClientKeySpec
-from ....models import ClientKeyCreate, ClientKeyCreated
-from ....programs.program import Program
+from ....models import ClientKeyCreated
+from ....programs.program import Pointed, Program
 from ....programs.registry import PROGRAMS
+from ...control import program_files
 from ...control.arrivals import Arrival
+from ...control.nearness import why_far
+from ...control.program_files import FilesChanged, FilesShown
 from ...routers import keys, programs
 from ..model_names import PRACTICE, live_keys, model_windows
 from ..view import Seen, Sent, View, row_number
@@ -78,30 +83,84 @@ async def make_key(view: Seen, form: Sent) -> HTMLResponse:
     """A key for a program, shown in this one answer and in its snippets."""
     asked = ConnectAsked(program=form.text("program"), model=form.text("model", PRACTICE))
     program = programs.program_of(asked.program)
-    body = ClientKeyCreate(
-        name=form.text("name") or program.title, models=[asked.model] if form.has("only_model") else []
-    )
+    body = programs.key_of(program, form.text("name"), asked.model if form.has("only_model") else None)
     made = await asyncio.to_thread(keys.add, view.control, body, Response())
     return await _page(view, asked.model_copy(update={"key": made.id}), made)
 
 
-async def _page(view: View, asked: ConnectAsked, made: ClientKeyCreated | None = None) -> HTMLResponse:
+@router.post(f"{PATH}/write", response_model=None)
+async def write(view: Seen, form: Sent) -> Response:
+    """Writes into the program's settings files what the page has shown; where it is not that any more the page shows it
+    anew."""
+    asked = ConnectAsked(
+        program=form.text("program"), model=form.text("model", PRACTICE), key=_key_id(form.text("key"))
+    )
     program = programs.program_of(asked.program)
+    programs.refuse_far(view.control, view.request)
+    secret = form.text("secret") or None
+    body = programs.key_of(program, form.text("name"), asked.model if form.has("only_model") else None)
+    at = programs.pointed(view.control, _pointing(view, asked, await model_windows(view)), secret)
+    try:
+        done = await asyncio.to_thread(
+            program_files.write, view.control, program, at, form.text("digest"), body
+        )
+    except program_files.ShownNoMore as error:
+        return await _page(view, asked, secret=secret, problem=error.public)
+    query = {"program": program.name, "model": asked.model, "key": done.key_id or asked.key or ""}
+    return view.done(_written(program, done), f"{PATH}?{urlencode(query)}")
+
+
+def _written(program: Program, done: FilesChanged) -> str:
+    key = "" if done.key_id is None else f" with client key {done.key_id}, which was made for it"
+    return f"Wrote {' and '.join(done.files)}{key}. {program.title} reads it when it starts."
+
+
+@router.post(f"{PATH}/undo")
+async def undo(view: Seen, form: Sent) -> RedirectResponse:
+    """Puts the program's settings files back."""
+    program = programs.program_of(form.text("program"))
+    programs.refuse_far(view.control, view.request)
+    done = await asyncio.to_thread(program_files.undo, view.control, program)
+    query = {"program": program.name, "model": form.text("model", PRACTICE), "key": form.text("key")}
+    return view.done(f"Put back: {', '.join(done.files)}.", f"{PATH}?{urlencode(query)}")
+
+
+def _pointing(view: View, asked: ConnectAsked, windows: dict[str, int | None]) -> programs.Pointing:
+    said = {"url": view.origin, "model": asked.model, "window": windows.get(asked.model)}
+    return programs.Pointing.model_validate(said)
+
+
+async def _page(
+    view: View,
+    asked: ConnectAsked,
+    made: ClientKeyCreated | None = None,
+    *,
+    secret: str | None = None,
+    problem: str | None = None,
+) -> HTMLResponse:
+    """secret: of a key that was just made, which nobody else knows. problem: why nothing was written."""
+    program = programs.program_of(asked.program)
+    secret = secret if made is None else made.secret
     windows = await model_windows(view)
-    window = windows.get(asked.model)
-    pointing = programs.Pointing.model_validate({"url": view.origin, "model": asked.model, "window": window})
-    shown = programs.snippets_of(view.control, program, pointing, made.secret if made else None)
+    pointing = _pointing(view, asked, windows)
+    shown = programs.snippets_of(view.control, program, pointing, secret)
+    at = programs.pointed(view.control, pointing, secret)
     since = math.floor(time.time() * 1000) / 1000 if asked.since is None else asked.since
     arrival, before, listed = await asyncio.to_thread(_looked_up, view, program, asked, since)
+    files = await asyncio.to_thread(_files, view, program, at)
     if made is not None:
         before = None  # with this key nothing has come yet
     return view.page(
         "connect.html",
+        status=200 if problem is None else 409,
         kinds=_KINDS,
         program=program,
         shown=shown,
         asked=asked,
         made=made,
+        files=files,
+        secret=secret,
+        problem=problem,
         keys=listed,
         names=list(windows),
         arrival=arrival,
@@ -110,6 +169,11 @@ async def _page(view: View, asked: ConnectAsked, made: ClientKeyCreated | None =
         key=asked.key,
         model=asked.model,
     )
+
+
+def _files(view: View, program: Program, at: Pointed) -> FilesShown:
+    far = why_far(view.request.headers, view.control.environ)
+    return FilesShown(why_not=far) if far else program_files.look(view.control, program, at)
 
 
 def _looked_up(
@@ -121,7 +185,7 @@ def _looked_up(
     if asked.since is not None:
         moment = datetime.fromtimestamp(since, UTC)
         return programs.arrived(view.control, program, moment, asked.key), None, live
-    if not program.agents:
+    if not program.is_told_apart:
         return Arrival(), None, live
     before = programs.arrived(view.control, program, datetime.now(UTC) - _SEEN_BEFORE, asked.key)
     return Arrival(), None if before.state == "waiting" else before, live

@@ -1,7 +1,8 @@
 """`/ui`: is it working? Each backend and how it is, today's figures, the last hour, and what failed last; at first the way
 to a first answer.
 
-Not here: the states (control/backend_states.py), the sums (store/usage.py), the words (sentence.py, trouble_words.py).
+Not here: the states of backends (control/backend_states.py) and of requests (request_lines.py), the sums (store/usage.py),
+the words (sentence.py, trouble_words.py).
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from ...store.usage_query import Totals, UsageFilter
 from ..asked_target import is_local
 from ..links import requests_link
 from ..minutes import HourDrawn, drawn
+from ..request_lines import RequestState, state_of
 from ..sentence import in_order, something_wrong, verdict_of
-from ..trouble_words import became, story
+from ..trouble_words import story
 from ..view import Seen, View
 
 router = APIRouter(include_in_schema=False)
@@ -44,21 +46,24 @@ _Since = Annotated[float | None, Query(ge=0, le=4e9)]
 
 
 class Trouble(NamedTuple):
-    """A request that failed or was rescued. mark: by its name."""
+    """A request that failed or was rescued."""
 
     record: UsageRecord
-    mark: str
+    state: RequestState
     text: str
 
 
 class Today(NamedTuple):
-    """What the figures say. midnight: unix seconds, in the viewer's zone. a_minute: requests, on average of
-    the last five whole minutes. away: backends
-    that are not local, and how often each was asked. since: totals since the worst backend is as it is."""
+    """What the figures say. midnight: unix seconds, in the viewer's zone. cached: requests that were answered out of the
+    cache. a_minute: requests, on average of the last five whole minutes. left: of what went elsewhere; its requests were
+    answered, or failed, there. away: backends that are not local, and how often each was tried. since: totals since the
+    worst backend is as it is."""
 
     midnight: float
     totals: Totals
+    cached: int
     a_minute: float
+    left: Totals
     away: list[tuple[str, int]]
     glance: Glance
     hour: HourDrawn
@@ -90,7 +95,8 @@ async def show_now(view: Seen, first: _Since = None) -> HTMLResponse:
 
 
 async def _facts(view: View, first: float | None) -> dict[str, Any]:
-    states = await backend_states(view.control, view.request.app.state.routing)
+    every = await backend_states(view.control, view.request.app.state.routing)
+    states = [one for one in every if not one.recording]
     verdict = verdict_of(states)
     since = None if verdict.worst is None else verdict.worst.since
     today = await asyncio.to_thread(_today, view, since)
@@ -119,11 +125,14 @@ def _today(view: View, since: datetime | None) -> Today:
         for one in chart.series
         if one.names and one.names[0] and not is_local(one.names[0])
     ]
+    elsewhere = UsageFilter(since=datetime.fromtimestamp(midnight, UTC), left_machine=True)
     before = glance.minutes[-1 - _LATELY : -1]
     return Today(
         midnight=midnight,
         totals=Totals(**totals_of(chart.total.total)),
+        cached=usage.totals(UsageFilter(since=elsewhere.since, cached=True)).requests,
         a_minute=sum(sum(counts.values()) for _, counts in before) / _LATELY,
+        left=usage.totals(elsewhere),
         away=away,
         glance=glance,
         hour=drawn(glance.minutes, zone_of(zone)),
@@ -139,7 +148,7 @@ def _troubles(usage: UsageStore) -> list[Trouble]:
         if record.attempts > 1:
             tries, _ = usage.page(UsageFilter(request=record.request or record.id))
             tries.sort(key=lambda one: one.attempt)
-        found.append(Trouble(record, became(record), story(record, tries)))
+        found.append(Trouble(record, state_of(record), story(record, tries)))
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
@@ -17,7 +17,7 @@ from ....kinds import BackendType, ErrorKind
 from ....models import BackendMappingCreate, BackendMappingMove, BackendMappingUpdate
 from ...control.backend_states import BackendShown, backend_states
 from ...control.request_explained import RequestExplained
-from ...control.rule_standing import standing, with_today
+from ...control.rule_standing import standing, today_of, with_today
 from ...routers import explain, mappings
 from ...routers.base import RowId
 from ...store import mappings as stored
@@ -25,10 +25,11 @@ from ...store.asking import last_entry
 from ...store.rows import valid
 from ...store.rule_warnings import Backends
 from ...store.tables import BackendMapping
+from ...store.usage_groups import MappingTotals
 from ...store.values import MAX_ID
 from ...store.versions import ChangedMeanwhile
 from ..model_names import model_windows
-from ..rule_cards import MenuShown, RuleCard, cards_of, steps_of
+from ..rule_cards import MenuShown, RuleCard, cards_of, digest, steps_of
 from ..rule_form import REASONS, RuleForm, TargetTyped, columns_of, of_fields, of_row
 from ..view import FormFields, Seen, Sent, View, row_number
 
@@ -51,15 +52,22 @@ async def show(
     form = await asyncio.to_thread(_form_of, view, edit) if edit is not None else None
     if new:
         form = RuleForm(pattern="" if new == "*" else new, targets=[TargetTyped("local")])
-    answer = await explain.explained(view.control, view.request.app.state.routing, dry) if dry else None
+    answer = await _explained(view, dry) if dry else None
     return await _page(view, form, dry=dry, answer=answer, open_menu=menu)
 
 
 @router.get(f"{PATH}/cards")
-async def show_cards(view: Seen) -> HTMLResponse:
-    """The cards alone, as they are now."""
+async def show_cards(view: Seen, had: Annotated[str, Query(max_length=80)] = "") -> Response:
+    """The cards alone, as they are now; nothing where they are what was had, or are made from what they were made from."""
+    under = await _under(view)
+    made_from, _, said = had.partition(".")
+    if made_from == under.digest:
+        return Response(status_code=204)
+    cards = await asyncio.to_thread(_cards, view, under)
+    if said == digest(cards):
+        return Response(status_code=204)
     return view.fragment(
-        "mappings/cards.html", cards=await _all_cards(view), form=None, answer=None, open_menu=None
+        "mappings/cards.html", cards=cards, form=None, answer=None, open_menu=None, had=_had(under, cards)
     )
 
 
@@ -165,9 +173,7 @@ async def explain_it(view: Seen, form: Sent) -> HTMLResponse:
     """What would become of the name or the request in `dry`. Writes nothing."""
     text, answer, problem = form.text("dry"), None, ""
     try:
-        answer = await explain.explained(
-            view.control, view.request.app.state.routing, text, form.text("path")
-        )
+        answer = await _explained(view, text, form.text("path"))
     except PointsmanError as error:
         if error.kind is not ErrorKind.INVALID:
             raise
@@ -180,6 +186,11 @@ async def explain_it(view: Seen, form: Sent) -> HTMLResponse:
             positions=await asyncio.to_thread(_positions, view),
         )
     return await _page(view, None, dry=text, answer=answer, problem=problem)
+
+
+async def _explained(view: View, text: str, path: str = "") -> RequestExplained:
+    asked = explain.PastedRequest(request=text, path=path)
+    return await explain.explained(view.control, view.request.app.state.routing, asked)
 
 
 async def _write(view: View, write: Callable[[], str], typed: RuleForm | None = None) -> Response:
@@ -249,17 +260,33 @@ def _positions(view: View) -> dict[int, int]:
         return {row.id or 0: at for at, row in enumerate(stored.list_all(session), 1)}
 
 
-def _cards(view: View, states: dict[str, BackendShown]) -> list[RuleCard]:
+class _Under(NamedTuple):
+    """What the cards are made from beside the rules themselves. digest: of that, and of which rules were live before any was
+    read: the same digest makes the same cards."""
+
+    states: dict[str, BackendShown]
+    today: dict[int, MappingTotals]
+    digest: str
+
+
+async def _under(view: View) -> _Under:
+    live = view.control.epoch, view.control.snapshot.version
+    found = await backend_states(view.control, view.request.app.state.routing, naming=())
+    today = await asyncio.to_thread(today_of, view.control, view.zone)
+    seen = [(one.key, one.state, one.leaves_machine) for one in found]
+    done = [(number, one.requests, one.failed, one.rescued) for number, one in today.items()]
+    return _Under({one.key: one for one in found}, today, digest((live, view.midnight, seen, sorted(done))))
+
+
+def _cards(view: View, under: _Under) -> list[RuleCard]:
     with view.control.read() as session:
         rows = stored.list_all(session)
-        backends = Backends(session)
-    standings = with_today(view.control, standing(rows), view.zone)
-    return cards_of(rows, standings, states, backends, view.midnight)
+        backends = Backends(session, rows)
+    return cards_of(rows, with_today(standing(rows), under.today), under.states, backends, view.midnight)
 
 
-async def _all_cards(view: View) -> list[RuleCard]:
-    states = {one.key: one for one in await backend_states(view.control, view.request.app.state.routing)}
-    return await asyncio.to_thread(_cards, view, states)
+def _had(under: _Under, cards: list[RuleCard]) -> str:
+    return f"{under.digest}.{digest(cards)}"
 
 
 async def _page(
@@ -272,7 +299,8 @@ async def _page(
     problem: str = "",
     open_menu: int | None = None,
 ) -> HTMLResponse:
-    cards = await _all_cards(view)
+    under = await _under(view)
+    cards = await asyncio.to_thread(_cards, view, under)
     return view.page(
         "mappings.html",
         status=status,
@@ -282,6 +310,7 @@ async def _page(
         answer=answer,
         problem=problem,
         open_menu=open_menu,
+        had=_had(under, cards),
         positions={card.id: card.position for card in cards},
         **(await _choices(view) if form is not None else {}),
     )
@@ -289,7 +318,7 @@ async def _page(
 
 async def _choices(view: View) -> dict[str, Any]:
     """What a form offers."""
-    states = await backend_states(view.control, view.request.app.state.routing)
+    states = await backend_states(view.control, view.request.app.state.routing, naming=())
     keys = ["local", *(one.key for one in states), "local/practice"]
     keys += [kind.value for kind in BackendType if kind.value not in keys]
     return {"backends": keys, "names": list(await model_windows(view)), "reasons": REASONS}

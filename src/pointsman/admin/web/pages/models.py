@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from ....kinds import Protocol
 from ...control.model_list import ABILITIES, USUAL, ModelsAsked, list_models
 from ..model_names import live_keys
+from ..price_form import price_link
 from ..view import Seen, row_number
 
 router = APIRouter(include_in_schema=False)
@@ -51,6 +52,7 @@ async def show(
         found=found,
         asked=asked,
         abilities=ABILITIES,
+        price_link=price_link,
         protocols=list(Protocol),
         backends=sorted({one.key for one in view.control.snapshot.backends if not one.login_only}),
         keys=live_keys(view.control),

@@ -19,12 +19,13 @@ from starlette.responses import StreamingResponse
 
 from ....errors import PointsmanError
 from ....kinds import ErrorKind
+from ...control.arrivals import PLAYGROUND
 from ...control.control_plane import ControlPlane
 from ...control.play_run import PlayRun
 from ...control.playing import MOST_IMAGES, Composed, PlayAsked, composed
 from ...control.request_explained import RequestExplained
 from ...control.routing_view import RoutingView
-from ...routers.explain import explained
+from ...routers.explain import PastedRequest, explained
 from ..model_names import PRACTICE, model_windows
 from ..rendering import ENVIRONMENT
 from ..stream import event
@@ -127,9 +128,10 @@ async def stop(request: Request, view: Seen, form: Sent) -> Response:
 
 async def _explained(view: View, asked: Composed) -> ExplainedPlay:
     routing: RoutingView = view.request.app.state.routing
-    return ExplainedPlay(
-        await explained(view.control, routing, asked.body.decode(), asked.path), asked.losses
+    request = PastedRequest(
+        request=asked.body.decode(), path=asked.path, headers={"user-agent": PLAYGROUND}, key=""
     )
+    return ExplainedPlay(await explained(view.control, routing, request), asked.losses)
 
 
 async def _page(

@@ -18,8 +18,10 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from ....errors import PointsmanError
 from ....kinds import ErrorKind
 from ....ledger import csv_rows
+from ....ledger.cost import NO_PRICE
 from ....ledger.records import NANO, UsageRecord
 from ...control.control_plane import ControlPlane
+from ...control.last_request import prompt_told
 from ...routers import requests as running
 from ...routers.usage import row_of
 from ...store import client_keys
@@ -28,6 +30,7 @@ from ...store.usage import COLUMNS, MAX_LIMIT
 from ...store.usage_query import Totals, UsageFilter
 from ..asked_target import backend_of
 from ..links import REQUESTS
+from ..price_form import price_link
 from ..request_filter import LASTS, SEGMENTS, RequestQuery
 from ..request_lines import (
     LossSaid,
@@ -67,9 +70,11 @@ class BodyShown(NamedTuple):
 
 
 class RequestShown(NamedTuple):
-    """An open row. rule: its pattern, where there is one and it is still there."""
+    """An open row. rule: its pattern, where there is one and it is still there. unpriced: where a price can be set, where
+    one is not known. prompt: where it began to change, as far as that is known."""
 
     line: RequestLine
+    prompt: str | None
     story: str
     rule: str | None
     timeline: list[TimelineRow]
@@ -78,14 +83,17 @@ class RequestShown(NamedTuple):
     curl: str
     bodies: list[BodyShown]
     cost: float | None
+    unpriced: str | None
 
 
 @router.api_route(REQUESTS, methods=["GET", "HEAD"])
 async def show(view: Seen, asked: Asked) -> HTMLResponse:
-    """The page."""
+    """The page. 404 where it is asked for one request alone, which is not there."""
     facts = await _facts(view, asked)
     facts |= {"today": await asyncio.to_thread(_today, view), "lasts": LASTS, "segments": SEGMENTS}
-    return view.page("requests.html", **facts)
+    alone = asked.request is not None and asked.state == RequestQuery().state
+    there = not alone or facts["rows"] or facts["running"]
+    return view.page("requests.html", status=200 if there else 404, **facts)
 
 
 @router.get(f"{REQUESTS}/rows")
@@ -149,7 +157,7 @@ async def cancel(view: Seen, request_id: RequestId, form: Sent) -> Response:
 @router.get(f"{REQUESTS}/{{request_id}}/{{which}}.txt")
 def download(view: Seen, request_id: RequestId, which: Literal["asked", "answered"]) -> Response:
     """A body that was kept, as far as it was, without what looks like a key."""
-    found = CapturedBodies.model_validate(view.control.recordings.show(request_id))
+    found = CapturedBodies.model_validate(view.control.captured.show(request_id))
     return Response(
         getattr(found, which),
         media_type="text/plain; charset=utf-8",
@@ -204,6 +212,7 @@ def _shown(view: View, request_id: str, keys: dict[int, str]) -> RequestShown | 
     whole = own.total_ms or 0.0
     return RequestShown(
         line=line_of(own, keys),
+        prompt=prompt_told(own),
         story=_story(own, attempts),
         rule=next((one.pattern for one in control.snapshot.mappings if one.id == own.mapping_id), None),
         timeline=timeline(own, attempts, spoken),
@@ -212,6 +221,7 @@ def _shown(view: View, request_id: str, keys: dict[int, str]) -> RequestShown | 
         curl=curl_of(own, view.origin, needs_key=control.snapshot.keys_required),
         bodies=_bodies(control, request_id),
         cost=None if None in costs else sum(one or 0 for one in costs) / NANO,
+        unpriced=next(filter(None, map(_price_of, attempts)), None),
     )
 
 
@@ -221,9 +231,14 @@ def _story(own: UsageRecord, attempts: list[UsageRecord]) -> str:
     return story(own, attempts)
 
 
+def _price_of(row: UsageRecord) -> str | None:
+    where, _, model = (row.target or "").partition(":")
+    return price_link(where, model) if row.flag == NO_PRICE and where and model else None
+
+
 def _bodies(control: ControlPlane, request_id: str) -> list[BodyShown]:
     try:
-        found = CapturedBodies.model_validate(control.recordings.show(request_id))
+        found = CapturedBodies.model_validate(control.captured.show(request_id))
     except PointsmanError:
         return []
     return [

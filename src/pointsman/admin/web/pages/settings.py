@@ -1,6 +1,6 @@
 """`/ui/settings`: what is set and by whom, what can be changed without a restart, and how this browser shows it.
 
-Not here: the audit, backups and doctor (settings_audit.py, settings_backups.py, settings_checks.py).
+Not here: its parts, each a settings_*.py.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from ....errors import PointsmanError
 from ....kinds import ErrorKind
 from ...control.door import UI
-from ...routers import captures, hosts, origins, set_values, usage, webhooks
+from ...routers import customs, hosts, origins, set_values, usage
 from ...routers.base import RowId
+from ...routers.customs import CustomsWish
 from ...routers.hosts import HostWish
 from ...routers.usage import KeepDays
-from ...store import prices, rows
+from ...store import rows
 from ...store.asking import last_entry
-from ...store.schemas import AllowedOriginCreate
+from ...store.schemas import AllowedOriginCreate, CustomsPattern
 from ..view import THEMES, Seen, Sent
 
 router = APIRouter(include_in_schema=False)
@@ -33,17 +34,13 @@ _YEAR = 31_536_000
 def show(view: Seen) -> HTMLResponse:
     """Everything that is set."""
     control = view.control
-    with control.read() as session:
-        own_prices = len(prices.list_all(session))
     return view.page(
         "settings.html",
         found=set_values.show(control),
         hosts=hosts.show_list(control),
+        customs=customs.show(control),
         origins=origins.show_list(control),
         kept=usage.show_kept(control).days,
-        webhooks=len(webhooks.show_list(control)),
-        captures=len(captures.show_list(control)),
-        prices=own_prices,
         sessions=control.sessions.count,
         themes=THEMES,
     )
@@ -105,6 +102,28 @@ def remove_origin(view: Seen, origin_id: RowId) -> RedirectResponse:
     gone = origins.show(view.control, origin_id).origin
     origins.remove(view.control, origin_id)
     return view.done(f"Pages of {gone} are let in no more.", PATH, undo=last_entry())
+
+
+@router.post(f"{PATH}/customs")
+def set_customs(view: Seen, form: Sent) -> RedirectResponse:
+    """What is done about credentials in all that leaves this machine, at once."""
+    customs.change(view.control, rows.valid(CustomsWish, {"mode": form.text("mode") or None}))
+    return view.done("Saved what is done about credentials.", PATH, undo=last_entry())
+
+
+@router.post(f"{PATH}/customs/add")
+def add_pattern(view: Seen, form: Sent) -> RedirectResponse:
+    """Looks for a pattern of the user's own, too."""
+    wish = rows.valid(CustomsPattern, {"name": form.text("name"), "pattern": form.text("pattern")})
+    customs.add(view.control, wish)
+    return view.done(f"{wish.name} is looked for.", PATH, undo=last_entry())
+
+
+@router.post(f"{PATH}/customs/remove")
+def remove_pattern(view: Seen, form: Sent) -> RedirectResponse:
+    """Looks for it no more."""
+    customs.remove(view.control, form.text("name"))
+    return view.done(f"{form.text('name')} is looked for no more.", PATH, undo=last_entry())
 
 
 @router.post(f"{PATH}/usage")

@@ -12,15 +12,14 @@ from ...routers import audit
 from ...routers.audit import AuditPage
 from ...store.audit import Audited, AuditedRow
 from ...store.nouns import TABLE_OF
+from ...store.recording import DATABASE, PROGRAM
 from ..view import Seen
-from ..words import NONE
+from ..words import NONE, noun
 
 router = APIRouter(include_in_schema=False)
 
 PATH = "/ui/settings/audit"
 _LONG = 200
-_WORDS = {"mapping": "rule", "local": "local server", "key": "client key"}
-"""What the pages call a noun of the command line."""
 
 
 class ChangedColumn(NamedTuple):
@@ -40,10 +39,9 @@ def show(view: Seen, page: Annotated[AuditPage, Query()]) -> HTMLResponse:
         "settings/audit.html",
         entries=[(entry, [(row, _columns(row)) for row in entry.rows]) for entry in found],
         page=page,
-        nouns=[*TABLE_OF, "database"],
+        nouns=[*TABLE_OF, PROGRAM, DATABASE],
         older=f"{PATH}?{urlencode(asked | {'cursor': cursor})}" if cursor is not None else None,
         said=_said,
-        words=_WORDS,
     )
 
 
@@ -52,7 +50,7 @@ def _said(entry: Audited) -> str:
     first = entry.rows[0] if entry.rows else None
     if first is None:
         return "what it changed is not kept"
-    text = f"{_WORDS.get(first.noun, first.noun)} {first.name} {first.did}"
+    text = f"{noun(first.noun)} {first.name} {first.did}"
     return text if entry.changed == 1 else f"{entry.changed} rows: {text}, ..."
 
 

@@ -1,4 +1,5 @@
-"""`/ui/usage`: what it cost, by day and by model, backend, client key, program or session: a chart, its table, and CSV.
+"""`/ui/usage`: what it cost, by day and by model, backend, client key, program or session: a chart, its table, and CSV; and
+what left this machine.
 
 Not here: the sums (store/usage.py), the days (usage_range.py), the rows (usage_rows.py).
 """
@@ -6,7 +7,7 @@ Not here: the sums (store/usage.py), the days (usage_range.py), the rows (usage_
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -19,11 +20,11 @@ from ...control.control_plane import ControlPlane
 from ...routers.usage import by_group
 from ...store import client_keys, mappings
 from ...store.usage_facts import VALUES
-from ...store.usage_groups import NAMES, By
+from ...store.usage_groups import NAMES, By, Group, LeftTotals
 from ...store.usage_query import UsageFilter
 from ..links import requests_link
 from ..usage_range import RANGES, UsageRange, range_of, utc
-from ..usage_rows import MEASURES, drawn_of, lines_of, measure_of, of_all, session_lines
+from ..usage_rows import MEASURES, drawn_of, left_of, lines_of, measure_of, of_all, session_lines
 from ..view import Seen, View
 
 router = APIRouter(include_in_schema=False)
@@ -31,6 +32,9 @@ router = APIRouter(include_in_schema=False)
 PATH = "/ui/usage"
 MOST_ROWS = 50
 MOST_SESSIONS = 100
+MOST_LEFT = 60
+_LINES = 500
+"""Of a piece of CSV: each piece is a turn of a thread."""
 BY = {
     By.MODEL: "Model", By.BACKEND: "Backend", By.KEY: "Client key", By.CLIENT: "Program", By.MAPPING: "Rule",
     By.SESSION: "Session", By.DAY: "Day",
@@ -74,12 +78,29 @@ def export(
     if by is By.SESSION:
         columns = (*columns, "first_at", "last_at")
     rows = by_group(view.control, by, _filter(within), within.zone)
-    file = f"usage-by-{by.value}-{within.first}-{within.last}.csv"
+    return _csv(f"usage-by-{by.value}", within, columns, rows)
+
+
+@router.get(f"{PATH}/left-machine.csv")
+def export_left(
+    view: Seen, name: _Range = "30d", first: _From = None, last: _To = None, zone: _Zone = ""
+) -> StreamingResponse:
+    """What left this machine, as `pointsman usage --left-machine --csv` writes it."""
+    within = range_of(name, first, last, zone or view.zone)
+    rows = view.control.usage.left_machine(_filter(within), within.zone)
+    return _csv("left-machine", within, ("day", "backend", "model"), rows)
+
+
+def _csv(
+    name: str, within: UsageRange, columns: tuple[str, ...], rows: Sequence[Group | LeftTotals]
+) -> StreamingResponse:
+    file = f"{name}-{within.first}-{within.last}.csv"
 
     def lines() -> Iterator[str]:
         yield csv_rows.head((*columns, *VALUES))
-        for row in rows:
-            yield csv_rows.line((*columns, *VALUES), row.model_dump(mode="json"))
+        for at in range(0, len(rows), _LINES):
+            some = (row.model_dump(mode="json") for row in rows[at : at + _LINES])
+            yield "".join(csv_rows.line((*columns, *VALUES), row) for row in some)
 
     disposition = {"content-disposition": f'attachment; filename="{file}"'}
     return StreamingResponse(lines(), media_type="text/csv", headers=disposition)
@@ -96,6 +117,7 @@ def _facts(view: View, by: By, within: UsageRange, zone: str, show: str) -> dict
         lines = session_lines(latest, within, keys)
     else:
         lines = lines_of(chart, by, within, keys)
+    left = usage.left_machine(_filter(within), within.zone)
     asked = {"by": by.value, "range": within.name, "zone": zone, "show": show}
     if not within.name:
         asked |= {"from": str(within.first), "to": str(within.last)}
@@ -117,11 +139,15 @@ def _facts(view: View, by: By, within: UsageRange, zone: str, show: str) -> dict
         "lines": lines,
         "drawn": drawn_of(chart, by, measure, keys),
         "totals": of_all(chart),
+        "left": left_of(left, MOST_LEFT, within.zone),
+        "cached": usage.totals(_filter(within).model_copy(update={"cached": True})),
         "to": to,
         "shown": show,
         "all_link": requests_link(within.since, within.until),
+        "cached_link": requests_link(within.since, within.until, cached=True),
         "most_sessions": MOST_SESSIONS,
         "clock_changes": _clock_changes(within),
+        "shadowed": sum(rule.shadow is not None for rule in view.control.snapshot.mappings),
     }
 
 

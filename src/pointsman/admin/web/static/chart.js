@@ -4,7 +4,7 @@
 const charts = new Map();
 const HATCH = { 2: [1, 4], 3: [-1, 4], 4: [0, 4], 5: [Infinity, 4], 6: [1, 7] };
 const FORMS = {
-  money: (value) => (value === 0 ? "0" : value >= 1 ? `$${value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}` : `$${Number(value.toPrecision(3))}`),
+  money: (value) => (value === 0 ? "0" : value >= 0.1 ? `$${value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}` : `$${Number(value.toPrecision(3))}`),
   tokens: short,
   count: (value) => (Number.isInteger(value) ? value.toLocaleString("en") : ""),
 };
@@ -109,11 +109,22 @@ function keys(event, chart, data, state, say) {
   if (step) state.at = Math.min(high, Math.max(low, state.at === null ? (step > 0 ? low : high) : state.at + step));
   else if (event.key === "Home") state.at = low;
   else if (event.key === "End") state.at = high;
+  else if ("+=-".includes(event.key) && !event.ctrlKey && !event.metaKey && !event.altKey) return event.preventDefault(), closer(chart, data, state, event.key !== "-");
   else if (event.key === "Escape" && (low > 0 || high < data.rows.length - 1)) { event.stopPropagation(); return whole(chart, data); }
   else return;
   event.preventDefault();
   chart.setCursor({ left: chart.valToPos(state.at, "x"), top: 0 }, false);
   say(state.at);
+}
+
+// Half as many steps around the one that was read, or twice as many.
+function closer(chart, data, state, nearer) {
+  const [low, high] = [Math.max(0, Math.ceil(chart.scales.x.min)), Math.min(data.rows.length - 1, Math.floor(chart.scales.x.max))];
+  const had = high - low + 1, many = nearer ? Math.max(2, Math.ceil(had / 2)) : had * 2;
+  if (many >= data.rows.length) return whole(chart, data);
+  const middle = state.at === null ? Math.round((low + high) / 2) : state.at;
+  const first = Math.min(data.rows.length - many, Math.max(0, middle - Math.floor(many / 2)));
+  chart.setScale("x", { min: first, max: first + many - 1 });
 }
 
 function whole(chart, data) {
@@ -132,7 +143,7 @@ function draw(place) {
   const data = read(table);
   if (!data.rows.length || !data.series.length) return;
   place.hidden = false;
-  const line = made("p", "plot-say", "Point at a step, or use the arrow keys. Drag to zoom.");
+  const line = made("p", "plot-say", "Point at a step, or use the arrow keys. Drag, or + and −, to zoom.");
   line.setAttribute("aria-live", "polite");
   const zoom = made("div", "plot-zoom");
   zoom.hidden = true;
@@ -141,9 +152,11 @@ function draw(place) {
   zoom.append(made("a", "btn"), back);
   place.after(line, zoom);
   place.tabIndex = 0;
+  place.dataset.keysMore = "← →: Read the chart that has the focus";
+  zoom.dataset.keysMore = "+ −: Zoom it";
   place.setAttribute("role", "group");
   place.setAttribute("aria-roledescription", "chart");
-  place.setAttribute("aria-label", `${place.closest("section").querySelector("h2").textContent}. Arrow keys read it.`);
+  place.setAttribute("aria-label", `${place.closest("section").querySelector("h2").textContent}. Arrow keys read it, plus and minus zoom.`);
   const state = { at: null };
   const say = (at) => { state.at = at; const text = spoken(data, at); if (line.textContent !== text) line.textContent = text; };
   const chart = new uPlot(options(place, data, say), stacked(data), place);

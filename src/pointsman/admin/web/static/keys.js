@@ -27,11 +27,13 @@ function holder(key, focus) {
 }
 
 function step(by) {
-  const rows = [...document.querySelectorAll("[data-row]")].filter(seen);
-  if (rows.length === 0) return false;
+  const rows = [...document.querySelectorAll("[data-row]")];
   const here = document.activeElement?.closest("[data-row]") ?? (last ? document.getElementById(last) : null);
   const at = rows.indexOf(here);
-  const row = rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.min(Math.max(at + by, 0), rows.length - 1)];
+  let to = at < 0 && by < 0 ? rows.length - 1 : at + by;
+  while (rows[to] && !seen(rows[to])) to += by; // only those that are passed are looked at: there may be hundreds
+  const row = rows[to] ?? (at >= 0 && seen(here) ? here : null);
+  if (!row) return false;
   const part = row.matches(PRESSED) ? row : [...row.querySelectorAll(PRESSED)].find(seen);
   if (!part) row.tabIndex = -1;
   last = row.id;
@@ -49,9 +51,11 @@ function made(name, text = "", ...inside) {
 
 const words = (part) => {
   if (part.dataset.says) return part.dataset.says;
+  const one = part.closest("[data-row]"); // its label says which row, its text what the key does in any
   const copy = part.cloneNode(true);
-  for (const one of copy.querySelectorAll("kbd, [aria-hidden=true]")) one.remove();
-  return part.getAttribute("aria-label") ?? part.labels?.[0]?.textContent ?? copy.textContent.replace(/\s+/g, " ").trim();
+  for (const gone of copy.querySelectorAll("kbd, [aria-hidden=true]")) gone.remove();
+  const text = copy.textContent.replace(/\s+/g, " ").trim();
+  return (one && text) || (part.getAttribute("aria-label") ?? part.labels?.[0]?.textContent ?? text);
 };
 
 // What this page declares now: [key, words], each key once.
@@ -60,12 +64,12 @@ function list() {
   for (const part of document.querySelectorAll("[data-go]")) found.set(`g ${part.dataset.go}`, words(part));
   for (const part of document.querySelectorAll("[data-key]")) {
     const key = part.dataset.key;
-    if (!found.has(key) && (seen(part) || part.closest("[data-row]"))) found.set(key, words(part));
+    if (!found.has(key) && (seen(part) || (part.closest("[data-row]") && !part.disabled && !part.closest("[hidden]")))) found.set(key, words(part));
   }
   if (document.querySelector("[data-row]")) {
     found.set("j", "Next row");
     found.set("k", "Row before");
-    found.set("Enter", "Open the row");
+    if (document.querySelector("[data-row] :is(a[href], button, summary), [data-row]:is(a[href], button, summary)")) found.set("Enter", "Open the row");
   }
   for (const part of document.querySelectorAll("[data-keys-more]")) {
     const [key, said] = part.dataset.keysMore.split(/:\s*/, 2);

@@ -3,6 +3,7 @@
 // A stream that breaks is tried again; a sign-in that ended is said and not tried again.
 const LEAST = 500, MOST = 5000;
 let stop = null, wait = LEAST, epoch = "", since = null, running = false;
+let mark = document.body.dataset.liveMark ?? ""; // of when this page was made; told once, for what changed before the stream began
 
 function say(state, word) {
   const shape = { on: "ok", off: "off", lost: "warn" }[state];
@@ -32,6 +33,7 @@ function everything() {
 
 function take(name, data) {
   if (name === "hello") {
+    mark = "";
     if (epoch && (since || epoch !== data)) everything(); // what was missed meanwhile
     epoch = data;
     since = null;
@@ -43,7 +45,7 @@ function take(name, data) {
 async function listen() {
   const control = new AbortController();
   stop = () => control.abort();
-  const answer = await fetch("/ui/live", { headers: { accept: "text/event-stream" }, signal: control.signal });
+  const answer = await fetch(mark ? `/ui/live?at=${encodeURIComponent(mark)}` : "/ui/live", { headers: { accept: "text/event-stream" }, signal: control.signal });
   if (answer.status === 401) return say("off", "Your sign-in ended: load the page anew"), false;
   if (!answer.ok) throw new Error(String(answer.status));
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

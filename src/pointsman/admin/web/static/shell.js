@@ -2,6 +2,7 @@
 import "./live.js";
 import "./keys.js";
 import "./time.js";
+import "./focus.js";
 
 // Said ten seconds, then only in the audit; not while it is pointed at or has the focus.
 function fade(box) {
@@ -22,3 +23,20 @@ function look() {
 }
 look();
 document.addEventListener("htmx:after:swap", look);
+
+// What is under way is not sent a second time by the same button: a double click made two keys, and showed the secret of one.
+// Forms that a module of the page sends by itself are its own matter.
+let sent = new WeakMap(); // form -> the button
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (sent.has(form) && sent.get(form) === event.submitter) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    return;
+  }
+  sent.set(form, event.submitter);
+  setTimeout(() => { if (event.defaultPrevented && !form.matches("[data-htmx-powered]")) sent.delete(form); });
+}, true);
+document.addEventListener("htmx:finally:request", (event) => sent.delete(event.detail.ctx.sourceElement));
+addEventListener("pageshow", () => { sent = new WeakMap(); });

@@ -59,30 +59,43 @@ document.addEventListener("pointerdown", (event) => {
   all.setPointerCapture(event.pointerId); // not the grip: what moves in the document loses it
   take(card, "pointer");
   const edge = 60;
-  let y = event.clientY, scrolling = 0;
-  const follow = () => {
-    const middle = list().getBoundingClientRect();
-    const under = document.elementFromPoint(middle.left + middle.width / 2, Math.min(Math.max(y, 1), innerHeight - 1))?.closest("[data-rule]");
-    if (!under || under === card || under.parentElement !== list()) return;
-    const box = under.getBoundingClientRect();
-    const before = y < box.top + box.height / 2;
-    const target = before ? under : under.nextElementSibling;
-    if (target !== card && target !== card.nextElementSibling) list().insertBefore(card, target);
+  let y = event.clientY, frame = 0;
+  const rule = (one) => one?.matches("[data-rule]");
+  const middle = (one) => { const box = one.getBoundingClientRect(); return box.top + box.height / 2; };
+  const follow = () => { // looks at the cards that were passed, and moves once
+    let next = card.nextElementSibling, before = card.previousElementSibling;
+    while (rule(next) && y > middle(next)) next = next.nextElementSibling;
+    if (next === card.nextElementSibling) while (rule(before) && y < middle(before)) { next = before; before = before.previousElementSibling; }
+    if (next !== card.nextElementSibling) list().insertBefore(card, next);
   };
-  const scroll = () => {
+  const each = () => { // a frame: a pointer tells more often
     const by = y < edge ? y - edge : y > innerHeight - edge ? y - innerHeight + edge : 0;
-    if (by) { scrollBy(0, by / 3); follow(); }
-    scrolling = requestAnimationFrame(scroll);
+    if (by) scrollBy(0, by / 3);
+    follow();
+    frame = requestAnimationFrame(each);
   };
-  const moved = (next) => { y = next.clientY; follow(); };
+  const moved = (next) => { y = next.clientY; };
   const over = (kept) => () => {
-    cancelAnimationFrame(scrolling);
+    cancelAnimationFrame(frame);
     for (const [name, act] of acts) all.removeEventListener(name, act);
-    if (held?.card === card) drop(kept);
+    if (held?.card !== card) return;
+    if (kept) follow();
+    drop(kept);
   };
   const acts = [["pointermove", moved], ["pointerup", over(true)], ["pointercancel", over(false)]];
   for (const [name, act] of acts) all.addEventListener(name, act);
-  scroll();
+  each();
+});
+
+// -- a card's form and menu, asked for when they are wanted; as links they are pages
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("#rules [data-part]");
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  const card = link.closest("[data-rule]"), { rule } = card.dataset;
+  const [address, target] = { form: [`form?edit=${rule}`, card], menu: [`menu?rule=${rule}`, link] }[link.dataset.part];
+  htmx.ajax("GET", `/ui/mappings/${address}`, { source: link, target, swap: "outerHTML" });
 });
 
 // -- keys
