@@ -78,7 +78,7 @@ prices: $(VENV)/.dev ## make the list of prices anew from genai-prices (ARGS=day
 	  && $(BIN)/python -m tests.reference.list_prices $(ARGS) $$dir; rm -rf $$dir
 
 lock: ## pin everything anew (needs uv)
-	@cd requirements && for f in run build dev mlx llama otel site; do \
+	@cd requirements && for f in run build dev mlx llama otel postgres site; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $$f.in -o $$f.lock; done
 
 clean: ## remove the virtual environment and caches

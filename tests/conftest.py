@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pointsman.practice.scripted import ScriptedUpstream
     from tests.e2e.gateway import Gateway
+    from tests.postgres import Cluster
 
 IMPATIENT = {
     "POINTSMAN_HEADER_SECONDS": "1",
@@ -112,6 +113,17 @@ def _shared(data_dir: Path, env: dict[str, str]) -> Iterator[Gateway]:
         SHARED.append(running)
         yield running
         SHARED.remove(running)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL for all tests of this worker process; each makes a database of its own: `cluster.database()`."""
+    from tests import postgres
+
+    if (why := postgres.missing()) is not None:
+        pytest.skip(why)
+    with postgres.Cluster() as running:
+        yield running
 
 
 @pytest.fixture

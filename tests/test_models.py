@@ -87,8 +87,9 @@ def test_the_fallback_column_holds_the_value_too(store: Store) -> None:
     assert raw(store, "SELECT fallback_backend FROM backend_mappings") == "anthropic"
 
 
-def test_the_database_itself_refuses_an_unknown_type(store: Store) -> None:
-    with pytest.raises(sqlite3.IntegrityError, match="CHECK"), sqlite3.connect(store.path) as by_hand:
+def test_the_database_itself_refuses_an_unknown_type(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "data" / "pointsman.db"
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"), sqlite3.connect(path) as by_hand:
         by_hand.execute(
             "INSERT INTO backend_mappings (model_pattern, backend_type, created_at, updated_at)"
             " VALUES ('m', 'OPENAI', '2026-01-01', '2026-01-01')"

@@ -1,4 +1,4 @@
-"""nginx and wrk: found, installed where that needs no question, or asked for."""
+"""Programs of the system that benchmarks and tests use: found, installed where that needs no question, or asked for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from .machine import BenchError, say
 
-_SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+_SERVERS = sorted(
+    Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True
+)
+_SYSTEM_PATH = os.pathsep.join(
+    [*map(str, _SERVERS), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]
+)
+_PACKAGES = {"initdb": "postgresql"}
+"""Debian's, of a tool that is not called as its package is."""
 
 
 def find(tool: str) -> str | None:
@@ -23,7 +31,8 @@ def require(*tools: str) -> dict[str, str]:
         say(f"installing {' '.join(missing)} ...")
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+        packages = [_PACKAGES.get(tool, tool) for tool in missing]
+        for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
             subprocess.run([apt, *command], env=environment, check=False, timeout=300, **quiet)  # type: ignore[call-overload]
         missing = [tool for tool in tools if find(tool) is None]
     if missing:

@@ -47,7 +47,8 @@ from .control.control_plane import ControlPlane
 from .control.last_good import LastGood
 from .control.opening import LostDatabase, Options, StartValue
 from .control.standby import Standby
-from .store.database import database_path, migration_is_due
+from .store.database_url import database_place
+from .store.sqlite_backing import migration_is_due
 
 if TYPE_CHECKING:
     import uvicorn
@@ -121,7 +122,8 @@ def _settle(data_dir: Path, environ: Mapping[str, str], options: Options) -> Non
     """What an update does to the database is done by a child, and the 11 MB that alembic takes go with it. Where that fails,
     this process meets the same trouble and says so. While there is no other thread: it forks."""
     with contextlib.suppress(PointsmanError):
-        if not migration_is_due(database_path(data_dir, environ.get(DATABASE_VARIABLE))):
+        place = database_place(data_dir, environ.get(DATABASE_VARIABLE))
+        if not isinstance(place, Path) or not migration_is_due(place):
             return
     child = os.fork()
     if child:

@@ -38,7 +38,7 @@ def command(invocation: Invocation, file: Path, usage: bool) -> None:
 
 def backups_folder(invocation: Invocation) -> Path:
     """Of this data folder's gateway."""
-    from ..admin.store.database import BACKUP_FOLDER, database_path
+    from ..admin.store.database_url import backups_of, database_place
 
-    database = database_path(invocation.data_dir, os.environ.get(DATABASE_VARIABLE))
-    return database.parent / BACKUP_FOLDER
+    place = database_place(invocation.data_dir, os.environ.get(DATABASE_VARIABLE))
+    return backups_of(place, invocation.data_dir)

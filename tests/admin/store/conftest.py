@@ -1,15 +1,21 @@
-"""A store and its vault in a folder of their own."""
+"""A store and its vault in a folder of their own: every test of rows runs on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from pointsman.admin.store.database import Store
 from pointsman.admin.store.rotation import open_vault
 from pointsman.admin.vault import Vault
+from tests.postgres import Cluster
+
+ByHand = Callable[..., Sequence[sa.Row[Any]]]
+"""See by_hand."""
 
 
 @pytest.fixture
@@ -17,11 +23,35 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """Of an empty database; None is the one in the data folder."""
+    if request.param == "sqlite":
+        return None
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return cluster.database()
+
+
 @pytest.fixture
-def store(data_dir: Path) -> Iterator[Store]:
-    opened = Store.open(data_dir)
+def store(data_dir: Path, database_url: str | None) -> Iterator[Store]:
+    opened = Store.open(data_dir, database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def by_hand(data_dir: Path, database_url: str | None, store: Store) -> Iterator[ByHand]:
+    """A statement that goes past the store: by_hand("UPDATE ...", name=value)."""
+    url = database_url or f"sqlite:///{data_dir / 'pointsman.db'}"
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+
+    def run(statement: str, **values: Any) -> Sequence[sa.Row[Any]]:
+        with engine.begin() as connection:
+            found = connection.execute(sa.text(statement), values)
+            return found.all() if found.returns_rows else []
+
+    yield run
+    engine.dispose()
 
 
 @pytest.fixture

@@ -101,15 +101,17 @@ def test_no_byte_of_the_folder_and_no_log_line_holds_a_key(
     assert row.encrypted_api_key.text not in answer
 
 
-def test_a_removed_keys_ciphertext_leaves_the_file(store: Store, vault: Vault, data_dir: Path) -> None:
+def test_a_removed_keys_ciphertext_leaves_the_file(data_dir: Path) -> None:
+    store = Store.open(data_dir)
+    vault = open_vault(store, data_dir, {})
     with store.write() as session:
         row = credentials.put(session, vault, wish())
-    store.truncate_log()
+    store.backing.settle()
     body = row.encrypted_api_key.text.rpartition(".")[2].encode()
     assert body in (data_dir / "pointsman.db").read_bytes()
     with store.write() as session:
         credentials.delete(session, OPENAI)
-    store.truncate_log()
+    store.backing.settle()
     assert not any(body in path.read_bytes() for path in data_dir.iterdir())
 
 

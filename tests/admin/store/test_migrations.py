@@ -12,7 +12,8 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlmodel import SQLModel
 
 from pointsman.admin.store import local_backends, mappings
-from pointsman.admin.store.database import HEAD, Store
+from pointsman.admin.store.backing import HEAD
+from pointsman.admin.store.database import Store
 from pointsman.admin.store.migrations import head, known_revisions, upgrade
 from pointsman.admin.store.tables import TABLES
 from pointsman.errors import PointsmanError
@@ -63,6 +64,7 @@ def _column(column: ReflectedColumn) -> tuple[str, bool, str | None]:
     return str(column["type"]).split("(")[0], column["nullable"], default and default.strip("'")
 
 
+@pytest.mark.parametrize("database_url", [None])
 def test_the_migrations_make_what_the_tables_say_and_an_empty_file_gets(store: Store) -> None:
     engine = sa.create_engine("sqlite://")
     with engine.begin() as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,6 +27,8 @@ from pointsman.admin.store.schemas import (
 from pointsman.admin.store.tables import TABLES, BackendMapping, ProviderList
 from pointsman.admin.vault import Vault
 from pointsman.kinds import BackendType
+
+from .conftest import ByHand
 
 CANARY = "sk-canary-6b1d0f"
 
@@ -105,16 +106,18 @@ def test_many_rows_of_one_transaction_are_one_entry(store: Store) -> None:
         assert len(audit.get(session, made.id).rows) == 30
 
 
-def test_a_change_that_fails_leaves_no_entry_and_an_entry_that_fails_no_change(store: Store) -> None:
+REFUSED = "ALTER TABLE audit_rows ADD CONSTRAINT no CHECK (false) NOT VALID"
+REFUSED_BY_A_TRIGGER = "CREATE TRIGGER no BEFORE INSERT ON audit_rows BEGIN SELECT RAISE(ABORT, 'no'); END"
+
+
+def test_a_change_that_fails_leaves_no_entry_and_an_entry_that_fails_no_change(
+    store: Store, by_hand: ByHand
+) -> None:
     before = len(entries(store))
     with pytest.raises(ZeroDivisionError), store.write() as session:
         mappings.create(session, rule())
         raise ZeroDivisionError
-    with store.write() as session:
-        connection = session.connection()
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        driver.execute("CREATE TRIGGER no BEFORE INSERT ON audit_rows BEGIN SELECT RAISE(ABORT, 'no'); END")
+    by_hand(REFUSED if store.backing.shared else REFUSED_BY_A_TRIGGER)
     with pytest.raises(sa.exc.IntegrityError, match="no"), store.write() as session:
         mappings.create(session, rule())
     with store.read() as session:
@@ -180,16 +183,15 @@ def test_a_large_value_is_a_digest(store: Store) -> None:
     assert newest(store).rows[0].did is Did.DELETED
 
 
-def test_the_audit_keeps_so_many_and_no_older(store: Store) -> None:
+def test_the_audit_keeps_so_many_and_no_older(store: Store, by_hand: ByHand) -> None:
     with store.write() as session:
         mappings.create(session, rule())
     number = 10 * MOST_ENTRIES - 2
-    with sqlite3.connect(store.path) as by_hand:
-        by_hand.execute("PRAGMA foreign_keys=ON")
-        add = "INSERT INTO audit_entries (id, at, who) VALUES (?, ?, 'admin API')"
-        by_hand.execute(add, (number, "2020-01-01 00:00:00.000000"))
-        by_hand.execute(add, (number + 1, "2999-01-01 00:00:00.000000"))
-    by_hand.close()
+    add = "INSERT INTO audit_entries (id, at, who) VALUES (:id, :at, 'admin API')"
+    by_hand(add, id=number, at="2020-01-01 00:00:00.000000")
+    by_hand(add, id=number + 1, at="2999-01-01 00:00:00.000000")
+    if store.backing.shared:  # SQLite sees by itself which id was the last
+        by_hand("SELECT setval(pg_get_serial_sequence('audit_entries', 'id'), :last)", last=number + 1)
     with store.write() as session:
         mappings.create(session, rule())
     with store.read() as session:

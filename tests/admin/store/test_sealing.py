@@ -26,6 +26,8 @@ from pointsman.admin.vault import Sealed, Vault, VaultError
 from pointsman.errors import PointsmanError
 from pointsman.kinds import BackendType
 
+from .conftest import ByHand
+
 CANARY = "sk-canary-77"
 
 
@@ -90,7 +92,7 @@ def stored(store: Store) -> list[str]:
     ],
 )
 def test_a_plain_key_is_not_written_whatever_writes_it(
-    filled: Store, write: Callable[[Session], None]
+    filled: Store, write: Callable[[Session], None], data_dir: Path
 ) -> None:
     before = stored(filled)
     assert len(before) == 2
@@ -98,15 +100,17 @@ def test_a_plain_key_is_not_written_whatever_writes_it(
         write(session)
     assert CANARY not in f"{caught.value} {caught.value!r}"
     assert stored(filled) == before
-    assert CANARY.encode() not in b"".join(path.read_bytes() for path in filled.path.parent.glob("*.db*"))
+    assert CANARY.encode() not in b"".join(path.read_bytes() for path in data_dir.glob("*.db*"))
 
 
-def test_the_guard_outlives_a_file_that_was_put_back(filled: Store) -> None:
-    copy = filled.path.with_suffix(".copy")
-    with closing(sqlite3.connect(filled.path)) as source, closing(sqlite3.connect(copy)) as target:
+@pytest.mark.parametrize("database_url", [None])
+def test_the_guard_outlives_a_file_that_was_put_back(filled: Store, data_dir: Path) -> None:
+    path = data_dir / "pointsman.db"
+    copy = path.with_suffix(".copy")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
     copy.chmod(0o600)
-    copy.replace(filled.path)  # the store opens it anew, with another engine
+    copy.replace(path)  # the store opens it anew, with another engine
     with pytest.raises(sa.exc.StatementError, match="not a sealed key"), filled.write() as session:
         changed_row(session)
 
@@ -120,15 +124,10 @@ def test_no_text_but_a_sealed_one_passes_the_guard(text: str) -> None:
     assert SealedText().process_bind_param(Sealed(text), free) == text
 
 
-def by_hand(store: Store, statement: str) -> None:
-    connection = sqlite3.connect(store.path)
-    connection.execute(statement)
-    connection.commit()
-    connection.close()
-
-
-def test_a_plain_key_written_by_hand_is_never_used_and_stops_no_other(filled: Store, vault: Vault) -> None:
-    by_hand(filled, f"UPDATE cloud_credentials SET encrypted_api_key = '{CANARY}'")
+def test_a_plain_key_written_by_hand_is_never_used_and_stops_no_other(
+    filled: Store, vault: Vault, by_hand: ByHand
+) -> None:
+    by_hand(f"UPDATE cloud_credentials SET encrypted_api_key = '{CANARY}'")
     with filled.read() as session:
         snapshot = compile_snapshot(session, vault, 1, "e")
         row = session.exec(select(CloudCredential)).one()
@@ -142,9 +141,9 @@ def test_a_plain_key_written_by_hand_is_never_used_and_stops_no_other(filled: St
 
 
 def test_a_plain_key_written_by_hand_stops_a_rotation_which_changes_nothing(
-    filled: Store, vault: Vault
+    filled: Store, vault: Vault, by_hand: ByHand
 ) -> None:
-    by_hand(filled, f"UPDATE local_backends SET encrypted_api_key = '{CANARY}'")
+    by_hand(f"UPDATE local_backends SET encrypted_api_key = '{CANARY}'")
     before = stored(filled)
     with pytest.raises(PointsmanError, match="Nothing was changed") as caught:
         rotate(filled, vault)
@@ -153,9 +152,9 @@ def test_a_plain_key_written_by_hand_stops_a_rotation_which_changes_nothing(
 
 
 def test_a_row_with_a_plain_key_written_by_hand_can_still_be_changed_and_mended(
-    filled: Store, vault: Vault, data_dir: Path
+    filled: Store, vault: Vault, data_dir: Path, by_hand: ByHand
 ) -> None:
-    by_hand(filled, f"UPDATE local_backends SET encrypted_api_key = '{CANARY}'")
+    by_hand(f"UPDATE local_backends SET encrypted_api_key = '{CANARY}'")
     with filled.write() as session:
         local_backends.update(session, vault, "box", LocalBackendUpdate(context_window=4096))
     with filled.write() as session:

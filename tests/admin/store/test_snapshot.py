@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,8 @@ from pointsman.ledger.periods import own_zone
 from pointsman.link.messages import Snapshot
 from pointsman.routing.specs import BackendSpec, MappingSpec
 from pointsman.secret import Secret
+
+from .conftest import ByHand
 
 
 def compiled(store: Store, vault: Vault) -> Snapshot:
@@ -225,11 +226,9 @@ def test_what_rules_set_reaches_the_data_plane(store: Store, vault: Vault) -> No
     assert [one.presets for one in compiled(store, vault).mappings] == [{"seed?": 1, "stop": ["E"]}, {}]
 
 
-def test_a_list_emptied_by_hand_stops_no_other_rule(store: Store, vault: Vault) -> None:
+def test_a_list_emptied_by_hand_stops_no_other_rule(store: Store, vault: Vault, by_hand: ByHand) -> None:
     rule(store, model_pattern="a", backend_type="openai")
-    with sqlite3.connect(store.path) as by_hand:
-        by_hand.execute("UPDATE backend_mappings SET fallback_on = 'null'")
-    by_hand.close()
+    by_hand("UPDATE backend_mappings SET fallback_on = 'null'")
     assert compiled(store, vault).mappings[0].fallback_on == ()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from pointsman.admin.store import (
@@ -33,6 +31,8 @@ from pointsman.admin.store.versions import ChangedMeanwhile, expect
 from pointsman.admin.vault import Vault
 from pointsman.errors import PointsmanError
 from pointsman.kinds import BackendType
+
+from .conftest import ByHand
 
 
 def rule(pattern: str = "qwen*") -> BackendMappingCreate:
@@ -125,14 +125,12 @@ def test_a_reorder_of_several_rules_is_undone_at_once(store: Store) -> None:
         assert [mappings.get(session, one).priority for one in numbers] == [0, 0, 0]
 
 
-def test_what_was_written_by_hand_is_not_undone_over(store: Store) -> None:
+def test_what_was_written_by_hand_is_not_undone_over(store: Store, by_hand: ByHand) -> None:
     with store.write() as session:
         number = mappings.create(session, rule()).id or 0
     with store.write() as session:
         mappings.update(session, number, BackendMappingUpdate(priority=5))
-    with sqlite3.connect(store.path) as by_hand:
-        by_hand.execute("UPDATE backend_mappings SET priority = 6")
-    by_hand.close()
+    by_hand("UPDATE backend_mappings SET priority = 6")
     with pytest.raises(PointsmanError, match="into the database itself"):
         undo(store, newest(store))
 

@@ -116,7 +116,7 @@ async def examine(control: ControlPlane) -> Report:
 def _examine_open(control: ControlPlane) -> list[Check]:
     checks = examine_files(control.data_dir, control.environ, gateway_url=control.options.url)
     checks.append(_master_key(control))
-    checks.append(_database("database", control.store.integrity))
+    checks.append(_database("database", control.store.backing.integrity))
     checks.append(_database("usage database", control.usage.integrity))
     checks.append(_client_keys(control))
     checks += _rules(control)

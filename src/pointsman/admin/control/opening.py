@@ -11,7 +11,7 @@ from ...config import LAST_GOOD_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...secret import Secret
-from ..store.database import BACKUP_FOLDER, database_path
+from ..store.database_url import BACKUP_FOLDER, database_place
 
 
 class StartValue(msgspec.Struct, frozen=True):
@@ -50,8 +50,8 @@ def refuse_lost(data_dir: Path, url: str | None) -> None:
     """A database that was there and is gone is not begun anew: everybody's rules would be lost without a word."""
     if not (data_dir / LAST_GOOD_FILE).exists():
         return
-    path = database_path(data_dir, url)
-    if path.exists() and path.stat().st_size > 0:
+    path = database_place(data_dir, url)
+    if not isinstance(path, Path) or (path.exists() and path.stat().st_size > 0):
         return
     what = "is empty" if path.exists() else "is gone"
     raise LostDatabase(

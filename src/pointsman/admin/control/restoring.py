@@ -14,7 +14,6 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ..store import backups, client_keys
 from ..store.backups import Backup, Inside
-from ..store.database import BACKUP_FOLDER
 from ..store.recording import note_restored
 from .control_plane import ControlPlane
 
@@ -23,7 +22,7 @@ log = logging.getLogger("pointsman.control")
 
 def folder_of(control: ControlPlane) -> Path:
     """Where backups are, beside the database."""
-    return control.store.path.parent / BACKUP_FOLDER
+    return control.store.backing.backups
 
 
 def examine(control: ControlPlane, name: str) -> Inside:
@@ -54,7 +53,7 @@ def restore(control: ControlPlane, name: str, *, usage: bool, other_gateway: boo
     with backups.unpacked(backups.path_of(folder, name), control.store) as (inside, files):
         _refuse(control, inside, other_gateway)
         aside = backups.aside(folder)
-        control.store.put_in(files / DATABASE_FILE, aside)
+        control.store.backing.put_in(files / DATABASE_FILE, aside)
         if usage and inside.with_usage:
             control.usage.put_in(files / USAGE_FILE)
     with control.store.write() as session:

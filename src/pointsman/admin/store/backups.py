@@ -26,7 +26,8 @@ from ...config import DATABASE_FILE, USAGE_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from . import sealing, settings
-from .database import HEAD, Store, known_revisions
+from .backing import HEAD, known_revisions
+from .database import Store
 from .nouns import NOUNS
 from .tables import Setting
 from .usage import UsageStore
@@ -82,7 +83,7 @@ def make(store: Store, usage: UsageStore | None, folder: Path) -> Backup:
     part = target.with_suffix(".part")
     try:
         with _scratch(folder) as scratch, open(_new(part), "wb") as out:
-            store.copy_to(scratch / DATABASE_FILE)
+            store.backing.copy_to(scratch / DATABASE_FILE)
             if usage is not None:
                 usage.copy_to(scratch / USAGE_FILE)
             names = MEMBERS[: 1 if usage is None else 2]

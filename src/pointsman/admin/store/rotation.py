@@ -80,7 +80,7 @@ def rotate(
     with store.write(after_commit=lambda: vault.adopt(new)) as session:
         rows = reseal(session, old, new)
         beside(new)
-    store.truncate_log()  # the old ciphertexts leave the write-ahead log too
+    store.backing.settle()  # the old ciphertexts leave the write-ahead log too
     return RotationResult(key_id=new.id, resealed=rows, next_step=_finish(vault))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from alembic import context
 from sqlmodel import SQLModel
 
@@ -17,5 +19,5 @@ context.configure(
     transactional_ddl=True,  # SQLite can; half a migration must not be
     transaction_per_migration=False,
 )
-with connection.begin():
+with nullcontext() if connection.in_transaction() else connection.begin():
     context.run_migrations()

@@ -1,0 +1,53 @@
+"""How our tables stand in PostgreSQL: numbers as wide as SQLite's, texts in the order of their bytes as there; and the one
+row that the gateways on it share. Not here: what the columns mean (tables.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from .backing import HEAD, OLDEST
+from .columns import SealedText
+from .tables import TABLES
+
+_metadata = sa.MetaData()
+SHARED = sa.Table(
+    "shared_state",
+    _metadata,
+    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="shared_state_one"), primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("oldest", sa.String(32), nullable=False),
+)
+"""version: of rules, keys and settings; every change begins by raising it, so that the order of versions is the order in
+which changes were committed. oldest: the oldest Pointsman, by its newest migration, that works with these tables."""
+
+
+def make_tables(connection: Connection) -> None:
+    """What all migrations would make."""
+    wanted = sa.MetaData()
+    for table in TABLES:
+        for column in table.to_metadata(wanted).columns:
+            column.type = _type(column.type)
+    wanted.create_all(connection, checkfirst=False)
+    _metadata.create_all(connection, checkfirst=False)
+    connection.execute(
+        sa.text(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL CONSTRAINT alembic_version_pkc PRIMARY KEY)"
+        )
+    )
+    connection.execute(sa.text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+    connection.execute(sa.insert(SHARED).values(id=1, version=0, oldest=OLDEST))
+
+
+def _type(kind: Any) -> Any:
+    """A driver that writes 2^32 + 5 as 5 into a narrow column says nothing of it."""
+    if isinstance(kind, sa.Integer):
+        return sa.BigInteger()
+    if isinstance(kind, sa.Enum | SealedText):
+        return kind
+    if isinstance(kind, sa.String) or isinstance(getattr(kind, "impl", None), sa.String):
+        return sa.Text(collation="C")
+    return kind
