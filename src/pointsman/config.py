@@ -36,8 +36,8 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 DATA_DIR_VARIABLE = "POINTSMAN_DATA_DIR"
 """The data folder, where no `--data-dir` names it: database, keys, log. Default: `pointsman` in the user's data folder."""
 DATABASE_VARIABLE = "POINTSMAN_DATABASE_URL"
-"""Where the database is: `sqlite:////path/to/file.db`, or a PostgreSQL ([scale.md](../scale.md)). Default: `pointsman.db` in the
-data folder."""
+"""Where the database is: `sqlite:////path/to/file.db`, or a PostgreSQL ([scale.md](../scale.md)). Default: `pointsman.db` in
+the data folder."""
 KEY_VARIABLE = "POINTSMAN_MASTER_KEY"
 """What seals stored keys: 32 bytes in base64 or hex. Default: `master.key` in the data folder, made at the first start."""
 KEY_FILE_VARIABLE = "POINTSMAN_MASTER_KEY_FILE"

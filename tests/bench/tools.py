@@ -10,18 +10,16 @@ from pathlib import Path
 
 from .machine import BenchError, say
 
-_SERVERS = sorted(
-    Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True
-)
-_SYSTEM_PATH = os.pathsep.join(
-    [*map(str, _SERVERS), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]
-)
+_SERVERS = Path("/usr/lib/postgresql")
 _PACKAGES = {"initdb": "postgresql"}
 """Debian's, of a tool that is not called as its package is."""
 
 
 def find(tool: str) -> str | None:
-    return shutil.which(tool, path=_SYSTEM_PATH)
+    """Debian keeps PostgreSQL's servers beside each other, out of PATH."""
+    servers = sorted(_SERVERS.glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
+    path = [*map(str, servers), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]
+    return shutil.which(tool, path=os.pathsep.join(path))
 
 
 def require(*tools: str) -> dict[str, str]:
