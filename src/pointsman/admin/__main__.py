@@ -44,6 +44,8 @@ from ..process.standing import CONTROL_READY, STANDING_FILE, leave
 from ..secret import Secret
 from .control.capturing import look_after_captures
 from .control.control_plane import ControlPlane
+from .control.first_standing import standing_of
+from .control.intake import connect_link
 from .control.last_good import LastGood
 from .control.opening import LostDatabase, Options, StartValue
 from .control.standby import Standby
@@ -110,9 +112,14 @@ def main(argv: list[str] | None = None) -> int:
         if options.require_keys and not control.keys_ever_made:
             say(_NAME, _NEEDS_KEY)
             return REFUSED
+        if control.nodes is not None:
+            control.nodes.join(args.node or socket.gethostname(), control.epoch, options.url)
         for problem in control.snapshot.problems:
             log.warning("degraded: %s", problem)
         asyncio.run(_serve(control, args))
+    except PointsmanError as error:
+        say(_NAME, error.public)
+        return REFUSED
     finally:
         control.close()
     return 0
@@ -186,6 +193,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--ready-fd", type=int, help="that its socket takes connections is written there")
     parser.add_argument("--key-fd", type=int, help="the environment's secrets are read from there")
     parser.add_argument("--public-url", default="")
+    parser.add_argument("--node", default="", help="this gateway's name among those on one PostgreSQL")
     parser.add_argument("--require-keys", action="store_true")
     parser.add_argument("--no-discover", action="store_true")
     parser.add_argument("--discover-port", type=int, action="append", default=[])
@@ -248,7 +256,7 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, control.reload))
     send_rest = _telemetry(control)
-    link = await control.connect_link(str(args.runtime_dir / "link.sock"))
+    link = await connect_link(control, str(args.runtime_dir / "link.sock"))
     publishing = asyncio.create_task(control.keep_published())
     engines = asyncio.create_task(control.engines.run(str(args.runtime_dir)))
     telling = asyncio.create_task(control.events.run())
@@ -284,7 +292,7 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
 
 def _leave(control: ControlPlane, folder: Path) -> None:
     with contextlib.suppress(PointsmanError):  # it is for a screen alone
-        leave(folder, control.standing())
+        leave(folder, standing_of(control))
 
 
 async def _first_connection(listener: socket.socket) -> None:

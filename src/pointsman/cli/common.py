@@ -56,6 +56,10 @@ class Invocation:
         answer = self._client.request(method, path, body)
         if answer.status >= 400:
             fail(answer.body, self.as_json)
+        if behind := answer.headers.get("x-pointsman-behind"):
+            note(
+                f"warning: not live yet on {behind}: those nodes do not answer in time, and take it over when they can."
+            )
         return answer
 
     def finish(self, method: str, path: str, body: Any = None, *, show: Show) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -67,6 +68,15 @@ def _socket_path(ctx: click.Context, param: click.Parameter, path: Path | None) 
     if text.startswith("unix:"):
         raise click.BadParameter("it is written as a path, /run/pointsman.sock, without unix:")
     return Path(os.path.abspath(path.expanduser()))
+
+
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+
+
+def _node_name(_context: click.Context, _param: click.Parameter, name: str) -> str:
+    if name and not _NODE.fullmatch(name):
+        raise click.BadParameter("a node's name is up to 63 letters, digits, dots, dashes and underscores.")
+    return name
 
 
 @click.command("serve", cls=Command)
@@ -138,6 +148,15 @@ def _socket_path(ctx: click.Context, param: click.Parameter, path: Path | None) 
     metavar="SIZE|PERCENT",
     envvar="POINTSMAN_MEMORY",
     help="What engines that are started on demand may take of the memory together, such as 24GB or 70% (default: 75%).",
+)
+@click.option(
+    "--node",
+    cls=_Variable,
+    default="",
+    metavar="NAME",
+    callback=_node_name,
+    envvar="POINTSMAN_NODE",
+    help="This gateway's name among several on one PostgreSQL (default: the computer's).",
 )
 @click.option(
     "--allow-host",

@@ -88,6 +88,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     customs: str | None = None
     own_patterns: dict[str, str] = {}
     recordings: tuple[RecordSpec, ...] = ()
+    leaving: bool = False
 
     def __repr__(self) -> str:
         return f"Snapshot({self.epoch}/{self.version}, {len(self.mappings)} mappings, {len(self.backends)} backends)"

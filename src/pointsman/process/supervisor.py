@@ -56,6 +56,7 @@ class ServeOptions:
     workers: int = 1
     discover: bool = True  # look for model servers on this computer
     discover_ports: tuple[int, ...] = ()  # where to look beside the usual ports
+    node: str = ""  # its name among the gateways on one PostgreSQL, "" = the computer's
     engine_budget: int | None = None  # bytes for all engines together, None = a share of the memory
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
@@ -151,7 +152,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
         say(SUPERVISOR, warning)
     control = [*_PYTHON, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
     control += ["--runtime-dir", runtime_dir, "--ready-fd", str(ready_fd), "--public-url", url, *allowed]
-    control += ["--told", options.told]
+    control += ["--told", options.told, "--node", options.node]
     looking = [word for port in options.discover_ports for word in ("--discover-port", str(port))]
     looking += [] if options.discover else ["--no-discover"]
     control += looking

@@ -12,6 +12,7 @@ import logging
 import secrets
 import threading
 import time
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -26,25 +27,14 @@ from ...config import DATABASE_VARIABLE, USAGE_FILE, Limits
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...ledger.blocks import UsageBlock
-from ...link.kept_messages import KeepAnswer, KeepRecorded
 from ...link.messages import (
-    AnswerFound,
-    AnswerQuestion,
-    Captured,
     FoundServer,
-    FoundServers,
-    Reached,
-    Shadowed,
     Snapshot,
-    Up,
-    UsageBatch,
-    WorkerStatus,
 )
-from ...process.standing import Standing
 from ...routing.specs import recording_spec
-from ..store import client_keys, credentials, local_backends, sealing, settings
+from ..store import asking, client_keys, local_backends, sealing, settings
 from ..store.database import Store
-from ..store.rotation import open_vault
+from ..store.rotation import open_vault, renew_key
 from ..store.shadows import ShadowStore
 from ..store.snapshot import compile_snapshot
 from ..store.usage import UsageStore
@@ -58,6 +48,7 @@ from .engines import Engines
 from .events import Events
 from .last_good import LastGood
 from .live import Live
+from .nodes_at_hand import among_nodes, told_of
 from .opening import Options, refuse_lost
 from .own_key import OwnKey
 from .process_status import StatusBoard
@@ -119,7 +110,10 @@ class ControlPlane:
         self._told = False  # the snapshot's last problem is that
         self._refused = (-_TOLD_SECONDS, "")  # when the database last took no change, and why
         self._last_good = LastGood(data_dir)
-        self._servers: tuple[FoundServer, ...] | None = None
+        self.servers: tuple[FoundServer, ...] | None = None  # None: not looked yet
+        self._opened: sealing.Opened = {}  # provider keys by their rows, should the master key be another one tomorrow
+        self._rules_version = 0  # the database's, of the snapshot
+        self.nodes = among_nodes(store.backing, self.follow, lambda: told_of(self.board, self.snapshot))
         self.found: list[found.Named] = []
         self.taps: list[Callable[[UsageBlock], object]] = []  # get what was stored, in a thread
         self.on_found: Callable[[], None] = lambda: None
@@ -159,6 +153,8 @@ class ControlPlane:
 
     def close(self) -> None:
         """Close both databases. The link is stopped by who started it."""
+        if self.nodes is not None:
+            self.nodes.leave()
         self.usage.close()
         self.shadows.close()
         self.store.close()
@@ -180,6 +176,18 @@ class ControlPlane:
                 self._refused = (time.monotonic(), error.public)
             raise
         self.publish()
+        if self.nodes is not None:
+            asking.not_live_on(self.nodes.behind(self._rules_version))
+
+    def follow(self) -> bool:
+        """Another node has changed something: serve by it, under a master key that was changed there, too."""
+        try:
+            with translated_errors():
+                renew_key(self.store, self.vault, self.data_dir, self.environ)
+        except PointsmanError as error:
+            log.error("a change on another node is not live here yet: %s", error.public)
+            return False
+        return self.publish()
 
     def publish(self) -> bool:
         """Compile a snapshot and make every data-plane process serve by it.
@@ -194,30 +202,44 @@ class ControlPlane:
                 log.error("a change is stored but not live yet: %s", error.public)
                 return False
             self._stale = self._told = False
-            self.snapshot = snapshot
+            self.snapshot, version = snapshot, self._rules_version
             self.live.changed("rules", "keys", "models", "backends")
             if self._link is None or self._loop is None:
+                if self.nodes is not None:
+                    self.nodes.applied(version)
                 return True
             self._loop.call_soon_threadsafe(self.accountant.cashier.follow, snapshot.limits)
             self._loop.call_soon_threadsafe(self._link.publish, self.own_key.let_in(snapshot))
             self._loop.call_soon_threadsafe(self.engines.look)
-        return self._wait_applied(snapshot)
+        live = self._wait_applied(snapshot)
+        if live and self.nodes is not None:
+            self.nodes.applied(version)
+        return live
 
     def _compile(self) -> Snapshot:
         self._version += 1
         with self.store.read() as session:
-            snapshot = compile_snapshot(session, self.vault, self._version, self.epoch)
+            self._rules_version = self.store.version(session)
+            opened: sealing.Opened = {}
+            known = ChainMap(opened, self._opened)
+            snapshot = compile_snapshot(session, self.vault, self._version, self.epoch, known)
+            self._opened = opened
             stored = {row.name: row.base_url for row in local_backends.list_all(session)}
         if self.options.require_keys and not snapshot.keys_required:
             snapshot = msgspec.structs.replace(snapshot, keys_required=True)
         self._last_good.keep(snapshot, self.vault)
         ours = self.engines.addresses()
         self.found = found.named(
-            self._servers or (), stored, ours
+            self.servers or (), stored, ours
         )  # which no later start may take for granted
         recorded = map(recording_spec, self.recordings.names())
         backends = (*self.engines.take(snapshot.backends), *found.specs(self.found), *recorded)
-        return msgspec.structs.replace(snapshot, backends=backends, recordings=self.recorders.specs())
+        return msgspec.structs.replace(
+            snapshot,
+            backends=backends,
+            recordings=self.recorders.specs(),
+            leaving=self.nodes is not None and self.nodes.draining,
+        )
 
     def reload(self) -> bool:
         """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last
@@ -258,33 +280,11 @@ class ControlPlane:
 
     # -- the link --
 
-    async def connect_link(self, path: str) -> LinkServer:
-        """Listen for data-plane processes on a Unix socket, from the running loop."""
-        from ...link.server import LinkServer
-
-        accountant = self.accountant
-        looking = (self.answers.find, self.recordings.find)
-        link = LinkServer(path, self.take, self.find_answer, accountant.find, accountant.server, *looking)
-        accountant.cashier.follow(self.snapshot.limits)
-        await link.start()
+    def connected(self, link: LinkServer, loop: asyncio.AbstractEventLoop) -> None:
+        """Its data-plane processes are reached by that from now on (intake.py)."""
         link.publish(self.own_key.let_in(self.snapshot))
-        self._link, self._loop = link, asyncio.get_running_loop()
+        self._link, self._loop = link, loop
         self.running.link = link
-        return link
-
-    def standing(self) -> Standing:
-        """What a gateway that starts shows of it."""
-        with self.store.read() as session:
-            rows: list[sealing.SealedRow] = [*credentials.list_all(session)]
-            rows += local_backends.list_all(session)
-        backends = [(sealing.key_of(row), sealing.base_url_of(row)) for row in rows]
-        near = [
-            (one.key, one.server.title, one.server.base_url, one.server.problem or "") for one in self.found
-        ]
-        looked = self._servers is not None or not self.options.discover
-        return Standing(
-            backends, self.snapshot.problems, self.snapshot.keys_required, near if looked else None
-        )
 
     @property
     def keys_ever_made(self) -> bool:
@@ -292,51 +292,19 @@ class ControlPlane:
         with self.store.read() as session:
             return client_keys.required(session)
 
-    def take(self, worker: int, message: Up) -> None:
-        """What a data-plane process sends up. A usage batch is on disk when this returns."""
-        if isinstance(message, WorkerStatus):
-            if self.board.take(message, time.monotonic()):
-                self.live.changed("backends")
-            self.watch.look()
-        elif isinstance(message, UsageBatch):
-            self.usage.add(message.block, again=message.again)
-            self.live.changed("requests", "spending")
-            for tap in self.taps:
-                try:
-                    tap(message.block)
-                except Exception:  # it is stored all the same, and must not come again
-                    log.exception("usage could not be told on")
-        elif isinstance(message, Reached):
-            self.accountant.reached(message)
-        elif isinstance(message, Captured):
-            self.captured.keep(message)
-            self.live.changed("bodies")
-        elif isinstance(message, KeepAnswer):
-            self.answers.keep(message)
-        elif isinstance(message, Shadowed):
-            self.shadows.add(message)
-        elif isinstance(message, KeepRecorded):
-            self.recorders.take(message)
-        elif isinstance(message, FoundServers) and message.servers != self._servers:
-            self._servers = message.servers
-            told = [f"{one.title} at {one.base_url}" for one in message.servers]
-            log.info("model servers on this computer: %s", ", ".join(told) or "none")
-            if self._loop is not None:  # it waits for that very process
-                self._loop.run_in_executor(None, self._publish_found)
+    def republish_found(self) -> None:
+        """Model servers were found, or are gone, or are our own: said in the background, as it waits for the data plane."""
+        if self._loop is not None:
+            self._loop.run_in_executor(None, self._publish_found)
 
     def _engine_at(self, address: str) -> None:
         """It may have been taken for a server that somebody else started."""
-        if self._loop is not None and any(one.server.base_url == address for one in self.found):
-            self._loop.run_in_executor(None, self._publish_found)
+        if any(one.server.base_url == address for one in self.found):
+            self.republish_found()
 
     def _publish_found(self) -> None:
         self.publish()
         self.on_found()
-
-    def find_answer(self, question: AnswerQuestion) -> AnswerFound:
-        """Who made an answer that a client asks for by its id."""
-        target, model = self.usage.answer(question.key_id, question.name) or (None, "")
-        return AnswerFound(question.number, target, model)
 
     def workers(self) -> list[tuple[int, int]]:
         """(worker, pid) of the connected data-plane processes."""

@@ -21,7 +21,7 @@ from ...kinds import ErrorKind
 from ...wire import shield
 from ...wire.authority import HostRule
 from ...wire.coding import known, plain_body
-from ..store.asking import Author, Who, asked_by
+from ..store.asking import Author, Who, asked_by, gathered_behind
 from .auth import AdminToken
 from .door import PAGE_POLICY, Door, is_page
 from .problems import ErrorAnswer, internal_error, problem_response
@@ -92,7 +92,7 @@ class Guard:
         try:
             if "content-encoding" in headers:
                 receive = await _unpacked(headers["content-encoding"], receive, _most(scope))
-            with asked_by(_asker(scope, headers)):
+            with asked_by(_asker(scope, headers)), gathered_behind() as answer.behind:
                 await self._app(scope, receive, answer.send)
         except PointsmanError as refused:
             extra = {"accept-encoding": known().decode()} if refused.status == 415 else None
@@ -142,12 +142,16 @@ class _Answer:
         self._ours = _PAGE_HEADERS if page else shield.HEADERS
         self.request_id = request_id
         self.started = False
+        self.behind: list[str] = []
+        """Nodes that do not serve by the change yet that this request has made."""
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
             present = {name.lower() for name, _ in message.get("headers", ())}
             ours = [(b"x-request-id", self.request_id.encode()), *self._ours]
+            if self.behind:
+                ours.append((b"x-pointsman-behind", ", ".join(self.behind).encode()))
             message["headers"] = [
                 *message.get("headers", ()),
                 *((name, value) for name, value in ours if name not in present),

@@ -19,6 +19,7 @@ from ...link.messages import UsageBatch
 from ...routing.specs import BackendSpec
 from .arrivals import BACKEND_TEST
 from .control_plane import ControlPlane
+from .intake import take
 
 if TYPE_CHECKING:
     from ...upstream.one_token import TokenAsked
@@ -28,7 +29,7 @@ async def keep_token(control: ControlPlane, spec: BackendSpec, asked: TokenAsked
     """Writes it down. Dollars, at the list price that is known of its backend; None where nobody knows."""
     charged = _charged(control, spec, asked)
     batch = UsageBatch(0, block_of([_record(spec, asked, charged)]), again=False)
-    await asyncio.to_thread(control.take, 0, batch)
+    await asyncio.to_thread(take, control, 0, batch)
     return None if charged[0] is None else charged[0] / NANO
 
 

@@ -6,7 +6,7 @@ Not here: who may ask (control/guard.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
@@ -32,6 +32,7 @@ class Author(NamedTuple):
 
 _GATEWAY = Author(Who.GATEWAY)
 _asker: ContextVar[Author] = ContextVar("asker", default=_GATEWAY)
+_behind: ContextVar[list[str] | None] = ContextVar("behind", default=None)
 _last: ContextVar[int | None] = ContextVar("last_entry", default=None)
 
 
@@ -47,6 +48,24 @@ def asked_by(asker: Author) -> Iterator[None]:
 
 def asker() -> Author:
     return _asker.get()
+
+
+@contextmanager
+def gathered_behind() -> Iterator[list[str]]:
+    """Fills with the names of nodes that do not serve by a change that is made meanwhile, in threads, too."""
+    found: list[str] = []
+    token = _behind.set(found)
+    try:
+        yield found
+    finally:
+        _behind.reset(token)
+
+
+def not_live_on(names: Iterable[str]) -> None:
+    """Those nodes do not serve by what was just changed."""
+    found = _behind.get()
+    if found is not None:
+        found.extend(name for name in names if name not in found)
 
 
 def last_entry() -> int | None:

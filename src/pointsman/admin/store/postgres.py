@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -134,6 +134,10 @@ class PostgresServer:
         ):
             connection.execution_options(isolation_level="AUTOCOMMIT")
             yield driver_of(connection)
+
+    def within(self, seconds: float, link: psycopg.Connection[Any]) -> AbstractContextManager[None]:
+        """A connection of connect() is cut after so long."""
+        return self._overdue.within(seconds, link.fileno())
 
     def forget(self) -> None:
         """Lets go of all connections: the next use opens new ones."""

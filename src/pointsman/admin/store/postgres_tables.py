@@ -1,5 +1,5 @@
-"""How our tables stand in PostgreSQL: numbers as wide as SQLite's, texts in the order of their bytes as there; and the one
-row that the gateways on it share. Not here: what the columns mean (tables.py).
+"""How our tables stand in PostgreSQL: numbers as wide as SQLite's, texts in the order of their bytes as there; and those
+that only gateways which share it need. Not here: what the columns mean (tables.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,21 @@ SHARED = sa.Table(
 )
 """version: of rules, keys and settings; every change begins by raising it, so that the order of versions is the order in
 which changes were committed. oldest: the oldest Pointsman, by its newest migration, that works with these tables."""
+
+NODES = sa.Table(
+    "nodes",
+    _metadata,
+    sa.Column("name", sa.Text(collation="C"), primary_key=True),
+    sa.Column("incarnation", sa.Text, nullable=False),
+    sa.Column("started", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("beat", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("applied", sa.BigInteger, nullable=False),
+    sa.Column("app", sa.Text, nullable=False),
+    sa.Column("draining", sa.Boolean, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("told", sa.JSON, nullable=False),
+)
+"""Gateways on this database (nodes.py)."""
 
 
 def make_tables(connection: Connection) -> None:

@@ -50,8 +50,13 @@ def open_vault(store: Store, data_dir: Path, environ: Mapping[str, str]) -> Vaul
         keys += [row.sealed_secret for row in sealing.sealed_webhooks(session)]
         check = settings.get(session, settings.MASTER_KEY_CHECK)
     sealed_by = {None if key is None else key.key_id for key in keys}
-    vault = Vault.load(data_dir, environ, bool(sealed_by), check)
+    shared = store.backing.shared and check is not None  # the first gateway has chosen the key of all
+    vault = Vault.load(data_dir, environ, bool(sealed_by) or shared, check)
     if vault.problem is not None:
+        if shared:
+            vault.refuse(
+                f"{vault.problem} (all gateways on one database have the same: copy it from another)"
+            )
         return vault
     if sealed_by and check is None and sealed_by != {vault.key_id}:
         # a database without its check value: the rows themselves say which key they need
@@ -60,6 +65,20 @@ def open_vault(store: Store, data_dir: Path, environ: Mapping[str, str]) -> Vaul
         with store.write() as session:
             settings.put(session, settings.MASTER_KEY_CHECK, make_check(vault.require()))
     return vault
+
+
+def renew_key(store: Store, vault: Vault, data_dir: Path, environ: Mapping[str, str]) -> None:
+    """Where the stored keys are under another master key by now, that one is looked for where the first one was. Not found:
+    the vault says so, and opens nothing."""
+    with store.read() as session:
+        check = settings.get(session, settings.MASTER_KEY_CHECK)
+    if check is None or (vault.problem is None and check_opens(vault.require(), check)):
+        return
+    found = open_vault(store, data_dir, environ)
+    if found.problem is None:
+        vault.adopt(found.require())
+    else:
+        vault.refuse(found.problem)
 
 
 def _nothing(new: MasterKey) -> None:

@@ -6,6 +6,7 @@ Not here: the cipher (vault.py).
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -17,6 +18,8 @@ from .settings import pepper
 from .tables import CloudCredential, LocalBackend, Webhook
 
 SealedRow = CloudCredential | LocalBackend
+Opened = MutableMapping[tuple[Binding, str], Secret]
+"""Keys that were opened, by what each is bound to and its fingerprint."""
 
 
 def base_url_of(row: SealedRow) -> str:
@@ -58,8 +61,9 @@ def seal_key(session: Session, vault: Vault, bound_to: Binding, secret: Secret) 
     }
 
 
-def open_key(vault: Vault, row: SealedRow) -> Secret | None:
-    """The row's key, None where it has none. Raises VaultError naming the row.
+def open_key(vault: Vault, row: SealedRow, opened: Opened | None = None) -> Secret | None:
+    """The row's key, None where it has none. Raises VaultError naming the row. opened: keys that were opened before, kept
+    there: the same key sealed under a master key that this gateway has not got yet is used on.
 
     The store refuses to write a plain key (columns.SealedText); one that got in by other ways is
     not used.
@@ -71,10 +75,18 @@ def open_key(vault: Vault, row: SealedRow) -> Secret | None:
         raise VaultError(
             f"The key of {key_of(row)} is not sealed, so it is not used: it was written by hand; set it again."
         )
+    bound_to = binding_of(row)
+    known = None if opened is None else opened.get((bound_to, row.key_fingerprint or ""))
     if vault.problem is not None:
+        if opened is not None and known is not None:
+            opened[bound_to, row.key_fingerprint or ""] = known
+            return known
         raise VaultError(f"The key of {key_of(row)} cannot be opened: {vault.problem}.")
     try:
-        return vault.require().open(sealed, binding_of(row))
+        found = vault.require().open(sealed, bound_to)
+        if opened is not None:
+            opened[bound_to, row.key_fingerprint or ""] = found
+        return found
     except VaultError as error:
         raise VaultError(f"The key of {key_of(row)} cannot be used: {error.public}.") from error
 

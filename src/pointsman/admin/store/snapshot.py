@@ -43,11 +43,13 @@ if TYPE_CHECKING:
     from .schemas import CloudCredentialCreate, LocalBackendCreate
 
 
-def compile_snapshot(session: Session, vault: Vault, version: int, epoch: str) -> Snapshot:
+def compile_snapshot(
+    session: Session, vault: Vault, version: int, epoch: str, opened: sealing.Opened | None = None
+) -> Snapshot:
     """Enabled rules and backends, live client keys. A cloud type without a credential row is in it
-    only for rules that forward the client's own login."""
-    backends = [backend_spec(vault, row) for row in credentials.list_all(session)]
-    backends += [backend_spec(vault, row) for row in local_backends.list_all(session) if row.enabled]
+    only for rules that forward the client's own login. opened: see sealing.open_key()."""
+    backends = [backend_spec(vault, row, opened) for row in credentials.list_all(session)]
+    backends += [backend_spec(vault, row, opened) for row in local_backends.list_all(session) if row.enabled]
     live = select(ClientKey).where(col(ClientKey.revoked_at).is_(None)).order_by(col(ClientKey.id))
     rules = tuple(mapping_spec(row) for row in mappings.list_all(session) if row.enabled)
     backends += login_backends(rules, backends)
@@ -156,11 +158,11 @@ def login_backends(rules: Iterable[MappingSpec], stored: Iterable[BackendSpec]) 
     ]
 
 
-def backend_spec(vault: Vault, row: sealing.SealedRow) -> BackendSpec:
+def backend_spec(vault: Vault, row: sealing.SealedRow, opened: sealing.Opened | None = None) -> BackendSpec:
     """The row with its type's defaults filled in and its key opened, or with why it cannot be
     used.
     """
-    key, problem = _open(vault, row)
+    key, problem = _open(vault, row, opened)
     return _spec(row, key, problem, keyed=row.encrypted_api_key is not None)
 
 
@@ -196,14 +198,16 @@ def _spec(row: sealing.SealedRow, key: Secret | None, problem: str | None, *, ke
     )
 
 
-def _open(vault: Vault, row: sealing.SealedRow) -> tuple[Secret | None, str | None]:
+def _open(
+    vault: Vault, row: sealing.SealedRow, opened: sealing.Opened | None
+) -> tuple[Secret | None, str | None]:
     """(key, problem). The URL is judged again: a row edited by hand gains nothing."""
     try:
         check_base_url(sealing.type_of(row), parse_base_url(sealing.base_url_of(row)), row.allow_http)
     except ValueError as error:
         return None, f"The base URL of {sealing.key_of(row)} is not allowed: {error}."
     try:
-        secret = sealing.open_key(vault, row)
+        secret = sealing.open_key(vault, row, opened)
     except VaultError as error:
         return None, error.public
     if secret is None and sealing.type_of(row) is not BackendType.LOCAL:

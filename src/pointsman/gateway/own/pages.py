@@ -199,6 +199,10 @@ def ready(plane: DataPlane) -> tuple[int, bytes]:
     if rules is None:
         return 503, msgspec.json.encode({"status": "starting", "problems": ["no rules have arrived yet"]})
     snapshot: Snapshot = rules.snapshot
+    if snapshot.leaving:
+        return 503, msgspec.json.encode(
+            {"status": "draining", "problems": ["this node was told to take no new clients"]}
+        )
     problems = [*snapshot.problems, *(replaced(plane.runtime_dir) if plane.runtime_dir else ())]
     status = "degraded" if problems else "ready"
     return 200, msgspec.json.encode({"status": status, "problems": problems, "runs": native.how()[0]})

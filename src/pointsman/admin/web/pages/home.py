@@ -171,7 +171,7 @@ def _first_run(view: View, first: float | None) -> FirstRun | None:
         snippet=shown.snippets[0].text,
         needs_key=shown.needs_key,
         found=list(control.found),
-        looked=control.standing().found is not None,
+        looked=control.servers is not None or not control.options.discover,
         arrived=arrived,
     )
 

@@ -1,0 +1,204 @@
+"""This gateway among those on one PostgreSQL: it gives signs of life, follows what others change, and waits until all that
+live serve by a change. Two threads of a gateway; a command without one only waits.
+
+The link of its own is for signs of life and notices; a notice that was lost costs a second, for each sign of life asks for
+the version, too. Not here: SQL (store/nodes.py), compiling (control_plane.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from ... import __version__
+from ...errors import PointsmanError
+from ...kinds import ErrorKind
+from ..store import nodes
+from ..store.nodes import Beat, NodeRow
+from ..store.postgres import PostgresServer
+from ..store.postgres_backing import CHANNEL
+
+log = logging.getLogger("pointsman.control")
+
+BEAT_SECONDS = 1.0
+APPLY_SECONDS = 2.0
+"""How long a change waits for the other nodes."""
+_LOOK_SECONDS = (0.005, 0.1)
+"""Between two looks at who is behind: the first, the longest."""
+_ANSWER_SECONDS = 4.0
+"""For one statement of the link's own."""
+_AGAIN_SECONDS = 1.0
+_STOP_SECONDS = 5.0
+_FORGET_SECONDS = 3600.0
+
+
+class Nodes:
+    """follow: serves by the newest rules, and returns whether it does. told: what this node says of itself."""
+
+    def __init__(
+        self, server: PostgresServer, follow: Callable[[], bool], told: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._server = server
+        self._follow = follow
+        self._told = told
+        self.name = ""
+        self.incarnation = ""
+        self.problem = ""
+        """Why this node does not hear of the others."""
+        self.draining = False
+        self._url = ""
+        self._others = 0
+        self._seen = 0  # the newest version that is known to be
+        self._applied = 0
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._closed = threading.Event()
+
+    def join(self, name: str, incarnation: str, url: str) -> None:
+        """Be a node from now on. Raises PointsmanError CONFLICT where another one that lives has that name."""
+        self.name, self.incarnation, self._url = name, incarnation, url
+        until = time.monotonic() + nodes.LIVE_SECONDS + BEAT_SECONDS
+        while not self._take():
+            if time.monotonic() > until:  # a predecessor that was killed is silent by now
+                raise PointsmanError(
+                    ErrorKind.CONFLICT,
+                    f"Another gateway on this database goes by the name {name}, and it lives. Give this one its own:"
+                    " --node NAME.",
+                )
+            time.sleep(0.2)
+        for work in (self._beat_for_ever, self._follow_for_ever):
+            thread = threading.Thread(target=work, name=f"node-{work.__name__.strip('_')}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def leave(self) -> None:
+        """Stops both threads; the others need not wait for this node any longer."""
+        self._closed.set()
+        with self._changed:
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(_STOP_SECONDS)
+        if self._threads:
+            self._threads.clear()
+            try:
+                with self._server.raw() as link:
+                    nodes.leave(link, self.name, self.incarnation)
+            except PointsmanError:
+                pass  # it is taken for dead in a moment
+
+    def live(self) -> int:
+        """How many nodes live, this one included."""
+        return self._others + 1
+
+    def applied(self, version: int) -> None:
+        """All of this node serves by that version now. Told at once, for somebody may be waiting."""
+        with self._changed:
+            if version <= self._applied:
+                return
+            self._applied = version
+        if not self._threads:
+            return
+        try:
+            with self._server.raw() as link:
+                self._beat(link)
+        except PointsmanError:
+            pass  # the next sign of life tells it
+
+    def behind(self, version: int) -> tuple[str, ...]:
+        """Waits until all other nodes that live serve by that version; who does not after 2 s. Raises PointsmanError where
+        that cannot be asked."""
+        wait, longest = _LOOK_SECONDS
+        until = time.monotonic() + APPLY_SECONDS
+        while True:
+            with self._server.raw() as link:
+                found = nodes.behind(link, version, self.name)
+            if not found or time.monotonic() > until:
+                return found
+            time.sleep(wait)
+            wait = min(2 * wait, longest)
+
+    def listed(self) -> list[NodeRow]:
+        """All nodes, the dead ones of the last day, too."""
+        with self._server.raw() as link:
+            return nodes.listed(link)
+
+    def set_draining(self, name: str, draining: bool) -> bool:
+        """Tells a node to take no new clients, or to take them again. False: there is no such node."""
+        with self._server.raw() as link:
+            return nodes.set_draining(link, name, draining)
+
+    def _take(self) -> bool:
+        with self._server.raw() as link:
+            return nodes.take(link, self.name, self.incarnation, self._applied, __version__, self._url)
+
+    def _beat_for_ever(self) -> None:
+        while not self._closed.is_set():
+            try:
+                with self._server.connect(autocommit=True) as link:
+                    self._listen(link)
+            except (psycopg.Error, PointsmanError, OSError) as error:
+                if not self.problem:
+                    log.warning("this node hears nothing of the others: the database cannot be reached")
+                    log.debug("its link ended", exc_info=error)
+                self.problem = "This node hears of no change that others make: the database cannot be reached"
+            self._closed.wait(_AGAIN_SECONDS * (0.75 + 0.5 * random.random()))  # noqa: S311 -- spreads tries
+
+    def _listen(self, link: psycopg.Connection[Any]) -> None:
+        with self._server.within(_ANSWER_SECONDS, link):
+            link.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+        forget_at = time.monotonic()
+        while not self._closed.is_set():
+            with self._server.within(_ANSWER_SECONDS, link):
+                mine = self._beat(link)
+                if time.monotonic() >= forget_at:
+                    nodes.forget_dead(link)
+                    forget_at = time.monotonic() + _FORGET_SECONDS
+            if mine and self.problem:
+                self.problem = ""
+                log.warning("this node hears of the others again")
+            beat_at = time.monotonic() + BEAT_SECONDS
+            while (left := beat_at - time.monotonic()) > 0 and not self._closed.is_set():
+                for notice in link.notifies(timeout=left, stop_after=1):
+                    self._hear(int(notice.payload))
+
+    def _beat(self, link: psycopg.Connection[Any]) -> bool:
+        """False: the name is another gateway's now."""
+        found = nodes.beat(link, self.name, self.incarnation, self._applied, self._told())
+        if found.draining is None:
+            if not self._retaken(link):
+                return False
+            found = Beat(found.version, False, found.others)
+        self.draining, self._others = bool(found.draining), found.others
+        self._hear(found.version)
+        return True
+
+    def _retaken(self, link: psycopg.Connection[Any]) -> bool:
+        """Its row is gone, or another process's: as after a long time without the database."""
+        if nodes.take(link, self.name, self.incarnation, self._applied, __version__, self._url):
+            return True
+        problem = f"Another gateway on this database goes by the name {self.name}; give one of them another with --node"
+        if self.problem != problem:
+            log.error("%s", problem)
+            self.problem = problem
+        return False
+
+    def _hear(self, version: int) -> None:
+        with self._changed:
+            if version > self._seen:
+                self._seen = version
+                self._changed.notify_all()
+
+    def _follow_for_ever(self) -> None:
+        while not self._closed.is_set():
+            with self._changed:
+                while self._seen <= self._applied and not self._closed.is_set():
+                    self._changed.wait()
+            if not self._closed.is_set() and not self._follow():
+                self._closed.wait(_AGAIN_SECONDS)
