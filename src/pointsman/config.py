@@ -72,7 +72,7 @@ def default_data_dir() -> Path:
     return Path(platformdirs.user_data_dir("pointsman", appauthor=False))
 
 
-_CAN_BE_OFF = frozenset({"cache_bytes", "response_memory_bytes"})
+_CAN_BE_OFF = frozenset({"cache_bytes", "leave_seconds", "response_memory_bytes"})
 """Limits that may be 0."""
 
 _SIZES = {
@@ -244,6 +244,7 @@ class Limits:
     write_seconds: float = 60.0  # that a client takes nothing of its answer
     hold_seconds: float = 8.0  # before a waiting stream gets its head and keep-alives
     drain_seconds: float = 120.0  # that requests get to end when the gateway stops
+    leave_seconds: float = 0.0  # before that, in which clients are still served and /readyz says 503 already
     control_seconds: float = 120.0  # that an answer of the pages or the admin API stands still
     response_memory_bytes: int = 64 * 1024 * 1024  # a process, of Responses remembered; 0 = none
     response_memory_seconds: float = 24 * 3600.0  # that a response is remembered after its last use

@@ -182,9 +182,11 @@ def _search(path: str) -> str:
 
 
 def _stop_seconds(variables: Mapping[str, str]) -> int:
-    text = variables.get("POINTSMAN_DRAIN_SECONDS")
-    drain = Limits().drain_seconds if text is None else limit_of("drain_seconds", text)
-    return int(drain) + _MORE_SECONDS
+    seconds = 0.0
+    for name in ("leave_seconds", "drain_seconds"):
+        text = variables.get(f"POINTSMAN_{name.upper()}")
+        seconds += getattr(Limits(), name) if text is None else limit_of(name, text)
+    return int(seconds) + _MORE_SECONDS
 
 
 def _read(path: Path) -> str | None:

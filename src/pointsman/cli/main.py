@@ -27,6 +27,7 @@ _COMMANDS = {
     "customs": "Credentials in what leaves this machine.",
     "prices": "What models cost, and what local answers save.",
     "host": "Host names that clients may use for this gateway.",
+    "node": "Gateways that share one PostgreSQL.",
     "origin": "Web origins: which other pages may use the gateway.",
     "webhook": "Who is told of budgets, backends and refused keys.",
     "capture": "Bodies of some requests, to look into them.",

@@ -214,13 +214,17 @@ class DataPlaneProcess:
         await self._practice.stop()
 
     async def _drain(self, servers: list[asyncio.AbstractServer]) -> None:
-        """Stop accepting, let requests finish up to the limit, then end them in-band."""
+        """Stop accepting, let requests finish up to the limit, then end them in-band. A load balancer is given time first to
+        see that this gateway goes: each answer is its connection's last, and whoever comes yet is served."""
         plane = self.plane
+        if self._limits.leave_seconds and not self._replaced:
+            plane.draining = True
+            await self._let_go(self._limits.leave_seconds)
         for server in servers:
             server.close()
         end_event_streams(plane)
         if self._replaced:
-            await self._let_go()
+            await self._let_go(LET_GO_SECONDS)
         plane.draining = True
         if plane.shadows is not None:
             plane.shadows.close()
@@ -240,11 +244,13 @@ class DataPlaneProcess:
         for client in list(self._connections):
             client.close_when_idle()
 
-    async def _let_go(self) -> None:
+    async def _let_go(self, seconds: float) -> None:
         """Each connection's next answer is its last. Who has it open and idle may be sending just now, and would get no
         answer from one that is closed under it: those are closed only after a while."""
-        until = time.monotonic() + LET_GO_SECONDS
-        while self._replaced and self._connections and time.monotonic() < until:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._hurry:
+            if self._replaced and not self._connections:
+                break
             for client in self._connections:
                 client.closing = True
             await asyncio.sleep(0.02)
@@ -328,7 +334,7 @@ def main() -> int:
             "%s; raise the hard limit (ulimit -Hn, LimitNOFILE=) or lower POINTSMAN_MAX_REQUESTS",
             few,
         )
-    end_with_parent(limits.drain_seconds + _LAST_SECONDS)
+    end_with_parent(limits.leave_seconds + limits.drain_seconds + _LAST_SECONDS)
     try:
         uvloop.run(_run(args))
     finally:

@@ -364,7 +364,8 @@ def _stop_children(supervisor: _Supervisor) -> None:
     supervisor.listeners.close()  # else who connects now would wait for nobody until all have drained (R8)
     control, *workers = (child for child in _all(supervisor) if child is not supervisor.warden)
     last = [control, *([supervisor.warden] if supervisor.warden is not None else [])]
-    for group, seconds in ((workers, supervisor.limits.drain_seconds + 5.0), (last, _LAST_SECONDS)):
+    drain = supervisor.limits.leave_seconds + supervisor.limits.drain_seconds
+    for group, seconds in ((workers, drain + 5.0), (last, _LAST_SECONDS)):
         running = [child.process for child in group if child.process is not None]
         for process in running:
             process.terminate()

@@ -37,17 +37,25 @@ _ANSWER_SECONDS = 4.0
 _AGAIN_SECONDS = 1.0
 _STOP_SECONDS = 5.0
 _FORGET_SECONDS = 3600.0
+METRICS_SECONDS = 5.0
+"""Between two times that a node tells the others what it counts."""
 
 
 class Nodes:
-    """follow: serves by the newest rules, and returns whether it does. told: what this node says of itself."""
+    """follow: serves by the newest rules, and returns whether it does. told: what this node says of itself. counted: what
+    it counts."""
 
     def __init__(
-        self, server: PostgresServer, follow: Callable[[], bool], told: Callable[[], dict[str, Any]]
+        self,
+        server: PostgresServer,
+        follow: Callable[[], bool],
+        told: Callable[[], dict[str, Any]],
+        counted: Callable[[], dict[str, Any]],
     ) -> None:
         self._server = server
         self._follow = follow
         self._told = told
+        self._counted = counted
         self.name = ""
         self.incarnation = ""
         self.problem = ""
@@ -57,6 +65,7 @@ class Nodes:
         self._others = 0
         self._seen = 0  # the newest version that is known to be
         self._applied = 0
+        self._wanted = False  # there is something to follow
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
@@ -129,6 +138,12 @@ class Nodes:
         with self._server.raw() as link:
             return nodes.listed(link)
 
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """What each node that lives has counted, by its name; this one's own as it is now."""
+        with self._server.raw() as link:
+            found = nodes.metrics(link)
+        return found | {self.name: self._counted()} if self.name else found
+
     def set_draining(self, name: str, draining: bool) -> bool:
         """Tells a node to take no new clients, or to take them again. False: there is no such node."""
         with self._server.raw() as link:
@@ -153,10 +168,13 @@ class Nodes:
     def _listen(self, link: psycopg.Connection[Any]) -> None:
         with self._server.within(_ANSWER_SECONDS, link):
             link.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
-        forget_at = time.monotonic()
+        forget_at = tell_at = time.monotonic()
         while not self._closed.is_set():
             with self._server.within(_ANSWER_SECONDS, link):
                 mine = self._beat(link)
+                if time.monotonic() >= tell_at:
+                    nodes.tell_metrics(link, self.name, self.incarnation, self._counted())
+                    tell_at = time.monotonic() + METRICS_SECONDS
                 if time.monotonic() >= forget_at:
                     nodes.forget_dead(link)
                     forget_at = time.monotonic() + _FORGET_SECONDS
@@ -175,8 +193,8 @@ class Nodes:
             if not self._retaken(link):
                 return False
             found = Beat(found.version, False, found.others)
-        self.draining, self._others = bool(found.draining), found.others
-        self._hear(found.version)
+        self._others = found.others
+        self._hear(found.version, bool(found.draining))
         return True
 
     def _retaken(self, link: psycopg.Connection[Any]) -> bool:
@@ -189,16 +207,27 @@ class Nodes:
             self.problem = problem
         return False
 
-    def _hear(self, version: int) -> None:
+    def _hear(self, version: int, draining: bool | None = None) -> None:
         with self._changed:
-            if version > self._seen:
-                self._seen = version
+            if draining not in (None, self.draining):
+                log.warning(
+                    "this node %s",
+                    "was told to drain: /readyz says 503" if draining else "takes clients again",
+                )
+                self.draining, self._wanted = not self.draining, True
+            self._seen = max(self._seen, version)
+            self._wanted = self._wanted or self._seen > self._applied
+            if self._wanted:
                 self._changed.notify_all()
 
     def _follow_for_ever(self) -> None:
         while not self._closed.is_set():
             with self._changed:
-                while self._seen <= self._applied and not self._closed.is_set():
+                while not self._wanted and not self._closed.is_set():
                     self._changed.wait()
-            if not self._closed.is_set() and not self._follow():
-                self._closed.wait(_AGAIN_SECONDS)
+                self._wanted = False
+            if self._closed.is_set() or self._follow():
+                continue
+            with self._changed:
+                self._wanted = True
+            self._closed.wait(_AGAIN_SECONDS)

@@ -1,4 +1,4 @@
-"""Whether this gateway is one of several, and what it says of itself to the others. Only then PostgreSQL's driver is loaded.
+"""Whether this gateway is one of several, and what it tells the others of itself. Only then PostgreSQL's driver is loaded.
 
 Not here: signs of life and who waits for whom (nodes.py).
 """
@@ -6,9 +6,10 @@ Not here: signs of life and who waits for whom (nodes.py).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...ledger.metrics import REQUESTS, Spread, add, add_spreads, exposition, metric_of, served
 from ...link.messages import Snapshot
 from ..store.backing import Backing
 from .process_status import StatusBoard
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def among_nodes(
-    backing: Backing, follow: Callable[[], bool], told: Callable[[], dict[str, Any]]
+    backing: Backing,
+    follow: Callable[[], bool],
+    told: Callable[[], dict[str, Any]],
+    counted: Callable[[], dict[str, Any]],
 ) -> Nodes | None:
     """None where no other gateway can use the database."""
     if not backing.shared:
@@ -27,16 +31,45 @@ def among_nodes(
     from .nodes import Nodes
 
     assert isinstance(backing, PostgresBacking)
-    return Nodes(backing.server, follow, told)
+    return Nodes(backing.server, follow, told, counted)
 
 
 def told_of(board: StatusBoard, snapshot: Snapshot) -> dict[str, Any]:
     """What a node says of itself with each sign of life."""
     now = time.monotonic()
     workers = board.live(now)
+    requests = sum(count for name, count in board.samples(now).items() if metric_of(name) is REQUESTS)
     return {
+        "requests": int(requests),
         "in_flight": sum(one.in_flight for one in workers),
         "workers": len(workers),
         "problems": list(snapshot.problems),
         "engines": sorted(spec.key for spec in snapshot.backends if spec.engine is not None),
     }
+
+
+def counted_of(board: StatusBoard, snapshot: Snapshot) -> dict[str, Any]:
+    """All that a node counts, as JSON has it."""
+    now = time.monotonic()
+    rules = served(snapshot.version, snapshot.problems, len(board.live(now)))
+    return {"samples": board.samples(now) | rules, "spreads": board.spreads()}
+
+
+def metrics_text(counted: Mapping[str, Mapping[str, Any]], *, each: bool) -> bytes:
+    """What nodes have counted, by their names: added up, or each by itself with the label `node`."""
+    samples: dict[str, float] = {}
+    spreads: dict[str, Spread] = {}
+    for node, found in counted.items():
+        if each:
+            samples |= {_labelled(name, node): value for name, value in found["samples"].items()}
+            spreads |= {_labelled(name, node): value for name, value in found["spreads"].items()}
+        else:
+            add(samples, found["samples"].items())
+            add_spreads(spreads, found["spreads"])
+    return exposition(samples, spreads)
+
+
+def _labelled(sample: str, node: str) -> str:
+    """A node's name is of letters, digits, dots, dashes and underscores: nothing in it needs to be escaped."""
+    name, _, labels = sample.partition("{")
+    return f'{name}{{node="{node}",{labels}' if labels else f'{name}{{node="{node}"}}'

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
+from typing import Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
@@ -11,6 +13,7 @@ from pydantic import BaseModel
 from ... import __version__
 from ...ledger.metrics import CONTENT_TYPE, exposition, served
 from ..control.control_plane import ControlPlane
+from ..control.nodes_at_hand import metrics_text
 from ..control.process_status import utc
 from .base import Run, errors
 
@@ -37,9 +40,10 @@ class BackendSeen(BaseModel):
 
 
 class Status(BaseModel):
-    """How the gateway is. problems: why it is degraded; empty = healthy."""
+    """How the gateway is. problems: why it is degraded; empty = healthy. node: its name among those on one PostgreSQL."""
 
     version: str
+    node: str | None = None
     ready: bool
     problems: list[str]
     url: str | None
@@ -66,8 +70,11 @@ async def hello() -> dict[str, str]:
 
 
 @router.get("/internal/metrics", include_in_schema=False)
-async def metrics(control: Run) -> Response:
-    """What all data-plane processes counted, as text."""
+async def metrics(control: Run, nodes: Literal["sum", "each"] | None = None) -> Response:
+    """What all data-plane processes counted, as text. nodes: those of all gateways on one PostgreSQL, too."""
+    if nodes is not None and control.nodes is not None:
+        counted = await asyncio.to_thread(control.nodes.metrics)
+        return Response(metrics_text(counted, each=nodes == "each"), media_type=CONTENT_TYPE)
     now = time.monotonic()
     snapshot = control.snapshot
     rules = served(snapshot.version, snapshot.problems, len(control.workers()))
@@ -81,6 +88,7 @@ def status_of(control: ControlPlane) -> Status:
     connected = dict(control.workers())
     return Status(
         version=__version__,
+        node=None if control.nodes is None else control.nodes.name or None,
         ready=not snapshot.problems,
         problems=list(snapshot.problems),
         url=control.options.url or None,

@@ -7,9 +7,10 @@ beats and who waits (control/nodes.py).
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import psycopg
+if TYPE_CHECKING:
+    import psycopg
 
 LIVE_SECONDS = 3.0
 """Since its last sign of life: longer is taken for dead. It gives one each second."""
@@ -17,11 +18,12 @@ _FORGET_DAYS = 1
 """Since its last sign of life: then its row goes."""
 
 _TAKE = (
-    "INSERT INTO nodes AS n (name, incarnation, started, beat, applied, app, draining, url, told)"
-    " VALUES (%(name)s, %(incarnation)s, clock_timestamp(), clock_timestamp(), %(applied)s, %(app)s, false, %(url)s, '{}')"
+    "INSERT INTO nodes AS n (name, incarnation, started, beat, applied, app, draining, url, told, metrics)"
+    " VALUES (%(name)s, %(incarnation)s, clock_timestamp(), clock_timestamp(), %(applied)s, %(app)s, false, %(url)s,"
+    " '{}', '{}')"
     " ON CONFLICT (name) DO UPDATE SET incarnation = excluded.incarnation, started = excluded.started,"
     " beat = excluded.beat, applied = excluded.applied, app = excluded.app, draining = false, url = excluded.url,"
-    " told = '{}'"
+    " told = '{}', metrics = '{}'"
     " WHERE n.incarnation = excluded.incarnation OR n.beat < clock_timestamp() - make_interval(secs => %(live)s)"
     " RETURNING 1"
 )
@@ -40,6 +42,7 @@ _LIST = (
     "SELECT name, extract(epoch FROM started)::float8, extract(epoch FROM clock_timestamp() - beat)::float8,"
     " applied, app, draining, url, told FROM nodes ORDER BY name"
 )
+_METRICS = "SELECT name, metrics FROM nodes WHERE beat > clock_timestamp() - make_interval(secs => %(live)s) ORDER BY name"
 
 
 class NodeRow(NamedTuple):
@@ -102,6 +105,20 @@ def behind(link: psycopg.Connection[Any], version: int, but: str) -> tuple[str, 
 def listed(link: psycopg.Connection[Any]) -> list[NodeRow]:
     """By name, the dead ones of the last day, too."""
     return [NodeRow(*row) for row in link.execute(_LIST).fetchall()]
+
+
+def tell_metrics(link: psycopg.Connection[Any], name: str, incarnation: str, metrics: dict[str, Any]) -> None:
+    """What this node counts, for whoever asks another one of all."""
+    link.execute(
+        "UPDATE nodes SET metrics = %s WHERE name = %s AND incarnation = %s",
+        (json.dumps(metrics), name, incarnation),
+    )
+
+
+def metrics(link: psycopg.Connection[Any]) -> dict[str, dict[str, Any]]:
+    """What each node that lives has told, by its name."""
+    found = link.execute(_METRICS, {"live": LIVE_SECONDS})
+    return {name: told for name, told in found.fetchall() if told}
 
 
 def leave(link: psycopg.Connection[Any], name: str, incarnation: str) -> None:

@@ -36,6 +36,7 @@ NODES = sa.Table(
     sa.Column("draining", sa.Boolean, nullable=False),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("told", sa.JSON, nullable=False),
+    sa.Column("metrics", sa.JSON, nullable=False),
 )
 """Gateways on this database (nodes.py)."""
 

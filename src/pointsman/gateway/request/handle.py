@@ -318,7 +318,7 @@ class Handler:
             case "metrics":
                 if plane.guard.beyond and plane.rules is not None:
                     plane.rules.keys.identify(job.request.head)
-                if not plane.alone and await self._merged_metrics(job):
+                if (not plane.alone or job.request.head.query) and await self._merged_metrics(job):
                     return
                 _show(job, 200, pages.METRICS, pages.metrics(plane))
             case "root" if job.request.head.method != b"HEAD":
