@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pointsman.practice.scripted import ScriptedUpstream
     from tests.e2e.gateway import Gateway
     from tests.postgres import Cluster
+    from tests.postgres_ready import ReadyDatabases
 
 IMPATIENT = {
     "POINTSMAN_HEADER_SECONDS": "1",
@@ -124,6 +125,17 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(why)
     with postgres.Cluster() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def ready_databases(cluster: Cluster) -> Iterator[ReadyDatabases]:
+    """With our tables in them: `with ready_databases.lent() as url`. Where the making of tables is what is tested, take an
+    empty one: `cluster.database()`."""
+    from tests.postgres_ready import ReadyDatabases
+
+    ready = ReadyDatabases(cluster)
+    yield ready
+    ready.close()
 
 
 @pytest.fixture

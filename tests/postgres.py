@@ -1,10 +1,12 @@
-"""A PostgreSQL of the tests' own: a cluster in a temporary folder, on a Unix socket (and a loopback port where asked), with
-an empty database for each test. Its server is Debian's `postgresql`, which `.ci/run` installs. Not here: what is tested.
+"""A PostgreSQL of the tests' own: a cluster in a temporary folder, in memory where there is room, on a Unix socket (and a
+loopback port where asked), with an empty database for each test. Its server is Debian's `postgresql`, which `.ci/run`
+installs. Not here: databases with our tables in them (postgres_ready.py), and what is tested.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import itertools
 import os
 import pwd
@@ -13,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -22,8 +25,17 @@ from tests.bench.tools import find
 
 _USER = "postgres"
 _PDEATHSIG = 1
-_QUICK = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+_QUICK = (
+    "fsync=off", "full_page_writes=off", "synchronous_commit=off", "wal_level=minimal", "max_wal_senders=0",
+    "autovacuum=off",
+)  # fmt: skip
 """For tests that kill gateways and no database."""
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 2 << 30
+"""Free there: less is a container's few megabytes, and a cluster is made on the disk."""
+_PREFIX = "pg-tests-"
+_HELD = "held"
+_NEW_SECONDS = 60.0
 
 
 def missing() -> str | None:
@@ -45,8 +57,8 @@ class Cluster:
         folder: Path | None = None,
         hba: str = "",
     ) -> None:
-        self._made = None if folder else tempfile.mkdtemp(prefix="pg-")
-        self.folder = folder or Path(str(self._made))
+        self._made = None if folder else _Folder(memory=not durable)
+        self.folder = folder or Path(self._made.path if self._made else "")
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.port = port or 5432
@@ -76,7 +88,7 @@ class Cluster:
     ) -> None:
         self.stop("immediate")
         if self._made:
-            shutil.rmtree(self._made, ignore_errors=True)
+            self._made.remove()
 
     def start(self, seconds: float = 30.0) -> None:
         """Until it takes connections."""
@@ -128,13 +140,17 @@ class Cluster:
     def database(self, template: str = "template1") -> str:
         """The URL of a new one."""
         name = f"d{os.getpid()}_{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.url(name)
 
     def url(self, name: str, **more: str) -> str:
         """Over the socket."""
         rest = "".join(f"&{key}={value}" for key, value in more.items())
         return f"postgresql://{_USER}@/{name}?host={self.folder}&port={self.port}{rest}"
+
+    def drop(self, url: str) -> None:
+        """A database of database(), by its URL, with whoever is connected to it."""
+        self.run(f"DROP DATABASE {url.partition('@/')[2].partition('?')[0]} WITH (FORCE)")
 
     def _link(self, database: str) -> str:
         return f"host={self.folder} port={self.port} user={_USER} dbname={database}"
@@ -148,6 +164,31 @@ class Cluster:
             "extra_groups": [],
             "cwd": self.folder,
         }
+
+
+class _Folder:
+    """A new one, held as long as this process lives: what killed tests left in memory is removed by the next ones."""
+
+    def __init__(self, *, memory: bool) -> None:
+        room = memory and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES
+        if room:
+            _remove_left()
+        self.path = tempfile.mkdtemp(prefix=_PREFIX, dir=_MEMORY if room else None)
+        self._held = os.open(Path(self.path) / _HELD, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._held)
+
+
+def _remove_left() -> None:
+    for held in _MEMORY.glob(f"{_PREFIX}*/{_HELD}"):
+        with suppress(OSError), held.open("rb") as file:
+            if time.time() - held.stat().st_mtime < _NEW_SECONDS:
+                continue  # made and not locked yet
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(held.parent, ignore_errors=True)
 
 
 def _end_with_tests() -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pointsman.admin.store.database import Store
 from pointsman.admin.store.rotation import open_vault
 from pointsman.admin.vault import Vault
-from tests.postgres import Cluster
+from tests.postgres_ready import ReadyDatabases
 
 ByHand = Callable[..., Sequence[sa.Row[Any]]]
 """See by_hand."""
@@ -24,12 +24,14 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest) -> str | None:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
     """Of an empty database; None is the one in the data folder."""
     if request.param == "sqlite":
-        return None
-    cluster: Cluster = request.getfixturevalue("cluster")
-    return cluster.database()
+        yield None
+        return
+    ready: ReadyDatabases = request.getfixturevalue("ready_databases")
+    with ready.lent() as url:
+        yield url
 
 
 @pytest.fixture
