@@ -58,6 +58,7 @@ GIVEN = {
     "x-pointsman-cache": "of a rule that [keeps answers](../cache.md): `hit`, `miss`, or `no` (not looked up)",
     "x-pointsman-warnings": "[what was lost](fidelity.md), `code:path` with commas between",
     "x-pointsman-error": "of an error of the gateway's own its name, which [errors](errors.md) explains",
+    "x-pointsman-behind": "of a change by the admin API: [nodes](../scale.md) that do not serve by it yet",
     "x-pointsman-customs": "which credentials [customs](../customs.md) found where, and what became of them",
     "retry-after": "seconds, where it is worth to wait",
     "x-should-retry": "`false` where the same request would end the same way, and the backend has not said",

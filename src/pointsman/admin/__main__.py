@@ -112,17 +112,25 @@ def main(argv: list[str] | None = None) -> int:
         if options.require_keys and not control.keys_ever_made:
             say(_NAME, _NEEDS_KEY)
             return REFUSED
-        if control.nodes is not None:
-            control.nodes.join(args.node or socket.gethostname(), control.epoch, options.url)
+        if (refused := _refused_as_node(control, args.node)) is not None:
+            say(_NAME, refused)
+            return REFUSED
         for problem in control.snapshot.problems:
             log.warning("degraded: %s", problem)
         asyncio.run(_serve(control, args))
-    except PointsmanError as error:
-        say(_NAME, error.public)
-        return REFUSED
     finally:
         control.close()
     return 0
+
+
+def _refused_as_node(control: ControlPlane, name: str) -> str | None:
+    """Be one of those on the same PostgreSQL, if there is one; why that cannot be."""
+    if control.nodes is not None:
+        try:
+            control.nodes.join(name or socket.gethostname(), control.epoch, control.options.url)
+        except PointsmanError as error:
+            return error.public
+    return None
 
 
 def _settle(data_dir: Path, environ: Mapping[str, str], options: Options) -> None:

@@ -48,7 +48,7 @@ from .engines import Engines
 from .events import Events
 from .last_good import LastGood
 from .live import Live
-from .nodes_at_hand import among_nodes, counted_of, told_of
+from .nodes_at_hand import among_nodes
 from .opening import Options, refuse_lost
 from .own_key import OwnKey
 from .process_status import StatusBoard
@@ -113,21 +113,15 @@ class ControlPlane:
         self.servers: tuple[FoundServer, ...] | None = None  # None: not looked yet
         self._opened: sealing.Opened = {}  # provider keys by their rows, should the master key be another one tomorrow
         self._rules_version = 0  # the database's, of the snapshot
-        self.nodes = among_nodes(
-            store.backing,
-            self.follow,
-            lambda: told_of(self.board, self.snapshot),
-            lambda: counted_of(self.board, self.snapshot),
-        )
+        self.nodes = among_nodes(store.backing, self.follow, self.board, lambda: self.snapshot)
         self.found: list[found.Named] = []
         self.taps: list[Callable[[UsageBlock], object]] = []  # get what was stored, in a thread
         self.on_found: Callable[[], None] = lambda: None
         self.engines = Engines(data_dir, self._engine_at, partial(self.live.changed, "engines", "backends"))
         self._link: LinkServer | None = None
         self.running = RunningRequests()
-        self.events = Events(
-            partial(hooks_of, store, vault), send, on_change=partial(self.live.changed, "webhooks")
-        )
+        hooks = partial(hooks_of, store, vault)
+        self.events = Events(hooks, send, on_change=partial(self.live.changed, "webhooks"))
         self.captured = CapturedFiles(data_dir, vault)
         self.recordings = Recordings(data_dir, vault)
         self.recorders = Recorders(self.recordings, lambda: self.board.samples(time.monotonic()))

@@ -74,7 +74,7 @@ class Nodes:
         """Be a node from now on. Raises PointsmanError CONFLICT where another one that lives has that name."""
         self.name, self.incarnation, self._url = name, incarnation, url
         until = time.monotonic() + nodes.LIVE_SECONDS + BEAT_SECONDS
-        while not self._take():
+        while not self._take_or_later():
             if time.monotonic() > until:  # a predecessor that was killed is silent by now
                 raise PointsmanError(
                     ErrorKind.CONFLICT,
@@ -148,6 +148,13 @@ class Nodes:
         """Tells a node to take no new clients, or to take them again. False: there is no such node."""
         with self._server.raw() as link:
             return nodes.set_draining(link, name, draining)
+
+    def _take_or_later(self) -> bool:
+        """False: another one has the name. While the database is away nobody can say."""
+        try:
+            return self._take()
+        except PointsmanError:
+            return True
 
     def _take(self) -> bool:
         with self._server.raw() as link:

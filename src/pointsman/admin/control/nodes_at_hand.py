@@ -19,19 +19,18 @@ if TYPE_CHECKING:
 
 
 def among_nodes(
-    backing: Backing,
-    follow: Callable[[], bool],
-    told: Callable[[], dict[str, Any]],
-    counted: Callable[[], dict[str, Any]],
+    backing: Backing, follow: Callable[[], bool], board: StatusBoard, snapshot: Callable[[], Snapshot]
 ) -> Nodes | None:
-    """None where no other gateway can use the database."""
+    """None where no other gateway can use the database. follow: see Nodes."""
     if not backing.shared:
         return None
     from ..store.postgres_backing import PostgresBacking
     from .nodes import Nodes
 
     assert isinstance(backing, PostgresBacking)
-    return Nodes(backing.server, follow, told, counted)
+    return Nodes(
+        backing.server, follow, lambda: told_of(board, snapshot()), lambda: counted_of(board, snapshot())
+    )
 
 
 def told_of(board: StatusBoard, snapshot: Snapshot) -> dict[str, Any]:

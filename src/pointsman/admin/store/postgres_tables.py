@@ -24,7 +24,7 @@ SHARED = sa.Table(
 """version: of rules, keys and settings; every change begins by raising it, so that the order of versions is the order in
 which changes were committed. oldest: the oldest Pointsman, by its newest migration, that works with these tables."""
 
-NODES = sa.Table(
+sa.Table(
     "nodes",
     _metadata,
     sa.Column("name", sa.Text(collation="C"), primary_key=True),
@@ -37,8 +37,7 @@ NODES = sa.Table(
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("told", sa.JSON, nullable=False),
     sa.Column("metrics", sa.JSON, nullable=False),
-)
-"""Gateways on this database (nodes.py)."""
+)  # gateways on this database (nodes.py)
 
 
 def make_tables(connection: Connection) -> None:
