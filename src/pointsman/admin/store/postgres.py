@@ -1,6 +1,7 @@
-"""One PostgreSQL behind a small pool of connections, with errors said in our words and no wait that has no end.
+"""One PostgreSQL behind a small pool of connections, with no wait that has no end.
 
-psycopg, synchronous, used from threads (docs/decisions/0023-postgres.md has what it was measured against). Not here: tables.
+psycopg, synchronous, used from threads (docs/decisions/0023-postgres.md has what it was measured against). Not here: which
+words an error gets (postgres_trouble.py), tables.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from .database_url import PostgresPlace
+from .postgres_trouble import BUSY, data_words, trouble_of
 
 log = logging.getLogger("pointsman.control")
 
@@ -32,6 +36,8 @@ POOL = 4
 MOST_SECONDS = 10.0
 """Of one transaction. What PostgreSQL does not end by then, as its process is stopped or its disk hangs, is cut here."""
 _POOL_SECONDS = 15.0
+_PING_SECONDS = 2.0
+_GENERATION = "generation"
 _RETRY_AFTER = 5
 _SESSION = (
     "-c idle_in_transaction_session_timeout=5s -c lock_timeout=5s -c statement_timeout=9s -c timezone=UTC"
@@ -39,47 +45,15 @@ _SESSION = (
 )
 """The server lets go of what a gateway that was cut off had locked."""
 
-_AWAY = "cannot be reached; start it, or look at the network between"
-_TROUBLE = {
-    "08": _AWAY,
-    "28": "refuses the user or the password in its URL; put the right ones in",
-    "3D": "has no database of that name; make it (createdb), or name another",
-    "53100": "has no room left: its disk is full; free some space there",
-    "53300": "takes no more connections: raise its max_connections, or run fewer gateways",
-    "53": "is short of memory or of room; look at its log",
-    "55P03": "is locked by another program for too long; see who in pg_stat_activity",
-    "57014": "was too slow to answer; look at what else it does",
-    "57": "is starting, stopping, or was told to end this connection; it is tried again",
-    "25006": "takes no changes here: this is a replica; name the primary, or promote it",
-    "42501": "does not let its user do that; the user must own the database's tables",
-    "58": "reports an error of its disk; look at its log",
-    "XX": "reports that it is damaged; look at its log",
-}
-"""By SQLSTATE, whole or its class [PostgreSQL docs, Appendix A]."""
-_SAID = (
-    ("is starting up", "57"),
-    ("is shutting down", "57"),
-    ("password authentication failed", "28"),
-    ("no password supplied", "28"),
-    ("no pg_hba.conf entry", "28"),
-    ('role "', "28"),
-    ('database "', "3D"),
-    ("too many clients", "53300"),
-    ("remaining connection slots", "53300"),
-    ("session is read-only", "25006"),
-    ("certificate", "TLS"),
-    ("SSL", "TLS"),
-)
-"""What a refused connection says; it has no SQLSTATE."""
-_TLS = "shows no certificate that can be verified; see sslrootcert in docs/scale.md"
-
 
 class PostgresServer:
     """`with server.transaction(write=True) as connection`: commits, or rolls back and raises PointsmanError UNAVAILABLE.
-    Several at a time. prepare: brings the tables up to date, once, before anything else."""
+    Several at a time. seconds: of one transaction, after which it is cut."""
 
-    def __init__(self, place: PostgresPlace) -> None:
+    def __init__(self, place: PostgresPlace, seconds: float = MOST_SECONDS) -> None:
         self.place = place
+        self._seconds = seconds
+        self._generation = 0
         self._engine = self._made()
         self._overdue = Overdue()
         self._own = threading.local()
@@ -101,10 +75,10 @@ class PostgresServer:
         *,
         write: bool,
         after_commit: Callable[[], None] | None = None,
-        seconds: float = MOST_SECONDS,
+        seconds: float | None = None,
     ) -> Iterator[Connection]:
-        """A read sees one moment. seconds: after which it is cut; an answer of which nobody knows whether it was
-        committed is told as an error."""
+        """A read sees one moment. seconds: after which it is cut, instead of the usual; an answer of which nobody knows
+        whether it was committed is told as an error."""
         if getattr(self._own, "inside", False):
             raise RuntimeError("a transaction inside another one would wait for itself")
         self._own.inside = True
@@ -112,7 +86,7 @@ class PostgresServer:
             with (
                 self._errors(),
                 self._connection() as connection,
-                self._overdue.within(seconds, _fileno(connection)),
+                self._overdue.within(seconds or self._seconds, _fileno(connection)),
             ):
                 connection.execution_options(isolation_level="READ COMMITTED" if write else "REPEATABLE READ")
                 with connection.begin() as transaction:
@@ -125,12 +99,12 @@ class PostgresServer:
             self._own.inside = False
 
     @contextmanager
-    def raw(self, seconds: float = MOST_SECONDS) -> Iterator[psycopg.Connection[Any]]:
+    def raw(self, seconds: float | None = None) -> Iterator[psycopg.Connection[Any]]:
         """The driver's own connection, each statement by itself."""
         with (
             self._errors(),
             self._connection() as connection,
-            self._overdue.within(seconds, _fileno(connection)),
+            self._overdue.within(seconds or self._seconds, _fileno(connection)),
         ):
             connection.execution_options(isolation_level="AUTOCOMMIT")
             yield driver_of(connection)
@@ -140,8 +114,8 @@ class PostgresServer:
         return self._overdue.within(seconds, link.fileno())
 
     def forget(self) -> None:
-        """Lets go of all connections: the next use opens new ones."""
-        self._engine.dispose()
+        """No connection of now is used again: each is closed where it would be, those that are in use after it."""
+        self._generation += 1
 
     def _connection(self) -> Connection:
         if self._closed:
@@ -149,15 +123,41 @@ class PostgresServer:
         return self._engine.connect()
 
     def _made(self) -> Engine:
-        return create_engine(
+        engine = create_engine(
             "postgresql+psycopg://",
             creator=self.connect,
             pool_size=POOL,
             max_overflow=0,
             pool_timeout=_POOL_SECONDS,
-            pool_pre_ping=True,
             hide_parameters=True,  # values never stand in an exception's text
         )
+        event.listen(engine, "checkout", self._look_at)
+        event.listen(engine, "checkin", self._take_back)
+        event.listen(engine, "handle_error", _without_values)
+        return engine
+
+    def _look_at(self, driver: psycopg.Connection[Any], record: ConnectionPoolEntry, _: object) -> None:
+        """One that ended between two uses is replaced, and nobody notices. SQLAlchemy's own look has no end where the
+        server's process is stopped."""
+        made = record.info.get(_GENERATION)
+        record.info[_GENERATION] = self._generation
+        if made is not None and (made != self._generation or not self._answers(driver)):
+            raise DisconnectionError
+
+    def _answers(self, driver: psycopg.Connection[Any]) -> bool:
+        try:
+            with self._overdue.within(min(_PING_SECONDS, self._seconds), driver.fileno()):
+                driver.autocommit = True
+                driver.execute("SELECT 1")
+                driver.autocommit = False
+        except psycopg.Error:
+            return False
+        return True
+
+    def _take_back(self, _: object, record: ConnectionPoolEntry) -> None:
+        """The pool forgets those that are in use as it is closed, without closing them."""
+        if self._closed:
+            record.invalidate()
 
     def connect(self, **more: Any) -> psycopg.Connection[Any]:
         """A new connection. libpq reads its `passfile` for each, so that a changed password is used."""
@@ -174,7 +174,10 @@ class PostgresServer:
         except DBAPIError as error:
             if not isinstance(error.orig, psycopg.Error):
                 raise
-            raise self.trouble(error.orig) from error
+            trouble = self.trouble(error.orig)
+            if trouble is error.orig:
+                raise
+            raise trouble from error
         except psycopg.IntegrityError:
             raise
         except psycopg.Error as error:
@@ -184,14 +187,14 @@ class PostgresServer:
 
     def trouble(self, error: psycopg.Error) -> Exception:
         """Our words for it; an SQL mistake of our own stays what it is."""
-        if isinstance(error, psycopg.DataError):
-            return PointsmanError(ErrorKind.INVALID, _data(error))
-        found = _trouble(error)
+        if (invalid := data_words(error)) is not None:
+            return PointsmanError(ErrorKind.INVALID, invalid)
+        found = trouble_of(error)
         if found is None:
             return error
         code, words = found
         log.debug("PostgreSQL: %s %s", code, error)
-        if code != "57014" and code != "55P03":
+        if code not in BUSY:
             self.forget()  # a pool to what was the primary would stay with the replica
         return self._unavailable(words)
 
@@ -262,21 +265,9 @@ def _fileno(connection: Connection) -> int:
     return driver_of(connection).fileno()
 
 
-def _trouble(error: psycopg.Error) -> tuple[str, str] | None:
-    """(SQLSTATE or what stands for it, our words)."""
-    code = error.sqlstate
-    if code is None:
-        if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-            return None
-        said = str(error)
-        code = next((code for words, code in _SAID if words in said), "08")
-    if code == "TLS":
-        return code, _TLS
-    words = _TROUBLE.get(code) or _TROUBLE.get(code[:2])
-    return None if words is None else (code, words)
-
-
-def _data(error: psycopg.DataError) -> str:
-    if "NUL" in str(error):
-        return "A text with a NUL character in it cannot be stored; take it out."
-    return "A value is too large for the database; write a smaller one."
+def _without_values(context: ExceptionContext) -> None:
+    """PostgreSQL puts the row that it refuses beside its message."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    if isinstance(error, psycopg.Error) and error.diag.message_primary and wrapped is not None:
+        error.args = (error.diag.message_primary,)
+        wrapped.args = (f"({type(error).__name__}) {error.diag.message_primary}",)

@@ -131,6 +131,12 @@ class PostgresBacking:
                 return revision == HEAD
             if revision in known_revisions():
                 return False
+            if not sa.inspect(connection).has_table(SHARED.name):
+                raise PointsmanError(
+                    ErrorKind.UNAVAILABLE,
+                    f"The database ({self.said}) is another program's: its tables are at {revision[:40]!r}."
+                    " Name an empty one.",
+                )
             if str(connection.scalar(sa.select(SHARED.c.oldest))) > HEAD:
                 raise newer(revision)
             return True  # newer tables, which say that they serve this version, too
