@@ -5,6 +5,7 @@ No URL is quoted in an error: it may hold a password. Not here: connections (sql
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -19,6 +20,9 @@ from ...kinds import ErrorKind
 
 _POSTGRES = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _VERIFIED = "verify-full"
+_ELSEWHERE = ("service", "servicefile")
+"""Options that take the host from a file: who it is that is asked would not be known here."""
+_OPTION = re.compile(r"[a-z_]{1,40}", re.ASCII)
 _LINK = {
     "connect_timeout": "5",
     "keepalives_idle": "3",
@@ -75,10 +79,14 @@ BACKUP_FOLDER = "backups"
 
 
 def _postgres(url: URL) -> PostgresPlace:
+    defaults, known = _libpq()
     given: dict[str, str] = {}
+    _refuse_options([name for name in url.query if name not in known])
     for name, value in url.query.items():
         if not isinstance(value, str):
             raise _bad_url(f"says {name} twice")
+        if name in _ELSEWHERE:
+            raise _bad_url(f"names a {name}; write what it says into the URL")
         given[name] = value
     parts = {
         "host": url.host,
@@ -94,14 +102,25 @@ def _postgres(url: URL) -> PostgresPlace:
             given[name] = part
     if not given.get("dbname"):
         raise _bad_url("does not name a database")
-    effective = _defaults() | given
+    effective = defaults | given
     hosts = _hosts(effective)
     guarded = given if all(map(_is_here, hosts)) else given | _verified(effective)
     return PostgresPlace(_LINK | guarded, _said(hosts, effective))
 
 
-def _defaults() -> dict[str, str]:
-    """What libpq takes from the environment where the URL is silent (PGHOST, PGSSLMODE, a service file)."""
+def _refuse_options(unknown: list[str]) -> None:
+    """With their names; what is no word may be part of a password."""
+    if not unknown:
+        return
+    words = sorted(name for name in unknown if _OPTION.fullmatch(name))
+    if len(words) < len(unknown):
+        raise _bad_url("has something behind its ? that is no option")
+    several = "options" if len(words) > 1 else "an option"
+    raise _bad_url(f"has {several} that PostgreSQL's library does not know: {', '.join(words)}")
+
+
+def _libpq() -> tuple[dict[str, str], set[str]]:
+    """What libpq takes from the environment where the URL is silent (PGHOST, PGSSLMODE, a service file); its options."""
     try:
         from psycopg import pq
     except ImportError:
@@ -112,7 +131,9 @@ def _defaults() -> dict[str, str]:
             param="database_url",
         ) from None
     found = pq.Conninfo.get_defaults()
-    return {one.keyword.decode(): one.val.decode() for one in found if one.val}
+    return {one.keyword.decode(): one.val.decode() for one in found if one.val}, {
+        one.keyword.decode() for one in found
+    }
 
 
 def _hosts(effective: Mapping[str, str]) -> list[str]:
@@ -132,14 +153,19 @@ def _is_here(host: str) -> bool:
 
 
 def _verified(effective: Mapping[str, str]) -> dict[str, str]:
-    """libpq's own default, `prefer`, takes any certificate and goes on without one."""
+    """libpq's own default, `prefer`, takes any certificate and goes on without one; with Kerberos it would not ask for
+    one."""
     mode = effective.get("sslmode", "")
     if mode not in ("", "prefer", _VERIFIED):
         raise _bad_url(
             f"asks for sslmode={mode} to another computer, which does not say who answers there: write"
             f" sslmode={_VERIFIED}, with sslrootcert=/path/to/ca.pem where its authority is your own"
         )
-    return {"sslmode": _VERIFIED, "sslrootcert": effective.get("sslrootcert") or "system"}
+    return {
+        "sslmode": _VERIFIED,
+        "sslrootcert": effective.get("sslrootcert") or "system",
+        "gssencmode": "disable",
+    }
 
 
 def _said(hosts: list[str], effective: Mapping[str, str]) -> str:
