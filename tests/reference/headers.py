@@ -58,7 +58,6 @@ GIVEN = {
     "x-pointsman-cache": "of a rule that [keeps answers](../cache.md): `hit`, `miss`, or `no` (not looked up)",
     "x-pointsman-warnings": "[what was lost](fidelity.md), `code:path` with commas between",
     "x-pointsman-error": "of an error of the gateway's own its name, which [errors](errors.md) explains",
-    "x-pointsman-behind": "of a change by the admin API: [nodes](../scale.md) that do not serve by it yet",
     "x-pointsman-customs": "which credentials [customs](../customs.md) found where, and what became of them",
     "retry-after": "seconds, where it is worth to wait",
     "x-should-retry": "`false` where the same request would end the same way, and the backend has not said",
@@ -85,6 +84,10 @@ GIVEN = {
     "hx-reselect": "the same",
 }
 """In answers, beside those of the backend."""
+OF_CHANGES = {
+    "x-pointsman-behind": "[nodes](../scale.md) that live and do not serve by the change yet, with commas between",
+}
+"""In answers of the admin API."""
 SENT = {
     "host": "the backend's",
     "accept-encoding": "`identity`: answers are read",
@@ -117,6 +120,10 @@ def page() -> str:
         "Beside what the backend said:",
         "",
         *_table(GIVEN),
+        "",
+        "Of the admin API, where a change was made:",
+        "",
+        *_table(OF_CHANGES),
         "",
         "What the gateway answers by itself where a browser may look (`/ui`, `/`, `/metrics`, errors there) also has",
         f"{_names(name for name, _ in SHIELD)}.",

@@ -56,7 +56,9 @@ def test_every_name_of_the_page_is_one_of_the_source() -> None:
 
 
 def test_every_header_of_ours_is_on_the_page_and_no_other() -> None:
-    told = {name for name in headers.READ | headers.GIVEN if name.startswith("x-pointsman-")}
+    told = {
+        name for name in headers.READ | headers.GIVEN | headers.OF_CHANGES if name.startswith("x-pointsman-")
+    }
     assert found(_OURS) == told
 
 

@@ -109,10 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         control = found
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the loop that waited gave it back
     try:
-        if options.require_keys and not control.keys_ever_made:
-            say(_NAME, _NEEDS_KEY)
-            return REFUSED
-        if (refused := _refused_as_node(control, args.node)) is not None:
+        if (refused := _refused(control, args.node)) is not None:
             say(_NAME, refused)
             return REFUSED
         for problem in control.snapshot.problems:
@@ -123,8 +120,10 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _refused_as_node(control: ControlPlane, name: str) -> str | None:
-    """Be one of those on the same PostgreSQL, if there is one; why that cannot be."""
+def _refused(control: ControlPlane, name: str) -> str | None:
+    """Why it may not serve. On a PostgreSQL it is one of its nodes from now on."""
+    if control.options.require_keys and not control.keys_ever_made:
+        return _NEEDS_KEY
     if control.nodes is not None:
         try:
             control.nodes.join(name or socket.gethostname(), control.epoch, control.options.url)

@@ -112,7 +112,7 @@ def create_api(control: ControlPlane) -> FastAPI:
         title="Pointsman admin API",
         version=__version__,
         description="Rules, keys and backends of a gateway. Errors are problem+json with a stable `code`.",
-        openapi_url="/api/openapi.json",
+        openapi_url=None,  # routers/root.py
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from the Host header

@@ -1,11 +1,23 @@
-"""`/`, where browsers and Claude Code ask first."""
+"""`/`, where browsers and Claude Code ask first, and the API's own document."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
-from fastapi.responses import RedirectResponse
+import threading
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
 
 router = APIRouter(include_in_schema=False)
+_making = threading.Lock()
+
+
+@router.get("/api/openapi.json")
+def document(request: Request) -> Response:
+    """Made at the first question, in a thread: it takes two seconds of a core, and a control plane whose loop stands still
+    for so long on a small or busy computer is taken for dead."""
+    with _making:
+        found = request.app.openapi()
+    return JSONResponse(found)
 
 
 @router.get("/")
