@@ -326,8 +326,12 @@ class ControlPlane:
         at, problem = self._refused
         now = problem if time.monotonic() - at < _TOLD_SECONDS else ""
         try:
-            with self.store.read() as session:
-                settings.get(session, settings.PEPPER)
+            if self.nodes is not None and self.nodes.name:
+                now = self.nodes.problem or now  # it looks each second, too
+                self._look_for_key()
+            else:
+                with self.store.read() as session:
+                    settings.get(session, settings.PEPPER)
         except PointsmanError as error:
             now = error.public
             self._refused = (-_TOLD_SECONDS, "")  # for that reason: it is over when it can be read again
@@ -340,6 +344,14 @@ class ControlPlane:
         elif not now and self._told:
             log.warning("the database is back")
             self.publish()
+
+    def _look_for_key(self) -> None:
+        """The master key that was changed on another node may have come to this one's file."""
+        if self.vault.problem is not None:
+            renew_key(self.store, self.vault, self.data_dir, self.environ)
+            if self.vault.problem is None:
+                log.warning("the master key of all nodes is here")
+                self.publish()
 
     def _tell(self, problem: str) -> None:
         """The same rules with one more problem, for `/readyz` and `/api/status`."""

@@ -169,7 +169,9 @@ class Nodes:
                 if not self.problem:
                     log.warning("this node hears nothing of the others: the database cannot be reached")
                     log.debug("its link ended", exc_info=error)
-                self.problem = "This node hears of no change that others make: the database cannot be reached"
+                self.problem = (
+                    "This node hears of no change that others make: the database cannot be reached."
+                )
             self._closed.wait(_AGAIN_SECONDS * (0.75 + 0.5 * random.random()))  # noqa: S311 -- spreads tries
 
     def _listen(self, link: psycopg.Connection[Any]) -> None:
@@ -208,7 +210,7 @@ class Nodes:
         """Its row is gone, or another process's: as after a long time without the database."""
         if nodes.take(link, self.name, self.incarnation, self._applied, __version__, self._url):
             return True
-        problem = f"Another gateway on this database goes by the name {self.name}; give one of them another with --node"
+        problem = f"Another gateway on this database goes by the name {self.name}; give one of them another with --node."
         if self.problem != problem:
             log.error("%s", problem)
             self.problem = problem
