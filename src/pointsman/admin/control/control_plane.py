@@ -347,11 +347,9 @@ class ControlPlane:
 
     def _look_for_key(self) -> None:
         """The master key that was changed on another node may have come to this one's file."""
-        if self.vault.problem is not None:
-            renew_key(self.store, self.vault, self.data_dir, self.environ)
-            if self.vault.problem is None:
-                log.warning("the master key of all nodes is here")
-                self.publish()
+        if self.vault.problem is not None and renew_key(self.store, self.vault, self.data_dir, self.environ):
+            log.warning("the master key of all nodes is here")
+            self.publish()
 
     def _tell(self, problem: str) -> None:
         """The same rules with one more problem, for `/readyz` and `/api/status`."""

@@ -67,18 +67,19 @@ def open_vault(store: Store, data_dir: Path, environ: Mapping[str, str]) -> Vaul
     return vault
 
 
-def renew_key(store: Store, vault: Vault, data_dir: Path, environ: Mapping[str, str]) -> None:
-    """Where the stored keys are under another master key by now, that one is looked for where the first one was. Not found:
-    the vault says so, and opens nothing."""
+def renew_key(store: Store, vault: Vault, data_dir: Path, environ: Mapping[str, str]) -> bool:
+    """Where the stored keys are under another master key by now, that one is looked for where the first one was. False: it
+    was not found; the vault says so, and opens nothing."""
     with store.read() as session:
         check = settings.get(session, settings.MASTER_KEY_CHECK)
     if check is None or (vault.problem is None and check_opens(vault.require(), check)):
-        return
+        return True
     found = open_vault(store, data_dir, environ)
     if found.problem is None:
         vault.adopt(found.require())
     else:
         vault.refuse(found.problem)
+    return found.problem is None
 
 
 def _nothing(new: MasterKey) -> None:
