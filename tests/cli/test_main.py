@@ -42,6 +42,7 @@ GROUPS = {
     "secrets": {"rotate"},
     "audit": {"list", "show", "undo"},
     "host": {"add", "list", "remove"},
+    "db": {"copy"},
     "node": {"list", "drain", "undrain"},
     "customs": {"add", "list", "remove", "set", "try"},
     "cache": {"clear", "show"},

@@ -40,6 +40,7 @@ _COMMANDS = {
     "apply": "Make rules, backends and keys stand as a file says.",
     "backup": "Copy rules, keys and settings into a file.",
     "restore": "Put a backup back.",
+    "db": "The database: from SQLite to PostgreSQL, and back.",
     "secrets": "The master key that seals stored keys.",
     "requests": "What runs now, and the end of one of it.",
     "top": "Watch the gateway: requests, backends, tokens a second.",

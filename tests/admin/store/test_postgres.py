@@ -19,10 +19,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from pointsman.admin.store import settings
+from pointsman.admin.store import mappings, settings
 from pointsman.admin.store.database import Store
 from pointsman.admin.store.database_url import PostgresPlace, database_place
 from pointsman.admin.store.postgres import POOL, PostgresServer
+from pointsman.admin.store.schemas import BackendMappingCreate
 from pointsman.admin.store.tables import BackendMapping
 from pointsman.errors import PointsmanError
 from pointsman.kinds import BackendType, ErrorKind
@@ -365,3 +366,15 @@ def test_connections_in_use_are_closed_after_it_when_all_are_let_go(own: Cluster
     while own.run(mine) != [(0,)]:
         assert time.monotonic() < until, "a connection is left open"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_budget_above_two_thousand_million_is_kept(store: Store) -> None:
+    """It was refused as too large, as each number went as a narrow one."""
+    with store.write() as session:
+        row = mappings.create(
+            session, BackendMappingCreate(model_pattern="m", backend_type=BackendType.OPENAI)
+        )
+        row.priority = 2**31 + 5
+    with store.read() as session:
+        assert [row.priority for row in mappings.list_all(session)] == [2**31 + 5]

@@ -5,12 +5,13 @@ was given once is given again. Not here: usage records (usage.py).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError
 from sqlmodel import SQLModel
 
 from ...errors import PointsmanError
@@ -30,11 +31,10 @@ def copy_all(source: Connection, target: Connection) -> dict[str, int]:
     for table in reversed(TABLES):
         target.execute(sa.delete(table))
     for table in TABLES:
-        rows = source.execution_options(yield_per=_AT_ONCE).execute(
-            sa.select(table).order_by(*table.primary_key)
-        )
+        query = sa.select(table).order_by(*table.primary_key)
+        rows = source.execute(query, execution_options={"yield_per": _AT_ONCE})
         for some in rows.mappings().partitions():
-            target.execute(sa.insert(table), [dict(row) for row in some])
+            _put(target, table, some)
         found[table.name] = _count(source, table)
         if _count(target, table) != found[table.name]:
             raise PointsmanError(
@@ -43,6 +43,11 @@ def copy_all(source: Connection, target: Connection) -> dict[str, int]:
             )
         _go_on(source, target, table)
     return found
+
+
+def counted(connection: Connection) -> dict[str, int]:
+    """Rows by table."""
+    return {table.name: _count(connection, table) for table in TABLES}
 
 
 @contextmanager
@@ -67,6 +72,24 @@ def make_sqlite_tables(connection: Connection) -> None:
         " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
     )
     connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+
+
+def _put(target: Connection, table: sa.Table, rows: Sequence[sa.RowMapping]) -> None:
+    try:
+        target.execute(sa.insert(table), [dict(row) for row in rows])
+    except DataError as error:
+        (key,) = table.primary_key
+        odd = next(
+            (row for row in rows if any("\0" in one for one in row.values() if isinstance(one, str))), None
+        )
+        what = (
+            f"the text with a NUL character at {key.name} {odd[key.name]!r}"
+            if odd
+            else "a value that is too large"
+        )
+        raise PointsmanError(
+            ErrorKind.INVALID, f"Nothing was copied: {table.name} holds what PostgreSQL cannot store, {what}."
+        ) from error
 
 
 def _count(connection: Connection, table: sa.Table) -> int:

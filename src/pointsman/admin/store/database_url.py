@@ -46,10 +46,21 @@ class PostgresPlace:
         return f"PostgresPlace({self.said})"
 
 
-def database_place(data_dir: Path, url: str | None) -> Path | PostgresPlace:
-    """The file of a SQLite database, or a PostgreSQL. Raises PointsmanError INVALID."""
+class _BadUrl(Exception):
+    """What is wrong with it, as the end of a sentence about it."""
+
+
+def database_place(data_dir: Path, url: str | None, named: str = DATABASE_VARIABLE) -> Path | PostgresPlace:
+    """The file of a SQLite database, or a PostgreSQL. named: where the URL comes from. Raises PointsmanError INVALID."""
     if not url:
         return data_dir / DATABASE_FILE
+    try:
+        return _place(url)
+    except _BadUrl as bad:
+        raise PointsmanError(ErrorKind.INVALID, f"{named} {bad}.", param="database_url") from None
+
+
+def _place(url: str) -> Path | PostgresPlace:
     if url.startswith("postgres://"):
         url = "postgresql" + url[len("postgres") :]  # libpq takes both
     try:
@@ -124,11 +135,8 @@ def _libpq() -> tuple[dict[str, str], set[str]]:
     try:
         from psycopg import pq
     except ImportError:
-        raise PointsmanError(
-            ErrorKind.INVALID,
-            f"{DATABASE_VARIABLE} names a PostgreSQL, and its driver is not installed; run:"
-            " pip install 'pointsman[postgres]'",
-            param="database_url",
+        raise _BadUrl(
+            "names a PostgreSQL, and its driver is not installed; run: pip install 'pointsman[postgres]'"
         ) from None
     found = pq.Conninfo.get_defaults()
     return {one.keyword.decode(): one.val.decode() for one in found if one.val}, {
@@ -175,9 +183,5 @@ def _said(hosts: list[str], effective: Mapping[str, str]) -> str:
     return f"PostgreSQL at {at}, database {effective['dbname']}"
 
 
-def _bad_url(what: str) -> PointsmanError:
-    return PointsmanError(
-        ErrorKind.INVALID,
-        f"{DATABASE_VARIABLE} {what}. Write sqlite:////path/to/file.db or postgresql://user@host/database, or leave it out.",
-        param="database_url",
-    )
+def _bad_url(what: str) -> _BadUrl:
+    return _BadUrl(f"{what}. Write sqlite:////path/to/file.db or postgresql://user@host/database")

@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import psycopg
+import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
@@ -44,6 +45,12 @@ _SESSION = (
     " -c tcp_user_timeout=4000 -c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
 )
 """The server lets go of what a gateway that was cut off had locked."""
+
+
+class _Wide(sa.BigInteger):
+    """How a number goes to PostgreSQL."""
+
+    render_bind_cast = True
 
 
 class PostgresServer:
@@ -131,6 +138,8 @@ class PostgresServer:
             pool_timeout=_POOL_SECONDS,
             hide_parameters=True,  # values never stand in an exception's text
         )
+        # else each value goes as INTEGER, and one above 2^31 is refused for a column that is BIGINT
+        engine.dialect.colspecs = {**engine.dialect.colspecs, sa.Integer: _Wide}
         event.listen(engine, "checkout", self._look_at)
         event.listen(engine, "checkin", self._take_back)
         event.listen(engine, "handle_error", _without_values)

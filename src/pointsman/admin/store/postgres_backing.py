@@ -33,6 +33,12 @@ _PEPPER = sa.text("SELECT value FROM settings WHERE key = :key").bindparams(key=
 _TRY_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(1886353513)")
 """Of who makes or changes tables. Not waited for inside PostgreSQL: there it would stand in the way of its own holder."""
 _MIGRATE_SECONDS = 300.0
+_WHOLE_SECONDS = 3600.0
+"""For all that is in the database, read or written in one go."""
+_PATIENT = sa.text(
+    "SELECT set_config(name, '0', true) FROM unnest(ARRAY['statement_timeout', 'lock_timeout',"
+    " 'idle_in_transaction_session_timeout']) AS name"
+)
 _LOCK_SECONDS = 0.25
 _QUEUE_SECONDS = 15.0
 
@@ -68,11 +74,13 @@ class PostgresBacking:
 
     @contextmanager
     def transaction(
-        self, *, write: bool, after_commit: Callable[[], None] | None = None
+        self, *, write: bool, after_commit: Callable[[], None] | None = None, seconds: float | None = None
     ) -> Iterator[Connection]:
-        """See Backing."""
+        """See Backing. seconds: see PostgresServer."""
         if not write:
-            with self.server.transaction(write=False, after_commit=after_commit) as connection:
+            with self.server.transaction(
+                write=False, after_commit=after_commit, seconds=seconds
+            ) as connection:
                 yield connection
             return
         if not self._writing.acquire(timeout=_QUEUE_SECONDS):
@@ -80,7 +88,9 @@ class PostgresBacking:
                 ErrorKind.UNAVAILABLE, f"The database ({self.said}) is busy; try again.", retry_after=5
             )
         try:
-            with self.server.transaction(write=True, after_commit=after_commit) as connection:
+            with self.server.transaction(
+                write=True, after_commit=after_commit, seconds=seconds
+            ) as connection:
                 version = connection.scalar(_CHANGE)
                 yield connection
                 connection.execute(_TELL, {"channel": CHANNEL, "version": str(version)})
@@ -89,21 +99,21 @@ class PostgresBacking:
 
     def integrity(self) -> list[str]:
         """That each table can be read to its end; what else PostgreSQL checks by itself (checksums, amcheck) is its own."""
-        with self.transaction(write=False) as connection:
+        with self._whole(write=False) as connection:
             for name in sa.inspect(connection).get_table_names():
                 connection.execute(sa.select(sa.func.count()).select_from(sa.table(name)))
         return []
 
     def copy_to(self, target: Path) -> None:
         """See Backing."""
-        with self.transaction(write=False) as connection, make_sqlite(target) as copy:
+        with self._whole(write=False) as connection, make_sqlite(target) as copy:
             copy_all(connection, copy)
 
     def put_in(self, source: Path, aside: Path) -> None:
         """See Backing."""
         engine = sa.create_engine(f"sqlite:///{source}", hide_parameters=True)
         try:
-            with engine.connect() as new, self.transaction(write=True) as live:
+            with engine.connect() as new, self._whole(write=True) as live:
                 with make_sqlite(aside) as copy:
                     copy_all(live, copy)
                 copy_all(new, live)
@@ -111,6 +121,13 @@ class PostgresBacking:
         finally:
             engine.dispose()
         self.whose = whose
+
+    @contextmanager
+    def _whole(self, *, write: bool) -> Iterator[Connection]:
+        """A transaction that may take its time."""
+        with self.transaction(write=write, seconds=_WHOLE_SECONDS) as connection:
+            connection.execute(_PATIENT)
+            yield connection
 
     def settle(self) -> None:
         """PostgreSQL keeps what was there until it has been vacuumed, and in its log: docs/scale.md says so."""
