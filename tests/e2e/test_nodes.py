@@ -12,8 +12,11 @@ from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
+import openai
 import pytest
 
+from pointsman.practice import Reply, ScriptedUpstream
+from tests.agents.model import MESSAGES, WHOLE, Call
 from tests.postgres import Cluster
 
 from .gateway import POINTSMAN, Gateway, clean_environment
@@ -120,6 +123,85 @@ def test_a_node_told_to_drain_serves_on_and_is_out_of_readyz(two: tuple[Gateway,
     assert ask(first, "/readyz")[0] == 200
     command(first, "node", "undrain", "n2")
     eventually(lambda: ask(second, "/readyz")[0] == 200)
+
+
+def on(
+    gateway: Gateway, work: Callable[[openai.OpenAI], openai.types.responses.Response]
+) -> openai.types.responses.Response:
+    with openai.OpenAI(base_url=gateway.url + "/v1", api_key="k", max_retries=0, timeout=20) as client:
+        return work(client)
+
+
+def kept(gateway: Gateway, cluster: Cluster, which: str) -> list[bytes]:
+    """What is remembered for all nodes."""
+    name = gateway.env["POINTSMAN_DATABASE_URL"].partition("@/")[2].partition("?")[0]
+    rows: Any = cluster.run(f"SELECT body FROM remembered WHERE body IS NOT NULL AND {which}", name)
+    return [bytes(body) for (body,) in rows]
+
+
+def test_a_conversation_goes_on_at_whichever_node_it_lands(two: tuple[Gateway, Gateway]) -> None:
+    """previous_response_id: the whole of it comes along, turn for turn at another node."""
+    said = on(two[0], lambda client: client.responses.create(model="practice", input="turn 0"))
+    for turn in range(1, 5):
+        before, previous = said.usage.input_tokens if said.usage is not None else 0, said.id
+        said = on(
+            two[turn % 2],
+            lambda client, turn=turn, previous=previous: client.responses.create(  # type: ignore[misc]
+                model="practice", input=f"turn {turn}", previous_response_id=previous
+            ),
+        )
+        assert said.usage is not None
+        assert said.usage.input_tokens > before
+    assert on(two[1], lambda client: client.responses.retrieve(said.id)).output_text == said.output_text
+
+
+def test_an_item_of_a_tool_loop_is_known_at_the_next_node(two: tuple[Gateway, Gateway]) -> None:
+    made = on(two[0], lambda client: client.responses.create(model="practice", input="first"))
+    again: Any = [{"type": "item_reference", "id": made.output[0].id}, {"role": "user", "content": "second"}]
+    said = on(two[1], lambda client: client.responses.create(model="practice", input=again))
+    assert made.usage is not None
+    assert said.usage is not None
+    assert said.usage.input_tokens > made.usage.input_tokens
+
+
+def test_a_response_that_is_deleted_at_one_is_gone_at_the_other(two: tuple[Gateway, Gateway]) -> None:
+    made = on(two[0], lambda client: client.responses.create(model="practice", input="secret"))
+    on(two[0], lambda client: client.responses.delete(made.id))  # type: ignore[arg-type, return-value]
+    with pytest.raises(openai.NotFoundError):
+        on(two[1], lambda client: client.responses.retrieve(made.id))
+
+
+def test_signed_reasoning_that_a_chat_client_left_out_is_put_back_at_the_next_node(
+    two: tuple[Gateway, Gateway], upstream: Any, cluster: Cluster
+) -> None:
+    server: ScriptedUpstream = upstream()
+    server.always(Reply(200, {"content-type": "application/json"}, body=WHOLE[MESSAGES](Call("f", {"a": 1}))))
+    name, _ = two[0].route("anthropic", server.url)
+    tools = [
+        {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    ]
+    first = {"role": "user", "content": "hi"}
+    status, text = ask(two[0], "/v1/chat/completions", {"model": name, "messages": [first], "tools": tools})
+    assert status == 200, text
+    (call,) = json.loads(text)["choices"][0]["message"]["tool_calls"]
+    turn = [
+        first,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": "done"},
+    ]
+    server.always(Reply(200, {"content-type": "application/json"}, body=WHOLE[MESSAGES]("bye")))
+    eventually(lambda: kept(two[0], cluster, "kind = 'thoughts'"))
+    status, text = ask(two[1], "/v1/chat/completions", {"model": name, "messages": turn, "tools": tools})
+    assert status == 200, text
+    sent = server.requests[-1].json()["messages"]
+    assert [block["type"] for block in sent[1]["content"]] == ["thinking", "tool_use"]
+
+
+def test_what_is_remembered_for_all_is_sealed(two: tuple[Gateway, Gateway], cluster: Cluster) -> None:
+    canary = "remembered-canary-5c1"
+    on(two[0], lambda client: client.responses.create(model="practice", input=canary))
+    eventually(lambda: kept(two[0], cluster, "kind = 'response'"))
+    assert not any(canary.encode() in body for body in kept(two[0], cluster, "true"))
 
 
 def test_a_node_that_stops_serves_whom_a_balancer_still_sends(two: tuple[Gateway, Gateway]) -> None:

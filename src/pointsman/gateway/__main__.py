@@ -32,6 +32,7 @@ from ..ledger.records import UsageRecord
 from ..link.client import LinkClient
 from ..link.kept import KeptByLink
 from ..link.messages import FoundServer, FoundServers
+from ..link.shared import SharedByLink
 from ..link.spending import Cashier, RemoteCashier
 from ..link.spool import Spool
 from ..practice import PracticeServer
@@ -131,6 +132,7 @@ class DataPlaneProcess:
         self.plane.captured, self.plane.tell_shadowed = self._link.capture, self._link.tell_shadowed
         self.plane.find_answer = self._link.find_answer
         self.plane.kept.go(KeptByLink(self._link))
+        self.plane.shared.go(SharedByLink(self._link))
         alone = Cashier(self._link.spent, self._link.say)
         self.plane.cashier = alone if self.plane.alone else RemoteCashier(self._link)
         where = [] if args.no_discover else addresses(os.environ, args.discover_port, local_host())

@@ -11,7 +11,7 @@ cdef class DataPlane:
     cdef public object worker, workers, limits, guard, control, _practice_path, runtime_dir, rules, lists, provider_lists
     cdef public object engines, facts, elsewhere, running, reasoning, responses, holders, find_answer, alone
     cdef public object siblings, starting, dialects, joining, cashier, conversations, prompts, kept, placeholders
-    cdef public object probes, record, turns, usage_dropped, unpacked, labels, tally, flush, trace, captured, shadows, tell_shadowed
+    cdef public object probes, record, turns, usage_dropped, unpacked, labels, tally, flush, trace, captured, shadows, shared, tell_shadowed
     cdef public Pool pool
     cdef public Board board
     cdef public Budget budget

@@ -44,6 +44,7 @@ from .holders import Holders
 from .kept import KeptAnswers
 from .own.board_status import backends_health, gauges
 from .own.probes import Probes
+from .own.shared_memory import SharedMemory
 from .own.siblings import Siblings
 from .prompts import LastPrompts
 from .request.job import Job
@@ -74,8 +75,8 @@ class DataPlane:
         "engines", "facts", "find_answer", "flush", "guard", "holders", "jobs", "joining",
         "kept", "labels", "limits",
         "lists", "placeholders", "pool", "probes", "prompts", "provider_lists", "reasoning", "record", "responses", "rules",
-        "running", "runtime_dir", "serving", "shadows", "siblings", "starting", "tally", "tell_shadowed", "ticking",
-        "trace", "turns", "unpacked", "usage_dropped", "worker", "workers",
+        "running", "runtime_dir", "serving", "shadows", "shared", "siblings", "starting", "tally", "tell_shadowed",
+        "ticking", "trace", "turns", "unpacked", "usage_dropped", "worker", "workers",
     )  # fmt: skip
 
     def __init__(
@@ -103,6 +104,7 @@ class DataPlane:
         self.starting: dict[str, object] = {}  # see request/engines.py
         self.running: dict[str, str] = {}  # engine's name -> where it is
         self.responses = ResponseMemory(limits.response_memory_bytes, limits.response_memory_seconds)
+        self.shared = SharedMemory(limits.response_memory_seconds, self.reasoning)
         self.holders, self.placeholders = Holders(), KeptPlaceholders()
         self.conversations, self.prompts, self.kept = Conversations(), LastPrompts(), KeptAnswers()
         self.find_answer: FindAnswer | None = None  # asks the control plane, where there is one
@@ -143,6 +145,7 @@ class DataPlane:
         self.guard.follow(snapshot.origins, snapshot.hosts, keys_required=snapshot.keys_required)
         if self.cashier is not None:
             self.cashier.follow(snapshot.limits)
+        self.shared.follow(snapshot.shared)
         self.lists.follow(self.rules.backends)
         self.facts.follow(self.rules.backends)
         for key, backend in self.rules.backends.items():

@@ -42,6 +42,7 @@ from .messages import (
     WorkerStatus,
 )
 from .questions import SECONDS, Questions
+from .shared_messages import RememberedFound
 from .spool import Spool
 
 log = logging.getLogger("pointsman.link")
@@ -222,7 +223,14 @@ class LinkClient:
                         writer.write(encode(Applied(message.epoch, message.version)))
                     case UsageAck():
                         self._acknowledged(message.batch)
-                    case AnswerFound() | SpentFound() | Reserved() | KeptFound() | ReplayFound():
+                    case (
+                        AnswerFound()
+                        | SpentFound()
+                        | Reserved()
+                        | KeptFound()
+                        | ReplayFound()
+                        | RememberedFound()
+                    ):
                         self.questions.answered(message)
                     case RunningQuestion() | EndQuestion():
                         if self._answer is not None:

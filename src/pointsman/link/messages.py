@@ -18,6 +18,7 @@ from ..routing.captures import CaptureSpec
 from ..routing.specs import BackendSpec, MappingSpec
 from ..secret import SecretBytes
 from .kept_messages import KeepAnswer, KeepRecorded, KeptFound, KeptQuestion, ReplayFound, ReplayQuestion
+from .shared_messages import ForgetRemembered, Remember, RememberedFound, RememberedQuestion
 
 
 class ClientKeySpec(msgspec.Struct, frozen=True):
@@ -68,7 +69,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     in, in the form of wire/origins.py, and hosts: Host names, both beside those that each process was started with. prices:
     by backend; a local one is free where it has none. limits: of client keys, groups and backends. captures: whose bodies
     are kept for a while. customs: for all that leaves this machine (kinds.Customs); own_patterns: by name, what is looked
-    for besides. recordings: that are being made.
+    for besides. recordings: that are being made. leaving: /readyz says that this gateway takes no new clients.
+    shared: other nodes serve the same clients.
     """
 
     version: int
@@ -89,6 +91,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     own_patterns: dict[str, str] = {}
     recordings: tuple[RecordSpec, ...] = ()
     leaving: bool = False
+    shared: bool = False
 
     def __repr__(self) -> str:
         return f"Snapshot({self.epoch}/{self.version}, {len(self.mappings)} mappings, {len(self.backends)} backends)"
@@ -325,8 +328,10 @@ class FoundServers(msgspec.Struct, frozen=True, tag="found"):
     servers: tuple[FoundServer, ...]
 
 
-Asking = AnswerQuestion | SpentQuestion | Reserve | KeptQuestion | ReplayQuestion
-Answered = AnswerFound | SpentFound | Reserved | RunningFound | EndFound | KeptFound | ReplayFound
+Asking = AnswerQuestion | SpentQuestion | Reserve | KeptQuestion | ReplayQuestion | RememberedQuestion
+Answered = (
+    AnswerFound | SpentFound | Reserved | RunningFound | EndFound | KeptFound | ReplayFound | RememberedFound
+)
 Asked = RunningQuestion | EndQuestion
 """Of the control plane, which a data-plane process answers."""
 Down = (
@@ -339,6 +344,7 @@ Down = (
     | EndQuestion
     | KeptFound
     | ReplayFound
+    | RememberedFound
 )
 Up = (
     Hello
@@ -357,6 +363,9 @@ Up = (
     | Shadowed
     | KeepRecorded
     | ReplayQuestion
+    | Remember
+    | ForgetRemembered
+    | RememberedQuestion
     | RunningFound
     | EndFound
 )

@@ -44,6 +44,7 @@ from .messages import (
     WorkerStatus,
 )
 from .questions import A, Questions
+from .shared_messages import ForgetRemembered, Remember, RememberedFound, RememberedQuestion
 from .spending import CashierServer
 
 log = logging.getLogger("pointsman.link")
@@ -70,7 +71,8 @@ class LinkServer:
     """path: Unix socket to listen on (folder must be 0700). on_up(worker, message): called for WorkerStatus and FoundServers
     on the loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising. find:
     looks an answer up, spent what was spent, in a thread; counter: has the accounts where several processes serve; kept:
-    looks an answer of the cache up, replay one of a recording, in a thread; None where nobody can."""
+    looks an answer of the cache up, replay one of a recording, remembered what other nodes keep, in a thread; None where
+    nobody can."""
 
     def __init__(
         self,
@@ -81,6 +83,7 @@ class LinkServer:
         counter: CashierServer | None = None,
         kept: Callable[[KeptQuestion], KeptFound] | None = None,
         replay: Callable[[ReplayQuestion], ReplayFound] | None = None,
+        remembered: Callable[[RememberedQuestion], RememberedFound] | None = None,
     ) -> None:
         self._on_up = on_up
         self._find = find
@@ -88,6 +91,7 @@ class LinkServer:
         self._counter = counter
         self._kept = kept
         self._replay = replay
+        self._remembered = remembered
         self._limits: dict[tuple[str, Limit], LimitSpec] = {}
         self._finding: set[asyncio.Task[None]] = set()
         self._server = LocalServer(path, self._serve)
@@ -189,12 +193,14 @@ class LinkServer:
                 await self._store(peer, message)
             case WorkerStatus() | FoundServers() | Reached():
                 self._on_up(peer.worker, message)
-            case Captured() | KeepAnswer() | KeepRecorded() | Shadowed():
+            case Captured() | KeepAnswer() | KeepRecorded() | Shadowed() | Remember() | ForgetRemembered():
                 await self._keep(peer, message)
             case KeptQuestion():
                 self._find_out(self._tell_kept(peer, message))
             case ReplayQuestion():
                 self._find_out(self._tell_recorded(peer, message))
+            case RememberedQuestion():
+                self._find_out(self._tell_remembered(peer, message))
             case RunningFound() | EndFound():
                 self._questions.answered(message)
             case AnswerQuestion():
@@ -256,6 +262,18 @@ class LinkServer:
         if not peer.writer.is_closing():
             peer.writer.write(encode(found))
 
+    async def _tell_remembered(self, peer: _Peer, question: RememberedQuestion) -> None:
+        found = RememberedFound(question.number)
+        try:
+            if self._remembered is not None:
+                found = await asyncio.to_thread(self._remembered, question)
+        except PointsmanError as error:
+            log.warning("what other nodes remember cannot be looked up: %s", error.public)
+        except Exception:
+            log.exception("what other nodes remember cannot be looked up")
+        if not peer.writer.is_closing():
+            peer.writer.write(encode(found))
+
     async def _reserve(self, peer: _Peer, asked: Reserve) -> None:
         found = Reserved(asked.number, able=False)
         if self._counter is not None:
@@ -274,7 +292,7 @@ class LinkServer:
             log.exception("what was spent cannot be told")
         return SpentFound(question.number, None)
 
-    async def _keep(self, peer: _Peer, bodies: Captured | KeepAnswer | KeepRecorded | Shadowed) -> None:
+    async def _keep(self, peer: _Peer, bodies: Up) -> None:
         try:
             await asyncio.to_thread(self._on_up, peer.worker, bodies)
         except Exception:

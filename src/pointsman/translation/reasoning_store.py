@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from operator import is_
 
 import msgspec
@@ -28,6 +29,7 @@ class Thoughts(msgspec.Struct, frozen=True):
     characters: int = 0
 
 
+Tell = Callable[[str, Sequence[str], Thoughts | str], object]
 _NONE = Thoughts()
 _OF_TOOLS = frozenset((ToolCall, ToolResult))
 
@@ -44,6 +46,9 @@ class ReasoningStore:
         self._kept: OrderedDict[tuple[str, str], tuple[float, int, Thoughts]] = OrderedDict()
         self._bytes = 0
         self._ids: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self.tell: Tell | None = None
+        """Told of what is put here, with its caller and the ids; None where nobody else wants it."""
 
     @property
     def empty(self) -> bool:
@@ -53,6 +58,8 @@ class ReasoningStore:
     def put_id(self, caller: str, told: str, marked: str) -> None:
         """A call's id as it was told, and as ids.upstream_id() reads it."""
         if len(marked) <= LONGEST_ID:
+            if self.tell is not None and (caller, told) not in self._ids:
+                self.tell(caller, (told,), marked)
             self._ids[caller, told] = marked
             if len(self._ids) > KEPT_IDS:
                 self._ids.popitem(last=False)
@@ -76,6 +83,23 @@ class ReasoningStore:
             self._bytes += size
         while self._bytes > KEPT_BYTES:
             self._forget(next(iter(self._kept)))
+
+    def known(self, caller: str, call_id: str) -> None:
+        """Nobody has more of that call than is here."""
+        self._known[caller, call_id] = None
+        self._known.move_to_end((caller, call_id))
+        if len(self._known) > KEPT_IDS:
+            self._known.popitem(last=False)
+
+    def lacks(self, caller: str, request: Request) -> list[str]:
+        """The calls of its history of which another process may have kept something: none where no one is told."""
+        if self.tell is None:
+            return []
+        found = []
+        for message in request.messages:
+            if message.role is Role.ASSISTANT and not _OF_TOOLS.isdisjoint(map(type, message.parts)):
+                found += [part.id for part in message.parts if isinstance(part, ToolCall)]
+        return [one for one in found if (caller, one) not in self._known]
 
     def get(self, caller: str, call_id: str) -> Thoughts:
         """Those of the turn that made this call; none when they are gone."""
@@ -204,6 +228,12 @@ class KeptReasoning:
         self._calls += 1
 
     def _put(self) -> None:
+        store = self._store
         if self._thoughts and self._call_ids:
             thoughts = Thoughts(tuple(self._thoughts), self._characters)
-            self._store.put(self._caller, self._call_ids, thoughts)
+            store.put(self._caller, self._call_ids, thoughts)
+            if store.tell is not None:
+                store.tell(self._caller, self._call_ids, thoughts)
+        if store.tell is not None:
+            for call_id in self._call_ids:
+                store.known(self._caller, call_id)

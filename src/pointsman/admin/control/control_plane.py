@@ -238,6 +238,7 @@ class ControlPlane:
             backends=backends,
             recordings=self.recorders.specs(),
             leaving=self.nodes is not None and self.nodes.draining,
+            shared=self.nodes is not None and bool(self.nodes.name),
         )
 
     def reload(self) -> bool:

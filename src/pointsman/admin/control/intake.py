@@ -22,6 +22,8 @@ from ...link.messages import (
     WorkerStatus,
 )
 from ...link.server import LinkServer
+from ...link.shared_messages import ForgetRemembered, Remember
+from . import remembering
 from .control_plane import ControlPlane
 
 log = logging.getLogger("pointsman.control")
@@ -30,7 +32,7 @@ log = logging.getLogger("pointsman.control")
 async def connect_link(control: ControlPlane, path: str) -> LinkServer:
     """Listen for data-plane processes on a Unix socket, from the running loop."""
     accountant = control.accountant
-    looking = (control.answers.find, control.recordings.find)
+    looking = (control.answers.find, control.recordings.find, partial(remembering.find, control))
     up, ask = partial(take, control), partial(find_answer, control)
     link = LinkServer(path, up, ask, accountant.find, accountant.server, *looking)
     accountant.cashier.follow(control.snapshot.limits)
@@ -60,6 +62,10 @@ def take(control: ControlPlane, worker: int, message: Up) -> None:
         control.live.changed("bodies")
     elif isinstance(message, KeepAnswer):
         control.answers.keep(message)
+    elif isinstance(message, Remember):
+        remembering.keep(control, message)
+    elif isinstance(message, ForgetRemembered):
+        remembering.forget(control, message)
     elif isinstance(message, Shadowed):
         control.shadows.add(message)
     elif isinstance(message, KeepRecorded):

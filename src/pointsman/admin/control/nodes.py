@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
@@ -20,7 +21,7 @@ from psycopg import sql
 from ... import __version__
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
-from ..store import nodes
+from ..store import nodes, remembered
 from ..store.nodes import Beat, NodeRow
 from ..store.postgres import PostgresServer
 from ..store.postgres_backing import CHANNEL
@@ -133,6 +134,10 @@ class Nodes:
             time.sleep(wait)
             wait = min(2 * wait, longest)
 
+    def link(self) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """A connection for statements that stand by themselves. Raises PointsmanError while the database is away."""
+        return self._server.raw()
+
     def listed(self) -> list[NodeRow]:
         """All nodes, the dead ones of the last day, too."""
         with self._server.raw() as link:
@@ -186,6 +191,7 @@ class Nodes:
                     tell_at = time.monotonic() + METRICS_SECONDS
                 if time.monotonic() >= forget_at:
                     nodes.forget_dead(link)
+                    remembered.forget_old(link)
                     forget_at = time.monotonic() + _FORGET_SECONDS
             if mine and self.problem:
                 self.problem = ""

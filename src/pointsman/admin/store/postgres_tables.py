@@ -38,6 +38,16 @@ sa.Table(
     sa.Column("told", sa.JSON, nullable=False),
     sa.Column("metrics", sa.JSON, nullable=False),
 )  # gateways on this database (nodes.py)
+sa.Table(
+    "remembered",
+    _metadata,
+    sa.Column("kind", sa.Text(collation="C"), primary_key=True),
+    sa.Column("caller", sa.Text(collation="C"), primary_key=True),
+    sa.Column("name", sa.Text(collation="C"), primary_key=True),
+    sa.Column("of", sa.Text(collation="C"), nullable=False),
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False, index=True),
+)  # what clients may refer to on any node (remembered.py)
 
 
 def make_tables(connection: Connection) -> None:

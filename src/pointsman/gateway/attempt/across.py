@@ -65,10 +65,18 @@ def size_of(job: Job) -> int:
 
 
 async def read_neutral(rules: CompiledRules, plane: DataPlane, job: Job) -> Asked:
-    """neutral(), in a thread where there is much to read. Raises PointsmanError 400."""
-    if job.asked is None and size_of(job) >= LARGE:
-        return await offload(neutral, rules, plane, job)
-    return neutral(rules, plane, job)
+    """neutral(), in a thread where there is much to read, with what other nodes have kept of its history. Raises
+    PointsmanError 400."""
+    if job.asked is not None:
+        return job.asked
+    large = size_of(job) >= LARGE
+    asked = await offload(neutral, rules, plane, job) if large else neutral(rules, plane, job)
+    caller, client = str(job.request.caller.key_id), job.request.route.half
+    if lacking := plane.reasoning.lacks(caller, asked.request):
+        await plane.shared.learn_calls(caller, lacking)
+        assert client is not None
+        KeptReasoning(plane.reasoning, caller).restore(asked.request, client.ordered)
+    return asked
 
 
 def crossing_of(

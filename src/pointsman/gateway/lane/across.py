@@ -81,6 +81,8 @@ class AcrossLane(Lane):
         where, backend, caller = asker.route, track.backend, asker.caller
         assert where.half is not None
         asked = asked_of(plane, asker.rules, where.half, self.asked, head, self.id, caller)
+        if plane.reasoning.lacks(str(caller.key_id), asked.request):
+            return False
         model = track.target.model
         spoken = translated_to(backend, model, where.protocol, needs_of(asked.request))
         if spoken is None:

@@ -15,7 +15,6 @@ from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...providers.profiles import profile_for
 from ...routing.table import Plan, Target
-from ...translation.response_memory import ResponseMemory
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from .job import ClientRequest, Job
@@ -110,12 +109,17 @@ def _resolved(
 
 
 async def _find(plane: DataPlane, caller: str, names: Sequence[str]) -> dict[str, Given]:
-    """What this process knows of these ids, else what the others do."""
+    """What this process knows of these ids, else what the others do, else other nodes."""
     memory = plane.responses
     found = {name: given for name in names if (given := memory.find(caller, name)) is not None}
     missing = [name for name in names if name not in found]
     if missing and plane.siblings is not None and memory.on:
         for given in await plane.siblings.ask(caller, missing):
+            memory.put(caller, given)
+        found |= {name: given for name in missing if (given := memory.find(caller, name)) is not None}
+        missing = [name for name in names if name not in found]
+    if missing and plane.shared.on and memory.on:
+        for given in await plane.shared.find(caller, missing):
             memory.put(caller, given)
         found |= {name: given for name in missing if (given := memory.find(caller, name)) is not None}
     return found
@@ -125,7 +129,7 @@ async def _find(plane: DataPlane, caller: str, names: Sequence[str]) -> dict[str
 class _Keeping:
     """See dialects.recall.Keep."""
 
-    memory: ResponseMemory
+    plane: DataPlane
     caller: str
     previous: str | None
     asked: bytes
@@ -133,7 +137,8 @@ class _Keeping:
 
     def __call__(self, name: str, items: Sequence[tuple[str, bytes]], shell: bytes = b"", /) -> None:
         given = Given(name, self.previous, self.asked, tuple(items), self.holder, shell)
-        self.memory.put(self.caller, given)
+        self.plane.responses.put(self.caller, given)
+        self.plane.shared.keep(self.caller, given)
 
 
 def keeping(
@@ -151,7 +156,7 @@ def keeping(
     holder = target.key if straight and _keeps(rules, request, target) else ""
     if holder and not plan.rule.spread and all(_keeps(rules, request, other) for other in plan.targets):
         return None
-    return _Keeping(plane.responses, _caller(request), job.recalled.asks.previous, request.body, holder)
+    return _Keeping(plane, _caller(request), job.recalled.asks.previous, request.body, holder)
 
 
 def _keeps(rules: CompiledRules, request: ClientRequest, target: Target) -> bool:

@@ -87,6 +87,9 @@ async def _find(plane: DataPlane, request: ClientRequest, name: str) -> tuple[Ho
         if given is None and known.given:
             given = known.given[0]
             plane.responses.put(caller, given)
+    if given is None and plane.shared.on:
+        for given in await plane.shared.find(caller, [name]):
+            plane.responses.put(caller, given)
     given = given if given is not None and given.id == name else None
     if holder is None and given is None and plane.find_answer is not None:
         told = await plane.find_answer(request.caller.key_id, name)
@@ -133,6 +136,7 @@ async def forget_deleted(plane: DataPlane, job: Job) -> None:
     caller, name = str(request.caller.key_id), request.route.answer_id
     plane.responses.forget(caller, name)
     plane.holders.forget(caller, name)
+    plane.shared.forget(caller, name)
     if plane.siblings is not None:
         await plane.siblings.forget(caller, name)
 

@@ -19,6 +19,7 @@ from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..holders import Holders
 from ..own.probes import Probes
+from ..own.shared_memory import SharedMemory
 from ..prompts import LastPrompts
 
 _SHARED = (
@@ -50,6 +51,7 @@ def plane_apart(plane: DataPlane) -> DataPlane:
     made.probes = _Unasked(plane.pool, made.board)
     made.counters, made.prompts, made.holders = Counters(), LastPrompts(), Holders()
     made.reasoning, made.responses = ReasoningStore(), ResponseMemory(0, 0.0)
+    made.shared = SharedMemory(0.0, made.reasoning)
     made.cashier = None
     made.draining = False
     return made
