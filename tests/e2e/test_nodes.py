@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from pointsman.practice import Reply, ScriptedUpstream
-from tests.agents.model import MESSAGES, WHOLE, Call
+from tests.agents.model import MESSAGES, STREAM, WHOLE, Call
 from tests.postgres import Cluster
 
 from .gateway import POINTSMAN, Gateway, clean_environment
@@ -175,7 +175,8 @@ def test_signed_reasoning_that_a_chat_client_left_out_is_put_back_at_the_next_no
     two: tuple[Gateway, Gateway], upstream: Any, cluster: Cluster
 ) -> None:
     server: ScriptedUpstream = upstream()
-    server.always(Reply(200, {"content-type": "application/json"}, body=WHOLE[MESSAGES](Call("f", {"a": 1}))))
+    events = STREAM[MESSAGES](Call("f", {"a": 1}))
+    server.always(Reply(200, {"content-type": "text/event-stream"}, parts=[events], framing="chunked"))
     name, _ = two[0].route("anthropic", server.url)
     tools = [
         {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
