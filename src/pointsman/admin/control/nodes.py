@@ -63,7 +63,8 @@ class Nodes:
         """Why this node does not hear of the others."""
         self.draining = False
         self._url = ""
-        self._others = 0
+        self.others: tuple[str, ...] = ()
+        """The other nodes that lived a second ago, by name."""
         self._seen = 0  # the newest version that is known to be
         self._applied = 0
         self._wanted = False  # there is something to follow
@@ -105,7 +106,7 @@ class Nodes:
 
     def live(self) -> int:
         """How many nodes live, this one included."""
-        return self._others + 1
+        return len(self.others) + 1
 
     def applied(self, version: int) -> None:
         """All of this node serves by that version now. Told at once, for somebody may be waiting."""
@@ -208,7 +209,7 @@ class Nodes:
             if not self._retaken(link):
                 return False
             found = Beat(found.version, False, found.others)
-        self._others = found.others
+        self.others = found.others
         self._hear(found.version, bool(found.draining))
         return True
 

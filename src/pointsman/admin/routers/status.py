@@ -40,10 +40,12 @@ class BackendSeen(BaseModel):
 
 
 class Status(BaseModel):
-    """How the gateway is. problems: why it is degraded; empty = healthy. node: its name among those on one PostgreSQL."""
+    """How the gateway is. problems: why it is degraded; empty = healthy. node: its name among those on one PostgreSQL,
+    and other_nodes: those that live beside it."""
 
     version: str
     node: str | None = None
+    other_nodes: list[str] = []
     ready: bool
     problems: list[str]
     url: str | None
@@ -89,6 +91,7 @@ def status_of(control: ControlPlane) -> Status:
     return Status(
         version=__version__,
         node=None if control.nodes is None else control.nodes.name or None,
+        other_nodes=[] if control.nodes is None else list(control.nodes.others),
         ready=not snapshot.problems,
         problems=list(snapshot.problems),
         url=control.options.url or None,

@@ -31,8 +31,8 @@ _TAKE = (
 _BEAT = (
     "WITH me AS (UPDATE nodes SET beat = clock_timestamp(), applied = greatest(applied, %(applied)s), told = %(told)s"
     " WHERE name = %(name)s AND incarnation = %(incarnation)s RETURNING draining)"
-    " SELECT (SELECT version FROM shared_state), (SELECT draining FROM me), (SELECT count(*) FROM nodes"
-    " WHERE beat > clock_timestamp() - make_interval(secs => %(live)s) AND name <> %(name)s)"
+    " SELECT (SELECT version FROM shared_state), (SELECT draining FROM me), ARRAY(SELECT name FROM nodes"
+    " WHERE beat > clock_timestamp() - make_interval(secs => %(live)s) AND name <> %(name)s ORDER BY name)"
 )
 _BEHIND = (
     "SELECT name FROM nodes WHERE beat > clock_timestamp() - make_interval(secs => %(live)s)"
@@ -65,11 +65,11 @@ class NodeRow(NamedTuple):
 
 class Beat(NamedTuple):
     """version: of the rules, as they are now. draining: this node was told to; None: the row is another process's. others:
-    how many other nodes live."""
+    the other nodes that live, by name."""
 
     version: int
     draining: bool | None
-    others: int
+    others: tuple[str, ...]
 
 
 def take(
@@ -93,7 +93,7 @@ def beat(
     }
     row = link.execute(_BEAT, values).fetchone()
     assert row is not None, "a SELECT without FROM has a row"
-    return Beat(int(row[0] or 0), row[1], int(row[2]))
+    return Beat(int(row[0] or 0), row[1], tuple(row[2]))
 
 
 def behind(link: psycopg.Connection[Any], version: int, but: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from ....errors import PointsmanError
 from ....kinds import ErrorKind
 from ...control.door import UI
-from ...routers import customs, hosts, origins, set_values, usage
+from ...routers import customs, hosts, nodes, origins, set_values, usage
 from ...routers.base import RowId
 from ...routers.customs import CustomsWish
 from ...routers.hosts import HostWish
@@ -41,6 +41,7 @@ def show(view: Seen) -> HTMLResponse:
         customs=customs.show(control),
         origins=origins.show_list(control),
         kept=usage.show_kept(control).days,
+        nodes=nodes.show_list(control),
         sessions=control.sessions.count,
         themes=THEMES,
     )
@@ -72,6 +73,15 @@ def look(view: Seen, form: Sent) -> RedirectResponse:
         else:
             answer.delete_cookie(name, path=UI, samesite="strict")
     return answer
+
+
+@router.post(f"{PATH}/nodes")
+def tell_node(view: Seen, form: Sent) -> RedirectResponse:
+    """Lets a node take no new clients, or take them again."""
+    name, draining = form.text("node"), form.text("draining") == "yes"
+    nodes.change(view.control, name, nodes.NodeChange(draining=draining))
+    said = "takes no new clients, and finishes what it has" if draining else "takes clients again"
+    return view.done(f"{name} {said}.", PATH)
 
 
 @router.post(f"{PATH}/hosts")
