@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.admin.store.usage_groups import By
 from pointsman.admin.store.usage_query import UsageFilter
 from pointsman.ledger.blocks import block_of
@@ -65,7 +65,7 @@ def batches(rows: list[UsageRecord], size: int) -> list[bytes]:
     ]
 
 
-def store(usage: UsageStore, raw: bytes) -> None:
+def store(usage: UsageFile, raw: bytes) -> None:
     message = _decode(raw)
     usage.add(message.block, again=message.again)
 
@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
     gc.set_threshold(50_000, 20, 50)  # as the control plane does
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "usage.db"
-        usage = UsageStore(path)
+        usage = UsageFile(path)
         for raw in batches(list(records(1000, BEGIN - 86400, 3600, "0000000000")), 500):
             store(usage, raw)
         frames = batches(list(records(FLAT, BEGIN - 86400, FLAT / 5000, "1100000000")), args.batch)
@@ -117,7 +117,7 @@ def main(arguments: list[str]) -> int:
         usage.close()
         size = sum(one.stat().st_size for one in path.parent.iterdir())
         print(f"{size / (args.records + FLAT + len(rows)):.0f} bytes a record")
-        usage, start = UsageStore(path), time.process_time()
+        usage, start = UsageFile(path), time.process_time()
         for _ in range(5000):
             usage.tend()
         print(f"idle work: {(time.process_time() - start) / args.records * 1e6:.2f} us a record")
@@ -131,7 +131,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def told(usage: UsageStore) -> None:
+def told(usage: UsageFile) -> None:
     def day(number: int) -> datetime:
         return datetime.fromtimestamp(BEGIN + number * 86400 + 100, UTC)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pointsman import __version__, interpreter, native
-from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.cli.explain import lines as explain_lines
 from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
@@ -517,7 +517,7 @@ def test_a_hedge_out_of_bounds_is_refused(shell: Shell, seconds: str) -> None:
 
 def test_usage_shows_each_attempt_with_its_request(shell: Shell) -> None:
     shell.run("mapping", "list")  # makes the folder
-    store = UsageStore(shell.data_dir / "usage.db")
+    store = UsageFile(shell.data_dir / "usage.db")
     store.add(
         block_of(
             [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.cli.usage import COLUMNS, NAMES, dollars
 from pointsman.ledger import csv_rows
 from pointsman.ledger.blocks import block_of
@@ -34,7 +34,7 @@ def record(number: int, **fields: object) -> UsageRecord:
 @pytest.fixture
 def filled(shell: Shell) -> Shell:
     shell.run("key", "create", "--name", '=Ann, "A"')
-    store = UsageStore(shell.data_dir / "usage.db")
+    store = UsageFile(shell.data_dir / "usage.db")
     cloud = {"target": "openai:gpt", "client": "claude-cli", "session": "s-1", "key_id": 1}
     store.add(
         block_of(
@@ -139,7 +139,7 @@ def test_csv_has_all_that_the_api_gives(filled: Shell) -> None:
 
 def test_csv_is_all_rows_and_not_a_page(shell: Shell) -> None:
     shell.run("mapping", "list")
-    store = UsageStore(shell.data_dir / "usage.db")
+    store = UsageFile(shell.data_dir / "usage.db")
     store.add(block_of([record(number) for number in range(1500)]))
     store.close()
     assert len(rows_of(shell.run("usage", "--csv").stdout)) == 1500
@@ -236,7 +236,7 @@ def test_a_filter_that_nothing_fits_does_not_say_that_nothing_was_asked(filled: 
 
 def test_the_last_request_is_explained(shell: Shell) -> None:
     assert "pointsman usage" in shell.run("explain", "--last", code=1).stderr
-    store = UsageStore(shell.data_dir / "usage.db")
+    store = UsageFile(shell.data_dir / "usage.db")
     session = {"session": "s-1", "client": "claude-cli", "input_tokens": 1000}
     store.add(
         block_of(
@@ -264,7 +264,7 @@ def test_the_last_request_is_explained(shell: Shell) -> None:
     assert "1,000 tokens in, the server does not say what its cache had" in found
     found = shell.run("explain", "--last", "--session", "s-1").stdout
     assert found == shell.run("explain", "--last", "m", "--session", "s-1").stdout
-    store = UsageStore(shell.data_dir / "usage.db")
+    store = UsageFile(shell.data_dir / "usage.db")
     store.add(block_of([record(6, **session, cached_tokens=10, changed_at=60, changed_in="system[0].text")]))
     store.close()
     found = shell.run("explain", "--last").stdout

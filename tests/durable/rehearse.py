@@ -22,8 +22,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_columns import Block
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.config import SPOOL_FOLDER
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.spool import Spool
@@ -167,7 +167,7 @@ def _usage_ids(data_dir: Path) -> set[str]:
 
 def _usage_rows(data_dir: Path) -> list[UsageRecord]:
     """All records of a gateway that is stopped."""
-    store, found, cursor = UsageStore(data_dir / "usage.db"), [], None
+    store, found, cursor = UsageFile(data_dir / "usage.db"), [], None
     with closing(store):
         while True:
             rows, cursor = store.page(cursor=cursor, limit=1000)

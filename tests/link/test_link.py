@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.errors import PointsmanError
 from pointsman.ledger.blocks import block_of
 from pointsman.link.client import BATCH, MAX_HELD, STUCK_BYTES, WINDOW
@@ -408,7 +408,7 @@ def test_usage_of_a_killed_process_counts_once_when_its_successor_was_faster(
     path: str, tmp_path: Path
 ) -> None:
     """A control plane that lags still reads what a killed process sent, when the next one has told it from the disk."""
-    store = UsageStore(tmp_path / "usage.db")
+    store = UsageFile(tmp_path / "usage.db")
 
     def slowly(worker: int, message: Up) -> None:
         if isinstance(message, UsageBatch):

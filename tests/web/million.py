@@ -17,7 +17,7 @@ from pathlib import Path
 from pointsman.admin.control.control_plane import ControlPlane
 from pointsman.admin.store import client_keys, local_backends, mappings
 from pointsman.admin.store.schemas import BackendMappingCreate, ClientKeyCreate, LocalBackendCreate
-from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.config import USAGE_FILE
 from pointsman.kinds import BackendType
 from pointsman.ledger.blocks import block_of
@@ -65,7 +65,7 @@ def records(count: int, begin: float, end: float) -> Iterator[UsageRecord]:
         )  # fmt: skip
 
 
-def fill(usage: UsageStore, count: int, begin: float, end: float) -> None:
+def fill(usage: UsageFile, count: int, begin: float, end: float) -> None:
     """So many requests, and tended until the log is tidy."""
     some: list[UsageRecord] = []
     for record in records(count, begin, end):

@@ -6,7 +6,7 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 
-from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.config import USAGE_FILE
 from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
@@ -46,7 +46,7 @@ def strange_records(count: int = 48) -> list[UsageRecord]:
 def fill(folder: Path, records: list[UsageRecord]) -> None:
     """Into a data folder that no gateway has open."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    usage = UsageStore(folder / USAGE_FILE)
+    usage = UsageFile(folder / USAGE_FILE)
     usage.add(block_of(records))
     usage.tend()
     usage.close()

@@ -12,7 +12,7 @@ from pointsman.admin.control import retention
 from pointsman.admin.control.retention import Retention
 from pointsman.admin.store.database import Store
 from pointsman.admin.store.shadows import ShadowStore
-from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.ledger.blocks import block_of
 from pointsman.link.messages import Shadowed
 
@@ -30,8 +30,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def usage(tmp_path: Path, store: Store) -> Iterator[UsageStore]:
-    opened = UsageStore(tmp_path / "data" / "usage.db")
+def usage(tmp_path: Path, store: Store) -> Iterator[UsageFile]:
+    opened = UsageFile(tmp_path / "data" / "usage.db")
     now = time.time()
     opened.add(block_of([record(age, at=now - (age + 0.5) * DAY) for age in range(10)]))
     yield opened
@@ -48,7 +48,7 @@ def shadows(tmp_path: Path, store: Store) -> Iterator[ShadowStore]:
 
 
 def test_usage_is_kept_for_ever_unless_somebody_says_otherwise(
-    store: Store, usage: UsageStore, shadows: ShadowStore
+    store: Store, usage: UsageFile, shadows: ShadowStore
 ) -> None:
     kept = Retention(store, usage, shadows)
     kept.tend()
@@ -56,7 +56,7 @@ def test_usage_is_kept_for_ever_unless_somebody_says_otherwise(
 
 
 def test_what_is_older_goes_at_once_at_the_next_start_and_every_hour(
-    store: Store, usage: UsageStore, shadows: ShadowStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, usage: UsageFile, shadows: ShadowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert Retention(store, usage, shadows).keep(7).records == 3
     usage.add(block_of([record(20, at=time.time() - 20 * DAY)]))
@@ -75,7 +75,7 @@ def test_what_is_older_goes_at_once_at_the_next_start_and_every_hour(
 
 
 def test_a_database_that_cannot_be_read_ends_nothing(
-    store: Store, usage: UsageStore, shadows: ShadowStore
+    store: Store, usage: UsageFile, shadows: ShadowStore
 ) -> None:
     kept = Retention(store, usage, shadows)
     store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,21 @@ import pytest
 import sqlalchemy as sa
 
 from pointsman.admin.store.database import Store
+from pointsman.admin.store.database_url import PostgresPlace, database_place
+from pointsman.admin.store.postgres import PostgresServer
+from pointsman.admin.store.postgres_usage import UsageTables
 from pointsman.admin.store.rotation import open_vault
+from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.admin.vault import Vault
 from tests.postgres_ready import ReadyDatabases
 
 ByHand = Callable[..., Sequence[sa.Row[Any]]]
 """See by_hand."""
+
+
+OpenUsage = Callable[[], UsageStore]
+"""Opens the usage of this test, once more each time, as another start or another gateway would."""
 
 
 @pytest.fixture
@@ -59,3 +69,22 @@ def by_hand(data_dir: Path, database_url: str | None, store: Store) -> Iterator[
 @pytest.fixture
 def vault(store: Store, data_dir: Path) -> Vault:
     return open_vault(store, data_dir, {})
+
+
+@pytest.fixture
+def open_usage(tmp_path: Path, database_url: str | None) -> Iterator[OpenUsage]:
+    with ExitStack() as opened:
+
+        def run() -> UsageStore:
+            if database_url is None:
+                return opened.enter_context(closing(UsageFile(tmp_path / "usage.db")))
+            place = database_place(tmp_path, database_url)
+            assert isinstance(place, PostgresPlace)
+            return UsageTables(opened.enter_context(closing(PostgresServer(place))))
+
+        yield run
+
+
+@pytest.fixture
+def usage(open_usage: OpenUsage) -> UsageStore:
+    return open_usage()

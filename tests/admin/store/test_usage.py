@@ -15,6 +15,7 @@ import pytest
 from pointsman.admin.store import usage as usage_module
 from pointsman.admin.store import usage_log
 from pointsman.admin.store.usage import MAX_LIMIT, UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.admin.store.usage_log import UsageLog
 from pointsman.admin.store.usage_query import RowFilter, UsageFilter
 from pointsman.errors import PointsmanError
@@ -23,8 +24,8 @@ from pointsman.ledger.records import UsageRecord
 
 
 @pytest.fixture
-def usage(tmp_path: Path) -> Iterator[UsageStore]:
-    opened = UsageStore(tmp_path / "usage.db")
+def file(tmp_path: Path) -> Iterator[UsageFile]:
+    opened = UsageFile(tmp_path / "usage.db")
     yield opened
     opened.close()
 
@@ -140,32 +141,32 @@ def test_one_odd_record_does_not_stop_its_batch(usage: UsageStore) -> None:
     assert rows[1].input_tokens is None
 
 
-def test_the_file_is_private_and_not_so_synchronous(usage: UsageStore, tmp_path: Path) -> None:
-    usage.add(block_of([record()]))
+def test_the_file_is_private_and_not_so_synchronous(file: UsageFile, tmp_path: Path) -> None:
+    file.add(block_of([record()]))
     assert stat.S_IMODE((tmp_path / "usage.db").stat().st_mode) == 0o600
-    assert usage.integrity() == []
+    assert file.integrity() == []
 
 
 def test_a_file_others_can_read_is_refused_at_start(tmp_path: Path) -> None:
     (tmp_path / "usage.db").touch(mode=0o644)
     (tmp_path / "usage.db").chmod(0o644)
     with pytest.raises(PointsmanError, match="chmod 600"):
-        UsageStore(tmp_path / "usage.db")
+        UsageFile(tmp_path / "usage.db")
 
 
-def test_a_vanished_file_is_begun_anew(usage: UsageStore, tmp_path: Path) -> None:
-    usage.add(block_of([record(0)]))
+def test_a_vanished_file_is_begun_anew(file: UsageFile, tmp_path: Path) -> None:
+    file.add(block_of([record(0)]))
     for path in tmp_path.iterdir():
         path.unlink()
-    assert usage.add(block_of([record(1)])) == 1
-    assert usage.totals().requests == 1
+    assert file.add(block_of([record(1)])) == 1
+    assert file.totals().requests == 1
 
 
 def test_a_damaged_file_is_unavailable_until_it_is_moved_away(tmp_path: Path) -> None:
     path = tmp_path / "usage.db"
     path.write_bytes(b"not a database at all" * 300)
     path.chmod(0o600)
-    usage = UsageStore(path)
+    usage = UsageFile(path)
     for _ in range(2):
         with pytest.raises(PointsmanError) as caught:
             usage.add(block_of([record()]))
@@ -176,26 +177,26 @@ def test_a_damaged_file_is_unavailable_until_it_is_moved_away(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_locked_file_keeps_nothing_half_and_comes_back(usage: UsageStore, tmp_path: Path) -> None:
-    usage.add(block_of([record(0)]))
+def test_a_locked_file_keeps_nothing_half_and_comes_back(file: UsageFile, tmp_path: Path) -> None:
+    file.add(block_of([record(0)]))
     other = sqlite3.connect(tmp_path / "usage.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(PointsmanError, match="usage database is locked"):
-        usage.add(block_of([record(n) for n in range(1, 50)]))
-    assert usage.totals().requests == 1, "reading goes on"
+        file.add(block_of([record(n) for n in range(1, 50)]))
+    assert file.totals().requests == 1, "reading goes on"
     other.execute("ROLLBACK")
     other.close()
-    assert usage.add(block_of([record(n) for n in range(1, 50)])) == 49
+    assert file.add(block_of([record(n) for n in range(1, 50)])) == 49
 
 
 def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
-    usage = UsageStore(tmp_path / "usage.db")
+    usage = UsageFile(tmp_path / "usage.db")
     usage.add(block_of([record()]))
     usage.close()
     newer = sqlite3.connect(tmp_path / "usage.db")
     newer.execute("PRAGMA user_version = 99")
     newer.close()
-    again = UsageStore(tmp_path / "usage.db")
+    again = UsageFile(tmp_path / "usage.db")
     with pytest.raises(PointsmanError, match="newer Pointsman"):
         again.add(block_of([record(1)]))
     again.close()
@@ -232,7 +233,7 @@ def left_by_version(path: Path, version: int, rows: list[UsageRecord]) -> None:
 
 def test_a_file_of_the_first_version_is_kept_and_goes_on(tmp_path: Path) -> None:
     left_by_version(tmp_path / "usage.db", 1, [record(1)])
-    again = UsageStore(tmp_path / "usage.db")
+    again = UsageFile(tmp_path / "usage.db")
     again.add(block_of([record(2, request="req_000002", attempt=1)]))
     rows, _ = again.page()
     assert [(row.id, row.request, row.attempt, row.joined) for row in rows] == [
@@ -243,7 +244,7 @@ def test_a_file_of_the_first_version_is_kept_and_goes_on(tmp_path: Path) -> None
     assert old.id == "req_000001"
     assert again.integrity() == []
     again.close()
-    UsageStore(tmp_path / "new.db").add(block_of([record(1)]))
+    UsageFile(tmp_path / "new.db").add(block_of([record(1)]))
     assert shape(tmp_path / "usage.db") == shape(tmp_path / "new.db")
 
 
@@ -286,7 +287,7 @@ def test_an_upgrade_that_is_cut_off_is_done_the_next_time(
     path = tmp_path / "usage.db"
     left_by_version(path, 1, [record(number) for number in range(5)])
     before = shape(path)
-    opened = UsageStore(path)
+    opened = UsageFile(path)
     with monkeypatch.context() as patch:
         patch.setattr(usage_log, "LARGE", 2)
         patch.setattr(UsageLog, "fold", broken)  # when the rows are in blocks already
@@ -313,7 +314,7 @@ def test_the_rows_of_every_version_are_read_as_they_were(tmp_path: Path, version
         for number in range(100)
     ]  # fmt: skip
     left_by_version(tmp_path / "usage.db", version, rows)
-    opened = UsageStore(tmp_path / "usage.db")
+    opened = UsageFile(tmp_path / "usage.db")
     found, _ = opened.page(limit=1000)
     assert found == rows[::-1]
     assert (opened.totals().requests, opened.totals().input_tokens) == (100, sum(range(100)))
@@ -364,8 +365,8 @@ def test_an_id_that_its_backend_gave_to_two_keys_is_told_to_neither(usage: Usage
 
 
 def test_a_record_that_comes_again_tells_the_same(usage: UsageStore) -> None:
-    usage.add(block_of([made("resp_1")]))
-    usage.add(block_of([made("resp_1")]))
+    again = block_of([made("resp_1")])
+    assert [usage.add(again), usage.add(again)] == [1, 0]
     assert usage.answer(None, "resp_1") is not None
     assert usage.totals().requests == 1
 
@@ -376,19 +377,22 @@ def test_answers_are_forgotten_by_age_and_by_number(
     long_ago = time.time() - usage_module.ANSWERS_SECONDS - 1
     usage.add(block_of([made("resp_old", at=long_ago)]))
     assert usage.answer(None, "resp_old") is None
-    monkeypatch.setattr(usage_module, "MOST_ANSWERS", 10)
+    for where in ("usage_file", "postgres_usage"):
+        monkeypatch.setattr(f"pointsman.admin.store.{where}.MOST_ANSWERS", 10)
     for number in range(30):
         usage.add(block_of([made(f"resp_{number}", number + 1)]))
+    usage.tend()
     assert [usage.answer(None, f"resp_{number}") is not None for number in (0, 19, 20, 29)] == [
         False, False, True, True,
     ]  # fmt: skip
-    with sqlite3.connect(usage._file.path) as connection:
-        assert connection.execute("SELECT count(*) FROM answers").fetchone() == (10,)
+    if isinstance(usage, UsageFile):
+        with closing(sqlite3.connect(usage.path)) as connection:
+            assert connection.execute("SELECT count(*) FROM answers").fetchone() == (10,)
 
 
 def test_a_file_of_the_second_version_learns_to_keep_them(tmp_path: Path) -> None:
     left_by_version(tmp_path / "usage.db", 2, [record(1)])
-    again = UsageStore(tmp_path / "usage.db")
+    again = UsageFile(tmp_path / "usage.db")
     again.add(block_of([made("resp_1", 2)]))
     assert again.answer(None, "resp_1") is not None
     assert again.totals().requests == 2
@@ -417,7 +421,9 @@ def test_a_search_that_takes_too_long_goes_on_with_its_cursor(
     usage: UsageStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was 2.7 s of a million rows, in one go."""
-    monkeypatch.setattr("pointsman.admin.store.usage.LOOK_SECONDS", 0.0)
+    for where in ("usage_file", "postgres_usage"):
+        monkeypatch.setattr(f"pointsman.admin.store.{where}.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("pointsman.admin.store.postgres_usage_reading.PIECE", 4)
     for number in range(8):  # each a block, which overlaps its neighbours
         usage.add(block_of([record(number * 2 + n, total_ms=float(number * 2 + n)) for n in (0, 3)]))
     found: list[float | None] = []

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_days import MOST_ZONES
 from pointsman.admin.store.usage_facts import VALUES
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.admin.store.usage_glance import Became, three_digits
 from pointsman.admin.store.usage_groups import By, DayTotals
 from pointsman.admin.store.usage_query import UsageFilter
@@ -36,7 +36,7 @@ def row(number: int, at: float, **more: Any) -> UsageRecord:
     return UsageRecord(id=name, at=at, **(fields | more))
 
 
-def tended(usage: UsageStore) -> UsageStore:
+def tended(usage: UsageFile) -> UsageFile:
     for _ in range(20):
         usage.tend()
     return usage
@@ -48,15 +48,15 @@ def kept(path: Path, zone: str) -> list[tuple[float, float]]:
         return rows.fetchall()
 
 
-def days(usage: UsageStore, zone: str = KOLKATA) -> list[tuple[str, int, int | None]]:
+def days(usage: UsageFile, zone: str = KOLKATA) -> list[tuple[str, int, int | None]]:
     rows = usage.by(By.DAY, UsageFilter(), zone)
     return [(str(one.day), one.requests, one.input_tokens) for one in rows if isinstance(one, DayTotals)]
 
 
 @pytest.fixture
-def usage(tmp_path: Path) -> UsageStore:
+def usage(tmp_path: Path) -> UsageFile:
     """Three days of Kolkata's, with two records each: one in the first half hour and one in the last."""
-    made = UsageStore(tmp_path / "usage.db")
+    made = UsageFile(tmp_path / "usage.db")
     days(made)
     times = [MIDNIGHT + day * DAY + into for day in range(3) for into in (10.0, DAY - 10.0)]
     made.add(block_of([row(number, at) for number, at in enumerate(times)]))
@@ -70,7 +70,7 @@ def at(seconds: float) -> datetime:
 THREE = [("2026-09-21", 2, 2), ("2026-09-22", 2, 2), ("2026-09-23", 2, 2)]
 
 
-def test_days_that_are_over_are_kept_as_their_zone_cuts_them(usage: UsageStore) -> None:
+def test_days_that_are_over_are_kept_as_their_zone_cuts_them(usage: UsageFile) -> None:
     assert kept(usage.path, KOLKATA) == [
         (MIDNIGHT + day * DAY, MIDNIGHT + (day + 1) * DAY) for day in range(3)
     ]
@@ -78,33 +78,33 @@ def test_days_that_are_over_are_kept_as_their_zone_cuts_them(usage: UsageStore) 
 
 
 def test_a_record_that_comes_late_is_counted_at_once_and_its_day_is_summed_up_again(
-    usage: UsageStore,
+    usage: UsageFile,
 ) -> None:
     usage.add(block_of([row(50, MIDNIGHT + DAY + 5.0)]))
     late = [THREE[0], ("2026-09-22", 3, 3), THREE[2]]
     assert days(usage) == late
     usage.close()  # and after what a crash leaves
-    again = UsageStore(usage.path)
+    again = UsageFile(usage.path)
     assert days(again) == late
     assert days(tended(again)) == late
     assert len(kept(usage.path, KOLKATA)) == 3
 
 
-def test_what_is_deleted_is_in_no_day(usage: UsageStore) -> None:
+def test_what_is_deleted_is_in_no_day(usage: UsageFile) -> None:
     usage.delete_before(MIDNIGHT + 1.5 * DAY)
     assert days(usage) == [("2026-09-22", 1, 1), THREE[2]]
     assert days(tended(usage)) == [("2026-09-22", 1, 1), THREE[2]]
 
 
 def test_a_day_that_is_not_over_is_none_of_them(tmp_path: Path) -> None:
-    usage = UsageStore(tmp_path / "usage.db")
+    usage = UsageFile(tmp_path / "usage.db")
     usage.add(block_of([row(1, time.time())]))
     tended(usage)
     assert kept(usage.path, own_zone()) == []
     assert usage.totals().requests == 1
 
 
-def test_days_of_one_zone_are_read_and_not_pieces_of_two(usage: UsageStore) -> None:
+def test_days_of_one_zone_are_read_and_not_pieces_of_two(usage: UsageFile) -> None:
     """Between days of Kolkata and of Lima there would be half hours, to be read record by record."""
     days(usage, "America/Lima")
     tended(usage)
@@ -112,11 +112,11 @@ def test_days_of_one_zone_are_read_and_not_pieces_of_two(usage: UsageStore) -> N
     with closing(sqlite3.connect(usage.path)) as connection:
         connection.execute("UPDATE block SET body = zeroblob(40)")  # nobody reads one
         connection.commit()
-    again = UsageStore(usage.path)
+    again = UsageFile(usage.path)
     assert again.totals(UsageFilter(since=at(MIDNIGHT), until=at(MIDNIGHT + 3 * DAY))).requests == 6
 
 
-def test_no_more_zones_are_kept_than_a_few(usage: UsageStore) -> None:
+def test_no_more_zones_are_kept_than_a_few(usage: UsageFile) -> None:
     for zone in ("Europe/Berlin", "America/Lima", "Asia/Tokyo", "Africa/Cairo"):
         assert sum(requests for _, requests, _ in days(usage, zone)) == 6
         tended(usage)
@@ -131,7 +131,7 @@ def test_no_more_zones_are_kept_than_a_few(usage: UsageStore) -> None:
 
 
 def test_hours_that_are_over_serve_a_zone_that_nobody_has_looked_at(tmp_path: Path) -> None:
-    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    usage, now = UsageFile(tmp_path / "usage.db"), time.time()
     begin = now // DAY * DAY - 3 * DAY
     rows = [row(number, begin + number * 1800.0, model=f"m{number % 2}") for number in range(100)]
     usage.add(block_of(rows))
@@ -151,21 +151,21 @@ def test_hours_that_are_over_serve_a_zone_that_nobody_has_looked_at(tmp_path: Pa
     )
 
 
-def test_a_file_of_the_version_before_has_its_days_summed_up(usage: UsageStore) -> None:
+def test_a_file_of_the_version_before_has_its_days_summed_up(usage: UsageFile) -> None:
     usage.close()
     with closing(sqlite3.connect(usage.path)) as connection:
         for table in ("rolled", "daily", "daily_by"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 5")
         connection.commit()
-    again = UsageStore(usage.path)
+    again = UsageFile(usage.path)
     assert days(again) == THREE
     tended(again)
     assert len(kept(usage.path, KOLKATA)) == 3
 
 
 def test_a_file_of_before_bytes_were_known_keeps_its_days_and_counts_them_from_then_on(
-    usage: UsageStore,
+    usage: UsageFile,
 ) -> None:
     tended(usage).close()
     with closing(sqlite3.connect(usage.path)) as connection:
@@ -174,7 +174,7 @@ def test_a_file_of_before_bytes_were_known_keeps_its_days_and_counts_them_from_t
         connection.execute("DELETE FROM daily_by WHERE axis = 'target'")
         connection.execute("PRAGMA user_version = 7")
         connection.commit()
-    again = UsageStore(usage.path)
+    again = UsageFile(usage.path)
     assert days(again) == THREE
     assert (again.totals().requests, again.totals().sent_bytes) == (6, None)
     late = row(99, MIDNIGHT + DAY + 60, sent_bytes=700, target="groq:m", session="s")
@@ -192,7 +192,7 @@ def test_a_file_of_before_bytes_were_known_keeps_its_days_and_counts_them_from_t
 
 
 def test_a_damaged_block_is_told_of_and_made_no_day_of(tmp_path: Path) -> None:
-    usage = UsageStore(tmp_path / "usage.db")
+    usage = UsageFile(tmp_path / "usage.db")
     days(usage)
     usage.add(block_of([row(1, MIDNIGHT + 10.0)]))
     usage.tend()
@@ -201,14 +201,14 @@ def test_a_damaged_block_is_told_of_and_made_no_day_of(tmp_path: Path) -> None:
         connection.execute("DELETE FROM rolled")
         connection.execute("UPDATE block SET body = zeroblob(40)")
         connection.commit()
-    again = UsageStore(usage.path)
+    again = UsageFile(usage.path)
     with pytest.raises(PointsmanError, match="damaged"):
         days(again)
     tended(again)
     assert kept(usage.path, KOLKATA) == []
 
 
-def test_a_chart_has_the_greatest_apart_and_the_others_in_one(usage: UsageStore) -> None:
+def test_a_chart_has_the_greatest_apart_and_the_others_in_one(usage: UsageFile) -> None:
     at = MIDNIGHT + 100.0
     usage.add(
         block_of([row(60 + n, at, model=f"m{n}", cost=100 * n, input_tokens=None) for n in range(1, 6)])
@@ -224,7 +224,7 @@ def test_a_chart_has_the_greatest_apart_and_the_others_in_one(usage: UsageStore)
 
 
 def test_a_glance_counts_what_became_of_the_last_hours_requests(tmp_path: Path) -> None:
-    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    usage, now = UsageFile(tmp_path / "usage.db"), time.time()
     became = [
         row(1, now, first_output_ms=100.0),
         row(2, now, first_output_ms=300.4, fallback="connect"),
@@ -237,7 +237,7 @@ def test_a_glance_counts_what_became_of_the_last_hours_requests(tmp_path: Path) 
     seen = usage.glance(now - 600)
     assert sum(some[Became.FAILED] for _, some in seen.minutes) == 1
     usage.add(block_of(became[3:]))
-    for store in (usage, UsageStore(usage.path)):  # as it came in, and read again
+    for store in (usage, UsageFile(usage.path)):  # as it came in, and read again
         seen = store.glance(now - 600)
         assert {one: sum(some[one] for _, some in seen.minutes) for one in Became} == dict.fromkeys(Became, 1)
         assert len(seen.minutes) == 60
@@ -246,7 +246,7 @@ def test_a_glance_counts_what_became_of_the_last_hours_requests(tmp_path: Path) 
 
 
 def test_a_glance_forgets_what_was_deleted(tmp_path: Path) -> None:
-    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    usage, now = UsageFile(tmp_path / "usage.db"), time.time()
     usage.add(block_of([row(1, now - 120, first_output_ms=100.0)]))
     assert usage.glance(now - 600).median == 100.0
     usage.delete_before(now - 60)
@@ -258,12 +258,12 @@ def test_a_busy_days_glance_is_read_bit_by_bit_and_no_bit_twice(
 ) -> None:
     for name, many in (("AT_ONCE", 10), ("MOST", 40)):
         monkeypatch.setattr(f"pointsman.admin.store.usage_glance.{name}", many)
-    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    usage, now = UsageFile(tmp_path / "usage.db"), time.time()
     for ten in range(6):
         some = [row(10 * ten + one, now - 3000 + 500 * ten + one, first_output_ms=100.0) for one in range(10)]
         usage.add(block_of(some))
     usage.glance(now - 3600)
-    usage = UsageStore(usage.path)
+    usage = UsageFile(usage.path)
 
     def seen() -> int:
         return sum(sum(some.values()) for _, some in usage.glance(now - 3600).minutes)

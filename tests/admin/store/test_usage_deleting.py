@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pointsman.admin.store import usage_query
-from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.admin.store.usage_groups import By
 from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
@@ -40,7 +40,7 @@ def some(begin: float, count: int, life: str, **more: object) -> list[UsageRecor
 
 def test_the_file_becomes_smaller_and_no_name_of_what_went_is_in_it(tmp_path: Path) -> None:
     path, now = tmp_path / "usage.db", time.time()
-    usage = UsageStore(path)
+    usage = UsageFile(path)
     for batch in range(20):
         begin = now - 10 * DAY + batch * 500
         usage.add(
@@ -68,7 +68,7 @@ def test_the_file_becomes_smaller_and_no_name_of_what_went_is_in_it(tmp_path: Pa
 
 def test_what_no_period_needs_by_the_hour_is_carried_in_one_sum(tmp_path: Path) -> None:
     path, now = tmp_path / "usage.db", time.time()
-    usage = UsageStore(path)
+    usage = UsageFile(path)
     for age in range(30, 50):
         usage.add(block_of(some(now - age * DAY, 3, f"c{age:09}")))
     usage.delete_before(now - 20 * DAY)
@@ -82,7 +82,7 @@ def test_what_no_period_needs_by_the_hour_is_carried_in_one_sum(tmp_path: Path) 
 def test_a_file_that_was_made_before_it_could_shrink_is_written_anew_once(old: Path) -> None:
     with closing(sqlite3.connect(old)) as connection:
         assert connection.execute("PRAGMA auto_vacuum").fetchone() == (0,)
-    usage = UsageStore(old)
+    usage = UsageFile(old)
     assert usage.delete_before(3 * HOUR).records == 3
     assert [one.at for one in usage.page()[0]] == [14405.0, 10805.0]
     usage.close()
@@ -93,7 +93,7 @@ def test_a_file_that_was_made_before_it_could_shrink_is_written_anew_once(old: P
 
 def test_a_damaged_block_stays_and_the_rest_goes(tmp_path: Path) -> None:
     path = tmp_path / "usage.db"
-    usage = UsageStore(path)
+    usage = UsageFile(path)
     usage.add(block_of(some(0, 10, "dddddddddd")))
     usage.add(block_of(some(5, 10, "eeeeeeeeee")))
     with closing(sqlite3.connect(path)) as other:
@@ -110,7 +110,7 @@ def test_a_damaged_block_stays_and_the_rest_goes(tmp_path: Path) -> None:
 
 def test_new_records_come_in_while_old_ones_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pointsman.admin.store.usage_deleting.AT_ONCE", 1)
-    usage = UsageStore(tmp_path / "usage.db")
+    usage = UsageFile(tmp_path / "usage.db")
     for hour in range(50):
         usage.add(block_of(some(hour * HOUR, 2, f"f{hour:09}")))
 
@@ -128,21 +128,21 @@ def test_new_records_come_in_while_old_ones_go(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_key_that_was_used_long_ago_still_says_when(tmp_path: Path) -> None:
-    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    usage, now = UsageFile(tmp_path / "usage.db"), time.time()
     for key, age in ((1, 200), (2, 3), (3, 0.001), (4, 40)):
         usage.add(block_of(some(now - age * DAY, 1, f"d{key:09}", key_id=key)))
     found = usage.last_used([1, 2, 3, 5])
     assert found.keys() == {1, 2, 3}
     for key, age in ((1, 200), (2, 3), (3, 0.001)):
         assert abs(now - age * DAY - found[key]) <= HOUR
-    assert UsageStore(tmp_path / "empty.db").last_used([1]) == {}
+    assert UsageFile(tmp_path / "empty.db").last_used([1]) == {}
     usage.close()
 
 
 def test_hundreds_of_keys_say_to_the_record_when_they_were_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage, now = UsageStore(tmp_path / "usage.db"), time.time()
+    usage, now = UsageFile(tmp_path / "usage.db"), time.time()
     late, opened = {}, []
     for number in range(600):
         late[1 + number % 300] = at = now - 1200 + 2 * number

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +22,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pointsman.admin.store import usage_deleting, usage_log
+from pointsman.admin.store import postgres_usage_deleting, postgres_usage_reading, usage_deleting, usage_log
+from pointsman.admin.store.database_url import PostgresPlace, database_place
+from pointsman.admin.store.postgres import PostgresServer
+from pointsman.admin.store.postgres_usage import UsageTables
 from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_columns import PACKED, PLAIN, Block, Damaged, pack
 from pointsman.admin.store.usage_facts import VALUES
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.admin.store.usage_groups import By, SessionTotals
 from pointsman.admin.store.usage_query import Totals, UsageFilter
 from pointsman.errors import PointsmanError
@@ -33,6 +37,7 @@ from pointsman.ledger.blocks import MONEY, TOKENS, UsageBlock, block_of, columns
 from pointsman.ledger.periods import zone_of
 from pointsman.ledger.records import NANO, UsageRecord
 from tests.children import child
+from tests.postgres import Cluster
 
 FIELDS = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id", "client", "session")
 HOUR = 3600.0
@@ -284,6 +289,53 @@ moments = st.one_of(
 )
 
 
+def same_times(steps: list[Any]) -> list[Any]:
+    """A record that comes again is the same record: of an id there is one time, and none that PostgreSQL cannot divide."""
+    times: dict[str, float] = {}
+    return [
+        [
+            msgspec.structs.replace(one, at=times.setdefault(one.id, one.at if one.at > 1e-9 else 0.0))
+            for one in step
+        ]
+        if isinstance(step, list)
+        else step
+        for step in steps
+    ]
+
+
+def says_what_a_list_says(
+    open_usage: Callable[[], UsageStore],
+    given_steps: list[Any],
+    asked: list[UsageFilter],
+    since: float | None,
+) -> None:
+    deleted: list[UsageRecord] = []
+    usage, stored = open_usage(), dict[str, UsageRecord]()
+    usage.by(By.DAY, None, GUYANA)  # somebody looks at its days, which are kept from then on
+    for step in given_steps:
+        if step == "tend":
+            usage.tend()
+        elif step == "reopen":
+            usage.close()
+            usage = open_usage()
+        elif isinstance(step, float):
+            old = [one for one in stored.values() if one.at < step]
+            assert usage.delete_before(step).records == len(old)
+            deleted += old
+            stored = {name: one for name, one in stored.items() if one.at >= step}
+        else:
+            new = {one.id: one for one in reversed(step) if one.id not in stored}
+            assert usage.add(block_of(step)) == len(new)
+            stored |= new
+    for _ in range(2):
+        for one in [UsageFilter(), *asked]:
+            check(usage, stored, one)
+        check_spent(usage, stored, deleted, since)
+        usage.tend()
+    assert usage.integrity() == []
+    usage.close()
+
+
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(steps, st.lists(filters, min_size=1, max_size=4), moments)
 def test_it_says_what_a_list_of_its_records_says(
@@ -295,34 +347,37 @@ def test_it_says_what_a_list_of_its_records_says(
         patch.setattr(usage_log, "ENOUGH", 4)
         patch.setattr(usage_deleting, "AT_ONCE", 2)
         patch.setattr(usage_deleting, "LONGEST_HOURS", 10**9)
-        deleted: list[UsageRecord] = []
         path = Path(folder) / "usage.db"
-        usage, stored = UsageStore(path), dict[str, UsageRecord]()
-        usage.by(By.DAY, None, GUYANA)  # somebody looks at its days, which are kept from then on
-        for step in given_steps:
-            if step == "tend":
-                usage.tend()
-            elif step == "reopen":
-                usage.close()
-                usage = UsageStore(path)
-            elif isinstance(step, float):
-                old = [one for one in stored.values() if one.at < step]
-                assert usage.delete_before(step).records == len(old)
-                deleted += old
-                stored = {name: one for name, one in stored.items() if one.at >= step}
-            else:
-                new = {one.id: one for one in reversed(step) if one.id not in stored}
-                assert usage.add(block_of(step)) == len(new)
-                stored |= new
-        for one in [UsageFilter(), *asked]:
-            check(usage, stored, one)
-        check_spent(usage, stored, deleted, since)
-        usage.tend()
-        for one in [UsageFilter(), *asked]:
-            check(usage, stored, one)
-        check_spent(usage, stored, deleted, since)
-        assert usage.integrity() == []
-        usage.close()
+        says_what_a_list_says(lambda: UsageFile(path), given_steps, asked, since)
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
+@given(steps, st.lists(filters, min_size=1, max_size=4), moments)
+def test_a_postgresql_says_what_a_list_of_its_records_says(
+    server: PostgresServer, given_steps: list[Any], asked: list[UsageFilter], since: float | None
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres_usage_deleting, "HOURS_AT_ONCE", 2)
+        patch.setattr(postgres_usage_deleting, "LONGEST_HOURS", 10**9)
+        patch.setattr(postgres_usage_reading, "_SUMS_AT_ONCE", 3)
+        patch.setattr(postgres_usage_reading, "_FEW_KINDS", 2)
+        emptied(server)
+        says_what_a_list_says(lambda: UsageTables(server), same_times(given_steps), asked, since)
+
+
+@pytest.fixture
+def server(cluster: Cluster, tmp_path: Path) -> Iterator[PostgresServer]:
+    place = database_place(tmp_path, cluster.database())
+    assert isinstance(place, PostgresPlace)
+    with closing(PostgresServer(place)) as opened:
+        yield opened
+
+
+def emptied(server: PostgresServer) -> None:
+    UsageTables(server).totals()  # makes the tables
+    with server.raw() as driver:
+        names = "usage, usage_hour, usage_session_hour, usage_minute, usage_carried, usage_answer"
+        driver.execute(f"TRUNCATE {names}".encode())
 
 
 def plain(number: int, **fields: Any) -> UsageRecord:
@@ -375,7 +430,7 @@ def test_records_come_out_of_a_block_as_they_went_in(records: list[UsageRecord])
     ids=["id", "request", "just over", "far over"],
 )
 def test_one_odd_record_does_not_keep_its_batch_out(tmp_path: Path, fields: dict[str, Any]) -> None:
-    usage = UsageStore(tmp_path / "usage.db")
+    usage = UsageFile(tmp_path / "usage.db")
     assert usage.add(block_of([plain(1), plain(2, **fields), plain(3)])) == 3
     usage.tend()
     (odd,) = [one for one in usage.page()[0] if one.at == 1002.0]
@@ -400,7 +455,7 @@ def test_a_block_that_is_not_what_was_written_is_damaged(form: int) -> None:
 
 def test_a_damaged_block_is_told_and_never_left_out_silently(tmp_path: Path) -> None:
     path = tmp_path / "usage.db"
-    usage = UsageStore(path)
+    usage = UsageFile(path)
     for number in range(80):
         usage.add(block_of([plain(number)]), again=False)
     usage.tend()
@@ -423,7 +478,7 @@ def test_a_damaged_block_is_told_and_never_left_out_silently(tmp_path: Path) -> 
 
 
 def test_small_blocks_become_large_ones(tmp_path: Path) -> None:
-    usage = UsageStore(tmp_path / "usage.db")
+    usage = UsageFile(tmp_path / "usage.db")
     for number in range(300):
         usage.add(block_of([plain(number)]), again=False)
         if number % 64 == 0:
@@ -444,7 +499,7 @@ def test_what_came_right_before_a_budgets_period_is_not_spent_in_it(
     tmp_path: Path, hour: float, tended: bool
 ) -> None:
     """A period that begins the least after a whole hour; the hour's sum was taken for it."""
-    usage = UsageStore(tmp_path / "usage.db")
+    usage = UsageFile(tmp_path / "usage.db")
     after = math.nextafter(hour, math.inf)
     usage.add(block_of([plain(n, at=at, key_id=1) for n, at in enumerate([hour, after, hour + 60])]))
     if tended:
@@ -457,7 +512,7 @@ def test_what_came_right_before_a_budgets_period_is_not_spent_in_it(
 
 
 def test_totals_from_the_middle_of_an_hour_read_its_blocks(tmp_path: Path) -> None:
-    usage = UsageStore(tmp_path / "usage.db")
+    usage = UsageFile(tmp_path / "usage.db")
     usage.add(block_of([plain(n, at=n * 600.0) for n in range(60)]))
     usage.tend()
     between = UsageFilter(
@@ -475,10 +530,10 @@ def told(number: int) -> UsageRecord:
 _WRITER = """
 import sys
 from pathlib import Path
-from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.ledger.blocks import block_of
 from tests.admin.store.test_usage_log import told
-usage = UsageStore(Path(sys.argv[1]))
+usage = UsageFile(Path(sys.argv[1]))
 begin = int(sys.argv[2])
 print(usage.add(block_of([told(n) for n in range(begin, begin + 50)])), flush=True)
 for batch in range(1, 100000):
@@ -512,7 +567,7 @@ def test_kill_9_loses_and_doubles_nothing_that_was_acknowledged(tmp_path: Path) 
         end = killed(
             path, end, 0.02 + 0.013 * (number % 20)
         )  # begins with what may not have been acknowledged
-    usage = UsageStore(path)
+    usage = UsageFile(path)
     last = usage.totals().requests
     assert last in (end, end + 50), "all that was acknowledged, and at most the batch that was not"
     assert (usage.totals().input_tokens, usage.totals().cost) == (last, 2 * last / NANO)
@@ -527,7 +582,7 @@ def test_kill_9_loses_and_doubles_nothing_that_was_acknowledged(tmp_path: Path) 
 
 
 def test_a_session_that_is_asked_for_by_name_is_found_however_old_it_is(tmp_path: Path) -> None:
-    usage = UsageStore(tmp_path / "usage.db")
+    usage = UsageFile(tmp_path / "usage.db")
     records = [plain(number, at=number * HOUR, session=f"s{number}") for number in (1, 2, 3)]
     usage.add(block_of(records))
     usage.tend()  # into sums

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from pointsman.admin.store import usage_log
-from pointsman.admin.store.usage import UsageStore
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.ledger.blocks import UsageBlock, block_of
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.spool import Spool
@@ -57,7 +57,7 @@ OLD = [
 
 
 def test_its_records_are_there_and_their_cost_is_unknown_and_not_nothing(old: Path) -> None:
-    usage = UsageStore(old)
+    usage = UsageFile(old)
     assert usage.page()[0] == OLD
     totals = usage.totals()
     assert (totals.requests, totals.failed, totals.input_tokens) == (5, 1, 60)
@@ -69,7 +69,7 @@ def test_its_records_are_there_and_their_cost_is_unknown_and_not_nothing(old: Pa
     usage.tend()
     usage.tend()
     usage.close()
-    usage = UsageStore(old)
+    usage = UsageFile(old)
     assert usage.page()[0] == [known, *OLD]
     totals = usage.totals()
     assert (totals.cost, totals.saved, totals.extra, totals.unpriced) == (1.5, 7e-9, None, 5)
@@ -79,10 +79,10 @@ def test_its_records_are_there_and_their_cost_is_unknown_and_not_nothing(old: Pa
 
 def test_a_change_that_is_cut_off_is_made_the_next_time(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = shape(old)
-    usage = UsageStore(old)
+    usage = UsageFile(old)
     with monkeypatch.context() as patch:
         patch.setattr(usage_log.UsageLog, "__init__", broken)
-        patch.setattr("pointsman.admin.store.usage._metadata.create_all", broken)
+        patch.setattr("pointsman.admin.store.usage_file._metadata.create_all", broken)
         with pytest.raises(sqlite3.OperationalError, match="as if"):
             usage.totals()
     assert shape(old) == before, "nothing of it is there"
@@ -97,7 +97,7 @@ def test_a_spool_that_it_left_is_taken(old: Path, tmp_path: Path) -> None:
     taken = spool.take()
     assert taken is not None
     assert taken.read() == [of_old(5)]
-    usage = UsageStore(old)
+    usage = UsageFile(old)
     assert usage.add(taken) == 1
     assert usage.add(taken) == 0
     assert usage.page()[0] == [of_old(5), *OLD]

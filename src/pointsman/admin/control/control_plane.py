@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...config import DATABASE_VARIABLE, USAGE_FILE, Limits
+from ...config import DATABASE_VARIABLE, Limits
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...ledger.blocks import UsageBlock
@@ -38,6 +38,7 @@ from ..store.rotation import open_vault, renew_key
 from ..store.shadows import ShadowStore
 from ..store.snapshot import compile_snapshot
 from ..store.usage import UsageStore
+from ..store.usage_opening import open_usage
 from ..vault import Vault, check_opens
 from . import found
 from .accountant import Accountant
@@ -141,7 +142,7 @@ class ControlPlane:
             store = Store.open(data_dir, url)
             opened.callback(store.close)
             vault = open_vault(store, data_dir, environ)
-            usage = UsageStore(data_dir / USAGE_FILE)
+            usage = open_usage(store, data_dir)
             opened.callback(usage.close)
             options = options or Options()
             if options.client_key is not None:

@@ -59,7 +59,8 @@ class Retention:
             log.info("%s usage records were older than they are kept, and are deleted", done.records)
 
     def _forget(self, days: int | None) -> Deleted:
-        """Whole hours, so that nothing has to be added up anew."""
-        before = -math.inf if days is None else float((time.time() - days * _DAY) // HOUR * HOUR)
+        """Whole hours or days, so that nothing has to be added up anew."""
+        step = self._usage.step
+        before = -math.inf if days is None else (time.time() - days * _DAY) // step * step
         self._shadows.delete_before(before)
         return self._usage.delete_before(before)

@@ -6,15 +6,14 @@ drawn (admin/web).
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .usage_adding import Pending, Values
+from .usage_adding import Values
 from .usage_facts import VALUES
 from .usage_groups import By
 from .usage_query import UsageFilter
-from .usage_sums import NOTHING, Span, grouped
+from .usage_sums import NOTHING, Span, SumsReader
 
 
 class Series(NamedTuple):
@@ -35,17 +34,10 @@ class Chart(NamedTuple):
     total: Series
 
 
-def chart_of(
-    driver: sqlite3.Connection,
-    filters: UsageFilter,
-    pending: Pending,
-    by: By,
-    spans: Sequence[Span],
-    most: int,
-) -> Chart:
+def chart_of(sums: SumsReader, filters: UsageFilter, by: By, spans: Sequence[Span], most: int) -> Chart:
     """spans: one after the other. by: DAY and SESSION have no series. most: series beside the others. Raises Damaged."""
     apart = by not in (By.DAY, By.SESSION)
-    found = grouped(driver, filters, pending, by.value if apart else "all", spans)
+    found = sums.grouped(filters, by.value if apart else "all", spans)
     groups: dict[tuple[Any, ...], dict[int, Values]] = {}
     for (number, group), one in found.items():
         groups.setdefault(group, {})[number] = one.values
@@ -53,8 +45,8 @@ def chart_of(
     if not apart:
         return Chart([*spans], [], total)
     ranked = sorted(groups.items(), key=lambda item: _weight(_total(item[1].values())), reverse=True)
-    series = [_series(group, [sums], len(spans)) for group, sums in ranked[:most]]
-    rest = [sums for _, sums in ranked[most:]]
+    series = [_series(group, [each], len(spans)) for group, each in ranked[:most]]
+    rest = [each for _, each in ranked[most:]]
     if rest:
         series.append(_series(None, rest, len(spans)))
     return Chart([*spans], series, total)

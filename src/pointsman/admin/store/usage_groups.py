@@ -7,8 +7,6 @@ Not here: how they are added up (usage_sums.py).
 from __future__ import annotations
 
 import math
-import sqlite3
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -18,12 +16,10 @@ from pydantic import BaseModel
 
 from ...kinds import Per
 from ...ledger.periods import period_at, zone_of
-from .usage_adding import HOUR, Pending, Values, hour_of
-from .usage_days import hours_of
+from .usage_adding import HOUR, Values, hour_of
 from .usage_facts import VALUES, has_left
 from .usage_query import Totals, UsageFilter, bounds, in_dollars
-from .usage_sessions import latest_sessions
-from .usage_sums import Found, Span, Sum, grouped
+from .usage_sums import NOTHING, Found, Span, Sum, SumsReader
 
 
 class By(StrEnum):
@@ -138,36 +134,33 @@ NAMES = {
 """Of the values of usage_sums.GROUPS."""
 
 
-def groups(
-    driver: sqlite3.Connection,
-    filters: UsageFilter,
-    pending: Pending,
-    by: By,
-    zone: str,
-    most: int | None = None,
-) -> list[Group]:
+def together(sums: SumsReader, filters: UsageFilter) -> Values:
+    """Of all that passes: each of COUNTS and of SUMS. Raises Damaged."""
+    found = sums.grouped(filters, "all", [bounds(filters)])
+    return found.get((0, ()), NOTHING).values
+
+
+def groups(sums: SumsReader, filters: UsageFilter, by: By, zone: str, most: int | None = None) -> list[Group]:
     """Days in order, sessions by their last request, the latest first; all else by cost, then by tokens, the most first.
     zone: an IANA name, for days. most: so many sessions, None: all. Raises ValueError for a zone that nobody knows, and
     Damaged."""
     if by is By.DAY:
-        return _days(driver, filters, pending, zone)
+        return _days(sums, filters, zone)
     sessions = None
     named = filters.session is not None or filters.request is not None  # it may be none of the latest
     if by is By.SESSION and most is not None and not named:
-        sessions = latest_sessions(driver, filters, pending, most)
-    found = grouped(driver, filters, pending, by.value, [bounds(filters)], sessions)
+        sessions = sums.latest_sessions(filters, most)
+    found = sums.grouped(filters, by.value, [bounds(filters)], sessions)
     rows = [_row(by, dict(zip(NAMES[by], group, strict=True)), one) for (_, group), one in found.items()]
     if by is By.SESSION:
         return sorted(rows, key=lambda row: row.last_at, reverse=True)[:most]  # type: ignore[union-attr]
     return sorted(rows, key=_weight, reverse=True)
 
 
-def left_machine(
-    driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, zone: str
-) -> list[LeftTotals]:
+def left_machine(sums: SumsReader, filters: UsageFilter, zone: str) -> list[LeftTotals]:
     """By day, backend and model: days in order, of each what was given the most first. Raises ValueError for a zone that
     nobody knows, and Damaged."""
-    days, found = _by_day(driver, filters, pending, zone, "target")
+    days, found = _by_day(sums, filters, zone, "target")
     rows = []
     for (number, (target,)), one in found.items():
         if has_left(target):
@@ -181,31 +174,26 @@ def totals_of(values: Values) -> dict[str, Any]:
     return in_dollars(dict(zip(VALUES, values, strict=True)))
 
 
-def _days(driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, zone: str) -> list[Group]:
-    days, found = _by_day(driver, filters, pending, zone, "all")
+def _days(sums: SumsReader, filters: UsageFilter, zone: str) -> list[Group]:
+    days, found = _by_day(sums, filters, zone, "all")
     return [_row(By.DAY, {"day": days[number]}, one) for (number, _), one in sorted(found.items())]
 
 
-def _by_day(
-    driver: sqlite3.Connection, filters: UsageFilter, pending: Pending, zone: str, by: str
-) -> tuple[list[date], Found]:
+def _by_day(sums: SumsReader, filters: UsageFilter, zone: str, by: str) -> tuple[list[date], Found]:
     """The days that may have a record, and the sums of each by what more is told (usage_sums.GROUPS)."""
-    spans = list(_spans(driver, bounds(filters), pending, zone))
+    spans = list(_spans(sums, bounds(filters), zone))
     place = zone_of(zone)
     days = [datetime.fromtimestamp(since, place).date() for since, _ in spans]
-    return days, grouped(driver, filters, pending, by, spans)
+    return days, sums.grouped(filters, by, spans)
 
 
-def _spans(driver: sqlite3.Connection, within: Span, pending: Pending, zone: str) -> Iterator[Span]:
+def _spans(sums: SumsReader, within: Span, zone: str) -> Iterator[Span]:
     """Of the days that may have a record."""
     zone_of(zone)
-    waits = sorted(hours_of(pending))
     done, until = within
     while done < until:
-        first = -(2**62) if math.isinf(done) else hour_of(done)
-        (hour,) = driver.execute("SELECT min(hour) FROM hourly WHERE hour >= ?", (first,)).fetchone()
-        there = [*([] if hour is None else [hour]), *waits[bisect_left(waits, first) :][:1]]
-        at = max(float(min(there) * HOUR), done) if there else until
+        hour = sums.next_hour(-(2**62) if math.isinf(done) else hour_of(done))
+        at = until if hour is None else max(float(hour * HOUR), done)
         if at >= until:
             return
         day = period_at(Per.DAY, zone, at)

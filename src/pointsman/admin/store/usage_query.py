@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -127,17 +128,18 @@ class Totals(BaseModel):
     sent_bytes: int | None
 
 
-_SHARED = {
-    name: f"d.{name}"
-    for name in ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id", "client")
-} | {"backend": BACKEND}
-"""Filters that the dimensions alone decide, and by what."""
+_SHARED = ("model", "target", "protocol", "outcome", "status", "key_id", "mapping_id", "client")
+"""Filters that the dimensions alone decide, by their columns; `backend` is one, too."""
 
 _WORDS = (
-    "lower(d.model || ' ' || ifnull(d.target, '') || ' ' || d.client || ' ' || d.outcome || ' ' || d.status || ' '"
-    " || ifnull(d.fallback, '') || ' ' || d.protocol || ' ' || d.path)"
+    "lower(d.model || ' ' || coalesce(d.target, '') || ' ' || d.client || ' ' || d.outcome || ' ' || d.status || ' '"
+    " || coalesce(d.fallback, '') || ' ' || d.protocol || ' ' || d.path)"
 )
 _MOST_WORDS = 8
+_ODD = re.compile("[!%_]")
+"""In a LIKE."""
+ALL = "TRUE"
+"""The condition that all pass."""
 
 _Found = tuple[float, str, Block, int]
 """(at, id, its block, its place there)."""
@@ -213,11 +215,11 @@ def bounds(filters: UsageFilter) -> tuple[float, float]:
     )
 
 
-def conditions(filters: UsageFilter) -> tuple[str, dict[str, Any]]:
-    """On the dimensions, which are called d: SQL, and its values by name."""
+def conditions(filters: UsageFilter, backend: str = BACKEND) -> tuple[str, dict[str, Any]]:
+    """On the dimensions, which are called d: SQL, and its values by name. backend: what tells theirs."""
     given: dict[str, Any] = {}
     terms: list[str] = []
-    for name, column in _SHARED.items():
+    for name, column in [*((name, f"d.{name}") for name in _SHARED), ("backend", backend)]:
         some = {f"{name}{place}": value for place, value in enumerate(getattr(filters, name))}
         if some:
             terms.append(f"{column} IN ({', '.join(f':{one}' for one in some)})")
@@ -232,16 +234,17 @@ def conditions(filters: UsageFilter) -> tuple[str, dict[str, Any]]:
     if isinstance(filters, RowFilter) and filters.whole:
         terms.append("d.own")
     for place, word in enumerate((filters.text or "").lower().split()[:_MOST_WORDS]):
-        given[f"word{place}"] = word
+        given[f"word{place}"] = "%" + _ODD.sub(r"!\g<0>", word) + "%"
         named = [str(number) for number, name in filters._keys.items() if word in name.lower()]
-        terms.append(f"(instr({_WORDS}, :word{place}) OR d.key_id IN ({', '.join(named)}))")
-    return " AND ".join(terms or ["1"]), given
+        keys = f" OR d.key_id IN ({', '.join(named)})" if named else ""
+        terms.append(f"({_WORDS} LIKE :word{place} ESCAPE '!'{keys})")
+    return " AND ".join(terms or [ALL]), given
 
 
 def _wanted(driver: sqlite3.Connection, filters: UsageFilter) -> set[int] | None:
     """The dimensions that pass; None: all do."""
     where, given = conditions(filters)
-    if where == "1":
+    if where == ALL:
         return None
     return {row[0] for row in driver.execute(f"SELECT id FROM dimension d WHERE {where}", given)}  # noqa: S608
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
+from typing import Protocol as TypingProtocol
 
 from ...ledger.blocks import SUMMED, full
 from .usage_adding import HOUR, Pending, Values, hour_from, hour_of, sums_of
 from .usage_columns import Block
-from .usage_days import kept_within
+from .usage_days import hours_of, kept_within
 from .usage_facts import AXES, BACKEND, COUNTS, GROUPS, SUMMED_UP, VALUES
 from .usage_log import blocks_with
-from .usage_query import UsageFilter, bounds, conditions, of_request
+from .usage_query import ALL, UsageFilter, conditions, of_request
+from .usage_sessions import latest_sessions
 
 _COST = SUMMED.index("cost")
 
@@ -47,26 +49,52 @@ Found = dict[tuple[int, tuple[Any, ...]], Sum]
 NOTHING = Sum([*[0] * len(COUNTS), *[None] * len(SUMMED), 0])
 
 
-def together(driver: sqlite3.Connection, filters: UsageFilter, pending: Pending) -> Values:
-    """Of all that passes: each of COUNTS and of SUMS. Raises Damaged."""
-    found = grouped(driver, filters, pending, "all", [bounds(filters)])
-    return found.get((0, ()), NOTHING).values
+class SumsReader(TypingProtocol):
+    """What sums are read from, within a transaction."""
+
+    def grouped(
+        self,
+        filters: UsageFilter,
+        by: str,
+        spans: Sequence[Span],
+        sessions: Collection[Any] | None = None,
+    ) -> Found:
+        """spans: apart from each other, in order; of the filter's own times nothing is asked. by: of GROUPS. sessions: of
+        those that latest_sessions told; None: all."""
+
+    def next_hour(self, first: int) -> int | None:
+        """The first hour with a record that is no earlier."""
+
+    def latest_sessions(self, filters: UsageFilter, most: int) -> Collection[Any]:
+        """The `most` latest at least, where there are as many. Some of them may have no record that passes."""
 
 
-def grouped(
-    driver: sqlite3.Connection,
-    filters: UsageFilter,
-    pending: Pending,
-    by: str,
-    spans: Sequence[Span],
-    sessions: Collection[int] | None = None,
-) -> Found:
-    """spans: apart from each other, in order; of the filter's own times nothing is asked. by: of GROUPS. pending: what
-    the file's sums have not yet. sessions: numbers of those that are asked for, by session; None: all. Raises Damaged."""
-    found = _Grouping(driver, filters, pending, by)
-    if sessions is not None:
-        found.only(sessions)
-    return found.of(spans)
+class FileSums:
+    """See SumsReader. pending: what the file's sums have not yet. Raises Damaged."""
+
+    def __init__(self, driver: sqlite3.Connection, pending: Pending) -> None:
+        self._driver = driver
+        self._pending = pending
+        self._waits = sorted(hours_of(pending))
+
+    def grouped(
+        self, filters: UsageFilter, by: str, spans: Sequence[Span], sessions: Collection[Any] | None = None
+    ) -> Found:
+        """See SumsReader."""
+        found = _Grouping(self._driver, filters, self._pending, by)
+        if sessions is not None:
+            found.only(sessions)
+        return found.of(spans)
+
+    def next_hour(self, first: int) -> int | None:
+        """See SumsReader."""
+        (hour,) = self._driver.execute("SELECT min(hour) FROM hourly WHERE hour >= ?", (first,)).fetchone()
+        there = [*([] if hour is None else [hour]), *self._waits[bisect_left(self._waits, first) :][:1]]
+        return min(there, default=None)
+
+    def latest_sessions(self, filters: UsageFilter, most: int) -> Collection[Any]:
+        """See SumsReader."""
+        return latest_sessions(self._driver, filters, self._pending, most)
 
 
 def spent(
@@ -110,7 +138,7 @@ class _Grouping:
         filters: UsageFilter,
         pending: Pending,
         by: str,
-        where: str = "1",
+        where: str = ALL,
         **given: object,
     ) -> None:
         self._driver = driver
@@ -118,7 +146,7 @@ class _Grouping:
         self._sessions = by == "session" or filters.session is not None
         self._pending = pending
         self._where, self._given = conditions(filters)
-        self._axis = by if self._where == where == "1" and by in AXES else None
+        self._axis = by if self._where == where == ALL and by in AXES else None
         self._where, self._given = f"{self._where} AND {where}", self._given | given
         self._by = GROUPS[by]
         self._named: dict[int, str] = {}
@@ -158,10 +186,10 @@ class _Grouping:
             for day in (
                 () if self._sessions else kept_within(self._driver, since, until, self._pending, hours=hours)
             ):
-                _cut(done, day.since, number, whole, parts)
+                cut(done, day.since, number, whole, parts)
                 days[day.number] = number
                 done = day.until
-            _cut(done, until, number, whole, parts)
+            cut(done, until, number, whole, parts)
         if days:
             self._add_days(days)
         for one in whole:
@@ -304,7 +332,7 @@ class _Grouping:
         return found
 
 
-def _cut(
+def cut(
     since: float,
     until: float,
     number: int,
