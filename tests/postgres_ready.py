@@ -15,6 +15,7 @@ import psycopg
 
 from pointsman.admin.store.database_url import PostgresPlace, database_place
 from pointsman.admin.store.postgres_backing import PostgresBacking
+from pointsman.admin.store.postgres_usage_tables import make_ready
 from tests.postgres import Cluster
 
 _SHAPE = """
@@ -82,6 +83,7 @@ class ReadyDatabases:
             backing = PostgresBacking(place, Path())
             try:
                 backing.open()
+                make_ready(backing.server)
             finally:
                 backing.close()
             self._template = place.link["dbname"]

@@ -1,6 +1,6 @@
 """What a usage record costs in the control plane, and how long reading a million takes: `make bench ARGS=--usage`.
 
-Synthetic records of 10 keys, 12 models and 30 days through the real `UsageStore`. Prints microseconds of CPU a record
+Synthetic records of 10 keys, 12 models and 30 days through the real `UsageFile`. Prints microseconds of CPU a record
 flat out (batches as large as they get) and paced (5,000 a second), bytes a record, and milliseconds of CPU of each read: the
 median and the 99th of a hundred.
 Not here: sockets.
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_file import UsageFile
 from pointsman.admin.store.usage_groups import By
 from pointsman.admin.store.usage_query import UsageFilter
@@ -132,10 +133,18 @@ def main(arguments: list[str]) -> int:
 
 
 def told(usage: UsageFile) -> None:
+    for name, read in reads(usage).items():
+        median, most = timed(100, read)
+        print(f"{name}: {median:.2f} ms, p99 {most:.2f} ms")
+
+
+def reads(usage: UsageStore) -> dict[str, Callable[[], object]]:
+    """By what they are called."""
+
     def day(number: int) -> datetime:
         return datetime.fromtimestamp(BEGIN + number * 86400 + 100, UTC)
 
-    reads: dict[str, Callable[[], object]] = {
+    found: dict[str, Callable[[], object]] = {
         "totals": usage.totals,
         "totals of a model": lambda: usage.totals(UsageFilter(model="gpt-3")),
         "totals of a day, not from midnight": lambda: usage.totals(UsageFilter(since=day(3), until=day(4))),
@@ -148,9 +157,9 @@ def told(usage: UsageFile) -> None:
         "totals of one request": lambda: usage.totals(UsageFilter(request="req_ab12cd34ef0000abcd")),
     }
     for by in By:
-        reads[f"by {by.value}"] = partial(usage.by, by)
+        found[f"by {by.value}"] = partial(usage.by, by)
     week = UsageFilter(since=day(20), until=day(27))
-    reads |= {
+    found |= {
         "by day, half an hour off": lambda: usage.by(By.DAY, zone="Asia/Kolkata"),
         "by model of a week": lambda: usage.by(By.MODEL, week),
         "by session of a week": lambda: usage.by(By.SESSION, week),
@@ -160,9 +169,7 @@ def told(usage: UsageFile) -> None:
         "spent of a key this month, from half past": lambda: usage.spent([3], since=BEGIN + 1800),
         "spent of a backend today": lambda: usage.spent(backend="openai", since=BEGIN + 29 * 86400),
     }
-    for name, read in reads.items():
-        median, most = timed(100, read)
-        print(f"{name}: {median:.2f} ms, p99 {most:.2f} ms")
+    return found
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -14,6 +15,7 @@ from pointsman.admin.store.database import Store
 from pointsman.admin.store.database_url import PostgresPlace, database_place
 from pointsman.admin.store.postgres import PostgresServer
 from pointsman.admin.store.postgres_usage import UsageTables
+from pointsman.admin.store.postgres_usage_tables import partitions, take_away
 from pointsman.admin.store.rotation import open_vault
 from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_file import UsageFile
@@ -83,6 +85,10 @@ def open_usage(tmp_path: Path, database_url: str | None) -> Iterator[OpenUsage]:
             return UsageTables(opened.enter_context(closing(PostgresServer(place))))
 
         yield run
+    if database_url is not None:
+        with psycopg.connect(database_url, autocommit=True) as driver:
+            for one in partitions(driver):  # so that its tables are as they were lent
+                take_away(driver, one)
 
 
 @pytest.fixture

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_days import MOST_ZONES
 from pointsman.admin.store.usage_facts import VALUES
 from pointsman.admin.store.usage_file import UsageFile
@@ -22,6 +24,9 @@ from pointsman.ledger.blocks import block_of
 from pointsman.ledger.periods import own_zone
 from pointsman.ledger.records import UsageRecord
 
+from .conftest import OpenUsage
+
+Usage = TypeVar("Usage", bound=UsageStore)
 KOLKATA = "Asia/Kolkata"  # its days begin at half past
 DAY = 86400.0
 MIDNIGHT = 1_790_000_000 // 86400 * 86400 - 5.5 * 3600
@@ -36,7 +41,7 @@ def row(number: int, at: float, **more: Any) -> UsageRecord:
     return UsageRecord(id=name, at=at, **(fields | more))
 
 
-def tended(usage: UsageFile) -> UsageFile:
+def tended(usage: Usage) -> Usage:
     for _ in range(20):
         usage.tend()
     return usage
@@ -48,19 +53,24 @@ def kept(path: Path, zone: str) -> list[tuple[float, float]]:
         return rows.fetchall()
 
 
-def days(usage: UsageFile, zone: str = KOLKATA) -> list[tuple[str, int, int | None]]:
+def days(usage: UsageStore, zone: str = KOLKATA) -> list[tuple[str, int, int | None]]:
     rows = usage.by(By.DAY, UsageFilter(), zone)
     return [(str(one.day), one.requests, one.input_tokens) for one in rows if isinstance(one, DayTotals)]
 
 
-@pytest.fixture
-def usage(tmp_path: Path) -> UsageFile:
-    """Three days of Kolkata's, with two records each: one in the first half hour and one in the last."""
-    made = UsageFile(tmp_path / "usage.db")
+def three_days(made: UsageStore) -> None:
+    """Of Kolkata, with two records each: one in the first half hour and one in the last."""
     days(made)
     times = [MIDNIGHT + day * DAY + into for day in range(3) for into in (10.0, DAY - 10.0)]
     made.add(block_of([row(number, at) for number, at in enumerate(times)]))
-    return tended(made)
+    tended(made)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[UsageFile]:
+    with closing(UsageFile(tmp_path / "usage.db")) as made:
+        three_days(made)
+        yield made
 
 
 def at(seconds: float) -> datetime:
@@ -70,27 +80,28 @@ def at(seconds: float) -> datetime:
 THREE = [("2026-09-21", 2, 2), ("2026-09-22", 2, 2), ("2026-09-23", 2, 2)]
 
 
-def test_days_that_are_over_are_kept_as_their_zone_cuts_them(usage: UsageFile) -> None:
-    assert kept(usage.path, KOLKATA) == [
+def test_days_that_are_over_are_kept_as_their_zone_cuts_them(file: UsageFile) -> None:
+    assert kept(file.path, KOLKATA) == [
         (MIDNIGHT + day * DAY, MIDNIGHT + (day + 1) * DAY) for day in range(3)
     ]
-    assert days(usage) == THREE
+    assert days(file) == THREE
 
 
 def test_a_record_that_comes_late_is_counted_at_once_and_its_day_is_summed_up_again(
-    usage: UsageFile,
+    file: UsageFile,
 ) -> None:
-    usage.add(block_of([row(50, MIDNIGHT + DAY + 5.0)]))
+    file.add(block_of([row(50, MIDNIGHT + DAY + 5.0)]))
     late = [THREE[0], ("2026-09-22", 3, 3), THREE[2]]
-    assert days(usage) == late
-    usage.close()  # and after what a crash leaves
-    again = UsageFile(usage.path)
+    assert days(file) == late
+    file.close()  # and after what a crash leaves
+    again = UsageFile(file.path)
     assert days(again) == late
     assert days(tended(again)) == late
-    assert len(kept(usage.path, KOLKATA)) == 3
+    assert len(kept(file.path, KOLKATA)) == 3
 
 
-def test_what_is_deleted_is_in_no_day(usage: UsageFile) -> None:
+def test_what_is_deleted_is_in_no_day(usage: UsageStore) -> None:
+    three_days(usage)
     usage.delete_before(MIDNIGHT + 1.5 * DAY)
     assert days(usage) == [("2026-09-22", 1, 1), THREE[2]]
     assert days(tended(usage)) == [("2026-09-22", 1, 1), THREE[2]]
@@ -104,24 +115,24 @@ def test_a_day_that_is_not_over_is_none_of_them(tmp_path: Path) -> None:
     assert usage.totals().requests == 1
 
 
-def test_days_of_one_zone_are_read_and_not_pieces_of_two(usage: UsageFile) -> None:
+def test_days_of_one_zone_are_read_and_not_pieces_of_two(file: UsageFile) -> None:
     """Between days of Kolkata and of Lima there would be half hours, to be read record by record."""
-    days(usage, "America/Lima")
-    tended(usage)
-    usage.close()
-    with closing(sqlite3.connect(usage.path)) as connection:
+    days(file, "America/Lima")
+    tended(file)
+    file.close()
+    with closing(sqlite3.connect(file.path)) as connection:
         connection.execute("UPDATE block SET body = zeroblob(40)")  # nobody reads one
         connection.commit()
-    again = UsageFile(usage.path)
+    again = UsageFile(file.path)
     assert again.totals(UsageFilter(since=at(MIDNIGHT), until=at(MIDNIGHT + 3 * DAY))).requests == 6
 
 
-def test_no_more_zones_are_kept_than_a_few(usage: UsageFile) -> None:
+def test_no_more_zones_are_kept_than_a_few(file: UsageFile) -> None:
     for zone in ("Europe/Berlin", "America/Lima", "Asia/Tokyo", "Africa/Cairo"):
-        assert sum(requests for _, requests, _ in days(usage, zone)) == 6
-        tended(usage)
-        assert kept(usage.path, zone)
-    with closing(sqlite3.connect(usage.path)) as connection:
+        assert sum(requests for _, requests, _ in days(file, zone)) == 6
+        tended(file)
+        assert kept(file.path, zone)
+    with closing(sqlite3.connect(file.path)) as connection:
         found = {zone for (zone,) in connection.execute("SELECT DISTINCT zone FROM rolled WHERE zone <> ''")}
         named = {day for (day,) in connection.execute("SELECT day FROM daily UNION SELECT day FROM daily_by")}
         numbers = {day for (day,) in connection.execute("SELECT id FROM rolled")}
@@ -130,13 +141,14 @@ def test_no_more_zones_are_kept_than_a_few(usage: UsageFile) -> None:
     assert named == numbers
 
 
-def test_hours_that_are_over_serve_a_zone_that_nobody_has_looked_at(tmp_path: Path) -> None:
-    usage, now = UsageFile(tmp_path / "usage.db"), time.time()
+def test_hours_that_are_over_serve_a_zone_that_nobody_has_looked_at(usage: UsageStore) -> None:
+    now = time.time()
     begin = now // DAY * DAY - 3 * DAY
     rows = [row(number, begin + number * 1800.0, model=f"m{number % 2}") for number in range(100)]
     usage.add(block_of(rows))
     tended(usage)
-    assert len(kept(usage.path, "")) == 50
+    if isinstance(usage, UsageFile):
+        assert len(kept(usage.path, "")) == 50
     spans = [(begin + 5.5 * 3600, begin + 29.5 * 3600)]
     expected = [one for one in rows if spans[0][0] <= one.at < spans[0][1]]
     for by in (By.DAY, By.MODEL):
@@ -151,30 +163,30 @@ def test_hours_that_are_over_serve_a_zone_that_nobody_has_looked_at(tmp_path: Pa
     )
 
 
-def test_a_file_of_the_version_before_has_its_days_summed_up(usage: UsageFile) -> None:
-    usage.close()
-    with closing(sqlite3.connect(usage.path)) as connection:
+def test_a_file_of_the_version_before_has_its_days_summed_up(file: UsageFile) -> None:
+    file.close()
+    with closing(sqlite3.connect(file.path)) as connection:
         for table in ("rolled", "daily", "daily_by"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 5")
         connection.commit()
-    again = UsageFile(usage.path)
+    again = UsageFile(file.path)
     assert days(again) == THREE
     tended(again)
-    assert len(kept(usage.path, KOLKATA)) == 3
+    assert len(kept(file.path, KOLKATA)) == 3
 
 
 def test_a_file_of_before_bytes_were_known_keeps_its_days_and_counts_them_from_then_on(
-    usage: UsageFile,
+    file: UsageFile,
 ) -> None:
-    tended(usage).close()
-    with closing(sqlite3.connect(usage.path)) as connection:
+    tended(file).close()
+    with closing(sqlite3.connect(file.path)) as connection:
         for table in ("hourly", "session_hourly", "daily", "daily_by"):
             connection.execute(f"ALTER TABLE {table} DROP COLUMN sent_bytes")
         connection.execute("DELETE FROM daily_by WHERE axis = 'target'")
         connection.execute("PRAGMA user_version = 7")
         connection.commit()
-    again = UsageFile(usage.path)
+    again = UsageFile(file.path)
     assert days(again) == THREE
     assert (again.totals().requests, again.totals().sent_bytes) == (6, None)
     late = row(99, MIDNIGHT + DAY + 60, sent_bytes=700, target="groq:m", session="s")
@@ -208,7 +220,8 @@ def test_a_damaged_block_is_told_of_and_made_no_day_of(tmp_path: Path) -> None:
     assert kept(usage.path, KOLKATA) == []
 
 
-def test_a_chart_has_the_greatest_apart_and_the_others_in_one(usage: UsageFile) -> None:
+def test_a_chart_has_the_greatest_apart_and_the_others_in_one(usage: UsageStore) -> None:
+    three_days(usage)
     at = MIDNIGHT + 100.0
     usage.add(
         block_of([row(60 + n, at, model=f"m{n}", cost=100 * n, input_tokens=None) for n in range(1, 6)])
@@ -223,8 +236,8 @@ def test_a_chart_has_the_greatest_apart_and_the_others_in_one(usage: UsageFile) 
     assert chart.total.total[cost] == 1530
 
 
-def test_a_glance_counts_what_became_of_the_last_hours_requests(tmp_path: Path) -> None:
-    usage, now = UsageFile(tmp_path / "usage.db"), time.time()
+def test_a_glance_counts_what_became_of_the_last_hours_requests(open_usage: OpenUsage) -> None:
+    usage, now = open_usage(), time.time()
     became = [
         row(1, now, first_output_ms=100.0),
         row(2, now, first_output_ms=300.4, fallback="connect"),
@@ -237,7 +250,7 @@ def test_a_glance_counts_what_became_of_the_last_hours_requests(tmp_path: Path) 
     seen = usage.glance(now - 600)
     assert sum(some[Became.FAILED] for _, some in seen.minutes) == 1
     usage.add(block_of(became[3:]))
-    for store in (usage, UsageFile(usage.path)):  # as it came in, and read again
+    for store in (usage, open_usage()):  # as it came in, and read again
         seen = store.glance(now - 600)
         assert {one: sum(some[one] for _, some in seen.minutes) for one in Became} == dict.fromkeys(Became, 1)
         assert len(seen.minutes) == 60
@@ -245,8 +258,8 @@ def test_a_glance_counts_what_became_of_the_last_hours_requests(tmp_path: Path) 
         assert store.glance(now - 4 * 3600).median == 50.0
 
 
-def test_a_glance_forgets_what_was_deleted(tmp_path: Path) -> None:
-    usage, now = UsageFile(tmp_path / "usage.db"), time.time()
+def test_a_glance_forgets_what_was_deleted(usage: UsageStore) -> None:
+    now = time.time()
     usage.add(block_of([row(1, now - 120, first_output_ms=100.0)]))
     assert usage.glance(now - 600).median == 100.0
     usage.delete_before(now - 60)

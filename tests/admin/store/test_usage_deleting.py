@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from pointsman.admin.store import usage_query
+from pointsman.admin.store.usage import UsageStore
 from pointsman.admin.store.usage_file import UsageFile
 from pointsman.admin.store.usage_groups import By
 from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
 
+from .conftest import ByHand
 from .test_usage_log import HOUR, plain
 from .test_usage_v4 import FILE, old
 
@@ -38,9 +40,8 @@ def some(begin: float, count: int, life: str, **more: object) -> list[UsageRecor
     return found
 
 
-def test_the_file_becomes_smaller_and_no_name_of_what_went_is_in_it(tmp_path: Path) -> None:
-    path, now = tmp_path / "usage.db", time.time()
-    usage = UsageFile(path)
+def test_it_becomes_smaller_and_no_name_of_what_went_is_in_it(usage: UsageStore, by_hand: ByHand) -> None:
+    now = time.time()
     for batch in range(20):
         begin = now - 10 * DAY + batch * 500
         usage.add(
@@ -50,8 +51,11 @@ def test_the_file_becomes_smaller_and_no_name_of_what_went_is_in_it(tmp_path: Pa
     done = usage.delete_before(now - DAY)
     assert done.records == 10_000
     assert done.bytes_after < 0.4 * done.bytes_before
-    assert path.stat().st_size == done.bytes_after, "nothing waits beside it"
-    assert b"secret" not in path.read_bytes()
+    if isinstance(usage, UsageFile):
+        assert usage.path.stat().st_size == done.bytes_after, "nothing waits beside it"
+        assert b"secret" not in usage.path.read_bytes()
+    else:
+        assert by_hand("SELECT count(*) FROM usage_kind WHERE model = 'secret-name'")[0][0] == 0
     assert usage.totals().requests == 10
     assert [row.session for row in usage.by(By.SESSION)] == ["s-new"]  # type: ignore[union-attr]
     tokens = 20 * sum(range(500)) + 10_000
@@ -63,20 +67,20 @@ def test_the_file_becomes_smaller_and_no_name_of_what_went_is_in_it(tmp_path: Pa
         assert usage.spent_by_key(since) == {1: usage.spent([1], since=since)}
     assert usage.delete_before(now - DAY).records == 0
     assert usage.integrity() == []
-    usage.close()
 
 
-def test_what_no_period_needs_by_the_hour_is_carried_in_one_sum(tmp_path: Path) -> None:
-    path, now = tmp_path / "usage.db", time.time()
-    usage = UsageFile(path)
+def test_what_no_period_needs_by_the_hour_is_carried_in_one_sum(usage: UsageStore, by_hand: ByHand) -> None:
+    now = time.time()
     for age in range(30, 50):
         usage.add(block_of(some(now - age * DAY, 3, f"c{age:09}")))
     usage.delete_before(now - 20 * DAY)
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM carried").fetchone()[0] <= 4
+    if isinstance(usage, UsageFile):
+        with closing(sqlite3.connect(usage.path)) as connection:
+            assert connection.execute("SELECT count(*) FROM carried").fetchone()[0] <= 4
+    else:
+        assert by_hand("SELECT count(*) FROM usage_carried")[0][0] <= 4
     assert usage.spent([1])[1] == 60_000
     assert usage.spent([1], since=now - 31.5 * DAY)[1] in (6000, 3000), "a whole month is known by the hour"
-    usage.close()
 
 
 def test_a_file_that_was_made_before_it_could_shrink_is_written_anew_once(old: Path) -> None:
@@ -108,9 +112,9 @@ def test_a_damaged_block_stays_and_the_rest_goes(tmp_path: Path) -> None:
     usage.close()
 
 
-def test_new_records_come_in_while_old_ones_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_records_come_in_while_old_ones_go(usage: UsageStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pointsman.admin.store.usage_deleting.AT_ONCE", 1)
-    usage = UsageFile(tmp_path / "usage.db")
+    monkeypatch.setattr("pointsman.admin.store.postgres_usage_deleting.HOURS_AT_ONCE", 1)
     for hour in range(50):
         usage.add(block_of(some(hour * HOUR, 2, f"f{hour:09}")))
 
@@ -124,19 +128,17 @@ def test_new_records_come_in_while_old_ones_go(tmp_path: Path, monkeypatch: pyte
     other.join()
     assert usage.totals().requests == 52
     assert usage.integrity() == []
-    usage.close()
 
 
-def test_a_key_that_was_used_long_ago_still_says_when(tmp_path: Path) -> None:
-    usage, now = UsageFile(tmp_path / "usage.db"), time.time()
+def test_a_key_that_was_used_long_ago_still_says_when(usage: UsageStore) -> None:
+    now = time.time()
+    assert usage.last_used([1]) == {}
     for key, age in ((1, 200), (2, 3), (3, 0.001), (4, 40)):
         usage.add(block_of(some(now - age * DAY, 1, f"d{key:09}", key_id=key)))
     found = usage.last_used([1, 2, 3, 5])
     assert found.keys() == {1, 2, 3}
     for key, age in ((1, 200), (2, 3), (3, 0.001)):
         assert abs(now - age * DAY - found[key]) <= HOUR
-    assert UsageFile(tmp_path / "empty.db").last_used([1]) == {}
-    usage.close()
 
 
 def test_hundreds_of_keys_say_to_the_record_when_they_were_used(

@@ -80,25 +80,25 @@ class UsageTables:
         self._server = server
         self._ready = False
         self._making = threading.Lock()
-        self._days = Partitions(server)
-        self._adding = Adding(server, self._days)
+        self._partitions = Partitions(server)
+        self._adding = Adding(server, self._partitions)
         self._due = -math.inf  # monotonic
         self._seen: tuple[float, float, Glance] | None = None  # when, since when, what
 
     def add(self, given: UsageBlock, *, again: bool = True) -> int:
         """See UsageStore. A record that is there already is left as it is, whatever is said of it."""
-        self._prepare()
-        return self._adding.add(given) if given.records else 0
+        with self._prepared():
+            return self._adding.add(given) if given.records else 0
 
     def copy_to(self, target: Path) -> None:
         """See UsageStore."""
-        self._prepare()
-        copy_to(self._server, target)
+        with self._prepared():
+            copy_to(self._server, target)
 
     def put_in(self, source: Path) -> None:
         """See UsageStore."""
-        self._prepare()
-        put_in(self._server, self._adding, self._days, source)
+        with self._prepared():
+            put_in(self._server, self._adding, self._partitions, source)
         self._seen = None
 
     def tend(self) -> None:
@@ -108,9 +108,8 @@ class UsageTables:
             return
         self._due = time.monotonic() + TEND_SECONDS
         now = time.time()
-        with suppress(PointsmanError):  # told where a batch is not stored
-            self._prepare()
-            self._days.ensure(range(day_of(now), day_of(now) + AHEAD))
+        with suppress(PointsmanError), self._prepared():  # told where a batch is not stored
+            self._partitions.ensure(range(day_of(now), day_of(now) + AHEAD))
             with self._server.raw() as driver:
                 first = int(now // MINUTE) - 2 * MINUTES
                 driver.execute("DELETE FROM usage_minute WHERE minute < %s", [first])
@@ -203,13 +202,11 @@ class UsageTables:
             return last_used(connection, key_ids)
 
     def delete_before(self, before: float) -> Deleted:
-        """See UsageStore. Partitions go as a whole; of rows that are taken out singly PostgreSQL uses the room again, and gives it
+        """See UsageStore. Days go as a whole; of rows that are taken out singly PostgreSQL uses the room again, and gives it
         back with their day."""
-        self._prepare()
-        try:
+        self._seen = None
+        with self._prepared():
             return delete_before(self._server, before)
-        finally:
-            self._seen = None
 
     def integrity(self) -> list[str]:
         """That the sums of the newest hours are those of their rows, and that what they name is there."""
@@ -229,12 +226,18 @@ class UsageTables:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        self._prepare()
-        with self._server.transaction(write=False) as connection:
+        with self._prepared(), self._server.transaction(write=False) as connection:
             yield connection
 
-    def _prepare(self) -> None:
+    @contextmanager
+    def _prepared(self) -> Iterator[None]:
+        """Its tables are there; after a failure that is looked at again."""
         with self._making:
             if not self._ready:
                 make_ready(self._server)
                 self._ready = True
+        try:
+            yield
+        except PointsmanError:
+            self._ready = False
+            raise

@@ -14,6 +14,8 @@ import logging
 import struct
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -138,9 +140,9 @@ class _Forgotten(Exception):
 class Adding:
     """Puts batches in. Called from any thread."""
 
-    def __init__(self, server: PostgresServer, days: Partitions) -> None:
+    def __init__(self, server: PostgresServer, parts: Partitions) -> None:
         self._server = server
-        self._days = days
+        self._partitions = parts
         self._kinds: dict[bytes, int] = {}
 
     def add(self, given: UsageBlock) -> int:
@@ -169,13 +171,13 @@ class Adding:
 
     def _stored(self, given: Rows, answers: Sequence[Answer]) -> int:
         for _ in range(_TRIES):
-            self._days.ensure({day_of(row[1]) for row in given.rows})
+            self._partitions.ensure({day_of(row[1]) for row in given.rows})
             try:
                 with self._server.transaction(write=True) as connection:
                     found = put_rows(connection, given)
                     put_answers(driver_of(connection), answers)
             except psycopg.errors.CheckViolation:  # another gateway took the day out
-                self._days.forget()
+                self._partitions.forget()
                 continue
             except PointsmanError as error:
                 if isinstance(error.__cause__, psycopg.DataError):
@@ -188,39 +190,37 @@ class Adding:
         words = f"The usage tables of the database ({self._server.place.said}) are being changed; try again."
         return PointsmanError(ErrorKind.UNAVAILABLE, words, retry_after=5)
 
-    def numbers(self, kinds: Sequence[bytes]) -> list[int]:
-        """Of each, which is put among those that are there where it is not."""
+    def numbers(self, kinds: Sequence[bytes], connection: Connection | None = None) -> list[int]:
+        """Of each, which is put among those that are there where it is not; within that transaction, if any."""
         found = dict(self._kinds)
-        lacking = [kind for kind in kinds if kind not in found]
+        lacking = {kind: _values(kind) for kind in kinds if kind not in found}
         if lacking:
             if len(found) > MOST_KINDS:
                 self._kinds.clear()
-            made = self._made({kind: _values(kind) for kind in lacking})
+            with nullcontext(connection) if connection else self._server.transaction(write=True) as within:
+                made = _made(driver_of(within), lacking)
             self._kinds |= made
             found |= made
         return [found[kind] for kind in kinds]
 
-    def _made(self, lacking: dict[bytes, tuple[Any, ...]]) -> dict[bytes, int]:
-        """A kind's number is made of what it says, so that all gateways find the same without asking each other; where
-        another kind has it already, it is the next."""
-        found: dict[bytes, int] = {}
-        with self._server.transaction(write=True) as connection:
-            driver = driver_of(connection)
-            for salt in itertools.count():
-                rows = {
-                    kind: _kind_row(values, salt) for kind, values in lacking.items() if kind not in found
-                }
-                if not rows:
-                    return found
-                with driver.cursor() as cursor:
-                    cursor.executemany(_ADD_KIND, sorted(set(rows.values())))
-                looked = driver.execute(
-                    "SELECT id, packed FROM usage_kind WHERE id = ANY(%s)",
-                    ([row[0] for row in rows.values()],),
-                )
-                there = {(number, bytes(packed)) for number, packed in looked.fetchall()}
-                found |= {kind: row[0] for kind, row in rows.items() if (row[0], row[-1]) in there}
-        raise AssertionError("the loop ends by itself")
+
+def _made(driver: psycopg.Connection[Any], lacking: dict[bytes, tuple[Any, ...]]) -> dict[bytes, int]:
+    """A kind's number is made of what it says, so that all gateways find the same without asking each other; where another
+    kind has it already, it is the next."""
+    found: dict[bytes, int] = {}
+    for salt in itertools.count():
+        rows = {kind: _kind_row(values, salt) for kind, values in lacking.items() if kind not in found}
+        if not rows:
+            break
+        ordered = sorted(set(rows.values()), key=itemgetter(0))
+        with driver.cursor() as cursor:
+            cursor.executemany(_ADD_KIND.encode(), ordered)
+        looked = driver.execute(
+            "SELECT id, packed FROM usage_kind WHERE id = ANY(%s)", ([row[0] for row in rows.values()],)
+        )
+        there = {(number, bytes(packed)) for number, packed in looked.fetchall()}
+        found |= {kind: row[0] for kind, row in rows.items() if (row[0], row[-1]) in there}
+    return found
 
 
 class Rows(NamedTuple):

@@ -18,9 +18,8 @@ from ...ledger.records import UsageRecord
 from .postgres import PostgresServer, driver_of
 from .postgres_usage_adding import Adding, cleaned, put_answers, put_rows, rows_of
 from .postgres_usage_reading import COLUMN_NAMES, records_of
-from .postgres_usage_tables import DAY, IN_USE, Partitions
+from .postgres_usage_tables import IN_USE, Partitions, day_of
 from .usage import MAX_LIMIT
-from .usage_adding import HOUR
 from .usage_file import UsageFile
 from .usage_log import LARGE
 
@@ -49,27 +48,20 @@ def copy_to(server: PostgresServer, target: Path) -> None:
         copy.commit()
 
 
-def put_in(server: PostgresServer, adding: Adding, days: Partitions, source: Path) -> None:
+def put_in(server: PostgresServer, adding: Adding, parts: Partitions, source: Path) -> None:
     """See UsageStore. One transaction: whoever reads or adds waits, and is told that it is busy after a while."""
-    file = UsageFile(source)
-    with closing(file):
+    with closing(UsageFile(source)) as file:
         file.totals()  # brings its tables up to date
         with closing(sqlite3.connect(source)) as copy:
-            kinds = [packed for (packed,) in copy.execute("SELECT packed FROM dimension")]
-            spans = copy.execute(
-                "SELECT DISTINCT hour FROM hourly UNION SELECT cast(first_at / 3600 AS INTEGER) FROM block"
-            )
-            known = {hour * HOUR // DAY for (hour,) in spans}
             carried = copy.execute(f"SELECT {', '.join(_CARRIED)} FROM carried").fetchall()  # noqa: S608
             answers = copy.execute(f"SELECT {', '.join(_ANSWERS)} FROM answers ORDER BY rowid").fetchall()  # noqa: S608
-        days.ensure(known)
-        adding.numbers(kinds)
         with server.transaction(write=True, seconds=_SECONDS) as connection:
             driver = driver_of(connection)
             driver.execute(f"{_PATIENT}; SELECT pg_advisory_xact_lock({IN_USE}); {_EMPTY}".encode())
             for records in _pages(file):
                 block = block_of(records)
-                put_rows(connection, cleaned(rows_of(block, adding.numbers(block.kinds))))
+                parts.make(connection, {day_of(one.at) for one in records})
+                put_rows(connection, cleaned(rows_of(block, adding.numbers(block.kinds, connection))))
                 driver.execute("TRUNCATE usage_stage")
             with driver.cursor() as cursor:
                 cursor.executemany(_PUT_CARRIED.encode(), carried)

@@ -173,12 +173,10 @@ class _Asked:
         return self._query(inner, _ROWS, "CAST(:number AS BIGINT)", ["u.kind"], "u")
 
     def _passing(self, name: str) -> str:
-        kinds = (
-            ""
-            if self._where == ALL
-            else f" AND {name}.kind IN (SELECT d.id FROM usage_kind d WHERE {self._where})"
-        )  # noqa: S608
-        return kinds + self._more.format(name)
+        more = self._more.format(name)
+        if self._where == ALL:
+            return more
+        return f" AND {name}.kind IN (SELECT d.id FROM usage_kind d WHERE {self._where}){more}"  # noqa: S608
 
     def _query(self, inner: str, sums: str, number: str, by: Iterable[str], name: str) -> str:
         keys = [*by, *([f"{name}.session"] if self._named else [])]
@@ -258,7 +256,7 @@ def last_used(connection: Connection, key_ids: Iterable[int]) -> dict[int, float
     last, width = most + 1, 24
     while last > least and wanted - found.keys():
         given = {"keys": [*(wanted - found.keys())], "first": last - width, "last": last}
-        found |= {key: at for key, at in connection.execute(query, given)}
+        found.update((key, at) for key, at in connection.execute(query, given))
         last, width = last - width, width * 4
     return found
 

@@ -1,8 +1,8 @@
 """The tables of usage in PostgreSQL: who makes them, and the days that its rows are partitioned by.
 
 A record is a row of `usage`; what many have in common is a row of `usage_kind`; sums of an hour stand in `usage_hour`
-and, by agent session, in `usage_session_hour`. There is no default partition: a day is made ahead, or when a record needs it. Not
-here: how rows come in (postgres_usage_adding.py) and go (postgres_usage_deleting.py).
+and, by agent session, in `usage_session_hour`. There is no default partition: a day is made ahead, or when a record needs
+it. Not here: how rows come in (postgres_usage_adding.py) and go (postgres_usage_deleting.py).
 """
 
 from __future__ import annotations
@@ -182,10 +182,11 @@ class Partitions:
         if not lacking:
             return
         with self._lock, self._server.transaction(write=True) as connection:
-            self._make(connection, lacking)
+            self.make(connection, lacking)
         self._known |= lacking
 
-    def _make(self, connection: Connection, days: Iterable[int]) -> None:
+    def make(self, connection: Connection, days: Iterable[int]) -> None:
+        """The same within a transaction, of which it is a part."""
         driver = driver_of(connection)
         driver.execute(f"SELECT pg_advisory_xact_lock({_PARTITIONS})")
         there = {one.day: one for one in partitions(driver)}
