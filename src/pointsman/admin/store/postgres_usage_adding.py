@@ -54,7 +54,7 @@ _OID = {"TEXT": "text", "BIGINT": "int8", "BOOLEAN": "bool", "DOUBLE": "float8"}
 _TYPES = {name: _OID[kind.split()[0]] for name, kind in COLUMNS.items()}
 _NAMES = ", ".join(COLUMNS)
 
-Odd = (psycopg.DataError, OverflowError, UnicodeError, struct.error)
+Odd = (psycopg.DataError, OverflowError, ValueError, struct.error)
 """What a value that no column takes is told by."""
 
 
