@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import subprocess
 import sys
 import threading
@@ -100,35 +101,37 @@ def test_a_batch_that_three_gateways_send_at_once_counts_once(gateway: Gateway, 
     assert gateways[1].integrity() == []
 
 
-def test_gateways_that_add_to_the_same_sums_in_any_order_do_not_wait_for_each_other_for_ever(
+def test_gateways_that_change_the_same_in_any_order_do_not_wait_for_each_other_for_ever(
     gateway: Gateway, sql: Sql
 ) -> None:
-    def blocks(life: str, turned: bool) -> list[UsageBlock]:
+    dice = random.Random(7)
+
+    def blocks(life: str) -> list[UsageBlock]:
+        """Each of some of 200 sums; and of its records some are in another's batches, too."""
         made = []
-        for number in range(40):
-            rows = [
-                plain(
-                    0,
-                    id=f"req_{life}{number:05}{one:08x}",
-                    request="",
-                    at=1000.0 + 3600 * one,
-                    model=f"m{one}",
-                )
-                for one in range(30)
+        for number in range(20):
+            own = [
+                plain(0, id=f"req_{life}{number:05}{one:08x}", request="", at=1000.0 + one, model=f"m{one}")
+                for one in dice.sample(range(200), dice.randint(5, 150))
             ]
-            made.append(block_of(rows[::-1] if turned else rows))
+            shared = [plain(one, at=5000.0 + one) for one in range(number * 20, number * 20 + 40)]
+            made.append(block_of(dice.sample([*own, *shared], len(own) + 40)))
         return made
 
     gateways = [gateway() for _ in range(3)]
-    gateways[0].add(block_of([plain(1)]))
+    every = [blocks(life) for life in ("a" * 5, "b" * 5, "c" * 5)]
+    gateways[0].add(
+        block_of(plain(0, id=f"x{one}", request="", at=1000.0 + one, model=f"m{one}") for one in range(200))
+    )
     with ThreadPoolExecutor(3) as together:
         asked = [
-            together.submit(lambda one, some: sum(map(one.add, some)), one, blocks(life, life == "b" * 5))
-            for one, life in zip(gateways, ("a" * 5, "b" * 5, "c" * 5), strict=True)
+            together.submit(lambda one, some: sum(map(one.add, some)), one, some)
+            for one, some in zip(gateways, every, strict=True)
         ]
-        assert [one.result() for one in asked] == [1200, 1200, 1200]
+        new = sum(one.result() for one in asked)
+    assert new == len({row.id for some in every for block in some for row in block.read()})
     assert sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [(0,)]
-    assert gateways[0].totals().requests == 3601
+    assert gateways[0].totals().requests == new + 200
 
 
 def test_what_one_gateway_stored_the_other_tells(gateway: Gateway) -> None:
