@@ -6,13 +6,26 @@ import io
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.postgres_ready import ReadyDatabases
+
 from .plane import Plane, Worker, check_problem
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def env(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Of a plane with an empty database of either kind."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    ready: ReadyDatabases = request.getfixturevalue("ready_databases")
+    with ready.lent() as url:
+        yield {"POINTSMAN_DATABASE_URL": url}
 
 
 def rules(plane: Plane) -> list[str]:
@@ -23,8 +36,10 @@ def add_rule(plane: Plane, pattern: str) -> None:
     plane.good("POST", "/api/mappings", {"model_pattern": pattern, "backend_type": "openai"}, 201)
 
 
-def test_a_backup_is_put_back_live_and_what_was_there_is_kept(own_plane: Callable[..., Plane]) -> None:
-    plane = own_plane()
+def test_a_backup_is_put_back_live_and_what_was_there_is_kept(
+    env: dict[str, str], own_plane: Callable[..., Plane]
+) -> None:
+    plane = own_plane(env=env)
     with Worker(plane) as worker:
         add_rule(plane, "first")
         plane.good("PUT", "/api/credentials/openai", {"api_key": "sk-one"})
@@ -178,9 +193,10 @@ def test_a_link_in_the_folder_is_no_backup(plane: Plane) -> None:
 
 
 def test_another_gateway_s_backup_needs_a_word_and_its_master_key(
-    plane: Plane, own_plane: Callable[..., Plane]
+    plane: Plane, env: dict[str, str], own_plane: Callable[..., Plane]
 ) -> None:
-    other: Any = own_plane()
+    """Of whatever kind its database is."""
+    other: Any = own_plane(env=env)
     made = other.good("POST", "/api/backups", status=201)
     content = (other.data_dir / "backups" / made["name"]).read_bytes()
     put(plane, "other.tar", content)
