@@ -11,6 +11,7 @@ from ...config import LAST_GOOD_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...secret import Secret
+from ..store.database import backing_of
 from ..store.database_url import BACKUP_FOLDER, database_place
 
 
@@ -50,13 +51,23 @@ def refuse_lost(data_dir: Path, url: str | None) -> None:
     """A database that was there and is gone is not begun anew: everybody's rules would be lost without a word."""
     if not (data_dir / LAST_GOOD_FILE).exists():
         return
-    path = database_place(data_dir, url)
-    if not isinstance(path, Path) or (path.exists() and path.stat().st_size > 0):
-        return
-    what = "is empty" if path.exists() else "is gone"
-    raise LostDatabase(
-        ErrorKind.UNAVAILABLE,
-        f"The database {path.name} {what} though there was one; put it back from your backup (one from before the last"
-        f" update may be in {BACKUP_FOLDER}/), or remove {LAST_GOOD_FILE} to begin an empty one.",
-        retry_after=5,
-    )
+    place = database_place(data_dir, url)
+    backing = backing_of(place, data_dir)
+    try:
+        if not backing.is_empty():
+            return
+    finally:
+        backing.close()
+    begin = f"or remove {LAST_GOOD_FILE} to begin an empty one"
+    if isinstance(place, Path):
+        what = "is empty" if place.exists() else "is gone"
+        said = (
+            f"The database {place.name} {what} though there was one; put it back from your backup (one from before the last"
+            f" update may be in {BACKUP_FOLDER}/), {begin}."
+        )
+    else:
+        said = (
+            f"The database ({place.said}) is empty though this gateway had one; copy that into it (pointsman db copy), name"
+            f" the one that it was, {begin}."
+        )
+    raise LostDatabase(ErrorKind.UNAVAILABLE, said, retry_after=5)

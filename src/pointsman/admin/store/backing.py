@@ -33,6 +33,9 @@ class Backing(TypingProtocol):
     shared: bool
     whose: str | None
 
+    def is_empty(self) -> bool:
+        """Whether nothing of a gateway is in it. Makes nothing, and needs no open()."""
+
     def open(self) -> None:
         """Makes what is missing and brings its tables up to date. Raises PointsmanError with the fix."""
 

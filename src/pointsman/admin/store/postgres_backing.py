@@ -55,6 +55,11 @@ class PostgresBacking:
         self.server = PostgresServer(place)
         self._writing = threading.Lock()  # so that writers that wait hold no connection
 
+    def is_empty(self) -> bool:
+        """See Backing."""
+        with self.server.transaction(write=False) as connection:
+            return revision_of(connection) is None or connection.scalar(_PEPPER) is None
+
     def open(self) -> None:
         """See Backing."""
         SealedText.guard(self.server.dialect)

@@ -41,6 +41,10 @@ class SqliteBacking:
         options = FileOptions(_WHAT, "FULL", make_again=False, prepare=self._prepare, watched=True, how=_HOW)
         self._file = SqliteFile(path, options)
 
+    def is_empty(self) -> bool:
+        """See Backing."""
+        return not self.path.exists() or self.path.stat().st_size == 0
+
     def open(self) -> None:
         """See Backing."""
         self._file.open()
