@@ -378,3 +378,15 @@ def test_a_budget_above_two_thousand_million_is_kept(store: Store) -> None:
         row.priority = 2**31 + 5
     with store.read() as session:
         assert [row.priority for row in mappings.list_all(session)] == [2**31 + 5]
+
+
+def test_usage_that_is_read_for_a_list_of_keys_is_read_by_the_same_connection(cluster: Cluster) -> None:
+    """It was an error; and of a connection each, as many lists at once as there are connections would wait for each other."""
+    with server(cluster.database()) as at:
+        for write in (False, True):
+            with at.transaction(write=write) as connection, at.transaction(write=False) as within:
+                assert within is connection
+                with pytest.raises(RuntimeError, match="inside another"), at.transaction(write=True):
+                    pass
+            with at.transaction(write=False) as after:
+                assert after.scalar(sa.text("SELECT 1")) == 1

@@ -85,26 +85,30 @@ class PostgresServer:
         after_commit: Callable[[], None] | None = None,
         seconds: float | None = None,
     ) -> Iterator[Connection]:
-        """A read sees one moment. seconds: after which it is cut, instead of the usual; an answer of which nobody knows
-        whether it was committed is told as an error."""
-        if getattr(self._own, "inside", False):
-            raise RuntimeError("a transaction inside another one would wait for itself")
-        self._own.inside = True
-        try:
-            with (
-                self._errors(),
-                self._connection() as connection,
-                self._overdue.within(seconds or self._seconds, _fileno(connection)),
-            ):
-                connection.execution_options(isolation_level="READ COMMITTED" if write else "REPEATABLE READ")
-                with connection.begin() as transaction:
+        """A read sees one moment; one inside another transaction of its thread is part of that. seconds: after which it is
+        cut, instead of the usual; an answer of which nobody knows whether it was committed is told as an error."""
+        around: Connection | None = getattr(self._own, "around", None)
+        if around is not None:
+            if write:
+                raise RuntimeError("a change inside another transaction would wait for itself")
+            yield around
+            return
+        with (
+            self._errors(),
+            self._connection() as connection,
+            self._overdue.within(seconds or self._seconds, _fileno(connection)),
+        ):
+            connection.execution_options(isolation_level="READ COMMITTED" if write else "REPEATABLE READ")
+            with connection.begin() as transaction:
+                self._own.around = connection
+                try:
                     yield connection
-                    if not write:
-                        transaction.rollback()
-            if after_commit is not None:
-                after_commit()
-        finally:
-            self._own.inside = False
+                finally:
+                    self._own.around = None
+                if not write:
+                    transaction.rollback()
+        if after_commit is not None:
+            after_commit()
 
     @contextmanager
     def raw(self, seconds: float | None = None) -> Iterator[psycopg.Connection[Any]]:
