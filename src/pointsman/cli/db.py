@@ -24,10 +24,12 @@ def command() -> None:
 @click.option("--replace", is_flag=True, help="What is in the target goes; it is kept in a backup.")
 @with_options
 def copy(invocation: Invocation, source: str, target: str, replace: bool) -> None:
-    """Copy all rules, backends, keys, settings and the audit from one database into another, and count them there.
+    """Copy all rules, backends, keys, settings, the audit and the usage records from one database into another, and count
+    them there.
 
-    Stop the gateways on both first. The source stays as it is. Stored keys come along sealed: copy the master key
-    (master.key, or POINTSMAN_MASTER_KEY) to wherever the target is used.
+    Stop the gateways on both first. The source stays as it is. Usage records of a SQLite file are those in usage.db beside
+    it. Stored keys come along sealed: copy the master key (master.key, or POINTSMAN_MASTER_KEY) to wherever the target is
+    used.
 
     \b
     pointsman db copy --from sqlite:////srv/pointsman/pointsman.db \\
@@ -51,6 +53,7 @@ def _show(moved: Moved) -> None:
     width = max(map(len, moved.tables))
     for name, rows in moved.tables.items():
         click.echo(f"{name:<{width}}  {rows:>9,}")
+    click.echo(f"{'requests in usage':<{width}}  {moved.requests:>9,}")
     click.echo(f"copied: {moved.source} -> {moved.target}")
     if moved.kept_aside is not None:
         click.echo(f"what was there: {moved.kept_aside}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+import tarfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,10 +26,14 @@ from pointsman.admin.store.moving import move
 from pointsman.admin.store.rotation import open_vault
 from pointsman.admin.store.schemas import BackendMappingCreate, CloudCredentialCreate
 from pointsman.admin.store.tables import TABLES
+from pointsman.admin.store.usage_file import UsageFile
 from pointsman.admin.vault import Sealed
 from pointsman.errors import PointsmanError
+from pointsman.ledger.blocks import block_of
 from tests.postgres import Cluster
 from tests.postgres_ready import ReadyDatabases
+
+from .test_usage import record
 
 TEXTS = ("", "ä'\"\\ \u200b\U0001f600\n\t%s:x", "x" * 3000, " ", "Null", "\x01")
 NUMBERS = (0, -(2**63), 2**63 - 1, 2**32 + 5, 7, 1)
@@ -186,13 +192,48 @@ def test_a_target_with_rows_needs_a_word_and_is_kept(tmp_path: Path, url: str) -
         mappings.create(session, rule("in-the-server"))
     at = (sqlite_url(folder / "pointsman.db"), url)
     for pair in (at, at[::-1]):
-        with pytest.raises(PointsmanError, match=r"rows already\. --replace"):
+        with pytest.raises(
+            PointsmanError, match=r"rows already, and usage records of 0 requests\. --replace"
+        ):
             move(*pair, folder, replace=False)
     assert patterns(folder, url) == ["in-the-server"]
     kept = move(*at, folder, replace=True).kept_aside
     assert kept is not None
     assert patterns(folder, url) == ["from-the-file"]
-    assert patterns(tmp_path / "kept", sqlite_url(Path(kept))) == ["in-the-server"]
+    with tarfile.open(kept) as tar:
+        assert tar.getnames() == ["pointsman.db", "usage.db", "SHA256SUMS"]
+        tar.extract("pointsman.db", tmp_path / "kept", filter="data")
+    (tmp_path / "kept").chmod(0o700)
+    assert patterns(tmp_path / "kept", sqlite_url(tmp_path / "kept" / "pointsman.db")) == ["in-the-server"]
+    assert [path.name for path in Path(kept).parent.iterdir()] == [Path(kept).name], (
+        "and nothing else is left"
+    )
+
+
+def test_usage_records_come_along_and_are_added_up_the_same(tmp_path: Path, url: str) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    Store.open(one).close()
+    with closing(UsageFile(one / "usage.db")) as usage:
+        now = time.time()
+        given = [
+            record(
+                number, at=now - number * 9000, key_id=number % 3 + 1, cost=10**8 * number + 1, input_tokens=7
+            )
+            for number in range(40)
+        ]
+        usage.add(block_of(given))
+        wanted, by_key = usage.totals(), usage.spent_by_key(None)
+        page, _ = usage.page(None, None, 100)
+    moved = move(sqlite_url(one / "pointsman.db"), url, one, replace=False)
+    assert moved.requests == wanted.requests == 40
+    with pytest.raises(PointsmanError, match="usage records of 40 requests"):
+        move(sqlite_url(one / "pointsman.db"), url, one, replace=False)
+    assert move(url, sqlite_url(two / "pointsman.db"), two, replace=False).requests == 40
+    with closing(UsageFile(two / "usage.db")) as usage:
+        assert usage.totals() == wanted
+        assert usage.spent_by_key(None) == by_key
+        assert usage.page(None, None, 100)[0] == page
+        assert usage.add(block_of(given)) == 0, "known by their ids"
 
 
 def patterns(folder: Path, url: str) -> list[str]:

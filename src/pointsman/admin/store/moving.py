@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from ...config import DATABASE_FILE, LOCK_FILE
+from ...config import DATABASE_FILE, LOCK_FILE, USAGE_FILE
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...process.private_files import lock_folder
@@ -24,17 +24,22 @@ from .copying import counted
 from .database import Store, backing_of, prepare_data_dir
 from .database_url import PostgresPlace, database_place
 from .sqlite import copy_database
+from .usage import UsageStore
+from .usage_file import UsageFile
+from .usage_opening import open_usage
+from .usage_query import Totals
 
 Place = Path | PostgresPlace
 
 
 class Moved(BaseModel):
-    """source, target: for people. tables: rows by table, counted in the target. kept_aside: the file with what was in the
-    target; null where there was nothing."""
+    """source, target: for people. tables: rows by table, counted in the target. requests: that usage records tell of, there.
+    kept_aside: the backup with what was in the target; null where there was nothing."""
 
     source: str
     target: str
     tables: dict[str, int]
+    requests: int
     kept_aside: str | None
 
 
@@ -49,26 +54,32 @@ def move(source_url: str, target_url: str, data_dir: Path, *, replace: bool) -> 
         for place in (source, target):
             if isinstance(place, Path):
                 held.enter_context(_held(place, data_dir))
-        rules = Path(held.enter_context(tempfile.TemporaryDirectory(dir=data_dir))) / DATABASE_FILE
-        _take(source, data_dir, rules)
-        tables, aside = _put(target, data_dir, rules, replace=replace)
-    kept = None if aside is None else str(aside)
-    return Moved(source=_said(source), target=_said(target), tables=tables, kept_aside=kept)
+        scratch = Path(held.enter_context(tempfile.TemporaryDirectory(dir=data_dir)))
+        usage = _take(source, data_dir, scratch)
+        return _put(source, target, data_dir, scratch, usage, replace=replace)
 
 
-def _take(place: Place, data_dir: Path, rules: Path) -> None:
-    """Copies it into a SQLite file with tables of now; an update, where one is due, is the copy's alone."""
+def _take(place: Place, data_dir: Path, scratch: Path) -> Totals | None:
+    """Copies it into two SQLite files with tables of now; an update, where one is due, is the copy's alone. What its usage
+    records add up to; None where it has none."""
     if isinstance(place, Path):
-        _copy_file(place, rules)
+        _copy_file(place, scratch / DATABASE_FILE)
+        if place.with_name(USAGE_FILE).exists():
+            with closing(sqlite3.connect(place.with_name(USAGE_FILE))) as found:
+                copy_database(found, scratch / USAGE_FILE)
     else:
-        _copy_server(place, data_dir, rules)
-    store = Store.open_copy(rules)
+        _copy_server(place, data_dir, scratch)
+    store = Store.open_copy(scratch / DATABASE_FILE)
     try:
         with store.read() as session:
             if settings.get(session, settings.PEPPER) is None:
                 raise _nothing_in(place)
     finally:
         store.close()
+    if not (scratch / USAGE_FILE).exists():
+        return None
+    with closing(UsageFile(scratch / USAGE_FILE)) as usage:
+        return usage.totals()
 
 
 def _copy_file(path: Path, target: Path) -> None:
@@ -83,7 +94,7 @@ def _copy_file(path: Path, target: Path) -> None:
         ) from None
 
 
-def _copy_server(place: PostgresPlace, data_dir: Path, target: Path) -> None:
+def _copy_server(place: PostgresPlace, data_dir: Path, scratch: Path) -> None:
     """One without our tables is not given any."""
     store = Store(backing_of(place, data_dir))
     try:
@@ -98,38 +109,54 @@ def _copy_server(place: PostgresPlace, data_dir: Path, target: Path) -> None:
                 " version on it, or copy with one of that version. Nothing was copied.",
             )
         _refuse_nodes(store)
-        store.backing.copy_to(target)
+        store.backing.copy_to(scratch / DATABASE_FILE)
+        with closing(open_usage(store, data_dir)) as usage:
+            usage.copy_to(scratch / USAGE_FILE)
     finally:
         store.close()
 
 
-def _put(place: Place, data_dir: Path, rules: Path, *, replace: bool) -> tuple[dict[str, int], Path | None]:
-    """(rows by table, the file with what was there)."""
+def _put(
+    source: Place, place: Place, data_dir: Path, scratch: Path, records: Totals | None, *, replace: bool
+) -> Moved:
     if isinstance(place, Path):
         prepare_data_dir(place.parent)
     store = Store(backing_of(place, data_dir))
     try:
         store.backing.open()
         _refuse_nodes(store)
-        there = _counted(store)
-        if any(there.values()) and not replace:
-            raise PointsmanError(
-                ErrorKind.CONFLICT,
-                f"{_said(place)} has {sum(there.values()):,} rows already. --replace puts these in their place, and keeps"
-                " those in a backup.",
-                param="replace",
-            )
-        aside = backups.aside(store.backing.backups)
-        try:
-            store.backing.put_in(rules, aside)
-        finally:
-            if not any(there.values()):
-                aside.unlink(missing_ok=True)
-        tables = _counted(store)
+        with closing(open_usage(store, place.parent if isinstance(place, Path) else data_dir)) as usage:
+            kept = _keep(store, usage, place, replace=replace)
+            aside = backups.aside(store.backing.backups)
+            try:
+                store.backing.put_in(scratch / DATABASE_FILE, aside)
+            finally:
+                aside.unlink(missing_ok=True)  # it is in the backup
+            if records is not None:
+                usage.put_in(scratch / USAGE_FILE)
+                if usage.totals() != records:
+                    raise _not_all("the usage records", place)
+            tables, requests = _counted(store), usage.totals().requests
     finally:
         store.close()
-    _compare(tables, rules, place)
-    return tables, aside if any(there.values()) else None
+    _compare(tables, scratch / DATABASE_FILE, place)
+    return Moved(source=_said(source), target=_said(place), tables=tables, requests=requests, kept_aside=kept)
+
+
+def _keep(store: Store, usage: UsageStore, place: Place, *, replace: bool) -> str | None:
+    """A backup of what is there; None where that is nothing."""
+    there, requests = sum(_counted(store).values()), usage.totals().requests
+    if not there and not requests:
+        return None
+    if not replace:
+        raise PointsmanError(
+            ErrorKind.CONFLICT,
+            f"{_said(place)} has {there:,} rows already, and usage records of {requests:,} requests. --replace puts these in"
+            " their place, and keeps those in a backup.",
+            param="replace",
+        )
+    folder = store.backing.backups
+    return str(folder / backups.make(store, usage, folder).name)
 
 
 def _compare(tables: dict[str, int], rules: Path, place: Place) -> None:
@@ -137,9 +164,7 @@ def _compare(tables: dict[str, int], rules: Path, place: Place) -> None:
         for name, rows in tables.items():
             query = f"SELECT count(*) FROM {name}"  # noqa: S608 -- our own tables
             if copied.execute(query).fetchone() != (rows,):
-                raise PointsmanError(
-                    ErrorKind.UNAVAILABLE, f"Of {name} not every row is in {_said(place)}: try again."
-                )
+                raise _not_all(name, place)
 
 
 def _counted(store: Store) -> dict[str, int]:
@@ -206,6 +231,10 @@ def _address(place: Place) -> tuple[str | None, ...]:
 
 def _said(place: Place) -> str:
     return str(place) if isinstance(place, Path) else place.said
+
+
+def _not_all(what: str, place: Place) -> PointsmanError:
+    return PointsmanError(ErrorKind.UNAVAILABLE, f"Of {what} not everything is in {_said(place)}: try again.")
 
 
 def _nothing_in(place: Place) -> PointsmanError:

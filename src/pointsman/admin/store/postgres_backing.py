@@ -7,12 +7,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
@@ -22,7 +22,7 @@ from .columns import SealedText
 from .copying import copy_all, make_sqlite
 from .database_url import PostgresPlace, backups_of
 from .postgres import PostgresServer
-from .postgres_tables import SHARED, make_tables
+from .postgres_tables import SHARED, make_tables, widen
 
 CHANNEL = "pointsman_rules"
 """Where each change's version is told."""
@@ -41,6 +41,8 @@ _PATIENT = sa.text(
 )
 _LOCK_SECONDS = 0.25
 _QUEUE_SECONDS = 15.0
+_NOTICE = sa.text("SET LOCAL client_connection_check_interval = '1s'")
+"""A gateway that was killed in the midst of a migration keeps no other one waiting until its statement is done."""
 
 
 class PostgresBacking:
@@ -173,6 +175,8 @@ class PostgresBacking:
                 if not connection.scalar(_TRY_LOCK):
                     return False
                 connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+                with suppress(DBAPIError), connection.begin_nested():  # not every system can
+                    connection.execute(_NOTICE)
                 revision = revision_of(connection)
                 if revision is None:
                     make_tables(connection)
@@ -190,4 +194,5 @@ def _upgrade(connection: Connection) -> None:
     from .migrations import upgrade
 
     upgrade(connection)
+    widen(connection)
     connection.execute(sa.update(SHARED).values(oldest=OLDEST))

@@ -67,6 +67,21 @@ def make_tables(connection: Connection) -> None:
     connection.execute(sa.insert(SHARED).values(id=1, version=0, oldest=OLDEST))
 
 
+def widen(connection: Connection) -> None:
+    """Columns that a migration has just added stand as make_tables() would have made them."""
+    ours = {table.name for table in TABLES}
+    query = sa.text(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = current_schema()"
+        " AND (data_type = 'integer' OR data_type = 'character varying' AND character_maximum_length IS NULL)"
+    )
+    quote = connection.dialect.identifier_preparer.quote
+    for table, column, kind in connection.execute(query).all():
+        if table in ours:
+            wide = "BIGINT" if kind == "integer" else 'TEXT COLLATE "C"'
+            change = f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)} TYPE {wide}"
+            connection.execute(sa.text(change))
+
+
 def _type(kind: Any) -> Any:
     """A driver that writes 2^32 + 5 as 5 into a narrow column says nothing of it."""
     if isinstance(kind, sa.Integer):
