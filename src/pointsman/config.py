@@ -54,6 +54,10 @@ LOCAL_HOST_VARIABLE = "POINTSMAN_LOCAL_HOST"
 """The name under which a container finds the machine it runs on, such as `host.docker.internal`."""
 OTEL_VARIABLE = "POINTSMAN_OTEL"
 """An OpenTelemetry collector's HTTP address, such as `http://127.0.0.1:4318`. Default: nothing is sent."""
+WITHOUT_DATABASE_VARIABLE = "POINTSMAN_LIMITS_WITHOUT_DATABASE"
+"""Of several gateways on one PostgreSQL: what becomes of requests with budgets, rates or a number at once where this one has
+used its part and the database cannot be asked. `refuse`: 503. `allow`: it goes on as if it were the only one
+([scale.md](../scale.md#limits-across-gateways)). Default: `refuse`."""
 LOG_VARIABLE = "POINTSMAN_LOG"
 """How much the log has: words with commas between, a level, `json` or `text`, `stderr` (no file), `PART=LEVEL`. Default:
 `info` for the control plane, `warning` for others, as text, and in the data folder's file, too."""
@@ -202,6 +206,14 @@ def otel_url() -> str:
     if text and not re.fullmatch(r"https?://[^\s/?#]+(?:/[^\s?#]*)?", text):
         raise _mistyped(OTEL_VARIABLE, text, "is no address; write one such as http://127.0.0.1:4318")
     return text.rstrip("/")
+
+
+def limits_without_database() -> str:
+    """`POINTSMAN_LIMITS_WITHOUT_DATABASE`: `refuse` or `allow`. Raises PointsmanError naming the variable."""
+    text = os.environ.get(WITHOUT_DATABASE_VARIABLE, "").strip().lower() or "refuse"
+    if text not in ("refuse", "allow"):
+        raise _mistyped(WITHOUT_DATABASE_VARIABLE, text, "is neither refuse nor allow")
+    return text
 
 
 _HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)

@@ -22,6 +22,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -31,7 +32,7 @@ from ..kinds import ErrorKind
 from ..ledger.records import UsageRecord
 from ..link.client import LinkClient
 from ..link.kept import KeptByLink
-from ..link.messages import FoundServer, FoundServers
+from ..link.messages import FoundServer, FoundServers, Snapshot
 from ..link.shared import SharedByLink
 from ..link.spending import Cashier, RemoteCashier
 from ..link.spool import Spool
@@ -57,6 +58,9 @@ from .own.running import answer
 from .own.siblings import Siblings
 from .own.wanted import wanted
 from .request.handle import Handler
+
+if TYPE_CHECKING:
+    from ..link.leasing import LeasingCashier
 
 log = logging.getLogger("pointsman.gateway")
 
@@ -91,6 +95,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 class DataPlaneProcess:
     """One process: listener, practice backend, link and ticker around one DataPlane."""
+
+    _leasing: LeasingCashier | None = None  # where other gateways share the limits
 
     def __init__(self, args: argparse.Namespace) -> None:
         self._args = args
@@ -144,9 +150,18 @@ class DataPlaneProcess:
         self._has_rules = asyncio.Event()
         self._following: asyncio.Task[None] | None = None  # the warden's word, where there are engines of its
 
-    def _on_snapshot(self, snapshot: object) -> None:
+    def _lease(self, without: str) -> None:
+        """Other gateways share the limits: each has a part of them."""
+        from ..link.leasing import ALLOW, LeasingCashier, by_link
+
+        self._leasing = LeasingCashier(by_link(self._link), allow=without == ALLOW)
+        self.plane.cashier = self._leasing
+
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
+        if snapshot.leases is not None and type(self.plane.cashier) is Cashier:
+            self._lease(snapshot.leases)
         try:
-            self.plane.apply(snapshot)  # type: ignore[arg-type]
+            self.plane.apply(snapshot)
         except Exception:
             log.exception("new rules could not be used; serving on with the last ones")
             return
@@ -200,6 +215,8 @@ class DataPlaneProcess:
         await self._stop.wait()
         discovery.cancel()
         await self._drain(servers)
+        if self._leasing is not None:
+            await self._leasing.give_back()
         await self._link.drain(FINAL_FLUSH_SECONDS)
         ticker.cancel()
         if self._following is not None:

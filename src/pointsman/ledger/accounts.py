@@ -8,7 +8,7 @@ Not here: who has which accounts (gateway/spending), and what was spent before t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -265,8 +265,10 @@ class PlacesAccount(Account):
 
 @dataclass(slots=True)
 class Accounts:
-    """All of one gateway, or of one process where there is only one. follow() before use."""
+    """All of one gateway, or of one process where there is only one. follow() before use. make: a new one, at that moment
+    (unix seconds)."""
 
+    make: Callable[[LimitSpec, float], Account] = field(default_factory=lambda: _account)
     _by_name: dict[tuple[str, Limit], Account] = field(default_factory=dict)
 
     def follow(self, limits: Iterable[LimitSpec], wall: float) -> None:
@@ -281,7 +283,7 @@ class Accounts:
             ):
                 known = None
             if known is None:
-                known = _account(limit, wall)
+                known = self.make(limit, wall)
             if known.limit.most != limit.most and isinstance(known, BudgetAccount):
                 known.told = 0  # of another limit
             known.limit = limit
@@ -290,6 +292,9 @@ class Accounts:
     def of(self, limit: LimitSpec) -> Account | None:
         """None where the limit is gone."""
         return self._by_name.get(limit.name)
+
+    def all(self) -> list[Account]:
+        return list(self._by_name.values())
 
     def budgets(self) -> list[BudgetAccount]:
         return [one for one in self._by_name.values() if isinstance(one, BudgetAccount)]

@@ -19,6 +19,7 @@ from ..ledger.blocks import UsageBlock, block_of
 from ..ledger.records import UsageRecord
 from .frames import LinkError, encode, read_down
 from .kept_messages import KeptFound, ReplayFound
+from .lease_messages import LeaseFound
 from .messages import (
     AnswerFound,
     AnswerQuestion,
@@ -152,10 +153,7 @@ class LinkClient:
         """See SpentQuestion; with all that was recorded until marked() is called, and nothing after. Raises PointsmanError
         503 while that cannot be told."""
         deadline = time.monotonic() + SECONDS
-        while not self._send_all():
-            if time.monotonic() > deadline:
-                raise cannot_tell_spent()
-            await asyncio.sleep(0.01)
+        await self.all_sent(deadline)
         marked()
         left = deadline - time.monotonic()
         answer = await self.questions.ask(
@@ -164,6 +162,13 @@ class LinkClient:
         if answer.spent is None:
             raise cannot_tell_spent()
         return answer.spent
+
+    async def all_sent(self, deadline: float) -> None:
+        """What was recorded until now is on its way, or stored. deadline: monotonic, after which PointsmanError 503."""
+        while not self._send_all():
+            if time.monotonic() > deadline:
+                raise cannot_tell_spent()
+            await asyncio.sleep(0.01)
 
     def _send_all(self) -> bool:
         """Is all that was recorded on its way by this connection, or stored?"""
@@ -226,6 +231,7 @@ class LinkClient:
                     case (
                         AnswerFound()
                         | SpentFound()
+                        | LeaseFound()
                         | Reserved()
                         | KeptFound()
                         | ReplayFound()

@@ -18,6 +18,7 @@ from ..routing.captures import CaptureSpec
 from ..routing.specs import BackendSpec, MappingSpec
 from ..secret import SecretBytes
 from .kept_messages import KeepAnswer, KeepRecorded, KeptFound, KeptQuestion, ReplayFound, ReplayQuestion
+from .lease_messages import LeaseFound, LeaseQuestion
 from .shared_messages import ForgetRemembered, Remember, RememberedFound, RememberedQuestion
 
 
@@ -70,7 +71,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     by backend; a local one is free where it has none. limits: of client keys, groups and backends. captures: whose bodies
     are kept for a while. customs: for all that leaves this machine (kinds.Customs); own_patterns: by name, what is looked
     for besides. recordings: that are being made. leaving: /readyz says that this gateway takes no new clients.
-    shared: other nodes serve the same clients.
+    shared: other nodes serve the same clients. leases: they share the limits, too; what becomes of requests while it cannot
+    be told what others have used, None where there are none.
     """
 
     version: int
@@ -92,6 +94,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     recordings: tuple[RecordSpec, ...] = ()
     leaving: bool = False
     shared: bool = False
+    leases: str | None = None
 
     def __repr__(self) -> str:
         return f"Snapshot({self.epoch}/{self.version}, {len(self.mappings)} mappings, {len(self.backends)} backends)"
@@ -328,9 +331,25 @@ class FoundServers(msgspec.Struct, frozen=True, tag="found"):
     servers: tuple[FoundServer, ...]
 
 
-Asking = AnswerQuestion | SpentQuestion | Reserve | KeptQuestion | ReplayQuestion | RememberedQuestion
+Asking = (
+    AnswerQuestion
+    | SpentQuestion
+    | LeaseQuestion
+    | Reserve
+    | KeptQuestion
+    | ReplayQuestion
+    | RememberedQuestion
+)
 Answered = (
-    AnswerFound | SpentFound | Reserved | RunningFound | EndFound | KeptFound | ReplayFound | RememberedFound
+    AnswerFound
+    | SpentFound
+    | LeaseFound
+    | Reserved
+    | RunningFound
+    | EndFound
+    | KeptFound
+    | ReplayFound
+    | RememberedFound
 )
 Asked = RunningQuestion | EndQuestion
 """Of the control plane, which a data-plane process answers."""
@@ -339,6 +358,7 @@ Down = (
     | UsageAck
     | AnswerFound
     | SpentFound
+    | LeaseFound
     | Reserved
     | RunningQuestion
     | EndQuestion
@@ -354,6 +374,7 @@ Up = (
     | AnswerQuestion
     | FoundServers
     | SpentQuestion
+    | LeaseQuestion
     | Reserve
     | Settle
     | Reached

@@ -19,6 +19,7 @@ from ..kinds import ErrorKind, Limit
 from ..ledger.accounts import LimitSpec
 from .frames import MAX_FRAME, LinkError, encode, read_up
 from .kept_messages import KeepAnswer, KeepRecorded, KeptFound, KeptQuestion, ReplayFound, ReplayQuestion
+from .lease_messages import LeaseFound, LeaseQuestion
 from .local_server import LocalServer
 from .messages import (
     AnswerFound,
@@ -71,8 +72,8 @@ class LinkServer:
     """path: Unix socket to listen on (folder must be 0700). on_up(worker, message): called for WorkerStatus and FoundServers
     on the loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising. find:
     looks an answer up, spent what was spent, in a thread; counter: has the accounts where several processes serve; kept:
-    looks an answer of the cache up, replay one of a recording, remembered what other nodes keep, in a thread; None where
-    nobody can."""
+    looks an answer of the cache up, replay one of a recording, remembered what other nodes keep, leases gives parts of
+    limits, in a thread; None where nobody can."""
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class LinkServer:
         kept: Callable[[KeptQuestion], KeptFound] | None = None,
         replay: Callable[[ReplayQuestion], ReplayFound] | None = None,
         remembered: Callable[[RememberedQuestion], RememberedFound] | None = None,
+        leases: Callable[[LeaseQuestion], LeaseFound] | None = None,
     ) -> None:
         self._on_up = on_up
         self._find = find
@@ -92,6 +94,7 @@ class LinkServer:
         self._kept = kept
         self._replay = replay
         self._remembered = remembered
+        self._leases = leases
         self._limits: dict[tuple[str, Limit], LimitSpec] = {}
         self._finding: set[asyncio.Task[None]] = set()
         self._server = LocalServer(path, self._serve)
@@ -214,6 +217,9 @@ class LinkServer:
                 able = not peer.lacks
                 found = await self._what_was_spent(message) if able else SpentFound(message.number, None)
                 peer.writer.write(encode(found))
+            case LeaseQuestion():
+                able = not (peer.lacks and any(one.fresh for one in message.of))
+                self._find_out(self._tell_leases(peer, message, able=able))
 
     async def _store(self, peer: _Peer, message: UsageBatch) -> None:
         peer.lacks.add(message.batch)
@@ -291,6 +297,18 @@ class LinkServer:
         except Exception:
             log.exception("what was spent cannot be told")
         return SpentFound(question.number, None)
+
+    async def _tell_leases(self, peer: _Peer, question: LeaseQuestion, *, able: bool) -> None:
+        found = LeaseFound(question.number)
+        try:
+            if self._leases is not None and able:
+                found = await asyncio.to_thread(self._leases, question)
+        except PointsmanError as error:
+            log.warning("no part of the limits can be had: %s", error.public)
+        except Exception:
+            log.exception("no part of the limits can be had")
+        if not peer.writer.is_closing():
+            peer.writer.write(encode(found))
 
     async def _keep(self, peer: _Peer, bodies: Up) -> None:
         try:

@@ -66,8 +66,12 @@ class Cashier:
     def __init__(self, ask: AskSpent, reached: Callable[[Reached], object]) -> None:
         self._ask = ask
         self._reached = reached
-        self._accounts = Accounts()
+        self._accounts = self._made()
         self._asking: asyncio.Task[None] | None = None
+
+    @staticmethod
+    def _made() -> Accounts:
+        return Accounts()
 
     def follow(self, limits: Iterable[LimitSpec]) -> None:
         """See Spending."""

@@ -128,7 +128,7 @@ class ControlPlane:
         self.recorders = Recorders(self.recordings, lambda: self.board.samples(time.monotonic()))
         self.answers = AnswerCache(data_dir, vault, Limits.from_environment().cache_bytes)
         self.watch = Watch(self.board, self.events.tell)
-        self.accountant = Accountant(store, usage, self.events.tell)
+        self.accountant = Accountant(store, usage, self.events.tell, self.nodes)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.snapshot = self._compile()
 
@@ -240,6 +240,7 @@ class ControlPlane:
             recordings=self.recorders.specs(),
             leaving=self.nodes is not None and self.nodes.draining,
             shared=self.nodes is not None and bool(self.nodes.name),
+            leases=self.accountant.leases,
         )
 
     def reload(self) -> bool:

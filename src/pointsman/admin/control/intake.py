@@ -34,7 +34,8 @@ async def connect_link(control: ControlPlane, path: str) -> LinkServer:
     accountant = control.accountant
     looking = (control.answers.find, control.recordings.find, partial(remembering.find, control))
     up, ask = partial(take, control), partial(find_answer, control)
-    link = LinkServer(path, up, ask, accountant.find, accountant.server, *looking)
+    lend = None if accountant.leases is None else accountant.lend
+    link = LinkServer(path, up, ask, accountant.find, accountant.server, *looking, leases=lend)
     accountant.cashier.follow(control.snapshot.limits)
     await link.start()
     control.connected(link, asyncio.get_running_loop())

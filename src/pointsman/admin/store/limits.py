@@ -55,14 +55,19 @@ def _limits(whose: str, row: LimitColumns) -> Iterable[LimitSpec]:
             yield LimitSpec(whose, kind, most)
 
 
-def spent_of(session: Session, usage: UsageStore, whose: str, since: float | None) -> tuple[int, int]:
-    """(nano-dollars, tokens) that a key, a group's keys, or a backend has spent from those unix seconds on."""
+def charged_to(session: Session, whose: str) -> tuple[list[int], str | None]:
+    """(client keys, backend) whose requests a key's, a group's or a backend's limits count; as UsageStore.spent() takes
+    them. No key is -1."""
     kind, _, rest = whose.partition("/")
     if kind == "backend":
-        tokens, cost = usage.spent(backend=rest, since=since)
-    else:
-        ids = [int(rest)] if kind == "key" else _keys(session, int(rest))
-        tokens, cost = usage.spent(ids, since=since) if ids else (0, 0)
+        return [], rest
+    return ([int(rest)] if kind == "key" else _keys(session, int(rest))) or [-1], None
+
+
+def spent_of(session: Session, usage: UsageStore, whose: str, since: float | None) -> tuple[int, int]:
+    """(nano-dollars, tokens) that a key, a group's keys, or a backend has spent from those unix seconds on."""
+    keys, backend = charged_to(session, whose)
+    tokens, cost = usage.spent(keys, backend=backend, since=since)
     return cost, tokens
 
 

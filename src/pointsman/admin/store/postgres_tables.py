@@ -49,6 +49,42 @@ sa.Table(
     sa.Column("until", sa.DateTime(timezone=True), nullable=False, index=True),
 )  # what clients may refer to on any node (remembered.py)
 
+_ACCOUNT = ("whose", "kind", "start")
+
+
+def _account() -> list[sa.Column[Any]]:
+    """Which limit's, in which period: unix seconds, 0 of all time and of what is no budget."""
+    text = sa.Text(collation="C")
+    return [sa.Column("whose", text), sa.Column("kind", text), sa.Column("start", sa.BigInteger)]
+
+
+# Limits, and the part that each node has of each (leases.py). Times in unix seconds, by this database's clock.
+sa.Table(
+    "spending",
+    _metadata,
+    *_account(),
+    sa.Column("ends", sa.Float),
+    sa.Column("most", sa.BigInteger, nullable=False),
+    sa.Column("told", sa.BigInteger, nullable=False),
+    sa.Column("base", sa.BigInteger),
+    sa.Column("full_at", sa.Float, nullable=False),
+    sa.PrimaryKeyConstraint(*_ACCOUNT),
+    postgresql_with={"fillfactor": 50},
+)
+sa.Table(
+    "leases",
+    _metadata,
+    *_account(),
+    sa.Column("node", sa.Text(collation="C")),
+    sa.Column("incarnation", sa.Text, nullable=False),
+    sa.Column("turn", sa.BigInteger, nullable=False),
+    sa.Column("used", sa.BigInteger, nullable=False),
+    sa.Column("share", sa.BigInteger, nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+    sa.PrimaryKeyConstraint(*_ACCOUNT, "node"),
+    postgresql_with={"fillfactor": 50},
+)
+
 
 def make_tables(connection: Connection) -> None:
     """What all migrations would make."""
