@@ -145,8 +145,7 @@ class DataPlaneProcess:
         self._discovery = Discovery(tuple(where), egress, self._on_found)
         self._handler = Handler(self.plane, self._link.record)
         self._stop = asyncio.Event()
-        self._hurry = False
-        self._replaced = False
+        self._hurry = self._replaced = False
         self._has_rules = asyncio.Event()
         self._following: asyncio.Task[None] | None = None  # the warden's word, where there are engines of its
 

@@ -110,14 +110,13 @@ class DataPlane:
         self.find_answer: FindAnswer | None = None  # asks the control plane, where there is one
         self.alone = True  # no other process serves, or has served, as this one does
         self.siblings: Siblings | None = None  # where it is not
-        self.dialects = DIALECTS
+        self.dialects, self.draining = DIALECTS, False
         self.board = _board(limits)
         self.budget, self.joining = Budget(share(FLOOR, worker, workers)), Joining()
         self.probes = Probes(pool, self.board)
         self.ticking: set[Ticking] = set()
         self.serving: set[Job] = set()  # what goes the full way
         self.turns: dict[int, Rota] = {}  # of rules that spread, by id
-        self.draining = False
         self.counters, self.labels = Counters(), Labels()
         self.tally = Tally(self.counters, self.labels)
         self.cashier: Spending | None = None  # where there are limits there is a link

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from .client import LinkClient
-from .shared_messages import ForgetRemembered, Remember, RememberedFound, RememberedQuestion, Shared
+from .shared_messages import ForgetRemembered, Remember, RememberedFound, RememberedQuestion, SharedKind
 
 
 class SharedByLink:
@@ -19,8 +19,8 @@ class SharedByLink:
         self._link = link
 
     async def find(
-        self, kinds: tuple[Shared, ...], caller: str, names: Sequence[str]
-    ) -> tuple[tuple[Shared, str, bytes], ...]:
+        self, kinds: tuple[SharedKind, ...], caller: str, names: Sequence[str]
+    ) -> tuple[tuple[SharedKind, str, bytes], ...]:
         """(kind, name, body) of what any node keeps; nothing while that cannot be asked."""
         try:
             found = await self._link.questions.ask(

@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Shared(StrEnum):
+class SharedKind(StrEnum):
     """What is remembered. RESPONSE: a dialects.recall.Given, under its id and those of its items. THOUGHTS: a
     reasoning_store.Thoughts, under the ids of its turn's calls. CALL_ID: a backend's own id, under the one that a client was
     told."""
@@ -22,7 +22,7 @@ class Remember(msgspec.Struct, frozen=True, tag="remember"):
     """Keep it for all nodes, for so many seconds. caller: whose it is, nobody else finds it. names: the first is its own,
     others lead to it. body: packed."""
 
-    kind: Shared
+    kind: SharedKind
     caller: str
     names: tuple[str, ...]
     body: bytes
@@ -32,7 +32,7 @@ class Remember(msgspec.Struct, frozen=True, tag="remember"):
 class ForgetRemembered(msgspec.Struct, frozen=True, tag="forget"):
     """Its client has deleted it."""
 
-    kind: Shared
+    kind: SharedKind
     caller: str
     name: str
 
@@ -41,7 +41,7 @@ class RememberedQuestion(msgspec.Struct, frozen=True, tag="remembered_question")
     """What of these kinds has any node kept under these names? number: of the question."""
 
     number: int
-    kinds: tuple[Shared, ...]
+    kinds: tuple[SharedKind, ...]
     caller: str
     names: tuple[str, ...]
 
@@ -50,4 +50,4 @@ class RememberedFound(msgspec.Struct, frozen=True, tag="remembered_found"):
     """found: kind, the name that it is kept under, and its body."""
 
     number: int
-    found: tuple[tuple[Shared, str, bytes], ...] = ()
+    found: tuple[tuple[SharedKind, str, bytes], ...] = ()

@@ -4,7 +4,13 @@
 
 from __future__ import annotations
 
-from ...link.shared_messages import ForgetRemembered, Remember, RememberedFound, RememberedQuestion, Shared
+from ...link.shared_messages import (
+    ForgetRemembered,
+    Remember,
+    RememberedFound,
+    RememberedQuestion,
+    SharedKind,
+)
 from ..store import remembered
 from ..vault import Binding, VaultError
 from .control_plane import ControlPlane
@@ -39,7 +45,7 @@ def find(control: ControlPlane, question: RememberedQuestion) -> RememberedFound
             clear = control.vault.require().open_bytes(body, _bound(kind, question.caller, name))
         except VaultError:
             continue
-        found.append((Shared(kind), name, clear))
+        found.append((SharedKind(kind), name, clear))
     return RememberedFound(question.number, tuple(found))
 
 

@@ -13,7 +13,7 @@ from typing import Protocol as TypingProtocol
 import msgspec
 
 from ...dialects.recall import Given
-from ...link.shared_messages import ForgetRemembered, Remember, Shared
+from ...link.shared_messages import ForgetRemembered, Remember, SharedKind
 from ...translation.reasoning_store import KEPT_SECONDS, ReasoningStore, Thoughts
 from ...translation.response_memory import names_of, size_of
 
@@ -21,7 +21,7 @@ MOST_BYTES = 2 * 1024 * 1024
 """Of one response that is kept for others; of a larger one its items are, and what it was asked is not."""
 _AGAIN_SECONDS = 0.1
 """A client may be quicker at the next node than what it was given there."""
-_OF_CALLS = (Shared.THOUGHTS, Shared.CALL_ID)
+_OF_CALLS = (SharedKind.THOUGHTS, SharedKind.CALL_ID)
 
 _given = msgspec.msgpack.Decoder(Given)
 _thoughts = msgspec.msgpack.Decoder(Thoughts)
@@ -31,8 +31,8 @@ class WayUp(TypingProtocol):
     """See link.shared.SharedByLink."""
 
     async def find(
-        self, kinds: tuple[Shared, ...], caller: str, names: Sequence[str]
-    ) -> tuple[tuple[Shared, str, bytes], ...]: ...
+        self, kinds: tuple[SharedKind, ...], caller: str, names: Sequence[str]
+    ) -> tuple[tuple[SharedKind, str, bytes], ...]: ...
 
     def say(self, message: Remember | ForgetRemembered) -> bool: ...
 
@@ -63,24 +63,26 @@ class SharedMemory:
             given = msgspec.structs.replace(given, asked=None)
         if size_of(given) <= MOST_BYTES:
             names = tuple(dict.fromkeys(names_of(given)))
-            self._say(Remember(Shared.RESPONSE, caller, names, msgspec.msgpack.encode(given), self._seconds))
+            self._say(
+                Remember(SharedKind.RESPONSE, caller, names, msgspec.msgpack.encode(given), self._seconds)
+            )
 
     def forget(self, caller: str, name: str) -> None:
         """A response that its client has deleted."""
         if self.on:
-            self._say(ForgetRemembered(Shared.RESPONSE, caller, name))
+            self._say(ForgetRemembered(SharedKind.RESPONSE, caller, name))
 
     async def find(self, caller: str, names: Sequence[str]) -> list[Given]:
         """The responses that other nodes know by these ids of responses and items."""
         if not self.on or not names:
             return []
-        found = await self._ask((Shared.RESPONSE,), caller, names)
+        found = await self._ask((SharedKind.RESPONSE,), caller, names)
         return [_given.decode(body) for _, _, body in found]
 
     async def learn_calls(self, caller: str, call_ids: Sequence[str]) -> None:
         """What other nodes have kept of these calls is this process's from now on."""
         for kind, name, body in await self._ask(_OF_CALLS, caller, call_ids):
-            if kind is Shared.THOUGHTS:
+            if kind is SharedKind.THOUGHTS:
                 self._reasoning.put(caller, [name], _thoughts.decode(body))
             else:
                 self._reasoning.put_id(caller, name, body.decode())
@@ -88,15 +90,15 @@ class SharedMemory:
             self._reasoning.known(caller, name)
 
     def _keep_call(self, caller: str, names: Sequence[str], kept: Thoughts | str) -> None:
-        kind, body = Shared.CALL_ID, kept.encode() if isinstance(kept, str) else b""
+        kind, body = SharedKind.CALL_ID, kept.encode() if isinstance(kept, str) else b""
         if not isinstance(kept, str):
-            kind, body = Shared.THOUGHTS, msgspec.msgpack.encode(kept)
+            kind, body = SharedKind.THOUGHTS, msgspec.msgpack.encode(kept)
         for name in names:
             self._say(Remember(kind, caller, (name,), body, KEPT_SECONDS))
 
     async def _ask(
-        self, kinds: tuple[Shared, ...], caller: str, names: Sequence[str]
-    ) -> tuple[tuple[Shared, str, bytes], ...]:
+        self, kinds: tuple[SharedKind, ...], caller: str, names: Sequence[str]
+    ) -> tuple[tuple[SharedKind, str, bytes], ...]:
         assert self._up is not None
         found = await self._up.find(kinds, caller, names)
         if not found:
