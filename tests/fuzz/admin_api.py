@@ -127,9 +127,10 @@ _MAY_FAIL = {
     "POST /api/backups/{name}/restore",
     "POST /api/programs/{name}/settings",
     "DELETE /api/programs/{name}/settings",
+    "PATCH /api/nodes/{name}",
 }
 """What has been kept is cleared by another operation; nothing was asked, no model is on this disk and no request runs; a
-backup's name is known to who has just made it, and the digest of a change to who was shown it."""
+backup's name is known to who has just made it, and the digest of a change to who was shown it; this gateway is alone on its database."""
 
 
 @dataclass(frozen=True, slots=True)

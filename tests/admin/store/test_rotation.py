@@ -257,6 +257,9 @@ def test_a_lost_key_is_degraded_and_nothing_is_made(store: Store, filled: Vault,
     assert opened(store, open_vault(store, data_dir, {})) == KEYS, "putting it back is all it takes"
 
 
+@pytest.mark.parametrize(
+    "database_url", [None]
+)  # on a PostgreSQL the first gateway has chosen: test_nodes.py
 def test_with_nothing_sealed_a_new_key_may_be_used(store: Store, vault: Vault, data_dir: Path) -> None:
     (data_dir / "master.key").unlink()
     again = open_vault(store, data_dir, {})
