@@ -156,7 +156,7 @@ async def plane(guard: HostGuard | None = None, *, tick: float = TICK, **limits:
             return begun
 
         accept = acceptor(settings, start, handler.refuse, found.connections)
-        server = await loop.create_server(accept, "127.0.0.1", 0)
+        server = await loop.create_server(accept, "127.0.0.1", 0, backlog=1024)  # as a real process has
         found.port = server.sockets[0].getsockname()[1]
         ticker = loop.create_task(tick_for_ever(found, tick))
         try:
