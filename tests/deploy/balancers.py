@@ -83,12 +83,14 @@ class Node:
 
 @contextmanager
 def balancer(which: str, ports: list[int], folder: Path) -> Iterator[str]:
-    """The file of deploy/ with these nodes in place of its own. Yields its address without a path."""
+    """The file of deploy/ with these nodes, three at most, in place of its own. Yields its address without a path."""
     program = find(which)
     if program is None:
         pytest.skip(f"{which} is not installed (apt-get install {which})")
     port = free_port()
-    text = _NODE.sub(lambda found: f"127.0.0.1:{ports[int(found[1]) - 1]}", FILES[which].read_text())
+    lines = FILES[which].read_text().splitlines(keepends=True)
+    kept = [line for line in lines if (found := _NODE.search(line)) is None or int(found[1]) <= len(ports)]
+    text = _NODE.sub(lambda found: f"127.0.0.1:{ports[int(found[1]) - 1]}", "".join(kept))
     text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace(
         "bind :8080", f"bind 127.0.0.1:{port}"
     )
