@@ -202,12 +202,12 @@ class DataPlaneProcess:
         ticker = loop.create_task(self._tick_for_ever())
         discovery = loop.create_task(self._discovery.run())
         await _first(self._has_rules, self._stop)
-        accept = acceptor(self._limits, self._handler.start, self._handler.refuse, self._connections)
+        self._accept = acceptor(self._limits, self._handler.start, self._handler.refuse, self._connections)
         servers: list[asyncio.AbstractServer] = []
         for listener in self._listeners:
             unix = listener.family == socket.AF_UNIX
             create = loop.create_unix_server if unix else loop.create_server
-            servers.append(await create(accept, sock=listener, backlog=1024))
+            servers.append(await create(self._accept, sock=listener, backlog=1024))
         collect_seldom(loop)
         with suppress(OSError):
             os.write(self._args.ready_fd, b"%d\n" % self._args.worker)
@@ -238,11 +238,10 @@ class DataPlaneProcess:
         if self._limits.leave_seconds and not self._replaced:
             plane.draining = True
             await self._let_go(self._limits.leave_seconds)
-        for server in servers:
-            server.close()
+        await self._close(servers)
         end_event_streams(plane)
-        if self._replaced:
-            await self._let_go(LET_GO_SECONDS)
+        if plane.draining or self._replaced:
+            await self._let_go(LET_GO_SECONDS, closed=True)
         plane.draining = True
         if plane.shadows is not None:
             plane.shadows.close()
@@ -262,12 +261,28 @@ class DataPlaneProcess:
         for client in list(self._connections):
             client.close_when_idle()
 
-    async def _let_go(self, seconds: float) -> None:
+    async def _close(self, servers: list[asyncio.AbstractServer]) -> None:
+        """Take no more. Where a balancer was given time, it may have sent somebody a moment ago: who waits in the queue is
+        taken yet, since the kernel resets those as the listener goes."""
+        kept = [one.dup() for one in self._listeners] if self.plane.draining else []
+        for server in servers:
+            server.close()
+        waiting = []
+        for listener in kept:
+            with listener, suppress(OSError):
+                listener.setblocking(False)
+                while True:
+                    waiting.append(listener.accept()[0])
+        for connection in waiting:
+            connection.setblocking(False)
+            await asyncio.get_running_loop().connect_accepted_socket(self._accept, connection)
+
+    async def _let_go(self, seconds: float, *, closed: bool = False) -> None:
         """Each connection's next answer is its last. Who has it open and idle may be sending just now, and would get no
-        answer from one that is closed under it: those are closed only after a while."""
+        answer from one that is closed under it: those are closed only after a while. closed: nobody comes any more."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._hurry:
-            if self._replaced and not self._connections:
+            if closed and not self._connections:
                 break
             for client in self._connections:
                 client.closing = True
