@@ -63,6 +63,7 @@ class Stage:
             "PATH": path,
             "POINTSMAN_DATA_DIR": str(self.gateway.data_dir),
             "COLUMNS": "100",
+            "SHELL": "/bin/bash",
         }
         return clean_environment({**QUIET, **here})
 

@@ -63,7 +63,7 @@ def test_sighup_reads_the_database_again_and_no_stream_notices(
     assert gateway.pids("pointsman.admin") == control
     wait_until("old processes have ended", lambda: len(gateway.pids("pointsman.gateway")) == 2, 10)
     assert not {*gateway.pids("pointsman.gateway")} & {*before}
-    assert "reloaded" in gateway.read_log()
+    wait_until("it is told", lambda: "reloaded" in gateway.read_log(), 10)
 
 
 def test_sighup_takes_the_right_master_key_and_refuses_a_wrong_one(

@@ -21,6 +21,9 @@ MOST_BYTES = 2 * 1024 * 1024
 """Of one response that is kept for others; of a larger one its items are, and what it was asked is not."""
 _AGAIN_SECONDS = 0.1
 """A client may be quicker at the next node than what it was given there."""
+_WAITS = (0.05, 0.1, 0.25, 0.6)
+"""The same of a response, without which the client gets an error."""
+_RESPONSES = (SharedKind.RESPONSE,)
 _OF_CALLS = (SharedKind.THOUGHTS, SharedKind.CALL_ID)
 
 _given = msgspec.msgpack.Decoder(Given)
@@ -76,12 +79,23 @@ class SharedMemory:
         """The responses that other nodes know by these ids of responses and items."""
         if not self.on or not names:
             return []
-        found = await self._ask((SharedKind.RESPONSE,), caller, names)
-        return [_given.decode(body) for _, _, body in found]
+        found: dict[str, Given] = {}
+        for wait in (*_WAITS, None):
+            found |= {
+                name: _given.decode(body) for _, name, body in await self._ask(_RESPONSES, caller, names)
+            }
+            if wait is None or {*names} <= {name for given in found.values() for name in names_of(given)}:
+                break
+            await asyncio.sleep(wait)
+        return [*found.values()]
 
     async def learn_calls(self, caller: str, call_ids: Sequence[str]) -> None:
         """What other nodes have kept of these calls is this process's from now on."""
-        for kind, name, body in await self._ask(_OF_CALLS, caller, call_ids):
+        found = await self._ask(_OF_CALLS, caller, call_ids)
+        if not found:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            found = await self._ask(_OF_CALLS, caller, call_ids)
+        for kind, name, body in found:
             if kind is SharedKind.THOUGHTS:
                 self._reasoning.put(caller, [name], _thoughts.decode(body))
             else:
@@ -100,11 +114,7 @@ class SharedMemory:
         self, kinds: tuple[SharedKind, ...], caller: str, names: Sequence[str]
     ) -> tuple[tuple[SharedKind, str, bytes], ...]:
         assert self._up is not None
-        found = await self._up.find(kinds, caller, names)
-        if not found:
-            await asyncio.sleep(_AGAIN_SECONDS)
-            found = await self._up.find(kinds, caller, names)
-        return found
+        return await self._up.find(kinds, caller, names)
 
     def _say(self, message: Remember | ForgetRemembered) -> None:
         assert self._up is not None
