@@ -125,6 +125,11 @@ class Cluster:
             process.wait()
 
     @property
+    def alive(self) -> bool:
+        """Its first process has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pids(self) -> list[int]:
         """Of all its processes, the first one first."""
         assert self._process is not None

@@ -5,74 +5,23 @@
 
 from __future__ import annotations
 
-import datetime
-import os
 import shutil
 import socket
 import threading
-import time
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from pointsman.admin.store.database import Store
 from pointsman.errors import PointsmanError
+from tests.authority import Authority
 from tests.postgres import Cluster
 
 USER, PASSWORD = "far", "canary-of-a-password"
 HBA = "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 FAR, MISNAMED = "0.0.0.0", "127.1"
 REFUSED = "shows no certificate that can be verified; see sslrootcert in docs/scale.md"
-
-
-class Authority:
-    """Of a test."""
-
-    def __init__(self, folder: Path) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"authority {folder.name}")])
-        self.path = folder / "ca.pem"
-        folder.mkdir()
-        self.path.write_bytes(self._signed(self.name, self.key.public_key(), ca=True))
-
-    def write(self, cert: Path, key: Path, address: str) -> None:
-        """A server's."""
-        own = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "db")])
-        cert.write_bytes(self._signed(name, own.public_key(), x509.IPAddress(ip_address(address))))
-        key.write_bytes(
-            own.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        key.chmod(0o600)
-
-    def _signed(
-        self,
-        name: x509.Name,
-        key: ec.EllipticCurvePublicKey,
-        address: x509.GeneralName | None = None,
-        *,
-        ca: bool = False,
-    ) -> bytes:
-        now = datetime.datetime.now(datetime.UTC)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name).issuer_name(self.name).public_key(key).serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        )  # fmt: skip
-        if address is not None:
-            made = made.add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        return made.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 @pytest.fixture(scope="module")
@@ -97,17 +46,7 @@ def far(
 @pytest.fixture(scope="module")
 def guarded(far: Cluster, authorities: tuple[Authority, Authority]) -> Cluster:
     """From now on it has a certificate for 0.0.0.0."""
-    cert, key = far.data / "server.crt", far.data / "server.key"
-    authorities[0].write(cert, key, FAR)
-    owner = far.data.stat()
-    for path in (cert, key):
-        os.chown(path, owner.st_uid, owner.st_gid)
-    far.run("ALTER SYSTEM SET ssl = on")
-    far.run("SELECT pg_reload_conf()")
-    until = time.monotonic() + 30
-    while far.run("SHOW ssl") != [("on",)]:
-        assert time.monotonic() < until, far.log.read_text()
-        time.sleep(0.02)
+    authorities[0].guard(far, FAR)
     return far
 
 

@@ -1,0 +1,238 @@
+"""Three gateways, a computer each, their PostgreSQL on a fourth, nginx and the clients on a fifth; and what is asked of them.
+
+The link to PostgreSQL is TLS with an authority of its own, its password in a passfile. Every gateway has a practice model
+on its own loopback, which the shared rules name. Not here: what is done to them (plays.py).
+"""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.authority import Authority
+from tests.bench.tools import find
+from tests.children import child
+from tests.durable.rehearse import small_disk
+from tests.e2e.gateway import Gateway, clean_environment
+from tests.e2e.web import Answer, fetch
+from tests.postgres import Cluster
+from tests.postgres import missing as no_postgres
+
+from . import namespaces
+from .balancer import balancer
+from .load import Load
+
+NODES = ("n1", "n2", "n3")
+DB, LB = "db", "lb"
+PORT = 4480
+LEAVE_SECONDS = 2.0
+_NEAR_PORT = 9000
+WHOLE, STREAM = "whole", "stream"
+"""Names of models: the rules behind them."""
+_STREAM_MODEL = "practice:20ms"
+"""About thirty events, 0.6 s: there are always some on each node."""
+_USER, _PASSWORD = "pointsman", "canary-of-the-nodes"
+_HBA = "local all all trust\nhostssl all all 10.77.0.0/24 scram-sha-256\n"
+_DISK = "192m"
+_WAL = ("min_wal_size=32MB", "max_wal_size=64MB")
+"""So that the sized disk holds the data beside it."""
+UNANSWERED = (OSError, http.client.HTTPException)
+
+
+def missing() -> str | None:
+    """Why this cannot be played here."""
+    if find("nginx") is None:
+        return "nginx is not installed (apt-get install nginx)"
+    return no_postgres() or namespaces.missing() or _no_disk()
+
+
+def _no_disk() -> str | None:
+    with small_disk("1m") as disk:
+        return None if disk else "this user cannot mount a tmpfs"
+
+
+@dataclass
+class Site:
+    """What runs. load: the clients, all the time."""
+
+    computers: namespaces.Computers
+    cluster: Cluster
+    disk: Path
+    gateways: dict[str, Gateway]
+    key: str
+    load: Load
+
+    def call(self, node: str, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+        """A call of the admin API, on the node itself. Raises one of UNANSWERED where it says nothing."""
+        gateway = self.gateways[node]
+        with self.computers.on(node):
+            return fetch(gateway.url, method, path, body, {"authorization": f"Bearer {gateway.admin_token}"})
+
+    def get(self, node: str, path: str) -> Any:
+        """What it answers to that, which must be 200."""
+        answer = self.call(node, "GET", path)
+        assert answer.status == 200, f"{node} {path}: {answer.status} {answer.body[:300]!r}"
+        return answer.json()
+
+    def add(self, node: str, name: str) -> Answer:
+        """Adds a rule."""
+        return self.call(node, "POST", "/api/mappings", rule(name))
+
+    def ask(self, node: str, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+        """As a client that goes to that node itself."""
+        with self.computers.on(LB):
+            return fetch(self.gateways[node].url, method, path, body, {"authorization": f"Bearer {self.key}"})
+
+    def served(self, node: str) -> frozenset[str] | None:
+        """The names that its clients are offered: what its data plane serves by. None where it does not answer."""
+        try:
+            answer = self.ask(node, "GET", "/v1/models")
+        except UNANSWERED:
+            return None
+        return frozenset(row["id"] for row in answer.json()["data"]) if answer.status == 200 else None
+
+    def start(self, *names: str) -> None:
+        """All at the same time; returns when they answer."""
+
+        def one(name: str) -> None:
+            with self.computers.on(name):
+                self.gateways[name].start()
+
+        with ThreadPoolExecutor(len(names)) as pool:
+            list(pool.map(one, names))
+
+    def usage_ids(self, since: float) -> list[str]:
+        """Of all requests on record since that moment (unix seconds), one twice where it is there twice."""
+        nodes = NODES[:1] if self._usage_is_shared() else NODES
+        return [name for node in nodes for name in self._usage_ids(node, since)]
+
+    def _usage_ids(self, node: str, since: float) -> Iterator[str]:
+        path = f"/api/usage?whole=true&limit=1000&since={since:.3f}"
+        cursor: str | None = ""
+        while cursor is not None:
+            answer = self.call(node, "GET", path + (f"&cursor={cursor}" if cursor else ""))
+            assert answer.status == 200, f"{node}: {answer.status} {answer.body[:300]!r}"
+            yield from (row["id"] for row in answer.json())
+            cursor = answer.header("x-next-cursor")
+
+    def _usage_is_shared(self) -> bool:
+        (row,) = self.cluster.run("SELECT to_regclass('usage') IS NOT NULL", _USER)
+        return bool(row[0])
+
+
+def rule(name: str, model: str = "practice:fast") -> dict[str, Any]:
+    return {
+        "model_pattern": name,
+        "backend_type": "local",
+        "backend_name": "near",
+        "backend_model": model,
+    }
+
+
+@contextmanager
+def site() -> Iterator[Site]:
+    """Everything, and its end: also where the block raises, no process and no namespace is left."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pm-nodes-")))
+        folder.chmod(0o755)  # PostgreSQL is another user
+        computers = stack.enter_context(namespaces.Computers(DB, LB, *NODES))
+        disk = stack.enter_context(small_disk(_DISK))
+        assert disk is not None
+        cluster = _cluster(stack, computers, disk)
+        url = _database(cluster, computers, folder)
+        for name in NODES:
+            with computers.on(name):
+                stack.enter_context(_practice())
+        key = f"sk-{secrets.token_hex(24)}"
+        gateways = {name: _gateway(folder, name, computers.addresses[name], url, key) for name in NODES}
+        load = Load(lambda: computers.on(LB), computers.addresses[LB], key, (WHOLE, STREAM))
+        made = Site(computers, cluster, disk, gateways, key, load)
+        for gateway in gateways.values():
+            stack.callback(_end, gateway)
+        _begin(made)
+        with computers.on(LB):
+            stack.enter_context(
+                balancer(folder / "nginx", {name: computers.addresses[name] for name in NODES})
+            )
+        with load:
+            yield made
+
+
+def _begin(made: Site) -> None:
+    first, *others = NODES
+    made.start(first)
+    for name in others:
+        folder = made.gateways[name].data_dir
+        folder.mkdir(mode=0o700)
+        shutil.copy(made.gateways[first].data_dir / "master.key", folder / "master.key")
+    made.start(*others)
+    near = {"name": "near", "base_url": f"http://127.0.0.1:{_NEAR_PORT}"}
+    for path, body in (
+        ("/api/local", near),
+        ("/api/mappings", rule(WHOLE)),
+        ("/api/mappings", rule(STREAM, _STREAM_MODEL)),
+    ):
+        answer = made.call(first, "POST", path, body)
+        assert answer.status == 201, answer.body
+    until = time.monotonic() + 20
+    while not all((made.served(name) or frozenset()) >= {WHOLE, STREAM} for name in NODES):
+        assert time.monotonic() < until, "not all nodes serve"
+        time.sleep(0.05)
+
+
+def _cluster(stack: ExitStack, computers: namespaces.Computers, disk: Path) -> Cluster:
+    cluster = Cluster(
+        f"listen_addresses={computers.addresses[DB]}", *_WAL, durable=True, port=5432, folder=disk, hba=_HBA
+    )
+    with computers.on(DB):
+        stack.enter_context(cluster)
+    return cluster
+
+
+def _database(cluster: Cluster, computers: namespaces.Computers, folder: Path) -> str:
+    address = computers.addresses[DB]
+    authority = Authority(folder / "authority")
+    authority.guard(cluster, address)
+    cluster.run(f"CREATE ROLE {_USER} LOGIN PASSWORD '{_PASSWORD}'")
+    cluster.run(f"CREATE DATABASE {_USER} OWNER {_USER}")
+    passfile = folder / "pgpass"
+    passfile.touch(mode=0o600)
+    passfile.write_text(f"{address}:5432:{_USER}:{_USER}:{_PASSWORD}\n")
+    return f"postgresql://{_USER}@{address}/{_USER}?sslrootcert={authority.path}&passfile={passfile}"
+
+
+def _gateway(folder: Path, name: str, address: str, url: str, key: str) -> Gateway:
+    env = {
+        "POINTSMAN_DATABASE_URL": url,
+        "POINTSMAN_CLIENT_KEY": key,
+        "POINTSMAN_ALLOW_HOST": "gateway.example",
+        "POINTSMAN_LEAVE_SECONDS": f"{LEAVE_SECONDS:g}",
+        "POINTSMAN_DRAIN_SECONDS": "20",
+    }
+    words: Sequence[str] = ("--node", name, "--host", address, "--port", str(PORT))
+    return Gateway(folder / name, *words, env=env, expect_clean_log=False)
+
+
+@contextmanager
+def _practice() -> Iterator[None]:
+    words = [sys.executable, "-m", "pointsman.practice", "--port", str(_NEAR_PORT), "--pace", "0"]
+    with child(words, stdout=subprocess.PIPE, env=clean_environment(), text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("http"), "the practice model did not start"
+        yield
+
+
+def _end(gateway: Gateway) -> None:
+    if gateway.process is not None:
+        gateway.kill()
