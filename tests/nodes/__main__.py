@@ -14,6 +14,8 @@ from .page import PAGE, page
 from .plays import Played
 from .site import missing, site
 
+_REST_SECONDS = 0.02
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make nodes ARGS=...", description=__doc__)
@@ -25,7 +27,7 @@ def main() -> int:
     began = time.monotonic()
     outage = 60.0 if args.long else 10.0
     played = []
-    with site() as found:
+    with site(_REST_SECONDS) as found:
         for trouble in (
             plays.killed(found),
             plays.killed_in_a_change(found),

@@ -18,6 +18,8 @@ from typing import Self
 from tests.e2e.wires import WIRES, Wire
 
 PATIENCE_SECONDS = 60.0
+_EACH = (1, 2)
+"""Clients of each protocol: of whole answers, of streams."""
 KEPT = 20
 """Requests on one connection; then a new one, as clients come and go."""
 ID = "x-request-id"
@@ -53,9 +55,7 @@ class Load:
         address: str,
         key: str,
         models: tuple[str, str],
-        *,
-        each: tuple[int, int] = (1, 3),
-        rest: float = 0.04,
+        rest: float,
     ) -> None:
         self._place = place
         self._address = address
@@ -69,7 +69,7 @@ class Load:
         self._threads = [
             threading.Thread(target=self._ask_on, args=(wire, bool(streamed), number), daemon=True)
             for wire, streamed in itertools.product(WIRES, (0, 1))
-            for number in range(each[streamed])
+            for number in range(_EACH[streamed])
         ]
 
     def __enter__(self) -> Self:

@@ -47,6 +47,7 @@ class Computers:
         self.addresses = {name: f"{_NETWORK}.{_FIRST + at}" for at, name in enumerate(names)}
 
     def __enter__(self) -> Computers:
+        _remove_left()
         try:
             for name in self._names:
                 _ip("netns", "add", self._full(name))
@@ -106,6 +107,14 @@ class Computers:
 
     def _full(self, name: str) -> str:
         return f"{self._mark}-{name}"
+
+
+def _remove_left() -> None:
+    """Of rehearsals that were killed."""
+    for path in _NAMED.glob("pm[0-9]*-*") if _NAMED.is_dir() else ():
+        owner = path.name[2:].partition("-")[0]
+        if owner.isdecimal() and not Path("/proc", owner).exists():
+            _ip("netns", "delete", path.name, check=False)
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,8 +39,8 @@ LEAVE_SECONDS = 2.0
 _NEAR_PORT = 9000
 WHOLE, STREAM = "whole", "stream"
 """Names of models: the rules behind them."""
-_STREAM_MODEL = "practice:20ms"
-"""About thirty events, 0.6 s: there are always some on each node."""
+_STREAM_MODEL = "practice:30ms"
+"""About thirty events, a second: there are always some on each node."""
 _USER, _PASSWORD = "pointsman", "canary-of-the-nodes"
 _HBA = "local all all trust\nhostssl all all 10.77.0.0/24 scram-sha-256\n"
 _DISK = "192m"
@@ -141,8 +140,9 @@ def rule(name: str, model: str = "practice:fast") -> dict[str, Any]:
 
 
 @contextmanager
-def site() -> Iterator[Site]:
-    """Everything, and its end: also where the block raises, no process and no namespace is left."""
+def site(rest: float) -> Iterator[Site]:
+    """Everything, and its end: also where the block raises, no process and no namespace is left. rest: seconds of each
+    client between two requests."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pm-nodes-")))
         folder.chmod(0o755)  # PostgreSQL is another user
@@ -154,10 +154,10 @@ def site() -> Iterator[Site]:
         for name in NODES:
             with computers.on(name):
                 stack.enter_context(_practice())
-        key = f"sk-{secrets.token_hex(24)}"
-        gateways = {name: _gateway(folder, name, computers.addresses[name], url, key) for name in NODES}
-        load = Load(lambda: computers.on(LB), computers.addresses[LB], key, (WHOLE, STREAM))
-        made = Site(computers, cluster, disk, gateways, key, load)
+        keys = secrets.token_hex(32), f"sk-{secrets.token_hex(24)}"
+        gateways = {name: _gateway(folder, name, computers.addresses[name], url, keys) for name in NODES}
+        load = Load(lambda: computers.on(LB), computers.addresses[LB], keys[1], (WHOLE, STREAM), rest)
+        made = Site(computers, cluster, disk, gateways, keys[1], load)
         for gateway in gateways.values():
             stack.callback(_end, gateway)
         _begin(made)
@@ -170,13 +170,9 @@ def site() -> Iterator[Site]:
 
 
 def _begin(made: Site) -> None:
-    first, *others = NODES
-    made.start(first)
-    for name in others:
-        folder = made.gateways[name].data_dir
-        folder.mkdir(mode=0o700)
-        shutil.copy(made.gateways[first].data_dir / "master.key", folder / "master.key")
-    made.start(*others)
+    """All at once on an empty database, of which one makes the tables."""
+    first = NODES[0]
+    made.start(*NODES)
     near = {"name": "near", "base_url": f"http://127.0.0.1:{_NEAR_PORT}"}
     for path, body in (
         ("/api/local", near),
@@ -212,9 +208,11 @@ def _database(cluster: Cluster, computers: namespaces.Computers, folder: Path) -
     return f"postgresql://{_USER}@{address}/{_USER}?sslrootcert={authority.path}&passfile={passfile}"
 
 
-def _gateway(folder: Path, name: str, address: str, url: str, key: str) -> Gateway:
+def _gateway(folder: Path, name: str, address: str, url: str, keys: tuple[str, str]) -> Gateway:
+    master, key = keys
     env = {
         "POINTSMAN_DATABASE_URL": url,
+        "POINTSMAN_MASTER_KEY": master,
         "POINTSMAN_CLIENT_KEY": key,
         "POINTSMAN_ALLOW_HOST": "gateway.example",
         "POINTSMAN_LEAVE_SECONDS": f"{LEAVE_SECONDS:g}",

@@ -12,12 +12,16 @@ from .changes import many
 from .plays import Played, Trouble
 from .site import Site, missing, site
 
+pytestmark = pytest.mark.timeout(400)
+"""Three gateways, PostgreSQL and nginx start first: seconds on a quiet machine."""
+_REST_SECONDS = 0.1
+
 
 @pytest.fixture(scope="module")
 def played() -> Iterator[Site]:
     if why := missing():
         pytest.skip(f"nodes are not rehearsed: {why}")
-    with site() as found:
+    with site(_REST_SECONDS) as found:
         yield found
 
 
@@ -26,7 +30,7 @@ def kept(seen: Played) -> None:
 
 
 def test_changes_on_all_nodes_at_once_end_the_same_on_all(played: Site) -> None:
-    kept(many(played, 150))
+    kept(many(played, 45))
 
 
 @pytest.mark.parametrize(

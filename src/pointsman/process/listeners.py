@@ -39,14 +39,17 @@ class Listeners:
         self._path: Path | None = None
         self._made: tuple[int, int] | None = None  # the socket's file, so that nobody else's is removed
 
-    def tcp(self, host: str, port: int, patience: float, workers: int = 1) -> None:
+    def tcp(self, host: str, port: int, patience: float, workers: int = 1, *, waiting: bool = True) -> None:
         """workers: how many processes will listen. patience: seconds to wait for a port or socket that somebody has, as
-        a killed gateway's processes do for a moment."""
+        a killed gateway's processes do for a moment. waiting: clients may connect from now on, and wait until one of those
+        serves; otherwise they are refused until then."""
         listener = _tcp(host, port, patience)
         self._port = listener.getsockname()[1]
         self._ports = [listener]
         if workers > 1 and sys.platform == "linux":  # others have the option, and do not spread by it
             self._ports = _spread(listener, workers)
+        for one in self._ports if waiting else ():
+            _listen(one, f"{host}:{port}")
 
     def unix(self, path: Path, group: str | None, patience: float) -> None:
         """For this user alone, under any umask, or for a group, too. A socket that nobody listens on any more is taken
@@ -102,18 +105,29 @@ def _tcp(host: str, port: int, patience: float) -> socket.socket:
         listener = socket.socket(info[0], socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(info[4])
-        listener.listen(1024)
         listener.setblocking(False)
     except UnicodeError:
         raise PointsmanError(
             ErrorKind.UNAVAILABLE, f"cannot listen on {host[:80]!r}: no host is so named"
         ) from None
     except OSError as error:
-        text = f"cannot listen on {host}:{port}: {error.strerror}"
-        if error.errno == errno.EADDRINUSE:
-            text += "; something else has the port: choose another with --port, or --port 0 for a free one"
-        raise PointsmanError(ErrorKind.UNAVAILABLE, text) from None
+        raise _not_listening(f"{host}:{port}", error) from None
     return listener
+
+
+def _listen(listener: socket.socket, said: str) -> None:
+    """Two that start at once may both have bound the address: only one of them gets to listen."""
+    try:
+        listener.listen(_QUEUE)
+    except OSError as error:
+        raise _not_listening(said, error) from None
+
+
+def _not_listening(where: str, error: OSError) -> PointsmanError:
+    text = f"cannot listen on {where}: {error.strerror}"
+    if error.errno == errno.EADDRINUSE:
+        text += "; something else has the port: choose another with --port, or --port 0 for a free one"
+    return PointsmanError(ErrorKind.UNAVAILABLE, text)
 
 
 def _spread(first: socket.socket, workers: int) -> list[socket.socket]:
@@ -129,8 +143,6 @@ def _spread(first: socket.socket, workers: int) -> list[socket.socket]:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listener.bind(address)
-        for listener in listeners:
-            listener.listen(_QUEUE)
             listener.setblocking(False)
     except OSError as error:
         for listener in listeners:

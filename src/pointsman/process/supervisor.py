@@ -104,7 +104,9 @@ def serve(options: ServeOptions) -> int:
     listeners = Listeners()
     patience = ORPHAN_SECONDS if after_a_kill else 0.0
     if options.tcp:
-        listeners.tcp(options.host, options.port, patience, options.workers)
+        # who has a balancer is refused until this serves: a client that waited here would be served by another meanwhile
+        alone = not settings.limits.leave_seconds
+        listeners.tcp(options.host, options.port, patience, options.workers, waiting=alone)
     if options.unix is not None:
         listeners.unix(options.unix, options.unix_group, patience)
     runtime_dir = runtime_folder()
