@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BOTH := tests/resilience tests/wire/test_sse.py tests/wire/test_splice.py tests/gateway/test_lane.py tests/gateway/test_across_lane.py \
   tests/gateway/test_server.py tests/gateway/test_streams.py tests/gateway/test_judge.py tests/gateway/test_one_verdict.py
 
-.PHONY: run test check fix bench faults fuzz docs site prices lock clean help
+.PHONY: run test check fix bench faults nodes fuzz docs site prices lock clean help
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  /'
@@ -57,6 +57,10 @@ bench: $(VENV)/.dev native ## CPU per request and per event, beside nginx in the
 
 faults: $(VENV)/.dev native ## play every fault, measure the promises, write docs/reliability.md (ARGS="--soak 3600")
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+nodes: $(VENV)/.dev native ## play what may happen to three nodes, write docs/nodes-rehearsed.md (ARGS=--long; Linux, root)
+	@$(BIN)/python -m tests.bench.tools initdb nginx nft ip
+	@$(BIN)/python -m tests.nodes $(ARGS)
 
 fuzz: $(VENV)/.dev native ## a million inputs for what reads bytes of strangers (ARGS="--inputs N --target sse --seed N")
 	@$(BIN)/python -m tests.fuzz $(ARGS)

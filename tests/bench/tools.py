@@ -11,7 +11,7 @@ from pathlib import Path
 from .machine import BenchError, say
 
 _SERVERS = Path("/usr/lib/postgresql")
-_PACKAGES = {"initdb": "postgresql"}
+_PACKAGES = {"initdb": "postgresql", "ip": "iproute2", "nft": "nftables"}
 """Debian's, of a tool that is not called as its package is."""
 
 

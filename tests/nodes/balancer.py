@@ -1,63 +1,48 @@
-"""nginx before the gateways, by the configuration that docs/scale.md gives its readers, word for word. Not here: who asks
-it (load.py)."""
+"""nginx before the gateways, with the file of deploy/ that users are given. Not here: who asks it (load.py), what it does
+with sessions (tests/deploy/test_balancers.py)."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.bench.tools import find
 from tests.children import child
 
-PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
-_BLOCK = re.compile(r"^```nginx$(.*?)^```$", re.DOTALL | re.MULTILINE)
-_NAME = "{name}.example"
+_FILE = Path(__file__).parents[2] / "deploy" / "nginx.conf"
+PORT = 8080
 _START_SECONDS = 10.0
-_AROUND = """
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log info;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    add_header x-answered-by $upstream_addr always;
-    {block}
-}}
-"""
-
-
-def documented() -> str:
-    """What stands in an http block."""
-    found = _BLOCK.search(PAGE.read_text(encoding="utf-8"))
-    assert found is not None, f"{PAGE} shows no configuration of nginx"
-    return found[1]
+_TOLD = "add_header x-answered-by $upstream_addr always;"
+"""Of each answer, for the rehearsal: the nodes that were asked, in turn."""
 
 
 @contextmanager
-def balancer(folder: Path, nodes: Mapping[str, str]) -> Iterator[None]:
-    """Started where this thread is. nodes: addresses by name."""
-    block = documented()
-    for name, address in nodes.items():
-        assert _NAME.format(name=name) in block, f"{name} is not in the documented configuration"
-        block = block.replace(_NAME.format(name=name), address)
+def balancer(folder: Path, nodes: Sequence[str]) -> Iterator[None]:
+    """Started where this thread is, with the nodes' addresses in the place of the file's. folder: a new one."""
     folder.mkdir()
+    text = _FILE.read_text(encoding="utf-8")
+    for number, address in enumerate(nodes, 1):
+        there = f"10.93.0.1{number}:4480"
+        assert there in text, there
+        text = text.replace(there, f"{address}:4480")
+    for old, new in (
+        ("/tmp/", f"{folder}/"), ("http {", f"http {{\n  {_TOLD}"), ("worker_rlimit_nofile 65536;", ""),
+        ("worker_processes auto;", "worker_processes 1;"), ("error_log stderr warn;", f"error_log {folder}/log info;"),
+    ):  # fmt: skip
+        assert old in text, old
+        text = text.replace(old, new)
     written = folder / "nginx.conf"
-    written.write_text(_AROUND.format(folder=folder, block=block))
+    written.write_text(text)
     nginx = find("nginx")
     assert nginx is not None
-    with child(
-        [nginx, "-c", written, "-p", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
+    words = [nginx, "-c", written, "-p", folder, "-g", "daemon off;"]
+    with child(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         until = time.monotonic() + _START_SECONDS
         while not (folder / "nginx.pid").exists():
-            said = folder / "error.log"
+            said = folder / "log"
             assert process.poll() is None, said.read_text() if said.exists() else "nginx did not start"
             assert time.monotonic() < until, "nginx did not start in time"
             time.sleep(0.02)

@@ -17,6 +17,8 @@ from typing import Self
 
 from tests.e2e.wires import WIRES, Wire
 
+from .balancer import PORT
+
 PATIENCE_SECONDS = 60.0
 _EACH = (1, 2)
 """Clients of each protocol: of whole answers, of streams."""
@@ -92,7 +94,7 @@ class Load:
         body = json.dumps(wire.ask(self._models[streamed], stream=streamed)).encode()
         with self._place():
             while not self._over.is_set():
-                client = http.client.HTTPConnection(self._address, 80, timeout=PATIENCE_SECONDS)
+                client = http.client.HTTPConnection(self._address, PORT, timeout=PATIENCE_SECONDS)
                 try:
                     for _ in range(KEPT):
                         one = self._ask(client, wire, streamed, body)

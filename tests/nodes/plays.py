@@ -13,7 +13,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+import psycopg
 
 from tests.crowding import within
 from tests.durable.rehearse import fill
@@ -28,6 +31,7 @@ _USAGE_SECONDS = 30.0
 _LAST_SECONDS = 1.0
 """R9: what a crash may cost of the usage rows."""
 _CHANGE_PAUSE = 0.5
+_MOST_SEGMENTS = 20
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,12 @@ def play(site: Site, trouble: Trouble) -> Played:
     failed = [one for one in asked if one.problem and not trouble.excused(one)]
     cut = [one for one in asked if one.problem and trouble.excused(one)]
     missing, twice = _usage(site, asked, began_at, struck if trouble.crashed else None)
+    rows, counted = site.usage_sums()
     lost = sorted(changes.taken - _rules(site))
     wrong = [f"failed: {one}" for one in failed[:5]]
     wrong += [f"{missing} usage rows missing"] if missing else []
     wrong += [f"{twice} usage rows twice"] if twice else []
+    wrong += [f"{rows} usage rows, and {counted} in the hours' sums"] if rows != counted else []
     wrong += [f"rules lost: {lost[:5]}"] if lost else []
     if not within(same, SAME_SECONDS):
         wrong.append(f"the same rules on all nodes only after {same:.1f} s")
@@ -92,11 +98,12 @@ def play(site: Site, trouble: Trouble) -> Played:
         "streams among them": sum(one.streamed for one in asked),
         "failed": len(failed),
         "streams cut with their process": len(cut),
-        "asked of a second node": sum(len(one.by) > 1 for one in asked),
+        "sent on to another node": sum(len(one.by) > 1 for one in asked),
         "slowest s": round(max(one.done - one.at for one in asked), 2),
         "same rules on all after s": round(same, 2),
         "usage rows missing": missing,
         "usage rows twice": twice,
+        "hours' sums, rows too many": counted - rows,
         **{f"changes answered {code}": count for code, count in sorted(changes.answers.items())},
         "rules lost": len(lost),
     }
@@ -268,16 +275,26 @@ def node_cut(site: Site, node: str = "n2", seconds: float = 3.0) -> Trouble:
 def disk_full(site: Site, seconds: float = 3.0) -> Trouble:
     """Not one byte free where PostgreSQL's data and log of changes are."""
 
+    def begin() -> None:
+        fill(site.disk)
+        time.sleep(seconds / 2)
+        with suppress(psycopg.Error):
+            for _ in range(_MOST_SEGMENTS):
+                site.cluster.run(
+                    "SELECT pg_switch_wal()"
+                )  # the next one finds no room, which ends the server
+
     def end() -> None:
         (site.disk / "filler").unlink()
         _start_database(site)
 
     return Trouble(
         "PostgreSQL's disk full",
-        f"filled to the last byte for {seconds:g} s; PostgreSQL is started again where that has ended it",
-        lambda: fill(site.disk),
+        f"filled to the last byte for {seconds:g} s; halfway its log wants more room, which ends it; room is made, and it is"
+        " started again",
+        begin,
         end,
-        seconds,
+        seconds / 2,
     )
 
 

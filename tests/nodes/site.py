@@ -112,22 +112,17 @@ class Site:
             list(pool.map(one, names))
 
     def usage_ids(self, since: float) -> list[str]:
-        """Of all requests on record since that moment (unix seconds), one twice where it is there twice."""
-        nodes = NODES[:1] if self._usage_is_shared() else NODES
-        return [name for node in nodes for name in self._usage_ids(node, since)]
+        """Of all usage rows since that moment (unix seconds), one twice where it is there twice."""
+        rows = self.cluster.run(f"SELECT id FROM usage WHERE at >= {since:.3f}", _USER)
+        return [str(name) for (name,) in rows]
 
-    def _usage_ids(self, node: str, since: float) -> Iterator[str]:
-        path = f"/api/usage?whole=true&limit=1000&since={since:.3f}"
-        cursor: str | None = ""
-        while cursor is not None:
-            answer = self.call(node, "GET", path + (f"&cursor={cursor}" if cursor else ""))
-            assert answer.status == 200, f"{node}: {answer.status} {answer.body[:300]!r}"
-            yield from (row["id"] for row in answer.json())
-            cursor = answer.header("x-next-cursor")
-
-    def _usage_is_shared(self) -> bool:
-        (row,) = self.cluster.run("SELECT to_regclass('usage') IS NOT NULL", _USER)
-        return bool(row[0])
+    def usage_sums(self) -> tuple[int, int]:
+        """How many usage rows there are, and how many the hours have counted, at the same moment."""
+        query = "SELECT (SELECT count(*) FROM usage)::bigint, (SELECT sum(records) FROM usage_hour)::bigint"
+        ((rows, counted),) = self.cluster.run(query, _USER)
+        assert isinstance(rows, int)
+        assert isinstance(counted, int)
+        return rows, counted
 
 
 def rule(name: str, model: str = "practice:fast") -> dict[str, Any]:
@@ -163,7 +158,7 @@ def site(rest: float) -> Iterator[Site]:
         _begin(made)
         with computers.on(LB):
             stack.enter_context(
-                balancer(folder / "nginx", {name: computers.addresses[name] for name in NODES})
+                balancer(folder / "nginx", [computers.addresses[name] for name in NODES])
             )
         with load:
             yield made
