@@ -39,11 +39,11 @@ def balancer(folder: Path, nodes: Sequence[str]) -> Iterator[None]:
     nginx = find("nginx")
     assert nginx is not None
     words = [nginx, "-c", written, "-p", folder, "-g", "daemon off;"]
-    with child(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    said = folder / "said"
+    with said.open("wb") as out, child(words, stdout=out, stderr=out) as process:
         until = time.monotonic() + _START_SECONDS
         while not (folder / "nginx.pid").exists():
-            said = folder / "log"
-            assert process.poll() is None, said.read_text() if said.exists() else "nginx did not start"
+            assert process.poll() is None, said.read_text()
             assert time.monotonic() < until, "nginx did not start in time"
             time.sleep(0.02)
         try:
