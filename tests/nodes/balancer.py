@@ -38,7 +38,7 @@ def balancer(folder: Path, nodes: Sequence[str]) -> Iterator[None]:
     written.write_text(text)
     nginx = find("nginx")
     assert nginx is not None
-    words = [nginx, "-c", written, "-p", folder, "-g", "daemon off;"]
+    words: list[str | Path] = [nginx, "-c", written, "-p", folder, "-g", "daemon off;"]
     said = folder / "said"
     with said.open("wb") as out, child(words, stdout=out, stderr=out) as process:
         until = time.monotonic() + _START_SECONDS

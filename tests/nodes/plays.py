@@ -23,7 +23,7 @@ from tests.durable.rehearse import fill
 from tests.e2e.gateway import wait_until
 
 from .load import Asked
-from .site import DB, NODES, UNANSWERED, Site
+from .site import DB, NODES, PORT, UNANSWERED, Site
 
 SAME_SECONDS = 2.0
 """After the end of a trouble: within that time all nodes serve by the same rules."""
@@ -56,15 +56,14 @@ class Played:
 @dataclass
 class Trouble:
     """One of them. begin: returns when it is done to them. end: returns when it is over, and what was ended runs again.
-    excused: a request that may fail. crashed: a node's last second of usage may be gone."""
+    killed: a node's address and port: streams that it had begun may fail, and its last second of usage may be gone."""
 
     name: str
     done: str
     begin: Callable[[], None]
     end: Callable[[], None]
     seconds: float
-    excused: Callable[[Asked], bool] = lambda _: False
-    crashed: bool = False
+    killed: str = ""
 
 
 def play(site: Site, trouble: Trouble) -> Played:
@@ -73,17 +72,19 @@ def play(site: Site, trouble: Trouble) -> Played:
     began, began_at = time.monotonic(), time.time()
     with _Changes(site) as changes:
         time.sleep(0.5)
+        before = time.monotonic()
         trouble.begin()
-        struck = time.monotonic()
+        struck = before, time.monotonic()
         time.sleep(trouble.seconds)
         trouble.end()
         over = time.monotonic()
         same = _same_after(site, over)
     time.sleep(0.5)
     asked = list(site.load.since(began))
-    failed = [one for one in asked if one.problem and not trouble.excused(one)]
-    cut = [one for one in asked if one.problem and trouble.excused(one)]
-    missing, twice = _usage(site, asked, began_at, struck if trouble.crashed else None)
+    bad = [one for one in asked if one.problem]
+    cut = [one for one in bad if one.streamed and one.begun and one.by[-1:] == (trouble.killed,)]
+    failed = [one for one in bad if one not in cut]
+    missing, gone, twice = _usage(site, asked, began_at, (trouble.killed, *struck))
     rows, counted = site.usage_sums()
     lost = sorted(changes.taken - _rules(site))
     wrong = [f"failed: {one}" for one in failed[:5]]
@@ -101,6 +102,7 @@ def play(site: Site, trouble: Trouble) -> Played:
         "sent on to another node": sum(len(one.by) > 1 for one in asked),
         "slowest s": round(max(one.done - one.at for one in asked), 2),
         "same rules on all after s": round(same, 2),
+        **({"usage rows of its last second gone": gone} if trouble.killed else {}),
         "usage rows missing": missing,
         "usage rows twice": twice,
         "hours' sums, rows too many": counted - rows,
@@ -169,19 +171,23 @@ def _rules(site: Site) -> set[str]:
     return set(site.served(NODES[0]) or ())
 
 
-def _usage(site: Site, asked: list[Asked], since: float, struck: float | None) -> tuple[int, int]:
-    """How many answered requests have no usage row after all, and how many have two. struck: what was answered in the second
-    before it may have none."""
-    wanted = {
-        one.id for one in asked
-        if not one.problem and one.at >= asked[0].at and not (struck and struck - _LAST_SECONDS < one.done <= struck)
+def _usage(
+    site: Site, asked: list[Asked], since: float, struck: tuple[str, float, float]
+) -> tuple[int, int, int]:
+    """How many answered requests have no usage row after all, how many more were answered by a killed node in its last
+    second and have none, and how many have two. struck: who was killed, between when and when."""
+    killed, first, last = struck
+    answered = {one.id: one for one in asked if not one.problem and one.at >= asked[0].at}
+    late = {
+        name for name, one in answered.items()
+        if one.by[-1:] == (killed,) and first - _LAST_SECONDS < one.done <= last
     }  # fmt: skip
     until = time.monotonic() + _USAGE_SECONDS
     while True:
         found = Counter(site.usage_ids(since - 60))
-        missing = len(wanted - found.keys())
-        if not missing or time.monotonic() > until:
-            return missing, sum(count > 1 for count in found.values())
+        lost = answered.keys() - found.keys()
+        if not lost - late or time.monotonic() > until:
+            return len(lost - late), len(lost & late), sum(count > 1 for count in found.values())
         time.sleep(0.2)
 
 
@@ -198,8 +204,7 @@ def killed(site: Site, node: str = "n2", seconds: float = 1.0) -> Trouble:
         gateway.kill,
         lambda: site.start(node),
         seconds,
-        lambda one: one.streamed and one.begun and one.by[-1:] == (f"{address}:4480",),
-        crashed=True,
+        f"{address}:{PORT}",
     )
 
 

@@ -157,9 +157,7 @@ def site(rest: float) -> Iterator[Site]:
             stack.callback(_end, gateway)
         _begin(made)
         with computers.on(LB):
-            stack.enter_context(
-                balancer(folder / "nginx", [computers.addresses[name] for name in NODES])
-            )
+            stack.enter_context(balancer(folder / "nginx", [computers.addresses[name] for name in NODES]))
         with load:
             yield made
 
