@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "nodes-rehearsed.md"
 _HEAD = f"""# Several gateways, rehearsed
 
 This page is written by `make nodes`. Three gateways run in network namespaces of their own, PostgreSQL in a fourth, reached by TLS, and
-nginx in a fifth, with the configuration of [More than one gateway](scale.md#nginx-before-them). Clients of all three protocols ask through
+nginx in a fifth, with the file of `deploy/` ([More than one gateway](scale.md)). Clients of all three protocols ask through
 it all the time, for whole answers and for streams; rules are added on every node meanwhile. Then something is done to one of them.
 
 A part is kept when no request fails but streams that had begun on a killed process, no request that was answered is without a

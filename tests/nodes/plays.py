@@ -28,6 +28,7 @@ from .site import DB, NODES, PORT, UNANSWERED, Site
 SAME_SECONDS = 2.0
 """After the end of a trouble: within that time all nodes serve by the same rules."""
 _USAGE_SECONDS = 30.0
+_LATE_SECONDS = 5.0
 _LAST_SECONDS = 1.0
 """R9: what a crash may cost of the usage rows."""
 _CHANGE_PAUSE = 0.5
@@ -56,7 +57,8 @@ class Played:
 @dataclass
 class Trouble:
     """One of them. begin: returns when it is done to them. end: returns when it is over, and what was ended runs again.
-    killed: a node's address and port: streams that it had begun may fail, and its last second of usage may be gone."""
+    killed: a node's address and port: streams that it had begun may fail, and its last second of usage may be gone.
+    taken: rules that were acknowledged by the way."""
 
     name: str
     done: str
@@ -64,6 +66,7 @@ class Trouble:
     end: Callable[[], None]
     seconds: float
     killed: str = ""
+    taken: set[str] = field(default_factory=set)
 
 
 def play(site: Site, trouble: Trouble) -> Played:
@@ -86,7 +89,8 @@ def play(site: Site, trouble: Trouble) -> Played:
     failed = [one for one in bad if one not in cut]
     missing, gone, twice = _usage(site, asked, began_at, (trouble.killed, *struck))
     rows, counted = site.usage_sums()
-    lost = sorted(changes.taken - _rules(site))
+    taken = changes.taken | trouble.taken
+    lost = sorted(taken - _rules(site))
     wrong = [f"failed: {one}" for one in failed[:5]]
     wrong += [f"{missing} usage rows missing"] if missing else []
     wrong += [f"{twice} usage rows twice"] if twice else []
@@ -107,6 +111,7 @@ def play(site: Site, trouble: Trouble) -> Played:
         "usage rows twice": twice,
         "hours' sums, rows too many": counted - rows,
         **{f"changes answered {code}": count for code, count in sorted(changes.answers.items())},
+        "rules acknowledged": len(taken),
         "rules lost": len(lost),
     }
     return Played(trouble.name, trouble.done, numbers, tuple(wrong))
@@ -177,16 +182,16 @@ def _usage(
     """How many answered requests have no usage row after all, how many more were answered by a killed node in its last
     second and have none, and how many have two. struck: who was killed, between when and when."""
     killed, first, last = struck
-    answered = {one.id: one for one in asked if not one.problem and one.at >= asked[0].at}
+    answered = {one.id: one for one in asked if not one.problem}
     late = {
         name for name, one in answered.items()
         if one.by[-1:] == (killed,) and first - _LAST_SECONDS < one.done <= last
     }  # fmt: skip
-    until = time.monotonic() + _USAGE_SECONDS
+    began = time.monotonic()
     while True:
         found = Counter(site.usage_ids(since - 60))
-        lost = answered.keys() - found.keys()
-        if not lost - late or time.monotonic() > until:
+        lost, waited = answered.keys() - found.keys(), time.monotonic() - began
+        if waited > (_USAGE_SECONDS if lost - late else _LATE_SECONDS if lost else 0.0):
             return len(lost - late), len(lost & late), sum(count > 1 for count in found.values())
         time.sleep(0.2)
 
@@ -215,8 +220,10 @@ def killed_in_a_change(site: Site, node: str = "n3", seconds: float = 1.0) -> Tr
 
     def change() -> None:
         while not over.is_set():
+            name = f"k{random.getrandbits(40):x}"
             try:
-                site.add(node, f"k{random.getrandbits(40):x}")
+                if site.add(node, name).status == 201:
+                    trouble.taken.add(name)
             except UNANSWERED:
                 return
 
