@@ -4,6 +4,7 @@ something is not as promised. `--only WORD` plays what has it in its name, and w
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -24,10 +25,13 @@ def main() -> int:
     args = parser.parse_args()
     if why := missing():
         sys.exit(why)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whatever was started is ended then, too
     began = time.monotonic()
     outage = 60.0 if args.long else 10.0
     played = []
     with site(_REST_SECONDS) as found:
+        if args.only in "many changes at once":
+            played.append(_told(many(found, 9_999 if args.long else 300)))
         for trouble in (
             plays.killed(found),
             plays.killed_in_a_change(found),
@@ -40,8 +44,6 @@ def main() -> int:
             if args.only not in trouble.name:
                 continue
             played.append(_told(plays.play(found, trouble)))
-        if args.only in "many changes at once":
-            played.append(_told(many(found, 9999 if args.long else 999)))
     if not args.only:
         PAGE.write_text(page(played, datetime.now(UTC)))
     bad = [one for one in played if not one.ok]

@@ -45,6 +45,8 @@ def page(played: Sequence[Played], at: datetime) -> str:
     cores = os.cpu_count() or 1
     lines += [
         "", "## Of which run", "",
-        f"{at:%Y-%m-%d}, Python {platform.python_version()}, {platform.system()}, {cores} CPUs for all of it together.", "",
+        f"{at:%Y-%m-%d}, Python {platform.python_version()}, {platform.system()}, {cores} CPUs for all of it"
+        f" together, load average {os.getloadavg()[2]:.1f} over the last 15 minutes. A bound in seconds is one of a machine that has a"
+        " CPU for us: on a crowded one it is stretched by how much longer work takes there, at most fourfold.", "",
     ]  # fmt: skip
     return "\n".join(lines)

@@ -35,7 +35,7 @@ _LOOK_SECONDS = (0.005, 0.1)
 """Between two looks at who is behind: the first, the longest."""
 _ANSWER_SECONDS = 4.0
 """For one statement of the link's own."""
-_AGAIN_SECONDS = 1.0
+_AGAIN_SECONDS = 0.5
 _STOP_SECONDS = 5.0
 _FORGET_SECONDS = 3600.0
 METRICS_SECONDS = 5.0
