@@ -20,7 +20,7 @@ it all the time, for whole answers and for streams; rules are added on every nod
 
 A part is kept when no request fails but streams that had begun on a killed process, no request that was answered is without a
 usage row or has two, no rule that was acknowledged is lost, and all nodes serve by the same rules within {SAME_SECONDS:g} s after it is
-over. A killed process may lose the usage rows of its last second
+over. That is a bound for a machine with a CPU to spare ([this one](#of-which-run)). A killed process may lose the usage rows of its last second
 ([what is promised](reliability-promises.md)).
 """
 
