@@ -23,6 +23,7 @@ from pointsman.admin.store import mappings, settings
 from pointsman.admin.store.database import Store
 from pointsman.admin.store.database_url import PostgresPlace, database_place
 from pointsman.admin.store.postgres import POOL, PostgresServer
+from pointsman.admin.store.postgres_trouble import trouble_of
 from pointsman.admin.store.schemas import BackendMappingCreate
 from pointsman.admin.store.tables import BackendMapping
 from pointsman.errors import PointsmanError
@@ -113,6 +114,39 @@ def test_one_that_is_stopped_between_two_uses_is_left_without_a_word(own: Cluste
             assert one(at, "SELECT pg_backend_pid()") != pid
         finally:
             os.kill(pid, signal.SIGCONT)
+
+
+def test_a_sign_of_life_that_was_cut_left_a_traceback_in_the_log(
+    own: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The pool tried to end the transaction of a connection that was gone."""
+    with server(own.url("postgres"), seconds=0.3) as at:
+        pid = one(at, "SELECT pg_backend_pid()")
+        assert isinstance(pid, int)
+        try:
+            with pytest.raises(PointsmanError, match="cannot be reached"), at.raw() as link:
+                os.kill(pid, signal.SIGSTOP)
+                link.execute("SELECT 1")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert one(at) == 1
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("SSL error: unexpected eof while reading", "cannot be reached"),
+        ("SSL SYSCALL error: EOF detected", "cannot be reached"),
+        ("SSL error: certificate verify failed", "no certificate that can be verified"),
+    ],
+)
+def test_a_server_that_was_given_up_as_it_greeted_was_said_to_have_a_wrong_certificate(
+    said: str, words: str
+) -> None:
+    found = trouble_of(psycopg.OperationalError(f'connection to server at "db", port 5432 failed: {said}'))
+    assert found is not None
+    assert words in found[1]
 
 
 def test_a_port_that_takes_connections_and_says_nothing_is_away() -> None:

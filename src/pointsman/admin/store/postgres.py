@@ -119,7 +119,14 @@ class PostgresServer:
             self._overdue.within(seconds or self._seconds, _fileno(connection)),
         ):
             connection.execution_options(isolation_level="AUTOCOMMIT")
-            yield driver_of(connection)
+            driver = driver_of(connection)
+            try:
+                yield driver
+            finally:
+                if (
+                    driver.closed
+                ):  # the pool would try to make it ready for its next use, and log that it cannot
+                    connection.invalidate()
 
     def within(self, seconds: float, link: psycopg.Connection[Any]) -> AbstractContextManager[None]:
         """A connection of connect() is cut after so long."""

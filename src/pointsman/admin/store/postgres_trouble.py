@@ -50,10 +50,14 @@ _SAID = (
     ("session is read-only", "25006"),
     ("session is not read-only", "25006"),
     ("server is in hot standby mode", "25006"),
+    (
+        "unexpected eof",
+        "08",
+    ),  # cut while they greeted each other: as a server that stood still, and was given up
+    ("SSL SYSCALL error", "08"),
     ("certificate", "TLS"),
     ("does not support SSL", "TLS"),
     ("SSL error", "TLS"),
-    ("SSL SYSCALL error", "TLS"),
 )
 """What a refused connection says; it has no SQLSTATE. A server that speaks another language than English is taken for
 one that is away."""
