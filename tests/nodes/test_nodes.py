@@ -1,5 +1,6 @@
 """Three gateways in network namespaces behind nginx, under load, in short: no request fails, no usage row is lost or twice,
-all serve by the same rules right after. `make nodes` plays everything, and longer."""
+all serve by the same rules right after. `make nodes` plays everything, and longer. Not here: a node that is restarted
+(tests/deploy/test_first_steps.py)."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ def kept(seen: Played) -> None:
 
 
 def test_changes_on_all_nodes_at_once_end_the_same_on_all(played: Site) -> None:
-    kept(many(played, 45))
+    kept(many(played, 24))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,3 @@ def test_changes_on_all_nodes_at_once_end_the_same_on_all(played: Site) -> None:
 )
 def test_no_request_fails_and_nothing_is_lost(played: Site, trouble: Callable[[Site], Trouble]) -> None:
     kept(plays.play(played, trouble(played)))
-
-
-def test_a_node_is_restarted_and_nobody_notices(played: Site) -> None:
-    kept(plays.play(played, plays.rolled(played, "n3")))
