@@ -123,9 +123,8 @@ class PostgresServer:
             try:
                 yield driver
             finally:
-                if (
-                    driver.closed
-                ):  # the pool would try to make it ready for its next use, and log that it cannot
+                # the pool would try to make it ready for its next use, and log that it cannot
+                if driver.closed:
                     connection.invalidate()
 
     def within(self, seconds: float, link: psycopg.Connection[Any]) -> AbstractContextManager[None]:

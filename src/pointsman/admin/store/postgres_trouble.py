@@ -50,10 +50,8 @@ _SAID = (
     ("session is read-only", "25006"),
     ("session is not read-only", "25006"),
     ("server is in hot standby mode", "25006"),
-    (
-        "unexpected eof",
-        "08",
-    ),  # cut while they greeted each other: as a server that stood still, and was given up
+    # cut while they greeted each other: as a server that stood still, and was given up
+    ("unexpected eof", "08"),
     ("SSL SYSCALL error", "08"),
     ("certificate", "TLS"),
     ("does not support SSL", "TLS"),
