@@ -77,9 +77,9 @@ class TableSums:
         found: Found = {}
         if whole:
             firsts, lasts, numbers = zip(*((finite(a), finite(b), n) for a, b, n in whole), strict=True)
-            given = {"firsts": [*firsts], "lasts": [*lasts], "numbers": [*numbers]}
-            if len(whole) == 1:
-                given = {"first": firsts[0], "last": lasts[0], "number": numbers[0]}
+            given = {"first": firsts[0], "last": lasts[-1], "number": numbers[0]}
+            if len(whole) > 1:
+                given |= {"firsts": [*firsts], "lasts": [*lasts], "numbers": [*numbers]}
             self._add(found, asked, asked.of_hours(one=len(whole) == 1), given)
         for since, until, number in parts:
             self._add(
@@ -155,22 +155,20 @@ class _Asked:
     def of_hours(self, *, one: bool) -> str:
         """one: there is one span."""
         table = "usage_session_hour" if self.sessions else "usage_hour"
-        if one:
-            inner = f"FROM {table} h WHERE h.hour >= :first AND h.hour < :last"
-            number, by = "CAST(:number AS BIGINT)", ["h.kind"]
-        else:
-            spans = "unnest(CAST(:firsts AS BIGINT[]), CAST(:lasts AS BIGINT[]), CAST(:numbers AS BIGINT[]))"
-            within = "h.hour >= p.first AND h.hour < p.last"
-            inner = f"FROM {spans} p (first, last, number) JOIN {table} h ON {within} WHERE TRUE"
-            number, by = "p.number", ["p.number", "h.kind"]
-        return self._query(inner + self._passing("h"), _HOURS, number, by, "h")
+        inner = f"FROM {table} h WHERE h.hour >= :first AND h.hour < :last"
+        number = "CAST(:number AS BIGINT)"
+        if not one:  # a row is looked up among the spans, and not each span among the rows
+            place = "width_bucket(h.hour, CAST(:firsts AS BIGINT[]))"
+            inner += f" AND h.hour < (CAST(:lasts AS BIGINT[]))[{place}]"
+            number = f"(CAST(:numbers AS BIGINT[]))[{place}]"
+        return self._query(inner + self._passing("h"), _HOURS, number, "h")
 
     def of_rows(self, since: float, until: float) -> str:
         """Record by record."""
         inner = "FROM usage u WHERE u.at >= :since AND u.at < :until" + self._passing("u")
         if self._request is not None:
             inner += f" AND {OF_REQUEST}"
-        return self._query(inner, _ROWS, "CAST(:number AS BIGINT)", ["u.kind"], "u")
+        return self._query(inner, _ROWS, "CAST(:number AS BIGINT)", "u")
 
     def _passing(self, name: str) -> str:
         more = self._more.format(name)
@@ -178,8 +176,8 @@ class _Asked:
             return more
         return f" AND {name}.kind IN (SELECT d.id FROM usage_kind d WHERE {self._where}){more}"  # noqa: S608
 
-    def _query(self, inner: str, sums: str, number: str, by: Iterable[str], name: str) -> str:
-        keys = [*by, *([f"{name}.session"] if self._named else [])]
+    def _query(self, inner: str, sums: str, number: str, name: str) -> str:
+        keys = ["1", f"{name}.kind", *([f"{name}.session"] if self._named else [])]
         more = f", {name}.session" if self._named else ""
         times = ""
         if self.sessions:
