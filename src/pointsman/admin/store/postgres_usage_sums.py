@@ -21,6 +21,7 @@ KIND_BACKEND = "d.backend"
 _EVER = 2**62
 """Hours, and unix seconds."""
 _HOURS_AT_ONCE = 1000
+_PARTS_AT_ONCE = 50
 _COUNTED = ", ".join(
     f"coalesce(sum(h.records) FILTER (WHERE {condition}), 0)" for condition in COUNTS.values()
 )
@@ -81,10 +82,12 @@ class TableSums:
             if len(whole) > 1:
                 given |= {"firsts": [*firsts], "lasts": [*lasts], "numbers": [*numbers]}
             self._add(found, asked, asked.of_hours(one=len(whole) == 1), given)
-        for since, until, number in parts:
-            self._add(
-                found, asked, asked.of_rows(since, until), {"since": since, "until": until, "number": number}
-            )
+        for first in range(0, len(parts), _PARTS_AT_ONCE):
+            some = parts[first : first + _PARTS_AT_ONCE]
+            given = {}
+            for place, (begin, end, number) in enumerate(some):
+                given |= {f"since{place}": begin, f"until{place}": end, f"number{place}": number}
+            self._add(found, asked, asked.of_rows(len(some)), given)
         return found
 
     def next_hour(self, first: int) -> int | None:
@@ -161,14 +164,22 @@ class _Asked:
             place = "width_bucket(h.hour, CAST(:firsts AS BIGINT[]))"
             inner += f" AND h.hour < (CAST(:lasts AS BIGINT[]))[{place}]"
             number = f"(CAST(:numbers AS BIGINT[]))[{place}]"
-        return self._query(inner + self._passing("h"), _HOURS, number, "h")
+        return self._query(self._added_up(inner + self._passing("h"), _HOURS, number, "h"))
 
-    def of_rows(self, since: float, until: float) -> str:
-        """Record by record."""
-        inner = "FROM usage u WHERE u.at >= :since AND u.at < :until" + self._passing("u")
-        if self._request is not None:
-            inner += f" AND {OF_REQUEST}"
-        return self._query(inner, _ROWS, "CAST(:number AS BIGINT)", "u")
+    def of_rows(self, many: int) -> str:
+        """Record by record, of so many parts of hours: each by itself, so that only its day is looked at."""
+        more = self._passing("u") + (f" AND {OF_REQUEST}" if self._request is not None else "")
+        return self._query(
+            " UNION ALL ".join(
+                self._added_up(
+                    f"FROM usage u WHERE u.at >= :since{place} AND u.at < :until{place}{more}",
+                    _ROWS,
+                    f"CAST(:number{place} AS BIGINT)",
+                    "u",
+                )
+                for place in range(many)
+            )
+        )
 
     def _passing(self, name: str) -> str:
         more = self._more.format(name)
@@ -176,18 +187,21 @@ class _Asked:
             return more
         return f" AND {name}.kind IN (SELECT d.id FROM usage_kind d WHERE {self._where}){more}"  # noqa: S608
 
-    def _query(self, inner: str, sums: str, number: str, name: str) -> str:
+    def _added_up(self, inner: str, sums: str, number: str, name: str) -> str:
+        """By kind."""
         keys = ["1", f"{name}.kind", *([f"{name}.session"] if self._named else [])]
         more = f", {name}.session" if self._named else ""
-        times = ""
         if self.sessions:
             first, last = ("h.first_at", "h.last_at") if name == "h" else ("u.at", "u.at")
             more += f", min({first}) AS first_at, max({last}) AS last_at"
-            times = ", min(h.first_at), max(h.last_at)"
+        return f"SELECT {number} AS number, {name}.kind{more}, {sums} {inner} GROUP BY {', '.join(keys)}"
+
+    def _query(self, added_up: str) -> str:
+        times = ", min(h.first_at), max(h.last_at)" if self.sessions else ""
         groups = "".join(f", {one}" for one in self._groups)
         return (
-            f"SELECT h.number, {_COUNTED}, {_SUMMED_UP}{times}{groups} FROM (SELECT {number} AS number, {name}.kind{more},"  # noqa: S608
-            f" {sums} {inner} GROUP BY {', '.join(keys)}) h JOIN usage_kind d ON d.id = h.kind GROUP BY h.number{groups}"
+            f"SELECT h.number, {_COUNTED}, {_SUMMED_UP}{times}{groups} FROM ({added_up}) h"  # noqa: S608
+            f" JOIN usage_kind d ON d.id = h.kind GROUP BY h.number{groups}"
         )
 
 
