@@ -113,6 +113,18 @@ def test_metrics_are_told_summed_and_by_node(two: tuple[Gateway, Gateway]) -> No
     assert line("each", 'pointsman_requests_total{node="n2"') == [2.0]
 
 
+def test_usage_of_both_is_told_by_each_and_lies_in_no_file(two: tuple[Gateway, Gateway]) -> None:
+    command(two[0], "mapping", "add", "used", "--to", "local/practice")
+    assert [chat(one, "used") for one in (*two, two[0])] == [200, 200, 200]
+    for one in two:
+        eventually(lambda one=one: [row["requests"] for row in of_model(one)] == [3])  # type: ignore[misc]
+        assert not (one.data_dir / "usage.db").exists()
+
+
+def of_model(gateway: Gateway) -> list[dict[str, Any]]:
+    return [row for row in command(gateway, "usage", "--by", "model") if row["model"] == "used"]
+
+
 def test_a_node_told_to_drain_serves_on_and_is_out_of_readyz(two: tuple[Gateway, Gateway]) -> None:
     first, second = two
     command(first, "mapping", "add", "on", "--to", "local/practice")
