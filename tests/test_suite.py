@@ -43,6 +43,7 @@ def test_a_test_that_never_ends_does_not_keep_the_suite_from_ending(tmp_path: Pa
             "no:cacheprovider",
             "-n",
             "1",
+            f"--basetemp={tmp_path}/t",
             str(tmp_path),
         ],
         capture_output=True,

@@ -275,7 +275,16 @@ def test_the_example_of_the_page_runs_as_it_stands_there(tmp_path: Path) -> None
     (tmp_path / "test_it.py").write_text(ASKS)
     path = f"{Path(POINTSMAN).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--basetemp={tmp_path}/t",
+            str(tmp_path),
+        ],
         capture_output=True,
         text=True,
         timeout=120,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -39,15 +40,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not _possible():
         pytest.skip("no network namespaces here")
     pytest_here = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*_ALONE, *pytest_here, pyfuncitem.nodeid],
-        cwd=pyfuncitem.config.rootpath,
-        env={**os.environ, _INSIDE: "1"},
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    # a folder of its own: at its end it would tidy up those of the pytest that runs it, which is at work in them
+    with tempfile.TemporaryDirectory(prefix="apart-") as folder:
+        done = subprocess.run(
+            [*_ALONE, *pytest_here, f"--basetemp={folder}/t", pyfuncitem.nodeid],
+            cwd=pyfuncitem.config.rootpath,
+            env={**os.environ, _INSIDE: "1"},
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
     return True
