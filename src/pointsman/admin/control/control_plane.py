@@ -222,9 +222,10 @@ class ControlPlane:
             self._rules_version = self.store.version(session)
             opened: sealing.Opened = {}
             known = ChainMap(opened, self._opened)
-            snapshot = compile_snapshot(session, self.vault, self._version, self.epoch, known)
+            local = local_backends.list_all(session)
+            snapshot = compile_snapshot(session, self.vault, self._version, self.epoch, known, local)
             self._opened = opened
-            stored = {row.name: row.base_url for row in local_backends.list_all(session)}
+            stored = {row.name: row.base_url for row in local}
         if self.options.require_keys and not snapshot.keys_required:
             snapshot = msgspec.structs.replace(snapshot, keys_required=True)
         self._last_good.keep(snapshot, self.vault)

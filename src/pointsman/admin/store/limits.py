@@ -17,20 +17,20 @@ from ...ledger.accounts import LimitSpec, dollars
 from ...ledger.periods import own_zone, period_at
 from ...ledger.records import NANO
 from ...link.messages import Reached
-from . import credentials
-from .tables import BudgetColumns, ClientKey, KeyGroup, LimitColumns
+from .tables import BudgetColumns, ClientKey, CloudCredential, KeyGroup, LimitColumns
 from .usage import UsageStore
 
 
-def compile_limits(session: Session) -> tuple[LimitSpec, ...]:
+def compile_limits(
+    keys: Iterable[ClientKey], groups: Iterable[KeyGroup], stored: Iterable[CloudCredential]
+) -> tuple[LimitSpec, ...]:
     """Of live client keys, groups, and credentials."""
-    live = select(ClientKey).where(col(ClientKey.revoked_at).is_(None)).order_by(col(ClientKey.id))
     found: list[LimitSpec] = []
-    for key in session.exec(live):
+    for key in keys:
         found += _limits(f"key/{key.id}", key)
-    for group in session.exec(select(KeyGroup).order_by(col(KeyGroup.id))):
+    for group in groups:
         found += _limits(f"group/{group.id}", group)
-    for row in credentials.list_all(session):
+    for row in stored:
         found += _budgets(f"backend/{backend_key(row.backend_type, row.name)}", row)
     return tuple(found)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
+from typing import cast
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from ...secret import SecretBytes
 from .tables import Setting
@@ -21,12 +22,23 @@ CUSTOMS_PATTERNS = "customs_patterns"  # the user's own, a JSON object by name: 
 USAGE_DAYS = "usage_days"  # how long usage is kept; "" = for ever: `pointsman usage keep`
 
 
+_READ = "settings"
+
+
+def read_all(session: Session) -> None:
+    """get() needs no further look at the database, as long as this session writes none."""
+    session.info[_READ] = {row.key: row.value for row in session.exec(select(Setting))}
+
+
 def get(session: Session, key: str) -> str | None:
+    if (read := session.info.get(_READ)) is not None:
+        return cast(dict[str, str], read).get(key)
     row = session.get(Setting, key)
     return None if row is None else row.value
 
 
 def put(session: Session, key: str, value: str) -> None:
+    session.info.pop(_READ, None)
     row = session.get(Setting, key)
     if row is None:
         session.add(Setting(key=key, value=value))

@@ -7,7 +7,7 @@ here: the practice backend (the data plane adds its own) and sending (link).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,7 +36,7 @@ from . import (
 )
 from .limits import compile_limits
 from .price_lists import built_in
-from .tables import BackendMapping, ClientKey, CloudCredential, LocalBackend
+from .tables import BackendMapping, ClientKey, CloudCredential, KeyGroup, LocalBackend
 from .targets import targets_of
 
 if TYPE_CHECKING:
@@ -44,39 +44,53 @@ if TYPE_CHECKING:
 
 
 def compile_snapshot(
-    session: Session, vault: Vault, version: int, epoch: str, opened: sealing.Opened | None = None
+    session: Session,
+    vault: Vault,
+    version: int,
+    epoch: str,
+    opened: sealing.Opened | None = None,
+    local: Sequence[LocalBackend] | None = None,
 ) -> Snapshot:
     """Enabled rules and backends, live client keys. A cloud type without a credential row is in it
-    only for rules that forward the client's own login. opened: see sealing.open_key()."""
-    backends = [backend_spec(vault, row, opened) for row in credentials.list_all(session)]
-    backends += [backend_spec(vault, row, opened) for row in local_backends.list_all(session) if row.enabled]
+    only for rules that forward the client's own login. opened: see sealing.open_key(). local: all rows, where they
+    were read already.
+
+    Each table is read once: on a PostgreSQL every node does this at every change of any."""
+    settings.read_all(session)
+    stored = credentials.list_all(session)
+    local = local_backends.list_all(session) if local is None else local
     live = select(ClientKey).where(col(ClientKey.revoked_at).is_(None)).order_by(col(ClientKey.id))
+    keys = session.exec(live).all()
+    groups = session.exec(select(KeyGroup).order_by(col(KeyGroup.id))).all()
+    backends = [backend_spec(vault, row, opened) for row in stored]
+    backends += [backend_spec(vault, row, opened) for row in local if row.enabled]
     rules = tuple(mapping_spec(row) for row in mappings.list_all(session) if row.enabled)
     backends += login_backends(rules, backends)
-    costs, reference = _prices(session)
+    costs, reference = _prices(session, stored)
     return Snapshot(
         version=version,
         epoch=epoch,
         mappings=rules,
         backends=tuple(backends),
-        client_keys=tuple(map(client_key_spec, session.exec(live))),
-        keys_required=client_keys.required(session),
+        client_keys=tuple(map(client_key_spec, keys)),
+        keys_required=bool(keys) or client_keys.required(session),
         pepper=settings.pepper(session),
         problems=() if vault.problem is None else (f"Stored keys cannot be used: {vault.problem}.",),
         hosts=tuple(hosts.list_all(session)),
         origins=tuple(row.origin for row in origins.list_all(session)),
         prices=costs,
         reference=reference,
-        limits=compile_limits(session),
+        limits=compile_limits(keys, groups, stored),
         captures=captures.specs(session),
         customs=customs.for_all(session),
         own_patterns=customs.patterns(session),
     )
 
 
-def _prices(session: Session) -> tuple[dict[str, tuple[PriceSpec, ...]], Reference | None]:
+def _prices(
+    session: Session, rows: list[CloudCredential]
+) -> tuple[dict[str, tuple[PriceSpec, ...]], Reference | None]:
     """Of those backends that have any. The list is read only where a provider or a reference is stored."""
-    rows = credentials.list_all(session)
     stored, named = prices.list_all(session), prices.reference(session)
     local = {row.where for row in stored}
     found = {where: tuple(prices.own_specs(stored, where)) for where in local if where.startswith("local/")}
