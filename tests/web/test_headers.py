@@ -10,7 +10,8 @@ from functools import cache
 import pytest
 from starlette.routing import Route
 
-from pointsman.admin.app import ROUTERS
+from pointsman.admin.app import ROUTERS as API
+from pointsman.admin.web.site import ROUTERS as PAGES
 from tests.e2e.gateway import Gateway
 
 from .visitor import Visitor
@@ -38,7 +39,7 @@ def routes() -> list[tuple[str, str]]:
     """(method, path) of everything that is served, with a word where a path has a parameter."""
     found = {
         (method, re.sub(r"\{[^}]*\}", "1", route.path))
-        for router in ROUTERS
+        for router in (*API, *PAGES)
         for route in router.routes
         if isinstance(route, Route)
         for method in route.methods or ()

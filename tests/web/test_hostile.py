@@ -13,7 +13,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from pointsman.admin import web
-from pointsman.admin.app import ROUTERS
+from pointsman.admin.web.site import ROUTERS
 from tests.e2e.gateway import Gateway
 
 from .strange import alien_tags

@@ -54,12 +54,7 @@ from .routers import (
     webhooks,
 )
 from .routers.base import Problem
-from .web import static_files, stream
-from .web.errors import page_error
-from .web.pages import PAGES
-from .web.pages.playground import Plays
-from .web.trials import Trials
-from .web.view import Notices
+from .web.late import LatePages
 
 ROUTERS = (
     mappings.router,
@@ -100,14 +95,12 @@ ROUTERS = (
     doctor.router,
     sign_in.router,
     root.router,
-    static_files.router,
-    stream.router,
-    *PAGES,
 )
+"""Of the API; those of the pages: web/site.py."""
 
 
-def create_api(control: ControlPlane) -> FastAPI:
-    """The application without its guard."""
+def create_api(control: ControlPlane) -> tuple[FastAPI, LatePages]:
+    """The application without its guard, and its pages."""
     app = FastAPI(
         title="Pointsman admin API",
         version=__version__,
@@ -119,19 +112,17 @@ def create_api(control: ControlPlane) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.control = control
-    app.state.notices = Notices()
-    app.state.plays = Plays()
-    app.state.trials = Trials()
     app.state.model_names = ModelNames()
     app.state.routing = RoutingView()  # here, so that the link is up before the protocols are imported
-    problems.install(app, [route for router in ROUTERS for route in router.routes], page_error)
+    pages = LatePages(app)
+    problems.install(app, app.router.routes, pages.error)
     # as they are: include_router() builds each anew when somebody asks for the first time
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     made = app.openapi
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     app.openapi = lambda: completed(made(), problem)  # type: ignore[method-assign]  # FastAPI's documented way
-    return app
+    return app, pages
 
 
 def create_app(control: ControlPlane) -> ASGIApp:
@@ -139,6 +130,5 @@ def create_app(control: ControlPlane) -> ASGIApp:
     options = control.options
     bind_host = urlsplit(options.url).hostname or DEFAULT_HOST
     rule = HostRule(bind_host, options.allow_hosts, options.allow_origins + options.environment_origins)
-    return Guard(
-        create_api(control), control.token, rule, lambda: control.snapshot.hosts, control.sessions, page_error
-    )
+    app, pages = create_api(control)
+    return Guard(app, control.token, rule, lambda: control.snapshot.hosts, control.sessions, pages)

@@ -11,6 +11,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable
+from typing import Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,9 +53,18 @@ _PAGE_HEADERS = tuple(
 )
 
 
+class Pages(Protocol):
+    """What there is for a browser. ready: before the first of them is answered. error: answers an error on one."""
+
+    async def ready(self) -> None: ...
+
+    @property
+    def error(self) -> ErrorAnswer: ...
+
+
 class Guard:
     """app: what is guarded. rule: which Host and Origin values are let in. hosts: those that are
-    stored now. page_error: answers an error on a page."""
+    stored now. pages: those under `/ui`."""
 
     def __init__(
         self,
@@ -63,14 +73,14 @@ class Guard:
         rule: HostRule,
         hosts: Callable[[], tuple[str, ...]],
         sessions: Sessions,
-        page_error: ErrorAnswer,
+        pages: Pages,
     ) -> None:
         self._app = app
         self._token = token
         self._rule = rule
         self._hosts = hosts
         self._door = Door(sessions)
-        self._page_error = page_error
+        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -81,8 +91,10 @@ class Guard:
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         page = is_page(scope["path"])
+        if page:
+            await self._pages.ready()
         answer = _Answer(send, request_id, page)
-        say = self._page_error if page else problem_response
+        say = self._pages.error if page else problem_response
         refusal = self._refusal(scope, headers, page)
         if refusal is not None:
             extra = {"www-authenticate": "Bearer"} if refusal.status == 401 and not page else None
