@@ -10,8 +10,8 @@ from functools import cache
 import pytest
 from starlette.routing import Route
 
-from pointsman.admin.app import ROUTERS as API
-from pointsman.admin.web.site import ROUTERS as PAGES
+from pointsman.admin.late import MODULES, routers_of
+from pointsman.admin.web.site import ROUTERS
 from tests.e2e.gateway import Gateway
 
 from .visitor import Visitor
@@ -39,7 +39,7 @@ def routes() -> list[tuple[str, str]]:
     """(method, path) of everything that is served, with a word where a path has a parameter."""
     found = {
         (method, re.sub(r"\{[^}]*\}", "1", route.path))
-        for router in (*API, *PAGES)
+        for router in (*(one for module in MODULES for one in routers_of(module)), *ROUTERS)
         for route in router.routes
         if isinstance(route, Route)
         for method in route.methods or ()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -15,92 +16,11 @@ from .control import problems
 from .control.control_plane import ControlPlane
 from .control.document import completed
 from .control.guard import Guard
-from .control.model_list import ModelNames
-from .control.routing_view import RoutingView
-from .routers import (
-    audit,
-    backends,
-    backups,
-    cache,
-    captures,
-    config,
-    credentials,
-    customs,
-    discovery,
-    doctor,
-    engines,
-    explain,
-    groups,
-    hosts,
-    keys,
-    local,
-    mappings,
-    models,
-    nodes,
-    origins,
-    prices,
-    programs,
-    providers,
-    recordings,
-    requests,
-    root,
-    secrets,
-    set_values,
-    shadow,
-    sign_in,
-    status,
-    stored_models,
-    usage,
-    webhooks,
-)
-from .routers.base import Problem
-from .web.late import LatePages
-
-ROUTERS = (
-    mappings.router,
-    mappings.order_router,
-    credentials.router,
-    local.router,
-    providers.router,
-    discovery.router,
-    backends.router,
-    models.router,
-    engines.router,
-    stored_models.router,
-    keys.router,
-    groups.router,
-    origins.router,
-    customs.router,
-    hosts.router,
-    nodes.router,
-    webhooks.router,
-    captures.router,
-    config.router,
-    cache.router,
-    shadow.router,
-    recordings.router,
-    audit.router,
-    backups.router,
-    backups.uploads_router,
-    explain.router,
-    requests.router,
-    usage.router,
-    prices.router,
-    prices.lists_router,
-    prices.reference_router,
-    programs.router,
-    secrets.router,
-    set_values.router,
-    status.router,
-    doctor.router,
-    sign_in.router,
-    root.router,
-)
-"""Of the API; those of the pages: web/site.py."""
+from .late import LateParts
 
 
-def create_api(control: ControlPlane) -> tuple[FastAPI, LatePages]:
-    """The application without its guard, and its pages."""
+def create_api(control: ControlPlane) -> tuple[FastAPI, LateParts]:
+    """The application without its guard, and what is loaded of it when it is asked for."""
     app = FastAPI(
         title="Pointsman admin API",
         version=__version__,
@@ -112,17 +32,18 @@ def create_api(control: ControlPlane) -> tuple[FastAPI, LatePages]:
         separate_input_output_schemas=False,
     )
     app.state.control = control
-    app.state.model_names = ModelNames()
-    app.state.routing = RoutingView()  # here, so that the link is up before the protocols are imported
-    pages = LatePages(app)
-    problems.install(app, app.router.routes, pages.error)
-    # as they are: include_router() builds each anew when somebody asks for the first time
-    for router in ROUTERS:
-        app.router.routes.extend(router.routes)
+    parts = LateParts(app)
+    problems.install(app, parts.error)
     made = app.openapi
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    app.openapi = lambda: completed(made(), problem)  # type: ignore[method-assign]  # FastAPI's documented way
-    return app, pages
+
+    def document() -> dict[str, Any]:
+        from .routers.base import Problem
+
+        parts.load_all()
+        return completed(made(), Problem.model_json_schema(ref_template="#/components/schemas/{model}"))
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way
+    return app, parts
 
 
 def create_app(control: ControlPlane) -> ASGIApp:
@@ -130,5 +51,5 @@ def create_app(control: ControlPlane) -> ASGIApp:
     options = control.options
     bind_host = urlsplit(options.url).hostname or DEFAULT_HOST
     rule = HostRule(bind_host, options.allow_hosts, options.allow_origins + options.environment_origins)
-    app, pages = create_api(control)
-    return Guard(app, control.token, rule, lambda: control.snapshot.hosts, control.sessions, pages)
+    app, parts = create_api(control)
+    return Guard(app, control.token, rule, lambda: control.snapshot.hosts, control.sessions, parts)

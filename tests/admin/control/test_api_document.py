@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from pointsman import __version__
-from pointsman.admin.app import ROUTERS
+from pointsman.admin.late import routers_of
 from pointsman.practice import Reply
 from pointsman.practice.scripted import ScriptedUpstream
 
@@ -101,6 +101,6 @@ def test_doctor_warns_when_a_key_is_needed_and_none_is_live(own_plane: Callable[
 def test_the_document_is_made_beside_the_loop(plane: Plane) -> None:
     """Two seconds of the loop: on a busy computer the control plane was ended as one that hangs, and whoever had asked for
     the document got a 503."""
-    routes = {getattr(route, "path", ""): route for router in ROUTERS for route in router.routes}
+    routes = {getattr(route, "path", ""): route for router in routers_of("root") for route in router.routes}
     assert not inspect.iscoroutinefunction(getattr(routes["/api/openapi.json"], "endpoint", None))
     assert plane.good("GET", "/api/openapi.json") == plane.good("GET", "/api/openapi.json")

@@ -53,10 +53,10 @@ _PAGE_HEADERS = tuple(
 )
 
 
-class Pages(Protocol):
-    """What there is for a browser. ready: before the first of them is answered. error: answers an error on one."""
+class Parts(Protocol):
+    """Of what is guarded. ready: before a path is answered. error: answers an error on a page."""
 
-    async def ready(self) -> None: ...
+    async def ready(self, path: str) -> None: ...
 
     @property
     def error(self) -> ErrorAnswer: ...
@@ -64,7 +64,7 @@ class Pages(Protocol):
 
 class Guard:
     """app: what is guarded. rule: which Host and Origin values are let in. hosts: those that are
-    stored now. pages: those under `/ui`."""
+    stored now. parts: see there."""
 
     def __init__(
         self,
@@ -73,14 +73,14 @@ class Guard:
         rule: HostRule,
         hosts: Callable[[], tuple[str, ...]],
         sessions: Sessions,
-        pages: Pages,
+        parts: Parts,
     ) -> None:
         self._app = app
         self._token = token
         self._rule = rule
         self._hosts = hosts
         self._door = Door(sessions)
-        self._pages = pages
+        self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -91,10 +91,9 @@ class Guard:
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         page = is_page(scope["path"])
-        if page:
-            await self._pages.ready()
+        await self._parts.ready(scope["path"])
         answer = _Answer(send, request_id, page)
-        say = self._pages.error if page else problem_response
+        say = self._parts.error if page else problem_response
         refusal = self._refusal(scope, headers, page)
         if refusal is not None:
             extra = {"www-authenticate": "Bearer"} if refusal.status == 401 and not page else None

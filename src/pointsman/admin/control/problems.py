@@ -87,9 +87,8 @@ def invalid(error: ValidationError | RequestValidationError) -> tuple[PointsmanE
     return PointsmanError(ErrorKind.INVALID, text, param=first["param"] or None), errors
 
 
-def install(app: FastAPI, routes: Sequence[BaseRoute], page_error: ErrorAnswer) -> None:
-    """ErrorAnswer every error of the application in its caller's form, routing's own 404 and 405 included. routes: all there
-    are."""
+def install(app: FastAPI, page_error: ErrorAnswer) -> None:
+    """ErrorAnswer every error of the application in its caller's form, routing's own 404 and 405 included."""
 
     def say(
         request: Request,
@@ -110,7 +109,9 @@ def install(app: FastAPI, routes: Sequence[BaseRoute], page_error: ErrorAnswer) 
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        headers = {"allow": _allowed(routes, request)} if error.status_code == 405 else error.headers
+        headers = (
+            {"allow": _allowed(app.router.routes, request)} if error.status_code == 405 else error.headers
+        )
         return say(request, _of_status(request, error), headers=headers)
 
     async def unexpected(request: Request, error: Exception) -> Response:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from ..control.backend_states import BackendShown, backend_states
-from .base import Routing, Run, errors
+from .base import Run, errors
+from .routing import Routing
 
 router = APIRouter(prefix="/api/backends", tags=["status"])
 

@@ -8,7 +8,6 @@ from fastapi import Depends, Header, Path, Request
 from pydantic import BaseModel, Field
 
 from ..control.control_plane import ControlPlane
-from ..control.routing_view import RoutingView
 from ..store.values import MAX_ID
 
 
@@ -17,13 +16,7 @@ def _control(request: Request) -> ControlPlane:
     return control
 
 
-def _routing(request: Request) -> RoutingView:
-    view: RoutingView = request.app.state.routing
-    return view
-
-
 Run = Annotated[ControlPlane, Depends(_control)]
-Routing = Annotated[RoutingView, Depends(_routing)]
 RowId = Annotated[int, Path(ge=1, le=MAX_ID, description="As the list shows it.")]
 
 

@@ -19,7 +19,8 @@ from ..control.pasted import read, with_more
 from ..control.request_explained import RequestExplained, decide
 from ..control.routing_view import RoutingView
 from ..store.usage_query import UsageFilter
-from .base import Routing, Run, errors
+from .base import Run, errors
+from .routing import Routing
 
 router = APIRouter(prefix="/api/explain", tags=["explain"])
 

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 
-from ..control.model_list import ModelNames, ModelsAsked, ModelsShown, list_models
-from .base import Routing, Run, errors
+from ..control.model_list import ModelsAsked, ModelsShown, list_models
+from .base import Run, errors
+from .routing import Names, Routing
 
 router = APIRouter(prefix="/api/models", tags=["models"])
-
-
-def _names(request: Request) -> ModelNames:
-    names: ModelNames = request.app.state.model_names
-    return names
-
-
-Names = Annotated[ModelNames, Depends(_names)]
 
 
 @router.get("", responses=errors(404))

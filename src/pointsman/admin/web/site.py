@@ -1,10 +1,10 @@
-"""All that the pages are, in one place: their routes, and what they keep between two requests. Loaded by late.py, and by
-nobody else while a gateway runs. Not here: the routes of `/api` (admin/app.py).
+"""All that the pages are, in one place: their routes, and what they keep between two requests. Loaded when the first one is
+asked for (admin/late.py), and by nobody else while a gateway runs.
 """
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from starlette.datastructures import State
 
 from . import static_files, stream
 from .errors import page_error
@@ -15,13 +15,11 @@ from .view import Notices
 
 ROUTERS = (static_files.router, stream.router, *PAGES)
 
-__all__ = ["ROUTERS", "add_to", "page_error"]
+__all__ = ["ROUTERS", "page_error", "prepare"]
 
 
-def add_to(app: FastAPI) -> None:
-    """Its routes come after those that are there."""
-    app.state.notices = Notices()
-    app.state.plays = Plays()
-    app.state.trials = Trials()
-    for router in ROUTERS:
-        app.router.routes.extend(router.routes)
+def prepare(state: State) -> None:
+    """What they keep there."""
+    state.notices = Notices()
+    state.plays = Plays()
+    state.trials = Trials()
