@@ -166,6 +166,10 @@ BACKEND_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Names of backends (docs/design.md#names-of-backends); match with fullmatch."""
 REPLAY = "replay/"
 """How the key of a recording begins, as a backend (docs/replay.md); in a row it is the name of one of type `local`."""
+NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+"""Names of gateways that share a PostgreSQL (docs/scale.md#nodes)."""
+NODE = "node/"
+"""How the label of a target begins that another node has: `node/n1/box:qwen3` is `local/box` of n1."""
 RECORDING_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,56}")
 """Names of recordings: with REPLAY before it, as long as a backend's may be."""
 
@@ -175,6 +179,12 @@ def backend_key(backend_type: BackendType, name: str) -> str:
     if name.startswith(REPLAY):
         return name
     return f"{backend_type.value}/{name}" if name else backend_type.value
+
+
+def key_of_label(label: str) -> str:
+    """The backend's key, of a target's label: what another node has goes by its own name in rules."""
+    named = label.partition(":")[0]
+    return f"{BackendType.LOCAL.value}/{named.rpartition('/')[2]}" if named.startswith(NODE) else named
 
 
 def is_local_backend(key: str) -> bool:

@@ -91,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         discover=not args.no_discover,
         discover_ports=tuple(args.discover_port),
         told=msgspec.json.decode(args.told, type=tuple[StartValue, ...]),
+        reach=args.node_url,
     )
     _settle(args.data_dir, environ, options)
     end_with_parent(_LAST_SECONDS)
@@ -177,7 +178,11 @@ def _stand_by(
         beating = asyncio.create_task(_beat_for_ever(args.beat_fd))
         try:
             standby = Standby(
-                snapshot, cause, lambda: ControlPlane.open(args.data_dir, environ, options), stopping
+                snapshot,
+                cause,
+                lambda: ControlPlane.open(args.data_dir, environ, options),
+                stopping,
+                args.node or socket.gethostname(),
             )
             return await standby.run(args.runtime_dir, lambda: _say_ready(args.ready_fd))
         finally:
@@ -201,6 +206,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--key-fd", type=int, help="the environment's secrets are read from there")
     parser.add_argument("--public-url", default="")
     parser.add_argument("--node", default="", help="this gateway's name among those on one PostgreSQL")
+    parser.add_argument("--node-url", default="", help="where others reach it")
     parser.add_argument("--require-keys", action="store_true")
     parser.add_argument("--no-discover", action="store_true")
     parser.add_argument("--discover-port", type=int, action="append", default=[])

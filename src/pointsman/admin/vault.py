@@ -91,6 +91,10 @@ class MasterKey:
         except (ValueError, binascii.Error):
             raise ValueError("is not 32 bytes in base64 or hex") from None
 
+    def derived(self, label: bytes) -> Secret:
+        """A key for something else, which whoever has this one makes alike, and which tells nothing of it."""
+        return Secret(hmac.digest(self._raw, label, "sha256").hex())
+
     def text(self) -> str:
         """For the key file."""
         return base64.b64encode(self._raw).decode()
@@ -186,6 +190,10 @@ class Vault:
         if self._key is None:
             raise VaultError(f"Stored keys cannot be used: {self.problem or 'there is no master key'}.")
         return self._key
+
+    def derived(self, label: bytes) -> Secret | None:
+        """See MasterKey; None while degraded."""
+        return None if self._key is None else self._key.derived(label)
 
     def adopt(self, key: MasterKey) -> None:
         """Use this key from now on (a rotation committed)."""

@@ -55,6 +55,11 @@ COLUMNS = (
     SILENT_END,
     PROXY,
     CA_FILE,
+    Column(
+        "--node", "node",
+        "Of several gateways on one PostgreSQL only this one reaches it; the others ask that one's gateway.", "",
+        metavar="NAME", clear=("--no-node", "Each gateway reaches it by itself."),
+    ),
     Column("--enable/--disable", "enabled", None, "", kind=bool),
 )  # fmt: skip
 """What `add` and `update` take, in the order of their help."""
@@ -71,6 +76,7 @@ _FIELDS: tuple[tuple[str, str | Callable[[Row], object]], ...] = (
     ("key", "key_fingerprint"),
     ("speaks", lambda row: ", ".join(row.get("dialects") or ()) or None),
     ("by", way),
+    ("node", lambda row: row.get("node")),
     ("context", "context_window"),
     ("at once", "max_in_flight"),
     ("joins resends", lambda row: "yes" if row.get("join_resends") else None),

@@ -19,6 +19,7 @@ _SHOW = table(
     ("in flight", "in_flight"),
     ("requests", "requests"),
     ("url", "url"),
+    ("for nodes", lambda row: row["reach"] or None),
     ("problems", lambda row: "; ".join(row["problems"]) or None),
     empty="this gateway is alone: its database is a file. Several share a PostgreSQL: docs/scale.md",
 )

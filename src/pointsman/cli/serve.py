@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,8 @@ import click
 from click.core import ParameterSource
 
 from ..config import DEFAULT_HOST, DEFAULT_PORT, HOSTS_VARIABLE, ORIGINS_VARIABLE
+from ..kinds import NODE_NAME
+from ..providers.urls import node_url
 from ..wire.authority import parse_host
 from ..wire.origins import parse_origin
 from .common import Invocation, MemoryParam, exit_on_failure, with_options
@@ -70,13 +71,20 @@ def _socket_path(ctx: click.Context, param: click.Parameter, path: Path | None) 
     return Path(os.path.abspath(path.expanduser()))
 
 
-_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
-
-
 def _node_name(_context: click.Context, _param: click.Parameter, name: str) -> str:
-    if name and not _NODE.fullmatch(name):
+    if name and not NODE_NAME.fullmatch(name):
         raise click.BadParameter("a node's name is up to 63 letters, digits, dots, dashes and underscores.")
     return name
+
+
+def _node_url(_context: click.Context, _param: click.Parameter, url: str) -> str:
+    """In its normal form."""
+    if not url:
+        return ""
+    try:
+        return node_url(url)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
 
 
 @click.command("serve", cls=Command)
@@ -157,6 +165,16 @@ def _node_name(_context: click.Context, _param: click.Parameter, name: str) -> s
     callback=_node_name,
     envvar="POINTSMAN_NODE",
     help="This gateway's name among several on one PostgreSQL (default: the computer's).",
+)
+@click.option(
+    "--node-url",
+    cls=_Variable,
+    default="",
+    metavar="URL",
+    callback=_node_url,
+    envvar="POINTSMAN_NODE_URL",
+    help="Where the other nodes reach this one, such as http://10.0.0.5:4480 (default: where it listens, if that is one"
+    " address that others can use).",
 )
 @click.option(
     "--allow-host",

@@ -98,7 +98,8 @@ class Bounds:
 
 
 def _is_local(target: Target) -> bool:
-    return is_local_backend(target.key)
+    away = target.backend is not None and target.backend.node is not None
+    return is_local_backend(target.key) and not away
 
 
 def restricted(bounds: Bounds | None, plan: Plan) -> Plan:
@@ -120,8 +121,8 @@ def first_allowed(bounds: Bounds | None, found: Plan | Fork) -> Plan:
 
 
 def allows(pattern: str, target: Target) -> bool:
-    """A pattern that begins as a backend does, up to a colon (`openai:*`, `local/box:*`), is of the target's label; any
-    other of the model's name there."""
+    """A pattern that begins as a backend does, up to a colon (`openai:*`, `local/box:*`), is of the target as rules write
+    it, whichever node has it; any other of the model's name there."""
     before, colon, _ = pattern.partition(":")
     is_label = bool(colon) and before.partition("/")[0] in _TYPES
-    return wild_match(pattern, target.label if is_label else target.model)
+    return wild_match(pattern, f"{target.key}:{target.model}" if is_label else target.model)

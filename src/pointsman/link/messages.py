@@ -19,6 +19,7 @@ from ..routing.specs import BackendSpec, MappingSpec
 from ..secret import SecretBytes
 from .kept_messages import KeepAnswer, KeepRecorded, KeptFound, KeptQuestion, ReplayFound, ReplayQuestion
 from .lease_messages import LeaseFound, LeaseQuestion
+from .node_spec import NodeSpec
 from .shared_messages import ForgetRemembered, Remember, RememberedFound, RememberedQuestion
 
 
@@ -72,7 +73,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     are kept for a while. customs: for all that leaves this machine (kinds.Customs); own_patterns: by name, what is looked
     for besides. recordings: that are being made. leaving: /readyz says that this gateway takes no new clients.
     shared: other nodes serve the same clients. leases: they share the limits, too; what becomes of requests while it cannot
-    be told what others have used, None where there are none.
+    be told what others have used, None where there are none. node: None where other nodes may ask it for nothing.
     """
 
     version: int
@@ -95,6 +96,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     leaving: bool = False
     shared: bool = False
     leases: str | None = None
+    node: NodeSpec | None = None
 
     def __repr__(self) -> str:
         return f"Snapshot({self.epoch}/{self.version}, {len(self.mappings)} mappings, {len(self.backends)} backends)"

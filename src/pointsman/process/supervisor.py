@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import __version__, config
-from ..wire.authority import is_loopback_host
+from ..wire.authority import host_name, is_loopback_host
 from ..wire.origins import ANY, caution
 from .beats import START_SECONDS
 from .children import SUPERVISOR, Child, start, watch
 from .data_lock import ORPHAN_SECONDS, runtime_folder, sign, take_lock
 from .environment import take
 from .given_back import give_back
-from .listeners import Listeners
+from .listeners import EVERYWHERE, Listeners
 from .log_file import LogFile
 from .parent import REFUSED, REPLACED_SIGNAL, reap_strangers
 from .private_files import write_over
@@ -57,6 +57,7 @@ class ServeOptions:
     discover: bool = True  # look for model servers on this computer
     discover_ports: tuple[int, ...] = ()  # where to look beside the usual ports
     node: str = ""  # its name among the gateways on one PostgreSQL, "" = the computer's
+    node_url: str = ""  # where those reach it, "" = where it listens, if others can
     engine_budget: int | None = None  # bytes for all engines together, None = a share of the memory
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
@@ -143,7 +144,8 @@ def serve(options: ServeOptions) -> int:
 def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, ready_fd: int) -> None:
     options, runtime_dir, url = supervisor.options, supervisor.runtime_dir, supervisor.url
     allowed: list[str] = []
-    for host in (*options.allow_hosts, *settings.hosts):
+    by_nodes = [host_name(options.node_url.partition("://")[2]) or ""] if options.node_url else []
+    for host in (*options.allow_hosts, *settings.hosts, *by_nodes):
         allowed += ["--allow-host", host]
     for origin in options.allow_origins:
         allowed += ["--allow-origin", origin]
@@ -155,6 +157,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
     control = [*_PYTHON, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
     control += ["--runtime-dir", runtime_dir, "--ready-fd", str(ready_fd), "--public-url", url, *allowed]
     control += ["--told", options.told, "--node", options.node]
+    control += ["--node-url", _reached(options, url)]
     looking = [word for port in options.discover_ports for word in ("--discover-port", str(port))]
     looking += [] if options.discover else ["--no-discover"]
     control += looking
@@ -182,6 +185,12 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
     supervisor.make = make
     supervisor.children = [Child("control plane", control, (lock_fd, ready_fd), secrets=given)]
     supervisor.children += [make(slot, 0) for slot in range(options.workers)]
+
+
+def _reached(options: ServeOptions, url: str) -> str:
+    """Where other nodes reach it; "" where that cannot be told: it listens everywhere, or on this computer alone."""
+    nowhere = not options.tcp or options.host in EVERYWHERE or is_loopback_host(options.host)
+    return options.node_url or ("" if nowhere else url)
 
 
 def _lasting(supervisor: _Supervisor) -> list[Child]:

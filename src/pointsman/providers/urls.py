@@ -174,6 +174,17 @@ def check_base_url(type: BackendType, url: BaseUrl, allow_http: bool) -> None:
     raise ValueError(_http_advice(url.host))
 
 
+def node_url(text: str) -> str:
+    """Where a gateway is that other nodes ask, in its normal form. Raises ValueError with what to do."""
+    url = parse_base_url(text)
+    if url.socket or url.path or url.query:
+        raise ValueError(
+            f"a node's address is http://HOST:PORT or https://HOST:PORT, and {text!r} is more than that"
+        )
+    check_base_url(BackendType.LOCAL, url, False)
+    return url.text
+
+
 def address_problem(type: BackendType, scheme: str, ip: str, allow_http: bool) -> str | None:
     """Why this type of backend may not be spoken to at that resolved or connected address, or None.
 

@@ -121,6 +121,8 @@ class BackendSpec(msgspec.Struct, frozen=True):
     does not run.
     recording: no row: a recording of that name answers, and no server does (docs/replay.md).
     found: no row: a server that discovery found on this computer (upstream/discovery.py), for names that no rule matches.
+    node: the gateway that has it, where that is another one: base_url is a path of that one then, and nothing that goes
+    there stays on this machine. In a row, and before it is placed (admin/control/placing.py), this gateway's own, too.
     """
 
     key: str
@@ -144,6 +146,12 @@ class BackendSpec(msgspec.Struct, frozen=True):
     engine: str | None = None
     models: tuple[str, ...] = ()
     recording: str | None = None
+    node: str | None = None
+
+    @property
+    def stays(self) -> bool:
+        """Is it a local server that this gateway reaches by itself?"""
+        return self.type == BackendType.LOCAL.value and self.node is None
 
     @property
     def built_in(self) -> bool:

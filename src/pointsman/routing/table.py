@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from ..errors import PointsmanError
-from ..kinds import PRACTICE, REPLAY, BackendType, ErrorKind
+from ..kinds import NODE, PRACTICE, REPLAY, BackendType, ErrorKind
 from .order import Rank, rank
 from .pattern import is_wild, without_suffix
 from .slices import Slices, at_once
@@ -41,10 +41,13 @@ class Target:
     forwards: bool = False
     """The rule sends the client's own provider login there."""
     label: str = field(init=False)
-    """`openai:gpt-4o-mini`, as in `x-pointsman-target`."""
+    """`openai:gpt-4o-mini`, as in `x-pointsman-target`; `node/n1/box:qwen3` of what another node has."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "label", f"{self.key}:{self.model}")
+        backend = self.backend
+        away = backend is not None and backend.node is not None
+        where = f"{NODE}{backend.node}/{backend.name}" if backend is not None and away else self.key
+        object.__setattr__(self, "label", f"{where}:{self.model}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,8 @@ class RoutingTable:
             else:
                 self._exact.setdefault(mapping.pattern, []).append(mapping)
         self._index = WildIndex([mapping.pattern for mapping in self._wild])
-        local = [b for b in self.backends.values() if b.type == BackendType.LOCAL and not b.built_in]
+        # what another node has is reached by a rule that names it, and never by a list of models alone
+        local = [b for b in self.backends.values() if b.stays and not b.built_in]
         self._locals = sorted(b.key for b in local if not b.found)
         self._found = sorted(b.key for b in local if b.found)
 

@@ -113,6 +113,11 @@ class Backend:
         self._fixed = SecretBytes(self._without_auth + auth)
 
     @property
+    def stays(self) -> bool:
+        """Is what it is sent this gateway's and its server's affair alone? A local server's is, but for another node's."""
+        return self.local and self.spec.node is None
+
+    @property
     def can_be_asked(self) -> bool:
         """Is it a local server, which may say what it is and what its models can?"""
         return self.local and not self.spec.built_in

@@ -182,6 +182,8 @@ class Egress:
         problem = address_problem(BackendType(spec.type), backend.url.scheme, ip, spec.allow_http)
         if problem is not None:
             raise EgressRefused(problem)
+        if local_only and spec.node is not None:
+            raise EgressRefused(f"the rule is local-only and the backend belongs to the node {spec.node}")
         if local_only and not self._is_here(backend, ip):
             raise EgressRefused("the rule is local-only and the backend's address is not loopback")
         if (ip, backend.url.port) in self._own:
@@ -189,6 +191,8 @@ class Egress:
 
     def _is_here(self, backend: Backend, ip: str) -> bool:
         """Does what is sent to that address stay on this machine, or on the one that `local_host` names?"""
+        if backend.spec.node is not None:
+            return False  # on loopback, too: what it does with it is another gateway's affair
         return is_loopback(ip) or (self._is_below(backend) and is_private(ip))
 
     def _is_below(self, backend: Backend) -> bool:

@@ -31,6 +31,7 @@ _REMEMBERED = 1000
 _WHY = "the rule is local_only, and "
 _TAKE = "take a model that runs here, or a rule without local_only"
 
+NODES = _WHY + "it belongs to the node {node}, which is another machine; " + _TAKE
 PROVIDER = f"{_WHY}it is a provider's backend, and no local server; {_TAKE}"
 
 Problem = tuple[FallbackReason, str]
@@ -56,6 +57,8 @@ class Elsewhere:
             return None
         if not backend.local:
             return FallbackReason.CONNECT, PROVIDER
+        if backend.spec.node is not None:
+            return FallbackReason.CONNECT, NODES.format(node=backend.spec.node)
         key = (backend.spec.key, backend.spec.base_url, model)
         until, text = self._known.get(key, (0.0, None))
         if time.monotonic() >= until:

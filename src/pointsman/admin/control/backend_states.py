@@ -46,7 +46,7 @@ class BackendShown(BaseModel):
     todo: what helps. until: when the state ends by itself. origin: where its key goes, None of what has no address.
     protocols: it gets as they are; tried: it is asked whether it knows them, all others are translated. keyed_at: when its
     row, and so perhaps its key, was last set. rules: ids of those that name it. found: nobody has added it. recording: it is
-    one, and no server."""
+    one, and no server. node: the only one of several gateways that reaches it by itself."""
 
     key: str
     backend_type: BackendType
@@ -75,6 +75,7 @@ class BackendShown(BaseModel):
     key_fingerprint: str | None
     keyed_at: datetime | None
     rules: list[int]
+    node: str | None = None
 
 
 class _Verdict(NamedTuple):
@@ -91,6 +92,7 @@ class _Row(NamedTuple):
     fingerprint: str | None
     changed: datetime
     enabled: bool
+    node: str | None
 
 
 async def backend_states(
@@ -135,7 +137,11 @@ def _stored(
         stored: list[sealing.SealedRow] = [*credentials.list_all(session), *local_backends.list_all(session)]
         rows = {
             sealing.key_of(row): _Row(
-                sealing.base_url_of(row), row.key_fingerprint, row.updated_at, getattr(row, "enabled", True)
+                sealing.base_url_of(row),
+                row.key_fingerprint,
+                row.updated_at,
+                getattr(row, "enabled", True),
+                getattr(row, "node", None),
             )
             for row in stored
         }
@@ -155,7 +161,8 @@ def _state(
     rules: list[int],
 ) -> BackendShown:
     kind = BackendType(spec.type)
-    address = None if spec.built_in or engine_of(spec.base_url) is not None else spec.base_url
+    nowhere = spec.built_in or engine_of(spec.base_url) is not None
+    address = None if nowhere or (spec.node is not None and spec.problem is not None) else spec.base_url
     if row is not None and not row.enabled:
         verdict = _Verdict("off", "Somebody switched it off.", "Switch it on.")
     else:
@@ -173,7 +180,7 @@ def _state(
         why=verdict.why,
         todo=verdict.todo,
         base_url=address,
-        origin=_origin(kind, address),
+        origin=_origin(kind, address if row is None or spec.node is None else row.base_url),
         leaves_machine=False if address is None else leaves_machine(spec, backend),
         engine=spec.engine or engine_of(spec.base_url),
         engine_state=None if standing is None else standing.state,
@@ -191,6 +198,7 @@ def _state(
         key_fingerprint=None if row is None else row.fingerprint,
         keyed_at=None if row is None or row.fingerprint is None else row.changed,
         rules=rules,
+        node=None if row is None else row.node,
     )
 
 

@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -31,7 +31,8 @@ from ...link.messages import (
     FoundServer,
     Snapshot,
 )
-from ...routing.specs import recording_spec
+from ...link.node_spec import NodeSpec
+from ...routing.specs import BackendSpec, recording_spec
 from ..store import asking, client_keys, local_backends, sealing, settings
 from ..store.database import Store
 from ..store.rotation import open_vault, renew_key
@@ -40,7 +41,7 @@ from ..store.snapshot import compile_snapshot
 from ..store.usage import UsageStore
 from ..store.usage_opening import open_usage
 from ..vault import Vault, check_opens
-from . import found
+from . import found, placing
 from .accountant import Accountant
 from .answer_cache import AnswerCache
 from .auth import AdminToken
@@ -114,7 +115,7 @@ class ControlPlane:
         self.servers: tuple[FoundServer, ...] | None = None  # None: not looked yet
         self._opened: sealing.Opened = {}  # provider keys by their rows, should the master key be another one tomorrow
         self._rules_version = 0  # the database's, of the snapshot
-        self.nodes = among_nodes(store.backing, self.follow, self.board, lambda: self.snapshot)
+        self.nodes = among_nodes(store.backing, self.follow, self.board, lambda: self.snapshot, options.reach)
         self.found: list[found.Named] = []
         self.taps: list[Callable[[UsageBlock], object]] = []  # get what was stored, in a thread
         self.on_found: Callable[[], None] = lambda: None
@@ -225,7 +226,7 @@ class ControlPlane:
             local = local_backends.list_all(session)
             snapshot = compile_snapshot(session, self.vault, self._version, self.epoch, known, local)
             self._opened = opened
-            stored = {row.name: row.base_url for row in local}
+            stored = local_backends.names_here(local, None if self.nodes is None else self.nodes.name)
         if self.options.require_keys and not snapshot.keys_required:
             snapshot = msgspec.structs.replace(snapshot, keys_required=True)
         self._last_good.keep(snapshot, self.vault)
@@ -234,7 +235,8 @@ class ControlPlane:
             self.servers or (), stored, ours
         )  # which no later start may take for granted
         recorded = map(recording_spec, self.recordings.names())
-        backends = (*self.engines.take(snapshot.backends), *found.specs(self.found), *recorded)
+        here, node = self._placed(snapshot.backends)
+        backends = (*self.engines.take(here), *found.specs(self.found), *recorded)
         return msgspec.structs.replace(
             snapshot,
             backends=backends,
@@ -242,7 +244,20 @@ class ControlPlane:
             leaving=self.nodes is not None and self.nodes.draining,
             shared=self.nodes is not None and bool(self.nodes.name),
             leases=self.accountant.leases,
+            node=node,
         )
+
+    def _placed(self, specs: Sequence[BackendSpec]) -> tuple[tuple[BackendSpec, ...], NodeSpec | None]:
+        """See placing.py."""
+        watched = placing.owners(specs)
+        if not watched:
+            return tuple(specs), None
+        if self.nodes is None:
+            return placing.placed(specs, None, {}, None), None
+        name = self.nodes.name
+        key = self.vault.derived(placing.LABEL)
+        self.nodes.watched = watched - {name}
+        return placing.placed(specs, name, self.nodes.urls, key), placing.served(specs, name, key)
 
     def reload(self) -> bool:
         """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last

@@ -22,7 +22,7 @@ def pass_customs(
     one: TargetAsked, snapshot: Snapshot, plan: Plan, backend: Backend, body: bytes, key: str | None
 ) -> None:
     """At one target. key: the name of the client's."""
-    if backend.local:
+    if backend.stays:
         return
     stored = [spec.api_key for spec in snapshot.backends]
     customs = Inspection(snapshot.customs, b"", stored, snapshot.own_patterns)

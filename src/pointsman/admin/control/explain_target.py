@@ -136,6 +136,7 @@ def judged(
 def _address(spec: BackendSpec) -> str | None:
     """None of what has none: the practice model, a recording, an engine that does not run."""
     nowhere = spec.built_in or engine_of(spec.base_url or "") is not None
+    nowhere = nowhere or (spec.node is not None and spec.problem is not None)
     return None if nowhere else spec.base_url or None
 
 
@@ -261,6 +262,8 @@ def _walled_off(target: Target, plan: Plan, away: bool | None) -> str | None:
         return None
     if spec is not None and spec.type != BackendType.LOCAL:
         return f"local_only: {target.key} is a provider's backend, wherever it leads"
+    if spec is not None and spec.node is not None:
+        return f"local_only: {target.key} belongs to the node {spec.node}, which is another machine"
     return f"local_only: {spec.base_url if spec else target.key} is not a loopback address" if away else None
 
 
@@ -272,6 +275,8 @@ def _why_usable(target: Target, plan: Plan, away: bool | None, started: EngineSt
         return "built in, always there"
     if started is not None:
         return f"its engine is started on demand ({started.state}{': ' if started.why else ''}{started.why})"
+    if spec.node is not None:
+        return f"by the gateway of the node {spec.node}; {spec.base_url}"
     login = "the client's own login is sent on" if target.forwards else None
     key = "its key opens" if spec.api_key else "no key is stored, none is sent"
     where = (
@@ -287,6 +292,8 @@ def leaves_machine(spec: BackendSpec | None, backend: Backend | None) -> bool | 
     if spec is None or backend is None:
         return None
     url = backend.url
+    if spec.node is not None:
+        return True
     if url is None:
         return False  # a Unix socket
     if url.address is not None:

@@ -67,7 +67,8 @@ async def look_around(control: ControlPlane) -> list[FoundBackend]:
 
 def _stored(control: ControlPlane) -> dict[str, str]:
     with control.read() as session:
-        return {row.name: row.base_url for row in local_backends.list_all(session)}
+        rows = local_backends.list_all(session)
+    return local_backends.names_here(rows, None if control.nodes is None else control.nodes.name)
 
 
 def _shown(one: Named, server: Server, control: ControlPlane, *, stored: bool) -> FoundBackend:

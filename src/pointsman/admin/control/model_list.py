@@ -266,7 +266,7 @@ class _Told:
             backend=target.key,
             model=target.model,
             usable=target.problem is None,
-            local=is_local_backend(target.key),
+            local=is_local_backend(target.label),
             loaded=_facts(self._view, target).loaded,
             price=self._price(target),
             gets=gets.get(self._protocol.value, "not possible"),

@@ -63,8 +63,10 @@ class Nodes:
         """Why this node does not hear of the others."""
         self.draining = False
         self._url = ""
-        self.others: tuple[str, ...] = ()
-        """The other nodes that lived a second ago, by name."""
+        self.urls: dict[str, str] = {}
+        """The other nodes that lived a second ago, and where each is reached, "" where it has not said."""
+        self.watched: frozenset[str] = frozenset()
+        """Nodes that backends belong to: where one of these comes, goes or moves there are other rules to serve by."""
         self._seen = 0  # the newest version that is known to be
         self._applied = 0
         self._wanted = False  # there is something to follow
@@ -104,9 +106,14 @@ class Nodes:
             except PointsmanError:
                 pass  # it is taken for dead in a moment
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The other nodes that lived a second ago, by name."""
+        return tuple(self.urls)
+
     def live(self) -> int:
         """How many nodes live, this one included."""
-        return len(self.others) + 1
+        return len(self.urls) + 1
 
     def applied(self, version: int) -> None:
         """All of this node serves by that version now. Told at once, for somebody may be waiting."""
@@ -209,8 +216,9 @@ class Nodes:
             if not self._retaken(link):
                 return False
             found = Beat(found.version, False, found.others)
-        self.others = found.others
-        self._hear(found.version, bool(found.draining))
+        before, self.urls = self.urls, found.others
+        moved = any(before.get(name) != self.urls.get(name) for name in self.watched)
+        self._hear(found.version, bool(found.draining), moved=moved)
         return True
 
     def _retaken(self, link: psycopg.Connection[Any]) -> bool:
@@ -223,7 +231,7 @@ class Nodes:
             self.problem = problem
         return False
 
-    def _hear(self, version: int, draining: bool | None = None) -> None:
+    def _hear(self, version: int, draining: bool | None = None, *, moved: bool = False) -> None:
         with self._changed:
             if draining not in (None, self.draining):
                 log.warning(
@@ -232,7 +240,7 @@ class Nodes:
                 )
                 self.draining, self._wanted = not self.draining, True
             self._seen = max(self._seen, version)
-            self._wanted = self._wanted or self._seen > self._applied
+            self._wanted = self._wanted or moved or self._seen > self._applied
             if self._wanted:
                 self._changed.notify_all()
 

@@ -19,18 +19,24 @@ if TYPE_CHECKING:
 
 
 def among_nodes(
-    backing: Backing, follow: Callable[[], bool], board: StatusBoard, snapshot: Callable[[], Snapshot]
+    backing: Backing,
+    follow: Callable[[], bool],
+    board: StatusBoard,
+    snapshot: Callable[[], Snapshot],
+    reach: str,
 ) -> Nodes | None:
-    """None where no other gateway can use the database. follow: see Nodes."""
+    """None where no other gateway can use the database. follow: see Nodes. reach: where others reach it, "" = nowhere."""
     if not backing.shared:
         return None
     from ..store.postgres_backing import PostgresBacking
     from .nodes import Nodes
 
     assert isinstance(backing, PostgresBacking)
-    return Nodes(
-        backing.server, follow, lambda: told_of(board, snapshot()), lambda: counted_of(board, snapshot())
-    )
+
+    def told() -> dict[str, Any]:
+        return told_of(board, snapshot()) | {"reach": reach}
+
+    return Nodes(backing.server, follow, told, lambda: counted_of(board, snapshot()))
 
 
 def told_of(board: StatusBoard, snapshot: Snapshot) -> dict[str, Any]:

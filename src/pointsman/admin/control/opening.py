@@ -30,7 +30,8 @@ class StartValue(msgspec.Struct, frozen=True):
 class Options:
     """How this control plane was started. url: the gateway's public one, "" without a gateway. client_key: one that
     clients may send, whatever keys there are. discover: its data plane looks for model servers on this computer.
-    discover_ports: where to look beside the usual ports. told: what the start was asked, for people."""
+    discover_ports: where to look beside the usual ports. told: what the start was asked, for people. reach: where other
+    nodes reach this one, "" = nowhere."""
 
     url: str = ""
     require_keys: bool = False
@@ -41,6 +42,7 @@ class Options:
     discover: bool = True
     discover_ports: tuple[int, ...] = ()
     told: tuple[StartValue, ...] = ()
+    reach: str = ""
 
 
 class LostDatabase(PointsmanError):

@@ -19,7 +19,7 @@ from ...conversation.profile import Profile
 from ...dialects.base import Reader
 from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
-from ...kinds import BackendType, ErrorKind, FallbackReason
+from ...kinds import BackendType, ErrorKind, FallbackReason, key_of_label
 from ...ledger.records import NANO, UsageRecord
 from ...routing.specs import BackendSpec
 from ...upstream.backend import Backend
@@ -157,7 +157,7 @@ class PlayRun:
         if record is None or record.total_ms is None:
             return {"ms": None, "finished": False, "kept": False}
         after = (record.at + record.total_ms / 1000 - stopped) * 1000
-        backend = (record.target or "").partition(":")[0]
+        backend = key_of_label(record.target or "")
         kept = any(one.join_resends for one in self._control.snapshot.backends if one.key == backend)
         return {"ms": math.ceil(max(after, 0)), "finished": record.outcome not in _LEFT, "kept": kept}
 

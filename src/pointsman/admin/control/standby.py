@@ -23,6 +23,7 @@ from ...link.messages import Snapshot, Up, UsageBatch
 from ...link.server import LinkServer, NotTaken
 from ...wire.error_page import WayOut, error_page, for_browser
 from ..problem import problem_body
+from .placing import placed
 
 log = logging.getLogger("pointsman.control")
 
@@ -44,10 +45,16 @@ T = TypeVar("T")
 
 
 class Standby(Generic[T]):
-    """open_again: opens the real thing, run in a thread; raises PointsmanError while it cannot."""
+    """open_again: opens the real thing, run in a thread; raises PointsmanError while it cannot. node: this gateway's name
+    among others; where those are is in the database."""
 
     def __init__(
-        self, snapshot: Snapshot, cause: PointsmanError, open_again: Callable[[], T], stopping: asyncio.Event
+        self,
+        snapshot: Snapshot,
+        cause: PointsmanError,
+        open_again: Callable[[], T],
+        stopping: asyncio.Event,
+        node: str = "",
     ) -> None:
         self._cause = cause
         self._open_again = open_again
@@ -56,7 +63,11 @@ class Standby(Generic[T]):
             f"{cause.public} The gateway serves by the last good rules meanwhile; they cannot be changed."
         )
         self._snapshot = msgspec.structs.replace(
-            snapshot, version=1, epoch=secrets.token_hex(8), problems=(*snapshot.problems, problem)
+            snapshot,
+            version=1,
+            epoch=secrets.token_hex(8),
+            problems=(*snapshot.problems, problem),
+            backends=placed(snapshot.backends, node, {}, None),
         )
 
     async def run(self, runtime_dir: Path, listening: Callable[[], None] = lambda: None) -> T | None:

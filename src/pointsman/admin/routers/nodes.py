@@ -27,14 +27,16 @@ class NodeState(StrEnum):
 
 
 class Node(BaseModel):
-    """A gateway. this: the one that was asked. seconds_silent: since its last sign of life. behind: how many changes of
-    rules it has not taken over yet. requests: since it started. problems: why it is degraded."""
+    """A gateway. this: the one that was asked. reach: where the others ask it for its own backends, "" = nowhere.
+    seconds_silent: since its last sign of life. behind: how many changes of rules it has not taken over yet. requests: since
+    it started. problems: why it is degraded."""
 
     name: str
     this: bool
     state: NodeState
     version: str
     url: str
+    reach: str
     started_at: datetime
     seconds_silent: float
     behind: int
@@ -84,6 +86,7 @@ def _shown(control: ControlPlane, row: NodeRow, newest: int) -> Node:
         state=NodeState.GONE if not row.live else NodeState.DRAINING if row.draining else NodeState.LIVE,
         version=row.app,
         url=row.url,
+        reach=told.get("reach", ""),
         started_at=datetime.fromtimestamp(row.started, UTC),
         seconds_silent=round(row.age, 1),
         behind=newest - row.applied,

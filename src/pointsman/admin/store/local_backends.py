@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session, col, select
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 def list_all(session: Session) -> list[LocalBackend]:
     return list(session.exec(select(LocalBackend).order_by(col(LocalBackend.name))))
+
+
+def names_here(rows: Iterable[LocalBackend], node: str | None) -> dict[str, str]:
+    """Every name that is taken, and the address that it has on this machine: "" where that is another node's. node: this
+    gateway's name; None of one that is alone."""
+    return {row.name: row.base_url if row.node in (None, node) else "" for row in rows}
 
 
 def get(session: Session, name: str) -> LocalBackend:

@@ -31,7 +31,8 @@ _TAKE = (
 _BEAT = (
     "WITH me AS (UPDATE nodes SET beat = clock_timestamp(), applied = greatest(applied, %(applied)s), told = %(told)s"
     " WHERE name = %(name)s AND incarnation = %(incarnation)s RETURNING draining)"
-    " SELECT (SELECT version FROM shared_state), (SELECT draining FROM me), ARRAY(SELECT name FROM nodes"
+    " SELECT (SELECT version FROM shared_state), (SELECT draining FROM me), ARRAY(SELECT ARRAY[name,"
+    " coalesce(told->>'reach', '')] FROM nodes"
     " WHERE beat > clock_timestamp() - make_interval(secs => %(live)s) AND name <> %(name)s ORDER BY name)"
 )
 _BEHIND = (
@@ -65,11 +66,11 @@ class NodeRow(NamedTuple):
 
 class Beat(NamedTuple):
     """version: of the rules, as they are now. draining: this node was told to; None: the row is another process's. others:
-    the other nodes that live, by name."""
+    the other nodes that live, by name, and where each says that it is reached, "" where it has not said."""
 
     version: int
     draining: bool | None
-    others: tuple[str, ...]
+    others: dict[str, str]
 
 
 def take(
@@ -93,7 +94,7 @@ def beat(
     }
     row = link.execute(_BEAT, values).fetchone()
     assert row is not None, "a SELECT without FROM has a row"
-    return Beat(int(row[0] or 0), row[1], tuple(row[2]))
+    return Beat(int(row[0] or 0), row[1], dict(row[2]))
 
 
 def behind(link: psycopg.Connection[Any], version: int, but: str) -> tuple[str, ...]:

@@ -105,6 +105,8 @@ class Backends:
             ]
         if not row.enabled:
             return [f"its shadow {backend} is disabled; enable it, or choose another one"]
+        if row.node is not None:
+            return [f"its shadow {backend} belongs to the node {row.node}: other nodes never ask it"]
         if _elsewhere(row.base_url):
             return [f"its shadow {backend} is at {row.base_url}, not on this computer: it is never asked"]
         return []
@@ -128,6 +130,8 @@ class Backends:
             return f"{which} yet; add it with: pointsman local add {name} --url URL"
         if not any(backend.enabled for backend in backends):
             return f"{ref.backend} is disabled; enable it, or choose another backend"
+        if row.local_only and ref.name and backends[0].node is not None:
+            return f"{ref.backend} belongs to the node {backends[0].node}: local_only will not use it on any other"
         if row.local_only and ref.name and _elsewhere(backends[0].base_url):
             return f"{ref.backend} is at {backends[0].base_url}, not on this computer: local_only will not use it"
         return None

@@ -45,6 +45,7 @@ from .values import (
     MaxInFlight,
     ModelName,
     Moment,
+    NodeName,
     Note,
     Pattern,
     Percent,
@@ -206,7 +207,8 @@ class LocalAddress(SQLModel):
 
 class LocalColumns(SQLModel):
     """How a local server is used. dialects None: they are tried. context_window: tokens.
-    silent_end: its streams end without saying why. proxy, ca_file: as for a credential.
+    silent_end: its streams end without saying why. proxy, ca_file: as for a credential. node: the only
+    one of several gateways that asks it, and lets the others ask; None: each asks it by itself.
     """
 
     dialects: Dialects | None = _optional_json()
@@ -219,6 +221,7 @@ class LocalColumns(SQLModel):
     silent_end: Switch = _off()
     proxy: Proxy | None = None
     ca_file: CaFile | None = None
+    node: NodeName | None = None
 
 
 def _cloud_type(value: object) -> object:

@@ -18,6 +18,7 @@ from ...customs.rules import KINDS
 from ...kinds import (
     BACKEND_NAME,
     BACKEND_PROTOCOLS,
+    NODE_NAME,
     PRACTICE,
     RECORDING_NAME,
     REPLAY,
@@ -82,6 +83,12 @@ def _backend_name(text: str) -> str:
             f"{text[:NAME_LENGTH]!r} is not a name; use lower-case letters, digits, '.', '_' and '-',"
             f" at most {NAME_LENGTH}, beginning with a letter or digit"
         )
+    return text
+
+
+def _node_name(text: str) -> str:
+    if not NODE_NAME.fullmatch(text):
+        raise ValueError("a node's name is up to 63 letters, digits, dots, dashes and underscores")
     return text
 
 
@@ -268,6 +275,9 @@ ModelName = Annotated[str, AfterValidator(_model), _TEXT]
 BackendName = Annotated[str, AfterValidator(_backend_name), _said(pattern=f"^(?:{_NAME})?$")]
 _REPLAYED = f"{REPLAY}{RECORDING_NAME.pattern}"
 TargetName = Annotated[str, AfterValidator(_target_name), _said(pattern=f"^(?:{_NAME}|{_REPLAYED})?$")]
+NodeName = Annotated[
+    str, AfterValidator(_node_name), _said(pattern=f"^(?:{NODE_NAME.pattern})$", examples=["n1"])
+]
 LocalName = Annotated[str, AfterValidator(_local_name), _said(pattern=f"^(?:{_NAME})$", examples=["box"])]
 ApiKey = Annotated[
     str, AfterValidator(_api_key), _said(writeOnly=True, pattern=rf"^\s*[!-~]{{1,{KEY_LENGTH}}}\s*$")

@@ -21,7 +21,7 @@ from .view import FormFields
 StoredBackend = CloudCredentialResponse | LocalBackendResponse
 
 _BUDGET = ("budget_money", "budget_tokens", "per", "zone", "warn")
-_TEXTS = ("base_url", "auth", "max_in_flight", "context_window", "proxy", "ca_file", *_BUDGET)
+_TEXTS = ("base_url", "auth", "max_in_flight", "context_window", "proxy", "ca_file", "node", *_BUDGET)
 _SWITCHES = ("enabled", "allow_http", "join_resends", "silent_end")
 _ADDRESS = frozenset({"base_url", "allow_http"})
 
@@ -86,6 +86,7 @@ def columns_of(row: StoredBackend, form: FormFields) -> dict[str, Any]:
     if not local:
         return found | budget(form, None)
     found["context_window"] = form.number("context_window")
+    found["node"] = form.text("node") or None
     found |= {name: bool(form.text(name)) for name in ("enabled", "join_resends")}
     return found if engine_of(row.base_url or "") is not None else found | address_of(form)
 

@@ -36,7 +36,7 @@ _DONE = {Customs.WARN: "found", Customs.MASK: "masked", Customs.REFUSE: "refused
 def mode_of(one: Attempt, backend: Backend) -> Customs | None:
     """What is done about credentials in this request, there."""
     customs = one.rules.customs
-    if customs is None or backend.local:
+    if customs is None or backend.stays:
         return None
     bounds = one.job.request.caller.bounds
     return customs.mode(one.plan.rule.customs, None if bounds is None else bounds.key.customs)

@@ -234,7 +234,7 @@ def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Proto
         return None
     if (rule.fallback_on or rule.stick) and len(plan.targets) > 1:
         return None
-    if rules.customs is not None and not backend.local and rules.customs.mode(rule.customs):
+    if rules.customs is not None and not backend.stays and rules.customs.mode(rule.customs):
         return None  # the full way looks through it
     if plane.facts.doubtful(backend, protocol):
         return None  # the full way asks

@@ -14,7 +14,7 @@ from ... import native
 from ...dialects.endpoint import Listed, ListPage, ModelPage, Page
 from ...dialects.model_list import render_list, render_model
 from ...errors import PointsmanError
-from ...kinds import PRACTICE, BackendType, ErrorKind
+from ...kinds import PRACTICE, ErrorKind
 from ...ledger.metrics import CONTENT_TYPE, INFLIGHT, exposition, served
 from ...link.bounds import Bounds, first_allowed, restricted
 from ...link.messages import Snapshot
@@ -95,7 +95,7 @@ def _provider(plan: Plan) -> str:
     if plan.rule.local_only:
         return ""
     usable = (one for one in plan.targets if one.problem is None and one.backend is not None)
-    return next((one.key for one in usable if one.backend and one.backend.type != BackendType.LOCAL), "")
+    return next((one.key for one in usable if one.backend and not one.backend.stays), "")
 
 
 def _listed(plane: DataPlane, rules: CompiledRules, name: str, found: Found) -> Listed:

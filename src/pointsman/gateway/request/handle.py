@@ -35,6 +35,7 @@ from ..own.at_once import answered_at_once
 from ..own.control_proxy import pass_to_control
 from ..spending.reserving import settle
 from . import meter
+from .by_node import served_for_node
 from .capturing import capture, hand_over
 from .delivery import Delivery
 from .job import ClientRequest, Job
@@ -153,7 +154,8 @@ class Handler:
         if where.kind == "control":
             if unquote(where.path).startswith("/internal/"):  # between the planes alone
                 raise PointsmanError(ErrorKind.NOT_FOUND, "There is nothing at this path.")
-            await pass_to_control(plane, job)
+            if not await served_for_node(plane, job):
+                await pass_to_control(plane, job)
             return
         if head.method.decode() not in where.methods:
             raise wants_websocket(job) or no_such_method(job)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from ...dialects.recall import Given
 from ...errors import PointsmanError
-from ...kinds import ErrorKind
+from ...kinds import ErrorKind, key_of_label
 from ...routing.table import NO_RULE, Plan, Target
 from ...wire.splice import Peek
 from ..attempt.answer import client_lines
@@ -94,8 +94,7 @@ async def _find(plane: DataPlane, request: ClientRequest, name: str) -> tuple[Ho
     if holder is None and given is None and plane.find_answer is not None:
         told = await plane.find_answer(request.caller.key_id, name)
         if told.target is not None:
-            backend, _, target_model = told.target.partition(":")
-            holder = Holder(backend, target_model, told.model)
+            holder = Holder(key_of_label(told.target), told.target.partition(":")[2], told.model)
     if holder is not None:
         if holder.backend in of_others:
             if given is not None and given.shell and request.head.method == b"GET":

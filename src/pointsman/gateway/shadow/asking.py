@@ -91,7 +91,7 @@ def way_of(plane: DataPlane, shadow: Shadow) -> Way:
     backend = None if target is None else rules.backends.get(target.key)
     if target is None or backend is None or target.problem is not None:
         raise Forbidden("unusable")
-    if not backend.local:
+    if not backend.stays:
         raise Forbidden("not_local")
     alone = msgspec.structs.replace(
         rule,

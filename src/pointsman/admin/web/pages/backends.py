@@ -80,6 +80,7 @@ async def whole(
         near=_known_unused(view) if near is None else near,
         looked=near is not None,
         edit=edit,
+        nodes=view.control.nodes is not None,
         **(CHOICES if edit is not None else {}),
         **context,
     )
