@@ -1,5 +1,4 @@
-"""What a snapshot says of this gateway as one of several nodes. Not here: what the others have (routing/specs.py).
-"""
+"""What a snapshot says of this gateway as one of several nodes. Not here: what the others have (routing/specs.py)."""
 
 from __future__ import annotations
 

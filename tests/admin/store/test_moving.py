@@ -297,6 +297,7 @@ def test_an_older_file_is_brought_up_to_date_in_the_copy_alone(tmp_path: Path, u
     Store.open(folder).close()
     path = folder / "pointsman.db"
     with closing(sqlite3.connect(path)) as old:
+        old.execute("ALTER TABLE local_backends DROP COLUMN node")
         old.execute("ALTER TABLE client_keys DROP COLUMN cache_seconds")
         old.execute("ALTER TABLE client_keys DROP COLUMN cache_any_temperature")
         old.execute("UPDATE alembic_version SET version_num = '0023'")

@@ -26,14 +26,14 @@ from ...upstream.egress import ConnectFailed
 from ...upstream.fetch import Waited
 from ...upstream.model_lists import ROUND_AGENT
 from ...wire.answer import Answer, Headers
-from ...wire.http1 import RequestHead
+from ...wire.http1 import NEVER_CLIENT, RequestHead
 from ...wire.splice import peek
-from ..attempt.answer import client_lines
 from ..attempt.health import AttemptHealth
 from ..attempt.moves import Stage
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..own.pages import JSON
+from .delivery import Delivery
 from .engines import with_engine
 from .job import Job
 from .offload import LARGE, offload
@@ -41,8 +41,16 @@ from .waiting import wait_for_place
 
 PATH = "/node/local/"
 _BODILESS = (204, 304)
+_NEVER = NEVER_CLIENT - {b"x-request-id", b"request-id"}
 _PAUSES = (429, 503)
 """A server that is busy or loads a model: nothing is wrong with it."""
+
+
+class _Bare(Delivery):
+    """Without ids of ours: the asking node reads from an answer which engine gave it."""
+
+    def id_lines(self) -> bytes:
+        return b""
 
 
 async def served_for_node(plane: DataPlane, job: Job) -> bool:
@@ -58,6 +66,7 @@ async def served_for_node(plane: DataPlane, job: Job) -> bool:
         job.request,
         route=Route("node", f"/{rest}", exact=False, **spoken),  # type: ignore[arg-type]
     )
+    job.delivery = _Bare(job.delivery.client, job.request.id)
     if plane.jobs > plane.limits.max_requests:
         raise PointsmanError(
             ErrorKind.UNAVAILABLE, f"The node {node.name} serves as many requests as it may.", retry_after=1
@@ -213,7 +222,8 @@ class _Relay(Waited[tuple[int, FallbackReason | None]]):
 
     def head(self, status: int, headers: Headers, length: int | None) -> None:
         """See Sink."""
-        self._status, self._lines = status, client_lines(headers)
+        self._status = status
+        self._lines = b"".join(n + b": " + v + b"\r\n" for n, v in headers if n not in _NEVER)
         if status in _BODILESS or self._no_body:
             self._whole = True
             return
