@@ -100,8 +100,8 @@ def test_the_owner_neither_counts_nor_translates_and_the_asker_does_both() -> No
 
 def test_what_it_says_of_itself_is_known_as_if_it_were_beside_the_asker() -> None:
     async def work(pair: Pair) -> None:
-        version = Reply(200, JSON, body=b'{"version":"0.12.0"}')
-        pair.engine.always(ollama(CHAT, version=version))
+        says = {"version": {"version": "0.12.0"}, "show": {"capabilities": ["completion", "tools"]}}
+        pair.engine.always(ollama(CHAT, **{name: Reply(200, JSON, body=said) for name, said in says.items()}))
         far, near = (one.plane.backends["local/box"] for one in (pair.asker, pair.owner))
         await asyncio.gather(pair.asker.plane.facts.refresh([far]), pair.owner.plane.facts.refresh([near]))
         known = [one.plane.facts for one in (pair.asker, pair.owner)]
@@ -110,7 +110,7 @@ def test_what_it_says_of_itself_is_known_as_if_it_were_beside_the_asker() -> Non
         ] * 2
         model = "mid:latest"
         assert known[0].of(far, model) == known[1].of(near, model)
-        assert known[0].of(far, model).abilities == {"completion"}
+        assert known[0].of(far, model).abilities == {"completion", "tools"}
 
     with_two(work)
 

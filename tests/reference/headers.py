@@ -47,7 +47,7 @@ GIVEN = {
     "x-request-id": "our id of the request, under OpenAI's name: `pointsman usage --request ID`",
     "request-id": "the same, under Anthropic's",
     "x-upstream-request-id": "the backend's own",
-    "x-pointsman-target": "who answered: `openai:gpt-4o-mini`, `local/box:qwen3`",
+    "x-pointsman-target": "who answered: `openai:gpt-4o-mini`, `local/box:qwen3`; `node/n1/box:qwen3` of another node's backend",
     "x-pointsman-attempts": "how often it was tried: as many times may it have reached a backend, also where a kept connection"
     " turned out to be dead and it was sent out again",
     "x-pointsman-fallback": "why the last target before was left: `connect`, `timeout`, `throttled`, `upstream_error`, `empty`,"

@@ -191,9 +191,8 @@ class Egress:
 
     def _is_here(self, backend: Backend, ip: str) -> bool:
         """Does what is sent to that address stay on this machine, or on the one that `local_host` names?"""
-        if backend.spec.node is not None:
-            return False  # on loopback, too: what it does with it is another gateway's affair
-        return is_loopback(ip) or (self._is_below(backend) and is_private(ip))
+        near = is_loopback(ip) or (self._is_below(backend) and is_private(ip))
+        return near and backend.spec.node is None  # what another gateway does with it is its own affair
 
     def _is_below(self, backend: Backend) -> bool:
         """Is it a local server of the machine that this container runs on?"""

@@ -12,11 +12,13 @@ import pytest
 
 from pointsman.admin.control.control_plane import ControlPlane
 from pointsman.admin.control.nodes import Nodes
-from pointsman.admin.store import asking, credentials, mappings, nodes
+from pointsman.admin.control.opening import Options
+from pointsman.admin.store import asking, credentials, local_backends, mappings, nodes
 from pointsman.admin.store.rotation import rotate
-from pointsman.admin.store.schemas import BackendMappingCreate, CloudCredentialCreate
+from pointsman.admin.store.schemas import BackendMappingCreate, CloudCredentialCreate, LocalBackendCreate
 from pointsman.errors import PointsmanError
 from pointsman.kinds import BackendType
+from pointsman.routing.specs import BackendSpec
 from tests.postgres import Cluster
 
 Make = Callable[[str], ControlPlane]
@@ -38,7 +40,8 @@ def make(url: str, tmp_path: Path) -> Iterator[Make]:
             folder.mkdir(mode=0o700, exist_ok=True)
             if first is not None and not (folder / "master.key").exists():
                 shutil.copy(first, folder / "master.key")
-            control = ControlPlane.open(folder, {"POINTSMAN_DATABASE_URL": url})
+            options = Options(reach=f"http://{name}:4480")
+            control = ControlPlane.open(folder, {"POINTSMAN_DATABASE_URL": url}, options)
             stack.callback(control.close)
             assert control.nodes is not None
             control.nodes.join(name, control.epoch, f"http://{name}")
@@ -96,6 +99,35 @@ def test_a_node_that_does_not_follow_is_named_and_follows_later(
     monkeypatch.setattr(among(second), "_follow", follow)
     eventually(lambda: patterns(second) == ["a"])
     assert add(second, "b") == []
+
+
+def box(control: ControlPlane) -> BackendSpec:
+    return next(spec for spec in control.snapshot.backends if spec.key == "local/box")
+
+
+def test_what_belongs_to_a_node_is_asked_through_it_while_it_lives(make: Make) -> None:
+    """And nobody takes new rules for who comes and goes where nothing belongs to a node."""
+    first, second = make("n1"), make("n2")
+    eventually(lambda: among(second).urls == {"n1": "http://n1:4480"} and among(second)._applied > 0)
+    before = second.snapshot.version
+    third = make("n3")
+    eventually(lambda: "n3" in among(second).urls)
+    third.close()
+    assert second.snapshot.version == before
+    values = {"name": "box", "base_url": "http://127.0.0.1:8080", "node": "n1", "api_key": "sk-of-the-engine"}
+    with second.change() as session:
+        local_backends.create(session, second.vault, LocalBackendCreate.model_validate(values))
+    own, far = box(first), box(second)
+    assert (own.base_url, own.node, own.api_key is not None) == ("http://127.0.0.1:8080", None, True)
+    assert (far.base_url, far.node, far.problem) == ("http://n1:4480/node/local/box/v1", "n1", None)
+    assert first.snapshot.node is not None
+    assert (first.snapshot.node.serves, first.snapshot.node.key) == (("box",), far.api_key)
+    assert second.snapshot.node is None
+    assert far.api_key is not None
+    assert far.api_key.reveal() not in f"{far!r} {first.snapshot.node!r}"
+    among(first).leave()
+    eventually(lambda: "its node n1 does not live" in (box(second).problem or ""))
+    assert box(second).api_key is None
 
 
 def test_a_notice_that_was_lost_costs_a_second(make: Make, url: str, cluster: Cluster) -> None:

@@ -55,8 +55,12 @@ def test_a_patch_leaves_out_what_it_does_not_name(store: Store, vault: Vault) ->
 
 
 def test_null_clears(store: Store, vault: Vault) -> None:
-    add(store, vault, context_window=4096, api_key="k1", dialects=["openai_chat"], auth="x-api-key")
-    after = change(store, vault, api_key=None, context_window=None, dialects=None, auth=None)
+    made = add(
+        store, vault, context_window=4096, api_key="k1", dialects=["openai_chat"], auth="x-api-key", node="n1"
+    )
+    assert made.node == "n1"
+    after = change(store, vault, api_key=None, context_window=None, dialects=None, auth=None, node=None)
+    assert after.node is None
     assert after.encrypted_api_key is None
     assert after.key_fingerprint is None
     assert (after.context_window, after.dialects, after.auth) == (None, None, None)

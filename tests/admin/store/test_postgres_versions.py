@@ -106,6 +106,15 @@ def test_tables_that_serve_it_no_longer_are_refused(url: str, run: Any, tmp_path
     assert run("SELECT version_num FROM alembic_version") == [("9999",)]
 
 
+def test_the_tables_of_the_last_version_get_what_is_new(url: str, run: Any, tmp_path: Path) -> None:
+    run("ALTER TABLE local_backends DROP COLUMN node")
+    run("UPDATE alembic_version SET version_num = '0024'")
+    Store.open(tmp_path / "data", url).close()
+    kind = "SELECT data_type, collation_name FROM information_schema.columns WHERE column_name = 'node'"
+    assert run(f"{kind} AND table_name = 'local_backends'") == [("text", "C")]
+    assert run("SELECT version_num, oldest FROM alembic_version, shared_state") == [(HEAD, "0024")]
+
+
 def be_newer(folder: Path, seconds: float) -> None:
     """From now on this process is a Pointsman with one migration more."""
     folder.mkdir(exist_ok=True)

@@ -182,11 +182,9 @@ class ClientKeyColumns(LimitColumns):
 
 
 class CredentialColumns(BudgetColumns):
-    """How a cloud credential is used. base_url None: the provider's own. dialects None: the
-    type's own. silent_end: its streams end without saying why. proxy: `none` or a proxy's URL,
-    None: the environment's. ca_file: of the only authorities that may sign for it, None: the
-    system's.
-    """
+    """How a cloud credential is used. base_url None: the provider's own. dialects None: the type's own. silent_end: its
+    streams end without saying why. proxy: `none` or a proxy's URL, None: the environment's. ca_file: of the only authorities
+    that may sign for it, None: the system's."""
 
     base_url: Url | None = None
     dialects: Dialects | None = _optional_json()
@@ -206,10 +204,9 @@ class LocalAddress(SQLModel):
 
 
 class LocalColumns(SQLModel):
-    """How a local server is used. dialects None: they are tried. context_window: tokens.
-    silent_end: its streams end without saying why. proxy, ca_file: as for a credential. node: the only
-    one of several gateways that asks it, and lets the others ask; None: each asks it by itself.
-    """
+    """How a local server is used. dialects None: they are tried. context_window: tokens. silent_end: its streams end without
+    saying why. proxy, ca_file: as for a credential. node: the only one of several gateways that asks it, and lets the others
+    ask; None: each asks it by itself."""
 
     dialects: Dialects | None = _optional_json()
     auth: AuthScheme | None = _optional_enum(AuthScheme, "local_auth")
