@@ -76,24 +76,28 @@ _FIELDS: tuple[tuple[str, str | Callable[[Row], object]], ...] = (
     ("key", "key_fingerprint"),
     ("speaks", lambda row: ", ".join(row.get("dialects") or ()) or None),
     ("by", way),
-    ("node", lambda row: row.get("node")),
     ("context", "context_window"),
     ("at once", "max_in_flight"),
     ("joins resends", lambda row: "yes" if row.get("join_resends") else None),
 )
 _NONE = "there is no local server yet; add one with: pointsman local add NAME --url URL"
-_SHOW = table(*_FIELDS, empty=_NONE)
+
+
+def _show(found: Any) -> None:
+    """A row, or a list of them."""
+    _with_engines(found if isinstance(found, list) else [found], {})
 
 
 def _with_engines(rows: list[Row], engines: dict[str, Row]) -> None:
-    """The list with what is known of those that are started on demand."""
+    """The list with what is known of those that are started on demand, and whose they are where any is a node's."""
 
     def of(field: str) -> Callable[[Row], object]:
         say = local_engines.SHORT[field]
         return lambda row: say(engines[row["name"]]) if row["name"] in engines else None
 
     extra = tuple((field, of(field)) for field in local_engines.SHORT) if engines else ()
-    table(*_FIELDS, *extra, empty=_NONE)(rows)
+    whose = (("node", "node"),) if any(row.get("node") for row in rows) else ()
+    table(*_FIELDS, *whose, *extra, empty=_NONE)(rows)
 
 
 def _models(row: Row) -> str | None:
@@ -168,7 +172,7 @@ def add(invocation: Invocation, name: str, body: dict[str, Any], engine: EngineW
         raise click.UsageError("these options go with --mlx, --gguf or --command; see local add --help")
     with invocation.session():
         answer = invocation.send("POST", "/api/local", {"name": name} | body)
-        invocation.print(answer, _SHOW)
+        invocation.print(answer, _show)
         if tried:
             say_found(invocation, f"{_path(name)}/test")
 
@@ -182,7 +186,7 @@ def _add_engine(invocation: Invocation, name: str, body: dict[str, Any], engine:
             )  # which says so; what runs by that name keeps its recipe
         with local_engines.recipe(invocation, name, engine, fresh=True):
             answer = invocation.send("POST", "/api/local", body)
-        invocation.print(answer, _SHOW)
+        invocation.print(answer, _show)
     local_engines.say_what_next(invocation, name)
 
 
@@ -227,7 +231,7 @@ def adopt(invocation: Invocation, name: str, kept_as: str | None) -> None:
             names = ", ".join(sorted(found)) or "nothing"
             fail_with(invocation, f"There is no {name!r} on this computer now; found: {names}.")
         body = {"name": kept_as or name, "base_url": one["base_url"]}
-        invocation.print(invocation.send("POST", "/api/local", body), _SHOW)
+        invocation.print(invocation.send("POST", "/api/local", body), _show)
 
 
 @command.command("update")
@@ -238,7 +242,7 @@ def adopt(invocation: Invocation, name: str, kept_as: str | None) -> None:
 def update(invocation: Invocation, name: str, body: dict[str, Any], engine: EngineWords) -> None:
     """Change a server; what is not named stays as it is."""
     if not engine:
-        invocation.finish("PATCH", _path(name), body, show=_SHOW)
+        invocation.finish("PATCH", _path(name), body, show=_show)
         if "base_url" in body:
             local_engines.forget(invocation, name)  # it was one that is started, if there is a recipe
         return
@@ -246,7 +250,7 @@ def update(invocation: Invocation, name: str, body: dict[str, Any], engine: Engi
         raise click.UsageError("--url is of a server that runs; the other options are of one that is started")
     moved = {"base_url": engine_url(name)} if engine.sources else {}
     with local_engines.recipe(invocation, name, engine):
-        invocation.finish("PATCH", _path(name), moved | _context(engine) | body, show=_SHOW)
+        invocation.finish("PATCH", _path(name), moved | _context(engine) | body, show=_show)
 
 
 @command.command("remove")
