@@ -249,14 +249,11 @@ class ControlPlane:
 
     def _placed(self, specs: Sequence[BackendSpec]) -> tuple[tuple[BackendSpec, ...], NodeSpec | None]:
         """See placing.py."""
-        watched = placing.owners(specs)
-        if not watched:
-            return tuple(specs), None
         if self.nodes is None:
             return placing.placed(specs, None, {}, None), None
         name = self.nodes.name
+        self.nodes.watched = placing.owners(specs) - {name}
         key = self.vault.derived(placing.LABEL)
-        self.nodes.watched = watched - {name}
         return placing.placed(specs, name, self.nodes.urls, key), placing.served(specs, name, key)
 
     def reload(self) -> bool:

@@ -68,7 +68,7 @@ async def look_around(control: ControlPlane) -> list[FoundBackend]:
 def _stored(control: ControlPlane) -> dict[str, str]:
     with control.read() as session:
         rows = local_backends.list_all(session)
-    return local_backends.names_here(rows, None if control.nodes is None else control.nodes.name)
+        return local_backends.names_here(rows, None if control.nodes is None else control.nodes.name)
 
 
 def _shown(one: Named, server: Server, control: ControlPlane, *, stored: bool) -> FoundBackend:
