@@ -219,6 +219,36 @@ def test_usage_waits_while_the_control_plane_is_away(path: str) -> None:
     uvloop.run(main())
 
 
+def test_a_limited_key_is_not_refused_for_ever_where_usage_is_stored_slowly(path: str) -> None:
+    """Who asked what is spent made a batch of the newest records at each look: more than were stored meanwhile, so that the
+    last was never sent. A node that was killed under load and came back refused its limited keys from then on."""
+
+    async def main() -> None:
+        control = Control(path)
+        control.slow = 0.03
+        await control.server.start()
+        data = Data(path).start()
+        await until(lambda: data.client.connected)
+
+        async def traffic() -> None:
+            for number in range(100_000):
+                data.record(number)
+                await asyncio.sleep(0.002)
+
+        busy = asyncio.ensure_future(traffic())
+        for number in range(200_000, 200_000 + 2 * WINDOW):
+            data.record(number)
+            data.client.flush()
+        try:
+            await data.client.all_sent(time.monotonic() + 5.0)
+        finally:
+            busy.cancel()
+            await data.stop()
+            await control.server.stop()
+
+    uvloop.run(main())
+
+
 def test_what_was_not_acknowledged_comes_again_and_counts_once(path: str) -> None:
     """The first control plane stores a batch and dies before it can say so; the second gets it again."""
 

@@ -6,49 +6,57 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
-from . import plays
-from .changes import many
+from . import troubles
+from .changes import NAME, many
 from .page import PAGE, page
-from .plays import Played
+from .plays import Played, play
+from .rolling import rolled
 from .site import missing, site
 
 _REST_SECONDS = 0.02
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make nodes ARGS=...", description=__doc__)
-    parser.add_argument("--long", action="store_true", help="PostgreSQL paused for 60 s, 10,000 changes")
-    parser.add_argument("--only", default="", metavar="WORD")
-    args = parser.parse_args()
+    args = _arguments()
     if why := missing():
         sys.exit(why)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whatever was started is ended then, too
-    began = time.monotonic()
-    outage = 60.0 if args.long else 10.0
-    played = []
-    with site(_REST_SECONDS) as found:
-        if args.only in "many changes at once":
-            played.append(_told(many(found, 9_999 if args.long else 300)))
+    began, played = time.monotonic(), []
+    with tempfile.TemporaryDirectory(prefix="pm-next-") as folder, site(_REST_SECONDS) as found:
+        if args.only in NAME:
+            played.append(_told(many(found, args.changes, args.writers)))
         for trouble in (
-            plays.killed(found),
-            plays.killed_in_a_change(found),
-            plays.database_crashed(found),
-            plays.database_paused(found, outage),
-            plays.node_cut(found, seconds=outage),
-            plays.disk_full(found, outage),
-            plays.rolled(found),
+            troubles.killed(found),
+            troubles.killed_in_a_change(found),
+            troubles.database_crashed(found),
+            troubles.database_paused(found, args.outage),
+            troubles.node_cut(found, seconds=args.outage),
+            troubles.disk_full(found, args.outage),
+            rolled(found, Path(folder)),  # the last one: two versions go on
         ):
-            if args.only not in trouble.name:
-                continue
-            played.append(_told(plays.play(found, trouble)))
+            if args.only in trouble.name:
+                played.append(_told(play(found, trouble)))
     if not args.only:
         PAGE.write_text(page(played, datetime.now(UTC)))
     bad = [one for one in played if not one.ok]
     sys.stdout.write(f"{len(played)} played, {len(bad)} not kept, {time.monotonic() - began:.0f} s\n")
     return 1 if bad else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make nodes ARGS=...", description=__doc__)
+    parser.add_argument("--changes", type=int, default=10_000, help="of rules, from all nodes at once")
+    parser.add_argument("--writers", type=int, default=8, help="of changes at each node, at the same time")
+    parser.add_argument(
+        "--outage", type=float, default=60.0, metavar="SECONDS", help="of a pause, a cut and a full disk"
+    )
+    parser.add_argument("--only", default="", metavar="WORD")
+    return parser.parse_args()
 
 
 def _told(one: Played) -> Played:

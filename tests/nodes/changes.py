@@ -15,6 +15,7 @@ from tests.e2e.gateway import wait_until
 from .plays import SAME_SECONDS, Played
 from .site import NODES, UNANSWERED, Site, rule
 
+NAME = "many changes at once"
 _OWN = 5
 """Names that a writer adds and deletes again."""
 _SHARED = "shared-by-all"
@@ -23,10 +24,11 @@ _TARGET = "x-pointsman-target"
 
 @dataclass
 class _Writer:
-    """On one node: of its own names one after another, in between the rule that all change."""
+    """On one node: of its own names one after another, in between the rule that all change. number: of the writers there."""
 
     site: Site
     node: str
+    number: int
     shared: int
     answers: Counter[str] = field(default_factory=Counter)
     took: list[float] = field(default_factory=list)
@@ -37,7 +39,7 @@ class _Writer:
 
     def change(self, count: int) -> None:
         for number in range(count):
-            name = f"{self.node}-{random.randrange(_OWN)}"
+            name = f"{self.node}-{self.number}-{random.randrange(_OWN)}"
             began = time.monotonic()
             if number % 3 == 0:
                 model = f"practice:{number % 900 + 1}ms"
@@ -63,13 +65,17 @@ class _Writer:
         return answer.status
 
 
-def many(site: Site, count: int) -> Played:
-    """So many changes in all, a third of them on each node."""
+def many(site: Site, count: int, writers_each: int = 1) -> Played:
+    """So many changes in all, a third of them on each node, there by so many writers at the same time."""
     answer = site.call(NODES[0], "POST", "/api/mappings", rule(_SHARED))
     assert answer.status == 201, answer.body
     began = time.monotonic()
-    writers = [_Writer(site, node, answer.json()["id"]) for node in NODES]
-    threads = [threading.Thread(target=one.change, args=(count // len(NODES),)) for one in writers]
+    shared = answer.json()["id"]
+    writers = [_Writer(site, node, number, shared) for number in range(writers_each) for node in NODES]
+    share, rest = divmod(count, len(writers))
+    threads = [
+        threading.Thread(target=one.change, args=(share + (at < rest),)) for at, one in enumerate(writers)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -95,7 +101,9 @@ def many(site: Site, count: int) -> Played:
     times = sorted(seconds for one in writers for seconds in one.took)
     numbers = {
         "changes": len(times),
-        "a second": round(len(times) / took),
+        "writers": len(writers),
+        "seconds": round(took),
+        "a second": round(len(times) / took, 1),
         "p50 ms": round(1000 * statistics.median(times), 1),
         "p99 ms": round(1000 * times[int(len(times) * 0.99)], 1),
         "answered before all nodes served by it": sum(one.late for one in writers),
@@ -104,7 +112,7 @@ def many(site: Site, count: int) -> Played:
         "same rules on all after s": round(same, 2),
     }
     done = f"{count:,} rules added, changed and deleted, a third on each node, all at once"
-    return Played("many changes at once", done, numbers, tuple(wrong))
+    return Played(NAME, done, numbers, tuple(wrong))
 
 
 def _served(site: Site, node: str) -> tuple[frozenset[str], str]:

@@ -61,9 +61,7 @@ class Load:
     ) -> None:
         self._place = place
         self._address = address
-        self._headers = {
-            "content-type": "application/json", "authorization": f"Bearer {key}", "host": "gateway.example",
-        }  # fmt: skip
+        self._headers = headers(key)
         self._models = models
         self._rest = rest
         self.asked: list[Asked] = []
@@ -111,14 +109,20 @@ class Load:
             reply = client.getresponse()
             begun, name, by = True, reply.getheader(ID) or "", reply.getheader(BY) or ""
             data = reply.read()
-            problem = _problem(wire, streamed, reply.status, data)
+            problem = problem_of(wire, streamed, reply.status, data)
         except (OSError, http.client.HTTPException) as error:
             problem = repr(error)
         nodes = tuple(part.strip() for part in by.split(",") if part.strip())
         return Asked(at, time.monotonic(), wire.name, streamed, name, nodes, begun, problem)
 
 
-def _problem(wire: Wire, streamed: bool, status: int, data: bytes) -> str:
+def headers(key: str) -> dict[str, str]:
+    """Of a request with that client key."""
+    return {"content-type": "application/json", "authorization": f"Bearer {key}", "host": "gateway.example"}
+
+
+def problem_of(wire: Wire, streamed: bool, status: int, data: bytes) -> str:
+    """What is wrong with an answer; "" where it is whole."""
     if status != 200:
         return f"{status} {data[:200]!r}"
     if not streamed:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.authority import Authority
 from tests.bench.tools import find
@@ -37,11 +37,13 @@ DB, LB = "db", "lb"
 PORT = 4480
 LEAVE_SECONDS = 2.0
 _NEAR_PORT = 9000
-WHOLE, STREAM = "whole", "stream"
+WHOLE, STREAM, LIMITED = "whole", "stream", "limited"
 """Names of models: the rules behind them."""
 _STREAM_MODEL = "practice:30ms"
 """About thirty events, a second: there are always some on each node."""
-_USER, _PASSWORD = "pointsman", "canary-of-the-nodes"
+_LIMITED_MODEL = "practice:20ms"
+DATABASE = _USER = "pointsman"
+_PASSWORD = "canary-of-the-nodes"
 _HBA = "local all all trust\nhostssl all all 10.77.0.0/24 scram-sha-256\n"
 _DISK = "192m"
 _WAL = ("min_wal_size=32MB", "max_wal_size=64MB")
@@ -59,6 +61,14 @@ def missing() -> str | None:
 def _no_disk() -> str | None:
     with small_disk("1m") as disk:
         return None if disk else "this user cannot mount a tmpfs"
+
+
+class SpentRow(NamedTuple):
+    """A usage row. begin: of its first output, by its node's clock; end: when it was over."""
+
+    tokens: int
+    begin: float
+    end: float
 
 
 @dataclass
@@ -116,6 +126,25 @@ class Site:
         rows = self.cluster.run(f"SELECT id FROM usage WHERE at >= {since:.3f}", _USER)
         return [str(name) for (name,) in rows]
 
+    def spent_rows(self, key: int) -> list[SpentRow]:
+        """What the usage rows say of a client key's requests that were let in."""
+        query = (
+            "SELECT coalesce(input_tokens, 0) + coalesce(output_tokens, 0), at + coalesce(first_output_ms, total_ms) / 1000,"
+            f" at + total_ms / 1000 FROM usage u JOIN usage_kind k ON k.id = u.kind WHERE k.key_id = {key}"
+            " AND k.target IS NOT NULL"
+        )
+        return [SpentRow(*row) for row in self.cluster.run(query, _USER)]  # type: ignore[arg-type]
+
+    def held(self, key: int, node: str) -> int:
+        """Tokens of a client key's budget that are the node's part, and that it has not told the use of."""
+        query = (
+            "SELECT coalesce(sum(share - used), 0)::bigint FROM leases"
+            f" WHERE whose = 'key/{key}' AND kind = 'tokens' AND node = '{node}'"
+        )
+        ((held,),) = self.cluster.run(query, _USER)
+        assert isinstance(held, int)
+        return held
+
     def usage_sums(self) -> tuple[int, int]:
         """How many usage rows there are, and how many the hours have counted, at the same moment."""
         query = "SELECT (SELECT count(*) FROM usage)::bigint, (SELECT sum(records) FROM usage_hour)::bigint"
@@ -171,11 +200,12 @@ def _begin(made: Site) -> None:
         ("/api/local", near),
         ("/api/mappings", rule(WHOLE)),
         ("/api/mappings", rule(STREAM, _STREAM_MODEL)),
+        ("/api/mappings", rule(LIMITED, _LIMITED_MODEL)),
     ):
         answer = made.call(first, "POST", path, body)
         assert answer.status == 201, answer.body
     until = time.monotonic() + 20
-    while not all((made.served(name) or frozenset()) >= {WHOLE, STREAM} for name in NODES):
+    while not all((made.served(name) or frozenset()) >= {WHOLE, STREAM, LIMITED} for name in NODES):
         assert time.monotonic() < until, "not all nodes serve"
         time.sleep(0.05)
 

@@ -171,16 +171,19 @@ class LinkClient:
             await asyncio.sleep(0.01)
 
     def _send_all(self) -> bool:
-        """Is all that was recorded on its way by this connection, or stored?"""
+        """Is all that was recorded on its way by this connection, or stored? What is fresh waits for those before it: a batch
+        of it at every look would be many small ones, which keep a busy control plane from ever coming to the last."""
+        self._send()
+        if self._waits() or (self._fresh and len(self._sent) >= WINDOW):
+            return False
         self.flush()
+        return not self._waits()
+
+    def _waits(self) -> bool:
+        """Is a batch not on its way?"""
         writer = self._writer
         on_disk = self._spool is not None and self._spool.holds and self._on_disk_only
-        return (
-            writer is not None
-            and not _stuck(writer)
-            and not on_disk
-            and len(self._sent) == len(self._unacked)
-        )
+        return writer is None or _stuck(writer) or on_disk or len(self._sent) < len(self._unacked)
 
     def say(self, message: Up) -> bool:
         """Sent, if anybody is there who reads."""
