@@ -18,7 +18,7 @@ from .plays import Played, play
 from .rolling import rolled
 from .site import missing, site
 
-_REST_SECONDS = 0.02
+_REST_SECONDS = 0.1
 
 
 def main() -> int:

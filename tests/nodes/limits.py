@@ -58,6 +58,7 @@ class Bounds:
     whole answers. within_lease, refused: of requests to nodes without the database. held: tokens that a killed node had a
     part of."""
 
+    budget: int
     requests: int
     c: int
     e: int
@@ -73,7 +74,7 @@ class Bounds:
     @property
     def bound(self) -> int:
         """D is 0: who was killed is back within a day."""
-        return BUDGET + len(NODES) * EACH * max(0, self.c - self.e) + self.c
+        return self.budget + len(NODES) * EACH * max(0, self.c - self.e) + self.c
 
 
 @dataclass
@@ -90,14 +91,15 @@ class _Key:
 
 
 class Limited:
-    """`with Limited(site) as limited:` they ask until the block ends."""
+    """`with Limited(site) as limited:` they ask until the block ends. budget: tokens."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, budget: int = BUDGET) -> None:
         self._site = site
+        self._tokens = budget
         self._over = threading.Event()
         self._rest = _REST
         self._began = time.monotonic()
-        self._budget = self._key({"budget_tokens": BUDGET, "parallel": AT_ONCE})
+        self._budget = self._key({"budget_tokens": budget, "parallel": AT_ONCE})
         self._rate = self._key({"rate_requests": RATE, "parallel": AT_ONCE})
         body = CHAT.ask(
             LIMITED, _TEXT, stream=True, max_tokens=_MOST_TOKENS, stream_options={"include_usage": True}
@@ -173,6 +175,7 @@ class Limited:
             if node in away and status == 200 and struck < one.at and one.done < over
         ]  # fmt: skip
         return Bounds(
+            budget=self._tokens,
             requests=len(spent),
             c=max((row.tokens for row in spent), default=0),
             e=math.ceil(len(self._body) / 3) + _MOST_TOKENS,
@@ -231,7 +234,7 @@ def judged(bounds: Bounds, *, used_up: bool, away: bool, seconds: float) -> list
     """What is not as promised. away, seconds: whether nodes were without the database, and how long."""
     wrong = []
     if not used_up:
-        wrong.append(f"the budget was not used up: {bounds.spent} of {BUDGET} tokens")
+        wrong.append(f"the budget was not used up: {bounds.spent} of {bounds.budget} tokens")
     if max(bounds.spent, bounds.by_clients) > bounds.bound:
         wrong.append(f"spent {bounds.spent} ({bounds.by_clients} by its clients), bound {bounds.bound}")
     if bounds.let_in > bounds.rate_bound:

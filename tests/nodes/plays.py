@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from tests.crowding import within
 from tests.e2e.gateway import wait_until
 
-from .limits import Bounds, Limited, judged
+from .limits import BUDGET, Bounds, Limited, judged
 from .load import Asked
 from .site import NODES, PORT, UNANSWERED, Site
 from .troubles import Trouble
@@ -52,12 +52,12 @@ class Played:
         return told + ("" if self.ok else f"; WRONG: {'; '.join(self.wrong)}")
 
 
-def play(site: Site, trouble: Trouble) -> Played:
+def play(site: Site, trouble: Trouble, budget: int = BUDGET) -> Played:
     """Under load before, meanwhile and after, with changes of rules on every node all along, and limited clients."""
     wait_until("requests", lambda: len(site.load.asked) > 50, 30)
     address = f"{site.computers.addresses[trouble.down]}:{PORT}" if trouble.down else ""
     began, began_at, held = time.monotonic(), time.time(), None
-    with _Changes(site) as changes, Limited(site) as limited:
+    with _Changes(site) as changes, Limited(site, budget) as limited:
         time.sleep(_BEFORE_SECONDS)
         before = time.monotonic()
         trouble.begin()

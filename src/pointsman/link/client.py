@@ -171,8 +171,8 @@ class LinkClient:
             await asyncio.sleep(0.01)
 
     def _send_all(self) -> bool:
-        """Is all that was recorded on its way by this connection, or stored? What is fresh waits for those before it: a batch
-        of it at every look would be many small ones, which keep a busy control plane from ever coming to the last."""
+        """Is all that was recorded on its way by this connection, or stored? What is fresh waits for those before it: a
+        batch of it at every look would be many small ones, which keep a busy control plane from coming to the last."""
         self._send()
         if self._waits() or (self._fresh and len(self._sent) >= WINDOW):
             return False
