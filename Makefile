@@ -58,7 +58,7 @@ bench: $(VENV)/.dev native ## CPU per request and per event, beside nginx in the
 faults: $(VENV)/.dev native ## play every fault, measure the promises, write docs/reliability.md (ARGS="--soak 3600")
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-nodes: $(VENV)/.dev native ## play what may happen to three nodes, write docs/nodes-rehearsed.md (ARGS=--long; Linux, root)
+nodes: $(VENV)/.dev native ## play what may happen to three nodes, write docs/nodes-rehearsed.md (ARGS="--only cut --outage 10"; Linux, root)
 	@$(BIN)/python -m tests.bench.tools initdb nginx nft ip
 	@$(BIN)/python -m tests.nodes $(ARGS)
 
