@@ -1,7 +1,7 @@
 """Clients whose keys are limited, at all nodes at once while something is done to them; and whether what was let in is within
 what docs/scale.md#limits-across-gateways promises: by the usage rows, which are all nodes'.
 
-One key has a budget, small enough to be used up, another one a rate; both have a number at once. Each client goes to one
+One key has a budget, small enough to be used up, another one a rate and a number at once. Each client goes to one
 node itself, for the bound counts requests under way by node. Not here: what is done (troubles.py).
 """
 
@@ -28,14 +28,14 @@ from .site import LB, LIMITED, NODES, PORT, UNANSWERED, Site, SpentRow
 
 EACH = 2
 """F: clients of each key at each node, of which each asks for one thing at a time."""
-BUDGET = 9_000
+BUDGET = 25_000
 """Tokens: about sixty requests."""
 RATE = 20
 """Requests a minute."""
 AT_ONCE = 4
-"""Requests, of a key's six clients."""
+"""Requests, of six clients."""
 _MOST_TOKENS = 8
-_TEXT = "a " * 120
+_TEXT = "a " * 400
 """More tokens than the third of its bytes that is reserved: so a request uses more than that (c > e)."""
 _REST = 1.5
 """Seconds between two requests, until the budget is to be used up."""
@@ -45,7 +45,7 @@ _USED_UP_SECONDS = 45.0
 _RECOVERY_SECONDS = 3.0
 """A node that has its database again asks it after a second at the latest, and a question takes two."""
 _LONG_SECONDS = 20.0
-"""Longer than a node's places and rates last: without the database limited keys are refused then."""
+"""Longer than a node's places and rates last: without the database they are refused then."""
 _BARELY = 0.05
 """Seconds that two nodes' clocks and the moment of a record may be apart from that at which a place was free."""
 _UNKNOWN = "What has been spent cannot be looked up now"
@@ -99,7 +99,7 @@ class Limited:
         self._over = threading.Event()
         self._rest = _REST
         self._began = time.monotonic()
-        self._budget = self._key({"budget_tokens": budget, "parallel": AT_ONCE})
+        self._budget = self._key({"budget_tokens": budget})
         self._rate = self._key({"rate_requests": RATE, "parallel": AT_ONCE})
         body = CHAT.ask(
             LIMITED, _TEXT, stream=True, max_tokens=_MOST_TOKENS, stream_options={"include_usage": True}
@@ -185,7 +185,7 @@ class Limited:
             refused=sum(len(key.unknown) for key in self._keys),
             let_in=len(rated),
             rate_bound=int(RATE + RATE * took / 60 + RATE / 2),
-            at_once=max(_most_at_once(spent), _most_at_once(rated)),
+            at_once=_most_at_once(rated),
             held=held,
         )
 

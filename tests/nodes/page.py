@@ -31,7 +31,7 @@ _LIMITS = f"""
 ## Limits
 
 In each part two client keys, at all nodes at once, {EACH} clients each at each node: one with a budget of {BUDGET:,} tokens, one
-with {RATE} requests a minute, both with {AT_ONCE} requests at once. When the trouble is over the budget is used up as quickly as they
+with {RATE} requests a minute and {AT_ONCE} at once. When the trouble is over the budget is used up as quickly as they
 can. Its bound is that of [scale.md](scale.md#limits-across-gateways), `budget + N x F x max(0, c - e) + c + D x L`: N = {len(NODES)}
 nodes, F = {EACH} requests under way each, c what a request used at most, e what it had reserved. D is 0, for whoever was killed came
 back; held is what its part of the budget was when it died and no usage row tells of, which counts as used from then on. Spent is by the
@@ -39,7 +39,8 @@ usage rows; what a killed process lost of them is in what its clients have been 
 bound is of as long as they asked, with half a minute's more. At once is the most, by the usage rows' times.
 
 Nodes that are without the database go on within what they hold, then refuse these two keys alone with 503, which is no failure
-here (`POINTSMAN_LIMITS_WITHOUT_DATABASE=refuse`). A 503 by a node that has it is one.
+here (`POINTSMAN_LIMITS_WITHOUT_DATABASE=refuse`). Of so few places at once nobody holds an idle one. A 503 by a node that has the
+database is a failure.
 """
 
 

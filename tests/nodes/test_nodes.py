@@ -16,7 +16,7 @@ from .site import Site, missing, site
 pytestmark = pytest.mark.timeout(400)
 """Three gateways, PostgreSQL and nginx start first: seconds on a quiet machine."""
 _REST_SECONDS = 0.2
-_BUDGET = 4_500
+_BUDGET = 12_000
 
 
 @pytest.fixture(scope="module")

@@ -142,6 +142,8 @@ def newer(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_of_gateways_that_start_at_once_one_migrates_and_the_others_wait(
     url: str, run: Any, newer: Any, tmp_path: Path
 ) -> None:
+    where = "SELECT pg_relation_filenode('backend_mappings')"
+    before = run(where)
     newer(tmp_path / "versions", 0.5)
     opened: list[str] = []
 
@@ -165,6 +167,9 @@ def test_of_gateways_that_start_at_once_one_migrates_and_the_others_wait(
     ]
     kinds = "SELECT data_type, collation_name FROM information_schema.columns WHERE column_name IN ('weight', 'colour')"
     assert sorted(run(kinds), key=repr) == [("bigint", None), ("text", "C")], "as all other columns"
+    assert run(where) == before, (
+        "a table that is written anew is empty to older gateways that read it meanwhile"
+    )
 
 
 STARTING = """

@@ -91,7 +91,7 @@ def make_tables(connection: Connection) -> None:
     wanted = sa.MetaData()
     for table in TABLES:
         for column in table.to_metadata(wanted).columns:
-            column.type = _type(column.type)
+            column.type = wide_type(column.type)
     wanted.create_all(connection, checkfirst=False)
     _metadata.create_all(connection, checkfirst=False)
     connection.execute(
@@ -104,7 +104,9 @@ def make_tables(connection: Connection) -> None:
 
 
 def widen(connection: Connection) -> None:
-    """Columns that a migration has just added stand as make_tables() would have made them."""
+    """Columns that a migration has just added by a statement of its own stand as make_tables() would have made them. That
+    writes a table anew, which gateways that read it meanwhile take for an empty one (migrations/postgres.py): migrations use
+    alembic's words, which leave nothing to do here."""
     ours = {table.name for table in TABLES}
     query = sa.text(
         "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = current_schema()"
@@ -118,8 +120,8 @@ def widen(connection: Connection) -> None:
             connection.execute(sa.text(change))
 
 
-def _type(kind: Any) -> Any:
-    """A driver that writes 2^32 + 5 as 5 into a narrow column says nothing of it."""
+def wide_type(kind: Any) -> Any:
+    """What stands for a column's type here. A driver that writes 2^32 + 5 as 5 into a narrow column says nothing of it."""
     if isinstance(kind, sa.Integer):
         return sa.BigInteger()
     if isinstance(kind, sa.Enum | SealedText):

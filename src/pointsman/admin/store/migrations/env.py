@@ -8,8 +8,10 @@ from alembic import context
 from sqlmodel import SQLModel
 
 from pointsman.admin.store import tables
+from pointsman.admin.store.migrations import postgres
 
 assert tables  # imported so that SQLModel.metadata is complete
+assert postgres  # imported so that alembic knows it
 
 connection = context.config.attributes["connection"]
 context.configure(
