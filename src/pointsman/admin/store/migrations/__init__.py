@@ -1,7 +1,7 @@
 """Schema changes, forward only (alembic). Imported only when one is due: it costs a quarter of a second.
 
-A new one: a file in versions/ with the next number, and a test that migrates a database of the version before. On PostgreSQL it
-writes no table anew that others read meanwhile (postgres.py).
+A new one: a file in versions/ with the next number, and a test that migrates a database of the version before. On PostgreSQL
+it writes no table anew that others read meanwhile (postgres.py).
 Not here: the backup that is made first (store/database.py).
 """
 
