@@ -41,9 +41,11 @@ _REST = 1.5
 """Seconds between two requests, until the budget is to be used up."""
 _QUICK = 0.1
 _AFTER_REFUSAL = 0.3
+_FOR_A_PART = 4
+_PART_SECONDS = 20.0
 _USED_UP_SECONDS = 45.0
 _RECOVERY_SECONDS = 3.0
-"""A node that has its database again asks it after a second at the latest, and a question takes two."""
+"""A node that starts, or has its database again, asks it after a second at the latest, and a question takes two."""
 _LONG_SECONDS = 20.0
 """Longer than a node's places and rates last: without the database they are refused then."""
 _BARELY = 0.05
@@ -137,6 +139,15 @@ class Limited:
     def _keys(self) -> Sequence[_Key]:
         return self._budget, self._rate
 
+    def wait_until_all_have_a_part(self) -> None:
+        """Each node has let in so many requests that it holds a part of the budget beyond what it needs at once."""
+        until = time.monotonic() + _PART_SECONDS
+        while time.monotonic() < until:
+            counts = Counter(node for node, one, _ in self._budget.asked[:] if not one.problem)
+            if all(counts[node] >= _FOR_A_PART for node in NODES):
+                return
+            time.sleep(0.05)
+
     def use_up(self) -> bool:
         """The budget, as quickly as they can: until every node says so. False: it is not used up after all."""
         self._rest = _QUICK
@@ -161,9 +172,11 @@ class Limited:
         ]
         for key in self._keys:
             for node, at in key.unknown:
-                late = at - over
-                if node not in away or at < struck or not (late < 0 or within(late, _RECOVERY_SECONDS)):
-                    found.append(f"{node} could not tell what is left, {late:+.1f} s after all was over")
+                new, late = at - self._site.started[node], at - over
+                if within(new, _RECOVERY_SECONDS):
+                    continue
+                if node not in away or at < struck or not within(late, _RECOVERY_SECONDS):
+                    found.append(f"{node} could not tell what is left, {new:.1f} s after it started")
         return found
 
     def seen(self, away: Sequence[str], struck: float, over: float, held: int | None) -> Bounds:

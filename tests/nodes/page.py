@@ -39,8 +39,8 @@ usage rows; what a killed process lost of them is in what its clients have been 
 bound is of as long as they asked, with half a minute's more. At once is the most, by the usage rows' times.
 
 Nodes that are without the database go on within what they hold, then refuse these two keys alone with 503, which is no failure
-here (`POINTSMAN_LIMITS_WITHOUT_DATABASE=refuse`). Of so few places at once nobody holds an idle one. A 503 by a node that has the
-database is a failure.
+here (`POINTSMAN_LIMITS_WITHOUT_DATABASE=refuse`). Of so few places at once nobody holds an idle one. So may a node that has just
+started. Any other 503 is a failure.
 """
 
 
@@ -48,7 +48,7 @@ def _limits(played: Sequence[Played]) -> list[str]:
     lines = [
         _LIMITS,
         "| part | c | e | spent | told its clients | bound | held | let in | bound | at once, of"
-        f" {AT_ONCE} | let in without the database | refused without it |",
+        f" {AT_ONCE} | let in without the database | 503 |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for one in played:

@@ -27,8 +27,6 @@ _LATE_SECONDS = 5.0
 _LAST_SECONDS = 1.0
 """R9: what a crash may cost of the usage rows."""
 _CHANGE_PAUSE = 1.5
-_BEFORE_SECONDS = 1.5
-"""So that every node has a part of the limits."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def play(site: Site, trouble: Trouble, budget: int = BUDGET) -> Played:
     address = f"{site.computers.addresses[trouble.down]}:{PORT}" if trouble.down else ""
     began, began_at, held = time.monotonic(), time.time(), None
     with _Changes(site) as changes, Limited(site, budget) as limited:
-        time.sleep(_BEFORE_SECONDS)
+        limited.wait_until_all_have_a_part()
         before = time.monotonic()
         trouble.begin()
         struck = before, time.monotonic()
@@ -76,7 +74,7 @@ def play(site: Site, trouble: Trouble, budget: int = BUDGET) -> Played:
     failed = [str(one) for one in bad if one not in cut]
     failed += limited.failures(trouble.down, trouble.away, struck[0], over)
     missing, gone, twice = _usage(site, load + limited.answered, began_at, (address, *struck))
-    bounds = limited.seen(trouble.away, struck[0], over, held)
+    bounds = limited.seen(trouble.away, struck[1], over, held)
     rows, counted = site.usage_sums()
     taken = changes.taken | trouble.taken
     lost = sorted(taken - _rules(site))

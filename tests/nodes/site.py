@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,7 +73,7 @@ class SpentRow(NamedTuple):
 
 @dataclass
 class Site:
-    """What runs. load: the clients, all the time."""
+    """What runs. load: the clients, all the time. started: when each node said last that it serves."""
 
     computers: namespaces.Computers
     cluster: Cluster
@@ -81,6 +81,7 @@ class Site:
     gateways: dict[str, Gateway]
     key: str
     load: Load
+    started: dict[str, float] = field(default_factory=dict)
 
     def call(self, node: str, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         """A call of the admin API, on the node itself. Raises one of UNANSWERED where it says nothing."""
@@ -117,6 +118,7 @@ class Site:
         def one(name: str) -> None:
             with self.computers.on(name):
                 self.gateways[name].start()
+            self.started[name] = time.monotonic()
 
         with ThreadPoolExecutor(len(names)) as pool:
             list(pool.map(one, names))
