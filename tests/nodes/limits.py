@@ -170,13 +170,14 @@ class Limited:
             for node, one, status in key.asked
             if one.problem and status != 429 and not (node == down and struck - 1 < one.done)
         ]
-        for key in self._keys:
-            for node, at in key.unknown:
-                new, late = at - self._site.started[node], at - over
-                if within(new, _RECOVERY_SECONDS):
-                    continue
-                if node not in away or at < struck or not within(late, _RECOVERY_SECONDS):
-                    found.append(f"{node} could not tell what is left, {new:.1f} s after it started")
+        late = []
+        for node, at in itertools.chain(*(key.unknown for key in self._keys)):
+            new = at - self._site.started[node]
+            since = min(new, at - over) if node in away and at >= struck else new
+            if since > _RECOVERY_SECONDS:
+                late.append((since, node))
+        if late and not within(max(late)[0], _RECOVERY_SECONDS):
+            found += [f"{node} could not tell what is left, after {since:.1f} s" for since, node in late]
         return found
 
     def seen(self, away: Sequence[str], struck: float, over: float, held: int | None) -> Bounds:
