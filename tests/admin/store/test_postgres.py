@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -154,6 +154,41 @@ def test_a_port_that_takes_connections_and_says_nothing_is_away() -> None:
         port = silent.getsockname()[1]
         with server(f"postgresql://u@127.0.0.1:{port}/d?connect_timeout=2") as at:
             refused(at, rf"PostgreSQL at 127.0.0.1:{port}, database d\) cannot be reached")
+
+
+def test_a_server_that_stands_still_is_asked_by_one_at_a_time() -> None:
+    """After a minute of it a thousand clients stood in its queue that had given up, and it greeted them all before the living."""
+    taken: list[socket.socket] = []
+
+    def take(silent: socket.socket) -> None:
+        with suppress(OSError):  # it is closed
+            while True:
+                taken.append(silent.accept()[0])
+
+    with ExitStack() as stack:
+        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        thread = threading.Thread(target=take, args=(silent,), daemon=True)
+        thread.start()
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d?connect_timeout=2"
+        at = stack.enter_context(server(url))
+        refused(at, "cannot be reached")
+        assert len(taken) == 1
+        said: list[str] = []
+        askers = [
+            threading.Thread(target=lambda: said.append(refused(at, "cannot be reached").public))
+            for _ in range(POOL)
+        ]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join(20)
+        assert len(said) == POOL
+        assert len({*said}) == 1
+        assert len(taken) == 2
+        silent.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+        for one_taken in taken:
+            one_taken.close()
 
 
 def test_a_connection_that_is_ended_between_two_uses_is_not_missed(own: Cluster) -> None:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -28,6 +29,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from .database_url import PostgresPlace
+from .postgres_approach import Approach
 from .postgres_trouble import BUSY, data_words, trouble_of
 
 log = logging.getLogger("pointsman.control")
@@ -64,6 +66,7 @@ class PostgresServer:
         self._generation = 0
         self._engine = self._made()
         self._overdue = Overdue()
+        self._approach = Approach()
         self._own = threading.local()
         self._closed = False
 
@@ -183,7 +186,9 @@ class PostgresServer:
         """A new connection. libpq reads its `passfile` for each, so that a changed password is used."""
         link = dict(self.place.link)
         link["options"] = f"{_SESSION} {link.get('options', '')}".strip()
-        return psycopg.connect(**link, prepare_threshold=None, **more)  # type: ignore[arg-type]
+        return self._approach.make(
+            partial(psycopg.connect, **link, prepare_threshold=None, **more)  # type: ignore[arg-type]
+        )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
