@@ -8,6 +8,7 @@ uses the same object with no link. Not here: HTTP (app.py) and what a request ma
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 import threading
@@ -108,6 +109,8 @@ class ControlPlane:
         self.started_at = time.time()
         self._version = 0
         self._publishing = threading.Lock()
+        self._asks = itertools.count(1)  # to publish, and to read for it
+        self._covered = 0  # what was asked before that is in the snapshot
         self._stale = False  # a change is committed that no snapshot holds yet
         self._told = False  # the snapshot's last problem is that
         self._refused = (-_TOLD_SECONDS, "")  # when the database last took no change, and why
@@ -194,28 +197,35 @@ class ControlPlane:
         """Compile a snapshot and make every data-plane process serve by it.
 
         False when one has not said so in time (it will: the newest snapshot is sent to whoever connects)."""
+        asked = next(self._asks)
         with self._publishing:  # versions go out in the order they were compiled
-            self._stale = True
-            try:
-                with translated_errors():
-                    snapshot = self._compile()
-            except PointsmanError as error:
-                log.error("a change is stored but not live yet: %s", error.public)
+            # where several change at once, one that began to read after this was asked holds it, too
+            if asked > self._covered and not self._publish_newest():
                 return False
-            self._stale = self._told = False
-            self.snapshot, version = snapshot, self._rules_version
-            self.live.changed("rules", "keys", "models", "backends")
-            if self._link is None or self._loop is None:
-                if self.nodes is not None:
-                    self.nodes.applied(version)
-                return True
-            self._loop.call_soon_threadsafe(self.accountant.cashier.follow, snapshot.limits)
-            self._loop.call_soon_threadsafe(self._link.publish, self.own_key.let_in(snapshot))
-            self._loop.call_soon_threadsafe(self.engines.look)
-        live = self._wait_applied(snapshot)
+            snapshot, version = self.snapshot, self._rules_version
+        live = self._link is None or self._wait_applied(snapshot)
         if live and self.nodes is not None:
             self.nodes.applied(version)
         return live
+
+    def _publish_newest(self) -> bool:
+        """False: it cannot be read now."""
+        covers = next(self._asks)
+        self._stale = True
+        try:
+            with translated_errors():
+                snapshot = self._compile()
+        except PointsmanError as error:
+            log.error("a change is stored but not live yet: %s", error.public)
+            return False
+        self._stale = self._told = False
+        self.snapshot, self._covered = snapshot, covers
+        self.live.changed("rules", "keys", "models", "backends")
+        if self._link is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self.accountant.cashier.follow, snapshot.limits)
+            self._loop.call_soon_threadsafe(self._link.publish, self.own_key.let_in(snapshot))
+            self._loop.call_soon_threadsafe(self.engines.look)
+        return True
 
     def _compile(self) -> Snapshot:
         self._version += 1
