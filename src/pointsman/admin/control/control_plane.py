@@ -8,7 +8,6 @@ uses the same object with no link. Not here: HTTP (app.py) and what a request ma
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import secrets
 import threading
@@ -62,6 +61,7 @@ from .running import RunningRequests
 from .sending import hooks_of, send
 from .sessions import Sessions
 from .trouble import translated_errors
+from .turns import PublishingTurns
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ class ControlPlane:
         self.live = Live(self.epoch)
         self.started_at = time.time()
         self._version = 0
-        self._publishing = threading.Lock()
-        self._asks = itertools.count(1)  # to publish, and to read for it
-        self._covered = 0  # what was asked before that is in the snapshot
+        self._publishing = PublishingTurns()
         self._stale = False  # a change is committed that no snapshot holds yet
         self._told = False  # the snapshot's last problem is that
         self._refused = (-_TOLD_SECONDS, "")  # when the database last took no change, and why
@@ -197,10 +195,10 @@ class ControlPlane:
         """Compile a snapshot and make every data-plane process serve by it.
 
         False when one has not said so in time (it will: the newest snapshot is sent to whoever connects)."""
-        asked = next(self._asks)
+        asked = self._publishing.ask()
         with self._publishing:  # versions go out in the order they were compiled
             # where several change at once, one that began to read after this was asked holds it, too
-            if asked > self._covered and not self._publish_newest():
+            if not self._publishing.covered(asked) and not self._publish_newest():
                 return False
             snapshot, version = self.snapshot, self._rules_version
         live = self._link is None or self._wait_applied(snapshot)
@@ -210,7 +208,7 @@ class ControlPlane:
 
     def _publish_newest(self) -> bool:
         """False: it cannot be read now."""
-        covers = next(self._asks)
+        began = self._publishing.ask()
         self._stale = True
         try:
             with translated_errors():
@@ -219,7 +217,8 @@ class ControlPlane:
             log.error("a change is stored but not live yet: %s", error.public)
             return False
         self._stale = self._told = False
-        self.snapshot, self._covered = snapshot, covers
+        self.snapshot = snapshot
+        self._publishing.published(began)
         self.live.changed("rules", "keys", "models", "backends")
         if self._link is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self.accountant.cashier.follow, snapshot.limits)
