@@ -169,14 +169,17 @@ REPLAY = "replay/"
 NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 """Names of gateways that share a PostgreSQL (docs/scale.md#nodes)."""
 NODE = "node/"
-"""How the label of a target begins that another node has: `node/n1/box:qwen3` is `local/box` of n1."""
+"""How the label of a target begins that another node has: `node/n1/box:qwen3` is `local/box` of n1. And how a rule names
+a node itself: `node/n1` is what `local` is on n1."""
+ANY_NODE = "node/*"
+"""In a rule: this node's own local servers where one lists the model, else a node that has one which does."""
 RECORDING_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,56}")
 """Names of recordings: with REPLAY before it, as long as a backend's may be."""
 
 
 def backend_key(backend_type: BackendType, name: str) -> str:
     """`openai`, `openai/groq`, `local/box`: how a backend is written everywhere."""
-    if name.startswith(REPLAY):
+    if name.startswith((REPLAY, NODE)):
         return name
     return f"{backend_type.value}/{name}" if name else backend_type.value
 
@@ -184,7 +187,7 @@ def backend_key(backend_type: BackendType, name: str) -> str:
 def key_of_label(label: str) -> str:
     """The backend's key, of a target's label: what another node has goes by its own name in rules."""
     named = label.partition(":")[0]
-    return f"{BackendType.LOCAL.value}/{named.rpartition('/')[2]}" if named.startswith(NODE) else named
+    return f"{BackendType.LOCAL.value}/{named.rpartition('/')[2]}" if named.count("/") > 1 else named
 
 
 def is_local_backend(key: str) -> bool:
@@ -195,6 +198,11 @@ def is_local_backend(key: str) -> bool:
 _LOCAL = (BackendType.LOCAL.value, REPLAY[:-1])
 
 
+def is_provider(key: str) -> bool:
+    """Is the backend of that key somebody else's, neither of this computer or network nor of one of the nodes?"""
+    return not is_local_backend(key) and not key.startswith(NODE)
+
+
 def parse_backend_key(text: str) -> tuple[BackendType, str]:
     """`local/box` -> (LOCAL, "box"), `replay/demo` -> (LOCAL, "replay/demo"). Raises ValueError with what to write
     instead."""
@@ -203,11 +211,17 @@ def parse_backend_key(text: str) -> tuple[BackendType, str]:
         if not RECORDING_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no recording's name; see: pointsman recording list")
         return BackendType.LOCAL, text
+    if text.startswith(NODE):
+        if text != ANY_NODE and not NODE_NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r} is no node's name; see: pointsman node list; any of them is {ANY_NODE}"
+            )
+        return BackendType.LOCAL, text
     try:
         backend_type = BackendType(type_text)
     except ValueError:
         raise ValueError(
-            f"{type_text!r} is not a backend type; write local, openai, anthropic or replay"
+            f"{type_text!r} is not a backend type; write local, openai, anthropic, node or replay"
         ) from None
     if slash and not BACKEND_NAME.fullmatch(name):
         raise ValueError(

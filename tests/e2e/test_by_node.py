@@ -113,6 +113,21 @@ def test_three_protocols_whole_and_streamed_by_the_gateway_that_has_the_engine(
     assert node_key(first) not in second.read_log() + first.read_log()
 
 
+def test_a_rule_may_name_a_node_or_whichever_has_the_model(two: tuple[Gateway, Gateway]) -> None:
+    first, second = two
+    path = "/v1/chat/completions"
+    for name, target in (("there", "node/n1"), ("anywhere", "node/*")):
+        command(first, "mapping", "add", name, "--to", target, "--model", "practice")
+        asked = {"model": name} | BODIES[path]
+        assert send(first, path, asked)[2]["x-pointsman-target"] == "local/box:practice"
+        eventually(
+            lambda asked=asked: send(second, path, asked)[2]["x-pointsman-target"] == "node/n1:practice"  # type: ignore[misc]
+        )
+        assert "by the gateway of the node n1" in str(command(second, "explain", name)["targets"])
+    found = {one["id"] for one in json.loads(send(second, "/v1/models")[1])["data"]}
+    assert {"far", "there", "anywhere"} <= found
+
+
 def test_a_stream_that_is_cut_at_the_far_node_is_told_as_cut(
     two: tuple[Gateway, Gateway], engine: ScriptedUpstream
 ) -> None:

@@ -241,3 +241,46 @@ def test_walls_and_customs_take_another_node_for_another_machine() -> None:
         assert pair.posts == []
 
     with_two(work)
+
+
+def test_a_rule_that_names_a_node_gets_what_local_is_there() -> None:
+    """Whichever of its servers lists the model; `node/*` is one's own that does, and then a node that does."""
+
+    async def work(pair: Pair) -> None:
+        listing = {"object": "list", "data": [{"id": "far"}]}
+        pair.engine.always(
+            lambda got: Reply(200, JSON, body=listing if got.method == "GET" else WHOLE[CHAT]("hello"))
+        )
+        url = f"http://127.0.0.1:{pair.owner.port}/node/any/v1"
+        node = BackendSpec("node/n1", "local", "node/n1", url, None, "bearer", KEY, node="n1", proxy="none")
+        with ScriptedUpstream() as near:
+            own = {"object": "list", "data": [{"id": "near"}]}
+            near.always(
+                lambda got: Reply(200, JSON, body=own if got.method == "GET" else WHOLE[CHAT]("here"))
+            )
+            box = BackendSpec("local/box", "local", "box", near.url, (CHAT,))
+            pair.asker.rules(
+                rule("one", "node/n1=far", id=1), rule("nobodys", "node/n1=else", id=2), rule("*", "node/*", id=3),
+                rule("wall", "node/*=far", id=4, local_only=True), backends=[box, node],
+            )  # fmt: skip
+            asked = ("one", "far", "near", "wall", "nobodys", "unheard")
+            refused = await pair.ask({"model": "one"})
+            assert refused.status == 404, "no rule of the owner's asks for that"
+            pair.owner.rules(
+                backends=[BackendSpec("local/engine", "local", "engine", pair.engine.url, (CHAT,)),
+                          BackendSpec("local/dead", "local", "dead", "http://127.0.0.1:1", (CHAT,))],
+                node=NodeSpec("n1", KEY, whole=True),
+            )  # fmt: skip
+            await asyncio.gather(pair.owner.plane.lists.refresh(), pair.asker.plane.lists.refresh())
+            pair.asker.plane.lists._followed["node/n1"].asked = -1000.0
+            await pair.asker.plane.lists.refresh()
+            assert pair.asker.plane.lists.known["node/n1"] == {"far"}
+            found = [await pair.ask({"model": name}) for name in asked]
+            assert [(one.status, one.headers["x-pointsman-target"]) for one in found] == [
+                (200, "node/n1:far"), (200, "node/n1:far"), (200, "local/box:near"), (502, "node/n1:far"),
+                (404, "node/n1:else"), (502, "node/*:unheard"),
+            ]  # fmt: skip
+            listed = await pair.asker.ask("/v1/models", b"", method="GET")
+            assert {"far", "near", "one"} <= {one["id"] for one in listed.json()["data"]}
+
+    with_two(work)

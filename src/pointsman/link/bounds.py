@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from ..errors import PointsmanError
-from ..kinds import REPLAY, BackendType, ErrorKind, is_local_backend
+from ..kinds import NODE, REPLAY, BackendType, ErrorKind, is_local_backend
 from ..routing.pattern import wild_match
 from ..routing.table import Fork, Plan, Target, shown
 from .messages import ClientKeySpec
 
-_TYPES = (*(kind.value for kind in BackendType), REPLAY[:-1])
+_TYPES = (*(kind.value for kind in BackendType), REPLAY[:-1], NODE[:-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from ..secret import Secret
 
 class NodeSpec(msgspec.Struct, frozen=True):
     """This gateway among others on one database. key: by which they know each other. serves: names of its own local
-    backends, which the others may ask through it."""
+    backends, which the others may ask through it. whole: they may ask it for what its own local servers list, too."""
 
     name: str
     key: Secret
     serves: tuple[str, ...] = ()
+    whole: bool = False

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ..kinds import BACKEND_PROTOCOLS, PRACTICE, REPLAY, BackendType, backend_key, is_local_backend
+from ..kinds import BACKEND_PROTOCOLS, PRACTICE, REPLAY, BackendType, backend_key, is_provider
 from ..secret import Secret
 
 PRACTICE_KEY = backend_key(BackendType.LOCAL, PRACTICE)
@@ -97,7 +97,7 @@ def equals(backends: Sequence[str], *, spread: bool) -> tuple[tuple[int, ...], .
     """The same, of these backends' keys."""
     if not spread:
         return tuple((at,) for at in range(len(backends)))
-    local = [is_local_backend(key) for key in backends]
+    local = [not is_provider(key) for key in backends]
     groups = (tuple(at for at, here in enumerate(local) if here is kind) for kind in (local[0], not local[0]))
     return tuple(group for group in groups if group)
 
@@ -105,7 +105,7 @@ def equals(backends: Sequence[str], *, spread: bool) -> tuple[tuple[int, ...], .
 def login_target(targets: Iterable[TargetSpec]) -> TargetSpec | None:
     """The target whose origin a client's own provider login is for, where the rule forwards it: the first that is a
     provider. No other origin ever gets it (docs/reliability-promises.md#logins-of-clients)."""
-    return next((one for one in targets if not is_local_backend(one.backend)), None)
+    return next((one for one in targets if is_provider(one.backend)), None)
 
 
 class BackendSpec(msgspec.Struct, frozen=True):
@@ -122,7 +122,8 @@ class BackendSpec(msgspec.Struct, frozen=True):
     recording: no row: a recording of that name answers, and no server does (docs/replay.md).
     found: no row: a server that discovery found on this computer (upstream/discovery.py), for names that no rule matches.
     node: the gateway that has it, where that is another one: base_url is a path of that one then, and nothing that goes
-    there stays on this machine. In a row, and before it is placed (admin/control/placing.py), this gateway's own, too.
+    there stays on this machine. In a row, and before it is placed (admin/control/placing.py), this gateway's own, too. Where
+    the key is `node/NAME` it is all that `local` is there.
     """
 
     key: str

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from ..errors import PointsmanError
-from ..kinds import NODE, PRACTICE, REPLAY, BackendType, ErrorKind
+from ..kinds import ANY_NODE, NODE, PRACTICE, REPLAY, BackendType, ErrorKind
 from .order import Rank, rank
 from .pattern import is_wild, without_suffix
 from .slices import Slices, at_once
 from .specs import PRACTICE_KEY, BackendSpec, MappingSpec, TargetSpec, login_target
 from .walls import Walls
 from .wild_index import WildIndex
+
+_LOOKED_FOR = frozenset({BackendType.LOCAL.value, ANY_NODE})
+"""Targets that are whoever lists the model."""
 
 Listed = Mapping[str, Iterable[str]]
 """Local backend's key -> the model names it lists."""
@@ -46,7 +49,9 @@ class Target:
     def __post_init__(self) -> None:
         backend = self.backend
         away = backend is not None and backend.node is not None
-        where = f"{NODE}{backend.node}/{backend.name}" if backend is not None and away else self.key
+        where = self.key
+        if backend is not None and away and not where.startswith(NODE):
+            where = f"{NODE}{backend.node}/{backend.name}"
         object.__setattr__(self, "label", f"{where}:{self.model}")
 
 
@@ -64,7 +69,7 @@ class Plan:
     """Its rule may want to have what its client is told, once that is over."""
 
     def __post_init__(self) -> None:
-        unplaced = any(target.backend is None and target.key == "local" for target in self.targets)
+        unplaced = any(target.backend is None and target.key in _LOOKED_FOR for target in self.targets)
         object.__setattr__(self, "unplaced", unplaced)
         rule = self.rule
         object.__setattr__(self, "wants_told", rule.cache_seconds is not None or rule.shadow is not None)
@@ -139,6 +144,7 @@ class RoutingTable:
         local = [b for b in self.backends.values() if b.stays and not b.built_in]
         self._locals = sorted(b.key for b in local if not b.found)
         self._found = sorted(b.key for b in local if b.found)
+        self._nodes = [key for key in self.backends if key.startswith(NODE)]  # in the order that was given
 
     def open_backends(self) -> list[str]:
         """Backends to which some wild rule sends names as they come, and no local_only rule: whose own lists tell names that
@@ -248,16 +254,33 @@ class RoutingTable:
         model = spec.model if spec.model is not None else bare
         key = spec.backend
         if key == BackendType.LOCAL.value:
-            found = self._unnamed_local(model, lists)
+            found = self.unnamed_local(model, lists)
             if found is None:
                 return Target(key, model, None, self._no_local(model))
+            key = found
+        if key == ANY_NODE:
+            found = self._of_any_node(model, lists)
+            if found is None:
+                return Target(key, model, None, f"no local server of any node lists '{shown(model)}'")
             key = found
         backend = self.backends.get(key)
         if backend is None:
             return Target(key, model, None, _missing(key))
         return Target(key, model, backend, backend.problem)
 
-    def _unnamed_local(self, model: str, lists: Listed) -> str | None:
+    def _of_any_node(self, model: str, lists: Listed) -> str | None:
+        """Who lists the model: a local server of this gateway's, else a node that can be asked now."""
+        for key in (*self._locals, *self._found, *self._nodes):
+            if self.backends[key].problem is None and model in lists.get(key, ()):
+                return key
+        return None
+
+    @property
+    def own_locals(self) -> tuple[str, ...]:
+        """The keys of this gateway's own local servers, those that were found last."""
+        return (*self._locals, *self._found)
+
+    def unnamed_local(self, model: str, lists: Listed) -> str | None:
         """The one that lists the model, else the only one. What was found does not change what a rule means where
         somebody has added one."""
         if len(self._locals) == 1:
@@ -322,6 +345,8 @@ def _missing(key: str) -> str:
     backend_type, _, name = key.partition("/")
     if key.startswith(REPLAY):
         return f"there is no recording '{name}'; make it with: pointsman record {name}"
+    if key.startswith(NODE):
+        return f"nothing is known of the node '{name}'; see: pointsman node list"
     if backend_type == BackendType.LOCAL:
         return f"there is no local backend '{name}'; add it with: pointsman local add {name} --url URL"
     return f"there is no credential for {key}; set one with: pointsman credential set {key}"

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from pointsman.admin.control.placing import placed, served
-from pointsman.routing.specs import BackendSpec
+from pointsman.admin.control.placing import followed
+from pointsman.admin.control.placing import placed as placed_in
+from pointsman.link.messages import Snapshot
+from pointsman.routing.specs import BackendSpec, MappingSpec, TargetSpec
 from pointsman.secret import Secret
 
 KEY = Secret("of-all")
@@ -19,9 +21,22 @@ ROW = BackendSpec(
 )  # fmt: skip
 
 
+def rules(*targets: str) -> Snapshot:
+    """One rule with these."""
+    return Snapshot(1, "e", (MappingSpec(1, "*", 0, tuple(TargetSpec(one) for one in targets)),))
+
+
+def placed(
+    rows: list[BackendSpec], own: str | None, urls: Mapping[str, str], key: Secret | None
+) -> tuple[BackendSpec, ...]:
+    return placed_in(Snapshot(1, "e", backends=tuple(rows)), own, urls, key).backends
+
+
 def test_what_belongs_to_nobody_is_left_alone() -> None:
     assert placed([EVERYBODYS], "n2", {}, None) == (EVERYBODYS,)
-    assert served([EVERYBODYS], "n2", KEY) is None, "it has no such path"
+    assert placed_in(Snapshot(1, "e", backends=(EVERYBODYS,)), "n2", {}, KEY).node is None, (
+        "it has no such path"
+    )
 
 
 def test_another_nodes_has_the_way_to_that_node_and_nothing_of_its_own() -> None:
@@ -55,3 +70,32 @@ def test_why_it_cannot_be_asked_is_said_with_the_fix(
     assert re.search(said, far.problem), far.problem
     assert far.api_key is None
     assert ".invalid" in far.base_url, "nobody is asked by mistake"
+
+
+def test_a_node_that_a_rule_names_is_itself_at_home_and_a_way_there_elsewhere() -> None:
+    asked = rules("node/n1", "openai")
+    home = placed_in(asked, "n1", {"n2": "http://n2:4480"}, KEY)
+    assert [one.backend for one in home.mappings[0].targets] == ["local", "openai"]
+    assert (home.backends, home.node is not None and home.node.whole) == ((), True)
+    away = placed_in(asked, "n2", {"n1": "http://n1:4480"}, KEY)
+    (gateway,) = away.backends
+    assert (gateway.key, gateway.node, gateway.base_url) == ("node/n1", "n1", "http://n1:4480/node/any/v1")
+    assert (away.mappings, away.node, followed(asked, "n2")) == (asked.mappings, None, {"n1"})
+    (dead,) = placed_in(asked, "n2", {}, KEY).backends
+    assert "does not live" in (dead.problem or "")
+    (alone,) = placed_in(asked, None, {}, None).backends
+    assert "this gateway is alone" in (alone.problem or "")
+
+
+def test_any_node_is_each_that_lives_and_not_all_ask_the_same_one_first() -> None:
+    asked, names = rules("node/*"), [f"n{number}" for number in range(8)]
+    first = set()
+    for own in names:
+        urls = {name: f"http://{name}:1" for name in names if name != own}
+        found = placed_in(asked, own, urls, KEY)
+        assert {one.key for one in found.backends} == {f"node/{name}" for name in urls}
+        assert found.node is not None
+        assert found.node.whole
+        first.add(found.backends[0].key)
+    assert len(first) > 2
+    assert followed(asked, "n1") == {"*"}

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel
 
 from ...dialects.registry import DIALECTS
-from ...kinds import BACKEND_PROTOCOLS, BackendType
+from ...kinds import BACKEND_PROTOCOLS, NODE, BackendType
 from ...link.engine_desk import EngineStanding
 from ...link.messages import BackendHealth
 from ...providers.catalog import origin_of
@@ -123,7 +123,7 @@ async def backend_states(
             rules.get(key, []),
         )
         for key, spec in specs.items()
-        if key != PRACTICE_KEY
+        if key != PRACTICE_KEY and not key.startswith(NODE)  # a node is no backend of its own
     ]
     return sorted(found, key=lambda one: (one.backend_type != BackendType.LOCAL, one.found, one.key))
 

@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -30,8 +30,7 @@ from ...link.messages import (
     FoundServer,
     Snapshot,
 )
-from ...link.node_spec import NodeSpec
-from ...routing.specs import BackendSpec, recording_spec
+from ...routing.specs import recording_spec
 from ..store import asking, client_keys, local_backends, sealing, settings
 from ..store.database import Store
 from ..store.rotation import open_vault, renew_key
@@ -243,8 +242,8 @@ class ControlPlane:
             self.servers or (), stored, ours
         )  # which no later start may take for granted
         recorded = map(recording_spec, self.recordings.names())
-        here, node = self._placed(snapshot.backends)
-        backends = (*self.engines.take(here), *found.specs(self.found), *recorded)
+        snapshot = self._placed(snapshot)
+        backends = (*self.engines.take(snapshot.backends), *found.specs(self.found), *recorded)
         return msgspec.structs.replace(
             snapshot,
             backends=backends,
@@ -252,17 +251,15 @@ class ControlPlane:
             leaving=self.nodes is not None and self.nodes.draining,
             shared=self.nodes is not None and bool(self.nodes.name),
             leases=self.accountant.leases,
-            node=node,
         )
 
-    def _placed(self, specs: Sequence[BackendSpec]) -> tuple[tuple[BackendSpec, ...], NodeSpec | None]:
+    def _placed(self, snapshot: Snapshot) -> Snapshot:
         """See placing.py."""
         if self.nodes is None:
-            return placing.placed(specs, None, {}, None), None
-        name = self.nodes.name
-        self.nodes.watched = placing.owners(specs) - {name}
+            return placing.placed(snapshot, None, {}, None)
+        self.nodes.watched = placing.followed(snapshot, self.nodes.name)
         key = self.vault.derived(placing.LABEL)
-        return placing.placed(specs, name, self.nodes.urls, key), placing.served(specs, name, key)
+        return placing.placed(snapshot, self.nodes.name, self.nodes.urls, key)
 
     def reload(self) -> bool:
         """Read the master key and the rules again and serve by them. What cannot be used is refused whole: the last

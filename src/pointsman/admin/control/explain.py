@@ -16,7 +16,7 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from ...errors import PointsmanError
-from ...kinds import is_local_backend
+from ...kinds import is_provider
 from ...ledger.price_spec import in_usd
 from ...ledger.prices import PriceBook
 from ...link.engine_desk import EngineStanding
@@ -177,7 +177,7 @@ def _priced(explained: TargetExplained, snapshot: Snapshot) -> TargetExplained:
     rate = PriceBook(specs).rate(explained.model, time.time()) if specs is not None else None
     if rate is not None:
         explained.price = in_usd(rate.prices)
-    elif is_local_backend(explained.backend):
+    elif not is_provider(explained.backend):
         explained.price = {}
     return explained
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from typing import TypeVar
 
-from ...kinds import Limit, is_local_backend
+from ...kinds import Limit, is_provider
 from ...ledger.accounts import LimitSpec
 from ...ledger.periods import Span, period_at
 from ..store.limits import moment_of, spent_of
@@ -22,7 +22,7 @@ def with_budgets(control: ControlPlane, found: _Told) -> _Told:
     """The same, its targets judged by what is spent now. Blocks."""
     only_local = False
     for target in found.targets:
-        if is_local_backend(target.backend):
+        if not is_provider(target.backend):
             continue
         for limit in control.snapshot.limits:
             if limit.whose != f"backend/{target.backend}":

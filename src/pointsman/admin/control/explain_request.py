@@ -22,7 +22,7 @@ from ...dialects.paths import Route, route
 from ...dialects.recall import NOTHING
 from ...dialects.registry import DIALECTS
 from ...errors import PointsmanError
-from ...kinds import ErrorKind, FallbackOn, Protocol, is_local_backend
+from ...kinds import ErrorKind, FallbackOn, Protocol, is_provider
 from ...ledger.prices import PriceBook
 from ...ledger.records import NANO
 from ...link.bounds import Bounds
@@ -349,7 +349,7 @@ class _One:
         specs = self.stage.snapshot.prices.get(target.key)
         rate = None if specs is None else PriceBook(specs).rate(target.model, time.time())
         if rate is None:
-            if one.price == {} or is_local_backend(target.key):
+            if one.price == {} or not is_provider(target.key):
                 one.cost = one.cost_most = 0.0
             return
         output = self.read.output or EXAMPLE_OUTPUT

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 
 from ...engines.engine import EngineModel
 from ...errors import PointsmanError
-from ...kinds import PRACTICE, ErrorKind, Protocol, is_local_backend
+from ...kinds import PRACTICE, ErrorKind, Protocol, is_local_backend, is_provider
 from ...ledger.price_spec import in_usd
 from ...ledger.prices import PriceBook
 from ...link.bounds import Bounds, restricted
@@ -275,7 +275,7 @@ class _Told:
     def _price(self, target: Target) -> dict[str, float] | None:
         specs = self._prices.get(target.key)
         if specs is None:
-            return {} if is_local_backend(target.key) else None
+            return None if is_provider(target.key) else {}
         book = self._books.get(target.key)
         if book is None:
             book = self._books[target.key] = PriceBook(specs)

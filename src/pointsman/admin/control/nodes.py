@@ -25,6 +25,7 @@ from ..store import nodes, remembered
 from ..store.nodes import Beat, NodeRow
 from ..store.postgres import PostgresServer
 from ..store.postgres_backing import CHANNEL
+from .placing import ANY
 
 log = logging.getLogger("pointsman.control")
 
@@ -66,7 +67,8 @@ class Nodes:
         self.urls: dict[str, str] = {}
         """The other nodes that lived a second ago, and where each is reached, "" where it has not said."""
         self.watched: frozenset[str] = frozenset()
-        """Nodes that backends belong to: where one of these comes, goes or moves there are other rules to serve by."""
+        """Nodes that backends belong to, or that rules name: where one of these comes, goes or moves there are other rules
+        to serve by."""
         self._seen = 0  # the newest version that is known to be
         self._applied = 0
         self._wanted = False  # there is something to follow
@@ -217,7 +219,8 @@ class Nodes:
                 return False
             found = Beat(found.version, False, found.others)
         before, self.urls = self.urls, found.others
-        moved = any(before.get(name) != self.urls.get(name) for name in self.watched)
+        watched = before.keys() | self.urls.keys() if ANY in self.watched else self.watched
+        moved = any(before.get(name) != self.urls.get(name) for name in watched)
         self._hear(found.version, bool(found.draining), moved=moved)
         return True
 

@@ -63,11 +63,10 @@ class Standby(Generic[T]):
             f"{cause.public} The gateway serves by the last good rules meanwhile; they cannot be changed."
         )
         self._snapshot = msgspec.structs.replace(
-            snapshot,
+            placed(snapshot, node, {}, None),
             version=1,
             epoch=secrets.token_hex(8),
             problems=(*snapshot.problems, problem),
-            backends=placed(snapshot.backends, node, {}, None),
         )
 
     async def run(self, runtime_dir: Path, listening: Callable[[], None] = lambda: None) -> T | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from sqlmodel import Session, select
 
 from ...conversation.presets import bare
-from ...kinds import PRACTICE, REPLAY, BackendType
+from ...kinds import NODE, PRACTICE, REPLAY, BackendType
 from ...providers.addresses import is_loopback_address
 from ...providers.urls import parse_base_url
 from ...routing.conditions import parse
@@ -30,10 +30,14 @@ def place_of(row: BackendMapping) -> RulePlace:
     return RulePlace(row.id or 0, row.model_pattern, row.priority, row.local_only, tuple(row.conditions))
 
 
+def _stays(ref: TargetRef) -> bool:
+    return ref.type is BackendType.LOCAL and not ref.name.startswith(NODE)
+
+
 def walls_passed(row: BackendMapping, rows: Iterable[BackendMapping]) -> list[BackendMapping]:
     """The `local_only` rules whose names this one takes before them while its conditions hold, though it may lead elsewhere:
     whoever wrote the wall may not have meant that."""
-    if not row.conditions or row.local_only or all(one.type is BackendType.LOCAL for one in targets_of(row)):
+    if not row.conditions or row.local_only or all(_stays(one) for one in targets_of(row)):
         return []
     mine = place_of(row)
     walls = [one for one in rows if one.local_only and one.enabled and not one.conditions]
@@ -123,6 +127,12 @@ class Backends:
     def _local_warning(self, row: BackendMapping, ref: TargetRef) -> str | None:
         if ref.name == PRACTICE or ref.name.startswith(REPLAY):
             return None
+        if ref.name.startswith(NODE):
+            return (
+                f"{ref.backend} is another machine on other nodes: local_only will not use it there"
+                if row.local_only
+                else None
+            )
         backends = [one for name, one in self._local.items() if ref.name in ("", name)]
         name = ref.name or "NAME"
         if not backends:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...kinds import REPLAY, BackendType, FallbackOn, backend_key
+from ...kinds import NODE, REPLAY, BackendType, FallbackOn, backend_key
 from ...routing.pattern import is_wild
 from ...routing.specs import equals
 from .tables import MappingColumns
@@ -56,8 +56,9 @@ def problem_of(mapping: MappingColumns) -> tuple[str, str] | None:
     if mapping.fallback_model is not None and mapping.fallback_backend is None:
         return "fallback_model", "fallback_model needs a fallback_backend; set one, or leave both out"
     for ref in refs:
-        if ref.name.startswith(REPLAY) and ref.type is not BackendType.LOCAL:
-            return "backend_type", f"{ref.name} is a recording: write it with backend_type local"
+        if ref.name.startswith((REPLAY, NODE)) and ref.type is not BackendType.LOCAL:
+            what = "recording" if ref.name.startswith(REPLAY) else "node"
+            return "backend_type", f"{ref.name} is a {what}: write it with backend_type local"
     seen: dict[TargetRef, TargetRef] = {}
     for ref in refs:
         effective = _effective(ref, mapping.model_pattern)

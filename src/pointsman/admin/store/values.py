@@ -18,6 +18,7 @@ from ...customs.rules import KINDS
 from ...kinds import (
     BACKEND_NAME,
     BACKEND_PROTOCOLS,
+    NODE,
     NODE_NAME,
     PRACTICE,
     RECORDING_NAME,
@@ -93,8 +94,8 @@ def _node_name(text: str) -> str:
 
 
 def _target_name(text: str) -> str:
-    """A recording is a local backend of the name `replay/NAME`."""
-    if text.startswith(REPLAY):
+    """A recording is a local backend of the name `replay/NAME`; a node is one of `node/NAME`, and any node of `node/*`."""
+    if text.startswith((REPLAY, NODE)):
         try:
             return parse_backend_key(text)[1]
         except ValueError as error:
@@ -273,8 +274,8 @@ _NAME = BACKEND_NAME.pattern
 Pattern = Annotated[str, AfterValidator(_pattern), _TEXT]
 ModelName = Annotated[str, AfterValidator(_model), _TEXT]
 BackendName = Annotated[str, AfterValidator(_backend_name), _said(pattern=f"^(?:{_NAME})?$")]
-_REPLAYED = f"{REPLAY}{RECORDING_NAME.pattern}"
-TargetName = Annotated[str, AfterValidator(_target_name), _said(pattern=f"^(?:{_NAME}|{_REPLAYED})?$")]
+_OTHERS = rf"{REPLAY}{RECORDING_NAME.pattern}|{NODE}(?:{NODE_NAME.pattern}|\*)"
+TargetName = Annotated[str, AfterValidator(_target_name), _said(pattern=f"^(?:{_NAME}|{_OTHERS})?$")]
 NodeName = Annotated[
     str, AfterValidator(_node_name), _said(pattern=f"^(?:{NODE_NAME.pattern})$", examples=["n1"])
 ]

@@ -8,6 +8,7 @@ goes on to a third node. Not here: who is asked so (admin/control/placing.py).
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from functools import partial
 
 import msgspec
@@ -18,7 +19,7 @@ from ...kinds import BackendType, ErrorKind, FallbackReason, backend_key
 from ...ledger.metrics import ATTEMPTS
 from ...link.node_spec import NodeSpec
 from ...resilience.walk import Held
-from ...routing.table import Target
+from ...routing.table import Target, shown
 from ...secret import Secret
 from ...upstream.backend import Backend, forwarded
 from ...upstream.connection import UpstreamConnection
@@ -39,7 +40,7 @@ from .job import Job
 from .offload import LARGE, offload
 from .waiting import wait_for_place
 
-PATH = "/node/local/"
+_PATH, _ONE, _WHOLE = "/node/", "/node/local/", "/node/any/"
 _BODILESS = (204, 304)
 _NEVER = NEVER_CLIENT - {b"x-request-id", b"request-id"}
 _PAUSES = (429, 503)
@@ -57,9 +58,11 @@ async def served_for_node(plane: DataPlane, job: Job) -> bool:
     """False: no node asks, and the path is one that nobody knows. Raises PointsmanError."""
     head, rules = job.request.head, plane.rules
     node = None if rules is None else rules.snapshot.node
-    if rules is None or node is None or not head.path.startswith(PATH) or not _is_node(head, node):
+    if rules is None or node is None or not head.path.startswith(_PATH) or not _is_node(head, node):
         return False
-    name, _, rest = head.path.removeprefix(PATH).partition("/")
+    whole = head.path.startswith(_WHOLE)
+    name, _, rest = head.path.removeprefix(_ONE).partition("/")
+    rest = head.path.removeprefix(_WHOLE) if whole else rest
     meant = route(f"/{rest}")
     spoken = {"protocol": meant.protocol} if meant.kind == "llm" else {}
     job.request = msgspec.structs.replace(
@@ -71,6 +74,9 @@ async def served_for_node(plane: DataPlane, job: Job) -> bool:
         raise PointsmanError(
             ErrorKind.UNAVAILABLE, f"The node {node.name} serves as many requests as it may.", retry_after=1
         )
+    if whole:
+        await _as_a_whole(plane, job, rules, node)
+        return True
     backend = _own(rules, node, name)
     if head.method != b"POST" or head.get(b"user-agent") == ROUND_AGENT:
         await _look(plane, job, backend)
@@ -98,6 +104,35 @@ def _own(rules: CompiledRules, node: NodeSpec, name: str) -> Backend:
     return backend
 
 
+async def _as_a_whole(plane: DataPlane, job: Job, rules: CompiledRules, node: NodeSpec) -> None:
+    """What `local` is on this node: a list of all that its own servers list; a request to the one that takes the model."""
+    head = job.request.head
+    if not node.whole:
+        raise PointsmanError(ErrorKind.NOT_FOUND, f"No rule names the node {node.name}.")
+    if head.method == b"GET" and job.request.route.path == "/v1/models":
+        await plane.lists.refresh()
+        known = (plane.lists.known.get(key, ()) for key in rules.table.own_locals)
+        _send_list(job, {name for names in known for name in names})
+        return
+    if head.method != b"POST" or head.get(b"user-agent") == ROUND_AGENT:
+        raise PointsmanError(ErrorKind.NOT_FOUND, f"The node {node.name} is no server of this kind.")
+    model = await _model_of(job.request.body)
+    key = rules.table.unnamed_local(model, plane.lists.known) if model else None
+    spec = None if key is None else rules.table.backends[key]
+    if key is None or spec is None:
+        raise PointsmanError(
+            ErrorKind.MODEL_NOT_FOUND, f"No local server of the node {node.name} lists '{shown(model)}'."
+        )
+    if key not in rules.backends or spec.problem is not None:
+        raise PointsmanError(ErrorKind.UNAVAILABLE, f"{key} cannot be used by its node: {spec.problem}.")
+    await _ask(plane, job, rules.backends[key])
+
+
+def _send_list(job: Job, names: Iterable[str]) -> None:
+    entries = [{"id": name, "object": "model"} for name in sorted(names)]
+    job.delivery.send(200, b"", JSON, msgspec.json.encode({"object": "list", "data": entries}))
+
+
 async def _look(plane: DataPlane, job: Job, backend: Backend) -> None:
     """What the asking node wants to know of it: nothing is started for that, and no place is taken."""
     if not backend.asleep:
@@ -108,9 +143,7 @@ async def _look(plane: DataPlane, job: Job, backend: Backend) -> None:
         return
     if job.request.route.path != "/v1/models":
         raise PointsmanError(ErrorKind.UNAVAILABLE, f"The engine of {backend.spec.key} does not run.")
-    known = plane.lists.known.get(backend.spec.key, ())
-    entries = [{"id": name, "object": "model"} for name in sorted(known)]
-    job.delivery.send(200, b"", JSON, msgspec.json.encode({"object": "list", "data": entries}))
+    _send_list(job, plane.lists.known.get(backend.spec.key, ()))
 
 
 async def _ask(plane: DataPlane, job: Job, backend: Backend) -> None:
