@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from ...conversation.presets import bare
-from ...kinds import PRACTICE, BackendType, FallbackOn, backend_key
+from ...kinds import NODE, PRACTICE, BackendType, FallbackOn, backend_key
 from ..control.backend_states import BackendShown
 from ..control.rule_standing import RuleStanding
 from ..store.rule_warnings import Backends, passes
@@ -154,10 +154,9 @@ def _target(row: BackendMapping, ref: TargetRef, states: Mapping[str, BackendSho
         out = state.state in _GONE
         mark = "off" if state.state == "off" else "bad" if out else _MARKS[state.state]
         return TargetShown(ref.backend, ref.model or "", mark, _WORDS[state.state], stays, out)
-    if local and not ref.name:
-        return TargetShown(
-            ref.backend, ref.model or "", "off", "the server that lists the model", None, False
-        )
+    if local and (not ref.name or ref.name.startswith(NODE)):
+        which = "the server that lists the model" if not ref.name else "a server there that lists the model"
+        return TargetShown(ref.backend, ref.model or "", "off", which, None, False)
     if row.forward_auth and not local:
         return TargetShown(ref.backend, ref.model or "", "off", "by the client's own login", False, False)
     word = "is not there" if local else "has no key"

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
 
 from ....errors import PointsmanError
-from ....kinds import BackendType, ErrorKind
+from ....kinds import ANY_NODE, NODE, BackendType, ErrorKind
 from ....models import BackendMappingCreate, BackendMappingMove, BackendMappingUpdate
 from ...control.backend_states import BackendShown, backend_states
 from ...control.request_explained import RequestExplained
@@ -321,4 +321,6 @@ async def _choices(view: View) -> dict[str, Any]:
     states = await backend_states(view.control, view.request.app.state.routing, naming=())
     keys = ["local", *(one.key for one in states), "local/practice"]
     keys += [kind.value for kind in BackendType if kind.value not in keys]
+    if (nodes := view.control.nodes) is not None and nodes.name:
+        keys += [ANY_NODE, *(NODE + name for name in sorted({*nodes.urls, nodes.name}))]
     return {"backends": keys, "names": list(await model_windows(view)), "reasons": REASONS}
