@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pointsman.admin.control.control_plane import ControlPlane
+from pointsman.admin.control.intake import take
 from pointsman.admin.control.nodes import Nodes
 from pointsman.admin.control.opening import Options
 from pointsman.admin.store import asking, credentials, local_backends, mappings, nodes
@@ -18,8 +20,12 @@ from pointsman.admin.store.rotation import rotate
 from pointsman.admin.store.schemas import BackendMappingCreate, CloudCredentialCreate, LocalBackendCreate
 from pointsman.errors import PointsmanError
 from pointsman.kinds import BackendType
+from pointsman.ledger.blocks import block_of
+from pointsman.link.messages import UsageBatch
 from pointsman.routing.specs import BackendSpec
 from tests.postgres import Cluster
+
+from .test_usage import record
 
 Make = Callable[[str], ControlPlane]
 KEY = "sk-canary-of-all-nodes"
@@ -99,6 +105,22 @@ def test_a_node_that_does_not_follow_is_named_and_follows_later(
     monkeypatch.setattr(among(second), "_follow", follow)
     eventually(lambda: patterns(second) == ["a"])
     assert add(second, "b") == []
+
+
+def test_open_pages_of_one_node_are_told_what_another_one_has_stored(make: Make) -> None:
+    first, second = make("n1"), make("n2")
+
+    async def told() -> bool:
+        ear = second.live.listen()
+        assert ear is not None
+        for number in range(10):  # the first may be what it begins with
+            block = block_of([record(number)])
+            await asyncio.to_thread(take, first, 0, UsageBatch(batch=number + 1, block=block))
+            if {"requests", "spending"} <= (await ear.changed(5.0) or set()):
+                return True
+        return False
+
+    assert asyncio.run(told())
 
 
 def box(control: ControlPlane) -> BackendSpec:

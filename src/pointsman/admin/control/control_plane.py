@@ -108,13 +108,14 @@ class ControlPlane:
         self._version = 0
         self._publishing = PublishingTurns()
         self._stale = False  # a change is committed that no snapshot holds yet
-        self._told = False  # the snapshot's last problem is that
-        self._refused = (-_TOLD_SECONDS, "")  # when the database last took no change, and why
+        self._told, self._refused = False, (-_TOLD_SECONDS, "")
+        """Is the snapshot's last problem that the database takes no change; when it last took none, and why."""
         self._last_good = LastGood(data_dir)
         self.servers: tuple[FoundServer, ...] | None = None  # None: not looked yet
         self._opened: sealing.Opened = {}  # provider keys by their rows, should the master key be another one tomorrow
         self._rules_version = 0  # the database's, of the snapshot
-        self.nodes = among_nodes(store.backing, self.follow, self.board, lambda: self.snapshot, options.reach)
+        told = partial(self.live.changed, "requests", "spending")
+        self.nodes = among_nodes(store.backing, self.follow, self.board, self.newest, options.reach, told)
         self.found: list[found.Named] = []
         self.taps: list[Callable[[UsageBlock], object]] = []  # get what was stored, in a thread
         self.on_found: Callable[[], None] = lambda: None
@@ -160,6 +161,10 @@ class ControlPlane:
         self.store.close()
 
     # -- reading and changing --
+
+    def newest(self) -> Snapshot:
+        """What the data plane serves by, or is about to."""
+        return self.snapshot
 
     def read(self) -> AbstractContextManager[Session]:
         """A session that only reads."""

@@ -51,6 +51,8 @@ def take(control: ControlPlane, worker: int, message: Up) -> None:
     elif isinstance(message, UsageBatch):
         control.usage.add(message.block, again=message.again)
         control.live.changed("requests", "spending")
+        if control.nodes is not None:
+            control.nodes.stored += 1
         for tap in control.taps:
             try:
                 tap(message.block)

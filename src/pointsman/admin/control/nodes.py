@@ -22,7 +22,7 @@ from ... import __version__
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ..store import nodes, remembered
-from ..store.nodes import Beat, NodeRow
+from ..store.nodes import NodeRow
 from ..store.postgres import PostgresServer
 from ..store.postgres_backing import CHANNEL
 from .placing import ANY
@@ -45,7 +45,7 @@ METRICS_SECONDS = 5.0
 
 class Nodes:
     """follow: serves by the newest rules, and returns whether it does. told: what this node says of itself. counted: what
-    it counts."""
+    it counts. others_stored: called when another node has stored usage, a second later at most."""
 
     def __init__(
         self,
@@ -53,11 +53,16 @@ class Nodes:
         follow: Callable[[], bool],
         told: Callable[[], dict[str, Any]],
         counted: Callable[[], dict[str, Any]],
+        others_stored: Callable[[], None],
     ) -> None:
         self._server = server
         self._follow = follow
         self._told = told
         self._counted = counted
+        self._others_stored = others_stored
+        self.stored = 0
+        """How often this node has stored usage."""
+        self._heard_stored: int | None = None
         self.name = ""
         self.incarnation = ""
         self.problem = ""
@@ -213,11 +218,15 @@ class Nodes:
 
     def _beat(self, link: psycopg.Connection[Any]) -> bool:
         """False: the name is another gateway's now."""
-        found = nodes.beat(link, self.name, self.incarnation, self._applied, self._told())
+        told = self._told() | {"stored": self.stored}
+        found = nodes.beat(link, self.name, self.incarnation, self._applied, told)
         if found.draining is None:
             if not self._retaken(link):
                 return False
-            found = Beat(found.version, False, found.others)
+            found = found._replace(draining=False)
+        if self._heard_stored not in (None, found.stored):
+            self._others_stored()
+        self._heard_stored = found.stored
         before, self.urls = self.urls, found.others
         watched = before.keys() | self.urls.keys() if ANY in self.watched else self.watched
         moved = any(before.get(name) != self.urls.get(name) for name in watched)

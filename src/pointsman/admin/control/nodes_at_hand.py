@@ -24,8 +24,10 @@ def among_nodes(
     board: StatusBoard,
     snapshot: Callable[[], Snapshot],
     reach: str,
+    others_stored: Callable[[], None],
 ) -> Nodes | None:
-    """None where no other gateway can use the database. follow: see Nodes. reach: where others reach it, "" = nowhere."""
+    """None where no other gateway can use the database. follow, others_stored: see Nodes. reach: where others reach it, "" =
+    nowhere."""
     if not backing.shared:
         return None
     from ..store.postgres_backing import PostgresBacking
@@ -36,7 +38,7 @@ def among_nodes(
     def told() -> dict[str, Any]:
         return told_of(board, snapshot()) | {"reach": reach}
 
-    return Nodes(backing.server, follow, told, lambda: counted_of(board, snapshot()))
+    return Nodes(backing.server, follow, told, lambda: counted_of(board, snapshot()), others_stored)
 
 
 def told_of(board: StatusBoard, snapshot: Snapshot) -> dict[str, Any]:

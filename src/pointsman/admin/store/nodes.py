@@ -33,7 +33,8 @@ _BEAT = (
     " WHERE name = %(name)s AND incarnation = %(incarnation)s RETURNING draining)"
     " SELECT (SELECT version FROM shared_state), (SELECT draining FROM me), ARRAY(SELECT ARRAY[name,"
     " coalesce(told->>'reach', '')] FROM nodes"
-    " WHERE beat > clock_timestamp() - make_interval(secs => %(live)s) AND name <> %(name)s ORDER BY name)"
+    " WHERE beat > clock_timestamp() - make_interval(secs => %(live)s) AND name <> %(name)s ORDER BY name),"
+    " (SELECT coalesce(sum((told->>'stored')::bigint), 0)::bigint FROM nodes WHERE name <> %(name)s)"
 )
 _BEHIND = (
     "SELECT name FROM nodes WHERE beat > clock_timestamp() - make_interval(secs => %(live)s)"
@@ -66,11 +67,13 @@ class NodeRow(NamedTuple):
 
 class Beat(NamedTuple):
     """version: of the rules, as they are now. draining: this node was told to; None: the row is another process's. others:
-    the other nodes that live, by name, and where each says that it is reached, "" where it has not said."""
+    the other nodes that live, by name, and where each says that it is reached, "" where it has not said. stored: how often
+    the others have stored usage; it tells only whether they have since."""
 
     version: int
     draining: bool | None
     others: dict[str, str]
+    stored: int
 
 
 def take(
@@ -94,7 +97,7 @@ def beat(
     }
     row = link.execute(_BEAT, values).fetchone()
     assert row is not None, "a SELECT without FROM has a row"
-    return Beat(int(row[0] or 0), row[1], dict(row[2]))
+    return Beat(int(row[0] or 0), row[1], dict(row[2]), row[3])
 
 
 def behind(link: psycopg.Connection[Any], version: int, but: str) -> tuple[str, ...]:
