@@ -103,19 +103,18 @@ class ControlPlane:
         self.own_key = OwnKey()
         self.board = StatusBoard()
         self.epoch = secrets.token_hex(8)
-        self.live = Live(self.epoch)
+        self.live = live = Live(self.epoch)
         self.started_at = time.time()
         self._version = 0
         self._publishing = PublishingTurns()
         self._stale = False  # a change is committed that no snapshot holds yet
+        # Is the snapshot's last problem that? When did the database last take no change, and why?
         self._told, self._refused = False, (-_TOLD_SECONDS, "")
-        """Is the snapshot's last problem that the database takes no change; when it last took none, and why."""
         self._last_good = LastGood(data_dir)
         self.servers: tuple[FoundServer, ...] | None = None  # None: not looked yet
         self._opened: sealing.Opened = {}  # provider keys by their rows, should the master key be another one tomorrow
         self._rules_version = 0  # the database's, of the snapshot
-        told = partial(self.live.changed, "requests", "spending")
-        self.nodes = among_nodes(store.backing, self.follow, self.board, self.newest, options.reach, told)
+        self.nodes = among_nodes(store.backing, self.follow, self.board, self.newest, options.reach, live)
         self.found: list[found.Named] = []
         self.taps: list[Callable[[UsageBlock], object]] = []  # get what was stored, in a thread
         self.on_found: Callable[[], None] = lambda: None

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...ledger.metrics import REQUESTS, Spread, add, add_spreads, exposition, metric_of, served
 from ...link.messages import Snapshot
 from ..store.backing import Backing
+from .live import Live
 from .process_status import StatusBoard
 
 if TYPE_CHECKING:
@@ -24,10 +26,10 @@ def among_nodes(
     board: StatusBoard,
     snapshot: Callable[[], Snapshot],
     reach: str,
-    others_stored: Callable[[], None],
+    live: Live,
 ) -> Nodes | None:
-    """None where no other gateway can use the database. follow, others_stored: see Nodes. reach: where others reach it, "" =
-    nowhere."""
+    """None where no other gateway can use the database. follow: see Nodes. reach: where others reach it, "" = nowhere. live:
+    is told when another one has stored usage."""
     if not backing.shared:
         return None
     from ..store.postgres_backing import PostgresBacking
@@ -38,7 +40,8 @@ def among_nodes(
     def told() -> dict[str, Any]:
         return told_of(board, snapshot()) | {"reach": reach}
 
-    return Nodes(backing.server, follow, told, lambda: counted_of(board, snapshot()), others_stored)
+    stored = partial(live.changed, "requests", "spending")
+    return Nodes(backing.server, follow, told, lambda: counted_of(board, snapshot()), stored)
 
 
 def told_of(board: StatusBoard, snapshot: Snapshot) -> dict[str, Any]:
