@@ -6,6 +6,7 @@ import hmac
 import http.client
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -18,7 +19,7 @@ from pointsman.admin.vault import MasterKey
 from pointsman.practice import ScriptedUpstream
 from tests.postgres import Cluster
 
-from .gateway import Gateway
+from .gateway import POINTSMAN, Gateway, clean_environment
 from .test_nodes import command, eventually
 from .web import free_port
 
@@ -111,6 +112,20 @@ def test_three_protocols_whole_and_streamed_by_the_gateway_that_has_the_engine(
     assert "by the gateway of the node n1" in told
     assert node_key(first) not in told
     assert node_key(first) not in second.read_log() + first.read_log()
+
+
+def test_an_engine_of_another_node_is_not_added_here(two: tuple[Gateway, Gateway]) -> None:
+    """Its recipe was written where nobody starts it."""
+    _, second = two
+    words = ["local", "add", "other", "--command", "serve --port {port}", "--serves", "m", "--node", "n1"]
+    done = subprocess.run(
+        [POINTSMAN, *words, "--data-dir", str(second.data_dir)],
+        env=clean_environment(second.env), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "added there" in done.stderr
+    assert "this is n2" in done.stderr
+    assert [row["name"] for row in second.api("GET", "/api/local")] == ["box"]
 
 
 def test_a_rule_may_name_a_node_or_whichever_has_the_model(two: tuple[Gateway, Gateway]) -> None:

@@ -180,6 +180,7 @@ def add(invocation: Invocation, name: str, body: dict[str, Any], engine: EngineW
 def _add_engine(invocation: Invocation, name: str, body: dict[str, Any], engine: EngineWords) -> None:
     body = {"name": name, "base_url": engine_url(name)} | _context(engine) | body
     with invocation.session():
+        _refuse_elsewhere(invocation, body.get("node"))
         if any(row["name"] == name for row in invocation.send("GET", "/api/local").json()):
             invocation.send(
                 "POST", "/api/local", body
@@ -188,6 +189,18 @@ def _add_engine(invocation: Invocation, name: str, body: dict[str, Any], engine:
             answer = invocation.send("POST", "/api/local", body)
         invocation.print(answer, _show)
     local_engines.say_what_next(invocation, name)
+
+
+def _refuse_elsewhere(invocation: Invocation, node: str | None) -> None:
+    """How an engine is started is a file of the node that starts it."""
+    if node is None:
+        return
+    here = next((one["name"] for one in invocation.send("GET", "/api/nodes").json() if one["this"]), node)
+    if here != node:
+        fail_with(
+            invocation,
+            f"An engine of the node {node} is added there, since its recipe is a file of that node; this is {here}.",
+        )
 
 
 def _context(engine: EngineWords) -> dict[str, Any]:
