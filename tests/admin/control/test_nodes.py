@@ -99,7 +99,7 @@ def test_a_node_that_does_not_follow_is_named_and_follows_later(
 ) -> None:
     first, second = make("n1"), make("n2")
     follow = second.follow
-    monkeypatch.setattr(among(second), "_follow", lambda: False)
+    monkeypatch.setattr(among(second), "_follow", lambda _: False)
     assert add(first, "a") == ["n2"]
     assert patterns(second) == []
     monkeypatch.setattr(among(second), "_follow", follow)

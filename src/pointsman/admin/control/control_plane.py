@@ -183,24 +183,31 @@ class ControlPlane:
         if self.nodes is not None:
             asking.not_live_on(self.nodes.behind(self._rules_version))
 
-    def follow(self) -> bool:
-        """Another node has changed something: serve by it, under a master key that was changed there, too."""
+    def follow(self, version: int | None = None) -> bool:
+        """Another node has changed something: serve by it, under a master key that was changed there, too. version: of the
+        rules, where it is nothing else; one that this node made itself it has read by then."""
+        with self._publishing:
+            known = self._known(version)
         try:
             with translated_errors():
-                renew_key(self.store, self.vault, self.data_dir, self.environ)
+                if not known:
+                    renew_key(self.store, self.vault, self.data_dir, self.environ)
         except PointsmanError as error:
             log.error("a change on another node is not live here yet: %s", error.public)
             return False
-        return self.publish()
+        return self.publish(version)
 
-    def publish(self) -> bool:
-        """Compile a snapshot and make every data-plane process serve by it.
+    def _known(self, version: int | None) -> bool:
+        return version is not None and version <= self._rules_version and not self._stale
 
-        False when one has not said so in time (it will: the newest snapshot is sent to whoever connects)."""
+    def publish(self, version: int | None = None) -> bool:
+        """Compile a snapshot and make every data-plane process serve by it; the last one does where it has that version of
+        the rules. False when one has not said so in time (it will: the newest is sent to whoever connects)."""
         asked = self._publishing.ask()
         with self._publishing:  # versions go out in the order they were compiled
             # where several change at once, one that began to read after this was asked holds it, too
-            if not self._publishing.covered(asked) and not self._publish_newest():
+            covered = self._known(version) or self._publishing.covered(asked)
+            if not covered and not self._publish_newest():
                 return False
             snapshot, version = self.snapshot, self._rules_version
         live = self._link is None or self._wait_applied(snapshot)

@@ -44,13 +44,14 @@ METRICS_SECONDS = 5.0
 
 
 class Nodes:
-    """follow: serves by the newest rules, and returns whether it does. told: what this node says of itself. counted: what
-    it counts. others_stored: called when another node has stored usage, a second later at most."""
+    """follow: serves by that version of the rules at least, or, of None, by all that is the newest; returns whether it does.
+    told: what this node says of itself. counted: what it counts. others_stored: called when another node has stored usage, a
+    second later at most."""
 
     def __init__(
         self,
         server: PostgresServer,
-        follow: Callable[[], bool],
+        follow: Callable[[int | None], bool],
         told: Callable[[], dict[str, Any]],
         counted: Callable[[], dict[str, Any]],
         others_stored: Callable[[], None],
@@ -77,6 +78,7 @@ class Nodes:
         self._seen = 0  # the newest version that is known to be
         self._applied = 0
         self._wanted = False  # there is something to follow
+        self._anew = False  # something that no version tells of
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
@@ -93,6 +95,7 @@ class Nodes:
                     " --node NAME.",
                 )
             time.sleep(0.2)
+        self._wanted = self._anew = True  # what it serves by says now that it is a node
         for work in (self._beat_for_ever, self._follow_for_ever):
             thread = threading.Thread(target=work, name=f"node-{work.__name__.strip('_')}", daemon=True)
             thread.start()
@@ -250,8 +253,9 @@ class Nodes:
                     "this node %s",
                     "was told to drain: /readyz says 503" if draining else "takes clients again",
                 )
-                self.draining, self._wanted = not self.draining, True
+                self.draining, moved = not self.draining, True
             self._seen = max(self._seen, version)
+            self._anew = self._anew or moved
             self._wanted = self._wanted or moved or self._seen > self._applied
             if self._wanted:
                 self._changed.notify_all()
@@ -261,9 +265,10 @@ class Nodes:
             with self._changed:
                 while not self._wanted and not self._closed.is_set():
                     self._changed.wait()
-                self._wanted = False
-            if self._closed.is_set() or self._follow():
+                version = None if self._anew else self._seen
+                self._wanted = self._anew = False
+            if self._closed.is_set() or self._follow(version):
                 continue
             with self._changed:
-                self._wanted = True
+                self._wanted, self._anew = True, self._anew or version is None
             self._closed.wait(_AGAIN_SECONDS)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def among_nodes(
     backing: Backing,
-    follow: Callable[[], bool],
+    follow: Callable[[int | None], bool],
     board: StatusBoard,
     snapshot: Callable[[], Snapshot],
     reach: str,
