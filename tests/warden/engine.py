@@ -1,5 +1,6 @@
 """An engine of a few lines, run as `python -I -S engine.py`: loads, answers /health, and misbehaves as it is told."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -41,17 +42,23 @@ def serve(made: socket.socket) -> None:
             head = connection.recv(65536)
         except OSError:
             continue
-        loaded = time.monotonic() - begun >= load
-        if b"POST" in head:  # the first small request of an engine that says 200 too soon
-            small += 1
-            connection.sendall(answer(200 if loaded and small > 1 else 500, b"{}"))
-        elif option("dead-file") and os.path.exists(option("dead-file")):
-            connection.sendall(answer(500, b"dead"))
-        elif loaded or option("honest") == "no":
-            connection.sendall(answer(200, b'{"status": "ok", "pid": %d}' % os.getpid()))
-        else:
-            connection.sendall(answer(503, b'{"status": "loading"}'))
+        with contextlib.suppress(OSError):  # who asked may be gone: a stranger that had the port before
+            small = told(connection, head, time.monotonic() - begun >= load, small)
         connection.close()
+
+
+def told(connection: socket.socket, head: bytes, loaded: bool, small: int) -> int:
+    """How many small requests there were, with this one."""
+    if b"POST" in head:  # the first small request of an engine that says 200 too soon
+        small += 1
+        connection.sendall(answer(200 if loaded and small > 1 else 500, b"{}"))
+    elif option("dead-file") and os.path.exists(option("dead-file")):
+        connection.sendall(answer(500, b"dead"))
+    elif loaded or option("honest") == "no":
+        connection.sendall(answer(200, b'{"status": "ok", "pid": %d}' % os.getpid()))
+    else:
+        connection.sendall(answer(503, b'{"status": "loading"}'))
+    return small
 
 
 def main() -> None:

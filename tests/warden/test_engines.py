@@ -211,11 +211,8 @@ def test_the_third_engine_makes_the_least_used_leave(house: Make) -> None:
     assert talks["a"].wait("a", "stopping")["why"] == "makes room for c"
     third.wait("c", "ready")
     facts = third.ask(op="list")
-    assert {one["engine"]: one["state"] for one in facts["engines"]} == {
-        "a": "cold",
-        "b": "ready",
-        "c": "ready",
-    }
+    states = {one["engine"]: one["state"] for one in facts["engines"]}
+    assert states == {"a": "cold", "b": "ready", "c": "ready"}, facts
     assert 0 < facts["held"] <= facts["budget"]
 
 

@@ -38,13 +38,14 @@ class KeptFound(msgspec.Struct, frozen=True, tag="kept_found"):
 
 
 class KeepAnswer(msgspec.Struct, frozen=True, tag="keep"):
-    """Keep that answer of that rule under this name for so many seconds, in place of an earlier one. key_id: of the client
-    key that wants it kept, 0: the rule does."""
+    """Keep that answer of that rule under this name for so many seconds, in place of an earlier one. asked: when its request
+    came, by the machine's monotonic clock. key_id: of the client key that wants it kept, 0: the rule does."""
 
     name: str
     mapping_id: int
     seconds: float
     answer: KeptAnswer
+    asked: float
     key_id: int = 0
 
 

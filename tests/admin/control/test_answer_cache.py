@@ -37,9 +37,10 @@ def keep(
     key: int = 0,
     seconds: float = 60.0,
     ago: float = 0.0,
+    asked: float | None = None,
 ) -> KeptAnswer:
     answer = KeptAnswer(time.time() - ago, "local/box:m", b"x: y\r\n", True, body, 7)
-    into.keep(KeepAnswer(name(number), rule, seconds, answer, key))
+    into.keep(KeepAnswer(name(number), rule, seconds, answer, asked or time.monotonic(), key))
     return answer
 
 
@@ -74,6 +75,21 @@ def test_no_file_has_a_word_of_it_and_only_its_owner_may_read_it(tmp_path: Path)
     assert file.parent.stat().st_mode & 0o777 == 0o700
     raw = file.read_bytes()
     assert not any(CANARY[at : at + 6] in raw for at in range(len(CANARY) - 6))
+
+
+@pytest.mark.parametrize("rule", [None, 1])
+def test_an_answer_that_was_asked_before_the_cache_was_cleared_is_not_told_after(
+    tmp_path: Path, rule: int | None
+) -> None:
+    kept, before = cache(tmp_path), time.monotonic()
+    keep(kept, 1)
+    assert kept.clear(rule) == 1
+    keep(kept, 1, asked=before)
+    assert find(kept, 1).answer is None
+    keep(kept, 2, rule=2, asked=before)
+    assert (find(kept, 2).answer is None) == (rule is None), "another rule's are its own"
+    keep(kept, 1)
+    assert find(kept, 1).answer is not None
 
 
 @pytest.mark.parametrize("harm", ["changed", "cut", "renamed", "other key"])

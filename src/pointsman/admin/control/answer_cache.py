@@ -70,6 +70,7 @@ class AnswerCache:
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry] | None = None  # the least used first, once it was looked
         self._size = 0
+        self._cleared: dict[int | None, float] = {}  # rule, or all -> when by hand, by the monotonic clock
         self._tended: tuple[frozenset[int], frozenset[int], float] = (frozenset(), frozenset(), -math.inf)
 
     # -- for the data plane
@@ -92,7 +93,8 @@ class AnswerCache:
             return KeptFound(question.number, answer, len(entries), self._size)
 
     def keep(self, one: KeepAnswer) -> None:
-        """Raises PointsmanError where it cannot be sealed, OSError where it cannot be written."""
+        """Nothing of one that was asked before its rule's answers were last cleared: who cleared them wants none from before.
+        Raises PointsmanError where it cannot be sealed, OSError where it cannot be written."""
         until = int(one.answer.at + one.seconds)
         of = f"{one.mapping_id}-{one.key_id}" if one.key_id else str(one.mapping_id)
         file = f"{one.name}.{of}.{until}.sealed"
@@ -105,6 +107,8 @@ class AnswerCache:
             return
         with self._lock:
             entries = self._opened()
+            if one.asked <= max(self._cleared.get(of_whom, -math.inf) for of_whom in (None, one.mapping_id)):
+                return
             self._drop(one.name)
             while entries and self._size + size > self.most:
                 self._drop(next(iter(entries)))
@@ -131,8 +135,11 @@ class AnswerCache:
                     self._drop(name)
 
     def clear(self, mapping_id: int | None = None) -> int:
-        """Take out all answers, or those of one rule; how many there were."""
+        """Take out all answers, or those of one rule, and those that are still being made; how many there were."""
         with self._lock:
+            if mapping_id is None:
+                self._cleared.clear()
+            self._cleared[mapping_id] = time.monotonic()
             entries = self._opened()
             gone = [
                 name for name, one in entries.items() if mapping_id is None or one.mapping_id == mapping_id

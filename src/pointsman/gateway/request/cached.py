@@ -93,7 +93,10 @@ def keep(plane: DataPlane, job: Job, record: UsageRecord) -> None:
         return
     answer = answer_told(plane, job, keeping.recorder, record)
     if answer is not None:
-        plane.kept.keep(KeepAnswer(keeping.name, plan.rule.id, keeping.seconds, answer, keeping.key_id))
+        asked = job.request.start
+        plane.kept.keep(
+            KeepAnswer(keeping.name, plan.rule.id, keeping.seconds, answer, asked, keeping.key_id)
+        )
 
 
 def answer_told(plane: DataPlane, job: Job, recorder: Recorder, record: UsageRecord) -> KeptAnswer | None:
