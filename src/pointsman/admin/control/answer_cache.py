@@ -93,7 +93,7 @@ class AnswerCache:
             return KeptFound(question.number, answer, len(entries), self._size)
 
     def keep(self, one: KeepAnswer) -> None:
-        """Nothing of one that was asked before its rule's answers were last cleared: who cleared them wants none from before.
+        """Nothing of one that was asked before its rule's answers were last cleared: who cleared them wants none of before.
         Raises PointsmanError where it cannot be sealed, OSError where it cannot be written."""
         until = int(one.answer.at + one.seconds)
         of = f"{one.mapping_id}-{one.key_id}" if one.key_id else str(one.mapping_id)
