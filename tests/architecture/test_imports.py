@@ -48,7 +48,8 @@ def ours(loaded: set[str]) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
-        ("import pointsman.gateway.__main__", HEAVY | SCREEN),
+        ("import pointsman.gateway.__main__", HEAVY | SCREEN | {"argparse"}),
+        ("import pointsman.admin.__main__", SCREEN | {"argparse"}),
         (
             "import pointsman.process.supervisor",
             HEAVY | SCREEN | {"uvloop", "httptools", "msgspec", "asyncio", "hashlib", "ssl", "ctypes"},
@@ -77,7 +78,7 @@ def test_what_is_not_loaded(statement: str, unwanted: set[str]) -> None:
 
 def test_the_data_plane_sees_neither_store_nor_control_plane_nor_commands() -> None:
     found = ours(imported_by("import pointsman.gateway.__main__"))
-    assert not found & {"admin", "cli", "models", "local"}
+    assert not found & {"admin", "cli", "models", "local", "practice"}
     assert "pointsman.process.supervisor" not in imported_by("import pointsman.gateway.__main__")
 
 

@@ -110,10 +110,6 @@ phases = { coverage = { enabled = false } }
 [[operations]]
 include-name = "POST /api/config/diff"
 phases = { coverage = { enabled = false } }
-# The corners of a usage filter are tried by `GET /api/usage`.
-[[operations]]
-include-path-regex = "^/api/usage/(by/|totals|left-machine)"
-phases = { coverage = { enabled = false } }
 [[operations]]
 include-name = "DELETE /api/credentials/{backend_type}"
 parameters = { "path.backend_type" = "openai" }

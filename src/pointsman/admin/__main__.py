@@ -14,7 +14,6 @@ import gc
 if __name__ == "__main__":
     gc.disable()  # while 500 modules are imported, of which hardly anything is garbage
 
-import argparse
 import asyncio
 import atexit
 import contextlib
@@ -37,6 +36,7 @@ from ..process.environment import from_pipe, take
 from ..process.garbage import collect_seldom, imported
 from ..process.given_back import Lull
 from ..process.logs import set_up
+from ..process.orders import orders
 from ..process.parent import REFUSED, die_with_parent, end_with_parent, leave_nothing
 from ..process.private_files import private_socket
 from ..process.saying import say
@@ -70,12 +70,44 @@ _NEEDS_KEY = (
 )
 
 
+class _ControlOrders(msgspec.Struct, frozen=True):
+    """beat_fd: signs of life are written there. ready_fd: that its socket takes connections is. key_fd: the environment's
+    secrets are read from there. node: this gateway's name among those on one PostgreSQL; node_url: where others reach it.
+    told: what the start was asked, as JSON. See process/orders.py."""
+
+    data_dir: str
+    runtime_dir: str
+    beat_fd: int | None = None
+    ready_fd: int | None = None
+    key_fd: int | None = None
+    public_url: str = ""
+    node: str = ""
+    node_url: str = ""
+    require_keys: bool = False
+    no_discover: bool = False
+    discover_port: tuple[int, ...] = ()
+    told: str = "[]"
+    allow_host: tuple[str, ...] = ()
+    allow_origin: tuple[str, ...] = ()
+    environment_origin: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> Path:
+        """Where all is kept."""
+        return Path(self.data_dir)
+
+    @property
+    def runtime(self) -> Path:
+        """Where the sockets are."""
+        return Path(self.runtime_dir)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM. Returns the exit code."""
     imported()
     faulthandler.enable()
-    args = _arguments(argv)
-    set_up(_NAME, "INFO", args.data_dir / LOG_FILE)
+    args = orders(_ControlOrders, sys.argv[1:] if argv is None else argv)
+    set_up(_NAME, "INFO", args.data / LOG_FILE)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
     left = ("control.sock", "link.sock", STANDING_FILE, REPLACED_FILE)
     atexit.register(leave_nothing, args.runtime_dir, left)
@@ -84,19 +116,19 @@ def main(argv: list[str] | None = None) -> int:
     options = Options(
         url=args.public_url,
         require_keys=args.require_keys,
-        allow_hosts=tuple(args.allow_host),
-        allow_origins=tuple(args.allow_origin),
-        environment_origins=tuple(args.environment_origin),
+        allow_hosts=args.allow_host,
+        allow_origins=args.allow_origin,
+        environment_origins=args.environment_origin,
         client_key=client_key,
         discover=not args.no_discover,
-        discover_ports=tuple(args.discover_port),
+        discover_ports=args.discover_port,
         told=msgspec.json.decode(args.told, type=tuple[StartValue, ...]),
         reach=args.node_url,
     )
-    _settle(args.data_dir, environ, options)
+    _settle(args.data, environ, options)
     end_with_parent(_LAST_SECONDS)
     try:
-        control = ControlPlane.open(args.data_dir, environ, options)
+        control = ControlPlane.open(args.data, environ, options)
     except PointsmanError as error:
         # what passes by itself (a locked file, a full disk) is waited for, what a person must mend is not
         if error.retry_after is None:
@@ -153,10 +185,10 @@ def _settle(data_dir: Path, environ: Mapping[str, str], options: Options) -> Non
 
 
 def _stand_by(
-    args: argparse.Namespace, environ: Mapping[str, str], options: Options, cause: PointsmanError
+    args: _ControlOrders, environ: Mapping[str, str], options: Options, cause: PointsmanError
 ) -> ControlPlane | int | None:
     """The runtime once it opens, None when told to stop, 1 when there is nothing to serve by meanwhile."""
-    snapshot, problem = LastGood(args.data_dir).read(environ)
+    snapshot, problem = LastGood(args.data).read(environ)
     if snapshot is None and isinstance(cause, LostDatabase):  # nothing that passes by itself
         say(_NAME, f"{cause.public} The last good rules cannot be used either: {problem}.")
         return REFUSED
@@ -180,11 +212,11 @@ def _stand_by(
             standby = Standby(
                 snapshot,
                 cause,
-                lambda: ControlPlane.open(args.data_dir, environ, options),
+                lambda: ControlPlane.open(args.data, environ, options),
                 stopping,
                 args.node or socket.gethostname(),
             )
-            return await standby.run(args.runtime_dir, lambda: _say_ready(args.ready_fd))
+            return await standby.run(args.runtime, lambda: _say_ready(args.ready_fd))
         finally:
             beating.cancel()
             await warming
@@ -195,26 +227,6 @@ def _stand_by(
 def _warm() -> None:
     """Imports what the admin API needs, so that it is back sooner."""
     from . import app  # noqa: F401
-
-
-def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m pointsman.admin", description=__doc__)
-    parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--runtime-dir", type=Path, required=True)
-    parser.add_argument("--beat-fd", type=int, help="signs of life are written there")
-    parser.add_argument("--ready-fd", type=int, help="that its socket takes connections is written there")
-    parser.add_argument("--key-fd", type=int, help="the environment's secrets are read from there")
-    parser.add_argument("--public-url", default="")
-    parser.add_argument("--node", default="", help="this gateway's name among those on one PostgreSQL")
-    parser.add_argument("--node-url", default="", help="where others reach it")
-    parser.add_argument("--require-keys", action="store_true")
-    parser.add_argument("--no-discover", action="store_true")
-    parser.add_argument("--discover-port", type=int, action="append", default=[])
-    parser.add_argument("--told", default="[]", help="what the start was asked, as JSON")
-    parser.add_argument("--allow-host", action="append", default=[])
-    parser.add_argument("--allow-origin", action="append", default=[])
-    parser.add_argument("--environment-origin", action="append", default=[])
-    return parser.parse_args(argv)
 
 
 def _environ(key_fd: int | None) -> tuple[Mapping[str, str], Secret | None]:
@@ -261,7 +273,7 @@ def _telemetry(control: ControlPlane) -> Callable[[], None]:
     return telemetry.close
 
 
-async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
+async def _serve(control: ControlPlane, args: _ControlOrders) -> None:
     stopping = asyncio.Event()
     beating = asyncio.create_task(_beat_for_ever(args.beat_fd))
     loop = asyncio.get_running_loop()
@@ -269,16 +281,16 @@ async def _serve(control: ControlPlane, args: argparse.Namespace) -> None:
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, control.reload))
     send_rest = _telemetry(control)
-    link = await connect_link(control, str(args.runtime_dir / "link.sock"))
+    link = await connect_link(control, str(args.runtime / "link.sock"))
     publishing = asyncio.create_task(control.keep_published())
-    engines = asyncio.create_task(control.engines.run(str(args.runtime_dir)))
+    engines = asyncio.create_task(control.engines.run(str(args.runtime)))
     telling = asyncio.create_task(control.events.run())
     capturing = asyncio.create_task(look_after_captures(control))
     stopped = asyncio.create_task(stopping.wait())
-    control.on_found = lambda: _leave(control, args.runtime_dir)
+    control.on_found = lambda: _leave(control, args.runtime)
     control.on_found()
     try:
-        with _listening(args.runtime_dir / "control.sock") as listener:
+        with _listening(args.runtime / "control.sock") as listener:
             _say_ready(args.ready_fd)
             collect_seldom(loop)
             asked = asyncio.create_task(_first_connection(listener))

@@ -8,7 +8,6 @@ import gc
 if __name__ == "__main__":
     gc.disable()  # while modules are imported, of which hardly anything is garbage; see process/garbage.py
 
-import argparse
 import asyncio
 import errno
 import faulthandler
@@ -24,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import uvloop
 
 from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE, Limits, local_host
@@ -36,13 +36,13 @@ from ..link.messages import FoundServer, FoundServers, Snapshot
 from ..link.shared import SharedByLink
 from ..link.spending import Cashier, RemoteCashier
 from ..link.spool import Spool
-from ..practice import PracticeServer
 from ..process.beats import REPLACED_FILE, beat
 from ..process.descriptors import few_indeed, raise_limit, shortage
 from ..process.environment import take
 from ..process.garbage import collect_seldom, imported
 from ..process.given_back import Ebb, Lull
 from ..process.logs import set_up
+from ..process.orders import orders
 from ..process.parent import REPLACED_SIGNAL, end_with_parent, leave_nothing
 from ..providers.proxies import Proxies
 from ..upstream.discovery import Discovery, Server, addresses
@@ -53,6 +53,7 @@ from .client.access import HostGuard
 from .client.server import ClientConnection
 from .data_plane import DataPlane
 from .own.control_proxy import end_event_streams
+from .own.practice import PracticeSocket
 from .own.request_log import tell
 from .own.running import answer
 from .own.siblings import Siblings
@@ -72,25 +73,25 @@ _LAST_SECONDS = 10.0
 """After a drain: the last usage, and a margin."""
 
 
-def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="pointsman.gateway")
-    parser.add_argument("--runtime-dir", required=True)
-    parser.add_argument("--listen-fd", type=int, action="append", required=True)
-    parser.add_argument("--ready-fd", type=int, required=True)
-    parser.add_argument("--beat-fd", type=int)
-    parser.add_argument("--worker", type=int, required=True)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument(
-        "--replaces", action="store_true", help="another one that serves, until this one is ready"
-    )
-    parser.add_argument("--host", required=True)
-    parser.add_argument("--spool", required=True)
-    parser.add_argument("--log", type=Path, required=True)
-    parser.add_argument("--no-discover", action="store_true")
-    parser.add_argument("--discover-port", type=int, action="append", default=[])
-    parser.add_argument("--allow-host", action="append", default=[])
-    parser.add_argument("--allow-origin", "--environment-origin", action="append", default=[])
-    return parser.parse_args(argv)
+class _PlaneOrders(msgspec.Struct, frozen=True):
+    """replaces: another one that serves, until this one is ready. log: a file's path; spool: a folder's.
+    environment_origin: as allow_origin, by another way. See process/orders.py."""
+
+    runtime_dir: str
+    listen_fd: tuple[int, ...]
+    ready_fd: int
+    worker: int
+    host: str
+    spool: str
+    log: str
+    workers: int = 1
+    beat_fd: int | None = None
+    replaces: bool = False
+    no_discover: bool = False
+    discover_port: tuple[int, ...] = ()
+    allow_host: tuple[str, ...] = ()
+    allow_origin: tuple[str, ...] = ()
+    environment_origin: tuple[str, ...] = ()
 
 
 class DataPlaneProcess:
@@ -98,7 +99,7 @@ class DataPlaneProcess:
 
     _leasing: LeasingCashier | None = None  # where other gateways share the limits
 
-    def __init__(self, args: argparse.Namespace) -> None:
+    def __init__(self, args: _PlaneOrders) -> None:
         self._args = args
         self._limits = Limits.from_environment().of_worker(args.worker, args.workers)
         self._listeners = [socket.socket(fileno=one) for one in args.listen_fd]
@@ -112,7 +113,7 @@ class DataPlaneProcess:
             worker=args.worker,
             workers=args.workers,
             limits=self._limits,
-            guard=HostGuard(args.host, tuple(args.allow_host), tuple(args.allow_origin)),
+            guard=HostGuard(args.host, args.allow_host, args.allow_origin + args.environment_origin),
             pool=pool,
             practice_path=practice_path,
             control_path=os.path.join(args.runtime_dir, "control.sock"),
@@ -123,7 +124,7 @@ class DataPlaneProcess:
             known = (self.plane.responses, self.plane.holders, self.plane.conversations)
             about = partial(wanted, self.plane)
             self.plane.siblings = Siblings(args.runtime_dir, args.worker, *known, about)
-        self._practice = PracticeServer(path=practice_path)
+        self._practice = PracticeSocket(practice_path)
         self._link = LinkClient(
             os.path.join(args.runtime_dir, "link.sock"),
             args.worker,
@@ -195,7 +196,7 @@ class DataPlaneProcess:
             loop.add_signal_handler(number, self._on_signal)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # new rules come by the link
         loop.add_signal_handler(REPLACED_SIGNAL, self._on_replaced)
-        await self._practice.start()
+        self._practice.start()
         if self.plane.siblings is not None:
             await self.plane.siblings.start()
         link = loop.create_task(self._link.run())
@@ -355,8 +356,8 @@ def main() -> int:
     for secret in (KEY_VARIABLE, CLIENT_KEY_VARIABLE):
         take(secret)  # whoever started it: nothing here opens what is sealed, or makes keys
     faulthandler.enable()
-    args = _arguments(sys.argv[1:])
-    set_up(f"data-plane {args.worker}", "WARNING", args.log)
+    args = orders(_PlaneOrders, sys.argv[1:])
+    set_up(f"data-plane {args.worker}", "WARNING", Path(args.log))
     limits = Limits.from_environment()
     few = shortage(raise_limit(limits), limits.of_worker(args.worker, args.workers))
     if few is not None:
@@ -377,7 +378,7 @@ def main() -> int:
     return 0
 
 
-async def _run(args: argparse.Namespace) -> None:
+async def _run(args: _PlaneOrders) -> None:
     await DataPlaneProcess(args).run()
 
 

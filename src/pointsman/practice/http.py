@@ -65,7 +65,8 @@ class _Reader(asyncio.StreamReader):
 
 
 class HttpServer:
-    """Serves `handler` on a Unix socket (path) or a TCP port, inside the running loop (asyncio or uvloop).
+    """Serves `handler` on a Unix socket (its path, or one that listens already) or a TCP port, inside the running loop
+    (asyncio or uvloop).
 
     A port of 0 becomes a free one at the first start and stays the same for later starts.
     """
@@ -75,6 +76,7 @@ class HttpServer:
         handler: Handler,
         *,
         path: str | None = None,
+        listener: socket.socket | None = None,
         host: str | None = None,
         port: int = 0,
         ssl_context: ssl.SSLContext | None = None,
@@ -82,6 +84,7 @@ class HttpServer:
     ) -> None:
         self.handler = handler
         self.path = path
+        self._listener = listener
         self.host = host or "127.0.0.1"
         self.port = port
         self.connections = 0
@@ -93,8 +96,8 @@ class HttpServer:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        if self.path is not None:
-            listener = _bound(self.path)
+        listener = self._listener if self.path is None else _bound(self.path)
+        if listener is not None:
             self._server = await loop.create_unix_server(self._protocol, sock=listener, ssl=self._ssl)
         else:
             self._server = await loop.create_server(self._protocol, self.host, self.port, ssl=self._ssl)

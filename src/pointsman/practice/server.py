@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 from .answers import reply_to
 from .exchange import Received, Reply
@@ -21,16 +22,22 @@ def _pace_from_environment() -> float:
 
 
 class PracticeServer(HttpServer):
-    """Serves the practice model on a Unix socket (path) or a TCP port, inside the running loop.
+    """Serves the practice model on a Unix socket (path, or listener) or a TCP port, inside the running loop.
 
     pace: seconds between streamed events; default POINTSMAN_PRACTICE_PACE_MS (5). A request may choose
     another with the header `x-practice-pace: <milliseconds>` or a model name like `practice:20ms`.
     """
 
     def __init__(
-        self, path: str | None = None, host: str | None = None, port: int = 0, *, pace: float | None = None
+        self,
+        path: str | None = None,
+        host: str | None = None,
+        port: int = 0,
+        *,
+        pace: float | None = None,
+        listener: socket.socket | None = None,
     ) -> None:
-        super().__init__(self._answer, path=path, host=host, port=port)
+        super().__init__(self._answer, path=path, host=host, port=port, listener=listener)
         self.pace = _pace_from_environment() if pace is None else pace
 
     def _answer(self, received: Received) -> Reply:
