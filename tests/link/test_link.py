@@ -14,9 +14,14 @@ import uvloop
 
 from pointsman.admin.store.usage_file import UsageFile
 from pointsman.errors import PointsmanError
+from pointsman.kinds import Limit
+from pointsman.ledger.accounts import LimitSpec
 from pointsman.ledger.blocks import block_of
+from pointsman.ledger.slices import LeaseAsk
 from pointsman.link.client import BATCH, MAX_HELD, STUCK_BYTES, WINDOW
 from pointsman.link.frames import MAX_FRAME, encode, read_down, read_up
+from pointsman.link.lease_messages import LeaseFound, LeaseQuestion
+from pointsman.link.leasing import by_link
 from pointsman.link.messages import (
     AnswerFound,
     AnswerQuestion,
@@ -138,6 +143,62 @@ def test_wait_applied_waits_for_every_process(path: str) -> None:
         control.server.publish(Snapshot(8, "e"))
         assert await control.server.wait_applied("e", 8, 2.0) is True
         await data.stop()
+        await control.server.stop()
+
+    uvloop.run(main())
+
+
+def test_rules_and_parts_of_limits_do_not_wait_for_usage_that_cannot_be_stored(path: str) -> None:
+    """A database that stood still held the word of a process that serves by new rules, and the renewal of its part of a
+    limit, behind its usage: a change on any node took seconds when it went on, and limited keys were refused."""
+
+    async def main() -> None:
+        told: list[bool] = []
+
+        def lend(question: LeaseQuestion) -> LeaseFound:
+            told.append(any(one.fresh for one in question.of))
+            return LeaseFound(question.number, (None,) * len(question.of))
+
+        control = Control(path)
+        control.server = LinkServer(path, control.on_up, leases=lend)
+        control.slow = 1.5
+        await control.server.start()
+        data = Data(path).start()
+        await until(lambda: data.client.connected)
+        data.record(1)
+        data.client.flush()
+        await asyncio.sleep(0.1)
+        control.server.publish(SNAPSHOT)
+        assert await control.server.wait_applied("e", 7, 0.7) is True
+        ask = by_link(data.client)
+        spec = LimitSpec("key/1", Limit.TOKENS, 100)
+        assert await ask((LeaseAsk(spec, used=3),), lambda: None) == (None,)
+        assert told == [False]
+        assert not control.stored
+        assert await ask((LeaseAsk(spec, fresh=True),), lambda: None) == (None,)
+        assert control.stored.keys() == {"req_1"}, "of what is fresh, with all that was recorded before"
+        await data.stop()
+        await control.server.stop()
+
+    uvloop.run(main())
+
+
+def test_what_a_process_said_last_is_stored_though_it_is_gone(path: str) -> None:
+    async def main() -> None:
+        control = Control(path)
+        control.slow = 0.2
+        await control.server.start()
+        data = Data(path).start()
+        await until(lambda: data.client.connected)
+        for number in range(4):
+            data.record(number)
+            data.client.flush()
+        await asyncio.sleep(0.05)
+        await data.stop()
+        await until(lambda: not control.server.workers)
+        control.server.publish(SNAPSHOT)
+        assert await control.server.wait_applied("e", 7, 0.05) is True, "nobody is there"
+        await until(lambda: control.stored.keys() == ids(range(4)))
         await control.server.stop()
 
     uvloop.run(main())

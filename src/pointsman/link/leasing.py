@@ -28,6 +28,9 @@ AskLeases = Callable[[tuple[LeaseAsk, ...], Callable[[], None]], Awaitable[Seque
 """Questions, what is called when the log is read for those that are fresh; answers in their order. Raises PointsmanError."""
 TICK_SECONDS = 0.5
 """Between two looks at what is to be renewed."""
+STARTING_SECONDS = 5.0
+"""From its start on, in which a process that gets no answer asks again, and requests wait: a balancer sends them as soon as
+it listens, and the first answer takes longest."""
 ALLOW = "allow"
 """Of Snapshot.leases: go on as if alone where nobody can be asked."""
 
@@ -52,11 +55,12 @@ def by_link(link: LinkClient) -> AskLeases:
 
 class LeasingCashier(Cashier):
     """ask: who has the parts of all. allow: what becomes of requests while nobody answers: let in as if this gateway were
-    the only one, or refused."""
+    the only one, or refused. settled_at: monotonic, see STARTING_SECONDS."""
 
     def __init__(self, ask: AskLeases, *, allow: bool) -> None:
         super().__init__(_nobody, _nobody_told)
         self.allow = allow
+        self.settled_at = time.monotonic() + STARTING_SECONDS
         self._ask_leases = ask
         self._formed = True  # has the question under way been written?
         self._renewing: asyncio.Task[None] | None = None
@@ -86,6 +90,9 @@ class LeasingCashier(Cashier):
             ]
             paused = [one.lease for one, _ in short if now < one.lease.not_before]
             if any(lease.lost and not lease.adrift for lease in paused):
+                if now < self.settled_at:
+                    await asyncio.sleep(min(lease.not_before for lease in paused) - now)
+                    continue
                 raise cannot_tell_spent()
             if paused or not short:
                 return wants

@@ -51,6 +51,12 @@ from .spending import CashierServer
 log = logging.getLogger("pointsman.link")
 
 
+MOST_WAITING = 64
+"""Messages of one process that wait for those before them; then no more is read from it."""
+_AT_ONCE = (Hello, Applied, WorkerStatus, FoundServers, Reached, RunningFound, EndFound, Reserve, Settle)
+"""Waits for nothing that is being stored: while a database is slow, rules and limits are told all the same."""
+
+
 class NotTaken(Exception):
     """Raised by `on_up` for a batch that cannot be stored now, and whose reason was told elsewhere."""
 
@@ -66,6 +72,8 @@ class _Peer:
         self.lacks: set[int] = set()  # batches that it sent and that are not stored
         self.complaint = ""  # why its last batch was not stored
         self.followed = False  # the same data-plane process, or the one after it, has another connection
+        self.gone = False  # what it sent last may wait still
+        self.waiting: asyncio.Queue[Up | None] = asyncio.Queue(MOST_WAITING)
 
 
 class LinkServer:
@@ -115,16 +123,17 @@ class LinkServer:
     @property
     def workers(self) -> list[tuple[int, int]]:
         """(worker, pid) of every connected data-plane process."""
-        return sorted((peer.worker, peer.pid) for peer in self._peers if peer.worker >= 0)
+        return sorted((peer.worker, peer.pid) for peer in self._there())
+
+    def _there(self) -> list[_Peer]:
+        return [peer for peer in self._peers if peer.worker >= 0 and not peer.gone]
 
     def publish(self, snapshot: Snapshot) -> None:
         """Make this the snapshot of every connected process and of each that connects from now on."""
         self._snapshot = snapshot
         self._limits = {limit.name: limit for limit in snapshot.limits}
         frame = encode(snapshot)
-        for peer in self._peers:
-            if peer.worker < 0:
-                continue
+        for peer in self._there():
             if (
                 peer.writer.transport.get_write_buffer_size() > MAX_FRAME
             ):  # it hangs; it will ask again if it wakes
@@ -134,10 +143,8 @@ class LinkServer:
 
     async def ask_all(self, make: Callable[[int], Asked], kind: type[A]) -> Sequence[A]:
         """What each connected process answers; one that does not in time is left out."""
-        peers = [peer for peer in self._peers if peer.worker >= 0]
-        return [
-            one for one in await asyncio.gather(*(self._ask(p, make, kind) for p in peers)) if one is not None
-        ]
+        found = await asyncio.gather(*(self._ask(peer, make, kind) for peer in self._there()))
+        return [one for one in found if one is not None]
 
     async def _ask(self, peer: _Peer, make: Callable[[int], Asked], kind: type[A]) -> A | None:
         def say(question: Asked) -> bool:
@@ -154,9 +161,7 @@ class LinkServer:
         """True when every connected process serves by that version; False after `timeout` seconds."""
 
         def done() -> bool:
-            return all(
-                p.applied[0] == epoch and p.applied[1] >= version for p in self._peers if p.worker >= 0
-            )
+            return all(p.applied[0] == epoch and p.applied[1] >= version for p in self._there())
 
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout), self._changed:
@@ -166,19 +171,40 @@ class LinkServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = _Peer(writer)
         self._peers.add(peer)
+        in_order = asyncio.create_task(self._take_in_order(peer))
         try:
             while True:
-                await self._take(peer, await read_up(reader))
+                message = await read_up(reader)
+                if isinstance(message, _AT_ONCE) or _is_renewal(message):
+                    await self._take(peer, message)
+                else:
+                    await peer.waiting.put(message)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, LinkError) as error:
             if not isinstance(error, asyncio.IncompleteReadError):
                 log.warning("link to worker %s ended: %s", peer.worker, error)
+        except BaseException:
+            in_order.cancel()
+            raise
         finally:
-            self._peers.discard(peer)
+            peer.gone = True
             if self._counter is not None:
-                self._counter.left(peer.pid, lambda: any(one.pid == peer.pid for one in self._peers))
+                self._counter.left(peer.pid, lambda: any(one.pid == peer.pid for one in self._there()))
             async with self._changed:
                 self._changed.notify_all()
+            with suppress(asyncio.CancelledError):
+                await peer.waiting.put(None)
+                await in_order
+            self._peers.discard(peer)
+
+    async def _take_in_order(self, peer: _Peer) -> None:
+        """What is stored, and what is asked with all that came before it."""
+        while (message := await peer.waiting.get()) is not None:
+            try:
+                await self._take(peer, message)
+            except Exception:
+                log.exception("what worker %s sent could not be taken", peer.worker)
+                peer.writer.transport.abort()
 
     async def _take(self, peer: _Peer, message: Up) -> None:
         match message:
@@ -323,6 +349,11 @@ class LinkServer:
         except Exception:
             log.exception("an answer could not be looked up")
         return AnswerFound(question.number, able=False)
+
+
+def _is_renewal(message: Up) -> bool:
+    """Of parts of limits that are known: what was recorded is nothing to it."""
+    return isinstance(message, LeaseQuestion) and not any(one.fresh for one in message.of)
 
 
 def _silent() -> PointsmanError:

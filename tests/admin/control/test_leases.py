@@ -68,6 +68,7 @@ class Node:
         cashier = self.accountant.cashier
         assert isinstance(cashier, LeasingCashier)
         self.cashier = cashier
+        self.cashier.settled_at = 0.0  # it has been there for a while
         self.away = False
         book = self.accountant._book
         assert book is not None
@@ -209,6 +210,28 @@ async def test_without_the_database_a_node_goes_on_within_its_part_and_then_refu
     node.away = False
     await asyncio.sleep(1.1)  # before it is asked again
     assert await node.use(TOKENS, MOST) == MOST
+    await node.cashier.give_back()
+
+
+@on_a_loop
+async def test_a_node_that_has_just_started_asks_again_before_it_refuses(
+    make: Callable[..., list[Node]],
+) -> None:
+    (node,) = make("a")
+    node.cashier.settled_at = time.monotonic() + 2.5
+    node.away = True
+    waits = asyncio.create_task(node.use(TOKENS, MOST))
+    await asyncio.sleep(0.5)
+    assert not waits.done()
+    node.away = False
+    assert await waits == MOST
+    node.away, asked = True, time.monotonic()
+    with pytest.raises(PointsmanError, match="cannot be looked up"):
+        await node.use(RATE, 1)
+    assert time.monotonic() - asked > 0.5, "until it is no longer new"
+    with pytest.raises(PointsmanError, match="cannot be looked up"):
+        await asyncio.wait_for(node.use(RATE, 1), 0.3)
+    node.away = False
     await node.cashier.give_back()
 
 
