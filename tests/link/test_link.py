@@ -163,11 +163,11 @@ def test_rules_and_parts_of_limits_do_not_wait_for_usage_that_cannot_be_stored(p
         control.server = LinkServer(path, control.on_up, leases=lend)
         control.slow = 1.5
         await control.server.start()
-        data = Data(path).start()
+        data = Data(path, resend_seconds=0.01).start()
         await until(lambda: data.client.connected)
         data.record(1)
         data.client.flush()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)  # what is not stored is sent again and again
         control.server.publish(SNAPSHOT)
         assert await control.server.wait_applied("e", 7, 0.7) is True
         ask = by_link(data.client)
@@ -177,6 +177,7 @@ def test_rules_and_parts_of_limits_do_not_wait_for_usage_that_cannot_be_stored(p
         assert not control.stored
         assert await ask((LeaseAsk(spec, fresh=True),), lambda: None) == (None,)
         assert control.stored.keys() == {"req_1"}, "of what is fresh, with all that was recorded before"
+        assert len(control.batches) == 1, "it is stored once"
         await data.stop()
         await control.server.stop()
 

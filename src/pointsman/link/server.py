@@ -52,9 +52,10 @@ log = logging.getLogger("pointsman.link")
 
 
 MOST_WAITING = 64
-"""Messages of one process that wait for those before them; then no more is read from it."""
+"""Things to keep that wait, of one process; then no more is read from it. Batches are few, and questions are requests."""
 _AT_ONCE = (Hello, Applied, WorkerStatus, FoundServers, Reached, RunningFound, EndFound, Reserve, Settle)
 """Waits for nothing that is being stored: while a database is slow, rules and limits are told all the same."""
+_KEPT = (Captured, KeepAnswer, KeepRecorded, Shadowed, Remember, ForgetRemembered)
 
 
 class NotTaken(Exception):
@@ -73,7 +74,9 @@ class _Peer:
         self.complaint = ""  # why its last batch was not stored
         self.followed = False  # the same data-plane process, or the one after it, has another connection
         self.gone = False  # what it sent last may wait still
-        self.waiting: asyncio.Queue[Up | None] = asyncio.Queue(MOST_WAITING)
+        self.waiting: asyncio.Queue[Up | None] = asyncio.Queue()
+        self.batches: set[int] = set()  # that wait: those that come again meanwhile are the same
+        self.room = asyncio.Semaphore(MOST_WAITING)
 
 
 class LinkServer:
@@ -178,7 +181,7 @@ class LinkServer:
                 if isinstance(message, _AT_ONCE) or _is_renewal(message):
                     await self._take(peer, message)
                 else:
-                    await peer.waiting.put(message)
+                    await _put_in_order(peer, message)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, LinkError) as error:
             if not isinstance(error, asyncio.IncompleteReadError):
@@ -193,7 +196,7 @@ class LinkServer:
             async with self._changed:
                 self._changed.notify_all()
             with suppress(asyncio.CancelledError):
-                await peer.waiting.put(None)
+                peer.waiting.put_nowait(None)
                 await in_order
             self._peers.discard(peer)
 
@@ -205,6 +208,10 @@ class LinkServer:
             except Exception:
                 log.exception("what worker %s sent could not be taken", peer.worker)
                 peer.writer.transport.abort()
+            if isinstance(message, UsageBatch):
+                peer.batches.discard(message.batch)
+            elif isinstance(message, _KEPT):
+                peer.room.release()
 
     async def _take(self, peer: _Peer, message: Up) -> None:
         match message:
@@ -222,7 +229,9 @@ class LinkServer:
                 await self._store(peer, message)
             case WorkerStatus() | FoundServers() | Reached():
                 self._on_up(peer.worker, message)
-            case Captured() | KeepAnswer() | KeepRecorded() | Shadowed() | Remember() | ForgetRemembered():
+            case (
+                Captured() | KeepAnswer() | KeepRecorded() | Shadowed() | Remember() | ForgetRemembered()
+            ):  # _KEPT
                 await self._keep(peer, message)
             case KeptQuestion():
                 self._find_out(self._tell_kept(peer, message))
@@ -349,6 +358,16 @@ class LinkServer:
         except Exception:
             log.exception("an answer could not be looked up")
         return AnswerFound(question.number, able=False)
+
+
+async def _put_in_order(peer: _Peer, message: Up) -> None:
+    if isinstance(message, UsageBatch):
+        if message.batch in peer.batches:
+            return
+        peer.batches.add(message.batch)
+    elif isinstance(message, _KEPT):
+        await peer.room.acquire()
+    peer.waiting.put_nowait(message)
 
 
 def _is_renewal(message: Up) -> bool:
