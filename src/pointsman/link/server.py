@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
@@ -44,7 +45,7 @@ from .messages import (
     UsageBatch,
     WorkerStatus,
 )
-from .questions import A, Questions
+from .questions import SECONDS, A, Questions
 from .shared_messages import ForgetRemembered, Remember, RememberedFound, RememberedQuestion
 from .spending import CashierServer
 
@@ -55,6 +56,7 @@ MOST_WAITING = 64
 """Things to keep that wait, of one process; then no more is read from it. Batches are few, and questions are requests."""
 _AT_ONCE = (Hello, Applied, WorkerStatus, FoundServers, Reached, RunningFound, EndFound, Reserve, Settle)
 """Waits for nothing that is being stored: while a database is slow, rules and limits are told all the same."""
+_QUESTIONS = (AnswerQuestion, KeptQuestion, LeaseQuestion, RememberedQuestion, ReplayQuestion, SpentQuestion)
 _KEPT = (Captured, KeepAnswer, KeepRecorded, Shadowed, Remember, ForgetRemembered)
 
 
@@ -74,7 +76,7 @@ class _Peer:
         self.complaint = ""  # why its last batch was not stored
         self.followed = False  # the same data-plane process, or the one after it, has another connection
         self.gone = False  # what it sent last may wait still
-        self.waiting: asyncio.Queue[Up | None] = asyncio.Queue()
+        self.waiting: asyncio.Queue[tuple[float, Up] | None] = asyncio.Queue()  # with when it came, monotonic
         self.batches: set[int] = set()  # that wait: those that come again meanwhile are the same
         self.room = asyncio.Semaphore(MOST_WAITING)
 
@@ -201,8 +203,11 @@ class LinkServer:
             self._peers.discard(peer)
 
     async def _take_in_order(self, peer: _Peer) -> None:
-        """What is stored, and what is asked with all that came before it."""
-        while (message := await peer.waiting.get()) is not None:
+        """What is stored, and what is asked with all that came before it, while somebody waits for the answer."""
+        while (one := await peer.waiting.get()) is not None:
+            came, message = one
+            if isinstance(message, _QUESTIONS) and time.monotonic() - came > SECONDS:
+                continue
             try:
                 await self._take(peer, message)
             except Exception:
@@ -367,7 +372,7 @@ async def _put_in_order(peer: _Peer, message: Up) -> None:
         peer.batches.add(message.batch)
     elif isinstance(message, _KEPT):
         await peer.room.acquire()
-    peer.waiting.put_nowait(message)
+    peer.waiting.put_nowait((time.monotonic(), message))
 
 
 def _is_renewal(message: Up) -> bool:
