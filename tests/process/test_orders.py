@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -9,7 +11,7 @@ from pointsman.process.orders import orders
 
 
 class Told(msgspec.Struct, frozen=True):
-    a_folder: str
+    a_folder: Path
     number: int = 1
     beat_fd: int | None = None
     loud: bool = False
@@ -33,8 +35,8 @@ def test_all_kinds_are_read() -> None:
         "--number",
         "-3",
     ]
-    assert orders(Told, words) == Told("/x", -3, 7, True, (80, 81), ("--ports",))
-    assert orders(Told, ["--a-folder", ""]) == Told("")
+    assert orders(Told, words) == Told(Path("/x"), -3, 7, True, (80, 81), ("--ports",))
+    assert orders(Told, ["--a-folder", ""]) == Told(Path())
 
 
 @pytest.mark.parametrize(

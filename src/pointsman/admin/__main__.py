@@ -75,8 +75,8 @@ class _ControlOrders(msgspec.Struct, frozen=True):
     secrets are read from there. node: this gateway's name among those on one PostgreSQL; node_url: where others reach it.
     told: what the start was asked, as JSON. See process/orders.py."""
 
-    data_dir: str
-    runtime_dir: str
+    data_dir: Path
+    runtime_dir: Path
     beat_fd: int | None = None
     ready_fd: int | None = None
     key_fd: int | None = None
@@ -91,26 +91,16 @@ class _ControlOrders(msgspec.Struct, frozen=True):
     allow_origin: tuple[str, ...] = ()
     environment_origin: tuple[str, ...] = ()
 
-    @property
-    def data(self) -> Path:
-        """Where all is kept."""
-        return Path(self.data_dir)
-
-    @property
-    def runtime(self) -> Path:
-        """Where the sockets are."""
-        return Path(self.runtime_dir)
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM. Returns the exit code."""
     imported()
     faulthandler.enable()
     args = orders(_ControlOrders, sys.argv[1:] if argv is None else argv)
-    set_up(_NAME, "INFO", args.data / LOG_FILE)
+    set_up(_NAME, "INFO", args.data_dir / LOG_FILE)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugin list is nobody's news
     left = ("control.sock", "link.sock", STANDING_FILE, REPLACED_FILE)
-    atexit.register(leave_nothing, args.runtime_dir, left)
+    atexit.register(leave_nothing, str(args.runtime_dir), left)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # everything is being read anyway
     environ, client_key = _environ(args.key_fd)
     options = Options(
@@ -125,10 +115,10 @@ def main(argv: list[str] | None = None) -> int:
         told=msgspec.json.decode(args.told, type=tuple[StartValue, ...]),
         reach=args.node_url,
     )
-    _settle(args.data, environ, options)
+    _settle(args.data_dir, environ, options)
     end_with_parent(_LAST_SECONDS)
     try:
-        control = ControlPlane.open(args.data, environ, options)
+        control = ControlPlane.open(args.data_dir, environ, options)
     except PointsmanError as error:
         # what passes by itself (a locked file, a full disk) is waited for, what a person must mend is not
         if error.retry_after is None:
@@ -188,7 +178,7 @@ def _stand_by(
     args: _ControlOrders, environ: Mapping[str, str], options: Options, cause: PointsmanError
 ) -> ControlPlane | int | None:
     """The runtime once it opens, None when told to stop, 1 when there is nothing to serve by meanwhile."""
-    snapshot, problem = LastGood(args.data).read(environ)
+    snapshot, problem = LastGood(args.data_dir).read(environ)
     if snapshot is None and isinstance(cause, LostDatabase):  # nothing that passes by itself
         say(_NAME, f"{cause.public} The last good rules cannot be used either: {problem}.")
         return REFUSED
@@ -212,11 +202,11 @@ def _stand_by(
             standby = Standby(
                 snapshot,
                 cause,
-                lambda: ControlPlane.open(args.data, environ, options),
+                lambda: ControlPlane.open(args.data_dir, environ, options),
                 stopping,
                 args.node or socket.gethostname(),
             )
-            return await standby.run(args.runtime, lambda: _say_ready(args.ready_fd))
+            return await standby.run(args.runtime_dir, lambda: _say_ready(args.ready_fd))
         finally:
             beating.cancel()
             await warming
@@ -281,16 +271,16 @@ async def _serve(control: ControlPlane, args: _ControlOrders) -> None:
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, control.reload))
     send_rest = _telemetry(control)
-    link = await connect_link(control, str(args.runtime / "link.sock"))
+    link = await connect_link(control, str(args.runtime_dir / "link.sock"))
     publishing = asyncio.create_task(control.keep_published())
-    engines = asyncio.create_task(control.engines.run(str(args.runtime)))
+    engines = asyncio.create_task(control.engines.run(str(args.runtime_dir)))
     telling = asyncio.create_task(control.events.run())
     capturing = asyncio.create_task(look_after_captures(control))
     stopped = asyncio.create_task(stopping.wait())
-    control.on_found = lambda: _leave(control, args.runtime)
+    control.on_found = lambda: _leave(control, args.runtime_dir)
     control.on_found()
     try:
-        with _listening(args.runtime / "control.sock") as listener:
+        with _listening(args.runtime_dir / "control.sock") as listener:
             _say_ready(args.ready_fd)
             collect_seldom(loop)
             asked = asyncio.create_task(_first_connection(listener))

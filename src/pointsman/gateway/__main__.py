@@ -74,7 +74,7 @@ _LAST_SECONDS = 10.0
 
 
 class _PlaneOrders(msgspec.Struct, frozen=True):
-    """replaces: another one that serves, until this one is ready. log: a file's path; spool: a folder's.
+    """replaces: another one that serves, until this one is ready. spool: a folder's path.
     environment_origin: as allow_origin, by another way. See process/orders.py."""
 
     runtime_dir: str
@@ -83,7 +83,7 @@ class _PlaneOrders(msgspec.Struct, frozen=True):
     worker: int
     host: str
     spool: str
-    log: str
+    log: Path
     workers: int = 1
     beat_fd: int | None = None
     replaces: bool = False
@@ -357,7 +357,7 @@ def main() -> int:
         take(secret)  # whoever started it: nothing here opens what is sealed, or makes keys
     faulthandler.enable()
     args = orders(_PlaneOrders, sys.argv[1:])
-    set_up(f"data-plane {args.worker}", "WARNING", Path(args.log))
+    set_up(f"data-plane {args.worker}", "WARNING", args.log)
     limits = Limits.from_environment()
     few = shortage(raise_limit(limits), limits.of_worker(args.worker, args.workers))
     if few is not None:

@@ -234,9 +234,7 @@ class LinkServer:
                 await self._store(peer, message)
             case WorkerStatus() | FoundServers() | Reached():
                 self._on_up(peer.worker, message)
-            case (
-                Captured() | KeepAnswer() | KeepRecorded() | Shadowed() | Remember() | ForgetRemembered()
-            ):  # _KEPT
+            case _ if isinstance(message, _KEPT):
                 await self._keep(peer, message)
             case KeptQuestion():
                 self._find_out(self._tell_kept(peer, message))

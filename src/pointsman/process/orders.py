@@ -33,6 +33,5 @@ def orders(kind: type[Orders], words: Iterable[str]) -> Orders:
             told.setdefault(field.name, []).append(value)
         else:
             told[field.name] = value
-    return msgspec.convert(
-        told, kind, strict=False
-    )  # what does not fit is a ValueError of msgspec's, with the place
+    # what does not fit is a ValueError of msgspec's, with the place; a Path is what it does not know
+    return msgspec.convert(told, kind, strict=False, dec_hook=lambda known, value: known(value))
