@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from .windows import Windows
 
 
+TOLD_SECONDS = 1.5
+"""Within which an open page has been told of a change: it is told twice a second."""
+
+
 class Listening:
     """A stream that is read line by line."""
 
@@ -119,6 +123,51 @@ def test_a_page_whose_stream_began_late_shows_what_came_meanwhile(
     page.route("**/ui/live*", later, times=1)
     page.goto("/ui/keys")
     page.locator("[data-row]", has_text="laptop").get_by_text("ago").wait_for()
+
+
+def test_a_page_that_was_answered_before_the_last_change_shows_that_change(
+    own_gateway: Callable[..., Gateway], windows: Windows
+) -> None:
+    """An engine that had stopped kept its Stop: it was told to what stood there before the answer to the click."""
+    gateway = own_gateway()
+    gateway.api("POST", "/api/local", {"name": "one", "base_url": "http://127.0.0.1:9"}, status=201)
+    page = windows.open(gateway)
+
+    def hold(route: Route) -> None:
+        answer = route.fetch()
+        gateway.api("POST", "/api/local", {"name": "two", "base_url": "http://127.0.0.1:9"}, status=201)
+        time.sleep(TOLD_SECONDS)
+        assert "local/two" not in answer.text()
+        route.fulfill(response=answer)
+
+    page.route("**/ui/backends/switch", hold)
+    page.goto("/ui/backends?show=local/one")
+    page.get_by_role("button", name="Switch off").click()
+    page.get_by_role("button", name="Switch on").wait_for()
+    page.locator("[id='b-local/two']").wait_for()
+
+
+def test_a_part_that_replaces_itself_misses_nothing(
+    own_gateway: Callable[..., Gateway], windows: Windows
+) -> None:
+    gateway = own_gateway()
+    page = windows.open(gateway)
+    body = {"model": "practice", "messages": [{"role": "user", "content": "x"}]}
+    held: list[str] = []
+
+    def hold(route: Route) -> None:
+        answer = route.fetch()
+        held.append(answer.text())
+        gateway.fetch("POST", "/v1/chat/completions", body, user_agent="claude-cli/2.1.197 (external, cli)")
+        time.sleep(TOLD_SECONDS)
+        route.fulfill(response=answer)
+
+    page.route("**/ui/connect/arrival*", hold, times=1)
+    page.goto("/ui/connect?program=claude-code")
+    page.locator("[data-live-word]").first.get_by_text("Live", exact=True).wait_for()
+    gateway.fetch("POST", "/v1/chat/completions", body, user_agent="another/1.0")
+    page.locator("#arrival.is-arrived").wait_for()
+    assert "is-arrived" not in held[0]
 
 
 def test_pages_that_stay_open_are_bounded_and_take_no_place_of_a_request(

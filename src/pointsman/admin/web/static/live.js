@@ -17,18 +17,33 @@ function say(state, word) {
   }
 }
 
-function tell(topics) {
-  for (const topic of topics) {
-    for (const part of document.querySelectorAll(`[data-live~="${topic}"]`)) part.dispatchEvent(new CustomEvent("live"));
-    document.dispatchEvent(new CustomEvent(`live:${topic}`));
+// A part that comes by a swap is as old as its request: what was told after that had begun went to what stood there before.
+let tellings = 0;
+const last = new Map(); // topic -> in which telling it was last
+const began = new WeakMap(); // htmx's context of a request -> how many tellings there were before it
+const known = new WeakSet(document.querySelectorAll("[data-live]"));
+
+document.addEventListener("htmx:before:request", (event) => began.set(event.detail.ctx, tellings));
+document.addEventListener("htmx:after:swap", (event) => {
+  const ctx = event.detail?.ctx, target = ctx?.target, before = began.get(ctx) ?? tellings;
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const swapped = !known.has(part) || (target?.isConnected && (target.contains(part) || part.contains(target)));
+    known.add(part);
+    if (!swapped || (ctx?.sourceElement === part && target === part)) continue; // its own request: htmx keeps the next one
+    if (part.dataset.live.split(" ").some((topic) => last.get(topic) > before)) part.dispatchEvent(new CustomEvent("live"));
   }
+});
+
+function tell(topics) {
+  tellings += 1;
+  for (const topic of topics) last.set(topic, tellings);
+  const of = (part) => part.dataset.live.split(" ").some((topic) => topics.includes(topic));
+  for (const part of document.querySelectorAll("[data-live]")) if (of(part)) part.dispatchEvent(new CustomEvent("live"));
+  for (const topic of topics) document.dispatchEvent(new CustomEvent(`live:${topic}`));
 }
 
 function everything() {
-  const all = new Set();
-  for (const part of document.querySelectorAll("[data-live]")) part.dataset.live.split(" ").forEach((one) => all.add(one));
-  for (const part of document.querySelectorAll("[data-live]")) part.dispatchEvent(new CustomEvent("live"));
-  for (const topic of all) document.dispatchEvent(new CustomEvent(`live:${topic}`));
+  tell([...new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(" ")))]);
 }
 
 function take(name, data) {
