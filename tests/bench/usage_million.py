@@ -27,9 +27,9 @@ from pointsman.admin.store.usage_groups import By
 from pointsman.admin.store.usage_query import UsageFilter
 from pointsman.ledger.blocks import block_of
 from pointsman.ledger.records import UsageRecord
-from pointsman.link.client import BATCH
 from pointsman.link.frames import encode
 from pointsman.link.messages import UsageBatch
+from pointsman.link.outbox import BATCH
 
 BEGIN = 1_790_000_000.0
 DAYS = 30.0

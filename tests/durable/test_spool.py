@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from pointsman.ledger.blocks import UsageBlock, block_of
-from pointsman.link import client as link_client
+from pointsman.link import outbox
 from pointsman.link import spool as spool_module
 from pointsman.link.client import LinkClient
 from pointsman.link.messages import WorkerStatus
@@ -145,7 +145,7 @@ def test_usage_on_disk_outlives_used_up_descriptors(tmp_path: Path) -> None:
             os.close(one)
         resource.setrlimit(resource.RLIMIT_NOFILE, (free[2], hard))  # two are left, for the link's ends
         try:
-            data.client.record(record(2))
+            data.client.usage.record(record(2))
             living = asyncio.ensure_future(data.live(3.0))
             await until(lambda: len(control.stored) == 1)
         finally:
@@ -172,7 +172,7 @@ class Data:
         task = asyncio.ensure_future(self.client.run())
         end = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < end:
-            self.client.trim()
+            self.client.usage.trim()
             await asyncio.sleep(0.02)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -186,12 +186,12 @@ def test_a_crash_while_nobody_took_it_loses_nothing_and_counts_nothing_twice(
     async def main() -> None:
         first = Data(path, folder)
         for number in range(20):
-            first.client.record(record(number))
+            first.client.usage.record(record(number))
         await first.live(0.1)  # and it is gone, with what it had in memory
         control = Control(path)
         await control.server.start()
         second = Data(path, folder)
-        second.client.record(record(100))
+        second.client.usage.record(record(100))
         living = asyncio.ensure_future(second.live(2.0))
         await until(lambda: len(control.stored) == 21)
         await until(lambda: not list(folder.iterdir()))
@@ -212,7 +212,7 @@ def test_a_store_that_takes_nothing_is_waited_for_on_disk(path: str, tmp_path: P
         control.broken = True
         await control.server.start()
         data = Data(path, folder)
-        data.client.record(record(1))
+        data.client.usage.record(record(1))
         living = asyncio.ensure_future(data.live(3.0))
         await until(lambda: folder.exists() and list(folder.iterdir()))
         assert control.stored == {}
@@ -237,9 +237,9 @@ def test_usage_that_waited_for_a_late_loop_waits_no_second_time(path: str, tmp_p
         data = Data(path, folder)
         living = asyncio.ensure_future(data.live(1.5))
         await until(lambda: control.statuses)
-        data.client.record(record(1))
+        data.client.usage.record(record(1))
         time.sleep(0.5)  # noqa: ASYNC251 -- no turn of the loop
-        await until(lambda: not data.client._fresh)
+        await until(lambda: not data.client.usage.fresh)
         assert taken(Spool(folder, 0)) == ids(1)
         await living
         await control.server.stop()
@@ -250,24 +250,24 @@ def test_usage_that_waited_for_a_late_loop_waits_no_second_time(path: str, tmp_p
 def test_more_than_memory_holds_is_on_disk_and_comes_back_whole(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link_client, "MAX_HELD", 100)
-    monkeypatch.setattr(link_client, "BATCH", 10)
+    monkeypatch.setattr(outbox, "MAX_HELD", 100)
+    monkeypatch.setattr(outbox, "BATCH", 10)
     folder = tmp_path / "spool"
 
     async def main() -> None:
         data = Data(path, folder)
         for number in range(1000):
-            data.client.record(record(number))
+            data.client.usage.record(record(number))
         living = asyncio.ensure_future(data.live(4.0))
-        await until(lambda: folder.exists() and data.client._held <= 100)
-        assert data.client.dropped == 0
+        await until(lambda: folder.exists() and data.client.usage.held <= 100)
+        assert data.client.usage.dropped == 0
         control = Control(path)
         await control.server.start()
         for number in range(1000, 1100):
-            data.client.record(record(number))
+            data.client.usage.record(record(number))
         await until(lambda: len(control.stored) == 1100)
         await until(lambda: not list(folder.iterdir()))
-        assert data.client.dropped == 0
+        assert data.client.usage.dropped == 0
         await living
         await control.server.stop()
 
@@ -277,7 +277,7 @@ def test_more_than_memory_holds_is_on_disk_and_comes_back_whole(
 def test_what_is_left_at_the_end_is_on_disk(path: str, tmp_path: Path) -> None:
     async def main() -> None:
         data = Data(path, tmp_path / "spool")
-        data.client.record(record(1))
+        data.client.usage.record(record(1))
         await data.client.drain(0.05)
 
     asyncio.run(main())

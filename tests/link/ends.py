@@ -51,7 +51,7 @@ class Data:
         self.task: asyncio.Task[None] | None = None
 
     def status(self) -> WorkerStatus:
-        return WorkerStatus(self.worker, 1, 0, {}, usage_dropped=self.client.dropped)
+        return WorkerStatus(self.worker, 1, 0, {}, usage_dropped=self.client.usage.dropped)
 
     def start(self) -> Data:
         self.task = asyncio.ensure_future(self.client.run())
@@ -65,7 +65,7 @@ class Data:
 
     def record(self, *numbers: int) -> None:
         for number in numbers:
-            self.client.record(record(number))
+            self.client.usage.record(record(number))
 
 
 async def until(true: Callable[[], object], seconds: float = 5.0) -> None:

@@ -135,7 +135,7 @@ class DataPlaneProcess:
             tally=self._on_records,
             answer=partial(answer, self.plane),
         )
-        self.plane.flush, self.plane.trace = self._link.flush, self._link.trace
+        self.plane.flush, self.plane.trace = self._link.usage.flush, self._link.usage.trace
         self.plane.captured, self.plane.tell_shadowed = self._link.capture, self._link.tell_shadowed
         self.plane.find_answer = self._link.find_answer
         self.plane.kept.go(KeptByLink(self._link))
@@ -144,7 +144,7 @@ class DataPlaneProcess:
         self.plane.cashier = alone if self.plane.alone else RemoteCashier(self._link)
         where = [] if args.no_discover else addresses(os.environ, args.discover_port, local_host())
         self._discovery = Discovery(tuple(where), egress, self._on_found)
-        self._handler = Handler(self.plane, self._link.record)
+        self._handler = Handler(self.plane, self._link.usage.record)
         self._stop = asyncio.Event()
         self._hurry = self._replaced = False
         self._has_rules = asyncio.Event()
@@ -304,10 +304,10 @@ class DataPlaneProcess:
             plane.pool.tick(now)
             plane.facts.tick()
             plane.responses.trim()
-            self._link.trim()
+            self._link.usage.trim()
             ebb.look(len(self._connections) + plane.jobs)
             lull.look()
-            plane.usage_dropped = self._link.dropped
+            plane.usage_dropped = self._link.usage.dropped
 
 
 def _tell_of_descriptors(before: bool) -> bool:

@@ -105,6 +105,17 @@ def block_of(records: Iterable[UsageRecord]) -> UsageBlock:
         return _block([storable(record) for record in given])
 
 
+def joined(blocks: Sequence[UsageBlock]) -> UsageBlock:
+    """One, with the records of all in their order; of what is in several, the first."""
+    records: dict[str, UsageRecord] = {}
+    for block in blocks:
+        for record in block.read():
+            records.setdefault(record.id, record)
+    answers = [answer for block in blocks for answer in block.answers]
+    traces = [trace for block in blocks for trace in block.traces]
+    return msgspec.structs.replace(block_of(records.values()), answers=answers, traces=traces)
+
+
 def _block(given: Sequence[UsageRecord]) -> UsageBlock:
     columns = columns_of(given)
     kinds, which = _kinds(columns)
