@@ -39,8 +39,8 @@ run: $(VENV)/.run native ## set up and serve (ARGS="--port 0" passes options to 
 
 test: $(VENV)/.dev native ## run every test, the data plane's also in pure Python (ARGS="-k name" narrows)
 	@$(BIN)/python -m tests.web.chrome
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
-	@POINTSMAN_PURE=1 $(BIN)/python -m pytest -n auto $(BOTH) $(ARGS); code=$$?; [ $$code -eq 5 ] || exit $$code
+	@$(BIN)/python -m tests.suite -n auto --dist worksteal $(ARGS)
+	@POINTSMAN_PURE=1 $(BIN)/python -m tests.suite -n auto $(BOTH) $(ARGS); code=$$?; [ $$code -eq 5 ] || exit $$code
 
 check: $(VENV)/.dev ## lint, format, types, import contracts
 	@$(BIN)/ruff check src tests

@@ -1,4 +1,5 @@
-"""The suite itself ends: a test that hangs is a failure with a name. Not here: what any test asks of Pointsman."""
+"""The suite itself ends: a test that hangs is a failure with a name, and so is one that fails alone. Not here: what any test
+asks of Pointsman."""
 
 from __future__ import annotations
 
@@ -63,3 +64,44 @@ def test_no_test_waits_for_ever_for_a_child_that_it_has_not_ended() -> None:
     waits = re.compile(r"with subprocess\.Popen\(|with \w*process:")
     found = [path.name for path in Path(__file__).parent.rglob("*.py") if waits.search(path.read_text())]
     assert sorted(found) == ["children.py"]
+
+
+FAILS = """
+import os, pathlib, pytest
+def fails(times):
+    count = pathlib.Path(__file__).with_suffix(".count")
+    done = int(count.read_text()) if count.exists() else 0
+    count.write_text(str(done + 1))
+    assert done >= times, f"failure {done + 1}"
+def test_passes(): pass
+"""
+TWICE = FAILS + "def test_crowded(): fails(2)"
+MANY = FAILS + "@pytest.mark.parametrize('one', range(4))\ndef test_crowded(one): fails(4)"
+LATE = FAILS + "@pytest.fixture\ndef ends():\n    yield\n    fails(1)\ndef test_crowded(ends): pass"
+UNREADABLE = FAILS + "raise SystemError"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "code", "tries"),
+    [(LATE, 0, 3), (TWICE, 1, 2), (MANY, 1, 4), (UNREADABLE, 1, 0)],
+    ids=["once", "twice", "many", "unreadable"],
+)
+def test_what_failed_beside_others_is_asked_again_alone_and_told(
+    tmp_path: Path, source: str, code: int, tries: int
+) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:schemathesis\n")
+    (tmp_path / "test_it.py").write_text(source)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.suite", "-n", "1", "-p", "no:cacheprovider", "test_it.py"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])},
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    count = tmp_path / "test_it.count"
+    assert (int(count.read_text()) if count.exists() else 0) == tries
+    told = done.stdout.partition("PASSED ALONE")[2]
+    assert ("test_it.py::test_crowded" in told) is (code == 0 and tries > 0)
