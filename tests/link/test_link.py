@@ -319,7 +319,7 @@ def test_what_was_not_acknowledged_comes_again_and_counts_once(path: str) -> Non
         stored: list[UsageBatch] = []
 
         async def dies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            while not isinstance(message := await read_up(reader), UsageBatch):
+            while not isinstance(message := (await read_up(reader))[0], UsageBatch):
                 pass
             stored.append(message)
             writer.close()

@@ -65,10 +65,12 @@ async def _read(reader: asyncio.StreamReader) -> bytes:
     return await reader.readexactly(size)
 
 
-async def read_up(reader: asyncio.StreamReader) -> Up:
-    """Next message from a data-plane process. Raises asyncio.IncompleteReadError at the end, LinkError on nonsense."""
+async def read_up(reader: asyncio.StreamReader) -> tuple[Up, int]:
+    """Next message from a data-plane process, and its bytes. Raises asyncio.IncompleteReadError at the end, LinkError on
+    nonsense."""
+    raw = await _read(reader)
     try:
-        return _up.decode(await _read(reader))
+        return _up.decode(raw), len(raw)
     except msgspec.DecodeError as error:
         raise LinkError(str(error)) from None
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -21,6 +21,7 @@ from ..ledger.accounts import LimitSpec
 from .frames import MAX_FRAME, LinkError, encode, read_up
 from .kept_messages import KeepAnswer, KeepRecorded, KeptFound, KeptQuestion, ReplayFound, ReplayQuestion
 from .lease_messages import LeaseFound, LeaseQuestion
+from .lines import QUESTIONS, Lines, Shared
 from .local_server import LocalServer
 from .messages import (
     AnswerFound,
@@ -28,6 +29,7 @@ from .messages import (
     Applied,
     Asked,
     Captured,
+    Down,
     EndFound,
     FoundServers,
     Hello,
@@ -46,18 +48,13 @@ from .messages import (
     WorkerStatus,
 )
 from .questions import SECONDS, A, Questions
-from .shared_messages import ForgetRemembered, Remember, RememberedFound, RememberedQuestion
+from .shared_messages import RememberedFound, RememberedQuestion
 from .spending import CashierServer
 
 log = logging.getLogger("pointsman.link")
 
-
-MOST_WAITING = 64
-"""Things to keep that wait, of one process; then no more is read from it. Batches are few, and questions are requests."""
-_AT_ONCE = (Hello, Applied, WorkerStatus, FoundServers, Reached, RunningFound, EndFound, Reserve, Settle)
-"""Waits for nothing that is being stored: while a database is slow, rules and limits are told all the same."""
-_QUESTIONS = (AnswerQuestion, KeptQuestion, LeaseQuestion, RememberedQuestion, ReplayQuestion, SpentQuestion)
-_KEPT = (Captured, KeepAnswer, KeepRecorded, Shadowed, Remember, ForgetRemembered)
+Q = TypeVar("Q")
+F = TypeVar("F", bound=Down)
 
 
 class NotTaken(Exception):
@@ -76,9 +73,7 @@ class _Peer:
         self.complaint = ""  # why its last batch was not stored
         self.followed = False  # the same data-plane process, or the one after it, has another connection
         self.gone = False  # what it sent last may wait still
-        self.waiting: asyncio.Queue[tuple[float, Up] | None] = asyncio.Queue()  # with when it came, monotonic
-        self.batches: set[int] = set()  # that wait: those that come again meanwhile are the same
-        self.room = asyncio.Semaphore(MOST_WAITING)
+        self.lines = Lines()
 
 
 class LinkServer:
@@ -86,7 +81,7 @@ class LinkServer:
     on the loop and for UsageBatch in a thread; a batch is acknowledged only when the call returned without raising. find:
     looks an answer up, spent what was spent, in a thread; counter: has the accounts where several processes serve; kept:
     looks an answer of the cache up, replay one of a recording, remembered what other nodes keep, leases gives parts of
-    limits, in a thread; None where nobody can."""
+    limits, remember keeps for other nodes, in a thread; None where nobody can."""
 
     def __init__(
         self,
@@ -99,6 +94,7 @@ class LinkServer:
         replay: Callable[[ReplayQuestion], ReplayFound] | None = None,
         remembered: Callable[[RememberedQuestion], RememberedFound] | None = None,
         leases: Callable[[LeaseQuestion], LeaseFound] | None = None,
+        remember: Callable[[Sequence[Shared]], None] | None = None,
     ) -> None:
         self._on_up = on_up
         self._find = find
@@ -108,6 +104,8 @@ class LinkServer:
         self._replay = replay
         self._remembered = remembered
         self._leases = leases
+        self._remember = remember
+        self._complaint = ""  # why what other nodes find was not kept
         self._limits: dict[tuple[str, Limit], LimitSpec] = {}
         self._finding: set[asyncio.Task[None]] = set()
         self._server = LocalServer(path, self._serve)
@@ -122,7 +120,9 @@ class LinkServer:
         await self._server.start()
 
     async def stop(self) -> None:
-        """Close the socket and every connection."""
+        """Close the socket and every connection, when what waits has been taken; what cannot be kept now is left out."""
+        for peer in self._peers:
+            peer.lines.end(left_out=True)
         await self._server.stop()
 
     @property
@@ -139,10 +139,8 @@ class LinkServer:
         self._limits = {limit.name: limit for limit in snapshot.limits}
         frame = encode(snapshot)
         for peer in self._there():
-            if (
-                peer.writer.transport.get_write_buffer_size() > MAX_FRAME
-            ):  # it hangs; it will ask again if it wakes
-                peer.writer.transport.abort()
+            if peer.writer.transport.get_write_buffer_size() > MAX_FRAME:
+                peer.writer.transport.abort()  # it hangs; it will ask again if it wakes
             else:
                 peer.writer.write(frame)
 
@@ -176,20 +174,21 @@ class LinkServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = _Peer(writer)
         self._peers.add(peer)
-        in_order = asyncio.create_task(self._take_in_order(peer))
+        lines = peer.lines
+        working = asyncio.create_task(
+            lines.run(partial(self._take_in_order, peer), partial(self._take_shared, peer))
+        )
         try:
             while True:
-                message = await read_up(reader)
-                if isinstance(message, _AT_ONCE) or _is_renewal(message):
+                message, size = await read_up(reader)
+                if not lines.put(message, size):
                     await self._take(peer, message)
-                else:
-                    await _put_in_order(peer, message)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, LinkError) as error:
             if not isinstance(error, asyncio.IncompleteReadError):
                 log.warning("link to worker %s ended: %s", peer.worker, error)
         except BaseException:
-            in_order.cancel()
+            working.cancel()
             raise
         finally:
             peer.gone = True
@@ -197,16 +196,15 @@ class LinkServer:
                 self._counter.left(peer.pid, lambda: any(one.pid == peer.pid for one in self._there()))
             async with self._changed:
                 self._changed.notify_all()
+            lines.end()
             with suppress(asyncio.CancelledError):
-                peer.waiting.put_nowait(None)
-                await in_order
+                await working
             self._peers.discard(peer)
 
-    async def _take_in_order(self, peer: _Peer) -> None:
+    async def _take_in_order(self, peer: _Peer, messages: Sequence[Up], waited: float) -> Sequence[Up]:
         """What is stored, and what is asked with all that came before it, while somebody waits for the answer."""
-        while (one := await peer.waiting.get()) is not None:
-            came, message = one
-            if isinstance(message, _QUESTIONS) and time.monotonic() - came > SECONDS:
+        for message in messages:
+            if isinstance(message, QUESTIONS) and waited > SECONDS:
                 continue
             try:
                 await self._take(peer, message)
@@ -214,9 +212,39 @@ class LinkServer:
                 log.exception("what worker %s sent could not be taken", peer.worker)
                 peer.writer.transport.abort()
             if isinstance(message, UsageBatch):
-                peer.batches.discard(message.batch)
-            elif isinstance(message, _KEPT):
-                peer.room.release()
+                peer.lines.batches.discard(message.batch)
+        return ()
+
+    async def _take_shared(self, peer: _Peer, messages: Sequence[Up], waited: float) -> Sequence[Up]:
+        """What all nodes find, kept together. While the database is away it comes again, and who asks finds nothing."""
+        kept = [one for one in messages if isinstance(one, Shared)]
+        away = bool(kept) and not await self._keep_shared(kept)
+        for question in messages:
+            if isinstance(question, RememberedQuestion):
+                find = None if away else self._remembered
+                nothing = RememberedFound(question.number)
+                self._find_out(self._tell(peer, find, question, nothing, "what other nodes remember"))
+        return kept if away else ()
+
+    async def _keep_shared(self, kept: Sequence[Shared]) -> bool:
+        """False: not now. What is not taken with others is tried alone."""
+        if self._remember is None:
+            return True
+        try:
+            await asyncio.to_thread(self._remember, kept)
+        except PointsmanError as error:
+            now = error.retry_after is None
+            if now and len(kept) > 1:
+                return all([await self._keep_shared([one]) for one in kept])
+            if error.public != self._complaint:  # it comes again and again: said once
+                log.warning("what other nodes find %s: %s", "is not kept" if now else "waits", error.public)
+            self._complaint = error.public
+            return now
+        except Exception:
+            log.exception("what other nodes find is not kept")
+        else:
+            self._complaint = ""
+        return True
 
     async def _take(self, peer: _Peer, message: Up) -> None:
         match message:
@@ -234,14 +262,14 @@ class LinkServer:
                 await self._store(peer, message)
             case WorkerStatus() | FoundServers() | Reached():
                 self._on_up(peer.worker, message)
-            case _ if isinstance(message, _KEPT):
+            case Captured() | KeepAnswer() | KeepRecorded() | Shadowed():
                 await self._keep(peer, message)
             case KeptQuestion():
-                self._find_out(self._tell_kept(peer, message))
+                nothing = KeptFound(message.number)
+                self._find_out(self._tell(peer, self._kept, message, nothing, "an answer of the cache"))
             case ReplayQuestion():
-                self._find_out(self._tell_recorded(peer, message))
-            case RememberedQuestion():
-                self._find_out(self._tell_remembered(peer, message))
+                missing = ReplayFound(message.number, missing="it could not be looked into; the log says why")
+                self._find_out(self._tell(peer, self._replay, message, missing, "a recording"))
             case RunningFound() | EndFound():
                 self._questions.answered(message)
             case AnswerQuestion():
@@ -286,35 +314,17 @@ class LinkServer:
         self._finding.add(task)
         task.add_done_callback(self._finding.discard)
 
-    async def _tell_kept(self, peer: _Peer, question: KeptQuestion) -> None:
-        found = KeptFound(question.number)
+    async def _tell(
+        self, peer: _Peer, find: Callable[[Q], F] | None, question: Q, nothing: F, what: str
+    ) -> None:
+        found = nothing
         try:
-            if self._kept is not None:
-                found = await asyncio.to_thread(self._kept, question)
-        except Exception:
-            log.exception("an answer of the cache could not be looked up")
-        if not peer.writer.is_closing():
-            peer.writer.write(encode(found))
-
-    async def _tell_recorded(self, peer: _Peer, question: ReplayQuestion) -> None:
-        found = ReplayFound(question.number, missing="it could not be looked into; the log says why")
-        try:
-            if self._replay is not None:
-                found = await asyncio.to_thread(self._replay, question)
-        except Exception:
-            log.exception("a recording could not be looked into")
-        if not peer.writer.is_closing():
-            peer.writer.write(encode(found))
-
-    async def _tell_remembered(self, peer: _Peer, question: RememberedQuestion) -> None:
-        found = RememberedFound(question.number)
-        try:
-            if self._remembered is not None:
-                found = await asyncio.to_thread(self._remembered, question)
+            if find is not None:
+                found = await asyncio.to_thread(find, question)
         except PointsmanError as error:
-            log.warning("what other nodes remember cannot be looked up: %s", error.public)
+            log.warning("%s cannot be looked up: %s", what, error.public)
         except Exception:
-            log.exception("what other nodes remember cannot be looked up")
+            log.exception("%s cannot be looked up", what)
         if not peer.writer.is_closing():
             peer.writer.write(encode(found))
 
@@ -361,21 +371,6 @@ class LinkServer:
         except Exception:
             log.exception("an answer could not be looked up")
         return AnswerFound(question.number, able=False)
-
-
-async def _put_in_order(peer: _Peer, message: Up) -> None:
-    if isinstance(message, UsageBatch):
-        if message.batch in peer.batches:
-            return
-        peer.batches.add(message.batch)
-    elif isinstance(message, _KEPT):
-        await peer.room.acquire()
-    peer.waiting.put_nowait((time.monotonic(), message))
-
-
-def _is_renewal(message: Up) -> bool:
-    """Of parts of limits that are known: what was recorded is nothing to it."""
-    return isinstance(message, LeaseQuestion) and not any(one.fresh for one in message.of)
 
 
 def _silent() -> PointsmanError:

@@ -22,7 +22,6 @@ from ...link.messages import (
     WorkerStatus,
 )
 from ...link.server import LinkServer
-from ...link.shared_messages import ForgetRemembered, Remember
 from . import remembering
 from .control_plane import ControlPlane
 
@@ -35,7 +34,8 @@ async def connect_link(control: ControlPlane, path: str) -> LinkServer:
     looking = (control.answers.find, control.recordings.find, partial(remembering.find, control))
     up, ask = partial(take, control), partial(find_answer, control)
     lend = None if accountant.leases is None else accountant.lend
-    link = LinkServer(path, up, ask, accountant.find, accountant.server, *looking, leases=lend)
+    keep = partial(remembering.keep, control)
+    link = LinkServer(path, up, ask, accountant.find, accountant.server, *looking, leases=lend, remember=keep)
     accountant.cashier.follow(control.snapshot.limits)
     await link.start()
     control.connected(link, asyncio.get_running_loop())
@@ -65,10 +65,6 @@ def take(control: ControlPlane, worker: int, message: Up) -> None:
         control.live.changed("bodies")
     elif isinstance(message, KeepAnswer):
         control.answers.keep(message)
-    elif isinstance(message, Remember):
-        remembering.keep(control, message)
-    elif isinstance(message, ForgetRemembered):
-        remembering.forget(control, message)
     elif isinstance(message, Shadowed):
         control.shadows.add(message)
     elif isinstance(message, KeepRecorded):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...link.shared_messages import (
     ForgetRemembered,
     Remember,
@@ -16,21 +18,18 @@ from ..vault import Binding, VaultError
 from .control_plane import ControlPlane
 
 
-def keep(control: ControlPlane, message: Remember) -> None:
-    """Raises PointsmanError where it cannot be kept."""
+def keep(control: ControlPlane, told: Sequence[Remember | ForgetRemembered]) -> None:
+    """All of it, in its order, or nothing. Raises PointsmanError where that cannot be."""
     if control.nodes is None:
         return
-    name = message.names[0]
-    sealed = control.vault.require().seal_bytes(message.body, _bound(message.kind, message.caller, name))
-    with control.nodes.link() as link:
-        remembered.keep(link, message.kind, message.caller, message.names, sealed, message.seconds)
-
-
-def forget(control: ControlPlane, message: ForgetRemembered) -> None:
-    """Raises PointsmanError where that cannot be."""
-    if control.nodes is not None:
-        with control.nodes.link() as link:
-            remembered.forget(link, message.kind, message.caller, message.name)
+    vault = control.vault.require()
+    with control.nodes.link() as link, link.transaction():
+        for one in told:
+            if isinstance(one, ForgetRemembered):
+                remembered.forget(link, one.kind, one.caller, one.name)
+            else:
+                sealed = vault.seal_bytes(one.body, _bound(one.kind, one.caller, one.names[0]))
+                remembered.keep(link, one.kind, one.caller, one.names, sealed, one.seconds)
 
 
 def find(control: ControlPlane, question: RememberedQuestion) -> RememberedFound:

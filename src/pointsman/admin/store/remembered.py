@@ -1,5 +1,5 @@
 """What clients of several nodes may refer to, in PostgreSQL: by kind, caller and name. Bodies are sealed; who seals is
-control/remembering.py. Each statement stands by itself.
+control/remembering.py. Each function is one statement.
 """
 
 from __future__ import annotations
