@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -54,6 +55,7 @@ class Nodes:
     def keep(self, told: Sequence[Remember | ForgetRemembered]) -> None:
         self.runs.append(len(told))
         if self.away:
+            time.sleep(0.3)  # as long as it tries
             raise AWAY
         if any(isinstance(one, Remember) and one.names[0] in self.odd for one in told):
             raise PointsmanError(ErrorKind.INVALID, "It holds a NUL.")
@@ -90,7 +92,7 @@ def test_rules_limits_and_usage_do_not_wait_for_what_other_nodes_find(
             assert shared.say(remember(f"resp_{number}"))
         await until(lambda: nodes.runs)
         nodes.control.server.publish(SNAPSHOT)
-        assert await nodes.control.server.wait_applied("e", 7, 0.7) is True
+        assert await nodes.control.server.wait_applied("e", 7, 5.0) is True
         spec = LimitSpec("key/1", Limit.TOKENS, 100)
         assert await by_link(data.client)((LeaseAsk(spec, fresh=True),), lambda: None) == (None,)
         data.record(1)
