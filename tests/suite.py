@@ -19,7 +19,7 @@ TIMES = 2
 
 
 class Failures:
-    """A plugin that keeps the names of what failed. unfit: a file could not be read, or no test was meant."""
+    """A plugin that keeps the names of what failed. unfit: a file could not be read."""
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}

@@ -75,6 +75,16 @@ class Nodes:
         return LeaseFound(question.number, (None,) * len(question.of))
 
 
+async def begun(path: str, *, away: bool = False) -> tuple[Nodes, Data, SharedByLink]:
+    """Both ends, connected."""
+    nodes = Nodes(path)
+    nodes.away = away
+    await nodes.control.server.start()
+    data = Data(path).start()
+    await until(lambda: data.client.connected)
+    return nodes, data, SharedByLink(data.client)
+
+
 def test_rules_limits_and_usage_do_not_wait_for_what_other_nodes_find(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -82,12 +92,7 @@ def test_rules_limits_and_usage_do_not_wait_for_what_other_nodes_find(
     rules came seconds late."""
 
     async def main() -> None:
-        nodes = Nodes(path)
-        nodes.away = True
-        await nodes.control.server.start()
-        data = Data(path).start()
-        await until(lambda: data.client.connected)
-        shared = SharedByLink(data.client)
+        nodes, data, shared = await begun(path, away=True)
         for number in range(500):
             assert shared.say(remember(f"resp_{number}"))
         await until(lambda: nodes.runs)
@@ -112,11 +117,7 @@ def test_rules_limits_and_usage_do_not_wait_for_what_other_nodes_find(
 
 def test_what_is_forgotten_is_not_found_after(path: str) -> None:
     async def main() -> None:
-        nodes = Nodes(path)
-        await nodes.control.server.start()
-        data = Data(path).start()
-        await until(lambda: data.client.connected)
-        shared = SharedByLink(data.client)
+        nodes, data, shared = await begun(path)
         for number in range(20):
             shared.say(remember(f"resp_{number}"))
             shared.say(ForgetRemembered(RESPONSE, "c", f"resp_{number}"))
@@ -129,12 +130,8 @@ def test_what_is_forgotten_is_not_found_after(path: str) -> None:
 
 def test_one_that_cannot_be_kept_costs_the_others_nothing(path: str) -> None:
     async def main() -> None:
-        nodes = Nodes(path)
+        nodes, data, shared = await begun(path)
         nodes.odd = {"resp_3"}
-        await nodes.control.server.start()
-        data = Data(path).start()
-        await until(lambda: data.client.connected)
-        shared = SharedByLink(data.client)
         for number in range(10):
             shared.say(remember(f"resp_{number}"))
         await until(lambda: len(nodes.kept) == 9)
@@ -147,12 +144,8 @@ def test_one_that_cannot_be_kept_costs_the_others_nothing(path: str) -> None:
 
 def test_what_a_process_sent_last_is_kept_though_it_is_gone_and_the_database_was_away(path: str) -> None:
     async def main() -> None:
-        nodes = Nodes(path)
-        nodes.away = True
-        await nodes.control.server.start()
-        data = Data(path).start()
-        await until(lambda: data.client.connected)
-        SharedByLink(data.client).say(remember("resp_1"))
+        nodes, data, shared = await begun(path, away=True)
+        shared.say(remember("resp_1"))
         await until(lambda: nodes.runs)
         await data.stop()
         await until(lambda: not nodes.control.server.workers)
@@ -167,12 +160,8 @@ def test_a_server_that_stops_does_not_wait_for_a_database_that_is_away(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
-        nodes = Nodes(path)
-        nodes.away = True
-        await nodes.control.server.start()
-        data = Data(path).start()
-        await until(lambda: data.client.connected)
-        SharedByLink(data.client).say(remember("resp_1"))
+        nodes, data, shared = await begun(path, away=True)
+        shared.say(remember("resp_1"))
         await until(lambda: nodes.runs)
         await asyncio.wait_for(nodes.control.server.stop(), 3.0)
         await data.stop()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from pointsman.ledger.blocks import block_of, joined
 from pointsman.link.messages import Up, UsageBatch
@@ -75,12 +76,7 @@ def test_batches_become_no_larger_than_the_loop_can_bear() -> None:
 def test_joined_blocks_say_what_they_said_apart() -> None:
     answer = ("resp_1", 3, "local:m", "m", 1.5)
     blocks = [block_of([record(1), record(2)]), block_of([record(2), record(3)])]
-    told = [
-        type(block)(
-            **{name: getattr(block, name) for name in block.__struct_fields__} | {"answers": [answer]}
-        )
-        for block in blocks
-    ]
+    told = [replace(block, answers=[answer]) for block in blocks]
     found = joined(told)
     assert found.read() == [record(1), record(2), record(3)]
     assert found.answers == [answer, answer]

@@ -153,7 +153,8 @@ class Nodes:
             wait = min(2 * wait, longest)
 
     def link(self) -> AbstractContextManager[psycopg.Connection[Any]]:
-        """A connection for statements that stand by themselves. Raises PointsmanError while the database is away."""
+        """A connection for statements that stand by themselves, or a transaction of its own. Raises PointsmanError while the
+        database is away."""
         return self._server.raw()
 
     def listed(self) -> list[NodeRow]:

@@ -17,33 +17,37 @@ function say(state, word) {
   }
 }
 
+const parts = () => [...document.querySelectorAll("[data-live]")];
+const topicsOf = (part) => part.dataset.live.split(" ");
+
 // A part that comes by a swap is as old as its request: what was told after that had begun went to what stood there before.
 let tellings = 0;
 const last = new Map(); // topic -> in which telling it was last
 const began = new WeakMap(); // htmx's context of a request -> how many tellings there were before it
-const known = new WeakSet(document.querySelectorAll("[data-live]"));
+const known = new WeakSet(parts());
 
 document.addEventListener("htmx:before:request", (event) => began.set(event.detail.ctx, tellings));
 document.addEventListener("htmx:after:swap", (event) => {
   const ctx = event.detail?.ctx, target = ctx?.target, before = began.get(ctx) ?? tellings;
-  for (const part of document.querySelectorAll("[data-live]")) {
+  for (const part of parts()) {
     const swapped = !known.has(part) || (target?.isConnected && (target.contains(part) || part.contains(target)));
     known.add(part);
     if (!swapped || (ctx?.sourceElement === part && target === part)) continue; // its own request: htmx keeps the next one
-    if (part.dataset.live.split(" ").some((topic) => last.get(topic) > before)) part.dispatchEvent(new CustomEvent("live"));
+    if (topicsOf(part).some((topic) => last.get(topic) > before)) part.dispatchEvent(new CustomEvent("live"));
   }
 });
 
 function tell(topics) {
   tellings += 1;
   for (const topic of topics) last.set(topic, tellings);
-  const of = (part) => part.dataset.live.split(" ").some((topic) => topics.includes(topic));
-  for (const part of document.querySelectorAll("[data-live]")) if (of(part)) part.dispatchEvent(new CustomEvent("live"));
+  for (const part of parts()) {
+    if (topicsOf(part).some((topic) => topics.includes(topic))) part.dispatchEvent(new CustomEvent("live"));
+  }
   for (const topic of topics) document.dispatchEvent(new CustomEvent(`live:${topic}`));
 }
 
 function everything() {
-  tell([...new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(" ")))]);
+  tell([...new Set(parts().flatMap(topicsOf))]);
 }
 
 function take(name, data) {
