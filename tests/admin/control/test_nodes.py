@@ -84,6 +84,12 @@ def eventually(done: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+def idle(control: ControlPlane) -> bool:
+    """Has it followed all that there was, also what it begins with?"""
+    nodes = among(control)
+    return bool(not nodes._wanted and nodes._changed._waiters)  # type: ignore[attr-defined]
+
+
 def test_a_change_is_live_on_all_nodes_when_it_is_answered(make: Make) -> None:
     first, second, third = make("n1"), make("n2"), make("n3")
     for number, one in enumerate((first, second, third)):
@@ -98,6 +104,7 @@ def test_a_node_that_does_not_follow_is_named_and_follows_later(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = make("n1"), make("n2")
+    eventually(lambda: idle(second))
     follow = second.follow
     monkeypatch.setattr(among(second), "_follow", lambda _: False)
     assert add(first, "a") == ["n2"]
