@@ -25,6 +25,7 @@ MODULES = (
     "resilience.board",
     "wire.chunks",
     "dialects.same_again",
+    "dialects.whole_again",
     "dialects.seen",
     "dialects.counts",
     "dialects.openai_usage",
@@ -170,7 +171,7 @@ class _Finder:
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """See importlib.abc.MetaPathFinder."""
         package, _, module = name.partition(".")
-        if package != __package__ or module not in MODULES or not _runs(module):
+        if package != __package__ or module not in MODULES or not compiled(module):
             return None
         from importlib.util import spec_from_file_location
 
@@ -182,13 +183,14 @@ _fresh = cache(fresh)
 """As it was when it was first asked for: a module goes by it, and so do those that take types from it."""
 
 
-def _runs(module: str) -> bool:
+def compiled(module: str) -> bool:
+    """Does it run as machine code, or will when it is imported?"""
     return _USED and _is_wanted(module) and all(map(_fresh, takes(module)))
 
 
 def runs() -> tuple[str, ...]:
     """The modules that run as machine code, or will when they are imported."""
-    return tuple(filter(_runs, MODULES))
+    return tuple(filter(compiled, MODULES))
 
 
 _USED = not wants_pure() and FOLDER.exists()

@@ -25,14 +25,14 @@ DIALECT = {CHAT: "openai_chat", MESSAGES: "anthropic_messages"}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row. backend: the path whose protocol it speaks. answer: its bytes, in the pieces they come in.
+    """One row. backend: the path whose protocol it speaks. answers: one after the other, each in the pieces it comes in.
     count: requests that are counted. real: with a client key, and as many headers as real traffic has. key: what that key
     has beside: `plain` nothing, `bounds`, `rates`, `budget`, and `priced` a price of its model, too; "" no key at all."""
 
     name: str
     says: str
     workload: Workload
-    answer: tuple[bytes, ...]
+    answers: tuple[tuple[bytes, ...], ...]
     backend: str
     count: int
     real: bool = False
@@ -64,22 +64,30 @@ class Case:
         return following
 
 
+_ANSWERS = 17
+"""Whole ones that differ, as those of one model do: by their id, time, counts and words."""
+
+
 def _whole(body: bytes, fields: bytes = b"") -> tuple[bytes, ...]:
     own = _OWN_HEAD.format(type="application/json").encode()
     return (b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b" % (fields, own, len(body), body),)
 
 
-def _streamed(events: list[bytes]) -> tuple[bytes, ...]:
+def _wholes(reply: Callable[[int], bytes], fields: bytes = b"") -> tuple[tuple[bytes, ...], ...]:
+    return tuple(_whole(reply(number), fields) for number in range(_ANSWERS))
+
+
+def _streamed(events: list[bytes]) -> tuple[tuple[bytes, ...], ...]:
     own = _OWN_HEAD.format(type="text/event-stream; charset=utf-8").encode()
     head = b"HTTP/1.1 200 OK\r\n%btransfer-encoding: chunked\r\n\r\n" % own
-    return (head, *map(chunk, events), b"0\r\n\r\n")
+    return ((head, *map(chunk, events), b"0\r\n\r\n"),)
 
 
-def _chat_stream() -> tuple[bytes, ...]:
+def _chat_stream() -> tuple[tuple[bytes, ...], ...]:
     return _streamed([*(payloads.event(index, index) for index in range(EVENTS)), DONE])
 
 
-def _messages_stream() -> tuple[bytes, ...]:
+def _messages_stream() -> tuple[tuple[bytes, ...], ...]:
     """As many events as the Chat stream has, each in a packet of its own."""
     return _streamed([*map(payloads.message_event, range(EVENTS)), STOP])
 
@@ -95,12 +103,12 @@ _KEYS = {
 
 def all_cases() -> dict[str, Case]:
     """In the order of the table."""
-    chat, message = _whole(payloads.chat_reply()), _whole(payloads.message_reply())
-    called = {CHAT: _whole(made.called_chat()), MESSAGES: _whole(made.called_messages())}
+    chat, message = _wholes(payloads.chat_reply), _wholes(payloads.message_reply)
+    called = {CHAT: (_whole(made.called_chat()),), MESSAGES: (_whole(made.called_messages()),)}
     streamed = {path: small(path, stream=True) for path in (CHAT, MESSAGES)}
     streams = {CHAT: _chat_stream(), MESSAGES: _messages_stream()}
     long = {spaced: payloads.long_chat(spaced=spaced) for spaced in (False, True)}
-    real = _whole(payloads.chat_reply(), _PROVIDER)
+    real = _wholes(payloads.chat_reply, _PROVIDER)
     rows = [
         Case("chat_small", "small, Chat", small(CHAT), chat, CHAT, 102),
         Case("msg_small", "small, Messages", small(MESSAGES), message, MESSAGES, 102),

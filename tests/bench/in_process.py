@@ -16,6 +16,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any, cast
 
 import uvloop
@@ -131,7 +132,7 @@ class Rig:
     """One client connection and one data plane for one case."""
 
     def __init__(self, case: Case, end: socket.socket) -> None:
-        self._case, self._following = case, case.requests()
+        self._case, self._following, self._answers = case, case.requests(), cycle(case.answers)
         self._egress = NoEgress(end)
         self._records: list[UsageRecord] = []
         self.got: list[bytes] = []  # by the client, of the last request
@@ -172,7 +173,7 @@ class Rig:
             await _until(lambda: bool(sent))
         if len(pieces) > 1 and sum(map(len, sent)) < len(pieces[0]):  # worked on elsewhere, and sent in parts
             await _quiet(sent)
-        for piece in self._case.answer:
+        for piece in next(self._answers):
             self._egress.last.data_received(piece)
         if not self._records:
             await _until(lambda: bool(self._records))

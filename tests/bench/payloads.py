@@ -207,16 +207,21 @@ def refusal() -> bytes:
     )
 
 
-def chat_reply() -> bytes:
-    """About half a kilobyte, as a provider writes it."""
-    usage = {"prompt_tokens": 17, "completion_tokens": 9, "total_tokens": 26}
+def chat_reply(number: int = 0) -> bytes:
+    """About half a kilobyte, as a provider writes it. number: of several, which have other ids, times, counts and words."""
+    made = 9 + number % 5
+    usage = {"prompt_tokens": 17 + number, "completion_tokens": made, "total_tokens": 17 + number + made}
     details = {
-        "prompt_tokens_details": {"cached_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": number % 3},
         "completion_tokens_details": {"reasoning_tokens": 0},
     }
-    head = {"id": "chatcmpl-bench0000000000000000", "created": 1790000000, "model": "bench-small"}
+    head = {
+        "id": f"chatcmpl-bench{number:016}",
+        "created": 1790000000 + number // 3,
+        "model": "bench-small",
+    }
     tail = {"service_tier": "default", "system_fingerprint": "fp_bench00000"}
-    message = {"content": "Hello, and welcome to the bench.", "refusal": None}
+    message = {"content": "Hello, and welcome to the bench." + "." * (number % 4), "refusal": None}
     return _json(chat.whole(message, "stop", usage | details, **head, **tail))
 
 
@@ -253,17 +258,18 @@ def long_chat(*, spaced: bool) -> Workload:
     return Workload(name, "/v1/chat/completions", tuple(body(number) for number in range(VARIANTS)))
 
 
-def message_reply() -> bytes:
-    """The Messages answer to the large request."""
+def message_reply(number: int = 0) -> bytes:
+    """The Messages answer to the large request. number: see chat_reply()."""
     usage = {
-        "input_tokens": 12,
+        "input_tokens": 12 + number,
         "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 24000,
-        "output_tokens": 30,
+        "cache_read_input_tokens": 24000 + number % 3,
+        "output_tokens": 30 + number % 5,
         "service_tier": "standard",
     }
-    head = {"id": "msg_bench0000000000000000", "model": "bench-large"}
-    return _json(messages.whole([{"type": "text", "text": _text(2, 40)}], "end_turn", usage, **head))
+    head = {"id": f"msg_bench{number:016}", "model": "bench-large"}
+    text = _text(2, 40) + "." * (number % 4)
+    return _json(messages.whole([{"type": "text", "text": text}], "end_turn", usage, **head))
 
 
 def models_reply() -> bytes:

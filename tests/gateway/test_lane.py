@@ -164,6 +164,39 @@ def test_a_whole_answer_that_is_cut_anywhere_is_told_alike(dialect: str) -> None
         both(of_whole(dialect, [raw[:at], raw[at:]]), dialect)
 
 
+LIKE = {
+    CHAT: (
+        {"content": "Hello"},
+        {"content": 'Hello, \n"you" žluť \\'},
+        {"content": "<think>hm</think>you"},
+        {"content": " "},
+        {"content": ""},
+        {"content": None},
+    ),
+    MESSAGES: (
+        {"text": 'Hello, \n"you" žluť \\'},
+        {"text": " "},
+        {"text": ""},
+    ),
+}
+
+
+@pytest.mark.parametrize("ascii", [False, True])
+@pytest.mark.parametrize("dialect", [CHAT, MESSAGES])
+def test_a_whole_answer_that_is_like_the_one_before_is_told_alike(dialect: str, ascii: bool) -> None:
+    for other in LIKE[dialect]:
+        value = json.loads(WHOLES[dialect])
+        inside = value["choices"][0]["message"] if dialect == CHAT else value["content"][0]
+        inside.update(other)
+        raw = whole_of(json.dumps(value, ensure_ascii=ascii).encode())
+        both(of_whole(dialect, [raw]), dialect)
+        for at in range(
+            len(raw) - len(WHOLES[dialect]), len(raw), 13
+        ):  # another byte, a cut, one more member
+            both(of_whole(dialect, [raw[:at] + b"!" + raw[at + 1 :]]), dialect)
+            both(of_whole(dialect, [raw[:at]], cut=True), dialect)
+
+
 ANSWERS = {
     "429": b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 3\r\ncontent-length: 2\r\n\r\n{}",
     "500": b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n",

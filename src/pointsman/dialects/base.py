@@ -27,6 +27,7 @@ from .same_again import SameAgain as SameAgain
 from .sameness import NOTHING_IDLE, Sameness
 from .seen import Seen as Seen
 from .seen import Verdict as Verdict
+from .whole_again import WholeAgain as WholeAgain
 
 BAD_EVENTS = 3
 """In a translated stream an event that cannot be read is left out and noted; so many are a failure."""

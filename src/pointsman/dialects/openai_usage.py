@@ -14,7 +14,7 @@ def neutral_usage(value: Any) -> TokenUsage | None:
     those of servers beside them (docs/protocols/usage.md#names-of-counts)."""
     if not isinstance(value, dict):
         return None
-    if (common := _common(value)) is not None:
+    if (common := common_usage(value)) is not None:
         return common
     usage = Counts(value)
     asked = usage.inner("prompt_tokens_details", "input_tokens_details")
@@ -42,31 +42,40 @@ def _apart(asked: Counts, made: Counts) -> Apart | None:
     return Apart(max(0, heard), max(0, spoken), max(0, seen), max(0, drawn))
 
 
-def _common(value: dict[str, Any]) -> TokenUsage | None:
+def common_usage(value: dict[str, Any]) -> TokenUsage | None:
     """As OpenAI writes it, and nearly all who copy it: three sums that fit, and details; None of anything else."""
     prompt, made, total = (
         value.get("prompt_tokens"),
         value.get("completion_tokens"),
         value.get("total_tokens"),
     )
-    if type(prompt) is not int or type(made) is not int or total != prompt + made:
-        return None
-    if not 0 < prompt <= total <= MOST:  # so that none of them is below 0
+    if type(prompt) is not int or type(made) is not int or type(total) is not int:
         return None
     members = len(value)
     if members == 3:
-        return TokenUsage(prompt, made)
+        return common_sums(prompt, made, total, None, None)
     read, thought = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
     if members != 5 or type(read) is not dict or type(thought) is not dict:
         return None
     cached, reasoning = read.get("cached_tokens"), thought.get("reasoning_tokens")
     if type(cached) is not int or type(reasoning) is not int:
         return None
-    if not (0 <= cached <= prompt and 0 <= reasoning <= made):
-        return None
     if len(read) > 1 and (len(read) > 2 or read.get("audio_tokens", True)):  # it says more
         return None
     if thought.get("audio_tokens") or thought.get("image_tokens"):
+        return None
+    return common_sums(prompt, made, total, cached, reasoning)
+
+
+def common_sums(
+    prompt: int, made: int, total: int, cached: int | None, reasoning: int | None
+) -> TokenUsage | None:
+    """The usage of sums that fit; None of others. cached and reasoning: both, or neither."""
+    if total != prompt + made or not 0 < prompt <= total <= MOST:  # so that none of them is below 0
+        return None
+    if cached is None or reasoning is None:
+        return TokenUsage(prompt, made) if cached is reasoning else None
+    if not (0 <= cached <= prompt and 0 <= reasoning <= made):
         return None
     return TokenUsage(prompt, made, cached, reasoning)
 

@@ -16,6 +16,7 @@ cdef class Seen:
     cpdef str more(self, bytes event)
     cpdef _nothing_yet(self)
     cpdef bint whole(self, bytes body)
+    cpdef str whole_text(self, bytes body)
     cpdef end(self)
     cpdef bint call_cut(self)
     cpdef bint end_unexplained(self)

@@ -17,6 +17,7 @@ from ..wire.surrogates import Halves
 from .recall import Keep
 from .same_again import SameAgain
 from .stop_words import FAILED, meaning_of
+from .whole_again import Alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Seen:
     text_keys: ClassVar[tuple[bytes, ...]] = ()
     free_keys: ClassVar[tuple[bytes, ...]] = ()
     """Members, as JSON, of a frame that has text_alone(): for the text; another string or number in each, and no fact."""
+    alike: ClassVar[Alike | None] = None  # of whole answers; None where whole_text() is of none
     __slots__ = (
         "again", "answer_id", "arguments", "concluded", "ended", "error", "finished", "given", "halves", "heard_in", "hears",
         "keep", "malformed", "output", "part", "reason_due", "refused", "stop", "stop_word", "usage",
@@ -116,6 +118,17 @@ class Seen:
         """The text of the frame that event() gave last, where it told nothing else and the same frame with any other text
         and anything in `free_keys` would set no fact either, until one comes that is different; "" of any other."""
         return ""
+
+    def whole_text(self, body: bytes) -> str:
+        """Of a fresh reading: the text of a whole answer, if all that are alike (`alike`) set the same facts but the usage,
+        which counts_of() reads; "" of any other."""
+        return ""
+
+    @staticmethod
+    def counts_of(counts: list[int | None], told: TokenUsage) -> TokenUsage | None:
+        """The usage of an answer with these counts (`alike`) that is like another one, whose usage was told; None where that
+        is not sure."""
+        return None
 
     def more(self, event: bytes) -> str:
         """Of a reader: the text of an event that is the one before but for that, more of the part `part`; "" of any other,

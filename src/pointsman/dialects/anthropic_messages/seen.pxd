@@ -1,5 +1,5 @@
 # Types for Cython: see hatch_build.py.
-from pointsman.dialects.anthropic_messages.usage cimport Counted
+from pointsman.dialects.anthropic_messages.usage cimport Counted, common_sums
 from pointsman.dialects.seen cimport Seen
 
 cdef class MessagesSeen(Seen):
@@ -12,6 +12,7 @@ cdef class MessagesSeen(Seen):
     cpdef str text_alone(self, frame)
     cpdef bint whole(self, bytes body)
     cpdef take_whole(self, bytes body)
+    cpdef str whole_text(self, bytes body)
     cpdef see(self, frame)
     cdef _see_other(self, frame)
     cdef _message(self, message)

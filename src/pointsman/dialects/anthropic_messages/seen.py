@@ -11,12 +11,13 @@ from contextlib import suppress
 from typing import Any
 
 from ...conversation.events import SILENT_STOPS, PartKind, Stop
-from ...conversation.usage import ran
+from ...conversation.usage import TokenUsage, ran
 from ...wire.jsontext import Closing
 from ...wire.sse import data_of, name_of, unframed_error
 from ..decoding import UNREADABLE, decode_object, read_whole
 from ..seen import Seen
 from ..vendor_errors import bare_error, body_error, is_named_error, names_error
+from ..whole_again import Alike
 from .answering import STOPS
 from .errors import error_inside, is_error
 from .frames import (
@@ -31,7 +32,7 @@ from .frames import (
     decode_whole,
 )
 from .plain_words import RUNS
-from .usage import Counted
+from .usage import Counted, common_sums
 
 _OF_DELTA = {
     "text_delta": PartKind.TEXT,
@@ -49,6 +50,7 @@ _OF_BLOCK = {
 _TOOL, _FOREIGN = PartKind.TOOL, PartKind.FOREIGN
 _END, _TOOL_USE, _REFUSAL = Stop.END, Stop.TOOL_USE, Stop.REFUSAL
 _MESSAGE_KINDS = (PartKind.TEXT, PartKind.THINKING)
+_OF_TEXT = {"type", "text", "citations"}
 _NO_DELTA = FrameDelta()
 """Never changed."""
 
@@ -60,6 +62,9 @@ class MessagesSeen(Seen):
 
     member = b'"content"'
     text_keys = (b'"text"', b'"thinking"')
+    alike = Alike(
+        b'"text"', (b'"id"',), (b'"input_tokens"', b'"output_tokens"', b'"cache_read_input_tokens"')
+    )
     __slots__ = ("_texts", "blocks", "called", "counted", "last", "runs")
 
     def __init__(self) -> None:
@@ -136,6 +141,27 @@ class MessagesSeen(Seen):
             self._told_why(message.ending)
             self._end()
         return message
+
+    def whole_text(self, body: bytes) -> str:
+        """See Seen."""
+        message = self.take_whole(body)
+        if message is None or message.content is None or len(message.content) != 1 or self.error is not None:
+            return ""
+        (block,) = message.content
+        if block.get("type") != "text" or block.get("citations") or not block.keys() <= _OF_TEXT:
+            return ""
+        if self.refused or self.malformed or self.counted is None or not self.counted.common:
+            return ""
+        text = block.get("text")
+        return text if isinstance(text, str) else ""
+
+    @staticmethod
+    def counts_of(counts: list[int | None], told: TokenUsage) -> TokenUsage | None:
+        """See Seen."""
+        asked, made, read = counts
+        if asked is None or made is None:
+            return None
+        return common_sums(asked, made, read, told.cache_write, told.cache_write_long)
 
     def see(self, frame: Frame) -> None:
         """The facts of one frame."""

@@ -3,6 +3,8 @@ import cython
 
 from pointsman.dialects.counts cimport Counts, number
 
+cpdef common_sums(asked, made, read, written, hour)
+
 cdef class Counted:
     cdef dict _told
     cpdef add(self, dict report)

@@ -41,6 +41,11 @@ class Counted:
         found = self._told.get("service_tier")
         return found if isinstance(found, str) else None
 
+    @property
+    def common(self) -> bool:
+        """Do the counts of input and output alone say all of it?"""
+        return self._common() is not None
+
     def neutral(self) -> TokenUsage:
         """The same numbers under our definition: input holds what was read from and written to a cache."""
         common = self._common()
@@ -78,9 +83,7 @@ class Counted:
         )
         if type(asked) is not int or type(made) is not int or (read is not None and type(read) is not int):
             return None
-        total, written = asked + (read or 0), words.get("cache_creation_input_tokens")
-        if not 0 <= asked <= total <= MOST or not 0 <= made <= MOST or not total:
-            return None
+        written = words.get("cache_creation_input_tokens")
         if written is not None and (type(written) is not int or written):
             return None
         region, tier = words.get("inference_geo"), words.get("service_tier")
@@ -91,7 +94,7 @@ class Counted:
         long = (
             self._inner("cache_creation", "ephemeral_1h_input_tokens") if "cache_creation" in words else None
         )
-        return None if long else TokenUsage(total, made, read, None, written, long)
+        return None if long else common_sums(asked, made, read, written, long)
 
     def _inner(self, name: str, inside: str) -> int | None:
         found = self._told.get(name)
@@ -99,6 +102,17 @@ class Counted:
             return None
         inner = Counts(found)
         return inner.one(inside)
+
+
+def common_sums(
+    asked: int, made: int, read: int | None, written: int | None, hour: int | None
+) -> TokenUsage | None:
+    """The usage of sums that can be; None of others. written: to a cache; hour: what of that is kept
+    for one. Both are None or 0."""
+    total = asked + (read or 0)
+    if not 0 <= asked <= total <= MOST or not 0 <= made <= MOST or not total:
+        return None
+    return TokenUsage(total, made, read, None, written, hour)
 
 
 def rendered(usage: TokenUsage | None) -> dict[str, Any]:

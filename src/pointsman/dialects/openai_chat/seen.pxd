@@ -1,5 +1,5 @@
 # Types for Cython: see hatch_build.py.
-from pointsman.dialects.openai_usage cimport neutral_usage
+from pointsman.dialects.openai_usage cimport common_sums, common_usage, neutral_usage
 from pointsman.dialects.seen cimport Seen
 
 cdef bint _begins_a_word(str content)
@@ -15,6 +15,7 @@ cdef class ChatSeen(Seen):
     cpdef bint whole(self, bytes body)
     cpdef end(self)
     cpdef whole_frame(self, bytes body)
+    cpdef str whole_text(self, bytes body)
     cpdef str text_alone(self, frame)
     cpdef see(self, frame)
     cpdef bint answers(self, choice)

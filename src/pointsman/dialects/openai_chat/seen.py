@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...conversation.events import SILENT_STOPS, Stop
-from ...conversation.usage import newer, served
+from ...conversation.usage import TokenUsage, newer, served
 from ...wire.sse import data_of
 from ...wire.surrogates import mended
 from ..decoding import UNREADABLE
-from ..openai_usage import neutral_usage
+from ..openai_usage import common_sums, common_usage, neutral_usage
 from ..seen import Seen
 from ..stop_words import NO_REASONS
 from ..think import FIRSTS, ThinkSplitter
@@ -27,6 +27,7 @@ from ..vendor_errors import (
     is_named_error,
     is_openai_object,
 )
+from ..whole_again import Alike
 from .calls import Calls
 from .frames import Choice, Chunk, Delta, decode, decode_odd, pieces, unknown_output
 
@@ -67,6 +68,17 @@ class ChatSeen(Seen):
 
     text_keys = (b'"content"', b'"reasoning_content"', b'"reasoning"')
     free_keys = (b'"created"', b'"system_fingerprint"', b'"obfuscation"')
+    alike = Alike(
+        b'"content"',
+        (b'"id"', b'"created"', b'"system_fingerprint"'),
+        (
+            b'"prompt_tokens"',
+            b'"completion_tokens"',
+            b'"total_tokens"',
+            b'"cached_tokens"',
+            b'"reasoning_tokens"',
+        ),
+    )
     __slots__ = (
         "_begun", "_called", "_data", "_finish", "_in_delta", "_index", "_others", "_said_no", "calls", "matched",
         "unknown", "unread",
@@ -156,6 +168,26 @@ class ChatSeen(Seen):
         if (choice.index or 0) != self._index or isinstance(delta.content, list):
             return ""
         return delta.content or delta.thought()
+
+    def whole_text(self, body: bytes) -> str:
+        """See Seen. Reports of usage are put together (newer()), so that one alone is read by its counts."""
+        frame = self.whole_frame(body)
+        if frame is None or not frame.choices or len(frame.choices) > 1 or self.halves is not None:
+            return ""
+        (choice,) = frame.choices
+        if self.error is not None or choice.message is None or choice.usage is not None:
+            return ""
+        counted = isinstance(frame.usage, dict) and common_usage(frame.usage) is not None
+        content = choice.message.content
+        return content if counted and isinstance(content, str) else ""
+
+    @staticmethod
+    def counts_of(counts: list[int | None], told: TokenUsage) -> TokenUsage | None:
+        """See Seen."""
+        prompt, made, total, cached, reasoning = counts
+        if prompt is None or made is None or total is None:
+            return None
+        return common_sums(prompt, made, total, cached, reasoning)
 
     def _may_be_error(self, frame: Chunk, data: bytes, event: bytes = b"") -> None:
         """A frame without choices. An error in a form that its clients overlook is not told by its bytes."""

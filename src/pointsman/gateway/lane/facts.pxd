@@ -1,4 +1,5 @@
 # Types for Cython: see hatch_build.py.
+from pointsman.dialects.whole_again cimport WholeAgain as WholeAgainType
 from pointsman.ledger.cost cimport Bill
 from pointsman.ledger.counters cimport Cell, Histogram
 from pointsman.resilience.admission cimport Places
@@ -31,6 +32,7 @@ cdef class Track:
     cdef public Py_ssize_t most
     cdef public bytes about, probe
     cdef public Bill bill
+    cdef public WholeAgainType again
     cdef public bint crosses, limited, local
     cdef public double quiet, between, total, total_whole, hold
     cdef public BackendState health

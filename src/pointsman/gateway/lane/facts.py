@@ -9,6 +9,8 @@ from math import inf
 
 from msgspec.json import encode
 
+from ... import native
+from ...dialects.base import WholeAgain
 from ...dialects.paths import Route, route
 from ...dialects.registry import DIALECTS, derived
 from ...errors import PointsmanError
@@ -169,11 +171,12 @@ class Track:
     look for. quiet and other seconds: see Limits.
     usage: (member, name) by which a stream's is asked for, None where it is not. about: the header lines that say where it
     went. most: bytes of a body that fits its window whatever stands in it; unable: with one of these in it, it may be more
-    than its model can (attempt/fitting.py). limited: its backend has a budget. ok: counts its answers; overhead: has
+    than its model can (attempt/fitting.py). limited: its backend has a budget. again: what its whole answers look
+    like, None where each is read in full. ok: counts its answers; overhead: has
     the gateway's own part of them."""
 
     __slots__ = (
-        "about", "account", "backend", "between", "bill", "crosses", "health", "hold", "label", "limited", "local",
+        "about", "account", "again", "backend", "between", "bill", "crosses", "health", "hold", "label", "limited", "local",
         "mapping_id", "most", "named", "ok", "overhead", "pair", "places", "plan", "probe", "quiet", "shelf", "target",
         "total", "total_whole", "unable", "usage",
     )  # fmt: skip
@@ -210,9 +213,19 @@ class Track:
         self.about = b"x-pointsman-target: %b\r\nx-pointsman-attempts: 1\r\n" % header_text(target.label)
         if self.bill is None:
             self.about += cost_line(FREE)
+        self.again = None if self.crosses else _whole_again(protocol)
         counters = plane.counters
         self.ok = counters.cell((ATTEMPTS, target.key, "ok"))
         self.overhead = counters.histogram((OVERHEAD, protocol.value))
+
+
+def _whole_again(protocol: Protocol) -> WholeAgain | None:
+    """None where it would run as Python, which costs what it saves."""
+    fresh = DIALECTS[protocol].seen
+    first = fresh()
+    if first.alike is None or not native.compiled("dialects.whole_again"):
+        return None
+    return WholeAgain(first.alike, lambda body: fresh().whole_text(body), first.counts_of)
 
 
 def track_of(plane: DataPlane, rules: CompiledRules, plan: Plan, protocol: Protocol) -> Track | None:

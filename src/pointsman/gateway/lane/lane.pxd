@@ -13,6 +13,7 @@ from pointsman.gateway.request.meter cimport record
 from pointsman.ledger.cost cimport used_of
 from pointsman.ledger.counters cimport Cell, Histogram
 from pointsman.dialects.seen cimport Seen
+from pointsman.dialects.whole_again cimport WholeAgain
 from pointsman.upstream.connection cimport UpstreamConnection
 from pointsman.wire.chunks cimport chunk_at, one_chunk
 
@@ -23,10 +24,10 @@ cdef class Lane(Underway):
     @cython.locals(begin=Py_ssize_t, raw=bytes, size=Py_ssize_t, length=Py_ssize_t, flags=int, came=Py_ssize_t)
     cpdef arrived(self, bytes data)
     cdef _read_in_full(self)
-    @cython.locals(seen=Seen, judge=Judge, conn=UpstreamConnection, body=bytes, own=bytes, used=tuple, charged=tuple)
+    @cython.locals(
+        seen=Seen, judge=Judge, conn=UpstreamConnection, body=bytes, again=WholeAgain, own=bytes, used=tuple, charged=tuple
+    )
     cdef _whole(self, bytes raw, Py_ssize_t size, bytes lines, bint keep)
-    @cython.locals(probe=bytes)
-    cdef bint _odd(self, bytes body, bytes lines)
     cdef _answered(self, Judge judge, UpstreamConnection conn, bint keep)
     @cython.locals(relay=Passing)
     cdef _relay(self, bytes lines)

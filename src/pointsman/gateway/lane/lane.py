@@ -114,18 +114,24 @@ class Lane(Underway):
         conn.read_on(self._rest or self._raw, exchange, inside=self.relay is not None)
 
     def _whole(self, raw: bytes, size: int, lines: bytes, keep: bool) -> None:
-        """All of it is there. What it is says the dialect's reading, and the judge what follows from it."""
+        """All of it is there. What it is says the dialect's reading, or its likeness to one that was read, and the judge
+        what follows from it."""
         conn, judge = self.conn, self.judge
         assert conn is not None
-        body = raw[size:]
-        seen = self.asker.seen()
-        seen.whole(body)
-        found = meaning(seen, (), True)
-        if found is not ANSWERED or self._odd(body, lines):
+        body, again = raw[size:], self.track.again
+        usage = again.usage(body) if again is not None else None
+        seen = None
+        if usage is None:
+            seen = self.asker.seen()
+            seen.whole(body)
+            usage = seen.usage
+        if meaning(seen, (), True) is not ANSWERED or self._odd(body, lines):
             self._read_in_full()
             return
+        if seen is not None and again is not None and usage is not None:
+            again.learn(body, usage)
         self._answered(judge, conn, keep)
-        used = used_of(seen.usage)
+        used = used_of(usage)
         own = self._own_lines() + (lines if self.taken is None else self._theirs(lines))
         charged = FREE
         if self.track.bill is not None:
@@ -133,13 +139,6 @@ class Lane(Underway):
             own += cost_line(charged)
         self.client.send(200, own, body)
         self._settle(used, charged)
-
-    def _odd(self, body: bytes, lines: bytes) -> bool:
-        """Is it no JSON object, or does it show the backend's key?"""
-        probe = self.track.probe
-        return not body.startswith(b"{") or (
-            probe is not None and (body.find(probe) >= 0 or lines.find(probe) >= 0)
-        )
 
     def _answered(self, judge: Judge, conn: UpstreamConnection, keep: bool) -> None:
         """By a whole answer, which the client gets now."""

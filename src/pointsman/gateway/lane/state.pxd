@@ -39,4 +39,6 @@ cdef class Underway:
     cdef begin(self)
     cdef bytes _own_lines(self)
     cdef tuple _charged(self, tuple used)
+    @cython.locals(probe=bytes)
+    cdef bint _odd(self, bytes body, bytes lines)
     cdef bytes _theirs(self, bytes lines)

@@ -137,6 +137,13 @@ class Underway:
         bill = self.track.bill
         return FREE if bill is None else bill.of(used, self.wall)
 
+    def _odd(self, body: bytes, lines: bytes) -> bool:
+        """Is that no JSON object, or does it show the backend's key? lines: of the answer's head."""
+        probe = self.track.probe
+        return not body.startswith(b"{") or (
+            probe is not None and (body.find(probe) >= 0 or lines.find(probe) >= 0)
+        )
+
     def no_longer_opening(self) -> Task[UpstreamConnection] | None:
         """The connection that is being made, if one is: from now on it is the caller's."""
         opening, self.opening = self.opening, None
