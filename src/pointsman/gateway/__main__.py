@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import uvloop
 
-from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE, Limits, local_host
+from ..config import CLIENT_KEY_VARIABLE, KEY_VARIABLE, Limits, local_host, otel_url
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..ledger.records import UsageRecord
@@ -135,7 +135,9 @@ class DataPlaneProcess:
             tally=self._on_records,
             answer=partial(answer, self.plane),
         )
-        self.plane.flush, self.plane.trace = self._link.usage.flush, self._link.usage.trace
+        self.plane.flush = self._link.usage.flush
+        if otel_url():
+            self.plane.trace = self._link.usage.trace
         self.plane.captured, self.plane.tell_shadowed = self._link.capture, self._link.tell_shadowed
         self.plane.find_answer = self._link.find_answer
         self.plane.kept.go(KeptByLink(self._link))

@@ -122,7 +122,7 @@ class DataPlane:
         self.cashier: Spending | None = None  # where there are limits there is a link
         self.record: Callable[[UsageRecord], object] = _nowhere
         self.flush: Callable[[], object] = _nothing
-        self.trace: Callable[[str, bytes], object] = _untraced
+        self.trace: Callable[[str, bytes], object] | None = None  # where somebody wants them
         self.captured: Callable[[Captured], object] = _unseen
         self.shadows: Any = None  # gateway/shadow/shadows.Shadows, once a rule has made one
         self.tell_shadowed: Callable[[Shadowed], bool] = _untold
@@ -236,10 +236,6 @@ def _unseen(bodies: Captured) -> None:
 def _untold(told: Shadowed) -> bool:
     """Of a plane without a control plane."""
     return True
-
-
-def _untraced(request_id: str, traceparent: bytes) -> None:
-    """Of a plane whose records nobody keeps."""
 
 
 def _nothing() -> None:

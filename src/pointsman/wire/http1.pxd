@@ -1,4 +1,6 @@
 # Types for Cython: see hatch_build.py.
+import cython
+
 cdef class ChunkedBody:
     cdef bytes _buffer
     cdef bytearray _body
@@ -10,5 +12,9 @@ cdef class ChunkedBody:
     cdef _start_chunk(self, bytes line)
     cdef _trailers_end(self, bytes buffer, Py_ssize_t at)
 
+cdef dict _digits
+cdef int _MOST_DIGITS
 cpdef bytes status_line(int status)
+@cython.locals(found=bytes)
+cpdef bytes digits(size)
 cpdef bytes chunk(bytes data)

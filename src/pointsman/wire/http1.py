@@ -358,12 +358,23 @@ def status_line(status: int) -> bytes:
     return _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Status\r\n".encode()
 
 
+_digits: dict[int, bytes] = {}
+_MOST_DIGITS = 2048
+
+
+def digits(size: int) -> bytes:
+    """A size as a header has it. Bodies are of few sizes, and to look one up costs a third."""
+    found = _digits.get(size)
+    if found is None:
+        found = b"%d" % size
+        if len(_digits) < _MOST_DIGITS:
+            _digits[size] = found
+    return found
+
+
 def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body; data must not be empty."""
+    """One chunk of a chunked body; that of nothing is the last."""
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-LAST_CHUNK = b"0\r\n\r\n"
 
 
 def head_error(error: BadHead) -> PointsmanError:

@@ -170,7 +170,7 @@ class KeyRing:
         bounded = ((key.id, Bounds.of(key, limited)) for key in snapshot.client_keys)
         self._bounds = {name: bounds for name, bounds in bounded if bounds is not None}
         begins = {key.begins.encode() for key in snapshot.client_keys if key.begins}
-        self._begins = (_KEY_PREFIX, *begins)
+        self.begins = (_KEY_PREFIX, *begins)
 
     def identify(self, head: RequestHead) -> Caller:
         """The caller, from `Authorization: Bearer` and `x-api-key`, whichever the protocol. Raises PointsmanError 401.
@@ -244,7 +244,7 @@ class KeyRing:
 
     def _given(self, text: bytes) -> bool:
         """Does a key of somebody else's form stand in it? Its length is not known, nor what may stand around it."""
-        for begins in self._begins[1:]:
+        for begins in self.begins[1:]:
             at = text.find(begins)
             looks = 0
             while at >= 0:
@@ -257,7 +257,7 @@ class KeyRing:
 
     def may_hold_key(self, text: bytes) -> bool:
         """A quick look: is it worth to look closer?"""
-        for begins in self._begins:  # noqa: SIM110 - a generator costs twice that
+        for begins in self.begins:  # noqa: SIM110 - a generator costs twice that
             if begins in text:
                 return True
         return False

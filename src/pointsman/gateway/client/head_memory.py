@@ -106,7 +106,10 @@ class HeadMemory:
                     return None
                 head.content_length = int(value)
             elif value != lasts[at]:
-                if not value or value.translate(None, _PRINTABLE) or value != value.strip():
+                plain = value.replace(
+                    b"-", b""
+                ).isalnum()  # as traces and ids nearly always are; the rest costs twice that
+                if not plain and (not value or value.translate(None, _PRINTABLE) or value != value.strip()):
                     return None
                 varies = True
         self._last = values

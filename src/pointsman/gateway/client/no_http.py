@@ -7,6 +7,8 @@ import logging
 
 log = logging.getLogger("pointsman.gateway")
 
+METHOD_BEGINS = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+"""What a method is made of (RFC 9110 section 5.6.2)."""
 _TLS = b"\x16\x03"
 """How a TLS client begins: a handshake record of version 3 (RFC 8446 section 5.1)."""
 

@@ -2,6 +2,7 @@
 import cython
 
 from pointsman.gateway.client.head_memory cimport HeadMemory
+from pointsman.wire.http1 cimport digits
 
 cdef class ClientConnection:
     cdef object __weakref__
@@ -11,8 +12,8 @@ cdef class ClientConnection:
     cdef Py_ssize_t _state, _served, _got
     cdef list _pieces
     cdef HeadMemory _memory
-    cdef bint _refused, _chunked_answer
-    cdef double _deadline, _body_began
+    cdef bint _refused, _stopped, _chunked_answer
+    cdef double _deadline, _body_began, _idle_seconds
     cdef public Py_ssize_t need
     cdef public object chunks, head, on_writable
     cdef public bint closing, started

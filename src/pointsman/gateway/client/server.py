@@ -7,14 +7,14 @@ closes its side is gone: docs/reliability-promises.md#r5.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol, cast
 
 from ...config import Limits
-from ...wire.http1 import LAST_CHUNK, BadHead, ChunkedBody, RequestHead, chunk, parse_head, status_line
+from ...wire.http1 import BadHead, ChunkedBody, RequestHead, chunk, digits, parse_head, status_line
 from .head_memory import HeadMemory
-from .no_http import no_http
+from .no_http import METHOD_BEGINS, no_http
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _READ_AHEAD = 64 * 1024
@@ -25,11 +25,8 @@ _WAITING_BYTES = 24 * 1024
 the beginning of an event that was kept from the piece before: with events of up to 8 KiB that is 64 KiB (R6)."""
 
 _LINGER_SECONDS = 2.0
-_LINE_END = (0x0D, 0x0A)
 _OK = status_line(200)
-
-_METHOD_BEGINS = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-"""What a method is made of (RFC 9110 section 5.6.2)."""
+_LINE_END = (0x0D, 0x0A)
 
 
 class Cancellable(Protocol):
@@ -51,8 +48,8 @@ class ClientConnection:
     """
 
     __slots__ = (
-        "_body_began", "_buffer", "_chunked_answer", "_deadline", "_got", "_handler", "_limits", "_memory",
-        "_on_lost", "_pieces", "_refuse", "_refused", "_served", "_state", "_task",
+        "_body_began", "_buffer", "_chunked_answer", "_deadline", "_got", "_handler", "_idle_seconds", "_limits", "_memory",
+        "_on_lost", "_pieces", "_refuse", "_refused", "_served", "_state", "_stopped", "_task",
         "_transport", "_waiting_since", "chunks", "closing", "head", "need", "on_writable", "started",
     )  # fmt: skip
 
@@ -64,6 +61,7 @@ class ClientConnection:
         on_lost: Callable[[ClientConnection], None],
     ) -> None:
         self._limits = limits
+        self._idle_seconds = limits.idle_seconds
         self._handler = handler
         self._refuse = refuse
         self._on_lost = on_lost
@@ -75,8 +73,8 @@ class ClientConnection:
         self._memory = HeadMemory()
         self._waiting_since: float | None = None
         self._served = 0
-        self._refused = False
-        self._deadline = time.monotonic() + limits.header_seconds
+        self._refused = self._stopped = False  # stopped: nothing is read
+        self._deadline = monotonic() + limits.header_seconds
         self._body_began = 0.0
         self._got = 0
         self._chunked_answer = False
@@ -110,6 +108,7 @@ class ClientConnection:
             self._buffer += data
             if len(self._buffer) > _READ_AHEAD and self._transport is not None:
                 self._transport.pause_reading()
+                self._stopped = True
 
     def eof_received(self) -> bool:
         return False  # closes: who no longer reads requests is taken as gone
@@ -125,7 +124,7 @@ class ClientConnection:
         self._on_lost(self)
 
     def pause_writing(self) -> None:
-        self._waiting_since = time.monotonic()
+        self._waiting_since = monotonic()
         if self.on_writable is not None:
             self.on_writable(False)
 
@@ -169,8 +168,8 @@ class ClientConnection:
 
     def _incomplete(self, buffer: bytes) -> None:
         if self._served and self._deadline_is_idle():
-            self._deadline = time.monotonic() + self._limits.header_seconds
-        if buffer[0] not in _METHOD_BEGINS:  # not HTTP: no end of a head would ever come
+            self._deadline = monotonic() + self._limits.header_seconds
+        if buffer[0] not in METHOD_BEGINS:  # not HTTP: no end of a head would ever come
             self._bad(BadHead(400, no_http(buffer)))
         elif len(buffer) > self._limits.header_bytes:
             self._bad(BadHead(431, f"The request head is larger than {self._limits.header_bytes} bytes."))
@@ -196,7 +195,7 @@ class ClientConnection:
                 return
         if head.expect_continue and not rest:
             self._write(_CONTINUE)
-        self._body_began = time.monotonic()
+        self._body_began = monotonic()
         self._got = 0
         self._deadline = self._body_began + self._limits.body_idle_seconds
         if length is not None:
@@ -216,7 +215,7 @@ class ClientConnection:
             self._pieces.append(data)
             self.need -= len(data)
             self._got += len(data)
-            self._deadline = time.monotonic() + self._limits.body_idle_seconds
+            self._deadline = monotonic() + self._limits.body_idle_seconds
             return
         body = data[: self.need]
         if self._pieces is not None:
@@ -232,7 +231,7 @@ class ClientConnection:
         except BadHead as error:
             self._bad(error, self.head)
             return
-        self._deadline = time.monotonic() + self._limits.body_idle_seconds
+        self._deadline = monotonic() + self._limits.body_idle_seconds
         if done is not None:
             self.chunks = None
             self._complete(done[0], done[1])
@@ -264,7 +263,7 @@ class ClientConnection:
         first = _OK if status == 200 else status_line(status)
         parts: tuple[bytes, ...]
         if status >= 200 and status != 204 and status != 304:
-            size = str(len(body)).encode()
+            size = digits(len(body))
             sent = b"" if head is not None and head.method == b"HEAD" else body
             parts = (first, lines, b"content-length: ", size, b"\r\n", self._connection_line(), sent)
         else:
@@ -309,7 +308,7 @@ class ClientConnection:
     def finish(self) -> None:
         """The body is complete."""
         if self._chunked_answer:
-            self._write(LAST_CHUNK)
+            self._write(chunk(b""))
         self._done()
 
     def abort(self) -> None:
@@ -344,17 +343,18 @@ class ClientConnection:
             self._close()
             return
         self._state = HEAD
-        self._deadline = -(time.monotonic() + self._limits.idle_seconds)  # negative: idle, not in a head
+        self._deadline = -(monotonic() + self._idle_seconds)  # negative: idle, not in a head
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._resume)
-        elif not self._transport.is_reading():
-            self._transport.resume_reading()
+        elif self._stopped:
+            self._resume()
 
     def _resume(self) -> None:
         if self._state == HEAD and self._transport is not None:
             self._advance()
-            if self._state != CLOSED and self._transport is not None and len(self._buffer) <= _READ_AHEAD:
-                if not self._transport.is_reading():
+            if self._stopped and self._state != CLOSED and len(self._buffer) <= _READ_AHEAD:
+                self._stopped = False
+                if self._transport is not None:
                     self._transport.resume_reading()
 
     def _close(self) -> None:
@@ -365,7 +365,7 @@ class ClientConnection:
         if lingers and self._transport.can_write_eof():
             # Unread bytes would turn close() into a reset, and the client would never see the answer.
             self._transport.write_eof()
-            self._deadline = time.monotonic() + _LINGER_SECONDS
+            self._deadline = monotonic() + _LINGER_SECONDS
         else:
             self._transport.close()
 

@@ -1,6 +1,9 @@
 # Types for Cython: see hatch_build.py.
+import cython
+
 from pointsman.dialects.whole_again cimport WholeAgain as WholeAgainType
 from pointsman.ledger.cost cimport Bill
+from pointsman.wire.http1 cimport digits
 from pointsman.ledger.counters cimport Cell, Histogram
 from pointsman.resilience.admission cimport Places
 from pointsman.resilience.board cimport BackendState
@@ -15,6 +18,7 @@ cdef class Asker:
     cdef public str model
     cdef public Py_ssize_t version
     cdef public tuple words
+    cdef tuple _begins
     cdef public long straight, option
     cdef public bint traced, limited, ends
     cdef public double until
@@ -22,6 +26,7 @@ cdef class Asker:
     cpdef across_head(self, head, backend, bytes path, Py_ssize_t size)
     cpdef forget(self, head)
     cdef _keep_prefix(self, backend, bytes path, tuple block)
+    @cython.locals(pieces=list, found=bytes, begins=bytes)
     cdef bytes _varying(self, head)
 
 cdef class Track:

@@ -20,7 +20,7 @@ from ...routing.table import Plan
 from ...secret import SecretBytes
 from ...upstream.backend import Backend
 from ...upstream.candidates import may_cross
-from ...wire.http1 import RequestHead
+from ...wire.http1 import RequestHead, digits
 from ...wire.user_agent import client_of
 from ..attempt.client_headers import Block, steady_block, translated_block, upstream_path
 from ..attempt.fitting import surely_fits
@@ -48,14 +48,18 @@ class Asker:
 
     bounds: what its key may use; limited: it has limits; ends, until: it is good until then, unix seconds.
     words: what is looked for in the body. straight: the marks (wire/scan.py) of those with which it is not plain; option:
-    of the one that its usage is asked for by. traced: it belongs to a client's trace."""
+    of the one that its usage is asked for by. traced: it belongs to a client's trace, and somebody wants to
+    know."""
 
     __slots__ = (
-        "_prefix", "_prefix_of", "_prefix_to", "bounds", "caller", "client", "ends", "key_id", "limited", "model", "option",
-        "path", "protocol", "route", "rules", "seen", "session", "straight", "traced", "track", "until", "version", "words",
+        "_begins", "_prefix", "_prefix_of", "_prefix_to", "bounds", "caller", "client", "ends", "key_id", "limited", "model",
+        "option", "path", "protocol", "route", "rules", "seen", "session", "straight", "traced", "track", "until", "version",
+        "words",
     )  # fmt: skip
 
-    def __init__(self, head: RequestHead, where: Route, rules: CompiledRules, caller: Caller) -> None:
+    def __init__(
+        self, head: RequestHead, where: Route, rules: CompiledRules, caller: Caller, traces: bool
+    ) -> None:
         self.rules = rules
         self.route = where
         self.protocol = where.protocol.value
@@ -67,7 +71,7 @@ class Asker:
         self.limited = caller.bounds is not None and bool(caller.bounds.whose)
         self.client, self.session = client_of(head), session_of(head)
         self.seen = where.dialect.seen
-        self.traced = head.get(b"traceparent") is not None
+        self.traced = traces and head.get(b"traceparent") is not None
         self.track: Track | None = None
         self.model = ""
         self.version = -1
@@ -75,6 +79,7 @@ class Asker:
         self.words = _words_of(where.protocol)
         self.straight = (1 << len(dialect.straight_words)) - 1
         self.option = 0 if option is None else 1 << len(dialect.straight_words)
+        self._begins = rules.keys.begins
         self.path = upstream_path(head, where, rules.keys)
         self._prefix = _NOTHING
         self._prefix_of: Backend | None = None
@@ -85,7 +90,7 @@ class Asker:
         object, and so is not kept here: two that have each other wait for the garbage collector."""
         if self._prefix_of is not backend or self._prefix_to is not self.path:
             self._keep_prefix(backend, self.path, steady_block(head, self.rules.keys))
-        length = str(size).encode()
+        length = digits(size)
         if head.varying:
             return b"".join((self._prefix, length, b"\r\n", self._varying(head), b"\r\n"))
         return b"".join((self._prefix, length, b"\r\n\r\n"))
@@ -98,7 +103,7 @@ class Asker:
             )
         if self._prefix_of is not backend or self._prefix_to != path:
             self._keep_prefix(backend, path, translated_block(head, self.rules.keys))
-        return b"".join((self._prefix, str(size).encode(), b"\r\n\r\n"))
+        return b"".join((self._prefix, digits(size), b"\r\n\r\n"))
 
     def forget(self, head: RequestHead) -> None:
         """What was made for a request that has left, and is open for who knows how long."""
@@ -113,15 +118,19 @@ class Asker:
 
     def _varying(self, head: RequestHead) -> bytes:
         """The lines of this request's own values, less those that hold a client key."""
-        get, keys = head.get, self.rules.keys
+        get = head.get
         pieces: list[bytes] = []
         for name in head.varying:
-            pieces += (name, b": ", get(name) or b"", b"\r\n")
+            pieces.append(name)
+            pieces.append(b": ")
+            pieces.append(get(name) or b"")
+            pieces.append(b"\r\n")
         found = b"".join(pieces)
-        if not keys.may_hold_key(found):
-            return found
-        lines = found.splitlines(keepends=True)
-        return b"".join([one for one in lines if not keys.holds_key(one)])
+        for begins in self._begins:
+            if found.find(begins) >= 0:
+                lines = found.splitlines(keepends=True)
+                return b"".join([one for one in lines if not self.rules.keys.holds_key(one)])
+        return found
 
 
 @derived
@@ -162,7 +171,7 @@ def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker
             caller.bounds.check_path(where.path)
         except PointsmanError:
             return None
-    return Asker(head, where, rules, caller)
+    return Asker(head, where, rules, caller, plane.trace is not None)
 
 
 class Track:

@@ -386,7 +386,7 @@ class Lane(Underway):
         plane.record(one)
         if self.taken is not None:
             self.taken.settle(one)
-        if asker.traced:
+        if asker.traced and plane.trace is not None:
             plane.trace(self.id, self.head.get(b"traceparent") or b"")
         if not aborted:
             track.ok.n += 1

@@ -133,7 +133,7 @@ class Handler:
             self.plane.record(record)
         settle(self.plane, job, records)
         traceparent = job.request.head.get(b"traceparent")
-        if traceparent is not None:
+        if traceparent is not None and self.plane.trace is not None:
             self.plane.trace(job.request.id, traceparent)
         hand_over(self.plane, job)
         if job.afterwards and not aborted:
