@@ -112,16 +112,18 @@ looks(8, 0.0)  # the start's
 held = [bytearray(1000) for _ in range(20000)]
 last = held[::100]  # so that nothing but holes is left
 del held
-looks(4, 0.05)
+looks(14, 0.05)
 busy = resident()
 looks(8, 0.0)
 quiet = resident()
 given_back.give_back = lambda: print("again")
-looks(8, 0.0)
+for _ in range(4):  # a request now and then
+    looks(2, 0.02)
+    looks(8, 0.0)
 print(busy, quiet)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    busy, quiet = map(int, done.stdout.split())  # and it was not done again: there was nothing to do
+    busy, quiet = map(int, done.stdout.split())  # and it was not done again: what is asked now and then uses it
     assert busy - quiet > 10_000, f"{busy} KiB before, {quiet} after"

@@ -48,8 +48,9 @@ class Ebb:
 _QUIET_SECONDS = 2.0
 _QUIET = (0.005, 0.03)
 """CPU seconds, and a share of the seconds beside: who uses less is not busy."""
-_WORTH = (0.015, 0.005)
-"""The same: who has used more since it was last done has left something. Looking after itself takes a process less."""
+_WORTH = (0.5, 0.01)
+"""The same: who has used more since it was last done has left something. Looking after itself takes a process less, and so
+do requests now and then: what these need they would have to fetch again after each pause."""
 
 
 class Lull:
