@@ -125,5 +125,5 @@ print(busy, quiet)
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    busy, quiet = map(int, done.stdout.split())  # and it was not done again: what is asked now and then uses it
+    busy, quiet = map(int, done.stdout.split())  # not done again: what is asked now and then uses it
     assert busy - quiet > 10_000, f"{busy} KiB before, {quiet} after"
