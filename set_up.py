@@ -28,9 +28,11 @@ print(json.dumps({
     "headers": os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")),
 }))
 """
-# What a request is made of: calls, attributes, dictionaries, slices of bytes. CPU time, the best of many tries.
+# What a request is made of, calls, attributes, dictionaries, slices of bytes, what Python itself does for compiled code, and
+# what a start is made of: code read back, and classes. A build without --enable-optimizations is as fast as another in the
+# first, and takes twice as long for the rest. CPU time, the best of many tries.
 _WORK = r"""
-import time
+import marshal, time
 class Thing:
     def __init__(self, number):
         self.number, self.seen = number, {}
@@ -41,12 +43,22 @@ class Thing:
         self.number += len(data[at:])
         return self.seen.get(name, (b"", 0))[1]
 names = ["name-%d" % number for number in range(16)]
+source = "".join("class A%d:\n def f(self, a, b=1):\n  'doc'\n  return [a, b]\n" % number for number in range(40))
+code = marshal.dumps(compile(source, "", "exec"))
+lines = b"content-type: application/json\r\nx: y\r\n" * 4
+facts = dict(zip(names, range(16)))
 def once():
     began, data = time.process_time(), b"content-type: application/json"
-    for number in range(300):
+    for number in range(100):
         thing = Thing(number)
         for name in names[number % 8:]:
             thing.step(name, data)
+    exec(marshal.loads(code), {})
+    for number in range(100):
+        found = dict(facts)
+        found.update(zip(names, lines.split(b"\r\n")))
+        b"".join((lines, str(number).encode(), lines[9:40]))
+        tuple(found.items()), list(found), int(b"123"), float("1.5"), isinstance(found, dict)
     return time.process_time() - began
 print(min(once() for _ in range(40)))
 """

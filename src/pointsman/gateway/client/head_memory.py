@@ -106,9 +106,8 @@ class HeadMemory:
                     return None
                 head.content_length = int(value)
             elif value != lasts[at]:
-                plain = value.replace(
-                    b"-", b""
-                ).isalnum()  # as traces and ids nearly always are; the rest costs twice that
+                # As traces and ids nearly always are; to look at any character costs twice that.
+                plain = value.replace(b"-", b"").isalnum()
                 if not plain and (not value or value.translate(None, _PRINTABLE) or value != value.strip()):
                     return None
                 varies = True
