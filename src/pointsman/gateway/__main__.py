@@ -135,9 +135,7 @@ class DataPlaneProcess:
             tally=self._on_records,
             answer=partial(answer, self.plane),
         )
-        self.plane.flush = self._link.usage.flush
-        if otel_url():
-            self.plane.trace = self._link.usage.trace
+        self.plane.flush, self.plane.trace = self._link.usage.flush, self._link.usage.tracer(otel_url())
         self.plane.captured, self.plane.tell_shadowed = self._link.capture, self._link.tell_shadowed
         self.plane.find_answer = self._link.find_answer
         self.plane.kept.go(KeptByLink(self._link))
