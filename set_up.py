@@ -32,7 +32,9 @@ print(json.dumps({
 # what a start is made of: code read back, and classes. A build without --enable-optimizations is as fast as another in the
 # first, and takes twice as long for the rest. CPU time, the best of many tries.
 _WORK = r"""
-import marshal, time
+import marshal, os, time
+if hasattr(os, "sched_setaffinity"):  # cores differ: all are timed on the same one
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 class Thing:
     def __init__(self, number):
         self.number, self.seen = number, {}
@@ -104,9 +106,12 @@ def at_hand() -> "list[Python]":
 
 
 def time_them(found: "list[Python]") -> None:
-    """There and back, twice, so that a busy moment meets no one alone."""
-    for python in (found + found[::-1]) * 2:
-        python.seconds = min(python.seconds, said(python.name, _WORK) or float("inf"))
+    """There and back, four times, and the mean: virtual cores have fast and slow seconds, which must not meet one alone."""
+    times: dict[str, list[float]] = {}
+    for python in (found + found[::-1]) * 4:
+        times.setdefault(python.name, []).append(said(python.name, _WORK) or float("inf"))
+    for python in found:
+        python.seconds = sum(times[python.name]) / len(times[python.name])
 
 
 def ranked(found: "list[Python]", compiler: bool) -> "list[Python]":
