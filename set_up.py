@@ -109,9 +109,12 @@ def time_them(found: "list[Python]") -> None:
     """There and back, four times, and the mean: virtual cores have fast and slow seconds, which must not meet one alone."""
     times: dict[str, list[float]] = {}
     for python in (found + found[::-1]) * 4:
-        times.setdefault(python.name, []).append(said(python.name, _WORK) or float("inf"))
+        seconds = said(python.name, _WORK)
+        if seconds:
+            times.setdefault(python.name, []).append(seconds)
     for python in found:
-        python.seconds = sum(times[python.name]) / len(times[python.name])
+        took = times.get(python.name, [float("inf")])
+        python.seconds = sum(took) / len(took)
 
 
 def ranked(found: "list[Python]", compiler: bool) -> "list[Python]":

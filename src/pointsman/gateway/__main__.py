@@ -135,13 +135,7 @@ class DataPlaneProcess:
             tally=self._on_records,
             answer=partial(answer, self.plane),
         )
-        self.plane.flush, self.plane.trace = self._link.usage.flush, self._link.usage.tracer(otel_url())
-        self.plane.captured, self.plane.tell_shadowed = self._link.capture, self._link.tell_shadowed
-        self.plane.find_answer = self._link.find_answer
-        self.plane.kept.go(KeptByLink(self._link))
-        self.plane.shared.go(SharedByLink(self._link))
-        alone = Cashier(self._link.spent, self._link.say)
-        self.plane.cashier = alone if self.plane.alone else RemoteCashier(self._link)
+        self._go_by_link()
         where = [] if args.no_discover else addresses(os.environ, args.discover_port, local_host())
         self._discovery = Discovery(tuple(where), egress, self._on_found)
         self._handler = Handler(self.plane, self._link.usage.record)
@@ -149,6 +143,18 @@ class DataPlaneProcess:
         self._hurry = self._replaced = False
         self._has_rules = asyncio.Event()
         self._following: asyncio.Task[None] | None = None  # the warden's word, where there are engines of its
+
+    def _go_by_link(self) -> None:
+        """What the plane tells the control plane, and asks it."""
+        plane, link = self.plane, self._link
+        plane.flush = link.usage.flush
+        if otel_url():
+            plane.trace = link.usage.trace
+        plane.captured, plane.tell_shadowed = link.capture, link.tell_shadowed
+        plane.find_answer = link.find_answer
+        plane.kept.go(KeptByLink(link))
+        plane.shared.go(SharedByLink(link))
+        plane.cashier = Cashier(link.spent, link.say) if plane.alone else RemoteCashier(link)
 
     def _lease(self, without: str) -> None:
         """Other gateways share the limits: each has a part of them."""

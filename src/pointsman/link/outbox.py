@@ -92,10 +92,6 @@ class Outbox:
         if len(traceparent) <= _LONGEST_TRACE:
             self._traces.append((request_id, traceparent.decode("latin-1")))
 
-    def tracer(self, collector: str) -> Callable[[str, bytes], None] | None:
-        """Who takes traces, where there is a collector to send them to."""
-        return self.trace if collector else None
-
     def connected(self) -> None:
         """By a new connection, by which nothing has been sent."""
         self.sent.clear()
